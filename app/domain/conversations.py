@@ -1,0 +1,212 @@
+"""A conversation: the legs that can hear each other, told from the events kept of it.
+
+Events are the truth. A `History` is a set of them; two histories are joined by union, so it does not matter in which
+order, how often, or to which server the webhooks came. All else is told from the set, again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, localcontext
+from typing import Any, Literal, NamedTuple
+
+from app.domain.events import (
+    Answer,
+    CallError,
+    CallStatus,
+    Event,
+    Fallback,
+    Input,
+    Recording,
+    Transcription,
+    Transfer,
+    merge,
+)
+from app.domain.legs import Leg, Moment, seconds_between, tell_leg
+from app.domain.moves import Presence, presence
+
+ConversationState = Literal["live", "ended", "presumed_ended"]
+
+
+class Kept(NamedTuple):
+    """An event and when its first kept copy was received."""
+
+    event: Event
+    received: datetime
+
+
+History = Mapping[bytes, Kept]  # by canonical body
+
+
+def history(kept: Iterable[Kept]) -> History:
+    """A history of *kept*: copies of one webhook count once, received when the first of them was."""
+    told: dict[bytes, Kept] = {}
+    for one in kept:
+        known = told.get(one.event.canonical)
+        told[one.event.canonical] = min(known, one, key=lambda copy: copy.received) if known else one
+    return told
+
+
+def join(*histories: History) -> History:
+    """All of *histories* as one. Commutative, associative, idempotent."""
+    return history(one for each in histories for one in each.values())
+
+
+class Member(NamedTuple):
+    """A leg and how it stands to the conversation that is told."""
+
+    leg: Leg
+    presence: Presence
+
+
+class Recorded(NamedTuple):
+    """A recording and, once it was transcribed, where its text is. `size` is in bytes."""
+
+    at: datetime
+    recording_uuid: str | None
+    recording_url: str | None
+    size: int | None
+    start_time: datetime | None
+    end_time: datetime | None
+    transcription_url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What is known of a conversation. `legs` has those that left it, too; lists are oldest first.
+
+    `state` is presumed_ended where nothing was heard of a live one for so long that its end must have been lost.
+    `price` is the sum over the legs present: one that moved on is paid for where it ended.
+    """
+
+    conversation_uuid: str
+    state: ConversationState
+    first_heard: datetime
+    last_heard: datetime
+    started: datetime | None
+    answered: datetime | None
+    ended: datetime | None
+    duration_seconds: float | None
+    price: str | None
+    legs: tuple[Member, ...]
+    answers: tuple[tuple[datetime, Answer], ...]
+    inputs: tuple[tuple[datetime, Input], ...]
+    recordings: tuple[Recorded, ...]
+    errors: tuple[tuple[datetime, CallError | Fallback], ...]
+
+
+def moments(told: History) -> list[Moment]:
+    """Every fact once, its variants merged, at the time it counts for; oldest first."""
+    facts: dict[Any, list[Kept]] = {}
+    for kept in told.values():
+        facts.setdefault(kept.event.fact, []).append(kept)
+    merged = [
+        Moment(event.occurred or min(kept.received for kept in variants), event)
+        for variants in facts.values()
+        if (event := merge(kept.event for kept in variants))
+    ]
+    return sorted(merged, key=lambda moment: (moment.at, moment.event.canonical))
+
+
+def legs_of(told: History) -> set[str]:
+    """The legs that *told* names."""
+    return {kept.event.leg for kept in told.values() if kept.event.leg}
+
+
+def moved_between(told: History, legs: Iterable[str] | None = None) -> set[str]:
+    """The conversations between which *legs* (else: any) moved, as far as *told* knows."""
+    wanted = None if legs is None else set(legs)
+    return {
+        home
+        for kept in told.values()
+        if isinstance(kept.event, Transfer) and (wanted is None or kept.event.leg in wanted)
+        for home in kept.event.homes
+    }
+
+
+def tell(conversation: str, told: History, *, now: datetime, presume_ended_after: timedelta) -> Conversation | None:
+    """The conversation as *told* has it at the time *now*; None if nothing in it is of this conversation.
+
+    *told* may hold other conversations, too: those that legs of this one moved from or to tell what became of them.
+    """
+    kept_here = [kept for kept in told.values() if conversation in kept.event.homes]
+    if not kept_here:
+        return None
+    everywhere = moments(told)
+    here = [moment for moment in everywhere if conversation in moment.event.homes]
+    members = _members(conversation, here, everywhere)
+    last_heard = max(kept.received for kept in kept_here)
+    state: ConversationState = "ended"
+    if not members or any(member.presence.here and member.leg.state != "completed" for member in members):
+        state = "presumed_ended" if now - last_heard > presume_ended_after else "live"
+    started = min((at for at, event in here if isinstance(event, CallStatus) or _arrives(event, conversation)), default=None)
+    ended = max(filter(None, map(_left, members)), default=None) if state == "ended" else None
+    return Conversation(
+        conversation_uuid=conversation,
+        state=state,
+        first_heard=min(kept.received for kept in kept_here),
+        last_heard=last_heard,
+        started=started,
+        answered=min(filter(None, (_answered_here(member, conversation, here) for member in members)), default=None),
+        ended=ended,
+        duration_seconds=seconds_between(started, ended),
+        price=_sum(member.leg.price for member in members if member.presence.here),
+        legs=tuple(members),
+        answers=tuple((at, event) for at, event in here if isinstance(event, Answer)),
+        inputs=tuple((at, event) for at, event in here if isinstance(event, Input)),
+        recordings=_recordings(here),
+        errors=tuple((at, event) for at, event in here if isinstance(event, CallError | Fallback)),
+    )
+
+
+def _members(conversation: str, here: list[Moment], everywhere: list[Moment]) -> list[Member]:
+    """The legs of the conversation in the order in which they came to it."""
+    uuids = dict.fromkeys(event.leg for _, event in here if event.leg)
+    legs = (tell_leg(uuid, everywhere) for uuid in uuids)
+    return [Member(leg, presence(leg.moves, conversation)) for leg in legs]
+
+
+def _arrives(event: Event, conversation: str) -> bool:
+    return isinstance(event, Transfer) and event.joined == conversation
+
+
+def _left(member: Member) -> datetime | None:
+    """When the leg's part in the conversation was over."""
+    return member.leg.completed if member.presence.departure is None else member.presence.departure.at
+
+
+def _answered_here(member: Member, conversation: str, here: list[Moment]) -> datetime | None:
+    """When the leg was first both answered and in the conversation."""
+    answered = member.leg.answered
+    said_here = (at for at, event in here if event.leg == member.leg.uuid and getattr(event, "status", None) == "answered")
+    arrived = min((move.at for move in member.leg.moves if move.joined == conversation), default=None)
+    return min(said_here, default=max(answered, arrived) if answered and arrived else None)
+
+
+def _recordings(here: list[Moment]) -> tuple[Recorded, ...]:
+    texts = {event.recording_uuid or event.canonical: (at, event) for at, event in here if isinstance(event, Transcription)}
+    recorded = [
+        Recorded(
+            at,
+            event.recording_uuid,
+            event.recording_url,
+            event.size,
+            event.start_time,
+            event.end_time,
+            texts.pop(event.recording_uuid)[1].transcription_url if event.recording_uuid in texts else None,
+        )
+        for at, event in here
+        if isinstance(event, Recording)
+    ]
+    unmatched = [Recorded(at, text.recording_uuid, None, None, None, None, text.transcription_url) for at, text in texts.values()]
+    return tuple(sorted(recorded + unmatched, key=lambda one: one.at))
+
+
+def _sum(prices: Iterable[str | None]) -> str | None:
+    """Exact, with as many decimals as the most precise of them."""
+    known = [Decimal(price) for price in prices if price is not None]
+    with localcontext() as context:
+        context.prec = 100
+        return format(sum(known, Decimal(0)), "f") if known else None

@@ -1,0 +1,266 @@
+"""What a webhook says: one frozen dataclass per kind.
+
+Kinds and fields: https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
+Every field but `canonical` may be None: the carrier leaves out, nulls and renames fields without notice.
+Moments are UTC-aware; durations are seconds; money is a plain decimal string in EUR.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+UNKNOWN_STATUS = "unknown_status"  # flag: a status this code has never heard of
+NO_TIMESTAMP = "no_timestamp"  # flag: no readable `timestamp`, so the received time stands in for it
+MERGED_BY_CODE = frozenset({"canonical", "flags"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every kind has.
+
+    `canonical` is the body as canonical JSON (see `canonical_json`): two webhooks are the same if it is equal.
+    `occurred` is the webhook's own `timestamp`; None if it has none that can be read.
+    `flags` are short words on what was odd about the body.
+    """
+
+    kind: ClassVar[str]
+
+    canonical: bytes
+    conversation: str | None = None
+    leg: str | None = None
+    occurred: datetime | None = None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def homes(self) -> tuple[str, ...]:
+        """The conversations this event is kept with; none for a homeless one."""
+        return (self.conversation,) if self.conversation else ()
+
+    @property
+    def fact(self) -> Hashable:
+        """What the event states. Bodies that differ but state the same fact are variants of it, counted once.
+
+        Vonage sends no event id: developer.vonage.com/en/getting-started/concepts/webhooks
+        """
+        return self.canonical
+
+    def _fact(self, *parts: Hashable) -> Hashable:
+        """A fact made of *parts*; of the whole body where a part that would tell two facts apart is missing."""
+        return self.canonical if None in parts else (self.kind, *parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStatus(Event):
+    """A leg reached a status. `status` is lower case; one never heard of is kept as it came."""
+
+    kind: ClassVar[str] = "status"
+
+    status: str
+    direction: str | None = None
+    from_: str | None = None
+    to: str | None = None
+    detail: str | None = None
+    sip_code: int | None = None
+
+    @property
+    def fact(self) -> Hashable:
+        return (self.kind, self.leg, self.status, self.occurred)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed(CallStatus):
+    """A leg is over: what it cost and who ended it. Never comes for a leg that was rejected."""
+
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    duration: float | None = None
+    rate: str | None = None
+    price: str | None = None
+    network: str | None = None
+    disconnected_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection(CallStatus):
+    """Answering-machine detection: `status` human or machine, `sub_state` beep_start or beep_timeout."""
+
+    kind: ClassVar[str] = "detection"
+
+    sub_state: str | None = None
+
+    @property
+    def fact(self) -> Hashable:
+        return (self.kind, self.leg, self.status, self.sub_state, self.occurred)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected(CallStatus):
+    """The application closed the WebSocket of a leg; completed follows."""
+
+    kind: ClassVar[str] = "disconnected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording(Event):
+    """A recording can be fetched. Names no leg: it belongs to the conversation."""
+
+    kind: ClassVar[str] = "record"
+
+    recording_uuid: str | None = None
+    recording_url: str | None = None
+    size: int | None = None  # bytes
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+    @property
+    def fact(self) -> Hashable:
+        return self._fact(self.recording_uuid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcription(Event):
+    """The text of a recording can be fetched."""
+
+    kind: ClassVar[str] = "transcription"
+
+    recording_uuid: str | None = None
+    transcription_url: str | None = None
+
+    @property
+    def fact(self) -> Hashable:
+        return self._fact(self.recording_uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One guess at what was said; `confidence` between 0 and 1."""
+
+    text: str | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input(Event):
+    """What the caller keyed or said. `timed_out` true comes together with digits, too."""
+
+    kind: ClassVar[str] = "input"
+
+    from_: str | None = None
+    to: str | None = None
+    digits: str | None = None
+    timed_out: bool | None = None
+    heard: tuple[Heard, ...] | None = None
+    speech_timeout_reason: str | None = None
+    speech_error: str | None = None
+    speech_recording_url: str | None = None
+
+    @property
+    def fact(self) -> Hashable:
+        return self._fact(self.leg, self.occurred)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Event):
+    """A leg went from one conversation (`left`) to another (`joined`) and keeps its id."""
+
+    kind: ClassVar[str] = "transfer"
+
+    left: str | None = None
+    joined: str | None = None
+
+    @property
+    def homes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(home for home in (self.left, self.joined) if home))
+
+    @property
+    def fact(self) -> Hashable:
+        return self._fact(self.leg, self.joined, self.occurred)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify(Event):
+    """A `notify` action was reached; its payload stays in the raw body."""
+
+    kind: ClassVar[str] = "notify"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallError(Event):
+    """Vonage could not do what it was told, most often an NCCO it cannot run."""
+
+    kind: ClassVar[str] = "error"
+
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback(Event):
+    """Vonage turned to the fallback URL: `url` had failed it for `reason`.
+
+    The request it repeats is an event of its own, the same whether it came by the fallback or not.
+    https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url
+    """
+
+    kind: ClassVar[str] = "fallback"
+
+    reason: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown(Event):
+    """None of the kinds above: kept raw."""
+
+    kind: ClassVar[str] = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Event):
+    """One asking for instructions and what was served. Two askings are two records, so `canonical` is an id of ours.
+
+    `from_user` calls from an app and has no number; `reason` is why the fallback URL was asked, if it was.
+    `ncco` is the JSON text of what was served in `took_ms` milliseconds by the call flow `flow`.
+    """
+
+    kind: ClassVar[str] = "answer"
+
+    from_: str | None = None
+    from_user: str | None = None
+    to: str | None = None
+    flow: str | None = None
+    ncco: str | None = None
+    took_ms: float | None = None
+    reason: str | None = None
+
+
+EventT = TypeVar("EventT", bound=Event)
+
+
+def canonical_json(body: Mapping[str, Any]) -> bytes:
+    """The body by which webhooks are compared: keys sorted, no blanks; a fallback copy equals its original."""
+    if "original_request" in body:
+        body = {key: value for key, value in body.items() if key not in ("original_request", "reason")}
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def merge(variants: Iterable[EventT]) -> EventT:
+    """One event out of variants of one fact, field by field, whatever their order.
+
+    A value wins over None, then the one with the later `occurred`, then the one with the larger canonical bytes.
+    """
+    earliest_first = sorted(variants, key=lambda event: (event.occurred is not None, event.occurred, event.canonical))
+    newest = earliest_first[-1]
+    if len(earliest_first) == 1:
+        return newest
+    known: dict[str, Any] = {}
+    for event in earliest_first:
+        for field in fields(event):
+            value = getattr(event, field.name)
+            if value is not None and field.name not in MERGED_BY_CODE:
+                known[field.name] = value
+    flags = sorted({flag for event in earliest_first for flag in event.flags})
+    return replace(newest, **known, flags=tuple(flags))

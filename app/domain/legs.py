@@ -1,0 +1,150 @@
+"""A leg: one connection between Vonage and an endpoint, told from all that was heard of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from app.domain.events import CallStatus, Completed, Detection, Event, Transfer, merge
+from app.domain.moves import Move
+from app.domain.standing import ANSWERED, BILLED, BITS, FAILURES, LegState, stand
+
+# Which status comes first in the life of a leg, to read its numbers from; what names no status comes after all of them.
+LIFE: Final = ("started", "ringing", "answered", "human", "machine", "disconnected", *FAILURES, "completed")
+MACHINE: Final = ("human", "machine", "beep_start", "beep_timeout")
+
+
+class Moment(NamedTuple):
+    """An event at the time it counts for: its own `timestamp`, or the received time where it has none."""
+
+    at: datetime
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """What is known of a leg, over all conversations it has been in.
+
+    Seconds are numbers, money is a plain decimal string in EUR, None is "not known".
+    """
+
+    uuid: str
+    direction: str | None
+    from_: str | None
+    to: str | None
+    state: LegState
+    status: str | None
+    outcome: str | None
+    started: datetime | None
+    ringing: datetime | None
+    answered: datetime | None
+    completed: datetime | None
+    ring_seconds: float | None
+    talk_seconds: float | None
+    duration_seconds: float | None
+    rate: str | None
+    price: str | None
+    network: str | None
+    detail: str | None
+    sip_code: int | None
+    disconnected_by: str | None
+    machine: str | None
+    moves: tuple[Move, ...]  # oldest first
+
+
+def bits_of(event: Event) -> int:
+    """The bits that *event* adds to its leg; see `standing`."""
+    if not isinstance(event, CallStatus):
+        return 0
+    bits = BITS.get(event.status, 0)
+    return bits | BILLED if isinstance(event, Completed) and event.duration else bits
+
+
+def tell_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
+    """The leg *uuid* as *moments* tell it, whatever their order; variants of one fact have been merged before."""
+    mine = sorted((m for m in moments if m.event.leg == uuid), key=lambda m: (_rank(m.event), m.at, m.event.canonical))
+    statuses = [(at, event) for at, event in mine if isinstance(event, CallStatus)]
+    bits = 0
+    for _, event in mine:
+        bits |= bits_of(event)
+    state, outcome = stand(bits)
+
+    def earliest(*names: str) -> datetime | None:
+        return min((at for at, event in statuses if event.status in names), default=None)
+
+    ringing, answered, failure = earliest("ringing"), earliest("answered"), earliest(*FAILURES)
+    completed = earliest("completed") or failure
+    # A leg that was answered, though its `answered` is not here, rang for a time nobody knows.
+    rang_until = answered or (None if bits & (ANSWERED | BILLED) else failure or completed)
+    status = _status(statuses)
+    told_by = [event for _, event in statuses if event.status == status]
+    told_by += [event for _, event in statuses if event.status == "completed"]
+    bill = _bill([event for _, event in statuses if isinstance(event, Completed)])
+    return Leg(
+        uuid=uuid,
+        direction=_first(mine, "direction"),
+        from_=_first(mine, "from_") or _first(mine, "from_user"),
+        to=_first(mine, "to"),
+        state=state,
+        status=status,
+        outcome=outcome,
+        started=earliest("started"),
+        ringing=ringing,
+        answered=answered,
+        completed=completed,
+        ring_seconds=seconds_between(ringing, rang_until),
+        talk_seconds=seconds_between(answered, completed),
+        duration_seconds=bill.duration if bill else None,
+        rate=bill.rate if bill else None,
+        price=bill.price if bill else None,
+        network=bill.network if bill else None,
+        detail=next((event.detail for event in told_by if event.detail is not None), None),
+        sip_code=next((event.sip_code for event in told_by if event.sip_code is not None), None),
+        disconnected_by=bill.disconnected_by if bill else None,
+        machine=_machine([event for _, event in statuses if isinstance(event, Detection)]),
+        moves=tuple(sorted(moves_of(mine), key=lambda move: move.order)),
+    )
+
+
+def moves_of(moments: Iterable[Moment]) -> list[Move]:
+    """The moves among *moments*."""
+    return [Move(at, event.left, event.joined) for at, event in moments if isinstance(event, Transfer)]
+
+
+def _rank(event: Event) -> tuple[int, int]:
+    """Where *event* stands in the life of its leg; the answer request last, for it names the numbers least surely."""
+    if isinstance(event, CallStatus):
+        return (LIFE.index(event.status), 0) if event.status in LIFE else (len(LIFE), 0)
+    return (len(LIFE), 2 if event.kind == "answer" else 1)
+
+
+def _first(mine: Sequence[Moment], field: str) -> str | None:
+    """The first value of *field* in the life of the leg that says anything."""
+    return next((value for _, event in mine if (value := getattr(event, field, None)) is not None), None)
+
+
+def _status(statuses: Sequence[tuple[datetime, CallStatus]]) -> str | None:
+    seen = {event.status for _, event in statuses}
+    known = next((name for name in (*FAILURES, "completed", "answered", "ringing", "started") if name in seen), None)
+    latest = max(((at, event.status) for at, event in statuses), default=None)
+    return known or (latest[1] if latest else None)
+
+
+def _bill(completed: Sequence[Completed]) -> Completed | None:
+    """What the leg cost. Two `completed` that differ are taken together; the longer duration is the one billed."""
+    if not completed:
+        return None
+    longest = max((event.duration for event in completed if event.duration is not None), default=None)
+    return replace(merge(completed), duration=longest)
+
+
+def _machine(detections: Sequence[Detection]) -> str | None:
+    said = {event.status for event in detections} | {event.sub_state for event in detections}
+    return next((word for word in reversed(MACHINE) if word in said), None)
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    """Seconds between two moments, to the millisecond; 0 where equal clocks put them the wrong way round."""
+    return max(0.0, round((end - start).total_seconds(), 3)) if start and end else None

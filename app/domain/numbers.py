@@ -1,0 +1,44 @@
+"""Telephone numbers: finding a call by one, and not showing it to everyone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from app.domain.events import Event
+
+# International numbers have at most 15 digits (E.164); a `from` or `to` may as well be a user name or an address.
+NUMBER: Final = re.compile(r"\+?(\d[\d ().-]{0,24}\d|\d)", re.ASCII)
+NOT_DIGITS: Final = re.compile(r"\D", re.ASCII)
+SEEN_IN_TEXT: Final = re.compile(r"(?<![\w.:+-])\+?\d{7,15}(?![\w:-]|\.\d)", re.ASCII)
+NEVER_NUMBERS: Final = frozenset({"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp"})
+
+
+def digits(text: str | None) -> str | None:
+    """The digits of a telephone number; None if *text* is not one."""
+    if not text or not NUMBER.fullmatch(text):
+        return None
+    found = NOT_DIGITS.sub("", text)
+    return found if len(found) <= 15 else None
+
+
+def numbers_in(event: Event) -> list[str]:
+    """The telephone numbers a conversation can be found by through *event*."""
+    found = (digits(getattr(event, field, None)) for field in ("from_", "to"))
+    return list(dict.fromkeys(number for number in found if number))
+
+
+def mask(text: str) -> str:
+    """*text* with all but the last four digits of every telephone number in it starred out; ids are left as they are."""
+    return SEEN_IN_TEXT.sub(lambda seen: "*" * (len(seen[0]) - 4) + seen[0][-4:], text)
+
+
+def masked(value: Any) -> Any:
+    """A JSON value with every telephone number in it masked, at any depth."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, list):
+        return [masked(item) for item in value]
+    if isinstance(value, dict):
+        return {key: item if key in NEVER_NUMBERS else masked(item) for key, item in value.items()}
+    return value

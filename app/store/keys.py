@@ -1,0 +1,94 @@
+"""Every key in Redis, and which of 16 partitions holds which conversation.
+
+All keys of a conversation, and the indexes it appears in, carry its partition's hash tag: one script touches one slot.
+https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
+"""
+
+from __future__ import annotations
+
+from binascii import crc_hqx
+from itertools import product
+from string import ascii_lowercase
+from typing import Final
+
+PARTITIONS: Final = 16
+SLOTS: Final = 16384
+MINUTES_A_BUCKET: Final = 10
+
+LAYOUT: Final = b"switchhook:partitions"  # how many partitions the stored calls were spread over
+
+
+def encode(text: str) -> bytes:
+    """An id as bytes; ids are opaque, and one with half a surrogate pair is an id as well."""
+    return text.encode(errors="surrogatepass")
+
+
+def decode(raw: bytes) -> str:
+    """The id that `encode` made *raw* of."""
+    return raw.decode(errors="surrogatepass")
+
+
+def partition(conversation: str) -> int:
+    """The partition of *conversation*."""
+    return crc_hqx(encode(conversation), 0) % PARTITIONS
+
+
+def slot(tag: bytes) -> int:
+    """The cluster slot of every key that starts with *tag*: CRC16 of what is between the braces."""
+    return crc_hqx(tag[1:-1], 0) % SLOTS
+
+
+def _find_tags() -> tuple[bytes, ...]:
+    """One tag for each partition, in slots that lie in equal ranges.
+
+    Plain numbers would not spread: with {p00} to {p15} and eight primaries, four would hold nothing.
+    """
+    found: dict[int, bytes] = {}
+    for letters in product(ascii_lowercase, repeat=2):
+        tag = "{%s%s}" % letters
+        found.setdefault(slot(tag.encode()) * PARTITIONS // SLOTS, tag.encode())
+    return tuple(found[place] for place in range(PARTITIONS))
+
+
+TAGS: Final = _find_tags()
+
+
+class Partition:
+    """The keys of one partition."""
+
+    def __init__(self, number: int) -> None:
+        self.tag = tag = TAGS[number]
+        self.live = tag + b"live"  # sorted set: conversation by first receipt (ms)
+        self.ended = tag + b"ended"  # sorted set: the same, of those that are over
+        self.heard = tag + b"heard"  # sorted set: live conversation by last receipt (ms)
+        self.counts = tag + b"counts"  # hash: legs by state, webhooks by what became of them
+        self.feed = tag + b"feed"  # stream: conversations that changed
+        self.legs = tag + b"legs"  # hash: leg -> the conversations of this partition it has been in
+        self.minutes = tag + b"minutes:"  # + bucket -> hash: statistics by minute
+        self.probe = tag + b"probe"  # string: written to see whether it can be
+        self.lease = tag + b"tidying"  # string: who tidies the partition
+        self.unfiled = tag + b"unfiled"  # stream: what belongs to no conversation (partition 0 only)
+
+    def events(self, conversation: bytes) -> bytes:
+        """List of records (`records.py`), in the order they were kept."""
+        return self.tag + b"e:" + conversation
+
+    def meta(self, conversation: bytes) -> bytes:
+        """Hash: what the scripts have to know of a conversation (`lua/common.lua`)."""
+        return self.tag + b"m:" + conversation
+
+    def number(self, digits: str) -> bytes:
+        """Sorted set: conversations with a telephone number that ends in the same four digits, by first receipt (ms)."""
+        return self.tag + b"n:" + digits[-4:].encode()
+
+    def bucket(self, minute: int) -> bytes:
+        """The hash that holds the statistics of *minute* (minutes since 1970)."""
+        return self.minutes + str(minute // MINUTES_A_BUCKET).encode()
+
+
+ALL: Final = tuple(Partition(number) for number in range(PARTITIONS))
+
+
+def of(conversation: str) -> Partition:
+    """The partition that holds *conversation*."""
+    return ALL[partition(conversation)]

@@ -1,0 +1,185 @@
+"""The way to Redis: many commands out in one go, each one's reply or error back, on one node or on a cluster.
+
+redis-py brings the connections, the protocol and the cluster's slots. Its pipelines are not used: the cluster's refuses
+`evalsha` and sends to one node after the other; a command here goes to its node together with all others for that node,
+and all nodes are written to before the first is read. No retry inside: whoever asked knows how long there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from redis import Redis, RedisCluster
+from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from app.store.errors import StoreUnavailable
+from app.store.scripts import Script
+
+CONNECT_SECONDS = 0.2
+READ_SECONDS = 0.4
+ELSEWHERE = (MovedError, AskError, TryAgainError, ClusterDownError)
+
+
+class Command(NamedTuple):
+    """A command, or a script, on keys of one slot. `key` decides the node; `script` None: `args` is the whole command."""
+
+    key: bytes
+    args: tuple[Any, ...]
+    script: Script | None = None
+    keys: tuple[bytes, ...] = ()
+
+    def words(self, *, whole_script: bool = False) -> tuple[Any, ...]:
+        """What goes over the wire."""
+        if self.script is None:
+            return self.args
+        how = (b"EVAL", self.script.body) if whole_script else (b"EVALSHA", self.script.sha)
+        return (*how, len(self.keys), *self.keys, *self.args)
+
+
+class Address(NamedTuple):
+    """Where Redis is. `url` as redis-py reads it: redis://, rediss://, unix://."""
+
+    url: str
+    cluster: bool = False
+    tls_verify: bool = False
+
+    def options(self) -> dict[str, Any]:
+        """What redis-py is told about every connection."""
+        options: dict[str, Any] = {
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": READ_SECONDS,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+            "driver_info": None,  # no CLIENT SETINFO: two round trips before the first command
+        }
+        if self.url.startswith("rediss://") and not self.tls_verify:
+            options["ssl_cert_reqs"] = "none"
+            options["ssl_check_hostname"] = False
+        return options
+
+
+class Link:
+    """One user's connections: to the node, or to each node of the cluster. Not for two threads at once."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._nodes: dict[str, AbstractConnection] = {}
+        self._cluster: RedisCluster | None = None
+
+    def exchange(self, commands: Sequence[Command]) -> list[Any]:
+        """Send *commands*; for each its reply, or the RedisError it met. Never raises a RedisError."""
+        replies = self._send(commands, [command.words() for command in commands])
+        unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = [commands[place] for place in unknown]
+            for place, reply in zip(unknown, self._send(again, [c.words(whole_script=True) for c in again]), strict=True):
+                replies[place] = reply
+        if self._cluster is not None:
+            for place, reply in enumerate(replies):
+                if isinstance(reply, ELSEWHERE):
+                    replies[place] = self._follow(commands[place])
+        return replies
+
+    def close(self) -> None:
+        """Close all connections; a later exchange opens new ones."""
+        for connection in self._nodes.values():
+            connection.disconnect()
+        self._nodes.clear()
+        if self._cluster is not None:
+            self._cluster.close()
+            self._cluster = None
+
+    def _send(self, commands: Sequence[Command], words: Sequence[tuple[Any, ...]]) -> list[Any]:
+        replies: list[Any] = [None] * len(commands)
+        sent: list[tuple[AbstractConnection, list[int]]] = []
+        try:
+            groups = self._by_node(commands)
+        except (RedisError, OSError) as error:
+            self.close()
+            return [_as_redis_error(error)] * len(commands)
+        for node, places in groups:
+            try:
+                connection = self._connection(node)
+                connection.send_packed_command(connection.pack_commands(words[place] for place in places))
+                sent.append((connection, places))
+            except (RedisError, OSError) as error:
+                self._drop(node)
+                for place in places:
+                    replies[place] = _as_redis_error(error)
+        for connection, places in sent:
+            broken: RedisError | None = None
+            for place in places:
+                try:
+                    replies[place] = broken or connection.read_response(disable_decoding=True)
+                except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+                    connection.disconnect()
+                    replies[place] = broken = _as_redis_error(error)
+                except RedisError as error:
+                    replies[place] = error
+        return replies
+
+    def _by_node(self, commands: Sequence[Command]) -> Iterable[tuple[str, list[int]]]:
+        if not self._address.cluster:
+            return [("", list(range(len(commands))))]
+        if self._cluster is None:
+            self._cluster = RedisCluster.from_url(self._address.url, **self._address.options())
+        groups: dict[str, list[int]] = {}
+        for place, command in enumerate(commands):
+            node = self._cluster.nodes_manager.get_node_from_slot(self._cluster.keyslot(command.key))
+            groups.setdefault(node.name, []).append(place)
+        return groups.items()
+
+    def _connection(self, node: str) -> AbstractConnection:
+        if node not in self._nodes:
+            if self._cluster is None:
+                client = Redis.from_url(self._address.url, **self._address.options())
+            else:
+                client = self._cluster.get_redis_connection(self._cluster.get_node(node_name=node))
+            self._nodes[node] = client.connection_pool.make_connection()
+        return self._nodes[node]
+
+    def _drop(self, node: str) -> None:
+        """Forget a connection, and in a cluster the slots: the node may be gone for good."""
+        if node in self._nodes:
+            self._nodes.pop(node).disconnect()
+        if self._cluster is not None:
+            self.close()
+
+    def _follow(self, command: Command) -> Any:
+        """A slot has moved, or is moving: redis-py's own client follows the redirection."""
+        assert self._cluster is not None
+        try:
+            return self._cluster.execute_command(*command.words(whole_script=True))
+        except (RedisError, OSError) as error:
+            return _as_redis_error(error)
+
+
+def _as_redis_error(error: Exception) -> RedisError:
+    return error if isinstance(error, RedisError) else RedisConnectionError(str(error))
+
+
+def unavailable(error: RedisError) -> StoreUnavailable:
+    """*error* in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
+    if isinstance(error, RedisTimeoutError):
+        return StoreUnavailable("timeout", f"no reply within {READ_SECONDS} s")
+    if isinstance(error, RedisClusterException):
+        return StoreUnavailable("cluster", str(error))
+    word = str(error).split(" ", 1)[0].rstrip(":").lower()
+    name = {"BusyLoadingError": "loading", "ReadOnlyError": "readonly", "OutOfMemoryError": "oom"}.get(type(error).__name__)
+    if name or not isinstance(error, RedisConnectionError):
+        return StoreUnavailable(name or word, str(error))
+    return StoreUnavailable("refused", str(error))

@@ -1,0 +1,74 @@
+"""One kept thing as bytes: what came, when it was received, and nothing that can be told from those.
+
+Layout: a letter (`e` an event's body, `a` our record of an answer), the received time (ms since 1970, 6 bytes, big
+endian), the JSON text packed by zstandard with the dictionary in `records.dict`. Another dictionary needs other letters:
+records outlive the code that wrote them. `benchmarks/train_dictionary.py` makes the dictionary and says what it saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import zstandard
+
+EVENT: Final = b"e"
+ANSWER: Final = b"a"
+MOST_UNPACKED: Final = 1 << 20  # bytes; a webhook has 64 KiB at most, an NCCO of ours is smaller than this
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+DICTIONARY: Final = zstandard.ZstdCompressionDict((Path(__file__).parent / "records.dict").read_bytes())
+
+
+class Record(NamedTuple):
+    """A kept thing. `sort` is EVENT or ANSWER; `body` its JSON text."""
+
+    sort: bytes
+    received: datetime
+    body: bytes
+
+
+class _Packer:
+    """Compressor and decompressor: costly to make, and not for two threads at once."""
+
+    def __init__(self) -> None:
+        self.pack = zstandard.ZstdCompressor(
+            level=3, dict_data=DICTIONARY, write_checksum=False, write_dict_id=False
+        ).compress
+        self.unpack = zstandard.ZstdDecompressor(dict_data=DICTIONARY).decompress
+
+
+_idle: list[_Packer] = []  # append and pop are atomic
+
+
+def _with_packer(use: Callable[[_Packer], bytes]) -> bytes:
+    packer = _idle.pop() if _idle else _Packer()
+    try:
+        return use(packer)
+    finally:
+        _idle.append(packer)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970."""
+    return (moment - EPOCH) // MILLISECOND
+
+
+def moment(ms: int) -> datetime:
+    """The moment *ms* milliseconds after 1970."""
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+def pack(record: Record) -> bytes:
+    """*record* as it is stored."""
+    packed = _with_packer(lambda packer: packer.pack(record.body))
+    return record.sort + milliseconds(record.received).to_bytes(6, "big") + packed
+
+
+def unpack(stored: bytes) -> Record:
+    """What `pack` made *stored* of."""
+    body = _with_packer(lambda packer: packer.unpack(stored[7:], max_output_size=MOST_UNPACKED))
+    return Record(stored[:1], moment(int.from_bytes(stored[1:7], "big")), body)

@@ -1,0 +1,305 @@
+"""The store: the events of every call, kept once and found again.
+
+Workers hold no state. An event costs one round trip to one slot, whatever else the store holds; a transfer, or an event
+that is late for a leg that has gone on, one for each conversation concerned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from app.domain.conversations import History, Kept, history, join, legs_of, moved_between
+from app.domain.events import Answer, Event
+from app.store import keys, scripts
+from app.store.errors import StoreUnavailable, WrongLayout
+from app.store.link import Address, Command
+from app.store.pages import Filter, Page, Position, merge_pages
+from app.store.reader import Reader
+from app.store.recording import Terms, carry_command, digest, record_command
+from app.store.records import ANSWER, EVENT, MILLISECOND, Record, milliseconds, moment, pack, unpack
+from app.store.writer import Writer
+
+WRITE_SECONDS: Final = 0.7  # a request waits no longer for its event to be kept
+FEED_LENGTH: Final = 1000  # entries a partition's feed remembers, about
+UNFILED_LENGTH: Final = 1000
+MOST_HOPS: Final = 16  # conversations one leg's news is carried through
+MOST_MOVES_READ: Final = 64  # conversations read together with one because its legs moved
+
+
+class Counts(NamedTuple):
+    """Sums over all partitions. `counters` holds legs by state and webhooks by what became of them."""
+
+    live: int
+    presumed_ended: int
+    ended: int
+    counters: dict[str, int]
+
+
+class Store:
+    """All that Switchhook keeps, in Redis (single node, replicated or cluster).
+
+    `read` turns a record back into the event it came of. `overflow` is asked when Redis did not take an event in time:
+    it gets the commands, all of which bear repeating, and returns True if it will see to it that Redis gets them.
+    Every method raises StoreUnavailable when Redis does not answer in time.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        read: Callable[[Record], Event],
+        retention: timedelta,
+        connections: int = 5,
+        overflow: Callable[[Sequence[Command]], bool] | None = None,
+    ) -> None:
+        self._read = read
+        self._writer = Writer(address, seconds=WRITE_SECONDS)
+        self._reader = Reader(address, links=max(1, connections - 2))  # one is the writer's, one the feed's
+        self._overflow = overflow
+        self._terms = Terms(keys.MINUTES_A_BUCKET, retention // MILLISECOND, FEED_LENGTH)
+        self.retention = retention
+
+    def open(self) -> None:
+        """Claim the store. Raises WrongLayout if it was laid out for another number of partitions."""
+        self._writer.now([Command(keys.LAYOUT, ("SET", keys.LAYOUT, keys.PARTITIONS, "NX"))])
+        (found,) = self._reader.ask([Command(keys.LAYOUT, ("GET", keys.LAYOUT))])
+        if int(found) != keys.PARTITIONS:
+            raise WrongLayout(
+                f"the calls in this Redis are spread over {int(found)} partitions, this version spreads them over "
+                f"{keys.PARTITIONS}: use the version that wrote them, or an empty Redis (REDIS_URL)"
+            )
+
+    def close(self) -> None:
+        """Write what is still to be written, and close all connections."""
+        self._writer.close()
+        self._reader.close()
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def record(self, event: Event, body: bytes, received: datetime) -> bool:
+        """Keep *event*, whose JSON text is *body*, with its conversation: with both, for a transfer.
+
+        Returns False if it was there already: nothing changed, nobody is told. May be repeated until it succeeds.
+        """
+        stored = pack(Record(EVENT, received, body))
+        kept, carried = False, (0, 0)
+        for place, home in enumerate(event.homes):
+            command = record_command(self._terms, event, home, stored, received, counted=place == 0, carried=carried)
+            reply = self._write(command)
+            if reply is None:
+                return True  # in the overflow: kept, and all else will follow from there
+            kept = kept or bool(reply[0])
+            carried = (reply[2], reply[3])
+            if event.leg and reply[1] and keys.decode(reply[1]) not in event.homes[place + 1 :]:
+                self._carry(event.leg, reply, received)
+        return kept
+
+    def record_later(self, answer: Answer, body: bytes, received: datetime) -> None:
+        """Keep the record of an answer that was given, some time: nobody waits for it."""
+        stored = pack(Record(ANSWER, received, body))
+        for home in answer.homes:
+            self._writer.later(record_command(self._terms, answer, home, stored, received, counted=True))
+
+    def unfile(self, body: bytes, why: str, received: datetime) -> bool:
+        """Keep a webhook that belongs to no conversation. Returns False if it was there already."""
+        home = keys.ALL[0]
+        stored = pack(Record(EVENT, received, body))
+        reply = self._write(
+            Command(
+                home.unfiled,
+                (home.tag, *self._terms, digest(body), stored, why, UNFILED_LENGTH),
+                scripts.UNFILE,
+                (home.unfiled,),
+            )
+        )
+        return reply is None or bool(reply)
+
+    def count_refused(self, fault: str) -> None:
+        """Count a webhook that was refused, some time."""
+        home = keys.ALL[0]
+        self._writer.later(Command(home.counts, ("HINCRBY", home.counts, f"refused:{fault}", 1)))
+
+    def _write(self, command: Command) -> Any:
+        """The reply to *command*; None if the overflow took it."""
+        try:
+            return self._writer.now([command])[0]
+        except StoreUnavailable:
+            if self._overflow is not None and self._overflow([command]):
+                return None
+            raise
+
+    def _carry(self, leg: str, reply: Any, received: datetime) -> None:
+        """Tell the conversation that *leg* went on to what is known of the leg where it was; and so on from there."""
+        for _ in range(MOST_HOPS):
+            _, elsewhere, bits, billed, _ = reply
+            if not elsewhere or not (bits or billed):
+                return
+            there = self._write(carry_command(self._terms, keys.decode(elsewhere), leg, bits, billed, received))
+            if there is None or not there[4]:
+                return
+            reply = there
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def records(self, conversation: str) -> list[Record]:
+        """All that is kept of *conversation* alone, in the order in which it was kept."""
+        (stored,) = self._reader.ask([_events_command(conversation)])
+        return [unpack(one) for one in stored]
+
+    def histories(self, conversations: Iterable[str]) -> dict[str, History]:
+        """What was heard of each of *conversations* and, of the legs that moved from or to it, elsewhere."""
+        wanted = list(dict.fromkeys(conversations))
+        alone = self._alone(wanted)
+        told = {name: alone[name] for name in wanted if alone.get(name)}
+        # Follow the moves, one round trip a step for all conversations together.
+        read = {name: {name} for name in told}
+        while True:
+            further = {
+                name: [other for other in sorted(moved_between(heard, legs_of(told_alone))) if other not in read[name]]
+                for name, heard in told.items()
+                if len(read[name]) < MOST_MOVES_READ and (told_alone := alone[name])
+            }
+            missing = {other for others in further.values() for other in others} - alone.keys()
+            alone |= self._alone(sorted(missing))
+            if not any(further.values()):
+                return told
+            for name, others in further.items():
+                read[name].update(others)
+                told[name] = join(told[name], *(alone.get(other, {}) for other in others))
+
+    def leg_history(self, leg: str) -> History:
+        """All that was heard in the conversations that *leg* has been in: one read of all partitions, then of those."""
+        name = keys.encode(leg)
+        lists = self._reader.ask([Command(part.legs, ("HGET", part.legs, name)) for part in keys.ALL])
+        conversations = [keys.decode(one) for each in lists if each for one in _behind_lengths(each)]
+        return join(*self._alone(conversations[:MOST_MOVES_READ]).values())
+
+    def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
+        """The next conversations that *wanted* lets through, newest first by first receipt.
+
+        A page may be shorter than *limit*, even empty, though there is more: no more than a set number is looked at.
+        """
+        commands = [wanted.command(part, self._terms, after, limit) for part in keys.ALL]
+        return merge_pages(self._reader.ask(commands), limit)
+
+    def counts(self, presumed_before: datetime) -> Counts:
+        """How many there are of everything; live conversations last heard before *presumed_before* are presumed ended."""
+        cutoff = milliseconds(presumed_before)
+        replies = iter(
+            self._reader.ask(
+                [
+                    command
+                    for part in keys.ALL
+                    for command in (
+                        Command(part.live, ("ZCARD", part.live)),
+                        Command(part.heard, ("ZCOUNT", part.heard, "-inf", f"({cutoff}")),
+                        Command(part.ended, ("ZCARD", part.ended)),
+                        Command(part.counts, ("HGETALL", part.counts)),
+                    )
+                ]
+            )
+        )
+        live = presumed = ended = 0
+        counters: dict[str, int] = {}
+        for in_live, in_presumed, in_ended, flat in zip(replies, replies, replies, replies, strict=True):
+            live += in_live - in_presumed
+            presumed += in_presumed
+            ended += in_ended
+            for name, value in zip(flat[::2], flat[1::2], strict=True):
+                counters[name.decode()] = counters.get(name.decode(), 0) + int(value)
+        return Counts(live, presumed, ended, counters)
+
+    def minutes(self, first: int, last: int) -> dict[int, dict[str, int]]:
+        """Statistics by minute since 1970, both ends included: events, repeats, conversations, legs, seconds, outcomes."""
+        buckets = range(first // keys.MINUTES_A_BUCKET, last // keys.MINUTES_A_BUCKET + 1)
+        places = [(part, bucket) for part in keys.ALL for bucket in buckets]
+        named = [(bucket, part.bucket(bucket * keys.MINUTES_A_BUCKET)) for part, bucket in places]
+        told: dict[int, dict[str, int]] = {}
+        for (bucket, _), flat in zip(
+            named, self._reader.ask([Command(key, ("HGETALL", key)) for _, key in named]), strict=True
+        ):
+            for field, value in zip(flat[::2], flat[1::2], strict=True):
+                minute, _, name = field.decode().partition(":")
+                at = told.setdefault(bucket * keys.MINUTES_A_BUCKET + int(minute), {})
+                at[name] = at.get(name, 0) + int(value)
+        return {minute: at for minute, at in sorted(told.items()) if first <= minute <= last}
+
+    def unfiled(self) -> list[tuple[str, str, Record]]:
+        """The webhooks that belong to no conversation, oldest first: entry, why, record."""
+        key = keys.ALL[0].unfiled
+        (entries,) = self._reader.ask([Command(key, ("XRANGE", key, "-", "+"))])
+        return [(entry.decode(), fields[3].decode(), unpack(fields[1])) for entry, fields in entries]
+
+    @property
+    def answers_waiting(self) -> int:
+        """Records of answers that Redis has not taken yet."""
+        return self._writer.waiting
+
+    @property
+    def answers_lost(self) -> int:
+        """Records of answers that this process had to give up."""
+        return self._writer.lost
+
+    def check(self) -> None:
+        """Write to every partition. Raises StoreUnavailable if one could keep no event now."""
+        self._writer.now([Command(part.probe, ("SET", part.probe, "", "PX", 10_000)) for part in keys.ALL])
+
+    # -- removing -----------------------------------------------------------------------------------------------------
+
+    def delete(self, conversation: str) -> bool:
+        """Delete all that is kept of *conversation*. Returns False if there was nothing."""
+        return self.delete_all([conversation]) == 1
+
+    def delete_all(self, conversations: Iterable[str]) -> int:
+        """Delete all that is kept of *conversations*; returns how many there were."""
+        by_partition: dict[int, list[bytes]] = {}
+        for conversation in conversations:
+            by_partition.setdefault(keys.partition(conversation), []).append(keys.encode(conversation))
+        commands = [
+            Command(part.counts, (part.tag, *self._terms, *names), scripts.REMOVE, (part.counts,))
+            for number, names in by_partition.items()
+            for part in (keys.ALL[number],)
+        ]
+        return sum(self._writer.now(commands)) if commands else 0
+
+    def forget(self, number: str) -> int:
+        """Delete every conversation with the telephone number *number* (digits), and what is unfiled with it.
+
+        Returns how many conversations there were.
+        """
+        removed, after = 0, None
+        wanted = Filter(number=number)
+        while True:
+            page = self.page(wanted, after, 100)
+            removed += self.delete_all(page.conversations)
+            if page.next is None:
+                break
+            after = page.next
+        key = keys.ALL[0].unfiled
+        entries = [entry for entry, _, record in self.unfiled() if number.encode() in record.body]
+        if entries:
+            self._writer.now([Command(key, ("XDEL", key, *entries))])
+        return removed
+
+    def _alone(self, conversations: Sequence[str]) -> dict[str, History]:
+        """What was heard in each of *conversations* alone."""
+        lists = self._reader.ask([_events_command(name) for name in conversations])
+        return {
+            name: history(Kept(self._read(record), record.received) for record in map(unpack, stored))
+            for name, stored in zip(conversations, lists, strict=True)
+        }
+
+
+def _events_command(conversation: str) -> Command:
+    key = keys.of(conversation).events(keys.encode(conversation))
+    return Command(key, ("LRANGE", key, 0, -1))
+
+
+def _behind_lengths(packed: bytes) -> Iterable[bytes]:
+    """The names in "3:one5:three"."""
+    while packed:
+        length, _, rest = packed.partition(b":")
+        yield rest[: int(length)]
+        packed = rest[int(length) :]

@@ -1,0 +1,105 @@
+"""From the bytes of a webhook to a JSON object, with a clear word on what is wrong where there is none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+MOST_NESTED = 32
+LONGEST_INTEGER = 18  # digits; more is kept as text: no count, duration or code is that long
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class BadBody(Exception):
+    """The body is no JSON object. The text says why."""
+
+
+def read_body(body: bytes, query: str) -> tuple[bytes, dict[str, Any]]:
+    """The JSON text of a webhook, and the object it stands for: the body if there is one, else the query string.
+
+    Vonage sends POST with JSON, or GET with the fields as parameters, nested ones as JSON text.
+    https://developer.vonage.com/en/voice/voice-api/webhook-reference
+    Raises BadBody.
+    """
+    text = body.removeprefix(BYTE_ORDER_MARK)
+    if text.strip():
+        return text, read_object(text)
+    parameters = read_query(query)
+    return write_json(parameters), parameters
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    """The JSON object in *text*. Raises BadBody."""
+    value = _parse(text)
+    if not isinstance(value, dict):
+        raise BadBody(f"the body is a JSON {_name(value)}, not an object: send one webhook as {{...}}")
+    return value
+
+
+def read_query(query: str) -> dict[str, Any]:
+    """The parameters of *query*; one that holds a JSON object or array is read as such. Of a repeated one the last counts.
+
+    Raises BadBody for bytes that are not UTF-8, and for nesting that is too deep.
+    """
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=1000)
+    except ValueError:  # UnicodeDecodeError is one, too many fields another
+        raise BadBody("the query string is not UTF-8, or has more than 1,000 parameters") from None
+    return {name: _nested(value) for name, value in pairs}
+
+
+def write_json(value: Any) -> bytes:
+    """Compact JSON text of *value*, in ASCII: also half a surrogate pair has a form there."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _nested(value: str) -> Any:
+    if not value.startswith(("{", "[")):
+        return value
+    try:
+        return _parse(value.encode())
+    except BadBody as bad:
+        if str(bad).startswith("nested"):
+            raise
+        return value
+
+
+def _parse(text: bytes) -> Any:
+    try:
+        value = json.loads(text.decode(), parse_int=_integer, parse_float=_float, parse_constant=_constant)
+    except UnicodeDecodeError:
+        raise BadBody("the body is not UTF-8") from None
+    except RecursionError:
+        raise BadBody(f"nested deeper than {MOST_NESTED}") from None
+    except json.JSONDecodeError as error:
+        raise BadBody(f"the body is not JSON: {error.msg} at character {error.pos}") from None
+    if text.count(b"{") + text.count(b"[") > MOST_NESTED and _depth(value) > MOST_NESTED:
+        raise BadBody(f"nested deeper than {MOST_NESTED}")
+    return value
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= LONGEST_INTEGER else digits
+
+
+def _float(number: str) -> float | str:
+    value = float(number)
+    return value if value - value == 0 else number  # 1e400 is JSON, but no float
+
+
+def _constant(name: str) -> NoReturn:
+    raise BadBody(f"the body is not JSON: {name} is no JSON number")
+
+
+def _depth(value: Any) -> int:
+    """How many objects and arrays lie inside each other."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
+
+
+def _name(value: Any) -> str:
+    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")

@@ -1,0 +1,278 @@
+"""One schema for each kind of webhook: JSON object in, domain event out.
+
+Source of all names: https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook, read together with
+the webhook classes of the Java, .NET and PHP SDKs (github.com/Vonage). Lenient: what is unknown is passed over (the raw
+body is kept), what cannot be read is None and flagged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load
+
+from app.domain import events
+from app.domain.events import NO_TIMESTAMP, UNKNOWN_STATUS, canonical_json
+from app.domain.standing import BITS
+from app.webhooks.fields import Flag, Moment, Money, Number, Party, Status, Text, Whole, Word
+
+
+class WebhookSchema(Schema):
+    """What every kind has."""
+
+    event: ClassVar[type[events.Event]]
+
+    class Meta:
+        unknown = EXCLUDE  # Vonage adds fields without notice
+
+    conversation = Text(data_key="conversation_uuid")
+    leg = Text(data_key="uuid")
+    occurred = Moment(data_key="timestamp")
+
+
+class CallStatusSchema(WebhookSchema):
+    """started, ringing, busy, ... and any status this code has never heard of."""
+
+    event = events.CallStatus
+
+    status = Status()
+    direction = Word()
+    from_ = Party(data_key="from")
+    to = Party()
+    detail = Text()
+    sip_code = Whole()
+
+
+class CompletedSchema(CallStatusSchema):
+    """A leg is over."""
+
+    event = events.Completed
+
+    start_time = Moment()
+    end_time = Moment()
+    duration = Number()
+    rate = Money()
+    price = Money()
+    network = Text()
+    disconnected_by = Word()
+
+
+class DetectionSchema(CallStatusSchema):
+    """human, machine: the leg is `call_uuid`; where both ids are there `uuid` wins, as in the Java SDK."""
+
+    event = events.Detection
+
+    call_uuid = Text()
+    sub_state = Word()
+
+
+class DisconnectedSchema(CallStatusSchema):
+    """The application closed the WebSocket.
+
+    https://developer.vonage.com/en/voice/voice-api/concepts/websockets
+    """
+
+    event = events.Disconnected
+
+
+class RecordingSchema(WebhookSchema):
+    """A recording can be fetched."""
+
+    event = events.Recording
+
+    recording_uuid = Text()
+    recording_url = Text()
+    size = Whole()
+    start_time = Moment()
+    end_time = Moment()
+
+
+class TranscriptionSchema(WebhookSchema):
+    """The text of a recording can be fetched."""
+
+    event = events.Transcription
+
+    recording_uuid = Text()
+    transcription_url = Text()
+
+
+class GuessSchema(Schema):
+    """One guess at what was said; `confidence` has come as ".91" and as a number."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    text = Text()
+    confidence = Number()
+
+
+class InputSchema(WebhookSchema):
+    """Keys and speech. Before 2020 `dtmf` was the digits alone, with `timed_out` beside it."""
+
+    event = events.Input
+
+    from_ = Party(data_key="from")
+    to = Party()
+    digits = Text()
+    timed_out = Flag()
+    speech_timeout_reason = Text()
+    speech_error = Text()
+    speech_recording_url = Text()
+    heard = fields.Raw(allow_none=True)
+
+    @pre_load
+    def flatten(self, body: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+        """Both forms of `dtmf`, and `speech`, as fields of one level."""
+        flat = dict(body)
+        dtmf, speech = body.get("dtmf"), body.get("speech")
+        if isinstance(dtmf, Mapping):
+            flat |= {"digits": dtmf.get("digits"), "timed_out": dtmf.get("timed_out")}
+        else:
+            flat["digits"] = dtmf
+        if isinstance(speech, Mapping):
+            flat |= {f"speech_{name}": speech.get(name) for name in ("timeout_reason", "error", "recording_url")}
+            flat["heard"] = speech.get("results")
+        return flat
+
+    @post_load
+    def guesses(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """The results of speech as `Heard`; None if there was no list of them."""
+        results = data.get("heard")
+        if isinstance(results, list):
+            read = (_lenient(GUESS, one)[0] for one in results if isinstance(one, Mapping))
+            data["heard"] = tuple(events.Heard(one.get("text"), one.get("confidence")) for one in read)
+        else:
+            data["heard"] = None
+        return data
+
+
+class TransferSchema(WebhookSchema):
+    """A leg went from one conversation to another."""
+
+    event = events.Transfer
+
+    left = Text(data_key="conversation_uuid_from")
+    joined = Text(data_key="conversation_uuid_to")
+
+
+class NotifySchema(WebhookSchema):
+    """A `notify` action was reached."""
+
+    event = events.Notify
+
+
+class ErrorSchema(WebhookSchema):
+    """Vonage could not do what it was told."""
+
+    event = events.CallError
+
+    reason = Text()
+
+
+class FallbackSchema(WebhookSchema):
+    """Vonage turned to the fallback URL.
+
+    https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url
+    """
+
+    event = events.Fallback
+
+    reason = Text()
+    url = Text()
+
+    @pre_load
+    def failed_url(self, body: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+        """`original_request` names the URL that failed."""
+        original = body.get("original_request")
+        return dict(body) | {"url": original.get("url") if isinstance(original, Mapping) else original}
+
+
+class UnknownSchema(WebhookSchema):
+    """None of the above."""
+
+    event = events.Unknown
+
+
+class AnswerSchema(WebhookSchema):
+    """The answer webhook: somebody calls and Vonage asks what to do. It has no status, direction or timestamp.
+
+    https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
+    """
+
+    event = events.Answer
+
+    from_ = Party(data_key="from")
+    from_user = Party()  # only for a caller who is a Client SDK user, who has no `from` then
+    to = Party()
+    reason = Text()
+
+
+CALL_STATUS, COMPLETED, DETECTION, DISCONNECTED = (
+    CallStatusSchema(),
+    CompletedSchema(),
+    DetectionSchema(),
+    DisconnectedSchema(),
+)
+RECORDING, TRANSCRIPTION, INPUT, TRANSFER = RecordingSchema(), TranscriptionSchema(), InputSchema(), TransferSchema()
+NOTIFY, ERROR, FALLBACK, UNKNOWN = NotifySchema(), ErrorSchema(), FallbackSchema(), UnknownSchema()
+ANSWER, GUESS = AnswerSchema(), GuessSchema()
+BY_STATUS = {
+    "transcribed": TRANSCRIPTION,
+    "completed": COMPLETED,
+    "complete": COMPLETED,
+    "human": DETECTION,
+    "machine": DETECTION,
+    "disconnected": DISCONNECTED,
+}
+
+
+def schema_of(body: Mapping[str, Any]) -> WebhookSchema:
+    """Which kind a webhook is, in the order in which the SDKs tell kinds apart."""
+    if body.get("original_request") is not None:  # an error has a `reason`, too: only this tells a fallback copy
+        return FALLBACK
+    status = body.get("status")
+    if isinstance(status, str) and status.strip():
+        return BY_STATUS.get(status.strip().lower(), CALL_STATUS)
+    if body.get("type") == "transfer" or "conversation_uuid_from" in body:
+        return TRANSFER
+    if body.get("dtmf") is not None or body.get("speech") is not None:
+        return INPUT
+    if "recording_url" in body:
+        return RECORDING
+    if "payload" in body:
+        return NOTIFY
+    return ERROR if body.get("reason") else UNKNOWN
+
+
+def read_event(body: Mapping[str, Any]) -> events.Event:
+    """The event in a webhook's JSON object. Never fails: what cannot be read is None, and a flag says so."""
+    schema = schema_of(body)
+    data, unreadable = _lenient(schema, body)
+    if schema is DETECTION:
+        called = data.pop("call_uuid", None)
+        data["leg"] = data.get("leg") or called
+    flags = [f"unreadable_{name}" for name in unreadable]
+    if schema is not TRANSCRIPTION and data.get("occurred") is None:
+        flags.append(NO_TIMESTAMP)
+    if schema is CALL_STATUS and data["status"] not in BITS:
+        flags.append(UNKNOWN_STATUS)
+    return schema.event(canonical=canonical_json(body), flags=tuple(flags), **data)
+
+
+def read_answer(request: Mapping[str, Any], *, canonical: bytes, **served: Any) -> events.Answer:
+    """The answer to the answer webhook *request*; *served* are the fields of `Answer` that tell what we did."""
+    data, _ = _lenient(ANSWER, request)
+    if request.get("original_request") is None:
+        data.pop("reason", None)  # a reason is why the fallback URL was asked, and only that
+    return events.Answer(canonical=canonical, **{**data, **served})
+
+
+def _lenient(schema: Schema, body: Any) -> tuple[dict[str, Any], list[str]]:
+    """What can be read of *body*, and the names of the fields that cannot."""
+    try:
+        return schema.load(body), []  # type: ignore[return-value]
+    except ValidationError as error:
+        read = error.valid_data if isinstance(error.valid_data, dict) else {}
+        names = error.messages if isinstance(error.messages, dict) else {}
+        return dict(read), sorted(map(str, names))

@@ -1,0 +1,315 @@
+"""Does this webhook come from Vonage, and does it carry what Vonage signed?
+
+Vonage signs each request with a JSON Web Token: HS256, made with the signature secret of the account that
+the claim ``api_key`` names, and holding the hash of what is sent.
+Source: https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks
+"""
+
+import hashlib
+import hmac
+import json
+import math
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeGuard
+from urllib.parse import parse_qsl
+
+from jwt import PyJWS
+from jwt.algorithms import HMACAlgorithm
+from jwt.exceptions import InvalidKeyError, PyJWTError
+
+CLOCK_LEEWAY = 10  # seconds granted to `exp` and `nbf`, which Vonage does not document; `iat` has max_age
+
+REFUSALS = {
+    "not_bearer": "The Authorization header must be 'Bearer' and a token; this one has another scheme.",
+    "malformed": "The bearer token is no JSON Web Token; pass the Authorization header on as Vonage sent it.",
+    "algorithm": "The token must be signed with HS256, as Vonage does; no other algorithm is taken.",
+    "api_key": "The token names an API key without a secret here; if it is yours, add it to"
+    " VONAGE_SIGNATURE_SECRETS.",
+    "signature": "No secret known here made this signature; compare VONAGE_SIGNATURE_SECRETS with the"
+    " signature secret (not the API secret) in the Vonage dashboard.",
+    "issuer": "The token's 'iss' claim must be 'Vonage'; send only what Vonage signed.",
+    "application": "The token is for another Vonage application; compare the one whose webhooks come here"
+    " with VONAGE_APPLICATION_ID.",
+    "issued_at": "The token's 'iat' claim is missing or no number; it tells when the token was signed.",
+    "too_old": "The token was signed longer ago than SIGNATURE_MAX_AGE; sign anew, or check the clocks.",
+    "too_new": "The token was signed in the future by more than SIGNATURE_MAX_AGE; check the clocks.",
+    "expired": "The token's 'exp' claim is past or no number; sign anew, or check the clocks.",
+    "not_yet": "The token's 'nbf' claim is still to come or no number; check the clocks.",
+    "payload_hash": "The token was not made for this body and query; send them exactly as signed.",
+}
+
+
+class SignatureFault(Exception):
+    """A webhook that is not shown to be Vonage's; ``fault`` is one word to count it by."""
+
+    fault: str
+
+
+class SignatureMissing(SignatureFault):
+    """No token at all. Now and then Vonage itself sends such a request, and repeats it signed after a 5xx.
+
+    Source: https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks
+    """
+
+    fault = "missing"
+
+    def __init__(self) -> None:
+        super().__init__("The request is not signed; send the Authorization header with Vonage's token.")
+
+
+class SignatureRefused(SignatureFault):
+    """A token that does not vouch for its request; ``fault`` is one of `REFUSALS`."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(REFUSALS[fault])
+        self.fault = fault
+
+
+class _HS256(HMACAlgorithm):
+    """HS256 without the warning, on every use, about a secret below 32 bytes: one note at start is enough."""
+
+    def check_key_length(self, key: bytes) -> None:  # noqa: ARG002  the base class asks for it
+        return None
+
+
+_hs256 = _HS256(HMACAlgorithm.SHA256)
+_jws = PyJWS(algorithms=[])
+_jws.register_algorithm("HS256", _hs256)
+
+
+class Signatures:
+    """Tells genuine webhooks from others.
+
+    Args:
+        secrets: Pairs of API key and signature secret. A key may come twice while its secret is rotated.
+        application_id: Ours; a token for another application is refused. With None it is not looked at.
+        max_age: Seconds that a token's time of signing may lie before or after now.
+        verify_get_hash: Refuse a GET whose query is not shown to be the one signed, rather than note it.
+            Vonage does not document in every detail how a query is hashed, so this may refuse its own.
+
+    Raises ValueError for a secret that cannot be one: empty, or a public key.
+    """
+
+    def __init__(
+        self,
+        secrets: Sequence[tuple[str, str]],
+        *,
+        application_id: str | None,
+        max_age: int,
+        verify_get_hash: bool,
+    ) -> None:
+        self._keys: dict[str, list[bytes]] = {}
+        for api_key, secret in secrets:
+            try:
+                key = _hs256.prepare_key(secret)
+            except (InvalidKeyError, UnicodeError):
+                text = f"The signature secret of API key {api_key} is empty, or no secret but a public key."
+                raise ValueError(text) from None  # a UnicodeError holds the secret
+            self._keys.setdefault(api_key, []).append(key)
+        self._all_keys = [key for keys in self._keys.values() for key in keys]
+        self._application_id = application_id
+        self._max_age = max_age
+        self._verify_get_hash = verify_get_hash
+
+    def check(
+        self, *, authorization: str | None, method: str, body: bytes, query: str | bytes, now: float
+    ) -> tuple[str, ...]:
+        """Return what is odd about a genuine request, mostly nothing.
+
+        The notes are ``no_application_id``, ``no_payload_hash`` and ``get_hash_mismatch``.
+        *body* and *query* are raw, as they came; *now* is in seconds since 1970.
+
+        Raises SignatureMissing if there is no token, SignatureRefused if there is a wrong one.
+        """
+        claims = self._verified_claims(_bearer_token(authorization))
+        if claims.get("iss") != "Vonage":
+            raise SignatureRefused("issuer")
+        self._check_times(claims, now)
+        notes = (self._note_on_application(claims), self._note_on_payload(claims, method, body, query))
+        return tuple(note for note in notes if note is not None)
+
+    def _verified_claims(self, token: str) -> dict[str, Any]:
+        try:
+            # Only taken apart: the claims must say whose secret it is before it can be verified, below.
+            parts = _jws.decode_complete(token, options={"verify_signature": False})
+            claims = json.loads(parts["payload"])
+        except (PyJWTError, ValueError, RecursionError):
+            raise SignatureRefused("malformed") from None
+        if parts["header"].get("alg") != "HS256":
+            raise SignatureRefused("algorithm")
+        if not isinstance(claims, dict):
+            raise SignatureRefused("malformed")
+        api_key = claims.get("api_key")
+        if api_key is None:
+            keys = self._all_keys
+        elif isinstance(api_key, str) and api_key in self._keys:
+            keys = self._keys[api_key]
+        else:
+            raise SignatureRefused("api_key")
+        signed = token.rpartition(".")[0].encode()
+        if not any(_hs256.verify(signed, key, parts["signature"]) for key in keys):
+            raise SignatureRefused("signature")
+        return claims
+
+    def _check_times(self, claims: dict[str, Any], now: float) -> None:
+        issued_at = claims.get("iat")
+        if not _is_moment(issued_at):
+            raise SignatureRefused("issued_at")
+        if issued_at < now - self._max_age:
+            raise SignatureRefused("too_old")
+        if issued_at > now + self._max_age:
+            raise SignatureRefused("too_new")
+        if "exp" in claims and not (_is_moment(claims["exp"]) and now < claims["exp"] + CLOCK_LEEWAY):
+            raise SignatureRefused("expired")
+        if "nbf" in claims and not (_is_moment(claims["nbf"]) and now >= claims["nbf"] - CLOCK_LEEWAY):
+            raise SignatureRefused("not_yet")
+
+    def _note_on_application(self, claims: dict[str, Any]) -> str | None:
+        if self._application_id is None:
+            return None
+        application_id = claims.get("application_id")
+        if application_id is None:  # documented as optional
+            return "no_application_id"
+        if application_id != self._application_id:
+            raise SignatureRefused("application")
+        return None
+
+    def _note_on_payload(
+        self, claims: dict[str, Any], method: str, body: bytes, query: str | bytes
+    ) -> str | None:
+        claimed = claims.get("payload_hash")
+        if body:
+            if not _is_hash_of((body,), claimed):
+                raise SignatureRefused("payload_hash")
+            if method == "POST" or not query:
+                return None
+            note = "get_hash_mismatch"  # a GET is read from its query, and that is not what was signed
+        elif method == "POST":
+            # Nothing to hash. Should there be a hash, it must not be that of another request.
+            if claimed is None or _is_hash_of((b"",), claimed) or _is_hash_of(_query_forms(query), claimed):
+                return None
+            raise SignatureRefused("payload_hash")
+        elif claimed is None:
+            note = "no_payload_hash"
+        elif _is_hash_of(_query_forms(query), claimed):
+            return None
+        else:
+            note = "get_hash_mismatch"
+        if self._verify_get_hash and (query or claimed is not None):
+            raise SignatureRefused("payload_hash")
+        return note
+
+
+def sign(body: bytes, *, api_key: str, secret: str, application_id: str | None, now: float) -> str:
+    """Return the token that Vonage would send with *body*, without the word Bearer.
+
+    For a GET, *body* is what is hashed in its place: the query parameters as one compact JSON object.
+    """
+    claims = {
+        "iat": int(now),
+        "jti": str(uuid.uuid4()),
+        "iss": "Vonage",
+        "payload_hash": hashlib.sha256(body).hexdigest(),
+        "api_key": api_key,
+    }
+    if application_id is not None:
+        claims["application_id"] = application_id
+    return _jws.encode(_compact_json(claims), secret, "HS256")
+
+
+def _bearer_token(authorization: str | None) -> str:
+    """Return the token of an Authorization header; the scheme's case and extra white space do not matter."""
+    words = (authorization or "").split()
+    if not words:
+        raise SignatureMissing
+    if words[0].lower() != "bearer":
+        raise SignatureRefused("not_bearer")
+    if len(words) == 1:
+        raise SignatureMissing
+    if len(words) > 2:
+        raise SignatureRefused("malformed")
+    return words[1]
+
+
+def _is_moment(value: object) -> TypeGuard[float]:
+    """True for a number of seconds; JSON as Python reads it also has NaN, Infinity and booleans."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def _is_hash_of(forms: Iterable[bytes], claimed: object) -> bool:
+    """True if *claimed* is the SHA-256, in hex, of one of *forms*."""
+    if not isinstance(claimed, str):
+        return False
+    expected = claimed.lower().encode("ascii", "replace")  # compare_digest raises TypeError on other strings
+    try:
+        return any(hmac.compare_digest(hashlib.sha256(form).hexdigest().encode(), expected) for form in forms)
+    except RecursionError:  # JSON in a query, nested without end
+        return False
+
+
+def _query_forms(query: str | bytes) -> Iterator[bytes]:
+    """Yield what Vonage may have hashed for a query, likeliest first.
+
+    Documented is a compact JSON object of the query parameters in their order. Not documented are values that
+    are JSON themselves, repeated names, and decoding. Each form holds every parameter: one that kept only the
+    first or the last of a repeated name would pass a query to which anybody had added more.
+    """
+    raw = query if isinstance(query, bytes) else query.encode("utf-8", "surrogatepass")
+    text = raw.decode("utf-8", "replace")
+    for read in (_decoded, _nested, _undecoded):
+        parameters = _by_name(read(text))
+        yield _compact_json(parameters)
+        yield _compact_json(_as_javascript(parameters))
+        yield _compact_json(parameters, sort_keys=True)
+    yield raw
+
+
+def _decoded(text: str) -> list[tuple[str, Any]]:
+    return list(parse_qsl(text, keep_blank_values=True))
+
+
+def _nested(text: str) -> list[tuple[str, Any]]:
+    """As decoded, but a value that is JSON text is the object or array it stands for."""
+    return [(name, _object_or_text(value)) for name, value in _decoded(text)]
+
+
+def _undecoded(text: str) -> list[tuple[str, Any]]:
+    pieces = (piece.partition("=") for piece in text.split("&") if piece)
+    return [(name, value) for name, _, value in pieces]
+
+
+def _object_or_text(value: str) -> Any:
+    if value.startswith(("{", "[")):
+        try:
+            return json.loads(value)
+        except ValueError:
+            pass
+    return value
+
+
+def _by_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of *pairs*, with a list where a name is repeated."""
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+
+
+_INDEX = re.compile("0|[1-9][0-9]{0,8}")
+
+
+def _as_javascript(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return *parameters* in the order of a JavaScript object: "2" before "10" before all other names.
+
+    Source: https://tc39.es/ecma262/#sec-ordinaryownpropertykeys
+    """
+    indexes = sorted(filter(_INDEX.fullmatch, parameters), key=int)
+    return {name: parameters[name] for name in [*indexes, *parameters]}  # the first mention gives the place
+
+
+def _compact_json(value: Any, *, sort_keys: bool = False) -> bytes:
+    """Return *value* as JavaScript's JSON.stringify writes it: no spaces, only lone surrogates escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
+    return text.encode("utf-8", "backslashreplace")
