@@ -1,0 +1,36 @@
+"""Switchhook: the server behind a Vonage Voice application's webhooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+if TYPE_CHECKING:
+    from app.store.store import Store
+    from config.settings import Settings
+
+
+def create_app(settings: Settings | None = None, *, store: Store | None = None) -> Flask:
+    """Build the app: settings, services, blueprints, errors, commands.
+
+    wsgi.py passes nothing; tests pass their own settings and store. Raises SettingsError, naming all that is wrong.
+    """
+    from app import api, cli, errors, limits, logs, pages, proxies, services
+    from app.webhooks.views import voice
+    from config.settings import load
+
+    settings = settings or load()
+    app = Flask(__name__, static_folder=None, template_folder="pages/templates")
+    app.secret_key = settings.secret_key
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract reads better
+    app.extensions["switchhook"] = services.build(settings, store=store)
+    logs.install(app, as_json=settings.in_production)
+    proxies.install(app, settings)
+    limits.install(app)
+    app.register_blueprint(voice)
+    api.install(app)
+    pages.install(app)
+    errors.install(app)  # last: flask-smorest has handlers of its own
+    cli.install(app)
+    return app

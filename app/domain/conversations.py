@@ -141,7 +141,9 @@ def tell(conversation: str, told: History, *, now: datetime, presume_ended_after
     state: ConversationState = "ended"
     if not members or any(member.presence.here and member.leg.state != "completed" for member in members):
         state = "presumed_ended" if now - last_heard > presume_ended_after else "live"
-    started = min((at for at, event in here if isinstance(event, CallStatus) or _arrives(event, conversation)), default=None)
+    started = min(
+        (at for at, event in here if isinstance(event, CallStatus) or _arrives(event, conversation)), default=None
+    )
     ended = max(filter(None, map(_left, members)), default=None) if state == "ended" else None
     return Conversation(
         conversation_uuid=conversation,
@@ -180,13 +182,17 @@ def _left(member: Member) -> datetime | None:
 def _answered_here(member: Member, conversation: str, here: list[Moment]) -> datetime | None:
     """When the leg was first both answered and in the conversation."""
     answered = member.leg.answered
-    said_here = (at for at, event in here if event.leg == member.leg.uuid and getattr(event, "status", None) == "answered")
+    said_here = (
+        at for at, event in here if event.leg == member.leg.uuid and getattr(event, "status", None) == "answered"
+    )
     arrived = min((move.at for move in member.leg.moves if move.joined == conversation), default=None)
     return min(said_here, default=max(answered, arrived) if answered and arrived else None)
 
 
 def _recordings(here: list[Moment]) -> tuple[Recorded, ...]:
-    texts = {event.recording_uuid or event.canonical: (at, event) for at, event in here if isinstance(event, Transcription)}
+    texts = {
+        event.recording_uuid or event.canonical: (at, event) for at, event in here if isinstance(event, Transcription)
+    }
     recorded = [
         Recorded(
             at,
@@ -200,7 +206,9 @@ def _recordings(here: list[Moment]) -> tuple[Recorded, ...]:
         for at, event in here
         if isinstance(event, Recording)
     ]
-    unmatched = [Recorded(at, text.recording_uuid, None, None, None, None, text.transcription_url) for at, text in texts.values()]
+    unmatched = [
+        Recorded(at, text.recording_uuid, None, None, None, None, text.transcription_url) for at, text in texts.values()
+    ]
     return tuple(sorted(recorded + unmatched, key=lambda one: one.at))
 
 

@@ -241,9 +241,10 @@ EventT = TypeVar("EventT", bound=Event)
 
 
 def canonical_json(body: Mapping[str, Any]) -> bytes:
-    """The body by which webhooks are compared: keys sorted, no blanks; a fallback copy equals its original."""
-    if "original_request" in body:
-        body = {key: value for key, value in body.items() if key not in ("original_request", "reason")}
+    """The body by which webhooks are compared: keys sorted, no blanks.
+
+    A fallback copy is compared without its `reason` and `original_request`; with them it is a `Fallback`, another event.
+    """
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 

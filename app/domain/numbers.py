@@ -10,7 +10,7 @@ from app.domain.events import Event
 # International numbers have at most 15 digits (E.164); a `from` or `to` may as well be a user name or an address.
 NUMBER: Final = re.compile(r"\+?(\d[\d ().-]{0,24}\d|\d)", re.ASCII)
 NOT_DIGITS: Final = re.compile(r"\D", re.ASCII)
-SEEN_IN_TEXT: Final = re.compile(r"(?<![\w.:+-])\+?\d{7,15}(?![\w:-]|\.\d)", re.ASCII)
+SEEN_IN_TEXT: Final = re.compile(r"(?<![\w.:+-])\+?\d{7,}(?![\w:-]|\.\d)", re.ASCII)
 NEVER_NUMBERS: Final = frozenset({"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp"})
 
 
@@ -29,8 +29,14 @@ def numbers_in(event: Event) -> list[str]:
 
 
 def mask(text: str) -> str:
-    """*text* with all but the last four digits of every telephone number in it starred out; ids are left as they are."""
-    return SEEN_IN_TEXT.sub(lambda seen: "*" * (len(seen[0]) - 4) + seen[0][-4:], text)
+    """*text* with all but the last four digits of every telephone number in it starred out; ids stay as they are."""
+    if len(digits(text) or "") >= 7:
+        return _starred(text)
+    return SEEN_IN_TEXT.sub(lambda seen: _starred(seen[0]), text)
+
+
+def _starred(number: str) -> str:
+    return "*" * (len(number) - 4) + number[-4:]
 
 
 def masked(value: Any) -> Any:

@@ -45,8 +45,8 @@ def _find_tags() -> tuple[bytes, ...]:
     """
     found: dict[int, bytes] = {}
     for letters in product(ascii_lowercase, repeat=2):
-        tag = "{%s%s}" % letters
-        found.setdefault(slot(tag.encode()) * PARTITIONS // SLOTS, tag.encode())
+        tag = b"{" + "".join(letters).encode() + b"}"
+        found.setdefault(slot(tag) * PARTITIONS // SLOTS, tag)
     return tuple(found[place] for place in range(PARTITIONS))
 
 
@@ -78,7 +78,7 @@ class Partition:
         return self.tag + b"m:" + conversation
 
     def number(self, digits: str) -> bytes:
-        """Sorted set: conversations with a telephone number that ends in the same four digits, by first receipt (ms)."""
+        """Sorted set: conversations with a number that ends in the same four digits, by first receipt (ms)."""
         return self.tag + b"n:" + digits[-4:].encode()
 
     def bucket(self, minute: int) -> bytes:

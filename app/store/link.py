@@ -8,11 +8,10 @@ and all nodes are written to before the first is read. No retry inside: whoever 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -35,7 +34,7 @@ ELSEWHERE = (MovedError, AskError, TryAgainError, ClusterDownError)
 
 
 class Command(NamedTuple):
-    """A command, or a script, on keys of one slot. `key` decides the node; `script` None: `args` is the whole command."""
+    """A command, or a script, on keys of one slot. `key` decides the node; without a script `args` is all of it."""
 
     key: bytes
     args: tuple[Any, ...]
@@ -72,12 +71,28 @@ class Address(NamedTuple):
         return options
 
 
+class Connection(Protocol):
+    """What is used of redis-py's connections, which carry no types."""
+
+    def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]:
+        """The commands as bytes."""
+
+    def send_packed_command(self, command: list[bytes]) -> None:
+        """Send them; connects first, where there is no connection."""
+
+    def read_response(self, disable_decoding: bool) -> Any:
+        """The next reply; raises the error it is."""
+
+    def disconnect(self) -> None:
+        """Close."""
+
+
 class Link:
     """One user's connections: to the node, or to each node of the cluster. Not for two threads at once."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._nodes: dict[str, AbstractConnection] = {}
+        self._nodes: dict[str, Connection] = {}
         self._cluster: RedisCluster | None = None
 
     def exchange(self, commands: Sequence[Command]) -> list[Any]:
@@ -86,13 +101,20 @@ class Link:
         unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
             again = [commands[place] for place in unknown]
-            for place, reply in zip(unknown, self._send(again, [c.words(whole_script=True) for c in again]), strict=True):
+            for place, reply in zip(
+                unknown, self._send(again, [c.words(whole_script=True) for c in again]), strict=True
+            ):
                 replies[place] = reply
         if self._cluster is not None:
             for place, reply in enumerate(replies):
                 if isinstance(reply, ELSEWHERE):
                     replies[place] = self._follow(commands[place])
         return replies
+
+    def node_of(self, key: bytes) -> str:
+        """The name of the node that holds *key*; empty where there is only one. Raises RedisError."""
+        ((node, _),) = self._by_node([Command(key, ())])
+        return node
 
     def close(self) -> None:
         """Close all connections; a later exchange opens new ones."""
@@ -105,7 +127,7 @@ class Link:
 
     def _send(self, commands: Sequence[Command], words: Sequence[tuple[Any, ...]]) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
-        sent: list[tuple[AbstractConnection, list[int]]] = []
+        sent: list[tuple[Connection, list[int]]] = []
         try:
             groups = self._by_node(commands)
         except (RedisError, OSError) as error:
@@ -132,24 +154,24 @@ class Link:
                     replies[place] = error
         return replies
 
-    def _by_node(self, commands: Sequence[Command]) -> Iterable[tuple[str, list[int]]]:
+    def _by_node(self, commands: Sequence[Command]) -> Sequence[tuple[str, list[int]]]:
         if not self._address.cluster:
             return [("", list(range(len(commands))))]
         if self._cluster is None:
             self._cluster = RedisCluster.from_url(self._address.url, **self._address.options())
         groups: dict[str, list[int]] = {}
         for place, command in enumerate(commands):
-            node = self._cluster.nodes_manager.get_node_from_slot(self._cluster.keyslot(command.key))
+            node = self._cluster.nodes_manager.get_node_from_slot(cast("Any", self._cluster).keyslot(command.key))
             groups.setdefault(node.name, []).append(place)
-        return groups.items()
+        return list(groups.items())
 
-    def _connection(self, node: str) -> AbstractConnection:
+    def _connection(self, node: str) -> Connection:
         if node not in self._nodes:
             if self._cluster is None:
                 client = Redis.from_url(self._address.url, **self._address.options())
             else:
-                client = self._cluster.get_redis_connection(self._cluster.get_node(node_name=node))
-            self._nodes[node] = client.connection_pool.make_connection()
+                client = cast("Any", self._cluster).get_node(node_name=node).redis_connection
+            self._nodes[node] = cast("Connection", client.connection_pool.make_connection())
         return self._nodes[node]
 
     def _drop(self, node: str) -> None:
@@ -161,9 +183,8 @@ class Link:
 
     def _follow(self, command: Command) -> Any:
         """A slot has moved, or is moving: redis-py's own client follows the redirection."""
-        assert self._cluster is not None
         try:
-            return self._cluster.execute_command(*command.words(whole_script=True))
+            return cast("Any", self._cluster).execute_command(*command.words(whole_script=True))
         except (RedisError, OSError) as error:
             return _as_redis_error(error)
 
@@ -179,7 +200,9 @@ def unavailable(error: RedisError) -> StoreUnavailable:
     if isinstance(error, RedisClusterException):
         return StoreUnavailable("cluster", str(error))
     word = str(error).split(" ", 1)[0].rstrip(":").lower()
-    name = {"BusyLoadingError": "loading", "ReadOnlyError": "readonly", "OutOfMemoryError": "oom"}.get(type(error).__name__)
+    name = {"BusyLoadingError": "loading", "ReadOnlyError": "readonly", "OutOfMemoryError": "oom"}.get(
+        type(error).__name__
+    )
     if name or not isinstance(error, RedisConnectionError):
         return StoreUnavailable(name or word, str(error))
     return StoreUnavailable("refused", str(error))

@@ -72,7 +72,18 @@ class Filter(NamedTuple):
             highest, name = after
         presumed = milliseconds(self.presumed_before) if self.presumed_before else 0
         suffix = int(len(self.number) in SUFFIXES)
-        args: tuple[Any, ...] = (part.tag, *terms, self.state, presumed, self.number, suffix, lowest, highest, name, limit)
+        args: tuple[Any, ...] = (
+            part.tag,
+            *terms,
+            self.state,
+            presumed,
+            self.number,
+            suffix,
+            lowest,
+            highest,
+            name,
+            limit,
+        )
         return Command(part.live, (*args, limit + MOST_LOOKED_AT), scripts.PAGE, sources)
 
 

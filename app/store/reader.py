@@ -42,6 +42,14 @@ class Reader:
                 raise unavailable(reply) from reply
         return replies
 
+    def node_of(self, key: bytes) -> str:
+        """The node that holds *key*."""
+        with_any = self._free.get(timeout=BORROW_SECONDS)
+        try:
+            return with_any.node_of(key)
+        finally:
+            self._free.put(with_any)
+
     def close(self) -> None:
         """Close the links that are free."""
         while not self._free.empty():

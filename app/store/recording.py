@@ -40,7 +40,7 @@ def record_command(
 ) -> Command:
     """Keep *event*, packed as *stored*, with the conversation *home*.
 
-    *counted*: whether it counts as a webhook received here. *carried*: bits and billed seconds that its leg brings along.
+    *counted*: whether it counts as a webhook received here. *carried*: bits and billed seconds its leg brings along.
     """
     moved_at, joined = 0, ""
     if isinstance(event, Transfer):

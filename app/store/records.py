@@ -1,14 +1,15 @@
 """One kept thing as bytes: what came, when it was received, and nothing that can be told from those.
 
 Layout: a letter (`e` an event's body, `a` our record of an answer), the received time (ms since 1970, 6 bytes, big
-endian), the JSON text packed by zstandard with the dictionary in `records.dict`. Another dictionary needs other letters:
-records outlive the code that wrote them. `benchmarks/train_dictionary.py` makes the dictionary and says what it saves.
+endian), what the signature check noted (1 byte, a bit for each of NOTES), the JSON text packed by zstandard with the
+dictionary in `records.dict`. Another dictionary needs other letters: records outlive the code that wrote them.
+`benchmarks/train_dictionary.py` makes the dictionary and says what it saves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,19 +17,22 @@ import zstandard
 
 EVENT: Final = b"e"
 ANSWER: Final = b"a"
+NOTES: Final = ("no_application_id", "no_payload_hash", "get_hash_mismatch", "unsigned", "refused_signature")
+HEAD: Final = 8  # bytes before the packed text
 MOST_UNPACKED: Final = 1 << 20  # bytes; a webhook has 64 KiB at most, an NCCO of ours is smaller than this
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
 DICTIONARY: Final = zstandard.ZstdCompressionDict((Path(__file__).parent / "records.dict").read_bytes())
 
 
 class Record(NamedTuple):
-    """A kept thing. `sort` is EVENT or ANSWER; `body` its JSON text."""
+    """A kept thing. `sort` is EVENT or ANSWER, `body` its JSON text, `notes` some of NOTES."""
 
     sort: bytes
     received: datetime
     body: bytes
+    notes: tuple[str, ...] = ()
 
 
 class _Packer:
@@ -65,10 +69,12 @@ def moment(ms: int) -> datetime:
 def pack(record: Record) -> bytes:
     """*record* as it is stored."""
     packed = _with_packer(lambda packer: packer.pack(record.body))
-    return record.sort + milliseconds(record.received).to_bytes(6, "big") + packed
+    notes = sum(1 << NOTES.index(note) for note in record.notes)
+    return record.sort + milliseconds(record.received).to_bytes(6, "big") + bytes((notes,)) + packed
 
 
 def unpack(stored: bytes) -> Record:
     """What `pack` made *stored* of."""
-    body = _with_packer(lambda packer: packer.unpack(stored[7:], max_output_size=MOST_UNPACKED))
-    return Record(stored[:1], moment(int.from_bytes(stored[1:7], "big")), body)
+    body = _with_packer(lambda packer: packer.unpack(stored[HEAD:], max_output_size=MOST_UNPACKED))
+    notes = tuple(note for place, note in enumerate(NOTES) if stored[7] >> place & 1)
+    return Record(stored[:1], moment(int.from_bytes(stored[1:7], "big")), body, notes)

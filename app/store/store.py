@@ -18,12 +18,13 @@ from app.store.link import Address, Command
 from app.store.pages import Filter, Page, Position, merge_pages
 from app.store.reader import Reader
 from app.store.recording import Terms, carry_command, digest, record_command
-from app.store.records import ANSWER, EVENT, MILLISECOND, Record, milliseconds, moment, pack, unpack
+from app.store.records import ANSWER, EVENT, MILLISECOND, Record, milliseconds, pack, unpack
 from app.store.writer import Writer
 
 WRITE_SECONDS: Final = 0.7  # a request waits no longer for its event to be kept
 FEED_LENGTH: Final = 1000  # entries a partition's feed remembers, about
 UNFILED_LENGTH: Final = 1000
+AT_ONCE: Final = 100  # index entries that housekeeping looks at with one command
 MOST_HOPS: Final = 16  # conversations one leg's news is carried through
 MOST_MOVES_READ: Final = 64  # conversations read together with one because its legs moved
 
@@ -41,7 +42,7 @@ class Store:
     """All that Switchhook keeps, in Redis (single node, replicated or cluster).
 
     `read` turns a record back into the event it came of. `overflow` is asked when Redis did not take an event in time:
-    it gets the commands, all of which bear repeating, and returns True if it will see to it that Redis gets them.
+    it returns True if it keeps the record, and will see to it that `record_again` gets it.
     Every method raises StoreUnavailable when Redis does not answer in time.
     """
 
@@ -52,7 +53,7 @@ class Store:
         read: Callable[[Record], Event],
         retention: timedelta,
         connections: int = 5,
-        overflow: Callable[[Sequence[Command]], bool] | None = None,
+        overflow: Callable[[Record], bool] | None = None,
     ) -> None:
         self._read = read
         self._writer = Writer(address, seconds=WRITE_SECONDS)
@@ -78,57 +79,60 @@ class Store:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def record(self, event: Event, body: bytes, received: datetime) -> bool:
+    def record(self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = ()) -> bool:
         """Keep *event*, whose JSON text is *body*, with its conversation: with both, for a transfer.
 
-        Returns False if it was there already: nothing changed, nobody is told. May be repeated until it succeeds.
+        *notes* are what the signature check noted. Returns False if it was there already: nothing changed, nobody is
+        told. May be repeated until it succeeds.
         """
-        stored = pack(Record(EVENT, received, body))
+        record = Record(EVENT, received, body, notes)
+        try:
+            return self._record(event, record)
+        except StoreUnavailable:
+            if self._overflow is not None and self._overflow(record):
+                return True
+            raise
+
+    def record_again(self, record: Record) -> bool:
+        """Keep what the overflow took. Returns False if it was there already; raises StoreUnavailable."""
+        return self._record(self._read(record), record)
+
+    def _record(self, event: Event, record: Record) -> bool:
+        received, stored = record.received, pack(record)
         kept, carried = False, (0, 0)
         for place, home in enumerate(event.homes):
             command = record_command(self._terms, event, home, stored, received, counted=place == 0, carried=carried)
-            reply = self._write(command)
-            if reply is None:
-                return True  # in the overflow: kept, and all else will follow from there
+            (reply,) = self._writer.now([command])
             kept = kept or bool(reply[0])
             carried = (reply[2], reply[3])
             if event.leg and reply[1] and keys.decode(reply[1]) not in event.homes[place + 1 :]:
                 self._carry(event.leg, reply, received)
         return kept
 
-    def record_later(self, answer: Answer, body: bytes, received: datetime) -> None:
+    def record_later(self, answer: Answer, body: bytes, received: datetime, notes: tuple[str, ...] = ()) -> None:
         """Keep the record of an answer that was given, some time: nobody waits for it."""
-        stored = pack(Record(ANSWER, received, body))
+        stored = pack(Record(ANSWER, received, body, notes))
         for home in answer.homes:
             self._writer.later(record_command(self._terms, answer, home, stored, received, counted=True))
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
         """Keep a webhook that belongs to no conversation. Returns False if it was there already."""
+        return bool(self._writer.now([self._unfile_command(body, why, received)])[0])
+
+    def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
+        """The same, some time: nobody waits for it."""
+        self._writer.later(self._unfile_command(body, why, received))
+
+    def count(self, name: str) -> None:
+        """Count something that happened to a webhook that is not kept, some time: `refused:expired`."""
+        home = keys.ALL[0]
+        self._writer.later(Command(home.counts, ("HINCRBY", home.counts, name, 1)))
+
+    def _unfile_command(self, body: bytes, why: str, received: datetime) -> Command:
         home = keys.ALL[0]
         stored = pack(Record(EVENT, received, body))
-        reply = self._write(
-            Command(
-                home.unfiled,
-                (home.tag, *self._terms, digest(body), stored, why, UNFILED_LENGTH),
-                scripts.UNFILE,
-                (home.unfiled,),
-            )
-        )
-        return reply is None or bool(reply)
-
-    def count_refused(self, fault: str) -> None:
-        """Count a webhook that was refused, some time."""
-        home = keys.ALL[0]
-        self._writer.later(Command(home.counts, ("HINCRBY", home.counts, f"refused:{fault}", 1)))
-
-    def _write(self, command: Command) -> Any:
-        """The reply to *command*; None if the overflow took it."""
-        try:
-            return self._writer.now([command])[0]
-        except StoreUnavailable:
-            if self._overflow is not None and self._overflow([command]):
-                return None
-            raise
+        args = (home.tag, *self._terms, digest(body), stored, why, UNFILED_LENGTH)
+        return Command(home.unfiled, args, scripts.UNFILE, (home.unfiled,))
 
     def _carry(self, leg: str, reply: Any, received: datetime) -> None:
         """Tell the conversation that *leg* went on to what is known of the leg where it was; and so on from there."""
@@ -136,16 +140,17 @@ class Store:
             _, elsewhere, bits, billed, _ = reply
             if not elsewhere or not (bits or billed):
                 return
-            there = self._write(carry_command(self._terms, keys.decode(elsewhere), leg, bits, billed, received))
-            if there is None or not there[4]:
+            (reply,) = self._writer.now(
+                [carry_command(self._terms, keys.decode(elsewhere), leg, bits, billed, received)]
+            )
+            if not reply[4]:
                 return
-            reply = there
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def records(self, conversation: str) -> list[Record]:
-        """All that is kept of *conversation* alone, in the order in which it was kept."""
-        (stored,) = self._reader.ask([_events_command(conversation)])
+    def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
+        """What is kept of *conversation* alone, in the order in which it was kept, from place *first* to *last*."""
+        (stored,) = self._reader.ask([_events_command(conversation, first, last)])
         return [unpack(one) for one in stored]
 
     def histories(self, conversations: Iterable[str]) -> dict[str, History]:
@@ -185,7 +190,7 @@ class Store:
         return merge_pages(self._reader.ask(commands), limit)
 
     def counts(self, presumed_before: datetime) -> Counts:
-        """How many there are of everything; live conversations last heard before *presumed_before* are presumed ended."""
+        """How many there are of everything; the live ones last heard before *presumed_before* are presumed ended."""
         cutoff = milliseconds(presumed_before)
         replies = iter(
             self._reader.ask(
@@ -212,7 +217,7 @@ class Store:
         return Counts(live, presumed, ended, counters)
 
     def minutes(self, first: int, last: int) -> dict[int, dict[str, int]]:
-        """Statistics by minute since 1970, both ends included: events, repeats, conversations, legs, seconds, outcomes."""
+        """Statistics by minute since 1970, *last* included: events, repeats, conversations, legs, seconds, outcomes."""
         buckets = range(first // keys.MINUTES_A_BUCKET, last // keys.MINUTES_A_BUCKET + 1)
         places = [(part, bucket) for part in keys.ALL for bucket in buckets]
         named = [(bucket, part.bucket(bucket * keys.MINUTES_A_BUCKET)) for part, bucket in places]
@@ -283,6 +288,46 @@ class Store:
             self._writer.now([Command(key, ("XDEL", key, *entries))])
         return removed
 
+    # -- housekeeping -------------------------------------------------------------------------------------------------
+
+    def lease(self, partition: int, holder: str, seconds: int) -> bool:
+        """Whether *holder* may tidy *partition* for the next *seconds*."""
+        key = keys.ALL[partition].lease
+        return self._writer.now([Command(key, ("SET", key, holder, "NX", "EX", seconds))])[0] is not None
+
+    def forget_expired(self, partition: int, now: datetime) -> int:
+        """Take conversations whose events have expired out of every index of *partition*. Returns how many."""
+        part, cutoff = keys.ALL[partition], milliseconds(now - self.retention)
+        forgotten = 0
+        for index in (part.live, part.ended):
+            passed_over, looked_at = 0, AT_ONCE
+            while looked_at == AT_ONCE:
+                args = (part.tag, *self._terms, cutoff, passed_over, AT_ONCE)
+                ((gone, looked_at),) = self._writer.now([Command(index, args, scripts.TIDY, (index,))])
+                forgotten += gone
+                passed_over += looked_at - gone
+        return forgotten
+
+    def used_bytes(self) -> int:
+        """Memory that Redis uses, over all nodes of a cluster."""
+        told = {}
+        for part, info in zip(
+            keys.ALL, self._reader.ask([Command(part.live, ("INFO", "memory")) for part in keys.ALL]), strict=True
+        ):
+            found = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
+            told[self._reader.node_of(part.live)] = int(found[b"used_memory"])
+        return sum(told.values())
+
+    def oldest_ended(self, most: int) -> list[str]:
+        """The ended conversations that were first heard of the longest ago."""
+        commands = [Command(part.ended, ("ZRANGE", part.ended, 0, most - 1, "WITHSCORES")) for part in keys.ALL]
+        found = [
+            (float(score), name)
+            for flat in self._reader.ask(commands)
+            for name, score in zip(flat[::2], flat[1::2], strict=True)
+        ]
+        return [keys.decode(name) for _, name in sorted(found)[:most]]
+
     def _alone(self, conversations: Sequence[str]) -> dict[str, History]:
         """What was heard in each of *conversations* alone."""
         lists = self._reader.ask([_events_command(name) for name in conversations])
@@ -292,9 +337,9 @@ class Store:
         }
 
 
-def _events_command(conversation: str) -> Command:
+def _events_command(conversation: str, first: int = 0, last: int = -1) -> Command:
     key = keys.of(conversation).events(keys.encode(conversation))
-    return Command(key, ("LRANGE", key, 0, -1))
+    return Command(key, ("LRANGE", key, first, last))
 
 
 def _behind_lengths(packed: bytes) -> Iterable[bytes]:

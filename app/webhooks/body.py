@@ -38,7 +38,7 @@ def read_object(text: bytes) -> dict[str, Any]:
 
 
 def read_query(query: str) -> dict[str, Any]:
-    """The parameters of *query*; one that holds a JSON object or array is read as such. Of a repeated one the last counts.
+    """The parameters of *query*, of a repeated one the last; one that holds a JSON object or array is read as such.
 
     Raises BadBody for bytes that are not UTF-8, and for nesting that is too deep.
     """

@@ -7,22 +7,24 @@ field alone (see `schemas.read`), never the whole.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from marshmallow import ValidationError, fields, missing
 
 MONEY = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?", re.ASCII)
-DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|UTC|[+\- ]?\d\d:?\d\d)?", re.ASCII | re.IGNORECASE)
+DATE_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|UTC|[+\- ]?\d\d:?\d\d)?", re.ASCII | re.IGNORECASE
+)
 TRUE, FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
 LARGEST = 2**53  # whole numbers beyond this are not the same in every JSON reader
 
 
-class Loose(fields.Field):  # type: ignore[type-arg]
+class Loose(fields.Field[Any]):
     """A field that may be missing, null, empty or blank: then it is None."""
 
-    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+    def deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
         """None for nothing, else what `read` makes of *value*."""
         if value is missing:
             return missing
@@ -46,12 +48,15 @@ class Text(Loose):
         return str(value)
 
 
-class Party(Text):
+class Party(Loose):
     """A `from` or `to`: number, user name, address. `Unknown` is what Vonage writes for "not known"."""
 
     def read(self, value: Any) -> str | None:
-        text = super().read(value)
+        text = TEXT.read(value)
         return None if text.lower() == "unknown" else text
+
+
+TEXT = Text()
 
 
 class Word(Text):
@@ -127,7 +132,7 @@ class Moment(Loose):
         if offset[0] not in "+-":  # "+" in a query string is a blank, and the blank before it was white space
             offset = "+" + offset
         try:
-            moment = datetime.fromisoformat(f"{date}T{time}.{(fraction or '0')[:6]:0<6}{offset}").astimezone(timezone.utc)
+            moment = datetime.fromisoformat(f"{date}T{time}.{(fraction or '0')[:6]:0<6}{offset}").astimezone(UTC)
         except (ValueError, OverflowError):
             raise ValidationError("Not a date and time.") from None
         if moment.year < 1970:

@@ -7,7 +7,9 @@ body is kept), what cannot be read is None and flagged.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load
@@ -260,18 +262,30 @@ def read_event(body: Mapping[str, Any]) -> events.Event:
     return schema.event(canonical=canonical_json(body), flags=tuple(flags), **data)
 
 
-def read_answer(request: Mapping[str, Any], *, canonical: bytes, **served: Any) -> events.Answer:
-    """The answer to the answer webhook *request*; *served* are the fields of `Answer` that tell what we did."""
+def read_answer(request: Mapping[str, Any]) -> events.Answer:
+    """The answer webhook *request*, not answered yet."""
     data, _ = _lenient(ANSWER, request)
     if request.get("original_request") is None:
         data.pop("reason", None)  # a reason is why the fallback URL was asked, and only that
-    return events.Answer(canonical=canonical, **{**data, **served})
+    return events.Answer(canonical=canonical_json(request), **data)
+
+
+def kept_answer(asked: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of an answer: the request, and *served*: id, flow, took_ms, ncco. `read_kept_answer` reads it."""
+    return {"request": asked, **served}
+
+
+def read_kept_answer(kept: Mapping[str, Any], text: bytes) -> events.Answer:
+    """The answer in what was kept of it; *text* is its JSON text."""
+    ncco = json.dumps(kept.get("ncco"), separators=(",", ":"))
+    asked = read_answer(kept["request"])
+    return replace(asked, canonical=text, flow=kept.get("flow"), took_ms=kept.get("took_ms"), ncco=ncco)
 
 
 def _lenient(schema: Schema, body: Any) -> tuple[dict[str, Any], list[str]]:
     """What can be read of *body*, and the names of the fields that cannot."""
     try:
-        return schema.load(body), []  # type: ignore[return-value]
+        return schema.load(body), []
     except ValidationError as error:
         read = error.valid_data if isinstance(error.valid_data, dict) else {}
         names = error.messages if isinstance(error.messages, dict) else {}

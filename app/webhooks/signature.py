@@ -25,8 +25,7 @@ REFUSALS = {
     "not_bearer": "The Authorization header must be 'Bearer' and a token; this one has another scheme.",
     "malformed": "The bearer token is no JSON Web Token; pass the Authorization header on as Vonage sent it.",
     "algorithm": "The token must be signed with HS256, as Vonage does; no other algorithm is taken.",
-    "api_key": "The token names an API key without a secret here; if it is yours, add it to"
-    " VONAGE_SIGNATURE_SECRETS.",
+    "api_key": "The token names an API key without a secret here; if it is yours, add it to VONAGE_SIGNATURE_SECRETS.",
     "signature": "No secret known here made this signature; compare VONAGE_SIGNATURE_SECRETS with the"
     " signature secret (not the API secret) in the Vonage dashboard.",
     "issuer": "The token's 'iss' claim must be 'Vonage'; send only what Vonage signed.",
@@ -176,9 +175,7 @@ class Signatures:
             raise SignatureRefused("application")
         return None
 
-    def _note_on_payload(
-        self, claims: dict[str, Any], method: str, body: bytes, query: str | bytes
-    ) -> str | None:
+    def _note_on_payload(self, claims: dict[str, Any], method: str, body: bytes, query: str | bytes) -> str | None:
         claimed = claims.get("payload_hash")
         if body:
             if not _is_hash_of((body,), claimed):

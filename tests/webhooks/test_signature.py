@@ -157,9 +157,7 @@ accounts = Signatures(
 )
 
 
-@pytest.mark.parametrize(
-    ("api_key", "secret"), [(KEY, SECRET), (KEY, "the-secret-before"), (OTHER_KEY, OTHER_SECRET)]
-)
+@pytest.mark.parametrize(("api_key", "secret"), [(KEY, SECRET), (KEY, "the-secret-before"), (OTHER_KEY, OTHER_SECRET)])
 def test_several_accounts_and_both_secrets_of_a_rotation_pass(api_key: str, secret: str) -> None:
     assert check(token_by_hand(claims_of() | {"api_key": api_key}, secret), by=accounts) == ()
 
@@ -326,14 +324,8 @@ def without(name: str) -> dict[str, Any]:
     ("claims", "fault"),
     [
         (without("iss"), "issuer"),
-        *(
-            (claims_of() | {"iss": iss}, "issuer")
-            for iss in ("vonage", "Vonage ", "Nexmo", "", None, ["Vonage"])
-        ),
-        *(
-            (claims_of() | {"application_id": i}, "application")
-            for i in ("another", "", 7, [APPLICATION], False)
-        ),
+        *((claims_of() | {"iss": iss}, "issuer") for iss in ("vonage", "Vonage ", "Nexmo", "", None, ["Vonage"])),
+        *((claims_of() | {"application_id": i}, "application") for i in ("another", "", 7, [APPLICATION], False)),
         (without("iat"), "issued_at"),
         *(
             (claims_of() | {"iat": iat}, "issued_at")
@@ -344,10 +336,7 @@ def without(name: str) -> dict[str, Any]:
         (claims_of() | {"iat": NOW + MAX_AGE + 1}, "too_new"),
         *((claims_of() | {"iat": iat}, "too_new") for iat in (int(NOW * 1000), 10**400, 1e308)),
         (claims_of() | {"exp": NOW - CLOCK_LEEWAY}, "expired"),
-        *(
-            (claims_of() | {"exp": exp}, "expired")
-            for exp in (0, None, "never", True, float("nan"), float("inf"))
-        ),
+        *((claims_of() | {"exp": exp}, "expired") for exp in (0, None, "never", True, float("nan"), float("inf"))),
         (claims_of() | {"nbf": NOW + CLOCK_LEEWAY + 1}, "not_yet"),
         *((claims_of() | {"nbf": nbf}, "not_yet") for nbf in (10**400, None, "0", False, float("nan"))),
         (without("payload_hash"), "payload_hash"),
@@ -437,10 +426,7 @@ def test_a_post_without_a_body_needs_no_hash_but_takes_no_foreign_one(query: str
     assert check(token_by_hand(claims_of(None)), by=strict, body=b"", query=query) == ()
     assert check(token_by_hand(claims_of(b"")), by=strict, body=b"", query=query) == ()
     assert fault_of(token_by_hand(claims_of(BODY)), body=b"", query=query) == "payload_hash"
-    assert (
-        fault_of(token_by_hand(claims_of(None) | {"payload_hash": 7}), body=b"", query=query)
-        == "payload_hash"
-    )
+    assert fault_of(token_by_hand(claims_of(None) | {"payload_hash": 7}), body=b"", query=query) == "payload_hash"
     assert check(token_by_hand(claims_of(b'{"a":"1"}')), by=strict, body=b"", query="a=1") == ()
 
 
@@ -450,16 +436,10 @@ SPEECH = '{"timeout_reason":"end_on_silence_timeout","results":[{"text":"Zoë","
 @pytest.mark.parametrize(
     ("query", "hashed"),
     [
-        pytest.param(
-            QUERY, '{"from":"441234567890","to":"442038297050","text":"Zoë & co"}', id="as documented"
-        ),
-        pytest.param(
-            QUERY.encode(), '{"from":"441234567890","to":"442038297050","text":"Zoë & co"}', id="bytes"
-        ),
+        pytest.param(QUERY, '{"from":"441234567890","to":"442038297050","text":"Zoë & co"}', id="as documented"),
+        pytest.param(QUERY.encode(), '{"from":"441234567890","to":"442038297050","text":"Zoë & co"}', id="bytes"),
         pytest.param(QUERY, '{"from":"441234567890","text":"Zoë & co","to":"442038297050"}', id="sorted"),
-        pytest.param(
-            QUERY, '{"from":"441234567890","to":"442038297050","text":"Zo%C3%AB+%26+co"}', id="undecoded"
-        ),
+        pytest.param(QUERY, '{"from":"441234567890","to":"442038297050","text":"Zo%C3%AB+%26+co"}', id="undecoded"),
         pytest.param(QUERY, QUERY, id="the query itself"),
         pytest.param("b=&10=x&2=y&a", '{"2":"y","10":"x","b":"","a":""}', id="order of JavaScript"),
         pytest.param("a=%41&b=&c", '{"a":"A","b":"","c":""}', id="values left empty"),
@@ -472,12 +452,8 @@ SPEECH = '{"timeout_reason":"end_on_silence_timeout","results":[{"text":"Zoë","
             id="JSON as text",
         ),
         pytest.param("speech=" + quote(SPEECH), f'{{"speech":{SPEECH}}}', id="JSON as object"),
-        pytest.param(
-            "d=%5B1, 2%5D&n=12&x=%7Bno", '{"d":[1,2],"n":"12","x":"{no"}', id="only objects and arrays"
-        ),
-        pytest.param(
-            "t=%E2%80%A8%0A%01%7F%22%5C/", '{"t":"\u2028\\n\\u0001\x7f\\"\\\\/"}', id="escapes of JavaScript"
-        ),
+        pytest.param("d=%5B1, 2%5D&n=12&x=%7Bno", '{"d":[1,2],"n":"12","x":"{no"}', id="only objects and arrays"),
+        pytest.param("t=%E2%80%A8%0A%01%7F%22%5C/", '{"t":"\u2028\\n\\u0001\x7f\\"\\\\/"}', id="escapes of JavaScript"),
         pytest.param('t={"x":"%5Cud800"}', '{"t":{"x":"\\ud800"}}', id="lone surrogate"),
         pytest.param("__proto__=1&a=2", '{"__proto__":"1","a":"2"}', id="__proto__"),
         pytest.param(b"t=\xff", '{"t":"\ufffd"}', id="not UTF-8"),
@@ -561,9 +537,7 @@ rubbish = st.one_of(
     st.none(),
     st.text(),
     st.text(st.characters(exclude_categories=[])).map("Bearer {}".format),
-    st.lists(st.binary(max_size=60).map(base64url), max_size=5).map(
-        lambda parts: "Bearer " + ".".join(parts)
-    ),
+    st.lists(st.binary(max_size=60).map(base64url), max_size=5).map(lambda parts: "Bearer " + ".".join(parts)),
     st.builds(token_by_hand, json_values, header=json_values).map("Bearer {}".format),
 )
 claim_names = st.sampled_from([*claims_of(), "exp", "nbf"])
@@ -577,17 +551,13 @@ requests = st.fixed_dictionaries(
 
 
 @given(rubbish, requests)
-def test_rubbish_is_a_signature_fault_and_nothing_else(
-    authorization: str | None, request: dict[str, Any]
-) -> None:
+def test_rubbish_is_a_signature_fault_and_nothing_else(authorization: str | None, request: dict[str, Any]) -> None:
     with pytest.raises(SignatureFault):
         ours.check(authorization=authorization, now=NOW, **request)
 
 
 @given(st.dictionaries(claim_names, json_values), requests)
-def test_signed_rubbish_is_a_signature_fault_or_passes(
-    claims: dict[str, Any], request: dict[str, Any]
-) -> None:
+def test_signed_rubbish_is_a_signature_fault_or_passes(claims: dict[str, Any], request: dict[str, Any]) -> None:
     """A carrier's secret in wrong hands, or a carrier that changes its mind, is no reason to fall over."""
     with suppress(SignatureFault):
         check(token_by_hand(claims_of(request["body"]) | claims), by=accounts, **request)

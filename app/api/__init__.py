@@ -1,0 +1,39 @@
+"""Programs ask, we answer: conversations, legs, status, health, and the description of it all."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_smorest import Api
+
+from app.api.schemas import ProblemSchema
+
+VERSION = "v1"
+
+
+class ProblemApi(Api):
+    """Errors are problem+json, made by `app.errors`; this says so in the description."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+
+def install(app: Flask) -> None:
+    """Add the API to *app*, described by the very schemas it works with."""
+    from app.api.conversations import conversations
+    from app.api.describe import describe
+    from app.api.health import health
+    from app.api.legs import legs
+    from app.api.status import status
+
+    app.config.update(
+        API_TITLE="Switchhook",
+        API_VERSION=VERSION,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX=None,  # served by describe.py: behind the token, and without a page from elsewhere
+    )
+    api = ProblemApi(app)
+    api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    api.spec.options["security"] = [{"token": []}]
+    for blueprint in (conversations, legs, status, health):
+        api.register_blueprint(blueprint)
+    app.register_blueprint(describe)
+    app.extensions["switchhook-api"] = api

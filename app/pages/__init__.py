@@ -1,0 +1,12 @@
+"""People look, we show: plain pages made on the server."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+
+def install(app: Flask) -> None:
+    """Add the pages to *app*."""
+    from app.pages.views import pages
+
+    app.register_blueprint(pages)

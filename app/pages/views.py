@@ -1,0 +1,75 @@
+"""The pages: the latest calls with the status, and the login."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from app import access, reading
+from app.api import render
+from app.api.status import told_status
+from app.domain.numbers import masked
+from app.errors import Problem
+from app.services import services
+from app.store.errors import StoreUnavailable
+from app.store.pages import Filter
+
+pages = Blueprint("pages", __name__)
+LATEST = 50
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+
+@pages.get("/")
+def board() -> AnyResponse:
+    """The status and the latest calls, each with its JSON. `?token=` logs in, in development only."""
+    token = request.args.get("token")
+    if token is not None:
+        if not services().settings.in_production and access.log_in(token):
+            return redirect(url_for("pages.board"))
+        return redirect(url_for("pages.login"))
+    if access.session_role() is None:
+        return redirect(url_for("pages.login"))
+    try:
+        return _page("board.html", told=told_status(), calls=_latest())
+    except StoreUnavailable as away:
+        return _page("away.html", 503, reason=away.reason)
+
+
+@pages.get("/login")
+def login() -> AnyResponse:
+    """Ask for a token."""
+    return _page("login.html", wrong=False)
+
+
+@pages.post("/login")
+def log_in() -> AnyResponse:
+    """Take the token, once: a cookie stands for it from then on."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Problem(403, "Not from here", "Log in on this server's own page.")
+    if access.log_in(request.form.get("token", "").strip()):
+        return redirect(url_for("pages.board"))
+    return _page("login.html", 401, wrong=True)
+
+
+@pages.post("/logout")
+def log_out() -> AnyResponse:
+    """End the session of this browser."""
+    access.log_out()
+    return redirect(url_for("pages.login"))
+
+
+def _latest() -> list[dict[str, Any]]:
+    calls, _ = reading.page(Filter(), limit=LATEST)
+    shown = [render.conversation(call) for call in calls]
+    return shown if access.sees_numbers() else masked(shown)
+
+
+def _page(template: str, status: int = 200, **told: Any) -> Response:
+    response = Response(render_template(template, **told), status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,28 @@
+"""What stands in front of the app: the platform's proxies, and websites whose scripts call the API."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from config.settings import Settings
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Believe as many proxies as TRUSTED_PROXIES says, and let in the scripts of CORS_ORIGINS."""
+    if settings.trusted_proxies:
+        from werkzeug.middleware.proxy_fix import ProxyFix
+
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    if settings.cors_origins:
+        from flask_cors import CORS
+
+        resources = dict.fromkeys((r"/api/*", "/status", "/openapi.json"), {})
+        headers = ["Authorization", "Content-Type", "Last-Event-ID"]
+        CORS(app, resources=resources, origins=list(settings.cors_origins), allow_headers=headers)
+    app.config.update(
+        SESSION_COOKIE_NAME="switchhook",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=bool(settings.public_url and settings.public_url.startswith("https:")),
+    )

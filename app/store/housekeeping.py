@@ -1,0 +1,77 @@
+"""What nobody asks for but must be done: forget what has expired, keep below MAX_MEMORY_MB.
+
+Runs in every worker; a partition is tidied by whoever holds its short lease, so that it is done once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime
+from random import random
+from typing import Final
+from uuid import uuid4
+
+from app.store import keys
+from app.store.errors import StoreError, StoreUnavailable
+from app.store.store import Store
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS: Final = 60.0
+LEASE_SECONDS: Final = 50
+ROOM: Final = 0.9  # of MAX_MEMORY_MB: begin before Redis is full
+AT_ONCE: Final = 100  # conversations removed by one command
+
+
+class Housekeeping:
+    """Tidies *store* every minute, in a thread of its own. *max_memory_mb* None: no matter how much it holds."""
+
+    def __init__(self, store: Store, *, max_memory_mb: int | None, every_seconds: float = EVERY_SECONDS) -> None:
+        self._store = store
+        self._max_bytes = max_memory_mb * 1024 * 1024 if max_memory_mb else None
+        self._every = every_seconds
+        self._name = uuid4().hex
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, at the latest after what is under way."""
+        self._stop.set()
+
+    def tidy(self, now: datetime) -> int:
+        """Do it once. Returns how many conversations were forgotten or removed. Raises StoreUnavailable."""
+        removed = 0
+        for number in range(keys.PARTITIONS):
+            if not self._stop.is_set() and self._store.lease(number, self._name, LEASE_SECONDS):
+                removed += self._store.forget_expired(number, now)
+        return removed + self._make_room()
+
+    def _make_room(self) -> int:
+        """Remove the oldest ended conversations, whole, while Redis holds too much."""
+        removed = 0
+        while self._max_bytes is not None and self._store.used_bytes() > ROOM * self._max_bytes:
+            oldest = self._store.oldest_ended(AT_ONCE)
+            if not oldest or self._stop.is_set():
+                break
+            removed += self._store.delete_all(oldest)
+        if removed:
+            log.warning("%d of the oldest ended conversations were removed: MAX_MEMORY_MB is nearly reached", removed)
+        return removed
+
+    def _run(self) -> None:
+        opened = False
+        while not self._stop.wait(self._every * (0.5 + random())):  # noqa: S311 - so that workers do not march in step
+            try:
+                if not opened:  # Redis was away when the app started
+                    self._store.open()
+                    opened = True
+                self.tidy(datetime.now(UTC))
+            except StoreUnavailable as away:
+                log.warning("not tidied: %s", away)
+            except StoreError:
+                log.exception("not tidied")

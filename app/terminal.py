@@ -1,0 +1,56 @@
+"""A conversation for the terminal, made of what the API says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Told = dict[str, Any]
+
+
+def list_line(call: Told) -> str:
+    """One line: when, how it stands, who with whom, what it cost."""
+    legs = ", ".join(f"{_pair(leg)} {leg['outcome'] or leg['state']}" for leg in call["legs"]) or "no leg known yet"
+    lasted = f"{call['duration_seconds']:.1f} s" if call["duration_seconds"] is not None else "-"
+    state = call["state"].replace("_", " ")
+    return f"{_clock(call['first_heard_at'])}  {state:14}  {lasted:>10}  {call['conversation_uuid']}  {legs}"
+
+
+def call_lines(call: Told) -> list[str]:
+    """The whole conversation: its legs, what was answered, keyed, recorded, and what went wrong."""
+    price = f"{call['price']} {call['currency']}" if call["price"] is not None else "no price yet"
+    lasted = f"{call['duration_seconds']} s" if call["duration_seconds"] is not None else "not over"
+    lines = [f"{call['conversation_uuid']}  {call['state'].replace('_', ' ')}  {lasted}  {price}"]
+    for leg in call["legs"]:
+        lines.append(f"  leg {leg['uuid']}  {leg['direction'] or 'direction unknown'}  {_pair(leg)}")
+        told = [leg["outcome"] or leg["state"]]
+        told += [f"{name} {_clock(at)[11:]}" for name, at in leg["times"].items() if at]
+        told += [f"{word} {leg[key]} s" for word, key in _SECONDS if leg[key] is not None]
+        told += [f"{leg['price']} {call['currency']}"] if leg["price"] is not None else []
+        told += [
+            f"{key} {leg[key]}" for key in ("detail", "sip_code", "machine", "disconnected_by") if leg[key] is not None
+        ]
+        told += [f"came from {leg['moved_from']['conversation_uuid']}"] if leg["moved_from"] else []
+        told += [f"went to {leg['moved_to']['conversation_uuid']}"] if leg["moved_to"] else []
+        lines.append("      " + ", ".join(told))
+    for answer in call["answers"]:
+        actions = " → ".join(action.get("action", "?") for action in answer["ncco"] or [])
+        lines.append(f"  answered {_clock(answer['at'])[11:]} by {answer['flow']} in {answer['took_ms']} ms: {actions}")
+    for one in call["inputs"]:
+        said = ", ".join(guess["text"] or "" for guess in one["speech"])
+        lines.append(f"  input {_clock(one['at'])[11:]}  keys {one['digits'] or '-'}  speech {said or '-'}")
+    lines += [
+        f"  recording {_clock(one['at'])[11:]}  {one['recording_url'] or 'no address'}" for one in call["recordings"]
+    ]
+    lines += [f"  {one['kind']} {_clock(one['at'])[11:]}  {one['reason'] or 'no reason'}" for one in call["errors"]]
+    return lines
+
+
+_SECONDS = (("rang", "ring_seconds"), ("talked", "talk_seconds"), ("billed", "duration_seconds"))
+
+
+def _pair(leg: Told) -> str:
+    return f"{leg['from'] or 'unknown'} → {leg['to'] or 'unknown'}"
+
+
+def _clock(time: str | None) -> str:
+    return time.replace("T", " ").rstrip("Z") if time else "-"

@@ -1,0 +1,1 @@
+"""What the server is told from outside, and how it is run."""

@@ -1,0 +1,137 @@
+"""How gunicorn runs the app: `gunicorn -c config/gunicorn.py wsgi:app`. It fits any WSGI app.
+
+In development it also starts the embedded store, and prints the first things to try.
+Source: https://docs.gunicorn.org/en/stable/settings.html
+"""
+
+import atexit
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from gevent import GreenletExit
+from gunicorn.workers.ggevent import GeventWorker
+
+from config.embedded import Engine, EngineFailed, EngineInUse
+from config.settings import Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+    from gunicorn.workers.base import Worker
+
+
+class QuietWorker(GeventWorker):
+    """gevent: streams and slow peers wait without a worker to themselves.
+
+    At its end it cuts connections on which nothing is asked. gunicorn takes that for an error: with a
+    traceback, and a 500 that a router with a request on its way would take for the reply.
+    """
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        if not isinstance(exc, GreenletExit):
+            super().handle_error(req, client, addr, exc)
+
+
+try:
+    settings = load()
+except SettingsError as error:
+    sys.exit(str(error))
+
+_shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
+bind = f"{_shown_host}:{settings.port}"
+workers = settings.web_concurrency
+worker_class = QuietWorker
+worker_connections = 1000
+http_parser = "auto"  # the C one where it is installed
+
+# Seconds without a sign of life after which a worker is replaced; the time it takes to import the app counts.
+timeout = 30
+# From a request to stop until the master kills who is left. Platforms allow 30 s (Heroku, Render) or less.
+graceful_timeout = 10
+# Longer than any router in front keeps an idle connection, so that it is never us who close it just as a
+# webhook is sent: Heroku keeps them 90 s (https://devcenter.heroku.com/articles/http-routing#keepalives),
+# most others 60 s.
+keepalive = 100
+# A webhook by GET with speech results is longer than the default of 4094 bytes; gunicorn takes no more.
+limit_request_line = 8190
+
+# Only the app believes proxies, as TRUSTED_PROXIES says. Heroku sets FORWARDED_ALLOW_IPS to everybody.
+forwarded_allow_ips = ""
+# No access log: query strings carry phone numbers and tokens. Heroku switches it on behind our back, with
+# GUNICORN_CMD_ARGS, which wins over this file: then at least without query strings and addresses.
+# https://github.com/heroku/heroku-buildpack-python/blob/main/vendor/python.gunicorn.sh
+accesslog = None
+access_log_format = "%(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
+# All gunicorns of a user would share the one socket it is on by default.
+control_socket_disable = True
+# Heartbeats in memory: a busy disk must not make a worker look dead.
+_memory = "/dev/shm"  # noqa: S108 - gunicorn makes its files there safely
+worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
+
+
+def on_starting(server: "Arbiter") -> None:
+    """Start the embedded store where no other is set, and tell the workers its address."""
+    if settings.redis_url:
+        return
+    engine = Engine(settings.data_dir)
+    # Not gunicorn's on_exit: it is not called when the port is in use, nor for this very engine once SIGHUP
+    # has loaded this file anew. After the workers too; in them, forks that run this as well, it does nothing.
+    atexit.register(engine.stop)
+    try:
+        engine.start()
+    except (EngineInUse, EngineFailed) as error:
+        sys.exit(f"Switchhook cannot start. {error}")
+    except KeyboardInterrupt:  # gunicorn takes signals only after this
+        sys.exit(130)
+    os.environ["REDIS_URL"] = engine.url
+
+
+def when_ready(server: "Arbiter") -> None:
+    """Say what to try first, in development; what to know, everywhere."""
+    if settings.in_production:
+        for note in settings.notes():
+            print(f"Note: {note}", file=sys.stderr, flush=True)
+    else:
+        print(banner(settings), flush=True)
+
+
+def post_fork(server: "Arbiter", worker: "Worker") -> None:
+    """Let every worker leave in time, so that the master need not kill it in its last duties."""
+    # Both would wait as long for connections that a router keeps open, and the worker is up to 3 s behind.
+    # This is its own copy of the settings.
+    worker.cfg.set("graceful_timeout", max(1, worker.cfg.graceful_timeout - 4))
+    # Until it has handlers of its own, a fork has the master's, and those swallow what tells it to stop.
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def post_worker_init(worker: "Worker") -> None:
+    """Leave Ctrl-C to the master: a terminal sends it to workers too; told twice they print tracebacks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def banner(settings: Settings) -> str:
+    """The first things to try, ready to paste. It holds a token: for development only."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, _shown_host)  # noqa: S104 - compared
+    address = f"http://{host}:{settings.port}"
+    # The operator's token if there is one: everything can be tried with it.
+    _, token = min(settings.access_tokens)
+    webhook = (
+        '{"uuid": "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",'
+        ' "conversation_uuid": "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab",'
+        ' "from": "442079460000", "to": "442079460123", "direction": "inbound", "status": "ringing",'
+        f' "timestamp": "{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}"}}'
+    )
+    lines = [
+        "",
+        f"  Open it     {address}/?token={token}",
+        f"  Ask it      curl -H {quote(f'Authorization: Bearer {token}')} {address}/status",
+    ]
+    if settings.unsigned_allowed or settings.webhook_verify != "enforce":
+        lines.append(f"  Tell it     curl -i -d {quote(webhook)} {address}/voice/event")
+    lines += [f"  Note        {note}" for note in settings.notes()]
+    return "\n".join([*lines, "  Ctrl-C stops it.", ""])

