@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -11,19 +12,28 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 
+class Switchhook(Flask):
+    """The app. No view or hook of it is a coroutine, for which Flask would look half a dozen times a request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Leave *func* as it is."""
+        return func
+
+
 def create_app(settings: Settings | None = None, *, store: Store | None = None) -> Flask:
     """Build the app: settings, services, blueprints, errors, commands.
 
     wsgi.py passes nothing; tests pass their own settings and store. Raises SettingsError, naming all that is wrong.
     """
-    from app import api, cli, errors, limits, logs, pages, proxies, services
+    from app import access, api, cli, errors, limits, logs, pages, proxies, services
     from app.webhooks.views import voice
     from config.settings import load
 
     settings = settings or load()
-    app = Flask(__name__, static_folder=None, template_folder="pages/templates")
+    app = Switchhook(__name__, static_folder=None, template_folder="pages/templates")
     app.secret_key = settings.secret_key
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract reads better
+    app.session_interface = access.Sessions()
     app.extensions["switchhook"] = services.build(settings, store=store)
     logs.install(app, as_json=settings.in_production)
     proxies.install(app, settings)

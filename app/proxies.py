@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask
 
 from config.settings import Settings
@@ -17,9 +19,11 @@ def install(app: Flask, settings: Settings) -> None:
     if settings.cors_origins:
         from flask_cors import CORS
 
-        resources = dict.fromkeys((r"/api/*", "/status", "/openapi.json"), {})
+        resources: list[str | re.Pattern[str]] = [r"/api/.*", "/status", "/openapi.json"]
         headers = ["Authorization", "Content-Type", "Last-Event-ID"]
-        CORS(app, resources=resources, origins=list(settings.cors_origins), allow_headers=headers)
+        # Patterns of our own: an origin with a "*" in it would be taken for one that lets in a stranger's site as well.
+        origins = [re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in settings.cors_origins]
+        CORS(app, resources=resources, origins=origins, allow_headers=headers)
     app.config.update(
         SESSION_COOKIE_NAME="switchhook",
         SESSION_COOKIE_HTTPONLY=True,

@@ -29,7 +29,8 @@ def page(
     """The next conversations, newest first, and where to go on; None at the end.
 
     *outcome*: only those with a leg of this outcome. It shows once a conversation is told, so pages are read until
-    there are enough, or MOST_LOOKED_AT were looked at: then the page is short, though there is more.
+    there are enough, or MOST_LOOKED_AT were looked at, or the store's own page is empty: then the page is short, though
+    there is more.
     Raises StoreUnavailable.
     """
     now = datetime.now(UTC)
@@ -45,5 +46,6 @@ def page(
         ]
         looked_at += len(part.items)
         after = part.next
-        if after is None or outcome is None or len(found) >= limit or looked_at >= MOST_LOOKED_AT:
+        enough = outcome is None or len(found) >= limit or looked_at >= MOST_LOOKED_AT or not part.items
+        if after is None or enough:
             return found, after

@@ -12,7 +12,7 @@ def list_line(call: Told) -> str:
     legs = ", ".join(f"{_pair(leg)} {leg['outcome'] or leg['state']}" for leg in call["legs"]) or "no leg known yet"
     lasted = f"{call['duration_seconds']:.1f} s" if call["duration_seconds"] is not None else "-"
     state = call["state"].replace("_", " ")
-    return f"{_clock(call['first_heard_at'])}  {state:14}  {lasted:>10}  {call['conversation_uuid']}  {legs}"
+    return safe(f"{_clock(call['first_heard_at'])}  {state:14}  {lasted:>10}  {call['conversation_uuid']}  {legs}")
 
 
 def call_lines(call: Told) -> list[str]:
@@ -42,7 +42,12 @@ def call_lines(call: Told) -> list[str]:
         f"  recording {_clock(one['at'])[11:]}  {one['recording_url'] or 'no address'}" for one in call["recordings"]
     ]
     lines += [f"  {one['kind']} {_clock(one['at'])[11:]}  {one['reason'] or 'no reason'}" for one in call["errors"]]
-    return lines
+    return [safe(line) for line in lines]
+
+
+def safe(line: str) -> str:
+    """*line* without what would steer the terminal: names and ids are whatever somebody sent."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
 
 
 _SECONDS = (("rang", "ring_seconds"), ("talked", "talk_seconds"), ("billed", "duration_seconds"))

@@ -18,6 +18,10 @@ from typing import Any
 
 import zstandard
 
+from app.flows.tutorial import Flows
+from app.store.records import HOME
+from app.webhooks.schemas import kept_answer, read_answer
+
 HERE = Path(__file__).parent
 DICTIONARY = HERE.parent / "app" / "store" / "records.dict"
 SAMPLE = HERE.parent / "tests" / "samples" / "phone-to-app.events.jsonl"
@@ -106,17 +110,11 @@ class Call:
             "region_url": f"https://api-{self.draw.choice(('us-3', 'eu-3', 'ap-3'))}.vonage.com",
         }
         endpoint = self.draw.choice(({"type": "app", "user": "Alice"}, {"type": "phone", "number": self.number()}))
-        ncco = [
-            {"action": "talk", "text": "Please wait while we connect you."},
-            {"action": "connect", "endpoint": [endpoint], "from": self.dialled},
-        ]
-        answer = {
-            "id": self.new_id().hex[:16],
-            "request": asked,
-            "flow": "tutorial",
-            "took_ms": self.draw.random(),
-            "ncco": ncco,
-        }
+        if endpoint["type"] == "phone":
+            asked |= {"from_user": "Alice", "to": endpoint["number"]}
+        served = Flows(app_user="Alice", caller_number=None).answer(read_answer(asked))
+        told = {"id": self.new_id().hex[:16], "flow": served.flow, "took_ms": round(self.draw.random(), 3)}
+        answer = kept_answer(asked, told | {"ncco": served.ncco})
         events = self.leg(first, self.caller, self.dialled, "inbound", rings=True)
         events += self.leg(
             str(self.new_id()), self.caller, endpoint.get("user") or endpoint["number"], "outbound", rings=False
@@ -164,7 +162,8 @@ class Call:
             {"payload": {"step": "menu"}, **about},
             {"reason": "Syntax error in NCCO. Invalid value type or action.", **about},
         ]
-        return [compact(body) for body in [answer, *events, *self.draw.sample(rare, 2)]]
+        kept: list[Any] = [answer, *events, *self.draw.sample(rare, 2)]
+        return [compact(body).replace(self.conversation.encode(), HOME) for body in kept]
 
 
 def main() -> None:
@@ -175,8 +174,10 @@ def main() -> None:
     DICTIONARY.write_bytes(dictionary.as_bytes())
     packer = zstandard.ZstdCompressor(level=3, dict_data=dictionary, write_checksum=False, write_dict_id=False)
     raw = [line.encode() for line in SAMPLE.read_text().splitlines()]
+    home = json.loads(raw[0])["conversation_uuid"].encode()
     print(f"{DICTIONARY.name}: {DICTIONARY.stat().st_size} bytes, trained on {len(bodies)} records")
-    print(f"the published call: {sum(map(len, raw))} bytes raw, {sum(len(packer.compress(one)) for one in raw)} packed")
+    packed = sum(len(packer.compress(one.replace(home, HOME))) for one in raw)
+    print(f"the published call: {sum(map(len, raw))} bytes raw, {packed} packed")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Source: https://docs.gunicorn.org/en/stable/settings.html
 """
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -110,8 +111,14 @@ def post_fork(server: "Arbiter", worker: "Worker") -> None:
 
 
 def post_worker_init(worker: "Worker") -> None:
-    """Leave Ctrl-C to the master: a terminal sends it to workers too; told twice they print tracebacks."""
+    """Make a worker ready for requests.
+
+    Ctrl-C is left to the master: a terminal sends it to workers too, and told twice they print tracebacks.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What is there by now stays: the garbage collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def banner(settings: Settings) -> str:

@@ -190,7 +190,7 @@ class Settings:
         "WEB_CONCURRENCY", _whole(1), "worker processes; each serves many connections", default=2
     )
     data_dir: Path = _setting(
-        "DATA_DIR", FOLDER, "where the spool and the embedded store keep their files", default=Path("var")
+        "DATA_DIR", FOLDER, "where the embedded store keeps its files, and what development makes for itself", default=Path("var")
     )
     redis_url: str | None = _setting(
         "REDIS_URL",

@@ -113,6 +113,7 @@ class Engine:
         self.name = name
         self.nodes = list(nodes)
         self.address = Address(nodes[0].url, cluster=len(nodes) > 1)
+        self.moved: dict[bytes, Node] = {}  # tags whose slot was handed to another node
 
     def flush(self) -> None:
         """Forget everything."""
@@ -120,8 +121,8 @@ class Engine:
             node.client.flushall()
 
     def node_of(self, part: keys.Partition) -> Node:
-        """The node that holds *part* in a cluster as `start_cluster` lays it out."""
-        return self.nodes[keys.slot(part.tag) * len(self.nodes) // keys.SLOTS]
+        """The node that holds *part* in a cluster as `start_cluster` lays it out, or as `moved` says."""
+        return self.moved.get(part.tag) or self.nodes[keys.slot(part.tag) * len(self.nodes) // keys.SLOTS]
 
     def ask(self, part: keys.Partition, *command: Any) -> Any:
         """The reply of the partition's node to *command*."""

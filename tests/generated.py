@@ -25,9 +25,27 @@ BASE = datetime(2026, 11, 20, 12, 0, 0, tzinfo=timezone.utc)
 FAILURES = ("rejected", "failed", "busy", "timeout", "cancelled", "unanswered")
 NEVER_HEARD_OF = ("held", "resumed", "ferried", "transcoding")
 NUMBERS = ("447700900123", "447700901123", "442079460000", "14155550100", "33612345678", "7700900123")
-PARTIES = (*NUMBERS, *NUMBERS, " 447700900123", "Alice", "sip:bob@example.com", "wss://example.com/audio", "Unknown", "", None)
+PARTIES = (
+    *NUMBERS,
+    *NUMBERS,
+    " 447700900123",
+    "Alice",
+    "sip:bob@example.com",
+    "wss://example.com/audio",
+    "Unknown",
+    "",
+    None,
+)
 STEPS = (0, 0, 1, 1, 40, 600, 5000, 61_000)  # milliseconds between two things that happen
-ODD_TIMES = (None, "", "yesterday", 1617052805, "2026-11-20 12:00:05.58Z", "2026-11-20T13:00:05.582+01:00", "2026-11-20T12:00:07")
+ODD_TIMES = (
+    None,
+    "",
+    "yesterday",
+    1617052805,
+    "2026-11-20 12:00:05.58Z",
+    "2026-11-20T13:00:05.582+01:00",
+    "2026-11-20T12:00:07",
+)
 
 
 class Webhook(NamedTuple):
@@ -137,7 +155,11 @@ class Call:
         who = {"from": chance.choice(PARTIES), "to": chance.choice(PARTIES)}
         direction = self._pick("inbound", "outbound")
         end = self._pick("completed", "completed", "failure", "failure and completed", "two failures", "nothing")
-        life = [s for s in ("started", "ringing", "answered") if chance.random() < (0.4 if "fail" in end and s == "answered" else 0.85)]
+        life = [
+            s
+            for s in ("started", "ringing", "answered")
+            if chance.random() < (0.4 if "fail" in end and s == "answered" else 0.85)
+        ]
         life += [self._pick("human", "machine")] * (chance.random() < 0.2)
         life += ["disconnected"] * (chance.random() < 0.1) + [chance.choice(NEVER_HEARD_OF)] * (chance.random() < 0.1)
         failures = chance.sample(FAILURES, 2 if end == "two failures" else 1)
@@ -150,7 +172,9 @@ class Call:
                 been.append(self._moved(leg, *moves.pop(0)))
             # What was sent before a move, or does not know of it yet, names the conversation that was left.
             home = been[-1] if chance.random() < 0.8 else chance.choice(been)
-            self._status(leg, status, home, at, who if chance.random() < 0.8 else {"from": chance.choice(PARTIES)}, direction)
+            self._status(
+                leg, status, home, at, who if chance.random() < 0.8 else {"from": chance.choice(PARTIES)}, direction
+            )
             if chance.random() < 0.1:
                 self._input(leg, chance.choice(been), at, who)
         for move in moves:
@@ -172,7 +196,11 @@ class Call:
             moves.append((at, joined, left))
         if not self.orderly:
             moves = [
-                (self._pick(at, at, self.begins), self._pick(left, *self.names, None), self._pick(joined, *self.names, None))
+                (
+                    self._pick(at, at, self.begins),
+                    self._pick(left, *self.names, None),
+                    self._pick(joined, *self.names, None),
+                )
                 for at, left, joined in moves
             ]
         return moves
@@ -187,16 +215,29 @@ class Call:
         body: Body = {"headers": {}, **who, "uuid": leg, **self._home(home), "status": status, "direction": direction}
         body |= self._time(at)
         if status in ("human", "machine"):
-            body = {"call_uuid": body.pop("uuid")} | body | self._pick({}, {"sub_state": self._pick("beep_start", "beep_timeout")})
+            body = (
+                {"call_uuid": body.pop("uuid")}
+                | body
+                | self._pick({}, {"sub_state": self._pick("beep_start", "beep_timeout")})
+            )
         elif status == "disconnected":
             del body["direction"]
         elif status == "answered":
             body = {"start_time": None, "rate": None, "network": None} | body
         elif status in FAILURES:
-            body |= self._pick({}, {"detail": self._pick("declined", "cannot_route"), "sip_code": self._pick(404, 480, "603", None)})
+            body |= self._pick(
+                {}, {"detail": self._pick("declined", "cannot_route"), "sip_code": self._pick(404, 480, "603", None)}
+            )
         elif status == "completed":
-            body |= {"status": self._pick("completed", "completed", "complete", "COMPLETED"), "network": self._pick("GB-FIXED", None)}
-            body |= {"start_time": self._pick(iso(at), None), "end_time": iso(at), "rate": self._pick("0.00720000", "0.00", None)}
+            body |= {
+                "status": self._pick("completed", "completed", "complete", "COMPLETED"),
+                "network": self._pick("GB-FIXED", None),
+            }
+            body |= {
+                "start_time": self._pick(iso(at), None),
+                "end_time": iso(at),
+                "rate": self._pick("0.00720000", "0.00", None),
+            }
             body |= self._pick({}, {"duration": self._pick("12", 12, "0", "0.4", "93", None, "long")})
             body |= self._pick({}, {"price": self._pick("0.00144000", "0", 1.5e-4, None, "dear")})
             body |= self._pick({}, {"disconnected_by": "user", "sip_code": 200})
@@ -206,22 +247,44 @@ class Call:
         what: Body = self._pick(
             {"dtmf": {"digits": self._pick("1", "*", None, ""), "timed_out": True}, "speech": {"results": []}},
             {"dtmf": "12", "timed_out": self._pick("true", False)},
-            {"dtmf": {"digits": None}, "speech": {"results": [{"text": "yes", "confidence": self._pick("0.94", 0.9)}, {}]}},
+            {
+                "dtmf": {"digits": None},
+                "speech": {"results": [{"text": "yes", "confidence": self._pick("0.94", 0.9)}, {}]},
+            },
             {"speech": {"error": "Speech was not enabled"}},
         )
         self.bodies.append(what | self._pick(who, {}) | {"uuid": leg, **self._home(home), **self._time(at)})
 
     def _answer(self, leg: str, home: str, who: Body) -> None:
-        asked = self._pick({"from": who["from"]}, {"from_user": "Alice"}) | {"to": who["to"], "uuid": leg, "conversation_uuid": home}
-        served = {"id": self._id().hex[:16], "flow": "tutorial", "took_ms": 1.2, "ncco": [{"action": "talk", "text": "Hello"}]}
+        asked = self._pick({"from": who["from"]}, {"from_user": "Alice"}) | {
+            "to": who["to"],
+            "uuid": leg,
+            "conversation_uuid": home,
+        }
+        served = {
+            "id": self._id().hex[:16],
+            "flow": "tutorial",
+            "took_ms": 1.2,
+            "ncco": [{"action": "talk", "text": "Hello"}],
+        }
         self.bodies.append(kept_answer(asked, served))
 
     def _about_the_conversation(self) -> None:
         at = self._step(self._step(self.begins))
         about = self._home(self.chance.choice(self.names)) | self._time(at)
         recording = str(self._id())
-        recorded = {"start_time": iso(self.begins), "end_time": iso(at), "recording_url": self._pick("https://r.example/1", ""), "size": 12}
-        text = {"type": "record", "status": "transcribed", "transcription_url": "https://t.example/1", "recording_uuid": recording}
+        recorded = {
+            "start_time": iso(self.begins),
+            "end_time": iso(at),
+            "recording_url": self._pick("https://r.example/1", ""),
+            "size": 12,
+        }
+        text = {
+            "type": "record",
+            "status": "transcribed",
+            "transcription_url": "https://t.example/1",
+            "recording_uuid": recording,
+        }
         kinds: list[list[Body]] = [
             [recorded | {"recording_uuid": self._pick(recording, None)} | about],
             [recorded | {"recording_uuid": recording} | about, text | about],
@@ -239,14 +302,19 @@ class Call:
         variant = dict(body)
         how = self._pick("null", "more", "order", "fallback")
         if how == "null":
-            optional = [name for name in ("from", "to", "headers", "network", "price", "size", "recording_url") if name in body]
+            optional = [
+                name for name in ("from", "to", "headers", "network", "price", "size", "recording_url") if name in body
+            ]
             variant |= dict.fromkeys(optional[:1])
         elif how == "more":
             variant["region_url"] = "https://api-eu-3.vonage.com"
         elif how == "order":
             variant = dict(reversed(body.items()))
         else:
-            variant |= {"reason": "Socket timeout.", "original_request": {"url": "https://a.example/event", "type": "event"}}
+            variant |= {
+                "reason": "Socket timeout.",
+                "original_request": {"url": "https://a.example/event", "type": "event"},
+            }
         return variant
 
 

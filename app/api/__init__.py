@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from flask import Flask
 from flask_smorest import Api
+from werkzeug.routing import PathConverter
 
 from app.api.schemas import ProblemSchema
 
@@ -16,6 +19,16 @@ class ProblemApi(Api):
     ERROR_SCHEMA = ProblemSchema
 
 
+class IdConverter(PathConverter):
+    """An id in an address. Ids are opaque: slashes, also first, last or two together, and line breaks belong to it."""
+
+    part_isolating = False
+    regex = r"[\s\S]+?"
+
+    def to_url(self, value: str) -> str:
+        return quote(value, safe="", errors="surrogatepass")
+
+
 def install(app: Flask) -> None:
     """Add the API to *app*, described by the very schemas it works with."""
     from app.api.conversations import conversations
@@ -24,6 +37,8 @@ def install(app: Flask) -> None:
     from app.api.legs import legs
     from app.api.status import status
 
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.merge_slashes = False  # it would lead from the id "/x" to the conversation "x", even to delete it
     app.config.update(
         API_TITLE="Switchhook",
         API_VERSION=VERSION,

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 
 from app import access, reading
 from app.api import cursors, render
@@ -29,29 +30,30 @@ def guard() -> None:
 
 
 @conversations.get("")
-@conversations.arguments(ConversationsArgs, location="query")
+@conversations.arguments(ConversationsArgs, location="query", unknown=RAISE)
 @conversations.response(200, ConversationsSchema)
 def list_conversations(args: dict[str, Any]) -> dict[str, Any]:
     """List conversations, newest first by first receipt. Filters are joined by "and"."""
-    wanted = Filter(args["state"] or "any", args["number"] or "", args["since"], args["until"])
-    of = repr((args["state"], args["number"], args["outcome"], args["since"], args["until"]))
+    wanted = Filter(args.get("state", "any"), args.get("number", ""), args.get("since"), args.get("until"))
+    outcome = args.get("outcome")
+    of = repr((*wanted, outcome))
     after = None
-    if args["cursor"] is not None:
+    if "cursor" in args:
         first, name = cursors.read(args["cursor"], of, (int, str))
         after = Position(first, _name(name))
-    items, after = reading.page(wanted, limit=args["limit"], outcome=args["outcome"], after=after)
+    items, after = reading.page(wanted, limit=args["limit"], outcome=outcome, after=after)
     place = [after.first_heard, b64encode(after.conversation).decode()] if after else None
     shown = _shown([render.conversation(one) for one in items])
     return {"items": shown, "next": cursors.write(place, of) if place else None}
 
 
-@conversations.get("/<path:conversation_uuid>/events")
-@conversations.arguments(PageArgs, location="query")
+@conversations.get("/<id:conversation_uuid>/events")
+@conversations.arguments(PageArgs, location="query", unknown=RAISE)
 @conversations.response(200, EventsSchema)
 def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
     """List the events of a conversation, oldest first by receipt."""
     of, first = f"events of {conversation_uuid}", 0
-    if args["cursor"] is not None:
+    if "cursor" in args:
         (first,) = cursors.read(args["cursor"], of, (int,))
     records = services().store.records(conversation_uuid, first, first + args["limit"])
     if not records and first == 0:
@@ -64,7 +66,7 @@ def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
     return {"items": _shown(items), "next": cursors.write([first + args["limit"]], of) if more else None}
 
 
-@conversations.get("/<path:conversation_uuid>")
+@conversations.get("/<id:conversation_uuid>")
 @conversations.response(200, ConversationSchema)
 def get_conversation(conversation_uuid: str) -> dict[str, Any]:
     """Tell one conversation."""
@@ -74,12 +76,13 @@ def get_conversation(conversation_uuid: str) -> dict[str, Any]:
     return _shown(render.conversation(told[0]))
 
 
-@conversations.delete("/<path:conversation_uuid>")
+@conversations.delete("/<id:conversation_uuid>")
 @conversations.response(204)
 def delete_conversation(conversation_uuid: str) -> Response:
     """Delete all that is kept of a conversation. A webhook that comes for it later is kept anew."""
     if not services().store.delete(conversation_uuid):
         raise _unknown(conversation_uuid)
+    services().store.forget_on_disk()
     return Response(status=204)
 
 

@@ -26,7 +26,7 @@ def read(cursor: str, of: str, types: tuple[type, ...]) -> list[Any]:
         mark, rest, sound = None, [], False
     if not sound or mark != _mark(of):
         wrong = "Not a cursor of this list: pass `next` of the page before, with the same filters."
-        raise Problem(422, "Unprocessable Content", "Mend what `errors` names: cursor.", errors={"cursor": [wrong]})
+        raise Problem(422, "Unprocessable Entity", "Mend what `errors` names: cursor.", errors={"cursor": [wrong]})
     return rest
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, current_app
 
 from app import access
+from app.pages.html import page
 
 describe = Blueprint("describe", __name__)
 
@@ -21,10 +22,16 @@ def guard() -> None:
 def openapi() -> dict[str, Any]:
     """The OpenAPI document."""
     spec: dict[str, Any] = current_app.extensions["switchhook-api"].spec.to_dict()
-    return spec
+    parts = spec["components"]
+    errors = {  # all of them errors, and application/json to flask-smorest
+        name: told | {"content": {"application/problem+json": told["content"]["application/json"]}}
+        for name, told in parts["responses"].items()
+    }
+    schemas = {name: told for name, told in parts["schemas"].items() if name != "PaginationMetadata"}  # not ours
+    return spec | {"components": parts | {"responses": errors, "schemas": schemas}}
 
 
 @describe.get("/docs")
 def docs() -> Response:
     """A page for people: every route, its arguments and its answer, nothing fetched from elsewhere."""
-    return Response(render_template("docs.html", spec=openapi()), content_type="text/html; charset=utf-8")
+    return page("docs.html", spec=openapi())

@@ -24,7 +24,7 @@ def guard() -> None:
     access.require("viewer")
 
 
-@legs.get("/<path:uuid>")
+@legs.get("/<id:uuid>")
 @legs.response(200, LegSchema)
 def get_leg(uuid: str) -> dict[str, Any]:
     """Tell one leg. `moved_from` and `moved_to` tell its latest move."""

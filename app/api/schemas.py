@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
 from app.domain.numbers import digits
 from app.domain.standing import OUTCOMES, STATES
@@ -41,30 +42,32 @@ class PhoneNumber(fields.String):
         return found
 
 
+def bound(description: str) -> fields.Field[Any]:
+    """A moment to list from, or up to."""
+    metadata = {"description": description}
+    return fields.AwareDateTime(format="iso", validate=_of_a_call, metadata=metadata)
+
+
+def _of_a_call(moment: datetime) -> None:
+    if moment.year < 1970:  # near the year 1 the store could not even reckon with it
+        raise ValidationError("Not the time of a call: give one from 1970 on.")
+
+
 class PageArgs(Schema):
     """Which part of a list."""
 
-    class Meta:
-        unknown = RAISE
-
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MOST_A_PAGE))
-    cursor = fields.String(load_default=None, metadata={"description": "`next` of the page before"})
+    cursor = fields.String(metadata={"description": "`next` of the page before"})
 
 
 class ConversationsArgs(PageArgs):
     """Which conversations."""
 
-    state = fields.String(load_default=None, validate=validate.OneOf(CONVERSATION_STATES))
-    number = PhoneNumber(load_default=None, metadata={"description": "a number, or its last 4 or 7 digits"})
-    outcome = fields.String(
-        load_default=None, validate=validate.OneOf(OUTCOMES), metadata={"description": "of any leg"}
-    )
-    since = fields.AwareDateTime(
-        load_default=None, format="iso", metadata={"description": "first heard at this time or later"}
-    )
-    until = fields.AwareDateTime(
-        load_default=None, format="iso", metadata={"description": "first heard before this time"}
-    )
+    state = fields.String(validate=validate.OneOf(CONVERSATION_STATES))
+    number = PhoneNumber(metadata={"description": "a number, or its last 4 or 7 digits"})
+    outcome = fields.String(validate=validate.OneOf(OUTCOMES), metadata={"description": "of any leg"})
+    since = bound("first heard at this time or later")
+    until = bound("first heard before this time")
 
 
 class TimesSchema(Schema):
@@ -210,6 +213,9 @@ class EventsSchema(Schema):
 
 class ProblemSchema(Schema):
     """What is wrong and what to do (RFC 9457)."""
+
+    class Meta:
+        unknown = INCLUDE  # an error may say more
 
     title = fields.String(required=True)
     status = fields.Integer(required=True)

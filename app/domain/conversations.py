@@ -98,10 +98,13 @@ class Conversation:
 
 
 def moments(told: History) -> list[Moment]:
-    """Every fact once, its variants merged, at the time it counts for; oldest first."""
+    """Every fact once, its variants merged, at the time it counts for; oldest first.
+
+    Bodies that name different conversations stay apart: merged, one of the two would lose its leg.
+    """
     facts: dict[Any, list[Kept]] = {}
     for kept in told.values():
-        facts.setdefault(kept.event.fact, []).append(kept)
+        facts.setdefault((kept.event.conversation, kept.event.fact), []).append(kept)
     merged = [
         Moment(event.occurred or min(kept.received for kept in variants), event)
         for variants in facts.values()

@@ -11,10 +11,11 @@ import json
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 UNKNOWN_STATUS = "unknown_status"  # flag: a status this code has never heard of
 NO_TIMESTAMP = "no_timestamp"  # flag: no readable `timestamp`, so the received time stands in for it
+CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 MERGED_BY_CODE = frozenset({"canonical", "flags"})
 
 
@@ -243,9 +244,9 @@ EventT = TypeVar("EventT", bound=Event)
 def canonical_json(body: Mapping[str, Any]) -> bytes:
     """The body by which webhooks are compared: keys sorted, no blanks.
 
-    A fallback copy is compared without its `reason` and `original_request`; with them it is a `Fallback`, another event.
+    A fallback copy is compared without `reason` and `original_request`; with them it is a `Fallback`, another event.
     """
-    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    return CANONICAL.encode(body).encode()
 
 
 def merge(variants: Iterable[EventT]) -> EventT:

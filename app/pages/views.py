@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app import access, reading
@@ -12,13 +12,13 @@ from app.api import render
 from app.api.status import told_status
 from app.domain.numbers import masked
 from app.errors import Problem
+from app.pages.html import page
 from app.services import services
 from app.store.errors import StoreUnavailable
 from app.store.pages import Filter
 
 pages = Blueprint("pages", __name__)
 LATEST = 50
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
 @pages.get("/")
@@ -32,15 +32,15 @@ def board() -> AnyResponse:
     if access.session_role() is None:
         return redirect(url_for("pages.login"))
     try:
-        return _page("board.html", told=told_status(), calls=_latest())
+        return page("board.html", told=told_status(), calls=_latest())
     except StoreUnavailable as away:
-        return _page("away.html", 503, reason=away.reason)
+        return page("away.html", 503, reason=away.reason)
 
 
 @pages.get("/login")
 def login() -> AnyResponse:
     """Ask for a token."""
-    return _page("login.html", wrong=False)
+    return page("login.html", wrong=False)
 
 
 @pages.post("/login")
@@ -50,7 +50,7 @@ def log_in() -> AnyResponse:
         raise Problem(403, "Not from here", "Log in on this server's own page.")
     if access.log_in(request.form.get("token", "").strip()):
         return redirect(url_for("pages.board"))
-    return _page("login.html", 401, wrong=True)
+    return page("login.html", 401, wrong=True)
 
 
 @pages.post("/logout")
@@ -64,12 +64,3 @@ def _latest() -> list[dict[str, Any]]:
     calls, _ = reading.page(Filter(), limit=LATEST)
     shown = [render.conversation(call) for call in calls]
     return shown if access.sees_numbers() else masked(shown)
-
-
-def _page(template: str, status: int = 200, **told: Any) -> Response:
-    response = Response(render_template(template, **told), status, content_type="text/html; charset=utf-8")
-    response.headers["Content-Security-Policy"] = POLICY
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
-    return response

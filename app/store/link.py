@@ -2,25 +2,20 @@
 
 redis-py brings the connections, the protocol and the cluster's slots. Its pipelines are not used: the cluster's refuses
 `evalsha` and sends to one node after the other; a command here goes to its node together with all others for that node,
-and all nodes are written to before the first is read. No retry inside: whoever asked knows how long there is.
+and all nodes are written to before the first is read. No retry inside: whoever asked knows how long there is. A slot
+that was moved is followed; one that is just moving (ASK, TRYAGAIN) is away: half of a partition's keys lie elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from time import monotonic
 from typing import Any, NamedTuple, Protocol, cast
 
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    MovedError,
-    NoScriptError,
-    RedisClusterException,
-    RedisError,
-    TryAgainError,
-)
+from redis.exceptions import ClusterError, MovedError, NoScriptError, RedisClusterException, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -30,7 +25,16 @@ from app.store.scripts import Script
 
 CONNECT_SECONDS = 0.2
 READ_SECONDS = 0.4
-ELSEWHERE = (MovedError, AskError, TryAgainError, ClusterDownError)
+NAMES = {
+    "BusyLoadingError": "loading",
+    "ReadOnlyError": "readonly",
+    "OutOfMemoryError": "oom",
+    "MovedError": "moved",  # a cluster, and REDIS_CLUSTER is not set
+    "AskError": "moving",
+    "TryAgainError": "moving",
+}
+LOOK_AGAIN_SECONDS = 1.0  # how often a cluster is asked who has which slots, while one of its nodes is away
+AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
 
 
 class Command(NamedTuple):
@@ -80,8 +84,15 @@ class Connection(Protocol):
     def send_packed_command(self, command: list[bytes]) -> None:
         """Send them; connects first, where there is no connection."""
 
-    def read_response(self, disable_decoding: bool) -> Any:
-        """The next reply; raises the error it is."""
+    def read_response(self, disable_decoding: bool, *, timeout: float) -> Any:
+        """The next reply, waited for at most *timeout* seconds; raises the error it is."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it was opened, and not closed by us."""
+
+    def can_read(self) -> bool:
+        """Whether something came that nobody waits for; raises ConnectionError if it is the end."""
 
     def disconnect(self) -> None:
         """Close."""
@@ -94,21 +105,24 @@ class Link:
         self._address = address
         self._nodes: dict[str, Connection] = {}
         self._cluster: RedisCluster | None = None
+        self._until = 0.0  # when the exchange under way is given up
+        self._look_again: float | None = None  # when to ask for the slots: a node is away, they may be another's by now
 
-    def exchange(self, commands: Sequence[Command]) -> list[Any]:
-        """Send *commands*; for each its reply, or the RedisError it met. Never raises a RedisError."""
+    def exchange(self, commands: Sequence[Command], seconds: float = READ_SECONDS) -> list[Any]:
+        """Send *commands*; for each its reply, or the RedisError it met. Never raises a RedisError.
+
+        *seconds* is how long to wait for the replies, all of them together.
+        """
+        self._until = monotonic() + seconds
         replies = self._send(commands, [command.words() for command in commands])
+        moved = [place for place, reply in enumerate(replies) if isinstance(reply, MovedError)]
+        if moved and self._cluster is not None:
+            for place in moved:
+                self._cluster.nodes_manager.move_slot(replies[place])
+            self._send_again(commands, replies, moved)
         unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
-            again = [commands[place] for place in unknown]
-            for place, reply in zip(
-                unknown, self._send(again, [c.words(whole_script=True) for c in again]), strict=True
-            ):
-                replies[place] = reply
-        if self._cluster is not None:
-            for place, reply in enumerate(replies):
-                if isinstance(reply, ELSEWHERE):
-                    replies[place] = self._follow(commands[place])
+            self._send_again(commands, replies, unknown, whole_script=True)
         return replies
 
     def node_of(self, key: bytes) -> str:
@@ -125,12 +139,20 @@ class Link:
             self._cluster.close()
             self._cluster = None
 
+    def _send_again(
+        self, commands: Sequence[Command], replies: list[Any], places: Sequence[int], *, whole_script: bool = False
+    ) -> None:
+        again = [commands[place] for place in places]
+        words = [command.words(whole_script=whole_script) for command in again]
+        for place, reply in zip(places, self._send(again, words), strict=True):
+            replies[place] = reply
+
     def _send(self, commands: Sequence[Command], words: Sequence[tuple[Any, ...]]) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
         sent: list[tuple[Connection, list[int]]] = []
         try:
             groups = self._by_node(commands)
-        except (RedisError, OSError) as error:
+        except AWAY as error:
             self.close()
             return [_as_redis_error(error)] * len(commands)
         for node, places in groups:
@@ -138,7 +160,7 @@ class Link:
                 connection = self._connection(node)
                 connection.send_packed_command(connection.pack_commands(words[place] for place in places))
                 sent.append((connection, places))
-            except (RedisError, OSError) as error:
+            except AWAY as error:
                 self._drop(node)
                 for place in places:
                     replies[place] = _as_redis_error(error)
@@ -146,7 +168,8 @@ class Link:
             broken: RedisError | None = None
             for place in places:
                 try:
-                    replies[place] = broken or connection.read_response(disable_decoding=True)
+                    left = max(self._until - monotonic(), 0.001)
+                    replies[place] = broken or connection.read_response(disable_decoding=True, timeout=left)
                 except (RedisConnectionError, RedisTimeoutError, OSError) as error:
                     connection.disconnect()
                     replies[place] = broken = _as_redis_error(error)
@@ -159,6 +182,10 @@ class Link:
             return [("", list(range(len(commands))))]
         if self._cluster is None:
             self._cluster = RedisCluster.from_url(self._address.url, **self._address.options())
+        elif self._look_again is not None and monotonic() >= self._look_again:
+            self._look_again = None
+            with suppress(*AWAY):  # none of its nodes knows: what we knew is the best guess
+                self._cluster.nodes_manager.initialize()
         groups: dict[str, list[int]] = {}
         for place, command in enumerate(commands):
             node = self._cluster.nodes_manager.get_node_from_slot(cast("Any", self._cluster).keyslot(command.key))
@@ -170,26 +197,33 @@ class Link:
             if self._cluster is None:
                 client = Redis.from_url(self._address.url, **self._address.options())
             else:
-                client = cast("Any", self._cluster).get_node(node_name=node).redis_connection
+                cluster = cast("Any", self._cluster)
+                client = cluster.get_redis_connection(cluster.get_node(node_name=node))
             self._nodes[node] = cast("Connection", client.connection_pool.make_connection())
-        return self._nodes[node]
+        connection = self._nodes[node]
+        if connection.is_connected and _was_cut(connection):
+            connection.disconnect()  # sending connects again
+        return connection
 
     def _drop(self, node: str) -> None:
-        """Forget a connection, and in a cluster the slots: the node may be gone for good."""
+        """Forget a connection. The other nodes of a cluster go on; which of them has its slots is asked in a while."""
         if node in self._nodes:
             self._nodes.pop(node).disconnect()
-        if self._cluster is not None:
-            self.close()
+        if self._look_again is None:
+            self._look_again = monotonic() + LOOK_AGAIN_SECONDS
 
-    def _follow(self, command: Command) -> Any:
-        """A slot has moved, or is moving: redis-py's own client follows the redirection."""
-        try:
-            return cast("Any", self._cluster).execute_command(*command.words(whole_script=True))
-        except (RedisError, OSError) as error:
-            return _as_redis_error(error)
+
+def _was_cut(connection: Connection) -> bool:
+    """Whether the other end has hung up since: it was restarted, or we were idle for long (hosted ones cut at 300 s)."""
+    try:
+        return connection.can_read()
+    except RedisConnectionError:
+        return True
 
 
 def _as_redis_error(error: Exception) -> RedisError:
+    if isinstance(error, RedisClusterException):
+        return ClusterError(str(error))
     return error if isinstance(error, RedisError) else RedisConnectionError(str(error))
 
 
@@ -197,12 +231,10 @@ def unavailable(error: RedisError) -> StoreUnavailable:
     """*error* in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
     if isinstance(error, RedisTimeoutError):
         return StoreUnavailable("timeout", f"no reply within {READ_SECONDS} s")
-    if isinstance(error, RedisClusterException):
+    if isinstance(error, ClusterError):
         return StoreUnavailable("cluster", str(error))
     word = str(error).split(" ", 1)[0].rstrip(":").lower()
-    name = {"BusyLoadingError": "loading", "ReadOnlyError": "readonly", "OutOfMemoryError": "oom"}.get(
-        type(error).__name__
-    )
+    name = NAMES.get(type(error).__name__)
     if name or not isinstance(error, RedisConnectionError):
         return StoreUnavailable(name or word, str(error))
     return StoreUnavailable("refused", str(error))

@@ -44,8 +44,9 @@ class Page(NamedTuple):
 class Filter(NamedTuple):
     """Which conversations are wanted.
 
-    `number` is digits: a whole number or, with 4 or 7 of them, also its end. `since` is inclusive, `until` is not; both
-    are about the first receipt. `presumed_before`: a live conversation last heard before it is presumed ended.
+    `number` is digits: a whole number or, with 4 or 7 of them and unless `whole`, also its end. `since` is inclusive,
+    `until` is not; both are about the first receipt. `presumed_before`: a live conversation last heard before it is
+    presumed ended.
     """
 
     state: State = "any"
@@ -53,6 +54,7 @@ class Filter(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     presumed_before: datetime | None = None
+    whole: bool = False
 
     def command(self, part: keys.Partition, terms: Terms, after: Position | None, limit: int) -> Command:
         """Ask one partition for its part of the page."""
@@ -71,7 +73,7 @@ class Filter(NamedTuple):
         if after is not None and (highest == "+inf" or after.first_heard <= int(highest)):
             highest, name = after
         presumed = milliseconds(self.presumed_before) if self.presumed_before else 0
-        suffix = int(len(self.number) in SUFFIXES)
+        suffix = int(len(self.number) in SUFFIXES and not self.whole)
         args: tuple[Any, ...] = (
             part.tag,
             *terms,

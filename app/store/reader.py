@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
+from math import inf
 from queue import Empty, LifoQueue
+from time import monotonic
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from app.store.errors import StoreUnavailable
-from app.store.link import Address, Command, Link, unavailable
+from app.store.link import READ_SECONDS, Address, Command, Link, unavailable
 
-BORROW_SECONDS = 0.4
+BORROW_SECONDS = 0.2
+
+# When whoever asks stops waiting (time.monotonic), however many reads that takes; `app/limits.py` sets it.
+give_up_at: ContextVar[float] = ContextVar("give_up_at", default=inf)
 
 
 class Reader:
@@ -23,15 +29,18 @@ class Reader:
             self._free.put(Link(address))
 
     def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """Send *commands* and return their replies. Raises StoreUnavailable if one failed or no link was free."""
+        """Send *commands* and return their replies.
+
+        Raises StoreUnavailable if one failed, no link was free, or the time of whoever asks is up.
+        """
         if not commands:
             return []
+        link = self._borrow()
         try:
-            link = self._free.get(timeout=BORROW_SECONDS)
-        except Empty:
-            raise StoreUnavailable("busy", "every connection for reading is in use") from None
-        try:
-            replies = link.exchange(commands)
+            left = give_up_at.get() - monotonic()
+            if left <= 0:
+                raise StoreUnavailable("timeout", "no time is left for another read")
+            replies = link.exchange(commands, min(left, READ_SECONDS))
         except BaseException:
             link.close()  # cut off in the middle: its replies would be taken for somebody else's
             raise
@@ -44,11 +53,17 @@ class Reader:
 
     def node_of(self, key: bytes) -> str:
         """The node that holds *key*."""
-        with_any = self._free.get(timeout=BORROW_SECONDS)
+        link = self._borrow()
         try:
-            return with_any.node_of(key)
+            return link.node_of(key)
         finally:
-            self._free.put(with_any)
+            self._free.put(link)
+
+    def _borrow(self) -> Link:
+        try:
+            return self._free.get(timeout=BORROW_SECONDS)
+        except Empty:
+            raise StoreUnavailable("busy", "every connection for reading is in use") from None
 
     def close(self) -> None:
         """Close the links that are free."""

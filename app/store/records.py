@@ -2,8 +2,9 @@
 
 Layout: a letter (`e` an event's body, `a` our record of an answer), the received time (ms since 1970, 6 bytes, big
 endian), what the signature check noted (1 byte, a bit for each of NOTES), the JSON text packed by zstandard with the
-dictionary in `records.dict`. Another dictionary needs other letters: records outlive the code that wrote them.
-`benchmarks/train_dictionary.py` makes the dictionary and says what it saves.
+dictionary in `records.dict`. The conversation's id, which every body repeats and the key tells, is left out. Another
+dictionary needs other letters: records outlive the code that wrote them. `benchmarks/train_dictionary.py` makes it, and
+says what it saves.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import zstandard
 EVENT: Final = b"e"
 ANSWER: Final = b"a"
 NOTES: Final = ("no_application_id", "no_payload_hash", "get_hash_mismatch", "unsigned", "refused_signature")
+HOME: Final = b"\x01"  # stands for the conversation's id: no JSON text holds a control character
+SHORTEST_HOME: Final = 8  # a shorter id is not worth it, and might be found where it is not meant
 HEAD: Final = 8  # bytes before the packed text
 MOST_UNPACKED: Final = 1 << 20  # bytes; a webhook has 64 KiB at most, an NCCO of ours is smaller than this
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,15 +69,17 @@ def moment(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
 
 
-def pack(record: Record) -> bytes:
-    """*record* as it is stored."""
-    packed = _with_packer(lambda packer: packer.pack(record.body))
+def pack(record: Record, home: bytes = b"") -> bytes:
+    """*record* as it is stored with the conversation *home*."""
+    body = record.body.replace(home, HOME) if len(home) >= SHORTEST_HOME else record.body
+    packed = _with_packer(lambda packer: packer.pack(body))
     notes = sum(1 << NOTES.index(note) for note in record.notes)
     return record.sort + milliseconds(record.received).to_bytes(6, "big") + bytes((notes,)) + packed
 
 
-def unpack(stored: bytes) -> Record:
-    """What `pack` made *stored* of."""
-    body = _with_packer(lambda packer: packer.unpack(stored[HEAD:], max_output_size=MOST_UNPACKED))
+def unpack(stored: bytes, home: bytes = b"") -> Record:
+    """What `pack` made *stored* of, with the same *home*."""
+    packed = _with_packer(lambda packer: packer.unpack(stored[HEAD:], max_output_size=MOST_UNPACKED))
+    body = packed.replace(HOME, home) if len(home) >= SHORTEST_HOME else packed
     notes = tuple(note for place, note in enumerate(NOTES) if stored[7] >> place & 1)
     return Record(stored[:1], moment(int.from_bytes(stored[1:7], "big")), body, notes)

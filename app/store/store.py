@@ -6,7 +6,9 @@ that is late for a leg that has gone on, one for each conversation concerned.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -79,15 +81,17 @@ class Store:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def record(self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = ()) -> bool:
+    def record(
+        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+    ) -> bool:
         """Keep *event*, whose JSON text is *body*, with its conversation: with both, for a transfer.
 
-        *notes* are what the signature check noted. Returns False if it was there already: nothing changed, nobody is
-        told. May be repeated until it succeeds.
+        *notes* are what the signature check noted; *counted*: whether it counts as a webhook received. Returns False
+        if it was there already: nothing changed, nobody is told. May be repeated until it succeeds.
         """
         record = Record(EVENT, received, body, notes)
         try:
-            return self._record(event, record)
+            return self._record(event, record, counted=counted)
         except StoreUnavailable:
             if self._overflow is not None and self._overflow(record):
                 return True
@@ -95,25 +99,24 @@ class Store:
 
     def record_again(self, record: Record) -> bool:
         """Keep what the overflow took. Returns False if it was there already; raises StoreUnavailable."""
-        return self._record(self._read(record), record)
+        return self._record(self._read(record), record, counted=True)
 
-    def _record(self, event: Event, record: Record) -> bool:
-        received, stored = record.received, pack(record)
+    def _record(self, event: Event, record: Record, *, counted: bool) -> bool:
         kept, carried = False, (0, 0)
         for place, home in enumerate(event.homes):
-            command = record_command(self._terms, event, home, stored, received, counted=place == 0, carried=carried)
+            command = record_command(self._terms, event, home, record, counted=counted and place == 0, carried=carried)
             (reply,) = self._writer.now([command])
-            kept = kept or bool(reply[0])
+            kept = bool(reply[0])  # the last one's: two who race with a transfer are not both told that it is new
             carried = (reply[2], reply[3])
             if event.leg and reply[1] and keys.decode(reply[1]) not in event.homes[place + 1 :]:
-                self._carry(event.leg, reply, received)
+                self._carry(event.leg, reply, record.received)
         return kept
 
     def record_later(self, answer: Answer, body: bytes, received: datetime, notes: tuple[str, ...] = ()) -> None:
         """Keep the record of an answer that was given, some time: nobody waits for it."""
-        stored = pack(Record(ANSWER, received, body, notes))
+        record = Record(ANSWER, received, body, notes)
         for home in answer.homes:
-            self._writer.later(record_command(self._terms, answer, home, stored, received, counted=True))
+            self._writer.later(record_command(self._terms, answer, home, record, counted=True))
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
         """Keep a webhook that belongs to no conversation. Returns False if it was there already."""
@@ -151,7 +154,7 @@ class Store:
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
         """What is kept of *conversation* alone, in the order in which it was kept, from place *first* to *last*."""
         (stored,) = self._reader.ask([_events_command(conversation, first, last)])
-        return [unpack(one) for one in stored]
+        return [unpack(one, keys.encode(conversation)) for one in stored]
 
     def histories(self, conversations: Iterable[str]) -> dict[str, History]:
         """What was heard of each of *conversations* and, of the legs that moved from or to it, elsewhere."""
@@ -275,7 +278,7 @@ class Store:
         Returns how many conversations there were.
         """
         removed, after = 0, None
-        wanted = Filter(number=number)
+        wanted = Filter(number=number, whole=True)  # not all whose numbers end like it
         while True:
             page = self.page(wanted, after, 100)
             removed += self.delete_all(page.conversations)
@@ -287,6 +290,31 @@ class Store:
         if entries:
             self._writer.now([Command(key, ("XDEL", key, *entries))])
         return removed
+
+    def forget_on_disk(self, seconds: float = 0.0) -> bool:
+        """Have Redis write its append-only file anew, if it keeps one: what was deleted still stands in the old one.
+
+        Waits up to *seconds* for it. Returns False if it was not done, or not done by then.
+        """
+        until = time.monotonic() + seconds
+        nodes = {self._reader.node_of(part.live): part for part in keys.ALL}
+        keep_one = [part for part in nodes.values() if self._info(part, "persistence")[b"aof_enabled"] == b"1"]
+        rewritten = [self._rewrite_file(part, until) for part in keep_one]
+        return all(rewritten)
+
+    def _rewrite_file(self, part: keys.Partition, until: float) -> bool:
+        """Have the node that holds *part* do it. One that is under way may have begun before the deletion."""
+        begun = False
+        while True:
+            if not begun:
+                with suppress(StoreUnavailable):
+                    self._writer.now([Command(part.live, ("BGREWRITEAOF",))])
+                    begun = True
+            elif self._info(part, "persistence")[b"aof_rewrite_in_progress"] == b"0":
+                return True
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
 
     # -- housekeeping -------------------------------------------------------------------------------------------------
 
@@ -310,13 +338,8 @@ class Store:
 
     def used_bytes(self) -> int:
         """Memory that Redis uses, over all nodes of a cluster."""
-        told = {}
-        for part, info in zip(
-            keys.ALL, self._reader.ask([Command(part.live, ("INFO", "memory")) for part in keys.ALL]), strict=True
-        ):
-            found = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
-            told[self._reader.node_of(part.live)] = int(found[b"used_memory"])
-        return sum(told.values())
+        nodes = {self._reader.node_of(part.live): part for part in keys.ALL}
+        return sum(int(self._info(part, "memory")[b"used_memory"]) for part in nodes.values())
 
     def oldest_ended(self, most: int) -> list[str]:
         """The ended conversations that were first heard of the longest ago."""
@@ -328,11 +351,19 @@ class Store:
         ]
         return [keys.decode(name) for _, name in sorted(found)[:most]]
 
+    def _info(self, part: keys.Partition, section: str) -> dict[bytes, bytes]:
+        """What the node that holds *part* says of itself."""
+        (text,) = self._reader.ask([Command(part.live, ("INFO", section))])
+        return dict(line.split(b":", 1) for line in text.splitlines() if b":" in line)
+
     def _alone(self, conversations: Sequence[str]) -> dict[str, History]:
         """What was heard in each of *conversations* alone."""
         lists = self._reader.ask([_events_command(name) for name in conversations])
         return {
-            name: history(Kept(self._read(record), record.received) for record in map(unpack, stored))
+            name: history(
+                Kept(self._read(record), record.received)
+                for record in (unpack(one, keys.encode(name)) for one in stored)
+            )
             for name, stored in zip(conversations, lists, strict=True)
         }
 

@@ -23,6 +23,11 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 256
 MOST_WAITING = 10_000  # records of answers that wait for Redis to come back
 TRY_AGAIN_SECONDS = 1.0
+# Why Redis may be away and come back; all else it says is a fault of the command.
+PASSING = frozenset((
+    "timeout", "refused", "loading", "readonly", "oom", "cluster", "moved", "moving", "misconf", "masterdown",
+    "clusterdown", "noreplicas",
+))  # fmt: skip
 
 
 class _Job:
@@ -95,11 +100,11 @@ class Writer:
         self._queue.put(job)
 
     def _run(self) -> None:
-        closing, try_again = False, 0.0
-        while not closing:
+        closing, try_again, refused = False, 0.0, list[Command]()
+        while not closing or (self._waiting and not refused):
             jobs: list[_Job] = []
             try:
-                job = self._queue.get(timeout=TRY_AGAIN_SECONDS if self._waiting else None)
+                job = self._queue.get(timeout=0 if closing else TRY_AGAIN_SECONDS if self._waiting else None)
                 while True:
                     if job is None:
                         closing = True
@@ -126,7 +131,7 @@ class Writer:
                 self._queue.put(_Job(()))
 
     def _exchange(self, jobs: Sequence[_Job], late: Sequence[Command]) -> list[Command]:
-        """Send it all; return those of *late* that Redis did not take."""
+        """Send it all; return those of *late* that are to be sent again: Redis was away."""
         commands = [command for job in jobs for command in job.commands]
         commands += late
         if not commands:
@@ -137,4 +142,12 @@ class Writer:
             job.replies = replies[place : place + len(job.commands)]
             place += len(job.commands)
             job.done.set()
-        return [command for command, reply in zip(late, replies[place:], strict=True) if isinstance(reply, RedisError)]
+        refused = []
+        for command, reply in zip(late, replies[place:], strict=True):
+            if isinstance(reply, RedisError):
+                if unavailable(reply).reason in PASSING:
+                    refused.append(command)
+                else:
+                    self.lost += 1
+                    log.error("Redis will not do what was to be done some time: %s", unavailable(reply))
+        return refused

@@ -7,7 +7,9 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 MOST_NESTED = 32
+MOST_NESTED_KEPT = MOST_NESTED + 1  # what is kept of an answer has the request inside
 LONGEST_INTEGER = 18  # digits; more is kept as text: no count, duration or code is that long
+COMPACT = json.JSONEncoder(separators=(",", ":"))
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -24,14 +26,14 @@ def read_body(body: bytes, query: str) -> tuple[bytes, dict[str, Any]]:
     """
     text = body.removeprefix(BYTE_ORDER_MARK)
     if text.strip():
-        return text, read_object(text)
+        return text, read_object(text, MOST_NESTED)
     parameters = read_query(query)
     return write_json(parameters), parameters
 
 
-def read_object(text: bytes) -> dict[str, Any]:
+def read_object(text: bytes, most_nested: int = MOST_NESTED_KEPT) -> dict[str, Any]:
     """The JSON object in *text*. Raises BadBody."""
-    value = _parse(text)
+    value = _parse(text, most_nested)
     if not isinstance(value, dict):
         raise BadBody(f"the body is a JSON {_name(value)}, not an object: send one webhook as {{...}}")
     return value
@@ -51,30 +53,30 @@ def read_query(query: str) -> dict[str, Any]:
 
 def write_json(value: Any) -> bytes:
     """Compact JSON text of *value*, in ASCII: also half a surrogate pair has a form there."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    return COMPACT.encode(value).encode()
 
 
 def _nested(value: str) -> Any:
     if not value.startswith(("{", "[")):
         return value
     try:
-        return _parse(value.encode())
+        return _parse(value.encode(), MOST_NESTED - 1)  # it lies inside the object of all parameters
     except BadBody as bad:
         if str(bad).startswith("nested"):
             raise
         return value
 
 
-def _parse(text: bytes) -> Any:
+def _parse(text: bytes, most_nested: int) -> Any:
     try:
-        value = json.loads(text.decode(), parse_int=_integer, parse_float=_float, parse_constant=_constant)
+        value = _decoder.decode(text.decode())
     except UnicodeDecodeError:
         raise BadBody("the body is not UTF-8") from None
     except RecursionError:
         raise BadBody(f"nested deeper than {MOST_NESTED}") from None
     except json.JSONDecodeError as error:
         raise BadBody(f"the body is not JSON: {error.msg} at character {error.pos}") from None
-    if text.count(b"{") + text.count(b"[") > MOST_NESTED and _depth(value) > MOST_NESTED:
+    if text.count(b"{") + text.count(b"[") > most_nested and _depth(value) > most_nested:
         raise BadBody(f"nested deeper than {MOST_NESTED}")
     return value
 
@@ -90,6 +92,9 @@ def _float(number: str) -> float | str:
 
 def _constant(name: str) -> NoReturn:
     raise BadBody(f"the body is not JSON: {name} is no JSON number")
+
+
+_decoder = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant)
 
 
 def _depth(value: Any) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, missing
 
+NAN = Decimal("NaN")
 MONEY = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?", re.ASCII)
 DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|UTC|[+\- ]?\d\d:?\d\d)?", re.ASCII | re.IGNORECASE
@@ -111,10 +112,13 @@ class Money(Loose):
     """A plain decimal string, as precise as it came: "0.00720000"; a number such as 1.5E-4 becomes "0.00015"."""
 
     def read(self, value: Any) -> str:
+        text = str(value)
         try:
-            plain = format(Decimal(str(value)), "f") if not isinstance(value, bool) and len(str(value)) < 40 else ""
+            amount = Decimal(text) if not isinstance(value, bool) and len(text) < 40 else NAN
         except InvalidOperation:
-            plain = ""
+            amount = NAN
+        # Written out, 1E+999999999 would fill a gigabyte.
+        plain = format(amount, "f") if abs(amount.adjusted()) < 40 else ""
         if not MONEY.fullmatch(plain):
             raise ValidationError("Not an amount of money.")
         return plain

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load
+from marshmallow import EXCLUDE, Schema, ValidationError, pre_load
 
 from app.domain import events
 from app.domain.events import NO_TIMESTAMP, UNKNOWN_STATUS, canonical_json
 from app.domain.standing import BITS
-from app.webhooks.fields import Flag, Moment, Money, Number, Party, Status, Text, Whole, Word
+from app.webhooks.fields import Flag, Loose, Moment, Money, Number, Party, Status, Text, Whole, Word
 
 
 class WebhookSchema(Schema):
@@ -109,6 +109,16 @@ class GuessSchema(Schema):
     confidence = Number()
 
 
+class Guesses(Loose):
+    """The results of speech. A field, not a `post_load`: that is passed over where another field cannot be read."""
+
+    def read(self, value: Any) -> tuple[events.Heard, ...]:
+        if not isinstance(value, list):
+            raise ValidationError("Not a list.")
+        read = (_lenient(GUESS, one)[0] for one in value if isinstance(one, Mapping))
+        return tuple(events.Heard(one.get("text"), one.get("confidence")) for one in read)
+
+
 class InputSchema(WebhookSchema):
     """Keys and speech. Before 2020 `dtmf` was the digits alone, with `timed_out` beside it."""
 
@@ -121,7 +131,7 @@ class InputSchema(WebhookSchema):
     speech_timeout_reason = Text()
     speech_error = Text()
     speech_recording_url = Text()
-    heard = fields.Raw(allow_none=True)
+    heard = Guesses()
 
     @pre_load
     def flatten(self, body: Mapping[str, Any], **_: Any) -> dict[str, Any]:
@@ -136,17 +146,6 @@ class InputSchema(WebhookSchema):
             flat |= {f"speech_{name}": speech.get(name) for name in ("timeout_reason", "error", "recording_url")}
             flat["heard"] = speech.get("results")
         return flat
-
-    @post_load
-    def guesses(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """The results of speech as `Heard`; None if there was no list of them."""
-        results = data.get("heard")
-        if isinstance(results, list):
-            read = (_lenient(GUESS, one)[0] for one in results if isinstance(one, Mapping))
-            data["heard"] = tuple(events.Heard(one.get("text"), one.get("confidence")) for one in read)
-        else:
-            data["heard"] = None
-        return data
 
 
 class TransferSchema(WebhookSchema):

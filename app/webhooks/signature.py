@@ -11,13 +11,15 @@ import json
 import math
 import re
 import uuid
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeGuard
 from urllib.parse import parse_qsl
 
 from jwt import PyJWS
 from jwt.algorithms import HMACAlgorithm
-from jwt.exceptions import InvalidKeyError, PyJWTError
+from jwt.exceptions import InvalidKeyError
 
 CLOCK_LEEWAY = 10  # seconds granted to `exp` and `nbf`, which Vonage does not document; `iat` has max_age
 
@@ -130,25 +132,17 @@ class Signatures:
         return tuple(note for note in notes if note is not None)
 
     def _verified_claims(self, token: str) -> dict[str, Any]:
-        try:
-            # Only taken apart: the claims must say whose secret it is before it can be verified, below.
-            parts = _jws.decode_complete(token, options={"verify_signature": False})
-            claims = json.loads(parts["payload"])
-        except (PyJWTError, ValueError, RecursionError):
-            raise SignatureRefused("malformed") from None
-        if parts["header"].get("alg") != "HS256":
+        header, claims, signed, signature = _take_apart(token)
+        if header.get("alg") != "HS256":
             raise SignatureRefused("algorithm")
-        if not isinstance(claims, dict):
-            raise SignatureRefused("malformed")
-        api_key = claims.get("api_key")
+        api_key = claims.get("api_key")  # says whose secret it is; nothing else is believed before that is verified
         if api_key is None:
             keys = self._all_keys
         elif isinstance(api_key, str) and api_key in self._keys:
             keys = self._keys[api_key]
         else:
             raise SignatureRefused("api_key")
-        signed = token.rpartition(".")[0].encode()
-        if not any(_hs256.verify(signed, key, parts["signature"]) for key in keys):
+        if not any(hmac.compare_digest(_base64(hmac.digest(key, signed, "sha256")), signature) for key in keys):
             raise SignatureRefused("signature")
         return claims
 
@@ -228,6 +222,37 @@ def _bearer_token(authorization: str | None) -> str:
     if len(words) > 2:
         raise SignatureRefused("malformed")
     return words[1]
+
+
+def _take_apart(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
+    """Return header, claims, what was signed, and the signature as it stands there; none of it verified.
+
+    PyJWT would do it, but looks at each character of a token in Python, which took two thirds of the whole check.
+    Source: https://www.rfc-editor.org/rfc/rfc7515#section-5.2
+    """
+    try:
+        signed, _, signature = token.encode("ascii").rpartition(b".")
+        first, middle = signed.split(b".")
+        header, claims = json.loads(_unbase64(first)), json.loads(_unbase64(middle))
+    except (ValueError, RecursionError):  # not ASCII, not base64, not JSON: all of them are ValueErrors
+        raise SignatureRefused("malformed") from None
+    # `crit` names extensions that whoever reads the token must understand, `b64` is one of them: we understand none.
+    if not isinstance(header, dict) or not isinstance(claims, dict) or header.keys() & {"crit", "b64"}:
+        raise SignatureRefused("malformed")
+    return header, claims, signed, signature
+
+
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")  # "!" is in no base64
+
+
+def _base64(data: bytes) -> bytes:
+    """Encode as base64 in its form for addresses, without padding."""
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def _unbase64(text: bytes) -> bytes:
+    """Decode what `_base64` encodes. Raises ValueError."""
+    return a2b_base64(text.translate(_FROM_URL) + b"=" * (-len(text) % 4), strict_mode=True)
 
 
 def _is_moment(value: object) -> TypeGuard[float]:

@@ -96,7 +96,7 @@ def _refuse(fault: SignatureMissing | SignatureRefused) -> None:
 def _read() -> tuple[bytes, dict[str, Any]]:
     """The webhook's JSON text and object. Raises BadBody; the body, which was signed, is kept all the same."""
     try:
-        return read_body(request.get_data(), request.query_string.decode("latin-1"))
+        return read_body(request.get_data(), request.query_string.decode(errors="replace"))
     except BadBody as bad:
         tell(outcome="unfiled:bad_body")
         services().store.unfile(request.get_data() or request.query_string, f"bad body: {bad}", g.received)
@@ -105,21 +105,23 @@ def _read() -> tuple[bytes, dict[str, Any]]:
 
 def _record(text: bytes, body: dict[str, Any]) -> None:
     """Keep the event. A fallback copy is two: that the fallback was needed, and the event itself as it first was."""
-    _keep(read_event(body), text)
-    if body.get("original_request") is not None:
+    copied = body.get("original_request") is not None
+    _keep(read_event(body), text, counted=not copied)
+    if copied:
         original = {name: value for name, value in body.items() if name not in ("original_request", "reason")}
         _keep(read_event(original), write_json(original))
 
 
-def _keep(event: Event, text: bytes) -> None:
-    tell(event=event, outcome="unavailable")
-    store = services().store
-    if event.homes:
-        kept = store.record(event, text, g.received, g.notes)
-        tell(outcome="kept" if kept else "repeat")
-    else:
-        store.unfile(text, f"{event.kind} without a conversation", g.received)
-        tell(outcome="unfiled")
+def _keep(event: Event, text: bytes, *, counted: bool = True) -> None:
+    store, outcome = services().store, "unavailable"
+    try:
+        if event.homes:
+            outcome = "kept" if store.record(event, text, g.received, g.notes, counted=counted) else "repeat"
+        else:
+            store.unfile(text, f"{event.kind} without a conversation", g.received)
+            outcome = "unfiled"
+    finally:
+        tell(event=event, outcome=outcome)
 
 
 def _answer(body: dict[str, Any]) -> Response:
@@ -153,6 +155,6 @@ def _keep_answer(body: dict[str, Any], served: Served, took_ms: float) -> None:
 
 def _go_on() -> Response:
     """200 with an empty body and no content type: "no NCCO, go on with the script"."""
-    response = Response(status=200)
-    del response.headers["Content-Type"]
+    response = Response()
+    response.headers.clear()
     return response

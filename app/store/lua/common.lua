@@ -6,7 +6,7 @@
 --   t, h         first receipt (ms): its place in every index, never changed; last receipt (ms)
 --   k, n         legs known; legs present that have not ended
 --   x            numbers in it, separated by blanks
---   i<12 bytes>  an event that is kept, by the digest of its canonical body
+--   i<8 bytes>   an event that is kept, by the digest of its canonical body
 --   l<leg>       "bits billed minute moved_at joined": statuses seen, billed seconds, the minute in which its outcome
 --                is counted (0: none yet), the leg's newest move (us since 1970, 0: none) and where it went by it
 
@@ -38,8 +38,8 @@ end
 local function count_minute(minute, name, by)
   if by == 0 then return end
   local bucket = P .. 'minutes:' .. math.floor(minute / MINUTES_A_BUCKET)
-  redis.call('HINCRBY', bucket, (minute % MINUTES_A_BUCKET) .. ':' .. name, by)
-  redis.call('PEXPIRE', bucket, TTL)
+  local now = redis.call('HINCRBY', bucket, (minute % MINUTES_A_BUCKET) .. ':' .. name, by)
+  if now == by then redis.call('PEXPIRE', bucket, TTL) end -- a new field: the bucket may be new
 end
 
 local function read_leg(text)

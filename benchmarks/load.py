@@ -1,0 +1,98 @@
+"""A closed loop of keep-alive connections: each sends its next request once the answer to the last is whole."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Result:
+    """What a round gave. Latencies in seconds; `answered` are the places of the requests that got a 2xx."""
+
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
+    others: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def per_second(self) -> float:
+        """Answers with 2xx, a second."""
+        return len(self.answered) / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """The latency, in milliseconds, that *share* of the answers stayed below."""
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
+
+
+class _Connection:
+    """One connection, with at most one request under way."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.received = b""
+        self.sent_at = 0.0
+        self.place = -1
+
+    def send(self, place: int, request: bytes) -> None:
+        self.place, self.received, self.sent_at = place, b"", time.perf_counter()
+        self.socket.sendall(request)
+
+    def status(self) -> int | None:
+        """The status of the answer once it is whole. Raises ConnectionError if it never will be."""
+        more = self.socket.recv(65536)
+        if not more:
+            raise ConnectionError("the server closed the connection in the middle of an answer")
+        self.received += more
+        head, end, body = self.received.partition(b"\r\n\r\n")
+        if not end:
+            return None
+        length = 0
+        for line in head.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        return int(head[9:12]) if len(body) >= length else None
+
+
+def run(port: int, requests: Sequence[bytes], *, connections: int, most_seconds: float) -> Result:
+    """Send *requests*, each once, over so many *connections*, until they are used up or the time is."""
+    result = Result()
+    waiting = iter(range(len(requests)))
+    with selectors.DefaultSelector() as selector:
+        open_ = [_Connection(port) for _ in range(min(connections, len(requests)))]
+        try:
+            began = time.perf_counter()
+            busy = 0
+            for connection in open_:
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
+                place = next(waiting)
+                connection.send(place, requests[place])
+                busy += 1
+            while busy:
+                for key, _ in selector.select(timeout=10):
+                    connection = key.data
+                    status = connection.status()
+                    if status is None:
+                        continue
+                    now = time.perf_counter()
+                    result.latencies.append(now - connection.sent_at)
+                    if 200 <= status < 300:
+                        result.answered.append(connection.place)
+                    else:
+                        result.others[status] = result.others.get(status, 0) + 1
+                    place = next(waiting, -1) if now - began < most_seconds else -1
+                    if place < 0:
+                        busy -= 1
+                    else:
+                        connection.send(place, requests[place])
+            result.seconds = time.perf_counter() - began
+        finally:
+            for connection in open_:
+                connection.socket.close()
+    return result

@@ -1,0 +1,159 @@
+"""How many signed events a second are taken, beside a Flask route that does nothing: `make bench`.
+
+    python -m benchmarks.run [--rounds 5] [--seconds 4] [--connections 32] [-- options for gunicorn]
+
+Both servers run at the same time under the same config/gunicorn.py and take turns; what counts is the ratio, for
+machines differ and are noisy. Every event is distinct and signed, and at the end every one that was acknowledged is
+looked up in the store. Then: Redis memory for a call of seven events, its answer request and its NCCO.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from app.services import read_record
+from app.store.link import Address
+from app.store.store import Store
+from app.webhooks.signature import sign
+from benchmarks import servers
+from benchmarks.load import Result, run
+
+SAMPLE = Path(__file__).parent.parent / "tests" / "samples" / "phone-to-app.events.jsonl"
+CALLS_FOR_MEMORY = 2000
+
+
+def calls() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """The published call again and again, with other ids, numbers and times: the answer request, the seven events."""
+    draw = random.Random()
+    published = [json.loads(line) for line in SAMPLE.read_text().splitlines()]
+    while True:
+        conversation = f"CON-{uuid.uuid4()}"
+        legs = {event["uuid"]: str(uuid.uuid4()) for event in published}
+        caller = str(draw.randrange(44_7000_000_000, 44_7999_999_999))
+        later = timedelta(seconds=draw.randrange(10**8), milliseconds=draw.randrange(1000))
+        events = [
+            event
+            | {
+                "conversation_uuid": conversation,
+                "uuid": legs[event["uuid"]],
+                "from": caller,
+                "timestamp": _later(event["timestamp"], later),
+            }
+            for event in published
+        ]
+        asked = {"from": caller, "to": published[0]["to"], "uuid": events[0]["uuid"], "conversation_uuid": conversation}
+        yield asked | {"endpoint_type": "phone", "region_url": "https://api-eu-3.vonage.com"}, events
+
+
+def request(path: str, body: dict[str, Any]) -> bytes:
+    """A signed POST as bytes."""
+    text = json.dumps(body, separators=(",", ":")).encode()
+    token = sign(text, api_key=servers.API_KEY, secret=servers.SECRET, application_id=None, now=time.time())
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: {len(text)}\r\n\r\n"
+    ).encode() + text
+
+
+def main() -> int:
+    """Measure, prove, print. 1 if an acknowledged event is missing or a request failed."""
+    options = _arguments()
+    with (
+        servers.store() as address,
+        servers.server("benchmarks.nothing:app", address, *options.gunicorn) as nothing,
+        servers.server("wsgi:app", address, *options.gunicorn) as ours,
+    ):
+        sound = measure(options, address, nothing, ours)
+        memory(address, ours)
+    return 0 if sound else 1
+
+
+def measure(options: argparse.Namespace, address: str, nothing: int, ours: int) -> bool:
+    """Take turns, print rates, latencies and the ratio; True if every acknowledged event is kept."""
+    made = calls()
+    rounds: dict[str, list[Result]] = {"nothing": [], "events": []}
+    acknowledged: list[dict[str, Any]] = []
+    for number in range(options.rounds + 1):  # the first one warms up
+        for name, port in (("nothing", nothing), ("events", ours)):
+            bodies = [event for _ in range(options.calls) for event in next(made)[1]]
+            result = run(
+                port,
+                [request("/voice/event", body) for body in bodies],
+                connections=options.connections,
+                most_seconds=options.seconds,
+            )
+            if name == "events":
+                acknowledged += [bodies[place] for place in result.answered]
+            if number:
+                rounds[name].append(result)
+    for name, results in rounds.items():
+        rate = statistics.median(one.per_second for one in results)
+        p50, p99 = (statistics.median(one.percentile(share) for one in results) for share in (0.5, 0.99))
+        print(f"{name:8} {rate:8.0f} a second   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms")
+    ratios = [b.per_second / a.per_second for a, b in zip(rounds["nothing"], rounds["events"], strict=True)]
+    print(f"ratio    {statistics.median(ratios):8.2f}            from {min(ratios):.2f} to {max(ratios):.2f}")
+    others = {status: count for results in rounds.values() for one in results for status, count in one.others.items()}
+    missing = sum(not kept for kept in _kept(address, acknowledged))
+    print(
+        f"kept     {len(acknowledged) - missing} of {len(acknowledged)} acknowledged events; other answers: {others or 'none'}"
+    )
+    return not missing and not others
+
+
+def memory(address: str, port: int) -> None:
+    """Print what a call costs Redis: seven events, the answer request and the NCCO, indexes included."""
+    redis = Redis.from_url(address)
+    made = calls()
+    before = redis.info("memory")["used_memory"]
+    for asked, events in (next(made) for _ in range(CALLS_FOR_MEMORY)):
+        bodies = [request("/voice/answer", asked), *(request("/voice/event", event) for event in events)]
+        run(port, bodies, connections=4, most_seconds=10)
+    deadline = time.monotonic() + 10
+    while json.loads(servers.get(port, "/status"))["store"]["answers_waiting"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    used = redis.info("memory")["used_memory"] - before
+    print(f"memory   {used / CALLS_FOR_MEMORY:8.0f} bytes a call, over {CALLS_FOR_MEMORY} calls")
+    redis.close()
+
+
+def _kept(address: str, bodies: list[dict[str, Any]]) -> Iterator[bool]:
+    """For each of *bodies* whether it is in the store."""
+    store = Store(Address(address), read=read_record, retention=timedelta(days=7))
+    seen: dict[str, list[dict[str, Any]]] = {}
+    for body in bodies:
+        name = body["conversation_uuid"]
+        if name not in seen:
+            seen[name] = [json.loads(record.body) for record in store.records(name)]
+        yield body in seen[name]
+    store.close()
+
+
+def _later(timestamp: str, by: timedelta) -> str:
+    at = datetime.fromisoformat(timestamp).astimezone(UTC) + by
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn, at most")
+    parser.add_argument("--calls", type=int, default=2500, help="of seven events, prepared for each turn")
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("gunicorn", nargs="*", help="options for gunicorn, after --")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

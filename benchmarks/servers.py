@@ -1,0 +1,91 @@
+"""Starting what is measured: gunicorn under the production settings, and a store of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from config.embedded import binary
+
+ROOT = Path(__file__).parent.parent
+API_KEY, SECRET = "benchmark", "b" * 32  # made up
+TOKEN = "t" * 32
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def store() -> Iterator[str]:
+    """The embedded engine's binary as a server of its own, in memory only; yields its address."""
+    port = free_port()
+    command = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        _wait(port)
+        yield f"redis://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def server(app: str, redis_url: str, *options: str) -> Iterator[int]:
+    """*app* under config/gunicorn.py, as in production; yields its port. *options* go to gunicorn."""
+    port = free_port()
+    environment = os.environ | {
+        "APP_ENV": "production",
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": "k" * 32,
+        "PUBLIC_URL": "https://calls.example.com",
+        "ACCESS_TOKENS": f"operator:{TOKEN}",
+        "VONAGE_SIGNATURE_SECRETS": f"{API_KEY}:{SECRET}",
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", *options, app]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        _wait(port)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def get(port: int, path: str) -> bytes:
+    """What a GET of *path* with the operator's token gives."""
+    answer = requests.get(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
+    answer.raise_for_status()
+    return answer.content
+
+
+def _wait(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,122 @@
+"""The whole app over a real store, and those who ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.domain.events import Answer
+from app.services import Services
+from app.store.records import ANSWER
+from app.store.store import Store
+from app.webhooks.body import write_json
+from config.settings import Settings
+from tests.engines import wait_until
+from tests.generated import BASE, Body, Webhook, read_event
+
+VIEWER, OPERATOR, ANOTHER = "viewer-of-the-board-1", "operator-of-the-board-1", "viewer-of-the-board-2"
+TOKENS = (("viewer", VIEWER), ("operator", OPERATOR), ("viewer", ANOTHER))
+SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
+LIST = "/api/v1/conversations"
+
+
+class Site:
+    """An app over the Redis at *url*. Tests tell it webhooks and ask it by HTTP, as *token* or as nobody (None)."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        chosen: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": url, **settings}
+        self.app = create_app(Settings(**chosen))
+        self.store: Store = cast("Services", self.app.extensions["switchhook"]).store
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.store.close()
+
+    def browser(self) -> FlaskClient:
+        """Somebody with a cookie jar of their own."""
+        return self.app.test_client()
+
+    def ask(self, method: str, path: str, *, token: str | None = VIEWER, **more: Any) -> TestResponse:
+        """The answer to a request."""
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        headers |= more.pop("headers", {})
+        return self.app.test_client().open(path, method=method, headers=headers, **more)
+
+    def get(self, path: str, *, token: str | None = VIEWER, **query: Any) -> TestResponse:
+        """The answer to a GET with *query* as its parameters."""
+        return self.ask("GET", path, token=token, query_string=query or None)
+
+    def read(self, path: str, *, token: str | None = VIEWER, **query: Any) -> Any:
+        """The JSON of a GET that has to succeed."""
+        answer = self.get(path, token=token, **query)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def conversation(self, name: str, *, token: str | None = VIEWER) -> Any:
+        """A conversation as the API tells it."""
+        return self.read(f"{LIST}/{quoted(name)}", token=token)
+
+    def listed(self, **query: Any) -> list[str]:
+        """The ids of all conversations that the filters let through, page by page."""
+        found: list[str] = []
+        while True:
+            page = self.read(LIST, **query)
+            found += [item["conversation_uuid"] for item in page["items"]]
+            if page["next"] is None:
+                return found
+            query["cursor"] = page["next"]
+
+    def tell(self, *bodies: Body, received: datetime = BASE) -> None:
+        """Keep *bodies* as received at that moment."""
+        for body in bodies:
+            self.store.record(read_event(body), write_json(body), received)
+
+    def keep(self, webhooks: Iterable[Webhook]) -> None:
+        """Keep *webhooks*, answers too."""
+        for event, text, received, sort in webhooks:
+            if sort == ANSWER:
+                self.store.record_later(cast("Answer", event), text, received)
+            elif event.homes:
+                self.store.record(event, text, received)
+        wait_until(lambda: not self.store.answers_waiting, "the answers are written")
+        self.store.check()  # behind them, on the same connection
+
+    def hear(self, body: Body | bytes, path: str = "/voice/event") -> TestResponse:
+        """Send a webhook."""
+        sent = {"data": body} if isinstance(body, bytes) else {"json": body}
+        answer = self.app.test_client().post(path, **cast("Any", sent))
+        assert answer.status_code == 200, answer.text
+        return answer
+
+
+def quoted(name: str) -> str:
+    """An id as part of an address."""
+    return quote(name, safe="", errors="surrogatepass")
+
+
+_numbers = count(1)
+
+
+def status(name: str, conversation: str, leg: str | None = None, **more: Any) -> Body:
+    """A call status of the only leg of a conversation; no two are alike."""
+    body: Body = {"status": name, "conversation_uuid": conversation, "uuid": leg or f"leg-of-{conversation}"}
+    return body | {"n": next(_numbers)} | {key.rstrip("_"): value for key, value in more.items()}
+
+
+def is_problem(answer: TestResponse, code: int) -> Any:
+    """The problem that *answer* is; fails if it is none, or does not say what to do."""
+    assert answer.status_code == code, answer.text
+    assert answer.content_type == "application/problem+json"
+    problem = cast("Any", answer).json
+    assert problem["status"] == code
+    assert problem["title"]
+    assert len(problem["detail"]) > 20, "the detail says what to do"
+    return problem

@@ -1,0 +1,200 @@
+"""The description of the API: whole, valid, and true."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.api.asking import LIST, OPERATOR, SAMPLE, Site, quoted
+from tests.generated import conversations_of, several
+
+PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
+DESCRIBED = {
+    ("get", LIST),
+    ("get", f"{LIST}/{{conversation_uuid}}"),
+    ("delete", f"{LIST}/{{conversation_uuid}}"),
+    ("get", f"{LIST}/{{conversation_uuid}}/events"),
+    ("get", "/api/v1/legs/{uuid}"),
+    ("get", "/status"),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+}
+TYPES: dict[str, tuple[type, ...]] = {
+    **{"string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "object": (dict,)},
+    **{"array": (list,), "null": (type(None),)},
+}
+
+
+@pytest.fixture
+def spec(site: Site) -> Any:
+    """The description as it is served."""
+    answer = site.get("/openapi.json")
+    assert answer.content_type == "application/json"
+    return answer.json
+
+
+def everything(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in *value*."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from everything(item)
+
+
+def looked_up(spec: Any, schema: Any) -> Any:
+    """*schema*, or what it refers to."""
+    while "$ref" in schema:
+        found = spec
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        schema = found
+    return schema
+
+
+def faults(spec: Any, schema: Any, value: Any, where: str = "") -> list[str]:
+    """In what *value* is not as *schema* describes it."""
+    schema = looked_up(spec, schema)
+    if "anyOf" in schema:
+        tried = [faults(spec, one, value, where) for one in schema["anyOf"]]
+        return [] if [] in tried else [fault for each in tried for fault in each]
+    wanted = schema.get("type", [])
+    names = [wanted] if isinstance(wanted, str) else wanted
+    kinds = [kind for name in names for kind in TYPES[name]]
+    if kinds and (type(value) not in kinds):
+        return [f"{where} is a {type(value).__name__}, not {names}"]
+    found = [] if value in schema.get("enum", [value]) else [f"{where} is {value}"]
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        found += [f"{where}.{name} is missing" for name in schema.get("required", ()) if name not in value]
+        if schema.get("additionalProperties") is False:
+            found += [f"{where}.{name} is not described" for name in value if name not in properties]
+        for name in value.keys() & properties.keys():
+            found += faults(spec, properties[name], value[name], f"{where}.{name}")
+    if isinstance(value, list):
+        found += [fault for item in value for fault in faults(spec, schema.get("items", {}), item, f"{where}[]")]
+    return found
+
+
+def test_every_route_for_programs_is_described_and_no_other(spec: Any, site: Site) -> None:
+    """The webhooks are Vonage's contract, not ours; the pages are for people."""
+    described = {(method, path) for path, told in spec["paths"].items() for method in told if method != "parameters"}
+    assert described == DESCRIBED
+    routes = {
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in site.app.url_map.iter_rules()
+        for method in rule.methods or ()
+        if method in ("GET", "DELETE", "POST", "PUT", "PATCH")
+        and rule.endpoint.partition(".")[0] not in ("voice", "pages", "describe", "stream", "metrics")
+    }
+    assert described == routes, "nothing was added without a description"
+
+
+def test_the_description_is_openapi_3_1_and_whole(spec: Any) -> None:
+    assert spec["openapi"] == "3.1.0"
+    assert spec["info"] == {"title": "Switchhook", "version": "v1"}
+    names = set()
+    for one in everything(spec):
+        if isinstance(one.get("$ref"), str):
+            assert looked_up(spec, one)
+            names.add(one["$ref"].rpartition("/")[2])
+        assert "nullable" not in one, "that is 3.0"
+    assert names == {name for part in ("schemas", "responses") for name in spec["components"][part]}, "nothing unused"
+    for path, told in spec["paths"].items():
+        in_path = [one["name"] for one in told.get("parameters", ()) if one["in"] == "path" and one["required"]]
+        assert in_path == re.findall(r"{(\w+)}", path)
+        for method, operation in told.items():
+            if method != "parameters":
+                assert operation["summary"]
+                assert operation["responses"]
+
+
+def test_what_a_token_is_needed_for_is_described(spec: Any) -> None:
+    assert spec["security"] == [{"token": []}]
+    assert spec["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+    open_to_all = {path for path, told in spec["paths"].items() if told["get"].get("security") == []}
+    assert open_to_all == {"/healthz", "/readyz"}
+
+
+def test_every_parameter_is_described_with_what_it_takes(spec: Any) -> None:
+    described = {one["name"]: one for one in spec["paths"][LIST]["get"]["parameters"]}
+    assert list(described) == ["limit", "cursor", "state", "number", "outcome", "since", "until"]
+    assert not any(one["required"] for one in described.values())
+    assert described["limit"]["schema"] == {"type": "integer", "default": 50, "minimum": 1, "maximum": 500}
+    assert described["state"]["schema"] == {"type": "string", "enum": ["live", "ended", "presumed_ended"]}
+    assert "answered" in described["outcome"]["schema"]["enum"]
+    assert described["since"]["schema"] == {"type": "string", "format": "date-time"}
+    events = spec["paths"][f"{LIST}/{{conversation_uuid}}/events"]["get"]["parameters"]
+    assert [one["name"] for one in events] == ["limit", "cursor"]
+
+
+def test_answers_are_as_described(spec: Any, site: Site) -> None:
+    for line in SAMPLE.read_bytes().splitlines():
+        site.hear(line)
+    site.hear({"conversation_uuid": "CON-asked", "uuid": "leg", "from_user": "Alice", "to": "447700900123"}, "/voice/answer")
+    calls = several(Random(12), 40, orderly=False)
+    for call in calls:
+        site.keep(call)
+    names = [PUBLISHED, "CON-asked", *sorted({name for call in calls for name in conversations_of(call)})]
+    asked = [("/status", "/status"), ("/healthz", "/healthz"), ("/readyz", "/readyz"), (LIST, LIST)]
+    for name in names:
+        asked.append((f"{LIST}/{{conversation_uuid}}", f"{LIST}/{quoted(name)}"))
+        asked.append((f"{LIST}/{{conversation_uuid}}/events", f"{LIST}/{quoted(name)}/events"))
+        legs = site.conversation(name)["legs"]
+        asked += [("/api/v1/legs/{uuid}", f"/api/v1/legs/{quoted(leg['uuid'])}") for leg in legs]
+    for route, path in asked:
+        described = spec["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        for token in (OPERATOR, None) if route.endswith("z") else (OPERATOR,):
+            assert faults(spec, described, site.read(path, token=token)) == [], path
+
+
+def test_errors_are_as_described(spec: Any, site: Site) -> None:
+    """One description for all of them: a problem, which may say more."""
+    operations = [told[method] for told in spec["paths"].values() for method in ("get", "delete") if method in told]
+    for operation in operations:
+        for code in operation["responses"].keys() - {"200", "204"}:
+            described = looked_up(spec, operation["responses"][code])["content"]
+            assert list(described) == ["application/problem+json"]
+    schema = described["application/problem+json"]["schema"]
+    for answer in (
+        site.get(LIST, token=None),
+        site.ask("DELETE", f"{LIST}/x"),
+        site.get(f"{LIST}/none"),
+        site.get("/api/v1/legs/none"),
+        site.get(LIST, limit="x", state="y"),
+        site.ask("POST", LIST),
+        site.get("/nowhere"),
+    ):
+        assert answer.status_code >= 400
+        assert faults(spec, schema, answer.json) == []
+
+
+def test_the_description_is_the_same_every_time(site: Site) -> None:
+    first = site.get("/openapi.json").data
+    assert all(site.get("/openapi.json").data == first for _ in range(3))
+    assert site.get("/docs").data == site.get("/docs").data
+
+
+def test_the_page_for_people_tells_every_route_and_fetches_nothing(site: Site, spec: Any) -> None:
+    answer = site.get("/docs")
+    assert answer.content_type == "text/html; charset=utf-8"
+    page = answer.text
+    for method, path in DESCRIBED:
+        assert f"{method.upper()} {path}" in page
+    for name in spec["components"]["schemas"]:
+        assert f'id="{name}"' in page
+    for wanted in ("list of <a", "1 to 500", "live, ended, presumed_ended", "string or null"):
+        assert wanted in page
+    assert not re.findall(r"https?://|//[a-z]|<script|<link|<img|<iframe|@import|url\(", page)
+    assert re.findall(r'(?:src|href|action)="([^"#]+)"', page) == ["/openapi.json"]
+    for target in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{target}"' in page
+
+
+def test_the_page_has_the_headers_of_a_page(open_site: Callable[..., Site]) -> None:
+    headers = open_site().get("/docs").headers
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"

@@ -1,0 +1,325 @@
+"""The list of conversations: its filters, its pages, and what it says to wrong questions."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app import reading
+from app.store import pages
+from tests.api.asking import LIST, VIEWER, Site, is_problem, status
+from tests.generated import BASE, Webhook, iso, several
+
+ALICE, BOB, CAROL = "447700900123", "442079460000", "33612340123"
+
+
+def seconds(number: float) -> datetime:
+    """The moment so many seconds after the first call came."""
+    return BASE + timedelta(seconds=number)
+
+
+@pytest.fixture
+def told(site: Site) -> Site:
+    """Five calls, a minute apart, the oldest first."""
+    calls = [
+        ("CON-1", [status("completed", "CON-1", from_=ALICE, to=BOB, duration="5")]),
+        ("CON-2", [status("busy", "CON-2", from_=BOB, to="+44 7700 900-123")]),
+        ("CON-3", [status("ringing", "CON-3", from_=CAROL, to="Alice")]),
+        ("CON-4", [status("answered", "CON-4", "one", from_=ALICE), status("rejected", "CON-4", "two", to=CAROL)]),
+        ("CON-5", [status("started", "CON-5", from_="Bob", to="sip:bob@example.com")]),
+    ]
+    for place, (_, bodies) in enumerate(calls):
+        site.tell(*bodies, received=seconds(60 * place))
+    return site
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, "54321"),
+        ({"state": "live"}, "543"),
+        ({"state": "ended"}, "21"),
+        ({"state": "presumed_ended"}, ""),
+        ({"outcome": "answered"}, "1"),
+        ({"outcome": "busy"}, "2"),
+        ({"outcome": "rejected"}, "4"),  # of any leg, also while the call goes on
+        ({"outcome": "timeout"}, ""),
+        ({"number": ALICE}, "421"),
+        ({"number": f"+{ALICE}"}, "421"),
+        ({"number": " +44 7700 900123 "}, "421"),
+        ({"number": "+44 (7700) 900-123"}, "421"),
+        ({"number": "0123"}, "4321"),
+        ({"number": "0900123"}, "421"),
+        ({"number": "2340123"}, "43"),
+        ({"number": "900123"}, ""),  # neither whole nor the last 4 or 7
+        ({"number": "00123"}, ""),
+        ({"number": "7"}, ""),
+        ({"since": iso(seconds(120))}, "543"),
+        ({"until": iso(seconds(120))}, "21"),
+        ({"since": iso(seconds(60)), "until": iso(seconds(180))}, "32"),
+        ({"since": iso(seconds(60.001))}, "543"),
+        ({"until": iso(seconds(60.001))}, "21"),
+        ({"since": "2026-11-20T12:01:00.000001Z"}, "543"),
+        ({"until": "2026-11-20T12:01:00.000001Z"}, "21"),
+        ({"since": "2026-11-20T13:02:00+01:00"}, "543"),
+        ({"since": "1970-01-01T00:00:00Z", "until": "9999-12-31T23:59:59.999999-14:00"}, "54321"),
+        ({"since": iso(seconds(180)), "until": iso(seconds(60))}, ""),
+        ({"state": "live", "number": "0123", "since": iso(seconds(150))}, "4"),
+        ({"state": "live", "number": ALICE, "outcome": "rejected", "until": iso(seconds(999)), "since": iso(BASE)}, "4"),
+        ({"state": "ended", "outcome": "rejected"}, ""),
+    ],
+)
+def test_filters_narrow_the_list_and_keep_its_order(told: Site, query: dict[str, Any], found: str) -> None:
+    """Newest first by first receipt; all filters together."""
+    expected = [f"CON-{number}" for number in found]
+    assert told.listed(**query) == expected
+    assert told.listed(**query, limit=1) == expected, "whatever the size of a page"
+
+
+def test_a_plus_in_the_address_may_as_well_be_a_blank(told: Site) -> None:
+    """In a query string "+" means a blank, and few people know it."""
+    for text in ("+447700900123", "%2B447700900123", "%2B44+7700+900123"):
+        items = told.ask("GET", f"{LIST}?number={text}").json
+        assert items is not None
+        assert [item["conversation_uuid"] for item in items["items"]] == ["CON-4", "CON-2", "CON-1"]
+
+
+def test_a_call_keeps_its_place_whatever_is_heard_of_it_later(told: Site) -> None:
+    told.tell(status("completed", "CON-3"), received=seconds(900))
+    assert told.listed() == ["CON-5", "CON-4", "CON-3", "CON-2", "CON-1"]
+    assert told.listed(state="ended") == ["CON-3", "CON-2", "CON-1"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 500])
+def test_a_page_has_as_many_as_were_asked_for(told: Site, limit: int) -> None:
+    page = told.read(LIST, limit=limit)
+    assert list(page) == ["items", "next"]
+    assert len(page["items"]) == min(limit, 5)
+    if limit < 5:
+        assert isinstance(page["next"], str)
+
+
+def test_fifty_are_shown_where_nobody_asks_for_more(site: Site) -> None:
+    for number in range(52):
+        site.tell(status("ringing", f"CON-{number}"), received=seconds(number))
+    page = site.read(LIST)
+    assert len(page["items"]) == 50
+    assert len(site.read(LIST, cursor=page["next"])["items"]) == 2
+
+
+def test_an_empty_list_is_a_list(site: Site) -> None:
+    assert site.read(LIST) == {"items": [], "next": None}
+
+
+WRONG = [
+    *("limit=0", "limit=501", "limit=-1", "limit=ten", "limit=1.5", "limit=", "limit=1e2", "limit=99999999999999999999"),
+    *("state=", "state=LIVE", "state=over", "state=any", "state=live,ended"),
+    *("outcome=", "outcome=completed", "outcome=Answered"),
+    *("number=", "number=Alice", "number=%2B", "number=1234567890123456", "number=12x", "number=%D9%A1%D9%A2%D9%A3"),
+    *("since=", "since=yesterday", "since=2026-11-20", "since=2026-11-20T12:00:00", "since=1617052805", "since=now"),
+    *("since=0001-01-01T00:00:00Z", "since=1969-12-31T23:59:59Z", "since=2026-13-01T00:00:00Z", "since=%00"),
+    *("until=", "until=0001-01-01T00:00:00%2B14:00", "until=10000-01-01T00:00:00Z", "until=2026-11-20T25:00:00Z"),
+    *("cursor=", "cursor=x", "cursor=AAAA", "cursor=null", "cursor=%00"),
+    *("page=2", "Limit=1", "offset=0", "legs.outcome=busy", "=", "limit[]=1", "state%00=live"),
+]
+
+
+@pytest.mark.parametrize("query", WRONG)
+def test_a_wrong_or_unknown_parameter_is_named(site: Site, query: str) -> None:
+    """Exact with people: a filter that is passed over in silence shows calls that were not asked for."""
+    problem = is_problem(site.ask("GET", f"{LIST}?{query}"), 422)
+    name = query.partition("=")[0].replace("%00", "\0")
+    assert list(problem["errors"]) == [name]
+    assert problem["errors"][name][0]
+    assert name in problem["detail"]
+
+
+def test_every_wrong_parameter_is_named_at_once(site: Site) -> None:
+    query = {"limit": "0", "state": "x", "outcome": "x", "number": "x", "since": "x", "until": "x", "more": "x"}
+    problem = is_problem(site.get(LIST, **query), 422)
+    assert set(problem["errors"]) == set(query)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "cursor=x", "state=live", "since=2026-11-20T12:00:00Z"])
+def test_the_events_of_a_call_take_no_other_parameters_than_their_own(told: Site, query: str) -> None:
+    problem = is_problem(told.ask("GET", f"{LIST}/CON-1/events?{query}"), 422)
+    assert list(problem["errors"]) == [query.partition("=")[0]]
+
+
+# -- cursors ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_cursor_is_good_for_its_own_list_alone(told: Site) -> None:
+    """Carried over to other filters it would leave calls out, and nobody would see it."""
+    cursor = told.read(LIST, state="live", limit=1)["next"]
+    assert told.read(LIST, state="live", limit=2, cursor=cursor)["items"], "another size of page is the same list"
+    events = told.read(f"{LIST}/CON-4/events", limit=1)["next"]
+    for query in ({}, {"state": "ended"}, {"state": "live", "number": "0123"}, {"state": "live", "since": iso(BASE)}):
+        for one in (cursor, events):
+            assert list(is_problem(told.get(LIST, **query, cursor=one), 422)["errors"]) == ["cursor"]
+    for path, one in (("CON-4", cursor), ("CON-5", events), ("CON-4/events", events)):
+        is_problem(told.get(f"{LIST}/{path}/events", cursor=one), 422)
+    assert told.read(f"{LIST}/CON-4/events", cursor=events)["items"]
+
+
+def test_a_cursor_tells_a_viewer_no_number(told: Site) -> None:
+    cursor = told.read(LIST, number=ALICE, limit=1)["next"]
+    assert ALICE.encode() not in base64.urlsafe_b64decode(cursor + "==")
+
+
+def forged(cursor: str, change: Callable[[list[Any]], Any]) -> str:
+    """*cursor* with another place in it."""
+    place = json.loads(base64.urlsafe_b64decode(cursor + "=="))
+    return base64.urlsafe_b64encode(json.dumps(change(place)).encode()).decode()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.text(max_size=80) | st.binary(max_size=60).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
+@example("=" * 50)
+@example("W10")  # []
+@example("e30")  # {}
+@example("WyIiLDEsIiJd" * 2000)
+def test_no_rubbish_is_taken_for_a_cursor(lasting_site: Site, cursor: str) -> None:
+    for path in (LIST, f"{LIST}/CON-1/events"):
+        is_problem(lasting_site.get(path, cursor=cursor), 422)
+
+
+@given(JSON)
+def test_json_that_is_no_cursor_is_refused(lasting_site: Site, value: Any) -> None:
+    text = json.dumps(value).encode()
+    for path in (LIST, f"{LIST}/CON-1/events"):
+        is_problem(lasting_site.get(path, cursor=base64.urlsafe_b64encode(text).decode()), 422)
+
+
+@given(st.lists(JSON, max_size=3) | st.tuples(st.integers(), st.text(max_size=8)).map(list))
+@example([1.0, ""])
+@example([True, ""])
+@example([2**53, ""])
+@example([-1, ""])
+@example([10**30, ""])
+@example([0, "not base64"])
+@example([0, "ÿ"])
+@example([0, "\ud800"])
+@example([2**53 - 1, base64.b64encode(b"\xff\xfe").decode()])
+def test_a_cursor_with_another_place_in_it_is_refused_or_leads_somewhere(lasting_site: Site, place: list[Any]) -> None:
+    """It is opaque, but not sealed: whoever changes one gets a page or a 422, never a fault of ours."""
+    lasting_site.tell(status("ringing", "CON-1"), status("ringing", "CON-2"))
+    for path in (LIST, f"{LIST}/CON-1/events"):
+        lasting_site.tell(status("ringing", "CON-1"))
+        cursor = forged(lasting_site.read(path, limit=1)["next"], lambda real: [real[0], *place])  # noqa: B023
+        answer = lasting_site.get(path, cursor=cursor)
+        if answer.status_code != 200:
+            assert list(is_problem(answer, 422)["errors"]) == ["cursor"]
+
+
+# -- pages over time --------------------------------------------------------------------------------------------------
+
+
+def test_every_call_is_on_one_page_and_on_one_page_only(site: Site) -> None:
+    chance = Random(8)
+    for call in several(chance, 60):
+        site.keep([Webhook(w.event, w.text, BASE, w.sort) for w in call])  # all in one millisecond
+    whole = site.listed(limit=500)
+    assert len(whole) == len(set(whole)) > 60
+    for limit in (1, 7, 50):
+        assert site.listed(limit=limit) == whole
+    for state in ("live", "ended"):
+        assert site.listed(limit=3, state=state) == [
+            name for name in whole if site.conversation(name)["state"] == state
+        ]
+
+
+def test_pages_hold_while_calls_come_and_end(site: Site) -> None:
+    """A cursor is a place that never changes: nothing that was there is missed, and nothing is doubled."""
+    before = [f"CON-{number}" for number in range(120)]
+    for number, name in enumerate(before):
+        site.tell(status("ringing", name, from_=ALICE), received=seconds(number // 3))
+    over = threading.Event()
+    faults: list[BaseException] = []
+
+    def calls_go_on(chance: Random, thread: int) -> None:
+        number = 0
+        try:
+            while not over.is_set():
+                number += 1
+                site.tell(status("started", f"CON-new-{thread}-{number}", from_=ALICE), received=seconds(100 + number))
+                site.tell(status("answered", chance.choice(before[1::2])), received=seconds(500))
+                site.tell(status("completed", chance.choice(before[1::2])), received=seconds(900))
+        except BaseException as fault:  # noqa: BLE001 - told below
+            faults.append(fault)
+
+    threads = [threading.Thread(target=calls_go_on, args=(Random(number), number)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for query in ({}, {"number": ALICE}, {"number": "0123"}, {"state": "live"}, {"until": iso(seconds(60))}):
+            for limit in (7, 50):
+                found = site.listed(limit=limit, **query)
+                assert len(found) == len(set(found)), "none is doubled"
+                stay = set(before[::2]) if "state" in query else set(before)  # those that do not end meanwhile
+                assert stay <= set(found), "none is missed"
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not faults
+
+
+def test_a_page_may_be_short_where_an_outcome_is_rare(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outcome shows only once a call is told, so only so many are looked at; the cursor goes on from there."""
+    monkeypatch.setattr(reading, "MOST_LOOKED_AT", 10)
+    site.tell(status("busy", "CON-oldest"), received=BASE)
+    for number in range(60):
+        site.tell(status("completed", f"CON-{number}"), received=seconds(1 + number))
+    page = site.read(LIST, outcome="busy", limit=5)
+    assert page["items"] == []
+    assert page["next"] is not None
+    assert site.listed(outcome="busy", limit=5) == ["CON-oldest"]
+
+
+def test_a_page_may_be_empty_where_the_store_looked_at_enough(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MOST_LOOKED_AT", 0)
+    now = datetime.now(UTC)
+    old = now - timedelta(hours=9)
+    site.tell(status("ringing", "CON-oldest"), status("busy", "CON-oldest", "two"), received=old)
+    for number in range(200):
+        at = old + timedelta(seconds=1 + number)
+        site.tell(status("ringing", f"CON-{number}"), received=at)
+        site.tell(status("answered", f"CON-{number}"), received=now)
+    empty = 0
+    for query in ({"state": "presumed_ended"}, {"state": "presumed_ended", "outcome": "busy"}):
+        page: dict[str, Any] = {"items": [], "next": None}
+        found = []
+        while True:
+            page = site.read(LIST, **query, limit=1, **({"cursor": page["next"]} if page["next"] else {}))
+            found += page["items"]
+            empty += not page["items"] and page["next"] is not None
+            if page["next"] is None:
+                break
+        assert [item["conversation_uuid"] for item in found] == ["CON-oldest"]
+    assert empty, "some were"
+
+
+def test_a_moment_may_be_given_in_any_zone(told: Site) -> None:
+    east = seconds(120).astimezone(timezone(timedelta(hours=5, minutes=45)))
+    assert told.listed(since=east.isoformat()) == ["CON-5", "CON-4", "CON-3"]
+
+
+def test_the_list_may_be_asked_for_by_head(told: Site) -> None:
+    answer = told.ask("HEAD", LIST, token=VIEWER)
+    assert (answer.status_code, answer.data) == (200, b"")

@@ -1,0 +1,114 @@
+"""What viewers see of telephone numbers: the last four digits. Operators see them whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.api.asking import LIST, OPERATOR, VIEWER, Site, status
+from tests.generated import BASE, iso
+
+CALLER, CALLED, DIALLED = "447700900123", "442079460000", "33612345678"
+NUMBERS = (CALLER, CALLED, DIALLED, "+44 7700 900123", "+44 (7700) 900-123")
+CALL, ELSEWHERE, LEG = "CON-12345678-1234-4321-8123-123456789012", "CON-b", "12345678-1234-4321-8123-123456789012"
+PLACES = [LIST, f"{LIST}/{CALL}", f"{LIST}/{CALL}/events", f"{LIST}/{ELSEWHERE}", f"/api/v1/legs/{LEG}"]
+
+
+def tell_a_call(site: Site) -> None:
+    """A call with a number in every place where one was seen, or may be."""
+    about = {"conversation_uuid": CALL, "uuid": LEG, "timestamp": iso(BASE)}
+    site.tell(
+        about | {"status": "started", "from": f" {CALLER}", "to": CALLED, "direction": "inbound"},
+        about | {"status": "answered", "from": f"sip:+{CALLER}@sip.example.com;user=phone", "to": f"tel:+{CALLED}"},
+        about | {"status": "ringing", "from": "+44 7700 900123", "to": "+44 (7700) 900-123"},
+        about | {"status": "completed", "from": int(CALLER), "to": int(CALLED), "price": "0.00144000", "duration": "12"},
+        about | {"status": "levitating", "headers": {"X-Caller": CALLER, "X-List": [f"<sip:{CALLED}@a.example>", DIALLED]}},
+        about | {"status": "busy", "custom_data": {"deep": [{"deeper": {"still": f"call {CALLER} back"}}]}},
+        about | {"dtmf": {"digits": DIALLED, "timed_out": True}, "from": CALLER, "to": CALLED},
+        about | {"speech": {"results": [{"text": f"my number is {CALLER}", "confidence": "0.9"}]}},
+        about | {"reason": f"Cannot connect to {DIALLED}."},
+        about | {"payload": {"number": CALLER}},
+        about | {"recording_url": f"https://r.example/{LEG}", "recording_uuid": LEG},
+        {"type": "transfer", "uuid": LEG, "conversation_uuid_from": CALL, "conversation_uuid_to": ELSEWHERE},
+        status("ringing", ELSEWHERE, LEG, from_=CALLER, to=f"sip:{DIALLED}@b.example"),
+    )
+    site.hear({"conversation_uuid": CALL, "uuid": LEG, "from_user": "Alice", "to": DIALLED}, "/voice/answer")
+    site.store.check()
+
+
+def shown_to(site: Site, token: str) -> str:
+    """All that whoever has *token* can see, the page included."""
+    browser = site.browser()
+    browser.post("/login", data={"token": token})
+    answers = [site.get(path, token=token) for path in PLACES] + [site.get(LIST, token=token, number="0123")]
+    answers += [browser.get(path) for path in ["/", *PLACES]]
+    assert {answer.status_code for answer in answers} == {200}
+    return "".join(answer.text for answer in answers)
+
+
+def test_viewers_see_no_whole_number_anywhere(site: Site) -> None:
+    tell_a_call(site)
+    shown = shown_to(site, VIEWER)
+    for number in NUMBERS:
+        assert number not in shown
+    assert "0123" in shown, "the end is shown, so that calls can be told apart"
+    assert "********5678" in shown, "in the NCCO that was served, too"
+
+
+def test_ids_times_and_money_are_shown_to_all(site: Site) -> None:
+    tell_a_call(site)
+    told = site.conversation(CALL)
+    assert told["conversation_uuid"] == CALL
+    assert [leg["uuid"] for leg in told["legs"]] == [LEG]
+    assert told["legs"][0]["moved_to"]["conversation_uuid"] == ELSEWHERE
+    assert told["legs"][0]["price"] == "0.00144000"
+    assert told["recordings"][0]["recording_uuid"] == LEG
+    assert told["recordings"][0]["recording_url"] == f"https://r.example/{LEG}"
+    assert told["answers"][0]["leg"] == LEG
+    assert site.listed() == [CALL, ELSEWHERE] or site.listed() == [ELSEWHERE, CALL]
+    for token in (VIEWER, OPERATOR):
+        events = site.read(f"{LIST}/{CALL}/events", token=token)["items"]
+        assert {event["leg"] for event in events} == {LEG}
+        assert events[0]["raw"]["conversation_uuid"] == CALL
+        assert events[0]["raw"]["timestamp"] == iso(BASE)
+
+
+def test_operators_see_every_number_whole(site: Site) -> None:
+    tell_a_call(site)
+    shown = shown_to(site, OPERATOR)
+    for number in NUMBERS:
+        assert number in shown
+    assert "**" not in shown
+
+
+def test_with_masking_off_viewers_see_what_operators_see(open_site: Callable[..., Site]) -> None:
+    site = open_site(mask_numbers=False)
+    tell_a_call(site)
+    for path in PLACES:
+        assert site.get(path, token=VIEWER).json == site.get(path, token=OPERATOR).json
+    assert CALLER in shown_to(site, VIEWER)
+
+
+def test_a_masked_answer_has_the_shape_of_a_whole_one(site: Site) -> None:
+    """Programs of viewers read it by the same description."""
+    tell_a_call(site)
+    for path in (LIST, f"{LIST}/{CALL}", f"/api/v1/legs/{LEG}"):
+        seen, whole = (site.read(path, token=token) for token in (VIEWER, OPERATOR))
+        assert _shape(seen) == _shape(whole)
+
+
+@pytest.mark.xfail(strict=True, reason="masked() leaves the names of a JSON object, and grouped digits amid text, alone")
+@pytest.mark.parametrize("body", [{"headers": {CALLER: "x"}}, {"headers": {"X-Note": "call +44 7700 900123 back"}}])
+def test_a_number_is_masked_wherever_it_stands(site: Site, body: dict[str, object]) -> None:
+    site.tell(status("ringing", "CON-1") | body)
+    shown = site.get(f"{LIST}/CON-1/events").text
+    assert CALLER not in shown.replace(" ", "")
+
+
+def _shape(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _shape(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_shape(item) for item in value]
+    return "text" if isinstance(value, str) else value

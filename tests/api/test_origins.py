@@ -1,0 +1,126 @@
+"""Scripts of other websites, and the proxies in front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import request
+
+from tests.api.asking import LIST, VIEWER, Site, is_problem
+
+BOARD, OTHER = "https://board.example.com", "https://other.example.com:8443"
+STRANGERS = [
+    *("https://evil.example.net", "http://board.example.com", "https://board.example.com:444", "null", "*", ""),
+    *("https://board.example.com.evil.net", "https://xboard.example.com", "https://boardxexample.com", "file://"),
+    *("https://board.example.com/", "https://board.example.com evil", "https://board.example.com\u00e9"),
+]
+
+
+@pytest.fixture
+def site(open_site: Callable[..., Site]) -> Site:
+    """An app that two websites' scripts may call."""
+    return open_site(cors_origins=(BOARD, OTHER))
+
+
+def cors(answer: Any) -> dict[str, str]:
+    """The headers of *answer* that let scripts in."""
+    return {name: value for name, value in answer.headers.items() if name.startswith("Access-Control-")}
+
+
+def preflight(site: Site, path: str, origin: str, method: str = "GET") -> Any:
+    """What a browser asks before a script may ask."""
+    asked = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization"}
+    return site.ask("OPTIONS", path, token=None, headers=asked)
+
+
+@pytest.mark.parametrize("origin", [BOARD, OTHER])
+@pytest.mark.parametrize("path", [LIST, f"{LIST}/CON-1", f"{LIST}/CON-1/events", "/api/v1/legs/x", "/status", "/openapi.json"])
+def test_the_scripts_of_a_named_website_may_ask_and_read(site: Site, origin: str, path: str) -> None:
+    asked = preflight(site, path, origin)
+    assert asked.status_code == 200
+    assert cors(asked)["Access-Control-Allow-Origin"] == origin
+    assert cors(asked)["Access-Control-Allow-Headers"] == "authorization"
+    assert "GET" in cors(asked)["Access-Control-Allow-Methods"]
+    answer = site.ask("GET", path, headers={"Origin": origin})
+    assert cors(answer) == {"Access-Control-Allow-Origin": origin}
+    assert "Origin" in answer.headers["Vary"]
+
+
+def test_they_read_errors_too(site: Site) -> None:
+    for answer in (
+        site.ask("GET", LIST, token=None, headers={"Origin": BOARD}),
+        site.ask("GET", f"{LIST}?limit=0", headers={"Origin": BOARD}),
+        site.ask("GET", f"{LIST}/none", headers={"Origin": BOARD}),
+    ):
+        assert answer.status_code >= 400
+        assert cors(answer) == {"Access-Control-Allow-Origin": BOARD}
+
+
+@pytest.mark.parametrize("origin", STRANGERS)
+def test_the_scripts_of_any_other_website_may_not(site: Site, origin: str) -> None:
+    for path in (LIST, "/status", "/openapi.json"):
+        assert cors(preflight(site, path, origin)) == {}
+        assert cors(site.ask("GET", path, headers={"Origin": origin})) == {}
+
+
+def test_no_script_is_let_in_where_no_website_is_named(open_site: Callable[..., Site]) -> None:
+    site = open_site()
+    assert cors(preflight(site, LIST, BOARD)) == {}
+    assert cors(site.ask("GET", LIST, headers={"Origin": BOARD})) == {}
+
+
+def test_a_star_in_an_origin_lets_nobody_in(open_site: Callable[..., Site]) -> None:
+    """Read as a pattern, "https://*.example.com" would be true of https://xexample.com.evil.net."""
+    site = open_site(cors_origins=("https://*.example.com",))
+    for origin in ("https://xexample.com.evil.net", "https://a.example.com"):
+        assert cors(preflight(site, LIST, origin)) == {}
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/docs", "/voice/event", "/voice/answer", "/healthz", "/readyz"])
+def test_pages_and_webhooks_are_for_no_script(site: Site, path: str) -> None:
+    assert cors(preflight(site, path, BOARD)) == {}
+    assert cors(site.ask("GET", path, token=None, headers={"Origin": BOARD})) == {}
+
+
+def test_a_cookie_is_never_asked_for(site: Site) -> None:
+    """A script brings its own token; what a browser is logged in as is none of its business."""
+    browser = site.browser()
+    browser.post("/login", data={"token": VIEWER})
+    for answer in (browser.get("/status", headers={"Origin": BOARD}), preflight(site, "/status", BOARD)):
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("trusted", "scheme", "host", "client"),
+    [
+        (0, "http", "localhost", "127.0.0.1"),
+        (1, "https", "calls.example.com", "198.51.100.7"),
+        (2, "http", "localhost", "203.0.113.9"),
+    ],
+)
+def test_as_many_proxies_are_believed_as_are_trusted(
+    open_site: Callable[..., Site], trusted: int, scheme: str, host: str, client: str
+) -> None:
+    """What else stands in those headers is whatever the caller wrote there."""
+    site = open_site(trusted_proxies=trusted)
+    said = {
+        "X-Forwarded-For": "203.0.113.9, 198.51.100.7",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "calls.example.com",
+        "X-Forwarded-Prefix": "/hidden",
+        "Forwarded": "for=192.0.2.1;proto=https;host=evil.example",
+    }
+    seen: dict[str, Any] = {}
+    site.app.before_request(lambda: seen.update(request.environ))
+    assert site.ask("GET", "/healthz", token=None, headers=said).status_code == 200
+    assert (seen["wsgi.url_scheme"], seen["HTTP_HOST"], seen["REMOTE_ADDR"]) == (scheme, host, client)
+    assert seen["SCRIPT_NAME"] == ""
+
+
+def test_a_redirection_names_no_host(open_site: Callable[..., Site]) -> None:
+    """So that nobody's Host header leads anybody elsewhere."""
+    answer = open_site(trusted_proxies=1).ask("GET", "/", token=None, headers={"X-Forwarded-Host": "evil.example"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
+    is_problem(open_site().get("/nowhere", token=None), 404)

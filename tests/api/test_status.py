@@ -1,0 +1,99 @@
+"""The status endpoint and the two questions a platform asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from tests.api.asking import LIST, Site, is_problem, status
+from tests.generated import several
+
+CONTRACT = {
+    "legs": ["started", "ringing", "answered"],
+    "conversations": ["live", "presumed_ended", "ended"],
+    "webhooks": ["received", "repeats", "out_of_order", "unknown", "refused", "unfiled"],
+}
+
+
+def test_the_status_has_the_keys_of_the_contract_from_the_first_moment_on(site: Site) -> None:
+    """More may be there, less never."""
+    told = site.read("/status")
+    assert list(told)[:2] == ["service", "store"]
+    for name, keys in CONTRACT.items():
+        assert set(keys) <= set(told[name])
+        assert all(told[name][key] == 0 for key in keys if key != "refused")
+    assert told["webhooks"]["refused"] == {}
+    assert list(told["legs"]) == CONTRACT["legs"]
+    assert list(told["conversations"]) == CONTRACT["conversations"]
+
+
+def test_the_numbers_are_those_of_the_calls(site: Site) -> None:
+    chance = Random(30)
+    for call in several(chance, 80):
+        site.keep(call)
+    now = datetime.now(UTC)
+    for number in range(3):
+        site.tell(status("answered", f"CON-silent-{number}"), received=now - timedelta(hours=5))
+    told = site.read("/status")
+    names = site.listed(limit=500)
+    calls = [site.conversation(name) for name in names]
+    assert +Counter(told["conversations"]) == Counter(call["state"] for call in calls)
+    assert told["conversations"]["presumed_ended"] == 3
+    for state, count in told["conversations"].items():
+        assert len(site.listed(state=state, limit=500)) == count
+    present = [leg["state"] for call in calls for leg in call["legs"] if leg["moved_to"] is None]
+    assert +Counter(told["legs"]) == Counter(state for state in present if state != "completed")
+
+
+def test_webhooks_are_counted_by_what_became_of_them(site: Site) -> None:
+    ringing = status("ringing", "CON-1")
+    for body in (ringing, ringing, status("answered", "CON-1"), status("started", "CON-1"), status("levitating", "CON-1")):
+        site.hear(body)
+    site.hear({"status": "ringing", "uuid": "homeless"})
+    site.app.test_client().post("/voice/event", data=b"no json")
+    told = site.read("/status")["webhooks"]
+    assert {name: told[name] for name in CONTRACT["webhooks"]} == {
+        "received": 7,
+        "repeats": 1,
+        "out_of_order": 1,
+        "unknown": 1,
+        "refused": {},
+        "unfiled": 2,
+    }
+
+
+def test_refusals_are_counted_by_their_reason(open_site: Callable[..., Site]) -> None:
+    site = open_site(signature_secrets=(("a1b2c3d4", "s" * 32),))
+    for authorization in (None, "Bearer x.y.z"):
+        headers = {"Authorization": authorization} if authorization else {}
+        site.ask("POST", "/voice/event", token=None, headers=headers, json=status("ringing", "CON-1"))
+    site.store.check()
+    told = site.read("/status")
+    assert sum(told["webhooks"]["refused"].values()) == 2
+    assert len(told["webhooks"]["refused"]) == 2
+    assert told["service"]["webhook_verify"] == "enforce"
+    assert site.listed() == []
+
+
+def test_the_status_tells_no_secret(open_site: Callable[..., Site]) -> None:
+    site = open_site(signature_secrets=(("a1b2c3d4", "s" * 32),))
+    text = site.get("/status").text
+    for secret in ("s" * 32, "k" * 32, site.store.__class__.__name__, "unix:", "socket", "operator-of"):
+        assert secret not in text
+
+
+def test_a_platform_may_ask_without_a_token_and_is_told_no_more_than_it_needs(site: Site) -> None:
+    site.tell(status("ringing", "CON-1"))
+    for token in (None, "nobody"):
+        assert site.read("/healthz", token=token) == {"alive": True}
+        assert site.read("/readyz", token=token) == {"degraded": []}
+        for path in ("/healthz", "/readyz"):
+            assert site.ask("HEAD", path, token=token).status_code == 200
+
+
+def test_an_unknown_parameter_of_a_check_does_no_harm(site: Site) -> None:
+    """Some platforms add one against caches."""
+    assert site.read("/healthz", token=None, t=1) == {"alive": True}
+    is_problem(site.get(f"{LIST}", t=1), 422)

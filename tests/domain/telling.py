@@ -1,0 +1,80 @@
+"""Short ways to write down what webhooks say, and to have it told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.conversations import Conversation, History, Kept, history, moments, tell
+from app.domain.legs import Leg, tell_leg
+from app.webhooks.schemas import kept_answer, read_kept_answer
+from tests.generated import BASE, Body, compact, iso, read_event
+
+HERE, THERE, YONDER = "CON-here", "CON-there", "CON-yonder"
+LATER = BASE + timedelta(days=1)
+PRESUME_ENDED_AFTER = timedelta(hours=2)
+
+
+def at(seconds: float) -> datetime:
+    """The moment *seconds* after the call began."""
+    return BASE + timedelta(seconds=seconds)
+
+
+def status(name: str, seconds: float | None = 0.0, *, uuid: str = "leg", where: str = HERE, **more: Any) -> Body:
+    """A call status; *seconds* None: without a timestamp."""
+    body: Body = {"status": name, "uuid": uuid, "conversation_uuid": where}
+    return (
+        body
+        | ({} if seconds is None else {"timestamp": iso(at(seconds))})
+        | {k.rstrip("_"): v for k, v in more.items()}
+    )
+
+
+def about(seconds: float | None = 0.0, *, where: str = HERE, **more: Any) -> Body:
+    """An event of the conversation, or of a leg that *more* names."""
+    return {"conversation_uuid": where} | ({} if seconds is None else {"timestamp": iso(at(seconds))}) | more
+
+
+def transfer(left: str | None, joined: str | None, seconds: float | None = 0.0, *, uuid: str = "leg") -> Body:
+    """A leg went from *left* to *joined*."""
+    body: Body = {"type": "transfer", "conversation_uuid_from": left, "conversation_uuid_to": joined, "uuid": uuid}
+    return body | ({} if seconds is None else {"timestamp": iso(at(seconds))})
+
+
+def answer(seconds: float, *, name: str = "1", where: str = HERE, **asked: Any) -> Kept:
+    """Our record of an answer given *seconds* after the call began."""
+    request = {"uuid": "leg", "conversation_uuid": where} | {k.rstrip("_"): v for k, v in asked.items()}
+    served = kept_answer(
+        request, {"id": name, "flow": "tutorial", "took_ms": 1.25, "ncco": [{"action": "talk", "text": "Hello"}]}
+    )
+    return Kept(read_kept_answer(served, compact(served)), at(seconds))
+
+
+def kept(*bodies: Body | Kept, received: float = 0.0) -> list[Kept]:
+    """*bodies* as they are kept, all received at once."""
+    return [body if isinstance(body, Kept) else Kept(read_event(body), at(received)) for body in bodies]
+
+
+def heard(*bodies: Body | Kept, received: float = 0.0) -> History:
+    """The history of *bodies*."""
+    return history(kept(*bodies, received=received))
+
+
+def leg(*bodies: Body | Kept, uuid: str = "leg") -> Leg:
+    """What *bodies* tell of a leg."""
+    return tell_leg(uuid, moments(heard(*bodies)))
+
+
+def conversation(*bodies: Body | Kept, where: str = HERE, now: datetime = BASE) -> Conversation:
+    """What *bodies* tell of a conversation."""
+    told = tell(where, heard(*bodies), now=now, presume_ended_after=PRESUME_ENDED_AFTER)
+    assert told is not None
+    return told
+
+
+def tell_all(events: Iterable[Kept], *, now: datetime = LATER) -> dict[str, Conversation | None]:
+    """All conversations that *events* are of."""
+    told = history(events)
+    names = {home for one in told.values() for home in one.event.homes}
+    return {name: tell(name, told, now=now, presume_ended_after=PRESUME_ENDED_AFTER) for name in sorted(names)}

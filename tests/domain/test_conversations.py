@@ -1,0 +1,270 @@
+"""What is told of a conversation: what its words mean."""
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+
+from app.domain.conversations import Kept, history, join, legs_of, moved_between, tell
+from app.domain.events import NO_TIMESTAMP
+from tests.domain.telling import (
+    BASE,
+    HERE,
+    PRESUME_ENDED_AFTER,
+    THERE,
+    YONDER,
+    about,
+    answer,
+    at,
+    conversation,
+    heard,
+    kept,
+    status,
+    transfer,
+)
+from tests.generated import read_event
+
+ONE, TWO = "leg-one", "leg-two"
+
+
+def life(uuid=ONE, begin=0.0, end=10.0, **more):
+    """A leg that came, talked and went."""
+    return [
+        status("started", begin, uuid=uuid),
+        status("answered", begin + 2, uuid=uuid),
+        status("completed", end, uuid=uuid, **more),
+    ]
+
+
+def test_of_a_conversation_that_nothing_is_of_nothing_is_told():
+    assert tell(THERE, heard(*life()), now=BASE, presume_ended_after=PRESUME_ENDED_AFTER) is None
+    assert tell(HERE, {}, now=BASE, presume_ended_after=PRESUME_ENDED_AFTER) is None
+
+
+@pytest.mark.parametrize(
+    ("bodies", "state"),
+    [
+        ([about(1, payload={})], "live"),  # no leg is known yet
+        ([status("started", 1, uuid=ONE)], "live"),
+        (life(ONE), "ended"),
+        ([*life(ONE), status("ringing", 1, uuid=TWO)], "live"),
+        ([*life(ONE), *life(TWO)], "ended"),
+        ([status("busy", 1, uuid=ONE)], "ended"),
+        ([answer(1)], "live"),
+        ([status("started", 1), transfer(HERE, THERE, 2)], "ended"),  # its only leg went away
+        ([status("started", 1), transfer(HERE, THERE, 2), transfer(THERE, HERE, 3)], "live"),
+        ([status("started", 1), transfer(HERE, THERE, 2), status("ringing", 1, uuid=TWO)], "live"),
+    ],
+)
+def test_it_is_live_while_a_present_leg_has_not_ended_or_no_leg_is_known(bodies, state):
+    for order in (bodies, bodies[::-1]):
+        assert conversation(*order).state == state
+
+
+def test_a_leg_that_ended_elsewhere_has_ended():
+    bodies = [status("answered", 1), transfer(HERE, THERE, 2), status("completed", 9, where=HERE)]
+    assert conversation(*bodies, where=THERE).state == "ended"
+    assert conversation(*bodies, where=HERE).state == "ended"
+
+
+def test_a_live_one_of_which_nothing_was_heard_for_long_is_presumed_ended_and_a_late_event_undoes_it():
+    told = kept(status("started", 1), received=0)
+    silent = BASE + PRESUME_ENDED_AFTER
+
+    def state(events, now):
+        found = tell(HERE, history(events), now=now, presume_ended_after=PRESUME_ENDED_AFTER)
+        return found.state, found.ended, found.duration_seconds
+
+    assert state(told, silent) == ("live", None, None)
+    assert state(told, silent + timedelta(milliseconds=1)) == ("presumed_ended", None, None)
+    told += kept(about(2, payload={}), received=60)
+    assert state(told, silent + timedelta(seconds=30)) == ("live", None, None)
+    assert state(told, silent + timedelta(seconds=61)) == ("presumed_ended", None, None)
+    told += kept(status("completed", 20), received=9000)
+    assert state(told, silent + timedelta(days=9)) == ("ended", at(20), 19.0)
+
+
+def test_it_was_heard_of_first_and_last_when_webhooks_were_received():
+    told = history([*kept(status("answered", 1), received=5), *kept(status("started", 0), received=9)])
+    found = tell(HERE, told, now=at(9), presume_ended_after=PRESUME_ENDED_AFTER)
+    assert (found.first_heard, found.last_heard, found.started) == (at(5), at(9), at(0))
+
+
+def test_it_started_at_the_earliest_time_and_was_answered_with_its_first_answered_leg():
+    told = conversation(*life(ONE, 3), *life(TWO, 1), about(0, payload={}))
+    assert (told.started, told.answered) == (at(1), at(3))
+
+
+def test_it_ended_at_the_latest_end_and_not_while_it_lives():
+    told = conversation(*life(ONE, 0, 17.574), *life(TWO, 0, 17.514))
+    assert (told.ended, told.duration_seconds) == (at(17.574), 17.574)
+    told = conversation(*life(ONE, 0, 17.574), status("ringing", 3, uuid=TWO))
+    assert (told.state, told.ended, told.duration_seconds) == ("live", None, None)
+
+
+def test_a_leg_that_went_on_ended_here_when_it_left():
+    told = conversation(
+        *life(ONE, 0, 10), status("answered", 1), transfer(HERE, THERE, 12), status("completed", 99, where=THERE)
+    )
+    assert (told.state, told.ended) == ("ended", at(12))
+    told = conversation(
+        status("answered", 1), transfer(HERE, THERE, 12), status("completed", 99, where=THERE), where=THERE
+    )
+    assert (told.started, told.answered, told.ended, told.duration_seconds) == (at(12), at(12), at(99), 87.0)
+
+
+def test_a_leg_that_was_answered_after_it_came_was_answered_then():
+    bodies = [status("ringing", 1), transfer(HERE, THERE, 12), status("answered", 15, where=THERE)]
+    assert conversation(*bodies, where=THERE).answered == at(15)
+    assert conversation(*bodies, where=HERE).answered is None, "it was not answered before it left"
+
+
+@pytest.mark.parametrize(
+    ("prices", "total"),
+    [
+        (["0.00144000", "0"], "0.00144000"),
+        (["0.1", "0.2"], "0.3"),
+        (["0.00000001", "12345678901234567890.5"], "12345678901234567890.50000001"),
+        ([1.5e-4, None], "0.00015"),
+        (["0.00"], "0.00"),
+        ([None, None], None),
+    ],
+)
+def test_its_price_is_the_exact_sum_of_its_legs_never_with_an_exponent(prices, total):
+    bodies = [body for place, price in enumerate(prices) for body in life(f"leg-{place}", price=price)]
+    assert conversation(*bodies).price == total
+
+
+def test_a_leg_that_moved_on_is_paid_for_where_it_ended():
+    bodies = [*life(TWO, price="0.2"), status("answered", 1), transfer(HERE, THERE, 2)]
+    for completed_in in (HERE, THERE):
+        bodies_there = [*bodies, status("completed", 9, where=completed_in, price="0.5")]
+        assert conversation(*bodies_there, where=HERE).price == "0.2"
+        assert conversation(*bodies_there, where=THERE).price == "0.5"
+
+
+def test_its_legs_are_in_the_order_in_which_they_came_also_those_that_left():
+    told = conversation(*life(TWO, 5), *life(ONE, 7), status("ringing", 1), transfer(HERE, THERE, 9))
+    assert [member.leg.uuid for member in told.legs] == ["leg", TWO, ONE]
+    assert [member.presence.here for member in told.legs] == [False, True, True]
+
+
+def test_moved_from_and_moved_to_are_the_latest_arrival_and_departure():
+    away, back, on = transfer(HERE, THERE, 1), transfer(THERE, HERE, 2), transfer(HERE, YONDER, 3)
+
+    def moved(*bodies, where=HERE):
+        (member,) = conversation(*bodies, where=where).legs
+        arrival, departure = member.presence
+        return arrival and (arrival.at, arrival.left), departure and (departure.at, departure.joined)
+
+    for order in permutations([away, back, on]):
+        assert moved(*order) == ((at(2), THERE), (at(3), YONDER))
+        assert moved(*order, where=THERE) == ((at(1), HERE), (at(2), HERE))
+        assert moved(*order, where=YONDER) == ((at(3), HERE), None)
+    assert moved(away, back) == ((at(2), THERE), None), "moved_to is null while the leg is present"
+
+
+def test_two_bodies_that_differ_and_tell_the_same_count_once():
+    one = about(1, uuid="leg", dtmf={"digits": "1"})
+    told = conversation(
+        one, one | {"speech": {"error": "Speech was not enabled"}}, status("ringing", 1), status("ringing", 1, x=1)
+    )
+    (entered,) = told.inputs
+    assert (entered[1].digits, entered[1].speech_error) == ("1", "Speech was not enabled")
+
+
+def test_inputs_are_told_oldest_first_by_their_own_time():
+    told = conversation(*(about(s, uuid="leg", dtmf={"digits": str(s), "timed_out": True}) for s in (3, 1, 2)))
+    assert [(moment, one.digits, one.timed_out) for moment, one in told.inputs] == [
+        (at(s), str(s), True) for s in (1, 2, 3)
+    ]
+
+
+def test_answers_are_told_at_the_time_of_asking_and_two_askings_are_two():
+    told = conversation(answer(2, name="b"), answer(1, name="a"), answer(1.5, name="c", from_="447700900123"))
+    assert [moment for moment, _ in told.answers] == [at(1), at(1.5), at(2)]
+    _, given = told.answers[1]
+    assert (given.flow, given.took_ms, given.ncco, given.from_) == (
+        "tutorial",
+        1.25,
+        '[{"action":"talk","text":"Hello"}]',
+        "447700900123",
+    )
+
+
+def test_errors_are_those_of_vonage_and_the_times_it_turned_to_the_fallback():
+    original = status("answered", 2)
+    copy = original | {
+        "reason": "Socket timeout.",
+        "original_request": {"url": "https://a.example/event", "type": "event"},
+    }
+    told = conversation(copy, original, about(1, reason="Syntax error in NCCO."))
+    assert [(moment, one.kind, one.reason) for moment, one in told.errors] == [
+        (at(1), "error", "Syntax error in NCCO."),
+        (at(2), "fallback", "Socket timeout."),
+    ]
+    assert told.errors[1][1].url == "https://a.example/event"
+    assert told.legs[0].leg.state == "answered", "the event itself tells its own story"
+
+
+RECORDED = about(5, recording_uuid="r1", recording_url="https://r.example/1", size=12, start_time=at(1).isoformat())
+WRITTEN = about(9, status="transcribed", type="record", recording_uuid="r1", transcription_url="https://t.example/1")
+
+
+def test_a_recording_is_joined_by_its_transcription_whichever_comes_first():
+    for order in permutations([RECORDED, WRITTEN]):
+        (one,) = conversation(*order).recordings
+        assert (one.at, one.recording_url, one.size, one.start_time) == (at(5), "https://r.example/1", 12, at(1))
+        assert one.transcription_url == "https://t.example/1"
+
+
+def test_recordings_and_transcriptions_without_each_other_are_told_too():
+    other = about(2, recording_uuid="r2", recording_url="https://r.example/2")
+    (first, second) = conversation(WRITTEN, other).recordings
+    assert (first.recording_uuid, first.transcription_url) == ("r2", None)
+    assert (second.recording_uuid, second.recording_url, second.transcription_url) == (
+        "r1",
+        None,
+        "https://t.example/1",
+    )
+
+
+def test_recordings_without_an_id_are_told_each_and_take_no_ones_transcription():
+    nameless = [about(s, recording_uuid=None, recording_url=f"https://r.example/{s}") for s in (1, 2)]
+    texts = [
+        about(s, status="transcribed", recording_uuid=None, transcription_url=f"https://t.example/{s}") for s in (3, 4)
+    ]
+    told = conversation(*nameless, *texts).recordings
+    assert [(one.recording_url, one.transcription_url) for one in told] == [
+        ("https://r.example/1", None),
+        ("https://r.example/2", None),
+        (None, "https://t.example/3"),
+        (None, "https://t.example/4"),
+    ]
+
+
+def test_what_has_no_timestamp_counts_from_when_its_first_kept_copy_was_received_and_is_marked():
+    body = status("completed", None)
+    assert read_event(body).flags == (NO_TIMESTAMP,)
+    told = history([Kept(read_event(body), at(7)), Kept(read_event(body), at(5)), Kept(read_event(body), at(6))])
+    found = tell(HERE, told, now=at(7), presume_ended_after=PRESUME_ENDED_AFTER)
+    assert (found.ended, found.last_heard) == (at(5), at(5))
+    later = join(told, history([Kept(read_event(body | {"x": 1}), at(4))]))
+    assert tell(HERE, later, now=at(7), presume_ended_after=PRESUME_ENDED_AFTER).ended == at(4), "so for a variant"
+
+
+def test_a_leg_that_a_variant_names_in_another_conversation_is_in_both():
+    told = [status("ringing", 1), status("ringing", 1, where=THERE)]
+    for order in permutations(told):
+        assert [member.leg.uuid for member in conversation(*order, where=HERE).legs] == ["leg"]
+        assert [member.leg.uuid for member in conversation(*order, where=THERE).legs] == ["leg"]
+
+
+def test_which_legs_a_history_names_and_between_which_conversations_they_moved():
+    told = heard(
+        status("ringing", 1), transfer(HERE, THERE, 2), transfer(THERE, YONDER, 3, uuid=TWO), about(1, payload={})
+    )
+    assert legs_of(told) == {"leg", TWO}
+    assert moved_between(told) == {HERE, THERE, YONDER}
+    assert moved_between(told, ["leg"]) == {HERE, THERE}
+    assert moved_between(told, []) == set()

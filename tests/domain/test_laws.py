@@ -1,0 +1,185 @@
+"""State is a fold: in whatever order, however often and wherever the webhooks came, the same is told of every call."""
+
+import json
+from datetime import datetime
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.conversations import Kept, history, join, moments, tell
+from app.domain.events import Transfer
+from app.domain.legs import tell_leg
+from tests.domain.telling import LATER, PRESUME_ENDED_AFTER, at, tell_all
+from tests.generated import Call, Webhook, read_event
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
+
+
+def calls(*, orderly):
+    return st.randoms(use_true_random=False).map(lambda chance: Call(chance, orderly=orderly).webhooks())
+
+
+def any_calls():
+    return st.booleans().flatmap(lambda orderly: calls(orderly=orderly))
+
+
+def of(webhooks: list[Webhook]) -> list[Kept]:
+    return [webhook.kept for webhook in webhooks]
+
+
+# -- the published call -----------------------------------------------------------------------------------------------
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(f"2021-03-29T21:20:{text}+00:00")
+
+
+def test_all_5040_orders_of_the_published_call_tell_the_one_story_of_the_design():
+    """https://developer.vonage.com/en/tutorials/phone-to-app"""
+    name = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
+    events = [read_event(json.loads(line)) for line in SAMPLE.read_text().splitlines()]
+    first = None
+    for order in permutations(events):
+        told = history(Kept(event, at(place)) for place, event in enumerate(order))
+        found = tell(name, told, now=LATER, presume_ended_after=PRESUME_ENDED_AFTER)
+        first = first or found
+        assert found == first
+    assert first.state == "ended"
+    assert (first.first_heard, first.last_heard) == (at(0), at(6))
+    assert (first.started, first.answered, first.ended) == (moment("05.582"), moment("06.182"), moment("17.574"))
+    assert (first.duration_seconds, first.price) == (11.992, "0.00144000")
+    assert (first.answers, first.inputs, first.recordings, first.errors) == ((), (), (), ())
+    caller, app = (member.leg for member in first.legs)
+    assert (caller.uuid, caller.direction) == ("0779a56d002f1c7f47f82ef5fe84ab79", "inbound")
+    assert (caller.from_, caller.to) == ("441234567890", "442038297050")
+    assert (caller.state, caller.status, caller.outcome) == ("completed", "completed", "answered")
+    assert (caller.started, caller.ringing) == (moment("05.582"), moment("05.582"))
+    assert (caller.answered, caller.completed) == (moment("06.182"), moment("17.514"))
+    assert (caller.ring_seconds, caller.talk_seconds, caller.duration_seconds) == (0.6, 11.332, 12)
+    assert (caller.rate, caller.price, caller.network) == ("0.00720000", "0.00144000", "GB-FIXED")
+    assert (caller.detail, caller.sip_code, caller.disconnected_by, caller.machine) == (None, None, None, None)
+    assert all(member.presence == (None, None) for member in first.legs)
+    assert (app.uuid, app.direction) == ("944bf4bf-8dc7-4e23-86b2-2f4234777416", "outbound")
+    assert (app.from_, app.to) == ("441234567890", "Alice")
+    assert (app.outcome, app.ringing, app.ring_seconds, app.talk_seconds) == ("answered", None, None, 4.549)
+    assert (app.duration_seconds, app.rate, app.price, app.network) == (5, "0.00", "0", None)
+
+
+# -- laws -------------------------------------------------------------------------------------------------------------
+
+
+@given(any_calls(), st.randoms(use_true_random=False))
+def test_neither_order_nor_repeats_matter(webhooks, chance):
+    told = tell_all(of(webhooks))
+    again = webhooks + chance.choices(webhooks, k=len(webhooks)) if webhooks else []
+    chance.shuffle(again)
+    assert tell_all(of(again)) == told
+
+
+@given(any_calls(), st.randoms(use_true_random=False))
+def test_copies_that_come_later_change_nothing(webhooks, chance):
+    copies = [webhook.kept._replace(received=at(chance.randrange(1000, 9999))) for webhook in webhooks]
+    assert tell_all([*copies, *of(webhooks)]) == tell_all(of(webhooks))
+
+
+@given(any_calls(), st.data())
+def test_parts_that_were_kept_apart_can_be_joined_in_any_order(webhooks, data):
+    parts = [history([]) for _ in range(3)]
+    for webhook in webhooks:
+        for place in data.draw(st.sets(st.integers(0, 2), min_size=1)):
+            parts[place] = join(parts[place], history([webhook.kept]))
+    whole = history(of(webhooks))
+    for a, b, c in permutations(parts):
+        assert join(a, b, c) == whole
+        assert join(join(a, b), c) == join(a, join(b, c)) == whole
+        assert join(a, b) == join(b, a)
+        assert join(a, a) == a
+        assert join(a, join(a, b)) == join(a, b)
+    assert join(whole, history([])) == whole
+    assert join() == {}
+    assert tell_all(join(*parts).values()) == tell_all(of(webhooks))
+
+
+@given(any_calls(), st.data())
+def test_facts_added_after_the_end_tell_what_they_would_have_told_before(webhooks, data):
+    late = data.draw(st.integers(0, len(webhooks)))
+    before = history(of(webhooks[late:]))
+    assert tell_all([*before.values(), *of(webhooks[:late])]) == tell_all(of(webhooks))
+
+
+@given(any_calls())
+def test_no_leg_goes_back_and_no_call_loses_what_was_known(webhooks):
+    """State and seconds only ever grow with what is heard: nothing is discarded for being late."""
+    states = ("started", "ringing", "answered", "completed")
+    told: dict[str, int] = {}
+    for count in range(1, len(webhooks) + 1):
+        heard = moments(history(of(webhooks[:count])))
+        for uuid in {found.event.leg for found in heard if found.event.leg}:
+            state = states.index(tell_leg(uuid, heard).state)
+            assert state >= told.get(uuid, 0)
+            told[uuid] = state
+
+
+@given(calls(orderly=True))
+def test_a_leg_is_present_in_exactly_one_of_the_conversations_of_its_moves(webhooks):
+    told = tell_all(of(webhooks))
+    for uuid in {webhook.event.leg for webhook in webhooks if webhook.event.leg}:
+        moved = {
+            home
+            for webhook in webhooks
+            if isinstance(webhook.event, Transfer)
+            for home in webhook.event.homes
+            if webhook.event.leg == uuid
+        }
+        present = [
+            name
+            for name, one in told.items()
+            for member in one.legs
+            if member.leg.uuid == uuid and member.presence.here
+        ]
+        assert len(present) == 1
+        assert not moved or present[0] in moved
+
+
+@given(calls(orderly=True))
+def test_every_conversation_tells_the_same_of_a_leg(webhooks):
+    told = tell_all(of(webhooks))
+    legs: dict[str, object] = {}
+    for one in told.values():
+        for member in one.legs:
+            assert legs.setdefault(member.leg.uuid, member.leg) == member.leg
+
+
+@given(any_calls())
+def test_whatever_came_can_be_told_and_what_is_told_makes_sense(webhooks):
+    for told in tell_all(of(webhooks)).values():
+        assert told.first_heard <= told.last_heard
+        assert (told.state == "ended") or told.ended is None
+        assert told.duration_seconds is None or told.duration_seconds >= 0
+        assert told.price is None or "e" not in told.price.lower()
+        for member in told.legs:
+            leg = member.leg
+            assert (leg.state == "completed") == (leg.outcome is not None)
+            assert (leg.ring_seconds or 0) >= 0
+            assert (leg.talk_seconds or 0) >= 0
+            assert leg.started is None or leg.status is not None
+        for times in (told.answers, told.inputs, told.recordings, told.errors):
+            assert [one[0] for one in times] == sorted(one[0] for one in times)
+
+
+@pytest.mark.parametrize("field", ["started", "ringing", "answered", "completed"])
+@given(calls(orderly=False))
+def test_a_time_once_known_only_gets_earlier(field, webhooks):
+    known: dict[str, datetime] = {}
+    for count in range(len(webhooks) + 1):
+        heard = moments(history(of(webhooks[:count])))
+        for uuid in {found.event.leg for found in heard if found.event.leg}:
+            found = getattr(tell_leg(uuid, heard), field)
+            if uuid in known and field != "completed":  # which may take the failure's place
+                assert found is not None
+                assert found <= known[uuid]
+            if found is not None:
+                known[uuid] = found

@@ -1,0 +1,87 @@
+"""A leg's moves, and in which conversation they leave it."""
+
+from itertools import pairwise, permutations, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.moves import Move, presence
+from tests.domain.telling import HERE, THERE, YONDER, at
+
+
+def here(moves, conversation):
+    return presence(moves, conversation).here
+
+
+def test_a_leg_that_never_moved_is_present():
+    assert presence([], HERE) == (None, None)
+    assert here([], HERE)
+    assert here([Move(at(1), THERE, YONDER)], HERE), "moves between others do not concern it"
+
+
+def test_a_move_takes_a_leg_from_one_conversation_to_the_other():
+    move = Move(at(1), HERE, THERE)
+    assert presence([move], HERE) == (None, move)
+    assert presence([move], THERE) == (move, None)
+
+
+def test_a_leg_may_come_back_and_leave_again():
+    away, back, again = Move(at(1), HERE, THERE), Move(at(2), THERE, HERE), Move(at(3), HERE, THERE)
+    for arrived in permutations([away, back]):
+        assert presence(arrived, HERE) == (back, None)
+        assert presence(arrived, THERE) == (away, back)
+    for arrived in permutations([away, back, again]):
+        assert presence(arrived, HERE) == (back, again)
+        assert presence(arrived, THERE) == (again, None)
+
+
+def test_moves_of_one_moment_are_settled_by_the_larger_name_of_where_they_went():
+    moves = [Move(at(1), HERE, THERE), Move(at(1), THERE, HERE)]
+    assert HERE < THERE
+    for arrived in permutations(moves):
+        assert not here(arrived, HERE)
+        assert here(arrived, THERE)
+
+
+def test_a_move_to_nowhere_is_a_departure_and_one_from_nowhere_an_arrival():
+    assert not here([Move(at(1), HERE, None)], HERE)
+    assert here([Move(at(1), None, HERE)], HERE)
+
+
+def test_a_move_within_one_conversation_leaves_the_leg_there():
+    assert here([Move(at(1), HERE, HERE)], HERE)
+
+
+@pytest.mark.parametrize("name", ["CON-\ud800", "CON-\x00", "CON-é"])
+def test_names_are_opaque(name):
+    assert here([Move(at(1), HERE, name), Move(at(1), name, HERE)], name) != here(
+        [Move(at(1), HERE, name), Move(at(1), name, HERE)], HERE
+    )
+
+
+NAMES = [HERE, THERE, YONDER, "CON-beyond"]
+JOURNEYS = st.lists(st.sampled_from(NAMES), min_size=2, max_size=8).map(
+    lambda way: [name for name, before in zip(way, [None, *way], strict=False) if name != before]
+)
+
+
+@given(JOURNEYS, st.randoms())
+def test_a_leg_is_in_exactly_one_of_the_conversations_of_its_moves(way, chance):
+    moves = [Move(at(seconds), left, joined) for seconds, (left, joined) in enumerate(pairwise(way))]
+    chance.shuffle(moves)
+    assert [name for name in set(way) if here(moves, name)] == way[-1:]
+
+
+@given(JOURNEYS.filter(lambda way: len(way) > 1), st.randoms())
+def test_so_it_is_when_it_came_straight_back_at_the_same_moment(way, chance):
+    moves = [Move(at(seconds), left, joined) for seconds, (left, joined) in enumerate(pairwise(way))]
+    moves.append(Move(moves[-1].at, moves[-1].joined, moves[-1].left))
+    chance.shuffle(moves)
+    assert [name for name in set(way) if here(moves, name)] == [max(way[-2:])]
+
+
+def test_through_whatever_conversations_it_went_in_one_moment_it_is_never_in_none():
+    for way in product(NAMES, repeat=5):
+        moves = [Move(at(1), left, joined) for left, joined in pairwise(way) if left != joined]
+        assert any(here(moves, name) for name in way), way

@@ -1,0 +1,97 @@
+"""Where a leg stands, for every set of statuses that can have been seen of it."""
+
+from itertools import combinations
+
+import pytest
+
+from app.domain.standing import (
+    ALL,
+    ANSWERED,
+    BILLED,
+    BITS,
+    COMPLETED,
+    FAILURES,
+    FINAL,
+    OUTCOMES,
+    RINGING,
+    STARTED,
+    STATES,
+    TABLE,
+    comes_after,
+    stand,
+)
+
+EVERY = range(ALL + 1)
+
+
+def test_the_table_for_the_scripts_says_what_the_rules_say():
+    assert len(TABLE) == 2 * len(EVERY)
+    for bits in EVERY:
+        state, outcome = TABLE[2 * bits : 2 * bits + 2]
+        told = stand(bits)
+        assert (STATES[int(state)], None if outcome == "-" else OUTCOMES[int(outcome)]) == told
+
+
+@pytest.mark.parametrize(
+    ("seen", "state"),
+    [
+        (0, "started"),
+        (STARTED, "started"),
+        (RINGING, "ringing"),
+        (STARTED | RINGING, "ringing"),
+        (ANSWERED, "answered"),
+        (STARTED | RINGING | ANSWERED, "answered"),
+        (COMPLETED, "completed"),
+        (COMPLETED | RINGING, "completed"),
+        *((BITS[failure], "completed") for failure in FAILURES),
+        *((BITS[failure] | ANSWERED, "completed") for failure in FAILURES),
+    ],
+)
+def test_the_state_is_the_furthest_that_was_seen(seen, state):
+    assert stand(seen).state == state
+
+
+def test_a_leg_has_an_outcome_once_it_is_over_and_not_before():
+    assert all((stand(bits).outcome is not None) == bool(bits & FINAL) for bits in EVERY)
+
+
+def test_more_statuses_never_lead_back():
+    for bits in EVERY:
+        for more in BITS.values():
+            assert STATES.index(stand(bits | more).state) >= STATES.index(stand(bits).state)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_gives_its_name_whatever_else_was_seen(failure):
+    assert stand(BITS[failure]).outcome == failure
+    assert stand(BITS[failure] | COMPLETED).outcome == failure
+    assert stand(BITS[failure] | COMPLETED | ANSWERED | BILLED).outcome == failure
+
+
+@pytest.mark.parametrize("pair", list(combinations(FAILURES, 2)))
+def test_of_two_failures_the_more_telling_gives_its_name(pair):
+    assert stand(BITS[pair[0]] | BITS[pair[1]] | COMPLETED).outcome == pair[0]
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome"),
+    [
+        (COMPLETED, "unanswered"),
+        (COMPLETED | STARTED | RINGING, "unanswered"),
+        (COMPLETED | ANSWERED, "answered"),
+        (COMPLETED | BILLED, "answered"),
+    ],
+)
+def test_a_leg_that_did_not_fail_was_answered_if_an_answer_or_a_duration_was_seen(seen, outcome):
+    assert stand(seen).outcome == outcome
+
+
+def test_out_of_order_is_what_comes_when_a_later_status_is_there():
+    assert comes_after("started") & RINGING
+    assert comes_after("ringing") & ANSWERED
+    assert comes_after("answered") & COMPLETED
+    assert not comes_after("answered") & (STARTED | RINGING | ANSWERED)
+    assert comes_after("completed") == comes_after("never heard of") == 0
+    for failure in FAILURES:
+        assert comes_after(failure) == COMPLETED, "completed ends also a leg that failed"
+        assert comes_after("ringing") & BITS[failure]

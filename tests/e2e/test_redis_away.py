@@ -1,0 +1,228 @@
+"""Redis hangs, is gone, is full, only reads, is still loading: callers are answered, nobody waits, and it passes.
+
+No request may take longer than a second: Vonage gives up on an answer after five, and has a caller in the line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.e2e.conftest import Serve
+from tests.engines import Node, start_cluster, wait_until
+from tests.serving import OPERATOR, Reply, Server
+
+CALLER = {"from": "441234567890", "to": "442038297050"}
+AS_OPERATOR = {"Authorization": f"Bearer {OPERATOR}"}
+LONGEST = 1.0  # seconds
+CONVERSATIONS = 16 * 3  # of as good as every partition there are some
+
+
+class Trouble(NamedTuple):
+    """What happens to Redis, and how it passes. *reading*: whether what is there can still be read."""
+
+    begin: Callable[[Node], Any]
+    end: Callable[[Node], Any]
+    reading: bool = False
+
+
+def _freeze(node: Node) -> None:
+    node.freeze()
+
+
+def _load(node: Node) -> None:
+    """Start it anew with so much to load, so slowly, that it is at it for the whole test."""
+    with node.client.pipeline() as pipe:
+        for number in range(3000):
+            pipe.set(f"heavy:{number}", number)
+        pipe.execute()
+    node.client.save()
+    node.kill()
+    node.start("--key-load-delay", "5000", "--loading-process-events-interval-bytes", "1024")
+    wait_until((node.folder / "socket").exists, "it listens")
+
+
+def _loaded(node: Node) -> None:
+    node.kill()
+    (node.folder / "dump.rdb").unlink()
+    node.start()
+
+
+def _replica_of_nobody(node: Node) -> None:
+    node.client.execute_command("REPLICAOF", "127.0.0.1", "1")
+
+
+def _shut_off_replica(node: Node) -> None:
+    node.client.config_set("replica-serve-stale-data", "no")
+    _replica_of_nobody(node)
+
+
+def _primary(node: Node) -> None:
+    node.client.execute_command("REPLICAOF", "NO", "ONE")
+
+
+TROUBLES = {
+    "frozen": Trouble(_freeze, Node.thaw),
+    "gone": Trouble(Node.kill, Node.start),
+    "loading": Trouble(_load, _loaded),
+    "read-only": Trouble(_replica_of_nobody, _primary, reading=True),
+    "replica without a primary": Trouble(_shut_off_replica, _primary),
+    "out of memory": Trouble(
+        lambda node: node.client.config_set("maxmemory", 1),
+        lambda node: node.client.config_set("maxmemory", 0),
+        reading=True,
+    ),
+}
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    node = Node()
+    try:
+        node.start()
+        node.ready()
+        yield node
+    finally:
+        node.remove()
+
+
+class Vonage:
+    """Whoever asks the server, and looks at the clock."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.slowest = 0.0
+
+    def ask(self, method: str, path: str, body: Any = None) -> Reply:
+        text = None if body is None else json.dumps(body).encode()
+        reply = self.server.ask(method, path, text, **AS_OPERATOR)
+        self.slowest = max(self.slowest, reply.seconds)
+        return reply
+
+    def at_once(self, many: int, method: str, path: str, body: Any = None) -> list[Reply]:
+        """The same from many connections."""
+
+        with ThreadPoolExecutor(many) as pool:
+            return list(pool.map(lambda _: self.ask(method, path, body), range(many)))
+
+
+def event(conversation: str, status: str = "ringing", **more: Any) -> dict[str, Any]:
+    return CALLER | {"conversation_uuid": conversation, "uuid": f"leg of {conversation}", "status": status} | more
+
+
+def assert_sent_again(reply: Reply) -> None:
+    """The reply says: our fault, try again in a moment."""
+    assert reply.status == 503, reply
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert int(reply.headers["Retry-After"]) >= 1
+    assert reply.json["status"] == 503
+
+
+def assert_answered(reply: Reply) -> None:
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/json")
+    assert [action["action"] for action in reply.json] == ["talk", "connect"]
+
+
+def assert_serves(vonage: Vonage, conversation: str) -> None:
+    """All works, through every one of the workers."""
+    for reply in vonage.at_once(8, "POST", "/voice/event", event(conversation)):
+        assert (reply.status, reply.body) == (200, b"")
+    assert vonage.ask("GET", f"/api/v1/conversations/{conversation}").json["legs"][0]["state"] == "ringing"
+    assert vonage.ask("GET", "/status").status == 200
+    assert vonage.ask("GET", "/readyz").json == {"degraded": []}
+
+
+def assert_does_without(vonage: Vonage, *, reading: bool) -> None:
+    """What is asked while Redis is away, one by one and all at once."""
+    for times in (1, 6):
+        for reply in vonage.at_once(times, "POST", "/voice/event", event("CON-away")):
+            assert_sent_again(reply)
+            assert reply.json["part"] == "redis"
+        for path in ("/voice/answer", "/voice/fallback"):
+            for reply in vonage.at_once(times, "POST", path, CALLER | {"conversation_uuid": "CON-away", "uuid": "leg"}):
+                assert_answered(reply)
+        for reply in vonage.at_once(times, "GET", "/readyz"):
+            assert_sent_again(reply)
+            assert reply.json["degraded"] == ["redis"]
+        for path in ("/status", "/api/v1/conversations", "/api/v1/conversations/CON-x", "/api/v1/legs/x", "/"):
+            for reply in vonage.at_once(times, "GET", path):
+                assert reply.status in ((200, 302, 404) if reading or path == "/" else (503,)), (path, reply)
+                if reply.status == 503:
+                    assert reply.headers["Content-Type"] == "application/problem+json"
+        for reply in vonage.at_once(times, "GET", "/healthz"):
+            assert reply.status == 200
+    moved = {"type": "transfer", "conversation_uuid_from": "CON-a", "conversation_uuid_to": "CON-b", "uuid": "leg"}
+    fallback = event("CON-away", original_request={"type": "event"}, reason="Socket timeout.")
+    for body in (moved, fallback, {"status": "homeless"}):
+        assert_sent_again(vonage.ask("POST", "/voice/event", body))
+    if not reading:
+        assert_sent_again(vonage.ask("DELETE", "/api/v1/conversations/CON-x"))
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_with_redis_away_callers_are_answered_and_events_are_sent_again(serve: Serve, node: Node, trouble: str):
+    begin, end, reading = TROUBLES[trouble]
+    server = serve(REDIS_URL=node.url)
+    vonage = Vonage(server)
+    assert_serves(vonage, "CON-before")
+
+    begin(node)
+    assert_does_without(vonage, reading=reading)
+    assert vonage.slowest < LONGEST
+
+    end(node)
+    node.ready()
+    wait_until(lambda: vonage.ask("GET", "/readyz").status == 200, "it is noticed")
+    assert_serves(vonage, "CON-after")
+    # an event that was sent again is kept once; the answers given meanwhile are recorded
+    assert vonage.ask("POST", "/voice/event", event("CON-away")).status == 200
+    wait_until(
+        lambda: len(vonage.ask("GET", "/api/v1/conversations/CON-away").json["answers"]) == 14, "answers are recorded"
+    )
+    kinds = [one["kind"] for one in vonage.ask("GET", "/api/v1/conversations/CON-away/events").json["items"]]
+    assert kinds.count("status") == 1
+    assert server.process.poll() is None
+    assert "Traceback" not in server.said
+
+
+def test_started_while_redis_is_away_it_answers_and_works_once_redis_is_there(serve: Serve, tmp_path: Path):
+    node = Node()
+    try:
+        vonage = Vonage(serve(REDIS_URL=node.url))
+        assert_does_without(vonage, reading=False)
+        assert vonage.slowest < LONGEST
+        node.start()
+        node.ready()
+        wait_until(lambda: vonage.ask("GET", "/readyz").status == 200, "it is noticed")
+        assert_serves(vonage, "CON-after")
+    finally:
+        node.remove()
+
+
+def test_one_node_of_a_cluster_away_costs_its_own_conversations_only(serve: Serve):
+    """The others go on; whatever concerns all of them says which part is away; afterwards all is well again."""
+    with start_cluster() as cluster:
+        vonage = Vonage(serve(REDIS_URL=cluster.address.url, REDIS_CLUSTER="on"))
+        names = [f"CON-{number}" for number in range(CONVERSATIONS)]
+        assert_serves(vonage, "CON-before")
+        cluster.nodes[2].freeze()
+        replies = {name: vonage.ask("POST", "/voice/event", event(name)) for name in names}
+        cluster.nodes[2].thaw()
+        assert vonage.slowest < LONGEST
+        kept = [reply for reply in replies.values() if reply.status == 200]
+        for reply in replies.values():
+            if reply.status != 200:
+                assert_sent_again(reply)
+        assert len(kept) >= CONVERSATIONS // 2
+        assert len(kept) < CONVERSATIONS
+        wait_until(lambda: vonage.ask("GET", "/readyz").status == 200, "it is noticed")
+        for name in names:
+            assert vonage.ask("POST", "/voice/event", event(name)).status == 200
+        listed = vonage.ask("GET", "/api/v1/conversations?limit=500").json["items"]
+        assert {one["conversation_uuid"] for one in listed} == {*names, "CON-before"}
+        assert all(one["legs"][0]["state"] == "ringing" for one in listed)

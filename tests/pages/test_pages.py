@@ -1,0 +1,329 @@
+"""The pages for people: who gets in, what they see, and that nothing anybody sent becomes a part of the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.api.asking import LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
+from tests.engines import Engine
+from tests.generated import BASE, iso
+
+FORGED = ("", "nobody-of-the-board", VIEWER[:-1], f"viewer:{VIEWER}", f"{VIEWER},{OPERATOR}", "Zoë", "\x00", "x" * 5000)
+
+
+@pytest.fixture
+def open_site(valkey: Engine) -> Iterator[Callable[..., Site]]:
+    """Opens apps with settings of their own on an empty store."""
+    valkey.flush()
+    opened: list[Site] = []
+
+    def open_one(**settings: Any) -> Site:
+        opened.append(Site(valkey.address.url, **settings))
+        return opened[-1]
+
+    yield open_one
+    for site in opened:
+        site.close()
+
+
+@pytest.fixture
+def site(open_site: Callable[..., Site]) -> Site:
+    """An app as `make run` starts it."""
+    return open_site()
+
+
+@pytest.fixture
+def production(open_site: Callable[..., Site]) -> Site:
+    """An app as a platform runs it."""
+    return open_site(
+        app_env="production", public_url="https://calls.example.com", signature_secrets=(("a1b2c3d4", "s" * 32),)
+    )
+
+
+def logged_in(site: Site, token: str = VIEWER) -> FlaskClient:
+    """A browser that has logged in."""
+    browser = site.browser()
+    assert browser.post("/login", data={"token": token}).status_code == 302
+    return browser
+
+
+def cookie_of(answer: Any) -> dict[str, str | bool]:
+    """The cookie that *answer* sets: its attributes by name, in lower case; empty if it sets none."""
+    (text,) = answer.headers.getlist("Set-Cookie") or [""]
+    pairs = (part.strip().partition("=") for part in text.split(";") if part.strip())
+    return {name.lower(): value if sign else True for name, sign, value in pairs}
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it: its elements, their attributes, and the text between them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def values(self, tag: str, attribute: str) -> list[str]:
+        """The values of *attribute* in all elements *tag*."""
+        return [attributes[attribute] or "" for name, attributes in self.elements if name == tag and attribute in attributes]
+
+
+# -- getting in -------------------------------------------------------------------------------------------------------
+
+
+def test_the_board_asks_to_log_in_first(site: Site) -> None:
+    for browser in (site.browser(), logged_in(site)):
+        browser.post("/logout")
+        answer = browser.get("/")
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
+        assert "Latest" not in answer.text
+    page = Page(site.browser().get("/login").text)
+    assert page.values("form", "action") == ["/login"]
+    assert page.values("input", "type") == ["password"]
+
+
+@pytest.mark.parametrize("token", [VIEWER, OPERATOR, f"  {VIEWER}\n"])
+def test_a_token_is_taken_once_and_a_cookie_stands_for_it(site: Site, token: str) -> None:
+    browser = site.browser()
+    answer = browser.post("/login", data={"token": token})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+    cookie = cookie_of(answer)
+    assert token.strip() not in str(cookie["switchhook"])
+    assert "Latest calls" in browser.get("/").text
+
+
+@pytest.mark.parametrize("token", FORGED)
+def test_no_other_token_is_taken(site: Site, token: str) -> None:
+    browser = site.browser()
+    answer = browser.post("/login", data={"token": token})
+    assert answer.status_code == 401
+    assert cookie_of(answer) == {}
+    assert "No such token" in answer.text
+    assert not token or token not in answer.text, "what was typed is not shown again"
+    assert browser.get("/").status_code == 302
+
+
+def test_a_login_without_a_token_is_a_wrong_one(site: Site) -> None:
+    for sent in ({}, {"data": {"Token": VIEWER}}, {"json": {"token": VIEWER}}, {"query_string": {"token": VIEWER}}):
+        answer = site.browser().post("/login", **sent)  # type: ignore[arg-type]
+        assert answer.status_code == 401
+        assert cookie_of(answer) == {}
+
+
+def test_a_wrong_try_does_not_end_a_session(site: Site) -> None:
+    browser = logged_in(site)
+    assert browser.post("/login", data={"token": "wrong"}).status_code == 401
+    assert browser.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("where", ["cross-site", "same-site", "Cross-Site", "elsewhere", ""])
+def test_another_sites_form_logs_nobody_in(site: Site, where: str) -> None:
+    """Logged in as somebody else without knowing it, one would read another's calls as one's own."""
+    answer = site.browser().post("/login", data={"token": VIEWER}, headers={"Sec-Fetch-Site": where})
+    is_problem(answer, 403)
+    assert cookie_of(answer) == {}
+
+
+@pytest.mark.parametrize("where", ["same-origin", "none", None])
+def test_the_own_form_does_and_so_does_a_browser_that_does_not_say(site: Site, where: str | None) -> None:
+    headers = {} if where is None else {"Sec-Fetch-Site": where}
+    assert site.browser().post("/login", data={"token": VIEWER}, headers=headers).status_code == 302
+
+
+def test_logging_out_ends_it(site: Site) -> None:
+    browser = logged_in(site)
+    answer = browser.post("/logout")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
+    assert browser.get("/").status_code == 302
+    assert browser.get("/status").status_code == 401
+    for method in ("GET", "HEAD"):
+        is_a_problem = browser.open("/logout", method=method)
+        assert is_a_problem.status_code == 405, "a link or an image must not log anybody out"
+
+
+def test_in_development_a_token_in_the_address_becomes_a_cookie_at_once(site: Site) -> None:
+    """The line that `make run` prints can be clicked; the address bar and the history do not keep the token."""
+    browser = site.browser()
+    answer = browser.get(f"/?token={OPERATOR}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+    assert OPERATOR not in answer.text
+    assert browser.get("/").status_code == 200
+    assert OPERATOR not in browser.get("/").text
+
+
+def test_a_wrong_token_in_the_address_leads_to_the_login(site: Site) -> None:
+    for token in FORGED[:3]:
+        answer = site.browser().get("/", query_string={"token": token})
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
+        assert cookie_of(answer) == {}
+
+
+def test_in_production_a_token_in_the_address_is_worth_nothing(production: Site) -> None:
+    """Addresses end up in logs, histories and Referer headers."""
+    browser = production.browser()
+    answer = browser.get(f"/?token={OPERATOR}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
+    assert cookie_of(answer) == {}
+    assert browser.get("/").status_code == 302
+    inside = logged_in(production)
+    assert inside.get(f"/?token={OPERATOR}").headers["Location"] == "/login", "also for whoever is in already"
+
+
+@pytest.mark.parametrize("path", ["/login", "/docs", "/status", LIST, "/healthz"])
+def test_a_token_in_any_other_address_is_worth_nothing(site: Site, path: str) -> None:
+    browser = site.browser()
+    answer = browser.get(f"{path}?token={OPERATOR}")
+    assert cookie_of(answer) == {}
+    assert browser.get("/").status_code == 302
+
+
+def test_the_cookie_is_for_this_site_and_no_script(open_site: Callable[..., Site], production: Site) -> None:
+    plain = cookie_of(open_site(public_url="http://calls.example.com").browser().post("/login", data={"token": VIEWER}))
+    behind_tls = cookie_of(production.browser().post("/login", data={"token": VIEWER}))
+    for cookie in (plain, behind_tls):
+        assert cookie["httponly"] is True
+        assert cookie["samesite"] == "Lax"
+        assert cookie["path"] == "/"
+        assert "domain" not in cookie
+    assert "secure" not in plain
+    assert behind_tls["secure"] is True
+
+
+def test_who_is_not_logged_in_gets_no_cookie(site: Site) -> None:
+    for path in ("/", "/login", "/docs", "/status", "/healthz", "/nowhere"):
+        assert cookie_of(site.browser().get(path)) == {}
+    assert cookie_of(site.browser().post("/logout")) == {}
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/docs"])
+def test_a_page_comes_from_nowhere_but_here_and_is_kept_by_no_cache(site: Site, path: str) -> None:
+    answer = logged_in(site).get(path)
+    assert answer.status_code == 200
+    assert answer.content_type == "text/html; charset=utf-8"
+    policy = answer.headers["Content-Security-Policy"]
+    for rule in ("default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"):
+        assert rule in policy
+    assert "script-src" not in policy, "none at all"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    page = Page(answer.text)
+    assert not [tag for tag, attributes in page.elements if tag in ("script", "link", "img", "iframe") or "src" in attributes]
+    assert all(urlsplit(target).netloc == "" for target in page.values("a", "href"))
+
+
+# -- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_board_says_what_to_do(site: Site) -> None:
+    assert "flask replay tests/samples/phone-to-app.events.jsonl" in logged_in(site).get("/").text
+
+
+def test_the_board_shows_calls_as_they_are(site: Site) -> None:
+    for line in SAMPLE.read_bytes().splitlines():
+        site.hear(line)
+    now = datetime.now(UTC)
+    site.tell(status("ringing", "CON-live", from_="Bob", to="Carol"), received=now)
+    site.tell({"conversation_uuid": "CON-live", "reason": "Syntax error in NCCO."}, received=now)
+    site.tell(status("answered", "CON-silent", "s", from_="Dave"), received=now - timedelta(hours=5))
+    site.tell({"conversation_uuid": "CON-bare", "payload": {}}, received=now)
+    move = {"type": "transfer", "conversation_uuid_from": "CON-a", "conversation_uuid_to": "CON-b", "uuid": "moved"}
+    site.tell(status("answered", "CON-a", "moved", from_="Erin"), move | {"timestamp": iso(BASE)}, received=now)
+    long = status("completed", "CON-long", from_="Frank", timestamp=iso(BASE + timedelta(minutes=66, seconds=40)))
+    site.tell(status("started", "CON-long", timestamp=iso(BASE)), long, received=now)
+    page = Page(logged_in(site, OPERATOR).get("/").text)
+    text = " ".join(" ".join(page.text).split())
+    for seen in (
+        *("441234567890 → 442038297050 answered", "441234567890 → Alice answered", "12.0 s", "0.00144000 EUR"),
+        *("Bob → Carol ringing", "Syntax error in NCCO.", "Dave → unknown answered", "presumed ended"),
+        *("no leg known yet", "Erin → unknown answered , moved on", "66 min 40 s"),
+    ):
+        assert seen in text
+    links = page.values("a", "href")
+    assert f"{LIST}/CON-8f5a100c-fbce-4218-8d4b-16341335bcd6" in links
+    browser = logged_in(site)
+    assert {browser.get(link).status_code for link in links} == {200}, "every link leads somewhere"
+
+
+def test_the_figures_are_those_of_the_status(site: Site) -> None:
+    for number in range(3):
+        site.hear(status("answered", f"CON-{number}"))
+    site.hear(status("ringing", "CON-9"))
+    page = Page(logged_in(site).get("/").text)
+    text = " ".join(" ".join(page.text).split())
+    told = site.read("/status")
+    assert f"conversations live {told['conversations']['live']}" in text
+    for state, count in told["legs"].items():
+        assert f"legs {state} {count}" in text
+    assert f"webhooks received {told['webhooks']['received']}" in text
+
+
+def test_the_board_shows_the_latest_fifty(site: Site) -> None:
+    for number in range(60):
+        site.tell(status("ringing", f"CON-{number}"), received=BASE + timedelta(seconds=number))
+    links = Page(logged_in(site).get("/").text).values("a", "href")
+    shown = [link.rpartition("/")[2] for link in links if link.startswith(LIST) and not link.endswith("/events")]
+    assert shown == [f"CON-{number}" for number in range(59, 9, -1)]
+
+
+NAMES = [
+    *("<script>alert(1)</script>", "</td><img src=x onerror=alert(1)>", "\"'><svg onload=alert(1)>", "' onclick='x"),
+    *("{{ 7 * 7 }}", "{% raw %}", "&lt;b&gt;", "<!--", "]]>", "</style><script>", "javascript:alert(1)", "\x00", "a\nb"),
+    *("\u202egnp.exe", "\u2028", "Zoë 李 ☎️", "<b", "`", "${1}", "\ud800", "half \udc00 a pair"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_anybody_sent_is_text_and_nothing_else(site: Site, name: str) -> None:
+    """A caller may have any name, an id any letters: on the page they are read, never run."""
+    site.tell(status("ringing", "CON-plain", "plain", from_="Bob", to="Carol"))
+    site.tell({"conversation_uuid": "CON-plain", "reason": "plain"})
+    plain = Page(logged_in(site).get("/").text)
+    site.ask("DELETE", f"{LIST}/CON-plain", token=OPERATOR)
+
+    site.tell(status("ringing", f"CON-{name}", name, from_=f"{name}x", to=f"{name}y"))
+    site.tell({"conversation_uuid": f"CON-{name}", "reason": f"{name}z"})
+    answer = logged_in(site).get("/")
+    assert answer.status_code == 200
+    page = Page(answer.text)
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements], "no element more, and none less"
+    assert [set(attributes) for _, attributes in page.elements] == [set(attributes) for _, attributes in plain.elements]
+    shown = "".join(page.text)
+    for end in "xyz":
+        assert f"{name}{end}".strip().encode(errors="replace").decode().replace("\x00", "\ufffd") in shown.replace("\x00", "\ufffd")
+    link = next(link for link in page.values("a", "href") if link.startswith(LIST))
+    assert unquote(link.rpartition("/")[2], errors="surrogatepass") == f"CON-{name}"
+    assert re.fullmatch(r"[\w/.~%-]+", link, re.ASCII), "nothing in it needs a browser's good will"
+    if not re.search("[\ud800-\udfff]", name):  # no address can be told from another's with half a pair in it
+        assert logged_in(site).get(link).json["conversation_uuid"] == f"CON-{name}"  # type: ignore[index]
+
+
+def test_a_viewers_board_shows_no_whole_number_and_an_operators_does(site: Site) -> None:
+    site.tell(status("ringing", "CON-1", from_="447700900123", to="sip:442079460000@example.com"))
+    assert "********0123" in logged_in(site).get("/").text
+    assert "447700900123" not in logged_in(site).get("/").text
+    assert "442079460000" not in logged_in(site).get("/").text
+    assert "447700900123" in logged_in(site, OPERATOR).get("/").text
+
+
+def test_a_bearer_token_does_not_change_whose_board_it_is(site: Site) -> None:
+    """The page is for the cookie; a header beside it never shows more than the cookie may see."""
+    site.tell(status("ringing", "CON-1", from_="447700900123"))
+    assert site.get("/", token=OPERATOR).status_code == 302
+    browser = logged_in(site, OPERATOR)
+    assert "447700900123" not in browser.get("/", headers={"Authorization": f"Bearer {VIEWER}"}).text
+    assert "447700900123" not in browser.get("/", headers={"Authorization": "Basic eDp5"}).text

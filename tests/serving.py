@@ -1,0 +1,148 @@
+"""The real server for the tests: gunicorn by config/gunicorn.py, in a process group of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.engines import free_ports, wait_until
+
+ROOT = Path(__file__).resolve().parents[1]
+GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app")
+OPERATOR = "operators-token-of-32-characters-x"
+SECONDS = 10.0  # that a test waits for an answer
+
+
+class Reply(NamedTuple):
+    """What came back, and after how many seconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+
+    @property
+    def json(self) -> Any:
+        """The body, read."""
+        return json.loads(self.body)
+
+
+class Client:
+    """One connection, kept open as a router keeps it; opened again where the server has closed it."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
+        """Send one request; `Content_Type=...` is a header."""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        begun = time.monotonic()
+        self._connection.request(method, path, body, headers)
+        response = self._connection.getresponse()
+        text = response.read()
+        return Reply(response.status, dict(response.getheaders()), text, time.monotonic() - begun)
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """The connection there is now."""
+        return self._connection.sock
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
+
+class Server:
+    """A server with what it writes to its terminal."""
+
+    def __init__(
+        self, folder: Path, *, command: Sequence[str] = GUNICORN, cwd: Path = ROOT, **environ: str | None
+    ) -> None:
+        """Start *command*. *environ* over development settings of its own; None takes a variable away."""
+        self.port = int(environ.get("PORT") or free_ports(1)[0])
+        known: dict[str, str | None] = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "DATA_DIR": str(folder / "var"),
+            "PORT": str(self.port),
+            "ACCESS_TOKENS": f"operator:{OPERATOR}",
+        }
+        self._log = folder / f"log-{time.monotonic_ns()}"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={name: value for name, value in (known | environ).items() if value is not None},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        """All that it wrote."""
+        return self._log.read_text(errors="replace")
+
+    def client(self) -> Client:
+        """A connection of one's own."""
+        return Client(self.port)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
+        """One request on a connection of its own."""
+        with contextlib.closing(self.client()) as client:
+            return client.ask(method, path, body, **headers)
+
+    def post(self, path: str, body: Any) -> Reply:
+        """Post an object."""
+        return self.ask("POST", path, json.dumps(body).encode())
+
+    def api(self, path: str) -> Reply:
+        """Ask as an operator."""
+        return self.ask("GET", path, Authorization=f"Bearer {OPERATOR}")
+
+    def answers(self) -> bool:
+        """Whether it is up."""
+        assert self.process.poll() is None, self.said
+        with contextlib.suppress(OSError, HTTPException):
+            return self.ask("GET", "/healthz").status == 200
+        return False
+
+    def ready(self) -> Server:
+        """Itself, once it answers."""
+        wait_until(self.answers, "the server answers", 20)
+        return self
+
+    def group(self, number: int) -> None:
+        """Send a signal to all of its processes, as a terminal does."""
+        os.killpg(self.process.pid, number)
+
+    def ended(self, seconds: float = 15) -> int:
+        """Its exit status, once all of its processes are gone."""
+        status = self.process.wait(seconds)
+        wait_until(self.gone, "all processes are gone", seconds)
+        return status
+
+    def gone(self) -> bool:
+        """Whether no process of its group is left."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def kill(self) -> None:
+        """End it at once, wherever it is."""
+        with contextlib.suppress(ProcessLookupError):
+            self.group(signal.SIGKILL)
+        self.process.wait(SECONDS)

@@ -1,0 +1,37 @@
+"""A store on every kind of engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.store.store import Store
+from tests.engines import Engine
+from tests.generated import read_record
+
+RETENTION = timedelta(days=7)
+
+
+@pytest.fixture
+def open_store() -> Iterator[Callable[..., Store]]:
+    """Opens stores on an engine, as so many workers would; all are closed in the end."""
+    opened: list[Store] = []
+
+    def open_one(engine: Engine, **options: Any) -> Store:
+        store = Store(engine.address, read=read_record, **{"retention": RETENTION, **options})
+        opened.append(store)
+        store.open()
+        return store
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(engine: Engine, open_store: Callable[..., Store]) -> Store:
+    """An empty store."""
+    return open_store(engine)

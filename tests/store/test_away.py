@@ -1,0 +1,344 @@
+"""When Redis is slow, gone, full or not ready: a clear word within a second, and all is well once it is back."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from app.store.errors import StoreUnavailable
+from app.store.link import Command, Link
+from app.store.pages import Filter
+from app.store.records import EVENT, Record
+from app.store.store import Store
+from app.store.writer import Writer
+from tests import engines
+from tests.domain.telling import HERE, answer, status
+from tests.engines import Engine, Node, wait_until
+from tests.generated import BASE, Webhook, read_record, several, webhooks_of
+from tests.store.bounds import within_a_second
+from tests.store.truth import NOW, Truth, assert_tells_the_truth, post
+
+PROGRAMS = [engines.VALKEY, *([engines.REDIS] if engines.REDIS else [])]
+
+
+@pytest.fixture(params=PROGRAMS, ids=engines.SINGLE)
+def own(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine of our own, for it will suffer."""
+    with engines.single(request.param) as engine:
+        yield engine
+
+
+@pytest.fixture
+def store(own: Engine, open_store: Callable[..., Store]) -> Store:
+    """A store that is in use already."""
+    store = open_store(own)
+    assert post(store, event(0))
+    return store
+
+
+def test_a_connection_that_was_cut_while_idle_is_opened_again_and_nobody_notices(store: Store, own: Engine):
+    for number in range(1, 5):
+        own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert post(store, event(number))
+        own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert len(store.records(f"CON-{number}")) == 1
+
+
+def event(number: int) -> Webhook:
+    """One of many."""
+    return webhooks_of(status("ringing", number, where=f"CON-{number}", uuid=f"leg-{number}"), BASE)[0]
+
+
+def writes(store: Store) -> dict[str, Callable[[], object]]:
+    """All that changes something."""
+    return {
+        "record": lambda: post(store, event(1)),
+        "repeat": lambda: post(store, event(0)),
+        "unfile": lambda: store.unfile(b"{}", "no conversation", BASE),
+        "check": store.check,
+        "delete": lambda: store.delete("CON-1"),
+        "open": store.open,
+        "lease": lambda: store.lease(1, "me", 50),
+        "forget_expired": lambda: store.forget_expired(1, NOW),
+    }
+
+
+def reads(store: Store) -> dict[str, Callable[[], object]]:
+    """All that only looks."""
+    return {
+        "records": lambda: store.records("CON-0"),
+        "histories": lambda: store.histories(["CON-0", "CON-1"]),
+        "leg_history": lambda: store.leg_history("leg-0"),
+        "page": lambda: store.page(Filter(), None, 50),
+        "counts": lambda: store.counts(NOW),
+        "minutes": lambda: store.minutes(0, 10),
+        "unfiled": store.unfiled,
+        "used_bytes": store.used_bytes,
+        "oldest_ended": lambda: store.oldest_ended(5),
+    }
+
+
+def assert_away(reason: str, asked: dict[str, Callable[[], object]]) -> None:
+    """Each says why it cannot be, soon."""
+    for name, ask in asked.items():
+        with within_a_second(), pytest.raises(StoreUnavailable) as away:
+            ask()
+        assert away.value.reason == reason, (name, str(away.value))
+        assert str(away.value).startswith("Redis is away (")
+
+
+def assert_well(store: Store) -> None:
+    """Everything works."""
+    assert post(store, event(7))
+    for name, ask in (writes(store) | reads(store)).items():
+        with contextlib.suppress(StopIteration):
+            assert ask() is not StopIteration, name
+
+
+def test_an_engine_that_hangs(store: Store, own: Engine):
+    own.nodes[0].freeze()
+    assert_away("timeout", writes(store) | reads(store))
+    own.nodes[0].thaw()
+    wait_until(lambda: works(store), "it works again")
+    assert_well(store)
+    # What was asked meanwhile may or may not have been done; asked again, it is there once.
+    post(store, event(1))
+    assert len(store.records("CON-1")) == 1
+
+
+def works(store: Store) -> bool:
+    """Whether it takes events now."""
+    try:
+        store.check()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine):
+    own.nodes[0].kill()
+    assert_away("refused", writes(store) | reads(store))
+    own.nodes[0].start()
+    own.nodes[0].ready()
+    assert_well(store)
+
+
+def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[..., Store]):
+    with engines.single() as engine:
+        engine.nodes[0].kill()
+        store = Store(engine.address, read=read_record, retention=timedelta(days=1))
+        assert_away("refused", {"open": store.open, "record": lambda: post(store, event(1))})
+        engine.nodes[0].start()
+        engine.nodes[0].ready()
+        store.open()
+        assert post(store, event(1))
+        store.close()
+
+
+def test_an_engine_that_may_only_be_read(store: Store, own: Engine):
+    """The replica of a primary that is away: reads go on."""
+    own.nodes[0].client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    some = writes(store)
+    assert_away("readonly", {name: some[name] for name in ("record", "unfile", "check", "lease")})
+    assert len(store.records("CON-0")) == 1
+    assert store.counts(BASE).live == 1
+    own.nodes[0].client.execute_command("REPLICAOF", "NO", "ONE")
+    assert_well(store)
+
+
+def test_an_engine_that_is_full(store: Store, own: Engine):
+    own.nodes[0].client.config_set("maxmemory", "1")
+    some = writes(store)
+    assert_away("oom", {name: some[name] for name in ("record", "unfile", "check", "lease")})
+    assert len(store.records("CON-0")) == 1
+    assert store.counts(BASE).counters["received"] == 1, "nothing was done by halves"
+    assert list(store.page(Filter(), None, 9).conversations) == ["CON-0"]
+    own.nodes[0].client.config_set("maxmemory", "0")
+    assert_well(store)
+
+
+def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Callable[..., Store]):
+    store = open_store(own)
+    for number in range(40):
+        post(store, event(number))
+    node = own.nodes[0]
+    node.client.save()
+    node.kill()
+    node.start("--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024")
+    wait_until(lambda: accepts(node), "it listens")
+    assert_away("loading", writes(store) | reads(store))
+    node.kill()
+    node.start()
+    node.ready()
+    assert len(store.records("CON-39")) == 1
+    assert post(store, event(99))
+
+
+def accepts(node: Node) -> bool:
+    """Whether a connection gets any answer."""
+    with contextlib.closing(Link(engines.Address(node.url))) as link:
+        (reply,) = link.exchange([Command(b"", ("PING",))])
+    return type(reply).__name__ == "BusyLoadingError"
+
+
+def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own: Engine):
+    own.nodes[0].kill()
+    given = [answer(number, name=str(number)) for number in range(30)]
+    for kept in given:
+        with within_a_second():
+            store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+    assert store.answers_waiting > 0
+    with within_a_second(), pytest.raises(StoreUnavailable):
+        post(store, event(1))
+    own.nodes[0].start()
+    own.nodes[0].ready()
+    wait_until(lambda: not store.answers_waiting and len(store.records(HERE)) == 30, "they are there")
+    assert [record.body for record in store.records(HERE)] == [kept.event.canonical for kept in given]
+    assert store.answers_lost == 0
+
+
+def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_store: Callable[..., Store]):
+    store = open_store(own)
+    own.nodes[0].freeze()
+    given = [answer(number, name=str(number)) for number in range(3000)]
+    for kept in given:
+        store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+    time.sleep(0.5)  # until the writer has met the first error
+    own.nodes[0].thaw()
+    store.close()
+    assert (store.answers_waiting, store.answers_lost) == (0, 0)
+    with contextlib.closing(open_store(own)) as other:
+        assert len(other.records(HERE)) == 3000
+
+
+def test_what_is_still_waiting_at_the_end_is_counted_as_lost(store: Store, own: Engine, caplog: pytest.LogCaptureFixture):
+    own.nodes[0].kill()
+    for number in range(5):
+        kept = answer(number, name=str(number))
+        store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+    store.close()
+    assert store.answers_lost == 5
+    assert "5" in caplog.text
+
+
+def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("app.store.writer.MOST_WAITING", 10)
+    writer = Writer(own.address, seconds=0.7)
+    own.nodes[0].kill()
+    for _ in range(25):
+        writer.later(Command(b"x", ("INCR", "x")))
+    assert (writer.waiting, writer.lost) == (10, 15)
+    writer.close()
+
+
+def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(own: Engine, open_store: Callable[..., Store]):
+    """Connections cut, scripts forgotten, the engine hanging now and then: who tries again gets his event kept, once."""
+    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(31), 60)]
+    posted = [webhook for call in calls for webhook in call]
+    Random(32).shuffle(posted)
+    stores = [open_store(own) for _ in range(2)]
+    done = threading.Event()
+    new: dict[bytes, int] = {}
+    errors: list[str] = []
+
+    def trouble() -> None:
+        chance = Random(33)
+        while not done.is_set():
+            what = chance.randrange(3)
+            if what == 0:
+                own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            elif what == 1:
+                own.nodes[0].client.script_flush()
+            else:
+                own.nodes[0].freeze()
+                time.sleep(0.45)
+                own.nodes[0].thaw()
+            done.wait(0.05)
+
+    def work(number: int) -> None:
+        for webhook in posted[number::16]:
+            for _ in range(60):
+                try:
+                    with within_a_second():
+                        kept = post(stores[number % 2], webhook)
+                except StoreUnavailable as away:
+                    errors.append(away.reason)
+                else:
+                    new[webhook.event.canonical] = new.get(webhook.event.canonical, 0) + bool(kept)
+                    break
+            else:
+                raise AssertionError("never kept")
+
+    troubled = threading.Thread(target=trouble)
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in (troubled, *workers):
+        thread.start()
+    for thread in workers:
+        thread.join()
+    done.set()
+    troubled.join()
+    assert errors
+    assert len(new) == len({webhook.event.canonical for webhook in posted})
+    truth = Truth(calls)
+    received = stores[0].counts(NOW).counters["received"]
+    assert received >= len(posted)
+    assert_tells_the_truth(stores[0], own, truth, posted=received)
+
+
+def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine):
+    for number in range(1, 6):
+        own.nodes[0].client.script_flush()
+        assert post(store, event(number))
+        own.nodes[0].client.script_flush()
+        assert len(store.page(Filter(), None, 50).items) == number + 1
+    own.nodes[0].client.script_flush()
+    assert store.delete_all([f"CON-{number}" for number in range(6)]) == 6
+
+
+# -- overflow ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_overflow_took_can_be_given_again_with_the_same_result(own: Engine, open_store: Callable[..., Store]):
+    taken: list[Record] = []
+    store = open_store(own, overflow=lambda record: taken.append(record) or True)
+    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(41), 40)]
+    posted = [webhook for call in calls for webhook in call]
+    Random(42).shuffle(posted)
+    third = len(posted) // 3
+    for webhook in posted[:third]:
+        post(store, webhook)
+    own.nodes[0].client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    for webhook in posted[third : 2 * third]:
+        with within_a_second():
+            assert post(store, webhook) is True, "it is kept, if not in Redis"
+    assert len(taken) == third
+    own.nodes[0].client.execute_command("REPLICAOF", "NO", "ONE")
+    for webhook in posted[2 * third :]:
+        post(store, webhook)
+    Random(43).shuffle(taken)
+    for record in taken:
+        store.record_again(record)
+    assert [store.record_again(record) for record in taken] == [False] * len(taken)
+    assert_tells_the_truth(store, own, Truth(calls), posted=len(posted) + len(taken))
+
+
+def test_an_overflow_that_has_no_room_either_says_no(own: Engine, open_store: Callable[..., Store]):
+    store = open_store(own, overflow=lambda record: False)
+    own.nodes[0].kill()
+    assert_away("refused", {"record": lambda: post(store, event(1))})
+
+
+def test_the_overflow_is_not_asked_while_all_is_well(own: Engine, open_store: Callable[..., Store]):
+    def never(record: Record) -> bool:
+        raise AssertionError
+
+    store = open_store(own, overflow=never)
+    assert post(store, event(1)) is True
+    assert post(store, event(1)) is False

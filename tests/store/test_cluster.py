@@ -1,0 +1,246 @@
+"""What a cluster does beside answering: slots that move, nodes that go. Whoever is not concerned notices nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+
+from app.store import keys
+from app.store.errors import StoreUnavailable
+from app.store.pages import Filter
+from app.store.store import Store
+from tests import engines
+from tests.domain.telling import status
+from tests.engines import Engine, Node, wait_until
+from tests.generated import BASE, Webhook, several, webhooks_of
+from tests.store.bounds import within_a_second
+from tests.store.truth import NOW, Truth, assert_tells_the_truth, post
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Engine]:
+    """A cluster of our own: other tests need theirs whole."""
+    with engines.start_cluster() as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(shared: Engine) -> Engine:
+    """It, whole and empty."""
+    for node in shared.nodes:
+        if node.process is None:
+            node.start()
+        node.thaw()
+        node.ready()
+    for node in shared.nodes:
+        wait_until(lambda node=node: sees_all(node, len(shared.nodes)), "the nodes see each other")
+    shared.flush()
+    return shared
+
+
+def sees_all(node: Node, size: int) -> bool:
+    told = node.client.execute_command("CLUSTER INFO")
+    return (
+        told["cluster_state"] == "ok"
+        and told["cluster_slots_ok"] == str(keys.SLOTS)
+        and told["cluster_size"] == str(size)
+    )
+
+
+NAMES: list[list[str]] = [[] for _ in keys.ALL]
+for count in range(10_000):
+    NAMES[keys.partition(f"CON-{count}")].append(f"CON-{count}")
+
+
+def one_of(part: keys.Partition, number: int = 0) -> Webhook:
+    """A webhook whose conversation lies in *part*."""
+    names = (f"CON-{count}" for count in range(10_000))
+    name = NAMES[keys.ALL.index(part)][number]
+    return webhooks_of(status("started", 1, uuid=f"leg of {name}", where=name), BASE)[0]
+
+
+def try_all(store: Store, number: int) -> tuple[set[int], set[int], set[str]]:
+    """Post one event to each partition. Which took it, which did not, and why."""
+    took, refused, why = set(), set(), set()
+    for place, part in enumerate(keys.ALL):
+        try:
+            with within_a_second():
+                assert post(store, one_of(part, number))
+            took.add(place)
+        except StoreUnavailable as away:
+            refused.add(place)
+            why.add(away.reason)
+    return took, refused, why
+
+
+@pytest.mark.parametrize("which", [0, 2], ids=["the node we were told of", "another node"])
+@pytest.mark.parametrize("how", ["kill", "freeze"])
+def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
+    engine: Engine, open_store: Callable[..., Store], which: int, how: str
+):
+    store = open_store(engine)
+    node = engine.nodes[which]
+    its = {place for place, part in enumerate(keys.ALL) if engine.node_of(part) is node}
+    assert len(its) in (5, 6)
+    for number in (0, 1):
+        assert try_all(store, number) == (set(range(keys.PARTITIONS)), set(), set())
+    getattr(node, how)()
+    for number in (2, 3) if how == "kill" else (2,):
+        took, refused, why = try_all(store, number)
+        assert refused == its
+        assert took == set(range(keys.PARTITIONS)) - its
+        assert why == {"refused" if how == "kill" else "timeout"}
+    for place, part in enumerate(keys.ALL[::5]):
+        name = one_of(part).event.conversation
+        assert name is not None
+        with within_a_second():
+            if 5 * place in its:
+                with pytest.raises(StoreUnavailable):
+                    store.histories([name])
+            else:
+                assert store.histories([name])
+    for everything in (store.check, lambda: store.counts(NOW), lambda: store.page(Filter(), None, 10)):
+        with within_a_second(), pytest.raises(StoreUnavailable):
+            everything()
+    # it comes back: the killed one empty
+    if how == "kill":
+        node.start()
+    node.thaw()
+    node.ready()
+    for one in engine.nodes:
+        wait_until(lambda one=one: sees_all(one, 3), "the nodes see each other")
+    wait_until(lambda: try_all(store, 4)[1] == set() or None, "it takes events again")
+    assert try_all(store, 5)[0] == set(range(keys.PARTITIONS))
+    store.check()
+    assert sum(store.counts(NOW).counters.values())
+
+
+def move_slot(engine: Engine, slot: int, target: Node, during: Callable[[], None]) -> None:
+    """Hand *slot* over to *target* as an operator would, key by key; *during* runs after each of them."""
+    source = next(node for node in engine.nodes if node.client.execute_command("CLUSTER COUNTKEYSINSLOT", slot))
+    ids = {node: node.client.execute_command("CLUSTER MYID").decode() for node in engine.nodes}
+    target.client.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[source])
+    source.client.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[target])
+    moving = source.client.execute_command("CLUSTER GETKEYSINSLOT", slot, 100_000)
+    for key in moving:
+        source.client.execute_command("MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+        during()
+    assert not source.client.execute_command("CLUSTER COUNTKEYSINSLOT", slot)
+    for node in (target, source, *engine.nodes):
+        node.client.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[target])
+
+
+def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[..., Store]):
+    """All that was written before, meanwhile, by those who have not heard of it, and after, is there."""
+    stores = [open_store(engine) for _ in range(2)]
+    calls = [call for call in several(Random(5), 60) if all(webhook.event.homes for webhook in call)]
+    posted = [webhook for call in calls for webhook in call]
+    Random(6).shuffle(posted)
+    third = len(posted) // 3
+    for webhook in posted[:third]:
+        post(stores[0], webhook)
+    part = keys.ALL[3]
+    before = engine.node_of(part)
+    target = engine.nodes[2]
+    assert before is not target
+    move_slot(engine, keys.slot(part.tag), target, lambda: None)
+    engine.moved[part.tag] = target
+    try:
+        for place, webhook in enumerate(posted[third:]):
+            post(stores[place % 2], webhook)
+        for store in stores:
+            wait_until(lambda store=store: not store.answers_waiting, "answers are written")
+        assert_tells_the_truth(stores[1], engine, Truth(calls), posted=len(posted))
+    finally:
+        move_slot(engine, keys.slot(part.tag), before, lambda: None)
+        del engine.moved[part.tag]
+
+
+def test_while_a_slot_moves_its_events_are_refused_or_kept_and_never_both(
+    engine: Engine, open_store: Callable[..., Store]
+):
+    """Whoever was refused tries again, and in the end each event is there, once."""
+    store = open_store(engine)
+    part = keys.ALL[3]
+    before, target = engine.node_of(part), engine.nodes[2]
+    first = [one_of(part, number) for number in range(20)]
+    for webhook in first:
+        assert post(store, webhook)
+    again = [
+        w
+        for webhook in first
+        for w in webhooks_of({**status("ringing", 2, uuid=webhook.event.leg, where=webhook.event.conversation)}, BASE)
+    ]
+    waiting, refused = list(again), set()
+
+    def during() -> None:
+        if waiting:
+            webhook = waiting.pop(0)
+            try:
+                with within_a_second():
+                    post(store, webhook)
+            except StoreUnavailable as away:
+                refused.add(away.reason)
+                waiting.append(webhook)
+
+    move_slot(engine, keys.slot(part.tag), target, during)
+    engine.moved[part.tag] = target
+    try:
+        assert refused
+        for webhook in again:
+            post(store, webhook)
+        counts = store.counts(NOW)
+        assert (counts.live + counts.presumed_ended, counts.ended) == (20, 0)
+        assert {name: counts.counters.get(name, 0) for name in ("started", "ringing")} == {"started": 0, "ringing": 20}
+        for webhook in first:
+            assert len(store.records(webhook.event.conversation)) == 2
+    finally:
+        move_slot(engine, keys.slot(part.tag), before, lambda: None)
+        del engine.moved[part.tag]
+
+
+def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(open_store: Callable[..., Store]):
+    with engines.start_cluster() as engine:
+        ports = [node.port for node in engine.nodes]
+        for node in engine.nodes:
+            node.kill()
+        store = Store(engine.address, read=lambda record: None, retention=NOW - BASE)  # type: ignore[arg-type,return-value]
+        for ask in (store.open, store.check, lambda: store.counts(NOW), lambda: store.histories(["CON-1"])):
+            with within_a_second(), pytest.raises(StoreUnavailable) as away:
+                ask()
+            assert away.value.reason in ("cluster", "refused")
+        for node in engine.nodes:
+            node.start()
+        for node in engine.nodes:
+            node.ready()
+            wait_until(lambda node=node: sees_all(node, len(ports)), "the nodes see each other")
+        store.open()
+        store.check()
+        store.close()
+
+
+def test_many_threads_notice_no_more_of_a_node_that_is_gone_than_one(engine: Engine, open_store: Callable[..., Store]):
+    store = open_store(engine)
+    gone = engine.nodes[1]
+    gone.kill()
+    failed: list[str] = []
+
+    def work(number: int) -> None:
+        for count in range(20):
+            part = keys.ALL[(number + count) % keys.PARTITIONS]
+            try:
+                with within_a_second():
+                    post(store, one_of(part, number * 20 + count))
+            except StoreUnavailable:
+                if engine.node_of(part) is not gone:
+                    failed.append(f"partition {keys.ALL.index(part)}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []

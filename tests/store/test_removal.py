@@ -1,0 +1,236 @@
+"""What is to be gone is gone: deleted, forgotten with a number, expired, or to make room."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from random import Random
+from typing import Any
+
+import pytest
+
+from app.store import keys
+from app.store.housekeeping import Housekeeping
+from app.store.pages import Filter
+from app.store.store import Store
+from tests.domain.telling import HERE, THERE, at, status, transfer
+from tests.engines import Engine, wait_until
+from tests.generated import BASE, EVENT, Body, several, webhooks_of
+from tests.store.truth import NOW, PRESUME_ENDED_AFTER, Truth, assert_indexes_tell_the_truth, post
+
+ALICE, BOB, CAROL = "447700900123", "442079460000", "14155550123"
+
+
+def keep(store: Store, *bodies: Body, seconds: float = 0.0) -> None:
+    """Post *bodies*, received *seconds* after the base."""
+    for body in bodies:
+        for webhook in webhooks_of(body, at(seconds)):
+            post(store, webhook)
+
+
+def life(name: str, caller: str = ALICE, called: str = BOB, **more: Any) -> list[Body]:
+    """A call that came and went."""
+    parties: dict[str, Any] = {"from_": caller, "to": called, "where": name, "uuid": f"leg of {name}"}
+    return [status("started", 1, **parties), status("answered", 2, **parties), status("completed", 5, **parties, **more)]
+
+
+def traces(engine: Engine, *words: str, feed: bool = False) -> list[bytes]:
+    """Keys and values in which one of *words* is found."""
+    tags = {part.feed for part in keys.ALL}
+    told = {value for part in keys.ALL for _, fields in engine.ask(part, "XRANGE", part.feed, "-", "+") for value in fields.values()}
+    return [
+        found
+        for found in engine.everything()
+        if any(keys.encode(word) in found for word in words) and (feed or (found not in tags and found not in told))
+    ]
+
+
+def test_of_a_deleted_conversation_nothing_is_left_but_its_name_in_the_feed(store: Store, engine: Engine):
+    """Listeners have to be told that it is gone; the feed forgets the name by and by."""
+    keep(store, *life("CON-kept", CAROL, BOB))
+    kept = Counter(engine.everything())
+    keep(store, *life(HERE, duration="12"), {"dtmf": "1", "uuid": f"leg of {HERE}", "conversation_uuid": HERE})
+    assert traces(engine, HERE)
+    assert store.delete(HERE) is True
+    assert traces(engine, HERE, ALICE) == []
+    assert store.delete(HERE) is False
+    assert store.delete("CON-never") is False
+    assert store.records(HERE) == []
+    assert store.histories([HERE]) == {}
+    assert store.leg_history(f"leg of {HERE}") == {}
+    assert store.page(Filter(number=ALICE), None, 9).conversations == []
+    assert store.page(Filter(), None, 9).conversations == ["CON-kept"]
+    gone = [found for found in kept - Counter(engine.everything()) if not found.isdigit()]
+    assert [found for found in gone if b"-" not in found] == [], "and of the other one nothing is missing"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_deleting_some_leaves_the_others_as_they_are(store: Store, engine: Engine, seed: int):
+    chance = Random(seed)
+    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(chance, 60)]
+    for call in calls:
+        for webhook in call:
+            post(store, webhook)
+    goes, stays = Truth(calls[::2]), Truth(calls[1::2])
+    assert store.delete_all(goes.told) == len(goes.told)
+    assert store.delete_all(goes.told) == 0
+    assert_indexes_tell_the_truth(engine, stays)
+    counts = store.counts(NOW - PRESUME_ENDED_AFTER)
+    assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == stays.legs
+    states = stays.states()
+    assert (counts.live, counts.presumed_ended, counts.ended) == (states["live"], states["presumed_ended"], states["ended"])
+    assert store.delete_all(stays.told) == len(stays.told)
+    left = {key.partition(b"}")[2].partition(b":")[0] for key in engine.keys() - {keys.LAYOUT}}
+    assert left == {b"counts", b"feed", b"minutes"}
+
+
+def test_a_deleted_conversation_may_begin_anew(store: Store, engine: Engine):
+    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(9), 20)]
+    webhooks = [webhook for call in calls for webhook in call]
+    for webhook in webhooks:
+        post(store, webhook)
+    before = Counter(store.counts(NOW).counters)
+    assert store.delete_all(Truth(calls).told)
+    for webhook in webhooks:
+        post(store, webhook)
+    after = store.counts(NOW).counters
+    assert {name: after[name] for name in ("started", "ringing", "answered")} == {
+        name: before[name] for name in ("started", "ringing", "answered")
+    }
+    assert_indexes_tell_the_truth(engine, Truth(calls))
+
+
+def test_a_number_is_forgotten_with_all_its_conversations_and_no_others(store: Store, engine: Engine):
+    mine = [f"CON-mine-{number}" for number in range(130)]
+    for number, name in enumerate(mine):
+        parties = [(ALICE, BOB), (f"+{ALICE}", "Alice"), (CAROL, ALICE)][number % 3]
+        keep(store, *life(name, *parties)[: number % 3 + 1], seconds=number // 7)
+    keep(store, *life("CON-other", CAROL, BOB))
+    store.unfile(b'{"from":"447700900123","status":"ringing"}', "no conversation", BASE)
+    store.unfile(b'{"from":"14155550123","status":"ringing"}', "no conversation", BASE)
+    assert store.forget(ALICE) == len(mine)
+    assert store.forget(ALICE) == 0
+    assert traces(engine, ALICE, "CON-mine") == []
+    assert store.page(Filter(), None, 500).conversations == ["CON-other"]
+    assert store.page(Filter(number=CAROL), None, 500).conversations == ["CON-other"]
+    assert [record.body for _, _, record in store.unfiled()] == [b'{"from":"14155550123","status":"ringing"}']
+
+
+@pytest.mark.parametrize("number", ["0123", "0900123", "900123"])
+def test_forgetting_a_short_number_is_not_forgetting_all_that_end_like_it(store: Store, number: str):
+    keep(store, *life("CON-long", ALICE, BOB), *life("CON-short", number, BOB))
+    assert store.forget(number) == 1
+    assert store.page(Filter(), None, 9).conversations == ["CON-long"]
+
+
+# -- housekeeping -----------------------------------------------------------------------------------------------------
+
+
+def test_what_has_expired_is_taken_out_of_every_index_and_counter(engine: Engine, open_store: Callable[..., Store]):
+    brief = open_store(engine, retention=timedelta(milliseconds=150))
+    long = open_store(engine)
+    now = datetime.now(timezone.utc)
+    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(11), 60)]
+    goes, stays = calls[::2], calls[1::2]
+    for store, some in ((brief, goes), (long, stays)):
+        for webhook in (webhook for call in some for webhook in call):
+            post(store, webhook._replace(received=now - timedelta(days=1)))
+    gone = Truth(goes).told
+    wait_until(lambda: not any(brief.records(name) for name in gone), "they expire")
+    keeper = Housekeeping(brief, max_memory_mb=None)
+    assert keeper.tidy(datetime.now(timezone.utc)) == len(gone)
+    there = Truth([[w._replace(received=now - timedelta(days=1)) for w in call] for call in stays])
+    assert_indexes_tell_the_truth(engine, there)
+    counts = long.counts(NOW)
+    assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == there.legs
+    assert not set(gone) & set(long.page(Filter(), None, 500).conversations)
+    other = Housekeeping(long, max_memory_mb=None)
+    assert other.tidy(datetime.now(timezone.utc)) == 0
+
+
+def test_a_partition_is_tidied_by_one_worker_at_a_time(store: Store):
+    assert store.lease(3, "one", 50)
+    assert not store.lease(3, "another", 50)
+    assert not store.lease(3, "one", 50)
+    assert store.lease(4, "another", 50)
+
+
+def test_old_ones_that_are_still_kept_hide_no_expired_ones_behind_them(store: Store, engine: Engine):
+    """A long-lived call stays in the index, before many that came after it and are gone."""
+    names = [name for name in (f"CON-{number}" for number in range(4000)) if keys.partition(name) == 5][:230]
+    for place, name in enumerate(names):
+        keep(store, *life(name), seconds=place)
+    part = keys.ALL[5]
+    for place, name in enumerate(names):
+        if place % 2:
+            engine.ask(part, "DEL", part.events(keys.encode(name)))
+    assert store.forget_expired(5, NOW) == 0, "nothing is old enough to have expired"
+    assert store.forget_expired(5, NOW + store.retention) == 115
+    assert set(store.page(Filter(), None, 500).conversations) == set(names[::2])
+
+
+def test_when_memory_runs_out_the_oldest_ended_conversations_go_whole(valkey: Engine, open_store: Callable[..., Store]):
+    valkey.flush()
+    store = open_store(valkey)
+    keep(store, status("started", 1, where="CON-live", from_=CAROL), seconds=-9)
+    for number in range(1500):
+        bulk = Random(number).randbytes(4000).hex()
+        keep(store, status("completed", 5, where=f"CON-{number}", uuid=f"leg of CON-{number}", bulk=bulk), seconds=number)
+    used = store.used_bytes()
+    assert abs(used - valkey.nodes[0].client.info("memory")["used_memory"]) < 200_000
+    allowed = used // 1024 // 1024 - 1
+    roomy = Housekeeping(store, max_memory_mb=2 * allowed + 2)
+    assert roomy.tidy(NOW) == 0
+    removed = Housekeeping(store, max_memory_mb=allowed).tidy(NOW)
+    assert 0 < removed < 1500
+    assert store.used_bytes() <= 0.9 * allowed * 1024 * 1024
+    left = []
+    after = None
+    while True:
+        page = store.page(Filter(), after, 500)
+        left += page.conversations
+        if page.next is None:
+            break
+        after = page.next
+    assert left == [f"CON-{number}" for number in range(1499, removed - 1, -1)] + ["CON-live"], "never one that is live"
+    assert traces(valkey, f"CON-{removed - 1}") == []
+
+
+def test_housekeeping_goes_on_by_itself(engine: Engine, open_store: Callable[..., Store]):
+    store = open_store(engine, retention=timedelta(milliseconds=100))
+    for webhook in (w for body in life(HERE) for w in webhooks_of(body, datetime.now(timezone.utc))):
+        post(store, webhook)
+    wait_until(lambda: not store.records(HERE), "it expires")
+    keeper = Housekeeping(store, max_memory_mb=None, every_seconds=0.05)
+    keeper.start()
+    wait_until(lambda: store.page(Filter(), None, 9).conversations == [], "it is forgotten")
+    keeper.stop()
+    keeper._thread.join(5)
+
+
+def test_a_leg_that_moved_is_deleted_with_each_of_its_conversations(store: Store, engine: Engine):
+    """The other conversation goes on telling where its leg came from: that is its own story."""
+    keep(store, status("answered", 1, from_=ALICE), transfer(HERE, THERE, 2))
+    assert store.delete(HERE)
+    assert store.page(Filter(), None, 9).conversations == [THERE]
+    assert traces(engine, ALICE) == []
+    assert store.counts(BASE - timedelta(days=1)).counters["answered"] == 1
+    assert store.delete(THERE)
+    assert traces(engine, HERE, THERE) == []
+
+
+def test_deleting_a_call_and_posting_it_again_adds_up(store: Store, engine: Engine):
+    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(21), 30)]
+    for call in calls:
+        for webhook in call:
+            post(store, webhook)
+    for number, call in enumerate(calls[::3]):
+        for _ in range(2):
+            store.delete_all(Truth([call]).told)
+            for webhook in Random(number).sample(call, len(call)):
+                post(store, webhook)
+    truth = Truth(calls)
+    assert_indexes_tell_the_truth(engine, truth)
+    counts = store.counts(NOW - PRESUME_ENDED_AFTER)
+    assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == truth.legs

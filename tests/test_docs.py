@@ -1,0 +1,61 @@
+"""The README leaves nothing out and promises nothing that is not there."""
+
+import re
+from pathlib import Path
+
+from app import create_app
+from config.settings import SETTINGS, Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+APP = create_app(Settings(secret_key="not looked at here"))
+
+
+def test_every_setting_stands_in_the_readme_as_the_code_has_it() -> None:
+    for setting in SETTINGS:
+        row = f"| `{setting.variable}` | {setting.type} | {setting.default} | {setting.meaning} |"
+        assert row in README, f"README.md lacks: {row}"
+
+
+def test_the_readme_names_no_setting_that_is_not_there() -> None:
+    table = re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)
+    assert sorted(table) == sorted(setting.variable for setting in SETTINGS)
+
+
+def test_every_route_stands_in_the_readme() -> None:
+    for rule in APP.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"<\1>", rule.rule)
+        methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if path.startswith("/voice/"):
+            assert f"`{path}`" in README, path
+        else:
+            for method in methods:
+                assert f"`{method} {path}`" in README, f"README.md lacks `{method} {path}`"
+
+
+def test_the_readme_names_no_route_that_is_not_there() -> None:
+    known = {re.sub(r"<(?:\w+:)?(\w+)>", r"<\1>", rule.rule) for rule in APP.url_map.iter_rules()}
+    named = re.findall(r"`(?:GET|POST|DELETE|PUT) (/\S*?)`", README)
+    assert named
+    assert set(named) <= known
+
+
+def test_every_command_of_flask_stands_in_the_readme_and_the_other_way_round() -> None:
+    own = {name for name in APP.cli.commands if name != "openapi"}  # flask-smorest brings that one
+    assert set(re.findall(r"^\| `flask (\w+)", README, re.MULTILINE)) == own
+    assert set(re.findall(r"\bflask (replay|calls|call|forget)\b", README)) == own
+
+
+def test_every_target_of_make_stands_in_the_readme_and_the_other_way_round() -> None:
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake (run|help|test|bench|lock|clean)\b", README)) == targets
+
+
+def test_links_to_files_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_folders_it_lists_are_there() -> None:
+    for folder in re.findall(r"^(\w+(?:/\w+)*/) ", README, re.MULTILINE):
+        assert (ROOT / folder).is_dir(), folder

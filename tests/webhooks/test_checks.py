@@ -1,0 +1,282 @@
+"""The checks of a webhook, and their order: the status says whose fault it is and what the sender will do about it.
+
+Vonage repeats a request, once, on 429, 503 and 504. https://developer.vonage.com/en/voice/voice-api/webhook-reference
+"""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from app.limits import MOST_BODY
+from tests.engines import wait_until
+from tests.webhooks.conftest import KEY, SECRET, Body, Site, bearer, compact
+
+CONVERSATION = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
+EVENT: Body = {
+    "from": "441234567890",
+    "to": "442038297050",
+    "uuid": "0779a56d002f1c7f47f82ef5fe84ab79",
+    "conversation_uuid": CONVERSATION,
+    "status": "ringing",
+    "timestamp": "2021-03-29T21:20:05.582Z",
+}
+OTHER = EVENT | {"conversation_uuid": "CON-another"}
+FOREIGN_APPLICATION = "bbbbbbbb-bbbb-4ccc-8ddd-0123456789ab"
+ROUTES = ["/voice/event", "/voice/answer", "/voice/fallback"]
+every_route = pytest.mark.parametrize("path", ROUTES)
+
+LARGE = compact(EVENT | {"more": "x" * MOST_BODY})
+BAD = b'{"status": '
+GOOD = compact(EVENT)
+
+UNSIGNED: dict[str, str] = {}
+WRONG = bearer(GOOD, secret="x" * 32)
+
+
+def problem(response: Any) -> Any:
+    """What the answer says is wrong."""
+    assert response.content_type == "application/problem+json"
+    said = json.loads(response.data)
+    assert said["status"] == response.status_code
+    assert said["title"]
+    assert said["detail"], "it says what to do"
+    return said
+
+
+# -- the table --------------------------------------------------------------------------------------------------------
+
+
+@every_route
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (LARGE, UNSIGNED, 413),
+        (LARGE, WRONG, 413),
+        (LARGE, bearer(LARGE), 413),
+        (b"{" * (MOST_BODY + 1), UNSIGNED, 413),
+        (BAD, UNSIGNED, 503),
+        (b"", UNSIGNED, 503),
+        (GOOD, UNSIGNED, 503),
+        (BAD, WRONG, 401),
+        (GOOD, WRONG, 401),
+        (BAD, bearer(BAD), 400),
+        (b"[]", bearer(b"[]"), 400),
+        ('{"a":"é"}'.encode("utf-16"), bearer('{"a":"é"}'.encode("utf-16")), 400),
+        (b"[" * 60_000, bearer(b"[" * 60_000), 400),
+        (GOOD, bearer(GOOD), 200),
+    ],
+)
+def test_the_first_check_that_fails_gives_the_status(site: Site, path, body, headers, status):
+    response = site.post(path, body, headers)
+    assert response.status_code == status
+    assert ("Retry-After" in response.headers) == (status == 503)
+    if status != 200:
+        problem(response)
+
+
+@every_route
+def test_a_body_just_within_the_limit_is_taken_and_one_byte_more_is_not(site: Site, path):
+    blanks = MOST_BODY - len(GOOD)
+    assert site.post(path, GOOD + b" " * blanks).status_code == 200
+    assert "64 KiB" in problem(site.post(path, GOOD + b" " * (blanks + 1)))["detail"]
+
+
+@every_route
+def test_an_unsigned_webhook_is_to_be_sent_again(site: Site, path):
+    """Vonage itself now and then sends one unsigned, and repeats it signed."""
+    response = site.post(path, EVENT, UNSIGNED)
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) >= 1
+    assert problem(response)["fault"] == "missing"
+
+
+@every_route
+@pytest.mark.parametrize(
+    ("claims", "fault"),
+    [
+        ({"secret": "x" * 32}, "signature"),
+        ({"api_key": "ffffffff"}, "api_key"),
+        ({"application_id": FOREIGN_APPLICATION}, "application"),
+        ({"now": time.time() - 301}, "too_old"),
+        ({"now": time.time() + 400}, "too_new"),
+    ],
+)
+def test_a_wrong_token_is_refused_for_good(site: Site, path, claims, fault):
+    response = site.post(path, EVENT, bearer(GOOD, **claims))
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert "Retry-After" not in response.headers
+    assert problem(response)["fault"] == fault
+    wait_until(lambda: site.counted()["refused"] == {fault: 1}, "it is counted")
+
+
+@every_route
+@pytest.mark.parametrize(
+    "header", ["Basic YTpi", "Bearer", "Bearer ", "Bearer a b", "Bearer a.b.c", "x", "Bearer ü", "\t"]
+)
+def test_an_authorization_of_any_other_shape_is_no_crash(site: Site, path, header):
+    assert site.post(path, EVENT, {"Authorization": header}).status_code in (401, 503)
+
+
+def test_nothing_of_what_was_refused_is_kept(site: Site):
+    for path in ROUTES:
+        for body, headers in [(LARGE, bearer(LARGE)), (GOOD, UNSIGNED), (GOOD, WRONG), (BAD, UNSIGNED), (BAD, WRONG)]:
+            site.post(path, body, headers)
+    wait_until(lambda: site.counted()["refused"] == {"missing": 6, "signature": 6}, "all are counted")
+    assert site.store.records(CONVERSATION) == []
+    assert site.unfiled() == []
+    assert site.counted()["received"] == 0
+
+
+@every_route
+@pytest.mark.parametrize("body", [BAD, b"[]", b"[" * 60_000, b'{"a":NaN}', "é".encode("latin-1"), b"\x00"])
+def test_a_bad_body_that_was_signed_is_kept_aside(site: Site, path, body):
+    response = site.post(path, body)
+    assert response.status_code == 400
+    assert problem(response)["title"] == "Bad body"
+    ((why, kept),) = site.unfiled()
+    assert why.startswith("bad body: ")
+    assert kept == body
+    assert site.counted()["unfiled"] == 1
+
+
+def test_a_bad_query_that_was_signed_is_kept_aside(site: Site):
+    response = site.client.get("/voice/event?uuid=%FF", headers=bearer(b"{}"))
+    assert response.status_code == 400
+    ((_, kept),) = site.unfiled()
+    assert kept == b"uuid=%FF"
+
+
+@pytest.mark.parametrize("body", [EVENT | {"status": "ferried"}, {**EVENT, "status": None}, EVENT | {"status": 7}])
+def test_what_was_never_seen_before_is_taken_and_flagged(site: Site, body):
+    assert site.post("/voice/event", body).status_code == 200
+    (event,) = site.events(CONVERSATION)
+    assert event["kind"] == "unknown" or event["flags"] == ["unknown_status"]
+    assert event["raw"] == body
+    assert site.counted()["unknown"] == 1
+
+
+# -- a token vouches for one body -------------------------------------------------------------------------------------
+
+
+def test_the_same_token_with_the_same_body_is_a_repeat(site: Site):
+    token = bearer(GOOD)
+    for _ in range(3):
+        response = site.post("/voice/event", EVENT, token)
+        assert (response.status_code, response.data) == (200, b"")
+    assert len(site.events(CONVERSATION)) == 1
+    assert (site.counted()["received"], site.counted()["repeats"]) == (3, 2)
+    assert [line["outcome"] for line in site.lines()[:3]] == ["kept", "repeat", "repeat"]
+
+
+@pytest.mark.parametrize("body", [compact(OTHER), GOOD + b" ", b"{}", BAD, b"\xef\xbb\xbf" + GOOD, b" "])
+def test_a_token_lifted_from_one_request_does_not_carry_another_body(site: Site, body):
+    response = site.post("/voice/event", body, bearer(GOOD))
+    assert response.status_code == 401
+    assert problem(response)["fault"] == "payload_hash"
+    assert site.store.records("CON-another") == []
+
+
+def test_a_token_lifted_from_one_request_does_not_carry_a_query(start):
+    """A POST without a body would be read from its query."""
+    site = start(app_env="production")
+    response = site.client.post("/voice/event", query_string=OTHER, headers=bearer(GOOD))
+    assert response.status_code == 401
+    strict = start(app_env="production", verify_get_hash=True)
+    assert strict.client.get("/voice/event", query_string=OTHER, headers=bearer(GOOD)).status_code == 401
+    assert site.store.records("CON-another") == []
+
+
+# -- GET --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_get_signed_over_its_query_is_taken_without_a_note(start):
+    for strict in (False, True):
+        site = start(app_env="production", verify_get_hash=strict)
+        assert site.get("/voice/event", EVENT).status_code == 200
+        assert site.events(CONVERSATION)[0]["flags"] == []
+
+
+def test_a_get_whose_hash_is_of_something_else_is_taken_counted_and_noted(site: Site):
+    """Of what Vonage makes the hash of a GET is not documented."""
+    assert site.get("/voice/event", EVENT, bearer(b"something else")).status_code == 200
+    assert site.events(CONVERSATION)[0]["flags"] == ["get_hash_mismatch"]
+    wait_until(lambda: site.counted()["reported"] == {"get_hash_mismatch": 1}, "it is counted")
+    assert "payload hash of a GET webhook" in site.said
+
+
+def test_a_get_whose_hash_is_of_something_else_is_refused_where_that_is_asked_for(start):
+    site = start(app_env="production", verify_get_hash=True)
+    response = site.get("/voice/event", EVENT, bearer(b"something else"))
+    assert (response.status_code, problem(response)["fault"]) == (401, "payload_hash")
+    assert site.store.records(CONVERSATION) == []
+
+
+# -- what the check noted ---------------------------------------------------------------------------------------------
+
+
+def test_a_token_that_names_no_application_is_taken_and_noted(site: Site):
+    assert site.post("/voice/event", EVENT, bearer(GOOD, application_id=None)).status_code == 200
+    assert site.events(CONVERSATION)[0]["flags"] == ["no_application_id"]
+
+
+def test_notes_stand_beside_what_was_odd_about_the_event(site: Site):
+    body = EVENT | {"timestamp": "yesterday"}
+    site.post("/voice/event", body, bearer(compact(body), application_id=None))
+    flags = ["unreadable_timestamp", "no_timestamp", "no_application_id"]
+    assert site.events(CONVERSATION)[0]["flags"] == flags
+
+
+def test_any_secret_of_the_key_is_good_while_secrets_are_rotated(start):
+    site = start(app_env="production", signature_secrets=((KEY, "y" * 32), (KEY, SECRET), ("other", "z" * 32)))
+    assert site.post("/voice/event", EVENT).status_code == 200
+    assert site.post("/voice/event", EVENT, bearer(GOOD, secret="y" * 32)).status_code == 200
+    assert site.post("/voice/event", EVENT, bearer(GOOD, api_key="other", secret="z" * 32)).status_code == 200
+    assert site.post("/voice/event", EVENT, bearer(GOOD, secret="z" * 32)).status_code == 401
+
+
+# -- modes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "flag", "fault"), [(UNSIGNED, "unsigned", "missing"), (WRONG, "refused_signature", "signature")]
+)
+def test_report_lets_through_and_tells(start, headers, flag, fault):
+    site = start(app_env="production", webhook_verify="report")
+    assert site.post("/voice/event", EVENT, headers).status_code == 200
+    assert site.events(CONVERSATION)[0]["flags"] == [flag]
+    wait_until(lambda: site.counted()["reported"] == {fault: 1}, "it is counted")
+    assert site.counted()["refused"] == {}
+    assert "let through, for WEBHOOK_VERIFY is report" in site.said
+    assert site.post("/voice/event", BAD, headers).status_code == 400
+    assert site.post("/voice/event", LARGE, headers).status_code == 413
+
+
+def test_report_does_not_mark_what_is_signed_right(start):
+    site = start(app_env="production", webhook_verify="report")
+    site.post("/voice/event", EVENT)
+    assert site.events(CONVERSATION)[0]["flags"] == []
+    assert site.counted()["reported"] == {}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"webhook_verify": "off", "app_env": "production"}, {"signature_secrets": ()}],
+    ids=["off", "development without a secret"],
+)
+@pytest.mark.parametrize("headers", [UNSIGNED, WRONG, bearer(GOOD)], ids=["unsigned", "wrong", "signed"])
+def test_where_no_signature_is_looked_at_everything_is_marked_unsigned(start, settings, headers):
+    site = start(**settings)
+    assert site.post("/voice/event", EVENT, headers).status_code == 200
+    assert site.events(CONVERSATION)[0]["flags"] == ["unsigned"]
+    assert (site.counted()["refused"], site.counted()["reported"]) == ({}, {})
+    assert site.api("/status")["service"]["webhook_verify"] == "off"
+    assert site.post("/voice/event", BAD, headers).status_code == 400
+
+
+def test_development_with_a_secret_enforces_it(start):
+    site = start()
+    assert site.post("/voice/event", EVENT, UNSIGNED).status_code == 503
+    assert site.api("/status")["service"]["webhook_verify"] == "enforce"
