@@ -10,6 +10,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## */  make \1	/p' Makefile
 
 run: .venv/installed  ## start the server; Ctrl-C stops it
+	@$(BIN)/python -m config.settings
 	@exec $(BIN)/gunicorn -c config/gunicorn.py wsgi:app
 
 test: .venv/installed-dev  ## lint, types, and every test

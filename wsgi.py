@@ -1,11 +1,16 @@
 """What gunicorn serves: `gunicorn -c config/gunicorn.py wsgi:app`."""
 
 import os
+import sys
 
 from app import create_app
 from app.services import begin
+from config.settings import SettingsError
 
-app = create_app()
+try:
+    app = create_app()
+except SettingsError as error:
+    sys.exit(str(error))  # whoever runs a command of `flask` needs no traceback
 
-if "FLASK_RUN_FROM_CLI" not in os.environ:  # a command of `flask` is over before there is anything to tidy
+if "FLASK_RUN_FROM_CLI" not in os.environ:  # a command is over before there is anything to tidy
     begin(app)

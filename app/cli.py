@@ -25,6 +25,7 @@ from app.webhooks.signature import sign
 from config.embedded import EngineFailed, EngineInUse, running
 
 SECONDS = 15  # to wait for a server; Vonage itself waits 10 for an event
+NOT_YET = (0.05, 0.2, 1.0)  # seconds after which to ask for a conversation again
 
 
 def install(app: Flask) -> None:
@@ -126,9 +127,9 @@ def replay(file: IO[bytes], url: str | None) -> None:
             asks = event.kind == "unknown" and "to" in body and "status" not in body
             address = f"{base}/voice/{'answer' if asks else 'event'}"
             response = _reached(partial(http.post, address, **_signed(text)), base)
-            heard |= dict.fromkeys(event.homes)
             word = getattr(event, "status", None) or ("answer" if asks else event.kind)
             if response.status_code < 300:
+                heard |= dict.fromkeys(event.homes)
                 click.echo(safe(f"{number:4}  {response.status_code}  {word}"))
             else:
                 refused += 1
@@ -137,10 +138,14 @@ def replay(file: IO[bytes], url: str | None) -> None:
         for conversation in heard:
             address = f"{base}/api/v1/conversations/{_quoted(conversation)}"
             headers = {"Authorization": f"Bearer {token}"}
-            told = _reached(partial(http.get, address, headers=headers, timeout=SECONDS), base)
+            ask = partial(http.get, address, headers=headers, timeout=SECONDS)
+            told = _reached(ask, base)
+            for seconds in NOT_YET:
+                if told.status_code == 404:  # the record of an answer is written a moment after it was given
+                    time.sleep(seconds)
+                    told = _reached(ask, base)
             if told.ok:
-                click.echo()
-                click.echo("\n".join(call_lines(told.json())))
+                click.echo("\n".join(["", *_shown(told, base)]))
             else:
                 refused += 1
                 click.echo(safe(f"{conversation}: {told.status_code} {_detail(told)}"), err=True)
@@ -180,6 +185,13 @@ def _reached(ask: Callable[[], Any], base: str) -> Any:
             f"No answer from {base} ({type(error).__name__}). Is it running? `make run` starts it; --to names another."
         )
         raise click.ClickException(what) from error
+
+
+def _shown(told: Any, base: str) -> list[str]:
+    try:
+        return call_lines(told.json())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise click.ClickException(f"{base} answers, but is no Switchhook: --to names another.") from error
 
 
 def _detail(response: Any) -> str:

@@ -7,8 +7,8 @@ import threading
 import time
 from contextlib import suppress
 
-from flask import Flask, request
-from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestTimeout
+from flask import Flask, Response, after_this_request, request
+from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge, RequestTimeout
 
 from app.store.reader import give_up_at
 
@@ -38,9 +38,15 @@ class SlowBodies:
         read = object()
         self._reading[read] = (time.monotonic() + self._seconds, request.environ.get("gunicorn.socket"))
         try:
-            request.get_data()
+            body, announced = request.get_data(), request.content_length
+            # Werkzeug takes for the whole what came before the connection ended, and in chunks, before the limit.
+            if announced is not None and len(body) < announced:
+                raise ClientDisconnected
+            if announced is None and len(body) == MOST_BODY and request.environ["wsgi.input"].read(1):
+                raise RequestEntityTooLarge
         except (ClientDisconnected, OSError):
             if read in self._cut:
+                after_this_request(_hang_up)
                 raise RequestTimeout from None
             raise BadRequest("The body ended before its announced length: send it again, whole.") from None
         finally:
@@ -54,9 +60,23 @@ class SlowBodies:
             for read, (deadline, connection) in list(self._reading.items()):
                 if now > deadline and connection is not None and read not in self._cut:
                     self._cut.add(read)
-                    # The rest would be read as the next request: nothing more may come in on this connection.
                     with suppress(OSError):
                         connection.shutdown(socket.SHUT_RD)
+
+
+def _hang_up(response: Response) -> Response:
+    """Close the connection behind *response*: what still comes of the body would be read as the next request.
+
+    Linux hands on what comes after SHUT_RD, too, and gunicorn takes no "Connection: close" from an app.
+    """
+    connection: socket.socket = request.environ["gunicorn.socket"]
+
+    @response.call_on_close
+    def close() -> None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    return response
 
 
 def install(app: Flask) -> None:

@@ -22,13 +22,13 @@ IN_FRONT = ("method", "path", "status", "ms")
 
 
 def tell(*, event: Event | None = None, outcome: str | None = None) -> None:
-    """Add to the line of this request: whom the event is about, what became of it."""
+    """Add to the line of this request: whom the event is about, what became of it. Numbers are masked here."""
     told: Line = g.told
     if event is not None:
         told["kind"] = event.kind
-        told["call_status"] = getattr(event, "status", None)
-        told["conversation"] = event.homes[-1] if event.homes else None
-        told["leg"] = event.leg
+        told["call_status"] = mask(getattr(event, "status", None) or "") or None
+        told["conversation"] = mask(event.homes[-1]) if event.homes else None
+        told["leg"] = mask(event.leg) if event.leg else None
         told["from"] = _starred(getattr(event, "from_", None))
         told["to"] = _starred(getattr(event, "to", None))
     if outcome is not None:
@@ -88,11 +88,13 @@ class Lines(logging.Formatter):
 
 def _starred(party: str | None) -> str | None:
     """A `from` or `to`: seven digits in it are a telephone number, whatever stands between and around them."""
+    if party and party.isdecimal():
+        return mask(party)
     return ALL_BUT_THE_LAST_FOUR.sub("*", party) if party and sum(map(str.isdigit, party)) >= 7 else party
 
 
 def _json(line: Line) -> str:
-    return mask(json.dumps({"at": _now(), **{name: value for name, value in line.items() if value is not None}}))
+    return json.dumps({"at": _now(), **{name: value for name, value in line.items() if value is not None}})
 
 
 def _readable(line: Line) -> str:
@@ -100,9 +102,7 @@ def _readable(line: Line) -> str:
         f"{name}={_one_line(str(value))}" for name, value in line.items() if name not in IN_FRONT and value is not None
     )
     told = "  ".join(rest)
-    return mask(
-        f"{_now()[11:23]}  {line['status']}  {line['method']} {_one_line(line['path'])}  {line['ms']} ms  {told}"
-    )
+    return f"{_now()[11:23]}  {line['status']}  {line['method']} {_one_line(line['path'])}  {line['ms']} ms  {told}"
 
 
 def _now() -> str:

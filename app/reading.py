@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from time import monotonic
 
 from app.domain.conversations import Conversation, tell
 from app.services import services
 from app.store.pages import Filter, Position
 
-MOST_LOOKED_AT = 1000  # conversations told for one page, where the filter asks for what only telling shows
+# For one page, where the filter asks for what only telling shows:
+MOST_LOOKED_AT = 1000  # conversations told
+LONGEST_LOOK = 0.3  # seconds; a request that takes much longer gets no more out of the store
 
 
 def conversations(names: Sequence[str], now: datetime | None = None) -> list[Conversation]:
@@ -29,14 +32,13 @@ def page(
     """The next conversations, newest first, and where to go on; None at the end.
 
     *outcome*: only those with a leg of this outcome. It shows once a conversation is told, so pages are read until
-    there are enough, or MOST_LOOKED_AT were looked at, or the store's own page is empty: then the page is short, though
-    there is more.
-    Raises StoreUnavailable.
+    there are enough, or it has been looked for long enough, or the store's own page is empty: then the page is short,
+    though there is more. Raises StoreUnavailable.
     """
     now = datetime.now(UTC)
     wanted = wanted._replace(presumed_before=now - services().presume_ended_after)
     found: list[Conversation] = []
-    looked_at = 0
+    looked_at, until = 0, monotonic() + LONGEST_LOOK
     while True:
         part = services().store.page(wanted, after, limit - len(found))
         found += [
@@ -46,6 +48,6 @@ def page(
         ]
         looked_at += len(part.items)
         after = part.next
-        enough = outcome is None or len(found) >= limit or looked_at >= MOST_LOOKED_AT or not part.items
-        if after is None or enough:
+        tired = looked_at >= MOST_LOOKED_AT or monotonic() >= until or not part.items
+        if after is None or outcome is None or len(found) >= limit or tired:
             return found, after

@@ -106,9 +106,8 @@ def measure(options: argparse.Namespace, address: str, nothing: int, ours: int) 
     print(f"ratio    {statistics.median(ratios):8.2f}            from {min(ratios):.2f} to {max(ratios):.2f}")
     others = {status: count for results in rounds.values() for one in results for status, count in one.others.items()}
     missing = sum(not kept for kept in _kept(address, acknowledged))
-    print(
-        f"kept     {len(acknowledged) - missing} of {len(acknowledged)} acknowledged events; other answers: {others or 'none'}"
-    )
+    kept = f"{len(acknowledged) - missing} of {len(acknowledged)} acknowledged events"
+    print(f"kept     {kept}; other answers: {others or 'none'}")
     return not missing and not others
 
 

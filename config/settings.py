@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import secrets
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -190,7 +191,10 @@ class Settings:
         "WEB_CONCURRENCY", _whole(1), "worker processes; each serves many connections", default=2
     )
     data_dir: Path = _setting(
-        "DATA_DIR", FOLDER, "where the embedded store keeps its files, and what development makes for itself", default=Path("var")
+        "DATA_DIR",
+        FOLDER,
+        "where the embedded store keeps its files, and what development makes for itself",
+        default=Path("var"),
     )
     redis_url: str | None = _setting(
         "REDIS_URL",
@@ -435,3 +439,10 @@ def _kept(data_dir: Path, name: str) -> str:
             kept = secrets.token_urlsafe(32)
             file.write(kept + "\n")
         return kept
+
+
+if __name__ == "__main__":  # before gunicorn, which reads WEB_CONCURRENCY by itself and has no word for a wrong one
+    try:
+        load()
+    except SettingsError as wrong:
+        sys.exit(str(wrong))

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 from tests import engines
 from tests.engines import Engine
 
-# The same examples every time: a failure is of the change that is being tested. No limit on one of them: the machine is shared.
+# The same examples every time: a failure is of the change that is being tested. No limit on the time of one of them:
+# the machine is shared.
 settings.register_profile(
     "switchhook", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )

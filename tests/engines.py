@@ -53,18 +53,22 @@ class Node:
     """One process: by unix socket, or by loopback where it has a port."""
 
     def __init__(self, program: str = VALKEY, *, port: int = 0, options: Sequence[str] = ()) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="switchhook-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="switchhook-"))
         self.port = port
         self._command = [program, "--dir", str(self.folder), "--port", str(port), "--bind", "127.0.0.1"]
         self._command += ["--unixsocket", str(self.folder / "socket"), "--logfile", str(self.folder / "log")]
         self._command += ["--save", "", "--appendonly", "no", *options]
         self.process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         self.url = f"redis://127.0.0.1:{port}" if port else f"unix://{self.folder}/socket"
         self.client = Redis.from_url(self.url, socket_timeout=30)
 
     def start(self, *more: str) -> None:
         """Start it, or start it again, empty."""
         self.process = subprocess.Popen([*self._command, *more], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        # Its input ends when we do, however that comes about: no engine outlives the tests.
+        guard = ["sh", "-c", 'read -r _; kill -9 "$1"; rm -rf "$2"', "sh", str(self.process.pid), str(self.folder)]
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
 
     def answers(self) -> bool:
         """Whether it takes commands."""
@@ -90,6 +94,10 @@ class Node:
 
     def kill(self) -> None:
         """End it at once."""
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
         if self.process is not None:
             self.process.kill()  # ends a frozen one, too
             self.process.wait(10)
@@ -156,7 +164,7 @@ class Engine:
 
 
 def _value(client: Redis, key: bytes) -> Any:
-    read: dict[bytes, Callable[[], Any]] = {
+    read: dict[bytes | str, Callable[[], Any]] = {
         b"string": lambda: client.get(key),
         b"list": lambda: client.lrange(key, 0, -1),
         b"hash": lambda: client.hgetall(key),

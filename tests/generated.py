@@ -1,14 +1,15 @@
 """Whole calls made up at random, in the shapes of the webhook reference: every kind, every status, every oddity.
 
 https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
-Chance is handed in: `hypothesis.strategies.randoms()` where a failure is to be made small, `random.Random(seed)` elsewhere.
+Chance is handed in: `hypothesis.strategies.randoms()` where a failure is to be made small, `random.Random(seed)`
+elsewhere.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,7 +22,7 @@ from app.webhooks.schemas import kept_answer, read_event, read_kept_answer
 
 Body = dict[str, Any]
 
-BASE = datetime(2026, 11, 20, 12, 0, 0, tzinfo=timezone.utc)
+BASE = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 FAILURES = ("rejected", "failed", "busy", "timeout", "cancelled", "unanswered")
 NEVER_HEARD_OF = ("held", "resumed", "ferried", "transcoding")
 NUMBERS = ("447700900123", "447700901123", "442079460000", "14155550100", "33612345678", "7700900123")
@@ -93,8 +94,8 @@ class Call:
     """One made-up call: its legs, and the conversations that they moved between.
 
     *orderly*: every leg's moves follow on each other, each at a time of its own (but for a last one that goes straight
-    back at the same moment), so that it is in one conversation at a time. Else moves contradict each other, lack ends and
-    times, and events lack conversations: what has to be survived, though nobody can tell where the leg is.
+    back at the same moment), so that it is in one conversation at a time. Else moves contradict each other, lack ends
+    and times, and events lack conversations: what has to be survived, though nobody can tell where the leg is.
     """
 
     def __init__(self, chance: Random, *, orderly: bool = True) -> None:
@@ -177,8 +178,7 @@ class Call:
             )
             if chance.random() < 0.1:
                 self._input(leg, chance.choice(been), at, who)
-        for move in moves:
-            been.append(self._moved(leg, *move))
+        been += [self._moved(leg, *move) for move in moves]
         if chance.random() < 0.4:
             self._answer(leg, been[0], who)
         if not life or chance.random() < 0.03:
@@ -211,7 +211,6 @@ class Call:
         return joined or left or self.names[0]
 
     def _status(self, leg: str, status: str, home: str, at: datetime, who: Body, direction: str) -> None:
-        chance = self.chance
         body: Body = {"headers": {}, **who, "uuid": leg, **self._home(home), "status": status, "direction": direction}
         body |= self._time(at)
         if status in ("human", "machine"):

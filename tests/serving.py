@@ -134,15 +134,14 @@ class Server:
         return status
 
     def gone(self) -> bool:
-        """Whether no process of its group is left."""
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+        """Whether no process of its group is left; one whose parent was killed may stay unburied for a while."""
+        found = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True)
+        processes = (line.split() for line in found.stdout.splitlines())
+        return not any(int(group) == self.process.pid and state[0] != "Z" for group, state in processes)
 
     def kill(self) -> None:
         """End it at once, wherever it is."""
         with contextlib.suppress(ProcessLookupError):
             self.group(signal.SIGKILL)
         self.process.wait(SECONDS)
+        wait_until(self.gone, "all processes are gone")

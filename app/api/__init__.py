@@ -38,7 +38,6 @@ def install(app: Flask) -> None:
     from app.api.status import status
 
     app.url_map.converters["id"] = IdConverter
-    app.url_map.merge_slashes = False  # it would lead from the id "/x" to the conversation "x", even to delete it
     app.config.update(
         API_TITLE="Switchhook",
         API_VERSION=VERSION,

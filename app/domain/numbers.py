@@ -11,11 +11,13 @@ from app.domain.events import Event
 NUMBER: Final = re.compile(r"\+?(\d[\d ().-]{0,24}\d|\d)", re.ASCII)
 ADDRESS: Final = re.compile(r"(?:sips?|tel):(\+?\d+)(?:[@;].*)?", re.ASCII | re.IGNORECASE | re.DOTALL)
 NOT_DIGITS: Final = re.compile(r"\D", re.ASCII)
-LONG_ENOUGH: Final = re.compile(r"\d(?:[ ().-]?\d){6}", re.ASCII)  # nothing shorter is masked: a quick look first
 DECIMAL: Final = re.compile(r"\d+\.\d+", re.ASCII)  # an amount of money, how sure Vonage is of what was said
-SEEN_IN_TEXT: Final = re.compile(
-    r"(?:(?<![\w.:+-])|(?<=\bsip:)|(?<=\bsips:)|(?<=\btel:))\+?\d{7,}(?![\w:-]|\.\d)", re.ASCII | re.IGNORECASE
-)
+MAY_HOLD_ONE: Final = re.compile(r"\+\d|\d{7}", re.ASCII)
+# A number, if the text before and after it lets it be one. With blanks and the like in it only behind a plus: else it
+# might be a date.
+SEEN_IN_TEXT: Final = re.compile(r"\+\d(?:[ ().-]{0,2}\d){6,14}|\+?\d{7,}", re.ASCII)
+BEFORE_ONE: Final = re.compile(r"(?:^|[^\w.:+-]|\b(?:sips?|tel):)$", re.ASCII | re.IGNORECASE)
+AFTER_ONE: Final = re.compile(r"(?![\w:-]|\.\d)", re.ASCII)
 NEVER_NUMBERS: Final = frozenset({"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp"})
 PARTIES: Final = frozenset({"from", "to"})  # have come as JSON numbers
 
@@ -37,11 +39,14 @@ def numbers_in(event: Event) -> list[str]:
 
 def mask(text: str) -> str:
     """*text* with all but the last four digits of every telephone number in it starred out; ids stay as they are."""
-    if not LONG_ENOUGH.search(text):
-        return text
     if len(digits(text) or "") >= 7 and not DECIMAL.fullmatch(text):
         return _starred(text)
-    return SEEN_IN_TEXT.sub(lambda seen: _starred(seen[0]), text)
+    return SEEN_IN_TEXT.sub(_starred_if_number, text) if MAY_HOLD_ONE.search(text) else text
+
+
+def _starred_if_number(seen: re.Match[str]) -> str:
+    before, after = seen.string[max(0, seen.start() - 6) : seen.start()], seen.string[seen.end() : seen.end() + 2]
+    return _starred(seen[0]) if BEFORE_ONE.search(before) and AFTER_ONE.match(after) else seen[0]
 
 
 def _starred(number: str) -> str:
@@ -55,7 +60,7 @@ def masked(value: Any) -> Any:
     if isinstance(value, list):
         return [masked(item) for item in value]
     if isinstance(value, dict):
-        return {key: item if key in NEVER_NUMBERS else _masked_item(key, item) for key, item in value.items()}
+        return {mask(key): item if key in NEVER_NUMBERS else _masked_item(key, item) for key, item in value.items()}
     return value
 
 

@@ -33,6 +33,7 @@ NAMES = {
     "AskError": "moving",
     "TryAgainError": "moving",
 }
+HUNG_SECONDS = 1.0  # how long a node of a cluster that let us wait is not asked again: the others must not wait for it
 LOOK_AGAIN_SECONDS = 1.0  # how often a cluster is asked who has which slots, while one of its nodes is away
 AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
 
@@ -106,6 +107,8 @@ class Link:
         self._nodes: dict[str, Connection] = {}
         self._cluster: RedisCluster | None = None
         self._until = 0.0  # when the exchange under way is given up
+        self._patient = False  # whether who lets us wait through it can be said to hang
+        self._hung: dict[str, float] = {}  # node -> until when it is not asked again
         self._look_again: float | None = None  # when to ask for the slots: a node is away, they may be another's by now
 
     def exchange(self, commands: Sequence[Command], seconds: float = READ_SECONDS) -> list[Any]:
@@ -113,7 +116,7 @@ class Link:
 
         *seconds* is how long to wait for the replies, all of them together.
         """
-        self._until = monotonic() + seconds
+        self._until, self._patient = monotonic() + seconds, seconds >= READ_SECONDS
         replies = self._send(commands, [command.words() for command in commands])
         moved = [place for place, reply in enumerate(replies) if isinstance(reply, MovedError)]
         if moved and self._cluster is not None:
@@ -149,7 +152,7 @@ class Link:
 
     def _send(self, commands: Sequence[Command], words: Sequence[tuple[Any, ...]]) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
-        sent: list[tuple[Connection, list[int]]] = []
+        sent: list[tuple[str, Connection, list[int]]] = []
         try:
             groups = self._by_node(commands)
         except AWAY as error:
@@ -157,21 +160,24 @@ class Link:
             return [_as_redis_error(error)] * len(commands)
         for node, places in groups:
             try:
+                if monotonic() < self._hung.get(node, 0.0):
+                    raise RedisTimeoutError("it did not answer a moment ago")
+                self._hung.pop(node, None)
                 connection = self._connection(node)
                 connection.send_packed_command(connection.pack_commands(words[place] for place in places))
-                sent.append((connection, places))
+                sent.append((node, connection, places))
             except AWAY as error:
-                self._drop(node)
+                self._drop(node, error)
                 for place in places:
                     replies[place] = _as_redis_error(error)
-        for connection, places in sent:
+        for node, connection, places in sent:
             broken: RedisError | None = None
             for place in places:
                 try:
                     left = max(self._until - monotonic(), 0.001)
                     replies[place] = broken or connection.read_response(disable_decoding=True, timeout=left)
                 except (RedisConnectionError, RedisTimeoutError, OSError) as error:
-                    connection.disconnect()
+                    self._drop(node, error)
                     replies[place] = broken = _as_redis_error(error)
                 except RedisError as error:
                     replies[place] = error
@@ -205,16 +211,18 @@ class Link:
             connection.disconnect()  # sending connects again
         return connection
 
-    def _drop(self, node: str) -> None:
-        """Forget a connection. The other nodes of a cluster go on; which of them has its slots is asked in a while."""
+    def _drop(self, node: str, error: Exception) -> None:
+        """Close a connection. The other nodes of a cluster go on; which of them has its slots is asked in a while."""
         if node in self._nodes:
-            self._nodes.pop(node).disconnect()
+            self._nodes[node].disconnect()
+        if isinstance(error, RedisTimeoutError) and self._address.cluster and self._patient:
+            self._hung.setdefault(node, monotonic() + HUNG_SECONDS)
         if self._look_again is None:
             self._look_again = monotonic() + LOOK_AGAIN_SECONDS
 
 
 def _was_cut(connection: Connection) -> bool:
-    """Whether the other end has hung up since: it was restarted, or we were idle for long (hosted ones cut at 300 s)."""
+    """Whether the other end has hung up: it was restarted, or we were idle for long (hosted ones cut at 300 s)."""
     try:
         return connection.can_read()
     except RedisConnectionError:

@@ -6,17 +6,15 @@ A position is (first receipt, conversation). It never changes, so a cursor holds
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from app.store import keys, scripts
 from app.store.link import Command
 from app.store.recording import Terms
-from app.store.records import milliseconds
+from app.store.records import EPOCH, MILLISECOND, milliseconds
 
 MOST_LOOKED_AT: Final = 500  # conversations a partition looks at for one page beyond those it gives
-
-TICK: Final = timedelta(microseconds=1)
 
 State = Literal["any", "live", "presumed_ended", "ended"]
 SUFFIXES: Final = (4, 7)  # lengths at which a number also means "ends in"
@@ -67,8 +65,8 @@ class Filter(NamedTuple):
                 "presumed_ended": (part.live,),
                 "ended": (part.ended,),
             }[self.state]
-        lowest = milliseconds(self.since - TICK) + 1 if self.since else "-inf"
-        highest: int | str = milliseconds(self.until - TICK) if self.until else "+inf"
+        lowest = _first_millisecond(self.since) if self.since else "-inf"
+        highest: int | str = _first_millisecond(self.until) - 1 if self.until else "+inf"
         name = b""
         if after is not None and (highest == "+inf" or after.first_heard <= int(highest)):
             highest, name = after
@@ -87,6 +85,11 @@ class Filter(NamedTuple):
             limit,
         )
         return Command(part.live, (*args, limit + MOST_LOOKED_AT), scripts.PAGE, sources)
+
+
+def _first_millisecond(moment: datetime) -> int:
+    """The first whole millisecond that is not before *moment*."""
+    return -((EPOCH - moment) // MILLISECOND)
 
 
 def merge_pages(parts: Sequence[Sequence[Any]], limit: int) -> Page:

@@ -324,7 +324,10 @@ class Store:
         return self._writer.now([Command(key, ("SET", key, holder, "NX", "EX", seconds))])[0] is not None
 
     def forget_expired(self, partition: int, now: datetime) -> int:
-        """Take conversations whose events have expired out of every index of *partition*. Returns how many."""
+        """Take conversations whose events have expired out of every index of *partition*. Returns how many.
+
+        What belongs to no conversation, and was filed as long ago, goes as well.
+        """
         part, cutoff = keys.ALL[partition], milliseconds(now - self.retention)
         forgotten = 0
         for index in (part.live, part.ended):
@@ -334,6 +337,8 @@ class Store:
                 ((gone, looked_at),) = self._writer.now([Command(index, args, scripts.TIDY, (index,))])
                 forgotten += gone
                 passed_over += looked_at - gone
+        if partition == 0:
+            self._writer.now([Command(part.unfiled, ("XTRIM", part.unfiled, "MINID", max(cutoff, 0)))])
         return forgotten
 
     def used_bytes(self) -> int:

@@ -127,8 +127,9 @@ class Writer:
             if refused:
                 self._waiting.extendleft(reversed(refused))
                 try_again = monotonic() + TRY_AGAIN_SECONDS
-            elif self._waiting and not closing:
+            elif self._waiting and not closing and monotonic() >= try_again:
                 self._queue.put(_Job(()))
+        self._link.close()
 
     def _exchange(self, jobs: Sequence[_Job], late: Sequence[Command]) -> list[Command]:
         """Send it all; return those of *late* that are to be sent again: Redis was away."""

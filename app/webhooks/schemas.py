@@ -184,9 +184,10 @@ class FallbackSchema(WebhookSchema):
 
     @pre_load
     def failed_url(self, body: Mapping[str, Any], **_: Any) -> dict[str, Any]:
-        """`original_request` names the URL that failed."""
+        """`original_request` names the URL that failed. A transfer's copy is kept where the leg went."""
         original = body.get("original_request")
-        return dict(body) | {"url": original.get("url") if isinstance(original, Mapping) else original}
+        url = original.get("url") if isinstance(original, Mapping) else original
+        return {"conversation_uuid": body.get("conversation_uuid_to"), **body, "url": url}
 
 
 class UnknownSchema(WebhookSchema):

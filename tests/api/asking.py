@@ -72,6 +72,7 @@ class Site:
             found += [item["conversation_uuid"] for item in page["items"]]
             if page["next"] is None:
                 return found
+            assert page["next"] != query.get("cursor"), "the list goes on"
             query["cursor"] = page["next"]
 
     def tell(self, *bodies: Body, received: datetime = BASE) -> None:

@@ -72,7 +72,15 @@ def test_the_scheme_may_be_written_in_any_case(told: Site) -> None:
 
 @pytest.mark.parametrize("token", [VIEWER, OPERATOR, ANOTHER])
 def test_every_token_reads(told: Site, token: str) -> None:
-    for path in (LIST, f"{LIST}/CON-1", f"{LIST}/CON-1/events", "/api/v1/legs/leg", "/status", "/openapi.json", "/docs"):
+    for path in (
+        LIST,
+        f"{LIST}/CON-1",
+        f"{LIST}/CON-1/events",
+        "/api/v1/legs/leg",
+        "/status",
+        "/openapi.json",
+        "/docs",
+    ):
         assert told.get(path, token=token).status_code == 200
         head = told.ask("HEAD", path, token=token)
         assert (head.status_code, head.data) == (200, b"")
@@ -95,7 +103,15 @@ def test_a_cookie_reads_and_never_acts(told: Site, token: str) -> None:
     """Another site's page can make a browser send a cookie, but not a bearer token."""
     browser = told.browser()
     assert browser.post("/login", data={"token": token}).status_code == 302
-    for path in (LIST, f"{LIST}/CON-1", f"{LIST}/CON-1/events", "/api/v1/legs/leg", "/status", "/openapi.json", "/docs"):
+    for path in (
+        LIST,
+        f"{LIST}/CON-1",
+        f"{LIST}/CON-1/events",
+        "/api/v1/legs/leg",
+        "/status",
+        "/openapi.json",
+        "/docs",
+    ):
         assert browser.get(path).status_code == 200
         assert browser.head(path).status_code == 200
     for method, path in ACT:

@@ -10,7 +10,15 @@ import pytest
 from tests.api.asking import LIST, OPERATOR, VIEWER, Site, is_problem, status
 from tests.engines import Node
 
-READ = [LIST, f"{LIST}?state=live", f"{LIST}/CON-1", f"{LIST}/CON-none", f"{LIST}/CON-1/events", "/api/v1/legs/leg", "/status"]
+READ = [
+    LIST,
+    f"{LIST}?state=live",
+    f"{LIST}/CON-1",
+    f"{LIST}/CON-none",
+    f"{LIST}/CON-1/events",
+    "/api/v1/legs/leg",
+    "/status",
+]
 
 
 @pytest.fixture
@@ -96,7 +104,6 @@ def test_when_redis_is_back_so_is_the_list(node: Node, open_site: Callable[..., 
     assert site.listed() == [], "it kept nothing on disk"
 
 
-@pytest.mark.xfail(strict=True, reason="the link finds out that its idle connection was closed only by losing a request")
 @pytest.mark.parametrize("ask", ["list", "ready", "event"])
 def test_a_connection_that_redis_closed_while_idle_costs_no_request(
     node: Node, open_site: Callable[..., Site], ask: str

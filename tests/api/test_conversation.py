@@ -150,7 +150,9 @@ def test_every_key_is_there_whatever_is_known(site: Site) -> None:
 
 
 def test_of_a_call_that_only_asked_for_instructions_nothing_else_is_known(site: Site) -> None:
-    answer = site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob"}, "/voice/answer")
+    answer = site.hear(
+        {"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob"}, "/voice/answer"
+    )
     site.store.check()
     told = site.conversation("CON-1")
     keeps_the_contract(told)
@@ -177,15 +179,25 @@ def test_what_was_keyed_recorded_and_went_wrong_is_listed(site: Site) -> None:
     moment = iso(BASE)
     assert told["inputs"] == [
         {
-            **{"at": moment, "leg": "leg", "digits": "12", "timed_out": True},
-            **{"speech": [{"text": "yes", "confidence": None}], "speech_timeout_reason": None, "speech_error": None},
+            "at": moment,
+            "leg": "leg",
+            "digits": "12",
+            "timed_out": True,
+            "speech": [{"text": "yes", "confidence": None}],
+            "speech_timeout_reason": None,
+            "speech_error": None,
             "speech_recording_url": None,
         }
     ]
     assert told["recordings"] == [
         {
-            **{"at": moment, "recording_uuid": "rec", "recording_url": "https://r.example/1", "size": 12},
-            **{"started_at": moment, "ended_at": None, "transcription_url": "https://t.example/1"},
+            "at": moment,
+            "recording_uuid": "rec",
+            "recording_url": "https://r.example/1",
+            "size": 12,
+            "started_at": moment,
+            "ended_at": None,
+            "transcription_url": "https://t.example/1",
         }
     ]
     assert told["errors"] == [
@@ -240,7 +252,23 @@ def test_a_live_call_that_fell_silent_is_presumed_ended_until_it_is_heard_of_aga
 
 
 IDS = [
-    *("a/b", "a//b", "/a", "a/", "//", "a b", "a\nb", "a\r\nb", "a?b=c&d#e", "%2F", "a%2fb", "a%", "a+b", "a;b", "a\\b"),
+    *(
+        "a/b",
+        "a//b",
+        "/a",
+        "a/",
+        "//",
+        "a b",
+        "a\nb",
+        "a\r\nb",
+        "a?b=c&d#e",
+        "%2F",
+        "a%2fb",
+        "a%",
+        "a+b",
+        "a;b",
+        "a\\b",
+    ),
     *("Zoë", "李小龍", "☎️", "\u202egnp.exe", "a\x00b", "\x7f", "..", "a/../b", "a:b", "'\"<script>", "events", "a,b"),
 ]
 

@@ -24,8 +24,13 @@ DESCRIBED = {
     ("get", "/readyz"),
 }
 TYPES: dict[str, tuple[type, ...]] = {
-    **{"string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "object": (dict,)},
-    **{"array": (list,), "null": (type(None),)},
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "null": (type(None),),
 }
 
 
@@ -134,7 +139,9 @@ def test_every_parameter_is_described_with_what_it_takes(spec: Any) -> None:
 def test_answers_are_as_described(spec: Any, site: Site) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         site.hear(line)
-    site.hear({"conversation_uuid": "CON-asked", "uuid": "leg", "from_user": "Alice", "to": "447700900123"}, "/voice/answer")
+    site.hear(
+        {"conversation_uuid": "CON-asked", "uuid": "leg", "from_user": "Alice", "to": "447700900123"}, "/voice/answer"
+    )
     calls = several(Random(12), 40, orderly=False)
     for call in calls:
         site.keep(call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 from app.webhooks.body import write_json
 from app.webhooks.schemas import read_event
@@ -56,7 +57,9 @@ def test_what_is_not_known_is_null_and_what_is_odd_is_flagged(site: Site) -> Non
     received = datetime.now(UTC)
     site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "status": "levitating"})
     site.hear({"conversation_uuid": "CON-1", "something": "else", "timestamp": iso(BASE)})
-    site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "status": "completed", "timestamp": iso(BASE), "duration": "x"})
+    site.hear(
+        {"conversation_uuid": "CON-1", "uuid": "leg", "status": "completed", "timestamp": iso(BASE), "duration": "x"}
+    )
     site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "to": "Alice", "from": "447700900123"}, "/voice/answer")
     site.store.check()
     strange, unknown, unreadable, answer = site.read(f"{LIST}/CON-1/events")["items"]
@@ -75,7 +78,8 @@ def test_what_is_not_known_is_null_and_what_is_odd_is_flagged(site: Site) -> Non
 def test_events_come_page_by_page_while_more_of_them_arrive(site: Site) -> None:
     for number in range(10):
         site.tell(status("ringing", "CON-1", note=number))
-    found, query = [], {"limit": 3}
+    found: list[int] = []
+    query: dict[str, Any] = {"limit": 3}
     while True:
         page = site.read(f"{LIST}/CON-1/events", **query)
         assert len(page["items"]) <= 3
@@ -124,12 +128,16 @@ def test_every_event_of_every_call_is_given_back_byte_for_byte(site: Site) -> No
 def test_a_leg_is_told_over_all_conversations_it_has_been_in(site: Site) -> None:
     """A leg keeps its id when it moves; here it was called, put through and brought back."""
     moves = [("CON-a", "CON-b", 5), ("CON-b", "CON-c", 7), ("CON-c", "CON-a", 8)]
-    site.tell(status("started", "CON-a", "leg", timestamp=iso(BASE), from_="447700900123", to="Alice", direction="inbound"))
+    site.tell(
+        status("started", "CON-a", "leg", timestamp=iso(BASE), from_="447700900123", to="Alice", direction="inbound")
+    )
     for left, joined, second in moves:
         move = {"type": "transfer", "conversation_uuid_from": left, "conversation_uuid_to": joined, "uuid": "leg"}
         site.tell(move | {"timestamp": iso(BASE + timedelta(seconds=second))})
     site.tell(status("answered", "CON-b", "leg", timestamp=iso(BASE + timedelta(seconds=6))))
-    site.tell(status("completed", "CON-c", "leg", timestamp=iso(BASE + timedelta(seconds=9)), price="0.01", duration="3"))
+    site.tell(
+        status("completed", "CON-c", "leg", timestamp=iso(BASE + timedelta(seconds=9)), price="0.01", duration="3")
+    )
     told = site.read("/api/v1/legs/leg", token=OPERATOR)
     assert list(told) == LEG_KEYS
     assert told["times"] == {
@@ -139,7 +147,12 @@ def test_a_leg_is_told_over_all_conversations_it_has_been_in(site: Site) -> None
         "completed": iso(BASE + timedelta(seconds=9)),
     }
     assert (told["from"], told["to"], told["direction"]) == ("447700900123", "Alice", "inbound")
-    assert (told["outcome"], told["talk_seconds"], told["duration_seconds"], told["price"]) == ("answered", 3.0, 3, "0.01")
+    assert (told["outcome"], told["talk_seconds"], told["duration_seconds"], told["price"]) == (
+        "answered",
+        3.0,
+        3,
+        "0.01",
+    )
     at = iso(BASE + timedelta(seconds=8))
     assert told["moved_from"] == {"conversation_uuid": "CON-c", "at": at}
     assert told["moved_to"] == {"conversation_uuid": "CON-a", "at": at}

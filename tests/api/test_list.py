@@ -74,7 +74,10 @@ def told(site: Site) -> Site:
         ({"since": "1970-01-01T00:00:00Z", "until": "9999-12-31T23:59:59.999999-14:00"}, "54321"),
         ({"since": iso(seconds(180)), "until": iso(seconds(60))}, ""),
         ({"state": "live", "number": "0123", "since": iso(seconds(150))}, "4"),
-        ({"state": "live", "number": ALICE, "outcome": "rejected", "until": iso(seconds(999)), "since": iso(BASE)}, "4"),
+        (
+            {"state": "live", "number": ALICE, "outcome": "rejected", "until": iso(seconds(999)), "since": iso(BASE)},
+            "4",
+        ),
         ({"state": "ended", "outcome": "rejected"}, ""),
     ],
 )
@@ -121,7 +124,16 @@ def test_an_empty_list_is_a_list(site: Site) -> None:
 
 
 WRONG = [
-    *("limit=0", "limit=501", "limit=-1", "limit=ten", "limit=1.5", "limit=", "limit=1e2", "limit=99999999999999999999"),
+    *(
+        "limit=0",
+        "limit=501",
+        "limit=-1",
+        "limit=ten",
+        "limit=1.5",
+        "limit=",
+        "limit=1e2",
+        "limit=99999999999999999999",
+    ),
     *("state=", "state=LIVE", "state=over", "state=any", "state=live,ended"),
     *("outcome=", "outcome=completed", "outcome=Answered"),
     *("number=", "number=Alice", "number=%2B", "number=1234567890123456", "number=12x", "number=%D9%A1%D9%A2%D9%A3"),
@@ -221,7 +233,7 @@ def test_a_cursor_with_another_place_in_it_is_refused_or_leads_somewhere(lasting
     lasting_site.tell(status("ringing", "CON-1"), status("ringing", "CON-2"))
     for path in (LIST, f"{LIST}/CON-1/events"):
         lasting_site.tell(status("ringing", "CON-1"))
-        cursor = forged(lasting_site.read(path, limit=1)["next"], lambda real: [real[0], *place])  # noqa: B023
+        cursor = forged(lasting_site.read(path, limit=1)["next"], lambda real: [real[0], *place])
         answer = lasting_site.get(path, cursor=cursor)
         if answer.status_code != 200:
             assert list(is_problem(answer, 422)["errors"]) == ["cursor"]
@@ -290,6 +302,18 @@ def test_a_page_may_be_short_where_an_outcome_is_rare(site: Site, monkeypatch: p
     assert page["items"] == []
     assert page["next"] is not None
     assert site.listed(outcome="busy", limit=5) == ["CON-oldest"]
+
+
+def test_a_page_may_be_short_where_looking_takes_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the store's time for one request is up: then there would be no page at all, ever."""
+    monkeypatch.setattr(reading, "LONGEST_LOOK", 0.0)
+    site.tell(status("busy", "CON-oldest"), received=BASE)
+    for number in range(5):
+        site.tell(status("completed", f"CON-{number}"), received=seconds(1 + number))
+    first = site.read(LIST, outcome="busy", limit=1)
+    assert first["items"] == []
+    assert first["next"] is not None
+    assert site.listed(outcome="busy", limit=1) == ["CON-oldest"]
 
 
 def test_a_page_may_be_empty_where_the_store_looked_at_enough(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

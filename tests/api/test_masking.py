@@ -22,8 +22,10 @@ def tell_a_call(site: Site) -> None:
         about | {"status": "started", "from": f" {CALLER}", "to": CALLED, "direction": "inbound"},
         about | {"status": "answered", "from": f"sip:+{CALLER}@sip.example.com;user=phone", "to": f"tel:+{CALLED}"},
         about | {"status": "ringing", "from": "+44 7700 900123", "to": "+44 (7700) 900-123"},
-        about | {"status": "completed", "from": int(CALLER), "to": int(CALLED), "price": "0.00144000", "duration": "12"},
-        about | {"status": "levitating", "headers": {"X-Caller": CALLER, "X-List": [f"<sip:{CALLED}@a.example>", DIALLED]}},
+        about
+        | {"status": "completed", "from": int(CALLER), "to": int(CALLED), "price": "0.00144000", "duration": "12"},
+        about
+        | {"status": "levitating", "headers": {"X-Caller": CALLER, "X-List": [f"<sip:{CALLED}@a.example>", DIALLED]}},
         about | {"status": "busy", "custom_data": {"deep": [{"deeper": {"still": f"call {CALLER} back"}}]}},
         about | {"dtmf": {"digits": DIALLED, "timed_out": True}, "from": CALLER, "to": CALLED},
         about | {"speech": {"results": [{"text": f"my number is {CALLER}", "confidence": "0.9"}]}},
@@ -53,7 +55,8 @@ def test_viewers_see_no_whole_number_anywhere(site: Site) -> None:
     for number in NUMBERS:
         assert number not in shown
     assert "0123" in shown, "the end is shown, so that calls can be told apart"
-    assert "********5678" in shown, "in the NCCO that was served, too"
+    (served,) = site.conversation(CALL)["answers"]
+    assert served["ncco"][1]["endpoint"] == [{"type": "phone", "number": "*******5678"}]
 
 
 def test_ids_times_and_money_are_shown_to_all(site: Site) -> None:
@@ -98,7 +101,6 @@ def test_a_masked_answer_has_the_shape_of_a_whole_one(site: Site) -> None:
         assert _shape(seen) == _shape(whole)
 
 
-@pytest.mark.xfail(strict=True, reason="masked() leaves the names of a JSON object, and grouped digits amid text, alone")
 @pytest.mark.parametrize("body", [{"headers": {CALLER: "x"}}, {"headers": {"X-Note": "call +44 7700 900123 back"}}])
 def test_a_number_is_masked_wherever_it_stands(site: Site, body: dict[str, object]) -> None:
     site.tell(status("ringing", "CON-1") | body)

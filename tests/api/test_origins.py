@@ -31,12 +31,18 @@ def cors(answer: Any) -> dict[str, str]:
 
 def preflight(site: Site, path: str, origin: str, method: str = "GET") -> Any:
     """What a browser asks before a script may ask."""
-    asked = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization"}
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "authorization",
+    }
     return site.ask("OPTIONS", path, token=None, headers=asked)
 
 
 @pytest.mark.parametrize("origin", [BOARD, OTHER])
-@pytest.mark.parametrize("path", [LIST, f"{LIST}/CON-1", f"{LIST}/CON-1/events", "/api/v1/legs/x", "/status", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", [LIST, f"{LIST}/CON-1", f"{LIST}/CON-1/events", "/api/v1/legs/x", "/status", "/openapi.json"]
+)
 def test_the_scripts_of_a_named_website_may_ask_and_read(site: Site, origin: str, path: str) -> None:
     asked = preflight(site, path, origin)
     assert asked.status_code == 200

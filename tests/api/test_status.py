@@ -49,7 +49,13 @@ def test_the_numbers_are_those_of_the_calls(site: Site) -> None:
 
 def test_webhooks_are_counted_by_what_became_of_them(site: Site) -> None:
     ringing = status("ringing", "CON-1")
-    for body in (ringing, ringing, status("answered", "CON-1"), status("started", "CON-1"), status("levitating", "CON-1")):
+    for body in (
+        ringing,
+        ringing,
+        status("answered", "CON-1"),
+        status("started", "CON-1"),
+        status("levitating", "CON-1"),
+    ):
         site.hear(body)
     site.hear({"status": "ringing", "uuid": "homeless"})
     site.app.test_client().post("/voice/event", data=b"no json")

@@ -68,13 +68,18 @@ def leg(*bodies: Body | Kept, uuid: str = "leg") -> Leg:
 
 def conversation(*bodies: Body | Kept, where: str = HERE, now: datetime = BASE) -> Conversation:
     """What *bodies* tell of a conversation."""
-    told = tell(where, heard(*bodies), now=now, presume_ended_after=PRESUME_ENDED_AFTER)
-    assert told is not None
-    return told
+    return tell_one(where, heard(*bodies), now)
 
 
-def tell_all(events: Iterable[Kept], *, now: datetime = LATER) -> dict[str, Conversation | None]:
+def tell_all(events: Iterable[Kept], *, now: datetime = LATER) -> dict[str, Conversation]:
     """All conversations that *events* are of."""
     told = history(events)
     names = {home for one in told.values() for home in one.event.homes}
-    return {name: tell(name, told, now=now, presume_ended_after=PRESUME_ENDED_AFTER) for name in sorted(names)}
+    return {name: tell_one(name, told, now) for name in sorted(names)}
+
+
+def tell_one(name: str, told: History, now: datetime) -> Conversation:
+    """The conversation *name*, of which *told* holds something."""
+    found = tell(name, told, now=now, presume_ended_after=PRESUME_ENDED_AFTER)
+    assert found is not None
+    return found

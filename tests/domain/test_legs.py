@@ -1,6 +1,7 @@
 """What is told of a leg: section by section what its words mean."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -146,7 +147,13 @@ def test_a_caller_from_an_app_has_a_name_and_no_number():
 def test_what_a_leg_cost_is_completeds_own_and_null_before():
     before = leg(status("answered", 1, rate="0.1", price="0.1", network="GB-FIXED", duration="3"))
     assert (before.duration_seconds, before.rate, before.price, before.network) == (None, None, None, None)
-    bill = {"duration": "12", "rate": "0.00720000", "price": 1.5e-4, "network": "GB-FIXED", "disconnected_by": "user"}
+    bill: dict[str, Any] = {
+        "duration": "12",
+        "rate": "0.00720000",
+        "price": 1.5e-4,
+        "network": "GB-FIXED",
+        "disconnected_by": "user",
+    }
     told = leg(status("answered", 1), status("completed", 2, **bill))
     assert (told.duration_seconds, told.rate, told.price) == (12, "0.00720000", "0.00015")
     assert (told.network, told.disconnected_by) == ("GB-FIXED", "user")

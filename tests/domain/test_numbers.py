@@ -42,6 +42,9 @@ def test_a_conversation_is_found_by_whoever_called_and_was_called():
         "442079460000",
     ]
     assert numbers_in(read_event(status("started", 1, from_="447700900123", to="447700900123"))) == ["447700900123"]
+    by_sip = status("started", 1, from_="sip:+447700900123@example.com;user=phone", to="tel:442079460000")
+    assert numbers_in(read_event(by_sip)) == ["447700900123", "442079460000"]
+    assert numbers_in(read_event(status("started", 1, from_="sip:bob@example.com", to="sip:447700900123x@a"))) == []
     assert numbers_in(answer(1, from_="447700900123", to="Alice").event) == ["447700900123"]
     assert numbers_in(read_event(about(1, uuid="leg", dtmf="1234567", **{"from": "447700900123"}))) == ["447700900123"]
     assert numbers_in(read_event(about(1, payload={"from": "447700900123"}))) == []

@@ -27,7 +27,7 @@ EVERY = range(ALL + 1)
 def test_the_table_for_the_scripts_says_what_the_rules_say():
     assert len(TABLE) == 2 * len(EVERY)
     for bits in EVERY:
-        state, outcome = TABLE[2 * bits : 2 * bits + 2]
+        state, outcome = TABLE[2 * bits], TABLE[2 * bits + 1]
         told = stand(bits)
         assert (STATES[int(state)], None if outcome == "-" else OUTCOMES[int(outcome)]) == told
 

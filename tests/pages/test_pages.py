@@ -79,7 +79,9 @@ class Page(HTMLParser):
 
     def values(self, tag: str, attribute: str) -> list[str]:
         """The values of *attribute* in all elements *tag*."""
-        return [attributes[attribute] or "" for name, attributes in self.elements if name == tag and attribute in attributes]
+        return [
+            attributes[attribute] or "" for name, attributes in self.elements if name == tag and attribute in attributes
+        ]
 
 
 # -- getting in -------------------------------------------------------------------------------------------------------
@@ -119,7 +121,7 @@ def test_no_other_token_is_taken(site: Site, token: str) -> None:
 
 def test_a_login_without_a_token_is_a_wrong_one(site: Site) -> None:
     for sent in ({}, {"data": {"Token": VIEWER}}, {"json": {"token": VIEWER}}, {"query_string": {"token": VIEWER}}):
-        answer = site.browser().post("/login", **sent)  # type: ignore[arg-type]
+        answer = site.browser().post("/login", **sent)
         assert answer.status_code == 401
         assert cookie_of(answer) == {}
 
@@ -222,7 +224,9 @@ def test_a_page_comes_from_nowhere_but_here_and_is_kept_by_no_cache(site: Site, 
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "no-store"
     page = Page(answer.text)
-    assert not [tag for tag, attributes in page.elements if tag in ("script", "link", "img", "iframe") or "src" in attributes]
+    assert not [
+        tag for tag, attributes in page.elements if tag in ("script", "link", "img", "iframe") or "src" in attributes
+    ]
     assert all(urlsplit(target).netloc == "" for target in page.values("a", "href"))
 
 
@@ -250,7 +254,7 @@ def test_the_board_shows_calls_as_they_are(site: Site) -> None:
     for seen in (
         *("441234567890 → 442038297050 answered", "441234567890 → Alice answered", "12.0 s", "0.00144000 EUR"),
         *("Bob → Carol ringing", "Syntax error in NCCO.", "Dave → unknown answered", "presumed ended"),
-        *("no leg known yet", "Erin → unknown answered , moved on", "66 min 40 s"),
+        *("no leg known yet", "Erin → unknown answered, moved on", "66 min 40 s"),
     ):
         assert seen in text
     links = page.values("a", "href")
@@ -282,8 +286,18 @@ def test_the_board_shows_the_latest_fifty(site: Site) -> None:
 
 NAMES = [
     *("<script>alert(1)</script>", "</td><img src=x onerror=alert(1)>", "\"'><svg onload=alert(1)>", "' onclick='x"),
-    *("{{ 7 * 7 }}", "{% raw %}", "&lt;b&gt;", "<!--", "]]>", "</style><script>", "javascript:alert(1)", "\x00", "a\nb"),
-    *("\u202egnp.exe", "\u2028", "Zoë 李 ☎️", "<b", "`", "${1}", "\ud800", "half \udc00 a pair"),
+    *(
+        "{{ 7 * 7 }}",
+        "{% raw %}",
+        "&lt;b&gt;",
+        "<!--",
+        "]]>",
+        "</style><script>",
+        "javascript:alert(1)",
+        "\x00",
+        "a\nb",
+    ),
+    *("\u202egnp.exe", "a\u2028b", "Zoë 李 ☎️", "<b", "`", "${1}", "\ud800", "half \udc00 a pair"),
 ]
 
 
@@ -304,7 +318,9 @@ def test_what_anybody_sent_is_text_and_nothing_else(site: Site, name: str) -> No
     assert [set(attributes) for _, attributes in page.elements] == [set(attributes) for _, attributes in plain.elements]
     shown = "".join(page.text)
     for end in "xyz":
-        assert f"{name}{end}".strip().encode(errors="replace").decode().replace("\x00", "\ufffd") in shown.replace("\x00", "\ufffd")
+        assert f"{name}{end}".strip().encode(errors="replace").decode().replace("\x00", "\ufffd") in shown.replace(
+            "\x00", "\ufffd"
+        )
     link = next(link for link in page.values("a", "href") if link.startswith(LIST))
     assert unquote(link.rpartition("/")[2], errors="surrogatepass") == f"CON-{name}"
     assert re.fullmatch(r"[\w/.~%-]+", link, re.ASCII), "nothing in it needs a browser's good will"

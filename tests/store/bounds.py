@@ -1,10 +1,14 @@
-"""How long a request may wait for the store."""
+"""How long a request may wait for the store, and whether it is there."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Iterator
+
+from app.store.errors import StoreUnavailable
+from app.store.store import Store
+from tests.generated import BASE
 
 
 @contextlib.contextmanager
@@ -16,3 +20,13 @@ def within_a_second() -> Iterator[None]:
     finally:
         took = time.monotonic() - begun
         assert took < 1.0, f"it took {took:.2f} s"
+
+
+def works(store: Store) -> bool:
+    """Whether it takes events, and tells of them."""
+    try:
+        store.check()
+        store.counts(BASE)
+    except StoreUnavailable:
+        return False
+    return True

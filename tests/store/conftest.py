@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from app.store.errors import StoreUnavailable
 from app.store.store import Store
-from tests.engines import Engine
+from tests.engines import Engine, wait_until
 from tests.generated import read_record
 
 RETENTION = timedelta(days=7)
@@ -23,12 +24,21 @@ def open_store() -> Iterator[Callable[..., Store]]:
     def open_one(engine: Engine, **options: Any) -> Store:
         store = Store(engine.address, read=read_record, **{"retention": RETENTION, **options})
         opened.append(store)
-        store.open()
+        wait_until(lambda: opens(store), "the store can be opened")  # a machine that is busy takes its time to connect
         return store
 
     yield open_one
     for store in opened:
         store.close()
+
+
+def opens(store: Store) -> bool:
+    """Whether the store can be opened now."""
+    try:
+        store.open()
+    except StoreUnavailable:
+        return False
+    return True
 
 
 @pytest.fixture

@@ -19,11 +19,12 @@ from app.store.records import EVENT, Record
 from app.store.store import Store
 from app.store.writer import Writer
 from tests import engines
-from tests.domain.telling import HERE, answer, status
+from tests.domain.telling import HERE, answer
 from tests.engines import Engine, Node, wait_until
-from tests.generated import BASE, Webhook, read_record, several, webhooks_of
-from tests.store.bounds import within_a_second
-from tests.store.truth import NOW, Truth, assert_tells_the_truth, post
+from tests.generated import BASE, read_record, several
+from tests.store.bounds import within_a_second, works
+from tests.store.posting import numbered, post
+from tests.store.truth import NOW, Truth, assert_tells_the_truth
 
 PROGRAMS = [engines.VALKEY, *([engines.REDIS] if engines.REDIS else [])]
 
@@ -39,28 +40,23 @@ def own(request: pytest.FixtureRequest) -> Iterator[Engine]:
 def store(own: Engine, open_store: Callable[..., Store]) -> Store:
     """A store that is in use already."""
     store = open_store(own)
-    assert post(store, event(0))
+    assert post(store, numbered(0))
     return store
 
 
 def test_a_connection_that_was_cut_while_idle_is_opened_again_and_nobody_notices(store: Store, own: Engine):
     for number in range(1, 5):
         own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        assert post(store, event(number))
+        assert post(store, numbered(number))
         own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         assert len(store.records(f"CON-{number}")) == 1
-
-
-def event(number: int) -> Webhook:
-    """One of many."""
-    return webhooks_of(status("ringing", number, where=f"CON-{number}", uuid=f"leg-{number}"), BASE)[0]
 
 
 def writes(store: Store) -> dict[str, Callable[[], object]]:
     """All that changes something."""
     return {
-        "record": lambda: post(store, event(1)),
-        "repeat": lambda: post(store, event(0)),
+        "record": lambda: post(store, numbered(1)),
+        "repeat": lambda: post(store, numbered(0)),
         "unfile": lambda: store.unfile(b"{}", "no conversation", BASE),
         "check": store.check,
         "delete": lambda: store.delete("CON-1"),
@@ -96,30 +92,22 @@ def assert_away(reason: str, asked: dict[str, Callable[[], object]]) -> None:
 
 def assert_well(store: Store) -> None:
     """Everything works."""
-    assert post(store, event(7))
+    assert post(store, numbered(7))
     for name, ask in (writes(store) | reads(store)).items():
         with contextlib.suppress(StopIteration):
             assert ask() is not StopIteration, name
 
 
 def test_an_engine_that_hangs(store: Store, own: Engine):
+    some = writes(store) | reads(store)
     own.nodes[0].freeze()
-    assert_away("timeout", writes(store) | reads(store))
+    assert_away("timeout", {name: some[name] for name in ("record", "check", "delete", "histories", "page", "counts")})
     own.nodes[0].thaw()
     wait_until(lambda: works(store), "it works again")
     assert_well(store)
     # What was asked meanwhile may or may not have been done; asked again, it is there once.
-    post(store, event(1))
+    post(store, numbered(1))
     assert len(store.records("CON-1")) == 1
-
-
-def works(store: Store) -> bool:
-    """Whether it takes events now."""
-    try:
-        store.check()
-    except StoreUnavailable:
-        return False
-    return True
 
 
 def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine):
@@ -134,11 +122,11 @@ def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[...
     with engines.single() as engine:
         engine.nodes[0].kill()
         store = Store(engine.address, read=read_record, retention=timedelta(days=1))
-        assert_away("refused", {"open": store.open, "record": lambda: post(store, event(1))})
+        assert_away("refused", {"open": store.open, "record": lambda: post(store, numbered(1))})
         engine.nodes[0].start()
         engine.nodes[0].ready()
         store.open()
-        assert post(store, event(1))
+        assert post(store, numbered(1))
         store.close()
 
 
@@ -166,23 +154,24 @@ def test_an_engine_that_is_full(store: Store, own: Engine):
 
 def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Callable[..., Store]):
     store = open_store(own)
-    for number in range(40):
-        post(store, event(number))
+    for number in range(100):
+        post(store, numbered(number))
     node = own.nodes[0]
     node.client.save()
     node.kill()
-    node.start("--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024")
-    wait_until(lambda: accepts(node), "it listens")
-    assert_away("loading", writes(store) | reads(store))
+    node.start("--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024")  # 3 s for all keys
+    wait_until(lambda: is_loading(node), "it listens")
+    some = writes(store) | reads(store)
+    assert_away("loading", {name: some[name] for name in ("record", "check", "histories", "page", "counts")})
     node.kill()
     node.start()
     node.ready()
-    assert len(store.records("CON-39")) == 1
-    assert post(store, event(99))
+    assert len(store.records("CON-99")) == 1
+    assert post(store, numbered(100))
 
 
-def accepts(node: Node) -> bool:
-    """Whether a connection gets any answer."""
+def is_loading(node: Node) -> bool:
+    """Whether it answers, and that it is not ready."""
     with contextlib.closing(Link(engines.Address(node.url))) as link:
         (reply,) = link.exchange([Command(b"", ("PING",))])
     return type(reply).__name__ == "BusyLoadingError"
@@ -196,7 +185,7 @@ def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own:
             store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
     assert store.answers_waiting > 0
     with within_a_second(), pytest.raises(StoreUnavailable):
-        post(store, event(1))
+        post(store, numbered(1))
     own.nodes[0].start()
     own.nodes[0].ready()
     wait_until(lambda: not store.answers_waiting and len(store.records(HERE)) == 30, "they are there")
@@ -218,7 +207,9 @@ def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_stor
         assert len(other.records(HERE)) == 3000
 
 
-def test_what_is_still_waiting_at_the_end_is_counted_as_lost(store: Store, own: Engine, caplog: pytest.LogCaptureFixture):
+def test_what_is_still_waiting_at_the_end_is_counted_as_lost(
+    store: Store, own: Engine, caplog: pytest.LogCaptureFixture
+):
     own.nodes[0].kill()
     for number in range(5):
         kept = answer(number, name=str(number))
@@ -238,8 +229,10 @@ def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch
     writer.close()
 
 
-def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(own: Engine, open_store: Callable[..., Store]):
-    """Connections cut, scripts forgotten, the engine hanging now and then: who tries again gets his event kept, once."""
+def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
+    own: Engine, open_store: Callable[..., Store]
+):
+    """Connections cut, scripts forgotten, the engine hanging: who tries again gets his event kept, once."""
     calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(31), 60)]
     posted = [webhook for call in calls for webhook in call]
     Random(32).shuffle(posted)
@@ -295,7 +288,7 @@ def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
 def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine):
     for number in range(1, 6):
         own.nodes[0].client.script_flush()
-        assert post(store, event(number))
+        assert post(store, numbered(number))
         own.nodes[0].client.script_flush()
         assert len(store.page(Filter(), None, 50).items) == number + 1
     own.nodes[0].client.script_flush()
@@ -307,7 +300,12 @@ def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine):
 
 def test_what_the_overflow_took_can_be_given_again_with_the_same_result(own: Engine, open_store: Callable[..., Store]):
     taken: list[Record] = []
-    store = open_store(own, overflow=lambda record: taken.append(record) or True)
+
+    def take(record: Record) -> bool:
+        taken.append(record)
+        return True
+
+    store = open_store(own, overflow=take)
     calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(41), 40)]
     posted = [webhook for call in calls for webhook in call]
     Random(42).shuffle(posted)
@@ -330,9 +328,12 @@ def test_what_the_overflow_took_can_be_given_again_with_the_same_result(own: Eng
 
 
 def test_an_overflow_that_has_no_room_either_says_no(own: Engine, open_store: Callable[..., Store]):
-    store = open_store(own, overflow=lambda record: False)
+    def refuse(record: Record) -> bool:
+        return False
+
+    store = open_store(own, overflow=refuse)
     own.nodes[0].kill()
-    assert_away("refused", {"record": lambda: post(store, event(1))})
+    assert_away("refused", {"record": lambda: post(store, numbered(1))})
 
 
 def test_the_overflow_is_not_asked_while_all_is_well(own: Engine, open_store: Callable[..., Store]):
@@ -340,5 +341,5 @@ def test_the_overflow_is_not_asked_while_all_is_well(own: Engine, open_store: Ca
         raise AssertionError
 
     store = open_store(own, overflow=never)
-    assert post(store, event(1)) is True
-    assert post(store, event(1)) is False
+    assert post(store, numbered(1)) is True
+    assert post(store, numbered(1)) is False

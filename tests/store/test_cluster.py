@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 
 import pytest
@@ -15,9 +16,10 @@ from app.store.store import Store
 from tests import engines
 from tests.domain.telling import status
 from tests.engines import Engine, Node, wait_until
-from tests.generated import BASE, Webhook, several, webhooks_of
-from tests.store.bounds import within_a_second
-from tests.store.truth import NOW, Truth, assert_tells_the_truth, post
+from tests.generated import BASE, Webhook, read_record, several, webhooks_of
+from tests.store.bounds import within_a_second, works
+from tests.store.posting import post, settle
+from tests.store.truth import NOW, Truth, assert_tells_the_truth
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +37,15 @@ def engine(shared: Engine) -> Engine:
             node.start()
         node.thaw()
         node.ready()
-    for node in shared.nodes:
-        wait_until(lambda node=node: sees_all(node, len(shared.nodes)), "the nodes see each other")
+    whole_again(shared)
     shared.flush()
     return shared
+
+
+def whole_again(engine: Engine) -> None:
+    """Wait until every node sees every other."""
+    for node in engine.nodes:
+        wait_until(partial(sees_all, node, len(engine.nodes)), "the nodes see each other")
 
 
 def sees_all(node: Node, size: int) -> bool:
@@ -57,7 +64,6 @@ for count in range(10_000):
 
 def one_of(part: keys.Partition, number: int = 0) -> Webhook:
     """A webhook whose conversation lies in *part*."""
-    names = (f"CON-{count}" for count in range(10_000))
     name = NAMES[keys.ALL.index(part)][number]
     return webhooks_of(status("started", 1, uuid=f"leg of {name}", where=name), BASE)[0]
 
@@ -76,10 +82,13 @@ def try_all(store: Store, number: int) -> tuple[set[int], set[int], set[str]]:
     return took, refused, why
 
 
-@pytest.mark.parametrize("which", [0, 2], ids=["the node we were told of", "another node"])
-@pytest.mark.parametrize("how", ["kill", "freeze"])
+@pytest.mark.parametrize(
+    ("how", "which"),
+    [("kill", 0), ("kill", 2), ("freeze", 0)],
+    ids=["the node we were told of is killed", "another node is killed", "a node hangs"],
+)
 def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
-    engine: Engine, open_store: Callable[..., Store], which: int, how: str
+    engine: Engine, open_store: Callable[..., Store], how: str, which: int
 ):
     store = open_store(engine)
     node = engine.nodes[which]
@@ -105,14 +114,17 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
     for everything in (store.check, lambda: store.counts(NOW), lambda: store.page(Filter(), None, 10)):
         with within_a_second(), pytest.raises(StoreUnavailable):
             everything()
+    if how == "kill":  # however often it is asked meanwhile
+        for number in range(10, 130):
+            with pytest.raises(StoreUnavailable, match="refused"):
+                post(store, one_of(keys.ALL[min(its)], number))
     # it comes back: the killed one empty
     if how == "kill":
         node.start()
     node.thaw()
     node.ready()
-    for one in engine.nodes:
-        wait_until(lambda one=one: sees_all(one, 3), "the nodes see each other")
-    wait_until(lambda: try_all(store, 4)[1] == set() or None, "it takes events again")
+    whole_again(engine)
+    wait_until(lambda: works(store), "it takes events again")
     assert try_all(store, 5)[0] == set(range(keys.PARTITIONS))
     store.check()
     assert sum(store.counts(NOW).counters.values())
@@ -151,8 +163,7 @@ def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[...,
     try:
         for place, webhook in enumerate(posted[third:]):
             post(stores[place % 2], webhook)
-        for store in stores:
-            wait_until(lambda store=store: not store.answers_waiting, "answers are written")
+        settle(*stores)
         assert_tells_the_truth(stores[1], engine, Truth(calls), posted=len(posted))
     finally:
         move_slot(engine, keys.slot(part.tag), before, lambda: None)
@@ -170,9 +181,9 @@ def test_while_a_slot_moves_its_events_are_refused_or_kept_and_never_both(
     for webhook in first:
         assert post(store, webhook)
     again = [
-        w
-        for webhook in first
-        for w in webhooks_of({**status("ringing", 2, uuid=webhook.event.leg, where=webhook.event.conversation)}, BASE)
+        webhook
+        for name in NAMES[3][:20]
+        for webhook in webhooks_of(status("ringing", 2, uuid=f"leg of {name}", where=name), BASE)
     ]
     waiting, refused = list(again), set()
 
@@ -195,37 +206,37 @@ def test_while_a_slot_moves_its_events_are_refused_or_kept_and_never_both(
         counts = store.counts(NOW)
         assert (counts.live + counts.presumed_ended, counts.ended) == (20, 0)
         assert {name: counts.counters.get(name, 0) for name in ("started", "ringing")} == {"started": 0, "ringing": 20}
-        for webhook in first:
-            assert len(store.records(webhook.event.conversation)) == 2
+        assert [len(store.records(name)) for name in NAMES[3][:20]] == [2] * 20
     finally:
         move_slot(engine, keys.slot(part.tag), before, lambda: None)
         del engine.moved[part.tag]
 
 
-def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(open_store: Callable[..., Store]):
-    with engines.start_cluster() as engine:
-        ports = [node.port for node in engine.nodes]
-        for node in engine.nodes:
-            node.kill()
-        store = Store(engine.address, read=lambda record: None, retention=NOW - BASE)  # type: ignore[arg-type,return-value]
-        for ask in (store.open, store.check, lambda: store.counts(NOW), lambda: store.histories(["CON-1"])):
-            with within_a_second(), pytest.raises(StoreUnavailable) as away:
-                ask()
-            assert away.value.reason in ("cluster", "refused")
-        for node in engine.nodes:
-            node.start()
-        for node in engine.nodes:
-            node.ready()
-            wait_until(lambda node=node: sees_all(node, len(ports)), "the nodes see each other")
-        store.open()
-        store.check()
-        store.close()
+def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engine: Engine):
+    for node in engine.nodes:
+        node.kill()
+    store = Store(engine.address, read=read_record, retention=NOW - BASE)
+    for ask in (store.open, store.check, lambda: store.counts(NOW), lambda: store.histories(["CON-1"])):
+        with within_a_second(), pytest.raises(StoreUnavailable) as away:
+            ask()
+        assert away.value.reason == "cluster"
+    for node in engine.nodes:
+        node.start()
+    for node in engine.nodes:
+        node.ready()
+    whole_again(engine)
+    store.open()
+    store.check()
+    store.close()
 
 
-def test_many_threads_notice_no_more_of_a_node_that_is_gone_than_one(engine: Engine, open_store: Callable[..., Store]):
+@pytest.mark.parametrize("how", ["kill", "freeze"])
+def test_many_threads_notice_no_more_of_a_node_that_is_gone_than_one(
+    engine: Engine, open_store: Callable[..., Store], how: str
+):
     store = open_store(engine)
     gone = engine.nodes[1]
-    gone.kill()
+    getattr(gone, how)()
     failed: list[str] = []
 
     def work(number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -14,31 +14,34 @@ from app.store import keys
 from app.store.housekeeping import Housekeeping
 from app.store.pages import Filter
 from app.store.store import Store
-from tests.domain.telling import HERE, THERE, at, status, transfer
+from tests.domain.telling import HERE, THERE, status, transfer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, EVENT, Body, several, webhooks_of
-from tests.store.truth import NOW, PRESUME_ENDED_AFTER, Truth, assert_indexes_tell_the_truth, post
+from tests.store.posting import keep, post
+from tests.store.truth import NOW, PRESUME_ENDED_AFTER, Truth, assert_indexes_tell_the_truth
 
 ALICE, BOB, CAROL = "447700900123", "442079460000", "14155550123"
-
-
-def keep(store: Store, *bodies: Body, seconds: float = 0.0) -> None:
-    """Post *bodies*, received *seconds* after the base."""
-    for body in bodies:
-        for webhook in webhooks_of(body, at(seconds)):
-            post(store, webhook)
 
 
 def life(name: str, caller: str = ALICE, called: str = BOB, **more: Any) -> list[Body]:
     """A call that came and went."""
     parties: dict[str, Any] = {"from_": caller, "to": called, "where": name, "uuid": f"leg of {name}"}
-    return [status("started", 1, **parties), status("answered", 2, **parties), status("completed", 5, **parties, **more)]
+    return [
+        status("started", 1, **parties),
+        status("answered", 2, **parties),
+        status("completed", 5, **parties, **more),
+    ]
 
 
 def traces(engine: Engine, *words: str, feed: bool = False) -> list[bytes]:
     """Keys and values in which one of *words* is found."""
     tags = {part.feed for part in keys.ALL}
-    told = {value for part in keys.ALL for _, fields in engine.ask(part, "XRANGE", part.feed, "-", "+") for value in fields.values()}
+    told = {
+        value
+        for part in keys.ALL
+        for _, fields in engine.ask(part, "XRANGE", part.feed, "-", "+")
+        for value in fields.values()
+    }
     return [
         found
         for found in engine.everything()
@@ -79,7 +82,11 @@ def test_deleting_some_leaves_the_others_as_they_are(store: Store, engine: Engin
     counts = store.counts(NOW - PRESUME_ENDED_AFTER)
     assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == stays.legs
     states = stays.states()
-    assert (counts.live, counts.presumed_ended, counts.ended) == (states["live"], states["presumed_ended"], states["ended"])
+    assert (counts.live, counts.presumed_ended, counts.ended) == (
+        states["live"],
+        states["presumed_ended"],
+        states["ended"],
+    )
     assert store.delete_all(stays.told) == len(stays.told)
     left = {key.partition(b"}")[2].partition(b":")[0] for key in engine.keys() - {keys.LAYOUT}}
     assert left == {b"counts", b"feed", b"minutes"}
@@ -130,7 +137,7 @@ def test_forgetting_a_short_number_is_not_forgetting_all_that_end_like_it(store:
 def test_what_has_expired_is_taken_out_of_every_index_and_counter(engine: Engine, open_store: Callable[..., Store]):
     brief = open_store(engine, retention=timedelta(milliseconds=150))
     long = open_store(engine)
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(11), 60)]
     goes, stays = calls[::2], calls[1::2]
     for store, some in ((brief, goes), (long, stays)):
@@ -139,14 +146,23 @@ def test_what_has_expired_is_taken_out_of_every_index_and_counter(engine: Engine
     gone = Truth(goes).told
     wait_until(lambda: not any(brief.records(name) for name in gone), "they expire")
     keeper = Housekeeping(brief, max_memory_mb=None)
-    assert keeper.tidy(datetime.now(timezone.utc)) == len(gone)
+    assert keeper.tidy(datetime.now(UTC)) == len(gone)
     there = Truth([[w._replace(received=now - timedelta(days=1)) for w in call] for call in stays])
     assert_indexes_tell_the_truth(engine, there)
     counts = long.counts(NOW)
     assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == there.legs
     assert not set(gone) & set(long.page(Filter(), None, 500).conversations)
     other = Housekeeping(long, max_memory_mb=None)
-    assert other.tidy(datetime.now(timezone.utc)) == 0
+    assert other.tidy(datetime.now(UTC)) == 0
+
+
+def test_what_belongs_to_no_conversation_expires_as_well(store: Store):
+    store.unfile(b'{"from":"447700900123"}', "no conversation", BASE)
+    now = datetime.now(UTC)
+    store.forget_expired(0, now + store.retention - timedelta(minutes=1))
+    assert len(store.unfiled()) == 1
+    store.forget_expired(0, now + store.retention + timedelta(minutes=1))
+    assert store.unfiled() == []
 
 
 def test_a_partition_is_tidied_by_one_worker_at_a_time(store: Store):
@@ -176,7 +192,9 @@ def test_when_memory_runs_out_the_oldest_ended_conversations_go_whole(valkey: En
     keep(store, status("started", 1, where="CON-live", from_=CAROL), seconds=-9)
     for number in range(1500):
         bulk = Random(number).randbytes(4000).hex()
-        keep(store, status("completed", 5, where=f"CON-{number}", uuid=f"leg of CON-{number}", bulk=bulk), seconds=number)
+        keep(
+            store, status("completed", 5, where=f"CON-{number}", uuid=f"leg of CON-{number}", bulk=bulk), seconds=number
+        )
     used = store.used_bytes()
     assert abs(used - valkey.nodes[0].client.info("memory")["used_memory"]) < 200_000
     allowed = used // 1024 // 1024 - 1
@@ -199,7 +217,7 @@ def test_when_memory_runs_out_the_oldest_ended_conversations_go_whole(valkey: En
 
 def test_housekeeping_goes_on_by_itself(engine: Engine, open_store: Callable[..., Store]):
     store = open_store(engine, retention=timedelta(milliseconds=100))
-    for webhook in (w for body in life(HERE) for w in webhooks_of(body, datetime.now(timezone.utc))):
+    for webhook in (w for body in life(HERE) for w in webhooks_of(body, datetime.now(UTC))):
         post(store, webhook)
     wait_until(lambda: not store.records(HERE), "it expires")
     keeper = Housekeeping(store, max_memory_mb=None, every_seconds=0.05)

@@ -192,11 +192,3 @@ def unpack_names(packed: bytes) -> set[str]:
         found.add(keys.decode(rest[: int(length)]))
         packed = rest[int(length) :]
     return found
-
-
-def post(store: Store, webhook: Webhook) -> bool | None:
-    """Hand a webhook to the store as the app does; None for an answer, for which nobody waits."""
-    if webhook.sort == b"a":
-        store.record_later(webhook.event, webhook.text, webhook.received)  # type: ignore[arg-type]
-        return None
-    return store.record(webhook.event, webhook.text, webhook.received)

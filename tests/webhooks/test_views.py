@@ -415,9 +415,9 @@ def test_the_fallback_of_an_event_is_the_event_and_that_it_was_needed(site: Site
     body = {name: value for name, value in KINDS[kind].items() if name != "reason"}
     assert is_go_on(getattr(site, method)("/voice/fallback", for_fallback(body)))
     kinds = [event["kind"] for event in site.events(CONVERSATION)]
-    if kind == "transfer":  # which names two conversations, and the fallback copy is of neither
+    if kind == "transfer":  # which names two conversations: that the fallback was needed is kept where the leg went
         assert kinds == ["transfer"]
-        assert [why for why, _ in site.unfiled()] == ["fallback without a conversation"]
+        assert [event["kind"] for event in site.events(KINDS[kind]["conversation_uuid_to"])] == ["fallback", "transfer"]
         return
     # An error has a `reason` of its own, which the copy's hides: it cannot be told from one that says nothing.
     assert kinds == ["fallback", "unknown" if kind == "error" else kind]
@@ -582,3 +582,14 @@ def test_the_counters_add_up(site: Site):
     kept = len(site.events(CONVERSATION))
     assert (kept, counted["repeats"], counted["unfiled"], counted["unknown"]) == (11, 10, 2, 1)
     assert counted["received"] == kept + counted["repeats"] + counted["unfiled"]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_fallback_copy_is_one_webhook(site: Site, first):
+    """And a repeat where the original came before it, or it before the original."""
+    posts = [("/voice/event", RINGING), ("/voice/fallback", for_fallback(RINGING))]
+    site.post(*posts[first])
+    assert (site.counted()["received"], site.counted()["repeats"]) == (1, 0)
+    site.post(*posts[1 - first])
+    assert (site.counted()["received"], site.counted()["repeats"]) == (2, 1)
+    assert len(site.events(CONVERSATION)) == 2

@@ -70,6 +70,7 @@ end
 local function purge(conversation)
   local meta, events = P .. 'm:' .. conversation, P .. 'e:' .. conversation
   local flat = redis.call('HGETALL', meta)
+  redis.call('DEL', events, meta) -- first of all: a Redis that is full lets a script go on only if it began by freeing
   for i = 1, #flat, 2 do
     local name, value = flat[i], flat[i + 1]
     local sort, rest = string.sub(name, 1, 1), string.sub(name, 2)
@@ -89,5 +90,4 @@ local function purge(conversation)
   redis.call('ZREM', LIVE, conversation)
   redis.call('ZREM', ENDED, conversation)
   redis.call('ZREM', HEARD, conversation)
-  redis.call('DEL', events, meta)
 end

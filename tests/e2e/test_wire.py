@@ -1,0 +1,324 @@
+"""What comes over the wire: slow, huge, long, in chunks, with garbage behind it. Nothing takes the server down."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from app.limits import BODY_SECONDS, MOST_BODY
+from tests.engines import Engine
+from tests.serving import Reply, Server
+
+CONVERSATION = "CON-wire"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[Server]:
+    """One worker: whatever it survives, it has survived itself."""
+    valkey.flush()
+    folder: Path = tmp_path_factory.mktemp("wire")
+    server = Server(folder, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1")
+    try:
+        yield server.ready()
+        assert server.said.count("Booting worker") == 1, "no worker had to be replaced"
+        assert "Traceback" not in server.said
+    finally:
+        server.kill()
+
+
+class Wire:
+    """A bare connection."""
+
+    def __init__(self, server: Server) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+
+    def send(self, *pieces: bytes) -> None:
+        self.socket.sendall(b"".join(pieces))
+
+    def reply(self) -> Reply:
+        """The next answer on the connection."""
+        begun = time.monotonic()
+        response = HTTPResponse(self.socket)
+        response.begin()
+        body = response.read()
+        return Reply(response.status, dict(response.getheaders()), body, time.monotonic() - begun)
+
+    def rest(self) -> bytes:
+        """All that still comes until the server closes the connection."""
+        with contextlib.suppress(ConnectionResetError):
+            return b"".join(iter(lambda: self.socket.recv(65536), b""))
+        return b""
+
+
+@pytest.fixture
+def wire(server: Server) -> Iterator[Wire]:
+    wire = Wire(server)
+    yield wire
+    wire.socket.close()
+
+
+def post(*headers: str, path: str = "/voice/event") -> bytes:
+    """The head of a request."""
+    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
+
+
+def sized(body: bytes, *headers: str) -> bytes:
+    return post(f"Content-Length: {len(body)}", *headers) + body
+
+
+def chunked(*chunks: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
+
+
+def event(uuid: str, **more: Any) -> bytes:
+    body = {"conversation_uuid": CONVERSATION, "uuid": uuid, "status": "ringing", "timestamp": "2021-03-29T21:20:05Z"}
+    return json.dumps(body | more).encode()
+
+
+def legs(server: Server) -> set[str]:
+    told = server.api(f"/api/v1/conversations/{CONVERSATION}")
+    return {leg["uuid"] for leg in told.json["legs"]} if told.status == 200 else set()
+
+
+SLOW = {
+    "nothing of it comes": (post("Content-Length: 100"), b""),
+    "it stops half way": (post("Content-Length: 100") + b'{"conversation_uuid": ', b""),
+    "it has all but the last blanks": (post("Content-Length: 1000") + event("all but blanks"), b""),
+    "it trickles": (post("Content-Length: 100"), b"{"),
+    "a chunk that stops half way": (post("Transfer-Encoding: chunked") + b"40\r\n{", b""),
+    "chunks that trickle": (post("Transfer-Encoding: chunked"), b"1\r\n \r\n"),
+    "an answer that trickles": (post("Content-Length: 100", path="/voice/answer"), b" "),
+}
+
+
+def test_a_body_that_does_not_come_in_time_is_cut_off_and_nothing_behind_it_is_read(server: Server):
+    """What comes late would pass for the next request: there must be none."""
+
+    def send_slowly(which: str) -> tuple[Reply, float, bytes]:
+        head, drop = SLOW[which]
+        wire = Wire(server)
+        begun = time.monotonic()
+        wire.send(head)
+        wire.socket.settimeout(0.3)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                reply = wire.reply()
+                break
+            assert time.monotonic() < begun + 10, which
+            wire.send(drop)
+        took = time.monotonic() - begun
+        wire.socket.settimeout(10)
+        with contextlib.suppress(OSError):  # it may be closed by now
+            wire.send(b" " * 100, b"0\r\n\r\n", sized(event("smuggled")), b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        rest = wire.rest()
+        wire.socket.close()
+        return reply, took, rest
+
+    with ThreadPoolExecutor(len(SLOW)) as pool:
+        told = dict(zip(SLOW, pool.map(send_slowly, SLOW), strict=True))
+    for which, (reply, took, rest) in told.items():
+        assert reply.status == 408, which
+        assert reply.headers["Content-Type"] == "application/problem+json"
+        assert BODY_SECONDS - 0.1 < took < BODY_SECONDS + 1, which
+        assert rest == b"", which
+    assert not {"smuggled", "all but blanks"} & legs(server)
+
+
+def test_others_are_served_while_a_body_is_slow(server: Server, wire: Wire):
+    wire.send(post("Content-Length: 100"), b"{")
+    assert all(server.ask("POST", "/voice/event", event("quick")).seconds < 1 for _ in range(20))
+
+
+def test_a_body_that_takes_its_time_but_comes_is_read(server: Server, wire: Wire):
+    body = event("late")
+    wire.send(post(f"Content-Length: {len(body)}"), body[:10])
+    time.sleep(1)
+    wire.send(body[10:])
+    assert wire.reply().status == 200
+    assert "late" in legs(server)
+
+
+def test_a_sender_that_goes_away_half_way_leaves_nothing_behind(server: Server):
+    for _ in range(20):
+        wire = Wire(server)
+        wire.send(post("Content-Length: 100"), b'{"conversation_uuid": "CON-half"')
+        wire.socket.close()
+    assert server.api("/api/v1/conversations/CON-half").status == 404
+    assert server.answers()
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+def test_what_came_of_a_body_that_ends_too_early_is_not_taken_for_the_whole(server: Server, wire: Wire, head: str):
+    uuid = f"cut short, {head}"
+    part = event(uuid)
+    wire.send(post(head), part if "Length" in head else b"%x\r\n%s\r\n" % (len(part), part))
+    wire.socket.shutdown(socket.SHUT_WR)
+    assert wire.reply().status == 400
+    assert uuid not in legs(server)
+
+
+@pytest.mark.parametrize("path", ["/voice/event", "/voice/answer", "/nowhere", "/login"])
+def test_a_body_of_a_megabyte_is_refused(server: Server, path: str):
+    reply = server.ask("POST", path, b'{"a": "' + b"x" * 1_000_000 + b'"}')
+    assert reply.status == 413
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert reply.seconds < 2
+
+
+def test_an_announced_gigabyte_is_refused_before_it_comes(wire: Wire):
+    wire.send(post("Content-Length: 1000000000"))
+    reply = wire.reply()
+    assert reply.status == 413
+    assert reply.seconds < 1
+
+
+@pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "1_0", "10, 10", "\u0661"])
+def test_a_length_that_is_no_number_is_refused(server: Server, wire: Wire, length: str):
+    wire.send(post(f"Content-Length: {length}"), b"{}")
+    assert wire.reply().status == 400
+    assert wire.rest() == b""
+    assert server.answers()
+
+
+def test_a_length_and_chunks_together_are_no_way_to_hide_a_request(server: Server, wire: Wire):
+    hidden = sized(event("hidden"))
+    wire.send(post(f"Content-Length: {len(hidden) + 5}", "Transfer-Encoding: chunked"), b"0\r\n\r\n", hidden)
+    wire.socket.settimeout(2)
+    with contextlib.suppress(TimeoutError):
+        wire.rest()
+    assert "hidden" not in legs(server)
+
+
+def test_a_body_at_the_limit_is_read(server: Server):
+    body = event("limit").ljust(MOST_BODY)
+    assert server.ask("POST", "/voice/event", body).status == 200
+    assert server.ask("POST", "/voice/event", body + b" ").status == 413
+    assert "limit" in legs(server)
+
+
+def test_a_get_of_8000_bytes_is_read(server: Server):
+    """Speech results fill some kilobytes."""
+    query = {"conversation_uuid": CONVERSATION, "uuid": "long", "dtmf": "1"}
+    path = "/voice/event?" + urlencode(query | {"speech": json.dumps({"results": [{"text": ""}]})})
+    path = path.replace("%22text%22%3A+%22", "%22text%22%3A+%22" + "a" * (8000 - len(path)))
+    assert len(path) == 8000
+    reply = server.ask("GET", path)
+    assert (reply.status, reply.body) == (200, b"")
+    assert "long" in legs(server)
+
+
+@pytest.mark.parametrize("path", ["/voice/event?uuid=", "/"])
+@pytest.mark.parametrize("length", [9000, 100_000])
+def test_a_longer_address_is_refused_without_a_crash(server: Server, path: str, length: int):
+    for _ in range(3):
+        assert 400 <= server.ask("GET", path + "x" * length).status < 500
+    assert server.answers()
+
+
+def test_headers_without_end_are_refused_without_a_crash(server: Server):
+    for headers in ({f"X-{number}": "x" for number in range(500)}, {"X": "x" * 100_000}):
+        assert 400 <= server.ask("GET", "/healthz", None, **headers).status < 500
+    assert server.answers()
+
+
+def test_a_name_in_a_query_is_read_escaped_or_not(server: Server, wire: Wire):
+    query = f"conversation_uuid={CONVERSATION}&status=ringing&uuid=escaped-and-not&from="
+    for name in ("Zo%C3%AB", "Zoë"):
+        wire.send(f"GET /voice/event?{query}{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert wire.reply().status in (200, 400)
+    events = server.api(f"/api/v1/conversations/{CONVERSATION}/events").json["items"]
+    assert {one["raw"]["from"] for one in events if one["leg"] == "escaped-and-not"} == {"Zoë"}
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_a_body_in_chunks_is_read(server: Server, wire: Wire, parts: int):
+    body = event(f"chunked-{parts}")
+    size = -(-len(body) // parts)
+    pieces = [body[place : place + size] for place in range(0, len(body), size)]
+    wire.send(post("Transfer-Encoding: chunked"), chunked(*pieces))
+    assert wire.reply().status == 200
+    assert f"chunked-{parts}" in legs(server)
+    wire.send(sized(event("after chunks")))
+    assert wire.reply().status == 200
+
+
+def test_a_body_in_chunks_is_limited_too(server: Server, wire: Wire):
+    body = event("at the limit in chunks")
+    wire.send(post("Transfer-Encoding: chunked"), chunked(body, b" " * (MOST_BODY - len(body))))
+    assert wire.reply().status == 200
+    body = event("too large in chunks")
+    wire.send(post("Transfer-Encoding: chunked"), chunked(body, b" " * (MOST_BODY - len(body) + 1)))
+    assert wire.reply().status == 413
+    assert "at the limit in chunks" in legs(server)
+    assert "too large in chunks" not in legs(server)
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"zz\r\n{}\r\n0\r\n\r\n", b"-1\r\n{}\r\n", b"ffffffffffffffffff\r\n{", b"2\r\n{}0\r\n\r\n"]
+)
+def test_chunks_that_are_none_are_refused(server: Server, garbage: bytes):
+    wire = Wire(server)
+    wire.send(post("Transfer-Encoding: chunked"), garbage)
+    wire.socket.shutdown(socket.SHUT_WR)
+    answer = wire.rest()
+    wire.socket.close()
+    assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
+    assert server.answers()
+
+
+def test_a_sender_that_asks_first_whether_to_go_on_is_told_so(server: Server, wire: Wire):
+    """As curl does before a larger body."""
+    body = event("expected").ljust(5000)
+    wire.send(post(f"Content-Length: {len(body)}", "Expect: 100-continue"))
+    assert wire.socket.recv(1000).startswith(b"HTTP/1.1 100 ")
+    wire.send(body)
+    assert wire.reply().status == 200
+    assert "expected" in legs(server)
+
+
+def test_a_connection_is_used_again_and_again(server: Server, wire: Wire):
+    for number in range(50):
+        wire.send(sized(event(f"kept-{number}")))
+        reply = wire.reply()
+        assert (reply.status, reply.body) == (200, b"")
+        assert "Content-Type" not in reply.headers
+        assert reply.headers["Connection"] == "keep-alive"
+        assert reply.headers["Content-Length"] == "0"
+
+
+@pytest.mark.parametrize(
+    "bad", [sized(b"{"), sized(b"x" * (MOST_BODY + 1)), b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
+def test_a_connection_lives_on_after_a_request_that_was_refused(server: Server, wire: Wire, bad: bytes):
+    wire.send(bad)
+    assert 400 <= wire.reply().status < 500
+    wire.send(sized(event("after a refusal")))
+    assert wire.reply().status == 200
+
+
+def test_requests_sent_before_the_answers_are_answered_in_order(server: Server, wire: Wire):
+    wire.send(*(sized(event(f"pipelined-{number}")) for number in range(5)), sized(b"{"), sized(event("pipelined-5")))
+    assert [wire.reply().status for _ in range(7)] == [200] * 5 + [400, 200]
+    assert {f"pipelined-{number}" for number in range(6)} <= legs(server)
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x00" * 100, b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"POST /voice/event HTTP/9.9\r\n\r\n"]
+)
+def test_what_is_no_http_is_no_crash(server: Server, garbage: bytes):
+    wire = Wire(server)
+    wire.send(garbage)
+    wire.socket.shutdown(socket.SHUT_WR)
+    assert b" 200 " not in wire.rest()
+    wire.socket.close()
+    assert server.answers()

@@ -1,0 +1,39 @@
+"""Handing webhooks to a store as the app does."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from app.store.store import Store
+from tests.domain.telling import at, status
+from tests.engines import wait_until
+from tests.generated import BASE, Body, Webhook, webhooks_of
+
+
+def numbered(number: int) -> Webhook:
+    """One webhook of many, each of a conversation of its own."""
+    return webhooks_of(status("ringing", number, where=f"CON-{number}", uuid=f"leg-{number}"), BASE)[0]
+
+
+def settle(*stores: Store) -> None:
+    """Wait until the answers handed in before are written."""
+    for store in stores:
+        wait_until(partial(_has_nothing_waiting, store), "answers are written")
+        store.check()  # behind what the writer is just doing
+
+
+def _has_nothing_waiting(store: Store) -> bool:
+    return not store.answers_waiting
+
+
+def post(store: Store, webhook: Webhook) -> bool | None:
+    """Hand a webhook to the store as the app does; None for an answer, for which nobody waits."""
+    if webhook.sort == b"a":
+        store.record_later(webhook.event, webhook.text, webhook.received)  # type: ignore[arg-type]
+        return None
+    return store.record(webhook.event, webhook.text, webhook.received)
+
+
+def keep(store: Store, *bodies: Body, seconds: float = 0.0) -> list[bool | None]:
+    """Post *bodies*, all received *seconds* after the call began."""
+    return [post(store, webhook) for body in bodies for webhook in webhooks_of(body, at(seconds))]

@@ -1,0 +1,75 @@
+"""What is kept of a webhook: all of it, small."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.store import keys
+from app.store.records import ANSWER, EVENT, NOTES, Record, milliseconds, moment, pack, unpack
+from tests.generated import BASE, Call, compact
+from tests.store.test_keys import HOSTILE
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.text(), JSON),
+    st.text(st.characters(exclude_categories=())),
+    st.sampled_from([EVENT, ANSWER]),
+    st.sets(st.sampled_from(NOTES)),
+)
+def test_any_json_text_comes_back_as_it_was(body, home, sort, notes):
+    home = keys.encode(home)
+    for text in (
+        compact(body),
+        json.dumps(body | {"home": home.decode(errors="replace")}, ensure_ascii=False).encode(errors="replace"),
+    ):
+        record = Record(sort, BASE, text, tuple(note for note in NOTES if note in notes))
+        assert unpack(pack(record, home), home) == record
+
+
+@given(st.randoms(use_true_random=False))
+def test_what_calls_are_made_of_comes_back_as_it_was(chance):
+    for webhook in Call(chance).webhooks():
+        record = Record(webhook.sort, webhook.received, webhook.text)
+        for home in webhook.event.homes:
+            assert unpack(pack(record, keys.encode(home)), keys.encode(home)) == record
+
+
+@pytest.mark.parametrize("home", HOSTILE, ids=lambda name: ascii(name)[:30])
+def test_names_that_are_found_in_every_body_do_no_harm(home):
+    body = {"conversation_uuid": home, "status": "live", "from": "x" * 9, home: [home, {"e:": home * 2}]}
+    record = Record(EVENT, BASE, compact(body))
+    assert unpack(pack(record, keys.encode(home)), keys.encode(home)) == record
+
+
+@given(st.binary())
+def test_what_is_no_json_at_all_comes_back_where_it_has_no_conversation(body):
+    record = Record(EVENT, BASE, body)
+    assert unpack(pack(record)) == record
+
+
+@given(st.datetimes(min_value=moment(0).replace(tzinfo=None), timezones=st.just(UTC)))
+def test_received_times_are_kept_to_the_millisecond(received):
+    back = unpack(pack(Record(EVENT, received, b"{}"))).received
+    assert back <= received < back + timedelta(milliseconds=1)
+    assert milliseconds(back) == milliseconds(received)
+
+
+def test_the_published_call_is_packed_into_a_third():
+    name = b"CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
+    raw = SAMPLE.read_bytes().splitlines()
+    packed = [pack(Record(EVENT, BASE, line), name) for line in raw]
+    assert sum(map(len, raw)) == 2055
+    assert sum(map(len, packed)) < 2055 / 3

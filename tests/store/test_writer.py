@@ -1,0 +1,95 @@
+"""One writer for all requests of a process: they share its round trips, and nobody pays for somebody else's trouble."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.store import keys
+from app.store.errors import StoreUnavailable
+from app.store.store import Store
+from tests import engines
+from tests.domain.telling import answer
+from tests.engines import Engine, wait_until
+from tests.generated import BASE, Webhook, read_record
+from tests.store.posting import numbered, post
+from tests.store.truth import NOW
+
+
+@pytest.fixture
+def own() -> Iterator[Engine]:
+    """An engine of our own, to be held up."""
+    with engines.single() as engine:
+        yield engine
+
+
+@pytest.fixture
+def store(own: Engine, open_store: Callable[..., Store]) -> Store:
+    """A store that is in use already."""
+    store = open_store(own)
+    assert post(store, numbered(0))
+    return store
+
+
+def post_at_once(store: Store, engine: Engine, webhooks: list[Webhook]) -> dict[int, object]:
+    """Post all of *webhooks*, each from a thread of its own, while the engine does not answer; then let it."""
+    came: dict[int, object] = {}
+
+    def work(number: int) -> None:
+        try:
+            came[number] = post(store, webhooks[number])
+        except StoreUnavailable as away:
+            came[number] = away.reason
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(webhooks))]
+    engine.nodes[0].freeze()
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)
+    engine.nodes[0].thaw()
+    for thread in threads:
+        thread.join()
+    return came
+
+
+def test_requests_in_flight_share_round_trips(store: Store, own: Engine):
+    before = own.nodes[0].client.info("stats")["total_reads_processed"]
+    came = post_at_once(store, own, [numbered(number) for number in range(1, 41)])
+    took = own.nodes[0].client.info("stats")["total_reads_processed"] - before
+    assert set(came.values()) == {True}
+    assert store.counts(NOW).counters["received"] == 41
+    assert took < 20, "40 events in far fewer reads"
+
+
+def test_a_request_that_fails_takes_no_other_with_it(store: Store, own: Engine):
+    part = keys.of("CON-7")
+    own.ask(part, "SET", part.meta(b"CON-7"), "something else")
+    came = post_at_once(store, own, [numbered(number) for number in range(1, 21)])
+    assert came == dict.fromkeys(range(20), True) | {6: "wrongtype"}
+
+
+def test_what_redis_will_never_do_is_given_up_and_holds_up_nothing_behind_it(store: Store, own: Engine):
+    part = keys.of("CON-7")
+    own.ask(part, "SET", part.meta(b"CON-7"), "something else")
+    for number in (5, 6, 7, 8, 9):
+        kept = answer(number, name=str(number), where=f"CON-{number}")
+        store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+    wait_until(lambda: all(store.records(f"CON-{number}") for number in (5, 6, 8, 9)), "the others are kept")
+    wait_until(lambda: store.answers_lost == 1, "the one is counted as lost")
+    assert store.answers_waiting == 0
+
+
+def test_order_is_kept_for_what_is_recorded_some_time(store: Store):
+    given = [answer(number, name=str(number), where="CON-1") for number in range(2000)]
+    for kept in given:
+        store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+    wait_until(lambda: len(store.records("CON-1")) == 2000, "they are kept")
+    assert [record.body for record in store.records("CON-1")] == [kept.event.canonical for kept in given]
+    assert [record.received for record in store.records("CON-1", 5, 7)] == [kept.received for kept in given[5:8]]
+
+
+def test_a_store_that_was_never_used_closes_at_once(own: Engine):
+    Store(own.address, read=read_record, retention=NOW - BASE).close()

@@ -1,0 +1,112 @@
+"""What else is logged beside the requests: one form for programs, one for people, and no whole number in either."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.logs import LOGGERS, Lines, install
+
+NUMBER = "447700900123"
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+def record(
+    message: str, *values: Any, level: int = logging.WARNING, fault: BaseException | None = None
+) -> logging.LogRecord:
+    """What a logger hands to its formatter."""
+    trace = (type(fault), fault, fault.__traceback__) if fault else None
+    return logging.LogRecord("app.store", level, __file__, 1, message, values, trace)
+
+
+def raised(message: str) -> ValueError:
+    """An error with a traceback."""
+    try:
+        raise ValueError(message)
+    except ValueError as error:
+        return error
+
+
+def test_for_programs_a_record_is_one_json_object_on_one_line() -> None:
+    text = Lines(as_json=True).format(record('a "quoted"\nmessage of\r\n%s \x1b[31m lines\u2028', 4))
+    assert text.isascii()
+    assert text.isprintable(), "one line, whatever the message"
+    line = json.loads(text)
+    assert list(line) == ["at", "level", "logger", "message"]
+    assert MOMENT.fullmatch(line["at"])
+    assert (line["level"], line["logger"]) == ("warning", "app.store")
+    assert line["message"] == 'a "quoted"\nmessage of\r\n4 \x1b[31m lines\u2028'
+
+
+def test_for_people_a_record_begins_with_the_time_and_how_bad_it_is() -> None:
+    text = Lines(as_json=False).format(record("Redis is away (%s)", "timeout"))
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}  WARNING  Redis is away \(timeout\)", text)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_error_comes_with_its_traceback(as_json: bool) -> None:
+    text = Lines(as_json=as_json).format(record("an error of ours", level=logging.ERROR, fault=raised("oh")))
+    trace = json.loads(text)["traceback"] if as_json else text.partition("\n")[2]
+    assert trace.startswith("Traceback (most recent call last):")
+    assert trace.endswith("ValueError: oh")
+    assert ("\n" in text) is not as_json
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize(
+    "written",
+    [NUMBER, f"+{NUMBER}", f"to {NUMBER}.", f"sip:{NUMBER}@a.example", f"{{'from': '{NUMBER}'}}", f"a\n{NUMBER}\nb"],
+)
+def test_no_whole_number_is_written(as_json: bool, written: str) -> None:
+    """Neither in the message, nor in what is put into it, nor in an error's own words."""
+    for told in (
+        record(f"met {written}"),
+        record("met %s", written),
+        record("%s", written),
+        record("an error of ours", fault=raised(written)),
+    ):
+        text = Lines(as_json=as_json).format(told)
+        assert NUMBER not in text
+        assert "0123" in text
+
+
+def test_ids_are_written_whole() -> None:
+    name = "CON-12345678-1234-4321-8123-123456789012"
+    assert name in Lines(as_json=True).format(record("lost %s", name))
+
+
+@pytest.fixture
+def loggers() -> Iterator[list[logging.Logger]]:
+    """Our loggers, put back as they were in the end."""
+    ours = [logging.getLogger(name) for name in LOGGERS]
+    before = [(one.handlers[:], one.level, one.propagate) for one in ours]
+    yield ours
+    for one, (handlers, level, propagate) in zip(ours, before, strict=True):
+        one.handlers[:], one.propagate = handlers, propagate
+        one.setLevel(level)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_message_is_written_once_to_standard_output(
+    loggers: list[logging.Logger], monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    """Platforms read standard output; an app that is built twice in one process does not write all things twice."""
+    for _ in range(2):
+        output = io.StringIO()
+        monkeypatch.setattr(sys, "stdout", output)
+        install(Flask("another"), as_json=as_json)
+    logging.getLogger("app.somewhere").info("heard %s", "this")
+    logging.getLogger("app.somewhere").debug("not this")
+    logging.getLogger("elsewhere").error("nor this, which is another's")
+    assert output.getvalue().count("heard this") == 1
+    assert output.getvalue().count("\n") == 1
+    assert "not this" not in output.getvalue()
+    assert "nor this" not in output.getvalue()
