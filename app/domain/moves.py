@@ -28,7 +28,7 @@ class Move(NamedTuple):
 
 
 class Presence(NamedTuple):
-    """How a leg stands to one conversation: its latest arrival there and, while it is gone, its latest departure."""
+    """How a leg stands to one conversation: its latest arrival there and, while it is gone, what took it away."""
 
     arrival: Move | None
     departure: Move | None
@@ -40,8 +40,14 @@ class Presence(NamedTuple):
 
 
 def presence(moves: Sequence[Move], conversation: str) -> Presence:
-    """The newest coming or going decides; a leg that never moved is present."""
-    newest_last = sorted((m for m in moves if conversation in (m.left, m.joined)), key=lambda move: move.order)
-    arrivals = [move for move in newest_last if move.joined == conversation]
-    gone = bool(newest_last) and newest_last[-1].joined != conversation
-    return Presence(arrivals[-1] if arrivals else None, newest_last[-1] if gone else None)
+    """A leg is where its newest move took it, also where one between was not told; without a move here it is present.
+
+    A departure that was not told is put in the place of the newest move.
+    """
+    newest_last = sorted(moves, key=lambda move: move.order)
+    own = [move for move in newest_last if conversation in (move.left, move.joined)]
+    arrivals = [move for move in own if move.joined == conversation]
+    departure = None
+    if own and newest_last[-1].joined != conversation:
+        departure = own[-1] if own[-1].joined != conversation else newest_last[-1]
+    return Presence(arrivals[-1] if arrivals else None, departure)

@@ -23,6 +23,30 @@ class Terms(NamedTuple):
     feed_length: int
 
 
+class Carried(NamedTuple):
+    """What one conversation knows of a leg and another has to: bits, billed seconds, newest move (us, joined)."""
+
+    bits: int = 0
+    billed: int = 0
+    move: tuple[int, bytes] = (0, b"")
+
+
+class Recorded(NamedTuple):
+    """What `lua/record.lua` returns."""
+
+    kept: int
+    elsewhere: bytes
+    bits: int
+    billed: int
+    changed: int
+    moved_at: int
+    left_behind: bytes
+
+    def carried(self, home: str) -> Carried:
+        """What other conversations have to know, said by *home*."""
+        return Carried(self.bits, self.billed, (self.moved_at, self.elsewhere or keys.encode(home)))
+
+
 def digest(body: bytes) -> bytes:
     """By what a body is known to have come before."""
     return blake2b(body, digest_size=8).digest()
@@ -35,16 +59,17 @@ def record_command(
     record: Record,
     *,
     counted: bool,
-    carried: tuple[int, int] = (0, 0),
+    carried: Carried | None = None,
 ) -> Command:
     """Keep *event*, with its *record*, in the conversation *home*.
 
-    *counted*: whether it counts as a webhook received here. *carried*: bits and billed seconds its leg brings along.
+    *counted*: whether it counts as a webhook received here. *carried*: what its leg brings along.
     """
-    moved_at, joined = 0, ""
+    brought = carried or Carried()
+    move = brought.move
     if isinstance(event, Transfer):
         moved_at = max(1, ((event.occurred or record.received) - EPOCH) // timedelta(microseconds=1))  # 0: not a move
-        joined = event.joined or ""
+        move = max(move, (moved_at, keys.encode(event.joined or "")))
     return _command(
         terms,
         home,
@@ -52,19 +77,20 @@ def record_command(
         digest(event.canonical),
         record.received,
         event.leg or "",
-        bits=bits_of(event) | carried[0],
+        bits=bits_of(event) | brought.bits,
         later=comes_after(event.status) if isinstance(event, CallStatus) else 0,
-        billed=max(int(event.duration or 0) if isinstance(event, Completed) else 0, carried[1]),
-        move=(moved_at, keys.encode(joined)),
+        billed=max(int(event.duration or 0) if isinstance(event, Completed) else 0, brought.billed),
+        move=move,
         counted=counted,
         unknown=isinstance(event, Unknown) or UNKNOWN_STATUS in event.flags,
         numbers=" ".join(numbers_in(event)),
     )
 
 
-def carry_command(terms: Terms, home: str, leg: str, bits: int, billed: int, received: datetime) -> Command:
-    """Tell the conversation *home* what is known of *leg* from the conversation it came from."""
-    return _command(terms, home, b"", b"", received, leg, bits=bits, billed=billed)
+def carry_command(terms: Terms, home: str, leg: str, carried: Carried, received: datetime) -> Command:
+    """Tell the conversation *home* what is known of *leg* from another."""
+    bits, billed, move = carried
+    return _command(terms, home, b"", b"", received, leg, bits=bits, billed=billed, move=move)
 
 
 def _command(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from app.domain.conversations import History, Kept, history, join, legs_of, moved_between
 from app.domain.events import Answer, Event
@@ -19,7 +19,7 @@ from app.store.errors import StoreUnavailable, WrongLayout
 from app.store.link import Address, Command
 from app.store.pages import Filter, Page, Position, merge_pages
 from app.store.reader import Reader
-from app.store.recording import Terms, carry_command, digest, record_command
+from app.store.recording import Carried, Recorded, Terms, carry_command, digest, record_command
 from app.store.records import ANSWER, EVENT, MILLISECOND, Record, milliseconds, pack, unpack
 from app.store.writer import Writer
 
@@ -102,14 +102,14 @@ class Store:
         return self._record(self._read(record), record, counted=True)
 
     def _record(self, event: Event, record: Record, *, counted: bool) -> bool:
-        kept, carried = False, (0, 0)
+        kept, carried = False, Carried()
         for place, home in enumerate(event.homes):
             command = record_command(self._terms, event, home, record, counted=counted and place == 0, carried=carried)
-            (reply,) = self._writer.now([command])
-            kept = bool(reply[0])  # the last one's: two who race with a transfer are not both told that it is new
-            carried = (reply[2], reply[3])
-            if event.leg and reply[1] and keys.decode(reply[1]) not in event.homes[place + 1 :]:
-                self._carry(event.leg, reply, record.received)
+            told = Recorded(*self._writer.now([command])[0])
+            kept = bool(told.kept)  # the last one's: two who race with a transfer are not both told that it is new
+            carried = told.carried(home)
+            if event.leg and (told.elsewhere or told.left_behind):
+                self._spread(event.leg, told, carried, record.received, known=event.homes)
         return kept
 
     def record_later(self, answer: Answer, body: bytes, received: datetime, notes: tuple[str, ...] = ()) -> None:
@@ -137,17 +137,23 @@ class Store:
         args = (home.tag, *self._terms, digest(body), stored, why, UNFILED_LENGTH)
         return Command(home.unfiled, args, scripts.UNFILE, (home.unfiled,))
 
-    def _carry(self, leg: str, reply: Any, received: datetime) -> None:
-        """Tell the conversation that *leg* went on to what is known of the leg where it was; and so on from there."""
+    def _spread(self, leg: str, told: Recorded, carried: Carried, received: datetime, known: Sequence[str]) -> None:
+        """Tell where *leg* went, and where it was thought to be, what one conversation was *told* of it; and so on.
+
+        *known* are those that get the event itself.
+        """
+        asked = [(told, carried)]
         for _ in range(MOST_HOPS):
-            _, elsewhere, bits, billed, _ = reply
-            if not elsewhere or not (bits or billed):
+            if not asked:
                 return
-            (reply,) = self._writer.now(
-                [carry_command(self._terms, keys.decode(elsewhere), leg, bits, billed, received)]
-            )
-            if not reply[4]:
-                return
+            told, carried = asked.pop()
+            for name in filter(None, (told.elsewhere, told.left_behind)):
+                other = keys.decode(name)
+                if other in known or not (carried.bits or carried.billed or told.left_behind):
+                    continue
+                answer = Recorded(*self._writer.now([carry_command(self._terms, other, leg, carried, received)])[0])
+                if answer.changed:
+                    asked.append((answer, answer.carried(other)))
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ def test_a_login_without_a_token_is_a_wrong_one(site: Site) -> None:
         assert cookie_of(answer) == {}
 
 
-def test_a_wrong_try_does_not_end_a_session(site: Site) -> None:
+def test_a_wrong_try_logs_nobody_out(site: Site) -> None:
     browser = logged_in(site)
     assert browser.post("/login", data={"token": "wrong"}).status_code == 401
     assert browser.get("/").status_code == 200

@@ -104,7 +104,6 @@ def test_calls_that_contradict_themselves_are_kept_all_the_same(engine: Engine, 
     assert {keys.decode(leg) for part in keys.ALL for leg in engine.ask(part, "HKEYS", part.legs)} == set()
 
 
-@pytest.mark.xfail(reason="the conversation it came back from hears of nothing that came after, and is counted as live")
 def test_a_leg_whose_way_back_was_lost_is_where_it_went_last(store: Store):
     """It went away, came back (of which nobody was told), and went elsewhere, where it ended."""
     bodies = [

@@ -4,13 +4,14 @@
 -- KEYS[2]  meta of the conversation (hash)
 -- KEYS[3]... the indexes that may change, so that a cluster runs all of this or nothing while the slot moves
 -- ARGV     1-4 see common.lua; 5 conversation; 6 record, empty if there is none to keep: then only the leg's bits,
---          carried from the conversation it left, are taken in; 7 digest of the canonical body (8 bytes); 8 received
+--          and its newest move, carried from another conversation, are taken in; 7 digest of the canonical body (8 bytes); 8 received
 --          (ms); 9 leg, empty if none; 10 its bits; 11 bits that come after this event in the life of a leg; 12 billed
 --          seconds; 13 moved at (us, 0: not a move); 14 where the leg went by that move; 15 1 if the webhook is counted
 --          here (one that is kept with two conversations is counted with one); 16 1 if its kind or status is unknown;
 --          17 numbers in the event, separated by blanks
 -- Returns  {1 kept, 0 seen before; where the leg is now, empty if it is here; its bits; its billed seconds;
---          1 if anything changed}
+--          1 if anything changed; when it moved there (us, 0: it never did); where it was thought to be until now, if
+--          that is neither here nor there: the move that it came back by was not told, or comes later}
 
 local EVENTS, META = KEYS[1], KEYS[2]
 local conversation, record, identity, received = ARGV[5], ARGV[6], 'i' .. ARGV[7], tonumber(ARGV[8])
@@ -63,7 +64,7 @@ if ARGV[15] == '1' then
   end
 end
 
-local bits, billed, changed, elsewhere = 0, 0, kept, ''
+local bits, billed, changed, elsewhere, moved, left_behind = 0, 0, kept, '', 0, ''
 -- Bits may be carried here before the transfer that brings the leg was kept: they wait for it in a note.
 local note = leg ~= '' and not text and (P .. 'carried:' .. #conversation .. ':' .. conversation .. leg)
 local carried = note and redis.call('GET', note)
@@ -90,10 +91,15 @@ elseif leg ~= '' then
 
   bits, billed = bit.bor(old_bits, new_bits), math.max(old_billed, new_billed)
   -- Not by a repeat: a move without a timestamp took place when its first copy was received.
+  local new = kept == 1 or record == ''
   local newer = new_moved_at > moved_at
     or (new_moved_at == moved_at and moved_at > 0 and bytes_before(joined, new_joined))
-  if kept == 1 and newer then moved_at, joined = new_moved_at, new_joined end
+  if new and newer then
+    if joined ~= '' and joined ~= conversation and joined ~= new_joined then left_behind = joined end
+    moved_at, joined = new_moved_at, new_joined
+  end
   if moved_at > 0 and joined ~= conversation then elsewhere = joined end
+  moved = moved_at
 
   local state = counted_state(conversation, bits, moved_at, joined)
   if state ~= old_state then
@@ -152,4 +158,4 @@ if changed == 1 then
   end
   tell_listeners(conversation)
 end
-return {kept, elsewhere, bits, billed, changed}
+return {kept, elsewhere, bits, billed, changed, moved, left_behind}
