@@ -94,7 +94,7 @@ def _starred(party: str | None) -> str | None:
 
 
 def _json(line: Line) -> str:
-    return json.dumps({"at": _now(), **{name: value for name, value in line.items() if value is not None}})
+    return json.dumps({"at": _now()} | {name: value for name, value in line.items() if value is not None})
 
 
 def _readable(line: Line) -> str:

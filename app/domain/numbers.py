@@ -26,15 +26,18 @@ def digits(text: str | None) -> str | None:
     """The digits of a telephone number; None if *text* is not one."""
     if not text or not NUMBER.fullmatch(text):
         return None
-    found = NOT_DIGITS.sub("", text)
+    found = text if text.isdecimal() else NOT_DIGITS.sub("", text)
     return found if len(found) <= 15 else None
 
 
 def numbers_in(event: Event) -> list[str]:
     """The telephone numbers a conversation can be found by through *event*."""
-    parties = (getattr(event, field, None) or "" for field in ("from_", "to"))
-    found = (digits(ADDRESS.sub(r"\1", party)) for party in parties)
-    return list(dict.fromkeys(number for number in found if number))
+    found: list[str] = []
+    for party in (getattr(event, "from_", None), getattr(event, "to", None)):
+        number = digits(ADDRESS.sub(r"\1", party) if ":" in party else party) if party else None
+        if number and number not in found:
+            found.append(number)
+    return found
 
 
 def mask(text: str) -> str:
