@@ -116,6 +116,8 @@ def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(_web_address(entry) for entry in _entries(text))
     if any(urlsplit(origin).path for origin in origins):
         raise ValidationError("An origin has no path.")
+    if any("*" in origin for origin in origins):
+        raise ValidationError("An origin is named whole: * stands for nothing.")
     return origins
 
 

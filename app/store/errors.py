@@ -16,5 +16,9 @@ class StoreUnavailable(StoreError):
         self.reason = reason
 
 
+class UnreadableRecord(StoreError):
+    """What is stored is no record that this version can read."""
+
+
 class WrongLayout(StoreError):
     """The store was laid out with another number of partitions."""

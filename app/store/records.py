@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 
 import zstandard
 
+from app.store.errors import UnreadableRecord
+
 EVENT: Final = b"e"
 ANSWER: Final = b"a"
 NOTES: Final = ("no_application_id", "no_payload_hash", "get_hash_mismatch", "unsigned", "refused_signature")
@@ -78,8 +80,13 @@ def pack(record: Record, home: bytes = b"") -> bytes:
 
 
 def unpack(stored: bytes, home: bytes = b"") -> Record:
-    """What `pack` made *stored* of, with the same *home*."""
-    packed = _with_packer(lambda packer: packer.unpack(stored[HEAD:], max_output_size=MOST_UNPACKED))
+    """What `pack` made *stored* of, with the same *home*. Raises UnreadableRecord."""
+    if stored[:1] not in (EVENT, ANSWER):
+        raise UnreadableRecord(f"it is of a kind {stored[:1]!r}, which this version does not know")
+    try:
+        packed = _with_packer(lambda packer: packer.unpack(stored[HEAD:], max_output_size=MOST_UNPACKED))
+    except zstandard.ZstdError as error:
+        raise UnreadableRecord(f"it cannot be unpacked ({error})") from error
     body = packed.replace(HOME, home) if len(home) >= SHORTEST_HOME else packed
     notes = tuple(note for place, note in enumerate(NOTES) if stored[7] >> place & 1)
     return Record(stored[:1], moment(int.from_bytes(stored[1:7], "big")), body, notes)

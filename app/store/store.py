@@ -6,6 +6,7 @@ that is late for a leg that has gone on, one for each conversation concerned.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -15,13 +16,15 @@ from typing import Final, NamedTuple
 from app.domain.conversations import History, Kept, history, join, legs_of, moved_between
 from app.domain.events import Answer, Event
 from app.store import keys, scripts
-from app.store.errors import StoreUnavailable, WrongLayout
+from app.store.errors import StoreUnavailable, UnreadableRecord, WrongLayout
 from app.store.link import Address, Command
 from app.store.pages import Filter, Page, Position, merge_pages
 from app.store.reader import Reader
 from app.store.recording import Carried, Recorded, Terms, carry_command, digest, record_command
 from app.store.records import ANSWER, EVENT, MILLISECOND, Record, milliseconds, pack, unpack
 from app.store.writer import Writer
+
+log = logging.getLogger(__name__)
 
 WRITE_SECONDS: Final = 0.7  # a request waits no longer for its event to be kept
 FEED_LENGTH: Final = 1000  # entries a partition's feed remembers, about
@@ -160,7 +163,7 @@ class Store:
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
         """What is kept of *conversation* alone, in the order in which it was kept, from place *first* to *last*."""
         (stored,) = self._reader.ask([_events_command(conversation, first, last)])
-        return [unpack(one, keys.encode(conversation)) for one in stored]
+        return _readable(conversation, stored)
 
     def histories(self, conversations: Iterable[str]) -> dict[str, History]:
         """What was heard of each of *conversations* and, of the legs that moved from or to it, elsewhere."""
@@ -371,10 +374,7 @@ class Store:
         """What was heard in each of *conversations* alone."""
         lists = self._reader.ask([_events_command(name) for name in conversations])
         return {
-            name: history(
-                Kept(self._read(record), record.received)
-                for record in (unpack(one, keys.encode(name)) for one in stored)
-            )
+            name: history(Kept(self._read(record), record.received) for record in _readable(name, stored))
             for name, stored in zip(conversations, lists, strict=True)
         }
 
@@ -382,6 +382,17 @@ class Store:
 def _events_command(conversation: str, first: int = 0, last: int = -1) -> Command:
     key = keys.of(conversation).events(keys.encode(conversation))
     return Command(key, ("LRANGE", key, first, last))
+
+
+def _readable(conversation: str, stored: Iterable[bytes]) -> list[Record]:
+    """The records; one that cannot be read, for a later version wrote it, is passed over and named in the log."""
+    records = []
+    for one in stored:
+        try:
+            records.append(unpack(one, keys.encode(conversation)))
+        except UnreadableRecord as error:
+            log.error("a record of %s is passed over: %s", conversation, error)  # noqa: TRY400 - it says all there is
+    return records
 
 
 def _behind_lengths(packed: bytes) -> Iterable[bytes]:

@@ -11,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.store import keys
+from app.store.link import Command
 from app.store.records import ANSWER, EVENT, NOTES, Record, milliseconds, moment, pack, unpack
+from app.store.store import Store
+from app.webhooks.body import read_object, write_json
+from app.webhooks.schemas import read_event
 from tests.generated import BASE, Call, compact
 from tests.store.test_keys import HOSTILE
 
@@ -73,3 +77,14 @@ def test_the_published_call_is_packed_into_a_third():
     packed = [pack(Record(EVENT, BASE, line), name) for line in raw]
     assert sum(map(len, raw)) == 2055
     assert sum(map(len, packed)) < 2055 / 3
+
+
+@pytest.mark.parametrize("strange", [b"z" + bytes(7) + b"of a later version", b"e" + bytes(7) + b"not packed at all"])
+def test_a_record_of_a_later_version_does_not_hide_the_others(store: Store, strange: bytes):
+    """Two versions may run side by side while one is being rolled out."""
+    body = write_json({"conversation_uuid": "CON-1", "uuid": "leg", "status": "ringing"})
+    store.record(read_event(read_object(body)), body, BASE)
+    key = keys.of("CON-1").events(b"CON-1")
+    store._writer.now([Command(key, ("RPUSH", key, strange))])
+    assert [record.body for record in store.records("CON-1")] == [body]
+    assert len(store.histories(["CON-1"])["CON-1"]) == 1
