@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, g, request
 
 from app.domain.events import Event
-from app.domain.numbers import mask
+from app.domain.numbers import mask, mask_party
 
 Line = dict[str, Any]
 LOGGERS = ("app", "switchhook")
-ALL_BUT_THE_LAST_FOUR = re.compile(r"\d(?=(?:\D*\d){4})")
 IN_FRONT = ("method", "path", "status", "ms")
 
 
@@ -29,8 +28,8 @@ def tell(*, event: Event | None = None, outcome: str | None = None) -> None:
         told["call_status"] = mask(getattr(event, "status", None) or "") or None
         told["conversation"] = mask(event.homes[-1]) if event.homes else None
         told["leg"] = mask(event.leg) if event.leg else None
-        told["from"] = _starred(getattr(event, "from_", None))
-        told["to"] = _starred(getattr(event, "to", None))
+        told["from"] = mask_party(getattr(event, "from_", None) or "") or None
+        told["to"] = mask_party(getattr(event, "to", None) or "") or None
     if outcome is not None:
         told["outcome"] = outcome
 
@@ -62,8 +61,9 @@ def install(app: Flask, *, as_json: bool) -> None:
         line["ms"] = round((time.perf_counter() - now) * 1000, 1)
         line |= g.get("told", {})
         # Past the logging module, which would find out who calls it: this is the busiest line of the house.
-        handler.stream.write(write(line) + "\n")
-        handler.stream.flush()
+        with suppress(OSError, ValueError):  # a full disk, a reader that is gone: no reason to refuse a call
+            handler.stream.write(write(line) + "\n")
+            handler.stream.flush()
         return response
 
 
@@ -84,13 +84,6 @@ class Lines(logging.Formatter):
             return _json(line | ({"traceback": trace} if trace else {}))
         text = f"{_now()[11:23]}  {record.levelname}  {message}"
         return f"{text}\n{trace}" if trace else text
-
-
-def _starred(party: str | None) -> str | None:
-    """A `from` or `to`: seven digits in it are a telephone number, whatever stands between and around them."""
-    if party and party.isdecimal():
-        return mask(party)
-    return ALL_BUT_THE_LAST_FOUR.sub("*", party) if party and sum(map(str.isdigit, party)) >= 7 else party
 
 
 def _json(line: Line) -> str:

@@ -113,20 +113,18 @@ def moments(told: History) -> list[Moment]:
     return sorted(merged, key=lambda moment: (moment.at, moment.event.canonical))
 
 
-def legs_of(told: History) -> set[str]:
-    """The legs that *told* names."""
-    return {kept.event.leg for kept in told.values() if kept.event.leg}
+def by_leg(told: History) -> dict[str, History]:
+    """What *told* has of each leg that it names."""
+    legs: dict[str, dict[bytes, Kept]] = {}
+    for canonical, kept in told.items():
+        if kept.event.leg:
+            legs.setdefault(kept.event.leg, {})[canonical] = kept
+    return dict(legs)
 
 
-def moved_between(told: History, legs: Iterable[str] | None = None) -> set[str]:
-    """The conversations between which *legs* (else: any) moved, as far as *told* knows."""
-    wanted = None if legs is None else set(legs)
-    return {
-        home
-        for kept in told.values()
-        if isinstance(kept.event, Transfer) and (wanted is None or kept.event.leg in wanted)
-        for home in kept.event.homes
-    }
+def moved_between(told: History) -> set[str]:
+    """The conversations that the moves in *told* were between."""
+    return {home for kept in told.values() if isinstance(kept.event, Transfer) for home in kept.event.homes}
 
 
 def tell(conversation: str, told: History, *, now: datetime, presume_ended_after: timedelta) -> Conversation | None:
@@ -168,8 +166,11 @@ def tell(conversation: str, told: History, *, now: datetime, presume_ended_after
 
 def _members(conversation: str, here: list[Moment], everywhere: list[Moment]) -> list[Member]:
     """The legs of the conversation in the order in which they came to it."""
+    by_leg: dict[str | None, list[Moment]] = {}
+    for moment in everywhere:
+        by_leg.setdefault(moment.event.leg, []).append(moment)
     uuids = dict.fromkeys(event.leg for _, event in here if event.leg)
-    legs = (tell_leg(uuid, everywhere) for uuid in uuids)
+    legs = (tell_leg(uuid, by_leg[uuid]) for uuid in uuids)
     return [Member(leg, presence(leg.moves, conversation)) for leg in legs]
 
 

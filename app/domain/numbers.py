@@ -16,10 +16,11 @@ MAY_HOLD_ONE: Final = re.compile(r"\+\d|\d{7}", re.ASCII)
 # A number, if the text before and after it lets it be one. With blanks and the like in it only behind a plus: else it
 # might be a date.
 SEEN_IN_TEXT: Final = re.compile(r"\+\d(?:[ ().-]{0,2}\d){6,14}|\+?\d{7,}", re.ASCII)
-BEFORE_ONE: Final = re.compile(r"(?:^|[^\w.:+-]|\b(?:sips?|tel):)$", re.ASCII | re.IGNORECASE)
+BEFORE_ONE: Final = re.compile(r"(?:^|[^\w.:+-]|[a-z\"' ]:|%2b)$", re.ASCII | re.IGNORECASE)
 AFTER_ONE: Final = re.compile(r"(?![\w:-]|\.\d)", re.ASCII)
 NEVER_NUMBERS: Final = frozenset({"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp"})
 PARTIES: Final = frozenset({"from", "to"})  # have come as JSON numbers
+ALL_BUT_THE_LAST_FOUR: Final = re.compile(r"\d(?=(?:\D*\d){4})")
 
 
 def digits(text: str | None) -> str | None:
@@ -47,6 +48,13 @@ def mask(text: str) -> str:
     return SEEN_IN_TEXT.sub(_starred_if_number, text) if MAY_HOLD_ONE.search(text) else text
 
 
+def mask_party(party: str) -> str:
+    """A `from` or `to`: seven digits in it are a telephone number, whatever stands between and around them."""
+    if party.isdecimal():
+        return mask(party)
+    return ALL_BUT_THE_LAST_FOUR.sub("*", party) if sum(map(str.isdigit, party)) >= 7 else party
+
+
 def _starred_if_number(seen: re.Match[str]) -> str:
     before, after = seen.string[max(0, seen.start() - 6) : seen.start()], seen.string[seen.end() : seen.end() + 2]
     return _starred(seen[0]) if BEFORE_ONE.search(before) and AFTER_ONE.match(after) else seen[0]
@@ -63,9 +71,11 @@ def masked(value: Any) -> Any:
     if isinstance(value, list):
         return [masked(item) for item in value]
     if isinstance(value, dict):
-        return {mask(key): item if key in NEVER_NUMBERS else _masked_item(key, item) for key, item in value.items()}
-    return value
+        return {mask(key): _masked_item(key, item) for key, item in value.items()}
+    return mask(str(value)) if type(value) is int and value >= 10**9 else value
 
 
 def _masked_item(key: str, item: Any) -> Any:
-    return mask(str(item)) if key in PARTIES and type(item) is int else masked(item)
+    if key in PARTIES and type(item) in (str, int):
+        return mask_party(str(item))
+    return item if key in NEVER_NUMBERS and not isinstance(item, dict | list) else masked(item)

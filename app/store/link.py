@@ -29,6 +29,7 @@ NAMES = {
     "BusyLoadingError": "loading",
     "ReadOnlyError": "readonly",
     "OutOfMemoryError": "oom",
+    "AuthenticationError": "noauth",
     "MovedError": "moved",  # a cluster, and REDIS_CLUSTER is not set
     "AskError": "moving",
     "TryAgainError": "moving",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from app.domain.conversations import History, Kept, history, join, legs_of, moved_between
+from app.domain.conversations import History, Kept, by_leg, history, join, moved_between
 from app.domain.events import Answer, Event
 from app.store import keys, scripts
 from app.store.errors import StoreUnavailable, UnreadableRecord, WrongLayout
@@ -30,7 +30,7 @@ WRITE_SECONDS: Final = 0.7  # a request waits no longer for its event to be kept
 FEED_LENGTH: Final = 1000  # entries a partition's feed remembers, about
 UNFILED_LENGTH: Final = 1000
 AT_ONCE: Final = 100  # index entries that housekeeping looks at with one command
-MOST_HOPS: Final = 16  # conversations one leg's news is carried through
+MOST_HOPS: Final = 64  # conversations one leg's news is carried through
 MOST_MOVES_READ: Final = 64  # conversations read together with one because its legs moved
 
 
@@ -112,7 +112,7 @@ class Store:
             kept = bool(told.kept)  # the last one's: two who race with a transfer are not both told that it is new
             carried = told.carried(home)
             if event.leg and (told.elsewhere or told.left_behind):
-                self._spread(event.leg, told, carried, record.received, known=event.homes)
+                self._spread(event.leg, told, carried, record.received, known=event.homes[place + 1 :])
         return kept
 
     def record_later(self, answer: Answer, body: bytes, received: datetime, notes: tuple[str, ...] = ()) -> None:
@@ -131,8 +131,7 @@ class Store:
 
     def count(self, name: str) -> None:
         """Count something that happened to a webhook that is not kept, some time: `refused:expired`."""
-        home = keys.ALL[0]
-        self._writer.later(Command(home.counts, ("HINCRBY", home.counts, name, 1)))
+        self._writer.count(keys.ALL[0].counts, name)
 
     def _unfile_command(self, body: bytes, why: str, received: datetime) -> Command:
         home = keys.ALL[0]
@@ -143,7 +142,7 @@ class Store:
     def _spread(self, leg: str, told: Recorded, carried: Carried, received: datetime, known: Sequence[str]) -> None:
         """Tell where *leg* went, and where it was thought to be, what one conversation was *told* of it; and so on.
 
-        *known* are those that get the event itself.
+        *known* are those that get the event itself next, and this with it.
         """
         asked = [(told, carried)]
         for _ in range(MOST_HOPS):
@@ -166,32 +165,34 @@ class Store:
         return _readable(conversation, stored)
 
     def histories(self, conversations: Iterable[str]) -> dict[str, History]:
-        """What was heard of each of *conversations* and, of the legs that moved from or to it, elsewhere."""
+        """What was heard of each of *conversations* and, of those of its legs that moved from or to it, elsewhere."""
         wanted = list(dict.fromkeys(conversations))
         alone = self._alone(wanted)
-        told = {name: alone[name] for name in wanted if alone.get(name)}
-        # Follow the moves, one round trip a step for all conversations together.
-        read = {name: {name} for name in told}
-        while True:
-            further = {
-                name: [other for other in sorted(moved_between(heard, legs_of(told_alone))) if other not in read[name]]
-                for name, heard in told.items()
-                if len(read[name]) < MOST_MOVES_READ and (told_alone := alone[name])
-            }
-            missing = {other for others in further.values() for other in others} - alone.keys()
-            alone |= self._alone(sorted(missing))
-            if not any(further.values()):
-                return told
-            for name, others in further.items():
-                read[name].update(others)
-                told[name] = join(told[name], *(alone.get(other, {}) for other in others))
+        of_legs = {name: by_leg(heard) for name, heard in alone.items()}
+        # What is told of a leg grows by what the conversations it moved between tell of it, until nothing new turns up.
+        legs = [_Followed(name, leg, heard) for name in wanted for leg, heard in of_legs[name].items()]
+        moved = legs
+        while moved := [one for one in moved if one.further()]:
+            missing = {other for one in moved for other in one.further()} - alone.keys()
+            read = self._alone(sorted(missing))
+            alone |= read
+            of_legs |= {name: by_leg(heard) for name, heard in read.items()}
+            for one in moved:
+                for other in one.further():
+                    one.take(other, of_legs[other].get(one.leg, {}))
+        told = {name: [alone[name]] for name in wanted if alone[name]}
+        for one in legs:
+            if len(one.read) > 1:
+                told[one.home].append(one.heard)
+        return {name: join(*parts) for name, parts in told.items()}
 
     def leg_history(self, leg: str) -> History:
         """All that was heard in the conversations that *leg* has been in: one read of all partitions, then of those."""
         name = keys.encode(leg)
         lists = self._reader.ask([Command(part.legs, ("HGET", part.legs, name)) for part in keys.ALL])
         conversations = [keys.decode(one) for each in lists if each for one in _behind_lengths(each)]
-        return join(*self._alone(conversations[:MOST_MOVES_READ]).values())
+        alone = self._alone(conversations[:MOST_MOVES_READ])
+        return join(*(by_leg(heard).get(leg, {}) for heard in alone.values()))
 
     def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
         """The next conversations that *wanted* lets through, newest first by first receipt.
@@ -379,6 +380,24 @@ class Store:
         }
 
 
+class _Followed:
+    """A leg of the conversation *home* while what is known of it is gathered."""
+
+    def __init__(self, home: str, leg: str, heard: History) -> None:
+        self.home, self.leg, self.heard, self.read = home, leg, heard, {home}
+
+    def further(self) -> list[str]:
+        """The conversations it moved between that have not been read for it."""
+        if len(self.read) >= MOST_MOVES_READ:
+            return []
+        return sorted(moved_between(self.heard) - self.read)
+
+    def take(self, conversation: str, heard: History) -> None:
+        """Add what was *heard* of it in *conversation*."""
+        self.read.add(conversation)
+        self.heard = join(self.heard, heard)
+
+
 def _events_command(conversation: str, first: int = 0, last: int = -1) -> Command:
     key = keys.of(conversation).events(keys.encode(conversation))
     return Command(key, ("LRANGE", key, first, last))
@@ -387,7 +406,9 @@ def _events_command(conversation: str, first: int = 0, last: int = -1) -> Comman
 def _readable(conversation: str, stored: Iterable[bytes]) -> list[Record]:
     """The records; one that cannot be read, for a later version wrote it, is passed over and named in the log."""
     records = []
-    for one in stored:
+    for number, one in enumerate(stored):
+        if number % AT_ONCE == AT_ONCE - 1:
+            time.sleep(0)  # a long conversation is no reason for a caller to wait
         try:
             records.append(unpack(one, keys.encode(conversation)))
         except UnreadableRecord as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -23,10 +23,11 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 256
 MOST_WAITING = 10_000  # records of answers that wait for Redis to come back
 TRY_AGAIN_SECONDS = 1.0
+COUNT = "HINCRBY"
 # Why Redis may be away and come back; all else it says is a fault of the command.
 PASSING = frozenset((
     "timeout", "refused", "loading", "readonly", "oom", "cluster", "moved", "moving", "misconf", "masterdown",
-    "clusterdown", "noreplicas",
+    "clusterdown", "noreplicas", "noauth", "protocol",
 ))  # fmt: skip
 
 
@@ -50,6 +51,7 @@ class Writer:
         self._seconds = seconds
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: deque[Command] = deque()
+        self._tallies: Counter[tuple[bytes, str]] = Counter()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self.lost = 0  # commands of `later` that were given up
@@ -77,6 +79,13 @@ class Writer:
         self._waiting.append(command)
         self._put(_Job(()))
 
+    def count(self, key: bytes, name: str) -> None:
+        """Add 1 to the field *name* of the hash *key* some time. However many, they take no place of `later`."""
+        first = not self._tallies
+        self._tallies[key, name] += 1
+        if first:
+            self._put(_Job(()))
+
     @property
     def waiting(self) -> int:
         """Commands of `later` that Redis has not taken yet."""
@@ -101,10 +110,10 @@ class Writer:
 
     def _run(self) -> None:
         closing, try_again, refused = False, 0.0, list[Command]()
-        while not closing or (self._waiting and not refused):
+        while not closing or (self._has_late and not refused):
             jobs: list[_Job] = []
             try:
-                job = self._queue.get(timeout=0 if closing else TRY_AGAIN_SECONDS if self._waiting else None)
+                job = self._queue.get(timeout=0 if closing else TRY_AGAIN_SECONDS if self._has_late else None)
                 while True:
                     if job is None:
                         closing = True
@@ -115,9 +124,7 @@ class Writer:
                     job = self._queue.get_nowait()
             except Empty:
                 pass
-            late: list[Command] = []
-            if self._waiting and (closing or monotonic() >= try_again):
-                late = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+            late = self._take_late() if closing or monotonic() >= try_again else []
             try:
                 refused = self._exchange(jobs, late)
             except Exception:  # whatever it is, the next request must find a writer
@@ -125,11 +132,28 @@ class Writer:
                 self._link.close()
                 refused = late
             if refused:
-                self._waiting.extendleft(reversed(refused))
+                self._put_back(refused)
                 try_again = monotonic() + TRY_AGAIN_SECONDS
-            elif self._waiting and not closing and monotonic() >= try_again:
+            elif self._has_late and not closing and monotonic() >= try_again:
                 self._queue.put(_Job(()))
         self._link.close()
+
+    @property
+    def _has_late(self) -> bool:
+        return bool(self._waiting or self._tallies)
+
+    def _take_late(self) -> list[Command]:
+        late = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+        tallies, self._tallies = self._tallies, Counter()
+        return late + [Command(key, (COUNT, key, name, number)) for (key, name), number in tallies.items()]
+
+    def _put_back(self, late: Sequence[Command]) -> None:
+        for command in reversed(late):
+            if command.args[0] == COUNT:
+                _, key, name, number = command.args
+                self._tallies[key, name] += number
+            else:
+                self._waiting.appendleft(command)
 
     def _exchange(self, jobs: Sequence[_Job], late: Sequence[Command]) -> list[Command]:
         """Send it all; return those of *late* that are to be sent again: Redis was away."""

@@ -25,7 +25,7 @@ def read_body(body: bytes, query: str) -> tuple[bytes, dict[str, Any]]:
     Raises BadBody.
     """
     text = body.removeprefix(BYTE_ORDER_MARK)
-    if text.strip():
+    if text:
         return text, read_object(text, MOST_NESTED)
     parameters = read_query(query)
     return write_json(parameters), parameters

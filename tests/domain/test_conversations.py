@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from app.domain.conversations import Kept, history, join, legs_of, moved_between, tell
+from app.domain.conversations import Kept, by_leg, history, join, moved_between, tell
 from app.domain.events import NO_TIMESTAMP
 from tests.domain.telling import (
     BASE,
@@ -266,7 +266,9 @@ def test_which_legs_a_history_names_and_between_which_conversations_they_moved()
     told = heard(
         status("ringing", 1), transfer(HERE, THERE, 2), transfer(THERE, YONDER, 3, uuid=TWO), about(1, payload={})
     )
-    assert legs_of(told) == {"leg", TWO}
+    legs = by_leg(told)
+    assert set(legs) == {"leg", TWO}
     assert moved_between(told) == {HERE, THERE, YONDER}
-    assert moved_between(told, ["leg"]) == {HERE, THERE}
-    assert moved_between(told, []) == set()
+    assert moved_between(legs["leg"]) == {HERE, THERE}
+    assert moved_between(legs[TWO]) == {THERE, YONDER}
+    assert moved_between({}) == set()
