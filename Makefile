@@ -16,7 +16,7 @@ run: .venv/installed  ## start the server; Ctrl-C stops it
 test: .venv/installed-dev  ## lint, types, and every test
 	@$(BIN)/python tests/run
 
-bench: .venv/installed-dev  ## measure, side by side with others
+bench: .venv/installed-dev  ## measure, beside a Flask route that does nothing
 	@$(BIN)/python -m benchmarks.run
 
 lock: .venv/installed  ## compile requirements*.txt anew, with today's versions
@@ -35,6 +35,7 @@ clean:  ## remove what can be made again; the calls in var/ stay
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Switchhook needs Python 3.11 or later. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 

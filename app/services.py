@@ -103,6 +103,8 @@ def begin(app: Flask) -> None:
     atexit.register(end)
     try:
         held.store.open()
+        if policy := held.store.evicts():
+            log.warning("Redis removes calls by itself when it is full (maxmemory-policy %s): set noeviction", policy)
     except StoreUnavailable as away:
         log.warning("started all the same: %s", away)
     housekeeping.start()

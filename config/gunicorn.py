@@ -112,6 +112,10 @@ def when_ready(server: "Arbiter") -> None:
     if settings.in_production:
         for note in settings.notes():
             print(f"Note: {note}", file=sys.stderr, flush=True)
+        voice = f"{settings.public_url}/voice"
+        print(
+            f"At Vonage: answer URL {voice}/answer, event URL {voice}/event, fallback URL {voice}/fallback", flush=True
+        )
     else:
         print(banner(settings), flush=True)
 
@@ -139,11 +143,11 @@ def post_worker_init(worker: "Worker") -> None:
 
 
 def banner(settings: Settings) -> str:
-    """The first things to try, ready to paste. It holds a token: for development only."""
+    """The first things to try, ready to paste. It holds the token made for development: for that only."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, _shown_host)  # noqa: S104 - compared
     address = f"http://{host}:{settings.port}"
-    # The operator's token if there is one: everything can be tried with it.
-    _, token = min(settings.access_tokens)
+    # The one made for this, or the reader's own, which he knows: this may end in a log that others read.
+    token = "TOKEN" if os.environ.get("ACCESS_TOKENS", "").strip() else settings.access_tokens[0][1]
     webhook = (
         '{"uuid": "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",'
         ' "conversation_uuid": "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab",'

@@ -247,7 +247,10 @@ class Settings:
         "SIGNATURE_MAX_AGE", _whole(1), "seconds after which a signature is too old", default=300
     )
     verify_get_hash: bool = _setting(
-        "VERIFY_GET_HASH", ON_OFF, "check the payload hash of GET webhooks too", default=False
+        "VERIFY_GET_HASH",
+        ON_OFF,
+        "refuse GET webhooks whose payload hash is not of the query; Vonage does not document it fully, hence off",
+        default=False,
     )
     access_tokens: tuple[tuple[str, str], ...] = _setting(
         "ACCESS_TOKENS",
@@ -269,7 +272,7 @@ class Settings:
     public_url: str | None = _setting(
         "PUBLIC_URL",
         WEB_ADDRESS,
-        "where Vonage reaches this server; https in production",
+        "where Vonage reaches this server; https in production (then cookies are for https alone)",
         default=None,
         default_words="not set; needed in production",
         needed=True,

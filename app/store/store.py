@@ -105,14 +105,14 @@ class Store:
         return self._record(self._read(record), record, counted=True)
 
     def _record(self, event: Event, record: Record, *, counted: bool) -> bool:
-        kept, carried = False, Carried()
+        kept, carried, until = False, Carried(), time.monotonic() + WRITE_SECONDS
         for place, home in enumerate(event.homes):
             command = record_command(self._terms, event, home, record, counted=counted and place == 0, carried=carried)
-            told = Recorded(*self._writer.now([command])[0])
+            told = Recorded(*self._writer.now([command], until)[0])
             kept = bool(told.kept)  # the last one's: two who race with a transfer are not both told that it is new
             carried = told.carried(home)
             if event.leg and (told.elsewhere or told.left_behind):
-                self._spread(event.leg, told, carried, record.received, known=event.homes[place + 1 :])
+                self._spread(event.leg, told, carried, record.received, until, known=event.homes[place + 1 :])
         return kept
 
     def record_later(self, answer: Answer, body: bytes, received: datetime, notes: tuple[str, ...] = ()) -> None:
@@ -139,10 +139,12 @@ class Store:
         args = (home.tag, *self._terms, digest(body), stored, why, UNFILED_LENGTH)
         return Command(home.unfiled, args, scripts.UNFILE, (home.unfiled,))
 
-    def _spread(self, leg: str, told: Recorded, carried: Carried, received: datetime, known: Sequence[str]) -> None:
+    def _spread(
+        self, leg: str, told: Recorded, carried: Carried, received: datetime, until: float, known: Sequence[str]
+    ) -> None:
         """Tell where *leg* went, and where it was thought to be, what one conversation was *told* of it; and so on.
 
-        *known* are those that get the event itself next, and this with it.
+        *known* are those that get the event itself next, and this with it. Raises StoreUnavailable after *until*.
         """
         asked = [(told, carried)]
         for _ in range(MOST_HOPS):
@@ -153,7 +155,8 @@ class Store:
                 other = keys.decode(name)
                 if other in known or not (carried.bits or carried.billed or told.left_behind):
                     continue
-                answer = Recorded(*self._writer.now([carry_command(self._terms, other, leg, carried, received)])[0])
+                command = carry_command(self._terms, other, leg, carried, received)
+                answer = Recorded(*self._writer.now([command], until)[0])
                 if answer.changed:
                     asked.append((answer, answer.carried(other)))
 
@@ -350,6 +353,11 @@ class Store:
         if partition == 0:
             self._writer.now([Command(part.unfiled, ("XTRIM", part.unfiled, "MINID", max(cutoff, 0)))])
         return forgotten
+
+    def evicts(self) -> str | None:
+        """The policy by which Redis removes keys of its own accord when it is full; None if it does not."""
+        policy = self._info(keys.ALL[0], "memory").get(b"maxmemory_policy", b"noeviction").decode()
+        return None if policy == "noeviction" else policy
 
     def used_bytes(self) -> int:
         """Memory that Redis uses, over all nodes of a cluster."""

@@ -56,15 +56,15 @@ class Writer:
         self._lock = threading.Lock()
         self.lost = 0  # commands of `later` that were given up
 
-    def now(self, commands: Sequence[Command]) -> list[Any]:
-        """Send *commands* and return their replies.
+    def now(self, commands: Sequence[Command], until: float | None = None) -> list[Any]:
+        """Send *commands* and return their replies, by the time *until* (monotonic) if one request has several to send.
 
         Raises StoreUnavailable if one of them failed or there was no reply in time; they may still have been carried
         out, so each of them must bear repeating.
         """
         job = _Job(commands)
         self._put(job)
-        if not job.done.wait(self._seconds):
+        if not job.done.wait(self._seconds if until is None else max(0.0, until - monotonic())):
             raise StoreUnavailable("timeout", f"nothing within {self._seconds} s")
         for reply in job.replies:
             if isinstance(reply, RedisError):

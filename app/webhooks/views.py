@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 voice = Blueprint("voice", __name__, url_prefix="/voice")
 METHODS = ["GET", "POST"]
+SAY_AGAIN_SECONDS = 60.0
+_last_said: dict[str, float] = {}  # why a webhook was refused -> when the log last said what to do about it
 
 
 @voice.before_request
@@ -89,6 +91,9 @@ def _refuse(fault: SignatureMissing | SignatureRefused) -> None:
         log.warning("let through, for WEBHOOK_VERIFY is report: %s", fault)
         return
     tell(outcome=f"refused:{fault.fault}")
+    if time.monotonic() - _last_said.get(fault.fault, -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
+        _last_said[fault.fault] = time.monotonic()  # the answer goes to Vonage: whoever runs this reads the log
+        log.warning("refused: %s", fault)
     services().store.count(f"refused:{fault.fault}")
     raise fault
 
