@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import suppress
 from io import BytesIO
+from math import inf
 from typing import Any
 
 from flask import Flask, Response, after_this_request, request
@@ -120,3 +121,7 @@ def install(app: Flask) -> None:
         environ = request.environ
         if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
             bodies.read(environ)
+
+    @app.teardown_request
+    def take_your_time(_: BaseException | None) -> None:
+        give_up_at.set(inf)  # what comes next in this thread may be no request

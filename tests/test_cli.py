@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ import jwt
 import pytest
 import requests
 
-from app.store.reader import give_up_at
 from config.embedded import Engine
 from tests.api.asking import OPERATOR, SAMPLE, Site, status
 from tests.engines import Engine as ValkeyEngine
@@ -110,7 +108,6 @@ class Inside:
     def run(self, *words: str, typed: str | bytes = "") -> tuple[int, str, str]:
         """Exit status, standard output and standard error of `flask` with *words*."""
         with self.site.app.app_context():
-            give_up_at.set(inf)  # a request that this thread made before has left its own
             done = self.site.app.test_cli_runner().invoke(args=list(words), input=typed)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done.exit_code, done.stdout, done.stderr

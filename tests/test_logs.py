@@ -110,3 +110,17 @@ def test_a_message_is_written_once_to_standard_output(
     assert output.getvalue().count("\n") == 1
     assert "not this" not in output.getvalue()
     assert "nor this" not in output.getvalue()
+
+
+def test_a_request_is_answered_though_its_line_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk behind the log is full, or its reader is gone: the caller must not suffer for it."""
+
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    app = Flask(__name__)
+    app.add_url_rule("/", view_func=lambda: "here")
+    install(app, as_json=True)
+    assert app.test_client().get("/").status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 import pytest
 
 from app.limits import BODY_SECONDS, MOST_BODY
+from tests.e2e.conftest import Serve
 from tests.engines import Engine
 from tests.serving import Reply, Server
 
@@ -322,3 +324,42 @@ def test_what_is_no_http_is_no_crash(server: Server, garbage: bytes):
     assert b" 200 " not in wire.rest()
     wire.socket.close()
     assert server.answers()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /voice/event HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"1\r\nx\r\n" * 2000
+        + b"0\r\n\r\n",
+    ],
+)
+def test_a_sender_who_never_pauses_does_not_keep_a_caller_waiting(serve: Serve, valkey: Engine, request_: bytes):
+    """One connection without a token, one worker: the answer to somebody else's call comes all the same."""
+    server = serve(REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1")
+    done = threading.Event()
+
+    def flood() -> None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", server.port), timeout=5) as sender:
+            reader = threading.Thread(target=drain, args=(sender,))
+            reader.start()
+            while not done.is_set():
+                sender.sendall(request_ * 20)
+            sender.shutdown(socket.SHUT_RDWR)
+            reader.join(5)
+
+    def drain(sender: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while sender.recv(65536):
+                pass
+
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    try:
+        wait = [server.ask("GET", "/voice/answer?to=442079460000&uuid=leg&conversation_uuid=CON-1") for _ in range(20)]
+    finally:
+        done.set()
+        flooding.join(10)
+    assert {reply.status for reply in wait} == {200}
+    assert max(reply.seconds for reply in wait) < 1

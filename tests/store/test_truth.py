@@ -117,3 +117,32 @@ def test_a_leg_whose_way_back_was_lost_is_where_it_went_last(store: Store):
     told = {name: told_of(name, heard).state for name, heard in store.histories([HERE, THERE, YONDER]).items()}
     assert told == {HERE: "ended", THERE: "ended", YONDER: "ended"}
     assert store.counts(BASE).ended == 3
+
+
+def test_a_leg_is_not_told_from_a_conversation_to_which_only_others_moved(store: Store):
+    """Its own transfer was lost: what became of it there is not known here, to neither story nor counters."""
+    two = {"uuid": "two"}
+    bodies = [
+        status("answered", 1) | two,
+        status("completed", 9, where=THERE) | two,
+        status("answered", 1),
+        transfer(HERE, THERE, 2),
+    ]
+    for webhook in (webhook for body in bodies for webhook in webhooks_of(body, BASE)):
+        post(store, webhook)
+    told = {name: told_of(name, heard).state for name, heard in store.histories([HERE, THERE]).items()}
+    counts = store.counts(BASE)
+    assert told == dict.fromkeys((HERE, THERE), "presumed_ended"), "nothing was heard for long, and neither has ended"
+    assert (counts.live, counts.ended) == (2, 0)
+    assert counts.counters["answered"] == 2
+
+
+def test_news_of_a_leg_reaches_a_conversation_that_was_told_of_its_move_before(store: Store):
+    bodies = [status("timeout", 1), transfer(THERE, YONDER, 5), transfer(YONDER, HERE, 3)]
+    for webhook in (webhook for body in bodies for webhook in webhooks_of(body, BASE)):
+        post(store, webhook)
+    told = {name: told_of(name, heard).state for name, heard in store.histories([HERE, THERE, YONDER]).items()}
+    assert set(told.values()) == {"ended"}
+    counts = store.counts(BASE)
+    assert (counts.live, counts.ended) == (0, 3)
+    assert counts.counters.get("started", 0) == 0

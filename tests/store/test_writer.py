@@ -93,3 +93,13 @@ def test_order_is_kept_for_what_is_recorded_some_time(store: Store):
 
 def test_a_store_that_was_never_used_closes_at_once(own: Engine):
     Store(own.address, read=read_record, retention=NOW - BASE).close()
+
+
+def test_however_many_are_counted_the_records_of_answers_keep_their_place(store: Store, own: Engine):
+    """Anybody can have a webhook refused while Redis is away; what was answered to others must not be lost by it."""
+    own.nodes[0].freeze()
+    for _ in range(20_000):
+        store.count("refused:missing")
+    assert (store.answers_waiting, store.answers_lost) == (0, 0)
+    own.nodes[0].thaw()
+    wait_until(lambda: store.counts(BASE).counters.get("refused:missing") == 20_000, "all are counted")
