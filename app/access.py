@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from flask import Flask, Request, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
+from app.domain.numbers import masked
 from app.errors import Problem
 from app.services import services
 
@@ -84,6 +85,11 @@ def require(role: Role) -> None:
 def sees_numbers() -> bool:
     """Whether whole telephone numbers may be shown."""
     return current_role() == "operator" or not services().settings.mask_numbers
+
+
+def shown(told: Any) -> Any:
+    """*told* (JSON) as whoever asks may see it: with its telephone numbers masked, unless whole ones may be shown."""
+    return told if sees_numbers() else masked(told)
 
 
 def _fingerprint(token: str) -> str:

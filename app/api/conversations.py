@@ -12,7 +12,6 @@ from marshmallow import RAISE
 from app import access, reading
 from app.api import cursors, render
 from app.api.schemas import ConversationsArgs, ConversationSchema, ConversationsSchema, EventsSchema, PageArgs
-from app.domain.numbers import masked
 from app.errors import Problem
 from app.services import read_record, services
 from app.store.pages import Filter, Position
@@ -43,7 +42,7 @@ def list_conversations(args: dict[str, Any]) -> dict[str, Any]:
         after = Position(first, _name(name))
     items, after = reading.page(wanted, limit=args["limit"], outcome=outcome, after=after)
     place = [after.first_heard, b64encode(after.conversation).decode()] if after else None
-    shown = _shown([render.conversation(one) for one in items])
+    shown = access.shown([render.conversation(one) for one in items])
     return {"items": shown, "next": cursors.write(place, of) if place else None}
 
 
@@ -63,7 +62,7 @@ def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
         event = read_record(record)
         items.append(render.event(event, read_object(record.body), record.received, [*event.flags, *record.notes]))
     more = len(records) > args["limit"]
-    return {"items": _shown(items), "next": cursors.write([first + args["limit"]], of) if more else None}
+    return {"items": access.shown(items), "next": cursors.write([first + args["limit"]], of) if more else None}
 
 
 @conversations.get("/<id:conversation_uuid>")
@@ -73,7 +72,7 @@ def get_conversation(conversation_uuid: str) -> dict[str, Any]:
     told = reading.conversations([conversation_uuid])
     if not told:
         raise _unknown(conversation_uuid)
-    return _shown(render.conversation(told[0]))
+    return access.shown(render.conversation(told[0]))
 
 
 @conversations.delete("/<id:conversation_uuid>")
@@ -91,10 +90,6 @@ def _name(text: str) -> bytes:
         return b64decode(text, validate=True)
     except ValueError:
         return b""
-
-
-def _shown(rendered: Any) -> Any:
-    return rendered if access.sees_numbers() else masked(rendered)
 
 
 def _unknown(conversation_uuid: str) -> Problem:

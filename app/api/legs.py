@@ -11,7 +11,6 @@ from app.api import render
 from app.api.schemas import LegSchema
 from app.domain.conversations import moments
 from app.domain.legs import tell_leg
-from app.domain.numbers import masked
 from app.errors import Problem
 from app.services import services
 
@@ -29,8 +28,8 @@ def guard() -> None:
 def get_leg(uuid: str) -> dict[str, Any]:
     """Tell one leg. `moved_from` and `moved_to` tell its latest move."""
     heard = services().store.leg_history(uuid)
-    if not any(kept.event.leg == uuid for kept in heard.values()):
+    if not heard:
         detail = "No such leg is kept: it never was, it is past RETENTION_DAYS, or its conversation was deleted."
         raise Problem(404, "Unknown leg", detail, uuid=uuid)
-    told = render.leg(tell_leg(uuid, moments(heard)))
-    return told if access.sees_numbers() else masked(told)
+    told: dict[str, Any] = access.shown(render.leg(tell_leg(uuid, moments(heard))))
+    return told

@@ -10,7 +10,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from app import access, reading
 from app.api import render
 from app.api.status import told_status
-from app.domain.numbers import masked
 from app.errors import Problem
 from app.pages.html import page
 from app.services import services
@@ -62,5 +61,5 @@ def log_out() -> AnyResponse:
 
 def _latest() -> list[dict[str, Any]]:
     calls, _ = reading.page(Filter(), limit=LATEST)
-    shown = [render.conversation(call) for call in calls]
-    return shown if access.sees_numbers() else masked(shown)
+    shown: list[dict[str, Any]] = access.shown([render.conversation(call) for call in calls])
+    return shown
