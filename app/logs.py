@@ -16,7 +16,7 @@ from app.domain.events import Event
 from app.domain.numbers import mask, mask_party
 
 Line = dict[str, Any]
-LOGGERS = ("app",)  # every module logs under its own name, and all names begin so
+LOGGERS = ("app", "switchhook")
 IN_FRONT = ("method", "path", "status", "ms")
 
 
