@@ -1,0 +1,43 @@
+"""What the carrier lets others watch: printed as a call goes, and what a test of a call flow asserts on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+What = Literal[
+    "call",  # from, to: somebody calls
+    "status",  # status: a leg's status changed
+    "asked",  # url: the application is asked what to do
+    "told",  # url, ncco: what it said
+    "talk",  # text: words played to the leg
+    "stream",  # url: audio played to it
+    "input",  # type, and the action's options: it is asked for keys or speech
+    "keys",  # digits: it pressed
+    "speech",  # text: it said
+    "ring",  # endpoint, to: somebody is rung for it
+    "join",  # name: it entered a named conversation
+    "record",  # the action's options
+    "wait",  # seconds
+    "notify",  # payload
+    "moved",  # left, joined: it changed conversation
+    "error",  # reason: the application is told of a fault of its own
+    "trouble",  # words: what went wrong on the way to the application, said to whoever watches
+    "hangup",  # by (user or platform), why
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happened. `leg` is whom it happened to."""
+
+    at: datetime
+    what: What
+    conversation: str
+    leg: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+Watch = Callable[[Happening], None]
