@@ -47,10 +47,14 @@ class Flows:
             endpoint = AppEndpoint(user=asked.to)
         else:
             raise ValueError("an app user called nobody: `to` is missing")
-        own = self._caller_number or (_e164(asked.to) if asked.from_user is None else None)
-        # `from` has to be a number of ours, and the SDK insists on one even towards an app user:
+        shown = self._caller_number
+        if asked.from_user is None:  # the app user sees who calls, as in the tutorial
+            shown = _e164(asked.from_) or shown or _e164(asked.to)
+        # A telephone would have to be called from a number of ours, and the SDK insists on one towards app users too:
         # https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
-        caller = Connect(endpoint=[endpoint], from_=own) if own else Connect(endpoint=[endpoint], randomFromNumber=True)
+        caller = (
+            Connect(endpoint=[endpoint], from_=shown) if shown else Connect(endpoint=[endpoint], randomFromNumber=True)
+        )
         return Served("tutorial", [_plain(action) for action in (Talk(text=GREETING), caller)])
 
 

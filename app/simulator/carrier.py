@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from app.simulator import dialling, ncco, script
+from app.simulator.asking import press_one_by_one
 from app.simulator.clock import Clock
+from app.simulator.delivery.post import Post
 from app.simulator.happenings import Watch
-from app.simulator.ledger import Application, Leg, Ledger, Recording, Target
+from app.simulator.ids import Ids
+from app.simulator.ledger import Application, Ledger, Leg, Recording, Target
+from app.simulator.lines import Line
 from app.simulator.scenario import Call, FarEnd, Scenario
+from app.simulator.switchboard import SYNTAX_ERROR, Ncco, Switchboard
+
+# phone-to-app.events.jsonl: so long after it began to ring, a call that is spoken to is answered.
+ANSWERED_AFTER = 0.6
+UNTOUCHABLE_SECONDS = 1.0  # in which a new leg cannot be hung up: help article 10359615124380 says 1 to 2
+TRANSFERRED_AFTER = 0.1  # until its new script begins; ours
+RING_FIRST = ("phone", "sip")  # callers who hear it ring; an app's log has no ringing
+
+Actions = Sequence[Mapping[str, Any]]
 
 
 class NoSuchLeg(Exception):
@@ -17,6 +31,10 @@ class NoSuchLeg(Exception):
 
 class NoSuchConversation(Exception):
     """There is no such conversation, or nobody is in it."""
+
+
+class NotActive(Exception):
+    """The leg has not been answered yet."""
 
 
 class TooFast(Exception):
@@ -31,77 +49,338 @@ class Carrier:
     """One application's calls.
 
     Its methods run in the event loop of whoever made it; those that are no coroutines return at once, and what they set
-    off goes on by itself. `files` has the recordings by the last part of their URL.
+    off goes on by itself.
     """
-
-    application: Application
-    ledger: Ledger
-    files: dict[str, Recording]
 
     def __init__(
         self,
         application: Application,
         *,
         clock: Clock,
-        post: Any,
+        post: Post,
         seed: int | None = None,
         files_url: str = "https://api.nexmo.com/v1/files",
         watch: Watch | None = None,
         callee: Callable[[str], FarEnd] | None = None,
     ) -> None:
-        raise NotImplementedError
+        """*seed*: of the ids; *callee*: who answers when the Voice API calls somebody."""
+        self.application = application
+        self.clock = clock
+        self._board = Switchboard(application, clock=clock, post=post, ids=Ids(seed), files_url=files_url, watch=watch)
+        self._callee = callee or (lambda _: FarEnd())
+        self._runs = 0
 
-    def place(self, call: Call, scenario: Scenario) -> Leg:
-        """Let *call* begin now. Its leg goes on by itself."""
-        raise NotImplementedError
+    @property
+    def ledger(self) -> Ledger:
+        """What truly happened."""
+        return self._board.ledger
 
-    def create(self, call: Call, *, answer: Target | None, event: Target | None, from_api: bool = True) -> Leg:
-        """An outbound call by the Voice API; *answer*: where its NCCO is asked for. Raises TooFast."""
-        raise NotImplementedError
+    @property
+    def post(self) -> Post:
+        """The way to the application, with a record of all that went it."""
+        return self._board.post
+
+    @property
+    def files(self) -> dict[str, Recording]:
+        """The recordings by the last part of their URL."""
+        return self._board.recorder.files
+
+    @property
+    def files_url(self) -> str:
+        """What the URLs of recordings begin with."""
+        return self._board.recorder.files_url
+
+    @files_url.setter
+    def files_url(self, url: str) -> None:
+        self._board.recorder.files_url = url
+
+    # Calls
+
+    async def play(self, scenario: Scenario) -> list[Leg]:
+        """Let *scenario* happen; returns the legs of its calls once all were placed. `over` awaits their end."""
+        self._runs += 1
+        run, legs, gone = self._runs, [], 0.0
+        for call in sorted(scenario.calls, key=lambda call: call.at):
+            if call.at > gone:
+                await self.clock.sleep(call.at - gone)
+                gone = call.at
+            legs.append(self.place(call, scenario, run=run))
+        return legs
+
+    def place(self, call: Call, scenario: Scenario, *, run: int = 1) -> Leg:
+        """Let *call* begin now. Its leg goes on by itself. Raises TooFast."""
+        if call.direction == "outbound":
+            return self.create(call, answer=self.application.answer, event=None, scenario=scenario, run=run)
+        line = self._line_for(call, scenario, self.application.event, run)
+        line.script = self._board.spawn(self._inbound(line, call))
+        return line.leg
+
+    def create(
+        self,
+        call: Call,
+        *,
+        answer: Target | None,
+        event: Target | None,
+        scenario: Scenario | None = None,
+        run: int = 1,
+    ) -> Leg:
+        """An outbound call; *answer*: where its NCCO is asked for, *event*: where its webhooks go. Raises TooFast."""
+        if not self._board.may_call():
+            raise TooFast
+        if scenario is None:
+            scenario = Scenario(name="api", about="", calls=(call,), callees=_Callees(self._callee))
+        line = self._line_for(call, scenario, event or self.application.event, run)
+        line.script = self._board.spawn(self._outbound(line, call, answer))
+        return line.leg
 
     async def over(self) -> None:
-        """Return once every call is over and everything about it was sent."""
-        raise NotImplementedError
+        """Return once every call is over and everything about it was sent. Raises what went wrong in here."""
+        await self._board.idle()
 
-    # What the Voice API does. Each raises NoSuchLeg.
+    def stop(self) -> None:
+        """End everything at once, unsaid."""
+        self._board.stop()
+
+    # The Voice API: https://developer.vonage.com/en/api/voice. Each raises NoSuchLeg.
+
     def hang_up(self, uuid: str) -> None:
-        """End the leg. Raises TooEarly within a second of a leg's making (help article 10359615124380)."""
-        raise NotImplementedError
+        """End the leg. Raises TooEarly."""
+        line = self._line(uuid)
+        if self.clock.seconds - line.made < UNTOUCHABLE_SECONDS:
+            raise TooEarly
+        line.end("platform", "the Voice API")
 
-    def mute(self, uuid: str, on: bool) -> None:  # noqa: FBT001
-        raise NotImplementedError
+    def mute(self, uuid: str, on: bool) -> None:
+        """Whether nobody hears the leg."""
+        self._line(uuid).leg.muted = on
 
-    def earmuff(self, uuid: str, on: bool) -> None:  # noqa: FBT001
-        raise NotImplementedError
+    def earmuff(self, uuid: str, on: bool) -> None:
+        """Whether the leg hears nobody."""
+        self._line(uuid).leg.earmuffed = on
 
-    def transfer(self, uuid: str, *, ncco: Sequence[Mapping[str, Any]] | None = None, url: Target | None = None) -> None:
-        raise NotImplementedError
+    def transfer(self, uuid: str, *, ncco: Actions | None = None, url: Target | None = None) -> None:
+        """Give the leg another script, in a conversation of its own. Raises NotActive."""
+        line = self._active(uuid)
+        if line.script:
+            line.script.cancel()
+        line.move(self._board.conversation())
+        line.script = self._board.spawn(self._transferred(line, ncco, url))
 
     def talk(self, uuid: str, text: str, *, loop: int = 1) -> None:
-        raise NotImplementedError
+        """Say *text* to the leg, whatever its script does. Raises NotActive."""
+        self._board.note(self._active(uuid).leg, "talk", text=text, loop=loop)
 
     def stop_talk(self, uuid: str) -> None:
-        raise NotImplementedError
+        """Stop saying it."""
+        self._active(uuid)
 
     def stream(self, uuid: str, url: str, *, loop: int = 1) -> None:
-        raise NotImplementedError
+        """Play audio to the leg. Raises NotActive."""
+        self._board.note(self._active(uuid).leg, "stream", url=url, loop=loop)
 
     def stop_stream(self, uuid: str) -> None:
-        raise NotImplementedError
+        """Stop playing it."""
+        self._active(uuid)
 
     def dtmf(self, uuid: str, digits: str) -> None:
-        raise NotImplementedError
+        """Play tones to the leg. Raises NotActive."""
+        self._board.note(self._active(uuid).leg, "dtmf", digits=digits)
 
     def listen(self, uuid: str, target: Target) -> None:
-        """Send each key that the leg presses to *target*, one input event each."""
-        raise NotImplementedError
+        """Send each key that the leg presses next to *target*, one input event each. Raises NotActive."""
+        line = self._active(uuid)
+        self.stop_listening(uuid)
+        line.listener = line.do(press_one_by_one(line, target))
 
     def stop_listening(self, uuid: str) -> None:
-        raise NotImplementedError
+        """No longer do so."""
+        line = self._line(uuid)
+        if line.listener:
+            line.listener.cancel()
 
     def record(self, conversation: str, options: Mapping[str, Any]) -> None:
         """Record a conversation; options as the NCCO action's (`eventUrl`, `format`, …). Raises NoSuchConversation."""
-        raise NotImplementedError
+        found = self.ledger.conversations.get(conversation)
+        if found is None or not found.present:
+            raise NoSuchConversation
+        self._board.recorder.start(found, options, next(iter(found.present.values())))
 
     def stop_record(self, conversation: str) -> None:
-        raise NotImplementedError
+        """Stop recording it. Raises NoSuchConversation."""
+        found = self.ledger.conversations.get(conversation)
+        if found is None:
+            raise NoSuchConversation
+        self._board.recorder.stop(found)
+
+    # How calls go
+
+    def _line_for(self, call: Call, scenario: Scenario, events: Target | None, run: int) -> Line:
+        inbound = call.direction == "inbound"
+        app_caller = inbound and call.endpoint == "app"
+        far_end = call.far_end if inbound or call.far_end != FarEnd() else scenario.callee(call.to)
+        leg = Leg(
+            uuid=self._board.ids.plain() if inbound and not app_caller else self._board.ids.dashed(),
+            direction=call.direction,
+            endpoint=call.endpoint,
+            from_=None if app_caller else call.from_,
+            from_user=call.from_ if app_caller else None,
+            to=call.from_ if app_caller else call.to,
+            dialled=call.to,
+            custom_data=dict(call.custom_data or {}),
+            far_end=far_end,
+            conversation=self._board.conversation(),
+            events=events,
+            headers=dict(call.headers),
+        )
+        line = Line(self._board, leg, scenario, run=run)
+        self._board.note(leg, "call", **{"from": call.from_, "to": call.to, "inbound": inbound})
+        if call.control:
+            line.do(self._control(line, call))
+        return line
+
+    async def _inbound(self, line: Line, call: Call) -> None:
+        line.mark(*(["ringing"] if call.endpoint in RING_FIRST else []), "started")  # phone-to-app.events.jsonl
+        line.wait_for_answer()
+        if call.endpoint == "app":  # the app-to-phone and app-to-app logs: at once
+            line.answer()
+        told = await self._script(line, call, self.application.answer)
+        if told is None:
+            line.end("platform", "nobody said what to do")
+            return
+        if told and told[0]["action"] not in script.NEEDS_NO_ANSWER and not line.leg.answered:
+            await self.clock.sleep(ANSWERED_AFTER)
+        await script.whole(line, told)
+
+    async def _outbound(self, line: Line, call: Call, answer: Target | None) -> None:
+        await self.clock.sleep(line.leg.far_end.dialled_in)
+        outcome = await dialling.dial(line, call.ringing_timer)
+        if outcome == "over":
+            return
+        if outcome != "answered":
+            self._board.tell(line.leg, line.fail(outcome, by=dialling.by(outcome)))
+            line.finish()
+            return
+        line.answer()
+        line.do(self._limit(line, call.length_timer))
+        found = dialling.Detection.of(call.machine_detection, call.advanced_machine_detection)
+        told: Ncco | None = None
+        if found and found.first:
+            told = await dialling.detect(line, found, read=True)
+        elif found:
+            line.do(self._meanwhile(line, found))
+        told = told or await self._script(line, call, answer)
+        if told is None:
+            line.end("platform", "nobody said what to do")
+            return
+        await script.whole(line, told)
+
+    async def _meanwhile(self, line: Line, found: dialling.Detection) -> None:
+        """Find out who answered while the script runs; the reply may be another one."""
+        if told := await dialling.detect(line, found, read=True):
+            script.start(line, told)
+
+    async def _limit(self, line: Line, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+        line.end("platform", "the length timer")
+
+    async def _transferred(self, line: Line, ncco: Actions | None, url: Target | None) -> None:
+        await self.clock.sleep(TRANSFERRED_AFTER)
+        told: Ncco | None = [dict(action) for action in ncco] if ncco is not None else None
+        if told is None:
+            told = await self._board.script_for(line.leg, url, today=line.today)
+        if told is None:
+            line.end("platform", "nobody said what to do")
+            return
+        await script.whole(line, told)
+
+    async def _script(self, line: Line, call: Call, answer: Target | None) -> Ncco | None:
+        """What the call runs: its own, or what the application answers."""
+        if call.ncco is None:
+            return await self._board.script_for(line.leg, answer, today=line.today)
+        own = [self._own(action, line.run) for action in call.ncco]
+        faults = ncco.faults(own)
+        for fault in faults:
+            self._board.note(line.leg, "trouble", words=f"the scenario's NCCO cannot be run: {fault}")
+        if faults:
+            self._board.fault(line.leg, SYNTAX_ERROR)
+        return None if faults else own
+
+    def _own(self, action: Mapping[str, Any], run: int) -> dict[str, Any]:
+        """A scenario's action: `event_url` is the application's, and rooms are of this playing alone."""
+        made = dict(action)
+        event = self.application.event
+        if made.get("eventUrl") == ["event_url"] and event:
+            made |= {"eventUrl": [event.url], "eventMethod": event.method}
+        if made.get("action") == "conversation" and run > 1:
+            made["name"] = f"{made.get('name')}-{run}"
+        return made
+
+    async def _control(self, line: Line, call: Call) -> None:
+        """What is done to the call by the Voice API while it goes on."""
+        await line.picked_up.wait()
+        gone = 0.0
+        for command in sorted(call.control, key=lambda command: command.at):
+            await self.clock.sleep(command.at - gone)
+            gone = command.at
+            try:
+                self._do(self._whom(line, command.to), command.do, dict(command.options))
+            except (NoSuchLeg, NotActive, TooEarly, NoSuchConversation) as error:
+                words = f"{command.do} of {command.to}: {error.__doc__}"
+                self._board.note(line.leg, "trouble", words=words)
+
+    def _whom(self, line: Line, name: str) -> str:
+        if name == "call":
+            return line.leg.uuid
+        for other in self._board.lines.values():
+            if other.run == line.run and other.leg.to == name and other.leg.direction == "outbound":
+                return other.leg.uuid
+        raise NoSuchLeg
+
+    def _do(self, uuid: str, do: str, options: dict[str, Any]) -> None:
+        switches = {"mute": (self.mute, True), "unmute": (self.mute, False)}
+        switches |= {"earmuff": (self.earmuff, True), "unearmuff": (self.earmuff, False)}
+        if do in switches:
+            act, on = switches[do]
+            act(uuid, on)
+        elif do == "transfer":
+            url = options.get("url")
+            ncco = options.get("ncco")
+            own = [self._own(action, self._line(uuid).run) for action in ncco] if ncco is not None else None
+            self.transfer(uuid, ncco=own, url=Target(url, "GET", 1.0, 5.0) if url else None)
+        elif do == "hangup":
+            self.hang_up(uuid)
+        elif do == "talk":
+            self.talk(uuid, options.get("text", ""), loop=options.get("loop", 1))
+        elif do == "stream":
+            self.stream(uuid, options.get("url", ""), loop=options.get("loop", 1))
+        elif do == "dtmf":
+            self.dtmf(uuid, options.get("digits", ""))
+        elif do in ("stop_talk", "stop_stream"):
+            self._active(uuid)
+        elif do == "record":
+            self.record(self._line(uuid).leg.conversation.uuid, options)
+        elif do == "stop_record":
+            self.stop_record(self._line(uuid).leg.conversation.uuid)
+
+    def _line(self, uuid: str) -> Line:
+        line = self._board.lines.get(uuid)
+        if line is None:
+            raise NoSuchLeg
+        return line
+
+    def _active(self, uuid: str) -> Line:
+        line = self._line(uuid)
+        if not line.leg.answered:
+            raise NotActive
+        return line
+
+
+class _Callees(dict[str, FarEnd]):
+    """Everybody whom the Voice API's calls may ring."""
+
+    def __init__(self, callee: Callable[[str], FarEnd]) -> None:
+        super().__init__()
+        self._callee = callee
+
+    def get(self, name: str, default: Any = None) -> FarEnd:  # noqa: ARG002
+        return self._callee(name)

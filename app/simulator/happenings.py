@@ -8,15 +8,17 @@ from datetime import datetime
 from typing import Any, Literal
 
 What = Literal[
-    "call",  # from, to: somebody calls
+    "call",  # from, to, inbound: somebody calls, or is called
     "status",  # status: a leg's status changed
     "asked",  # url: the application is asked what to do
-    "told",  # url, ncco: what it said
+    "told",  # url, ncco, seconds: what it said
+    "sent",  # sent: a webhook was told it whose reply nobody reads; the `Sent` fills in as it is delivered
     "talk",  # text: words played to the leg
     "stream",  # url: audio played to it
     "input",  # type, and the action's options: it is asked for keys or speech
     "keys",  # digits: it pressed
     "speech",  # text: it said
+    "dtmf",  # digits: played to it
     "ring",  # endpoint, to: somebody is rung for it
     "join",  # name: it entered a named conversation
     "record",  # the action's options

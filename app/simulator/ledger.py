@@ -73,7 +73,9 @@ class Leg:
     endpoint: Endpoint
     from_: str | None
     to: str
-    from_user: str | None  # an app caller's name
+    from_user: str | None = None  # an app caller's name; then `to` is that too, as Vonage's logs have it
+    dialled: str = ""  # whom an app caller asked for
+    custom_data: dict[str, Any] = field(default_factory=dict)  # what an app caller passed
     far_end: FarEnd
     conversation: Conversation
     events: Target | None  # where its webhooks go
@@ -96,8 +98,13 @@ class Leg:
 
     @property
     def over(self) -> bool:
-        """Whether it has ended."""
+        """Whether it has ended. After a failure `completed` may still come."""
         return "completed" in self.times or self.failure is not None
+
+    @property
+    def caller(self) -> str | None:
+        """Who calls, as a person would say it."""
+        return self.from_user or self.from_
 
     @property
     def status(self) -> str:
@@ -120,9 +127,9 @@ class InputResult:
     error: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Recording:
-    """A recording that is ready. `audio` is the file itself."""
+    """A recording that is ready. `audio` is the file itself; the text of it comes later, if it was asked for."""
 
     recording_uuid: str
     url: str

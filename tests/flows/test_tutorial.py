@@ -67,17 +67,17 @@ def is_valid(ncco: list[dict[str, Any]]) -> None:
         pytest.param(
             {"from": ALICE, "to": BOB},
             None,
-            {"from": BOB, "endpoint": [{"type": "app", "user": "Alice"}]},
-            id="a telephone reaches the app user, from the number it dialled",
+            {"from": ALICE, "endpoint": [{"type": "app", "user": "Alice"}]},
+            id="a telephone reaches the app user, who sees its number",
         ),
         pytest.param(
-            {"from": ALICE, "to": BOB},
+            {"from": "Unknown", "to": BOB},
             "14155550100",
             {"from": "14155550100", "endpoint": [{"type": "app", "user": "Alice"}]},
             id="a number of ours that was set goes before the one dialled",
         ),
         pytest.param(
-            {"from": ALICE, "to": "+44 20 7946 0000"},
+            {"from": "Unknown", "to": "+44 20 7946 0000"},
             None,
             {"from": BOB, "endpoint": [{"type": "app", "user": "Alice"}]},
             id="the number dialled may be written with a plus and blanks",
@@ -101,13 +101,19 @@ def is_valid(ncco: list[dict[str, Any]]) -> None:
             id="a SIP caller: none of our numbers was dialled, so any will do",
         ),
         pytest.param(
-            {"from": ALICE},
+            {"from": "+44 7700 900123"},
+            None,
+            {"from": ALICE, "endpoint": [{"type": "app", "user": "Alice"}]},
+            id="the caller's number may be written with a plus and blanks",
+        ),
+        pytest.param(
+            {},
             None,
             {"randomFromNumber": True, "endpoint": [{"type": "app", "user": "Alice"}]},
             id="nobody knows which number was dialled",
         ),
         pytest.param(
-            {"from": ALICE, "to": "999"},
+            {"from": "Unknown", "to": "999"},
             None,
             {"randomFromNumber": True, "endpoint": [{"type": "app", "user": "Alice"}]},
             id="a short code is no number to call from",
@@ -217,4 +223,4 @@ def test_so_does_whatever_an_answer_may_hold(answer: Answer) -> None:
 def test_a_number_that_may_be_set_is_one_to_call_from() -> None:
     assert "country code" in NUMBER.words
     for number in ("1234567", "123456789012345"):
-        is_valid(flows(caller_number=number).answer(asked(from_=ALICE)).ncco)
+        is_valid(flows(caller_number=number).answer(asked(from_="Unknown")).ncco)

@@ -1,0 +1,158 @@
+"""What a server should keep of the webhooks that were sent to it: which bodies, how often, with which conversations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from app.simulator.delivery import wire
+from app.simulator.differences import OneOf
+from app.simulator.ledger import Target
+from app.simulator.telling import webhook
+
+if TYPE_CHECKING:
+    from app.simulator.delivery.sent import Sent, Try
+
+Body = dict[str, Any]
+Key = tuple[str, str]  # "answer" or "event", and the canonical JSON of a body
+
+UNSIGNED: Final = ("unsigned", "forget", "secret", "clock", "replay")  # tries that no server may take for Vonage's
+ADDED_BY_FALLBACK: Final = ("reason", "original_request")
+
+
+@dataclass(slots=True)
+class Wanted:
+    """A body that is to be kept *least* to *most* times. `unheard`: webhooks with it that were never acknowledged."""
+
+    words: str
+    least: int = 0
+    most: int = 0
+    unheard: int = 0
+
+
+@dataclass(slots=True)
+class Keep:
+    """What is to be kept with one conversation.
+
+    `notices` is what `errors` tells of turns to the fallback URL, beside the errors that the application was told of.
+    """
+
+    wanted: dict[Key, Wanted] = field(default_factory=dict)
+    notices: list[Body] = field(default_factory=list)
+
+
+def keeping(sent: Iterable[Sent], *, lossless: bool) -> dict[str, Keep]:
+    """What is to be kept of *sent*, by conversation.
+
+    An event is kept once, however often it comes, with each conversation that it names; a fallback copy as two, the
+    event as it first was and a notice. Of an answer each asking is kept. *lossless*: all were delivered; else what was
+    acknowledged has to be there, but for answers, whose record is written after the reply and may be lost.
+    """
+    kept: dict[str, Keep] = {}
+    for one in sent:
+        if one.target is None:
+            continue
+        body = as_received(one.target, one.body)
+        if one.kind == "answer":
+            _answer(kept, one, body, lossless=lossless)
+        elif body.get("original_request") is None:
+            _event(kept, one, body, _homes(body), lossless=lossless)
+        else:
+            where_it_went = _homes(body)[-1:]
+            _event(kept, one, body, where_it_went, lossless=lossless)
+            original = {name: value for name, value in body.items() if name not in ADDED_BY_FALLBACK}
+            _event(kept, one, original, _homes(original), lossless=lossless)
+            for home in where_it_went:
+                kept[home].notices.append(_notice(body))
+    return kept
+
+
+def key_of(event: Mapping[str, Any]) -> Key:
+    """The key of an event as the server tells it."""
+    raw = event.get("raw")
+    if event.get("kind") == "answer" and isinstance(raw, dict):
+        return "answer", _canonical(raw.get("request"))
+    return "event", _canonical(raw)
+
+
+def as_received(target: Target, body: Body) -> Body:
+    """*body* as a server at *target* reads it: in a GET, what is no object or array is text, and null is empty."""
+    if target.method.upper() != "GET":
+        return body
+    parameters = json.loads(wire.write(target, body).hashed)
+    return {name: _nested(value[-1] if isinstance(value, list) else value) for name, value in parameters.items()}
+
+
+def _answer(kept: dict[str, Keep], sent: Sent, body: Body, *, lossless: bool) -> None:
+    taken, possible = sum(map(_taken, sent.tries)), sum(map(_possible, sent.tries))
+    for home in _homes(body):
+        wanted = _wanted(kept, home, ("answer", _canonical(body)), sent)
+        wanted.least += max(taken, 1) if lossless else 0
+        wanted.most += max(possible, 1) if lossless else possible
+        wanted.unheard += not taken
+
+
+def _event(kept: dict[str, Keep], sent: Sent, body: Body, homes: list[str], *, lossless: bool) -> None:
+    for number, home in enumerate(homes):
+        wanted = _wanted(kept, home, ("event", _canonical(body)), sent)
+        wanted.least = max(wanted.least, int(lossless or any(map(_taken, sent.tries))))
+        wanted.most = max(wanted.most, int(lossless or any(map(_possible, sent.tries))))
+        wanted.unheard += number == 0 and not sent.acknowledged
+
+
+def _wanted(kept: dict[str, Keep], home: str, key: Key, sent: Sent) -> Wanted:
+    milliseconds = sent.at.microsecond // 1000
+    words = f"{sent.kind} {webhook(sent.body)} sent at {sent.at:%H:%M:%S}.{milliseconds:03}"
+    return kept.setdefault(home, Keep()).wanted.setdefault(key, Wanted(words))
+
+
+def _taken(attempt: Try) -> bool:
+    """Whether the server said that it has it."""
+    return attempt.as_told and attempt.status is not None and attempt.status // 100 == 2
+
+
+def _possible(attempt: Try) -> bool:
+    """Whether the server may have it: it said so, or no reply was read, or it had trouble of its own on the way.
+
+    What is not signed as it should be it may not have, also where it asks, by 503, for a signed copy.
+    """
+    if not (attempt.as_told and attempt.reached):
+        return False
+    if attempt.status is None:
+        return True
+    return _taken(attempt) or (attempt.status >= 500 and attempt.how not in UNSIGNED)
+
+
+def _homes(body: Mapping[str, Any]) -> list[str]:
+    """The conversations that an event is of: a transfer is of two."""
+    if home := body.get("conversation_uuid"):
+        return [home]
+    between = (body.get("conversation_uuid_from"), body.get("conversation_uuid_to"))
+    return list(dict.fromkeys(home for home in between if home))
+
+
+def _notice(body: Mapping[str, Any]) -> Body:
+    """What `errors` tells of a turn to the fallback URL. A detection names its leg in a field of its own."""
+    leg, called = body.get("uuid"), body.get("call_uuid")
+    return {
+        "at": body.get("timestamp"),
+        "kind": "fallback",
+        "leg": OneOf((None, called)) if called and not leg else leg,
+        "reason": body["reason"],
+        "failed_url": body["original_request"]["url"],
+    }
+
+
+def _canonical(body: Any) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def _nested(text: str) -> Any:
+    if text.startswith(("{", "[")):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text

@@ -1,0 +1,81 @@
+"""Recordings: of a conversation, from when it is asked for until somebody stops it or everybody is gone.
+
+https://developer.vonage.com/en/voice/voice-api/ncco-reference#record
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from app.simulator import audio, bodies
+from app.simulator.ledger import Conversation, Leg, Recording, Target
+
+if TYPE_CHECKING:
+    from app.simulator.switchboard import Switchboard
+
+READY_AFTER = 1.0  # seconds from its end until a recording can be had (a recorded request: 1 s after `completed`)
+TEXT_AFTER = 2.0  # seconds more until its text can be; ours
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    started: datetime
+    options: Mapping[str, Any]
+    leg: Leg  # for whom it was asked
+
+
+class Recorder:
+    """What is recorded, and the files of what was, by the last part of their URL."""
+
+    def __init__(self, board: Switchboard, files_url: str) -> None:
+        self.files_url = files_url
+        self.files: dict[str, Recording] = {}
+        self._board = board
+        self._running: dict[str, _Running] = {}
+
+    def start(self, conversation: Conversation, options: Mapping[str, Any], leg: Leg) -> None:
+        """Record *conversation*; what was recorded of it until now is ready."""
+        self.stop(conversation)
+        self._board.note(leg, "record", **{name: value for name, value in options.items() if name != "action"})
+        self._running[conversation.uuid] = _Running(self._board.clock.now(), options, leg)
+
+    def stop(self, conversation: Conversation) -> None:
+        """End the recording of *conversation*, if there is one; its webhook follows."""
+        running = self._running.pop(conversation.uuid, None)
+        if running:
+            self._board.spawn(self._ready(conversation, running, self._board.clock.now()))
+
+    async def _ready(self, conversation: Conversation, running: _Running, ended: datetime) -> None:
+        board, options = self._board, running.options
+        await board.clock.sleep(READY_AFTER)
+        channels = options.get("channels") or (2 if options.get("split") else 1)
+        kind: Literal["mp3", "wav", "ogg"] = options.get("format") or ("wav" if channels > 2 else "mp3")
+        file = board.ids.dashed()
+        recording = Recording(
+            recording_uuid=board.ids.dashed(),
+            url=f"{self.files_url}/{file}",
+            at=board.clock.now(),
+            started=running.started.replace(microsecond=0),  # as the webhook tells them
+            ended=ended.replace(microsecond=0),
+            format=kind,
+            audio=audio.silence(kind, (ended - running.started).total_seconds(), channels),
+        )
+        self.files[file] = recording
+        conversation.recordings.append(recording)
+        own = _target(options)
+        board.tell(
+            running.leg, bodies.record(recording, conversation.uuid), own or running.leg.events,
+            conversation=conversation.uuid,
+        )  # fmt: skip
+        if (wanted := options.get("transcription")) is not None:
+            await board.clock.sleep(TEXT_AFTER)
+            recording.transcription_url = f"{self.files_url}/{board.ids.dashed()}"
+            body = bodies.transcribed(recording, conversation.uuid, recording.transcription_url)
+            board.tell(running.leg, body, _target(wanted) or own, conversation=conversation.uuid)
+
+
+def _target(options: Mapping[str, Any]) -> Target | None:
+    return Target(options["eventUrl"][0], options.get("eventMethod", "POST")) if options.get("eventUrl") else None

@@ -1,0 +1,75 @@
+"""A carrier that runs: its clock, its way to the application, and what goes wrong on that."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from app.simulator.carrier import Carrier
+from app.simulator.clock import Clock
+from app.simulator.delivery.faults import Faults
+from app.simulator.delivery.post import Post
+from app.simulator.happenings import Watch
+from app.simulator.ledger import Application, Target
+from app.simulator.scenario import FarEnd
+
+APPLICATION_ID = "5e1ec7ed-0000-4000-8000-000000000000"  # where none is set: nobody's
+# Where none is set: a server that looks at signatures refuses what is signed with it.
+API_KEY, SIGNATURE_SECRET = "simulated", "the simulator signs with this where no secret is set"
+ANSWER_SECONDS, EVENT_SECONDS = 5.0, 10.0  # application/technical-details#webhook-timeouts
+
+
+def application(
+    *,
+    answer_url: str | None,
+    event_url: str | None,
+    fallback_url: str | None = None,
+    answer_method: str = "GET",
+    event_method: str = "POST",
+    application_id: str | None = None,
+    secret: tuple[str, str] | None = None,
+    calls_per_second: float | None = None,
+) -> Application:
+    """An application whose webhooks go to these URLs. *secret*: API key and signature secret."""
+    api_key, signature_secret = secret or (API_KEY, SIGNATURE_SECRET)
+    return Application(
+        id=application_id or APPLICATION_ID,
+        api_key=api_key,
+        signature_secret=signature_secret,
+        answer=Target(answer_url, answer_method, socket_timeout=ANSWER_SECONDS) if answer_url else None,
+        event=Target(event_url, event_method, socket_timeout=EVENT_SECONDS) if event_url else None,
+        fallback=Target(fallback_url, answer_method, socket_timeout=ANSWER_SECONDS) if fallback_url else None,
+        calls_per_second=calls_per_second,
+    )
+
+
+@asynccontextmanager
+async def simulation(
+    application: Application,
+    *,
+    speed: float | None = 1.0,
+    start: datetime | None = None,
+    faults: Faults | None = None,
+    seed: int = 0,
+    ids: int | None = None,
+    watch: Watch | None = None,
+    callee: Callable[[str], FarEnd] | None = None,
+) -> AsyncIterator[Carrier]:
+    """A carrier for *application*, stopped in the end.
+
+    Args:
+        speed: Seconds of the carrier's in one of ours; None: its time jumps from one happening to the next.
+        start: When its time begins; None: now.
+        faults, seed: What is to go wrong with the webhooks, the same for the same seed.
+        ids: The seed of all ids; None: new ones each time, as a server that keeps calls needs them.
+        watch: Told of everything that happens.
+        callee: Who answers whom the Voice API calls.
+    """
+    clock = Clock(start, speed=speed)
+    async with Post(application, clock=clock, faults=faults, seed=seed, watch=watch) as post:
+        carrier = Carrier(application, clock=clock, post=post, seed=ids, watch=watch, callee=callee)
+        try:
+            yield carrier
+        finally:
+            carrier.stop()
