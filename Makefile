@@ -4,10 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lock clean
+.PHONY: help demo run test bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## */  make \1	/p' Makefile
+
+demo: .venv/installed  ## the server, and calls of all kinds without end: no account, no phone
+	@exec $(BIN)/flask simulate demo
 
 run: .venv/installed  ## start the server; Ctrl-C stops it
 	@$(BIN)/python -m config.settings

@@ -69,6 +69,7 @@ class Server:
         self, folder: Path, *, command: Sequence[str] = GUNICORN, cwd: Path = ROOT, **environ: str | None
     ) -> None:
         """Start *command*. *environ* over development settings of its own; None takes a variable away."""
+        self.folder = folder
         self.port = int(environ.get("PORT") or free_ports(1)[0])
         known: dict[str, str | None] = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

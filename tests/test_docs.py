@@ -1,9 +1,18 @@
 """The README leaves nothing out and promises nothing that is not there."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
+from typing import cast, get_args
+
+import click
+import pytest
 
 from app import create_app
+from app.simulator import scenario as scenarios
+from app.simulator.delivery.faults import FAULTS
+from app.simulator.heard import Heard
+from app.simulator.scenarios import every
 from config.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).parent.parent
@@ -43,12 +52,17 @@ def test_the_readme_names_no_route_that_is_not_there() -> None:
 def test_every_command_of_flask_stands_in_the_readme_and_the_other_way_round() -> None:
     own = {name for name in APP.cli.commands if name != "openapi"}  # flask-smorest brings that one
     assert set(re.findall(r"^\| `flask (\w+)", README, re.MULTILINE)) == own
-    assert set(re.findall(r"\bflask (replay|calls|call|forget)\b", README)) == own
+    assert set(re.findall(r"\bflask (replay|calls|call|forget|simulate|capture)\b", README)) == own
+
+
+def test_every_subcommand_of_simulate_stands_in_the_readme() -> None:
+    simulate = cast("click.Group", APP.cli.commands["simulate"])
+    assert set(re.findall(r"^\| `flask simulate (\w+)", README, re.MULTILINE)) == set(simulate.commands)
 
 
 def test_every_target_of_make_stands_in_the_readme_and_the_other_way_round() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\bmake (run|help|test|bench|lock|clean)\b", README)) == targets
+    assert set(re.findall(r"\bmake (demo|run|help|test|bench|lock|clean)\b", README)) == targets
 
 
 def test_links_to_files_lead_somewhere() -> None:
@@ -59,3 +73,44 @@ def test_links_to_files_lead_somewhere() -> None:
 def test_the_folders_it_lists_are_there() -> None:
     for folder in re.findall(r"^(\w+(?:/\w+)*/) ", README, re.MULTILINE):
         assert (ROOT / folder).is_dir(), folder
+
+
+SIMULATOR = (ROOT / "docs" / "simulator.md").read_text()
+
+
+def test_every_scenario_stands_in_the_docs_with_what_it_is_about() -> None:
+    stories = every()
+    assert stories
+    for name, story in stories.items():
+        assert f"| `{name}` | {story.about} |" in SIMULATOR, f"docs/simulator.md lacks {name}"
+
+
+def test_every_fault_stands_in_the_docs() -> None:
+    for name, words in FAULTS.items():
+        assert f"| `{name}` | {words} |" in SIMULATOR, f"docs/simulator.md lacks {name}"
+
+
+@pytest.mark.parametrize("cls", [scenarios.Scenario, scenarios.Call, scenarios.FarEnd, scenarios.Command])
+def test_every_field_of_a_scenario_stands_in_the_docs(cls: type) -> None:
+    for name in {field.name.rstrip("_") for field in fields(cls)} - {"name"}:  # the name is the file's
+        assert f"`{name}`" in SIMULATOR, f"docs/simulator.md lacks {cls.__name__}.{name}"
+
+
+def test_every_word_that_a_scenario_may_use_stands_in_the_docs() -> None:
+    for word in (*get_args(scenarios.Endpoint), *get_args(scenarios.Does), *get_args(scenarios.Act)):
+        assert f"`{word}`" in SIMULATOR, f"docs/simulator.md lacks {word}"
+
+
+def test_all_that_is_heard_of_a_call_stands_in_the_docs() -> None:
+    told = {name for name, value in vars(Heard).items() if isinstance(value, property)} | {"legs", "events"}
+    for name in told:
+        assert f"`{name}`" in SIMULATOR, f"docs/simulator.md lacks {name}"
+
+
+def test_the_example_in_the_docs_is_the_one_that_is_run() -> None:
+    assert (ROOT / "tests" / "simulator" / "test_your_flow.py").read_text().strip() in SIMULATOR
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", SIMULATOR):
+        assert (ROOT / "docs" / target).exists(), target

@@ -13,9 +13,8 @@ from app import access, reading
 from app.api import cursors, render
 from app.api.schemas import ConversationsArgs, ConversationSchema, ConversationsSchema, EventsSchema, PageArgs
 from app.errors import Problem
-from app.services import read_record, services
+from app.services import services
 from app.store.pages import Filter, Position
-from app.webhooks.body import read_object
 
 conversations = Blueprint(
     "conversations", __name__, url_prefix="/api/v1/conversations", description="Calls, as they truly are."
@@ -57,10 +56,7 @@ def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
     records = services().store.records(conversation_uuid, first, first + args["limit"])
     if not records and first == 0:
         raise _unknown(conversation_uuid)
-    items = []
-    for record in records[: args["limit"]]:
-        event = read_record(record)
-        items.append(render.event(event, read_object(record.body), record.received, [*event.flags, *record.notes]))
+    items = [render.record(record) for record in records[: args["limit"]]]
     more = len(records) > args["limit"]
     return {"items": access.shown(items), "next": cursors.write([first + args["limit"]], of) if more else None}
 

@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.conversations import Conversation, Member, Recorded
-from app.domain.events import Answer, CallError, Event, Fallback, Input
+from app.domain.events import Answer, CallError, Fallback, Input
 from app.domain.legs import Leg
 from app.domain.moves import Move
+from app.services import read_record
+from app.store.records import Record
+from app.webhooks.body import read_object
 
 CURRENCY = "EUR"  # all of Vonage's prices are
 
@@ -46,18 +49,19 @@ def leg(told: Leg) -> dict[str, Any]:
     return _leg(told, latest, latest)
 
 
-def event(kept: Event, raw: Any, received: datetime, flags: list[str]) -> dict[str, Any]:
+def record(kept: Record) -> dict[str, Any]:
     """One event as it was kept. `lag_ms` is how long it took to get here; null without a timestamp."""
-    lag = round((received - kept.occurred).total_seconds() * 1000) if kept.occurred else None
+    event = read_record(kept)
+    lag = round((kept.received - event.occurred).total_seconds() * 1000) if event.occurred else None
     return {
-        "kind": kept.kind,
-        "leg": kept.leg,
-        "status": getattr(kept, "status", None),
-        "occurred_at": time(kept.occurred),
-        "received_at": time(received),
+        "kind": event.kind,
+        "leg": event.leg,
+        "status": getattr(event, "status", None),
+        "occurred_at": time(event.occurred),
+        "received_at": time(kept.received),
         "lag_ms": lag,
-        "raw": raw,
-        "flags": flags,
+        "raw": read_object(kept.body),
+        "flags": [*event.flags, *kept.notes],
     }
 
 

@@ -8,8 +8,9 @@ from flask import Flask
 def install(app: Flask) -> None:
     """Add the commands to *app*."""
     from app.cli.calls import call, calls, forget
+    from app.cli.capture import capture
+    from app.cli.demo import simulate
     from app.cli.replay import replay
-    from app.cli.simulate import simulate
 
-    for command in (replay, calls, call, forget, simulate):
+    for command in (replay, calls, call, forget, capture, simulate):
         app.cli.add_command(command)

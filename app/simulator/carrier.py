@@ -137,6 +137,16 @@ class Carrier:
         """Return once every call is over and everything about it was sent. Raises what went wrong in here."""
         await self._board.idle()
 
+    def forget(self) -> None:
+        """Drop what is over, and told: a carrier that runs for days would never have room enough."""
+        lines = {line.leg.conversation.uuid for line in self._board.lines.values()}
+        over = {uuid for uuid, one in self.ledger.conversations.items() if uuid not in lines and not one.present}
+        for uuid in over:
+            for leg in self.ledger.conversations.pop(uuid).legs:
+                if leg not in self._board.lines:
+                    self.ledger.legs.pop(leg, None)
+        self.post.forget(over)
+
     def stop(self) -> None:
         """End everything at once, unsaid."""
         self._board.stop()

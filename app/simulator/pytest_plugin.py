@@ -1,6 +1,6 @@
 """A fixture for tests of call flows: it calls your server as Vonage would, and tells what was heard.
 
-In your conftest.py: `pytest_plugins = ["app.simulator.pytest_plugin"]`. docs/simulator.md has an example.
+In your conftest.py: `from app.simulator.pytest_plugin import simulated_call`. docs/simulator.md has an example.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 CALLER, CALLED = "447700900123", "442079460000"  # numbers that Ofcom keeps free for drama
+STOPS_WITHIN = 0.01  # seconds that the served app takes to notice that its call is over
 PATIENCE = 60.0  # real seconds a simulated call may take: its own time jumps, so only the server's counts
 
 Simulate = Callable[..., Heard]
@@ -111,7 +112,7 @@ def _served(app: Any) -> Iterator[str]:
     from werkzeug.serving import make_server
 
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(STOPS_WITHIN,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -62,7 +62,9 @@ class Verdict:
 
     def lines(self, most: int = 20) -> list[str]:
         """For people: a summary, then the first *most* differences."""
-        sent = f"{self.conversations} conversations, {self.sent} webhooks ({self.copies} copies, {self.refused} refused"
+        sent = (
+            f"Conversations: {self.conversations}, webhooks: {self.sent} ({self.copies} copies, {self.refused} refused"
+        )
         lines = [f"{sent}, {self.lost} lost): {self._words()}"]
         lines += [f"{conversation} {difference}" for conversation, difference in self.found[:most]]
         if len(self.found) > most:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -123,6 +123,14 @@ class Post:
             for task in done:
                 self._tasks.discard(task)
                 task.result()  # a fault of this program's own is not to be lost
+
+    def forget(self, conversations: Collection[str]) -> None:
+        """Drop the records of what was sent about *conversations*, once it is over."""
+        self.sent = [one for one in self.sent if one.conversation not in conversations or not one.over.is_set()]
+        for conversation in conversations:
+            lane = self._lanes.get(conversation)
+            if lane and (lane.last is None or lane.last.done()):
+                del self._lanes[conversation]
 
     def _note(self, target: Target | None, kind: Kind, body: dict[str, Any], conversation: str, leg: str) -> Sent:
         at = self._clock.now()

@@ -16,8 +16,7 @@ from aiohttp import web
 from app.simulator.carrier import Carrier
 from app.simulator.ledger import Leg, Target
 from app.simulator.scenario import Call, Endpoint
-from app.simulator.voice_api import bodies
-from app.simulator.voice_api import reading
+from app.simulator.voice_api import bodies, reading
 from app.simulator.voice_api.endpoints import To
 from app.simulator.voice_api.errors import NotFound
 

@@ -65,7 +65,7 @@ def _web_address(value: str) -> None:
         raise ValidationError("Not a URL that begins with http:// or https://.")
 
 
-def one_url(**more: Any) -> fields.List:
+def one_url(**more: Any) -> fields.List[Any]:
     """A field: an array of one URL, as the Voice API has them everywhere."""
     return fields.List(fields.String(validate=_web_address), validate=validate.Length(equal=1), **more)
 

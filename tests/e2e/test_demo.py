@@ -1,0 +1,128 @@
+"""`make demo` and a Vonage for the SDK: real processes, as people start them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+from vonage import Auth, HttpClientOptions, Vonage
+from vonage_voice.models import CreateCallRequest, Talk, ToPhone
+
+from tests.e2e.conftest import Serve
+from tests.engines import free_ports, wait_until
+from tests.serving import OPERATOR, ROOT
+
+START = 60.0  # seconds: an engine, two workers, keys and a certificate
+
+
+class Command:
+    """A `flask` command that goes on until it is stopped; what it says is in a file."""
+
+    def __init__(self, folder: Path, *words: str, port: int, **environ: str) -> None:
+        self.log = folder / "said"
+        self.base = f"http://127.0.0.1:{port}"
+        known = {"PATH": os.environ["PATH"], "HOME": str(folder), "DATA_DIR": str(folder / "var"), "PORT": str(port)}
+        with self.log.open("wb") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-u", "-m", "flask", *words],
+                cwd=ROOT,
+                env=known | {"ACCESS_TOKENS": f"operator:{OPERATOR}"} | environ,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        """All that it wrote."""
+        return self.log.read_text(errors="replace")
+
+    def conversations(self) -> list[dict[str, object]]:
+        """What its server has."""
+        headers = {"Authorization": f"Bearer {OPERATOR}"}
+        items = requests.get(f"{self.base}/api/v1/conversations", headers=headers, timeout=10).json()["items"]
+        return list(items)
+
+    def stop(self) -> int:
+        """Ctrl-C, as a terminal sends it; its exit status."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(30)
+
+    def has_said(self, words: str) -> bool:
+        """Whether it wrote *words*; fails if it has ended."""
+        assert self.process.poll() is None, self.said
+        return words in self.said
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
+    """Starts commands; whatever is left of them in the end is stopped."""
+    started: list[Command] = []
+
+    def start(*words: str, port: int, **environ: str) -> Command:
+        started.append(Command(tmp_path, *words, port=port, **environ))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def test_make_demo_starts_a_server_to_which_calls_come_until_ctrl_c(command: Callable[..., Command]) -> None:
+    (port,) = free_ports(1)
+    demo = command("simulate", "demo", "--every", "0.2", port=port)
+    wait_until(lambda: demo.has_said("Ctrl-C stops it."), "the demo runs", START)
+    assert f"{demo.base}/?token=" in demo.said
+    wait_until(lambda: len(demo.conversations()) > 5, "calls come in", START)
+    assert demo.stop() == 0
+    assert "Traceback" not in demo.said
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{demo.base}/healthz", timeout=5)
+
+
+def test_a_demo_beside_a_running_server_calls_that_one_and_leaves_it_running(
+    command: Callable[..., Command], serve: Serve
+) -> None:
+    server = serve()
+    demo = command("simulate", "demo", "--every", "0.2", port=server.port)
+    wait_until(lambda: len(demo.conversations()) > 2, "calls come in", START)
+    assert demo.stop() == 0
+    assert server.answers()
+
+
+def test_the_vonage_sdk_calls_somebody_and_the_server_tells_of_it(
+    command: Callable[..., Command], serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve()
+    vonage = command("simulate", "serve", "--api-port", "0", "--speed", "20", port=server.port)
+    wait_until(lambda: vonage.has_said("Ctrl-C stops it."), "it serves", START)
+    host, ca = re.findall(r"https://(\S+)  \(REQUESTS_CA_BUNDLE=(\S+)\)", vonage.said)[0]
+    application, key = re.findall(r"application (\S+), private key (\S+)", vonage.said)[0]
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", ca)
+    client = Vonage(Auth(application_id=application, private_key=key), HttpClientOptions(api_host=host, timeout=10))
+    made = client.voice.create_call(
+        CreateCallRequest(
+            to=[ToPhone(number="447700900123")], from_="442079460000", ncco=[Talk(text="Your table is ready.")]
+        )
+    )
+
+    def ended() -> bool:
+        reply = server.api(f"/api/v1/conversations/{made.conversation_uuid}")
+        return reply.status == 200 and reply.json["state"] == "ended"
+
+    wait_until(ended, "the call is told as over", 30)
+    (leg,) = server.api(f"/api/v1/conversations/{made.conversation_uuid}").json["legs"]
+    assert (leg["uuid"], leg["to"], leg["outcome"]) == (made.uuid, "447700900123", "answered")
+    assert client.voice.get_call(made.uuid).status == "completed"
+    assert vonage.stop() == 0
+    assert "Traceback" not in vonage.said

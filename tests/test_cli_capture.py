@@ -1,0 +1,113 @@
+"""`flask capture`: a call that is kept, made a scenario that plays the same call again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.simulator.scenarios import find, load
+from tests.serving import OPERATOR, ROOT, Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that has the published call, and one of each of some scenarios."""
+    started = Server(tmp_path_factory.mktemp("capture")).ready()
+    flask(started, "replay", "tests/samples/phone-to-app.events.jsonl")
+    yield started
+    started.kill()
+
+
+def flask(server: Server, *words: str, status: int = 0) -> str:
+    """What `flask` says beside *server*."""
+    environ = {"PATH": os.environ["PATH"], "PORT": str(server.port), "DATA_DIR": str(server.folder / "var")}
+    command = [sys.executable, "-m", "flask", *words]
+    environ["ACCESS_TOKENS"] = f"operator:{OPERATOR}"
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+# Calls that the server answered: of others it does not know what they ran.
+SERVED = [
+    *("app-to-app", "callee-busy", "callee-cannot-be-reached", "callee-hangs-up-first", "callee-rejects"),
+    *("callee-unreachable", "caller-gives-up", "nobody-answers", "sip-caller"),
+]
+PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
+
+
+def test_the_published_call_becomes_a_scenario_without_its_numbers(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "captured.yaml"
+    said = flask(server, "capture", PUBLISHED, "--to", str(file))
+    assert str(file) in said
+    text = file.read_text()
+    assert "441234567890" not in text
+    assert "442038297050" not in text
+    scenario = load(file)
+    (call,) = scenario.calls
+    assert (call.direction, call.endpoint, call.far_end.hangs_up_after) == ("inbound", "phone", 11.332)
+    assert (call.far_end.rate, call.far_end.network) == ("0.00720000", "GB-FIXED")
+    assert scenario.callees["Alice"].rate == "0.00"
+    assert scenario.fields == "2021"
+
+
+def test_the_numbers_stay_where_that_is_asked_for(server: Server) -> None:
+    text = flask(server, "capture", PUBLISHED, "--keep-numbers")
+    assert "441234567890" in text
+    assert "442038297050" in text
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_what_was_captured_plays_the_same_call_again(server: Server, tmp_path: Path, name: str) -> None:
+    """The legs, how each ended, what was keyed and recorded; to the second, for the times of two calls differ a bit."""
+    known = conversations(server)
+    flask(server, "simulate", "call", "--scenario", name, "--speed", "max")
+    (first,) = conversations(server) - known
+    file = tmp_path / "captured.yaml"
+    flask(server, "capture", first, "--to", str(file))
+    flask(server, "simulate", "call", "--scenario", str(file), "--speed", "max")
+    (second,) = conversations(server) - known - {first}
+    assert essence(server, second) == essence(server, first)
+    assert len(find(name).calls) == len(load(file).calls)
+
+
+def test_of_a_call_that_was_answered_elsewhere_it_says_so(server: Server) -> None:
+    known = conversations(server)
+    flask(server, "simulate", "call", "--scenario", "ring-group", "--speed", "max")
+    (uuid,) = conversations(server) - known
+    assert "What it ran is not known here" in flask(server, "capture", uuid)
+
+
+def test_a_call_that_is_not_kept_is_named(server: Server) -> None:
+    assert "No such conversation is kept" in flask(server, "capture", "CON-nobody", status=1)
+
+
+def test_a_file_that_cannot_be_written_is_named(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "missing" / "captured.yaml"
+    said = flask(server, "capture", PUBLISHED, "--to", str(file), status=1)
+    assert str(file) in said
+    assert "Traceback" not in said
+
+
+def conversations(server: Server) -> set[str]:
+    """The ids of all that are kept."""
+    items = server.api("/api/v1/conversations?limit=500").json["items"]
+    return {item["conversation_uuid"] for item in items}
+
+
+def essence(server: Server, conversation: str) -> str:
+    """What two plays of one call have in common."""
+    told = server.api(f"/api/v1/conversations/{conversation}").json
+    legs = sorted(
+        (leg["direction"], leg["to"], leg["outcome"], leg["machine"] or "", leg["duration_seconds"], leg["price"])
+        for leg in told["legs"]
+    )
+    keyed = [one["digits"] for one in told["inputs"]]
+    seconds = [round(told["duration_seconds"])]
+    return json.dumps([legs, keyed, seconds, len(told["recordings"]), [one["reason"] for one in told["errors"]]])
