@@ -81,6 +81,7 @@ NO_URL: list[Json] = [
     "https://",
     "https://a b.com",
     "http://x:port",
+    "http://x:0",
     "",
     5,
     None,
@@ -91,7 +92,7 @@ NO_FLAG: list[Json] = ["true", 1, 0, None]
 NO_TEXT: list[Json] = [5, True, None, ["a"], {}]
 NO_NAME: list[Json] = ["", " \n", *NO_TEXT]
 NO_OBJECT: list[Json] = ["a", [], 1, None]
-NO_LANGUAGE: list[Json] = ["en_GB", "English (UK)", "", 1, None]
+NO_LANGUAGE: list[Json] = ["en_GB", "English (UK)", "e", "en-", "", 1, None]
 NO_NUMBER: list[Json] = ["1", True, None, [], float("nan"), float("inf")]
 
 
@@ -115,7 +116,7 @@ OPTIONS: list[Row] = [
     ("talk", "action", [], ["Talk", "pay", "", 1, None, ["talk"], GONE]),
     ("talk", "text", ["x", "a" * 1500, f"<speak>{'<break/>' * 99}{'a' * 1500}</speak>"], [*NO_NAME, "a" * 1501, GONE]),
     ("talk", "text", ["<speak><break time='2s'/></speak>"], [f"<speak>{'a' * 1501}</speak>", "<b>" * 501]),
-    ("talk", "language", ["en-US", "ar", "en-GB-WLS", "cmn-CN"], NO_LANGUAGE),
+    ("talk", "language", ["en-US", "ar", "en-GB-WLS", "de-u-co-phonebk", "es-419"], NO_LANGUAGE),
     ("talk", "style", [0, 12], [1.5, "1", True, None]),
     ("talk", "premium", [True, False], NO_FLAG),
     ("talk", "loop", [0, 1, 99], [-1, 1.0, "1", False, None]),
@@ -173,9 +174,9 @@ OPTIONS: list[Row] = [
     ("connect", "advancedMachineDetection.beep_timeout", *whole(30, 120)),
     *events("connect"),
     ("connect", "ringbackTone", [URL], NO_URL),
-    ("phone", "endpoint[0].number", ["1234567", "123456789012345"], ["123456", "1" * 16, *NO_TEXT, GONE]),
+    ("phone", "endpoint[0].number", ["1234567", "987654321012345"], ["123456", "1" * 16, *NO_TEXT, GONE]),
     ("phone", "endpoint[0].number", [], ["+447700900123", "0447700900123", "44 7700 900123", "٤٤٧٧٠٠٩٠٠١٢٣"]),
-    ("phone", "endpoint[0].dtmfAnswer", ["1p*#"], ["1,2", "P", "", 12, None]),
+    ("phone", "endpoint[0].dtmfAnswer", ["0123456789*#p"], ["1,2", "P", "", 12, None]),
     ("phone", "endpoint[0].onAnswer", [], [URL, {}.keys(), None]),
     ("answering", "endpoint[0].onAnswer.url", [URL], [*NO_URL, GONE]),
     ("answering", "endpoint[0].onAnswer.ringbackTone", [URL], NO_URL),
@@ -202,8 +203,8 @@ OPTIONS: list[Row] = [
     ("input", "dtmf.maxDigits", *whole(1, 20)),
     ("input", "dtmf.submitOnHash", [True], NO_FLAG),
     ("input", "speech", [{}], NO_OBJECT),
-    ("input", "speech.uuid", [["u1"]], ["u1", [], ["u1", "u2"], [1], None]),
-    ("input", "speech.endOnSilence", [0.4, 10, 1.5], [0.3, 10.1, *NO_NUMBER]),
+    ("input", "speech.uuid", [["u1"]], ["u1", [], ["u1", "u2"], [""], [1], None]),
+    ("input", "speech.endOnSilence", [0.4, 10, 1.5], [0.39, 10.01, *NO_NUMBER]),
     ("input", "speech.language", ["en-GB"], NO_LANGUAGE),
     ("input", "speech.context", [[], ["sales", "support"]], ["sales", [1], None]),
     ("input", "speech.startTimeout", *whole(1, 60)),
@@ -331,14 +332,12 @@ def test_what_is_no_array_is_no_ncco(ncco):
 def test_all_faults_are_told_at_once_in_order_in_words_that_a_person_understands():
     ncco = [
         "talk",
-        {
-            "action": "connect",
-            "endpoint": [{"type": "phone", "number": "447700900123", "dtmfAnswer": ""}],
-            "limit": "60",
-        },
+        connect(type="app", user="") | {"limit": "60"},
         {"action": "input", "type": ["dtmf"], "dtmf": {"maxDigits": 21}, "eventUrl": URL},
         {"action": "talk", "text": "x" * 1501, "level": 2.5, "premium": 1},
         {"action": "notify", "payload": [], "eventUrl": [URL, URL]},
+        BARGE | {"loop": -1},
+        BARGE_STREAM,
     ]
     assert [str(fault) for fault in faults(ncco)] == [
         'action 1: It is the text "talk", but must be an object.',
@@ -351,6 +350,9 @@ def test_all_faults_are_told_at_once_in_order_in_words_that_a_person_understands
         "action 4 (talk), level: It is the number 2.5, but must be a number from -1 to 1.",
         "action 5 (notify), payload: It is an empty array, but must be an object.",
         "action 5 (notify), eventUrl: It is an array of 2, but must be an array of one URL.",
+        "action 6 (talk), loop: It is the number -1, but must be a whole number, 0 or more.",
+        "action 6 (talk), bargeIn: It is true, but the next action that is no talk is stream; it must be input.",
+        "action 7 (stream), bargeIn: It is true, but the next action that is no stream is missing; it must be input.",
     ]
 
 
