@@ -82,11 +82,12 @@ def tell_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
     told_by = [event for _, event in statuses if event.status == status]
     told_by += [event for _, event in statuses if event.status == "completed"]
     bill = _bill([event for _, event in statuses if isinstance(event, Completed)])
+    caller = _first(mine, "from_") or _first(mine, "from_user")
     return Leg(
         uuid=uuid,
         direction=_first(mine, "direction"),
-        from_=_first(mine, "from_") or _first(mine, "from_user"),
-        to=_first(mine, "to"),
+        from_=caller,
+        to=_called(mine, caller),
         state=state,
         status=status,
         outcome=outcome,
@@ -123,6 +124,16 @@ def _rank(event: Event) -> tuple[int, int]:
 def _first(mine: Sequence[Moment], field: str) -> str | None:
     """The first value of *field* in the life of the leg that says anything."""
     return next((value for _, event in mine if (value := getattr(event, field, None)) is not None), None)
+
+
+def _called(mine: Sequence[Moment], caller: str | None) -> str | None:
+    """Whom the leg is to reach.
+
+    The statuses of an app caller's leg have the caller's own name there, as Vonage's logs of "app to phone" and "app to
+    app" show; only the answer request, or an input, says whom they asked for.
+    """
+    named = (value for _, event in mine if (value := getattr(event, "to", None)) is not None)
+    return next((value for value in named if value != caller), None) or _first(mine, "to")
 
 
 def _status(statuses: Sequence[tuple[datetime, CallStatus]]) -> str | None:

@@ -93,7 +93,7 @@ def _leg(leg: Leg, conversation: Conversation, *, gone: bool) -> dict[str, Any]:
         "uuid": leg.uuid,
         "direction": leg.direction,
         "from": _caller(leg, conversation),
-        "to": _party(leg.to),
+        "to": _called(leg, conversation),
         "state": "completed" if ended else reached[-1] if reached else "started",
         "status": (leg.failure or "completed") if ended else reached[-1] if reached else None,
         "outcome": outcome if ended else None,
@@ -127,6 +127,16 @@ def _caller(leg: Leg, conversation: Conversation) -> Any:
     if leg.uuid in named:
         return _party(leg.from_user)
     return OneOf((None, _party(leg.from_user))) if leg.moves else None
+
+
+def _called(leg: Leg, conversation: Conversation) -> Any:
+    """Whom it reaches. An app caller's statuses have the caller's own name there; what gives the caller gives this."""
+    if not leg.from_user:
+        return _party(leg.to)
+    caller = _caller(leg, conversation)
+    if caller is None:
+        return _party(leg.to)
+    return OneOf((_party(leg.to), _party(leg.dialled))) if isinstance(caller, OneOf) else _party(leg.dialled)
 
 
 def _input(result: InputResult) -> dict[str, Any]:

@@ -217,3 +217,11 @@ def test_a_leg_tells_of_all_its_moves_oldest_first():
 def test_a_status_without_a_timestamp_counts_from_when_it_was_received():
     told = leg(status("ringing", None), status("answered", 2), status("completed", None))
     assert (told.ringing, told.answered, told.completed) == (BASE, at(2), BASE)
+
+
+def test_an_app_caller_reaches_whom_it_asked_for_not_itself() -> None:
+    """In the logs of Vonage's app-to-phone and app-to-app tutorials `to` is the caller's own name."""
+    asked = answer(1, from_user="Bob", to="447700900123")
+    assert leg(status("started", 1, to="Bob"), asked).to == "447700900123"
+    assert leg(status("started", 1, to="Bob")).to == "Bob"
+    assert leg(answer(1, from_user="Bob", to="Bob")).to == "Bob"
