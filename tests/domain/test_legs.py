@@ -114,7 +114,7 @@ LIFE = ["started", "ringing", "answered", "human", "machine", "disconnected", "r
 
 
 def test_from_to_and_direction_are_of_the_first_in_its_life_that_has_one():
-    lives = [status(name, 9 - place, from_=name, to=name, direction=name) for place, name in enumerate(LIFE)]
+    lives = [status(name, 9 - place, from_=name, to=f"to {name}", direction=name) for place, name in enumerate(LIFE)]
     while lives:
         told = leg(
             *reversed(lives),
@@ -122,7 +122,7 @@ def test_from_to_and_direction_are_of_the_first_in_its_life_that_has_one():
             answer(0, from_="answer"),
         )
         first = lives.pop(0)["status"]
-        assert (told.from_, told.to, told.direction) == (first, first, first)
+        assert (told.from_, told.to, told.direction) == (first, f"to {first}", first)
     told = leg(
         about(0, uuid="leg", dtmf="1", **{"from": "input", "to": "input"}), answer(0, from_="answer", to="answer")
     )
