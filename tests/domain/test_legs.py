@@ -118,15 +118,15 @@ def test_from_to_and_direction_are_of_the_first_in_its_life_that_has_one():
     while lives:
         told = leg(
             *reversed(lives),
-            about(0, uuid="leg", dtmf="1", **{"from": "input", "to": "input"}),
+            about(0, uuid="leg", dtmf="1", **{"from": "input", "to": "to input"}),
             answer(0, from_="answer"),
         )
         first = lives.pop(0)["status"]
         assert (told.from_, told.to, told.direction) == (first, f"to {first}", first)
     told = leg(
-        about(0, uuid="leg", dtmf="1", **{"from": "input", "to": "input"}), answer(0, from_="answer", to="answer")
+        about(0, uuid="leg", dtmf="1", **{"from": "input", "to": "to input"}), answer(0, from_="answer", to="answer")
     )
-    assert (told.from_, told.to, told.direction) == ("input", "input", None)
+    assert (told.from_, told.to, told.direction) == ("input", "to input", None)
     assert leg(answer(0, from_="answer", to="answer")).from_ == "answer"
 
 
