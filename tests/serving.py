@@ -141,7 +141,11 @@ class Server:
         return not any(int(group) == self.process.pid and state[0] != "Z" for group, state in processes)
 
     def kill(self) -> None:
-        """End it at once, wherever it is."""
+        """End it, wherever it is: gently at first, for an embedded engine would go on without it."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(SECONDS)
         with contextlib.suppress(ProcessLookupError):
             self.group(signal.SIGKILL)
         self.process.wait(SECONDS)

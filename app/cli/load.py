@@ -5,68 +5,88 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.simulate import Aim, checked, lines_of, none_taken, server_at
+from app.simulator.carrier import Carrier
+from app.simulator.delivery.courier import SUCCESS
+from app.simulator.ledger import Leg
 from app.simulator.scenario import Scenario
-from app.simulator.server_api import Server, ServerError, Told
+from app.simulator.server_api import Told
 from app.simulator.simulation import simulation
-from app.simulator.truth import check
-from app.terminal import safe
-
-if TYPE_CHECKING:
-    from app.cli.simulate import Aim
 
 SHOWN_EVERY = 0.25  # seconds
 
 
 async def run(stories: Sequence[Scenario], aim: Aim, base: str, *, rate: float, seconds: float) -> bool:
-    """Let *rate* scenarios a second begin, for *seconds*; whether the server at *base* tells the truth of them all."""
+    """Let *rate* scenarios a second begin, for *seconds*; whether the server at *base* tells the truth of them all.
+
+    Raises ServerError where it tells nothing.
+    """
     wanted = max(1, round(rate * seconds))
     chance = random.Random(aim.seed)  # noqa: S311 - which calls, not secrets
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(Server(base, aim.token))
-        try:
-            await server.status()  # rather now than after the calls
-        except ServerError as error:
-            raise click.ClickException(str(error)) from error
+        server = await stack.enter_async_context(server_at(base, aim))
         carrier = await stack.enter_async_context(
             simulation(aim.application, speed=aim.speed, faults=aim.faults, seed=aim.seed)
         )
-        with click.progressbar(length=wanted, label=f"{wanted} calls") as bar:
-            playing: set[asyncio.Task[object]] = set()
-            begun = time.monotonic()
-            for number in range(wanted):
-                await asyncio.sleep(max(0.0, begun + number / rate - time.monotonic()))
-                story = varied(chance.choice(stories), number)
-                playing.add(asyncio.create_task(carrier.play(story)))
-                bar.update(1)
-            await asyncio.gather(*playing)
-        over = asyncio.ensure_future(carrier.over())
-        with click.progressbar(length=1, label="until the last is over") as bar:
-            await over
-            bar.update(1)
+        begun = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            playing = []
+            with click.progressbar(length=wanted, label=f"placing {wanted} calls") as bar:
+                for number in range(wanted):
+                    await asyncio.sleep(max(0.0, begun + number / rate - time.monotonic()))
+                    story = varied(chance.choice(stories), number)
+                    playing.append(tasks.create_task(carrier.play(story)))
+                    bar.update(1)
+            await _shown(carrier, tasks.create_task(_over(carrier, playing)))
         took = time.monotonic() - begun
-        conversations = list(carrier.ledger.conversations.values())
-        with click.progressbar(length=len(conversations), label=f"{len(conversations)} conversations checked") as bar:
+        if none := none_taken(carrier.post.sent, aim):
+            raise click.ClickException(lines_of(none))
+        conversations = len(carrier.ledger.conversations)
+        with click.progressbar(length=conversations, label=f"checking {conversations} conversations") as bar:
+            seen: set[str] = set()
 
             async def fetch(uuid: str) -> tuple[Told | None, list[Told]]:
                 told = await server.told(uuid)
-                bar.update(1)
+                bar.update(uuid not in seen)  # one that looks wrong is looked at again
+                seen.add(uuid)
                 return told
 
-            try:
-                verdict = await check(conversations, carrier.post.sent, fetch, lossless=aim.faults.lossless)
-            except ServerError as error:
-                raise click.ClickException(str(error)) from error
-        tries = sum(len(sent.tries) for sent in carrier.post.sent)
-        click.echo(f"{tries} requests in {took:.1f} s, {tries / took:.0f} a second")
-        click.echo("\n".join(map(safe, verdict.lines())))
-        return verdict.ok
+            verdict = await checked(carrier, aim, fetch)
+    tries = [one for sent in carrier.post.sent for one in sent.tries]
+    click.echo(f"{len(tries)} requests in {took:.1f} s, {len(tries) / took:.0f} a second")
+    click.echo(lines_of(verdict.lines()))
+    if by_itself := Counter(one.words for one in tries if one.how is None and one.status not in SUCCESS):
+        said = ", ".join(f"{count} × {words}" for words, count in by_itself.most_common(5))
+        click.echo(lines_of([f"Went wrong by itself: {said}"]))  # a server that is too slow, or has a fault
+    return verdict.ok
+
+
+async def _over(carrier: Carrier, playing: Iterable[asyncio.Task[list[Leg]]]) -> None:
+    """Return once all calls are placed and over, and all about them was sent."""
+    await asyncio.gather(*playing)
+    await carrier.over()
+
+
+async def _shown(carrier: Carrier, over: asyncio.Task[None]) -> None:
+    """Show how much is still going on until *over* is done."""
+
+    def going_on() -> int:
+        open_legs = sum(not leg.over for leg in carrier.ledger.legs.values())
+        return open_legs + sum(not sent.over.is_set() for sent in carrier.post.sent if sent.target)
+
+    most = max(1, going_on())
+    with click.progressbar(length=most, label="waiting for the last of them") as bar:
+        while not over.done():
+            bar.update(max(0, most - going_on() - bar.pos))
+            await asyncio.wait((over,), timeout=SHOWN_EVERY)
+        bar.update(most - bar.pos)
 
 
 def varied(story: Scenario, number: int) -> Scenario:

@@ -5,54 +5,61 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import click
 
+from app.cli.simulate import Aim, advice, at_url, checked, lines_of, none_taken, server_at
 from app.simulator.carrier import Carrier
 from app.simulator.happenings import Happening
-from app.simulator.server_api import Server, ServerError
+from app.simulator.scenario import Scenario
+from app.simulator.server_api import Server
 from app.simulator.simulation import simulation
 from app.simulator.telling import line, name, webhook
-from app.simulator.truth import check
 from app.terminal import call_lines, safe
-
-if TYPE_CHECKING:
-    from app.cli.simulate import Aim
-    from app.simulator.scenario import Scenario
 
 BESIDE = 84  # the column where the server's side begins
 
 
 async def place(story: Scenario, aim: Aim) -> bool:
-    """Let *story* happen; whether all went well and the server tells the truth of it."""
+    """Let *story* happen; whether the server tells the truth of it.
+
+    Raises ServerError where it tells nothing, ClickException where something went wrong on the way to it.
+    """
     queue: asyncio.Queue[Happening | None] = asyncio.Queue()
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(Server(aim.base, aim.token)) if aim.base else None
-        try:
-            if server:
-                await server.status()  # rather now than after the call
-        except ServerError as fault:
-            raise click.ClickException(str(fault)) from fault
+        server = await stack.enter_async_context(server_at(aim.base, aim)) if aim.base else None
         carrier = await stack.enter_async_context(
             simulation(aim.application, speed=aim.speed, faults=aim.faults, seed=aim.seed, watch=queue.put_nowait)
         )
-        screen = _Screen(carrier, server)
-        showing = asyncio.create_task(screen.show(queue))
-        await carrier.play(story)
-        await carrier.over()
-        queue.put_nowait(None)
-        await showing
-        return await _verdict(carrier, server, aim) and not screen.troubles
+
+        async def go() -> None:
+            await carrier.play(story)
+            await carrier.over()
+            queue.put_nowait(None)
+
+        screen, going = _Screen(carrier, server, aim), asyncio.create_task(go())
+        try:
+            await asyncio.gather(screen.show(queue), going)
+        finally:
+            going.cancel()
+        if none := none_taken(carrier.post.sent, aim):
+            raise click.ClickException(lines_of(none))
+        well = await _verdict(carrier, server, aim)
+        if screen.troubles:
+            raise click.ClickException(lines_of([*screen.troubles, *advice(carrier.post.sent, aim)]))
+        return well
 
 
 class _Screen:
     """Lines, in the order in which things happened; what the server says of a webhook stands beside it."""
 
-    def __init__(self, carrier: Carrier, server: Server | None) -> None:
-        self.troubles = 0
+    def __init__(self, carrier: Carrier, server: Server | None, aim: Aim) -> None:
+        self.troubles: dict[str, None] = {}  # each once
         self._carrier = carrier
         self._server = server
+        self._aim = aim
         self._begun: Any = None
 
     async def show(self, queue: asyncio.Queue[Happening | None]) -> None:
@@ -67,8 +74,9 @@ class _Screen:
                 text = f"{at}  {name(leg):14}  → {webhook(sent.body)}"
                 click.echo(safe(f"{text:{BESIDE}}{await self._said(sent)}"))
             elif one.what == "trouble":
-                self.troubles += 1
-                click.echo(click.style(safe(f"{at}  {line(one, leg)}"), fg="red"), err=True)
+                trouble = at_url(one.data.get("url", ""), one.data["words"])
+                self.troubles[trouble] = None
+                click.echo(click.style(safe(f"{at}  {line(replace(one, data={'words': trouble}), leg)}"), fg="red"))
             elif one.what != "status" and (words := line(one, leg)):  # a status is told by its webhook
                 click.echo(safe(f"{at}  {words}"))
             sys.stdout.flush()
@@ -78,7 +86,7 @@ class _Screen:
         await sent.over.wait()
         tried = sent.tries[-1]
         said = f"{tried.status} in {tried.seconds * 1000:.0f} ms" if tried.status else tried.words
-        if self._server is None:
+        if self._server is None or not sent.acknowledged or not self._aim.is_at(sent.target.url):
             return said
         told = await self._server.conversation(sent.conversation)
         leg = next((leg for leg in (told or {}).get("legs", ()) if leg["uuid"] == sent.leg), None)
@@ -88,11 +96,11 @@ class _Screen:
 async def _verdict(carrier: Carrier, server: Server | None, aim: Aim) -> bool:
     """What the server tells in the end, and whether that is so."""
     if server is None:
+        click.echo("\nWhat a server knows of the call was not looked at: --server names a Switchhook that can tell.")
         return True
-    conversations = list(carrier.ledger.conversations.values())
-    for conversation in conversations:
-        if told := await server.conversation(conversation.uuid):
+    for uuid in carrier.ledger.conversations:
+        if told := await server.conversation(uuid):
             click.echo("\n".join(["", *call_lines(told)]))
-    verdict = await check(conversations, carrier.post.sent, server.told, lossless=aim.faults.lossless)
-    click.echo("\n".join(["", *map(safe, verdict.lines())]))
+    verdict = await checked(carrier, aim, server.told)
+    click.echo(f"\n{lines_of(verdict.lines())}")
     return verdict.ok

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -12,13 +15,19 @@ import click
 
 from app.cli.server import address_of, token_of
 from app.services import services
+from app.terminal import safe
 
 if TYPE_CHECKING:  # the simulator is imported where it is used: the server starts without it
+    from app.simulator.carrier import Carrier
     from app.simulator.delivery.faults import Faults
+    from app.simulator.delivery.sent import Sent
     from app.simulator.ledger import Application
     from app.simulator.scenario import Scenario
+    from app.simulator.server_api import Server
+    from app.simulator.truth import Fetch, Verdict
 
-URL = "http://… or https://…"
+FORGERIES = ("tamper", "forget", "secret", "clock", "replay")  # faults that a server finds by the signature
+NEED_SECRETS = f"faults of signatures ({', '.join(FORGERIES)}) need VONAGE_SIGNATURE_SECRETS, here and at the server."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,16 @@ class Aim:
     speed: float | None
     faults: Faults
     seed: int
+    has_secret: bool
+
+    def is_at(self, url: str) -> bool:
+        """Whether *url* is one of the server's whose API tells of the calls."""
+        return self.base is not None and url.startswith(f"{self.base}/")
+
+    @property
+    def forges(self) -> bool:
+        """Whether it sends what the server can only find by the signature."""
+        return any(self.faults.shares.get(name) for name in FORGERIES)
 
 
 @click.group("simulate")
@@ -70,6 +89,12 @@ def aimed(*, speed: str, help_of_speed: str) -> Callable[[Callable[..., None]], 
             settings = services().settings
             own = answer_url or event_url
             base = address_of(settings, server, option="--server") if server or not own else None
+            role = min(settings.access_tokens)[0]  # whose `token_of` is
+            if base and role == "viewer" and settings.mask_numbers:
+                raise click.ClickException(
+                    "ACCESS_TOKENS has viewers' tokens only, and viewers see masked numbers, with which nothing can be "
+                    "compared: add an operator's, or set MASK_NUMBERS=off here and at the server."
+                )
             for name, url in (("answer", answer_url), ("event", event_url), ("fallback", fallback_url)):
                 if url and not url.startswith(("http://", "https://")):
                     raise click.BadParameter("begin it with http:// or https://", param_hint=f"--{name}-url")
@@ -96,7 +121,10 @@ def aimed(*, speed: str, help_of_speed: str) -> Callable[[Callable[..., None]], 
                 speed=_speed(speed),
                 faults=wanted,
                 seed=seed,
+                has_secret=bool(settings.signature_secrets),
             )
+            if aim.forges and not aim.has_secret:
+                raise click.BadParameter(NEED_SECRETS, param_hint="--faults")
             command(aim=aim, **options)
 
         return run
@@ -151,14 +179,15 @@ def call(
     first = replace(story.calls[0], **changes)
     far_end = first.far_end
     if digits is not None:
+        if not re.fullmatch(r"[0-9*#,]*", digits):
+            raise click.BadParameter("0 to 9, * and #, with a comma between two inputs", param_hint="--digits")
         far_end = replace(far_end, keys=tuple(digits.split(",")))
     if says:
         far_end = replace(far_end, says=says)
     if hang_up_after is not None:
         far_end = replace(far_end, hangs_up_after=hang_up_after)
     story = replace(story, calls=(replace(first, far_end=far_end), *story.calls[1:]))
-    if not asyncio.run(place(story, aim)):
-        raise click.exceptions.Exit(1)
+    _finish(place(story, aim))
 
 
 @simulate.command("list")
@@ -195,8 +224,97 @@ def load(aim: Aim, rate: float, seconds: float, names: tuple[str, ...]) -> None:
     if aim.speed is None:
         raise click.BadParameter("a load goes by a clock: give a number", param_hint="--speed")
     stories = [_found(name) for name in names] or list(every().values())
-    if not asyncio.run(run(stories, aim, aim.base, rate=rate, seconds=seconds)):
+    _finish(run(stories, aim, aim.base, rate=rate, seconds=seconds))
+
+
+# What `call` and `load` share
+
+
+def _finish(work: Coroutine[Any, Any, bool]) -> None:
+    """Run *work*. The command ends with 1 if it gives False, and at once, with 130, at Ctrl-C."""
+    from app.simulator.server_api import NotAllowed, NotSwitchhook, NotThere, ServerError
+
+    todo = {
+        NotThere: ["`make run` starts one; --server names another."],
+        NotSwitchhook: ["--server names another; --answer-url takes any server."],
+        NotAllowed: ["ACCESS_TOKENS has to have one of the server's, here too."],
+    }
+    try:
+        well = asyncio.run(work)
+    except ServerError as error:
+        raise click.ClickException(lines_of([str(error), *todo.get(type(error), [])])) from error
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(130) from None
+    if not well:
         raise click.exceptions.Exit(1)
+
+
+@asynccontextmanager
+async def server_at(base: str, aim: Aim) -> AsyncIterator[Server]:
+    """The API of the server at *base*, once it is clear that it can tell of calls. Raises ServerError."""
+    from app.simulator.server_api import Server
+
+    async with Server(base, aim.token) as server:
+        told = await server.status()  # rather now than after the calls
+        if aim.forges and told["service"].get("webhook_verify") != "enforce":
+            raise click.UsageError(NEED_SECRETS)
+        yield server
+
+
+async def checked(carrier: Carrier, aim: Aim, fetch: Fetch) -> Verdict:
+    """What comes of the truth check of the server.
+
+    What went elsewhere is nothing to it: it tells of no answer but its own, and cannot tell all of a call of whose
+    events it was not sent every one.
+    """
+    from app.simulator.truth import check
+
+    sent = [one for one in carrier.post.sent if one.target and aim.is_at(one.target.url)]
+    if not sent:
+        raise click.ClickException(f"No webhook went to {aim.base}: there is nothing that it could tell.")
+    elsewhere = [one for one in carrier.post.sent if one.target and not aim.is_at(one.target.url)]
+    conversations = [
+        replace(conversation, asked=[asked for asked in conversation.asked if aim.is_at(asked.url)])
+        for conversation in carrier.ledger.conversations.values()
+    ]
+    lossless = aim.faults.lossless and all(one.kind == "answer" for one in elsewhere)
+    return await check(conversations, sent, fetch, lossless=lossless)
+
+
+def none_taken(sent: Sequence[Sent], aim: Aim) -> list[str]:
+    """If no webhook was acknowledged, and that was not the intention: so many lines that say it, and why."""
+    if any(one.acknowledged for one in sent):
+        return []
+    said = Counter(
+        at_url(one.target.url, attempt.words)
+        for one in sent
+        for attempt in one.tries[-1:]
+        if one.target and attempt.how is None
+    )
+    lines = [f"{count} × {words}" for words, count in said.most_common(5)]
+    return ["No webhook was acknowledged.", *lines, *advice(sent, aim)] if said else []
+
+
+def at_url(url: str, words: str) -> str:
+    """What went wrong at *url*, which *words* may name already."""
+    return words if url in words else f"{url}: {words}"
+
+
+def lines_of(lines: Iterable[str]) -> str:
+    """*lines* as they are printed."""
+    return "\n".join(map(safe, lines))
+
+
+def advice(sent: Iterable[Sent], aim: Aim) -> list[str]:
+    """What to do about some of the statuses that webhooks were answered with."""
+    statuses = {attempt.status or 0 for one in sent for attempt in one.tries if attempt.how is None}
+    lines = []
+    if 401 in statuses:
+        differs = "or VONAGE_APPLICATION_ID differs here and there" if aim.has_secret else "is not set here"
+        lines.append(f"401 says that the signature is wrong: VONAGE_SIGNATURE_SECRETS {differs}.")
+    if any(300 <= status < 400 for status in statuses):
+        lines.append("No redirect is followed: name the address that it leads to.")
+    return lines
 
 
 def _found(name: str) -> Scenario:

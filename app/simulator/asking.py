@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.simulator import bodies
+from app.simulator import audio, bodies
 from app.simulator.ledger import InputResult, Target
 from app.simulator.lines import Line
 from app.simulator.switchboard import Ncco
 
+# What holds where an action does not say: https://developer.vonage.com/en/voice/voice-api/ncco-reference#input
+MOST_DIGITS, KEYS_WITHIN = 4, 3
+SPEECH_WITHIN, MOST_SPEECH, END_ON_SILENCE = 10, 60, 2.0
 REACTION = 1.0  # seconds until somebody who was asked begins to key or to speak; ours
 BETWEEN_KEYS = 0.3
 CONFIDENCE = "0.9405097"  # as a sample of Vonage's has it
@@ -25,6 +28,7 @@ async def ask(line: Line, action: Mapping[str, Any]) -> Ncco | None:
     types = action["type"]
     line.board.note(line.leg, "input", **{name: value for name, value in action.items() if name != "action"})
     target = target_of(action)
+    line.barge_in = False
     if action.get("mode") == "asynchronous":
         line.do(press_one_by_one(line, target))
         return None
@@ -56,7 +60,7 @@ def target_of(action: Mapping[str, Any]) -> Target | None:
 
 async def _keyed(line: Line, keys: str, options: Mapping[str, Any]) -> dict[str, Any]:
     clock = line.board.clock
-    most, submits = options.get("maxDigits", 4), options.get("submitOnHash", False)
+    most, submits = options.get("maxDigits", MOST_DIGITS), options.get("submitOnHash", False)
     pressed, timed_out = "", True
     await clock.sleep(REACTION)
     line.prompt_until = clock.seconds  # the first key silences what is said
@@ -71,7 +75,7 @@ async def _keyed(line: Line, keys: str, options: Mapping[str, Any]) -> dict[str,
             break
     line.board.note(line.leg, "keys", digits=keys[: len(pressed) + (not timed_out and len(pressed) < most)])
     if timed_out:
-        await clock.sleep(options.get("timeOut", 3))
+        await clock.sleep(options.get("timeOut", KEYS_WITHIN))
     return {"digits": pressed, "timed_out": timed_out}
 
 
@@ -80,16 +84,17 @@ async def _spoken(line: Line, says: str, options: Mapping[str, Any]) -> dict[str
     await clock.sleep(REACTION)
     line.prompt_until = clock.seconds
     line.board.note(line.leg, "speech", text=says)
-    seconds, most = bodies.spoken_seconds(says), options.get("maxDuration", 60)
+    line.board.recorder.hear(line.leg.conversation, says)
+    seconds, most = bodies.spoken_seconds(says), options.get("maxDuration", MOST_SPEECH)
     await clock.sleep(min(seconds, most))
     if seconds <= most:
-        await clock.sleep(options.get("endOnSilence", 2.0))
+        await clock.sleep(options.get("endOnSilence", END_ON_SILENCE))
     speech: dict[str, Any] = {
         "timeout_reason": "end_on_silence_timeout" if seconds <= most else "max_duration",
         "results": [{"confidence": CONFIDENCE, "text": says}],
     }
     if options.get("saveAudio"):
-        speech["recording_url"] = f"{line.board.recorder.files_url}/{line.board.ids.dashed()}"
+        speech["recording_url"] = line.board.recorder.keep(audio.silence("wav", min(seconds, most)), "wav")
     return speech
 
 
@@ -98,9 +103,9 @@ async def _silence(line: Line, action: Mapping[str, Any]) -> tuple[dict[str, Any
     clock, types = line.board.clock, action["type"]
     waits = []
     if "dtmf" in types:
-        waits.append((action.get("dtmf") or {}).get("timeOut", 3))
+        waits.append((action.get("dtmf") or {}).get("timeOut", KEYS_WITHIN))
     if "speech" in types:
-        waits.append((action.get("speech") or {}).get("startTimeout", 10))
+        waits.append((action.get("speech") or {}).get("startTimeout", SPEECH_WITHIN))
     # Whether the wait begins with the prompt or after it is not documented; nothing could be keyed after a long prompt
     # if it began with it. What plays for ever does not count.
     playing = line.prompt_until - clock.seconds

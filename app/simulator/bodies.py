@@ -16,7 +16,15 @@ from app.simulator.ncco import bare_text
 
 Body = dict[str, Any]
 
-REGION_HOSTS = {"eu-west": "https://api-eu-3.vonage.com", "na-east": "https://api-us-3.vonage.com"}
+# https://developer.vonage.com/en/voice/voice-api/concepts/regions
+REGION_HOSTS = {
+    "na-east": "https://api-us-3.vonage.com",
+    "na-west": "https://api-us-4.vonage.com",
+    "eu-west": "https://api-eu-3.vonage.com",
+    "eu-east": "https://api-eu-4.vonage.com",
+    "apac-sng": "https://api-ap-3.vonage.com",
+    "apac-australia": "https://api-ap-4.vonage.com",
+}
 CHARACTER_SECONDS = 0.07  # of speech, about 14 a second: ours, Vonage says nothing
 
 
@@ -42,7 +50,7 @@ def answer(leg: Leg, application: Application, *, today: bool) -> Body:
     if today:
         body["region_url"] = REGION_HOSTS[application.region]
     if leg.direction == "inbound" and leg.endpoint == "sip":
-        body |= {f"SipHeader_{name}": value for name, value in leg.headers.items()}
+        body |= {f"SipHeader_{name}": value for name, value in leg.headers.items() if _handed_on(name)}
     return body
 
 
@@ -84,6 +92,12 @@ def status(leg: Leg, name: str, at: datetime, *, today: bool) -> Body:
     if today and leg.disconnected_by and name == "completed":
         body["disconnected_by"] = leg.disconnected_by
     return body
+
+
+def _handed_on(name: str) -> bool:
+    """Whether the application is told of a SIP header: of those of the caller's own, but for Vonage's."""
+    known = name.lower()
+    return known == "user-to-user" or (known.startswith("x-") and not known.startswith("x-nexmo"))
 
 
 def _dialled(leg: Leg) -> str:

@@ -87,7 +87,7 @@ class _Capture:
     def _call(self, leg: LegTold, at: float) -> Call:
         asked, kind = leg.asked, self._kind(leg)
         from_, to = leg.told["from"], leg.told["to"]
-        if kind == "app" and not leg.outbound:  # whom it called is in the request alone; `to` is its own name
+        if kind == "app" and not leg.outbound:  # without the request both ends may have its own name
             from_, to = asked.get("from_user") or from_ or to, asked.get("to") or to
         own = self._scripts[leg.uuid]
         script = portable(own) if own is not None else self._entering(leg)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from app.simulator import dialling, ncco, script
+from app.simulator import dialling, script
 from app.simulator.asking import press_one_by_one
 from app.simulator.clock import Clock
 from app.simulator.delivery.post import Post
 from app.simulator.happenings import Watch
 from app.simulator.ids import Ids
-from app.simulator.ledger import Application, Ledger, Leg, Recording, Target
-from app.simulator.lines import Line
+from app.simulator.ledger import Application, Ledger, Leg, Target
+from app.simulator.lines import LONGEST, Line
+from app.simulator.recorder import File
 from app.simulator.scenario import Call, FarEnd, Scenario
 from app.simulator.switchboard import SYNTAX_ERROR, Ncco, Switchboard
 
@@ -81,8 +82,8 @@ class Carrier:
         return self._board.post
 
     @property
-    def files(self) -> dict[str, Recording]:
-        """The recordings by the last part of their URL."""
+    def files(self) -> dict[str, File]:
+        """Recordings, and what was written down of them, by the last part of their URL."""
         return self._board.recorder.files
 
     @property
@@ -100,11 +101,12 @@ class Carrier:
         """Let *scenario* happen; returns the legs of its calls once all were placed. `over` awaits their end."""
         self._runs += 1
         run, legs, gone = self._runs, [], 0.0
-        for call in sorted(scenario.calls, key=lambda call: call.at):
+        for number, call in sorted(enumerate(scenario.calls), key=lambda one: one[1].at):
             if call.at > gone:
                 await self.clock.sleep(call.at - gone)
                 gone = call.at
             legs.append(self.place(call, scenario, run=run))
+            self._board.lines[legs[-1].uuid].number = number
         return legs
 
     def place(self, call: Call, scenario: Scenario, *, run: int = 1) -> Leg:
@@ -242,7 +244,7 @@ class Carrier:
             events=events,
             headers=dict(call.headers),
         )
-        line = Line(self._board, leg, scenario, run=run)
+        line = Line(self._board, leg, scenario, run=run, longest=LONGEST if inbound else call.length_timer)
         self._board.note(leg, "call", **{"from": call.from_, "to": call.to, "inbound": inbound})
         if call.control:
             line.do(self._control(line, call))
@@ -271,27 +273,19 @@ class Carrier:
             line.finish()
             return
         line.answer()
-        line.do(self._limit(line, call.length_timer))
         found = dialling.Detection.of(call.machine_detection, call.advanced_machine_detection)
-        told: Ncco | None = None
+        replies: list[Ncco] = []
         if found and found.first:
-            told = await dialling.detect(line, found, read=True)
-        elif found:
-            line.do(self._meanwhile(line, found))
-        told = told or await self._script(line, call, answer)
+            await dialling.detect(line, found, replies.append)
+            if line.over.is_set():
+                return
+        elif found:  # while the script runs; each reply may be another one
+            line.do(dialling.detect(line, found, lambda told: script.start(line, told)))
+        told = replies[-1] if replies else await self._script(line, call, answer)
         if told is None:
             line.end("platform", "nobody said what to do")
             return
         await script.whole(line, told)
-
-    async def _meanwhile(self, line: Line, found: dialling.Detection) -> None:
-        """Find out who answered while the script runs; the reply may be another one."""
-        if told := await dialling.detect(line, found, read=True):
-            script.start(line, told)
-
-    async def _limit(self, line: Line, seconds: float) -> None:
-        await self.clock.sleep(seconds)
-        line.end("platform", "the length timer")
 
     async def _transferred(self, line: Line, ncco: Actions | None, url: Target | None) -> None:
         await self.clock.sleep(TRANSFERRED_AFTER)
@@ -307,23 +301,10 @@ class Carrier:
         """What the call runs: its own, or what the application answers."""
         if call.ncco is None:
             return await self._board.script_for(line.leg, answer, today=line.today)
-        own = [self._own(action, line.run) for action in call.ncco]
-        faults = ncco.faults(own)
-        for fault in faults:
-            self._board.note(line.leg, "trouble", words=f"the scenario's NCCO cannot be run: {fault}")
-        if faults:
+        own = script.of_scenario(line, call.ncco)
+        if own is None:
             self._board.fault(line.leg, SYNTAX_ERROR)
-        return None if faults else own
-
-    def _own(self, action: Mapping[str, Any], run: int) -> dict[str, Any]:
-        """A scenario's action: `event_url` is the application's, and rooms are of this playing alone."""
-        made = dict(action)
-        event = self.application.event
-        if made.get("eventUrl") == ["event_url"] and event:
-            made |= {"eventUrl": [event.url], "eventMethod": event.method}
-        if made.get("action") == "conversation" and run > 1:
-            made["name"] = f"{made.get('name')}-{run}"
-        return made
+        return own
 
     async def _control(self, line: Line, call: Call) -> None:
         """What is done to the call by the Voice API while it goes on."""
@@ -354,9 +335,10 @@ class Carrier:
             act(uuid, on)
         elif do == "transfer":
             url = options.get("url")
-            ncco = options.get("ncco")
-            own = [self._own(action, self._line(uuid).run) for action in ncco] if ncco is not None else None
-            self.transfer(uuid, ncco=own, url=Target(url, "GET", 1.0, 5.0) if url else None)
+            if url:
+                self.transfer(uuid, url=Target(url, "GET", 1.0, 5.0))
+            elif (own := script.of_scenario(self._active(uuid), options.get("ncco", ()))) is not None:
+                self.transfer(uuid, ncco=own)
         elif do == "hangup":
             self.hang_up(uuid)
         elif do == "talk":

@@ -24,7 +24,7 @@ class Clock:
     def __init__(self, start: datetime | None = None, *, speed: float | None = 1.0) -> None:
         if speed is not None and not speed > 0:
             raise ValueError("the speed must be above 0")
-        self._start = start or datetime.now(UTC)
+        self._start = (start or datetime.now(UTC)).astimezone(UTC)
         self._speed = speed
         self._begun = time.monotonic()
         self._jumped = 0.0
@@ -65,7 +65,8 @@ class Clock:
 
     async def _jump(self) -> None:
         while self._sleepers:
-            await self._quiet()
+            if not self._sleepers[0][2].done():
+                await self._quiet()
             due, _, awoken = heapq.heappop(self._sleepers)
             if not awoken.done():  # else whoever slept was called away
                 self._jumped = max(self._jumped, due)

@@ -47,7 +47,7 @@ async def connect(line: Line, action: Mapping[str, Any], run: Run) -> Ncco | Non
             far_end=far_end,
             conversation=line.leg.conversation,
             events=target_of(action) or line.leg.events,
-            headers=dict(endpoint.get("headers") or {}),
+            headers=dict(endpoint.get("headers") or {}) | (endpoint.get("standardHeaders") or {}),
         )
         callee = Line(board, leg, line.scenario, run=line.run)
         outcome = await dialling.dial(callee, action.get("timeout", RING_SECONDS))
@@ -56,9 +56,12 @@ async def connect(line: Line, action: Mapping[str, Any], run: Run) -> Ncco | Non
         if outcome != "answered":
             return await _failed(callee, outcome, synchronous=action.get("eventType") == "synchronous")
         callee.answer()
+        if digits := endpoint.get("dtmfAnswer"):
+            board.note(leg, "dtmf", digits=digits)
         await _before_joining(callee, endpoint, run)
-        line.answer()
-        await _together(callee, action)
+        if not callee.over.is_set() and leg.conversation is line.leg.conversation:
+            line.answer()
+            await _together(callee, action)
     except asyncio.CancelledError:
         if callee:
             _left(line, callee)
@@ -78,9 +81,8 @@ def _from(line: Line, action: Mapping[str, Any]) -> str:
     """Who is shown to call. The logs: `Unknown` where no number is given, an app caller's name where one calls."""
     if action.get("from"):
         return str(action["from"])
-    if action.get("randomFromNumber"):
-        return line.board.application.numbers[0]
-    return line.leg.from_user or "Unknown"
+    any_number = line.board.ids.one_of(line.board.application.numbers) if action.get("randomFromNumber") else None
+    return any_number or line.leg.from_user or "Unknown"
 
 
 async def _failed(callee: Line, outcome: str, *, synchronous: bool) -> Ncco | None:
@@ -98,8 +100,9 @@ async def _before_joining(callee: Line, endpoint: Mapping[str, Any], run: Run) -
     on_answer = endpoint.get("onAnswer")
     if not on_answer:
         return
+    here = callee.leg.conversation
     ncco = await callee.board.script_for(callee.leg, Target(on_answer["url"], "GET", 1.0, 5.0), today=callee.today)
-    if ncco:
+    if ncco and callee.leg.conversation is here:  # else it was put through to elsewhere meanwhile
         callee.script = callee.do(run(callee, ncco))
         await asyncio.wait((callee.script,))
 
@@ -107,9 +110,10 @@ async def _before_joining(callee: Line, endpoint: Mapping[str, Any], run: Run) -
 async def _together(callee: Line, action: Mapping[str, Any]) -> None:
     """Until one of them goes, or the time is over."""
     parted = callee.parted
+    callee.idle = True
     found = dialling.Detection.of(action.get("machineDetection"), action.get("advancedMachineDetection"))
-    if found and not callee.over.is_set():  # whether the reply is read for a leg that `connect` made is not documented
-        callee.do(dialling.detect(callee, found, read=False))
+    if found:  # whether the reply is read for a leg that `connect` made is not documented
+        callee.do(dialling.detect(callee, found))
     limit = asyncio.ensure_future(callee.board.clock.sleep(action.get("limit", MOST_SECONDS)))
     gone = asyncio.ensure_future(parted.wait())
     try:
@@ -122,19 +126,21 @@ async def _together(callee: Line, action: Mapping[str, Any]) -> None:
 
 
 def _left(line: Line, callee: Line) -> None:
-    """The caller is gone, or was put through to elsewhere."""
-    if callee.over.is_set():
+    """The caller is gone, was put through to elsewhere, or was given another script."""
+    if callee.over.is_set() or line.board.stopped:
         return
     if callee.leg.failure:
         callee.finish()
     elif not callee.leg.answered:
         callee.end("platform", "the caller gave up")
     elif line.over.is_set():
-        line.board.spawn(_end_soon(callee))
-    else:
+        line.board.spawn(_end_soon(callee, "the caller hung up"))
+    elif line.leg.conversation is callee.leg.conversation:
+        line.board.spawn(_end_soon(callee, "the caller does something else"))
+    elif not callee.idle:  # what it heard before the two were to be put together is over
         callee.left_alone()
 
 
-async def _end_soon(callee: Line) -> None:
+async def _end_soon(callee: Line, why: str) -> None:
     await callee.board.clock.sleep(HEARD_AFTER)
-    callee.end("platform", "the caller hung up")
+    callee.end("platform", why)

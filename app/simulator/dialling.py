@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,34 +65,33 @@ class Detection:
         return self.mode in ("detect", "detect_beep")
 
 
-async def detect(line: Line, detection: Detection, *, read: bool) -> Ncco | None:
-    """Listen who it is and tell the application. *read*: its reply may be an NCCO, the last of which is returned."""
+async def detect(line: Line, detection: Detection, told: Callable[[Ncco], None] | None = None) -> None:
+    """Listen who it is and tell the application. *told* takes each NCCO it replies; None: no reply is read."""
     if not await line.pause(VERDICT_AFTER):
-        return None
+        return
     if line.leg.far_end.does != "machine":
-        return await _found(line, "human", "human", read=read)
-    told = None
-    if detection.mode != "detect_beep":
-        told = await _found(line, "machine", "machine", read=read)
+        await _found(line, "human", "human", told)
+        return
     if detection.hang_up:
-        if detection.mode == "detect_beep":
-            await _found(line, "machine", "machine", read=False)
+        await _found(line, "machine", "machine", None)
         line.end("platform", "a machine answered")
-        return None
+        return
+    if detection.mode != "detect_beep":
+        await _found(line, "machine", "machine", told)
     if not detection.advanced or detection.mode == "detect":
-        return told
+        return
     far_end = line.leg.far_end
     waited = max(0.0, far_end.greeting - VERDICT_AFTER) if far_end.beep else detection.beep_timeout
     if not await line.pause(min(waited, detection.beep_timeout)):
-        return None
+        return
     heard = far_end.beep and waited <= detection.beep_timeout
-    return await _found(line, "machine", "beep_start" if heard else "beep_timeout", read=read) or told
+    await _found(line, "machine", "beep_start" if heard else "beep_timeout", told)
 
 
-async def _found(line: Line, status: str, what: str, *, read: bool) -> Ncco | None:
+async def _found(line: Line, status: str, what: str, told: Callable[[Ncco], None] | None) -> None:
     line.leg.machine = what
     body = line.note_status(status)
-    if read:
-        return await line.board.next_for(line.leg, body)
-    line.board.tell(line.leg, body)
-    return None
+    if told is None:
+        line.board.tell(line.leg, body)
+    elif (ncco := await line.board.next_for(line.leg, body)) is not None:
+        told(ncco)

@@ -133,10 +133,10 @@ def _called(leg: Leg, conversation: Conversation) -> Any:
     """Whom it reaches. An app caller's statuses have the caller's own name there; what gives the caller gives this."""
     if not leg.from_user:
         return _party(leg.to)
-    caller = _caller(leg, conversation)
+    own, asked_for, caller = _party(leg.to), _party(leg.dialled) or _party(leg.to), _caller(leg, conversation)
     if caller is None:
-        return _party(leg.to)
-    return OneOf((_party(leg.to), _party(leg.dialled))) if isinstance(caller, OneOf) else _party(leg.dialled)
+        return own
+    return OneOf((own, asked_for)) if isinstance(caller, OneOf) else asked_for
 
 
 def _input(result: InputResult) -> dict[str, Any]:

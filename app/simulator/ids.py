@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Sequence
 
 
 class Ids:
@@ -23,3 +24,7 @@ class Ids:
     def conversation(self) -> str:
         """A conversation's."""
         return f"CON-{self.dashed()}"
+
+    def one_of(self, numbers: Sequence[str]) -> str | None:
+        """Any of *numbers*; None if there are none."""
+        return self._random.choice(numbers) if numbers else None

@@ -19,17 +19,23 @@ Body = dict[str, Any]
 Key = tuple[str, str]  # "answer" or "event", and the canonical JSON of a body
 
 UNSIGNED: Final = ("unsigned", "forget", "secret", "clock", "replay")  # tries that no server may take for Vonage's
+FORGED: Final = ("forget", "secret", "clock", "replay")  # those of them that no server should say it has
 ADDED_BY_FALLBACK: Final = ("reason", "original_request")
 
 
 @dataclass(slots=True)
 class Wanted:
-    """A body that is to be kept *least* to *most* times. `unheard`: webhooks with it that were never acknowledged."""
+    """A body that is to be kept *least* to *most* times.
+
+    `unheard`: webhooks with it that were never acknowledged. `forged`: tries that were, though anybody could have made
+    them.
+    """
 
     words: str
     least: int = 0
     most: int = 0
     unheard: int = 0
+    forged: int = 0
 
 
 @dataclass(slots=True)
@@ -99,7 +105,9 @@ def _event(kept: dict[str, Keep], sent: Sent, body: Body, homes: list[str], *, l
         wanted = _wanted(kept, home, ("event", _canonical(body)), sent)
         wanted.least = max(wanted.least, int(lossless or any(map(_taken, sent.tries))))
         wanted.most = max(wanted.most, int(lossless or any(map(_possible, sent.tries))))
-        wanted.unheard += number == 0 and not sent.acknowledged
+        if number == 0:
+            wanted.unheard += not sent.acknowledged
+            wanted.forged += sum(_taken(attempt) and attempt.how in FORGED for attempt in sent.tries)
 
 
 def _wanted(kept: dict[str, Keep], home: str, key: Key, sent: Sent) -> Wanted:

@@ -21,28 +21,37 @@ WITH_SIP = ("phone", "sip", "vbc")
 USUAL_DETAIL = {"unanswered": "unavailable", "rejected": "declined", "failed": "cannot_route"}
 # phone-to-app.events.jsonl: a telephone's `completed` comes a little after its timestamp, an app's at once.
 RATED_AFTER = 0.1
+# No leg lasts longer than this: the default of `length_timer`, https://developer.vonage.com/en/api/voice
+LONGEST = 7200.0
 
 
 class Line:
     """One leg, with what only matters while it lasts. Made when the leg starts, gone when it is over."""
 
-    def __init__(self, board: Switchboard, leg: Leg, scenario: Scenario, *, run: int = 0) -> None:
+    def __init__(
+        self, board: Switchboard, leg: Leg, scenario: Scenario, *, run: int = 0, longest: float = LONGEST
+    ) -> None:
         self.board = board
         self.leg = leg
         self.scenario = scenario
         self.run = run  # which playing of the scenario: rooms of two of them are two
+        self.number: int | None = None  # which of the scenario's calls it is, from 0
+        self.longest = longest  # seconds after it was answered
         self.today = scenario.fields == "today"
         self.script: asyncio.Task[Any] | None = None
         self.made = board.clock.seconds
         self.picked_up = asyncio.Event()
         self.over = asyncio.Event()
         self.parted = asyncio.Event()  # set when it leaves the conversation it is in, or is over
-        self.prompt_until = 0.0  # when what plays while the script goes on is over, by the clock's seconds
+        self.idle = False  # it hears whoever else is in its conversation, and nothing is played to it
+        self.barge_in = False  # what is played now may be interrupted: the script goes on meanwhile
+        self.prompt_until = 0.0  # when that is over, by the clock's seconds
         self.next_script: Ncco | None = None  # what the reply to `disconnected` was
         self.listener: asyncio.Task[Any] | None = None  # what sends each key by itself
         self._keys = deque(leg.far_end.keys)
         self._says = deque(leg.far_end.says)
         self._own: list[asyncio.Task[Any]] = []
+        self._alone: asyncio.Task[Any] | None = None  # what ends it where nobody comes
         board.ledger.legs[leg.uuid] = leg
         board.lines[leg.uuid] = self
         self._enter(leg.conversation)
@@ -68,6 +77,7 @@ class Line:
             return
         self.mark("answered")
         self.picked_up.set()
+        self.do(self._limit())
         seconds = self.leg.far_end.hangs_up_after
         if seconds is not None:
             self.do(self._hang_up_after(seconds))
@@ -121,6 +131,8 @@ class Line:
         left.present.pop(self.leg.uuid, None)
         self.parted.set()
         self.parted = asyncio.Event()
+        self.idle = False
+        self.in_company()
         self._enter(to)
         self.leg.moves.append(Move(at, left.uuid, to.uuid))
         self.board.note(self.leg, "moved", left=left.uuid, joined=to.uuid)
@@ -145,7 +157,14 @@ class Line:
 
     def left_alone(self) -> None:
         """Whom it talked to is gone, and nothing else is played to it: it stays a while."""
-        self.do(self._hang_up_after(self.leg.far_end.stays_alone))
+        self.in_company()
+        self._alone = self.do(self._hang_up_after(self.leg.far_end.stays_alone))
+
+    def in_company(self) -> None:
+        """It is not alone any more, and stays."""
+        if self._alone:
+            self._alone.cancel()
+            self._alone = None
 
     # Time
 
@@ -169,6 +188,8 @@ class Line:
         return not self.over.is_set()
 
     def _enter(self, conversation: Conversation) -> None:
+        for other in conversation.present:
+            self.board.lines[other].in_company()
         self.leg.conversation = conversation
         conversation.legs[self.leg.uuid] = self.leg
         conversation.present[self.leg.uuid] = self.leg
@@ -191,6 +212,10 @@ class Line:
         await self.board.clock.sleep(seconds)
         if not self.leg.answered:
             self.end("user", "gave up")
+
+    async def _limit(self) -> None:
+        await self.board.clock.sleep(self.longest)
+        self.end("platform", "the length timer")
 
     async def _hang_up_after(self, seconds: float) -> None:
         await self.board.clock.sleep(seconds)

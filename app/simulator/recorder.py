@@ -5,8 +5,9 @@ https://developer.vonage.com/en/voice/voice-api/ncco-reference#record
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,19 +21,31 @@ READY_AFTER = 1.0  # seconds from its end until a recording can be had (a record
 TEXT_AFTER = 2.0  # seconds more until its text can be; ours
 
 
+Kind = Literal["mp3", "wav", "ogg", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What can be downloaded."""
+
+    content: bytes
+    kind: Kind
+
+
 @dataclass(frozen=True, slots=True)
 class _Running:
     started: datetime
     options: Mapping[str, Any]
     leg: Leg  # for whom it was asked
+    said: list[tuple[datetime, str]] = field(default_factory=list)
 
 
 class Recorder:
-    """What is recorded, and the files of what was, by the last part of their URL."""
+    """What is recorded, and the files that webhooks name, by the last part of their URL."""
 
     def __init__(self, board: Switchboard, files_url: str) -> None:
         self.files_url = files_url
-        self.files: dict[str, Recording] = {}
+        self.files: dict[str, File] = {}
         self._board = board
         self._running: dict[str, _Running] = {}
 
@@ -41,6 +54,17 @@ class Recorder:
         self.stop(conversation)
         self._board.note(leg, "record", **{name: value for name, value in options.items() if name != "action"})
         self._running[conversation.uuid] = _Running(self._board.clock.now(), options, leg)
+
+    def hear(self, conversation: Conversation, words: str) -> None:
+        """Somebody in *conversation* begins to say *words*; if it is recorded, they are in its text."""
+        if running := self._running.get(conversation.uuid):
+            running.said.append((self._board.clock.now(), words))
+
+    def keep(self, content: bytes, kind: Kind) -> str:
+        """Keep a file; its URL."""
+        file = self._board.ids.dashed()
+        self.files[file] = File(content, kind)
+        return f"{self.files_url}/{file}"
 
     def stop(self, conversation: Conversation) -> None:
         """End the recording of *conversation*, if there is one; its webhook follows."""
@@ -53,17 +77,17 @@ class Recorder:
         await board.clock.sleep(READY_AFTER)
         channels = options.get("channels") or (2 if options.get("split") else 1)
         kind: Literal["mp3", "wav", "ogg"] = options.get("format") or ("wav" if channels > 2 else "mp3")
-        file = board.ids.dashed()
+        sound = audio.silence(kind, (ended - running.started).total_seconds(), channels)
+        url = self.keep(sound, kind)
         recording = Recording(
             recording_uuid=board.ids.dashed(),
-            url=f"{self.files_url}/{file}",
+            url=url,
             at=board.clock.now(),
             started=running.started.replace(microsecond=0),  # as the webhook tells them
             ended=ended.replace(microsecond=0),
             format=kind,
-            audio=audio.silence(kind, (ended - running.started).total_seconds(), channels),
+            audio=sound,
         )
-        self.files[file] = recording
         conversation.recordings.append(recording)
         own = _target(options)
         board.tell(
@@ -72,9 +96,26 @@ class Recorder:
         )  # fmt: skip
         if (wanted := options.get("transcription")) is not None:
             await board.clock.sleep(TEXT_AFTER)
-            recording.transcription_url = f"{self.files_url}/{board.ids.dashed()}"
+            recording.transcription_url = self.keep(_text(recording, running, channels), "json")
             body = bodies.transcribed(recording, conversation.uuid, recording.transcription_url)
             board.tell(running.leg, body, _target(wanted) or own, conversation=conversation.uuid)
+
+
+def _text(recording: Recording, running: _Running, channels: int) -> bytes:
+    """The text of a recording. Known of Vonage's are its version, request and channels; a sentence is a guess.
+
+    Who says what on which channel is not told apart: all of it is on the first.
+    """
+    sentences = [
+        {
+            "sentence": words,
+            "timestamp": round((at - running.started).total_seconds() * 1000),
+            "duration": round(bodies.spoken_seconds(words) * 1000),
+        }
+        for at, words in running.said
+    ]
+    heard = [{"transcript": sentences}, *({"transcript": []} for _ in range(channels - 1))]
+    return json.dumps({"ver": "1.0.0", "request_id": recording.recording_uuid, "channels": heard}).encode()
 
 
 def _target(options: Mapping[str, Any]) -> Target | None:

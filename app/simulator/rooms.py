@@ -20,20 +20,20 @@ MOST_MEMBERS = 50
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Who hears a member, and whom it hears; None is everybody. A mute one is heard by nobody."""
+    """Who hears a member, and whom it hears; None is everybody. *music*: it has some until the conversation starts."""
 
-    speaks_to: frozenset[str] | None
-    hears: frozenset[str] | None
-    mute: bool
+    speaks_to: frozenset[str] | None = None
+    hears: frozenset[str] | None = None
+    music: bool = False
 
     @classmethod
     def of(cls, action: Mapping[str, Any]) -> Voice:
-        """As an action's `canSpeak`, `canHear` and `mute` say."""
+        """As an action's `canSpeak`, `canHear` and `musicOnHoldUrl` say."""
         speaks, hears = action.get("canSpeak"), action.get("canHear")
         return cls(
             None if speaks is None else frozenset(speaks),
             None if hears is None else frozenset(hears),
-            bool(action.get("mute")),
+            "musicOnHoldUrl" in action,
         )
 
 
@@ -78,6 +78,7 @@ class Rooms:
         if room.started and room.record is not None and not room.recording:
             room.recording = True
             self._board.recorder.start(room.conversation, room.record, line.leg)
+        line.idle = True
         return True
 
     def join(self, line: Line, conversation: Conversation, action: Mapping[str, Any]) -> None:
@@ -86,6 +87,7 @@ class Rooms:
         room.voices[line.leg.uuid] = Voice.of(action)
         line.leg.muted = bool(action.get("mute"))
         line.move(conversation)
+        line.idle = True
 
     def hears(self, listener: Leg, speaker: Leg) -> bool:
         """Whether *listener* hears what *speaker* says now."""
@@ -101,8 +103,7 @@ class Rooms:
             return True
         if not room.started:  # they wait, and hear music
             return False
-        anybody = Voice(None, None, mute=False)
-        said, heard = room.voices.get(speaker.uuid, anybody), room.voices.get(listener.uuid, anybody)
+        said, heard = room.voices.get(speaker.uuid, Voice()), room.voices.get(listener.uuid, Voice())
         return (said.speaks_to is None or listener.uuid in said.speaks_to) and (
             heard.hears is None or speaker.uuid in heard.hears
         )
@@ -111,17 +112,25 @@ class Rooms:
         """*leg* is no longer in *conversation*."""
         if not conversation.present:
             self._board.recorder.stop(conversation)
-        room = self._by_id.get(conversation.uuid)
-        if room is None:
-            return
-        room.voices.pop(leg.uuid, None)
-        if not conversation.present:  # the next to enter waits again
-            room.started = room.recording = False
-            room.moderators.clear()
-        if leg.uuid in room.moderators:
-            room.moderators.discard(leg.uuid)
-            for other in list(conversation.present):
-                self._board.lines[other].end("platform", "the moderator left")
+        if room := self._by_id.get(conversation.uuid):
+            room.voices.pop(leg.uuid, None)
+            if not conversation.present:  # the next to enter waits again
+                room.started = room.recording = False
+                room.record = None
+                room.moderators.clear()
+            if leg.uuid in room.moderators:
+                room.moderators.clear()
+                for other in list(conversation.present):
+                    self._board.lines[other].end("platform", "the moderator left")
+        if len(conversation.present) == 1:
+            self._alone(next(iter(conversation.present)), room)
+
+    def _alone(self, uuid: str, room: Room | None) -> None:
+        """The last one stays no longer than a while, unless something is played to it."""
+        music = room is not None and not room.started and room.voices.get(uuid, Voice()).music
+        line = self._board.lines[uuid]
+        if line.idle and not music:
+            line.left_alone()
 
     def _named(self, name: str) -> Room:
         room = Room(self._board.conversation(name))

@@ -6,31 +6,42 @@ Which actions wait, and what ends them: https://developer.vonage.com/en/voice/vo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.simulator import bodies
+from app.simulator import bodies, ncco
 from app.simulator.asking import ask, target_of
 from app.simulator.connecting import connect
 from app.simulator.lines import Line
 from app.simulator.switchboard import SYNTAX_ERROR, Ncco
 
 FOR_EVER = float("inf")
+MOST_LOOPS = 1_000_000  # as often as this is for ever: whatever is played is longer than a hundredth of a second
 NEEDS_NO_ANSWER = ("connect", "notify")  # a caller hears it ring until the callee answers (a log of 2018)
 SHORTEST_WAIT, LONGEST_WAIT = 0.1, 7200.0  # what is out of these is taken for them
 SPEECH_SECONDS = 5.0  # that somebody speaks whose words no scenario gives
+CONVERSATION_OF = "conversation_of: "  # in a scenario's `transfer` action: before the number of a call, from 0
 
 
-def start(line: Line, ncco: Ncco) -> None:
-    """Run *ncco* on *line*, in place of what it runs now. At its end the leg is over."""
+def of_scenario(line: Line, actions: Iterable[Mapping[str, Any]]) -> Ncco | None:
+    """The NCCO that a scenario gives *line*; None, and words for whoever watches, if it cannot be run."""
+    own = [_own(line, action) for action in actions]
+    faults = ncco.faults(own)
+    for fault in faults:
+        line.board.note(line.leg, "trouble", words=f"the scenario's NCCO cannot be run: {fault}")
+    return None if faults else own
+
+
+def start(line: Line, told: Ncco) -> None:
+    """Run *told* on *line*, in place of what it runs now. At its end the leg is over."""
     if line.script:
         line.script.cancel()
-    line.script = line.board.spawn(whole(line, ncco))
+    line.script = line.board.spawn(whole(line, told))
 
 
-async def run(line: Line, ncco: Ncco) -> None:
-    """Run *ncco* on *line* to its end; what the application answers on the way replaces what is left."""
-    steps = deque(ncco)
+async def run(line: Line, told: Ncco) -> None:
+    """Run *told* on *line* to its end; what the application answers on the way replaces what is left."""
+    steps = deque(told)
     while steps and not line.over.is_set():
         action = steps.popleft()
         if action["action"] not in NEEDS_NO_ANSWER:
@@ -40,9 +51,28 @@ async def run(line: Line, ncco: Ncco) -> None:
             steps = deque(replaced)
 
 
-async def whole(line: Line, ncco: Ncco) -> None:
-    await run(line, ncco)
+async def whole(line: Line, told: Ncco) -> None:
+    """Run *told* on *line*; at its end the leg is over."""
+    await run(line, told)
     line.end("platform", "the script is over")
+
+
+def _own(line: Line, action: Mapping[str, Any]) -> dict[str, Any]:
+    """A scenario's action: `event_url` is the application's, and rooms are of this playing alone.
+
+    A `transfer` may go to the conversation in which another of its calls is now.
+    """
+    made = dict(action)
+    event, wanted = line.board.application.event, made.get("conversationId")
+    if made.get("eventUrl") == ["event_url"] and event:
+        made |= {"eventUrl": [event.url], "eventMethod": event.method}
+    if made.get("action") == "conversation" and line.run > 1:
+        made["name"] = f"{made.get('name')}-{line.run}"
+    if made.get("action") == "transfer":
+        for other in line.board.lines.values():
+            if other.run == line.run and wanted == f"{CONVERSATION_OF}{other.number}":
+                made["conversationId"] = other.leg.conversation.uuid
+    return made
 
 
 async def _step(line: Line, action: Mapping[str, Any]) -> Ncco | None:
@@ -77,13 +107,14 @@ async def _step(line: Line, action: Mapping[str, Any]) -> Ncco | None:
 async def _play(line: Line, seconds: float, action: Mapping[str, Any]) -> None:
     clock = line.board.clock
     loop = action.get("loop", 1)
-    seconds = seconds * loop if loop else FOR_EVER
-    if action.get("bargeIn"):  # the next `input` may begin while it plays
-        line.prompt_until = max(line.prompt_until, clock.seconds) + seconds
-    elif seconds == FOR_EVER:
+    ends = max(line.prompt_until, clock.seconds) + (seconds * loop if 0 < loop < MOST_LOOPS else FOR_EVER)
+    line.barge_in |= action.get("bargeIn", False)
+    if line.barge_in:  # the next `input` may begin while it plays; what comes until then is behind it
+        line.prompt_until = ends
+    elif ends == FOR_EVER:
         await line.over.wait()
     else:
-        await clock.sleep(seconds)
+        await clock.sleep(ends - clock.seconds)
 
 
 async def _notify(line: Line, action: Mapping[str, Any]) -> Ncco | None:
@@ -103,16 +134,19 @@ async def _record(line: Line, action: Mapping[str, Any]) -> None:
     says = line.next_says()
     if says:
         board.note(line.leg, "speech", text=says)
+        board.recorder.hear(line.leg.conversation, says)
     speaks = bodies.spoken_seconds(says) if says else SPEECH_SECONDS
     ends = [float(longest)] if longest else []
     if silence:
         ends.append(speaks + silence)
-    if key and key in line.next_keys():
+    pressed = key is not None and key in line.next_keys()
+    if pressed:
         ends.append(speaks)
     if not ends:  # nobody presses the key
         await line.over.wait()
+        return
     if await line.pause(min(ends)):
-        if key and min(ends) == speaks:
+        if pressed and min(ends) == speaks:
             board.note(line.leg, "keys", digits=key)
         board.recorder.stop(line.leg.conversation)
 

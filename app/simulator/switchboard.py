@@ -42,6 +42,7 @@ class Switchboard:
         self.lines: dict[str, Line] = {}  # by leg; only those that are not over
         self.rooms = Rooms(self)
         self.recorder = Recorder(self, files_url)
+        self.stopped = False
         self._watch = watch
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: list[BaseException] = []
@@ -69,6 +70,7 @@ class Switchboard:
 
     def stop(self) -> None:
         """End whatever goes on, at once."""
+        self.stopped = True
         for task in self._tasks:
             task.cancel()
 

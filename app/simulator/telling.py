@@ -67,7 +67,7 @@ TOLD: Mapping[What, Callable[[Data], str]] = {
     "join": lambda data: f"enters the conversation “{data['name']}”",
     "record": lambda _: "is recorded",
     "wait": lambda data: f"waits {data['seconds']:g} s",
-    "notify": lambda data: f"notifies {data['payload']}",
+    "notify": lambda data: f"notifies {_short(str(data['payload']))}",
     "moved": lambda data: f"moves to {data['joined']}",
     "error": lambda data: f"error: {data['reason']}",
     "trouble": lambda data: f"TROUBLE: {data['words']}",

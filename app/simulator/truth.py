@@ -39,7 +39,8 @@ class Verdict:
         refused: Requests that the server did not take.
         lost: Webhooks that the server never said it has, and does not have.
         missing: Records of webhooks that it should have and does not.
-        unwanted: Records that it has and should not: never sent, only refused, or there twice.
+        unwanted: Records that it has and should not: never sent, only refused, or there twice. Requests that it took
+            though nothing showed that they are Vonage's.
         wrong: Conversations that it tells other than they truly were.
         found: Each difference with the conversation it is of.
     """
@@ -76,7 +77,7 @@ class Verdict:
             return "all is told as it truly was" if self.lossless else "all that was acknowledged is there, and no more"
         if not self.conversations:
             return "there was nothing to look at"
-        counts = {"missing": self.missing, "unwanted": self.unwanted, "conversations told wrong": self.wrong}
+        counts = {"missing": self.missing, "unwanted": self.unwanted, "told wrong": self.wrong}
         return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
@@ -102,7 +103,7 @@ async def check(
         fetch: Gives for a conversation what the server tells of it (None: it knows none) and all its events.
         lossless: Whether every webhook was delivered.
         at_once: How many conversations are fetched at a time.
-        patience: Seconds to wait before one that looks wrong is looked at again.
+        patience: Seconds to wait before those that look wrong are looked at again.
     """
     webhooks = [one for one in sent if one.target is not None]
     verdict = Verdict(
@@ -115,18 +116,20 @@ async def check(
     truly = {one.uuid: one for one in conversations}
     names = [*truly, *(name for name in kept if name not in truly)]
     turns = asyncio.Semaphore(at_once)
+    looks: dict[str, _Look] = {}
 
-    async def looked(name: str) -> _Look:
+    async def look_at(name: str) -> None:
         async with turns:
-            for seconds in (*patience, None):
-                told, events = await fetch(name)
-                look = _look(kept.get(name) or Keep(), truly.get(name), told, events, lossless=lossless)
-                if not look.differences or seconds is None:
-                    break
-                await asyncio.sleep(seconds)
-            return look
+            told, events = await fetch(name)
+        looks[name] = _look(kept.get(name) or Keep(), truly.get(name), told, events, lossless=lossless)
 
-    for name, look in zip(names, await asyncio.gather(*map(looked, names)), strict=True):
+    for seconds in (0.0, *patience):
+        await asyncio.sleep(seconds)
+        await asyncio.gather(*(look_at(name) for name in names if name not in looks or looks[name].differences))
+        if not any(look.differences for look in looks.values()):
+            break
+    for name in names:
+        look = looks[name]
         verdict.conversations += 1
         verdict.lost += look.lost
         verdict.missing += look.missing
@@ -164,6 +167,9 @@ def _look(
             look.unwanted += count - wanted.most
             how = "sent once" if wanted.most else "not taken"
             look.differences.append(Difference(wanted.words, how, f"there {count} times"))
+        if wanted.forged:
+            look.unwanted += wanted.forged
+            look.differences.append(Difference(f"{wanted.words}, not signed by Vonage", "refused", "acknowledged"))
         look.lost += 0 if count else wanted.unheard
     for key, count in there.items():
         look.unwanted += count

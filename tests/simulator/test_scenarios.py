@@ -16,7 +16,8 @@ NAMES = {
     "callee-cannot-be-reached callee-hangs-up-first app-to-phone app-to-app sip-caller phone-to-sip phone-to-websocket",
     "phone-to-extension ring-group notification-human notification-machine notification-machine-hangup menu-by-keys",
     "menu-in-silence menu-by-speech keys-or-speech keys-one-by-one voicemail recorded-call conference conference-muted",
-    "hold-and-resume transferred-by-agent stopped-by-api whispered notify-and-wait wrong-ncco long-talk",
+    "hold-and-resume joins-conversation transferred-by-agent stopped-by-api whispered notify-and-wait",
+    "wrong-ncco long-talk",
 }
 
 CALL = 'about: x\ncalls:\n  - from: "447700900001"\n    to: "442079460000"\n'  # what a file begins with: 4 lines

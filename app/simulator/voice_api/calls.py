@@ -20,7 +20,7 @@ from app.simulator.voice_api import bodies, reading
 from app.simulator.voice_api.endpoints import To
 from app.simulator.voice_api.errors import NotFound
 
-CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg"}
+CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg", "json": "application/json"}
 ADDRESS = {"phone": "number", "sip": "uri", "websocket": "uri", "vbc": "extension", "app": "user"}
 UNKNOWN = "Unknown"  # what webhooks call a caller whom nobody knows
 Body = dict[str, Any]
@@ -175,11 +175,11 @@ class Calls:
         return web.Response(status=204)
 
     async def file(self, request: web.Request) -> web.Response:
-        """A recording itself."""
-        recording = self._carrier.files.get(request.match_info["id"])
-        if recording is None:
+        """A recording itself, or its text."""
+        file = self._carrier.files.get(request.match_info["id"])
+        if file is None:
             raise NotFound
-        return web.Response(body=recording.audio, content_type=CONTENT_TYPES[recording.format])
+        return web.Response(body=file.content, content_type=CONTENT_TYPES[file.kind])
 
     def _wanted(self, leg: Leg, asked: Body) -> bool:
         started = leg.times.get("started")

@@ -1,0 +1,110 @@
+"""Servers with one fault each, for gunicorn: `tests.e2e.broken:drops_one_in_a_hundred()`.
+
+Each is the server itself with one thing exchanged in it, so that all else about it is right.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+from zlib import crc32
+
+from flask import Flask, Response, request
+
+from app.domain import conversations
+from app.domain.conversations import Conversation, History
+from app.domain.events import CallStatus, Transfer
+from app.domain.legs import Leg, bits_of
+from app.domain.standing import stand
+from app.store import recording
+from app.webhooks import views
+from app.webhooks.signature import SignatureMissing, SignatureRefused, Signatures
+
+
+def drops_one_in_a_hundred() -> Flask:
+    """It acknowledges every event, but of a hundred it keeps ninety-nine; copies of the one are dropped, too."""
+    app = served()
+    rightly = app.view_functions["voice.event"]
+
+    def event() -> Any:
+        return Response() if crc32(request.get_data()) % 100 == 0 else rightly()
+
+    app.view_functions["voice.event"] = event
+    return app
+
+
+def believes_what_came_last() -> Flask:
+    """A leg has the status that arrived last."""
+    rightly = conversations.tell
+
+    def tell(conversation: str, told: History, **times: Any) -> Conversation | None:
+        found = rightly(conversation, told, **times)
+        return found and replace(found, legs=tuple(one._replace(leg=_last(one.leg, told)) for one in found.legs))
+
+    def _last(leg: Leg, told: History) -> Leg:
+        heard = [kept for kept in told.values() if kept.event.leg == leg.uuid and isinstance(kept.event, CallStatus)]
+        if not heard:
+            return leg
+        last = max(heard, key=lambda kept: kept.received).event
+        assert isinstance(last, CallStatus)
+        return replace(leg, status=last.status, state=stand(bits_of(last)).state)
+
+    conversations.tell = tell
+    return served()
+
+
+def looks_at_no_signature() -> Flask:
+    """It says that it does, and takes what anybody sends."""
+    Signatures.check = lambda *_, **__: ()  # type: ignore[method-assign]
+    return served()
+
+
+def keeps_what_it_refuses() -> Flask:
+    """It says 401, and has kept the event by then."""
+    rightly = views._refuse
+
+    def refuse(fault: SignatureMissing | SignatureRefused) -> None:
+        if request.path == "/voice/event":
+            views._record(*views._read())
+        rightly(fault)
+
+    views._refuse = refuse
+    return served()
+
+
+def takes_what_was_signed_long_ago() -> Flask:
+    """Whoever has once seen a webhook can send it again."""
+    Signatures._check_times = lambda *_: None  # type: ignore[method-assign]
+    return served()
+
+
+def rounds_prices() -> Flask:
+    """It adds prices up as floats, and rounds what comes of them."""
+
+    def add_up(prices: Iterable[str | None]) -> str | None:
+        known = [float(price) for price in prices if price is not None]
+        return f"{round(sum(known), 4):.8f}" if known else None
+
+    conversations._sum = add_up
+    return served()
+
+
+def forgets_who_left() -> Flask:
+    """It keeps a move only with the conversation that the leg went to."""
+    Transfer.homes = property(lambda move: (move.joined,))  # type: ignore[assignment,method-assign]
+    return served()
+
+
+def keeps_every_copy() -> Flask:
+    """It takes each for a new event."""
+    recording.digest = lambda body: os.urandom(8)  # noqa: ARG005 - its name is the one it has
+    return served()
+
+
+def served() -> Flask:
+    """The app, made now that one thing in it is another."""
+    from wsgi import app
+
+    return app

@@ -1,0 +1,41 @@
+"""Servers that are wrong in one thing: the load finds out, and says in what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.e2e import broken
+from tests.e2e.simulating import SECRETS, load
+from tests.engines import Engine
+from tests.serving import GUNICORN, Server
+
+# What goes wrong with the webhooks, and what is to be found out about the server.
+FOUND: dict[Callable[[], Flask], tuple[str, str]] = {
+    broken.drops_one_in_a_hundred: ("lossless", r"event .* sent at .*: truly sent, told not there"),
+    broken.believes_what_came_last: ("lossless", r"leg .* status: truly completed, told \w+"),
+    broken.rounds_prices: ("lossless", r" price: truly 0\.\d+, told 0\.\d{4}0000"),
+    broken.forgets_who_left: ("lossless", r"event moved to CON-.*: truly sent, told not there"),
+    broken.keeps_every_copy: ("lossless", r"event .*: truly sent once, told there \d times"),
+    broken.looks_at_no_signature: ("all", r"event .*: truly never sent, told there"),
+    broken.keeps_what_it_refuses: ("all", r"event .*: truly not taken, told there 1 times"),
+    broken.takes_what_was_signed_long_ago: ("all", r"event .*, not signed by Vonage: truly refused, told acknowledged"),
+}
+
+
+@pytest.mark.parametrize("fault", FOUND)
+def test_the_load_finds_out(tmp_path: Path, valkey: Engine, fault: Callable[[], Flask]):
+    faults, found = FOUND[fault]
+    valkey.flush()
+    command = (*GUNICORN[:-1], f"tests.e2e.broken:{fault.__name__}()")
+    server = Server(tmp_path, command=command, REDIS_URL=valkey.address.url, VONAGE_SIGNATURE_SECRETS=SECRETS)
+    try:
+        done = load(server.ready(), tmp_path, 200, "--speed", "50", "--faults", faults)
+    finally:
+        server.kill()
+    assert (done.status, done.err) == (1, ""), done
+    assert re.search(found, done.out), done.out

@@ -1,0 +1,65 @@
+"""A server that is none, and the truth check of it."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from app.simulator import bodies
+from app.simulator.delivery.sent import Sent
+from app.simulator.ledger import Asked, Conversation
+from app.simulator.truth import Verdict, check
+from tests.simulator import ledgers
+from tests.simulator.ledgers import NCCO, Body, answered, at, bill, kept, leg, requests, sent, webhooks
+
+HERE, THERE = "CON-here", "CON-there"
+
+
+class Server:
+    """A server as the check sees it: what it tells, and what it has kept."""
+
+    def __init__(self, calls: Iterable[Conversation] = ()) -> None:
+        self.told: dict[str, Body] = {call.uuid: ledgers.told(call) for call in calls}
+        self.kept: dict[str, list[Body]] = {}
+        self.asked = 0
+        self.at_once = self.most_at_once = 0
+
+    def keep(self, *events: Body, where: str = HERE) -> None:
+        """Have *events*."""
+        self.kept.setdefault(where, []).extend(events)
+
+    async def fetch(self, uuid: str) -> tuple[Body | None, list[Body]]:
+        """As a client of the API would."""
+        self.asked += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        return copy.deepcopy((self.told.get(uuid), self.kept.get(uuid, [])))
+
+
+def verdict(
+    server: Server, calls: Iterable[Conversation], sents: Iterable[Sent], *, lossless: bool = True, **more: Any
+) -> Verdict:
+    """What the check says, without patience."""
+    return asyncio.run(check(calls, sents, server.fetch, lossless=lossless, **({"patience": ()} | more)))
+
+
+def call_and_server() -> tuple[Conversation, list[Sent], Server]:
+    """A call, all that was sent about it, and a server that knows it all."""
+    call = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", NCCO)])
+    leg(call, started=0, ringing=0, answered=1, completed=9, bill=bill(8))
+    server = Server([call])
+    server.keep(*kept(webhooks(call)), *map(answered, requests(call)))
+    sents = [sent(body) for body in webhooks(call)]
+    return call, [*sents, *(sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call))], server
+
+
+def one_event(*tries: Any, there: bool, lossless: bool = False) -> Verdict:
+    """What the check says of one event after *tries*, which the server has or has not."""
+    body = bodies.error(HERE, "Syntax error in NCCO.", at(1))
+    server = Server([Conversation(uuid=HERE)])
+    server.keep(*(kept([body]) if there else []))
+    return verdict(server, [], [sent(body, *tries)], lossless=lossless)

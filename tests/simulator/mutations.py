@@ -1,0 +1,46 @@
+"""Every way in which a telling can be wrong in one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+# What the carrier cannot know: when webhooks were received, which flow answered, where an input's audio was saved.
+NEVER_COMPARED = {"first_heard_at", "last_heard_at", "took_ms", "flow", "fallback_reason", "speech_recording_url"}
+
+
+def other_values(value: Any) -> Iterator[Any]:
+    """Values that are not *value*."""
+    if isinstance(value, bool):
+        yield from (not value, int(value), None)
+    elif isinstance(value, str):
+        yield from (f"{value}x", f"{value} ", "", None)
+    elif isinstance(value, int | float):
+        yield from (value + 1, value + 0.001, str(value), None)
+    else:
+        yield from ("something", 0, False)
+
+
+def mutations(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every way to have one thing other in *value*, JSON: a name, and the whole with it."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name in NEVER_COMPARED or (name == "at" and path.startswith("answers")):
+                continue
+            here = f"{path}.{name}".lstrip(".")
+            yield f"{here} gone", {key: other for key, other in value.items() if key != name}
+            yield from ((step, value | {name: changed}) for step, changed in mutations(item, here))
+            if isinstance(item, dict):
+                yield f"{here} null", value | {name: None}
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield f"{path}[{place}] gone", value[:place] + value[place + 1 :]
+            yield f"{path}[{place}] twice", [*value, item]
+            yield from (
+                (step, [*value[:place], changed, *value[place + 1 :]])
+                for step, changed in mutations(item, f"{path}[{place}]")
+            )
+        yield f"{path} null", None
+        yield f"{path} no list", {}
+    else:
+        yield from ((f"{path} {other!r}", other) for other in other_values(value))

@@ -1,0 +1,139 @@
+"""The verdict over many conversations, where every webhook was delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from app.simulator import bodies
+from app.simulator.ledger import Conversation
+from tests.simulator import ledgers
+from tests.simulator.checking import HERE, Server, call_and_server, one_event, verdict
+from tests.simulator.ledgers import Body, answered, kept, requests, sent, webhooks
+from tests.simulator.mutations import mutations
+
+
+def test_a_server_that_knows_it_all():
+    call, sents, server = call_and_server()
+    found = verdict(server, [call], sents)
+    assert found.ok
+    assert (found.conversations, found.sent, found.copies, found.refused, found.lost) == (1, 5, 0, 0, 0)
+    assert found.lines() == ["Conversations: 1, webhooks: 5 (0 copies, 0 refused, 0 lost): all is told as it truly was"]
+
+
+def test_every_wrong_telling_makes_it_a_wrong_conversation():
+    """All of them, as `test_differences` has them; one answer too many shows in the events."""
+    call = ledgers.eventful()
+    server = Server([call])
+    sents = [sent(body) for body in webhooks(call)]
+    for one in sents:
+        for home in {one.body.get(f"conversation_uuid{end}") for end in ("", "_from", "_to")} - {None}:
+            server.keep(*kept([one.body]), where=str(home))
+    right = server.told[call.uuid]
+    asked = [sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call)]
+    server.keep(*(answered(one.body) for one in asked), where=call.uuid)
+    assert verdict(server, [call], [*sents, *asked]).ok
+    wrongs = [(what, told) for what, told in mutations(right) if not (what.startswith("answers") and "twice" in what)]
+    assert len(wrongs) > 400
+    for what, told in wrongs:
+        server.told[call.uuid] = told
+        found = verdict(server, [call], [*sents, *asked])
+        assert (found.ok, found.wrong, found.missing, found.unwanted) == (False, 1, 0, 0), what
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_each_webhook_has_to_be_there_once(place: int):
+    call, sents, server = call_and_server()
+    gone = server.kept[HERE].pop(place)
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.missing, found.unwanted, found.wrong) == (False, 1, 0, 0)
+    assert len(found.lines()) == 2
+    server.keep(gone, gone)
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.missing, found.unwanted, found.wrong) == (False, 0, 1, 0)
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_body_that_is_not_the_one_sent(place: int):
+    """Whatever is other in it: it was never sent, and the one that was is not there."""
+    call, sents, server = call_and_server()
+    raw = server.kept[HERE][place]["raw"]
+    server.kept[HERE][place]["raw"] = raw | {"request": raw["request"] | {"x": 1}} if "ncco" in raw else raw | {"x": 1}
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.missing, found.unwanted) == (False, 1, 1)
+
+
+def test_a_conversation_that_the_server_does_not_know():
+    call, sents, server = call_and_server()
+    server.told, server.kept = {}, {}
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.wrong, found.missing) == (False, 1, 5)
+    assert not verdict(server, [call], []).ok, "also where nobody says what was sent"
+    assert verdict(server, [Conversation(uuid=HERE)], []).ok, "of one that nothing was sent of there is nothing to know"
+
+
+def test_an_empty_check_is_not_passed():
+    found = verdict(Server(), [], [])
+    assert not found.ok
+    assert "nothing to look at" in found.lines()[0]
+
+
+def test_a_webhook_of_a_conversation_that_is_in_no_ledger_is_looked_at_too():
+    assert not one_event(there=False, lossless=True).ok
+    assert one_event(there=True, lossless=True).ok
+
+
+def test_an_answer_that_could_not_be_used_is_told_too():
+    """What was asked first came to nothing; the fallback URL was asked, and its answer counts."""
+    call, sents, server = call_and_server()
+    again = bodies.fallback(sents[-1].body, reason="Invalid NCCO.", url="https://example.com", kind="answer")
+    sents.append(sent(again, kind="answer", target=ledgers.FALLBACK))
+    server.keep(answered(again))
+    told = server.told[HERE]["answers"]
+    told.insert(0, told[0] | {"ncco": [{"action": "sing"}]})
+    assert verdict(server, [call], sents).ok
+    told[1]["ncco"] = [{"action": "dance"}]
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.wrong) == (False, 1)
+
+
+# ---- How it looks
+
+
+def test_what_is_written_a_moment_later_is_waited_for():
+    call, sents, server = call_and_server()
+    late = server.kept[HERE].pop()
+    fetch = server.fetch
+
+    async def slow(uuid: str) -> tuple[Body | None, list[Body]]:
+        if server.asked:
+            server.kept[HERE].append(late)
+        return await fetch(uuid)
+
+    server.fetch = slow  # type: ignore[method-assign]
+    assert verdict(server, [call], sents, patience=(0.001,)).ok
+    assert server.asked == 2
+
+
+def test_so_many_are_fetched_at_once_and_no_more():
+    calls = [Conversation(uuid=f"CON-{number}") for number in range(30)]
+    server = Server(calls)
+    assert verdict(server, calls, [], at_once=4).conversations == 30
+    assert server.most_at_once == 4
+
+
+def test_the_first_differences_are_lines_for_people():
+    call, sents, server = call_and_server()
+    for name in ("from", "to", "network"):
+        server.told[HERE]["legs"][0][name] = None
+    server.kept[HERE].pop(0)
+    lines: Sequence[str] = verdict(server, [call], sents).lines(most=3)
+    summary = "Conversations: 1, webhooks: 5 (0 copies, 0 refused, 0 lost): 1 missing, 1 told wrong"
+    assert lines == [
+        summary,
+        "CON-here event started sent at 21:20:00.000: truly sent, told not there",
+        "CON-here leg leg from: truly 441234567890, told null",
+        "CON-here leg leg to: truly 442038297050, told null",
+        "… and 1 more",
+    ]

@@ -1,0 +1,361 @@
+"""`flask simulate`: what people see of a call, and what they are told where something is wrong.
+
+Where only the words matter, a command is run inside of this process: a start takes half a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import create_app
+from app.simulator import scenarios, server_api, simulation
+from app.simulator.delivery.faults import FAULTS
+from config.settings import Settings
+from tests.e2e.simulating import API_KEY, SECRET, command, environ, serving, simulate
+from tests.engines import free_ports
+from tests.serving import OPERATOR, ROOT, Server
+from tests.test_cli import listening
+
+VIEWER = "viewers-token-of-32-characters-xx"
+WRONG_SECRET = ((API_KEY, "another-secret-of-the-same-account"),)
+HELLO = b'[{"action": "talk", "text": "Hello there."}]'
+JSON = {"Content-Type": "application/json"}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that wants signatures."""
+    with serving(tmp_path_factory.mktemp("server"), ACCESS_TOKENS=f"operator:{OPERATOR},viewer:{VIEWER}") as server:
+        yield server
+
+
+@pytest.fixture
+def nobody() -> int:
+    """A port at which nobody listens."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Exit status, standard output and standard error of `flask simulate`, run in here with these settings."""
+
+    def run(*words: str, **more: Any) -> tuple[int, str, str]:
+        known: dict[str, Any] = {
+            "secret_key": "k" * 32,
+            "access_tokens": (("operator", OPERATOR),),
+            "signature_secrets": ((API_KEY, SECRET),),
+        }
+        app = create_app(Settings(**known | more))
+        with app.app_context():
+            done = app.test_cli_runner().invoke(args=["simulate", *words])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, done.stdout, done.stderr
+
+    return run
+
+
+def what_is_wrong(done: tuple[int, str, str]) -> str:
+    """The one message of a command that could not do what it should."""
+    code, out, err = done
+    assert code in (1, 2), (out, err)
+    assert err.count("Error: ") == 1
+    assert "Traceback" not in err
+    return err.partition("Error: ")[2]
+
+
+# -- list -------------------------------------------------------------------------------------------------------------
+
+
+def test_all_scenarios_and_faults_are_listed(run: Run):
+    code, out, err = run("list")
+    assert (code, err) == (0, "")
+    for name, scenario in scenarios.every().items():
+        assert re.search(rf"^  {name} +{re.escape(scenario.about)}$", out, re.MULTILINE)
+    for name, words in FAULTS.items():
+        assert re.search(rf"^  {name} +{re.escape(words)}$", out, re.MULTILINE)
+
+
+# -- call -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_is_shown_beside_what_the_server_says_of_it(server: Server, tmp_path: Path):
+    done = simulate(server, tmp_path, "call", "--speed", "max")
+    assert (done.status, done.err) == (0, ""), done
+    course = [line.split(maxsplit=2) for line in done.out.splitlines()]
+    assert ["0.000", "447700900123", "calls 442079460000"] in course
+    assert ["0.600", "447700900123", "hears “Please hold the line while we connect your call.”"] in course
+    assert re.search(r"20\.\d+  447700900123    → completed +200 in \d+ ms: answered, ended\n", done.out)
+    told, verdict = done.out.split("\n\n")[1:]
+    assert re.match(r"CON-\S+  ended  20\.66 s  0\.00240000 EUR\n  leg ", told)
+    assert verdict.endswith("all is told as it truly was\n")
+
+
+def test_a_call_may_be_anybodys(server: Server, run: Run):
+    words = ("--from", "sip:bob@example.com", "--to", "+44 20 7946-0999", "--hang-up-after", "5", "--seed", "1")
+    code, out, err = run("call", *words, "--speed", "max", "--faults", "lossless", port=server.port)
+    assert (code, err) == (0, "")
+    assert "sip:bob@example.com  calls 442079460999" in out
+    assert "all is told as it truly was" in out
+
+
+def test_what_is_keyed_and_said_is_heard(server: Server, run: Run):
+    scenario = ("--scenario", "keys-or-speech", "--speed", "max")
+    code, out, err = run("call", *scenario, "--digits", ",7", "--says", "two words", port=server.port)
+    assert (code, err) == (0, "")
+    assert re.search("says “two words”.*presses 7", out, re.DOTALL)
+
+
+def test_a_server_of_ones_own_may_answer(run: Run):
+    with listening(200, HELLO, **JSON) as own:
+        code, out, err = run("call", "--speed", "max", "--answer-url", f"{own.url}/answer")
+    assert (code, err) == (0, "")
+    assert "hears “Hello there.”" in out
+    assert "What a server knows of the call was not looked at" in out
+
+
+def test_an_answer_that_was_given_elsewhere_is_not_looked_for(server: Server, run: Run):
+    with listening(200, HELLO, **JSON) as own:
+        words = ("--server", f"http://127.0.0.1:{server.port}", "--answer-url", f"{own.url}/answer")
+        code, out, err = run("call", "--speed", "max", *words)
+    assert (code, err) == (0, "")
+    assert "all is told as it truly was" in out
+
+
+def test_nor_is_anything_where_all_went_elsewhere(server: Server, run: Run):
+    with listening(200, HELLO, **JSON) as own:
+        words = ("--answer-url", f"{own.url}/answer", "--event-url", f"{own.url}/event", "--speed", "max")
+        done = run("call", "--server", f"http://127.0.0.1:{server.port}", *words)
+    assert f"No webhook went to http://127.0.0.1:{server.port}" in what_is_wrong(done)
+
+
+# -- Somebody else's server is wrong ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "words"),
+    [
+        (200, b"<!doctype html>", {"Content-Type": "text/html"}, ["content type text/html", "application/json"]),
+        (200, b'[{"action": "talk"}]', JSON, ["action 1 (talk), text: It is missing"]),
+        (200, b'[{"action": "dance"}]', JSON, ["action 1, action: ", '"dance"', '"record"']),
+        (200, b'[{"action": ', JSON, ["not JSON (line 1, column 13)"]),
+        (500, b"", {}, ["it answers 500"]),
+        (401, b"", {}, ["it answers 401", "VONAGE_SIGNATURE_SECRETS"]),
+        (302, b"", {"Location": "https://elsewhere.example"}, ["it answers 302", "No redirect is followed"]),
+    ],
+)
+def test_an_answer_that_cannot_be_used(run: Run, status: int, body: bytes, headers: dict[str, str], words: list[str]):
+    with listening(status, body, **headers) as own:
+        said = what_is_wrong(run("call", "--speed", "max", "--answer-url", f"{own.url}/answer"))
+        assert f"{own.url}/answer" in said
+    assert all(word in said for word in words)
+
+
+def test_an_answer_that_never_comes(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(simulation, "ANSWER_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/answer"
+        said = what_is_wrong(run("call", "--speed", "max", "--answer-url", url))
+    assert f"{url}: no answer within 0.1 s" in said
+
+
+def test_nobody_is_there_to_answer(run: Run, nobody: int):
+    url = f"http://127.0.0.1:{nobody}/answer"
+    assert f"nothing listens at {url}" in what_is_wrong(run("call", "--speed", "max", "--answer-url", url))
+
+
+def test_nobody_is_there_for_the_events(run: Run, nobody: int):
+    """The call goes on without; it is said once, however many events there were."""
+    with listening(200, HELLO, **JSON) as own:
+        url = f"http://127.0.0.1:{nobody}/event"
+        done = run("call", "--speed", "max", "--answer-url", f"{own.url}/answer", "--event-url", url)
+    assert "hears “Hello there.”" in done[1]
+    assert what_is_wrong(done) == f"nothing listens at {url}\n"
+
+
+# -- The server is not there, or not ours -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["call", "load"])
+def test_a_server_that_is_not_there_is_named(run: Run, verb: str, nobody: int):
+    for done in (run(verb, port=nobody), run(verb, "--server", f"http://127.0.0.1:{nobody}")):
+        said = what_is_wrong(done)
+        assert f"Nobody answers at http://127.0.0.1:{nobody}" in said
+        assert "make run" in said
+        assert done[1] == "", "nothing was begun"
+
+
+@pytest.mark.parametrize("verb", ["call", "load"])
+def test_a_server_of_another_kind_is_told_from_ours(run: Run, verb: str):
+    for status, body in ((200, HELLO), (404, b""), (500, b"oops"), (302, b"")):
+        with listening(status, body, Location="https://elsewhere.example") as own:
+            done = run(verb, "--server", own.url)
+        assert f"{own.url} answers, but is no Switchhook" in what_is_wrong(done)
+        assert done[1] == ""
+
+
+def test_a_token_that_is_nobodys(server: Server, run: Run):
+    done = run("call", port=server.port, access_tokens=(("operator", "nobodys-token-of-32-characters-xx"),))
+    assert "does not take this token" in what_is_wrong(done)
+    assert "ACCESS_TOKENS" in done[2]
+
+
+@pytest.mark.parametrize("verb", ["call", "load"])
+def test_a_viewers_token_is_too_little(server: Server, run: Run, verb: str):
+    """Viewers see masked numbers."""
+    done = run(verb, port=server.port, access_tokens=(("viewer", VIEWER),))
+    assert "viewers see masked numbers" in what_is_wrong(done)
+    assert done[1] == "", "nothing was begun"
+
+
+def test_a_viewers_token_that_only_the_server_knows_for_one(server: Server, run: Run):
+    """Said as soon as it shows, not after the call."""
+    done = run("call", port=server.port, access_tokens=(("operator", VIEWER),))
+    assert "masks telephone numbers for this token" in what_is_wrong(done)
+    assert "hangs up" not in done[1]
+
+
+# -- Signatures -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("secrets", "why"), [(WRONG_SECRET, "VONAGE_SIGNATURE_SECRETS or VONAGE_APPLICATION_ID differs"), ((), "not set")]
+)
+def test_a_server_with_other_secrets_takes_nothing(
+    server: Server, run: Run, monkeypatch: pytest.MonkeyPatch, secrets: Any, why: str
+):
+    async def told(*_: Any) -> None:
+        raise AssertionError("there is nothing to look at")
+
+    monkeypatch.setattr(server_api.Server, "told", told)
+    for words in (("call", "--speed", "max"), ("load", "--rate", "20", "--seconds", "0.5", "--speed", "100")):
+        said = what_is_wrong(run(*words, port=server.port, signature_secrets=secrets))
+        assert said.startswith("No webhook was acknowledged.\n")
+        assert re.search(rf"\d × http://127.0.0.1:{server.port}/voice/event: it answers 401\n", said)
+        assert why in said.splitlines()[-1]
+        assert len(said.splitlines()) <= 5
+
+
+@pytest.mark.parametrize("verb", ["call", "load"])
+@pytest.mark.parametrize("faults", ["all", "lossless,secret", "tamper=0.5", "replay,clock", "forget"])
+def test_faults_of_signatures_need_secrets(run: Run, verb: str, faults: str):
+    """Without, the server takes what is signed wrong for right."""
+    needed = "faults of signatures .* need VONAGE_SIGNATURE_SECRETS, here and at the server"
+    done = run(verb, "--faults", faults, signature_secrets=())
+    assert re.search(needed, what_is_wrong(done))
+    status = json.dumps({"service": {"name": "switchhook", "webhook_verify": "off"}}).encode()
+    with listening(200, status, **JSON) as unsecured:
+        done = run(verb, "--faults", faults, "--server", unsecured.url)
+        assert re.search(needed, what_is_wrong(done))
+        assert [path for _, path, _, _ in unsecured.asked] == ["/status"], "nothing was begun"
+
+
+def test_others_do_not(run: Run, nobody: int):
+    for faults in ("lossless", "lose", "all,tamper=0,forget=0,secret=0,clock=0,replay=0"):
+        done = run("load", "--faults", faults, port=nobody, signature_secrets=())
+        assert "Nobody answers" in what_is_wrong(done)
+
+
+# -- Words that cannot be meant ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("call", "--scenario", "phone-to-ap"), ["--scenario", "did you mean phone-to-app?", "voicemail"]),
+        (("load", "--scenario", "nothing-like-it"), ["There is no scenario 'nothing-like-it'. There are: "]),
+        (("call", "--scenario", "./nowhere.yaml"), ["nowhere.yaml: there is no such file"]),
+        (("call", "--speed", "fast"), ["--speed", "at most 1000, or the word max"]),
+        (("call", "--speed", "0"), ["--speed"]),
+        (("call", "--speed", "-1"), ["--speed"]),
+        (("call", "--speed", "nan"), ["--speed"]),
+        (("load", "--speed", "max"), ["--speed", "give a number"]),
+        (("load", "--rate", "0"), ["--rate"]),
+        (("load", "--seconds", "0"), ["--seconds"]),
+        (("load", "--answer-url", "http://127.0.0.1:1/"), ["it needs a Switchhook (--server)"]),
+        (("call", "--faults", "quick"), ["--faults", "no fault is called 'quick'", "reorder", "lossless"]),
+        (("call", "--faults", "lose=3"), ["lose=3: a share is a number from 0 to 1"]),
+        (("call", "--faults", "lose=nan"), ["a share is a number from 0 to 1"]),
+        (("call", "--digits", "12a"), ["--digits", "0 to 9, * and #"]),
+        (("call", "--server", "127.0.0.1"), ["--server", "begin it with http:// or https://"]),
+        (("call", "--answer-url", "localhost/answer"), ["--answer-url", "begin it with http://"]),
+        (("call", "--event-method", "PUT"), ["--event-method", "GET"]),
+        (("call", "--hang-up-after", "-1"), ["--hang-up-after"]),
+    ],
+)
+def test_a_wrong_word_is_named(run: Run, nobody: int, words: tuple[str, ...], said: list[str]):
+    done = run(*words, port=nobody)
+    assert done[:2] == (2, "")
+    assert all(word in what_is_wrong(done) for word in said), done[2]
+
+
+def test_a_broken_scenario_is_shown_its_line_and_field(run: Run, tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_text('about: x\ncalls:\n  - from: "447700900001"\n    to: 442079460000\n    speed: 2\n')
+    said = what_is_wrong(run("call", "--scenario", str(file)))
+    assert f"{file}:4:9: calls[0].to: must be a text: put it in quotes" in said
+    assert f"{file}:5:5: calls[0].speed: is no field here" in said
+
+
+# -- load -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_load_shows_how_far_it_is(server: Server, tmp_path: Path):
+    """A bar for each of: placing the calls, waiting for the last, and checking."""
+    words = command("load", "--rate", "20", "--seconds", "1", "--speed", "50")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environ(server, tmp_path, TERM="xterm"), stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # what Linux says where the other side is closed
+            while read := os.read(ours, 65536):
+                said += read
+        os.close(ours)
+    assert process.returncode == 0, said.decode()
+    bars = ("placing 20 calls", 20), ("waiting for the last of them", 2), (r"checking \d+ conversations", 5)
+    for label, steps in bars:
+        percent = [int(found) for found in re.findall(rf"{label}[^\r\n]* (\d+)%", said.decode())]
+        assert percent == sorted(percent)
+        assert (percent[0], percent[-1]) == (0, 100)
+        assert len(set(percent)) >= steps
+    assert "all is told as it truly was" in said.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "phase"),
+    [
+        (("load", "--rate", "100", "--seconds", "1000", "--faults", "all"), "placing 100000 calls"),
+        (("load", "--rate", "40", "--seconds", "0.5", "--speed", "0.1"), "waiting for the last of them"),
+        (("call", "--speed", "0.1"), "calls 442079460000"),
+    ],
+)
+def test_ctrl_c_ends_it_at_once(server: Server, tmp_path: Path, words: tuple[str, ...], phase: str):
+    with subprocess.Popen(
+        command(*words),
+        cwd=ROOT,
+        env=environ(server, tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        while phase not in (line := process.stdout.readline()):
+            assert line, "it ended by itself"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)  # by itself it would take minutes
+    assert (process.returncode, err) == (130, "")
