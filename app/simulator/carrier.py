@@ -8,12 +8,14 @@ from typing import Any
 from app.simulator import dialling, script
 from app.simulator.asking import press_one_by_one
 from app.simulator.clock import Clock
+from app.simulator.controlling import control
 from app.simulator.delivery.post import Post
 from app.simulator.happenings import Watch
 from app.simulator.ids import Ids
 from app.simulator.ledger import Application, Ledger, Leg, Target
 from app.simulator.lines import LONGEST, Line
 from app.simulator.recorder import File
+from app.simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, TooEarly, TooFast
 from app.simulator.scenario import Call, FarEnd, Scenario
 from app.simulator.switchboard import SYNTAX_ERROR, Ncco, Switchboard
 
@@ -24,26 +26,6 @@ TRANSFERRED_AFTER = 0.1  # until its new script begins; ours
 RING_FIRST = ("phone", "sip")  # callers who hear it ring; an app's log has no ringing
 
 Actions = Sequence[Mapping[str, Any]]
-
-
-class NoSuchLeg(Exception):
-    """There is no such leg, or it is over."""
-
-
-class NoSuchConversation(Exception):
-    """There is no such conversation, or nobody is in it."""
-
-
-class NotActive(Exception):
-    """The leg has not been answered yet."""
-
-
-class TooFast(Exception):
-    """More new calls a second than the application may make."""
-
-
-class TooEarly(Exception):
-    """A leg cannot be hung up so soon after it was made."""
 
 
 class Carrier:
@@ -148,6 +130,7 @@ class Carrier:
                 if leg not in self._board.lines:
                     self.ledger.legs.pop(leg, None)
         self.post.forget(over)
+        self._board.recorder.forget()
 
     def stop(self) -> None:
         """End everything at once, unsaid."""
@@ -247,7 +230,7 @@ class Carrier:
         line = Line(self._board, leg, scenario, run=run, longest=LONGEST if inbound else call.length_timer)
         self._board.note(leg, "call", **{"from": call.from_, "to": call.to, "inbound": inbound})
         if call.control:
-            line.do(self._control(line, call))
+            line.do(control(self, self._board, line, call.control))
         return line
 
     async def _inbound(self, line: Line, call: Call) -> None:
@@ -305,54 +288,6 @@ class Carrier:
         if own is None:
             self._board.fault(line.leg, SYNTAX_ERROR)
         return own
-
-    async def _control(self, line: Line, call: Call) -> None:
-        """What is done to the call by the Voice API while it goes on."""
-        await line.picked_up.wait()
-        gone = 0.0
-        for command in sorted(call.control, key=lambda command: command.at):
-            await self.clock.sleep(command.at - gone)
-            gone = command.at
-            try:
-                self._do(self._whom(line, command.to), command.do, dict(command.options))
-            except (NoSuchLeg, NotActive, TooEarly, NoSuchConversation) as error:
-                words = f"{command.do} of {command.to}: {error.__doc__}"
-                self._board.note(line.leg, "trouble", words=words)
-
-    def _whom(self, line: Line, name: str) -> str:
-        if name == "call":
-            return line.leg.uuid
-        for other in self._board.lines.values():
-            if other.run == line.run and other.leg.to == name and other.leg.direction == "outbound":
-                return other.leg.uuid
-        raise NoSuchLeg
-
-    def _do(self, uuid: str, do: str, options: dict[str, Any]) -> None:
-        switches = {"mute": (self.mute, True), "unmute": (self.mute, False)}
-        switches |= {"earmuff": (self.earmuff, True), "unearmuff": (self.earmuff, False)}
-        if do in switches:
-            act, on = switches[do]
-            act(uuid, on)
-        elif do == "transfer":
-            url = options.get("url")
-            if url:
-                self.transfer(uuid, url=Target(url, "GET", 1.0, 5.0))
-            elif (own := script.of_scenario(self._active(uuid), options.get("ncco", ()))) is not None:
-                self.transfer(uuid, ncco=own)
-        elif do == "hangup":
-            self.hang_up(uuid)
-        elif do == "talk":
-            self.talk(uuid, options.get("text", ""), loop=options.get("loop", 1))
-        elif do == "stream":
-            self.stream(uuid, options.get("url", ""), loop=options.get("loop", 1))
-        elif do == "dtmf":
-            self.dtmf(uuid, options.get("digits", ""))
-        elif do in ("stop_talk", "stop_stream"):
-            self._active(uuid)
-        elif do == "record":
-            self.record(self._line(uuid).leg.conversation.uuid, options)
-        elif do == "stop_record":
-            self.stop_record(self._line(uuid).leg.conversation.uuid)
 
     def _line(self, uuid: str) -> Line:
         line = self._board.lines.get(uuid)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 READY_AFTER = 1.0  # seconds from its end until a recording can be had (a recorded request: 1 s after `completed`)
 TEXT_AFTER = 2.0  # seconds more until its text can be; ours
-
+KEPT_FILES = 100  # where old ones are dropped: by a carrier that runs for days
 
 Kind = Literal["mp3", "wav", "ogg", "json"]
 
@@ -54,6 +54,11 @@ class Recorder:
         self.stop(conversation)
         self._board.note(leg, "record", **{name: value for name, value in options.items() if name != "action"})
         self._running[conversation.uuid] = _Running(self._board.clock.now(), options, leg)
+
+    def forget(self) -> None:
+        """Drop all files but the latest."""
+        for file in list(self.files)[:-KEPT_FILES]:
+            del self.files[file]
 
     def hear(self, conversation: Conversation, words: str) -> None:
         """Somebody in *conversation* begins to say *words*; if it is recorded, they are in its text."""

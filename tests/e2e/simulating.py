@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,11 +61,15 @@ def simulate(server: Server, folder: Path, *words: str, **more: str | None) -> D
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def load(server: Server, folder: Path, calls: int, *words: str) -> Done:
-    """What came of a load of so many calls, slower again where the machine was too busy for the server to keep up."""
-    done = Done(-1, "", "")
-    for rate in (100, 50, 25):
-        done = simulate(server, folder, "load", "--rate", str(rate), "--seconds", str(calls / rate), *words)
+def unhurried(go: Callable[[int], Done]) -> Done:
+    """What comes of *go* with so many calls a second; fewer where the machine is too busy for the server to keep up."""
+    for rate in (80, 40, 20):
+        done = go(rate)
         if "Went wrong by itself" not in done.out:
             break
     return done
+
+
+def load(calls: int, rate: int) -> tuple[str, ...]:
+    """The words for a load of so many calls, *rate* a second."""
+    return ("load", "--rate", str(rate), "--seconds", str(calls / rate))

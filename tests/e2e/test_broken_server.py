@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from tests.e2e import broken
-from tests.e2e.simulating import SECRETS, load
+from tests.e2e.simulating import SECRETS, load, simulate, unhurried
 from tests.engines import Engine
 from tests.serving import GUNICORN, Server
 
@@ -31,10 +31,13 @@ FOUND: dict[Callable[[], Flask], tuple[str, str]] = {
 def test_the_load_finds_out(tmp_path: Path, valkey: Engine, fault: Callable[[], Flask]):
     faults, found = FOUND[fault]
     valkey.flush()
-    command = (*GUNICORN[:-1], f"tests.e2e.broken:{fault.__name__}()")
-    server = Server(tmp_path, command=command, REDIS_URL=valkey.address.url, VONAGE_SIGNATURE_SECRETS=SECRETS)
+    wsgi = f"tests.e2e.broken:{fault.__name__}()"
+    server = Server(
+        tmp_path, command=(*GUNICORN[:-1], wsgi), REDIS_URL=valkey.address.url, VONAGE_SIGNATURE_SECRETS=SECRETS
+    )
     try:
-        done = load(server.ready(), tmp_path, 200, "--speed", "50", "--faults", faults)
+        server.ready()
+        done = unhurried(lambda rate: simulate(server, tmp_path, *load(200, rate), "--speed", "50", "--faults", faults))
     finally:
         server.kill()
     assert (done.status, done.err) == (1, ""), done

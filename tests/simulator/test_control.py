@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.simulator.carrier import (
+from app.simulator.ledger import Leg, Target
+from app.simulator.refusals import (
     Carrier,
     NoSuchConversation,
     NoSuchLeg,
@@ -17,7 +18,6 @@ from app.simulator.carrier import (
     TooEarly,
     TooFast,
 )
-from app.simulator.ledger import Leg, Target
 from app.simulator.scenario import Command, FarEnd
 from tests.simulator.stage import (
     OTHER,

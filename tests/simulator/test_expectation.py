@@ -185,7 +185,7 @@ def test_who_is_not_known_is_null(nobody: str | None):
 
 
 def test_an_app_caller_has_a_name_once_something_names_it():
-    """All its statuses have null, and its own name as whom it calls; a request for instructions has both, as an input."""
+    """Its statuses have null, and its own name as whom it calls; a request for instructions has both, as an input."""
     app: dict[str, Any] = {"from_": None, "from_user": "Bob", "to": "Bob", "dialled": "Alice", "endpoint": "app"}
     call = Conversation(uuid=HERE)
     leg(call, started=0, **app)

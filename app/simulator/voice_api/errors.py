@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from app.simulator.carrier import NoSuchConversation, NoSuchLeg, NotActive, TooEarly, TooFast
+from app.simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, TooEarly, TooFast
 
 Body = dict[str, Any]
 
