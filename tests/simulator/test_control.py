@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from app.simulator.carrier import Carrier
 from app.simulator.ledger import Leg, Target
 from app.simulator.refusals import (
-    Carrier,
     NoSuchConversation,
     NoSuchLeg,
     NotActive,
