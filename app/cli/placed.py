@@ -72,7 +72,7 @@ class _Screen:
             if one.what == "sent":
                 sent = one.data["sent"]
                 text = f"{at}  {name(leg):14}  → {webhook(sent.body)}"
-                click.echo(safe(f"{text:{BESIDE}}{await self._said(sent)}"))
+                click.echo(safe(f"{text:{BESIDE - 2}}  {await self._said(sent)}"))
             elif one.what == "trouble":
                 trouble = at_url(one.data.get("url", ""), one.data["words"])
                 self.troubles[trouble] = None

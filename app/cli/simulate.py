@@ -89,12 +89,6 @@ def aimed(*, speed: str, help_of_speed: str) -> Callable[[Callable[..., None]], 
             settings = services().settings
             own = answer_url or event_url
             base = address_of(settings, server, option="--server") if server or not own else None
-            role = min(settings.access_tokens)[0]  # whose `token_of` is
-            if base and role == "viewer" and settings.mask_numbers:
-                raise click.ClickException(
-                    "ACCESS_TOKENS has viewers' tokens only, and viewers see masked numbers, with which nothing can be "
-                    "compared: add an operator's, or set MASK_NUMBERS=off here and at the server."
-                )
             for name, url in (("answer", answer_url), ("event", event_url), ("fallback", fallback_url)):
                 if url and not url.startswith(("http://", "https://")):
                     raise click.BadParameter("begin it with http:// or https://", param_hint=f"--{name}-url")
@@ -254,6 +248,12 @@ async def server_at(base: str, aim: Aim) -> AsyncIterator[Server]:
     """The API of the server at *base*, once it is clear that it can tell of calls. Raises ServerError."""
     from app.simulator.server_api import Server
 
+    settings = services().settings
+    if min(settings.access_tokens)[0] == "viewer" and settings.mask_numbers:  # `token_of` takes an operator's if it can
+        raise click.ClickException(
+            "ACCESS_TOKENS has viewers' tokens only, and viewers see masked numbers, with which nothing can be "
+            "compared: add an operator's, or set MASK_NUMBERS=off here and at the server."
+        )
     async with Server(base, aim.token) as server:
         told = await server.status()  # rather now than after the calls
         if aim.forges and told["service"].get("webhook_verify") != "enforce":

@@ -34,6 +34,11 @@ class Clock:
         self._driver: asyncio.Task[None] | None = None
 
     @property
+    def jumps(self) -> bool:
+        """Whether it goes on only while nobody has anything to do."""
+        return self._speed is None
+
+    @property
     def seconds(self) -> float:
         """Seconds since the clock was started."""
         return self._jumped if self._speed is None else (time.monotonic() - self._begun) * self._speed

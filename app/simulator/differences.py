@@ -66,11 +66,12 @@ def differences(expected: Mapping[str, Any], told: Mapping[str, Any]) -> list[Di
 
 
 def _legs(truly: Sequence[Mapping[str, Any]], says: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
-    told: dict[Any, Mapping[str, Any]] = {}
+    told: dict[str, Mapping[str, Any]] = {}
     for leg in says:
-        if leg.get("uuid") in told:
-            yield Difference(f"leg {leg.get('uuid')}", "once", "twice")
-        told[leg.get("uuid")] = leg
+        uuid = shown(leg.get("uuid"))
+        if uuid in told:
+            yield Difference(f"leg {uuid}", "once", "twice")
+        told[uuid] = leg
     for leg in truly:
         says_of_it = told.pop(leg["uuid"], None)
         if says_of_it is None:

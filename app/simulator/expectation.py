@@ -64,20 +64,19 @@ class _Stay(NamedTuple):
 
 def _stays(leg: Leg, here: str) -> list[_Stay]:
     """When *leg* was in the conversation *here*: at least once."""
-    begin = min(leg.times.values()) if not leg.moves or leg.moves[0].left == here else None
-    stays = []
+    stays, begin = [], min(leg.times.values())  # or, if it began elsewhere, when it came
     for move in leg.moves:
-        if move.left == here and begin is not None:
+        if move.left == here:
             stays.append(_Stay(begin, move.at))
-            begin = None
         if move.joined == here:
             begin = move.at
-    return [*stays, _Stay(begin, None)] if begin is not None else stays
+    is_there = not leg.moves or leg.moves[-1].joined == here
+    return [*stays, _Stay(begin, None)] if is_there else stays
 
 
 def _ended(leg: Leg) -> datetime | None:
     """When it was over: `completed` says so, or else the failure, after which that need not come."""
-    return leg.times.get("completed") or (leg.times.get(leg.failure) if leg.failure else None)
+    return leg.times.get("completed") or leg.times.get(leg.failure or "")
 
 
 def _leg(leg: Leg, conversation: Conversation, *, gone: bool) -> dict[str, Any]:
@@ -87,15 +86,14 @@ def _leg(leg: Leg, conversation: Conversation, *, gone: bool) -> dict[str, Any]:
     arrivals = [move for move in leg.moves if move.joined == conversation.uuid]
     departures = [move for move in leg.moves if gone and move.left == conversation.uuid]
     reached = [name for name in ("started", "ringing", "answered") if name in times]
-    # "answered" where it was, else "unanswered", unless Vonage has its own word for how it failed.
-    outcome = leg.failure or ("answered" if leg.answered or (bill and bill.duration) else "unanswered")
+    outcome = leg.failure or ("answered" if leg.answered else "unanswered")
     return {
         "uuid": leg.uuid,
         "direction": leg.direction,
         "from": _caller(leg, conversation),
         "to": _called(leg, conversation),
-        "state": "completed" if ended else reached[-1] if reached else "started",
-        "status": (leg.failure or "completed") if ended else reached[-1] if reached else None,
+        "state": "completed" if ended else reached[-1],
+        "status": (leg.failure or "completed") if ended else reached[-1],
         "outcome": outcome if ended else None,
         "times": {name: _text(times.get(name)) for name in ("started", "ringing", "answered")}
         | {"completed": _text(ended)},

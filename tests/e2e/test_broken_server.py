@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 
 from tests.e2e import broken
-from tests.e2e.simulating import SECRETS, load, simulate, unhurried
+from tests.e2e.simulating import Done, load, serving, simulate, unhurried
 from tests.engines import Engine
-from tests.serving import GUNICORN, Server
+from tests.serving import GUNICORN
 
 # With so many calls, and such faults on the way, this is to be found out about the server.
 FOUND: dict[Callable[[], Flask], tuple[int, str, str]] = {
@@ -31,15 +31,12 @@ FOUND: dict[Callable[[], Flask], tuple[int, str, str]] = {
 def test_the_load_finds_out(tmp_path: Path, valkey: Engine, fault: Callable[[], Flask]):
     calls, faults, found = FOUND[fault]
     valkey.flush()
-    wsgi = f"tests.e2e.broken:{fault.__name__}()"
-    server = Server(
-        tmp_path, command=(*GUNICORN[:-1], wsgi), REDIS_URL=valkey.address.url, VONAGE_SIGNATURE_SECRETS=SECRETS
-    )
-    words = ("--speed", "50", "--faults", faults)
-    try:
-        server.ready()
-        done = unhurried(lambda rate: simulate(server, tmp_path, *load(calls, rate), *words))
-    finally:
-        server.kill()
+    server = (*GUNICORN[:-1], f"tests.e2e.broken:{fault.__name__}()")
+    with serving(tmp_path, command=server, REDIS_URL=valkey.address.url) as broken_server:
+
+        def go(rate: int) -> Done:
+            return simulate(broken_server, tmp_path, *load(calls, rate), "--speed", "50", "--faults", faults)
+
+        done = unhurried(go)
     assert (done.status, done.err) == (1, ""), done
     assert re.search(found, done.out), done.out

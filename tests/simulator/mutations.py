@@ -14,11 +14,11 @@ def other_values(value: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield from (not value, int(value), None)
     elif isinstance(value, str):
-        yield from (f"{value}x", f"{value} ", "", None)
+        yield from (f"{value}x", f"{value} ", "", None, {})
     elif isinstance(value, int | float):
-        yield from (value + 1, value + 0.001, str(value), None)
+        yield from (value + 1, value + 0.001, str(value), None, [])
     else:
-        yield from ("something", 0, False)
+        yield from ("something", 0, False, [], {})
 
 
 def mutations(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -36,6 +36,7 @@ def mutations(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for place, item in enumerate(value):
             yield f"{path}[{place}] gone", value[:place] + value[place + 1 :]
             yield f"{path}[{place}] twice", [*value, item]
+            yield f"{path}[{place}] no object", [*value[:place], "something", *value[place + 1 :]]
             yield from (
                 (step, [*value[:place], changed, *value[place + 1 :]])
                 for step, changed in mutations(item, f"{path}[{place}]")

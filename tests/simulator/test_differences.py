@@ -70,6 +70,16 @@ def test_amounts_of_money(says: Any, words: str):
     assert list(map(str, differences(expected(ledgers.published()), PUBLISHED | {"price": says}))) == [words]
 
 
+def test_only_money_is_read_as_an_amount():
+    call = Conversation(uuid="CON-here", inputs=[ledgers.pressed(1, "1")])
+    told = ledgers.told(call)
+    told["inputs"][0] |= {"digits": "01", "timed_out": True}
+    assert list(map(str, differences(expected(call), told))) == [
+        "inputs[0] digits: truly 1, told 01",
+        "inputs[0] timed_out: truly false, told true",
+    ]
+
+
 def test_a_difference_is_a_line():
     told = copy.deepcopy(PUBLISHED)
     told["legs"][0]["times"]["answered"] = None

@@ -122,6 +122,14 @@ def test_what_a_leg_left_behind():
     assert right["answered_at"] == "2021-03-29T21:20:02.000Z"
 
 
+def test_a_leg_that_went_on_from_where_it_went():
+    """Where it went from here is told, not where it went at last."""
+    call = Conversation(uuid=HERE)
+    leg(call, started=0, answered=2, moves=[Move(at(9), HERE, THERE)]).moves.append(Move(at(12), THERE, "CON-yonder"))
+    assert one(call)["moved_to"] == {"conversation_uuid": THERE, "at": "2021-03-29T21:20:09.000Z"}
+    assert expected(call)["ended_at"] == "2021-03-29T21:20:09.000Z"
+
+
 def test_a_conference_begins_with_the_first_to_enter_it():
     room = Conversation(uuid=THERE, name="standup")
     for number, moved in enumerate((4.0, 2.5)):
@@ -173,7 +181,9 @@ def test_silence_is_no_keys():
 def test_a_recording_is_told_in_whole_seconds():
     made = recording("one", 20)
     made.started += timedelta(milliseconds=600)
-    assert expected(Conversation(uuid=HERE, recordings=[made]))["recordings"][0]["started_at"].endswith(":10.000Z")
+    made.ended += timedelta(milliseconds=600)
+    (told,) = expected(Conversation(uuid=HERE, recordings=[made]))["recordings"]
+    assert (told["started_at"], told["ended_at"]) == ("2021-03-29T21:20:10.000Z", "2021-03-29T21:20:19.000Z")
 
 
 @pytest.mark.parametrize("nobody", ["Unknown", "unknown", " ", "", None])
@@ -196,6 +206,9 @@ def test_an_app_caller_has_a_name_once_something_names_it():
     ):
         leg(named, started=0, **app)
         assert (one(named)["from"], one(named)["to"]) == ("Bob", "Alice")
+    asked = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", None)])
+    leg(asked, started=0, **(app | {"dialled": ""}))
+    assert one(asked)["to"] == "Bob", "it asked for nobody"
     room = Conversation(uuid=THERE)
     leg(room, started=0, moves=[Move(at(1), HERE, THERE)], **app)
     assert one(room)["from"] == OneOf((None, "Bob")), "it may have been asked for where it came from"

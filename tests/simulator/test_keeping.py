@@ -12,12 +12,16 @@ from tests.simulator import ledgers
 from tests.simulator.checking import HERE, THERE, Server, call_and_server, one_event, verdict
 from tests.simulator.ledgers import Body, answered, at, attempt, bill, kept, leg, sent, webhooks
 
+LOST, UNREAD = attempt(None, "lose", reached=False), attempt(None, "close")
+FORGED = attempt(401, "secret")
+
 
 def test_copies_are_kept_once():
     call, sents, server = call_and_server()
     sents[0].tries += [attempt(how="duplicate"), attempt(how="duplicate"), attempt(None, "drop", reached=False)]
+    sents[0].tries.append(attempt(401, "tamper", as_told=False))
     found = verdict(server, [call], sents)
-    assert (found.ok, found.copies, found.sent) == (True, 2, 5)
+    assert (found.ok, found.copies, found.refused, found.sent) == (True, 2, 1, 5)
 
 
 def test_equal_bodies_are_one():
@@ -92,7 +96,7 @@ def test_a_get_is_kept_as_text():
         "dtmf": {"digits": "1"},
         "text": "[not JSON",
     }
-    target = Target("https://example.com/voice/event?own=1", "GET")
+    target = Target("https://example.com/voice/event?own=1&size=5", "GET")
     raw: Body = {"own": "1", "conversation_uuid": HERE, "uuid": "", "size": "12", "ok": "true"}
     raw |= {"dtmf": {"digits": "1"}, "text": "[not JSON"}
     server = Server()
@@ -100,6 +104,41 @@ def test_a_get_is_kept_as_text():
     assert verdict(server, [], [sent(body, target=target)], lossless=False).ok
     server.kept[HERE][0]["raw"] = body
     assert not verdict(server, [], [sent(body, target=target)], lossless=False).ok
+
+
+def test_a_fallback_copy_of_a_detection_names_its_leg_in_another_field():
+    """Whether the notice has it is not said anywhere."""
+    body = {"call_uuid": "leg", "conversation_uuid": HERE, "status": "machine", "timestamp": "2021-03-29T21:20:03.000Z"}
+    copied = bodies.fallback(body, reason="Socket timeout.", url="https://example.com", kind="event")
+    call, server = Conversation(uuid=HERE), Server([Conversation(uuid=HERE)])
+    server.keep(*kept([body, copied]))
+    notice = {
+        "at": body["timestamp"],
+        "kind": "fallback",
+        "reason": "Socket timeout.",
+        "failed_url": "https://example.com",
+    }
+    for named, right in ((None, True), ("leg", True), ("other", False)):
+        server.told[HERE]["errors"] = [notice | {"leg": named}]
+        assert verdict(server, [call], [sent(copied, target=ledgers.FALLBACK)]).ok is right
+    with_leg = sent(copied | {"uuid": "leg"}, target=ledgers.FALLBACK)
+    server.kept[HERE] = []
+    server.keep(*kept([body | {"uuid": "leg"}, copied | {"uuid": "leg"}]))
+    for named, right in ((None, False), ("leg", True)):
+        server.told[HERE]["errors"] = [notice | {"leg": named}]
+        assert verdict(server, [call], [with_leg]).ok is right
+
+
+def test_what_was_to_be_delivered_is_to_be_there():
+    """Lossless: also if the server never said that it has it."""
+    assert not one_event(LOST, LOST, there=False, lossless=True).ok
+    assert one_event(UNREAD, UNREAD, there=True, lossless=True).ok
+
+
+def test_an_answer_of_which_nothing_can_be_read():
+    server = Server()
+    server.keep({"kind": "answer", "raw": None})
+    assert verdict(server, [], [sent(bodies.error(HERE, "x", at(1)))], lossless=False).unwanted == 1
 
 
 def test_what_was_sent_nowhere_is_not_looked_for():
@@ -111,9 +150,6 @@ def test_what_was_sent_nowhere_is_not_looked_for():
 
 
 # ---- Where webhooks were lost
-
-LOST, UNREAD = attempt(None, "lose", reached=False), attempt(None, "close")
-FORGED = attempt(401, "secret")
 
 
 @pytest.mark.parametrize(
@@ -134,10 +170,12 @@ FORGED = attempt(401, "secret")
         ([attempt(503, "forget"), attempt(503, "forget")], True, False, 0),
         ([attempt(503), attempt(503)], True, True, 0),
         ([attempt(503), attempt(503)], False, True, 1),
+        ([attempt(500)], True, True, 0),
         ([attempt(400)], True, False, 0),
         ([attempt(302)], True, False, 0),
         ([attempt(401, "tamper", as_told=False)], True, False, 0),
         ([attempt(200, "tamper", as_told=False)], False, True, 1),
+        ([attempt(None, "tamper", as_told=False)], True, False, 0),
         ([attempt(200), attempt(401, "replay")], True, True, 0),
         ([attempt(200), attempt(200, "replay")], True, False, 0),
         ([attempt(200, "forget")], True, False, 0),
@@ -175,6 +213,11 @@ def test_a_record_of_an_answer_may_be_lost_but_none_may_be_made_up():
     assert verdict(server, [call], sents, lossless=False).ok
     server.keep(*[answered(sents[-1].body)] * 2)
     assert verdict(server, [call], sents, lossless=False).unwanted == 1
+    sents[-1].tries = [LOST, LOST]
+    server.kept[HERE].pop()
+    assert verdict(server, [call], sents, lossless=False).unwanted == 1
+    server.kept[HERE].pop()
+    assert verdict(server, [call], sents, lossless=False).lost == 1
 
 
 def test_a_telling_is_not_looked_at_where_webhooks_were_lost():

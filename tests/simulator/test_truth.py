@@ -10,7 +10,7 @@ from app.simulator import bodies
 from app.simulator.ledger import Conversation
 from tests.simulator import ledgers
 from tests.simulator.checking import HERE, Server, call_and_server, one_event, verdict
-from tests.simulator.ledgers import Body, answered, kept, requests, sent, webhooks
+from tests.simulator.ledgers import Body, answered, at, kept, requests, sent, webhooks
 from tests.simulator.mutations import mutations
 
 
@@ -70,6 +70,8 @@ def test_a_conversation_that_the_server_does_not_know():
     found = verdict(server, [call], sents)
     assert (found.ok, found.wrong, found.missing) == (False, 1, 5)
     assert not verdict(server, [call], []).ok, "also where nobody says what was sent"
+    notified = sent(bodies.notify(HERE, {}, at(1)))
+    assert verdict(server, [Conversation(uuid=HERE)], [notified]).wrong == 1
     assert verdict(server, [Conversation(uuid=HERE)], []).ok, "of one that nothing was sent of there is nothing to know"
 
 
@@ -136,4 +138,16 @@ def test_the_first_differences_are_lines_for_people():
         "CON-here leg leg from: truly 441234567890, told null",
         "CON-here leg leg to: truly 442038297050, told null",
         "… and 1 more",
+    ]
+    assert len(verdict(server, [call], sents).lines(most=4)) == 5
+    server.told[HERE] = ledgers.told(call)
+    server.keep(*[kept([sents[0].body])[0]] * 2)
+    lines = verdict(server, [call], sents).lines()
+    assert lines[1:] == ["CON-here event started sent at 21:20:00.000: truly sent once, told there 2 times"]
+
+
+def test_a_server_that_took_what_it_could_is_right_in_other_words():
+    found = one_event(there=True)
+    assert found.lines() == [
+        "Conversations: 1, webhooks: 1 (0 copies, 0 refused, 0 lost): all that was acknowledged is there, and no more"
     ]

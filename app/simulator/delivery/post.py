@@ -21,9 +21,9 @@ from app.simulator.ledger import Application, Target
 
 __all__ = ["Post", "Reply", "Sent", "Try", "Unheard"]
 
-RETRY_AFTER = (
-    1.0  # carrier seconds: https://developer.vonage.com/en/blog/build-high-availability-voice-api-applications
-)
+# Carrier seconds: https://developer.vonage.com/en/blog/build-high-availability-voice-api-applications
+RETRY_AFTER = 1.0
+RECOVERS_IN = 0.5  # real seconds more, for a carrier's second may be short: the clock runs faster than the server
 HELD_BACK = 5.0  # carrier seconds at most: nothing overtakes a conversation's last webhook
 
 
@@ -205,6 +205,8 @@ class Post:
         try:
             found, token = await self._courier.carry(sent, target, plan.tries[0], plan)
             if not isinstance(found, Reply) and found.again:
+                if plan.tries[0] is None and not self._clock.jumps:  # not our doing: the server needs time of its own
+                    await asyncio.sleep(RECOVERS_IN)
                 await self._clock.sleep(RETRY_AFTER)
                 found, token = await self._courier.carry(sent, target, plan.tries[1], plan)
         finally:
