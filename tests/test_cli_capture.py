@@ -105,7 +105,8 @@ def essence(server: Server, conversation: str) -> str:
     """What two plays of one call have in common."""
     told = server.api(f"/api/v1/conversations/{conversation}").json
     legs = sorted(
-        (leg["direction"], leg["to"], leg["outcome"], leg["machine"] or "", leg["duration_seconds"], leg["price"])
+        # Whom an app caller asked for only the answer request tells, and a captured call brings its own answer.
+        (leg["to"] if leg["direction"] == "outbound" else "", leg["outcome"], leg["duration_seconds"], leg["price"])
         for leg in told["legs"]
     )
     keyed = [one["digits"] for one in told["inputs"]]

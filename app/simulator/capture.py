@@ -172,9 +172,10 @@ class _Capture:
                 return other
         return None
 
-    def _going(self, leg: LegTold) -> tuple[bool, str, bool, int]:
-        """The order in which they went."""
-        return not leg.ended, leg.ended or "", leg.told["disconnected_by"] != "user", self._legs.index(leg)
+    def _going(self, leg: LegTold) -> tuple[bool, str, bool, bool, int]:
+        """The order in which they went; at one moment who was never answered goes before the caller who is let go."""
+        hung_up = leg.told["disconnected_by"] == "user"
+        return not leg.ended, leg.ended or "", not hung_up, bool(leg.answered), self._legs.index(leg)
 
     def _hung_up(self, leg: LegTold, script: Ncco | None) -> tuple[Command, ...]:
         """A hangup by the Voice API, where without it the call would go on: neither people nor its script ended it."""
