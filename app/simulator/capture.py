@@ -12,7 +12,6 @@ from app.simulator.scenario import Call, Command, Endpoint, FarEnd, Scenario
 from app.simulator.stand_ins import StandIns, portable
 
 FOLLOWS_WITHIN: Final = 1.0  # seconds in which a leg is over once another has hung up (the published log: 0.06)
-NAMES: Final = {"phone": "number", "app": "user", "sip": "uri", "websocket": "uri", "vbc": "extension"}
 ENDLESS: Final = ("connect", "conversation", "transfer")  # actions that end by what others do
 
 
@@ -45,8 +44,6 @@ class _Capture:
         self._scripts = {leg.uuid: leg.script for leg in self._legs}
         actions = [action for ncco in self._scripts.values() for action in ncco or ()]
         self._rooms = [action["name"] for action in actions if action.get("action") == "conversation"]
-        endpoints = (endpoint for action in actions for endpoint in action.get("endpoint", ()))
-        self._kinds = {_name_of(endpoint): endpoint.get("type") for endpoint in endpoints}
 
     def scenario(self) -> Scenario:
         """All of it."""
@@ -109,9 +106,9 @@ class _Capture:
         )
 
     def _kind(self, leg: LegTold) -> Endpoint:
-        """What the far end is: as the answer request or the NCCO says, else by the look of its name."""
+        """What the far end is: as the answer request says, else by the look of its name."""
         name = leg.told["to"] if leg.outbound else leg.told["from"]
-        said = self._kinds.get(name) if leg.outbound else leg.asked.get("endpoint_type")
+        said = leg.asked.get("endpoint_type")
         if said in get_args(Endpoint):
             return cast("Endpoint", said)
         if not leg.outbound and (leg.asked.get("from_user") or not (name or leg.told["times"]["ringing"])):
@@ -131,7 +128,7 @@ class _Capture:
         if first is not leg or "connect" not in names or {*names[: names.index("connect")]} - {"talk"}:
             return 0.0
         talks = (self._scripts[caller.uuid] or [])[: names.index("connect")]
-        gap = seconds(min(caller.answered or leg.began, leg.began), leg.began) or 0.0
+        gap = seconds(caller.answered, leg.began) or 0.0
         return round(max(0.0, gap - sum(spoken_seconds(talk["text"]) for talk in talks)), 3)
 
     def _far_end(self, leg: LegTold, *, dialled_in: float = 0.0) -> FarEnd:
@@ -207,11 +204,6 @@ class _Capture:
         said += [f"{name} is rung ({outcome})" for name, outcome in rung]
         more = f" and {len(said) - 3} more" if len(said) > 3 else ""
         return " ".join(f"Captured: {', '.join(said[:3])}{more}".split())
-
-
-def _name_of(endpoint: Mapping[str, Any]) -> str:
-    """Whom an endpoint names."""
-    return str(endpoint.get(NAMES.get(str(endpoint.get("type")), "")))
 
 
 def _endless(action: Mapping[str, Any]) -> bool:

@@ -148,6 +148,8 @@ class Switchboard:
                     self.note(leg, "trouble", words=f"{place.url} answers what cannot be run: {fault}")
                 reason = INVALID_NCCO
             body = bodies.fallback(body, reason=reason, url=target.url, kind=kind)
+        if kind == "answer":
+            conversation.asked.append(Asked(leg.uuid, target.url, None))
         if reason == INVALID_NCCO:
             self.fault(leg, SYNTAX_ERROR)
         return None

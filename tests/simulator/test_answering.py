@@ -242,7 +242,7 @@ def test_an_outbound_call_that_has_no_answer_ends_as_it_was_answered() -> None:
     assert len(played.having("reason")) == 1
 
 
-@pytest.mark.parametrize(("answer", "kept"), [(HELLO, [HELLO]), ([], [[]]), (500, []), ([{}], [])])
+@pytest.mark.parametrize(("answer", "kept"), [(HELLO, [HELLO]), ([], [[]]), (500, [None]), ([{}], [None])])
 def test_what_was_answered_is_in_the_ledger(answer: Answer, kept: list[Any]) -> None:
     assert [one.ncco for one in ring(answer).leg.conversation.asked] == kept
 

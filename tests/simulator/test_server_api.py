@@ -118,6 +118,9 @@ FAULTS: list[tuple[Callable[[web.Request], web.StreamResponse], type[Exception],
     (text(500), NotSwitchhook, "it answers 500"),
     (text(302, Location="https://example.com/login"), NotSwitchhook, "it is at https://example.com/login"),
     (text(200, "{}"), NotSwitchhook, "what it tells of a conversation is none"),
+    (lambda _: web.json_response({"legs": []}), NotSwitchhook, "a conversation is none"),
+    (lambda _: web.json_response({"conversation_uuid": UUID}), NotSwitchhook, "of a conversation is none"),
+    (text(504), NotNow, "answers 504."),
     (lambda _: web.json_response(MASKED), NumbersMasked, "take an operator's"),
 ]
 
@@ -138,6 +141,8 @@ def test_events_that_are_none():
 def test_a_status_that_is_none(body: Any):
     with pytest.raises(NotSwitchhook, match="its /status is none"):
         asked(lambda _: web.json_response(body), lambda server: server.status())
+    with pytest.raises(NotSwitchhook, match="its /status is none"):
+        asked(lambda _: problem(404, UNKNOWN), lambda server: server.status())
 
 
 def test_nobody_is_there():

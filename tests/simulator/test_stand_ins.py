@@ -63,6 +63,7 @@ def test_numbers_as_viewers_are_shown_them():
     )
     found = scenario(told).calls[0]
     assert (found.from_, found.to, found.endpoint) == ("447700900001", "442079460001", "phone")
+    assert scenario(told, keep_numbers=True).calls[0].from_ == "********7890"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,14 @@ def test_numbers_as_viewers_are_shown_them():
 )
 def test_what_is_no_telephone_number_stays(text: str):
     assert StandIns().words(text) == text
+
+
+def test_keys_stay_as_many_as_they_were():
+    """Of a number of the call's, too, where its stand-in has more digits."""
+    numbers = StandIns()
+    assert numbers.party("33612345678") == "447700900001"
+    assert numbers.keys("33612345678#") == "12345678901#"
+    assert numbers.keys("123456*7") == "123456*7"
 
 
 def test_a_thousand_numbers_are_told_apart():

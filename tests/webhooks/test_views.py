@@ -83,7 +83,7 @@ class TestAnswer:
     def test_a_telephone_reaches_the_app_user(self, site: Site, method):
         connect = connect_of(getattr(site, method)("/voice/answer", CALL))
         assert connect["endpoint"] == [{"type": "app", "user": "Alice"}]
-        assert connect["from"] == "442038297050", "the number that was dialled is one of ours"
+        assert connect["from"] == "441234567890", "the app user sees who calls"
 
     def test_an_app_user_reaches_the_number(self, start, method):
         site = start(caller_number="442038297050")
