@@ -42,7 +42,8 @@ def capture(conversation_uuid: str, file: Path | None, keep_numbers: bool) -> No
         click.echo(text, nl=False)
         return
     try:
-        file.write_text(text, encoding="utf-8")
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text)
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from error
-    click.echo(f"Written. Play it: flask simulate call --scenario {file}")
+    click.echo(f"Written. Play it: .venv/bin/flask simulate call --scenario {file}")

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import click
 
-from app.cli.simulate import Aim, checked, lines_of, none_taken, server_at
+from app.cli.aim import Aim
+from app.cli.outcome import checked, lines_of, none_taken, server_at
 from app.simulator.carrier import Carrier
 from app.simulator.delivery.courier import SUCCESS
 from app.simulator.ledger import Leg

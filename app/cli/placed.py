@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from app.cli.simulate import Aim, advice, at_url, checked, lines_of, none_taken, server_at
+from app.cli.aim import Aim
+from app.cli.outcome import advice, at_url, checked, lines_of, none_taken, server_at
 from app.simulator.carrier import Carrier
 from app.simulator.happenings import Happening
 from app.simulator.scenario import Scenario
@@ -49,6 +50,8 @@ async def place(story: Scenario, aim: Aim) -> bool:
         well = await _verdict(carrier, server, aim)
         if screen.troubles:
             raise click.ClickException(lines_of([*screen.troubles, *advice(carrier.post.sent, aim)]))
+        if unrung := story.callees.keys() - {"*"} - {leg.to for leg in carrier.ledger.legs.values()}:
+            click.echo(f"Never rung: {', '.join(map(safe, sorted(unrung)))}")
         return well
 
 
@@ -86,6 +89,8 @@ class _Screen:
         await sent.over.wait()
         tried = sent.tries[-1]
         said = f"{tried.status} in {tried.seconds * 1000:.0f} ms" if tried.status else tried.words
+        if hows := [one.how for one in sent.tries if one.how]:
+            said += f" ({', '.join(hows)})"
         if self._server is None or not sent.acknowledged or not self._aim.is_at(sent.target.url):
             return said
         told = await self._server.conversation(sent.conversation)

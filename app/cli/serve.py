@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
@@ -19,14 +20,16 @@ import click
 from app.cli.load import varied
 from app.simulator import certificate
 from app.simulator.carrier import Carrier
-from app.simulator.scenario import FarEnd
+from app.simulator.happenings import Happening, Watch
+from app.simulator.scenario import FarEnd, Scenario
 from app.simulator.scenarios import every
 from app.simulator.simulation import simulation
+from app.simulator.telling import line
 from app.simulator.voice_api.api import VoiceApi
 from app.terminal import safe
 
 if TYPE_CHECKING:
-    from app.cli.simulate import Aim
+    from app.cli.aim import Aim
 
 CALLEE = FarEnd(after=3.0, hangs_up_after=60.0)  # whoever is called by the Voice API
 STARTS_WITHIN = 60.0  # seconds a server may take
@@ -34,11 +37,18 @@ TIDY_EVERY = 60.0  # seconds
 
 
 @asynccontextmanager
-async def _carrier(aim: Aim, folder: Path, port: int | None) -> AsyncIterator[Carrier]:
+async def _carrier(
+    aim: Aim,
+    folder: Path,
+    port: int | None,
+    *,
+    watch: Watch | None = None,
+    callee: Callable[[str], FarEnd] = lambda _: CALLEE,
+) -> AsyncIterator[Carrier]:
     """A carrier with its Voice API at *port*; with none where that is None."""
     private_key, aim.application.public_key = certificate.application_keys(folder)
     async with simulation(
-        aim.application, speed=aim.speed, faults=aim.faults, seed=aim.seed, callee=lambda _: CALLEE
+        aim.application, speed=aim.speed, faults=aim.faults, seed=aim.seed, watch=watch, callee=callee
     ) as carrier:
         api = VoiceApi(carrier)
         try:
@@ -47,6 +57,7 @@ async def _carrier(aim: Aim, folder: Path, port: int | None) -> AsyncIterator[Ca
                 base = await api.start(made, port=port)
                 click.echo(f"  Voice API   {base}  (REQUESTS_CA_BUNDLE={made.ca})")
                 click.echo(f"              application {aim.application.id}, private key {private_key}")
+                click.echo(f"              API key {aim.application.api_key}, API secret {aim.application.api_secret}")
             yield carrier
         except OSError as error:
             raise click.ClickException(f"The Voice API cannot listen on port {port}: {error.strerror}.") from error
@@ -54,10 +65,17 @@ async def _carrier(aim: Aim, folder: Path, port: int | None) -> AsyncIterator[Ca
             await api.stop()
 
 
-async def serve(aim: Aim, folder: Path, port: int) -> None:
-    """Be a Vonage until somebody stops it."""
-    async with _carrier(aim, folder, port) as carrier:
-        click.echo("  Ctrl-C stops it.")
+async def serve(aim: Aim, folder: Path, port: int, callees: Scenario | None) -> None:
+    """Be a Vonage until somebody stops it, and say what happens; *callees* says what those do who are called."""
+
+    def say(one: Happening) -> None:
+        if text := line(one, carrier.ledger.legs.get(one.leg)):
+            click.echo(safe(f"{one.at:%H:%M:%S}  {text}"))
+
+    async with _carrier(
+        aim, folder, port, watch=say, callee=callees.callee if callees else lambda _: CALLEE
+    ) as carrier:
+        click.echo("  Ctrl-C stops it.\n")
         while True:
             await asyncio.sleep(TIDY_EVERY)
             carrier.forget()
@@ -86,12 +104,28 @@ async def demo(aim: Aim, folder: Path, port: int | None, *, every_seconds: float
 
 
 @contextmanager
+def stopped_gently() -> Iterator[None]:
+    """SIGTERM is taken as Ctrl-C is: what was started is stopped as well."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def own_server(log: Path, base: str) -> Iterator[None]:
     """The server, unless one runs at *base* already; it is stopped in the end. What it says goes to *log*."""
     if _answers(base):
-        click.echo(f"  A server runs at {base} already: calls go there.")
+        click.echo(f"\n  A server runs at {base} already: calls go there.")
         yield
         return
+    click.echo(f"\n  Starting the server; what it says goes to {log}")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as said:
         # A session of its own: it is stopped once the last call was told, not by the same Ctrl-C.

@@ -179,8 +179,7 @@ class _Capture:
         after = seconds(leg.answered, leg.ended)
         if after is None or leg.told["disconnected_by"] != "platform" or self._let_go_by(leg):
             return ()
-        talked = any(other.answered for other in self._rung)
-        endless = talked if script is None else any(map(_endless, script))
+        endless = script is None or any(map(_endless, script))  # of a script that is not known nobody knows
         return (Command(at=after, do="hangup"),) if endless else ()
 
     def _entering(self, leg: LegTold) -> Ncco | None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 What = Literal[
     "call",  # from, to, inbound: somebody calls, or is called
     "status",  # status: a leg's status changed
-    "asked",  # url: the application is asked what to do
+    "asked",  # url, about: the application is asked what to do, with the event it is asked about
     "told",  # url, ncco, seconds: what it said
     "sent",  # sent: a webhook was told it whose reply nobody reads; the `Sent` fills in as it is delivered
     "talk",  # text: words played to the leg
@@ -27,6 +27,7 @@ What = Literal[
     "moved",  # left, joined: it changed conversation
     "error",  # reason: the application is told of a fault of its own
     "trouble",  # words: what went wrong on the way to the application, said to whoever watches
+    "left",  # keys, says: what the far end of a leg that is over was never asked for
     "hangup",  # by (user or platform), why
 ]
 

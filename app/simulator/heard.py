@@ -79,8 +79,9 @@ class Heard:
 
     @property
     def troubles(self) -> list[str]:
-        """What went wrong between the carrier and the application, in words."""
-        return [data["words"] for data in self._each("trouble")]
+        """What went wrong between the carrier and the application, and where, in words."""
+        troubles = self._each("trouble")
+        return [f"{data['words']} ({data['url']})" if data.get("url") else data["words"] for data in troubles]
 
     @property
     def status(self) -> str:

@@ -155,10 +155,10 @@ class Line:
         if seconds is not None:
             self.do(self._give_up_after(seconds))
 
-    def left_alone(self) -> None:
-        """Whom it talked to is gone, and nothing else is played to it: it stays a while."""
+    def left_alone(self, *, at_least: float = 0.0) -> None:
+        """Nobody else is there, any more or yet, and nothing else is played to it: it stays a while."""
         self.in_company()
-        self._alone = self.do(self._hang_up_after(self.leg.far_end.stays_alone))
+        self._alone = self.do(self._hang_up_after(max(at_least, self.leg.far_end.stays_alone)))
 
     def in_company(self) -> None:
         """It is not alone any more, and stays."""
@@ -202,6 +202,8 @@ class Line:
         self.leg.conversation.present.pop(self.leg.uuid, None)
         self.over.set()
         self.parted.set()
+        if any(self._keys) or any(self._says):
+            self.board.note(self.leg, "left", keys=[*self._keys], says=[*self._says])
         current = asyncio.current_task()
         for task in (self.script, *self._own):
             if task and task is not current:

@@ -16,7 +16,7 @@ import pytest
 from app.simulator.happenings import Happening
 from app.simulator.heard import Heard
 from app.simulator.scenario import Call, FarEnd, Scenario
-from app.simulator.scenarios import find
+from app.simulator.scenarios import dump, find, read
 from app.simulator.simulation import application, simulation
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ def simulated_call() -> Simulate:
         digits: What the caller presses, one text for each input that asks for keys; none left is silence.
         says: What the caller says, one text for each input that listens.
         hangs_up_after: Seconds after which the caller hangs up; None: stays as long as the script lasts.
-        callees: What happens when a number or user is rung, by name: `{"447700900301": FarEnd(does="busy")}`.
+        callees: What happens when a number or user is rung, by name: `{"447700900301": FarEnd(does="busy")}`. Anybody
+            else ("*") answers after two seconds and hangs up ten seconds later.
         scenario: A built-in scenario, or a path to one, in place of the caller and callees above.
         secret: API key and signature secret, where the server checks signatures.
         trouble: True: return also where something went wrong, for a test of just that.
 
-    The call's time jumps: a minute takes milliseconds. Raises CallTrouble.
+    The call's time jumps: a minute takes milliseconds. Raises CallTrouble, and located.Faults where what is given
+    cannot be.
     """
     return place
 
@@ -75,8 +77,9 @@ def place(
     """The fixture's function; see there."""
     if scenario is None:
         caller = FarEnd(keys=tuple(digits), says=tuple(says), hangs_up_after=hangs_up_after)
-        known = callees or {"*": FarEnd(hangs_up_after=10.0)}  # else two people would talk for two hours
-        story = Scenario(name="test", about="", calls=(Call(from_=from_, to=to, far_end=caller),), callees=known)
+        known = {"*": FarEnd(hangs_up_after=10.0), **(callees or {})}  # else two people would talk for two hours
+        made = Scenario(name="call", about="a test", calls=(Call(from_=from_, to=to, far_end=caller),), callees=known)
+        story = read(dump(made), "simulated_call")  # checked as a file is
     else:
         story = find(scenario)
     with _served(app) as base:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.simulator.switchboard import Switchboard
 
 MOST_MEMBERS = 50
+WAITS = 120.0  # seconds that the first one in waits for somebody else, at least, where no scenario says it; ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class Rooms:
             room.recording = True
             self._board.recorder.start(room.conversation, room.record, line.leg)
         line.idle = True
+        if len(room.conversation.present) == 1 and line.leg.far_end.hangs_up_after is None:
+            line.left_alone(at_least=WAITS)
         return True
 
     def join(self, line: Line, conversation: Conversation, action: Mapping[str, Any]) -> None:

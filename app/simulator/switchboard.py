@@ -132,7 +132,7 @@ class Switchboard:
         for place in (target, self.application.fallback):
             if place is None:
                 break
-            self.note(leg, "asked", url=place.url)
+            self.note(leg, "asked", url=place.url, about=body if kind == "event" else None)
             try:
                 reply = await self.post.ask(place, body, kind=kind, conversation=conversation.uuid, leg=leg.uuid)
             except Unheard as unheard:  # those who watch were told why

@@ -48,6 +48,14 @@ def _answered(data: Data) -> str:
     return f"is told: {', '.join(action['action'] for action in data['ncco']) or 'nothing more to do'}"
 
 
+def _asks(data: Data) -> str:
+    return f"asks {data['url']}" + (f" ({webhook(data['about'])})" if data["about"] else "")
+
+
+def _left(data: Data) -> str:
+    return f"was never asked for {', '.join([*filter(None, data['keys']), *map(repr, filter(None, data['says']))])}"
+
+
 def _asked_for(data: Data) -> str:
     return f"is asked for {' or '.join('keys' if one == 'dtmf' else one for one in data['type'])}"
 
@@ -55,7 +63,8 @@ def _asked_for(data: Data) -> str:
 TOLD: Mapping[What, Callable[[Data], str]] = {
     "call": _called,
     "status": lambda data: str(data["status"]),
-    "asked": lambda data: f"asks {data['url']}",
+    "asked": _asks,
+    "left": _left,
     "told": _answered,
     "talk": lambda data: f"hears “{_short(data['text'])}”",
     "stream": lambda data: f"hears {data['url']}",

@@ -90,6 +90,16 @@ def test_make_demo_starts_a_server_to_which_calls_come_until_ctrl_c(command: Cal
         requests.get(f"{demo.base}/healthz", timeout=5)
 
 
+def test_a_demo_that_is_told_to_stop_stops_its_server_too(command: Callable[..., Command]) -> None:
+    (port,) = free_ports(1)
+    demo = command("simulate", "demo", "--every", "0.2", port=port)
+    wait_until(lambda: demo.has_said("Ctrl-C stops it."), "the demo runs", START)
+    demo.process.terminate()
+    assert demo.process.wait(30) == 0
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{demo.base}/healthz", timeout=5)
+
+
 def test_a_demo_beside_a_running_server_calls_that_one_and_leaves_it_running(
     command: Callable[..., Command], serve: Serve
 ) -> None:

@@ -117,7 +117,7 @@ def test_a_call_that_goes_on():
         ([{"action": "conversation", "name": "room"}], True),
         ([{"action": "talk", "text": "Hello", "loop": 0}], True),
         ([{"action": "talk", "text": "Hello"}], False),
-        (None, False),
+        (None, True),
     ],
 )
 def test_what_would_go_on_for_ever_is_hung_up(ncco: Any, hung_up: bool):

@@ -73,6 +73,12 @@ def test_whoever_waits_for_others_waits() -> None:
     assert lasted(meet(member(after=600.0)).leg) == 600.6
 
 
+def test_nobody_waits_for_ever_where_nobody_comes() -> None:
+    alone = meet(member(after=None)).leg
+    assert (lasted(alone), alone.disconnected_by) == (120.6, "user")
+    assert lasted(meet(member(after=None, alone=300.0)).leg) == 300.6
+
+
 def test_the_last_one_stays_a_while_and_goes() -> None:
     """Unless somebody comes in that time."""
     last = meet(member(), member(at=5.0, after=None, alone=4.0)).called[1]
