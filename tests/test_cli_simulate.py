@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 
 from app import create_app
-from app.simulator import scenarios, server_api, simulation
+from app.simulator import scenarios, simulation
 from app.simulator.delivery.faults import FAULTS
+from app.simulator.truth import server_api
 from config.settings import Settings
 from tests.e2e.simulating import API_KEY, SECRET, command, environ, serving, simulate
 from tests.engines import free_ports

@@ -24,7 +24,7 @@ def capture(conversation_uuid: str, file: Path | None, keep_numbers: bool) -> No
 
     Telephone numbers in it become ones that are nobody's.
     """
-    from app.simulator.capture import scenario
+    from app.simulator.capture.capture import scenario
     from app.simulator.scenarios import dump
 
     found = reading.conversations([conversation_uuid])

@@ -18,8 +18,8 @@ from app.simulator.carrier import Carrier
 from app.simulator.delivery.courier import SUCCESS
 from app.simulator.ledger import Leg
 from app.simulator.scenario import Scenario
-from app.simulator.server_api import Told
 from app.simulator.simulation import simulation
+from app.simulator.truth.server_api import Told
 
 SHOWN_EVERY = 0.25  # seconds
 

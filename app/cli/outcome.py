@@ -13,8 +13,8 @@ from app.cli.aim import NEED_SECRETS, Aim
 from app.services import services
 from app.simulator.carrier import Carrier
 from app.simulator.delivery.sent import Sent
-from app.simulator.server_api import Server
-from app.simulator.truth import Fetch, Verdict, check
+from app.simulator.truth.check import Fetch, Verdict, check
+from app.simulator.truth.server_api import Server
 from app.terminal import safe
 
 

@@ -15,9 +15,9 @@ from app.cli.outcome import advice, at_url, checked, lines_of, none_taken, serve
 from app.simulator.carrier import Carrier
 from app.simulator.happenings import Happening
 from app.simulator.scenario import Scenario
-from app.simulator.server_api import Server
 from app.simulator.simulation import simulation
 from app.simulator.telling import line, name, webhook
+from app.simulator.truth.server_api import Server
 from app.terminal import call_lines, safe
 
 BESIDE = 84  # the column where the server's side begins

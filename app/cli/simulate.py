@@ -110,7 +110,7 @@ def load(aim: Aim, rate: float, seconds: float, names: tuple[str, ...]) -> None:
 
 def _finish(work: Coroutine[Any, Any, bool]) -> None:
     """Run *work*. The command ends with 1 if it gives False, and at once, with 130, at Ctrl-C."""
-    from app.simulator.server_api import NotAllowed, NotSwitchhook, NotThere, ServerError
+    from app.simulator.truth.server_api import NotAllowed, NotSwitchhook, NotThere, ServerError
 
     todo = {
         NotThere: ["`make run` starts one; --server names another."],

@@ -10,9 +10,9 @@ import pytest
 
 from app.simulator import scenarios
 from app.simulator.delivery.faults import Faults
-from app.simulator.server_api import Server as Api
 from app.simulator.simulation import application, simulation
-from app.simulator.truth import Verdict, check
+from app.simulator.truth.check import Verdict, check
+from app.simulator.truth.server_api import Server as Api
 from tests.e2e.simulating import API_KEY, SECRET, serving
 from tests.serving import OPERATOR, Server
 

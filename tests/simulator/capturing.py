@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.simulator.capture import scenario
+from app.simulator.capture.capture import scenario
 from app.simulator.ledger import Conversation
 from app.simulator.scenario import Scenario
 from app.simulator.scenarios import dump, read

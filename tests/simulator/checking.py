@@ -10,7 +10,7 @@ from typing import Any
 from app.simulator import bodies
 from app.simulator.delivery.sent import Sent
 from app.simulator.ledger import Asked, Conversation
-from app.simulator.truth import Verdict, check
+from app.simulator.truth.check import Verdict, check
 from tests.simulator import ledgers
 from tests.simulator.ledgers import NCCO, Body, answered, at, bill, kept, leg, requests, sent, webhooks
 

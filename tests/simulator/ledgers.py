@@ -21,7 +21,7 @@ from app.simulator.ledger import (
     Target,
 )
 from app.simulator.scenario import FarEnd
-from app.simulator.truth import expected
+from app.simulator.truth.check import expected
 from app.webhooks.schemas import read_event
 
 Body = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.simulator.capture import scenario
+from app.simulator.capture.capture import scenario
 from app.simulator.ledger import Asked, Conversation, Move
 from app.simulator.scenario import Call, Command, FarEnd, Scenario
 from tests.simulator import ledgers

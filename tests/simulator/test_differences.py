@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.simulator.ledger import Conversation, Fault
-from app.simulator.truth import Difference, differences, expected
+from app.simulator.truth.check import Difference, differences, expected
 from tests.simulator import ledgers
 from tests.simulator.ledgers import at
 from tests.simulator.mutations import mutations

@@ -11,9 +11,9 @@ import pytest
 
 from app.api import render
 from app.domain.conversations import Kept, history, tell
-from app.simulator.differences import OneOf
 from app.simulator.ledger import Asked, Conversation, Move
-from app.simulator.truth import differences, expected
+from app.simulator.truth.check import differences, expected
+from app.simulator.truth.differences import OneOf
 from app.webhooks.schemas import read_event
 from tests.simulator import ledgers
 from tests.simulator.ledgers import BASE, at, bill, leg, pressed, recording

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.simulator.capture.leg_told import LegTold
+from app.simulator.capture.stand_ins import StandIns
 from app.simulator.ledger import Asked, Conversation
-from app.simulator.leg_told import LegTold
-from app.simulator.stand_ins import StandIns
 from tests.simulator import ledgers
 from tests.simulator.capturing import CALLEE, CALLER, captured
 from tests.simulator.ledgers import Body, bill, kept, leg, pressed, said, webhooks

@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from app.simulator.server_api import NotAllowed, NotNow, NotSwitchhook, NotThere, NumbersMasked, Server
-from app.simulator.truth import check
+from app.simulator.truth.check import check
+from app.simulator.truth.server_api import NotAllowed, NotNow, NotSwitchhook, NotThere, NumbersMasked, Server
 from tests import serving
 from tests.engines import Engine, free_ports
 from tests.simulator import ledgers

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.simulator.capture import scenario
+from app.simulator.capture.capture import scenario
+from app.simulator.capture.stand_ins import StandIns
 from app.simulator.ledger import Asked, Conversation
 from app.simulator.scenarios import dump
-from app.simulator.stand_ins import StandIns
 from tests.simulator.capturing import CALLEE, CALLER, captured
 from tests.simulator.ledgers import leg, pressed, said
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from app.simulator.differences import OneOf
 from app.simulator.ledger import Conversation, Fault, InputResult, Leg, Recording
+from app.simulator.truth.differences import OneOf
 
 CURRENCY: Final = "EUR"
 

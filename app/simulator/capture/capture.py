@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast, get_args
 
 from app.simulator.bodies import spoken_seconds
-from app.simulator.leg_told import LegTold, Ncco, Told, seconds
+from app.simulator.capture.leg_told import LegTold, Ncco, Told, seconds
+from app.simulator.capture.stand_ins import StandIns, portable
 from app.simulator.scenario import Call, Command, Endpoint, FarEnd, Scenario
-from app.simulator.stand_ins import StandIns, portable
 
 FOLLOWS_WITHIN: Final = 1.0  # seconds in which a leg is over once another has hung up (the published log: 0.06)
 ENDLESS: Final = ("connect", "conversation", "transfer")  # actions that end by what others do

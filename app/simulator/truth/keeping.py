@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from app.simulator.delivery import wire
-from app.simulator.differences import OneOf
 from app.simulator.ledger import Target
 from app.simulator.telling import webhook
+from app.simulator.truth.differences import OneOf
 
 if TYPE_CHECKING:
     from app.simulator.delivery.sent import Sent, Try

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from app.simulator.differences import Difference, differences, same
-from app.simulator.expectation import expected
-from app.simulator.keeping import Keep, keeping, key_of
 from app.simulator.ledger import Conversation
+from app.simulator.truth.differences import Difference, differences, same
+from app.simulator.truth.expectation import expected
+from app.simulator.truth.keeping import Keep, keeping, key_of
 
 if TYPE_CHECKING:
     from app.simulator.delivery.sent import Sent

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from app.simulator.capture.stand_ins import StandIns, without
 from app.simulator.scenario import Does
-from app.simulator.stand_ins import StandIns, without
 
 Told = Mapping[str, Any]
 Ncco = list[dict[str, Any]]

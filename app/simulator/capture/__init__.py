@@ -1,0 +1,1 @@
+"""A real call, as a server tells it, made a scenario."""
