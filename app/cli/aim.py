@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -34,12 +35,25 @@ class Aim:
 
     def is_at(self, url: str) -> bool:
         """Whether *url* is one of the server's whose API tells of the calls."""
-        return self.base is not None and url.startswith(f"{self.base}/")
+        if self.base is None:
+            return False
+        try:
+            (server, root), (asked, path) = _place(self.base), _place(url)
+        except ValueError:
+            return False
+        return server == asked and path.startswith(f"{root.rstrip('/')}/")
 
     @property
     def forges(self) -> bool:
         """Whether it sends what the server can only find by the signature."""
         return any(self.faults.shares.get(name) for name in FORGERIES)
+
+
+def _place(url: str) -> tuple[tuple[str, str | None, int | None], str]:
+    """The server of *url*, localhost under its number, and the path there. Raises ValueError."""
+    parts = urlsplit(url)
+    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
+    return (parts.scheme, host, parts.port or {"http": 80, "https": 443}.get(parts.scheme)), parts.path
 
 
 def aimed(*, speed: str, help_of_speed: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -102,6 +116,12 @@ def aimed(*, speed: str, help_of_speed: str) -> Callable[[Callable[..., None]], 
                 seed=seed,
                 has_secret=bool(settings.signature_secrets),
             )
+            if event_method == "GET" and wanted.shares.get("tamper"):
+                raise click.BadParameter(
+                    "tamper needs --event-method POST: of a GET servers need not look at the hash, for Vonage does not "
+                    "document it whole. Name the faults without it.",
+                    param_hint="--faults",
+                )
             if aim.forges and not aim.has_secret:
                 raise click.BadParameter(NEED_SECRETS, param_hint="--faults")
             command(aim=aim, **options)

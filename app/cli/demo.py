@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from app.cli.aim import Aim, aimed
+from app.cli.server import address_of
 from app.cli.simulate import found, simulate
 from app.services import services
 
@@ -46,7 +47,8 @@ def demo(aim: Aim, every: float, api_port: int | None) -> None:
     if aim.base is None:
         raise click.UsageError("demo shows what a Switchhook tells: name one with --server, or none to start one.")
     settings = services().settings
-    with stopped_gently(), own_server(settings.data_dir / "demo.log", aim.base):
+    own = address_of(settings, None)
+    with stopped_gently(), own_server(settings.data_dir / "demo.log", aim.base, own):
         click.echo(banner(settings).replace("\n  Ctrl-C stops it.", ""), nl=False)
         given = "".join(f"{name}={os.environ[name]} " for name in ("PORT", "DATA_DIR", "HOST") if name in os.environ)
         click.echo(f"  Call it     {given}.venv/bin/flask simulate call --scenario ring-group")

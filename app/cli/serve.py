@@ -54,15 +54,20 @@ async def _carrier(
         try:
             if port is not None:
                 made = certificate.make(folder)
-                base = await api.start(made, port=port)
+                base = await _listening(api, made, port)
                 click.echo(f"  Voice API   {base}  (REQUESTS_CA_BUNDLE={made.ca})")
                 click.echo(f"              application {aim.application.id}, private key {private_key}")
                 click.echo(f"              API key {aim.application.api_key}, API secret {aim.application.api_secret}")
             yield carrier
-        except OSError as error:
-            raise click.ClickException(f"The Voice API cannot listen on port {port}: {error.strerror}.") from error
         finally:
             await api.stop()
+
+
+async def _listening(api: VoiceApi, made: certificate.Certificate, port: int) -> str:
+    try:
+        return await api.start(made, port=port)
+    except OSError as error:
+        raise click.ClickException(f"The Voice API cannot listen on port {port}: {error.strerror}.") from error
 
 
 async def serve(aim: Aim, folder: Path, port: int, callees: Scenario | None) -> None:
@@ -72,6 +77,7 @@ async def serve(aim: Aim, folder: Path, port: int, callees: Scenario | None) -> 
         if text := line(one, carrier.ledger.legs.get(one.leg)):
             click.echo(safe(f"{one.at:%H:%M:%S}  {text}"))
 
+    aim.application.calls_per_second = 3.0  # as Vonage has it: help article 207100288
     async with _carrier(
         aim, folder, port, watch=say, callee=callees.callee if callees else lambda _: CALLEE
     ) as carrier:
@@ -105,26 +111,29 @@ async def demo(aim: Aim, folder: Path, port: int | None, *, every_seconds: float
 
 @contextmanager
 def stopped_gently() -> Iterator[None]:
-    """SIGTERM is taken as Ctrl-C is: what was started is stopped as well."""
+    """SIGTERM, and SIGHUP of a terminal that is closed, are taken as Ctrl-C is: what was started is stopped as well."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with contextlib.suppress(KeyboardInterrupt):
             yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
-def own_server(log: Path, base: str) -> Iterator[None]:
-    """The server, unless one runs at *base* already; it is stopped in the end. What it says goes to *log*."""
+def own_server(log: Path, base: str, own: str) -> Iterator[None]:
+    """A server at *own*, if that is *base* and none runs there yet; it is stopped in the end. It speaks to *log*."""
     if _answers(base):
         click.echo(f"\n  A server runs at {base} already: calls go there.")
         yield
         return
+    if base != own:
+        raise click.ClickException(f"Nobody answers at {base}.")
     click.echo(f"\n  Starting the server; what it says goes to {log}")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as said:

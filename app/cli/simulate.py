@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -104,6 +105,8 @@ def load(aim: Aim, rate: float, seconds: float, names: tuple[str, ...]) -> None:
         raise click.UsageError("load checks what the server tells: it needs a Switchhook (--server).")
     if aim.speed is None:
         raise click.BadParameter("a load goes by a clock: give a number", param_hint="--speed")
+    if not (math.isfinite(rate) and math.isfinite(seconds)):
+        raise click.UsageError("--rate and --seconds are numbers.")
     stories = [found(name) for name in names] or list(every().values())
     _finish(run(stories, aim, aim.base, rate=rate, seconds=seconds))
 
@@ -121,6 +124,10 @@ def _finish(work: Coroutine[Any, Any, bool]) -> None:
         well = asyncio.run(work)
     except ServerError as error:
         raise click.ClickException("\n".join([safe(str(error)), *todo.get(type(error), [])])) from error
+    except (OSError, ExceptionGroup) as error:  # whoever read what is printed is gone, or the disk is full
+        if isinstance(error, OSError) or error.subgroup(OSError):
+            raise click.exceptions.Exit(1) from error
+        raise
     except KeyboardInterrupt:
         raise click.exceptions.Exit(130) from None
     if not well:
@@ -135,7 +142,8 @@ def found(name: str) -> Scenario:
     try:
         return find(name)
     except (NoSuchScenario, Wrong) as error:
-        raise click.BadParameter(str(error), param_hint="--scenario") from error
+        words = "\n".join(map(safe, str(error).splitlines()))
+        raise click.BadParameter(words, param_hint="--scenario") from error
 
 
 def _plain_call() -> Scenario:

@@ -20,8 +20,9 @@ RATE = 16_000  # samples a second, of mp3 and wav
 def silence(format: Literal["mp3", "wav", "ogg"], seconds: float, channels: int = 1) -> bytes:  # noqa: A002
     """Return an audio file of nothing, the same bytes for the same arguments.
 
-    It lasts *seconds*, but never longer than `LONGEST`; an mp3 or ogg, which cannot be empty, at least a frame or two.
-    A wav has as many *channels* as are asked for, the others two at most, for that is all that MP3 knows.
+    It lasts *seconds*, but never longer than `LONGEST` (a wav of more than eight channels so much less); an mp3 or ogg,
+    which cannot be empty, at least a frame or two. A wav has as many *channels* as are asked for, the others two at
+    most, for that is all that MP3 knows.
 
     Raises ValueError for less than one channel, or a format that is none of the three.
     """
@@ -30,7 +31,7 @@ def silence(format: Literal["mp3", "wav", "ogg"], seconds: float, channels: int 
     seconds = min(max(seconds, 0.0), LONGEST)
     match format:
         case "wav":
-            return _wav(seconds, channels)
+            return _wav(min(seconds, LONGEST * 8 / max(channels, 8)), channels)
         case "mp3":
             return _mp3(seconds, min(channels, 2))
         case "ogg":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from app.simulator import dialling, script
@@ -24,6 +25,8 @@ ANSWERED_AFTER = 0.6
 UNTOUCHABLE_SECONDS = 1.0  # in which a new leg cannot be hung up: help article 10359615124380 says 1 to 2
 TRANSFERRED_AFTER = 0.1  # until its new script begins; ours
 RING_FIRST = ("phone", "sip")  # callers who hear it ring; an app's log has no ringing
+
+FORGOTTEN_AFTER = timedelta(minutes=15)  # of the carrier's time; Vonage keeps a leg for days
 
 Actions = Sequence[Mapping[str, Any]]
 
@@ -122,14 +125,19 @@ class Carrier:
         await self._board.idle()
 
     def forget(self) -> None:
-        """Drop what is over, and told: a carrier that runs for days would never have room enough."""
-        lines = {line.leg.conversation.uuid for line in self._board.lines.values()}
-        over = {uuid for uuid, one in self.ledger.conversations.items() if uuid not in lines and not one.present}
+        """Drop what has been over for a while: a carrier that runs for days would never have room enough."""
+        before = self.clock.now() - FORGOTTEN_AFTER
+        over = {
+            uuid
+            for uuid, one in self.ledger.conversations.items()
+            if not one.present and all(at < before for leg in one.legs.values() for at in leg.times.values())
+        }
         for uuid in over:
             for leg in self.ledger.conversations.pop(uuid).legs:
                 if leg not in self._board.lines:
                     self.ledger.legs.pop(leg, None)
         self.post.forget(over)
+        self._board.rooms.forget(over)
         self._board.recorder.forget()
 
     def stop(self) -> None:

@@ -16,6 +16,9 @@ from typing import Any
 from app.simulator import kinds
 from app.simulator.kinds import Found, Rule
 
+MOST_FAULTS = 20
+DEEPEST = 64  # levels; ours
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -241,14 +244,16 @@ def faults(ncco: Any) -> list[Fault]:
     if not isinstance(ncco, list):
         return [Fault(None, "", f"The NCCO is {kinds.shown(ncco)}, but must be an array of actions.")]
     names = [_action(one) for one in ncco]
-    found = []
+    found: list[Fault] = []
     for place, (one, name, then) in enumerate(zip(ncco, names, _next_of_another_kind(names), strict=True)):
         told = [*ACTION.faults(one)]
         if name in {"talk", "stream"} and one.get("bargeIn") is True and then != "input":
             comes = f"the next action that is no {name}"
             told.append(("bargeIn", f"It is true, but {comes} is {then or 'missing'}; it must be input."))
         found += [Fault(place, where, words, name) for where, words in told]
-    return found
+        if len(found) >= MOST_FAULTS:  # whoever has so many mends these first
+            break
+    return found[:MOST_FAULTS]
 
 
 def _action(one: Any) -> str | None:
@@ -311,12 +316,23 @@ def _value(text: str | bytes, content_type: str) -> tuple[Any, list[Fault]]:
         wrong = "is empty, but must be an NCCO: a JSON array of actions"
     else:
         try:
-            return json.loads(text.decode() if isinstance(text, bytes) else text, parse_constant=_refuse), []
+            value = json.loads(text.decode() if isinstance(text, bytes) else text, parse_constant=_refuse)
+            if not _deeper(value, DEEPEST):
+                return value, []
+            raise RecursionError
         except (RecursionError, ValueError) as error:
             place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
             what = "looks like HTML or XML" if start in {"<", b"<"} else f"is not JSON{place}"
+            if isinstance(error, RecursionError):
+                what = f"is nested deeper than {DEEPEST} levels"
             wrong = f"{what}, but must be an NCCO: a JSON array of actions"
     return None, [Fault(None, "", f"The reply {wrong}.")]
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether there are more than *levels* of arrays and objects in each other."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _deeper(one, levels - 1) for one in inner if isinstance(one, dict | list))
 
 
 def _refuse(constant: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.simulator.happenings import Happening
-from app.simulator.heard import Heard
+from app.simulator.heard import Heard, transcript
 from app.simulator.scenario import Call, FarEnd, Scenario
 from app.simulator.scenarios import dump, find, read
 from app.simulator.simulation import application, simulation
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CALLER, CALLED = "447700900123", "442079460000"  # numbers that Ofcom keeps free for drama
 STOPS_WITHIN = 0.01  # seconds that the served app takes to notice that its call is over
+MOST_SHOWN = 200  # lines of a call that does not end
 PATIENCE = 60.0  # real seconds a simulated call may take: its own time jumps, so only the server's counts
 
 Simulate = Callable[..., Heard]
@@ -82,22 +83,26 @@ def place(
         story = read(dump(made), "simulated_call")  # checked as a file is
     else:
         story = find(scenario)
+    happenings: list[Happening] = []
     with _served(app) as base:
-        heard = asyncio.run(
-            asyncio.wait_for(
-                _heard(story, base + answer if base else answer_url, base + event if base else event_url, secret),
-                PATIENCE,
-            )
-        )
+        urls = (base + answer, base + event) if base else (answer_url, event_url)
+        try:
+            heard = asyncio.run(asyncio.wait_for(_heard(story, *urls, secret, happenings), PATIENCE))
+        except TimeoutError:
+            so_far = transcript(happenings[:MOST_SHOWN], [])
+            raise CallTrouble("\n".join([f"not over within {PATIENCE:g} s", "", *so_far])) from None
     if heard.troubles and not trouble:
         raise CallTrouble("\n".join([*heard.troubles, "", str(heard)]))
     return heard
 
 
 async def _heard(
-    story: Scenario, answer_url: str | None, event_url: str | None, secret: tuple[str, str] | None
+    story: Scenario,
+    answer_url: str | None,
+    event_url: str | None,
+    secret: tuple[str, str] | None,
+    happenings: list[Happening],
 ) -> Heard:
-    happenings: list[Happening] = []
     own = application(answer_url=answer_url, event_url=event_url, secret=secret)
     async with simulation(own, speed=None, watch=happenings.append) as carrier:
         placed = await carrier.play(story)

@@ -5,7 +5,7 @@ https://developer.vonage.com/en/voice/voice-api/ncco-reference#conversation
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +127,14 @@ class Rooms:
                     self._board.lines[other].end("platform", "the moderator left")
         if len(conversation.present) == 1:
             self._alone(next(iter(conversation.present)), room)
+
+    def forget(self, conversations: Collection[str]) -> None:
+        """Drop the rooms that *conversations* were: who enters one of that name finds another."""
+        for conversation in conversations:
+            if room := self._by_id.pop(conversation, None):
+                name = room.conversation.name
+                if name is not None and self._by_name.get(name) is room:
+                    del self._by_name[name]
 
     def _alone(self, uuid: str, room: Room | None) -> None:
         """The last one stays no longer than a while, unless something is played to it."""

@@ -215,7 +215,7 @@ class _Check:
                 self._wrong((*path, number), "may have 0 to 9, * and # only")
 
     def rate(self, text: str, path: Steps) -> None:
-        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,8})?", text):
             self._wrong(path, 'must be an amount, as in "0.00720000"')
 
     def ncco(self, actions: Iterable[Mapping[str, Any] | None], path: Steps) -> None:

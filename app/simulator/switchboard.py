@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event
 SYNTAX_ERROR = "Syntax error in NCCO. Invalid value type or action."
 TOO_MANY_CALLS = "Calls per second limit exceeded."  # our words: Vonage's are not published
+MOST_AT_ONCE = 1000
 INVALID_NCCO = "Invalid NCCO."  # as the fallback URL is told: webhook-reference#fallback-url
 
 Ncco = list[dict[str, Any]]
@@ -46,6 +47,7 @@ class Switchboard:
         self._watch = watch
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: list[BaseException] = []
+        self._asked_at, self._asked_often = -1.0, 0
         self._new_calls: deque[float] = deque()
 
     def note(self, leg: Leg, what: What, **data: Any) -> None:
@@ -119,9 +121,20 @@ class Switchboard:
         https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
         """
         target = target or leg.events
-        if target is None:
+        if target is None or not self._may_ask(leg):
             return None
         return await asyncio.shield(self.spawn(self._ask(leg, target, body, "event")))
+
+    def _may_ask(self, leg: Leg) -> bool:
+        """Whether time goes by between what is asked. It would never, where each answer is to ask again at once."""
+        if self.clock.seconds > self._asked_at:
+            self._asked_at, self._asked_often = self.clock.seconds, 0
+        self._asked_often += 1
+        if self._asked_often > MOST_AT_ONCE:
+            words = f"asked {MOST_AT_ONCE} times in one moment, the application always says to ask again: not any more"
+            self.note(leg, "trouble", words=words)
+            return False
+        return True
 
     async def _ask(self, leg: Leg, target: Target, body: dict[str, Any], kind: Kind) -> Ncco | None:
         """What *target* says, or else the fallback URL. If in the end it cannot be run, the application is told so.

@@ -11,6 +11,7 @@ import pytest
 
 from app.simulator.ledger import Target
 from app.simulator.scenario import Call, FarEnd
+from app.simulator.switchboard import MOST_AT_ONCE
 from tests.simulator.receiver import nobody
 from tests.simulator.stage import CALLER, OURS, Answer, Json, Played, inbound, outbound, play, playing, scenario, talk
 
@@ -273,3 +274,11 @@ def test_a_target_says_how_it_is_asked() -> None:
     answer, event = asyncio.run(run())
     assert (answer.method, answer.connect_timeout, answer.socket_timeout) == ("GET", 1.0, 5.0)
     assert (event.method, event.connect_timeout, event.socket_timeout) == ("POST", 1.0, 10.0)
+
+
+def test_an_application_that_always_says_to_ask_again_at_once_is_asked_so_often_and_no_more() -> None:
+    again = [{"action": "notify", "payload": {"again": True}, "eventUrl": ["stage:/event"]}]
+    played = play(scenario(inbound()), {"/answer": again, "/event": again})
+    assert len(played.having("payload")) == MOST_AT_ONCE
+    (words,) = played.heard.troubles
+    assert "not any more" in words

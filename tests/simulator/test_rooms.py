@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from app.simulator.carrier import Carrier
+from app.simulator.carrier import FORGOTTEN_AFTER, Carrier
 from app.simulator.ledger import Conversation, Leg
 from app.simulator.scenario import Call, FarEnd
-from tests.simulator.stage import During, Json, Played, inbound, play, room, scenario, talk
+from tests.simulator.stage import During, Json, Played, inbound, play, playing, room, scenario, talk
 
 MUSIC = ["https://example.com/hold.mp3"]
 
@@ -256,3 +257,23 @@ def test_the_recording_is_told_where_the_action_says() -> None:
     story = scenario(inbound(FarEnd(hangs_up_after=5.0)))
     played = play(story, [room(record=True, eventUrl=["stage:/own"])])
     assert [one["conversation_uuid"] for one in played.to("/own")] == [rooms(played)[0].uuid]
+
+
+def test_a_room_that_was_forgotten_is_another_when_somebody_enters_it_again() -> None:
+    async def run() -> None:
+        async with playing({"/answer": [room()]}) as (carrier, _):
+            (first,) = await carrier.play(scenario(inbound(FarEnd(hangs_up_after=5.0))))
+            await carrier.over()
+            old = first.conversation.uuid
+            carrier.forget()
+            assert old in carrier.ledger.conversations, "it is over for a moment only"
+            await carrier.clock.sleep(FORGOTTEN_AFTER.total_seconds() + 60)
+            carrier.forget()
+            assert old not in carrier.ledger.conversations
+            assert first.uuid not in carrier.ledger.legs
+            (second,) = await carrier.play(scenario(inbound(FarEnd(hangs_up_after=5.0))))
+            await carrier.over()
+            assert second.conversation.uuid != old
+            assert second.conversation.uuid in carrier.ledger.conversations
+
+    asyncio.run(run())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import socket
 
 import pytest
+from aiohttp import web
 
 from app.simulator.clock import Clock
 from app.simulator.delivery.post import Post, Reply, Sent, Unheard
@@ -214,3 +216,38 @@ def test_a_connection_has_its_own_time_limit() -> None:
             one.connect_ex(full.getsockname())
         sent = asyncio.run(run(f"http://127.0.0.1:{full.getsockname()[1]}/"))
     assert [(one.reached, one.status) for one in sent.tries] == [(False, None)] * 2
+
+
+def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    """Plain or packed: 1 GB of blanks is 1 MB of gzip."""
+    packed = gzip.compress(b" " * (64 * 1024 * 1024))
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b" " * 65536)
+        return response
+
+    async def bomb(_: web.Request) -> web.Response:
+        return web.Response(body=packed, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
+
+    async def run() -> list[str]:
+        app = web.Application()
+        app.add_routes([web.get("/endless", endless), web.get("/bomb", bomb)])
+        runner = web.AppRunner(app, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        words = []
+        async with Post(APPLICATION, clock=Clock(speed=None)) as post:
+            for path in ("endless", "bomb"):
+                target = Target(f"http://127.0.0.1:{port}/{path}", "GET", socket_timeout=5.0)
+                with pytest.raises(Unheard) as unheard:
+                    await post.ask(target, {}, kind="answer", conversation="CON", leg="leg")
+                words.append(unheard.value.words)
+        await runner.cleanup()
+        return words
+
+    assert asyncio.run(run()) == ["its answer is longer than 1024 KiB"] * 2

@@ -26,6 +26,7 @@ Reason = Literal["Connection closed.", "Connection reset.", "Socket timeout.", "
 CONNECTIONS = 900  # at once: a program may mostly have 1,024 files open. Waiting for one counts against no time limit
 SPOILED = 50  # of those that are spoiled on purpose: many at once keep the loop from the others beyond their time limit
 KEEP_ALIVE = 1.5  # seconds; below what servers keep (gunicorn: 2), else a request meets a connection just closed
+LONGEST_REPLY = 1024 * 1024  # bytes; ours, Vonage names no limit
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time; closing such a connection resets it
 
 
@@ -94,7 +95,7 @@ class Exchange:
                     trace_request_ctx=_Limit(limit, target.socket_timeout),
                 ) as response,
             ):
-                text = await response.read()
+                text = await _whole(response)
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return Reply(response.status, text, kind, time.monotonic() - begun)
 
@@ -127,6 +128,18 @@ class Exchange:
             async with asyncio.timeout(target.connect_timeout):
                 _, writer = await asyncio.open_connection(request.url.host, request.url.port, ssl=tls)
         return writer
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """The body, unpacked. Raises NoReply where it is longer than any NCCO is."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > LONGEST_REPLY:
+            words = f"its answer is longer than {LONGEST_REPLY // 1024} KiB"
+            raise NoReply("Invalid response code.", words, again=False, reached=True)
+    return b"".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def check_token(credentials: str, application: Application) -> None:
         )
         issued = float(claims["iat"])
         expires = float(claims.get("exp", issued + LIFETIME))
-    except (jwt.InvalidTokenError, TypeError, ValueError, RecursionError) as error:
+    except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Unauthorized from error
     of_us = claims["application_id"] == application.id
     if not (of_us and claims["jti"] and 0 < expires - issued <= LONGEST and expires > time.time() - LEEWAY):

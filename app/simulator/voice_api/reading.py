@@ -34,6 +34,8 @@ def load(schema: Schema, values: Any) -> dict[str, Any]:
         found: dict[str, Any] = schema.load(values)
     except ValidationError as error:
         raise Invalid(list(_parameters(error.messages))) from error
+    except (OverflowError, RecursionError) as error:  # a date before the first year, headers a thousand levels deep
+        raise Invalid([("", "Nothing that could be read.")]) from error
     return found
 
 
