@@ -111,6 +111,8 @@ def load(path: Path) -> Located:
     try:
         if path.is_dir():
             raise Faults([_about(name, "is a folder, not a file")])
+        if path.exists() and not path.is_file():  # a pipe could be waited for without end
+            raise Faults([_about(name, "is no ordinary file")])
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
@@ -133,8 +135,12 @@ def read(text: str, name: str) -> Located:
 
 
 def write(value: Any) -> str:
-    """YAML that `read` makes *value* of: what JSON can say, in its own order."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    """YAML that `read` makes *value* of: what JSON can say, in its own order.
+
+    What no terminal should be shown as it is (a change of direction, say) is escaped: it stands in quotes.
+    """
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return "".join(sign if sign.isprintable() or sign == "\n" else f"\\u{ord(sign):04X}" for sign in text)
 
 
 def _about(name: str, words: str) -> Fault:

@@ -9,6 +9,7 @@ import pytest
 from app.simulator.capture.capture import scenario
 from app.simulator.ledger import Asked, Conversation, Move
 from app.simulator.scenario import Command
+from app.simulator.scenarios import dump, read
 from tests.simulator import ledgers
 from tests.simulator.capturing import CALLEE, CALLER, captured
 from tests.simulator.ledgers import Body, answered, at, bill, kept, leg, requests, webhooks
@@ -251,3 +252,39 @@ def test_what_it_is_about_is_one_line():
 def test_an_empty_call():
     """A conversation of which no leg is known: it has no calls, so it is nothing to play."""
     assert scenario(ledgers.told(Conversation(uuid=HERE))).calls == ()
+
+
+def test_nothing_of_the_callers_number_is_left_nor_any_secret():
+    number = "447911123456"
+    call = asked(Conversation(uuid=HERE), [])
+    sent = {f"X-Caller-{number}": f"{number}x", "X-Auth": "Bearer s3cret"}
+    leg(call, started=0, from_=number, endpoint="app")
+    request = requests(call)[0] | {"custom_data": {"n": int(number), number: 1200, "token": "s3cret"}}
+    ncco = [
+        {"action": "stream", "streamUrl": [f"https://u:s3cret@example.com/rec-{number}.mp3?caller=%2B{number}"]},
+        {"action": "talk", "text": "0044 7911 123456, 0 7 9 1 1 1 2 3 4 5 6"},
+        {"action": "conversation", "name": f"room-{number}"},
+    ]
+    events = [*kept([body | {"headers": sent} for body in webhooks(call)]), answered(request, ncco)]
+    found = captured(call, events=events).calls[0]
+    assert found.headers == {"X-Caller-447700900001": "447700900001x", "X-Auth": "left-out"}
+    assert found.custom_data == {"n": 447700900001, "447700900001": 1200, "token": "left-out"}
+    assert found.ncco == (
+        {"action": "stream", "streamUrl": ["https://example.com/rec-447700900001.mp3"]},
+        {"action": "talk", "text": "447700900001, 447700900001"},
+        {"action": "conversation", "name": "room-447700900001"},
+    )
+    kept_ones = captured(call, events=events, keep_numbers=True).calls[0]
+    assert number in str(kept_ones)
+    assert "s3cret" not in str(kept_ones)
+
+
+def test_what_would_turn_a_terminal_around_is_escaped():
+    text = "a\u202eb\u2066c\x9bd\x1b[31m \\\u200b\u00a0é€"
+    call = asked(Conversation(uuid=HERE), [{"action": "talk", "text": text}])
+    leg(call, **CALLER)
+    found = captured(call)
+    written = dump(found)
+    assert all(sign.isprintable() or sign == "\n" for sign in written)
+    assert "é€" in written
+    assert read(written, "captured.yaml") == found

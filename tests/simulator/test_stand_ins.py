@@ -76,6 +76,9 @@ def test_numbers_as_viewers_are_shown_them():
         "123456",
         "2021-03-29T21:20:05.582Z",
         "1234567890abcdef;encoding=hex",
+        "rec-8f5a100c-fbce-4218-8d4b-163413350000.mp3",
+        "2021-03-29 21:20",
+        "Basic plan, 0.0072 EUR, 1200 seconds",
     ],
 )
 def test_what_is_no_telephone_number_stays(text: str):
@@ -95,3 +98,71 @@ def test_a_thousand_numbers_are_told_apart():
     found = [numbers.party(f"4479{count:08}") for count in range(999)]
     assert len(set(found)) == 999
     assert all(re.fullmatch(r"447700900\d{3}", one) for one in found)
+
+
+KNOWN = "447911123456"
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        (f"{KNOWN}x", "447700900001x"),
+        (f"room-{KNOWN}", "room-447700900001"),
+        (f"X-Caller-{KNOWN}", "X-Caller-447700900001"),
+        (f"a{KNOWN}_1", "a447700900001_1"),
+        ("rec/%2B447911123456.mp3", "rec/%2B447700900001.mp3"),
+        ("0044 7911 123456", "447700900001"),
+        ("0 7 9 1 1 1 2 3 4 5 6", "447700900001"),
+        ("+44/7911\u00a0 123-456", "+447700900001"),
+        ("+44 (0) 7911 123456", "+447700900001"),
+        ("7911.123.456", "447700900001"),
+        ("+447911123456 12 times", "+447700900001 12 times"),
+        (int(KNOWN), 447700900001),
+        (float(KNOWN), 447700900001.0),
+        ([{KNOWN: [7911123456]}], [{"447700900001": [447700900001]}]),
+        ([1200, 0.0072, True, None, 123456789], [1200, 0.0072, True, None, 123456789]),
+    ],
+)
+def test_a_number_of_the_calls_is_found_however_it_is_written(written: object, found: object):
+    assert StandIns(known=[KNOWN]).words(written) == found
+    assert StandIns(known=[KNOWN], keep=True).words(written) == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(555) 123-4567",
+        "555-123-4567",
+        "44 7911 123456",
+        "44  7911\u00a0123456",
+        "0044 7911 123456",
+        "0 7 9 1 1 1 2 3 4 5 6",
+        "room-447911123456",
+        "447911123456_room",
+    ],
+)
+def test_a_number_that_is_not_known_is_found_by_its_look(text: str):
+    found = StandIns().words(text)
+    assert re.sub("room|[-_]", "", found) == "447700900001"
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://user:s3cret@example.com/a", "https://example.com/a"),
+        ("see wss://example.com:80/a?token=SECRET#b now", "see wss://example.com:80/a now"),
+        ("https://example.com/@alice", "https://example.com/@alice"),
+        ("sip:bob:s3cret@example.com;transport=tls?X-Token=a", "sip:bob@example.com;transport=tls"),
+    ],
+)
+def test_urls_lose_what_opens_doors(url: str, found: str):
+    assert StandIns().words(url) == StandIns(keep=True).words(url) == found
+
+
+def test_headers_lose_what_opens_doors():
+    headers = {"X-Auth": "a", "Cookie": ["a"], "X-Api-Key": 5, "X-A": "Bearer a", "X-B": {"b": ["basic a"]}, "X-C": "a"}
+    left = {"X-Auth": "left-out", "Cookie": "left-out", "X-Api-Key": 5, "X-A": "left-out", "X-B": {"b": ["left-out"]}}
+    assert StandIns(keep=True).brought(headers) == left | {"X-C": "a"}
+    assert StandIns().words([{"headers": headers, "endOnKey": "#"}]) == [
+        {"headers": left | {"X-C": "a"}, "endOnKey": "#"}
+    ]

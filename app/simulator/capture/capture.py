@@ -8,7 +8,7 @@ from typing import Any, Final, cast, get_args
 
 from app.simulator.bodies import spoken_seconds
 from app.simulator.capture.leg_told import LegTold, Ncco, Told, seconds
-from app.simulator.capture.stand_ins import StandIns, portable
+from app.simulator.capture.stand_ins import StandIns, numbers_of, portable
 from app.simulator.scenario import Call, Command, Endpoint, FarEnd, Scenario
 
 FOLLOWS_WITHIN: Final = 1.0  # seconds in which a leg is over once another has hung up (the published log: 0.06)
@@ -19,9 +19,10 @@ def scenario(told: Told, events: Sequence[Told] = (), *, keep_numbers: bool = Fa
     """The call as a scenario.
 
     Telephone numbers become ones that are nobody's, also in what was said and in NCCO; names, addresses and up to six
-    keys in a row stay. NCCO runs against other servers: its event URLs become the application's own, and what asks or
-    opens another server (`onAnswer`, the authorization of a websocket) is left out. Of what was done to the call by the
-    Voice API only a hangup is in it.
+    keys in a row stay. What opens doors is left out: of URLs all but server and path, and headers that authorize. NCCO
+    runs against other servers: its event URLs become the application's own, and what asks or opens another server
+    (`onAnswer`, the authorization of a websocket) is left out. Of what was done to the call by the Voice API only a
+    hangup is in it.
 
     Args:
         told: A conversation as `GET /api/v1/conversations/<id>` tells it.
@@ -39,7 +40,8 @@ class _Capture:
     def __init__(self, told: Told, events: Sequence[Told], *, keep_numbers: bool) -> None:
         legs = (LegTold(leg, told, events) for leg in told["legs"])
         self._legs = sorted(legs, key=lambda leg: (leg.began, leg.outbound))
-        self._numbers = StandIns(json.dumps([told, [*events]], default=str), keep=keep_numbers)
+        whole = [told, [*events]]
+        self._numbers = StandIns(json.dumps(whole, default=str), known=numbers_of(whole), keep=keep_numbers)
         self._calls, self._rung = self._roles()
         self._scripts = {leg.uuid: leg.script for leg in self._legs}
         actions = [action for ncco in self._scripts.values() for action in ncco or ()]
@@ -97,8 +99,8 @@ class _Capture:
             direction="outbound" if leg.outbound else "inbound",
             endpoint=kind,
             far_end=self._far_end(leg),
-            headers={str(name): str(self._numbers.words(value)) for name, value in leg.headers.items()},
-            custom_data=self._numbers.words(custom) if custom and isinstance(custom, dict) else None,
+            headers={name: str(value) for name, value in self._numbers.brought(leg.headers).items()},
+            custom_data=self._numbers.brought(custom) if custom and isinstance(custom, dict) else None,
             ncco=tuple(self._numbers.words(script)) if script is not None else None,
             ringing_timer=min(max(waited, 1.0), 120.0) if waited else 60.0,
             control=self._hung_up(leg, script),
