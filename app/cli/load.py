@@ -52,21 +52,27 @@ async def run(stories: Sequence[Scenario], aim: Aim, base: str, *, rate: float, 
         conversations = len(carrier.ledger.conversations)
         with click.progressbar(length=conversations, label=f"checking {conversations} conversations") as bar:
             seen: set[str] = set()
+            known: list[str] = []
 
             async def fetch(uuid: str) -> tuple[Told | None, list[Told]]:
                 told = await server.told(uuid)
-                bar.update(uuid not in seen)  # one that looks wrong is looked at again
+                bar.update(uuid not in seen)  # one of which an answer is missing is looked at again
                 seen.add(uuid)
+                if told[0] is not None:
+                    known.append(uuid)
                 return told
 
             verdict = await checked(carrier, aim, fetch)
+        unlisted = await server.unlisted(known)
     tries = [one for sent in carrier.post.sent for one in sent.tries]
     click.echo(f"{len(tries)} requests in {took:.1f} s, {len(tries) / took:.0f} a second")
     click.echo(lines_of(verdict.lines()))
     if by_itself := Counter(one.words for one in tries if one.how is None and one.status not in SUCCESS):
         said = ", ".join(f"{count} × {words}" for words, count in by_itself.most_common(5))
         click.echo(lines_of([f"Went wrong by itself: {said}"]))  # a server that is too slow, or has a fault
-    return verdict.ok
+    if unlisted:
+        click.echo(lines_of([f"Not in the list of conversations: {len(unlisted)}, as {', '.join(unlisted[:5])}"]))
+    return verdict.ok and not unlisted
 
 
 async def _over(carrier: Carrier, playing: Iterable[asyncio.Task[list[Leg]]]) -> None:

@@ -49,7 +49,7 @@ async def checked(carrier: Carrier, aim: Aim, fetch: Fetch) -> Verdict:
         for conversation in carrier.ledger.conversations.values()
     ]
     lossless = aim.faults.lossless and all(one.kind == "answer" for one in elsewhere)
-    return await check(conversations, sent, fetch, lossless=lossless)
+    return await check(conversations, sent, fetch, lossless=lossless, elsewhere=elsewhere)
 
 
 def none_taken(sent: Sequence[Sent], aim: Aim) -> list[str]:

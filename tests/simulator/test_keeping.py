@@ -220,9 +220,29 @@ def test_a_record_of_an_answer_may_be_lost_but_none_may_be_made_up():
     assert verdict(server, [call], sents, lossless=False).lost == 1
 
 
-def test_a_telling_is_not_looked_at_where_webhooks_were_lost():
-    """What the server was not told it cannot tell."""
+@pytest.mark.parametrize(
+    "tries", [[LOST, LOST], [FORGED, FORGED], [attempt(401, "tamper", as_told=False), attempt()], [attempt(503)]]
+)
+def test_a_telling_is_not_looked_at_where_webhooks_were_lost(tries: Any):
+    """What the server was not told it cannot tell. Of all else it has to tell the truth."""
+    call, sents, server = call_and_server()
+    assert verdict(server, [call], sents, lossless=False).compared == 1
+    server.told[HERE]["state"] = "live"
+    found = verdict(server, [call], sents, lossless=False)
+    assert (found.ok, found.wrong) == (False, 1)
+    sents[0].tries = tries
+    if not sents[0].acknowledged:
+        server.kept[HERE].pop(0)
+    found = verdict(server, [call], sents, lossless=False)
+    assert (found.ok, found.compared) == (True, 0)
+
+
+def test_nor_where_they_went_elsewhere_or_the_leg_came_from_where_some_were_lost():
     call, sents, server = call_and_server()
     server.told[HERE]["state"] = "live"
-    assert verdict(server, [call], sents, lossless=False).ok
-    assert not verdict(server, [call], sents).ok
+    other = sent(bodies.error(HERE, "x", at(1)))
+    assert verdict(server, [call], sents, lossless=False, elsewhere=[other]).compared == 0
+    lost = sent(bodies.error(THERE, "x", at(1)), LOST)
+    assert verdict(server, [call], [*sents, lost], lossless=False).compared == 1
+    call.legs["leg"].moves = [Move(at(0), THERE, HERE)]
+    assert verdict(server, [call], [*sents, lost], lossless=False).compared == 0

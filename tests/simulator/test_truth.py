@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from app.cli.aim import Aim
 from app.simulator import bodies
+from app.simulator.delivery.faults import Faults
 from app.simulator.ledger import Conversation
+from app.simulator.truth.server_api import NotSwitchhook
+from app.simulator.truth.server_api import Server as Api
 from tests.simulator import ledgers
 from tests.simulator.checking import HERE, Server, call_and_server, one_event, verdict
-from tests.simulator.ledgers import Body, answered, at, kept, requests, sent, webhooks
+from tests.simulator.ledgers import Body, answered, at, attempt, kept, requests, sent, webhooks
 from tests.simulator.mutations import mutations
 
 
@@ -94,6 +100,8 @@ def test_an_answer_that_could_not_be_used_is_told_too():
     server.keep(answered(again))
     told = server.told[HERE]["answers"]
     told.insert(0, told[0] | {"ncco": [{"action": "sing"}]})
+    assert not verdict(server, [call], sents).ok, "of what it tells it has no record"
+    server.kept[HERE][-2]["raw"]["ncco"] = [{"action": "sing"}]
     assert verdict(server, [call], sents).ok
     told[1]["ncco"] = [{"action": "dance"}]
     found = verdict(server, [call], sents)
@@ -148,6 +156,102 @@ def test_the_first_differences_are_lines_for_people():
 
 def test_a_server_that_took_what_it_could_is_right_in_other_words():
     found = one_event(there=True)
-    assert found.lines() == [
-        "Conversations: 1, webhooks: 1 (0 copies, 0 refused, 0 lost): all that was acknowledged is there, and no more"
-    ]
+    summary = "Conversations: 1, webhooks: 1 (0 copies, 0 refused, 0 lost)"
+    words = "all that was acknowledged is there, and no more; 0 of 1 could be compared, and are told as they truly were"
+    assert found.lines() == [f"{summary}: {words}"]
+
+
+# ---- What would fool it
+
+
+def test_a_wrong_look_counts_though_the_next_is_right():
+    for what in ("told", "there"):
+        call, sents, server = call_and_server()
+        fetch = server.fetch
+
+        async def wrong_at_first(uuid: str) -> tuple[Body | None, list[Body]]:
+            told, events = await fetch(uuid)  # noqa: B023
+            if server.asked == 1:  # noqa: B023
+                return (None, []) if what == "there" else ((told or {}) | {"state": "live"}, events)  # noqa: B023
+            return told, events
+
+        server.fetch = wrong_at_first  # type: ignore[method-assign]
+        found = verdict(server, [call], sents, patience=(0.001, 0.001))
+        assert (found.ok, found.wrong, server.asked) == (False, 1, 1)
+
+
+def test_an_answer_that_is_not_told_yet_is_waited_for_but_no_other_in_its_place():
+    for wrong, right in (([], True), ([{"leg": "leg", "ncco": []}], False)):
+        call, sents, server = call_and_server()
+        fetch = server.fetch
+
+        async def late(uuid: str) -> tuple[Body | None, list[Body]]:
+            told, events = await fetch(uuid)  # noqa: B023
+            first = server.asked == 1  # noqa: B023
+            return ((told or {}) | {"answers": wrong}, events[:-1]) if first else (told, events)  # noqa: B023
+
+        server.fetch = late  # type: ignore[method-assign]
+        assert verdict(server, [call], sents, patience=(0.001,)).ok is right
+
+
+def test_an_answer_told_twice_or_made_up_is_wrong():
+    others: list[Body] = [{}, {"ncco": []}, {"leg": "another"}]
+    for more in others:
+        call, sents, server = call_and_server()
+        told = server.told[HERE]["answers"]
+        told.append(told[0] | more)
+        assert verdict(server, [call], sents).wrong == 1
+
+
+def test_what_was_never_acknowledged_is_lost_and_not_missing():
+    call, sents, server = call_and_server()
+    sents[1].tries = [attempt(503), attempt(503)]
+    server.kept[HERE].pop(1)
+    server.told[HERE]["state"] = "live"  # it was not told all
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.lost, found.missing, found.wrong, found.compared) == (False, 1, 0, 0, 0)
+    summary = "Conversations: 1, webhooks: 5 (1 copies, 2 refused, 1 lost): 1 were never acknowledged"
+    assert found.lines() == [summary]
+    server.kept[HERE].pop(0)
+    assert verdict(server, [call], sents).missing == 1, "what it did acknowledge"
+
+
+# ---- What is at the server, and in its list
+
+
+def test_localhost_by_its_number_is_the_same_server():
+    faults = Faults()
+    aim = Aim(ledgers.APPLICATION, "http://localhost:8080/at", "", None, faults, seed=0, has_secret=False)
+    for url in ("http://localhost:8080/at/x", "http://127.0.0.1:8080/at/x", "HTTP://LocalHost:8080/at/"):
+        assert aim.is_at(url), url
+    for url in (
+        "http://localhost:80/at/x",
+        "https://localhost:8080/at/x",
+        "http://localhost:8080/attic",
+        "http://[/at/",
+    ):
+        assert not aim.is_at(url), url
+    assert not aim.is_at("http://localhost:eighty/at/x")
+    assert not replace(aim, base=None).is_at("http://localhost:8080/at/x")
+    assert replace(aim, base="http://example.com").is_at("http://example.com:80/voice/event")
+
+
+def test_what_is_not_listed_is_found():
+    pages: dict[str, Body] = {
+        "/api/v1/conversations?limit=500": {"items": [{"conversation_uuid": "CON-1"}, "x"], "next": "a/b"},
+        "/api/v1/conversations?limit=500&cursor=a%2Fb": {"items": [{"conversation_uuid": "CON-2"}], "next": None},
+    }
+    api = Api("http://127.0.0.1", "token")
+    asked: list[str] = []
+
+    async def get(path: str) -> Body | None:
+        asked.append(path)
+        return pages.get(path)
+
+    api._get = get  # type: ignore[method-assign]
+    assert asyncio.run(api.unlisted(["CON-1"])) == []
+    assert len(asked) == 1, "no further than need be"
+    assert asyncio.run(api.unlisted(["CON-2", "CON-3", "CON-1"])) == ["CON-3"]
+    pages.clear()
+    with pytest.raises(NotSwitchhook):
+        asyncio.run(api.unlisted(["CON-1"]))

@@ -20,6 +20,7 @@ Key = tuple[str, str]  # "answer" or "event", and the canonical JSON of a body
 
 UNSIGNED: Final = ("unsigned", "forget", "secret", "clock", "replay")  # tries that no server may take for Vonage's
 FORGED: Final = ("forget", "secret", "clock", "replay")  # those of them that no server should say it has
+LOSSY: Final = ("lose", "tamper", *FORGED)  # tries that Vonage does not make
 ADDED_BY_FALLBACK: Final = ("reason", "original_request")
 
 
@@ -53,8 +54,8 @@ def keeping(sent: Iterable[Sent], *, lossless: bool) -> dict[str, Keep]:
     """What is to be kept of *sent*, by conversation.
 
     An event is kept once, however often it comes, with each conversation that it names; a fallback copy as two, the
-    event as it first was and a notice. Of an answer each asking is kept. *lossless*: all were delivered; else what was
-    acknowledged has to be there, but for answers, whose record is written after the reply and may be lost.
+    event as it first was and a notice. Of an answer each asking is kept. What was acknowledged has to be there, but for
+    answers where it is not *lossless*: their record is written after the reply and may be lost.
     """
     kept: dict[str, Keep] = {}
     for one in sent:
@@ -64,15 +65,20 @@ def keeping(sent: Iterable[Sent], *, lossless: bool) -> dict[str, Keep]:
         if one.kind == "answer":
             _answer(kept, one, body, lossless=lossless)
         elif body.get("original_request") is None:
-            _event(kept, one, body, _homes(body), lossless=lossless)
+            _event(kept, one, body, _homes(body))
         else:
             where_it_went = _homes(body)[-1:]
-            _event(kept, one, body, where_it_went, lossless=lossless)
+            _event(kept, one, body, where_it_went)
             original = {name: value for name, value in body.items() if name not in ADDED_BY_FALLBACK}
-            _event(kept, one, original, _homes(original), lossless=lossless)
+            _event(kept, one, original, _homes(original))
             for home in where_it_went:
                 kept[home].notices.append(_notice(body))
     return kept
+
+
+def homes_of(sent: Sent) -> list[str]:
+    """The conversations that a webhook is of."""
+    return _homes(sent.body)
 
 
 def key_of(event: Mapping[str, Any]) -> Key:
@@ -95,16 +101,16 @@ def _answer(kept: dict[str, Keep], sent: Sent, body: Body, *, lossless: bool) ->
     taken, possible = sum(map(_taken, sent.tries)), sum(map(_possible, sent.tries))
     for home in _homes(body):
         wanted = _wanted(kept, home, ("answer", _canonical(body)), sent)
-        wanted.least += max(taken, 1) if lossless else 0
-        wanted.most += max(possible, 1) if lossless else possible
+        wanted.least += taken if lossless else 0
+        wanted.most += possible
         wanted.unheard += not taken
 
 
-def _event(kept: dict[str, Keep], sent: Sent, body: Body, homes: list[str], *, lossless: bool) -> None:
+def _event(kept: dict[str, Keep], sent: Sent, body: Body, homes: list[str]) -> None:
     for number, home in enumerate(homes):
         wanted = _wanted(kept, home, ("event", _canonical(body)), sent)
-        wanted.least = max(wanted.least, int(lossless or any(map(_taken, sent.tries))))
-        wanted.most = max(wanted.most, int(lossless or any(map(_possible, sent.tries))))
+        wanted.least = max(wanted.least, int(any(map(_taken, sent.tries))))
+        wanted.most = max(wanted.most, int(any(map(_possible, sent.tries))))
         if number == 0:
             wanted.unheard += not sent.acknowledged
             wanted.forged += sum(_taken(attempt) and attempt.how in FORGED for attempt in sent.tries)

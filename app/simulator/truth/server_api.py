@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ Told = dict[str, Any]
 SECONDS: Final = 15.0  # for one answer
 NOT_YET: Final = (0.05, 0.2, 1.0)  # seconds after which to ask again: the record of an answer is written after it
 PAGE: Final = 500  # events; the most there are to be had at once
+PAGES: Final = 200  # of the list, beyond which nothing is looked for
 AWAY: Final = (502, 503, 504)
 MASKED: Final = re.compile(r"\*{3}")  # a telephone number as viewers see it: 12345678 is ****5678
 
@@ -94,6 +95,22 @@ class Server:
             if not page.get("next") or page["next"] == cursor:
                 return found
             cursor = page["next"]
+
+    async def unlisted(self, uuids: Iterable[str]) -> list[str]:
+        """Those of *uuids* that the list of conversations has not, as far as it is read. Raises ServerError."""
+        left, path, cursor = dict.fromkeys(uuids), f"/api/v1/conversations?limit={PAGE}", ""
+        for _ in range(PAGES):
+            if not left:
+                break
+            page = await self._get(path + (f"&cursor={_quoted(cursor)}" if cursor else ""))
+            if page is None or not isinstance(page.get("items"), list):
+                raise self._something_else("a page of conversations has no items")
+            for item in page["items"]:
+                left.pop(str(item.get("conversation_uuid")) if isinstance(item, dict) else "", None)
+            if not page.get("next") or page["next"] == cursor:
+                break
+            cursor = page["next"]
+        return list(left)
 
     async def told(self, uuid: str) -> tuple[Told | None, list[Told]]:
         """What it tells of a conversation, and all its events: what `truth.check` asks for. Raises ServerError."""
