@@ -5,9 +5,11 @@ Each is the server itself with one thing exchanged in it, so that all else about
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 from zlib import crc32
 
@@ -100,6 +102,35 @@ def forgets_who_left() -> Flask:
 def keeps_every_copy() -> Flask:
     """It takes each for a new event."""
     recording.digest = lambda body: os.urandom(8)  # noqa: ARG005 - its name is the one it has
+    return served()
+
+
+def tells_wrong_now_and_then() -> Flask:
+    """One time in ten a leg has another direction: a cache, or one worker of several, would be such a thing."""
+    app, asked = served(), count(1)
+    rightly: Any = app.view_functions["conversations.get_conversation"]
+
+    def get_conversation(**names: Any) -> Any:
+        response = app.make_response(rightly(**names))
+        told = response.get_json(silent=True) or {}
+        if next(asked) % 10 == 0 and told.get("legs"):
+            told["legs"][0]["direction"] = "sideways"
+            response.set_data(json.dumps(told))
+        return response
+
+    app.view_functions["conversations.get_conversation"] = get_conversation
+    return app
+
+
+def makes_answers_up() -> Flask:
+    """It tells of one answer more than it gave."""
+    rightly = conversations.tell
+
+    def tell(conversation: str, told: History, **times: Any) -> Conversation | None:
+        found = rightly(conversation, told, **times)
+        return found and replace(found, answers=(*found.answers, *found.answers[-1:]))
+
+    conversations.tell = tell
     return served()
 
 

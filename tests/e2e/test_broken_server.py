@@ -21,6 +21,8 @@ FOUND: dict[Callable[[], Flask], tuple[int, str, str]] = {
     broken.rounds_prices: (80, "lossless", r" price: truly 0\.\d+, told 0\.\d{4}0000"),
     broken.forgets_who_left: (80, "lossless", r"event moved to CON-.*: truly sent, told not there"),
     broken.keeps_every_copy: (80, "lossless", r"event .*: truly sent once, told there \d times"),
+    broken.tells_wrong_now_and_then: (80, "lossless", r"leg .* direction: truly \w+, told sideways"),
+    broken.makes_answers_up: (80, "reorder", r"answers\[\d\]: truly no such thing"),
     broken.looks_at_no_signature: (80, "all", r"event .*: truly never sent, told there"),
     broken.keeps_what_it_refuses: (80, "all", r"event .*: truly not taken, told there 1 times"),
     broken.takes_what_was_signed_long_ago: (80, "all", r"not signed by Vonage: truly refused, told acknowledged"),
