@@ -27,7 +27,7 @@ async def ask(line: Line, action: Mapping[str, Any]) -> Ncco | None:
     """Ask for input; the NCCO that the application answers it with, or None to go on."""
     types = action["type"]
     line.board.note(line.leg, "input", **{name: value for name, value in action.items() if name != "action"})
-    target = target_of(action)
+    target = Target.of(action)
     line.barge_in = False
     if action.get("mode") == "asynchronous":
         line.do(press_one_by_one(line, target))
@@ -35,12 +35,14 @@ async def ask(line: Line, action: Mapping[str, Any]) -> Ncco | None:
     keys = line.next_keys() if "dtmf" in types else ""
     says = "" if keys or "speech" not in types else line.next_says()
     if keys:
-        dtmf, speech = await _keyed(line, keys, action.get("dtmf") or {}), _no_speech(types, keyed=True)
-    elif says:
-        dtmf, speech = _no_keys(types), await _spoken(line, says, action.get("speech") or {})
+        dtmf = await _keyed(line, keys, action.get("dtmf") or {})
+        speech = OVERRIDDEN if "speech" in types else NOT_ENABLED
+    elif says:  # a recorded request of an input for speech only has null
+        dtmf = {"digits": "" if "dtmf" in types else None, "timed_out": False}
+        speech = await _spoken(line, says, action.get("speech") or {})
     else:
         dtmf, speech = await _silence(line, action)
-    return await _tell(line, dtmf, speech, target)
+    return await line.board.next_for(line.leg, _result(line, dtmf, speech), target)
 
 
 async def press_one_by_one(line: Line, target: Target | None) -> None:
@@ -50,12 +52,6 @@ async def press_one_by_one(line: Line, target: Target | None) -> None:
         line.board.note(line.leg, "keys", digits=key)
         body = _result(line, {"digits": key, "timed_out": False}, NOT_ENABLED)
         line.board.tell(line.leg, body, target)
-
-
-def target_of(action: Mapping[str, Any]) -> Target | None:
-    """Where an action's own events go; None: where the leg's do."""
-    urls = action.get("eventUrl")
-    return Target(urls[0], action.get("eventMethod", "POST")) if urls else None
 
 
 async def _keyed(line: Line, keys: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,20 +108,7 @@ async def _silence(line: Line, action: Mapping[str, Any]) -> tuple[dict[str, Any
     await clock.sleep((playing if 0 < playing < float("inf") else 0) + max(waits))
     line.prompt_until = clock.seconds
     dtmf = {"digits": "" if "dtmf" in types else None, "timed_out": "dtmf" in types}
-    return dtmf, {"timeout_reason": "start_timeout", "results": []} if "speech" in types else dict(NOT_ENABLED)
-
-
-def _no_keys(types: list[str]) -> dict[str, Any]:
-    """A recorded request of an input for speech only has null."""
-    return {"digits": None if "dtmf" not in types else "", "timed_out": False}
-
-
-def _no_speech(types: list[str], *, keyed: bool) -> dict[str, Any]:
-    return dict(OVERRIDDEN if keyed and "speech" in types else NOT_ENABLED)
-
-
-async def _tell(line: Line, dtmf: dict[str, Any], speech: dict[str, Any], target: Target | None) -> Ncco | None:
-    return await line.board.next_for(line.leg, _result(line, dtmf, speech), target)
+    return dtmf, {"timeout_reason": "start_timeout", "results": []} if "speech" in types else NOT_ENABLED
 
 
 def _result(line: Line, dtmf: dict[str, Any], speech: dict[str, Any]) -> dict[str, Any]:

@@ -247,9 +247,6 @@ class Carrier:
         if call.endpoint == "app":  # the app-to-phone and app-to-app logs: at once
             line.answer()
         told = await self._script(line, call, self.application.answer)
-        if told is None:
-            line.end("platform", "nobody said what to do")
-            return
         if told and told[0]["action"] not in script.NEEDS_NO_ANSWER and not line.leg.answered:
             await self.clock.sleep(ANSWERED_AFTER)
         await script.whole(line, told)
@@ -273,9 +270,6 @@ class Carrier:
         elif found:  # while the script runs; each reply may be another one
             line.do(dialling.detect(line, found, lambda told: script.start(line, told)))
         told = replies[-1] if replies else await self._script(line, call, answer)
-        if told is None:
-            line.end("platform", "nobody said what to do")
-            return
         await script.whole(line, told)
 
     async def _transferred(self, line: Line, ncco: Actions | None, url: Target | None) -> None:
@@ -283,9 +277,6 @@ class Carrier:
         told: Ncco | None = [dict(action) for action in ncco] if ncco is not None else None
         if told is None:
             told = await self._board.script_for(line.leg, url, today=line.today)
-        if told is None:
-            line.end("platform", "nobody said what to do")
-            return
         await script.whole(line, told)
 
     async def _script(self, line: Line, call: Call, answer: Target | None) -> Ncco | None:

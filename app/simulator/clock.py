@@ -59,6 +59,18 @@ class Clock:
             self._driver = asyncio.create_task(self._jump())
         await awoken
 
+    async def sleep_unless(self, event: asyncio.Event, seconds: float) -> bool:
+        """Let *seconds* go by, but no more once *event* is set; whether it is not."""
+        if event.is_set():
+            return False
+        nap, set_ = asyncio.ensure_future(self.sleep(seconds)), asyncio.ensure_future(event.wait())
+        try:
+            await asyncio.wait((nap, set_), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            nap.cancel()
+            set_.cancel()
+        return not event.is_set()
+
     @contextmanager
     def outside(self) -> Iterator[None]:
         """While something takes real time: a request to a server. The time does not jump meanwhile."""

@@ -10,8 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from app.simulator import dialling
-from app.simulator.asking import target_of
-from app.simulator.ledger import Leg, Target
+from app.simulator.ledger import ANSWER_SECONDS, Leg, Target
 from app.simulator.lines import Line
 from app.simulator.switchboard import TOO_MANY_CALLS, Ncco
 
@@ -46,7 +45,7 @@ async def connect(line: Line, action: Mapping[str, Any], run: Run) -> Ncco | Non
             to=name,
             far_end=far_end,
             conversation=line.leg.conversation,
-            events=target_of(action) or line.leg.events,
+            events=Target.of(action) or line.leg.events,
             headers=dict(endpoint.get("headers") or {}) | (endpoint.get("standardHeaders") or {}),
         )
         callee = Line(board, leg, line.scenario, run=line.run)
@@ -101,7 +100,8 @@ async def _before_joining(callee: Line, endpoint: Mapping[str, Any], run: Run) -
     if not on_answer:
         return
     here = callee.leg.conversation
-    ncco = await callee.board.script_for(callee.leg, Target(on_answer["url"], "GET", 1.0, 5.0), today=callee.today)
+    target = Target(on_answer["url"], "GET", socket_timeout=ANSWER_SECONDS)
+    ncco = await callee.board.script_for(callee.leg, target, today=callee.today)
     if ncco and callee.leg.conversation is here:  # else it was put through to elsewhere meanwhile
         callee.script = callee.do(run(callee, ncco))
         await asyncio.wait((callee.script,))
@@ -114,14 +114,7 @@ async def _together(callee: Line, action: Mapping[str, Any]) -> None:
     found = dialling.Detection.of(action.get("machineDetection"), action.get("advancedMachineDetection"))
     if found:  # whether the reply is read for a leg that `connect` made is not documented
         callee.do(dialling.detect(callee, found))
-    limit = asyncio.ensure_future(callee.board.clock.sleep(action.get("limit", MOST_SECONDS)))
-    gone = asyncio.ensure_future(parted.wait())
-    try:
-        await asyncio.wait((limit, gone), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        limit.cancel()
-        gone.cancel()
-    if not parted.is_set():
+    if await callee.board.clock.sleep_unless(parted, action.get("limit", MOST_SECONDS)):
         callee.end("platform", "the limit of the connect action")
 
 

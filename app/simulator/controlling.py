@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app.simulator import script
-from app.simulator.ledger import Target
+from app.simulator.ledger import ANSWER_SECONDS, Target
 from app.simulator.lines import Line
 from app.simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, TooEarly
 from app.simulator.scenario import Act, Command
@@ -68,6 +68,6 @@ def _do(carrier: Carrier, line: Line, do: Act, options: Mapping[str, Any]) -> No
 
 def _transfer(carrier: Carrier, line: Line, options: Mapping[str, Any]) -> None:
     if url := options.get("url"):
-        carrier.transfer(line.leg.uuid, url=Target(url, "GET", socket_timeout=5.0))
+        carrier.transfer(line.leg.uuid, url=Target(url, "GET", socket_timeout=ANSWER_SECONDS))
     elif (own := script.of_scenario(line, options.get("ncco", ()))) is not None:
         carrier.transfer(line.leg.uuid, ncco=own)

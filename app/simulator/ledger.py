@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from app.simulator.scenario import Endpoint, FarEnd
 
 FAILURES = ("busy", "cancelled", "failed", "rejected", "timeout", "unanswered")
+
+
+# How long Vonage waits for a reply: application/technical-details#webhook-timeouts
+ANSWER_SECONDS, EVENT_SECONDS = 5.0, 10.0  # an answer and the fallback URL; an event
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,13 @@ class Target:
     url: str
     method: str = "POST"
     connect_timeout: float = 1.0
-    socket_timeout: float = 10.0  # 5 for the answer and the fallback URL
+    socket_timeout: float = EVENT_SECONDS
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self | None:
+        """Where an action's own events go, as its `eventUrl` and `eventMethod` say; None: where the leg's do."""
+        urls = options.get("eventUrl")
+        return cls(urls[0], options.get("eventMethod", "POST")) if urls else None
 
 
 @dataclass(slots=True, kw_only=True)

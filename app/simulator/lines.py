@@ -176,16 +176,7 @@ class Line:
 
     async def pause(self, seconds: float) -> bool:
         """Let *seconds* go by; False if the leg was over before."""
-        if self.over.is_set():
-            return False
-        nap = asyncio.ensure_future(self.board.clock.sleep(seconds))
-        over = asyncio.ensure_future(self.over.wait())
-        try:
-            await asyncio.wait((nap, over), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            nap.cancel()
-            over.cancel()
-        return not self.over.is_set()
+        return await self.board.clock.sleep_unless(self.over, seconds)
 
     def _enter(self, conversation: Conversation) -> None:
         for other in conversation.present:

@@ -94,7 +94,7 @@ class Recorder:
             audio=sound,
         )
         conversation.recordings.append(recording)
-        own = _target(options)
+        own = Target.of(options)
         board.tell(
             running.leg, bodies.record(recording, conversation.uuid), own or running.leg.events,
             conversation=conversation.uuid,
@@ -103,7 +103,7 @@ class Recorder:
             await board.clock.sleep(TEXT_AFTER)
             recording.transcription_url = self.keep(_text(recording, running, channels), "json")
             body = bodies.transcribed(recording, conversation.uuid, recording.transcription_url)
-            board.tell(running.leg, body, _target(wanted) or own, conversation=conversation.uuid)
+            board.tell(running.leg, body, Target.of(wanted) or own, conversation=conversation.uuid)
 
 
 def _text(recording: Recording, running: _Running, channels: int) -> bytes:
@@ -121,7 +121,3 @@ def _text(recording: Recording, running: _Running, channels: int) -> bytes:
     ]
     heard = [{"transcript": sentences}, *({"transcript": []} for _ in range(channels - 1))]
     return json.dumps({"ver": "1.0.0", "request_id": recording.recording_uuid, "channels": heard}).encode()
-
-
-def _target(options: Mapping[str, Any]) -> Target | None:
-    return Target(options["eventUrl"][0], options.get("eventMethod", "POST")) if options.get("eventUrl") else None

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.simulator import bodies, ncco
-from app.simulator.asking import ask, target_of
+from app.simulator.asking import ask
 from app.simulator.connecting import connect
+from app.simulator.ledger import Target
 from app.simulator.lines import Line
 from app.simulator.switchboard import SYNTAX_ERROR, Ncco
 
@@ -51,8 +52,11 @@ async def run(line: Line, told: Ncco) -> None:
             steps = deque(replaced)
 
 
-async def whole(line: Line, told: Ncco) -> None:
-    """Run *told* on *line*; at its end the leg is over."""
+async def whole(line: Line, told: Ncco | None) -> None:
+    """Run *told* on *line*; at its end the leg is over, and at once if there is nothing that could be run."""
+    if told is None:
+        line.end("platform", "nobody said what to do")
+        return
     await run(line, told)
     line.end("platform", "the script is over")
 
@@ -121,7 +125,7 @@ async def _notify(line: Line, action: Mapping[str, Any]) -> Ncco | None:
     board = line.board
     board.note(line.leg, "notify", payload=action["payload"])
     body = bodies.notify(line.leg.conversation.uuid, action["payload"], board.clock.now())
-    return await board.next_for(line.leg, body, target_of(action))
+    return await board.next_for(line.leg, body, Target.of(action))
 
 
 async def _record(line: Line, action: Mapping[str, Any]) -> None:

@@ -11,13 +11,12 @@ from app.simulator.clock import Clock
 from app.simulator.delivery.faults import Faults
 from app.simulator.delivery.post import Post
 from app.simulator.happenings import Watch
-from app.simulator.ledger import Application, Target
+from app.simulator.ledger import ANSWER_SECONDS, Application, Target
 from app.simulator.scenario import FarEnd
 
 APPLICATION_ID = "5e1ec7ed-0000-4000-8000-000000000000"  # where none is set: nobody's
 # Where none is set: a server that looks at signatures refuses what is signed with it.
 API_KEY, SIGNATURE_SECRET = "simulated", "the simulator signs with this where no secret is set"
-ANSWER_SECONDS, EVENT_SECONDS = 5.0, 10.0  # application/technical-details#webhook-timeouts
 
 
 def application(
@@ -38,7 +37,7 @@ def application(
         api_key=api_key,
         signature_secret=signature_secret,
         answer=Target(answer_url, answer_method, socket_timeout=ANSWER_SECONDS) if answer_url else None,
-        event=Target(event_url, event_method, socket_timeout=EVENT_SECONDS) if event_url else None,
+        event=Target(event_url, event_method) if event_url else None,
         fallback=Target(fallback_url, answer_method, socket_timeout=ANSWER_SECONDS) if fallback_url else None,
         calls_per_second=calls_per_second,
     )

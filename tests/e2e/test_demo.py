@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,44 +16,26 @@ from vonage_voice.models import CreateCallRequest, Talk, ToPhone
 
 from tests.e2e.conftest import Serve
 from tests.engines import free_ports, wait_until
-from tests.serving import OPERATOR, ROOT
+from tests.serving import Server
 
 START = 60.0  # seconds: an engine, two workers, keys and a certificate
 
 
-class Command:
+class Command(Server):
     """A `flask` command that goes on until it is stopped; what it says is in a file."""
 
-    def __init__(self, folder: Path, *words: str, port: int, **environ: str) -> None:
-        self.log = folder / "said"
+    def __init__(self, folder: Path, *words: str, port: int) -> None:
+        super().__init__(folder, command=(sys.executable, "-u", "-m", "flask", *words), PORT=str(port))
         self.base = f"http://127.0.0.1:{port}"
-        known = {"PATH": os.environ["PATH"], "HOME": str(folder), "DATA_DIR": str(folder / "var"), "PORT": str(port)}
-        with self.log.open("wb") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, "-u", "-m", "flask", *words],
-                cwd=ROOT,
-                env=known | {"ACCESS_TOKENS": f"operator:{OPERATOR}"} | environ,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    @property
-    def said(self) -> str:
-        """All that it wrote."""
-        return self.log.read_text(errors="replace")
 
     def conversations(self) -> list[dict[str, object]]:
         """What its server has."""
-        headers = {"Authorization": f"Bearer {OPERATOR}"}
-        items = requests.get(f"{self.base}/api/v1/conversations", headers=headers, timeout=10).json()["items"]
-        return list(items)
+        return list(self.api("/api/v1/conversations").json["items"])
 
     def stop(self) -> int:
         """Ctrl-C, as a terminal sends it; its exit status."""
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGINT)
+            self.group(signal.SIGINT)
         return self.process.wait(30)
 
     def has_said(self, words: str) -> bool:
@@ -69,8 +49,8 @@ def command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
     """Starts commands; whatever is left of them in the end is stopped."""
     started: list[Command] = []
 
-    def start(*words: str, port: int, **environ: str) -> Command:
-        started.append(Command(tmp_path, *words, port=port, **environ))
+    def start(*words: str, port: int) -> Command:
+        started.append(Command(tmp_path, *words, port=port))
         return started[-1]
 
     yield start

@@ -6,7 +6,6 @@ import io
 import json
 import re
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +32,6 @@ from app.simulator.scenario import Call, Scenario
 from tests.simulator.api_server import ALICE, APPLICATION_ID, BUSY, OURS, STAYS, Json, Server, serving
 
 PHONE = {"type": "phone", "number": ALICE}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where certificate and keys are."""
-    return tmp_path_factory.mktemp("api")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    """For whatever does not mind other calls."""
-    with serving(folder) as running:
-        yield running
 
 
 def request_for(number: str = ALICE, **more: Any) -> CreateCallRequest:

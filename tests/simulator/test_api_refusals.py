@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,19 +28,6 @@ NOT_FOUND = {"type": "NOT_FOUND", "error_title": "Not Found"}
 PHONE = {"type": "phone", "number": ALICE}
 SOCKET = {"type": "websocket", "uri": "wss://example.com", "content-type": "audio/l16;rate=8000"}
 URLS = ["https://example.com/1"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where certificate and keys are."""
-    return tmp_path_factory.mktemp("api")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    """For whatever does not mind other calls."""
-    with serving(folder) as running:
-        yield running
 
 
 def transfer(destination: Json) -> Json:

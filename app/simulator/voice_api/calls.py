@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from app.simulator.carrier import Carrier
-from app.simulator.ledger import Leg, Target
+from app.simulator.ledger import ANSWER_SECONDS, EVENT_SECONDS, Leg, Target
 from app.simulator.scenario import Call, Endpoint
 from app.simulator.voice_api import bodies, reading
 from app.simulator.voice_api.endpoints import To
@@ -71,7 +71,7 @@ class Calls:
             machine_detection=asked["machine_detection"],
             advanced_machine_detection=asked["advanced_machine_detection"],
         )
-        answer = _target(ours.answer, asked["answer_url"], asked["answer_method"], seconds=5.0)
+        answer = _target(ours.answer, asked["answer_url"], asked["answer_method"], seconds=ANSWER_SECONDS)
         event = _target(ours.event, asked["event_url"], asked["event_method"]) or ours.event
         leg = self._carrier.create(call, answer=answer, event=event)
         made = {"uuid": leg.uuid, "status": leg.status, "direction": leg.direction}
@@ -121,7 +121,7 @@ class Calls:
                 self._carrier.earmuff(uuid, action == "earmuff")
             case "transfer":
                 where = asked["destination"]
-                url = _target(self._carrier.application.answer, where.get("url"), "GET", seconds=5.0)
+                url = _target(self._carrier.application.answer, where.get("url"), "GET", seconds=ANSWER_SECONDS)
                 self._carrier.transfer(uuid, ncco=where.get("ncco"), url=url)
         return web.Response(status=204)
 
@@ -227,7 +227,9 @@ def _naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _target(usual: Target | None, url: list[str] | None, method: str, *, seconds: float = 10.0) -> Target | None:
+def _target(
+    usual: Target | None, url: list[str] | None, method: str, *, seconds: float = EVENT_SECONDS
+) -> Target | None:
     """What was asked for, with the time limits of the application's own, which nobody can set for one call."""
     if not url:
         return None
