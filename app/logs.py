@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ def tell(*, event: Event | None = None, outcome: str | None = None) -> None:
 def install(app: Flask, *, as_json: bool) -> None:
     """Log every request of *app*, and whatever else is logged, to standard output."""
     write = _json if as_json else _readable
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Handler(sys.stdout)
     handler.setFormatter(Lines(as_json=as_json))
     for name in LOGGERS:
         logger = logging.getLogger(name)
@@ -65,6 +66,15 @@ def install(app: Flask, *, as_json: bool) -> None:
             handler.stream.write(write(line) + "\n")
             handler.stream.flush()
         return response
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes to the stream."""
+
+    def createLock(self) -> None:  # noqa: N802 - logging's own name
+        """A native lock: flows in Python log from native threads, and gevent's own loses wake-ups between those."""
+        monkey = sys.modules.get("gevent.monkey")
+        self.lock = monkey.get_original("_thread", "RLock")() if monkey else threading.RLock()
 
 
 class Lines(logging.Formatter):

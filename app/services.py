@@ -23,7 +23,7 @@ from config.embedded import Engine
 from config.settings import Settings
 
 if TYPE_CHECKING:
-    from app.flows.tutorial import Flows
+    from app.flows.flows import Flows
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,12 @@ class Services:
 
 def build(settings: Settings, *, store: Store | None = None) -> Services:
     """The services for *settings*. Connects to nothing yet."""
-    from app.flows.tutorial import Flows  # the SDK's models take a third of a second to import
 
     looks = settings.webhook_verify != "off" and not settings.unsigned_allowed
     return Services(
         settings=settings,
         store=store or build_store(settings),
-        flows=Flows(app_user=settings.app_user, caller_number=settings.caller_number),
+        flows=build_flows(settings),
         signatures=Signatures(
             settings.signature_secrets,
             application_id=settings.application_id,
@@ -63,6 +62,20 @@ def build(settings: Settings, *, store: Store | None = None) -> Services:
         else None,
         started=datetime.now(UTC),
     )
+
+
+def build_flows(settings: Settings) -> Flows:
+    """The call flows of FLOWS_FILE, which is read when the first call comes, or a worker begins."""
+    from app.flows.flows import Flows  # the SDK's models take a third of a second to import
+    from app.flows.shelf import Shelf
+
+    told = {
+        "APP_USER": settings.app_user,
+        "CALLER_NUMBER": settings.caller_number,
+        "PUBLIC_URL": settings.public_url,
+    }
+    shelf = Shelf(settings.flows_file, told)
+    return Flows(shelf, settings=told, base=settings.base_url, secret=settings.secret_key)
 
 
 def build_store(settings: Settings) -> Store:
@@ -97,10 +110,12 @@ def begin(app: Flask) -> None:
     housekeeping = Housekeeping(held.store, max_memory_mb=held.settings.max_memory_mb)
 
     def end() -> None:
+        held.flows.shelf.stop()
         housekeeping.stop()
         held.store.close()
 
     atexit.register(end)
+    held.flows.shelf.look()
     try:
         held.store.open()
         if policy := held.store.evicts():
@@ -108,3 +123,4 @@ def begin(app: Flask) -> None:
     except StoreUnavailable as away:
         log.warning("started all the same: %s", away)
     housekeeping.start()
+    held.flows.shelf.start()

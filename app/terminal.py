@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Final
 
 Told = dict[str, Any]
+
+WIDTH: Final = 110  # characters of a line that shows an action
 
 
 def list_line(call: Told) -> str:
@@ -34,14 +37,18 @@ def call_lines(call: Told) -> list[str]:
         lines.append("      " + ", ".join(told))
     for answer in call["answers"]:
         actions = " → ".join(action.get("action", "?") for action in answer["ncco"] or [])
-        lines.append(f"  answered {_clock(answer['at'])[11:]} by {answer['flow']} in {answer['took_ms']} ms: {actions}")
+        lines.append(f"  answered {_served(answer)} in {answer['took_ms']} ms: {actions}")
+        lines += [f"      the last resort, for {answer['fault']}"] if answer["fault"] else []
     for one in call["inputs"]:
         said = ", ".join(guess["text"] or "" for guess in one["speech"])
         lines.append(f"  input {_clock(one['at'])[11:]}  keys {one['digits'] or '-'}  speech {said or '-'}")
     lines += [
         f"  recording {_clock(one['at'])[11:]}  {one['recording_url'] or 'no address'}" for one in call["recordings"]
     ]
-    lines += [f"  {one['kind']} {_clock(one['at'])[11:]}  {one['reason'] or 'no reason'}" for one in call["errors"]]
+    for one in call["errors"]:
+        wrong, cause = f"  {one['kind']} {_clock(one['at'])[11:]}  {one['reason'] or 'no reason'}", one["answer"]
+        lines.append(f"{wrong}  in what was answered {_served(cause)}:" if cause else wrong)
+        lines += [_action_line(action) for action in cause["ncco"] or []] if cause else []
     return [safe(line) for line in lines]
 
 
@@ -51,6 +58,19 @@ def safe(line: str) -> str:
 
 
 _SECONDS = (("rang", "ring_seconds"), ("talked", "talk_seconds"), ("billed", "duration_seconds"))
+
+
+def _served(answer: Told) -> str:
+    """When, and by which flow, step and version of it."""
+    step = f"/{answer['step']}" if answer["step"] else ""
+    version = f" ({answer['version']})" if answer["version"] else ""
+    return f"{_clock(answer['at'])[11:]} by {answer['flow']}{step}{version}"
+
+
+def _action_line(action: Any) -> str:
+    """An action as JSON, cut where it would make more than a line."""
+    line = safe("      " + json.dumps(action, separators=(",", ":"), ensure_ascii=False))
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
 
 
 def _pair(leg: Told) -> str:

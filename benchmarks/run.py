@@ -1,4 +1,4 @@
-"""How many signed events a second are taken, beside a Flask route that does nothing: `make bench`.
+"""How many signed events and answers a second, beside a Flask route that does nothing: `make bench`.
 
     python -m benchmarks.run [--rounds 5] [--seconds 4] [--connections 32] [-- options for gunicorn]
 
@@ -81,29 +81,35 @@ def main() -> int:
 
 
 def measure(options: argparse.Namespace, address: str, nothing: int, ours: int) -> bool:
-    """Take turns, print rates, latencies and the ratio; True if every acknowledged event is kept."""
+    """Take turns, print rates, latencies and the ratios; True if every acknowledged event is kept."""
     made = calls()
-    rounds: dict[str, list[Result]] = {"nothing": [], "events": []}
+    rounds: dict[str, list[Result]] = {"nothing": [], "events": [], "answers": []}
     acknowledged: list[dict[str, Any]] = []
     for number in range(options.rounds + 1):  # the first one warms up
-        for name, port in (("nothing", nothing), ("events", ours)):
-            bodies = [event for _ in range(options.calls) for event in next(made)[1]]
+        for name, results in rounds.items():
+            told = [next(made) for _ in range(options.calls)]
+            bodies = [event for _, events in told for event in events]
+            if name == "answers":  # as many: each call asks once for each of its events
+                bodies = [asked | {"uuid": str(uuid.uuid4())} for asked, events in told for _ in events]
             result = run(
-                port,
-                [request("/voice/event", body) for body in bodies],
+                nothing if name == "nothing" else ours,
+                [request("/voice/answer" if name == "answers" else "/voice/event", body) for body in bodies],
                 connections=options.connections,
                 most_seconds=options.seconds,
             )
             if name == "events":
                 acknowledged += [bodies[place] for place in result.answered]
             if number:
-                rounds[name].append(result)
+                results.append(result)
     for name, results in rounds.items():
         rate = statistics.median(one.per_second for one in results)
         p50, p99 = (statistics.median(one.percentile(share) for one in results) for share in (0.5, 0.99))
         print(f"{name:8} {rate:8.0f} a second   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms")
-    ratios = [b.per_second / a.per_second for a, b in zip(rounds["nothing"], rounds["events"], strict=True)]
-    print(f"ratio    {statistics.median(ratios):8.2f}            from {min(ratios):.2f} to {max(ratios):.2f}")
+    for name in ("events", "answers"):
+        ratios = [b.per_second / a.per_second for a, b in zip(rounds["nothing"], rounds[name], strict=True)]
+        print(
+            f"ratio    {statistics.median(ratios):8.2f}            from {min(ratios):.2f} to {max(ratios):.2f}  {name}"
+        )
     others = {status: count for results in rounds.values() for one in results for status, count in one.others.items()}
     missing = sum(not kept for kept in _kept(address, acknowledged))
     kept = f"{len(acknowledged) - missing} of {len(acknowledged)} acknowledged events"

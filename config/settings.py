@@ -137,6 +137,7 @@ def _application_id(text: str) -> str:
 
 TEXT = Kind("text", lambda env, variable: env.str(variable))
 RANDOM_TEXT = Kind("random text, as `openssl rand -hex 32` prints it", lambda env, variable: env.str(variable))
+FILE = Kind("file", lambda env, variable: env.path(variable))
 FOLDER = Kind("folder", lambda env, variable: env.path(variable))
 ON_OFF = Kind("on or off", lambda env, variable: env.bool(variable))
 ORIGINS = _kind("https://board.example.com, several separated by commas", _origins)
@@ -286,6 +287,13 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting(
         "CORS_ORIGINS", ORIGINS, "websites whose scripts may call the API", default=()
     )
+    flows_file: Path = _setting(
+        "FLOWS_FILE",
+        FILE,
+        "the call flows: what callers hear; changes are taken without a restart",
+        default=Path(__file__).parent / "flows.yaml",
+        default_words="config/flows.yaml",
+    )
     app_user: str = _setting("APP_USER", TEXT, "the app user whom the tutorial flow calls", default="Alice")
     caller_number: str | None = _setting(
         "CALLER_NUMBER",
@@ -316,6 +324,17 @@ class Settings:
         return self.app_env == "production"
 
     @property
+    def local_url(self) -> str:
+        """Where this machine reaches the server."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """Where Vonage asks for a step of a call flow: PUBLIC_URL. Without it only a carrier on this machine can."""
+        return self.public_url or self.local_url
+
+    @property
     def unsigned_allowed(self) -> bool:
         """Whether unsigned webhooks are let through: in development, until the first signature secret is set.
 
@@ -331,6 +350,8 @@ class Settings:
                 "UNSIGNED WEBHOOKS ARE TAKEN, from anybody who reaches this port,"
                 " until VONAGE_SIGNATURE_SECRETS is set."
             )
+        if self.public_url is None:
+            notes.append("PUBLIC_URL is not set: only a carrier on this machine reaches the steps of call flows.")
         if self.webhook_verify == "off":
             notes.append("WEBHOOK_VERIFY is off: no signature is looked at, anybody can report calls.")
         if self.webhook_verify == "report":

@@ -23,11 +23,12 @@ import jwt
 import pytest
 import requests
 
+from app.webhooks.schemas import kept_answer
 from config.embedded import Engine
 from tests.api.asking import OPERATOR, SAMPLE, Site, status
 from tests.engines import Engine as ValkeyEngine
 from tests.engines import free_ports, wait_until
-from tests.generated import BASE, Body, compact, iso
+from tests.generated import BASE, Body, compact, iso, webhooks_of
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
@@ -234,6 +235,38 @@ def test_one_call_is_told_whole(either: Shell) -> None:
     assert [leg["uuid"] for leg in told["legs"]] == ["leg", "two"]
 
 
+def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> None:
+    """With where that came from, and each action in a line of its own that no text makes longer."""
+    talks = [{"action": "talk", "text": f"{'Zoë ' * 40}\x1b[2J"}, {"action": "input", "type": ["dtmf"]}]
+    about = {"conversation_uuid": "CON-1", "uuid": "leg"}
+    known: list[tuple[Body, Body]] = [
+        (about | {"from": "447700900123"}, {"flow": "menu", "step": "welcome", "version": "3f2a91c0", "ncco": talks}),
+        (about, {"flow": "last-resort", "fault": "menu/choice: no such step", "ncco": talks[1:]}),
+        (about, {"flow": "tutorial", "ncco": []}),
+    ]
+    for place, (request, served) in enumerate(known):
+        answer = kept_answer(request, {"id": str(place), "took_ms": 1.2} | served)
+        inside.site.keep(webhooks_of(answer, BASE + timedelta(seconds=place)))
+    said = [(0.5, "Syntax error in NCCO."), (1.5, "Another."), (2.5, "Nothing in it."), (-1, "Before all.")]
+    for seconds, reason in said:
+        moment = BASE + timedelta(seconds=seconds)
+        inside.site.tell({"conversation_uuid": "CON-1", "reason": reason, "timestamp": iso(moment)}, received=moment)
+    lines = inside.said("call", "CON-1").splitlines()
+    first = lines.index("  answered 12:00:00.000 by menu/welcome (3f2a91c0) in 1.2 ms: talk → input")
+    assert lines[first + 1 :] == [
+        "  answered 12:00:01.000 by last-resort in 1.2 ms: input",
+        "      the last resort, for menu/choice: no such step",
+        "  answered 12:00:02.000 by tutorial in 1.2 ms: ",
+        "  error 11:59:59.000  Before all.",
+        "  error 12:00:00.500  Syntax error in NCCO.  in what was answered 12:00:00.000 by menu/welcome (3f2a91c0):",
+        f'      {{"action":"talk","text":"{"Zoë " * 40}'[:109] + "…",
+        '      {"action":"input","type":["dtmf"]}',
+        "  error 12:00:01.500  Another.  in what was answered 12:00:01.000 by last-resort:",
+        '      {"action":"input","type":["dtmf"]}',
+        "  error 12:00:02.500  Nothing in it.  in what was answered 12:00:02.000 by tutorial:",
+    ]
+
+
 def test_programs_get_what_the_api_gives_an_operator(inside: Inside) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         inside.site.hear(line)
@@ -418,7 +451,7 @@ def test_every_kind_of_webhook_can_be_replayed_also_from_a_pipe(serve: Callable[
         "as in the file"
     )
     assert "CON-asked" in shown
-    assert "by tutorial in" in shown
+    assert any(line.startswith("  answered ") for line in shown.splitlines())
     assert "CON-moved" in shown
     assert all(line.isprintable() for line in out.split("\n"))
 

@@ -52,12 +52,13 @@ def test_the_readme_names_no_route_that_is_not_there() -> None:
 def test_every_command_of_flask_stands_in_the_readme_and_the_other_way_round() -> None:
     own = {name for name in APP.cli.commands if name != "openapi"}  # flask-smorest brings that one
     assert set(re.findall(r"^\| `flask (\w+)", README, re.MULTILINE)) == own
-    assert set(re.findall(r"\bflask (replay|calls|call|forget|simulate|capture)\b", README)) == own
+    assert set(re.findall(r"\bflask (replay|calls|call|forget|flows|simulate|capture)\b", README)) == own
 
 
-def test_every_subcommand_of_simulate_stands_in_the_readme() -> None:
-    simulate = cast("click.Group", APP.cli.commands["simulate"])
-    assert set(re.findall(r"^\| `flask simulate (\w+)", README, re.MULTILINE)) == set(simulate.commands)
+@pytest.mark.parametrize("name", ["flows", "simulate"])
+def test_every_subcommand_stands_in_the_readme_and_the_other_way_round(name: str) -> None:
+    group = cast("click.Group", APP.cli.commands[name])
+    assert set(re.findall(rf"^\| `flask {name} (\w+)", README, re.MULTILINE)) == set(group.commands)
 
 
 def test_every_target_of_make_stands_in_the_readme_and_the_other_way_round() -> None:

@@ -33,6 +33,7 @@ def install(app: Flask) -> None:
     """Add the API to *app*, described by the very schemas it works with."""
     from app.api.conversations import conversations
     from app.api.describe import describe
+    from app.api.flows import flows
     from app.api.health import health
     from app.api.legs import legs
     from app.api.status import status
@@ -47,7 +48,7 @@ def install(app: Flask) -> None:
     api = ProblemApi(app)
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"token": []}]
-    for blueprint in (conversations, legs, status, health):
+    for blueprint in (conversations, legs, flows, status, health):
         api.register_blueprint(blueprint)
     app.register_blueprint(describe)
     app.extensions["switchhook-api"] = api

@@ -6,8 +6,9 @@ import json
 from datetime import datetime
 from typing import Any
 
+from app.domain.causes import WentWrong
 from app.domain.conversations import Conversation, Member, Recorded
-from app.domain.events import Answer, CallError, Fallback, Input
+from app.domain.events import Answer, Fallback, Input
 from app.domain.legs import Leg
 from app.domain.moves import Move
 from app.services import read_record
@@ -39,7 +40,7 @@ def conversation(told: Conversation) -> dict[str, Any]:
         "answers": [_answer(at, event) for at, event in told.answers],
         "inputs": [_input(at, event) for at, event in told.inputs],
         "recordings": [_recording(recorded) for recorded in told.recordings],
-        "errors": [_error(at, event) for at, event in told.errors],
+        "errors": [_error(one) for one in told.errors],
     }
 
 
@@ -100,9 +101,21 @@ def _leg(told: Leg, arrival: Move | None, departure: Move | None) -> dict[str, A
 
 
 def _answer(at: datetime, served: Answer) -> dict[str, Any]:
-    ncco = json.loads(served.ncco) if served.ncco else None
-    told = {"at": time(at), "leg": served.leg, "flow": served.flow, "took_ms": served.took_ms, "ncco": ncco}
-    return told | {"fallback_reason": served.reason}
+    return {
+        "at": time(at),
+        "leg": served.leg,
+        "flow": served.flow,
+        "step": served.step,
+        "version": served.version,
+        "took_ms": served.took_ms,
+        "ncco": _ncco(served),
+        "fault": served.fault,
+        "fallback_reason": served.reason,
+    }
+
+
+def _ncco(served: Answer) -> Any:
+    return json.loads(served.ncco) if served.ncco else None
 
 
 def _input(at: datetime, event: Input) -> dict[str, Any]:
@@ -131,6 +144,17 @@ def _recording(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def _error(at: datetime, error: CallError | Fallback) -> dict[str, Any]:
-    url = error.url if isinstance(error, Fallback) else None
-    return {"at": time(at), "kind": error.kind, "leg": error.leg, "reason": error.reason, "failed_url": url}
+def _error(wrong: WentWrong) -> dict[str, Any]:
+    error, cause = wrong.event, None
+    if wrong.served:
+        served = wrong.served.answer
+        cause = {"at": time(wrong.served.at), "flow": served.flow, "step": served.step, "version": served.version}
+        cause["ncco"] = _ncco(served)
+    return {
+        "at": time(wrong.at),
+        "kind": error.kind,
+        "leg": error.leg,
+        "reason": error.reason,
+        "failed_url": error.url if isinstance(error, Fallback) else None,
+        "answer": cause,
+    }

@@ -111,14 +111,22 @@ class LegSchema(Schema):
     moved_to = fields.Nested(MoveSchema, required=True, allow_none=True)
 
 
+def actions() -> fields.Field[Any]:
+    """An NCCO."""
+    return nullable(fields.Raw, description="a list of NCCO actions")
+
+
 class AnswerSchema(Schema):
-    """One asking for instructions, and the NCCO served."""
+    """One asking for instructions, by an answer webhook or an event, and the NCCO served."""
 
     at = time("when it was asked")
-    leg = nullable(fields.String)
-    flow = nullable(fields.String)
+    leg = nullable(fields.String, description="null where the event names none, as that of notify")
+    flow = nullable(fields.String, description="the call flow; last-resort if none could answer")
+    step = nullable(fields.String, description="the step of the flow", example="menu")
+    version = nullable(fields.String, description="of the flow, as it was then", example="3f2a91c0")
     took_ms = nullable(fields.Float)
-    ncco = fields.Raw(required=True, allow_none=True, metadata={"description": "a list of NCCO actions"})
+    ncco = actions()
+    fault = nullable(fields.String, description="why the last resort was served, if it was")
     fallback_reason = nullable(fields.String, description="why the fallback URL was asked, if it was")
 
 
@@ -154,6 +162,16 @@ class RecordingSchema(Schema):
     transcription_url = nullable(fields.String)
 
 
+class CauseSchema(Schema):
+    """The answer that something went wrong with."""
+
+    at = time("when it was asked")
+    flow = nullable(fields.String)
+    step = nullable(fields.String)
+    version = nullable(fields.String)
+    ncco = actions()
+
+
 class FaultSchema(Schema):
     """What went wrong: an error event, or a turn to the fallback URL."""
 
@@ -162,6 +180,12 @@ class FaultSchema(Schema):
     leg = nullable(fields.String)
     reason = nullable(fields.String)
     failed_url = nullable(fields.String)
+    answer = fields.Nested(
+        CauseSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "the last that was served before; of a fallback only if its reason is the NCCO"},
+    )
 
 
 class ConversationSchema(Schema):

@@ -10,11 +10,26 @@ from marshmallow import Schema, fields
 
 from app import access
 from app.api.render import time
+from app.api.schemas import nullable
+from app.api.schemas import time as time_field
 from app.domain.standing import STATES
 from app.services import services
 
 status = Blueprint("status", __name__, description="How it is.")
 WEBHOOKS = ("received", "repeats", "out_of_order", "unknown", "unfiled")
+LAST_RESORT = "answers:last_resort"  # counted by `app.webhooks.views`
+
+
+class FlowsStatusSchema(Schema):
+    """The call flows that run. `last_resort_served` is a sum over all workers, the rest that of the one who answers."""
+
+    version = nullable(fields.String, example="3f2a91c0")
+    loaded_at = time_field("when the file was last found right; null where it never was")
+    faults = fields.Integer(required=True, metadata={"description": "of the file as it is now"})
+    last_resort_served = fields.Integer(
+        required=True, metadata={"description": "answers that no flow could give, since the store was made"}
+    )
+    python_threads_left_behind = fields.Integer(required=True)
 
 
 class StatusSchema(Schema):
@@ -25,6 +40,7 @@ class StatusSchema(Schema):
     legs = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
     conversations = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
     webhooks = fields.Dict(required=True)
+    flows = fields.Nested(FlowsStatusSchema, required=True)
 
 
 @status.before_request
@@ -36,7 +52,11 @@ def guard() -> None:
 @status.get("/status")
 @status.response(200, StatusSchema)
 def get_status() -> dict[str, Any]:
-    """Tell how the service is. `store.answers_waiting` and `answers_lost` are those of the worker that answers."""
+    """Tell how the service is.
+
+    `store.answers_waiting` and `answers_lost`, and of `flows` all but `last_resort_served`, are those of the worker
+    that answers: each reads a changed flows file for itself, within seconds.
+    """
     return told_status()
 
 
@@ -46,6 +66,7 @@ def told_status() -> dict[str, Any]:
     now = datetime.now(UTC)
     counts = held.store.counts(now - held.presume_ended_after)
     counters = counts.counters
+    book = held.flows.shelf.book
     return {
         "service": {
             "name": "switchhook",
@@ -65,6 +86,13 @@ def told_status() -> dict[str, Any]:
         "conversations": {"live": counts.live, "presumed_ended": counts.presumed_ended, "ended": counts.ended},
         "webhooks": {name: counters.get(name, 0) for name in WEBHOOKS}
         | {sort: _named(counters, f"{sort}:") for sort in ("refused", "reported")},
+        "flows": {
+            "version": book.version if book else None,
+            "loaded_at": time(book.loaded) if book else None,
+            "faults": len(held.flows.shelf.faults),
+            "last_resort_served": counters.get(LAST_RESORT, 0),
+            "python_threads_left_behind": held.flows.python.left_behind,
+        },
     }
 
 

@@ -17,8 +17,7 @@ def address_of(settings: Settings, url: str | None, *, option: str = "--to") -> 
     """Where the server is: *url*, which *option* gave, or where `make run` starts it."""
     if url and not url.startswith(("http://", "https://")):
         raise click.BadParameter("begin it with http:// or https://", param_hint=option)
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared
-    return (url or f"http://{f'[{host}]' if ':' in host else host}:{settings.port}").rstrip("/")
+    return (url or settings.local_url).rstrip("/")
 
 
 def token_of(settings: Settings) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, Literal, NamedTuple
 
+from app.domain.causes import Served, WentWrong, cause_of
 from app.domain.events import (
     Answer,
     CallError,
@@ -94,7 +95,7 @@ class Conversation:
     answers: tuple[tuple[datetime, Answer], ...]
     inputs: tuple[tuple[datetime, Input], ...]
     recordings: tuple[Recorded, ...]
-    errors: tuple[tuple[datetime, CallError | Fallback], ...]
+    errors: tuple[WentWrong, ...]
 
 
 def moments(told: History) -> list[Moment]:
@@ -160,7 +161,7 @@ def tell(conversation: str, told: History, *, now: datetime, presume_ended_after
         answers=tuple((at, event) for at, event in here if isinstance(event, Answer)),
         inputs=tuple((at, event) for at, event in here if isinstance(event, Input)),
         recordings=_recordings(here),
-        errors=tuple((at, event) for at, event in here if isinstance(event, CallError | Fallback)),
+        errors=_errors(here, told),
     )
 
 
@@ -214,6 +215,17 @@ def _recordings(here: list[Moment]) -> tuple[Recorded, ...]:
         Recorded(at, text.recording_uuid, None, None, None, None, text.transcription_url) for at, text in texts.values()
     ]
     return tuple(sorted(recorded + unmatched, key=lambda one: one.at))
+
+
+def _errors(here: list[Moment], told: History) -> tuple[WentWrong, ...]:
+    """What went wrong, and with which answer. No variant of an answer or an error is merged: all are in *told*."""
+
+    def received(event: Event) -> datetime:
+        return told[event.canonical].received
+
+    served = [Served(received(event), at, event) for at, event in here if isinstance(event, Answer)]
+    wrong = [(at, event) for at, event in here if isinstance(event, CallError | Fallback)]
+    return tuple(WentWrong(at, event, cause_of(event, received(event), served)) for at, event in wrong)
 
 
 def _sum(prices: Iterable[str | None]) -> str | None:

@@ -223,8 +223,10 @@ class Unknown(Event):
 class Answer(Event):
     """One asking for instructions and what was served. Two askings are two records, so `canonical` is an id of ours.
 
-    `from_user` calls from an app and has no number; `reason` is why the fallback URL was asked, if it was.
-    `ncco` is the JSON text of what was served in `took_ms` milliseconds by the call flow `flow`.
+    `from_user` calls from an app and has no number; `reason` is why the fallback URL was asked, if it was. None of them
+    is known where an event was answered: that is kept by itself, and this names its conversation and leg alone.
+    `ncco` is the JSON text of what was served in `took_ms` milliseconds by a `step` of the call flow `flow`, in the
+    `version` that was in force; `fault` is why the last resort was served, if it was.
     """
 
     kind: ClassVar[str] = "answer"
@@ -233,6 +235,9 @@ class Answer(Event):
     from_user: str | None = None
     to: str | None = None
     flow: str | None = None
+    step: str | None = None
+    version: str | None = None
+    fault: str | None = None
     ncco: str | None = None
     took_ms: float | None = None
     reason: str | None = None

@@ -19,7 +19,7 @@ SEEN_IN_TEXT: Final = re.compile(r"\+\d(?:[ ().-]{0,2}\d){6,14}|\+?\d{7,}", re.A
 BEFORE_ONE: Final = re.compile(r"(?:^|[^\w.:+-]|[a-z\"' ]:|%2b)$", re.ASCII | re.IGNORECASE)
 AFTER_ONE: Final = re.compile(r"(?![\w:-]|\.\d)", re.ASCII)
 NEVER_NUMBERS: Final = frozenset(
-    {"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp", "lag_ms", "size"}
+    {"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp", "lag_ms", "size", "version"}
 )
 PARTIES: Final = frozenset({"from", "to"})  # have come as JSON numbers
 ALL_BUT_THE_LAST_FOUR: Final = re.compile(r"\d(?=(?:\D*\d){4})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
@@ -18,6 +19,7 @@ from app.store.pages import Filter
 
 pages = Blueprint("pages", __name__)
 LATEST = 50
+FAULTS_SHOWN = 3
 
 
 @pages.get("/")
@@ -31,7 +33,7 @@ def board() -> AnyResponse:
     if access.session_role() is None:
         return redirect(url_for("pages.login"))
     try:
-        return page("board.html", told=told_status(), calls=_latest())
+        return page("board.html", told=told_status(), faults=_flows_faults(), calls=_latest())
     except StoreUnavailable as away:
         return page("away.html", 503, reason=away.reason)
 
@@ -63,3 +65,10 @@ def _latest() -> list[dict[str, Any]]:
     calls, _ = reading.page(Filter(), limit=LATEST)
     shown: list[dict[str, Any]] = access.shown([render.conversation(call) for call in calls])
     return shown
+
+
+def _flows_faults() -> list[str]:
+    """The first faults of the flows file; to viewers only where they are, for words may quote a PIN."""
+    faults = [fault._replace(name=Path(fault.name).name) for fault in services().flows.shelf.faults[:FAULTS_SHOWN]]
+    tells = access.current_role() == "operator"
+    return [str(fault if tells else fault._replace(field="", words="")) for fault in faults]

@@ -162,11 +162,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The application was asked what to do, and said this. `ncco` None: nothing that could be run."""
+    """The application was asked what to do, and said this.
+
+    `about` is the event that this was the reply to; None: it was asked by an answer webhook. `ncco` None: nothing that
+    could be run or, in reply to an event, none at all, and the script went on.
+    """
 
     leg: str
     url: str
     ncco: list[dict[str, Any]] | None
+    about: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -7,14 +7,16 @@ over, and so is what comes after an action that never ends.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.simulator import kinds
-from app.simulator.kinds import Found, Rule
+from app import kinds
+from app.kinds import Found, Rule
+from app.located import field
 
 MOST_FAULTS = 20
 DEEPEST = 64  # levels; ours
@@ -48,33 +50,30 @@ def bare_text(text: str) -> str:
     """
     if not re.match(r"\s*<speak[\s/>]", text):
         return text
-    bare = re.sub(r"<[^<>]*>", "", text)
-    for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
-        bare = bare.replace(entity, character)
-    return bare
+    return html.unescape(re.sub(r"<[^<>]*>", "", text))
 
 
 def _short_enough(text: str) -> Iterator[Found]:
     if (length := len(bare_text(text))) > 1500:
-        yield "", f"It has {length} characters without SSML tags, but must have 1500 at most."
+        yield (), f"It has {length} characters without SSML tags, but must have 1500 at most."
 
 
 def _few_bytes(headers: dict[str, Any]) -> Iterator[Found]:
     try:
         size = len(json.dumps(headers, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass"))
     except (RecursionError, TypeError, ValueError):
-        yield "", "It is nothing that JSON could say, but must be an object of 512 bytes at most."
+        yield (), "It is nothing that JSON could say, but must be an object of 512 bytes at most."
     else:
         if size > 512:
-            yield "", f"It is {size} bytes of JSON, but must be 512 at most."
+            yield (), f"It is {size} bytes of JSON, but must be 512 at most."
 
 
 def _uri_or_domain(sip: dict[str, Any]) -> Iterator[Found]:
     if not {"uri", "domain", "user"} & sip.keys():
-        yield "uri", "It is missing; there must be a uri, or a domain and a user in place of it."
+        yield ("uri",), "It is missing; there must be a uri, or a domain and a user in place of it."
     for one, other in (("domain", "user"), ("user", "domain")):
         if "uri" not in sip and one not in sip and other in sip:
-            yield one, f"It is missing; there must be one where there is a {other} and no uri."
+            yield (one,), f"It is missing; there must be one where there is a {other} and no uri."
 
 
 def _never_with(other: str, flag: str) -> Rule:
@@ -82,23 +81,23 @@ def _never_with(other: str, flag: str) -> Rule:
 
     def rule(action: dict[str, Any]) -> Iterator[Found]:
         if action.get(flag) is True and other in action:
-            yield flag, f"It is true, but there is {other} too; there must be one of the two only."
+            yield (flag,), f"It is true, but there is {other} too; there must be one of the two only."
 
     return rule
 
 
 def _split_for_channels(record: dict[str, Any]) -> Iterator[Found]:
     if "channels" in record and "split" not in record:
-        yield "split", 'It is missing; it must be "conversation" where there is channels.'
+        yield ("split",), 'It is missing; it must be "conversation" where there is channels.'
 
 
 def _one_key_at_a_time(action: dict[str, Any]) -> Iterator[Found]:
     types, settings = action.get("type"), action.get("dtmf")
     if action.get("mode") == "asynchronous":
         if isinstance(types, list) and "speech" in types:
-            yield "type", 'It has "speech" in it, but must be ["dtmf"] where mode is "asynchronous".'
+            yield ("type",), 'It has "speech" in it, but must be ["dtmf"] where mode is "asynchronous".'
         if isinstance(settings, dict) and settings:
-            yield "dtmf", 'It has settings, but must have none where mode is "asynchronous".'
+            yield ("dtmf",), 'It has settings, but must have none where mode is "asynchronous".'
 
 
 # ---- The tables
@@ -249,8 +248,8 @@ def faults(ncco: Any) -> list[Fault]:
         told = [*ACTION.faults(one)]
         if name in {"talk", "stream"} and one.get("bargeIn") is True and then != "input":
             comes = f"the next action that is no {name}"
-            told.append(("bargeIn", f"It is true, but {comes} is {then or 'missing'}; it must be input."))
-        found += [Fault(place, where, words, name) for where, words in told]
+            told.append((("bargeIn",), f"It is true, but {comes} is {then or 'missing'}; it must be input."))
+        found += [Fault(place, field(where), words, name) for where, words in told]
         if len(found) >= MOST_FAULTS:  # whoever has so many mends these first
             break
     return found[:MOST_FAULTS]

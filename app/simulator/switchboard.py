@@ -141,7 +141,7 @@ class Switchboard:
 
         Goes on where whoever asked is called off: what is on its way is sent, whether the caller waits or not.
         """
-        reason, conversation = "", leg.conversation
+        reason, conversation = "", self.ledger.conversations.get(body["conversation_uuid"], leg.conversation)
         for place in (target, self.application.fallback):
             if place is None:
                 break
@@ -154,8 +154,7 @@ class Switchboard:
                 read, faults = self._read(reply.text, reply.content_type, kind)
                 if not faults:
                     self.note(leg, "told", url=place.url, ncco=read, seconds=reply.seconds)
-                    if kind == "answer":
-                        conversation.asked.append(Asked(leg.uuid, place.url, read))
+                    conversation.asked.append(Asked(leg.uuid, place.url, read, None if kind == "answer" else body))
                     return read
                 for fault in faults:
                     self.note(leg, "trouble", words=f"{place.url} answers what cannot be run: {fault}")

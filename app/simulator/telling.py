@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from app.simulator.happenings import Happening, What
 from app.simulator.ledger import Leg
 
 LONGEST = 70  # characters of words that are quoted
+LONG_VALUE = re.compile(r"=[^&=]{30,}=*")  # of a parameter in an address: what an application remembers there
 
 Data = Mapping[str, Any]
 
@@ -49,7 +51,8 @@ def _answered(data: Data) -> str:
 
 
 def _asks(data: Data) -> str:
-    return f"asks {data['url']}" + (f" ({webhook(data['about'])})" if data["about"] else "")
+    url = LONG_VALUE.sub("=…", data["url"])
+    return f"asks {url} ({webhook(data['about'])})" if data["about"] else f"asks {url}"
 
 
 def _left(data: Data) -> str:

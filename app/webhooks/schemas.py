@@ -271,15 +271,19 @@ def read_answer(request: Mapping[str, Any]) -> events.Answer:
 
 
 def kept_answer(asked: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of an answer: the request, and *served*: id, flow, took_ms, ncco. `read_kept_answer` reads it."""
-    return {"request": asked, **served}
+    """What is kept of an answer: the request, and *served*: id, flow, step, version, took_ms, ncco, fault.
+
+    Of these what is None is left out: every byte of it is kept in memory. Where an event was answered the request is
+    its `conversation_uuid` and `uuid` alone, for the event is kept by itself. `read_kept_answer` reads it.
+    """
+    return {"request": asked, **{name: value for name, value in served.items() if value is not None}}
 
 
 def read_kept_answer(kept: Mapping[str, Any], text: bytes) -> events.Answer:
     """The answer in what was kept of it; *text* is its JSON text."""
     ncco = json.dumps(kept.get("ncco"), separators=(",", ":"))
-    asked = read_answer(kept["request"])
-    return replace(asked, canonical=text, flow=kept.get("flow"), took_ms=kept.get("took_ms"), ncco=ncco)
+    known: dict[str, Any] = {name: kept.get(name) for name in ("flow", "step", "version", "fault", "took_ms")}
+    return replace(read_answer(kept["request"]), canonical=text, ncco=ncco, **known)
 
 
 def _lenient(schema: Schema, body: Any) -> tuple[dict[str, Any], list[str]]:

@@ -7,25 +7,32 @@ time-outs, and on nothing else. https://developer.vonage.com/en/voice/voice-api/
 from __future__ import annotations
 
 import logging
+import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 from flask import Blueprint, Response, abort, g, request
 
-from app.domain.events import Event
-from app.flows.tutorial import LAST_RESORT, Served
+from app.domain.events import Detection, Event, Unknown
+from app.flows.served import LAST_RESORT, Served
 from app.logs import tell
 from app.services import services
+from app.store.errors import StoreUnavailable
+from app.webhooks.asked import request_of, result_of
 from app.webhooks.body import BadBody, read_body, write_json
-from app.webhooks.schemas import kept_answer, read_answer, read_event, read_kept_answer
+from app.webhooks.schemas import kept_answer, read_event, read_kept_answer
 from app.webhooks.signature import SignatureMissing, SignatureRefused
 
 log = logging.getLogger(__name__)
 
 voice = Blueprint("voice", __name__, url_prefix="/voice")
 METHODS = ["GET", "POST"]
+STATE: Final = "state"  # the parameter in a step's address: what the call takes along
+STEP_PATH: Final = re.compile(r"/voice/flows/([\w-]+)/([\w-]+)\Z", re.ASCII)
 SAY_AGAIN_SECONDS = 60.0
 _last_said: dict[str, float] = {}  # why a webhook was refused -> when the log last said what to do about it
 
@@ -57,8 +64,7 @@ def verify() -> None:
 def event() -> Response:
     """Take one event of any kind. A repeat gets 200 too: it changes nothing."""
     text, body = _read()
-    _record(text, body)
-    return _go_on()
+    return _event(text, body)
 
 
 @voice.route("/answer", methods=METHODS)
@@ -66,6 +72,16 @@ def answer() -> Response:
     """Say what to do with a call. Never waits for the store: the record of it is written after."""
     _, body = _read()
     return _answer(body)
+
+
+@voice.route("/flows/<flow>/<step>", methods=METHODS)
+def step(flow: str, step: str) -> Response:
+    """Take what came back from an action of a flow's step, and say what comes next."""
+    text, body = _read()
+    if not request.get_data() and STATE in body:  # by GET the address' own parameter is among the event's
+        del body[STATE]
+        text = write_json(body)
+    return _step(text, body, flow, step, request.args.get(STATE))
 
 
 @voice.route("/fallback", methods=METHODS)
@@ -76,10 +92,11 @@ def fallback() -> Response:
     """
     text, body = _read()
     original = body.get("original_request")
-    kind = original.get("type") if isinstance(original, dict) else None
+    kind, url = (original.get("type"), original.get("url")) if isinstance(original, dict) else (None, None)
+    if isinstance(url, str) and (place := _step_at(url)):
+        return _step(text, body, *place)
     if kind == "event" or (kind != "answer" and body.get("status")):
-        _record(text, body)
-        return _go_on()
+        return _event(text, body)
     return _answer(body)
 
 
@@ -108,12 +125,71 @@ def _read() -> tuple[bytes, dict[str, Any]]:
         raise
 
 
+def _step_at(url: str) -> tuple[str, str, str | None] | None:
+    """Flow, step and state in the address of a step of ours."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if found := STEP_PATH.search(parts.path):
+            return found[1], found[2], dict(parse_qsl(parts.query)).get(STATE)
+    return None
+
+
+def _original(body: dict[str, Any]) -> dict[str, Any]:
+    """What a fallback copy is a copy of; any other webhook itself."""
+    if body.get("original_request") is None:
+        return body
+    return {name: value for name, value in body.items() if name not in ("original_request", "reason")}
+
+
+def _event(text: bytes, body: dict[str, Any]) -> Response:
+    """Keep the event. Who or what picked up a call of ours may change what it is told."""
+    began = time.perf_counter()
+    _record(text, body)
+    original = _original(body)
+    detection = read_event(original)
+    if isinstance(detection, Detection) and (result := result_of(detection, original)):
+        served = services().flows.detected(request_of(original), result, g.received)
+        if served is not None:
+            return _reply(served, _about(detection), began)
+    return _go_on()
+
+
+def _step(text: bytes, body: dict[str, Any], flow: str, step: str, state: str | None) -> Response:
+    """Keep what came back from the step, and serve what comes next.
+
+    While Redis is away what came back is kept like an answer, when Redis is back: who waits for the next step must not
+    wait in silence.
+    """
+    began = time.perf_counter()
+    original = _original(body)
+    event, flows, served = read_event(original), services().flows, None
+    if isinstance(event, Unknown):  # asked for as by an answer webhook: `onAnswer`, a transfer, a call by the Voice API
+        served = flows.enter(flow, step, state, request_of(original))
+        if served is not None:
+            return _reply(served, body, began)
+    elif result := result_of(event, original):
+        served = flows.follow(flow, step, state, request_of(original), result)
+    try:
+        _record(text, body)
+    except StoreUnavailable:
+        if served is None:
+            raise
+        _keep_later(event, write_json(original))
+    return _reply(served, _about(event), began) if served is not None else _go_on()
+
+
+def _about(event: Event) -> dict[str, Any]:
+    """What the record of an answer to *event* says of the request: the event itself is kept beside it."""
+    told = {"conversation_uuid": event.conversation, "uuid": event.leg}
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def _record(text: bytes, body: dict[str, Any]) -> None:
     """Keep the event. A fallback copy is two: that the fallback was needed, and the event itself as it first was."""
     copied = body.get("original_request") is not None
     _keep(read_event(body), text, counted=not copied)
     if copied:
-        original = {name: value for name, value in body.items() if name not in ("original_request", "reason")}
+        original = _original(body)
         _keep(read_event(original), write_json(original))
 
 
@@ -129,33 +205,49 @@ def _keep(event: Event, text: bytes, *, counted: bool = True) -> None:
         tell(event=event, outcome=outcome)
 
 
+def _keep_later(event: Event, text: bytes) -> None:
+    if event.homes:
+        services().store.record_later(event, text, g.received, g.notes)
+    else:
+        services().store.unfile_later(text, f"{event.kind} without a conversation", g.received)
+    tell(event=event, outcome="later")
+
+
 def _answer(body: dict[str, Any]) -> Response:
     began = time.perf_counter()
-    asked, served = None, LAST_RESORT
     try:
-        asked = read_answer(body)
-        served = services().flows.answer(asked)
+        served = services().flows.answer(request_of(body), g.received)
     except Exception:  # whatever it is, the caller hears something
         log.exception("no call flow could answer: the last resort did")
+        served = LAST_RESORT
+    return _reply(served, body, began)
+
+
+def _reply(served: Served, asked: dict[str, Any], began: float) -> Response:
+    """*served* as the reply to *asked*; the record of it is written after."""
     response = Response(write_json(served.ncco), content_type="application/json")
     took_ms = round((time.perf_counter() - began) * 1000, 3)
-    tell(event=asked, outcome=f"answered:{served.flow}")
     try:
-        _keep_answer(body, served, took_ms)
+        _keep_answer(asked, served, took_ms)
     except Exception:
         log.exception("an answer was given, but not recorded")
     return response
 
 
-def _keep_answer(body: dict[str, Any], served: Served, took_ms: float) -> None:
+def _keep_answer(asked: dict[str, Any], served: Served, took_ms: float) -> None:
     """Hand the record of an answer to the writer. Its id is made here: two askings are two records."""
-    kept = kept_answer(body, {"id": uuid4().hex[:16], "flow": served.flow, "took_ms": took_ms, "ncco": served.ncco})
+    told = served._asdict() | {"id": uuid4().hex[:16], "took_ms": took_ms}
+    kept = kept_answer(asked, told)
     text = write_json(kept)
     answer = read_kept_answer(kept, text)
+    tell(event=answer, outcome=f"answered:{'/'.join(filter(None, (served.flow, served.step)))}")
+    store = services().store
+    if served.fault is not None:
+        store.count("answers:last_resort")
     if answer.homes:
-        services().store.record_later(answer, text, g.received, g.notes)
+        store.record_later(answer, text, g.received, g.notes)
     else:
-        services().store.unfile_later(text, "answer without a conversation", g.received)
+        store.unfile_later(text, "answer without a conversation", g.received)
 
 
 def _go_on() -> Response:

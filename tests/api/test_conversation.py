@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from app.webhooks.body import read_object
+from app.webhooks.schemas import kept_answer
 from tests.api.asking import LIST, OPERATOR, SAMPLE, Site, is_problem, quoted, status
-from tests.generated import BASE, Webhook, conversations_of, iso, read_event, several
+from tests.generated import BASE, Webhook, conversations_of, iso, read_event, several, webhooks_of
 
 KEYS = [
     *("conversation_uuid", "state", "first_heard_at", "last_heard_at", "started_at", "answered_at", "ended_at"),
@@ -23,6 +24,9 @@ LEG_KEYS = [
     *("duration_seconds", "rate", "price", "network", "detail", "sip_code", "disconnected_by", "machine"),
     *("moved_from", "moved_to"),
 ]
+ANSWER_KEYS = ["at", "leg", "flow", "step", "version", "took_ms", "ncco", "fault", "fallback_reason"]
+ERROR_KEYS = ["at", "kind", "leg", "reason", "failed_url", "answer"]
+CAUSE_KEYS = ["at", "flow", "step", "version", "ncco"]
 TIMES = ["started", "ringing", "answered", "completed"]
 LISTS = ["legs", "answers", "inputs", "recordings", "errors"]
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -53,6 +57,9 @@ def keeps_the_contract(told: Any) -> None:
         money += [leg["rate"], leg["price"]]
         assert leg["sip_code"] is None or isinstance(leg["sip_code"], int)
     moments += [one["at"] for name in LISTS[1:] for one in told[name]]
+    assert all(list(one) == ANSWER_KEYS for one in told["answers"])
+    assert all(list(one) == ERROR_KEYS for one in told["errors"])
+    assert all(one["answer"] is None or list(one["answer"]) == CAUSE_KEYS for one in told["errors"])
     assert all(moment is None or MOMENT.fullmatch(moment) for moment in moments)
     assert all(one is None or type(one) in (int, float) for one in seconds)
     assert all(one is None or MONEY.fullmatch(one) for one in money)
@@ -91,9 +98,10 @@ def test_of_a_call_that_only_asked_for_instructions_nothing_else_is_known(site: 
     assert [leg["state"] for leg in told["legs"]] == ["started"]
     assert [told[name] for name in ("started_at", "answered_at", "ended_at", "duration_seconds", "price")] == [None] * 5
     (served,) = told["answers"]
-    assert list(served) == ["at", "leg", "flow", "took_ms", "ncco", "fallback_reason"]
+    assert list(served) == ANSWER_KEYS
     assert served["ncco"] == answer.json
-    assert (served["leg"], served["flow"], served["fallback_reason"]) == ("leg", "tutorial", None)
+    assert (served["leg"], served["fallback_reason"]) == ("leg", None)
+    assert served["flow"] is not None
     assert served["took_ms"] > 0
 
 
@@ -132,8 +140,49 @@ def test_what_was_keyed_recorded_and_went_wrong_is_listed(site: Site) -> None:
         }
     ]
     assert told["errors"] == [
-        {"at": moment, "kind": "error", "leg": None, "reason": "Syntax error in NCCO.", "failed_url": None}
+        {
+            "at": moment,
+            "kind": "error",
+            "leg": None,
+            "reason": "Syntax error in NCCO.",
+            "failed_url": None,
+            "answer": None,
+        }
     ]
+
+
+def _answered(seconds: float, *, reply: bool = True, **served: Any) -> Webhook:
+    """The record of what was served so many seconds after the call began, in *reply* to an event or to be asked."""
+    request = {"conversation_uuid": "CON-1", "uuid": "leg"} | ({} if reply else {"from": "447700900123", "to": "1"})
+    known = {"id": str(seconds), "flow": "menu", "took_ms": 1.5, "ncco": [{"action": "talk", "text": f"{seconds}"}]}
+    (webhook,) = webhooks_of(kept_answer(request, known | served), BASE + timedelta(seconds=seconds))
+    return webhook
+
+
+def test_what_was_served_is_told_with_flow_step_and_version_and_an_error_beside_the_ncco_that_caused_it(
+    site: Site,
+) -> None:
+    place: dict[str, Any] = {"step": "choice", "version": "12345678"}
+    fault = "menu/choice: no such step"
+    lost: dict[str, Any] = {"flow": "last-resort", "fault": fault}
+    site.keep([_answered(0, reply=False), _answered(2, **place), _answered(4, **lost)])
+    error = {"conversation_uuid": "CON-1", "reason": "Syntax error in NCCO.", "timestamp": iso(BASE)}
+    site.tell(error, received=BASE + timedelta(seconds=3))
+    told = site.conversation("CON-1")
+    keeps_the_contract(told)
+    by = [(one["leg"], one["flow"], one["step"], one["version"], one["fault"]) for one in told["answers"]]
+    assert by == [
+        ("leg", "menu", None, None, None),
+        ("leg", "menu", "choice", "12345678", None),  # which a viewer sees whole: it is no number
+        ("leg", "last-resort", None, None, fault),
+    ]
+    assert [one["answer"] for one in told["errors"]] == [
+        {"at": iso(BASE + timedelta(seconds=2)), "flow": "menu", **place, "ncco": [{"action": "talk", "text": "2"}]}
+    ]
+    (leg,) = told["legs"]
+    assert (leg["from"], leg["to"]) == ("*" * 8 + "0123", "1"), "as the asking has it"
+    events = site.read(f"{LIST}/CON-1/events")["items"]
+    assert ["step" in one["raw"] for one in events if one["kind"] == "answer"] == [False, True, False]
 
 
 def test_why_the_fallback_was_asked_is_told(site: Site) -> None:

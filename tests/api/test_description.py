@@ -18,6 +18,7 @@ DESCRIBED = {
     ("get", f"{LIST}/{{conversation_uuid}}"),
     ("delete", f"{LIST}/{{conversation_uuid}}"),
     ("get", f"{LIST}/{{conversation_uuid}}/events"),
+    ("get", "/api/v1/flows"),
     ("get", "/api/v1/legs/{uuid}"),
     ("get", "/status"),
     ("get", "/healthz"),

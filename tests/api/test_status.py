@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
+from typing import cast
 
-from tests.api.asking import LIST, Site, is_problem, status
+from app.services import Services
+from tests.api.asking import LIST, OPERATOR, Site, is_problem, status
+from tests.engines import wait_until
 from tests.generated import several
 
 CONTRACT = {
@@ -81,6 +85,38 @@ def test_refusals_are_counted_by_their_reason(open_site: Callable[..., Site]) ->
     assert len(told["webhooks"]["refused"]) == 2
     assert told["service"]["webhook_verify"] == "enforce"
     assert site.listed() == []
+
+
+def test_the_flows_that_run_are_told_and_how_often_none_could_answer(
+    open_site: Callable[..., Site], tmp_path: Path
+) -> None:
+    file = tmp_path / "flows.yaml"
+    file.write_text('routes: [{ to: "1", flow: a }]\nflows: { a: [{ action: talk, text: "4711" }] }\n')
+    site = open_site(flows_file=file)
+    shelf = cast("Services", site.app.extensions["switchhook"]).flows.shelf
+    told = site.read("/status")["flows"]
+    known = site.read("/api/v1/flows", token=OPERATOR)
+    assert told == {
+        "version": known["version"],
+        "loaded_at": known["loaded_at"],
+        "faults": 0,
+        "last_resort_served": 0,
+        "python_threads_left_behind": 0,
+    }
+    for to in ("1", "2", "2"):
+        site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "from": "447700900123", "to": to}, "/voice/answer")
+    wait_until(lambda: site.read("/status")["flows"]["last_resort_served"] == 2, "it is counted")
+    file.write_text("routes: []\nflows: {}\n4711: 4711\n")
+    shelf.look()
+    after = site.read("/status")["flows"]
+    assert after["faults"] == len(shelf.faults) > 1
+    assert after["version"] == told["version"], "what runs is the last that was right"
+    assert "4711" not in site.get("/status").text
+
+
+def test_without_a_flows_file_the_status_says_so(open_site: Callable[..., Site], tmp_path: Path) -> None:
+    told = open_site(flows_file=tmp_path / "none.yaml").read("/status")["flows"]
+    assert (told["version"], told["loaded_at"], told["faults"]) == (None, None, 1)
 
 
 def test_the_status_tells_no_secret(open_site: Callable[..., Site]) -> None:

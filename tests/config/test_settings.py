@@ -229,7 +229,7 @@ def test_no_secret_is_shown_when_settings_are_printed():
 def test_a_short_signature_secret_is_noted_by_its_key_only(tmp_path):
     """Even where somebody wrote the secret in front of the colon and the key behind it."""
     settings = in_development(tmp_path, VONAGE_SIGNATURE_SECRETS="abcd1234:short,wrong-way-round-secret:ef567890")
-    [note] = settings.notes()
+    [note] = (note for note in settings.notes() if "secret" in note)
     assert "abcd1234" in note
     assert "short" not in note
     assert "wrong-way-round-secret" not in note

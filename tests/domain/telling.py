@@ -42,13 +42,14 @@ def transfer(left: str | None, joined: str | None, seconds: float | None = 0.0, 
     return body | ({} if seconds is None else {"timestamp": iso(at(seconds))})
 
 
-def answer(seconds: float, *, name: str = "1", where: str = HERE, **asked: Any) -> Kept:
-    """Our record of an answer given *seconds* after the call began."""
+def answer(
+    seconds: float, *, name: str = "1", where: str = HERE, served: dict[str, Any] | None = None, **asked: Any
+) -> Kept:
+    """Our record of an answer given *seconds* after the call began; *served* is what more is known of it."""
     request = {"uuid": "leg", "conversation_uuid": where} | {k.rstrip("_"): v for k, v in asked.items()}
-    served = kept_answer(
-        request, {"id": name, "flow": "tutorial", "took_ms": 1.25, "ncco": [{"action": "talk", "text": "Hello"}]}
-    )
-    return Kept(read_kept_answer(served, compact(served)), at(seconds))
+    known = {"id": name, "flow": "tutorial", "took_ms": 1.25, "ncco": [{"action": "talk", "text": "Hello"}]}
+    kept_of_it = kept_answer(request, known | (served or {}))
+    return Kept(read_kept_answer(kept_of_it, compact(kept_of_it)), at(seconds))
 
 
 def kept(*bodies: Body | Kept, received: float = 0.0) -> list[Kept]:

@@ -1,5 +1,6 @@
 """What is told of a conversation: what its words mean."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
@@ -7,6 +8,7 @@ import pytest
 
 from app.domain.conversations import Kept, by_leg, history, join, moved_between, tell
 from app.domain.events import NO_TIMESTAMP
+from app.domain.numbers import numbers_in
 from tests.domain.telling import (
     BASE,
     HERE,
@@ -23,7 +25,7 @@ from tests.domain.telling import (
     tell_one,
     transfer,
 )
-from tests.generated import read_event
+from tests.generated import Body, read_event
 
 ONE, TWO = "leg-one", "leg-two"
 
@@ -193,6 +195,35 @@ def test_answers_are_told_at_the_time_of_asking_and_two_askings_are_two():
     )
 
 
+def test_an_answer_tells_the_flow_step_and_version_it_comes_from_and_why_it_is_the_last_resort():
+    more = {"flow": "menu", "step": "choice", "version": "3f2a91c0", "fault": "menu/choice: no such step"}
+    told = conversation(answer(1, name="old"), answer(2, name="new", served=more))
+    (_, old), (_, new) = told.answers
+    assert (old.flow, old.step, old.version, old.fault) == ("tutorial", None, None, None)
+    assert (new.flow, new.step, new.version, new.fault) == tuple(more.values())
+
+
+@pytest.mark.parametrize("reply_first", [True, False])
+def test_the_record_of_a_reply_to_an_event_tells_nothing_of_the_call_but_itself(reply_first: bool):
+    """It names conversation and leg alone: who calls whom, and how it goes, is for the webhooks to say."""
+    parties = {"from_": "447700900123", "to": "Alice", "direction": "inbound"}
+    bodies: list[Body | Kept] = [status("started", 1, **parties), status("answered", 2, **parties)]
+    bodies += [status("completed", 9, price="0.1"), about(5, uuid="leg", dtmf={"digits": "1"})]
+    bodies.append(answer(0.5, from_="447700900123", to="442079460000"))
+    reply = answer(5, name="2", served={"flow": "menu", "step": "choice"})
+    to_nobody = answer(6, name="3", uuid=None, served={"flow": "menu", "step": "noted"})
+    without = conversation(*bodies)
+    replies = [reply, to_nobody]
+    told = conversation(*(replies if reply_first else []), *bodies, *(replies[::-1] if not reply_first else []))
+    assert [one.step for _, one in told.answers] == [None, "choice", "noted"]
+    assert replace(told, answers=without.answers, last_heard=without.last_heard) == without
+    alone = conversation(reply)
+    (member,) = alone.legs
+    assert (member.leg.state, member.leg.from_, member.leg.to, alone.started) == ("started", None, None, None)
+    assert conversation(to_nobody).legs == ()
+    assert numbers_in(reply.event) == []
+
+
 def test_errors_are_those_of_vonage_and_the_times_it_turned_to_the_fallback():
     original = status("answered", 2)
     copy = original | {
@@ -200,12 +231,12 @@ def test_errors_are_those_of_vonage_and_the_times_it_turned_to_the_fallback():
         "original_request": {"url": "https://a.example/event", "type": "event"},
     }
     told = conversation(copy, original, about(1, reason="Syntax error in NCCO."))
-    assert [(moment, one.kind, one.reason) for moment, one in told.errors] == [
+    assert [(wrong.at, wrong.event.kind, wrong.event.reason) for wrong in told.errors] == [
         (at(1), "error", "Syntax error in NCCO."),
         (at(2), "fallback", "Socket timeout."),
     ]
-    assert told.errors[1][1] == read_event(copy)
-    assert getattr(told.errors[1][1], "url", None) == "https://a.example/event"
+    assert told.errors[1].event == read_event(copy)
+    assert getattr(told.errors[1].event, "url", None) == "https://a.example/event"
     assert told.legs[0].leg.state == "answered", "the event itself tells its own story"
 
 

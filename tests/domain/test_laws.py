@@ -1,7 +1,8 @@
 """State is a fold: in whatever order, however often and wherever the webhooks came, the same is told of every call."""
 
 import json
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import permutations
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from app.domain.conversations import Kept, history, join, moments
 from app.domain.events import Transfer
 from app.domain.legs import tell_leg
-from tests.domain.telling import LATER, at, tell_all, tell_one
+from tests.domain.telling import BASE, LATER, answer, at, tell_all, tell_one
 from tests.generated import Call, Webhook, read_event
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
@@ -168,6 +169,23 @@ def test_whatever_came_can_be_told_and_what_is_told_makes_sense(webhooks):
             assert leg.started is None or leg.status is not None
         for times in (told.answers, told.inputs, told.recordings, told.errors):
             assert [one[0] for one in times] == sorted(one[0] for one in times)
+        for wrong in told.errors:
+            served = [(one.received, one.answer) for one in [wrong.served] if one]
+            assert all(answer in [one for _, one in told.answers] for _, answer in served)
+            assert all(told.first_heard <= received <= told.last_heard for received, _ in served)
+
+
+@given(any_calls(), st.randoms(use_true_random=False))
+def test_what_is_served_after_an_error_never_is_its_cause(webhooks, chance):
+    """Whatever is heard later, an error stays beside the NCCO it is shown with."""
+    for name, before in tell_all(of(webhooks)).items():
+        last = max((webhook.received for webhook in webhooks), default=BASE)
+        served = [
+            Kept(replace(answer(0).event, canonical=str(n).encode(), conversation=name), last + timedelta(seconds=n))
+            for n in range(1, chance.randrange(2, 5))
+        ]
+        after = tell_one(name, history([*served, *of(webhooks)]), LATER)
+        assert after.errors == before.errors
 
 
 @given(calls(orderly=False))

@@ -116,6 +116,10 @@ def test_a_json_value_is_masked_at_any_depth_and_its_ids_stay():
     assert body["from"] == "447700900123", "what was handed in is left alone"
 
 
+def test_the_version_of_a_flow_is_no_number_whatever_its_digits():
+    assert masked({"version": "12345678"}) == {"version": "12345678"}
+
+
 def test_a_number_that_came_as_a_json_number_is_masked_too():
     assert masked({"from": 447700900123, "to": 442079460000}) == {"from": "********0123", "to": "********0000"}
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.api.asking import LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
-from tests.engines import Engine
+from tests.engines import Engine, wait_until
 from tests.generated import BASE, iso
 
 FORGED = ("", "nobody-of-the-board", VIEWER[:-1], f"viewer:{VIEWER}", f"{VIEWER},{OPERATOR}", "Zoë", "\x00", "x" * 5000)
@@ -343,3 +344,56 @@ def test_a_bearer_token_does_not_change_whose_board_it_is(site: Site) -> None:
     browser = logged_in(site, OPERATOR)
     assert "447700900123" not in browser.get("/", headers={"Authorization": f"Bearer {VIEWER}"}).text
     assert "447700900123" not in browser.get("/", headers={"Authorization": "Basic eDp5"}).text
+
+
+# -- the flows --------------------------------------------------------------------------------------------------------
+
+
+def flows_line(site: Site, token: str = VIEWER) -> tuple[str, str]:
+    """How the line about the flows is styled, and what stands there."""
+    text = logged_in(site, token).get("/").text
+    found = re.search(r'<p class="(\w+)">(Call flows: .*?)</p>', text, re.DOTALL)
+    assert found
+    return found[1], " ".join(Page(found[2].replace("<br>", "\n")).text)
+
+
+def test_the_board_says_which_flows_run(site: Site) -> None:
+    style, line = flows_line(site)
+    told = site.read("/api/v1/flows", token=OPERATOR)
+    assert style == "soft"
+    assert told["version"] in line
+    assert told["loaded_at"][:10] in line
+    assert told["loaded_at"][11:19] in line
+
+
+def test_the_board_warns_once_a_caller_heard_the_last_resort(open_site: Callable[..., Site], tmp_path: Path) -> None:
+    file = tmp_path / "flows.yaml"
+    file.write_text('routes: [{ to: "1", flow: a }]\nflows: { a: [{ action: talk, text: Hello. }] }\n')
+    site = open_site(flows_file=file)
+    for times in ("1 time", "2 times"):
+        site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "to": "2"}, "/voice/answer")
+        wait_until(lambda times=times: flows_line(site)[1].endswith(f" {times}"), "it is counted")  # type: ignore[misc]
+    assert flows_line(site)[0] == "bad"
+
+
+def test_the_board_warns_of_faults_and_tells_operators_alone_what_they_are(
+    open_site: Callable[..., Site], tmp_path: Path
+) -> None:
+    """The words of a fault quote the file, and that may hold a PIN."""
+    file = tmp_path / "flows.yaml"
+    names = ["<script>4711</script>", "b4712", "c4713", "d4714"]
+    file.write_text(
+        "routes:\n" + "".join(f'  - {{ to: "{name}", flow: "{name}" }}\n' for name in names) + "flows: {}\n"
+    )
+    site = open_site(flows_file=file)
+    count = len(site.read("/api/v1/flows", token=OPERATOR)["faults"])
+    for token, words in ((VIEWER, False), (OPERATOR, True)):
+        style, line = flows_line(site, token)
+        assert style == "bad"
+        assert "none can be used, callers hear the last resort" in line
+        assert f"has {count} faults" in line
+        assert "flows.yaml:2:" in line
+        assert "flows.yaml:5:" not in line, "the first three are enough"
+        assert str(tmp_path) not in line
+        assert ("routes[0].flow: there is no flow <script>4711</script>" in line) is words
+        assert ("471" in line) is words

@@ -12,7 +12,22 @@ from app.simulator.delivery.sent import Sent
 from app.simulator.ledger import Asked, Conversation
 from app.simulator.truth.check import Verdict, check
 from tests.simulator import ledgers
-from tests.simulator.ledgers import NCCO, Body, answered, at, bill, kept, leg, requests, sent, webhooks
+from tests.simulator.ledgers import (
+    NCCO,
+    Body,
+    answered,
+    at,
+    bill,
+    input_body,
+    kept,
+    leg,
+    pressed,
+    replied_to,
+    replies,
+    requests,
+    sent,
+    webhooks,
+)
 
 HERE, THERE = "CON-here", "CON-there"
 
@@ -55,6 +70,21 @@ def call_and_server() -> tuple[Conversation, list[Sent], Server]:
     server.keep(*kept(webhooks(call)), *map(answered, requests(call)))
     sents = [sent(body) for body in webhooks(call)]
     return call, [*sents, *(sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call))], server
+
+
+def call_with_steps() -> tuple[Conversation, list[Sent], Server]:
+    """A call whose events were answered: of two inputs the first with NCCO, a notify, and a machine that was found."""
+    call, sents, server = call_and_server()
+    caller = call.legs["leg"]
+    call.inputs += [pressed(2, "1"), pressed(3, "2")]
+    caller.times["machine"], caller.machine = at(5), "machine"
+    first, second = (input_body(call, result) for result in call.inputs)
+    about = [first, bodies.notify(HERE, {"step": "menu"}, at(4)), bodies.status(caller, "machine", at(5), today=True)]
+    call.asked += [replied_to(body, [{"action": "talk", "text": body["timestamp"]}], leg="leg") for body in about]
+    call.asked.append(replied_to(second, None, leg="leg"))
+    server.told[HERE] = ledgers.told(call)
+    server.keep(*kept([*about, second]), *replies(call))
+    return call, [*sents, *map(sent, [*about, second])], server
 
 
 def one_event(*tries: Any, there: bool, lossless: bool = False) -> Verdict:

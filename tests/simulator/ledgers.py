@@ -136,6 +136,10 @@ def eventful() -> Conversation:
     call.asked.append(Asked("agent", "https://example.com/whisper", [{"action": "talk", "text": "A call"}]))
     call.inputs += [pressed(3, "12", leg="caller"), said(8, ("sales", "0.9405097"), ("sails", ".05"), leg="caller")]
     call.recordings += [recording("one", 25), recording("two", 41, transcription_url="https://example.com/text")]
+    about = (input_body(call, call.inputs[0]), bodies.notify(call.uuid, {"step": "menu"}, at(5)))
+    call.asked += [replied_to(body, [{"action": "talk", "text": body["timestamp"]}]) for body in about]
+    call.asked.append(replied_to(bodies.status(call.legs["agent"], "machine", at(15), today=True), []))
+    call.asked.append(replied_to(input_body(call, call.inputs[1]), None))
     call.faults += [Fault(at(2), "Syntax error in NCCO."), Fault(at(9), "Calls per second limit exceeded.")]
     return call
 
@@ -182,15 +186,8 @@ def webhooks(call: Conversation) -> list[Body]:
             home = moved[-1].joined if moved else one.moves[0].left if one.moves else call.uuid
             found.append(bodies.status(one, name, moment, today=True) | {"conversation_uuid": home})
         found += [bodies.transfer(one, move.left, move.joined, move.at) for move in one.moves]
-    for result in call.inputs:
-        speech: Body = {"timeout_reason": result.timeout_reason} if result.timeout_reason else {}
-        speech |= {"error": result.error} if result.error else {}
-        speech |= (
-            {"results": [{"text": text, "confidence": how} for text, how in result.speech]} if result.speech else {}
-        )
-        dtmf = {"digits": result.digits, "timed_out": result.timed_out}
-        body = bodies.input_result(call.legs[result.leg], dtmf=dtmf, speech=speech, at=result.at)
-        found.append(body | {"conversation_uuid": call.uuid})
+    found += [input_body(call, result) for result in call.inputs]
+    found += [asked.about for asked in call.asked if asked.about and "payload" in asked.about]
     for recorded in call.recordings:
         found.append(bodies.record(recorded, call.uuid))
         if recorded.transcription_url:
@@ -198,10 +195,40 @@ def webhooks(call: Conversation) -> list[Body]:
     return found + [bodies.error(call.uuid, fault.reason, fault.at) for fault in call.faults]
 
 
+def input_body(call: Conversation, result: InputResult) -> Body:
+    """The event about one of its inputs."""
+    speech: Body = {"timeout_reason": result.timeout_reason} if result.timeout_reason else {}
+    speech |= {"error": result.error} if result.error else {}
+    speech |= {"results": [{"text": text, "confidence": how} for text, how in result.speech]} if result.speech else {}
+    dtmf = {"digits": result.digits, "timed_out": result.timed_out}
+    body = bodies.input_result(call.legs[result.leg], dtmf=dtmf, speech=speech, at=result.at)
+    return body | {"conversation_uuid": call.uuid}
+
+
+def replied_to(about: Body, ncco: list[Body] | None, *, leg: str = "caller") -> Asked:
+    """That *ncco* was in the reply to an event; None: there was none in it."""
+    return Asked(leg, EVENTS.url, ncco, about)
+
+
 def requests(call: Conversation) -> list[Body]:
     """The bodies of its askings for instructions."""
-    asked = [bodies.answer(call.legs[asked.leg], APPLICATION, today=True) for asked in call.asked]
-    return [body | {"conversation_uuid": call.uuid} for body in asked]
+    asked = [asked.leg for asked in call.asked if asked.about is None]
+    found = [bodies.answer(call.legs[leg], APPLICATION, today=True) for leg in asked]
+    return [body | {"conversation_uuid": call.uuid} for body in found]
+
+
+def replies(call: Conversation) -> list[Body]:
+    """The records of the NCCOs in reply to its events, as `/events` lists them."""
+    return [replied(asked.about, asked.ncco) for asked in call.asked if asked.about and asked.ncco is not None]
+
+
+def replied(about: Body, ncco: Any, **more: Any) -> Body:
+    """The record of an NCCO in reply to an event: it names the leg, if the event does, and the conversation."""
+    leg = about.get("uuid") or about.get("call_uuid")
+    request = {"conversation_uuid": about["conversation_uuid"]} | ({"uuid": leg} if leg else {}) | more
+    record = answered(request, ncco)
+    record["raw"] |= {"flow": "menu", "step": "choice", "version": "3f2a91c0"}
+    return record
 
 
 def attempt(status: int | None = 200, how: Any = None, *, as_told: bool = True, reached: bool = True) -> Try:
@@ -244,10 +271,12 @@ def told(call: Conversation) -> Body:
     """What a server that is right tells of *call*, with all that the carrier cannot know."""
     right = expected(call)
     clocks = {"first_heard_at": bodies_time(BASE), "last_heard_at": bodies_time(at(50))}
-    more = {"at": bodies_time(BASE), "flow": "tutorial", "took_ms": 1.5, "fallback_reason": None}
+    more = {"at": bodies_time(BASE), "flow": "menu", "step": "choice", "version": "3f2a91c0", "took_ms": 1.5}
+    more |= {"fault": None, "fallback_reason": None}
     return (
         right
         | clocks
         | {"answers": [answer | more for answer in right["answers"]]}
         | {"inputs": [one | {"speech_recording_url": None} for one in right["inputs"]]}
+        | {"errors": [error | {"answer": None} for error in right["errors"]]}
     )

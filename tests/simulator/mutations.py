@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-# What the carrier cannot know: when webhooks were received, which flow answered, where an input's audio was saved.
-NEVER_COMPARED = {"first_heard_at", "last_heard_at", "took_ms", "flow", "fallback_reason", "speech_recording_url"}
+# What the carrier cannot know: when webhooks were received, how an answer came about, where an input's audio was saved,
+# and what an error is put down to.
+NEVER_COMPARED = {
+    *("first_heard_at", "last_heard_at", "took_ms", "flow", "step", "version", "fault", "fallback_reason"),
+    *("speech_recording_url", "answer"),
+}
 
 
 def other_values(value: Any) -> Iterator[Any]:

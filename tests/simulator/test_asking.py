@@ -241,6 +241,31 @@ def test_what_came_of_inputs_is_in_the_ledger() -> None:
     assert (third.digits, third.speech) == ("", ((HELLO, "0.9405097"),))
 
 
+@pytest.mark.parametrize(
+    ("reply", "ncco"),
+    [([THEN], [THEN]), ([], []), (None, None), ({}, None), ({"status": "success"}, None)],
+)
+def test_what_was_replied_to_events_is_in_the_ledger(reply: Any, ncco: Any) -> None:
+    """Beside the answer, each with the event that it was the reply to."""
+    played = asked(ask("dtmf"), ("1",), reply=reply)
+    first, second = played.leg.conversation.asked
+    assert first.about is None
+    assert (second.leg, second.ncco, second.about) == (played.leg.uuid, ncco, result(played))
+    assert second.url.endswith("/event")
+
+
+@pytest.mark.parametrize("reply", [[{"action": "dance"}], 500, ("text/plain", "hello")])
+def test_a_reply_of_which_nothing_could_be_read_is_not_in_the_ledger(reply: Any) -> None:
+    """What the fallback URL says is."""
+    assert [one.about for one in asked(ask("dtmf"), reply=reply).leg.conversation.asked] == [None]
+    answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: reply if "dtmf" in got.said else None}
+    played = play(scenario(inbound()), answers | {"/fallback": [THEN]}, fallback=True)
+    _, said = played.leg.conversation.asked
+    assert (said.ncco, said.url.rpartition("/")[2]) == ([THEN], "fallback")
+    assert said.about is not None
+    assert said.about["original_request"]["type"] == "event"
+
+
 # ---- prompts that may be interrupted
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from app.api import render
 from app.domain.conversations import Kept, history, tell
+from app.simulator import bodies
 from app.simulator.ledger import Asked, Conversation, Move
 from app.simulator.truth.check import differences, expected
 from app.simulator.truth.differences import OneOf
@@ -157,7 +158,10 @@ def test_lists_have_what_the_webhooks_carry():
     assert right["answers"] == [
         {"leg": "caller", "ncco": ledgers.NCCO},
         {"leg": "agent", "ncco": [{"action": "talk", "text": "A call"}]},
-    ]
+        {"leg": "caller", "ncco": [{"action": "talk", "text": "2021-03-29T21:20:03.000Z"}]},
+        {"leg": None, "ncco": [{"action": "talk", "text": "2021-03-29T21:20:05.000Z"}]},
+        {"leg": "agent", "ncco": []},
+    ], "also those in reply to events, each with the leg that the event names; a reply with none in it is no answer"
     keyed, spoken = right["inputs"]
     assert (keyed["at"], keyed["digits"], keyed["speech"]) == ("2021-03-29T21:20:03.000Z", "12", [])
     assert spoken["speech"] == [{"text": "sales", "confidence": 0.9405097}, {"text": "sails", "confidence": 0.05}]
@@ -206,6 +210,9 @@ def test_an_app_caller_has_a_name_once_something_names_it():
     ):
         leg(named, started=0, **app)
         assert (one(named)["from"], one(named)["to"]) == ("Bob", "Alice")
+    replied = Conversation(uuid=HERE, asked=[ledgers.replied_to(bodies.notify(HERE, {}, at(1)), [], leg="leg")])
+    leg(replied, started=0, **app)
+    assert (one(replied)["from"], one(replied)["to"]) == (None, "Bob"), "the record of a reply names nobody"
     asked = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", None)])
     leg(asked, started=0, **(app | {"dialled": ""}))
     assert one(asked)["to"] == "Bob", "it asked for nobody"
@@ -232,8 +239,8 @@ def test_money_never_has_an_exponent():
 def test_the_server_reads_the_same_out_of_the_webhooks(make: Any):
     """Two who read the design by themselves agree on a call with everything in it, whatever the order of arrival."""
     call = make()
-    bodies = [*ledgers.webhooks(call)]
-    for order in (bodies, bodies[::-1]):
+    events = [*ledgers.webhooks(call)]
+    for order in (events, events[::-1]):
         heard = history(Kept(read_event(body), BASE) for body in order)
         says = tell(call.uuid, heard, now=at(60), presume_ended_after=timedelta(hours=2))
         assert says is not None

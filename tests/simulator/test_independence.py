@@ -104,7 +104,7 @@ def test_only_commands_import_the_simulator(name: str):
         ("def late():\n    from app.webhooks.schemas import read_event", {"app.webhooks.schemas"}),
         ("from ..domain import legs", {"app.domain.legs"}),
         ("from .scenario import Call", {"app.simulator.scenario"}),
-        ("import_module('app.flows.tutorial')", {"app.flows.tutorial"}),
+        ("import_module('app.flows.table')", {"app.flows.table"}),
         ("from app import located", {"app.located"}),
         ("import json", set()),
     ],

@@ -16,7 +16,7 @@ from app.simulator.truth.server_api import NotSwitchhook
 from app.simulator.truth.server_api import Server as Api
 from tests.simulator import ledgers
 from tests.simulator.checking import HERE, Server, call_and_server, one_event, verdict
-from tests.simulator.ledgers import Body, answered, at, attempt, kept, requests, sent, webhooks
+from tests.simulator.ledgers import Body, answered, at, attempt, kept, replies, requests, sent, webhooks
 from tests.simulator.mutations import mutations
 
 
@@ -38,7 +38,7 @@ def test_every_wrong_telling_makes_it_a_wrong_conversation():
             server.keep(*kept([one.body]), where=str(home))
     right = server.told[call.uuid]
     asked = [sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call)]
-    server.keep(*(answered(one.body) for one in asked), where=call.uuid)
+    server.keep(*(answered(one.body) for one in asked), *replies(call), where=call.uuid)
     assert verdict(server, [call], [*sents, *asked]).ok
     wrongs = [(what, told) for what, told in mutations(right) if not (what.startswith("answers") and "twice" in what)]
     assert len(wrongs) > 400

@@ -29,7 +29,7 @@ def _has_nothing_waiting(store: Store) -> bool:
 def post(store: Store, webhook: Webhook) -> bool | None:
     """Hand a webhook to the store as the app does; None for an answer, for which nobody waits."""
     if webhook.sort == b"a":
-        store.record_later(webhook.event, webhook.text, webhook.received)  # type: ignore[arg-type]
+        store.record_later(webhook.event, webhook.text, webhook.received)
         return None
     return store.record(webhook.event, webhook.text, webhook.received)
 

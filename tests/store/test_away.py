@@ -182,7 +182,7 @@ def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own:
     given = [answer(number, name=str(number)) for number in range(30)]
     for kept in given:
         with within_a_second():
-            store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+            store.record_later(kept.event, kept.event.canonical, kept.received)
     assert store.answers_waiting > 0
     with within_a_second(), pytest.raises(StoreUnavailable):
         post(store, numbered(1))
@@ -198,7 +198,7 @@ def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_stor
     own.nodes[0].freeze()
     given = [answer(number, name=str(number)) for number in range(3000)]
     for kept in given:
-        store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+        store.record_later(kept.event, kept.event.canonical, kept.received)
     time.sleep(0.5)  # until the writer has met the first error
     own.nodes[0].thaw()
     store.close()
@@ -213,7 +213,7 @@ def test_what_is_still_waiting_at_the_end_is_counted_as_lost(
     own.nodes[0].kill()
     for number in range(5):
         kept = answer(number, name=str(number))
-        store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+        store.record_later(kept.event, kept.event.canonical, kept.received)
     store.close()
     assert store.answers_lost == 5
     assert "5" in caplog.text

@@ -53,7 +53,8 @@ def published_call(chance: Random, begins: datetime) -> Iterator[Webhook]:
         {"action": "talk", "text": "Please wait while we connect you."},
         {"action": "connect", "from": "442038297050", "endpoint": [{"type": "app", "user": "Alice"}]},
     ]
-    served = {"id": ids[3].hex[:16], "flow": "tutorial", "took_ms": round(chance.random(), 3), "ncco": ncco}
+    served: Body = {"id": ids[3].hex[:16], "flow": "phone-to-app", "ncco": ncco, "step": "start"}
+    served |= {"version": f"{chance.getrandbits(32):08x}", "took_ms": round(chance.random(), 3)}
     assert 400 < len(compact(kept_answer(asked, served))) < 600
     yield from webhooks_of(kept_answer(asked, served), begins)
 

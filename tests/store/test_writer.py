@@ -76,7 +76,7 @@ def test_what_redis_will_never_do_is_given_up_and_holds_up_nothing_behind_it(sto
     own.ask(part, "SET", part.meta(b"CON-7"), "something else")
     for number in (5, 6, 7, 8, 9):
         kept = answer(number, name=str(number), where=f"CON-{number}")
-        store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+        store.record_later(kept.event, kept.event.canonical, kept.received)
     wait_until(lambda: all(store.records(f"CON-{number}") for number in (5, 6, 8, 9)), "the others are kept")
     wait_until(lambda: store.answers_lost == 1, "the one is counted as lost")
     assert store.answers_waiting == 0
@@ -85,7 +85,7 @@ def test_what_redis_will_never_do_is_given_up_and_holds_up_nothing_behind_it(sto
 def test_order_is_kept_for_what_is_recorded_some_time(store: Store):
     given = [answer(number, name=str(number), where="CON-1") for number in range(2000)]
     for kept in given:
-        store.record_later(kept.event, kept.event.canonical, kept.received)  # type: ignore[arg-type]
+        store.record_later(kept.event, kept.event.canonical, kept.received)
     wait_until(lambda: len(store.records("CON-1")) == 2000, "they are kept")
     assert [record.body for record in store.records("CON-1")] == [kept.event.canonical for kept in given]
     assert [record.received for record in store.records("CON-1", 5, 7)] == [kept.received for kept in given[5:8]]

@@ -31,7 +31,7 @@ def test_a_request_is_one_line_of_json(site: Site):
     assert answer == answer | asked | about | {
         "path": "/voice/answer",
         "kind": "answer",
-        "outcome": "answered:tutorial",
+        "outcome": "answered:phone-to-app/start",
     }
     assert all(line["at"].endswith("Z") and line["ms"] >= 0 for line in (event, answer, health))
     assert health["path"] == "/healthz"

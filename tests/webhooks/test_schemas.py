@@ -618,6 +618,34 @@ def test_an_answer_webhook_from_a_telephone():
     assert told(event) == {"conversation": CONVERSATION, "leg": LEG, "from_": "447700900000", "to": "442079460000"}
 
 
+def test_a_record_tells_what_was_served_and_leaves_out_what_is_not_known():
+    request = {"from": "1", "uuid": LEG, "conversation_uuid": CONVERSATION}
+    served = {"id": "1", "flow": "menu", "step": "choice", "version": "3f2a91c0", "took_ms": 1.25, "ncco": []}
+    whole = kept_answer(request, served | {"fault": "menu/choice: no such step"})
+    assert list(whole) == ["request", *served, "fault"]
+    without: dict[str, Any] = {"step": None, "version": None, "fault": None}
+    assert kept_answer(request, served | without) == {
+        "request": request, "id": "1", "flow": "menu", "took_ms": 1.25, "ncco": []
+    }  # fmt: skip
+    for kept in (whole, kept_answer(request, served), kept_answer(request, served | without)):
+        read = read_kept_answer(kept, write_json(kept))
+        for name in ("flow", "step", "version", "fault", "took_ms"):
+            assert getattr(read, name) == kept.get(name)
+        assert (read.ncco, read.from_, read.leg) == ("[]", "1", LEG)
+
+
+def test_a_record_of_before_there_were_steps_reads_as_it_did():
+    text = b'{"request":{"uuid":"leg"},"id":"1","flow":"tutorial","took_ms":1.25,"ncco":[{"action":"talk"}]}'
+    read = read_kept_answer(read_object(text), text)
+    assert told(read) == {"leg": "leg", "flow": "tutorial", "took_ms": 1.25, "ncco": '[{"action":"talk"}]'}
+
+
+def test_the_record_of_a_reply_to_an_event_has_its_conversation_and_leg_alone():
+    kept = kept_answer({"conversation_uuid": CONVERSATION, "uuid": LEG}, {"id": "1", "flow": "menu", "ncco": []})
+    read = read_kept_answer(kept, write_json(kept))
+    assert told(read) == {"conversation": CONVERSATION, "leg": LEG, "flow": "menu", "ncco": "[]"}
+
+
 def test_an_answer_webhook_from_an_app():
     event = read_answer({"from_user": "Alice", "to": "442079460000", "uuid": LEG, "custom_data": {"key": "value"}})
     assert told(event) == {"leg": LEG, "from_user": "Alice", "to": "442079460000"}

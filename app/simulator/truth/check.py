@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from app.simulator.truth.differences import Difference, differences, same
-from app.simulator.truth.expectation import expected
+from app.simulator.truth.expectation import answer, expected
 from app.simulator.truth.keeping import LOSSY, Keep, homes_of, keeping, key_of
 
 if TYPE_CHECKING:
@@ -126,7 +126,6 @@ async def check(
         copies=sum(max(0, sum(one.reached and one.as_told for one in each.tries) - 1) for each in webhooks),
         refused=sum(len(each.refused) for each in webhooks),
     )
-    kept = keeping(webhooks, lossless=lossless)
     untold = {home for one in webhooks if not one.acknowledged for home in homes_of(one)}
     if not lossless:
         touched = (one for one in webhooks if any(attempt.how in LOSSY for attempt in one.tries))
@@ -134,6 +133,7 @@ async def check(
         others = (one for one in elsewhere if one.kind == "event")
         untold.update(home for some in (touched, nowhere, others) for one in some for home in homes_of(one))
     truly = {one.uuid: one for one in conversations}
+    kept = keeping(webhooks, truly.values(), lossless=lossless)
     names = [*truly, *(name for name in kept if name not in truly)]
     turns = asyncio.Semaphore(at_once)
     looks: dict[str, _Look] = {}
@@ -191,15 +191,14 @@ def _look(
     for key, wanted in kept.wanted.items():
         count = there.pop(key, 0)
         is_answer = key[0] == "answer"
-        all_there = all_there and count > 0
+        all_there = all_there and (count > 0 or not (wanted.least or wanted.unheard))
         if count < wanted.least:
             look.missing += wanted.least - count
             look.differences.append(Difference(wanted.words, "sent", "not there"))
             firm = firm or not is_answer
         if count > wanted.most:
             look.unwanted += count - wanted.most
-            how = "sent once" if wanted.most else "not taken"
-            look.differences.append(Difference(wanted.words, how, f"there {count} times"))
+            look.differences.append(Difference(wanted.words, wanted.times, f"there {count} times"))
             firm = True
         if wanted.forged:
             look.unwanted += wanted.forged
@@ -256,7 +255,7 @@ def _only_answers_missing(kept: Keep, truly: Conversation, told: Told | None, ev
     left, useless = list(answers), [asked for asked in truly.asked if asked.ncco is None]
     found = []
     for asked in truly.asked:
-        match = next((one for one in left if asked.ncco is not None and _is(one, asked.leg, asked.ncco)), None)
+        match = next((one for one in left if asked.ncco is not None and _is(one, **answer(asked))), None)
         if match is not None:
             left.remove(match)
             found.append(asked)

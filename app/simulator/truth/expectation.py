@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from app.simulator.ledger import Conversation, Fault, InputResult, Leg, Recording
+from app.simulator.ledger import Asked, Conversation, Fault, InputResult, Leg, Recording
 from app.simulator.truth.differences import OneOf
 
 CURRENCY: Final = "EUR"
@@ -21,9 +21,10 @@ def expected(conversation: Conversation) -> dict[str, Any]:
     """What `GET /api/v1/conversations/<id>` should tell once every webhook about *conversation* was delivered.
 
     It has only what the carrier can know: no clocks of receipt, no names of call flows, nothing of how an answer came
-    about. An answer is the NCCO that the application served. Not known to the ledger either is where the audio of an
-    input was saved. Times, and two moves of one leg above all, are taken to differ by a millisecond or more where their
-    order matters: of webhooks with one timestamp nobody could tell which came first.
+    about. An answer is the NCCO that the application served, also in reply to an event. Not known to the ledger either
+    is where the audio of an input was saved, and what is taken for the cause of an error. Times, and two moves of one
+    leg above all, are taken to differ by a millisecond or more where their order matters: of webhooks with one
+    timestamp nobody could tell which came first.
     """
     here = conversation.uuid
     legs = [leg for leg in conversation.legs.values() if leg.times]  # before its first webhook nobody knows a leg
@@ -44,11 +45,20 @@ def expected(conversation: Conversation) -> dict[str, Any]:
         "price": _sum(leg.bill.price for leg in present if leg.bill and "completed" in leg.times),
         "currency": CURRENCY,
         "legs": [_leg(leg, conversation, gone=stays[leg.uuid][-1].end is not None) for leg in legs],
-        "answers": [{"leg": asked.leg, "ncco": asked.ncco} for asked in conversation.asked if asked.ncco is not None],
+        "answers": [answer(asked) for asked in conversation.asked if asked.ncco is not None],
         "inputs": [_input(result) for result in conversation.inputs],
         "recordings": [_recording(recording) for recording in conversation.recordings],
         "errors": [_error(fault) for fault in conversation.faults],
     }
+
+
+def answer(asked: Asked) -> dict[str, Any]:
+    """What `answers` should tell of an asking. Where an event was replied to, its leg is the one that the event names.
+
+    A `notify` names none; a detection does so in a field of its own.
+    """
+    leg = asked.leg if asked.about is None else asked.about.get("uuid") or asked.about.get("call_uuid")
+    return {"leg": leg, "ncco": asked.ncco}
 
 
 class _Stay(NamedTuple):
@@ -121,7 +131,8 @@ def _caller(leg: Leg, conversation: Conversation) -> Any:
     """
     if not leg.from_user:
         return _party(leg.from_)
-    named = {asked.leg for asked in conversation.asked} | {result.leg for result in conversation.inputs}
+    asked_for = {asked.leg for asked in conversation.asked if asked.about is None}
+    named = asked_for | {result.leg for result in conversation.inputs}
     if leg.uuid in named:
         return _party(leg.from_user)
     return OneOf((None, _party(leg.from_user))) if leg.moves else None

@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from app.simulator.delivery import wire
-from app.simulator.ledger import Target
+from app.simulator.ledger import FAILURES, Target
 from app.simulator.telling import webhook
 from app.simulator.truth.differences import OneOf
 
 if TYPE_CHECKING:
     from app.simulator.delivery.sent import Sent, Try
+    from app.simulator.ledger import Conversation
 
 Body = dict[str, Any]
 Key = tuple[str, str]  # "answer" or "event", and the canonical JSON of a body
@@ -22,11 +24,16 @@ UNSIGNED: Final = ("unsigned", "forget", "secret", "clock", "replay")  # tries t
 FORGED: Final = ("forget", "secret", "clock", "replay")  # those of them that no server should say it has
 LOSSY: Final = ("lose", "tamper", *FORGED)  # tries that Vonage does not make
 ADDED_BY_FALLBACK: Final = ("reason", "original_request")
+STEPS: Final = "/voice/flows/"
+STATE: Final = "state"  # a parameter that the server put into a step's address: no part of what it is asked there
+# Events whose reply may have an NCCO: by what they have, and by their status.
+ANSWERED_FIELDS: Final = ("dtmf", "speech", "payload")
+ANSWERED_STATUSES: Final = (*FAILURES, "human", "machine", "disconnected")
 
 
 @dataclass(slots=True)
 class Wanted:
-    """A body that is to be kept *least* to *most* times.
+    """A body that is to be kept *least* to *most* times. `reply`: it is the record of an NCCO served to an event.
 
     `unheard`: webhooks with it that were never acknowledged. `forged`: tries that were, though anybody could have made
     them.
@@ -37,6 +44,15 @@ class Wanted:
     most: int = 0
     unheard: int = 0
     forged: int = 0
+    reply: bool = False
+
+    @property
+    def times(self) -> str:
+        """How often at most, for people."""
+        if not self.most:
+            return "none served" if self.reply else "not taken"
+        word = "served" if self.reply else "sent"
+        return f"{word} once" if self.most == 1 or not self.reply else f"{word} {self.most} times at most"
 
 
 @dataclass(slots=True)
@@ -50,12 +66,16 @@ class Keep:
     notices: list[Body] = field(default_factory=list)
 
 
-def keeping(sent: Iterable[Sent], *, lossless: bool) -> dict[str, Keep]:
-    """What is to be kept of *sent*, by conversation.
+def keeping(sent: Iterable[Sent], conversations: Iterable[Conversation] = (), *, lossless: bool) -> dict[str, Keep]:
+    """What is to be kept of *sent*, by conversation. What was replied to events stands with the *conversations*.
 
     An event is kept once, however often it comes, with each conversation that it names; a fallback copy as two, the
     event as it first was and a notice. Of an answer each asking is kept. What was acknowledged has to be there, but for
     answers where it is not *lossless*: their record is written after the reply and may be lost.
+
+    Of an NCCO in reply to an event there is such a record, too. It names no more of the event than conversation and
+    leg, so that all those of a leg are counted together. Of each reply that was read it is known whether there was an
+    NCCO in it; for any other try there may be a record, if it is of an event that may be answered.
     """
     kept: dict[str, Keep] = {}
     for one in sent:
@@ -66,13 +86,20 @@ def keeping(sent: Iterable[Sent], *, lossless: bool) -> dict[str, Keep]:
             _answer(kept, one, body, lossless=lossless)
         elif body.get("original_request") is None:
             _event(kept, one, body, _homes(body))
+            _replies(kept, one, body)
         else:
             where_it_went = _homes(body)[-1:]
             _event(kept, one, body, where_it_went)
             original = {name: value for name, value in body.items() if name not in ADDED_BY_FALLBACK}
             _event(kept, one, original, _homes(original))
+            _replies(kept, one, original)
             for home in where_it_went:
                 kept[home].notices.append(_notice(body))
+    for asked in (asked for each in conversations for asked in each.asked):
+        if asked.about is not None:
+            _replied(kept, asked.about, served=asked.ncco is not None, lossless=lossless)
+    for wanted in (wanted for keep in kept.values() for wanted in keep.wanted.values() if wanted.reply):
+        wanted.most = max(wanted.most, wanted.least)
     return kept
 
 
@@ -82,10 +109,16 @@ def homes_of(sent: Sent) -> list[str]:
 
 
 def key_of(event: Mapping[str, Any]) -> Key:
-    """The key of an event as the server tells it."""
+    """The key of an event as the server tells it.
+
+    Where the server says of a request no more than conversation and leg, it served an NCCO in reply to an event.
+    """
     raw = event.get("raw")
     if event.get("kind") == "answer" and isinstance(raw, dict):
-        return "answer", _canonical(raw.get("request"))
+        request = raw.get("request")
+        if isinstance(request, dict) and request.keys() <= {"conversation_uuid", "uuid"}:
+            return _key_of_reply(request.get("conversation_uuid"), request.get("uuid"))
+        return "answer", _canonical(request)
     return "event", _canonical(raw)
 
 
@@ -94,6 +127,8 @@ def as_received(target: Target, body: Body) -> Body:
     if target.method.upper() != "GET":
         return body
     parameters = json.loads(wire.write(target, body).hashed)
+    if STEPS in urlsplit(target.url).path:
+        parameters.pop(STATE, None)
     return {name: _nested(value[-1] if isinstance(value, list) else value) for name, value in parameters.items()}
 
 
@@ -114,6 +149,34 @@ def _event(kept: dict[str, Keep], sent: Sent, body: Body, homes: list[str]) -> N
         if number == 0:
             wanted.unheard += not sent.acknowledged
             wanted.forged += sum(_taken(attempt) and attempt.how in FORGED for attempt in sent.tries)
+
+
+def _replies(kept: dict[str, Keep], sent: Sent, body: Body) -> None:
+    """Each try may have had an NCCO in its reply."""
+    if (reply := _reply(kept, body)) is not None:
+        reply.most += sum(map(_possible, sent.tries))
+
+
+def _replied(kept: dict[str, Keep], body: Body, *, served: bool, lossless: bool) -> None:
+    """One reply was read: there was an NCCO in it, or there was none."""
+    if (reply := _reply(kept, body)) is not None:
+        reply.least += served and lossless
+        reply.most -= not served
+
+
+def _reply(kept: dict[str, Keep], body: Body) -> Wanted | None:
+    """What is to be kept of replies to an event, and others of its leg; None if nobody would read one."""
+    home, leg = body.get("conversation_uuid"), body.get("uuid") or body.get("call_uuid")
+    read = body.get("status") in ANSWERED_STATUSES or any(body.get(name) is not None for name in ANSWERED_FIELDS)
+    if not (home and read):
+        return None
+    words = f"NCCO in reply to an event of leg {leg}" if leg else "NCCO in reply to an event that names no leg"
+    kept_there = kept.setdefault(home, Keep()).wanted
+    return kept_there.setdefault(_key_of_reply(home, leg), Wanted(words, reply=True))
+
+
+def _key_of_reply(home: Any, leg: Any) -> Key:
+    return "answer", _canonical({"conversation_uuid": home, "uuid": leg or None})
 
 
 def _wanted(kept: dict[str, Keep], home: str, key: Key, sent: Sent) -> Wanted:

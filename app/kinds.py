@@ -1,7 +1,11 @@
-"""What a JSON value can have to be, and how to say what it is instead."""
+"""What a JSON value can have to be, and how to say what it is instead.
+
+A value that is only known later, a hole, may stand anywhere: nothing is wrong with it as yet.
+"""
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import re
@@ -10,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-Found = tuple[str, str]  # where in a value, and what is wrong there
+from app.located import HALF_A_CHARACTER, Steps
+
+Found = tuple[Steps, str]  # where in a value, and what is wrong there
 Rule = Callable[[Any], Iterator[Found]]
 
 
@@ -23,28 +29,55 @@ class Kind:
     needed: bool = False
     each: Kind | None = None  # what the members of an array must be
     options: Mapping[str, Kind] = field(default_factory=dict)  # what an object may have
+    only: str = ""  # what it is, in words, where it may have no other options than those; "": others are passed over
     rules: tuple[Rule, ...] = ()  # what else must hold for a value that fits
 
     def faults(self, value: Any) -> Iterator[Found]:
         """What is wrong with *value* and with all in it."""
+        if later(value):
+            return
         if not self.fits(value):
-            yield "", f"It is {shown(value)}, but must be {self.wanted}."
+            yield (), f"It is {shown(value)}, but must be {self.wanted}."
             return
         if self.each:
             for place, member in enumerate(value):
-                yield from within(f"[{place}]", self.each.faults(member))
+                yield from within(place, self.each.faults(member))
         for name, kind in self.options.items():
             if name in value:
                 yield from within(name, kind.faults(value[name]))
             elif kind.needed:
-                yield name, f"It is missing; it must be {kind.wanted}."
+                yield (name,), f"It is missing; it must be {kind.wanted}."
+        if self.only:
+            for name in value:
+                if not known(name, self.options):
+                    yield (_step(name),), f"It is no option of {self.only}{_meant(name, self.options)}"
         for rule in self.rules:
             yield from rule(value)
 
 
-def within(place: str, found: Iterable[Found]) -> Iterator[Found]:
+def within(place: str | int, found: Iterable[Found]) -> Iterator[Found]:
+    """What was *found* in a value, seen from what has that value at *place*."""
     for inner, words in found:
-        yield f"{place}.{inner}" if inner and inner[0] != "[" else place + inner, words
+        yield (place, *inner), words
+
+
+def later(value: Any) -> bool:
+    """Whether *value* is a hole: something that is filled once somebody calls."""
+    return callable(getattr(type(value), "fill", None))
+
+
+def _meant(name: Any, options: Iterable[str]) -> str:
+    """A guess at which of *options* somebody meant: event_url is eventUrl, and so is eventURL."""
+    if not isinstance(name, str) or len(name) > 100:  # guessing takes time, and nobody meant that
+        return "."
+    plain = {option.lower(): option for option in options}
+    near = difflib.get_close_matches(name.lower(), plain, n=1, cutoff=0.65)
+    return f"; did you mean {plain[near[0]]}?" if near else "."
+
+
+def _step(name: Any) -> str:
+    """A name as part of a path that can be printed, though it may be none that JSON has."""
+    return name.encode("utf-8", "backslashreplace").decode() if isinstance(name, str) else shown(name)
 
 
 def shown(value: Any) -> str:
@@ -93,8 +126,11 @@ def array(wanted: str, each: Kind, least: int = 0, most: float = math.inf) -> Ki
     return Kind(wanted=wanted, fits=lambda value: isinstance(value, list) and least <= len(value) <= most, each=each)
 
 
-def mapping(options: Mapping[str, Kind] | None = None, *rules: Rule) -> Kind:
-    return Kind(wanted="an object", fits=lambda value: isinstance(value, dict), options=options or {}, rules=rules)
+def mapping(options: Mapping[str, Kind] | None = None, *rules: Rule, only: str = "") -> Kind:
+    def fits(value: Any) -> bool:
+        return isinstance(value, dict)
+
+    return Kind(wanted="an object", fits=fits, options=options or {}, only=only, rules=rules)
 
 
 def address(*schemes: str) -> Kind:
@@ -121,3 +157,36 @@ def of_its(key: str, kinds: Mapping[str, Kind]) -> Rule:
 
 def known(name: Any, kinds: Mapping[str, Kind]) -> bool:
     return isinstance(name, str) and name in kinds
+
+
+def unsayable(value: Any, deepest: int) -> Iterator[Found]:
+    """What in *value* no JSON text could say: what is none of JSON's, half characters, more than *deepest* levels."""
+    if later(value):
+        return
+    if not isinstance(value, list | dict):
+        if words := _no_json(value):
+            yield (), words
+    elif not deepest:
+        yield (), "It is nested too deep."
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from within(place, unsayable(inner, deepest - 1))
+    else:
+        for name, inner in value.items():
+            if isinstance(name, str) and not HALF_A_CHARACTER.search(name):
+                yield from within(name, unsayable(inner, deepest - 1))
+            else:
+                yield (_step(name),), "Its name is no text that JSON could say."
+
+
+def _no_json(value: Any) -> str:
+    """What is wrong with a value that holds no others; "" if JSON can say it."""
+    if isinstance(value, str):
+        return "It has half a character: a code from D800 to DFFF." if HALF_A_CHARACTER.search(value) else ""
+    if isinstance(value, bool) or value is None:
+        return ""
+    if isinstance(value, int):  # what other languages can read is no larger
+        return "" if -(2**63) <= value < 2**63 else "It is a number far too large."
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"It is the number {value}, which JSON does not have."
+    return f"It is a {type(value).__name__}, which JSON does not have."

@@ -1,0 +1,118 @@
+"""A call against a flows file, in this very process: no server has to run, and nothing is kept.
+
+The server is the real one, but for its store, and at loopback; who calls it is the simulator.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from app.flows.request import Request, Result
+from app.flows.served import Served
+from app.simulator.heard import Heard, transcript
+from app.simulator.rehearsal import place, served
+from config.settings import Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.flows.flows import Flows
+    from app.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What was heard in the call, and what the server said of its own, in order."""
+
+    heard: Heard
+    served: list[Served]
+
+    @property
+    def lines(self) -> list[str]:
+        """The transcript."""
+        return transcript(self.heard.happenings, self.heard.legs)
+
+    @property
+    def troubles(self) -> list[str]:
+        """All that went wrong, in words, each once."""
+        resorts = [f"the last resort was served: {one.fault}" for one in self.served if one.fault is not None]
+        return [*dict.fromkeys([*self.heard.troubles, *resorts])]
+
+
+def tried(settings: Settings, file: Path, *, at: datetime | None, **call: Any) -> Tried:
+    """What comes of a call to the flows in *file*; *call* is what `app.simulator.rehearsal.place` takes of it.
+
+    *at* is the time by which the server chooses a route; None: now. From here on what is logged is logged nowhere: see
+    `app.cli.flows.unlogged`. Raises CallTrouble if the call does not end.
+    """
+    rehearsed: list[_Rehearsed] = []
+
+    def make(base: str) -> Any:
+        app = _server(replace(settings, webhook_verify="off", public_url=base, flows_file=file))
+        held = app.extensions["switchhook"]
+        rehearsed.append(_Rehearsed(held.flows, at))
+        app.extensions["switchhook"] = replace(held, flows=cast("Flows", rehearsed[0]))
+        return app
+
+    with served(make) as base:
+        heard = place(answer_url=f"{base}/voice/answer", event_url=f"{base}/voice/event", trouble=True, **call)
+    return Tried(heard, rehearsed[0].served)
+
+
+def _server(settings: Settings) -> Flask:
+    from app import create_app
+
+    with redirect_stdout(io.StringIO()):  # where the app that is made there logs to
+        return create_app(settings, store=cast("Store", _Nowhere()))
+
+
+class _Nowhere:
+    """A store that keeps nothing: as much of one as webhooks ask for."""
+
+    def record(self, *_: Any, **__: Any) -> bool:
+        return True
+
+    def record_later(self, *_: Any) -> None:
+        """Nothing."""
+
+    def unfile(self, *_: Any) -> bool:
+        return True
+
+    def unfile_later(self, *_: Any) -> None:
+        """Nothing."""
+
+    def count(self, _: str) -> None:
+        """Nothing."""
+
+
+class _Rehearsed:
+    """Call flows as they are at the time *at*; all that they give is in `served`. As much of Flows as webhooks ask."""
+
+    def __init__(self, flows: Flows, at: datetime | None) -> None:
+        self.served: list[Served] = []
+        self._flows = flows
+        self._at = at
+
+    def answer(self, request: Request, at: datetime) -> Served:
+        given = self._flows.answer(request, self._at or at)
+        self.served.append(given)
+        return given
+
+    def enter(self, flow: str, step: str, state: str | None, request: Request) -> Served | None:
+        return self._seen(self._flows.enter(flow, step, state, request))
+
+    def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Served | None:
+        return self._seen(self._flows.follow(flow, step, state, request, result))
+
+    def detected(self, request: Request, result: Result, at: datetime) -> Served | None:
+        return self._seen(self._flows.detected(request, result, self._at or at))
+
+    def _seen(self, given: Served | None) -> Served | None:
+        if given is not None:
+            self.served.append(given)
+        return given

@@ -1,0 +1,177 @@
+"""What a call is told, from the flows file: the first step when it comes, the next one by what came back.
+
+Nothing in here raises: whatever goes wrong, the caller hears the last resort, and it is told why.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any, Final
+
+from app.flows import routing, sdk
+from app.flows.book import NAME, Flow, RenderFault, Route
+from app.flows.deciding import target
+from app.flows.python_flows import PythonFlowFault, PythonFlows
+from app.flows.rendering import Addresses, Ncco, judged, rendered
+from app.flows.request import START, Request, Result
+from app.flows.served import LAST_RESORT, Served
+from app.flows.shelf import Shelf
+from app.flows.trail import Seal, Trail
+
+log = logging.getLogger(__name__)
+
+CONTEXT: Final = ("from", "to", "from_user", "uuid", "conversation_uuid", "endpoint_type", "custom_data", "headers")
+
+
+class Flows:
+    """The call flows of this server.
+
+    Args:
+        shelf: Where the flows file is, as it was last found right.
+        settings: What expressions have under `settings`, by the names of the environment.
+        base: The address at which Vonage reaches this server.
+        secret: Seals what a call takes along; the same in all workers.
+    """
+
+    def __init__(self, shelf: Shelf, *, settings: Mapping[str, Any], base: str, secret: str) -> None:
+        self.shelf = shelf
+        self.python = PythonFlows()
+        self._settings = settings
+        self._base = base
+        self._seal = Seal(secret)
+
+    def chosen(self, request: Request, at: datetime) -> Route:
+        """The route that *request* takes at the time *at*. Raises RenderFault if there is none."""
+        if self.shelf.book is None:
+            raise RenderFault("there is no flows file that can be used")
+        if (route := routing.choose(self.shelf.book, request, at)) is None:
+            raise RenderFault("no route of the flows file is for this call")
+        return route
+
+    def answer(self, request: Request, at: datetime) -> Served:
+        """What to do with a call that comes."""
+
+        def go() -> Served:
+            flow = self._flow(self.chosen(request, at).flow)
+            return self._step(flow, flow.start or START, self._begun(flow, request), None)
+
+        return _whatever_happens(go)
+
+    def enter(self, flow: str, step: str, state: str | None, request: Request) -> Served | None:
+        """The step *step* itself, for whoever asks for it as for an answer; None if *state* is of another question."""
+
+        def go() -> Served | None:
+            asked = self._flow(flow)
+            trail = self._begun(asked, request) if state is None else self._seal.opened(state)
+            return None if state is not None and not trail.enter else self._step(asked, step, trail, None)
+
+        return _whatever_happens(go)
+
+    def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Served | None:
+        """What comes after the step *step*, by what came back from it. None: the script goes on."""
+
+        def go() -> Served | None:
+            asked = self._flow(flow)
+            if (
+                result.kind == "detection"
+            ):  # with a state it is about somebody whom a `connect` called, not about the call
+                return self._detected(asked, request, result) if state is None else None
+            trail = self._begun(asked, request) if state is None else self._seal.opened(state)
+            trail = replace(trail, inputs={**trail.inputs, step: _kept(result)}, enter=False)
+            if asked.python is not None:
+                return self._step(asked, step, trail, result)
+            if step not in asked.steps:
+                raise RenderFault(f"flow {flow} has no step {step}: was it taken out while the call was on?")
+            leads = asked.steps[step].asking.get(result.kind)
+            if leads is None:
+                if result.kind == "notify":
+                    return None
+                raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it taken out?")
+            found = target(leads, result, step=step, visits=trail.visits.get(step, 1))
+            return None if found is None else self._step(asked, found, trail, result)
+
+        return _whatever_happens(go)
+
+    def detected(self, request: Request, result: Result, at: datetime) -> Served | None:
+        """What to do once it is known who or what picked up a call of ours. None: the script goes on."""
+
+        def go() -> Served | None:
+            if self.shelf.book is None or (route := routing.choose(self.shelf.book, request, at)) is None:
+                return None
+            return self._detected(self._flow(route.flow), request, result)
+
+        return _whatever_happens(go)
+
+    def _detected(self, flow: Flow, request: Request, result: Result) -> Served | None:
+        step = flow.detected.get(result.status or "")
+        return None if step is None else self._step(flow, step, self._begun(flow, request), result)
+
+    def _flow(self, name: str) -> Flow:
+        flow = self.shelf.book.flows.get(name) if self.shelf.book else None
+        if flow is None:
+            raise RenderFault(f"there is no flow {name}: was it taken out while the call was on?")
+        return flow
+
+    def _begun(self, flow: Flow, request: Request) -> Trail:
+        """The trail of a call that comes to *flow* now: with what the flow may use of *request*."""
+        told = {name: getattr(request, "from_" if name == "from" else name) for name in CONTEXT}
+        used = set(CONTEXT) if flow.python is not None else flow.names
+        return Trail(known={name: value for name, value in told.items() if value and name in used})
+
+    def _step(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Served:
+        try:
+            give = self._written if flow.python is not None else self._rendered
+            return Served(flow.name, give(flow, step, trail, result), step, flow.version)
+        except (RenderFault, PythonFlowFault) as fault:
+            raise RenderFault(f"flow {flow.name}, step {step}: {fault}") from fault
+
+    def _rendered(self, flow: Flow, step: str, trail: Trail, _: Result | None) -> Ncco:
+        """What the flows file says for *step*."""
+        if step not in flow.steps:
+            raise RenderFault("there is no such step: was it taken out while the call was on?")
+        inputs = {name: {k: v for k, v in one.items() if v is not None} for name, one in trail.inputs.items()}
+        names = {"custom_data": {}, "headers": {}, **trail.known, "inputs": inputs, "settings": self._settings}
+        return rendered(flow, step, trail, names=names, base=self._base, close=self._seal.closed)
+
+    def _written(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Ncco:
+        """What the Python function of *flow* gives."""
+        after = replace(trail, visits=trail.entered(step))
+        addresses = Addresses(self._base, flow.name, after, self._seal.closed)
+
+        def url(name: str) -> str:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a step: letters, digits, - and _")
+            return addresses.of(name, False)
+
+        known = {("from_" if name == "from" else name): value for name, value in trail.known.items()}
+        inputs = {name: Result(**one) for name, one in trail.inputs.items()}
+        request = Request(**known, step=step, attempt=after.visits[step], inputs=inputs, result=result, url=url)
+        assert flow.python is not None  # noqa: S101 - who calls this has looked
+        given = self.python.run(flow.python, request)
+        if not isinstance(given, list | tuple):
+            raise RenderFault(f"it gave {type(given).__name__}, but must give a list of actions")
+        try:
+            return judged([sdk.plain(action) for action in given], self._base)
+        except TypeError as wrong:
+            raise RenderFault(f"it gave what is no action: {wrong}") from wrong
+
+
+def _kept(result: Result) -> dict[str, Any]:
+    """What a call takes along of *result*."""
+    return {name: value for name, value in asdict(result).items() if value is not None}
+
+
+def _whatever_happens(go: Callable[[], Any]) -> Any:
+    """What *go* gives; the last resort, and why, where it fails."""
+    try:
+        return go()
+    except RenderFault as fault:
+        words = str(fault)
+    except Exception as error:
+        log.exception("a call flow failed in a way nobody thought of")
+        words = f"{type(error).__name__}: {error}"
+    log.warning("the last resort was served: %s", words)
+    return LAST_RESORT._replace(fault=words[:500])

@@ -1,0 +1,70 @@
+"""What a call flow is asked: who calls whom, which step it is at, and what came back from the step before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn
+
+Kind = Literal["input", "notify", "connect", "detection"]
+START = "start"  # the step that a flow written in Python is first asked for
+
+
+def _no_url(_: str) -> NoReturn:
+    raise LookupError("there is no server here that a step could have its address at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came back from an action. `kind` says from which; what that kind does not have is None.
+
+    Attributes:
+        digits: Keys that were pressed, "" for none (input).
+        timed_out: Whether the time was over before all keys were pressed (input).
+        speech: The likeliest guess at what was said, "" for none (input).
+        confidence: How sure Vonage is of that, 0 to 1 (input).
+        status: How it went: busy, timeout, unanswered, rejected, failed, … (connect), human, machine, beep_start or
+            beep_timeout (detection).
+        payload: What the action was given (notify).
+    """
+
+    kind: Kind
+    digits: str | None = None
+    timed_out: bool | None = None
+    speech: str | None = None
+    confidence: float | None = None
+    status: str | None = None
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What Vonage asks, in its own words; None, or empty, where it said nothing.
+
+    https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
+
+    Attributes:
+        from_: Who calls: a number, or a SIP address. Not there where an app user calls.
+        from_user: The app user who calls.
+        to: Who was called.
+        headers: SIP headers, by their names as the caller sent them: {"X-UserId": "1938ND9"}.
+        custom_data: What an app user's page sent along.
+        step: The step that is asked for.
+        attempt: How often this call has come to that step, this time included.
+        inputs: What came back from each step that had an `input`, by its name.
+        result: What came back from the step before; None at the beginning.
+    """
+
+    from_: str | None = None
+    to: str | None = None
+    from_user: str | None = None
+    uuid: str | None = None
+    conversation_uuid: str | None = None
+    endpoint_type: str | None = None
+    custom_data: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    step: str = START
+    attempt: int = 1
+    inputs: Mapping[str, Result] = field(default_factory=dict)
+    result: Result | None = None
+    url: Callable[[str], str] = _no_url  # step -> the address at which it is asked for: the `eventUrl` of an action

@@ -1,0 +1,105 @@
+"""Which call gets which flow: the first route that fits."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+
+from app.domain.numbers import digits
+from app.flows.book import Book, Pattern, Route
+from app.flows.hours import is_open
+from app.flows.request import Request
+
+ANY, NUMBER = "*", "number"
+LEAST_DIGITS: Final = 7  # of a telephone number, with its country code: fewer are an extension, or a short code
+# Meant as a number, though it is none. An app user's name may well be digits and letters, so that much must be clear.
+MISSPELT: Final = re.compile(r"\+.*|(?!\d+$)(?=(?:\D*\d){7})[\d(][\d ().OolI-]*|\d{7,}[^\W\d_]+", re.ASCII)
+
+
+def pattern_fault(text: str) -> str | None:
+    """What is wrong with *text* as a pattern of a route; None if nothing is."""
+    if not text.strip():
+        return "must not be empty: * stands for any"
+    if text != text.strip():
+        return "must have no blanks around it"
+    if "*" in text.removesuffix(ANY):
+        return "has a * elsewhere than at its end: there it stands for whatever follows"
+    if _digits(text) is None and MISSPELT.fullmatch(text.removesuffix(ANY).strip()):
+        return "is no telephone number: those have digits, 15 at most, and + before them or not"
+    return None
+
+
+def fits(pattern: Pattern, party: str | None) -> bool:
+    """Whether *party*, a number, an address or a name, is one that *pattern* is for."""
+    if not party:
+        return False
+    text, number = pattern.text, digits(party)
+    if text == ANY:
+        return True
+    if text == NUMBER:
+        return number is not None and len(number) >= LEAST_DIGITS
+    wanted = _digits(text)
+    if text.endswith(ANY):
+        return _folded(party).startswith(_folded(text[:-1])) if wanted is None else _plain(party).startswith(wanted)
+    return _folded(party) == _folded(text) if wanted is None or number is None else number == wanted
+
+
+def covers(wide: Pattern | None, narrow: Pattern | None) -> bool:
+    """Whether every party that *narrow* is for is one of *wide*, too. None does not matter: it also fits nobody."""
+    if wide is None or narrow is None:
+        return wide is None
+    if wide.text in (ANY, narrow.text):
+        return True
+    if narrow.text in (ANY, NUMBER):
+        return False
+    wanted = _digits(wide.text)
+    if not narrow.text.endswith(ANY):  # fits by its own text; only a number may be written otherwise
+        by_writing = wide.text.endswith(ANY) and wanted is None and digits(narrow.text) is not None
+        return fits(wide, narrow.text) and not by_writing
+    if not wide.text.endswith(ANY):
+        return False
+    if wanted is None:
+        return _digits(narrow.text) is None and _folded(narrow.text[:-1]).startswith(_folded(wide.text[:-1]))
+    return (_digits(narrow.text) or _plain(narrow.text[:-1])).startswith(wanted)
+
+
+def shadowed(earlier: Route, later: Route) -> bool:
+    """Whether *later* is never taken, for *earlier* takes every call that it could."""
+    same_time = earlier.when is None or (earlier.when == later.when and earlier.closed == later.closed)
+    return (
+        same_time
+        and covers(earlier.to, later.to)
+        and covers(earlier.from_, later.from_)
+        and covers(earlier.from_user, later.from_user)
+    )
+
+
+def choose(book: Book, request: Request, at: datetime) -> Route | None:
+    """The route that *request* takes at the moment *at*; None if none is for it."""
+    return next((route for route in book.routes if _takes(route, request) and _is_time_for(route, at)), None)
+
+
+def _takes(route: Route, request: Request) -> bool:
+    # Vonage sends one of `from` and `from_user`: so what a route says of the one keeps out who has the other.
+    # https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
+    sides = ((route.to, request.to), (route.from_, request.from_), (route.from_user, request.from_user))
+    return all(pattern is None or fits(pattern, party) for pattern, party in sides)
+
+
+def _is_time_for(route: Route, at: datetime) -> bool:
+    return route.when is None or is_open(route.when, at) is not route.closed
+
+
+def _digits(pattern: str) -> str | None:
+    """Those of the number that *pattern* is, or begins with."""
+    return digits(pattern.removesuffix(ANY).strip())  # blanks before the star: `+44 20 *`
+
+
+def _plain(party: str) -> str:
+    """What the digits of a prefix are compared with."""
+    return digits(party) or _folded(party).removeprefix("+")
+
+
+def _folded(text: str) -> str:
+    return text.casefold()

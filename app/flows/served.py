@@ -1,0 +1,21 @@
+"""What a caller is given, and where it comes from."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+SORRY: Final = "Sorry, we cannot take your call at the moment. Please call again later."
+
+
+class Served(NamedTuple):
+    """An NCCO, ready for JSON, and the flow, step and version it comes from. `fault` says why it is the last resort."""
+
+    flow: str
+    ncco: list[dict[str, Any]]
+    step: str | None = None
+    version: str | None = None
+    fault: str | None = None
+
+
+# What a caller hears if everything else fails. Made at start, so that nothing can go wrong with it later.
+LAST_RESORT: Final = Served("last-resort", [{"action": "talk", "text": SORRY}])

@@ -1,0 +1,126 @@
+"""The flows file as it was last found right, read anew when it changes: in every worker, without a restart."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+from app.flows import loading
+from app.flows.book import Book
+from app.flows.python_flows import is_patched
+from app.located import Fault, Faults
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY: Final = 1.0  # seconds
+TRY_AGAIN: Final = 10.0  # seconds, while there are faults
+MOST_LOGGED: Final = 20  # faults
+
+Stamp = tuple[tuple[str, int, int, int] | tuple[str], ...]
+
+
+class Shelf:
+    """Holds the book of *file*. *settings*: what expressions have under `settings`.
+
+    `faults` is what is wrong with the file as it is now, and why `book` may be older than that; `looked` is when it was
+    read last.
+    """
+
+    def __init__(self, file: Path, settings: Mapping[str, Any]) -> None:
+        self.file = file
+        self._book: Book | None = None
+        self.faults: tuple[Fault, ...] = ()
+        self.looked: datetime | None = None
+        self._settings = settings
+        self._stamp: Stamp | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="flows", daemon=True)
+
+    @property
+    def book(self) -> Book | None:
+        """What calls get: the last book without a fault, None if there never was one."""
+        if self.looked is None:
+            self.look()
+        return self._book
+
+    def look(self) -> bool:
+        """Read the file if it has changed since; whether it was. What is wrong with it is logged, and in `faults`."""
+        stamp = _stamp(self._watched)
+        if stamp == self._stamp:
+            return False
+        self._read(stamp)
+        return True
+
+    def start(self) -> None:
+        """Look again every second, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+
+    @property
+    def _watched(self) -> tuple[Path, ...]:
+        return self._book.watched if self._book else (self.file,)
+
+    def _read(self, stamp: Stamp) -> None:
+        self._stamp, self.looked, watched = stamp, datetime.now(UTC), self._watched
+        try:
+            book = _aside(lambda: loading.load(self.file, self._settings))
+        except Faults as wrong:
+            self._tell(wrong.faults)
+        except Exception as error:  # whatever it is, calls are answered
+            log.exception("the flows file cannot be read")
+            self.faults = (Fault(str(self.file), None, None, "", f"cannot be read: {type(error).__name__}: {error}"),)
+        else:
+            if self._book is not None and self._book.version != book.version:
+                log.info("the flows file has changed: version %s from now on", book.version)
+            self._book, self.faults = book, ()
+            if book.watched != watched:
+                self._stamp = _stamp(book.watched)
+
+    def _tell(self, faults: tuple[Fault, ...]) -> None:
+        if faults != self.faults:
+            kept = "the last good flows stay" if self._book else "callers hear the last resort until it is mended"
+            told = "\n  ".join(map(str, faults[:MOST_LOGGED]))
+            log.error("%d faults in the flows file, %s:\n  %s", len(faults), kept, told)
+        self.faults = faults
+
+    def _watch(self) -> None:
+        before, tried = None, monotonic()
+        while not self._stop.wait(LOOK_EVERY):
+            now = _stamp(self._watched)
+            if now == before and now != self._stamp:  # not while somebody may be writing it
+                self._read(now)
+            elif self.faults and monotonic() - tried > TRY_AGAIN:  # they may be in a module of Python that is mended
+                self._read(now)
+                tried = monotonic()
+            before = now
+
+
+def _aside(work: Callable[[], Book]) -> Book:
+    """What *work* gives, done beside everything else: a large file takes more than a second, and calls come in."""
+    if not is_patched():
+        return work()
+    from gevent import get_hub
+
+    book: Book = get_hub().threadpool.apply(work)
+    return book
+
+
+def _stamp(files: Iterable[Path]) -> Stamp:
+    """What tells whether one of *files* has changed: which file it is, when it was written, how long it is."""
+    return tuple(_of(file) for file in files)
+
+
+def _of(file: Path) -> tuple[str, int, int, int] | tuple[str]:
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return (str(file),)
+    return str(file), found.st_ino, found.st_mtime_ns, found.st_size

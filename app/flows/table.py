@@ -1,0 +1,328 @@
+"""What Vonage takes in an NCCO, action by action: the actions and options that a call flow may use.
+
+Stricter than Vonage, who passes over an option it does not know and says nothing: here it is a fault, for it is nearly
+always one misspelt. An option whose value is a hole is judged once it is filled.
+https://developer.vonage.com/en/voice/voice-api/ncco-reference
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from app import kinds
+from app.kinds import Found, Kind, Rule
+from app.located import Steps
+
+DEEPEST: Final = 32  # levels of one action; ours
+MOST_CHARACTERS: Final = 1500  # https://developer.vonage.com/en/voice/voice-api/ncco-reference#talk
+MOST_HEADER_BYTES: Final = 512  # https://developer.vonage.com/en/voice/voice-api/concepts/websockets
+
+# The five names that XML has for characters; HTML's others (&nbsp;) are none of SSML's.
+NAMED: Final = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
+
+
+class Wrong(NamedTuple):
+    """One thing that is wrong in an NCCO. `path` leads to it: (1, "endpoint", 0, "number"); () is the NCCO itself."""
+
+    path: Steps
+    words: str  # what it is, and what it must be
+
+
+def faults(ncco: Any, *, own: str = "") -> list[Wrong]:
+    """Why Vonage would not take *ncco*, or not as it is meant: all that is wrong, in order; none if it is right.
+
+    How actions stand to each other is judged elsewhere. Addresses must be https; those that begin with *own*, the
+    address of this server, may be what that is: http, in development.
+    """
+    if kinds.later(ncco):
+        return []
+    if not isinstance(ncco, list):
+        return [Wrong((), f"It is {kinds.shown(ncco)}, but must be an array of actions.")]
+    if not ncco:
+        return [Wrong((), "It says nothing: the call would end at once. There must be one action at least.")]
+    action = _action(own.rstrip("/"))
+    return [Wrong((place, *path), words) for place, one in enumerate(ncco) for path, words in _every_fault(action, one)]
+
+
+def _every_fault(kind: Kind, action: Any) -> list[Found]:
+    told = [*kind.faults(action)]
+    known = {path for path, _ in told}
+    for path, words in kinds.unsayable(action, DEEPEST):
+        if not any(path[:length] in known for length in range(len(path) + 1)):  # one fault for each thing
+            told.append((path, words))
+    return told
+
+
+def bare(text: str) -> str:
+    """*text* as it is counted: without SSML tags, and with a character for each reference to one.
+
+    Outside of `<speak>` there are neither: "2 < 3 &amp; 4 > 3" is what it is.
+    https://developer.vonage.com/en/voice/voice-api/concepts/customizing-tts
+    """
+    if not re.match(r"\s*<speak[\s/>]", text):
+        return text
+    return re.sub(r"&(?:#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6}|lt|gt|quot|apos|amp);", _character, re.sub("<[^<>]*>", "", text))
+
+
+def _character(reference: re.Match[str]) -> str:
+    name = reference[0][1:-1]
+    if name in NAMED:
+        return NAMED[name]
+    code = int(f"0{name[1:]}", 0) if name[1] == "x" else int(name[1:])
+    return chr(code) if code <= 0x10FFFF else reference[0]
+
+
+# ---- What must hold beyond what an option can be
+
+
+def _short_enough(text: str) -> Iterator[Found]:
+    if (length := len(bare(text))) > MOST_CHARACTERS:
+        yield (), f"It has {length} characters without SSML tags, but must have {MOST_CHARACTERS} at most."
+
+
+def _few_bytes(headers: Mapping[str, Any]) -> Iterator[Found]:
+    try:
+        size = len(json.dumps(headers, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    except (RecursionError, TypeError, ValueError):  # a hole, whose size nobody knows; or no JSON, which is told so
+        return
+    if size > MOST_HEADER_BYTES:
+        yield (), f"It is {size} bytes of JSON, but must be {MOST_HEADER_BYTES} at most."
+
+
+def _uri_or_domain(sip: Mapping[str, Any]) -> Iterator[Found]:
+    others = [option for option in ("domain", "user") if option in sip]
+    if "uri" not in sip and not others:
+        yield ("uri",), "It is missing; there must be a uri, or a domain and a user in place of it."
+    elif "uri" not in sip and len(others) == 1:
+        missing = "user" if others == ["domain"] else "domain"
+        yield (missing,), f"It is missing; there must be one where there is a {others[0]} and no uri."
+    elif "uri" in sip and not kinds.later(sip["uri"]):
+        for option in others:
+            yield (option,), "It is there beside a uri; there must be a uri, or a domain and a user, not both."
+
+
+def _value_if_custom(authorization: Mapping[str, Any]) -> Iterator[Found]:
+    if authorization.get("type") == "custom" and "value" not in authorization:
+        yield ("value",), 'It is missing; there must be one where type is "custom": it is what is sent.'
+
+
+def _never_with(other: str, flag: str) -> Rule:
+    """*flag* and *other* exclude each other. One that is false, or not known yet, does no harm."""
+
+    def rule(action: Mapping[str, Any]) -> Iterator[Found]:
+        if action.get(flag) is True and other in action and not kinds.later(action[other]):
+            yield (flag,), f"It is true, but there is {other} too; there must be one of the two only."
+
+    return rule
+
+
+def _split_for_channels(record: Mapping[str, Any]) -> Iterator[Found]:
+    if "channels" in record and "split" not in record and not kinds.later(record["channels"]):
+        yield ("split",), 'It is missing; it must be "conversation" where there is channels.'
+
+
+def _settings_of_its_types(action: Mapping[str, Any]) -> Iterator[Found]:
+    """What is set for a kind of input must be asked for, and keys that come one by one have no settings."""
+    types = action.get("type")
+    if not isinstance(types, list) or any(not isinstance(one, str) for one in types):  # a fault of its own, or a hole
+        return
+    for one in ("dtmf", "speech"):
+        if one not in types and isinstance(action.get(one), dict) and action[one]:
+            yield (one,), f'It has settings, but "{one}" is not in type; there must be both, or neither.'
+        if types.count(one) > 1:
+            yield ("type",), f'It has "{one}" in it {types.count(one)} times, but must have it once.'
+    if action.get("mode") == "asynchronous":
+        if "speech" in types:
+            yield ("type",), 'It has "speech" in it, but must be ["dtmf"] where mode is "asynchronous".'
+        if "dtmf" in types and isinstance(action.get("dtmf"), dict) and action["dtmf"]:
+            yield (
+                ("dtmf",),
+                'It has settings, but must have none where mode is "asynchronous": each key comes by itself.',
+            )
+
+
+# ---- What an option can be
+
+ANYTHING: Final = Kind(wanted="anything", fits=lambda _: True)
+OBJECT: Final = kinds.mapping()  # with names and values of its author's
+FLAG: Final = Kind(wanted="true or false", fits=lambda value: isinstance(value, bool))
+NAME: Final = kinds.text("text that is not empty", r"(?s).*\S.*")
+LANGUAGE: Final = kinds.text('a BCP-47 code such as "en-GB"', r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+NUMBER: Final = kinds.text(
+    'text of 7 to 15 digits, the country code first, without plus or zero before it, such as "447700900123"',
+    "[1-9][0-9]{6,14}",
+)  # https://developer.vonage.com/en/voice/voice-api/concepts/numbers
+KEYS: Final = kinds.text("text of digits, *, # and p (a pause of half a second)", "[0-9*#p]+")
+KEY: Final = kinds.text("text of one key: a digit, * or #", "[0-9*#]")
+SIP_URI: Final = kinds.text(
+    "a SIP URI of 50 characters at most, such as sip:alice@example.com", r"(?=.{1,50}\Z)(?i:sips?):[!-~]+"
+)  # the length: https://developer.vonage.com/en/api/voice
+LEGS: Final = kinds.array("an array of leg ids", NAME)  # empty: nobody
+SOUND: Final = kinds.one_of("audio/l16;rate=8000", "audio/l16;rate=16000", "audio/l16;rate=24000")
+
+VOICE: Final = {"provider": NAME, "providerOptions": OBJECT}  # https://github.com/Vonage/vonage-ruby-sdk/pull/352
+PLAYED: Final = {"loop": kinds.whole(0), "level": kinds.number(-1, 1), "bargeIn": FLAG}
+
+# https://developer.vonage.com/en/voice/voice-api/ncco-reference#talk
+TALK: Final = {
+    "text": kinds.needed(replace(NAME, rules=(_short_enough,))),
+    "language": LANGUAGE,
+    "style": kinds.whole(),
+    "premium": FLAG,
+    **PLAYED,
+    **VOICE,
+}
+# https://developer.vonage.com/en/voice/voice-api/ncco-reference#wait
+# Beyond the ends Vonage takes the nearer one; whoever writes 0 or 10000 means something else.
+WAIT: Final = {"timeout": kinds.number(0.1, 7200)}
+# https://developer.vonage.com/en/voice/voice-api/ncco-reference#transfer
+TRANSFER: Final = {"conversationId": kinds.needed(NAME), "canHear": LEGS, "canSpeak": LEGS, "mute": FLAG}
+# https://developer.vonage.com/en/voice/voice-api/ncco-reference#input
+DTMF: Final = {"timeOut": kinds.whole(0, 10), "maxDigits": kinds.whole(1, 20), "submitOnHash": FLAG}
+SPEECH: Final = {
+    "uuid": kinds.array("an array of one leg id", NAME, 1, 1),
+    "endOnSilence": kinds.number(0.4, 10),
+    "language": LANGUAGE,
+    "context": kinds.array("an array of texts", kinds.text()),
+    "startTimeout": kinds.whole(1, 60),
+    "maxDuration": kinds.whole(1, 60),
+    "saveAudio": FLAG,
+    "sensitivity": kinds.whole(10, 100),
+    **VOICE,
+}
+# https://developer.vonage.com/en/voice/voice-api/concepts/advanced-machine-detection
+MACHINE: Final = {
+    "behavior": kinds.one_of("continue", "hangup"),
+    "mode": kinds.one_of("default", "detect", "detect_beep"),
+    "beep_timeout": kinds.whole(45, 120),  # 30 to 120 in the Voice API: what both take is safe
+}
+# https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
+AUTHORIZATION: Final = {"type": kinds.needed(kinds.one_of("vonage", "custom")), "value": NAME}
+WEBSOCKET: Final = {
+    "uri": kinds.needed(kinds.address("wss")),
+    "content-type": SOUND,
+    "headers": kinds.mapping({}, _few_bytes),
+    "authorization": kinds.mapping(AUTHORIZATION, _value_if_custom, only="authorization"),
+}
+# https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
+SIP: Final = {
+    "uri": SIP_URI,
+    "domain": NAME,
+    "user": NAME,
+    "headers": OBJECT,
+    "standardHeaders": kinds.mapping({"User-to-User": NAME}, only="standardHeaders"),
+}
+
+
+def _url(own: str) -> Kind:
+    """A safe address, or one of this server's; *own* has no stroke at its end."""
+    https, http = kinds.address("https"), kinds.address("http")
+
+    def safe(value: Any) -> bool:
+        return https.fits(value) or bool(own and http.fits(value) and f"{value}/".startswith(f"{own}/"))
+
+    return replace(https, fits=safe)
+
+
+def _endpoints(url: Kind) -> dict[str, Kind]:
+    """https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect"""
+    on_answer = {"url": kinds.needed(url), "ringbackTone": url, "ringback": url}  # ringback: the old name, still taken
+    phone = {
+        "number": kinds.needed(NUMBER),
+        "dtmfAnswer": KEYS,
+        "onAnswer": kinds.mapping(on_answer, only="onAnswer"),
+        "shaken": NAME,
+    }
+    return {
+        "phone": _named("type", "a phone endpoint", phone),
+        "app": _named("type", "an app endpoint", {"user": kinds.needed(NAME)}),
+        "websocket": _named("type", "a websocket endpoint", WEBSOCKET),
+        "sip": _named("type", "a sip endpoint", SIP, _uri_or_domain),
+        "vbc": _named("type", "a vbc endpoint", {"extension": kinds.needed(NAME)}),
+    }
+
+
+def _actions(url: Kind) -> dict[str, Kind]:
+    """https://developer.vonage.com/en/voice/voice-api/ncco-reference, option by option"""
+    one_url = kinds.array("an array of one URL that begins with https://", url, 1, 1)
+    events = {"eventUrl": one_url, "eventMethod": kinds.one_of("GET", "POST")}
+    transcription = kinds.mapping({"language": LANGUAGE, **events, "sentimentAnalysis": FLAG}, only="transcription")
+    connect = {
+        "endpoint": kinds.needed(kinds.array("an array of one endpoint", _one_of_these("type", _endpoints(url)), 1, 1)),
+        "from": NAME,  # one that is no number of the application's is no fault: the callee sees "unknown"
+        "randomFromNumber": FLAG,
+        "eventType": kinds.one_of("synchronous"),
+        "timeout": kinds.whole(1, 7200),  # no range is documented; nobody rings longer than a call may last
+        "limit": kinds.whole(1, 7200),
+        "machineDetection": kinds.one_of("continue", "hangup"),
+        "advancedMachineDetection": kinds.mapping(MACHINE, only="advancedMachineDetection"),
+        **events,
+        "ringbackTone": url,  # text, unlike the other URLs of actions
+    }
+    record = {
+        "format": kinds.one_of("mp3", "wav", "ogg"),
+        "split": kinds.one_of("conversation"),
+        "channels": kinds.whole(1, 32),
+        "endOnSilence": kinds.whole(3, 10),
+        "endOnKey": KEY,
+        "timeOut": kinds.whole(3, 7200),
+        "beepStart": FLAG,
+        **events,
+        "transcription": transcription,
+        "public": ANYTHING,  # not documented, this one and the next; sent by applications in production
+        "validity_time": ANYTHING,
+    }
+    conversation = {
+        "name": kinds.needed(NAME),
+        "musicOnHoldUrl": one_url,
+        "startOnEnter": FLAG,
+        "endOnExit": FLAG,
+        "record": FLAG,
+        **events,
+        "transcription": transcription,
+        "canSpeak": LEGS,
+        "canHear": LEGS,
+        "mute": FLAG,
+    }
+    user_input = {
+        "type": kinds.needed(
+            kinds.array('an array of "dtmf", "speech" or both', kinds.one_of("dtmf", "speech"), 1),
+        ),
+        "mode": kinds.one_of("synchronous", "asynchronous"),
+        "dtmf": kinds.mapping(DTMF, only="dtmf"),
+        "speech": kinds.mapping(SPEECH, only="speech"),
+        **events,
+    }
+    stream = {"streamUrl": kinds.needed(one_url), **PLAYED}
+    notify = {"payload": kinds.needed(OBJECT), **events, "eventUrl": kinds.needed(one_url)}
+    return {
+        "record": _named("action", "record", record, _split_for_channels),
+        "conversation": _named("action", "conversation", conversation, _never_with("canSpeak", "mute")),
+        "connect": _named("action", "connect", connect, _never_with("from", "randomFromNumber")),
+        "talk": _named("action", "talk", TALK),
+        "stream": _named("action", "stream", stream),
+        "input": _named("action", "input", user_input, _settings_of_its_types),
+        "notify": _named("action", "notify", notify),
+        "wait": _named("action", "wait", WAIT),
+        "transfer": _named("action", "transfer", TRANSFER, _never_with("canSpeak", "mute")),
+    }
+
+
+@lru_cache(maxsize=8)
+def _action(own: str) -> Kind:
+    return _one_of_these("action", _actions(_url(own)))
+
+
+def _one_of_these(key: str, each: Mapping[str, Kind]) -> Kind:
+    """An object that says under *key* which of *each* it is."""
+    return kinds.mapping({key: kinds.needed(kinds.one_of(*each))}, kinds.of_its(key, each))
+
+
+def _named(key: str, name: str, options: Mapping[str, Kind], *rules: Rule) -> Kind:
+    """One of them: beside *key* it has *options* and no others."""
+    return kinds.mapping({key: ANYTHING, **options}, *rules, only=name)

@@ -1,0 +1,298 @@
+"""From a request to what the caller is given, step after step; and what is given where something is wrong."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.flows.request import Request, Result
+from tests.flows.book_of import CALL, CALLER, NOON, address, answered, came_back, flows_in, is_last_resort
+
+MENU = """
+    routes:
+      - to: "442079460000"
+        flow: menu
+    flows:
+      menu:
+        steps:
+          hello:
+            - action: talk
+              text: Hello {{ from }}.
+            - go: ask
+          ask:
+            - action: talk
+              text: Press a key. This is time {{ attempt }}.
+              bargeIn: true
+            - action: input
+              type: [dtmf]
+              next: {keys: {1: told}, silence: again, else: again, attempts: 3, exhausted: bye}
+          again:
+            - action: talk
+              text: Once more, {{ from_user | default("stranger") }}.
+            - go: ask
+          told:
+            - action: talk
+              text: You pressed {{ inputs.ask.digits }}, {{ from }}.
+          bye:
+            - action: talk
+              text: Goodbye.
+"""
+
+
+def said(served: Any) -> list[str]:
+    return [one["text"] for one in served.ncco if one["action"] == "talk"]
+
+
+def test_a_call_goes_from_step_to_step_with_what_it_knows(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, MENU)
+    first = answered(flows)
+    assert (first.flow, first.step, first.version) == ("menu", "hello", flows.shelf.book.flows["menu"].version)  # type: ignore[union-attr]
+    assert said(first) == [f"Hello {CALLER}.", "Press a key. This is time 1."]
+    assert address(first)[:2] == ("menu", "ask")
+    second = came_back(flows, first)
+    assert second is not None
+    assert said(second) == ["Once more, stranger.", "Press a key. This is time 2."]
+    last = came_back(flows, second, digits="1")
+    assert said(last) == [f"You pressed 1, {CALLER}."]
+
+
+def test_nobody_is_asked_for_ever(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, MENU)
+    served: Any = answered(flows)
+    for _ in range(2):
+        served = came_back(flows, served)
+        assert len(said(served)) == 2
+    assert said(came_back(flows, served)) == ["Goodbye."]
+
+
+def test_the_same_callback_twice_gives_the_same(tmp_path: Path) -> None:
+    """Vonage repeats one whose reply it did not get: the caller's attempts are not used up by that."""
+    flows = flows_in(tmp_path, MENU)
+    first = answered(flows)
+    assert said(came_back(flows, first)) == said(came_back(flows, first))
+
+
+def test_another_worker_goes_on_where_one_began(tmp_path: Path) -> None:
+    first = answered(flows_in(tmp_path, MENU))
+    assert said(came_back(flows_in(tmp_path, MENU), first, digits="1")) == [f"You pressed 1, {CALLER}."]
+
+
+def test_a_call_that_no_route_is_for_hears_the_last_resort(tmp_path: Path) -> None:
+    is_last_resort(flows_in(tmp_path, MENU).answer(replace(CALL, to="442079460999"), NOON), "no route")
+
+
+def test_so_does_one_while_there_is_no_file_that_can_be_used(tmp_path: Path) -> None:
+    is_last_resort(flows_in(tmp_path, "routes: nonsense").answer(CALL, NOON), "no flows file")
+
+
+def test_and_one_of_whom_not_enough_is_known(tmp_path: Path) -> None:
+    served = flows_in(tmp_path, MENU).answer(replace(CALL, from_=None), NOON)
+    is_last_resort(served, "flow menu, step hello")
+    assert "`from`" in (served.fault or "")
+
+
+def test_what_vonage_would_refuse_does_not_leave_the_house(tmp_path: Path) -> None:
+    flows = flows_in(
+        tmp_path,
+        """
+        routes:
+          - flow: through
+        flows:
+          through:
+            - action: connect
+              endpoint: [{type: phone, number: "{{ custom_data.number }}"}]
+        """,
+    )
+    asked = Request(from_user="Bob", to="Alice", custom_data={"number": "+44 20"})
+    is_last_resort(flows.answer(asked, NOON), "flow through, step start: [0].endpoint[0].number: It is the text")
+    fine = flows.answer(replace(asked, custom_data={"number": "442079460001"}), NOON)
+    assert fine.ncco == [{"action": "connect", "endpoint": [{"type": "phone", "number": "442079460001"}]}]
+
+
+def test_a_text_too_long_once_it_is_rendered_is_found_out(tmp_path: Path) -> None:
+    flows = flows_in(
+        tmp_path,
+        """
+        routes: [{flow: long}]
+        flows:
+          long:
+            - action: talk
+              text: "{{ custom_data.text }}!"
+        """,
+    )
+    assert answered(flows, Request(custom_data={"text": "x" * 1499})).fault is None
+    is_last_resort(flows.answer(Request(custom_data={"text": "x" * 1500}), NOON), "1501")
+
+
+def test_a_step_that_is_gone_after_a_reload_gets_the_last_resort(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, MENU)
+    first = answered(flows)
+    (tmp_path / "flows.yaml").write_text("routes: [{flow: menu}]\nflows: {menu: [{action: talk, text: Hi}]}\n")
+    assert flows.shelf.look()
+    is_last_resort(came_back(flows, first, digits="1"), "no step ask")
+    (tmp_path / "flows.yaml").write_text("routes: [{flow: other}]\nflows: {other: [{action: talk, text: Hi}]}\n")
+    assert flows.shelf.look()
+    is_last_resort(came_back(flows, first, digits="1"), "no flow menu")
+
+
+def test_a_state_that_is_not_ours_gets_the_last_resort(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, MENU)
+    result = Result(kind="input", digits="1")
+    is_last_resort(flows.follow("menu", "ask", "forged", Request(), result), "none of this server's")
+    is_last_resort(flows.enter("menu", "ask", "forged", Request()), "none of this server's")
+
+
+CONNECT = """
+    routes: [{flow: through}]
+    flows:
+      through:
+        steps:
+          ring:
+            - action: connect
+              endpoint:
+                - type: phone
+                  number: "442079460001"
+                  onAnswer: {step: whisper}
+              next: {busy: engaged}
+            - action: notify
+              payload: {asked: "{{ uuid }}"}
+              next: after
+          whisper:
+            - action: talk
+              text: A call from {{ from }}.
+          engaged:
+            - action: talk
+              text: Engaged.
+          after:
+            - action: talk
+              text: Over, {{ uuid }}.
+"""
+
+
+def test_connect_and_notify_lead_on_too_and_a_callee_hears_a_step_first(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, CONNECT)
+    connect, notify = answered(flows).ncco
+    assert connect["eventType"] == "synchronous"
+    assert notify["payload"] == {"asked": "leg"}
+    state = connect["eventUrl"][0].split("state=")[1]
+    busy = flows.follow("through", "ring", state, Request(), Result(kind="connect", status="busy"))
+    assert said(busy) == ["Engaged."]
+    assert flows.follow("through", "ring", state, Request(), Result(kind="connect", status="timeout")) is None
+    over = flows.follow("through", "ring", state, Request(), Result(kind="notify", payload={}))
+    assert said(over) == ["Over, leg."]
+    whisper = connect["endpoint"][0]["onAnswer"]["url"]
+    assert whisper.startswith("https://calls.example.com/voice/flows/through/whisper?state=")
+    heard = flows.enter("through", "whisper", whisper.split("state=")[1], Request(to="442079460001"))
+    assert said(heard) == [f"A call from {CALLER}."]
+    assert flows.enter("through", "ring", state, Request()) is None  # that address is for what came back
+
+
+def test_a_step_can_be_asked_for_like_an_answer(tmp_path: Path) -> None:
+    """By a call that is made with it as its answer URL: it begins there."""
+    served = flows_in(tmp_path, MENU).enter("menu", "ask", None, CALL)
+    assert served is not None
+    assert (said(served), served.step) == (["Press a key. This is time 1."], "ask")
+    is_last_resort(flows_in(tmp_path, MENU).enter("menu", "nowhere", None, CALL), "no such step")
+
+
+DETECTED = """
+    routes: [{from: "442079460000", flow: notice}]
+    flows:
+      notice:
+        detected: {human: person, beep_start: message}
+        steps:
+          start: [{action: wait, timeout: 5}]
+          person: [{action: talk, text: "Hello {{ to }}"}]
+          message: [{action: talk, text: A message.}]
+"""
+
+
+def test_what_picked_up_a_call_of_ours_decides(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, DETECTED)
+    asked = Request(from_="442079460000", to=CALLER, uuid="leg", conversation_uuid="CON-1")
+
+    def told(status: str) -> Any:
+        result = Result(kind="detection", status=status)
+        both = flows.detected(asked, result, NOON), flows.follow("notice", "start", None, asked, result)
+        assert both[0] == both[1]
+        return both[0] and said(both[0])
+
+    assert told("human") == [f"Hello {CALLER}"]
+    assert told("beep_start") == ["A message."]
+    assert told("machine") is None
+    elsewhere = replace(asked, from_="442079460999")
+    assert flows.detected(elsewhere, Result(kind="detection", status="human"), NOON) is None
+
+
+def test_whom_a_connect_reached_does_not_change_the_callers_script(tmp_path: Path) -> None:
+    """Its detection events come to the address of the step, which has a state."""
+    flows = flows_in(tmp_path, DETECTED + "          again: [{action: input, type: [dtmf], next: person}]\n")
+    assert flows.shelf.book is None or flows.shelf.faults == ()
+    state = flows._seal.closed(flows._begun(flows._flow("notice"), CALL)) if flows.shelf.book else ""
+    if flows.shelf.book:
+        assert flows.follow("notice", "start", state, CALL, Result(kind="detection", status="human")) is None
+
+
+PYTHON = """
+    import time
+    from vonage_voice.models.ncco import Input, Talk
+
+
+    def flow(request):
+        what = (request.to or "")[-1]
+        if what == "1":
+            raise LookupError("nobody is there")
+        if what == "2":
+            return "nonsense"
+        if what == "3":
+            return [{"action": "talk"}]
+        if what == "4":
+            time.sleep(30)
+        if what == "5":
+            return [Talk(text="x"), object()]
+        if request.step == "pin":
+            return [Talk(text=f"{request.result.digits}, time {request.attempt}, {request.from_}")]
+        return [Talk(text="PIN?", bargeIn=True), Input(type=["dtmf"], eventUrl=[request.url("pin")])]
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    from textwrap import dedent
+
+    name = f"flow_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(dedent(PYTHON))
+    monkeypatch.syspath_prepend(tmp_path)
+    return flows_in(tmp_path, f"routes: [{{flow: own}}]\nflows: {{own: {{python: '{name}:flow'}}}}\n")
+
+
+def test_a_flow_in_python_goes_from_step_to_step(written: Any) -> None:
+    first = answered(written)
+    assert (first.flow, first.step) == ("own", "start")
+    assert address(first)[:2] == ("own", "pin")
+    assert said(came_back(written, first, digits="4711")) == [f"4711, time 1, {CALLER}"]
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [
+        ("1", "flow own, step start: it raised LookupError: nobody is there"),
+        ("2", "it gave str, but must give a list of actions"),
+        ("3", "[0].text: "),
+        ("5", "it gave what is no action"),
+    ],
+)
+def test_one_that_is_wrong_gets_the_last_resort(written: Any, to: str, words: str) -> None:
+    is_last_resort(written.answer(replace(CALL, to=to), NOON), words)
+
+
+def test_so_does_one_that_takes_too_long(written: Any) -> None:
+    begun = time.monotonic()
+    is_last_resort(written.answer(replace(CALL, to="4"), NOON), "longer than 2 s")
+    assert time.monotonic() - begun < 4
+    assert written.python.left_behind == 1
+    assert answered(written).step == "start"

@@ -1,0 +1,95 @@
+"""How actions may stand to each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.flows.order import faults
+
+
+class Hole:
+    """A value that is only known once somebody calls."""
+
+    def fill(self, _: object) -> Any:
+        raise AssertionError("nobody calls here")
+
+
+HOLE = Hole()
+TALK = {"action": "talk", "text": "Hello"}
+STREAM = {"action": "stream", "streamUrl": ["https://example.com/a.mp3"]}
+BARGE, BARGE_STREAM = TALK | {"bargeIn": True}, STREAM | {"bargeIn": True}
+LOOP, LOOP_STREAM = TALK | {"loop": 0}, STREAM | {"loop": 0}
+INPUT = {"action": "input", "type": ["dtmf"]}
+CONNECT = {"action": "connect", "endpoint": [{"type": "app", "user": "Alice"}]}
+RECORD = {"action": "record"}
+CONVERSATION = {"action": "conversation", "name": "support"}
+TRANSFER = {"action": "transfer", "conversationId": "CON-1"}
+
+
+@pytest.mark.parametrize("last", [CONVERSATION, TRANSFER])
+def test_nothing_runs_after_a_conversation_or_a_transfer(last):
+    name = last["action"]
+    assert faults([TALK, last]) == []
+    assert faults([TALK, last, TALK, CONNECT]) == [
+        ((1,), f"It must be the last action: what follows a {name} never runs.")
+    ]
+    assert [path for path, _ in faults([last, last, TALK])] == [(0,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("ncco", "wrong"),
+    [
+        ([LOOP], []),
+        ([TALK, LOOP_STREAM], []),
+        ([LOOP, TALK], [0]),
+        ([TALK, LOOP_STREAM, RECORD, LOOP], [1]),
+        ([LOOP | {"bargeIn": False}, INPUT], [0]),
+        ([LOOP | {"bargeIn": True}, INPUT], []),
+        ([LOOP | {"bargeIn": HOLE}, INPUT], []),
+        ([TALK | {"loop": HOLE}, TALK], []),
+        ([TALK | {"loop": 1}, STREAM | {"loop": 2}, TALK], []),
+        ([RECORD | {"loop": 0}, TALK], []),
+    ],
+)
+def test_what_is_played_without_end_and_cannot_be_interrupted_is_the_last(ncco, wrong):
+    assert [path for path, _ in faults(ncco)] == [(place, "loop") for place in wrong]
+
+
+def test_a_loop_is_told_in_words():
+    ((_, words),) = faults([LOOP, TALK])
+    assert words == "It is 0, so that the talk never ends, but an action follows; it must be 1 or more, or the last."
+
+
+@pytest.mark.parametrize(
+    ("ncco", "wrong"),
+    [
+        ([BARGE, INPUT], []),
+        ([BARGE, TALK, TALK, INPUT, CONNECT], []),
+        ([BARGE_STREAM, STREAM, INPUT], []),
+        ([BARGE, INPUT, BARGE_STREAM, INPUT], []),
+        ([BARGE], [0]),
+        ([BARGE, TALK], [0]),
+        ([BARGE, BARGE, CONNECT, INPUT], [0, 1]),
+        ([BARGE_STREAM, TALK, INPUT], [0]),
+        ([INPUT, TALK, BARGE, RECORD, INPUT], [2]),
+        ([INPUT, CONNECT, BARGE], [2]),
+        ([TALK | {"bargeIn": HOLE}, CONNECT], []),
+        ([TALK | {"bargeIn": False}, CONNECT], []),
+        ([BARGE, {"action": HOLE}], []),
+    ],
+)
+def test_after_barge_in_the_next_action_of_another_kind_is_input(ncco, wrong):
+    assert [path for path, _ in faults(ncco)] == [(place, "bargeIn") for place in wrong]
+
+
+def test_barge_in_is_told_in_words():
+    assert [words for _, words in faults([BARGE, TALK, CONNECT, BARGE])] == [
+        "It is true, but the next action that is no talk is connect; it must be input.",
+        "It is true, but the next action that is no talk is missing; it must be input.",
+    ]
+
+
+def test_all_is_told_in_order():
+    assert [path for path, _ in faults([LOOP, CONVERSATION, BARGE, TRANSFER])] == [(0, "loop"), (1,), (2, "bargeIn")]

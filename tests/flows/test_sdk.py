@@ -1,0 +1,232 @@
+"""The SDK says what a call flow says, or it is known why not; what is served is the same in any case."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from vonage_voice.models.common import WebsocketAuthorization
+from vonage_voice.models.connect_endpoints import AppEndpoint, OnAnswer, PhoneEndpoint, SipEndpoint, WebsocketEndpoint
+from vonage_voice.models.input_types import Dtmf, Speech
+from vonage_voice.models.ncco import Connect, Conversation, Input, Notify, Record, Talk, Wait
+
+from app.flows import sdk, table
+from app.flows.sdk import DIFFERENCES, Difference, build, by_sdk, differences, plain
+from tests.flows.test_table import LOOSE, OPTIONS, OWN, SOUND, broken_nccos, changed, sound_nccos
+
+Json = Any
+SPEECH = {"action": "input", "type": ["speech"]}
+TO_APP = {"action": "connect", "endpoint": [{"type": "app", "user": "Alice"}]}
+LONG = f"<speak>{'<break/>' * 300}Hello</speak>"
+
+
+def to(**endpoint: Json) -> dict[str, Json]:
+    return {"action": "connect", "endpoint": [endpoint], "randomFromNumber": True}
+
+
+# Actions that Vonage takes and the SDK does not say so, each for one reason, and what the SDK makes of them.
+DIFFERENT: list[tuple[dict[str, Json], dict[str, Json] | None]] = [
+    (TO_APP, None),
+    (TO_APP | {"from": "sip:alice@example.com"}, None),
+    (to(type="app", user="Alice") | {"ringbackTone": "https://example.com/a.mp3"}, None),
+    (
+        to(type="phone", number="447700900123", onAnswer={"url": f"{OWN}/a", "ringback": f"{OWN}/b"}),
+        to(type="phone", number="447700900123", onAnswer={"url": f"{OWN}/a"}),
+    ),
+    (to(type="sip", domain="example", user="alice"), None),
+    (to(type="sip", uri="sip:[2001:db8::1]"), None),
+    ({"action": "talk", "text": LONG}, None),
+    ({"action": "talk", "text": "Hello", "provider": "other"}, {"action": "talk", "text": "Hello"}),
+    ({"action": "talk", "text": "Hello", "level": 1}, {"action": "talk", "text": "Hello", "level": 1.0}),
+    ({"action": "wait"}, {"action": "wait", "timeout": 10.0}),
+    ({"action": "record", "transcription": {}}, {"action": "record"}),
+    ({"action": "record", "public": True}, {"action": "record"}),
+    ({"action": "conversation", "name": "a", "transcription": {}}, {"action": "conversation", "name": "a"}),
+    ({"action": "input", "type": ["dtmf"], "mode": "asynchronous"}, {"action": "input", "type": ["dtmf"]}),
+    (SPEECH | {"speech": {"context": ["sales"]}}, SPEECH | {"speech": {"context": ["sales"], "saveAudio": False}}),
+    (SPEECH | {"speech": {"saveAudio": True, "provider": "other"}}, SPEECH | {"speech": {"saveAudio": True}}),
+]
+
+
+def same(one: Json, other: Json) -> bool:
+    """Whether both are the same in JSON: 1 and 1.0 are not."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def judge(ncco: list[dict[str, Json]]) -> None:
+    for action in ncco:
+        assert same(by_sdk(action), action) == (not differences(action)), (action, by_sdk(action), differences(action))
+
+
+@given(sound_nccos() | broken_nccos())
+@example([action for action, _ in DIFFERENT])
+def test_the_sdk_says_what_is_taken_or_it_is_known_why_not(ncco):
+    if not table.faults(ncco, own=OWN) and "Hole" not in repr(ncco):
+        judge(ncco)
+        before = copy.deepcopy(ncco)
+        built = build(ncco)
+        assert same(built, before)
+        assert same(ncco, before)  # nobody's dict was written to
+        assert all(next(iter(action)) == "action" for action in built)
+
+
+@pytest.mark.parametrize("row", LOOSE, ids=lambda row: f"{row[0]}-{row[1]}")
+@given(data=st.data())
+def test_whatever_the_value_the_sdk_says_it_or_it_is_known_why_not(row, data):
+    sound, path, values = row
+    action = changed(sound, path, data.draw(values))
+    assume(not table.faults([action]))
+    judge([action])
+    assert same(build([action]), [action])
+
+
+@pytest.mark.parametrize("row", OPTIONS, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_every_option_is_said_by_the_sdk_or_it_is_known_why_not(row):
+    sound, path, good, _ = row
+    for value in good:
+        judge([changed(sound, path, value)])
+
+
+@pytest.mark.parametrize(
+    ("known", "row"), [*zip(DIFFERENCES, DIFFERENT, strict=True)], ids=lambda one: getattr(one, "where", "")
+)
+def test_every_difference_is_there(known: Difference, row):
+    """Once the SDK has mended one, it is to be taken off the list."""
+    action, said = row
+    assert table.faults([action], own=OWN) == []
+    assert differences(action) == (known,)
+    assert by_sdk(action) == said
+    assert not same(said, action)
+    assert build([action]) == [action]
+
+
+@pytest.mark.parametrize("known", DIFFERENCES, ids=lambda one: one.where)
+def test_a_difference_is_told_with_its_source(known):
+    assert known.vonage
+    assert known.sdk
+    assert known.source.startswith("https://")
+
+
+def test_what_has_no_difference_is_the_sdk_s_own():
+    """Its order of names shows that it was built."""
+    action = {"text": "Hello", "bargeIn": True, "action": "talk", "loop": 2}
+    assert [*build([action])[0]] == ["action", "text", "bargeIn", "loop"]
+
+
+def test_what_is_served_is_nobody_else_s():
+    for action in (SOUND["notify"], TO_APP):
+        (built,) = build([action])
+        assert built == action
+        assert built is not action
+    assert build([TO_APP])[0]["endpoint"] is not TO_APP["endpoint"]
+    assert build([SOUND["notify"]])[0]["payload"] is not SOUND["notify"]["payload"]
+
+
+def test_action_comes_first_where_the_sdk_differs_too():
+    assert [*build([{"endpoint": TO_APP["endpoint"], "action": "connect"}])[0]] == ["action", "endpoint"]
+
+
+def test_an_endpoint_is_of_the_type_that_it_says():
+    """Left to itself the SDK would take this one for an app endpoint and leave out the domain."""
+    assert by_sdk(to(type="sip", domain="example", user="alice")) is None
+
+
+# ---- What a call flow written in Python gives
+
+
+def test_a_dict_is_taken_as_it_is_and_copied():
+    action = {"action": "notify", "payload": {"a": [1]}, "unheard of": None}
+    taken = plain(action)
+    assert taken == action
+    taken["payload"]["a"].append(2)
+    assert action["payload"] == {"a": [1]}
+
+
+NUMBER = "447700900123"
+URL = "https://example.com/a"
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (Talk(text="Hello", bargeIn=True), {"action": "talk", "text": "Hello", "bargeIn": True}),
+        (Wait(), {"action": "wait", "timeout": 10.0}),
+        (Record(channels=2), {"action": "record", "channels": 2, "split": "conversation"}),
+        (Conversation(name="a", canSpeak=[]), {"action": "conversation", "name": "a", "canSpeak": []}),
+        (
+            Connect(endpoint=[AppEndpoint(user="Alice")], from_=NUMBER),
+            {"action": "connect", "endpoint": [{"type": "app", "user": "Alice"}], "from": NUMBER},
+        ),
+        (
+            Connect(endpoint=[PhoneEndpoint(number=NUMBER, onAnswer=OnAnswer(url=URL))], randomFromNumber=True),
+            to(type="phone", number=NUMBER, onAnswer={"url": URL}),
+        ),
+        (
+            Connect(
+                endpoint=[
+                    WebsocketEndpoint(
+                        uri="wss://example.com",
+                        contentType="audio/l16;rate=8000",
+                        authorization=WebsocketAuthorization(type="vonage"),
+                    )
+                ],
+                randomFromNumber=True,
+            ),
+            to(
+                type="websocket",
+                uri="wss://example.com",
+                authorization={"type": "vonage"},
+                **{"content-type": "audio/l16;rate=8000"},
+            ),
+        ),
+        (
+            Connect(endpoint=[SipEndpoint(uri="sip:alice@example.com", headers={"a": "b"})], randomFromNumber=True),
+            to(type="sip", uri="sip:alice@example.com", headers={"a": "b"}),
+        ),
+        (
+            Input(type=["dtmf", "speech"], dtmf=Dtmf(maxDigits=1), speech=Speech(language="en-GB")),
+            {
+                "action": "input",
+                "type": ["dtmf", "speech"],
+                "dtmf": {"maxDigits": 1},
+                "speech": {"language": "en-GB", "saveAudio": False},
+            },
+        ),
+        (
+            Notify(payload={"at": datetime(2026, 11, 20, tzinfo=UTC), "none": None}, eventUrl=[URL]),
+            {"action": "notify", "payload": {"at": "2026-11-20T00:00:00Z", "none": None}, "eventUrl": [URL]},
+        ),
+    ],
+)
+def test_a_model_of_the_sdk_is_said_as_vonage_writes_it(model, said):
+    assert plain(model) == said
+    assert next(iter(plain(model))) == "action"
+    assert table.faults([plain(model)]) == []
+
+
+def test_what_somebody_set_by_hand_is_for_the_table_to_judge():
+    model = Talk(text="Hello")
+    model.loop = "twice"
+    assert plain(model) == {"action": "talk", "text": "Hello", "loop": "twice"}
+
+
+def test_what_no_json_could_say_is_refused():
+    with pytest.raises(TypeError, match="the SDK cannot say its Notify in JSON"):
+        plain(Notify(payload={"a": object()}, eventUrl=[URL]))
+
+
+@pytest.mark.parametrize("other", [None, "talk", 1, [SOUND["talk"]], AppEndpoint(user="Alice"), Talk])
+def test_anything_else_is_no_action(other):
+    with pytest.raises(TypeError, match="an action must be a dict or one of the SDK's NCCO actions") as refused:
+        plain(other)
+    assert type(other).__name__ in str(refused.value)
+
+
+def test_the_sdk_knows_all_actions_and_endpoints():
+    assert set(sdk.MODELS) == {sound["action"] for sound in SOUND.values()}
+    assert set(sdk.ENDPOINTS) == {sound["endpoint"][0]["type"] for sound in SOUND.values() if "endpoint" in sound}

@@ -1,0 +1,97 @@
+"""The flows file is read anew when it changes; while there is a fault in it the last good state stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.flows.shelf import Shelf
+from tests.engines import wait_until
+from tests.flows.book_of import SETTINGS
+
+GOOD = "routes: [{flow: one}]\nflows: {one: [{action: talk, text: One}]}\n"
+BETTER = GOOD.replace("One", "Two")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "flows.yaml"
+    file.write_text(GOOD)
+    return file
+
+
+def text_of(shelf: Shelf) -> str | None:
+    return shelf.book.text if shelf.book else None
+
+
+def test_it_is_read_when_it_is_first_wanted_and_then_only_when_it_has_changed(file: Path) -> None:
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.looked is None
+    assert text_of(shelf) == GOOD
+    assert not shelf.look()
+    file.write_text(BETTER)
+    assert text_of(shelf) == GOOD
+    assert shelf.look()
+    assert text_of(shelf) == BETTER
+
+
+def test_with_a_fault_in_it_the_last_good_state_stays(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.book
+    file.write_text(GOOD.replace("talk", "tlak"))
+    assert shelf.look()
+    assert text_of(shelf) == GOOD
+    assert [fault.line for fault in shelf.faults] == [2]
+    file.write_text(BETTER)
+    assert shelf.look()
+    assert (text_of(shelf), shelf.faults) == (BETTER, ())
+
+
+@pytest.mark.parametrize("wrong", ["", "nonsense", "a: b: c"])
+def test_without_any_good_state_there_is_none(file: Path, wrong: str) -> None:
+    file.write_text(wrong)
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.book is None
+    assert shelf.faults
+
+
+def test_a_file_that_is_not_there_may_come_later(file: Path) -> None:
+    file.unlink()
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.book is None
+    file.write_text(GOOD)
+    assert shelf.look()
+    assert text_of(shelf) == GOOD
+
+
+def test_one_that_is_put_in_its_place_is_seen_whatever_its_times(file: Path) -> None:
+    """As editors do it: a new file with the name of the old."""
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.book
+    other = file.with_name("other")
+    other.write_text(BETTER)
+    other.rename(file)
+    assert shelf.look()
+    assert text_of(shelf) == BETTER
+
+
+def test_a_thread_looks_by_itself(file: Path) -> None:
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.book
+    shelf.start()
+    try:
+        file.write_text(BETTER)
+        wait_until(lambda: text_of(shelf) == BETTER, "the change is seen", 10)
+    finally:
+        shelf.stop()
+
+
+def test_whatever_goes_wrong_while_it_is_read_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of it")
+
+    monkeypatch.setattr("app.flows.loading.load", broken)
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.book is None
+    assert "ZeroDivisionError: nobody thought of it" in str(shelf.faults[0])

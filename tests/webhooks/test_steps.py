@@ -1,0 +1,240 @@
+"""/voice/flows/<flow>/<step>: what came back from an action is kept like any event, and what comes next is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from app.flows.served import SORRY
+from tests.engines import wait_until
+from tests.webhooks.conftest import Body, Site, Start
+
+CONVERSATION, LEG = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6", "0779a56d002f1c7f47f82ef5fe84ab79"
+CALL: Body = {"from": "447700900123", "to": "442079460000", "uuid": LEG, "conversation_uuid": CONVERSATION}
+AT = "2026-11-20T12:00:00.000Z"
+INPUT: Body = {"speech": {"error": "Speech was not enabled"}, **CALL, "timestamp": AT}
+FLOWS = """
+routes:
+  - from: "442079460000"
+    flow: notice
+  - flow: menu
+flows:
+  menu:
+    steps:
+      ask:
+        - action: talk
+          text: Which key?
+          bargeIn: true
+        - action: input
+          type: [dtmf]
+          dtmf: {maxDigits: 1}
+          next: {keys: {1: one}, silence: ask, else: ask, exhausted: bye}
+      one:
+        - action: talk
+          text: "{{ from }} pressed {{ inputs.ask.digits }}."
+        - action: connect
+          from: "{{ to }}"
+          endpoint: [{type: phone, number: "442079460001", onAnswer: {step: whisper}}]
+          next: bye
+      whisper:
+        - action: talk
+          text: A call for you.
+      bye:
+        - action: talk
+          text: Goodbye.
+  notice:
+    detected: {human: person, beep_start: left}
+    steps:
+      start: [{action: wait}]
+      person: [{action: talk, text: "Hello, {{ to }}."}]
+      left: [{action: talk, text: A message.}]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "flows.yaml").write_text(FLOWS)
+    return tmp_path / "flows.yaml"
+
+
+@pytest.fixture
+def site(start: Start, file: Path) -> Site:
+    return start(app_env="production", flows_file=file)
+
+
+def said(response: Any) -> list[str]:
+    """What the caller hears."""
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
+    return [one["text"] for one in response.json if one["action"] == "talk"]
+
+
+def next_of(response: Any) -> str:
+    """The path and query at which what comes next is asked for."""
+    (url,) = (one["eventUrl"][0] for one in response.json if "eventUrl" in one)
+    assert url.startswith("https://calls.example.com/voice/flows/")
+    return url.removeprefix("https://calls.example.com")
+
+
+def goes_on(response: Any) -> bool:
+    return (response.status_code, response.data) == (200, b"") and "Content-Type" not in response.headers
+
+
+def keys(digits: str) -> Body:
+    return {"dtmf": {"digits": digits, "timed_out": not digits}, **INPUT}
+
+
+def test_what_was_keyed_is_kept_and_leads_on(site: Site) -> None:
+    asked = site.post("/voice/answer", CALL)
+    assert said(asked) == ["Which key?"]
+    served = site.post(next_of(asked), keys("1"))
+    assert said(served) == ["447700900123 pressed 1."]
+    first, second = site.answers(CONVERSATION, 2)
+    assert (first["flow"], first["step"], second["flow"], second["step"]) == ("menu", "ask", "menu", "one")
+    assert first["version"] == second["version"] != None  # noqa: E711
+    assert second["ncco"] == served.json
+    assert (second["leg"], second["fault"], second["fallback_reason"]) == (LEG, None, None)
+    told = site.told(CONVERSATION)
+    assert [(one["digits"], one["timed_out"]) for one in told["inputs"]] == [("1", False)]
+    (leg,) = told["legs"]
+    assert (leg["from"], leg["to"]) == ("447700900123", "442079460000")
+    kinds = [event["kind"] for event in site.events(CONVERSATION)]
+    assert sorted(kinds) == ["answer", "answer", "input"]
+
+
+def test_by_get_the_addresss_own_parameter_is_none_of_the_events(site: Site) -> None:
+    path = urlsplit(next_of(site.get("/voice/answer", CALL)))
+    state = parse_qs(path.query)["state"][0]
+    assert said(site.get(path.path, {"state": state, **keys("1")})) == ["447700900123 pressed 1."]
+    (event,) = (one for one in site.events(CONVERSATION) if one["kind"] == "input")
+    assert "state" not in event["raw"]
+    assert site.post(f"{path.path}?state={state}", keys("1")).status_code == 200
+    assert [one["kind"] for one in site.events(CONVERSATION)].count("input") == 1, "the same event, by POST"
+
+
+def test_a_repeat_of_it_gets_the_same_and_is_one_event(site: Site) -> None:
+    asked = site.post("/voice/answer", CALL)
+    for _ in range(2):
+        assert said(site.post(next_of(asked), keys("7"))) == ["Which key?"]
+    assert len(site.told(CONVERSATION)["inputs"]) == 1
+    assert len(site.answers(CONVERSATION, 3)) == 3
+
+
+def test_the_fallback_url_goes_on_where_the_step_could_not_be_reached(site: Site) -> None:
+    """https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url"""
+    asked = site.post("/voice/answer", CALL)
+    url = f"https://calls.example.com{next_of(asked)}"
+    copy = {**keys("1"), "reason": "Socket timeout.", "original_request": {"url": url, "type": "event"}}
+    assert said(site.post("/voice/fallback", copy)) == ["447700900123 pressed 1."]
+    told = site.told(CONVERSATION)
+    assert [one["digits"] for one in told["inputs"]] == ["1"]
+    assert [(one["kind"], one["reason"]) for one in told["errors"]] == [("fallback", "Socket timeout.")]
+    assert [one["step"] for one in site.answers(CONVERSATION, 2)] == ["ask", "one"]
+
+
+@pytest.mark.parametrize("status", ["busy", "timeout", "unanswered", "rejected", "failed"])
+def test_a_connect_that_failed_leads_on(site: Site, status: str) -> None:
+    through = site.post(next_of(site.post("/voice/answer", CALL)), keys("1"))
+    event = {"status": status, "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
+    event |= {"from": "442079460000", "to": "442079460001", "direction": "outbound"}
+    assert said(site.post(next_of(through), event)) == ["Goodbye."]
+    assert next(leg["status"] for leg in site.told(CONVERSATION)["legs"] if leg["uuid"] == "callee") == status
+
+
+@pytest.mark.parametrize("status", ["started", "ringing", "answered", "completed", "cancelled", "human", "machine"])
+def test_what_vonage_reads_no_reply_to_gets_none(site: Site, status: str) -> None:
+    through = site.post(next_of(site.post("/voice/answer", CALL)), keys("1"))
+    event = {"status": status, "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
+    assert goes_on(site.post(next_of(through), event))
+    assert any(one["status"] == status for one in site.events(CONVERSATION))
+
+
+def test_a_callee_hears_a_step_first(site: Site) -> None:
+    through: Any = site.post(next_of(site.post("/voice/answer", CALL)), keys("1"))
+    (endpoint,) = (one["endpoint"][0] for one in through.json if one["action"] == "connect")
+    path = endpoint["onAnswer"]["url"].removeprefix("https://calls.example.com")
+    asked = {"from": "442079460000", "to": "442079460001", "uuid": "callee", "conversation_uuid": CONVERSATION}
+    assert said(site.post(path, asked)) == ["A call for you."]
+    served = site.answers(CONVERSATION, 3)[-1]
+    assert (served["flow"], served["step"], served["leg"]) == ("menu", "whisper", "callee")
+
+
+def test_a_step_is_an_answer_url_too(site: Site) -> None:
+    assert said(site.post("/voice/flows/menu/bye", CALL)) == ["Goodbye."]
+    (served,) = site.answers(CONVERSATION)
+    assert (served["flow"], served["step"], served["leg"]) == ("menu", "bye", LEG)
+
+
+def test_what_picked_up_a_call_of_ours_is_told_what_to_do(site: Site) -> None:
+    event: Body = {"call_uuid": "leg", "from": "442079460000", "to": "447700900123", "conversation_uuid": CONVERSATION}
+    event |= {"timestamp": AT}
+    assert said(site.post("/voice/event", {**event, "status": "human"})) == ["Hello, 447700900123."]
+    beep = {**event, "status": "machine", "sub_state": "beep_start"}
+    assert said(site.post("/voice/flows/notice/start", beep)) == ["A message."]
+    assert goes_on(site.post("/voice/event", {**event, "status": "machine"}))
+    assert [(one["step"], one["leg"]) for one in site.answers(CONVERSATION, 2)] == [("person", "leg"), ("left", "leg")]
+
+
+@pytest.mark.parametrize("path", ["/voice/flows/menu/gone", "/voice/flows/gone/ask", "/voice/flows/menu/ask?state=x"])
+def test_what_is_no_longer_there_gets_the_last_resort_and_it_is_told_why(site: Site, path: str) -> None:
+    site.post("/voice/answer", CALL)
+    assert said(site.post(path, keys("1"))) == [SORRY]
+    served = site.answers(CONVERSATION, 2)[-1]
+    assert served["flow"] == "last-resort"
+    assert served["fault"]
+    assert served["fault"] in site.said
+    assert len(site.told(CONVERSATION)["inputs"]) == 1
+
+
+def test_while_redis_is_away_the_caller_is_told_all_the_same(start: Start, file: Path) -> None:
+    site = start("unix:///nonexistent/socket", flows_file=file)
+    asked = site.post("/voice/answer", CALL)
+    assert said(site.post(next_of(asked), keys("1"))) == ["447700900123 pressed 1."]
+    ringing = {"status": "ringing", "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
+    assert site.post(next_of(asked), ringing).status_code == 503, "nobody waits for that one: it is to come again"
+    assert site.store.answers_waiting == 3
+
+
+def test_what_came_back_meanwhile_is_kept_once_redis_is_back(start: Start, file: Path, monkeypatch: Any) -> None:
+    from app.store.errors import StoreUnavailable
+
+    site = start(flows_file=file)
+    asked = site.post("/voice/answer", CALL)
+
+    def away(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable("timeout", "for this test")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.store, "record", away)
+        assert said(site.post(next_of(asked), keys("1"))) == ["447700900123 pressed 1."]
+    wait_until(lambda: len(site.told(CONVERSATION)["inputs"]) == 1, "what was keyed is kept")
+
+
+def test_an_error_is_told_beside_the_ncco_that_caused_it(site: Site) -> None:
+    """https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event"""
+    asked = site.post("/voice/answer", CALL)
+    site.answers(CONVERSATION)
+    reason = "Syntax error in NCCO. Invalid value type or action."
+    site.post("/voice/event", {"reason": reason, "conversation_uuid": CONVERSATION, "timestamp": AT})
+    (error,) = site.told(CONVERSATION)["errors"]
+    assert (error["reason"], error["answer"]["flow"], error["answer"]["step"]) == (reason, "menu", "ask")
+    assert error["answer"]["ncco"] == asked.json
+
+
+def test_nobody_forges_a_step(site: Site) -> None:
+    asked = site.post("/voice/answer", CALL)
+    response = site.post(next_of(asked), keys("1"), headers={"Authorization": "Bearer x.y.z"})
+    assert response.status_code == 401
+    site.answers(CONVERSATION)
+    assert site.told(CONVERSATION)["inputs"] == []
+
+
+def test_no_number_or_state_is_in_a_log_line(site: Site) -> None:
+    asked = site.post("/voice/answer", CALL)
+    site.post(next_of(asked), keys("1"))
+    state = next_of(asked).split("state=")[1]
+    assert "447700900123" not in site.said
+    assert state not in site.said
+    assert "answered:menu/one" in site.said
