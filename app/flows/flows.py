@@ -23,6 +23,7 @@ from app.flows.trail import Seal, Trail
 
 log = logging.getLogger(__name__)
 
+MOST_WORDS: Final = 500  # characters of a fault, which stays with the call
 CONTEXT: Final = ("from", "to", "from_user", "uuid", "conversation_uuid", "endpoint_type", "custom_data", "headers")
 
 
@@ -169,9 +170,10 @@ def _whatever_happens(go: Callable[[], Any]) -> Any:
     try:
         return go()
     except RenderFault as fault:
+        written = fault.__cause__.__cause__ if isinstance(fault.__cause__, PythonFlowFault) else None
+        log.warning("the last resort was served: %s", fault, exc_info=written)  # a flow in Python: where it raised
         words = str(fault)
     except Exception as error:
-        log.exception("a call flow failed in a way nobody thought of")
+        log.exception("the last resort was served: a call flow failed in a way nobody thought of")
         words = f"{type(error).__name__}: {error}"
-    log.warning("the last resort was served: %s", words)
-    return LAST_RESORT._replace(fault=words[:500])
+    return LAST_RESORT._replace(fault=words[:MOST_WORDS])

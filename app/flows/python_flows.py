@@ -138,7 +138,7 @@ class PythonFlows:
         if late:
             raise PythonFlowFault(f"it took longer than {self._seconds:g} s")
         if job.raised is not None:
-            raise PythonFlowFault(f"it raised {_told(job.raised)}") from job.raised
+            raise PythonFlowFault(f"it raised {_told(job.raised)}{_where(job.raised)}") from job.raised
         return job.result
 
     def _work(self, job: _Job) -> None:
@@ -232,6 +232,12 @@ def _told(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - it is the flow's own
         words = ""
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def _where(error: BaseException) -> str:
+    """The line of the flow, or of what it called, that raised *error*."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename != __file__]
+    return f" ({_line(frames[-1].filename, frames[-1].lineno)})" if frames else ""
 
 
 def _module(name: str) -> tuple[ModuleType, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -288,6 +289,15 @@ def test_a_flow_in_python_goes_from_step_to_step(written: Any) -> None:
 )
 def test_one_that_is_wrong_gets_the_last_resort(written: Any, to: str, words: str) -> None:
     is_last_resort(written.answer(replace(CALL, to=to), NOON), words)
+
+
+def test_it_is_logged_where_it_raised(
+    written: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("app"), "handlers", [caplog.handler])
+    fault = written.answer(replace(CALL, to="1"), NOON).fault
+    assert "(line 9 of flow_" in fault
+    assert 'raise LookupError("nobody is there")' in caplog.text
 
 
 def test_so_does_one_that_takes_too_long(written: Any) -> None:

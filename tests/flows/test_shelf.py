@@ -36,7 +36,7 @@ def test_it_is_read_when_it_is_first_wanted_and_then_only_when_it_has_changed(fi
     assert text_of(shelf) == BETTER
 
 
-def test_with_a_fault_in_it_the_last_good_state_stays(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_with_a_fault_in_it_the_last_good_state_stays(file: Path) -> None:
     shelf = Shelf(file, SETTINGS)
     assert shelf.book
     file.write_text(GOOD.replace("talk", "tlak"))
