@@ -9,6 +9,7 @@ import click
 import pytest
 
 from app import create_app
+from app.flows.loading import read as read_flows
 from app.simulator import scenario as scenarios
 from app.simulator.delivery.faults import FAULTS
 from app.simulator.heard import Heard
@@ -64,6 +65,13 @@ def test_every_subcommand_stands_in_the_readme_and_the_other_way_round(name: str
 def test_every_target_of_make_stands_in_the_readme_and_the_other_way_round() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake (demo|run|help|test|bench|lock|clean)\b", README)) == targets
+
+
+def test_the_flows_in_the_readme_have_no_fault() -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert examples
+    for text in examples:
+        assert read_flows(text, "README.md", {"APP_USER": "Alice", "CALLER_NUMBER": None, "PUBLIC_URL": None}).flows
 
 
 def test_links_to_files_lead_somewhere() -> None:

@@ -55,7 +55,7 @@ class Flows:
     def answer(self, request: Request, at: datetime) -> Served:
         """What to do with a call that comes."""
 
-        def go() -> Served:
+        def go() -> Served | None:
             flow = self._flow(self.chosen(request, at).flow)
             return self._step(flow, flow.start or START, self._begun(flow, request), None)
 
@@ -67,7 +67,8 @@ class Flows:
         def go() -> Served | None:
             asked = self._flow(flow)
             trail = self._begun(asked, request) if state is None else self._seal.opened(state)
-            return None if state is not None and not trail.enter else self._step(asked, step, trail, None)
+            mine = state is None or trail.enter or asked.python is not None  # a function sees itself what it is asked
+            return self._step(asked, step, trail, None) if mine else None
 
         return _whatever_happens(go)
 
@@ -76,9 +77,8 @@ class Flows:
 
         def go() -> Served | None:
             asked = self._flow(flow)
-            if (
-                result.kind == "detection"
-            ):  # with a state it is about somebody whom a `connect` called, not about the call
+            if result.kind == "detection" and (state is not None or asked.python is None):
+                # With a state it is about somebody whom a `connect` called; without one, about the call itself.
                 return self._detected(asked, request, result) if state is None else None
             trail = self._begun(asked, request) if state is None else self._seal.opened(state)
             trail = replace(trail, inputs={**trail.inputs, step: _kept(result)}, enter=False)
@@ -87,9 +87,9 @@ class Flows:
             if step not in asked.steps:
                 raise RenderFault(f"flow {flow} has no step {step}: was it taken out while the call was on?")
             leads = asked.steps[step].asking.get(result.kind)
+            if leads is None and (result.kind == "notify" or state is None):
+                return None  # without a state the address is where all events of the call go
             if leads is None:
-                if result.kind == "notify":
-                    return None
                 raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it taken out?")
             found = target(leads, result, step=step, visits=trail.visits.get(step, 1))
             return None if found is None else self._step(asked, found, trail, result)
@@ -122,10 +122,11 @@ class Flows:
         used = set(CONTEXT) if flow.python is not None else flow.names
         return Trail(known={name: value for name, value in told.items() if value and name in used})
 
-    def _step(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Served:
+    def _step(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Served | None:
         try:
             give = self._written if flow.python is not None else self._rendered
-            return Served(flow.name, give(flow, step, trail, result), step, flow.version)
+            ncco = give(flow, step, trail, result)
+            return None if ncco is None else Served(flow.name, ncco, step, flow.version)
         except (RenderFault, PythonFlowFault) as fault:
             raise RenderFault(f"flow {flow.name}, step {step}: {fault}") from fault
 
@@ -137,8 +138,8 @@ class Flows:
         names = {"custom_data": {}, "headers": {}, **trail.known, "inputs": inputs, "settings": self._settings}
         return rendered(flow, step, trail, names=names, base=self._base, close=self._seal.closed)
 
-    def _written(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Ncco:
-        """What the Python function of *flow* gives."""
+    def _written(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Ncco | None:
+        """What the Python function of *flow* gives; None, which lets the script go on, only if there is one."""
         after = replace(trail, visits=trail.entered(step))
         addresses = Addresses(self._base, flow.name, after, self._seal.closed)
 
@@ -152,6 +153,8 @@ class Flows:
         request = Request(**known, step=step, attempt=after.visits[step], inputs=inputs, result=result, url=url)
         assert flow.python is not None  # noqa: S101 - who calls this has looked
         given = self.python.run(flow.python, request)
+        if given is None and result is not None:
+            return None
         if not isinstance(given, list | tuple):
             raise RenderFault(f"it gave {type(given).__name__}, but must give a list of actions")
         try:

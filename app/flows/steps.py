@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 from app import kinds
-from app.flows import expressions, table
+from app.flows import table
 from app.flows.book import (
     FAILED_STATUSES,
     MOST_ATTEMPTS,
@@ -22,6 +22,8 @@ from app.flows.book import (
     Step,
     StepUrl,
 )
+from app.flows.expressions.expression import compiled
+from app.flows.expressions.fault import ExpressionFault
 from app.located import Fault, Located, Steps
 
 USUAL_DIGITS: Final = 4  # as long as `maxDigits` says nothing else
@@ -235,8 +237,8 @@ class _Reading:
         if not isinstance(value, str):
             return value
         try:
-            made = expressions.compiled(value, spoken=spoken)
-        except expressions.ExpressionFault as fault:
+            made = compiled(value, spoken=spoken)
+        except ExpressionFault as fault:
             self._wrong(path, str(fault))
             return UNKNOWN
         if isinstance(made, str):

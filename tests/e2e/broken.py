@@ -20,6 +20,7 @@ from app.domain.conversations import Conversation, History
 from app.domain.events import CallStatus, Transfer
 from app.domain.legs import Leg, bits_of
 from app.domain.standing import stand
+from app.flows.served import Served
 from app.store import recording
 from app.webhooks import views
 from app.webhooks.signature import SignatureMissing, SignatureRefused, Signatures
@@ -131,6 +132,18 @@ def makes_answers_up() -> Flask:
         return found and replace(found, answers=(*found.answers, *found.answers[-1:]))
 
     conversations.tell = tell
+    return served()
+
+
+def forgets_what_steps_served() -> Flask:
+    """It keeps the answers to answer webhooks alone."""
+    rightly = views._keep_answer
+
+    def keep_answer(asked: dict[str, Any], served: Served, took_ms: float) -> None:
+        if not request.path.startswith("/voice/flows/"):
+            rightly(asked, served, took_ms)
+
+    views._keep_answer = keep_answer
     return served()
 
 

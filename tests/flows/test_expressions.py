@@ -16,18 +16,12 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from app.flows.book import RenderFault, Scope
-from app.flows.expressions import (
-    ESCAPED,
-    FILTERS,
-    LONGEST,
-    METHODS,
-    MOST_ITEMS,
-    NAMES,
-    TESTS,
-    Expression,
-    ExpressionFault,
-    compiled,
-)
+from app.flows.expressions.asked_for import NAMES
+from app.flows.expressions.expression import ESCAPED, Expression, compiled
+from app.flows.expressions.fault import ExpressionFault
+from app.flows.expressions.filters import FILTERS, TESTS
+from app.flows.expressions.sandbox import ENVIRONMENT, METHODS
+from app.flows.expressions.values import LONGEST, MOST_ITEMS
 
 CALL: dict[str, Any] = {
     "from": "447700900123",
@@ -527,8 +521,6 @@ def test_names_lead_to_items_and_never_to_methods() -> None:
 
 def test_there_is_nothing_but_what_is_listed() -> None:
     """No global of Jinja's, and no filter or test that has not been looked at."""
-    from app.flows.expressions import ENVIRONMENT
-
     assert not ENVIRONMENT.globals
     assert not ENVIRONMENT.extensions
     assert ENVIRONMENT.filters.keys() == FILTERS.keys()

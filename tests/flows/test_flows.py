@@ -140,6 +140,12 @@ def test_a_step_that_is_gone_after_a_reload_gets_the_last_resort(tmp_path: Path)
     is_last_resort(came_back(flows, first, digits="1"), "no flow menu")
 
 
+def test_an_address_without_a_state_may_be_where_all_events_of_a_call_go(tmp_path: Path) -> None:
+    """Of a call by the Voice API, say. That nobody picked it up is told there, too."""
+    flows = flows_in(tmp_path, MENU)
+    assert flows.follow("menu", "ask", None, CALL, Result(kind="connect", status="busy")) is None
+
+
 def test_a_state_that_is_not_ours_gets_the_last_resort(tmp_path: Path) -> None:
     flows = flows_in(tmp_path, MENU)
     result = Result(kind="input", digits="1")
@@ -255,6 +261,8 @@ PYTHON = """
             time.sleep(30)
         if what == "5":
             return [Talk(text="x"), object()]
+        if request.step == "on" or what == "6":
+            return None
         if request.step == "pin":
             return [Talk(text=f"{request.result.digits}, time {request.attempt}, {request.from_}")]
         return [Talk(text="PIN?", bargeIn=True), Input(type=["dtmf"], eventUrl=[request.url("pin")])]
@@ -298,6 +306,16 @@ def test_it_is_logged_where_it_raised(
     fault = written.answer(replace(CALL, to="1"), NOON).fault
     assert "(line 9 of flow_" in fault
     assert 'raise LookupError("nobody is there")' in caplog.text
+
+
+def test_it_may_let_the_script_go_on_and_be_asked_by_a_callee(written: Any) -> None:
+    state = address(answered(written))[2]
+    assert written.follow("own", "on", state, Request(), Result(kind="notify", payload={})) is None
+    whisper = written.enter("own", "pin?", state, Request())
+    assert said(whisper) == ["PIN?"], "it is asked for a step as for an answer"
+    assert written.follow("own", "on", None, CALL, Result(kind="detection", status="human")) is None
+    assert written.follow("own", "on", state, CALL, Result(kind="detection", status="human")) is None
+    is_last_resort(written.answer(replace(CALL, to="6"), NOON), "it gave NoneType")
 
 
 def test_so_does_one_that_takes_too_long(written: Any) -> None:

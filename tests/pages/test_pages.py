@@ -397,3 +397,21 @@ def test_the_board_warns_of_faults_and_tells_operators_alone_what_they_are(
         assert str(tmp_path) not in line
         assert ("routes[0].flow: there is no flow <script>4711</script>" in line) is words
         assert ("471" in line) is words
+
+
+def test_an_error_is_shown_beside_the_ncco_that_caused_it_and_why_the_last_resort_was_served(site: Site) -> None:
+    """https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event"""
+    browser, call = site.browser(), {"uuid": "leg", "conversation_uuid": "CON-wrong", "from_user": "Bob", "to": "<Zoë>"}
+    answered: Any = browser.post("/voice/answer", json=call).json
+    assert answered[1]["endpoint"] == [{"type": "app", "user": "<Zoë>"}]
+    wait_until(lambda: "CON-wrong" in logged_in(site).get("/").text, "the answer is recorded")
+    browser.post("/voice/event", json={"reason": "Syntax error in NCCO.", "conversation_uuid": "CON-wrong"})
+    page = Page(logged_in(site).get("/").text)
+    text = " ".join(" ".join(page.text).split())
+    assert "Syntax error in NCCO. of what app-to-app/start served at" in text
+    assert '"action": "connect"' in text
+    assert "details" in [tag for tag, _ in page.elements]
+    browser.post("/voice/flows/gone/step", json={**call, "dtmf": {"digits": "1"}})
+    wait_until(
+        lambda: "the last resort was served: there is no flow gone" in logged_in(site).get("/").text, "it is told"
+    )

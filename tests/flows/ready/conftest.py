@@ -1,0 +1,119 @@
+"""The ready flows of config/ready/, each served by a real server of two workers, and called by the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.simulator.heard import Heard
+from app.simulator.ledger import Leg
+from app.simulator.rehearsal import place
+from app.simulator.scenario import Call, FarEnd, Scenario
+from app.simulator.scenarios import dump
+from tests.engines import Engine, free_ports, wait_until
+from tests.serving import ROOT, Server
+
+READY = ROOT / "config" / "ready"
+ENGLISH, FRENCH = "447700900123", "33199001234"  # callers: of Ofcom's numbers for drama, and of Arcep's
+OURS = "442079460000"
+STAYS = 10.0  # seconds that somebody talks who was put through
+WITHIN = 10.0  # seconds until a record is there that is written after the answer
+
+
+class Carrier:
+    """A server with one flows file, and the calls that are placed to it. The carrier's clock jumps."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self._folder = folder
+
+    def call(self, from_: str = ENGLISH, **options: Any) -> Heard:
+        """What is heard in one call; options as of `app.simulator.rehearsal.place`. Raises CallTrouble."""
+        return self._place(from_=from_, **options)
+
+    def play(self, *calls: Call, callees: Mapping[str, FarEnd] | None = None, step: str | None = None) -> Heard:
+        """What is heard in several calls at once, or in one that is placed by us. Raises CallTrouble.
+
+        *step*: the flow and step whose address all webhooks go to, in place of the usual ones.
+        """
+        known = {"*": FarEnd(hangs_up_after=STAYS), **(callees or {})}
+        file = self._folder / "played.yaml"
+        file.write_text(dump(Scenario(name="played", about="a test", calls=calls, callees=known)))
+        return self._place(step=step, scenario=str(file))
+
+    def conversation(self, heard: Heard) -> dict[str, Any]:
+        """What the server tells of the conversation that the call began in, once every answer is written down."""
+        begun = heard.legs[0].moves[0].left if heard.legs[0].moves else heard.legs[0].conversation.uuid
+        told: dict[str, Any] = {}
+
+        def complete() -> bool:
+            told.update(self.server.api(f"/api/v1/conversations/{begun}").json)
+            return len(told.get("answers", ())) >= len(heard.nccos)
+
+        wait_until(complete, "all answers are written down", WITHIN)
+        return told
+
+    def served(self, heard: Heard) -> list[tuple[str, str]]:
+        """Flow and step of every answer in the conversation that the call began in, none of them with a fault."""
+        answers = self.conversation(heard)["answers"]
+        assert [one["fault"] for one in answers] == [None] * len(answers)
+        assert all(len(one["version"]) == 8 for one in answers)
+        assert len({(one["flow"], one["version"]) for one in answers}) == 1, "one flow, in one version"
+        return [(one["flow"], one["step"]) for one in answers]
+
+    def _place(self, *, step: str | None = None, **options: Any) -> Heard:
+        answer, event = (f"flows/{step}", f"flows/{step}") if step else ("answer", "event")
+        base = f"http://127.0.0.1:{self.server.port}/voice"
+        return place(answer_url=f"{base}/{answer}", event_url=f"{base}/{event}", **options)
+
+
+Serve = Callable[..., Carrier]
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[Serve]:
+    """Starts servers, each with a flows file; they are gone when the tests of the module are over."""
+    valkey.flush()
+    servers: list[Server] = []
+
+    def serve(file: Path, **environ: Any) -> Carrier:
+        folder = tmp_path_factory.mktemp("flows")
+        port = str(free_ports(1)[0])
+        server = Server(
+            folder,
+            PORT=port,
+            PUBLIC_URL=f"http://127.0.0.1:{port}",
+            FLOWS_FILE=str(file),
+            WEB_CONCURRENCY="2",
+            REDIS_URL=valkey.address.url,
+            **environ,
+        )
+        servers.append(server)
+        return Carrier(server.ready(), folder)
+
+    yield serve
+    for server in servers:
+        server.kill()
+    for server in servers:
+        assert "Traceback" not in server.said
+        assert "last resort" not in server.said
+
+
+def party(leg: Leg) -> str | None:
+    """Who is at the far end of *leg*."""
+    return leg.to if leg.direction == "outbound" else leg.from_user or leg.from_
+
+
+def of(heard: Heard, who: str) -> Heard:
+    """What *who* alone heard and did."""
+    legs = [leg for leg in heard.legs if party(leg) == who]
+    own = {leg.uuid for leg in legs}
+    return Heard(legs, [one for one in heard.happenings if one.leg in own])
+
+
+def languages(heard: Heard) -> set[str]:
+    """In which languages something was said."""
+    return {one.data["language"] for one in heard.happenings if one.what == "talk"}
