@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.flows.order import faults
+from tests.nccos import BARGE, BARGE_IN, CONNECT, INPUT, STREAM, TALK
 
 
 class Hole:
@@ -17,12 +18,7 @@ class Hole:
 
 
 HOLE = Hole()
-TALK = {"action": "talk", "text": "Hello"}
-STREAM = {"action": "stream", "streamUrl": ["https://example.com/a.mp3"]}
-BARGE, BARGE_STREAM = TALK | {"bargeIn": True}, STREAM | {"bargeIn": True}
 LOOP, LOOP_STREAM = TALK | {"loop": 0}, STREAM | {"loop": 0}
-INPUT = {"action": "input", "type": ["dtmf"]}
-CONNECT = {"action": "connect", "endpoint": [{"type": "app", "user": "Alice"}]}
 RECORD = {"action": "record"}
 CONVERSATION = {"action": "conversation", "name": "support"}
 TRANSFER = {"action": "transfer", "conversationId": "CON-1"}
@@ -65,16 +61,7 @@ def test_a_loop_is_told_in_words():
 @pytest.mark.parametrize(
     ("ncco", "wrong"),
     [
-        ([BARGE, INPUT], []),
-        ([BARGE, TALK, TALK, INPUT, CONNECT], []),
-        ([BARGE_STREAM, STREAM, INPUT], []),
-        ([BARGE, INPUT, BARGE_STREAM, INPUT], []),
-        ([BARGE], [0]),
-        ([BARGE, TALK], [0]),
-        ([BARGE, BARGE, CONNECT, INPUT], [0, 1]),
-        ([BARGE_STREAM, TALK, INPUT], [0]),
-        ([INPUT, TALK, BARGE, RECORD, INPUT], [2]),
-        ([INPUT, CONNECT, BARGE], [2]),
+        *BARGE_IN,
         ([TALK | {"bargeIn": HOLE}, CONNECT], []),
         ([TALK | {"bargeIn": False}, CONNECT], []),
         ([BARGE, {"action": HOLE}], []),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -19,11 +18,22 @@ from app.flows import order, table
 from app.flows.table import Wrong, bare, faults
 from app.located import field
 from app.simulator import ncco as carrier
+from tests.nccos import (
+    GONE,
+    NO_FLAG,
+    NO_LANGUAGE,
+    NO_NUMBER,
+    NO_OBJECT,
+    SOUND,
+    URL,
+    Json,
+    Row,
+    changed,
+    connect,
+    padded,
+    put,
+)
 
-Json = Any
-Row = tuple[str, str, list[Json], list[Json]]
-GONE = object()  # in a table: the option is not there
-URL = "https://example.com/x?y=z"
 OWN = "http://localhost:8080"
 
 
@@ -37,68 +47,14 @@ class Hole:
 HOLE = Hole()
 
 
-def connect(**endpoint: Json) -> dict[str, Json]:
-    return {"action": "connect", "endpoint": [endpoint]}
-
-
-SOUND: dict[str, dict[str, Json]] = {
-    "record": {"action": "record"},
-    "split record": {"action": "record", "split": "conversation"},
-    "conversation": {"action": "conversation", "name": "support"},
-    "connect": connect(type="app", user="Alice"),
-    "talk": {"action": "talk", "text": "Hello"},
-    "stream": {"action": "stream", "streamUrl": [URL]},
-    "keys": {"action": "input", "type": ["dtmf"]},
-    "speech": {"action": "input", "type": ["speech"]},
-    "input": {"action": "input", "type": ["dtmf", "speech"]},
-    "notify": {"action": "notify", "payload": {"a": 1}, "eventUrl": [URL]},
-    "wait": {"action": "wait"},
-    "transfer": {"action": "transfer", "conversationId": "CON-1"},
-    "phone": connect(type="phone", number="447700900123"),
-    "answering": connect(type="phone", number="447700900123", onAnswer={"url": URL}),
-    "websocket": connect(type="websocket", uri="wss://example.com/audio"),
-    "authorized": connect(type="websocket", uri="wss://example.com/audio", authorization={"type": "vonage"}),
-    "sip": connect(type="sip", uri="sip:alice@example.com"),
-    "sip domain": connect(type="sip", domain="example", user="alice"),
-    "vbc": connect(type="vbc", extension="111"),
-}
-
-
-def put(action: Json, path: str, value: Json) -> Json:
-    """*action* with what is at *path* ("endpoint.0.number") set to *value*; what is not there on the way is made."""
-    *way, last = (int(part) if part.isdigit() else part for part in path.split("."))
-    inner = action
-    for part in way:
-        inner = inner[part] if isinstance(part, int) else inner.setdefault(part, {})
-    if value is GONE:
-        del inner[last]
-    else:
-        inner[last] = value
-    return action
-
-
-def changed(sound: str, path: str, value: Json) -> Json:
-    """One of the sound actions, but for what is at *path*."""
-    return put(copy.deepcopy(SOUND[sound]), path, value)
-
-
 def places(found: list[Wrong]) -> list[str]:
     return [field(path[1:]) for path, _ in found]
 
 
-def padded(size: int) -> dict[str, str]:
-    """Headers of *size* bytes; é is two of them."""
-    return {"k": "é" + "a" * (size - len('{"k":""}') - 2)}
-
-
 NO_URL: list[Json] = ["example.com", "ftp://a.com", "http://example.com", f"{OWN}80/x", "https://", "", 5, None, [URL]]
 NO_ARRAY: list[Json] = [URL, [], [URL, URL], [5], ["http://example.com"], None, {}]
-NO_FLAG: list[Json] = ["true", 1, 0, None]
 NO_TEXT: list[Json] = [5, True, None, ["a"], {}, "\ud800"]
 NO_NAME: list[Json] = ["", " \n", *NO_TEXT]
-NO_OBJECT: list[Json] = ["a", [], 1, None]
-NO_LANGUAGE: list[Json] = ["en_GB", "English (UK)", "e", "en-", "", 1, None]
-NO_NUMBER: list[Json] = ["1", True, None, [], float("nan"), float("inf")]
 FREE: list[Json] = [{}, {"a": [1, {"b": None}], "c": True}]
 
 
@@ -179,8 +135,8 @@ OPTIONS: list[Row] = [
     *legs("transfer"),
     ("transfer", "mute", [True], NO_FLAG),
     ("connect", "endpoint", [], [[], SOUND["phone"]["endpoint"] * 2, SOUND["phone"]["endpoint"][0], None, GONE]),
-    ("connect", "endpoint.0", [], ["447700900123", None, []]),
-    ("connect", "endpoint.0.type", [], ["pstn", "", 1, None, ["app"], GONE]),
+    ("connect", "endpoint[0]", [], ["447700900123", None, []]),
+    ("connect", "endpoint[0].type", [], ["pstn", "", 1, None, ["app"], GONE]),
     ("connect", "from", ["447700900123", "Vonage", "sip:alice@example.com"], [*NO_NAME, 447700900123]),
     ("connect", "randomFromNumber", [True, False], NO_FLAG),
     ("connect", "eventType", ["synchronous"], ["asynchronous", None]),
@@ -193,29 +149,29 @@ OPTIONS: list[Row] = [
     ("connect", "advancedMachineDetection.beep_timeout", *whole(45, 120)),
     *events("connect"),
     url("connect", "ringbackTone"),
-    ("phone", "endpoint.0.number", ["1234567", "987654321012345"], ["123456", "1" * 16, *NO_TEXT, GONE]),
-    ("phone", "endpoint.0.number", [], ["+447700900123", "0447700900123", "44 7700 900123", "٤٤٧٧٠٠٩٠٠١٢٣"]),
-    ("phone", "endpoint.0.dtmfAnswer", ["0123456789*#p"], ["1,2", "P", "", 12, None]),
-    ("phone", "endpoint.0.onAnswer", [], [URL, None]),
-    ("answering", "endpoint.0.onAnswer.url", [URL, OWN], [*NO_URL, GONE]),
-    url("answering", "endpoint.0.onAnswer.ringbackTone"),
-    url("answering", "endpoint.0.onAnswer.ringback"),
-    ("phone", "endpoint.0.shaken", ["eyJ…"], NO_NAME),
-    ("connect", "endpoint.0.user", ["Alice"], [*NO_NAME, GONE]),
-    ("websocket", "endpoint.0.uri", ["wss://x:1/y?z"], ["ws://example.com", URL, "x.com", "wss://", 1, None, GONE]),
-    ("websocket", "endpoint.0.content-type", [f"audio/l16;rate={khz}000" for khz in (8, 16, 24)], ["audio/wav", None]),
-    ("websocket", "endpoint.0.headers", [*FREE, padded(512)], [*NO_OBJECT, padded(513)]),
-    ("authorized", "endpoint.0.authorization", [], NO_OBJECT),
-    ("authorized", "endpoint.0.authorization.type", ["vonage"], ["basic", None, GONE]),
-    ("authorized", "endpoint.0.authorization.value", ["Bearer x"], NO_NAME),
-    ("sip", "endpoint.0.uri", ["sip:" + "a" * 46, "sips:a@b;transport=tls", "SIP:a@b", "sip:[2001:db8::1]"], []),
-    ("sip", "endpoint.0.uri", [], ["sip:" + "a" * 47, "sip:", "a@b", "sip:a b", "sip:ä@b", "", 1, None, GONE]),
-    ("sip", "endpoint.0.headers", [*FREE, {"location": "New York"}], NO_OBJECT),
-    ("sip", "endpoint.0.standardHeaders", [{}, {"User-to-User": "12;encoding=hex"}], NO_OBJECT),
-    ("sip", "endpoint.0.standardHeaders.User-to-User", [], NO_NAME),
-    ("sip domain", "endpoint.0.domain", ["example"], [*NO_NAME, GONE]),
-    ("sip domain", "endpoint.0.user", ["alice"], [*NO_NAME, GONE]),
-    ("vbc", "endpoint.0.extension", ["111"], [*NO_NAME, GONE]),
+    ("phone", "endpoint[0].number", ["1234567", "987654321012345"], ["123456", "1" * 16, *NO_TEXT, GONE]),
+    ("phone", "endpoint[0].number", [], ["+447700900123", "0447700900123", "44 7700 900123", "٤٤٧٧٠٠٩٠٠١٢٣"]),
+    ("phone", "endpoint[0].dtmfAnswer", ["0123456789*#p"], ["1,2", "P", "", 12, None]),
+    ("phone", "endpoint[0].onAnswer", [], [URL, None]),
+    ("answering", "endpoint[0].onAnswer.url", [URL, OWN], [*NO_URL, GONE]),
+    url("answering", "endpoint[0].onAnswer.ringbackTone"),
+    url("answering", "endpoint[0].onAnswer.ringback"),
+    ("phone", "endpoint[0].shaken", ["eyJ…"], NO_NAME),
+    ("connect", "endpoint[0].user", ["Alice"], [*NO_NAME, GONE]),
+    ("websocket", "endpoint[0].uri", ["wss://x:1/y?z"], ["ws://example.com", URL, "x.com", "wss://", 1, None, GONE]),
+    ("websocket", "endpoint[0].content-type", [f"audio/l16;rate={khz}000" for khz in (8, 16, 24)], ["audio/wav", None]),
+    ("websocket", "endpoint[0].headers", [*FREE, padded(512)], [*NO_OBJECT, padded(513)]),
+    ("authorized", "endpoint[0].authorization", [], NO_OBJECT),
+    ("authorized", "endpoint[0].authorization.type", ["vonage"], ["basic", None, GONE]),
+    ("authorized", "endpoint[0].authorization.value", ["Bearer x"], NO_NAME),
+    ("sip", "endpoint[0].uri", ["sip:" + "a" * 46, "sips:a@b;transport=tls", "SIP:a@b", "sip:[2001:db8::1]"], []),
+    ("sip", "endpoint[0].uri", [], ["sip:" + "a" * 47, "sip:", "a@b", "sip:a b", "sip:ä@b", "", 1, None, GONE]),
+    ("sip", "endpoint[0].headers", [*FREE, {"location": "New York"}], NO_OBJECT),
+    ("sip", "endpoint[0].standardHeaders", [{}, {"User-to-User": "12;encoding=hex"}], NO_OBJECT),
+    ("sip", "endpoint[0].standardHeaders.User-to-User", [], NO_NAME),
+    ("sip domain", "endpoint[0].domain", ["example"], [*NO_NAME, GONE]),
+    ("sip domain", "endpoint[0].user", ["alice"], [*NO_NAME, GONE]),
+    ("vbc", "endpoint[0].extension", ["111"], [*NO_NAME, GONE]),
     ("input", "type", [["dtmf"], ["speech"], ["speech", "dtmf"]], [[], "dtmf", ["keys"], [None], ["dtmf"] * 2, GONE]),
     ("keys", "mode", ["synchronous", "asynchronous"], ["async", None]),
     ("input", "mode", ["synchronous"], ["async", None]),
@@ -259,8 +215,8 @@ def test_an_option_takes_nothing_else(row):
     """There is one fault, at the option or at a member of the array that it is."""
     sound, path, _, bad = row
     for value in bad:
-        found = [".".join(map(str, one.path[1:])) for one in faults([changed(sound, path, value)], own=OWN)]
-        assert found in ([path], [f"{path}.0"]), value
+        found = places(faults([changed(sound, path, value)], own=OWN))
+        assert found in ([path], [f"{path}[0]"]), value
 
 
 @pytest.mark.parametrize("row", OPTIONS, ids=named)
@@ -272,7 +228,7 @@ def test_what_is_only_known_later_is_no_fault(row):
 def test_holes_may_stand_in_arrays_and_objects():
     assert faults([changed("stream", "streamUrl", [HOLE]), changed("input", "type", ["dtmf", HOLE])]) == []
     assert (
-        faults([changed("notify", "payload", {"a": [HOLE]}), changed("websocket", "endpoint.0.headers.a", HOLE)]) == []
+        faults([changed("notify", "payload", {"a": [HOLE]}), changed("websocket", "endpoint[0].headers.a", HOLE)]) == []
     )
     assert faults([HOLE, {"action": "connect", "endpoint": [HOLE]}]) == []
     assert faults(HOLE) == []
@@ -288,7 +244,7 @@ def test_every_option_has_a_row():
 
     url = kinds.address("https")
     known = {(name, path) for name, kind in table._actions(url).items() for path in options(kind)}
-    known |= {("connect", path) for kind in table._endpoints(url).values() for path in options(kind, "endpoint.0.")}
+    known |= {("connect", path) for kind in table._endpoints(url).values() for path in options(kind, "endpoint[0].")}
     known -= {(name, "action") for name in table._actions(url)}
     assert known <= {(SOUND[sound]["action"], path) for sound, path, *_ in OPTIONS}
 
@@ -300,8 +256,8 @@ def test_every_option_has_a_row():
         ("talk", "voiceName", "It is no option of talk."),
         ("connect", "event_url", "It is no option of connect; did you mean eventUrl?"),
         ("connect", "from_", "It is no option of connect; did you mean from?"),
-        ("phone", "endpoint.0.user", "It is no option of a phone endpoint."),
-        ("answering", "endpoint.0.onAnswer.URL", "It is no option of onAnswer; did you mean url?"),
+        ("phone", "endpoint[0].user", "It is no option of a phone endpoint."),
+        ("answering", "endpoint[0].onAnswer.URL", "It is no option of onAnswer; did you mean url?"),
         ("keys", "dtmf.timeout", "It is no option of dtmf; did you mean timeOut?"),
         ("speech", "speech.endOnSilense", "It is no option of speech; did you mean endOnSilence?"),
         (
@@ -310,14 +266,14 @@ def test_every_option_has_a_row():
             "It is no option of advancedMachineDetection; did you mean mode?",
         ),
         ("record", "transcription.lang", "It is no option of transcription; did you mean language?"),
-        ("authorized", "endpoint.0.authorization.token", "It is no option of authorization."),
-        ("sip", "endpoint.0.standardHeaders.X-User", "It is no option of standardHeaders."),
+        ("authorized", "endpoint[0].authorization.token", "It is no option of authorization."),
+        ("sip", "endpoint[0].standardHeaders.X-User", "It is no option of standardHeaders."),
     ],
 )
 def test_an_option_that_nobody_has_heard_of_is_a_fault_and_may_have_been_another(sound, path, words):
     for value in ("x", HOLE):
         (one,) = faults([changed(sound, path, value)])
-        assert (".".join(map(str, one.path[1:])), one.words) == (path, words)
+        assert (*places([one]), one.words) == (path, words)
 
 
 def test_a_name_that_is_no_text_is_told_so():
@@ -345,7 +301,9 @@ def test_a_name_that_is_no_text_is_told_so():
 )
 def test_what_no_json_could_say_is_told_wherever_it_stands(value, words):
     assert faults([changed("notify", "payload", {"a": [value]})]) == [((0, "payload", "a", 0), words)]
-    assert faults([changed("sip", "endpoint.0.headers", {"a": value})]) == [((0, "endpoint", 0, "headers", "a"), words)]
+    assert faults([changed("sip", "endpoint[0].headers", {"a": value})]) == [
+        ((0, "endpoint", 0, "headers", "a"), words)
+    ]
 
 
 def test_nothing_is_too_deep():
@@ -354,7 +312,7 @@ def test_nothing_is_too_deep():
         deep = [deep]
     (one,) = faults([changed("notify", "payload", {"a": deep})])
     assert one.words == "It is nested too deep."
-    assert len(faults([changed("websocket", "endpoint.0.headers", {"a": deep})])) == 1
+    assert len(faults([changed("websocket", "endpoint[0].headers", {"a": deep})])) == 1
     deep = [1]
     for _ in range(table.DEEPEST - 4):
         deep = [deep]
@@ -410,10 +368,10 @@ def test_a_sip_endpoint_has_a_uri_or_a_domain_and_a_user(sip, wrong):
 
 
 def test_an_authorization_of_ones_own_says_what_is_sent():
-    assert places(faults([changed("authorized", "endpoint.0.authorization", {"type": "custom"})])) == [
+    assert places(faults([changed("authorized", "endpoint[0].authorization", {"type": "custom"})])) == [
         "endpoint[0].authorization.value"
     ]
-    assert faults([changed("authorized", "endpoint.0.authorization", {"type": "custom", "value": "Bearer x"})]) == []
+    assert faults([changed("authorized", "endpoint[0].authorization", {"type": "custom", "value": "Bearer x"})]) == []
 
 
 def test_addresses_are_https_but_for_this_server_s_own():
@@ -571,13 +529,13 @@ LOOSE: list[tuple[str, str, st.SearchStrategy[Json]]] = [
     ("record", "public", JSON),
     ("record", "validity_time", JSON),
     ("connect", "from", TEXT | st.from_regex("[1-9][0-9]{4,15}", fullmatch=True)),
-    ("connect", "endpoint.0.user", TEXT),
-    ("phone", "endpoint.0.number", st.from_regex("[1-9][0-9]{4,15}", fullmatch=True)),
-    ("phone", "endpoint.0.dtmfAnswer", st.text("0123456789*#p", min_size=1)),
-    ("phone", "endpoint.0.shaken", TEXT),
-    ("websocket", "endpoint.0.headers", st.dictionaries(st.text(), JSON)),
-    ("sip", "endpoint.0.uri", SIP),
-    ("sip", "endpoint.0.headers", st.dictionaries(st.text(), JSON)),
+    ("connect", "endpoint[0].user", TEXT),
+    ("phone", "endpoint[0].number", st.from_regex("[1-9][0-9]{4,15}", fullmatch=True)),
+    ("phone", "endpoint[0].dtmfAnswer", st.text("0123456789*#p", min_size=1)),
+    ("phone", "endpoint[0].shaken", TEXT),
+    ("websocket", "endpoint[0].headers", st.dictionaries(st.text(), JSON)),
+    ("sip", "endpoint[0].uri", SIP),
+    ("sip", "endpoint[0].headers", st.dictionaries(st.text(), JSON)),
     ("speech", "speech.endOnSilence", FRACTION),
     ("speech", "speech.context", st.lists(st.text())),
 ]  # fmt: skip

@@ -8,71 +8,38 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import re
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.simulator.ncco import ACTIONS, MOST_FAULTS, Fault, bare_text, faults, read, reply
-
-Json = Any
-Row = tuple[str, str, list[Json], list[Json]]
-GONE = object()  # in a table: the option is not there
-URL = "https://example.com/x?y=z"
-
-
-def connect(**endpoint: Json) -> dict[str, Json]:
-    return {"action": "connect", "endpoint": [endpoint]}
-
-
-SOUND: dict[str, dict[str, Json]] = {
-    "record": {"action": "record"},
-    "split record": {"action": "record", "split": "conversation"},
-    "conversation": {"action": "conversation", "name": "support"},
-    "connect": connect(type="app", user="Alice"),
-    "talk": {"action": "talk", "text": "Hello"},
-    "stream": {"action": "stream", "streamUrl": [URL]},
-    "input": {"action": "input", "type": ["dtmf"]},
-    "notify": {"action": "notify", "payload": {"a": 1}, "eventUrl": [URL]},
-    "wait": {"action": "wait"},
-    "transfer": {"action": "transfer", "conversationId": "CON-1"},
-    "phone": connect(type="phone", number="447700900123"),
-    "answering": connect(type="phone", number="447700900123", onAnswer={"url": URL}),
-    "websocket": connect(type="websocket", uri="wss://example.com/audio"),
-    "authorized": connect(type="websocket", uri="wss://example.com/audio", authorization={"type": "vonage"}),
-    "sip": connect(type="sip", uri="sip:alice@example.com"),
-    "sip domain": connect(type="sip", domain="example", user="alice"),
-    "vbc": connect(type="vbc", extension="111"),
-}
-
-
-def put(action: Json, option: str, value: Json) -> Json:
-    """*action* with *option* ("endpoint[0].number") set to *value*; what is not there on the way to it is made."""
-    *way, last = (int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", option))
-    inner = action
-    for part in way:
-        inner = inner[part] if isinstance(part, int) else inner.setdefault(part, {})
-    if value is GONE:
-        del inner[last]
-    else:
-        inner[last] = value
-    return action
-
-
-def changed(sound: str, option: str, value: Json) -> Json:
-    """One of the sound actions, but for *option*."""
-    return put(copy.deepcopy(SOUND[sound]), option, value)
+from tests.nccos import (
+    BARGE,
+    BARGE_IN,
+    BARGE_STREAM,
+    CONNECT,
+    GONE,
+    INPUT,
+    NO_FLAG,
+    NO_LANGUAGE,
+    NO_NUMBER,
+    NO_OBJECT,
+    SOUND,
+    STREAM,
+    TALK,
+    URL,
+    Json,
+    Row,
+    changed,
+    connect,
+    padded,
+    put,
+)
 
 
 def sip(length: int) -> str:
     return "sip:" + "a" * (length - 4)
-
-
-def padded(size: int) -> dict[str, str]:
-    """Headers of *size* bytes; é is two of them."""
-    return {"k": "é" + "a" * (size - len('{"k":""}') - 2)}
 
 
 NO_URL: list[Json] = [
@@ -88,12 +55,8 @@ NO_URL: list[Json] = [
     [URL],
 ]
 NO_ARRAY: list[Json] = [URL, [], [URL, URL], [5], ["example.com"], None, {}]
-NO_FLAG: list[Json] = ["true", 1, 0, None]
 NO_TEXT: list[Json] = [5, True, None, ["a"], {}]
 NO_NAME: list[Json] = ["", " \n", *NO_TEXT]
-NO_OBJECT: list[Json] = ["a", [], 1, None]
-NO_LANGUAGE: list[Json] = ["en_GB", "English (UK)", "e", "en-", "", 1, None]
-NO_NUMBER: list[Json] = ["1", True, None, [], float("nan"), float("inf")]
 
 
 def whole(least: int, most: int) -> tuple[list[Json], list[Json]]:
@@ -111,7 +74,6 @@ def legs(action: str) -> list[Row]:
     return [(action, option, [[], ["u1", "u2"]], ["u1", [1], [""], None]) for option in ("canSpeak", "canHear")]
 
 
-# A sound action, an option of it, values that it can have, values that it cannot.
 OPTIONS: list[Row] = [
     ("talk", "action", [], ["Talk", "pay", "", 1, None, ["talk"], GONE]),
     ("talk", "text", ["x", "a" * 1500, f"<speak>{'<break/>' * 99}{'a' * 1500}</speak>"], [*NO_NAME, "a" * 1501, GONE]),
@@ -196,24 +158,24 @@ OPTIONS: list[Row] = [
     ("sip domain", "endpoint[0].domain", ["example"], [*NO_NAME, GONE]),
     ("sip domain", "endpoint[0].user", ["alice"], [*NO_NAME, GONE]),
     ("vbc", "endpoint[0].extension", ["111"], [*NO_NAME, GONE]),
-    ("input", "type", [["dtmf"], ["speech"], ["dtmf", "speech"]], [[], "dtmf", ["keys"], [None], None, GONE]),
-    ("input", "mode", ["synchronous", "asynchronous"], ["async", None]),
-    ("input", "dtmf", [{}], NO_OBJECT),
-    ("input", "dtmf.timeOut", *whole(0, 10)),
-    ("input", "dtmf.maxDigits", *whole(1, 20)),
-    ("input", "dtmf.submitOnHash", [True], NO_FLAG),
-    ("input", "speech", [{}], NO_OBJECT),
-    ("input", "speech.uuid", [["u1"]], ["u1", [], ["u1", "u2"], [""], [1], None]),
-    ("input", "speech.endOnSilence", [0.4, 10, 1.5], [0.39, 10.01, *NO_NUMBER]),
-    ("input", "speech.language", ["en-GB"], NO_LANGUAGE),
-    ("input", "speech.context", [[], ["sales", "support"]], ["sales", [1], None]),
-    ("input", "speech.startTimeout", *whole(1, 60)),
-    ("input", "speech.maxDuration", *whole(1, 60)),
-    ("input", "speech.saveAudio", [True], NO_FLAG),
-    ("input", "speech.sensitivity", *whole(10, 100)),
-    ("input", "speech.provider", ["other"], NO_TEXT),
-    ("input", "speech.providerOptions", [{}], NO_OBJECT),
-    *events("input"),
+    ("keys", "type", [["dtmf"], ["speech"], ["dtmf", "speech"]], [[], "dtmf", ["keys"], [None], None, GONE]),
+    ("keys", "mode", ["synchronous", "asynchronous"], ["async", None]),
+    ("keys", "dtmf", [{}], NO_OBJECT),
+    ("keys", "dtmf.timeOut", *whole(0, 10)),
+    ("keys", "dtmf.maxDigits", *whole(1, 20)),
+    ("keys", "dtmf.submitOnHash", [True], NO_FLAG),
+    ("keys", "speech", [{}], NO_OBJECT),
+    ("keys", "speech.uuid", [["u1"]], ["u1", [], ["u1", "u2"], [""], [1], None]),
+    ("keys", "speech.endOnSilence", [0.4, 10, 1.5], [0.39, 10.01, *NO_NUMBER]),
+    ("keys", "speech.language", ["en-GB"], NO_LANGUAGE),
+    ("keys", "speech.context", [[], ["sales", "support"]], ["sales", [1], None]),
+    ("keys", "speech.startTimeout", *whole(1, 60)),
+    ("keys", "speech.maxDuration", *whole(1, 60)),
+    ("keys", "speech.saveAudio", [True], NO_FLAG),
+    ("keys", "speech.sensitivity", *whole(10, 100)),
+    ("keys", "speech.provider", ["other"], NO_TEXT),
+    ("keys", "speech.providerOptions", [{}], NO_OBJECT),
+    *events("keys"),
 ]  # fmt: skip
 
 
@@ -287,26 +249,7 @@ def test_a_sip_endpoint_has_a_uri_or_a_domain_and_a_user(has, lacks):
     assert faults([connect(type="sip", uri="sip:a@b", **has)]) == []
 
 
-TALK, STREAM = SOUND["talk"], SOUND["stream"]
-BARGE, BARGE_STREAM = TALK | {"bargeIn": True}, STREAM | {"bargeIn": True}
-INPUT, CONNECT = SOUND["input"], SOUND["connect"]
-
-
-@pytest.mark.parametrize(
-    ("ncco", "wrong"),
-    [
-        ([BARGE, INPUT], []),
-        ([BARGE, TALK, TALK, INPUT, CONNECT], []),
-        ([BARGE_STREAM, STREAM, INPUT], []),
-        ([BARGE, INPUT, BARGE_STREAM, INPUT], []),
-        ([BARGE], [0]),
-        ([BARGE, TALK], [0]),
-        ([BARGE, BARGE, CONNECT, INPUT], [0, 1]),
-        ([BARGE_STREAM, TALK, INPUT], [0]),
-        ([INPUT, TALK, BARGE, SOUND["record"], INPUT], [2]),
-        ([INPUT, CONNECT, BARGE], [2]),
-    ],
-)
+@pytest.mark.parametrize(("ncco", "wrong"), BARGE_IN)
 def test_after_barge_in_the_next_action_of_another_kind_is_input(ncco, wrong):
     assert [(fault.action, fault.field) for fault in faults(ncco)] == [(place, "bargeIn") for place in wrong]
 
