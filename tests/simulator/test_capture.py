@@ -240,6 +240,18 @@ def test_what_was_answered_is_what_it_runs():
     assert captured(call, events=[]).calls[0].ncco == tuple(first), "as the conversation tells it"
 
 
+def test_what_a_later_step_answered_is_not_what_it_began_with():
+    """Not even if the record of what it began with was lost."""
+    call = Conversation(uuid=HERE)
+    leg(call, **CALLER)
+    asked = {"uuid": "leg", "conversation_uuid": HERE}
+    began = answered(asked | {"to": "442038297050", "from": "441234567890"}, [{"action": "talk", "text": "one"}])
+    later = answered(asked, [{"action": "talk", "text": "two"}])
+    later["raw"]["step"] = "two"
+    assert captured(call, events=[later, began]).calls[0].ncco == ({"action": "talk", "text": "one"},)
+    assert captured(call, events=[later]).calls[0].ncco is None
+
+
 def test_what_it_runs_asks_no_other_server():
     endpoint: Body = {
         "type": "websocket",

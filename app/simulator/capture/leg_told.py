@@ -77,12 +77,12 @@ class LegTold:
     @property
     def asked(self) -> Told:
         """The first request for instructions; empty if there was none, or it is not known."""
-        return next((event["raw"]["request"] for event in self.heard("answer")), {})
+        return next((raw["request"] for raw in self._began_with), {})
 
     @property
     def nccos(self) -> list[Ncco]:
         """What its callings for instructions were answered, in order."""
-        answers = [event["raw"] for event in self.heard("answer")]
+        answers: list[Told] = self._began_with
         answers = answers or [one for one in self.whole["answers"] if one["leg"] == self.uuid]
         return [one["ncco"] for one in answers if isinstance(one["ncco"], list)]
 
@@ -90,10 +90,16 @@ class LegTold:
     def script(self) -> Ncco | None:
         """What it began with. Of a request that came more than once, and then to the fallback URL, the last counts."""
         found = self.nccos
-        asked = [without(event["raw"]["request"], "reason", "original_request") for event in self.heard("answer")]
+        asked = [without(raw["request"], "reason", "original_request") for raw in self._began_with]
         if len(asked) == len(found):
             found = [ncco for ncco, request in zip(found, asked, strict=True) if request == asked[0]][-1:]
         return found[0] if found else None
+
+    @property
+    def _began_with(self) -> list[Told]:
+        """What it was answered when it was asked what to do. Of what a later step answered, the request is ids alone."""
+        ids, answers = {"conversation_uuid", "uuid"}, [event["raw"] for event in self.heard("answer")]
+        return [raw for raw in answers if "step" not in raw or raw["request"].keys() - ids]
 
     # What the people did
 
