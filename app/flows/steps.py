@@ -311,8 +311,8 @@ class _Branches:
             if name in value and name in BRANCHES[self._kind]
         }
         attempts = self._attempts(value.get("attempts", USUAL_ATTEMPTS), (*path, "attempts"))
-        if attempts == 1 and "exhausted" not in value:
-            words = "is 1, so that only what is expected leads anywhere: say with `exhausted` where all else goes"
+        if "attempts" in value and "exhausted" not in value:
+            words = "says how often, but not what comes after: say with `exhausted` where it goes then"
             self._findings.wrong((*path, "attempts"), words)
         return Next(
             keys=self._expected(value, "keys", path),

@@ -408,7 +408,7 @@ WRONG = {
         "4:44: flows.f[0].next: must be the name of a step",
     ),
     "next that is empty": (asked("{}"), "10:13: .*next: is empty"),
-    "next that leads nowhere": (asked("attempts: 2"), "10:13: .*next: leads nowhere"),
+    "next that leads nowhere": (asked("attempts: 2", "exhausted: other"), "10:13: .*next: leads nowhere"),
     "a branch that is none": (asked("esle: other"), "10:13: .*esle: is no branch of input; did you mean else?"),
     "a branch of connect's": (asked("busy: other"), "10:13: .*busy: is a branch of connect, not of input"),
     "a branch to a number": (asked("else: 5"), "10:19: .*else: must be the name of a step: put it in quotes"),
@@ -417,9 +417,9 @@ WRONG = {
         asked("else: other", "attempts: true"),
         "11:23: .*attempts: must be a whole number from 1 to 10",
     ),
-    "one attempt, and no way on": (
-        asked("else: other", "attempts: 1"),
-        "11:23: .*attempts: is 1, so that only what is expected",
+    "attempts, and nothing after them": (
+        asked("else: other", "attempts: 2"),
+        "11:23: .*attempts: says how often, but not what comes after: say with `exhausted`",
     ),
     "a key that is none": (asked("keys: { a: other }", "else: other"), "10:21: .*keys.a: must be keys"),
     "a key too many": (

@@ -97,7 +97,7 @@ class LegTold:
 
     @property
     def _began_with(self) -> list[Told]:
-        """What it was answered when it was asked what to do. Of what a later step answered, the request is ids alone."""
+        """What it was answered when it was asked what to do; where a later step answered, the request is ids alone."""
         ids, answers = {"conversation_uuid", "uuid"}, [event["raw"] for event in self.heard("answer")]
         return [raw for raw in answers if "step" not in raw or raw["request"].keys() - ids]
 
