@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request
 
 from app.domain.events import Event
 from app.domain.numbers import mask, mask_party
+from app.terminal import safe
 
 Line = dict[str, Any]
 LOGGERS = ("app", "switchhook")
@@ -93,7 +94,12 @@ class Lines(logging.Formatter):
             line = {"level": record.levelname.lower(), "logger": record.name, "message": message}
             return _json(line | ({"traceback": trace} if trace else {}))
         text = f"{_now()[11:23]}  {record.levelname}  {message}"
-        return f"{text}\n{trace}" if trace else text
+        return safe_lines(f"{text}\n{trace}" if trace else text)
+
+
+def safe_lines(text: str) -> str:
+    """*text* without what would steer the terminal; its lines stay lines."""
+    return "\n".join(map(safe, text.split("\n")))
 
 
 def _json(line: Line) -> str:

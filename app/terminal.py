@@ -38,7 +38,7 @@ def call_lines(call: Told) -> list[str]:
     for answer in call["answers"]:
         actions = " → ".join(action.get("action", "?") for action in answer["ncco"] or [])
         lines.append(f"  answered {_served(answer)} in {answer['took_ms']} ms: {actions}")
-        lines += [f"      the last resort, for {answer['fault']}"] if answer["fault"] else []
+        lines += [f"      the last resort: {answer['fault']}"] if answer["fault"] else []
     for one in call["inputs"]:
         said = ", ".join(guess["text"] or "" for guess in one["speech"])
         lines.append(f"  input {_clock(one['at'])[11:]}  keys {one['digits'] or '-'}  speech {said or '-'}")

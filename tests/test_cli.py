@@ -255,7 +255,7 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> Non
     first = lines.index("  answered 12:00:00.000 by menu/welcome (3f2a91c0) in 1.2 ms: talk → input")
     assert lines[first + 1 :] == [
         "  answered 12:00:01.000 by last-resort in 1.2 ms: input",
-        "      the last resort, for menu/choice: no such step",
+        "      the last resort: menu/choice: no such step",
         "  answered 12:00:02.000 by tutorial in 1.2 ms: ",
         "  error 11:59:59.000  Before all.",
         "  error 12:00:00.500  Syntax error in NCCO.  in what was answered 12:00:00.000 by menu/welcome (3f2a91c0):",

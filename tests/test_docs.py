@@ -120,6 +120,12 @@ def test_the_example_in_the_docs_is_the_one_that_is_run() -> None:
     assert (ROOT / "tests" / "simulator" / "test_your_flow.py").read_text().strip() in SIMULATOR
 
 
+@pytest.mark.parametrize("name", ["dentist.yaml", "test_dentist.py"])
+def test_the_example_of_a_flow_in_the_docs_is_the_one_that_is_run(name: str) -> None:
+    example = (ROOT / "tests" / "flows" / "example" / name).read_text()
+    assert f"\n{example}```\n" in (ROOT / "docs" / "flows.md").read_text()
+
+
 def test_links_in_the_docs_lead_somewhere() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", SIMULATOR):
         assert (ROOT / "docs" / target).exists(), target

@@ -38,10 +38,15 @@ def healthz() -> dict[str, Any]:
 @health.doc(security=[])
 @health.response(200, ReadySchema)
 def readyz() -> dict[str, Any]:
-    """Tell whether an event could be kept now; 503, naming the part, if it could be kept nowhere."""
+    """Tell whether an event could be kept now; 503, naming the part, if it could be kept nowhere.
+
+    `flows` is degraded while there is a fault in the flows file, or flows in Python are refused in this worker.
+    """
     try:
         services().store.check()
     except StoreUnavailable as away:
         detail = f"Redis cannot keep an event ({away.reason}). See that it runs, is reachable and may be written to."
         raise Problem(503, "Not ready", detail, {"Retry-After": "1"}, degraded=["redis"]) from away
-    return {"degraded": []}
+    flows = services().flows
+    well = flows.shelf.book is not None and not flows.shelf.faults and not flows.python.refuses
+    return {"degraded": [] if well else ["flows"]}

@@ -6,11 +6,11 @@ import difflib
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -20,9 +20,9 @@ from app import located
 from app.api.flows import told_route
 from app.cli.server import SECONDS, address_of, detail, reached, token_of
 from app.domain.numbers import digits
-from app.flows.book import Book, RenderFault
+from app.flows.book import Book, RenderFault, Route
 from app.flows.request import Request
-from app.flows.served import LAST_RESORT, Served
+from app.flows.served import LAST_RESORT
 from app.located import Fault
 from app.logs import LOGGERS
 from app.services import build_flows, services
@@ -36,6 +36,9 @@ CALLER: Final = "447700900123"  # Ofcom keeps it free for drama
 LEG, CONVERSATION = "0" * 32, "CON-00000000-0000-4000-8000-000000000000"
 STATE: Final = re.compile(r"([?&]state=)[\w=-]+", re.ASCII)
 KEYS: Final = re.compile(r"[0-9*#,]*")
+# Of a caller's SIP headers these come with the answer webhook; the rest, and Vonage's own, do not.
+# https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
+HANDED_ON: Final = re.compile(r"user-to-user|x-(?!nexmo)[\w.!%*+`'~-]+", re.ASCII | re.IGNORECASE)
 AGAINST: Final = "default: the one at FLOWS_FILE"
 
 
@@ -46,49 +49,116 @@ class Moment(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """The moment that *value* is."""
-        if isinstance(value, datetime):
-            return value
         try:
-            at = datetime.fromisoformat(value)
-            at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail("give a time as in 2026-12-24T17:45 (UTC) or 2026-12-24T17:45+01:00", param, ctx)
-        if not 1970 <= at.year <= 9000:  # near the ends of the calendar there is no day before, or none after
-            self.fail("no call is from that time", param, ctx)
-        return at
+            return value if isinstance(value, datetime) else moment(value)
+        except ValueError as wrong:
+            self.fail(str(wrong), param, ctx)
+
+
+def moment(text: str) -> datetime:
+    """The time that *text* is, as in ISO 8601; UTC where it names no zone. Raises ValueError."""
+    try:
+        at = datetime.fromisoformat(text)
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("give a time as in 2026-12-24T17:45 (UTC) or 2026-12-24T17:45+01:00") from None
+    if not 1970 <= at.year <= 9000:  # near the ends of the calendar there is no day before, or none after
+        raise ValueError("no call is from that time")
+    return at
+
+
+class CustomData(click.ParamType):
+    """A JSON object."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """The object that *value* is."""
+        try:
+            told = json.loads(value)
+            json.dumps(told, allow_nan=False, ensure_ascii=False).encode()  # no NaN, and no half a character
+        except (ValueError, RecursionError) as wrong:
+            words = f"{wrong.msg} at character {wrong.pos}" if isinstance(wrong, json.JSONDecodeError) else str(wrong)
+            self.fail(f"""this is no JSON ({safe(words)}): give an object, as in '{{"order": "4711"}}'""", param, ctx)
+        if not isinstance(told, dict):
+            self.fail("""give a JSON object, as in '{"order": "4711"}': Vonage hands on no other""", param, ctx)
+        return told
+
+
+class Header(click.ParamType):
+    """A SIP header: name and value."""
+
+    name = "header"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """The two parts of *value*."""
+        name, sign, content = value.partition("=")
+        if not name or not sign or not content.isprintable():
+            self.fail("give it as in X-UserId=1938ND9", param, ctx)
+        if not HANDED_ON.fullmatch(name):
+            words = "Vonage hands on headers that begin with X- (but not with X-Nexmo), and User-to-User; not"
+            self.fail(safe(f"{words} {name}"), param, ctx)
+        return name, content
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, and what with."""
+    """Who calls, what with, and what they send along."""
 
     name: str
     endpoint: Literal["phone", "sip", "app"]
+    headers: Mapping[str, str]
+    custom_data: dict[str, Any] | None
 
 
 def who_calls(command: Callable[..., None]) -> Callable[..., None]:
-    """Give *command* the options that say who calls, when, and against which file."""
+    """Give *command* the options that say who calls (its `caller`), when, and against which file."""
+
+    @wraps(command)
+    def called(
+        *,
+        from_: str | None,
+        from_user: str | None,
+        headers: tuple[tuple[str, str], ...],
+        custom_data: dict[str, Any] | None,
+        **rest: Any,
+    ) -> None:
+        command(caller=_caller(from_, from_user, dict(headers), custom_data), **rest)
+
     for option in (
+        click.option("--custom-data", type=CustomData(), metavar="JSON", help="What the app user's page sends along."),
+        click.option(
+            "--header",
+            "headers",
+            type=Header(),
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A SIP header, as the caller sends it; may be given several times. The call comes by SIP then.",
+        ),
         click.option("--file", type=click.Path(path_type=Path), metavar="FILE", help=f"The flows file; {AGAINST}."),
         click.option("--at", type=Moment(), metavar="TIME", help="As if it were this time; without a zone it is UTC."),
         click.option("--from-user", metavar="NAME", help="Who calls, where it is an app user."),
         click.option("--from", "from_", metavar="NUMBER", help=f"Who calls: a number or SIP address; else {CALLER}."),
     ):
-        command = option(command)
-    return command
+        called = option(called)
+    return called
 
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """Meanwhile nothing is logged: the command itself tells what there is to tell."""
-    before = {name: logging.getLogger(name).handlers[:] for name in LOGGERS}
-    for name in LOGGERS:
-        logging.getLogger(name).handlers[:] = [logging.NullHandler()]
+    """Meanwhile nothing is logged: whoever asks tells what there is to tell. An app that is made meanwhile, and sets up
+    the log for itself, changes nothing for those that were there before.
+    """
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers[:], logger.propagate = [logging.NullHandler()], False
     try:
         yield
     finally:
-        for name, handlers in before.items():
-            logging.getLogger(name).handlers[:] = handlers
+        for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+            logger.handlers[:], logger.propagate = handlers, propagate
+            logger.setLevel(level)
 
 
 @click.group("flows")
@@ -110,7 +180,8 @@ def check(files: tuple[Path, ...]) -> None:
             wrong = True
             click.echo(_faults_of(file, found.faults))
         elif found.book:
-            click.echo(safe(f"{file}: {_summary(found.book)}: no fault"))
+            some = "" if _fits_every_call(found.book.routes) else "; calls that no route fits hear the last resort"
+            click.echo(safe(f"{file}: {_summary(found.book)}: no fault{some}"))
     if wrong:
         raise click.exceptions.Exit(1)
 
@@ -122,8 +193,7 @@ def check(files: tuple[Path, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs: all of it as one JSON object.")
 def show(
     number: str,
-    from_: str | None,
-    from_user: str | None,
+    caller: Caller,
     at: datetime | None,
     file: Path | None,
     step: str | None,
@@ -134,7 +204,7 @@ def show(
     NUMBER may be a name, too: whom an app user calls. What a call takes along from step to step is left out of the
     addresses. Ends with 1 if the caller would hear the last resort.
     """
-    to, caller, file = _party(number, "NUMBER"), _caller(from_, from_user), _file(file)
+    to, file = _party(number, "NUMBER"), _file(file)
     found = _without_fault(file)
     with unlogged():
         at = at or datetime.now(UTC)
@@ -146,6 +216,8 @@ def show(
             uuid=LEG,
             conversation_uuid=CONVERSATION,
             endpoint_type=caller.endpoint,
+            custom_data=caller.custom_data or {},
+            headers=caller.headers,
         )
         try:
             route = told_route(found.chosen(request, at))
@@ -179,8 +251,7 @@ def show(
 @click.option("--never-answers", metavar="NUMBER", multiple=True, help="Who does not pick up.")
 def try_(
     number: str,
-    from_: str | None,
-    from_user: str | None,
+    caller: Caller,
     at: datetime | None,
     file: Path | None,
     digits: str | None,
@@ -197,7 +268,7 @@ def try_(
     from app.simulator.rehearsal import CallTrouble
     from app.simulator.scenario import FarEnd
 
-    to, caller, file = _party(number, "NUMBER"), _caller(from_, from_user), _file(file)
+    to, file = _party(number, "NUMBER"), _file(file)
     if not KEYS.fullmatch(digits or ""):
         raise click.BadParameter("0 to 9, * and #, with a comma between two inputs", param_hint="--digits")
     callees = {_party(name, "--busy"): FarEnd(does="busy") for name in busy}
@@ -215,6 +286,8 @@ def try_(
                 from_=caller.name,
                 to=to,
                 endpoint=caller.endpoint,
+                headers=caller.headers,
+                custom_data=caller.custom_data,
                 digits=digits.split(",") if digits is not None else (),
                 says=says,
                 hangs_up_after=hang_up_after,
@@ -224,9 +297,9 @@ def try_(
         raise click.UsageError("\n".join(safe(f"{one.field}: {one.words}") for one in wrong.faults)) from wrong
     except CallTrouble as trouble:
         raise click.ClickException("\n".join(map(_line, str(trouble).splitlines()))) from trouble
-    click.echo("\n".join(map(_line, done.lines)))
-    click.echo("\n" + safe(f"Served: {' → '.join(map(_name, done.served))}"))
-    if unrung := [name for name in callees if name not in done.heard.rung]:
+    click.echo("\n".join(map(_line, str(done).split("\n"))))
+    click.echo("\n" + safe(f"Served: {' → '.join(done.steps)}"))
+    if unrung := [name for name in callees if name not in done.rung]:
         click.echo(safe(f"Never rung: {', '.join(unrung)}"))
     if done.troubles:
         raise click.ClickException("\n".join(map(_line, done.troubles)))
@@ -279,6 +352,10 @@ def _running(base: str, token: str) -> Running:
 
     address, headers = f"{base}/api/v1/flows", {"Authorization": f"Bearer {token}"}
     answer = reached(partial(requests.get, address, headers=headers, timeout=SECONDS, allow_redirects=False), base)
+    if answer.status_code in (401, 403):
+        why = "does not know this token" if answer.status_code == 401 else "takes an operator's token, and this is none"
+        words = f"the server there {why}. Set ACCESS_TOKENS=operator:… as it has it, in this shell."
+        raise click.ClickException(safe(f"{address} answers {answer.status_code}: {words}"))
     if answer.status_code != 200:
         raise click.ClickException(safe(f"{address} answers {answer.status_code}: {detail(answer)}"))
     try:
@@ -354,17 +431,33 @@ def _summary(book: Book) -> str:
     return f"{_count(len(book.routes), 'route')}, {_count(len(book.flows), 'flow')}, version {book.version}"
 
 
+def _fits_every_call(routes: Iterable[Route]) -> bool:
+    """Whether there is a route for every call: one without conditions, or one for some hours and one for the rest."""
+    always = {(route.when and route.when.name, route.closed) for route in routes if not _parties(route)}
+    return any(hours is None or (hours, not closed) in always for hours, closed in always)
+
+
+def _parties(route: Route) -> bool:
+    return any((route.to, route.from_, route.from_user))
+
+
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' if number != 1 else ''}"
 
 
-def _caller(from_: str | None, from_user: str | None) -> Caller:
+def _caller(
+    from_: str | None, from_user: str | None, headers: Mapping[str, str], custom_data: dict[str, Any] | None
+) -> Caller:
     if from_ is not None and from_user is not None:
         raise click.UsageError("--from is a number, --from-user an app user: a call has one of them.")
+    if headers and (from_user is not None or custom_data is not None):
+        raise click.UsageError("--header is of a call by SIP; an app user has none, and sends --custom-data along.")
     if from_user is not None:
-        return Caller(_party(from_user, "--from-user", is_name=True), "app")
+        return Caller(_party(from_user, "--from-user", is_name=True), "app", {}, custom_data)
+    if custom_data is not None:
+        raise click.UsageError("--custom-data is what an app user's page sends along: name them with --from-user.")
     name = _party(CALLER if from_ is None else from_, "--from")
-    return Caller(name, "sip" if name.lower().startswith(("sip:", "sips:")) else "phone")
+    return Caller(name, "sip" if headers or name.lower().startswith(("sip:", "sips:")) else "phone", headers, None)
 
 
 def _party(text: str, option: str, *, is_name: bool = False) -> str:
@@ -375,9 +468,12 @@ def _party(text: str, option: str, *, is_name: bool = False) -> str:
 
 
 def _look_for(step: str, found: Flows, name: str) -> None:
-    """Raise BadParameter if the flow *name* has no such step."""
+    """Raise UsageError if the flow *name* has no such step, or none that can be shown."""
     flow = found.shelf.book.flows[name] if found.shelf.book else None
-    if flow and not flow.python and step not in flow.steps:
+    if flow and flow.python:
+        words = "is written in Python: `show` has nothing that came back to give it. `flask flows try` goes through it"
+        raise click.BadParameter(safe(f"flow {name} {words}"), param_hint="--step")
+    if flow and step not in flow.steps:
         raise click.BadParameter(safe(f"flow {name} has {', '.join(flow.steps)}"), param_hint="--step")
 
 
@@ -389,10 +485,6 @@ def _conditions(route: dict[str, Any]) -> str:
 
 def _last_resort(why: str) -> click.ClickException:
     return click.ClickException(safe(f"the last resort is served: {why}"))
-
-
-def _name(one: Served) -> str:
-    return f"{one.flow}/{one.step}" if one.fault is None else one.flow
 
 
 def _line(text: str) -> str:

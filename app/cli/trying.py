@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import io
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, cast
 
+from app.flows.python_flows import PythonFlows
 from app.flows.request import Request, Result
 from app.flows.served import Served
-from app.simulator.heard import Heard, transcript
+from app.located import Faults
+from app.services import build
+from app.simulator.heard import Heard
 from app.simulator.rehearsal import place, served
 from config.settings import Settings
 
@@ -25,50 +30,82 @@ if TYPE_CHECKING:
     from app.store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What was heard in the call, and what the server said of its own, in order."""
+@dataclass(frozen=True, repr=False)
+class Tried(Heard):
+    """What was heard in the call, and what the server served in it.
 
-    heard: Heard
-    served: list[Served]
+    Attributes:
+        served: Each answer, in order: its flow, step and version, the NCCO, and why it is the last resort, if it is.
+    """
+
+    served: list[Served] = field(default_factory=list)
 
     @property
-    def lines(self) -> list[str]:
-        """The transcript."""
-        return transcript(self.heard.happenings, self.heard.legs)
+    def steps(self) -> list[str]:
+        """Which step of which flow was served each time, as in `menu/ask`; else `last-resort`."""
+        return [f"{one.flow}/{one.step}" if one.fault is None else one.flow for one in self.served]
 
     @property
     def troubles(self) -> list[str]:
         """All that went wrong, in words, each once."""
         resorts = [f"the last resort was served: {one.fault}" for one in self.served if one.fault is not None]
-        return [*dict.fromkeys([*self.heard.troubles, *resorts])]
+        return [*dict.fromkeys([*super().troubles, *resorts])]
+
+    def __repr__(self) -> str:
+        return f"Tried({' → '.join(self.steps)})"  # pytest shows it with whatever is not as it should be
 
 
 def tried(settings: Settings, file: Path, *, at: datetime | None, **call: Any) -> Tried:
     """What comes of a call to the flows in *file*; *call* is what `app.simulator.rehearsal.place` takes of it.
 
     *at* is the time by which the server chooses a route; None: now. From here on what is logged is logged nowhere: see
-    `app.cli.flows.unlogged`. Raises CallTrouble if the call does not end.
+    `app.cli.flows.unlogged`. Raises CallTrouble if the call does not end, and Faults if the file has any, or what is
+    given of the call cannot be.
     """
     rehearsed: list[_Rehearsed] = []
 
     def make(base: str) -> Any:
-        app = _server(replace(settings, webhook_verify="off", public_url=base, flows_file=file))
-        held = app.extensions["switchhook"]
+        app, here = _server(), replace(settings, webhook_verify="off", public_url=base, flows_file=file)
+        held = build(here, store=cast("Store", _Nowhere()))
+        held.flows.shelf.look()
+        if held.flows.shelf.faults:
+            raise Faults(held.flows.shelf.faults)
+        held.flows.python = _python()
         rehearsed.append(_Rehearsed(held.flows, at))
         app.extensions["switchhook"] = replace(held, flows=cast("Flows", rehearsed[0]))
         return app
 
     with served(make) as base:
         heard = place(answer_url=f"{base}/voice/answer", event_url=f"{base}/voice/event", trouble=True, **call)
-    return Tried(heard, rehearsed[0].served)
+    return Tried(heard.legs, heard.happenings, heard.events, rehearsed[0].served)
 
 
-def _server(settings: Settings) -> Flask:
+@cache
+def _server() -> Flask:
+    """The server, but for what it holds. One does for all calls of this process: each has a thread that stays."""
     from app import create_app
 
-    with redirect_stdout(io.StringIO()):  # where the app that is made there logs to
+    with redirect_stdout(_Void()):  # where the app that is made there logs to
+        settings = Settings(secret_key=token_urlsafe(), webhook_verify="off")
         return create_app(settings, store=cast("Store", _Nowhere()))
+
+
+class _Void(io.TextIOBase):
+    """A stream that leads nowhere."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def _python() -> PythonFlows:
+    """Who runs flows in Python. Its threads stay, so one does for all calls; a new one does not know who was late."""
+    global _runner  # noqa: PLW0603
+    if _runner.left_behind:
+        _runner = PythonFlows()
+    return _runner
+
+
+_runner = PythonFlows()
 
 
 class _Nowhere:

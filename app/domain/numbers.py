@@ -12,12 +12,12 @@ NUMBER: Final = re.compile(r"\+?(\d[\d ().-]{0,24}\d|\d)", re.ASCII)
 ADDRESS: Final = re.compile(r"(?:sips?|tel):(\+?\d+)(?:[@;].*)?", re.ASCII | re.IGNORECASE | re.DOTALL)
 NOT_DIGITS: Final = re.compile(r"\D", re.ASCII)
 DECIMAL: Final = re.compile(r"\d+\.\d+", re.ASCII)  # an amount of money, how sure Vonage is of what was said
-MAY_HOLD_ONE: Final = re.compile(r"\+\d|\d{7}", re.ASCII)
-# A number, if the text before and after it lets it be one. With blanks and the like in it only behind a plus: else it
-# might be a date.
-SEEN_IN_TEXT: Final = re.compile(r"\+\d(?:[ ().-]{0,2}\d){6,14}|\+?\d{7,}", re.ASCII)
+MAY_HOLD_ONE: Final = re.compile(r"\+\d|\d{7}|\d(?: \d){6}", re.ASCII)
+# A number, if the text before it lets it be one, and what comes after it is no part of it: of "+447700900123 10:15" the
+# first 12 digits. With blanks and the like in it only behind a plus, else it might be a date; or with a blank between
+# all of its digits, as it is read out.
+SEEN_IN_TEXT: Final = re.compile(r"(?:\+\d(?:[ ().-]{0,2}\d){6,14}|\d(?: \d){6,14}|\+?\d{7,})(?![\w:-]|\.\d)", re.ASCII)
 BEFORE_ONE: Final = re.compile(r"(?:^|[^\w.:+-]|[a-z\"' ]:|%2b)$", re.ASCII | re.IGNORECASE)
-AFTER_ONE: Final = re.compile(r"(?![\w:-]|\.\d)", re.ASCII)
 NEVER_NUMBERS: Final = frozenset(
     {"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp", "lag_ms", "size", "version"}
 )
@@ -58,8 +58,8 @@ def mask_party(party: str) -> str:
 
 
 def _starred_if_number(seen: re.Match[str]) -> str:
-    before, after = seen.string[max(0, seen.start() - 6) : seen.start()], seen.string[seen.end() : seen.end() + 2]
-    return _starred(seen[0]) if BEFORE_ONE.search(before) and AFTER_ONE.match(after) else seen[0]
+    before = seen.string[max(0, seen.start() - 6) : seen.start()]
+    return _starred(seen[0]) if BEFORE_ONE.search(before) else seen[0]
 
 
 def _starred(number: str) -> str:

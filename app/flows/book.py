@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from app.flows.request import Request
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)  # of a flow or a step: it stands in addresses
+ACTIONS: Final = ("talk", "stream", "input", "record", "connect", "conversation", "notify", "wait", "transfer")
 FAILED_STATUSES: Final = ("busy", "timeout", "unanswered", "rejected", "failed")  # of `connect`: their reply is read
 DETECTIONS: Final = ("human", "machine", "beep_start", "beep_timeout")
 MOST_ATTEMPTS, USUAL_ATTEMPTS = 10, 3
@@ -105,6 +106,11 @@ class Step:
     actions: tuple[Action | Go, ...]
 
     @property
+    def kinds(self) -> frozenset[str]:
+        """The actions it has."""
+        return frozenset(one.options["action"] for one in self.actions if isinstance(one, Action))
+
+    @property
     def asking(self) -> Mapping[str, Next]:
         """Action name -> where it leads to by what comes back."""
         return {one.options["action"]: one.next for one in self.actions if isinstance(one, Action) and one.next}
@@ -114,8 +120,9 @@ class Step:
 class Flow:
     """What a caller goes through. `python` in place of steps: a function that says it.
 
-    `version` is made of what the flow says: it changes with that, and only with that. `names` are those of the scope
-    that its holes are made of. `detected` has a step for what answering-machine detection found about the call itself.
+    `version` is made of what the flow says: it changes with that, and only with that. `uses` is what its holes take of
+    the scope: a name, or a name and one item of it. `detected` has a step for what answering-machine detection found
+    about the call itself.
     """
 
     name: str
@@ -125,7 +132,12 @@ class Flow:
     start: str = ""
     detected: Mapping[str, str] = field(default_factory=dict)
     python: Callable[[Request], Any] | None = None
-    names: frozenset[str] = frozenset()
+    uses: frozenset[tuple[str, ...]] = frozenset()
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The steps of which a hole takes what came back."""
+        return frozenset(use[1] for use in self.uses if use[0] == "inputs" and len(use) > 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Final
 
 from app.flows import order
 from app.flows.book import FAILED_STATUSES, MOST_ACTIONS, MOST_STEPS, MOST_VISITS, Action, Go, Next
+from app.flows.guessing import guess
 from app.flows.steps import Draft, Findings, Link, Way, meant
 from app.located import Steps
 
 INCLUDED: Final = frozenset[Way]({"go"})
 BY_ITSELF: Final = frozenset[Way]({"go", "notify"})  # whatever the caller does
-THE_CALLERS: Final = frozenset[Way]({"go", "notify", "expected", "otherwise", "exhausted"})  # not the callee's
+UNLIMITED: Final = frozenset[Way](
+    {*BY_ITSELF, "otherwise"}
+)  # whatever they fail to do, but for where `exhausted` sets a limit
+ROUND: Final = frozenset[Way]({*UNLIMITED, "exhausted"})  # a limit once reached stays reached
+SILENT: Final = ("wait", "notify")  # nobody hears them
 
 
 def check(findings: Findings, drafts: Mapping[str, Draft], roots: Iterable[Link]) -> None:
@@ -25,8 +29,9 @@ def check(findings: Findings, drafts: Mapping[str, Draft], roots: Iterable[Link]
 class _Branches:
     def __init__(self, findings: Findings, drafts: Mapping[str, Draft], roots: list[Link]) -> None:
         self._findings, self._drafts, self._roots = findings, drafts, roots
+        self._nearest: dict[str, str] = {}
         self._links = [(name, link) for name, draft in drafts.items() for link in draft.links]
-        self._reached = {ways: self._reach(ways) for ways in (INCLUDED, BY_ITSELF, THE_CALLERS)}
+        self._reached = {ways: self._reach(ways) for ways in (INCLUDED, BY_ITSELF, UNLIMITED, ROUND)}
         self._counted: dict[str, Counter[str]] = {}
 
     def check(self) -> None:
@@ -47,6 +52,10 @@ class _Branches:
                 self._wrong(link.path, f"there is no step {link.target}{meant(link.target, self._drafts)}")
 
     def _used(self) -> None:
+        """That something leads to each step. Where names lead nowhere, who knows which steps they were to lead to."""
+        targets = {self._meant(link.target) for link in (*self._roots, *(link for _, link in self._links))}
+        if targets - self._drafts.keys() or any(draft.lost for draft in self._drafts.values()):
+            return
         after: dict[str, set[str]] = {name: set() for name in self._drafts}
         for name, link in self._links:
             after[name].add(self._meant(link.target))
@@ -82,8 +91,7 @@ class _Branches:
         for name, link in self._links:
             if link.way == "notify" and name not in told and self._leads(link.target, name, BY_ITSELF):
                 told |= self._circle(name, BY_ITSELF)
-                words = f"it leads back to {name} in any case, and the caller is asked nothing in between"
-                self._wrong(link.path, f"never ends: {words}")
+                self._wrong(link.path, f"never ends: it leads back to {name}, whatever the caller does")
 
     def _asking_for_ever(self) -> None:
         for name, draft in self._drafts.items():
@@ -93,12 +101,12 @@ class _Branches:
                     self._ending(name, action.next, links)
 
     def _ending(self, name: str, leads: Next, links: Iterable[Link]) -> None:
-        """That what *links* lead to by one action of the step *name* comes to an end."""
+        """That what *links* lead to by one action of the step *name* comes to an end, if the caller does nothing."""
         for link in links:
-            back = link.way == "otherwise" or (link.way == "expected" and link.target == name)
-            if link.way == "exhausted" and self._leads(link.target, name, BY_ITSELF):
-                self._wrong(link.path, f"leads straight back to {name}, which is asked for ever: name another step")
-            elif leads.exhausted is None and back and self._leads(link.target, name, THE_CALLERS):
+            if link.way == "exhausted" and self._leads(link.target, name, ROUND):
+                words = f"leads back to {name} even if the caller does nothing, and so on for ever"
+                self._wrong(link.path, f"{words}: name a step from which nothing leads back by itself")
+            elif link.way == "otherwise" and leads.exhausted is None and self._leads(link.target, name, UNLIMITED):
                 advice = f"say with `exhausted` where it goes after {leads.attempts} attempts"
                 self._wrong(link.path, f"asks for ever, for it can lead back to {name}: {advice}")
                 return
@@ -129,10 +137,12 @@ class _Branches:
         for path, words in order.faults([draft.judged[action.place] for draft, action in played]):
             draft, action = played[int(path[0])]
             yield (*draft.path, action.place, *path[1:]), words
-        if played:
-            draft, last = played[-1]
-            if silence := _in_silence(last):
-                yield (*draft.path, last.place, "next"), silence
+        heard = [one for one in played if one[1].options["action"] not in SILENT or one[1].next]
+        if heard:
+            draft, last = heard[-1]
+            here = (*draft.path, last.place)
+            if (silence := _in_silence(last)) and not any(path[: len(here)] == here for path in draft.lost):
+                yield (*here, "next"), silence
 
     def _entered(self, whole: Mapping[str, Draft]) -> list[str]:
         """The steps that are played by themselves: all but those that only stand within others."""
@@ -166,12 +176,19 @@ class _Branches:
     # Which steps can be reached from which.
 
     def _reach(self, ways: frozenset[Way]) -> dict[str, set[str]]:
-        """For each step, all that come after it by *ways*, itself if it comes again."""
+        """For each step, all that come after it by *ways*, itself if it comes again; not by what has a limit."""
         after: dict[str, set[str]] = {name: set() for name in self._drafts}
         for name, link in self._links:
-            if link.way in ways:
+            if link.way in ways and not (link.way == "otherwise" and self._is_limited(name, link)):
                 after[name].add(link.target)
         return {name: _all_after(name, after) for name in after}
+
+    def _is_limited(self, name: str, link: Link) -> bool:
+        """Whether *link*, of the step *name*, is taken so often only."""
+        actions = self._drafts[name].actions
+        return any(
+            isinstance(one, Action) and one.place == link.place and one.next and one.next.exhausted for one in actions
+        )
 
     def _leads(self, begin: str, end: str, ways: frozenset[Way]) -> bool:
         return begin == end or end in self._reached[ways].get(begin, ())
@@ -182,8 +199,9 @@ class _Branches:
 
     def _meant(self, name: str) -> str:
         """*name*, or the step that is nearest to it: one misspelt is one fault, not two."""
-        near = [name] if name in self._drafts else get_close_matches(name, self._drafts, n=1)
-        return near[0] if near else name
+        if name not in self._nearest:
+            self._nearest[name] = name if name in self._drafts else guess(name, self._drafts) or name
+        return self._nearest[name]
 
     def _wrong(self, path: Steps, words: str, *, key: bool = False) -> None:
         self._findings.wrong(path, words, key=key)
@@ -205,7 +223,9 @@ def _is_asking(action: Action | Go, kind: str) -> bool:
 
 def _in_silence(last: Action) -> str | None:
     """What is wrong if nothing comes behind *last*: something can come back that leads nowhere."""
-    leads = last.next
+    leads, options = last.next, last.options
+    if options["action"] == "input" and leads is None and not {"eventUrl", "mode"} & options.keys():
+        return "leads nowhere, and whatever the caller presses or says they are hung up on: add `next`"
     if leads is None or leads.always is not None or leads.other is not None:
         return None
     if last.options["action"] == "connect":

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from functools import lru_cache
+from typing import Final
 
 from app.flows.book import FAILED_STATUSES, Next
 from app.flows.request import Result
+
+APOSTROPHES: Final = dict.fromkeys(map(ord, "’‘‛ʼ`´′＇"), "'")  # a keyboard has one, a typesetter another
+LONGEST_KEPT: Final = 200  # characters: what flows say, not what callers do
 
 
 def target(leads: Next, result: Result, *, step: str, visits: int) -> str | None:
@@ -26,7 +30,8 @@ def _expected(leads: Next, result: Result) -> str | None:
     if result.digits:
         return leads.keys.get(result.digits)
     if result.speech:
-        return next((step for words, step in leads.words.items() if _said(words).search(result.speech)), None)
+        said = plain(result.speech)
+        return next((step for words, step in leads.words.items() if _found(plain(words), said)), None)
     return None
 
 
@@ -41,8 +46,32 @@ def _otherwise(leads: Next, result: Result) -> str | None:
     return leads.other
 
 
-@lru_cache(maxsize=1024)
-def _said(words: str) -> re.Pattern[str]:
-    """Finds *words* as whole words, with any blanks between them."""
-    spoken = r"\s+".join(map(re.escape, words.split()))
-    return re.compile(rf"(?<!\w){spoken}(?!\w)", re.IGNORECASE)
+def plain(text: str) -> str:
+    """*text* as words are compared: capitals, blanks, the kind of apostrophe and the form of Unicode do not matter."""
+    return _plain(text) if len(text) <= LONGEST_KEPT else _plain.__wrapped__(text)
+
+
+def within(words: str, other: str) -> bool:
+    """Whether *words* would be found in *other*, as whole words in a row."""
+    return _found(plain(words), plain(other))
+
+
+@lru_cache(maxsize=4096)
+def _plain(text: str) -> str:
+    # https://www.unicode.org/versions/latest/core-spec/chapter-3/#G34145 (canonical caseless matching)
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+    return " ".join(folded.translate(APOSTROPHES).split())
+
+
+def _found(words: str, text: str) -> bool:
+    at = text.find(words) if words else -1
+    while at >= 0:
+        end = at + len(words)
+        if not (at and _of_a_word(text[at - 1])) and not (end < len(text) and _of_a_word(text[end])):
+            return True
+        at = text.find(words, at + 1)
+    return False
+
+
+def _of_a_word(sign: str) -> bool:
+    return sign.isalnum() or sign == "_" or unicodedata.category(sign).startswith("M")  # M: the vowels of हिन्दी

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
+from traceback import format_tb
 from typing import Any, Final
 
-from app.flows import routing, sdk
+from app.flows import routing
 from app.flows.book import NAME, Flow, RenderFault, Route
 from app.flows.deciding import target
-from app.flows.python_flows import PythonFlowFault, PythonFlows
+from app.flows.expressions.asked_for import INPUT
+from app.flows.python_flows import NoActions, PythonFlowFault, PythonFlows, actions_in
 from app.flows.rendering import Addresses, Ncco, judged, rendered
-from app.flows.request import START, Request, Result
+from app.flows.request import START, Headers, Request, Result
 from app.flows.served import LAST_RESORT, Served
 from app.flows.shelf import Shelf
 from app.flows.trail import Seal, Trail
@@ -24,6 +26,8 @@ from app.flows.trail import Seal, Trail
 log = logging.getLogger(__name__)
 
 MOST_WORDS: Final = 500  # characters of a fault, which stays with the call
+MOST_FRAMES: Final = 8  # of a traceback
+NOTHING_YET: Final = {"digits": "", "speech": ""}  # what came back from an input that this call has not come to
 CONTEXT: Final = ("from", "to", "from_user", "uuid", "conversation_uuid", "endpoint_type", "custom_data", "headers")
 
 
@@ -81,14 +85,17 @@ class Flows:
                 # With a state it is about somebody whom a `connect` called; without one, about the call itself.
                 return self._detected(asked, request, result) if state is None else None
             trail = self._begun(asked, request) if state is None else self._seal.opened(state)
-            trail = replace(trail, inputs={**trail.inputs, step: _kept(result)}, enter=False)
+            # An `input` is the caller's own: what it says of them stands in for what the flow did not take along then.
+            known = {**self._begun(asked, request).known, **trail.known} if result.kind == "input" else trail.known
+            inputs = {**trail.inputs, **_kept(asked, step, result)}
+            trail = replace(trail, known=known, inputs=inputs, enter=False)
             if asked.python is not None:
                 return self._step(asked, step, trail, result)
             if step not in asked.steps:
                 raise RenderFault(f"flow {flow} has no step {step}: was it taken out while the call was on?")
             leads = asked.steps[step].asking.get(result.kind)
-            if leads is None and (result.kind == "notify" or state is None):
-                return None  # without a state the address is where all events of the call go
+            if leads is None and (state is None or result.kind in asked.steps[step].kinds):
+                return None  # nothing leads on; without a state the address is where all events of the call go
             if leads is None:
                 raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it taken out?")
             found = target(leads, result, step=step, visits=trail.visits.get(step, 1))
@@ -117,10 +124,14 @@ class Flows:
         return flow
 
     def _begun(self, flow: Flow, request: Request) -> Trail:
-        """The trail of a call that comes to *flow* now: with what the flow may use of *request*."""
+        """The trail of a call that comes to *flow* now: with what the flow may use of *request*, and no more."""
         told = {name: getattr(request, "from_" if name == "from" else name) for name in CONTEXT}
-        used = set(CONTEXT) if flow.python is not None else flow.names
-        return Trail(known={name: value for name, value in told.items() if value and name in used})
+        known = {name: value for name, value in told.items() if value and (flow.python or (name,) in flow.uses)}
+        for name in {"custom_data", "headers"} - known.keys():
+            items = {use[1] for use in flow.uses if use[0] == name and len(use) > 1}
+            if found := {item: told[name][item] for item in items if item in told[name]}:
+                known[name] = found
+        return Trail(known=known)
 
     def _step(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Served | None:
         try:
@@ -134,8 +145,9 @@ class Flows:
         """What the flows file says for *step*."""
         if step not in flow.steps:
             raise RenderFault("there is no such step: was it taken out while the call was on?")
-        inputs = {name: {k: v for k, v in one.items() if v is not None} for name, one in trail.inputs.items()}
-        names = {"custom_data": {}, "headers": {}, **trail.known, "inputs": inputs, "settings": self._settings}
+        inputs = {**dict.fromkeys(flow.inputs, NOTHING_YET), **trail.inputs}
+        names = {"custom_data": {}, **trail.known, "inputs": inputs, "settings": self._settings}
+        names["headers"] = Headers(trail.known.get("headers", {}))
         return rendered(flow, step, trail, names=names, base=self._base, close=self._seal.closed)
 
     def _written(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Ncco | None:
@@ -149,23 +161,27 @@ class Flows:
             return addresses.of(name, False)
 
         known = {("from_" if name == "from" else name): value for name, value in trail.known.items()}
-        inputs = {name: Result(**one) for name, one in trail.inputs.items()}
+        known["headers"] = Headers(trail.known.get("headers", {}))
+        inputs = {name: Result(kind="input", **one) for name, one in trail.inputs.items()}
         request = Request(**known, step=step, attempt=after.visits[step], inputs=inputs, result=result, url=url)
         assert flow.python is not None  # noqa: S101 - who calls this has looked
-        given = self.python.run(flow.python, request)
-        if given is None and result is not None:
-            return None
-        if not isinstance(given, list | tuple):
-            raise RenderFault(f"it gave {type(given).__name__}, but must give a list of actions")
         try:
-            return judged([sdk.plain(action) for action in given], self._base)
-        except TypeError as wrong:
-            raise RenderFault(f"it gave what is no action: {wrong}") from wrong
+            given = self.python.run(flow.python, request, actions_in)
+        except PythonFlowFault as fault:
+            if isinstance(fault.__cause__, NoActions):
+                raise RenderFault(str(fault.__cause__)) from fault.__cause__
+            raise
+        if given is None and result is None:
+            raise RenderFault("it gave None, but must give a list of actions")
+        return None if given is None else judged(given, self._base)
 
 
-def _kept(result: Result) -> dict[str, Any]:
-    """What a call takes along of *result*."""
-    return {name: value for name, value in asdict(result).items() if value is not None}
+def _kept(flow: Flow, step: str, result: Result) -> dict[str, dict[str, Any]]:
+    """What a call takes along of what came back from *step*, if *flow* may ever use it."""
+    used = flow.python is not None or step in flow.inputs or ("inputs",) in flow.uses
+    if not used or result.kind != "input":
+        return {}
+    return {step: {name: value for name in INPUT if (value := getattr(result, name)) is not None}}
 
 
 def _whatever_happens(go: Callable[[], Any]) -> Any:
@@ -173,10 +189,15 @@ def _whatever_happens(go: Callable[[], Any]) -> Any:
     try:
         return go()
     except RenderFault as fault:
-        written = fault.__cause__.__cause__ if isinstance(fault.__cause__, PythonFlowFault) else None
-        log.warning("the last resort was served: %s", fault, exc_info=written)  # a flow in Python: where it raised
-        words = str(fault)
+        words = str(fault)[:MOST_WORDS]
+        log.warning("the last resort was served: %s%s", words, _frames(fault))
     except Exception as error:
         log.exception("the last resort was served: a call flow failed in a way nobody thought of")
-        words = f"{type(error).__name__}: {error}"
-    return LAST_RESORT._replace(fault=words[:MOST_WORDS])
+        words = f"{type(error).__name__}: {error}"[:MOST_WORDS]
+    return LAST_RESORT._replace(fault=words)
+
+
+def _frames(fault: RenderFault) -> str:
+    """Where a flow written in Python raised what it raised; without its words, which have been said."""
+    raised = fault.__cause__.__cause__ if isinstance(fault.__cause__, PythonFlowFault) else None
+    return "\n" + "".join(format_tb(raised.__traceback__)[-MOST_FRAMES:]) if raised is not None else ""

@@ -138,6 +138,8 @@ class _Reading:
             if begins >= DAY_ENDS or ends > DAY_ENDS:
                 words = "goes beyond 24:00: a span into the next day ends with a time of that day, as in 22:00-06:00"
                 self._wrong(path, f"{part.strip()} {words}")
+            elif begins == ends:
+                self._wrong(path, f"{part.strip()} begins and ends at once: a whole day is 00:00-24:00")
             else:
                 spans.append((begins, ends))
         return tuple(spans)

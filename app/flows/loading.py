@@ -6,9 +6,8 @@ A file in which anything is wrong gives no book: half of what somebody meant is 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -17,27 +16,52 @@ from app import located
 from app.domain.numbers import digits
 from app.flows import branches, hours, python_flows, routing, steps
 from app.flows.book import DETECTIONS, NAME, Book, Flow, Hours, Pattern, Route
+from app.flows.guessing import few_guesses
 from app.flows.steps import Draft, Findings, Link, meant
-from app.located import MOST_BYTES, Faults, Steps
+from app.located import MOST_BYTES, Fault, Faults, Steps
 
 NAMED: Final = "letters, digits, - and _, the first no - or _, 64 at most"
 MOST_STEPS: Final = 200  # of a flow
 FIRST: Final = "start"  # the step of a flow that has no other
 PARTIES: Final = ("to", "from", "from_user")
+MOST_FAULTS: Final = 200  # told of a file: whoever has so many mends these first
+
+
+class NoBook(Faults):
+    """Faults, and the files in which they may be mended."""
+
+    def __init__(self, faults: Iterable[Fault], watched: Iterable[Path]) -> None:
+        super().__init__(faults)
+        self.watched = tuple(dict.fromkeys(watched))
 
 
 def load(path: Path, settings: Mapping[str, Any]) -> Book:
-    """The book in the file at *path*; *settings* is what expressions have under `settings`. Raises Faults."""
+    """The book in the file at *path*; *settings* is what expressions have under `settings`. Raises Faults.
+
+    Where they may be in other files as well, they are a NoBook.
+    """
     return read(_text(path), str(path), settings)
 
 
 def read(text: str, name: str, settings: Mapping[str, Any]) -> Book:
     """The book that *text* is, as if it stood in the file *name*. Raises Faults."""
+    try:
+        with few_guesses():
+            return _read(text, name, settings)
+    except Faults as wrong:
+        if len(wrong.faults) <= MOST_FAULTS:
+            raise
+        first = wrong.faults[MOST_FAULTS]
+        more = first._replace(field="", words=f"and {len(wrong.faults) - MOST_FAULTS:,} more from here on")
+        raise NoBook([*wrong.faults[:MOST_FAULTS], more], getattr(wrong, "watched", [Path(name)])) from None
+
+
+def _read(text: str, name: str, settings: Mapping[str, Any]) -> Book:
     findings = Findings(located.read(text, name), settings)
     reading = _Reading(findings, Path(name))
     routes = reading.routes_of_all()
     if findings.faults:
-        raise Faults(findings.faults)
+        raise NoBook(findings.faults, reading.watched)
     return Book(
         file=Path(name),
         text=text,
@@ -72,6 +96,7 @@ class _Reading:
         self.flows: dict[str, Flow | None] = {}
         self._hours: dict[str, Hours | None] = {}
         self._hours_used: set[str] = set()
+        self._hours_lost = False  # a route has hours that are not there: who knows which were meant
 
     def routes_of_all(self) -> tuple[Route, ...]:
         """The routes, once all that they are about has been read."""
@@ -107,7 +132,7 @@ class _Reading:
                 self._wrong(("routes", number), f"is never taken: the one in line {earlier.line} takes all its calls")
             taken.setdefault(whom, []).append(route)
         for name in self._hours:
-            if name not in self._hours_used:
+            if name not in self._hours_used and not self._hours_lost:
                 self._wrong(("hours", name), "are never used: no route has `when` with them", key=True)
         return tuple(route for route in every if route)
 
@@ -120,6 +145,10 @@ class _Reading:
         to, from_, from_user = (
             self._pattern(value[party], (*path, party)) if party in value else None for party in PARTIES
         )
+        if {"from", "from_user"} <= value.keys():
+            # https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
+            words = "stands beside `from`, so that the route is never taken: a caller has one of the two"
+            self._wrong((*path, "from_user"), words, key=True)
         when, closed = self._when(value["when"], (*path, "when")) if "when" in value else (None, False)
         if len(self._findings.faults) > begun or ("when" in value and when is None):
             return None
@@ -152,13 +181,15 @@ class _Reading:
 
     def _when(self, value: Any, path: Steps) -> tuple[Hours | None, bool]:
         if not self._findings.is_text(value, path, "the name of opening hours, or `not` and their name"):
+            self._hours_lost = True
             return None, False
         *no, name = value.split()
         if no not in ([], ["not"]):
+            self._hours_lost = True
             self._wrong(path, "must be the name of opening hours, or `not` and their name")
         elif name not in self._hours:
             self._wrong(path, f"there are no hours {name}{meant(name, self._hours)}")
-            self._hours_used.update(get_close_matches(name, self._hours, n=1))  # one misspelt is one fault, not two
+            self._hours_lost = True
         self._hours_used.add(name)
         return self._hours.get(name), bool(no)
 
@@ -216,7 +247,7 @@ class _Reading:
             steps={name: draft.step for name, draft in drafts.items()},
             start=start,
             detected=detected,
-            names=frozenset().union(*(draft.names for draft in drafts.values())),
+            uses=frozenset[tuple[str, ...]]().union(*(draft.uses for draft in drafts.values())),
         )
 
     def _detected(self, value: Any, path: Steps, roots: list[Link]) -> dict[str, str]:
@@ -237,13 +268,13 @@ class _Reading:
         path = (*path, "python")
         if not self._findings.is_text(value["python"], path, "a function, as in package.module:function"):
             return None
+        self.watched += [known] if (known := python_flows.file_of(value["python"])) else []
         try:
             function, file = python_flows.load(value["python"])
             code = file.read_bytes()
         except (OSError, ValueError) as fault:
             self._wrong(path, str(fault))
             return None
-        self.watched.append(file)
         about = value.get("about", "")
         return Flow(name=name, version=_version(_canonical(value), code), about=about, python=function)
 

@@ -12,6 +12,13 @@ from app.flows.table import Wrong
 # https://developer.vonage.com/en/voice/voice-api/ncco-reference#conversation and #transfer
 FINAL: Final = ("conversation", "transfer")
 PLAYED: Final = ("talk", "stream")
+RECORDS_UNTIL: Final = ("endOnSilence", "endOnKey", "timeOut")
+# Without any of those, what follows runs at once; the call ends when nothing does.
+# https://developer.vonage.com/en/voice/voice-api/ncco-reference#record
+WAITS_FOR_NOTHING: Final = (
+    "It is the last action and does not wait, so that the call ends at once and nothing is recorded;"
+    " there must be endOnSilence, endOnKey or timeOut, or an action after it."
+)
 
 
 def faults(ncco: Sequence[Mapping[str, Any]]) -> list[Wrong]:
@@ -22,6 +29,8 @@ def faults(ncco: Sequence[Mapping[str, Any]]) -> list[Wrong]:
         after = names[place + 1 :]
         if name in FINAL and after:
             found.append(Wrong((place,), f"It must be the last action: what follows a {name} never runs."))
+        if name == "record" and not after and not any(option in action for option in RECORDS_UNTIL):
+            found.append(Wrong((place,), WAITS_FOR_NOTHING))
         if name not in PLAYED:
             continue
         if after and _for_ever(action):

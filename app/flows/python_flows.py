@@ -17,9 +17,9 @@ import _thread
 import hashlib
 import importlib
 import inspect
+import json
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -31,10 +31,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from app.flows.book import MOST_ACTIONS
 from app.flows.request import Request
+from app.flows.sdk import plain
 
 SECONDS: Final = 2.0  # Vonage waits a few for an answer, and the caller hears nothing meanwhile
+IMPORT_SECONDS: Final = 10.0  # a worker that has not begun after 30 is replaced: config/gunicorn.py
 MOST_LEFT_BEHIND: Final = 8
+LONGEST: Final = 64 * 1024  # characters of what one gives
+MOST_WORDS: Final = 500  # characters of what an error says
 MOST_AT_ONCE: Final = 64  # threads, those left behind among them
 
 IMPORTING: Final = Path(importlib.__file__).parent
@@ -42,10 +47,14 @@ STARTED: Final = time.time()
 
 Function = Callable[[Request], Any]
 
-_loading = threading.RLock()
+_hung: dict[str, int] = {}  # module's name -> when its file was written that did not come back
 _read: dict[
     str, tuple[bytes, ModuleType]
 ] = {}  # module's name -> what its file was when it was executed, and what came
+
+
+class NoActions(Exception):
+    """What a flow written in Python gave is no list of actions. The text says what it is."""
 
 
 class PythonFlowFault(Exception):
@@ -56,13 +65,13 @@ def load(spec: str) -> tuple[Function, Path]:
     """The function that *spec*, `package.module:function`, names, and its module's file.
 
     A module whose file has changed since is executed anew. What others have of it, calls under way among them, goes on
-    as it was; modules that it imports are not looked at. Raises ValueError, which says what is wrong.
+    as it was; modules that it imports are not looked at. Raises ValueError, which says what is wrong; that it takes too
+    long, too, for while it is imported at the start nobody answers calls.
     """
     module_name, colon, name = spec.partition(":")
     if not colon or not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
         raise ValueError(f"{spec} must be a module and a function, as in package.module:function")
-    with _loading:
-        module, file = _module(module_name)
+    module, file = _imported(module_name)
     function = vars(module).get(name)
     if function is None:
         near = get_close_matches(name, [known for known, value in vars(module).items() if callable(value)], n=1)
@@ -78,6 +87,12 @@ def load(spec: str) -> tuple[Function, Path]:
         raise ValueError(
             f"{name} in module {module_name} is asynchronous: a flow is an ordinary function, without async"
         )
+    try:
+        inspect.signature(function).bind(Request())
+    except TypeError as error:
+        raise ValueError(f"{name} in module {module_name} cannot be called with a request: {error}") from error
+    except ValueError:  # some built-in things have no signature
+        pass
     return function, file
 
 
@@ -86,7 +101,8 @@ class PythonFlows:
 
     Args:
         seconds: How long one may take.
-        most_left_behind: So many may have taken longer. After that none is run any more: only a restart ends them.
+        most_left_behind: So many may be at it still, after that time. Then none is run any more: only a restart ends
+            those that never come back.
         most_at_once: So many may run at the same time, those left behind that still run among them.
     """
 
@@ -103,26 +119,32 @@ class PythonFlows:
         self._begin()
 
     def _begin(self) -> None:
-        self.left_behind = 0  # how many did not come back in time, since the start
+        self.left_behind = 0  # how many did not come back in time, and have not yet
         self._process = os.getpid()
         self._running = 0
         # They stay, and take the next: hubs and threads are not wholly forgotten when they end.
         self._idle: list[_Seat] = []
         self._count = _lock()
 
-    def run(self, function: Function, request: Request) -> Any:
-        """What *function* gives for *request*. Other requests of this worker go on. Raises PythonFlowFault."""
+    @property
+    def refuses(self) -> bool:
+        """Whether flows are refused, for too many have not come back."""
+        return self.left_behind >= self._most_left_behind
+
+    def run(self, function: Function, request: Request, then: Callable[[Any], Any] = lambda given: given) -> Any:
+        """What *then* makes of what *function* gives for *request*. Other requests of this worker go on.
+
+        Both are done aside: what a flow gives may be the flow's own code as well. Raises PythonFlowFault.
+        """
         if os.getpid() != self._process:  # a fork has none of the threads
             self._begin()
         with self._count:
-            if self.left_behind >= self._most_left_behind:
-                words = (
-                    f"{self.left_behind} threads of Python flows were left behind, for they did not come back in time"
-                )
+            if self.refuses:
+                words = f"{self.left_behind} threads of Python flows were left behind and have not come back"
                 raise PythonFlowFault(f"refused: {words}; restart")
             if self._running >= self._most_at_once:
                 raise PythonFlowFault(f"refused: too many at once: {self._running} Python flows are running")
-            job = _Job(function, request)
+            job = _Job(function, request, then)
             if self._idle:
                 self._idle.pop().give(job)
             else:
@@ -133,12 +155,12 @@ class PythonFlows:
             self._running += 1
         job.wait(self._seconds)
         with self._count:
-            late = not job.done
-            self.left_behind += late
-        if late:
+            job.late = not job.done
+            self.left_behind += job.late
+        if job.late:
             raise PythonFlowFault(f"it took longer than {self._seconds:g} s")
         if job.raised is not None:
-            raise PythonFlowFault(f"it raised {_told(job.raised)}{_where(job.raised)}") from job.raised
+            raise PythonFlowFault(f"it raised {job.words}") from job.raised
         return job.result
 
     def _work(self, job: _Job) -> None:
@@ -148,6 +170,7 @@ class PythonFlows:
             seat = _Seat()
             with self._count:
                 self._running -= 1
+                self.left_behind -= job.late
                 job.done = True
                 self._idle.append(seat)
             with suppress(Exception):  # whoever asked is gone, and a hub with it
@@ -178,18 +201,19 @@ class _Seat:
 class _Job:
     """One call of a flow: `work` is done in a thread, then `tell`; whoever wants to know is in `wait`."""
 
-    def __init__(self, function: Function, request: Request) -> None:
-        self.done = False
+    def __init__(self, function: Function, request: Request, then: Callable[[Any], Any]) -> None:
+        self.done = self.late = False
         self.result: Any = None
         self.raised: BaseException | None = None
-        self._function, self._request = function, request
+        self.words = ""  # what it says of itself, and where: found out here, for it is the flow's own code that says it
+        self._function, self._request, self._then = function, request, then
         self.tell, self.wait = _bell()
 
     def work(self) -> None:
         try:
-            self.result = self._function(self._request)
+            self.result = self._then(self._function(self._request))
         except BaseException as error:  # noqa: BLE001 - SystemExit and GreenletExit too: the caller must hear something
-            self.raised = error
+            self.raised, self.words = error, f"{_told(error)}{_where(self._function, error)}"
 
 
 def _bell() -> tuple[Callable[[], object], Callable[[float], object]]:
@@ -228,16 +252,62 @@ def _lock() -> _thread.LockType:
 def _told(error: BaseException) -> str:
     """The error's kind, and what it says of itself."""
     try:
-        words = str(error)
-    except Exception:  # noqa: BLE001 - it is the flow's own
+        words = str(error)[:MOST_WORDS]
+    except BaseException:  # noqa: BLE001 - it is the flow's own
         words = ""
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-def _where(error: BaseException) -> str:
-    """The line of the flow, or of what it called, that raised *error*."""
+def actions_in(given: Any) -> list[dict[str, Any]] | None:
+    """The actions that a flow gave, as JSON has them; None if it gave None. Raises NoActions."""
+    if given is None:
+        return None
+    if not isinstance(given, list | tuple):
+        raise NoActions(f"it gave {type(given).__name__}, but must give a list of actions")
+    if len(given) > MOST_ACTIONS:
+        raise NoActions(f"it gave {len(given)} actions, but must give {MOST_ACTIONS} at most")
+    try:
+        text = json.dumps([plain(action) for action in given], allow_nan=False)
+        if len(text) > LONGEST:
+            raise NoActions(f"it gave {len(text):,} characters of JSON, but must give {LONGEST:,} at most")
+        made: list[dict[str, Any]] = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as wrong:
+        raise NoActions(f"it gave what is no action: {wrong}") from wrong
+    return made
+
+
+def file_of(spec: str) -> Path | None:
+    """The file of the module that *spec* names, whether or not it can be imported; None if it is not found."""
+    with suppress(Exception):
+        found = find_spec(spec.partition(":")[0])
+        if found is not None and isinstance(found.loader, SourceFileLoader):
+            return Path(found.loader.path)
+    return None
+
+
+def _imported(name: str) -> tuple[ModuleType, Path]:
+    """The module *name* and its file, imported in a thread that is not waited for without end. Raises ValueError."""
+    file = file_of(name)
+    stamp = file.stat().st_mtime_ns if file is not None and file.exists() else 0
+    if stamp and _hung.get(name) == stamp:
+        raise ValueError(f"module {name} cannot be imported: it took longer than {IMPORT_SECONDS:g} s")
+    try:
+        found: tuple[ModuleType, Path] = _imports.run(lambda _: _module(name), Request())
+    except PythonFlowFault as fault:
+        if isinstance(wrong := fault.__cause__, ValueError):
+            raise wrong from wrong.__cause__
+        if fault.__cause__ is None:  # it did not come back
+            _hung[name] = stamp
+        raise ValueError(f"module {name} cannot be imported: {fault}") from fault
+    return found
+
+
+def _where(function: Function, error: BaseException) -> str:
+    """The line of the flow's own file from which *error* came; else of whatever raised it."""
     frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename != __file__]
-    return f" ({_line(frames[-1].filename, frames[-1].lineno)})" if frames else ""
+    own = getattr(getattr(function, "__code__", None), "co_filename", None)
+    last = next((one for one in reversed(frames) if one.filename == own), frames[-1] if frames else None)
+    return f" ({_line(last.filename, last.lineno)})" if last else ""
 
 
 def _module(name: str) -> tuple[ModuleType, Path]:
@@ -310,3 +380,6 @@ def _failed(name: str, error: BaseException) -> str:
 
 def _line(file: str | None, number: int | None) -> str:
     return f"line {number} of {Path(file or '?').name}"
+
+
+_imports = PythonFlows(seconds=IMPORT_SECONDS)

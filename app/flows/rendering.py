@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from app import kinds
 from app.flows import order, sdk, table
 from app.flows.book import MOST_ACTIONS, Action, Flow, Go, RenderFault, Scope
+from app.flows.table import Wrong
 from app.flows.trail import Trail
 from app.located import field
 
+MOST_TOLD: Final = 3  # faults
+HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
 ADDRESS: Final = "/voice/flows/{flow}/{step}?state={state}"
 
 Ncco = list[dict[str, Any]]
@@ -57,32 +61,35 @@ def rendered(flow: Flow, step: str, trail: Trail, *, names: Mapping[str, Any], b
     actions, after = entered(flow, step, trail)
     addresses = Addresses(base, flow.name, after, close)
     scopes = {name: Scope({**names, "attempt": after.visits[name]}, addresses.of) for name, _ in actions}
-    return judged([dict(_filled(action.options, scopes[name])) for name, action in actions], base)
+    return judged([_value(action.options, scopes[name]) for name, action in actions], base)
 
 
 def judged(ncco: Any, base: str) -> Ncco:
     """*ncco* as it is served. Raises RenderFault if Vonage would refuse it; *base* is our own address."""
-    wrong = [*table.faults(ncco, own=base)] or [*order.faults(ncco)]
+    wrong = [*table.faults(ncco, own=base)] or [*order.faults(ncco), *_bare_steps(ncco, base)]
     if not wrong and len(ncco) > MOST_ACTIONS:
         raise RenderFault(f"it has {len(ncco)} actions, but must have {MOST_ACTIONS} at most")
     if wrong:
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        path, words = wrong[0]
-        raise RenderFault(f"{field(path) or 'the NCCO'}: {words}{more}")
+        more = f" (and {len(wrong) - MOST_TOLD} more)" if len(wrong) > MOST_TOLD else ""
+        told = " ".join(f"{field(path) or 'the NCCO'}: {words}" for path, words in wrong[:MOST_TOLD])
+        raise RenderFault(told + more)
     return sdk.build(ncco)
 
 
-def _filled(options: Mapping[str, Any], scope: Scope) -> Iterator[tuple[str, Any]]:
-    """*options* with values for their holes; one that comes out as nothing is left out."""
-    for name, option in options.items():
-        value = _value(option, scope)
-        if value is not None:
-            yield name, value
+def _bare_steps(ncco: Ncco, base: str) -> Iterator[Wrong]:
+    """Addresses of steps of ours that do not have what the call takes along: there it would begin anew, without end."""
+    for place, action in enumerate(ncco):
+        for url in action.get("eventUrl", ()):
+            if url.startswith(f"{base}/voice/flows/") and "?state=" not in url:
+                words = f"It is the address of a step without what the call takes along: {HOW_RIGHT}."
+                yield Wrong((place, "eventUrl", 0), words)
 
 
-def _value(value: Any, scope: Scope) -> Any:
-    if isinstance(value, dict):
-        return dict(_filled(value, scope))
+def _value(value: Any, scope: Scope, *, keep: bool = False) -> Any:
+    """*value* with what fills its holes. An option whose hole comes to nothing is left out, but not in a payload."""
+    if isinstance(value, Mapping):
+        made = {name: _value(item, scope, keep=keep or name == "payload") for name, item in value.items()}
+        return {name: now for name, now in made.items() if now is not None or keep or value[name] is None}
     if isinstance(value, list):
-        return [_value(item, scope) for item in value]
-    return value.fill(scope) if hasattr(value, "fill") else value
+        return [_value(item, scope, keep=keep) for item in value]
+    return value.fill(scope) if kinds.later(value) else value

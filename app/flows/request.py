@@ -14,6 +14,31 @@ def _no_url(_: str) -> NoReturn:
     raise LookupError("there is no server here that a step could have its address at")
 
 
+class Headers(dict[str, str]):
+    """SIP headers, whose names are the same in capitals and without: RFC 3261, section 7.3.1.
+
+    They keep the case in which the caller sent them, and are found in any.
+    """
+
+    def __contains__(self, name: object) -> bool:
+        return self._own(name) is not None
+
+    def __getitem__(self, name: str) -> str:
+        own = self._own(name)
+        return super().__getitem__(name if own is None else own)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The header of that name, or *default*."""
+        own = self._own(name)
+        return default if own is None else super().__getitem__(own)
+
+    def _own(self, name: object) -> str | None:
+        if super().__contains__(name):
+            return str(name)
+        wanted = str(name).lower()
+        return next((own for own in self if own.lower() == wanted), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What came back from an action. `kind` says from which; what that kind does not have is None.
@@ -47,7 +72,7 @@ class Request:
         from_: Who calls: a number, or a SIP address. Not there where an app user calls.
         from_user: The app user who calls.
         to: Who was called.
-        headers: SIP headers, by their names as the caller sent them: {"X-UserId": "1938ND9"}.
+        headers: SIP headers, by their names, in capitals or not: {"X-UserId": "1938ND9"}.
         custom_data: What an app user's page sent along.
         step: The step that is asked for.
         attempt: How often this call has come to that step, this time included.
@@ -62,7 +87,7 @@ class Request:
     conversation_uuid: str | None = None
     endpoint_type: str | None = None
     custom_data: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=Headers)
     step: str = START
     attempt: int = 1
     inputs: Mapping[str, Result] = field(default_factory=dict)

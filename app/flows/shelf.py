@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final
 
 from app.flows import loading
@@ -18,7 +17,6 @@ from app.located import Fault, Faults
 log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 1.0  # seconds
-TRY_AGAIN: Final = 10.0  # seconds, while there are faults
 MOST_LOGGED: Final = 20  # faults
 
 Stamp = tuple[tuple[str, int, int, int] | tuple[str], ...]
@@ -38,6 +36,7 @@ class Shelf:
         self.looked: datetime | None = None
         self._settings = settings
         self._stamp: Stamp | None = None
+        self._watched: tuple[Path, ...] = (file,)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="flows", daemon=True)
 
@@ -64,15 +63,12 @@ class Shelf:
         """Look no more."""
         self._stop.set()
 
-    @property
-    def _watched(self) -> tuple[Path, ...]:
-        return self._book.watched if self._book else (self.file,)
-
     def _read(self, stamp: Stamp) -> None:
         self._stamp, self.looked, watched = stamp, datetime.now(UTC), self._watched
         try:
             book = _aside(lambda: loading.load(self.file, self._settings))
         except Faults as wrong:
+            self._watched = getattr(wrong, "watched", (self.file,))
             self._tell(wrong.faults)
         except Exception as error:  # whatever it is, calls are answered
             log.exception("the flows file cannot be read")
@@ -80,26 +76,24 @@ class Shelf:
         else:
             if self._book is not None and self._book.version != book.version:
                 log.info("the flows file has changed: version %s from now on", book.version)
-            self._book, self.faults = book, ()
-            if book.watched != watched:
-                self._stamp = _stamp(book.watched)
+            self._book, self.faults, self._watched = book, (), book.watched
+        if self._watched != watched:
+            self._stamp = _stamp(self._watched)
 
     def _tell(self, faults: tuple[Fault, ...]) -> None:
         if faults != self.faults:
             kept = "the last good flows stay" if self._book else "callers hear the last resort until it is mended"
             told = "\n  ".join(map(str, faults[:MOST_LOGGED]))
-            log.error("%d faults in the flows file, %s:\n  %s", len(faults), kept, told)
+            many = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+            log.error("%s in the flows file, %s:\n  %s", many, kept, told)
         self.faults = faults
 
     def _watch(self) -> None:
-        before, tried = None, monotonic()
+        before = None
         while not self._stop.wait(LOOK_EVERY):
             now = _stamp(self._watched)
             if now == before and now != self._stamp:  # not while somebody may be writing it
                 self._read(now)
-            elif self.faults and monotonic() - tried > TRY_AGAIN:  # they may be in a module of Python that is mended
-                self._read(now)
-                tried = monotonic()
             before = now
 
 
@@ -109,8 +103,16 @@ def _aside(work: Callable[[], Book]) -> Book:
         return work()
     from gevent import get_hub
 
-    book: Book = get_hub().threadpool.apply(work)
-    return book
+    def tried() -> Book | Faults:
+        try:
+            return work()
+        except Faults as wrong:  # what is raised in there gevent would write to the terminal, with its traceback
+            return wrong
+
+    made: Book | Faults = get_hub().threadpool.apply(tried)
+    if isinstance(made, Faults):
+        raise made
+    return made
 
 
 def _stamp(files: Iterable[Path]) -> Stamp:

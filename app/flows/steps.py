@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final, Literal
 
 from app import kinds
-from app.flows import table
+from app.flows import deciding, table
 from app.flows.book import (
+    ACTIONS,
     FAILED_STATUSES,
     MOST_ATTEMPTS,
     USUAL_ATTEMPTS,
@@ -22,11 +23,15 @@ from app.flows.book import (
     Step,
     StepUrl,
 )
+from app.flows.expressions.asked_for import Use
 from app.flows.expressions.expression import compiled
 from app.flows.expressions.fault import ExpressionFault
+from app.flows.guessing import guess
 from app.located import Fault, Located, Steps
 
+MOST_COMPARED: Final = 500  # words before one: whoever has more of them has no slip of the pen in mind
 USUAL_DIGITS: Final = 4  # as long as `maxDigits` says nothing else
+ENDS: Final = ("hangup", "hang up", "end", "reject", "stop")
 KEYS: Final = re.compile(r"[0-9*#]{1,20}", re.ASCII)
 BEHIND: Final = ("else", "attempts", "exhausted")
 BRANCHES: Final = {"input": ("keys", "words", "silence", *BEHIND), "connect": (*FAILED_STATUSES, *BEHIND)}
@@ -53,7 +58,7 @@ class Draft:
     """A step as it was read. What is wrong within it has been found, what is between it and others has not.
 
     `judged` has the options of each action, by its place, with expressions only where a call is needed to fill them.
-    `used` are the steps whose input an expression takes, and where.
+    `used` are the steps whose input an expression takes, and where; `lost` is where a step's name cannot be read.
     """
 
     name: str
@@ -62,7 +67,8 @@ class Draft:
     judged: dict[int, dict[str, Any]] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     used: list[tuple[str, Steps]] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
+    uses: set[Use] = field(default_factory=set)
+    lost: list[Steps] = field(default_factory=list)
 
     @property
     def step(self) -> Step:
@@ -115,8 +121,8 @@ class Findings:
 def meant(word: str, known: Iterable[str]) -> str:
     """What was meant by *word*, or else all there is."""
     known = list(known)
-    if near := get_close_matches(word, known, n=1):
-        return f"; did you mean {near[0]}?"
+    if near := guess(word, known):
+        return f"; did you mean {near}?"
     return f"; there {'is' if len(known) == 1 else 'are'} {', '.join(known[:20]) or 'none'}{' …' * (len(known) > 20)}"
 
 
@@ -137,6 +143,7 @@ def read(findings: Findings, value: Any, path: Steps, name: str) -> Draft:
 def linked(findings: Findings, draft: Draft, value: Any, way: Way, path: Steps, place: int) -> str | None:
     """The step that *draft* leads to, as *value* names it; None if that can be no name."""
     if not findings.is_text(value, path, "the name of a step"):
+        draft.lost.append(path)
         return None
     draft.links.append(Link(value, way, path, place))
     return str(value)
@@ -148,7 +155,7 @@ class _Reading:
     def __init__(self, findings: Findings, draft: Draft) -> None:
         self._findings = findings
         self.draft = draft
-        self._asking: dict[str, int] = {}  # action -> the line of the one whose answer comes to this step
+        self._telling: dict[str, tuple[Steps, bool]] = {}  # action -> the first that tells us, and whether it leads on
 
     def item(self, place: int, item: Any) -> None:
         here = (*self.draft.path, place)
@@ -176,33 +183,43 @@ class _Reading:
         said, named = "text" if kind == "talk" else "", options.pop("action")
         filled = {name: self._holes(value, (*here, name), spoken=name == said) for name, value in options.items()}
         options = {"action": named, **filled}
-        asks = "next" in item or (kind == "notify" and "eventUrl" not in options)
-        if asks and kind in ("input", "connect", "notify"):
-            self._once(kind, here)
-            options = self._asking_us(options, here)
+        leads_on = "next" in item and kind in ("input", "connect", "notify")
+        if leads_on or ("eventUrl" not in options and _tells_by_itself(options)):
+            self._once(kind, here, leads_on=leads_on)
+            options = self._telling_us(options, here, leads_on=leads_on)
         judged: dict[str, Any] = self._judged(options, here)
         faults = table.faults([judged], own=self._findings.own)
         for path, words in faults:
-            self._wrong((*here, *path[1:]), words)
+            self._wrong((*here, *path[1:]), words + _advice(path, _at(judged, path[1:]), words))
+        self._bare_steps(judged, here)
         leads = None
         if "next" in item and not any(path[1:] == ("action",) for path, _ in faults):
             leads = self._next(item["next"], kind, judged, (*here, "next"), place)
         self.draft.judged[place] = judged
         self.draft.actions.append(Action(place, options, leads))
 
-    def _once(self, kind: str, here: Steps) -> None:
-        if kind in self._asking:
-            words = f"another {kind} whose answer leads on stands in line {self._asking[kind]}: a step has one"
-            self._wrong(here, f"{words}; put this one into a step of its own")
-        self._asking.setdefault(kind, self._findings.line(here))
+    def _bare_steps(self, judged: Mapping[str, Any], here: Steps) -> None:
+        """No address of a step stands in the file: it would not have what the call takes along, and begin anew."""
+        urls = judged.get("eventUrl")
+        first = urls[0] if isinstance(urls, list) and urls else None
+        if self._findings.own and isinstance(first, str) and first.startswith(f"{self._findings.own}/voice/flows/"):
+            self._wrong((*here, "eventUrl"), "is the address of a step of this server: say with `next` where it leads")
 
-    def _asking_us(self, options: Mapping[str, Any], here: Steps) -> dict[str, Any]:
+    def _once(self, kind: str, here: Steps, *, leads_on: bool) -> None:
+        """The address of a step says no more than the step: of two that tell us there, neither can lead on."""
+        first, led_on = self._telling.setdefault(kind, (here, leads_on))
+        if first != here and (leads_on or led_on):
+            line = self._findings.line(first)
+            words = f"another {kind} tells what comes back to the same step, in line {line}, and one of them has `next`"
+            self._wrong(here, f"{words}; put this one into a step of its own")
+
+    def _telling_us(self, options: Mapping[str, Any], here: Steps, *, leads_on: bool) -> dict[str, Any]:
         """*options* with our own address for what comes back."""
         filled: dict[str, Any] = {"eventUrl": [StepUrl(self.draft.name, enter=False)]}
-        if options["action"] == "connect":
+        if options["action"] == "connect" and leads_on:
             filled["eventType"] = "synchronous"
         for name in ("eventUrl", "eventType"):
-            if name in options:
+            if name in options and leads_on:
                 self._wrong((*here, name), "is filled in where there is `next`: leave one of them out", key=True)
         return {**options, **filled}
 
@@ -243,10 +260,12 @@ class _Reading:
             return UNKNOWN
         if isinstance(made, str):
             return made
-        self.draft.names.update(made.names)
+        self.draft.uses.update(made.uses)
         self.draft.used.extend((step, path) for step in sorted(made.inputs))
         if spoken and (least := len(table.bare(made.least))) > table.MOST_CHARACTERS:
             words = f"has {least} characters beside its expressions, but must have {table.MOST_CHARACTERS} at most"
+            self._wrong(path, words)
+        if spoken and (words := table.ssml_fault(made.least) or ""):
             self._wrong(path, words)
         return made
 
@@ -290,6 +309,37 @@ class _Reading:
 
     def _wrong(self, path: Steps, words: str, *, key: bool = False) -> None:
         self._findings.wrong(path, words, key=key)
+
+
+def _at(value: Any, path: Steps) -> Any:
+    """What stands at *path* in *value*; None if nothing does."""
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _advice(path: Steps, value: Any, words: str) -> str:
+    """How to mend *value*, of which *words* say what is wrong, in a file."""
+    if path[1:] == ("action",) and isinstance(value, str):
+        if value in ENDS:
+            return " A call ends by itself, behind the last action."
+        near = guess(value, ACTIONS)
+        return f" Did you mean {near}?" if near else ""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return " Put it in quotes." if is_number and "number" not in words.partition("must")[2] else ""
+
+
+def _tells_by_itself(options: Mapping[str, Any]) -> bool:
+    """Whether what *options* do tells us something though nothing leads on from it, and where must be said.
+
+    A notify has no other use. What a connect detects is about whom it reached: told where all events of the application
+    go, it would be taken for news of the call itself.
+    """
+    detects = {"machineDetection", "advancedMachineDetection"} & options.keys()
+    return options["action"] == "notify" or (options["action"] == "connect" and bool(detects))
 
 
 class _Branches:
@@ -369,11 +419,15 @@ class _Branches:
         return None
 
     def _words(self, words: str, seen: dict[str, str]) -> str | None:
-        plain = " ".join(words.split()).casefold()
+        plain = deciding.plain(words)
+        if "{{" in words:
+            return "is to be looked for as it stands: no expression can stand here"
         if not any(sign.isalnum() for sign in plain):
             return "must have a word in it"
         if plain in seen:
             return f'is the same as "{seen[plain]}": what was said is looked at without regard to case'
+        if first := next((one for one in islice(seen, MOST_COMPARED) if deciding.within(one, plain)), None):
+            return f'can never come: "{seen[first]}", which stands before it, is in it'
         seen[plain] = words
         return None
 

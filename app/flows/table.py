@@ -12,15 +12,26 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from html.entities import html5
+from ipaddress import AddressValueError, IPv6Address
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+from xml.parsers import expat
 
 from app import kinds
 from app.kinds import Found, Kind, Rule
-from app.located import Steps
+from app.located import HALF_A_CHARACTER, Steps
 
-DEEPEST: Final = 32  # levels of one action; ours
+DEEPEST: Final = 30  # levels of one action: with the list, and the record it is kept in, they can be read again
 MOST_CHARACTERS: Final = 1500  # https://developer.vonage.com/en/voice/voice-api/ncco-reference#talk
 MOST_HEADER_BYTES: Final = 512  # https://developer.vonage.com/en/voice/voice-api/concepts/websockets
+
+SPEAK: Final = re.compile(r"<speak(?=[\s/>]|\Z)", re.IGNORECASE)
+SPOKEN: Final = re.compile(r"(?:</speak[ \t\r\n]*>|/>)[ \t\r\n]*\Z")  # how a text in <speak> ends
+HEARD: Final = ("audio", "break", "phoneme", "sub")  # SSML that says something, or pauses, without a word in it
+NO_ADDRESS: Final = re.compile(r'[^!-~]|["<>{}|\\^`]')  # https://www.rfc-editor.org/rfc/rfc3986#appendix-A
+LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")  # of a host
+HEADER_NAME: Final = re.compile(r"[!-9;-~]+")
 
 # The five names that XML has for characters; HTML's others (&nbsp;) are none of SSML's.
 NAMED: Final = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
@@ -77,11 +88,91 @@ def _character(reference: re.Match[str]) -> str:
     return chr(code) if code <= 0x10FFFF else reference[0]
 
 
+def ssml_fault(text: str) -> str | None:
+    """Why *text*, which has `<speak>` in it, is no SSML; None if it is, or has none in it.
+
+    All of the text stands in one `<speak>`, so there is no place for a DOCTYPE, nor for entities of one's own.
+    https://developer.vonage.com/en/voice/voice-api/concepts/customizing-tts
+    """
+    return _Speech(text).fault if SPEAK.search(text) else None
+
+
+class _Speech:
+    """A text in `<speak>`, as whoever reads XML sees it: what is wrong with it, or else whether anything is heard."""
+
+    def __init__(self, text: str) -> None:
+        self.heard = self._over = False
+        self._open: list[str] = []
+        self.fault = self._fault(text)
+
+    def _fault(self, text: str) -> str | None:
+        if HALF_A_CHARACTER.search(text):  # a fault of its own
+            return None
+        if not (begins := SPEAK.match(text.lstrip(" \t\r\n"))):
+            return "It is no SSML: <speak> must stand at its very beginning, and </speak> at its end."
+        if begins[0] != "<speak":
+            return f"It is no SSML: it begins with {begins[0]}>, but must begin with <speak>, in small letters."
+        parser = expat.ParserCreate()  # tags of any prefix are taken, as those of voices' makers have one
+        parser.StartElementHandler, parser.EndElementHandler = self._begin, self._end
+        parser.CharacterDataHandler = self._words
+        try:
+            parser.Parse(text, True)
+        except expat.ExpatError as error:
+            place = f"line {error.lineno}, column {error.offset + 1}"
+            at = len(text.encode()[: max(parser.ErrorByteIndex, 0)].decode(errors="ignore"))
+            message = expat.ErrorString(error.code) or ""
+            return f"It is no SSML: {place}: {message}{self._advice(text, at, message)}."
+        if not SPOKEN.search(text):
+            return "It is no SSML: nothing but blanks may stand behind </speak>."
+        return None
+
+    def _advice(self, text: str, at: int, message: str) -> str:
+        """What to do about *message*, which is about what stands at *at*."""
+        if message in (expat.errors.XML_ERROR_TAG_MISMATCH, expat.errors.XML_ERROR_NO_ELEMENTS):
+            tag = self._open[-1][:40]
+            return f"; <{tag}> must be closed first: </{tag}>, or <{tag}/>"
+        if self._over:
+            return "; nothing but blanks may stand behind </speak>"
+        if not self._open or message == expat.errors.XML_ERROR_BAD_CHAR_REF:
+            return ""
+        if (name := re.match(r"&(\w{1,40};)", text[at:])) and name[1] in html5:
+            return f"; XML has no name {name[0]}: write the character itself"
+        if text[at : at + 1] == "&" or re.search(r"&\w*\Z", text[max(at - 40, 0) : at]):
+            return "; for & write &amp;"
+        before = text[at - 1 : at]
+        if before == "=":
+            return "; the value of an attribute must stand in quotes"
+        return "; for < write &lt;" if "<" in (before, text[at : at + 1]) else ""
+
+    def _begin(self, tag: str, _: Mapping[str, str]) -> None:
+        self._open.append(tag)
+        self.heard = self.heard or tag in HEARD
+
+    def _end(self, _: str) -> None:
+        self._open.pop()
+        self._over = not self._open
+
+    def _words(self, words: str) -> None:
+        self.heard = self.heard or _has_words(words)
+
+
+def _has_words(text: str) -> bool:
+    return any(sign.isalnum() for sign in text)
+
+
 # ---- What must hold beyond what an option can be
 
 
-def _short_enough(text: str) -> Iterator[Found]:
-    if (length := len(bare(text))) > MOST_CHARACTERS:
+def _can_be_said(text: str) -> Iterator[Found]:
+    speech = _Speech(text) if SPEAK.search(text) else None
+    if speech and speech.fault:
+        yield (), speech.fault
+    elif HALF_A_CHARACTER.search(text):  # a fault of its own
+        return
+    elif not (speech.heard if speech else _has_words(text)):
+        or_tags = f", and none of the tags {', '.join(HEARD)}" * bool(speech)
+        yield (), f"It says nothing: it has no letter and no digit{or_tags}."
+    elif (length := len(bare(text))) > MOST_CHARACTERS:
         yield (), f"It has {length} characters without SSML tags, but must have {MOST_CHARACTERS} at most."
 
 
@@ -92,6 +183,15 @@ def _few_bytes(headers: Mapping[str, Any]) -> Iterator[Found]:
         return
     if size > MOST_HEADER_BYTES:
         yield (), f"It is {size} bytes of JSON, but must be {MOST_HEADER_BYTES} at most."
+
+
+def _header_names(headers: Mapping[str, Any]) -> Iterator[Found]:
+    for name in headers:
+        if isinstance(name, str) and not HALF_A_CHARACTER.search(name) and not HEADER_NAME.fullmatch(name):
+            words = (
+                "It is no name of a SIP header: those have letters, digits and signs of ASCII, no blanks and no colon."
+            )
+            yield (name,), words
 
 
 def _uri_or_domain(sip: Mapping[str, Any]) -> Iterator[Found]:
@@ -146,13 +246,75 @@ def _settings_of_its_types(action: Mapping[str, Any]) -> Iterator[Found]:
             )
 
 
+# ---- Addresses
+
+
+def _address(scheme: str, own: str = "") -> Kind:
+    """An address that every program reads the same way, or one of our *own*, whose beginning is as it was set."""
+
+    def is_own(url: str) -> bool:
+        return bool(own) and f"{url}/".startswith(f"{own}/")
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, str) and (value[: len(scheme) + 3].lower() == f"{scheme}://" or is_own(value))
+
+    def sound(url: str) -> Iterator[Found]:
+        if HALF_A_CHARACTER.search(url):  # a fault of its own
+            return
+        if is_own(url):
+            words = _no_address(url[len(own) :])
+        else:
+            host, path = re.fullmatch(r"(?s)[a-zA-Z]+://([^/?#]*)(.*)", url).groups()  # type: ignore[union-attr]
+            words = _host_fault(host) or _no_address(path)
+        if words:
+            yield (), words
+
+    return Kind(wanted=f"a URL that begins with {scheme}://", fits=fits, rules=(sound,))
+
+
+def _no_address(text: str) -> str | None:
+    found = NO_ADDRESS.search(text)
+    return found and f"It has {_sign(found[0])} in it, which no URL has; it must be written {quote(found[0], safe='')}."
+
+
+def _host_fault(host: str) -> str | None:
+    """What is wrong with *host*, which may have a user before it and a port behind."""
+    if host.count("@") > 1:
+        return "It has more than one @ before its host; those of a user or a password must be written %40."
+    user, _, host = host.rpartition("@")
+    if words := _no_address(user):
+        return words
+    name, port = re.fullmatch(r"(?s)(\[[^]]*\]|[^:]*)(.*)", host).groups()  # type: ignore[union-attr]  # fits any text
+    if not name:
+        return "It has no host."
+    if port not in ("", ":") and not (re.fullmatch(r":[0-9]{1,5}", port) and 1 <= int(port[1:]) <= 65535):
+        return f"Its host is followed by {kinds.shown(port)}, but must be by a port from 1 to 65535, / or nothing."
+    if not (_is_ipv6(name[1:-1]) if name[0] == "[" else all(map(LABEL.fullmatch, name.split(".")))):
+        words = "must have letters, digits, - and . only, with a letter or a digit at both ends"
+        return f"Its host is {kinds.shown(name)}, but {words}; others are written as xn--…."
+    return None
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return "%" not in text and bool(IPv6Address(text))
+    except AddressValueError:
+        return False
+
+
+def _sign(sign: str) -> str:
+    if sign == " ":
+        return "a blank"
+    return f'"{sign}"' if sign.isprintable() else f"U+{ord(sign):04X}"
+
+
 # ---- What an option can be
 
 ANYTHING: Final = Kind(wanted="anything", fits=lambda _: True)
 OBJECT: Final = kinds.mapping()  # with names and values of its author's
 FLAG: Final = Kind(wanted="true or false", fits=lambda value: isinstance(value, bool))
 NAME: Final = kinds.text("text that is not empty", r"(?s).*\S.*")
-LANGUAGE: Final = kinds.text('a BCP-47 code such as "en-GB"', r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+LANGUAGE: Final = kinds.text('a BCP-47 code such as "en-GB"', r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 NUMBER: Final = kinds.text(
     'text of 7 to 15 digits, the country code first, without plus or zero before it, such as "447700900123"',
     "[1-9][0-9]{6,14}",
@@ -160,8 +322,10 @@ NUMBER: Final = kinds.text(
 KEYS: Final = kinds.text("text of digits, *, # and p (a pause of half a second)", "[0-9*#p]+")
 KEY: Final = kinds.text("text of one key: a digit, * or #", "[0-9*#]")
 SIP_URI: Final = kinds.text(
-    "a SIP URI of 50 characters at most, such as sip:alice@example.com", r"(?=.{1,50}\Z)(?i:sips?):[!-~]+"
+    "a SIP URI of 50 characters at most, without blanks, quotes, < and >, such as sip:alice@example.com",
+    r"""(?=.{1,50}\Z)(?i:sips?):[!#-;=?-~]+""",
 )  # the length: https://developer.vonage.com/en/api/voice
+USER_TO_USER: Final = kinds.text("text that is not empty, 256 characters at most", r"(?s)(?=.{1,256}\Z).*\S.*")
 LEGS: Final = kinds.array("an array of leg ids", NAME)  # empty: nobody
 SOUND: Final = kinds.one_of("audio/l16;rate=8000", "audio/l16;rate=16000", "audio/l16;rate=24000")
 
@@ -170,7 +334,7 @@ PLAYED: Final = {"loop": kinds.whole(0), "level": kinds.number(-1, 1), "bargeIn"
 
 # https://developer.vonage.com/en/voice/voice-api/ncco-reference#talk
 TALK: Final = {
-    "text": kinds.needed(replace(NAME, rules=(_short_enough,))),
+    "text": kinds.needed(replace(NAME, rules=(_can_be_said,))),
     "language": LANGUAGE,
     "style": kinds.whole(),
     "premium": FLAG,
@@ -204,7 +368,7 @@ MACHINE: Final = {
 # https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
 AUTHORIZATION: Final = {"type": kinds.needed(kinds.one_of("vonage", "custom")), "value": NAME}
 WEBSOCKET: Final = {
-    "uri": kinds.needed(kinds.address("wss")),
+    "uri": kinds.needed(_address("wss")),
     "content-type": SOUND,
     "headers": kinds.mapping({}, _few_bytes),
     "authorization": kinds.mapping(AUTHORIZATION, _value_if_custom, only="authorization"),
@@ -214,19 +378,14 @@ SIP: Final = {
     "uri": SIP_URI,
     "domain": NAME,
     "user": NAME,
-    "headers": OBJECT,
-    "standardHeaders": kinds.mapping({"User-to-User": NAME}, only="standardHeaders"),
+    "headers": kinds.mapping({}, _header_names),
+    "standardHeaders": kinds.mapping({"User-to-User": USER_TO_USER}, only="standardHeaders"),
 }
 
 
 def _url(own: str) -> Kind:
     """A safe address, or one of this server's; *own* has no stroke at its end."""
-    https, http = kinds.address("https"), kinds.address("http")
-
-    def safe(value: Any) -> bool:
-        return https.fits(value) or bool(own and http.fits(value) and f"{value}/".startswith(f"{own}/"))
-
-    return replace(https, fits=safe)
+    return _address("https", own)
 
 
 def _endpoints(url: Kind) -> dict[str, Kind]:

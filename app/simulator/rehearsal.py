@@ -6,11 +6,13 @@ The call's time jumps from one thing that happens to the next, so a minute takes
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from app.located import Fault, Faults, write
 from app.simulator.happenings import Happening
 from app.simulator.heard import Heard, transcript
 from app.simulator.scenario import Call, Endpoint, FarEnd, Scenario
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 CALLER, CALLED = "447700900123", "442079460000"  # numbers that Ofcom keeps free for drama
 STOPS_WITHIN = 0.01  # seconds that the served app takes to notice that its call is over
+NAME = "simulated_call"  # what a fault in what is given calls it
 MOST_SHOWN = 200  # lines of a call that does not end
 PATIENCE = 60.0  # real seconds a simulated call may take: its own time jumps, so only the server's counts
 
@@ -39,7 +42,9 @@ def place(
     event_url: str | None = None,
     from_: str = CALLER,
     to: str = CALLED,
-    endpoint: Endpoint = "phone",
+    endpoint: Endpoint | None = None,
+    headers: Mapping[str, str] | None = None,
+    custom_data: Mapping[str, Any] | None = None,
     digits: Sequence[str] = (),
     says: Sequence[str] = (),
     hangs_up_after: float | None = None,
@@ -55,7 +60,11 @@ def place(
         answer, event: The paths of the two webhooks in it.
         answer_url, event_url: Where a server of yours has them.
         from_, to: Who calls which number of yours.
-        endpoint: What the caller calls with; "app" is an app user, whose name `from_` is.
+        endpoint: What the caller calls with; "app" is an app user, whose name `from_` is. None: "sip" where there are
+            `headers`, or `from_` is a SIP address, else "phone".
+        headers: SIP headers, as the caller sends them. Vonage hands on those that begin with X-, and User-to-User:
+            https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
+        custom_data: What an app user's page sends along.
         digits: What the caller presses, one text for each input that asks for keys; none left is silence.
         says: What the caller says, one text for each input that listens.
         hangs_up_after: Seconds after which the caller hangs up; None: stays as long as the script lasts.
@@ -68,11 +77,20 @@ def place(
     Raises CallTrouble, and located.Faults where what is given cannot be.
     """
     if scenario is None:
-        caller = FarEnd(keys=tuple(digits), says=tuple(says), hangs_up_after=hangs_up_after)
+        endpoint = endpoint or ("sip" if headers or _is_address(from_) else "phone")
+        if wrong := list(_wrong(endpoint, headers, custom_data, digits=digits, says=says)):
+            raise Faults(wrong)
+        call = Call(
+            from_=from_,
+            to=to,
+            endpoint=endpoint,
+            far_end=FarEnd(keys=tuple(digits), says=tuple(says), hangs_up_after=hangs_up_after),
+            headers=headers or {},
+            custom_data=custom_data,
+        )
         known = {"*": FarEnd(hangs_up_after=10.0), **(callees or {})}  # else two people would talk for two hours
-        call = Call(from_=from_, to=to, endpoint=endpoint, far_end=caller)
         made = Scenario(name="call", about="a rehearsal", calls=(call,), callees=known)
-        story = read(dump(made), "simulated_call")  # checked as a file is
+        story = read(dump(made), NAME)  # checked as a file is
     else:
         story = find(scenario)
     if app is None:
@@ -83,6 +101,35 @@ def place(
     if heard.troubles and not trouble:
         raise CallTrouble("\n".join([*heard.troubles, "", str(heard)]))
     return heard
+
+
+def _is_address(caller: str) -> bool:
+    return str(caller).lower().startswith(("sip:", "sips:"))
+
+
+def _wrong(
+    endpoint: Endpoint,
+    headers: Mapping[str, str] | None,
+    custom_data: Mapping[str, Any] | None,
+    **texts: Sequence[str],
+) -> Iterator[Fault]:
+    """What of a call cannot be, and no scenario's file would have told."""
+    if headers and endpoint != "sip":
+        words = f'come with a call by SIP, and this is one by {endpoint}: leave out endpoint, or make it "sip"'
+        yield Fault(NAME, None, None, "headers", words)
+    if custom_data is not None and endpoint != "app":
+        words = (
+            f'is what an app user sends, and this is a call by {endpoint}: endpoint="app", from_ is the user\'s name'
+        )
+        yield Fault(NAME, None, None, "custom_data", words)
+    try:
+        json.dumps(custom_data, allow_nan=False)
+        write(custom_data)  # as the scenario will be: it bears less depth than JSON
+    except (TypeError, ValueError, RecursionError) as error:
+        yield Fault(NAME, None, None, "custom_data", f"is no JSON: {error}")
+    for name, given in texts.items():
+        if isinstance(given, str):
+            yield Fault(NAME, None, None, name, "must be a list: one text for each input")
 
 
 @contextmanager

@@ -115,11 +115,13 @@ class Store:
                 self._spread(event.leg, told, carried, record.received, until, known=event.homes[place + 1 :])
         return kept
 
-    def record_later(self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = ()) -> None:
+    def record_later(
+        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+    ) -> None:
         """Keep the record of an answer that was given, or an event, some time: nobody waits for it."""
         record = Record(ANSWER if isinstance(event, Answer) else EVENT, received, body, notes)
         for home in event.homes:
-            self._writer.later(record_command(self._terms, event, home, record, counted=True))
+            self._writer.later(record_command(self._terms, event, home, record, counted=counted))
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
         """Keep a webhook that belongs to no conversation. Returns False if it was there already."""

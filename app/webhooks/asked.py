@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from app.domain.events import CallStatus, Detection, Event, Input, Notify
 from app.flows.book import FAILED_STATUSES
-from app.flows.request import Request, Result
+from app.flows.request import Headers, Request, Result
 from app.webhooks.schemas import read_answer
 
 # https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook: SipHeader_X-UserId=1938ND9
@@ -26,11 +26,11 @@ def request_of(body: Mapping[str, Any]) -> Request:
         conversation_uuid=asked.conversation,
         endpoint_type=kind if isinstance(kind, str) else None,
         custom_data=custom if isinstance(custom, dict) else {},
-        headers={
-            name.removeprefix(SIP_HEADER): value
+        headers=Headers(
+            (name.removeprefix(SIP_HEADER), value)
             for name, value in body.items()
             if name.startswith(SIP_HEADER) and isinstance(value, str)
-        },
+        ),
     )
 
 

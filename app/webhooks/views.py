@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
@@ -81,7 +83,7 @@ def step(flow: str, step: str) -> Response:
     if not request.get_data() and STATE in body:  # by GET the address' own parameter is among the event's
         del body[STATE]
         text = write_json(body)
-    return _step(text, body, flow, step, request.args.get(STATE))
+    return _step(text, body, flow, step, next(reversed(request.args.getlist(STATE)), None))
 
 
 @voice.route("/fallback", methods=METHODS)
@@ -144,22 +146,15 @@ def _original(body: dict[str, Any]) -> dict[str, Any]:
 def _event(text: bytes, body: dict[str, Any]) -> Response:
     """Keep the event. Who or what picked up a call of ours may change what it is told."""
     began = time.perf_counter()
-    _record(text, body)
     original = _original(body)
-    detection = read_event(original)
-    if isinstance(detection, Detection) and (result := result_of(detection, original)):
+    event, served = read_event(original), None
+    if isinstance(event, Detection) and (result := result_of(event, original)):
         served = services().flows.detected(request_of(original), result, g.received)
-        if served is not None:
-            return _reply(served, _about(detection), began)
-    return _go_on()
+    return _kept_and_told(text, body, event, served, began)
 
 
 def _step(text: bytes, body: dict[str, Any], flow: str, step: str, state: str | None) -> Response:
-    """Keep what came back from the step, and serve what comes next.
-
-    While Redis is away what came back is kept like an answer, when Redis is back: who waits for the next step must not
-    wait in silence.
-    """
+    """Keep what came back from the step, and serve what comes next."""
     began = time.perf_counter()
     original = _original(body)
     event, flows, served = read_event(original), services().flows, None
@@ -169,13 +164,23 @@ def _step(text: bytes, body: dict[str, Any], flow: str, step: str, state: str | 
             return _reply(served, body, began)
     elif result := result_of(event, original):
         served = flows.follow(flow, step, state, request_of(original), result)
+    return _kept_and_told(text, body, event, served, began)
+
+
+def _kept_and_told(text: bytes, body: dict[str, Any], event: Event, served: Served | None, began: float) -> Response:
+    """Keep *event*, the webhook *body*, and reply with what was *served*, if anything was.
+
+    While Redis is away, what was replied to is kept like an answer, when Redis is back: who waits for the next step
+    must not wait in silence. What nobody waits for is to come again.
+    """
     try:
-        _record(text, body)
-    except StoreUnavailable:
+        _record(text, body, event)
+    except StoreUnavailable as away:
         if served is None:
             raise
-        _keep_later(event, write_json(original))
-    return _reply(served, _about(event), began) if served is not None else _go_on()
+        # What only took too long will most likely be carried out, and has been counted then.
+        _record(text, body, event, keep=partial(_keep_later, counted=away.reason != "timeout"))
+    return _reply(served, _about(event), began, counted=False) if served is not None else _go_on()
 
 
 def _about(event: Event) -> dict[str, Any]:
@@ -184,13 +189,14 @@ def _about(event: Event) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _record(text: bytes, body: dict[str, Any]) -> None:
-    """Keep the event. A fallback copy is two: that the fallback was needed, and the event itself as it first was."""
-    copied = body.get("original_request") is not None
-    _keep(read_event(body), text, counted=not copied)
-    if copied:
-        original = _original(body)
-        _keep(read_event(original), write_json(original))
+def _record(text: bytes, body: dict[str, Any], event: Event, *, keep: Callable[..., None] | None = None) -> None:
+    """Keep *event*, which the webhook *body* tells. A fallback copy is two: that the fallback was needed as well."""
+    keep = keep or _keep
+    if body.get("original_request") is None:
+        keep(event, text)
+    else:
+        keep(read_event(body), text, counted=False)
+        keep(event, write_json(_original(body)))
 
 
 def _keep(event: Event, text: bytes, *, counted: bool = True) -> None:
@@ -205,9 +211,9 @@ def _keep(event: Event, text: bytes, *, counted: bool = True) -> None:
         tell(event=event, outcome=outcome)
 
 
-def _keep_later(event: Event, text: bytes) -> None:
+def _keep_later(event: Event, text: bytes, *, counted: bool = True) -> None:
     if event.homes:
-        services().store.record_later(event, text, g.received, g.notes)
+        services().store.record_later(event, text, g.received, g.notes, counted=counted)
     else:
         services().store.unfile_later(text, f"{event.kind} without a conversation", g.received)
     tell(event=event, outcome="later")
@@ -223,18 +229,18 @@ def _answer(body: dict[str, Any]) -> Response:
     return _reply(served, body, began)
 
 
-def _reply(served: Served, asked: dict[str, Any], began: float) -> Response:
-    """*served* as the reply to *asked*; the record of it is written after."""
+def _reply(served: Served, asked: dict[str, Any], began: float, *, counted: bool = True) -> Response:
+    """*served* as the reply to *asked*; the record of it is written after. *counted*: as a webhook of its own."""
     response = Response(write_json(served.ncco), content_type="application/json")
     took_ms = round((time.perf_counter() - began) * 1000, 3)
     try:
-        _keep_answer(asked, served, took_ms)
+        _keep_answer(asked, served, took_ms, counted=counted)
     except Exception:
         log.exception("an answer was given, but not recorded")
     return response
 
 
-def _keep_answer(asked: dict[str, Any], served: Served, took_ms: float) -> None:
+def _keep_answer(asked: dict[str, Any], served: Served, took_ms: float, *, counted: bool) -> None:
     """Hand the record of an answer to the writer. Its id is made here: two askings are two records."""
     told = served._asdict() | {"id": uuid4().hex[:16], "took_ms": took_ms}
     kept = kept_answer(asked, told)
@@ -245,7 +251,8 @@ def _keep_answer(asked: dict[str, Any], served: Served, took_ms: float) -> None:
     if served.fault is not None:
         store.count("answers:last_resort")
     if answer.homes:
-        store.record_later(answer, text, g.received, g.notes)
+        # Where an event is replied to, the webhook is the event, and counted as that.
+        store.record_later(answer, text, g.received, g.notes, counted=counted)
     else:
         store.unfile_later(text, "answer without a conversation", g.received)
 

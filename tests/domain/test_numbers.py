@@ -130,3 +130,17 @@ def test_masking_shows_no_number_of_a_conversation_and_keeps_its_name():
     assert HERE in text
     for number in numbers_in(read_event(body)):
         assert number not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("+447700900123 10:15", "*********0123 10:15"),
+        ("+447700900123 2026-11-20", "*********0123 2026-11-20"),
+        ("+447700900123 447700900199", "*********0123 ********0199"),
+        ("Call 4 4 7 7 0 0 9 0 0 1 2 3.", "Call ******************* 2 3."),
+        ("1 2 3 4 5 6", "1 2 3 4 5 6"),
+    ],
+)
+def test_what_stands_behind_a_number_does_not_hide_it(text, shown):
+    assert mask(text) == shown

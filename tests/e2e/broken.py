@@ -23,6 +23,7 @@ from app.domain.standing import stand
 from app.flows.served import Served
 from app.store import recording
 from app.webhooks import views
+from app.webhooks.schemas import read_event
 from app.webhooks.signature import SignatureMissing, SignatureRefused, Signatures
 
 
@@ -70,7 +71,8 @@ def keeps_what_it_refuses() -> Flask:
 
     def refuse(fault: SignatureMissing | SignatureRefused) -> None:
         if request.path == "/voice/event":
-            views._record(*views._read())
+            text, body = views._read()
+            views._record(text, body, read_event(body))
         rightly(fault)
 
     views._refuse = refuse
@@ -139,9 +141,9 @@ def forgets_what_steps_served() -> Flask:
     """It keeps the answers to answer webhooks alone."""
     rightly = views._keep_answer
 
-    def keep_answer(asked: dict[str, Any], served: Served, took_ms: float) -> None:
+    def keep_answer(asked: dict[str, Any], served: Served, took_ms: float, *, counted: bool) -> None:
         if not request.path.startswith("/voice/flows/"):
-            rightly(asked, served, took_ms)
+            rightly(asked, served, took_ms, counted=counted)
 
     views._keep_answer = keep_answer
     return served()

@@ -90,7 +90,9 @@ def test_a_step_that_has_itself_in_it_through_others_is_told_once():
 
 def test_a_round_of_nothing_but_go_and_notify_never_ends():
     found = only(steps(one=f"{{ {NOTIFY}, next: two }}", two="{ go: one }"))
-    assert found.startswith("5:50: flows.f.steps.one[0].next: never ends: it leads back to one in any case")
+    assert found.startswith(
+        "5:50: flows.f.steps.one[0].next: never ends: it leads back to one, whatever the caller does"
+    )
     assert "never ends" in only(steps(one=f"{{ {NOTIFY}, next: one }}"))
 
 
@@ -99,7 +101,7 @@ def test_a_notify_that_leads_on_ends():
 
 
 @pytest.mark.parametrize(
-    "leads", ["one", "{ silence: one, else: two }", "{ silence: two, else: one }", "{ keys: { 9: one }, else: two }"]
+    "leads", ["one", "{ silence: one, else: two }", "{ silence: two, else: one }", "{ keys: { 9: two }, else: one }"]
 )
 def test_a_step_that_leads_back_to_itself_asks_for_ever(leads):
     text = steps(one=f"{{ {INPUT}, next: {leads} }}, {{ go: two }}", two=TALK)
@@ -109,12 +111,27 @@ def test_a_step_that_leads_back_to_itself_asks_for_ever(leads):
 
 
 def test_a_step_that_leads_back_to_itself_through_others_asks_for_ever():
-    """However they lead back: by what a caller presses, too."""
-    text = steps(one=f"{{ {INPUT}, next: {{ else: two }} }}", two="{ go: three }", three="%s")
-    asking = f"{{ {INPUT}, next: {{ keys: {{ 1: one }}, else: four }} }}"
-    found = only(text % asking + f"      four: [{TALK}]\n")
+    text = steps(one=f"{{ {INPUT}, next: {{ else: two }} }}", two="{ go: three }", three=f"{{ {NOTIFY}, next: one }}")
+    found = only(text)
     assert found.startswith("5:58: flows.f.steps.one[0].next.else: asks for ever")
     assert found.endswith("after 3 attempts")
+
+
+@pytest.mark.parametrize(
+    "three",
+    [
+        f"{{ {INPUT}, next: {{ keys: {{ 1: one }}, else: four }} }}",  # by what the caller presses
+        f"{{ {INPUT}, next: {{ else: one, exhausted: four }} }}",  # by what has a limit
+        f"{{ {CONNECT}, next: {{ else: one, exhausted: four }} }}",
+    ],
+)
+def test_what_leads_back_only_if_the_caller_wants_it_or_so_often_comes_to_an_end(three):
+    one = f"{{ {INPUT}, next: {{ else: three }} }}"
+    assert faults(steps(one=one, three=three, four=TALK)) == []
+
+
+def test_a_key_that_asks_again_is_the_callers_wish():
+    assert faults(steps(one=f"{{ {INPUT}, next: {{ keys: {{ 9: one }}, else: two }} }}", two=TALK)) == []
 
 
 def test_a_failure_that_leads_back_asks_for_ever():
@@ -134,12 +151,20 @@ def test_a_key_that_leads_back_through_another_step_is_the_callers_wish():
 
 
 @pytest.mark.parametrize("back", ["one", "again", "notified"])
-def test_exhausted_must_not_lead_straight_back(back):
+def test_exhausted_must_not_lead_back_by_itself(back):
     leads = f"{{ silence: again, else: notified, exhausted: {back} }}"
     text = steps(
         one=f"{{ {INPUT}, next: {leads} }}", again=f"{TALK}, {{ go: one }}", notified=f"{{ {NOTIFY}, next: again }}"
     )
-    assert "next.exhausted: leads straight back to one, which is asked for ever" in only(text)
+    assert "next.exhausted: leads back to one even if the caller does nothing, and so on for ever" in only(text)
+
+
+def test_nor_by_way_of_another_that_leads_back_when_it_is_exhausted():
+    one = f"{TALK}, {{ {INPUT}, next: {{ else: one, exhausted: two }} }}"
+    two = f"{TALK}, {{ {CONNECT}, next: {{ else: two, exhausted: %s }} }}"
+    found = faults(steps(one=one, two=two % "one"))
+    assert ["even if the caller does nothing" in fault for fault in found] == [True, True]
+    assert faults(steps(one=one, two=two % "three", three=TALK)) == []
 
 
 # Who is hung up on without a word.
@@ -168,11 +193,27 @@ def test_whoever_presses_something_else_must_hear_something():
         f"{{ {CONNECT}, next: {{ busy: two, timeout: two, unanswered: two, rejected: two, failed: two }} }}",
         f"{{ {CONNECT}, next: {{ busy: two }} }}, {TALK}, {{ go: two }}",
         f"{{ {CONNECT} }}, {{ go: two }}, {{ {CONNECT} }}",
-        f"{{ go: two }}, {{ {INPUT} }}",
+        f"{{ go: two }}, {{ {INPUT}, mode: asynchronous }}",
+        f"{{ go: two }}, {{ {INPUT}, eventUrl: ['https://example.com/mine'] }}",
     ],
 )
 def test_nobody_is_hung_up_on_where_all_leads_somewhere_or_something_follows(actions):
     assert faults(steps(one=actions, two=TALK)) == []
+
+
+@pytest.mark.parametrize("behind", ["", ", { action: wait }", f", {{ {NOTIFY} }}"])
+def test_an_input_at_the_end_must_lead_somewhere(behind):
+    """What nobody hears is as good as nothing."""
+    found = only(steps(one=f"{TALK}, {{ {INPUT} }}{behind}"))
+    assert found.startswith("5:44: flows.f.steps.one[1].next: leads nowhere")
+    assert "whoever presses nothing" in only(
+        steps(one=f"{{ {INPUT}, next: {{ keys: {{ 1: two }} }} }}{behind}", two=TALK)
+    )
+
+
+def test_a_step_that_is_not_there_makes_no_other_unused():
+    assert len(faults("start: elsewhere_and_far_away\n    " + steps(one=TALK, two=TALK))) == 1
+    assert len(faults(steps(one=f"{{ {INPUT}, next: {{ else: 2 }} }}", two=TALK))) == 1
 
 
 def test_a_failure_that_leads_nowhere_must_have_something_behind_it():
@@ -209,7 +250,7 @@ def test_what_is_wrong_in_a_step_is_told_once_however_many_have_it():
 
 def test_barge_in_may_have_its_input_in_the_step_around_it():
     talks = "{ action: talk, text: x, bargeIn: true }"
-    assert faults(steps(one=f"{{ go: talks }}, {{ {INPUT} }}", talks=talks)) == []
+    assert faults(steps(one=f"{{ go: talks }}, {{ {INPUT}, next: two }}", talks=talks, two=TALK)) == []
 
 
 # As many as can be.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.flows.book import FAILED_STATUSES, Next
-from app.flows.deciding import target
+from app.flows.deciding import plain, target, within
 from app.flows.request import Result
 
 MENU = Next(
@@ -87,3 +89,43 @@ def test_each_failure_of_a_connect_leads_to_its_step_or_to_that_of_any_other(sta
 @pytest.mark.parametrize("status", ["started", "ringing", "answered", "completed", "cancelled"])
 def test_what_is_no_failure_leads_nowhere(status: str) -> None:
     assert after(Next(statuses={"busy": "engaged"}, other="nobody"), status=status) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("réserver", "RE\u0301SERVER"),
+        ("re\u0301server", "Réserver!"),
+        ("d'accord", "D’accord."),
+        ("d’accord", "ah, d`accord"),
+        ("hôtel", "l’hôtel"),
+        ("straße", "die STRASSE"),
+        ("not  very", "No, not\u00a0very"),
+        ("İstanbul", "i\u0307stanbul"),
+        ("क", "क और"),
+        ("a b", "a ba a b"),
+    ],
+)
+def test_words_are_found_however_they_are_written(words: str, said: str) -> None:
+    assert within(words, said)
+    assert after(Next(words={words: "found"}), speech=said) == "found"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [("क", "की"), ("e", "e\u0301"), ("sales", "wholesales"), ("a", "a_b"), ("", "a"), ("not very", "not")],
+)
+def test_words_are_whole(words: str, said: str) -> None:
+    assert not within(words, said)
+
+
+def test_of_two_the_first_can_take_all_that_the_other_is_for() -> None:
+    assert within("not", "Not very")
+    assert within("Not Very", "not  very")
+    assert not within("not very", "not")
+
+
+@given(st.text() | st.text("aÅ\u0301\u0327ßİ ’`'", max_size=300))
+def test_what_is_plain_stays_so(text: str) -> None:
+    assert plain(f" {text}\t") == plain(text)
+    assert plain(plain(text)) == plain(text)

@@ -129,6 +129,90 @@ def test_a_text_too_long_once_it_is_rendered_is_found_out(tmp_path: Path) -> Non
     is_last_resort(flows.answer(Request(custom_data={"text": "x" * 1500}), NOON), "1501")
 
 
+CHAIN = """
+    routes: [{flow: chain}]
+    flows:
+      chain:
+        steps:
+          a: [{action: notify, payload: {much: "{{ custom_data.much }}", none: "{{ custom_data.none }}"}, next: b}]
+          b:
+            - {action: talk, text: "{{ custom_data.few }} {{ headers['X-Few'] }} {{ inputs.c.digits }}"}
+            - {action: input, type: [speech], next: c}
+          c: [{action: input, type: [dtmf], next: d}]
+          d: [{action: talk, text: "{{ inputs.c.digits }}."}]
+"""
+
+
+def test_a_call_takes_along_what_its_flow_uses_and_no_more(tmp_path: Path) -> None:
+    """An address holds 4,000 letters; a minute of speech, and what a page sends along, may be more."""
+    noise = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(4000))
+    flows = flows_in(tmp_path, CHAIN.replace("{{ custom_data.much }}", "{{ custom_data.few }}"))
+    sent = {"few": "A", "none": None, "unused": noise}
+    call = replace(CALL, custom_data=sent, headers={"X-Few": "B", "X-Unused": noise})
+    first = answered(flows, call)
+    second: Any = came_back(flows, first, kind="notify", payload={"unused": noise})
+    assert said(second) == ["A B "], "what was not asked for yet is empty"
+    third: Any = came_back(flows, second, speech=noise)
+    last: Any = came_back(flows, third, digits="7")
+    assert said(last) == ["7."]
+
+
+def test_more_than_an_address_holds_is_the_last_resort(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, CHAIN)
+    noise = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(4000))
+    is_last_resort(flows.answer(replace(CALL, custom_data={"few": "A", "much": noise, "none": 1}), NOON), "an address")
+
+
+def test_a_payload_keeps_what_comes_to_nothing(tmp_path: Path) -> None:
+    """It is no option of Vonage's: whoever reads it may want to see that there was none."""
+    flows = flows_in(tmp_path, CHAIN)
+    (notify,) = answered(flows, replace(CALL, custom_data={"few": "A", "much": "B", "none": None})).ncco
+    assert notify["payload"] == {"much": "B", "none": None}
+
+
+def test_what_a_connect_detects_is_told_to_its_step_and_changes_nothing(tmp_path: Path) -> None:
+    """Told where all events go, it would be taken for news of the call itself."""
+    flows = flows_in(
+        tmp_path,
+        """
+        routes: [{flow: ring}]
+        flows:
+          ring:
+            detected: {machine: left}
+            steps:
+              start:
+                - action: connect
+                  machineDetection: continue
+                  endpoint: [{type: app, user: Alice}]
+              left: [{action: talk, text: A message.}]
+        """,
+    )
+    served = answered(flows)
+    (connect,) = served.ncco
+    assert "eventType" not in connect
+    assert address(served)[:2] == ("ring", "start")
+    for result in (Result(kind="detection", status="machine"), Result(kind="connect", status="busy")):
+        assert flows.follow(*address(served), Request(), result) is None
+
+
+def test_notifies_that_lead_nowhere_may_be_several(tmp_path: Path) -> None:
+    flows = flows_in(
+        tmp_path,
+        """
+        routes: [{flow: f}]
+        flows:
+          f:
+            - {action: notify, payload: {a: 1}}
+            - {action: talk, text: Hello}
+            - {action: notify, payload: {b: 2}}
+        """,
+    )
+    urls = [one["eventUrl"][0] for one in answered(flows).ncco if "eventUrl" in one]
+    assert len(urls) == 2
+    state = urls[0].split("state=")[1]
+    assert flows.follow("f", "start", state, Request(), Result(kind="notify", payload={"a": 1})) is None
+
+
 def test_a_step_that_is_gone_after_a_reload_gets_the_last_resort(tmp_path: Path) -> None:
     flows = flows_in(tmp_path, MENU)
     first = answered(flows)
@@ -315,7 +399,7 @@ def test_it_may_let_the_script_go_on_and_be_asked_by_a_callee(written: Any) -> N
     assert said(whisper) == ["PIN?"], "it is asked for a step as for an answer"
     assert written.follow("own", "on", None, CALL, Result(kind="detection", status="human")) is None
     assert written.follow("own", "on", state, CALL, Result(kind="detection", status="human")) is None
-    is_last_resort(written.answer(replace(CALL, to="6"), NOON), "it gave NoneType")
+    is_last_resort(written.answer(replace(CALL, to="6"), NOON), "it gave None, but must")
 
 
 def test_so_does_one_that_takes_too_long(written: Any) -> None:

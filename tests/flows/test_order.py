@@ -19,7 +19,8 @@ class Hole:
 
 HOLE = Hole()
 LOOP, LOOP_STREAM = TALK | {"loop": 0}, STREAM | {"loop": 0}
-RECORD = {"action": "record"}
+RECORD = {"action": "record", "endOnKey": "#"}
+UNTIL = {"endOnSilence": 3, "endOnKey": "#", "timeOut": 60}
 CONVERSATION = {"action": "conversation", "name": "support"}
 TRANSFER = {"action": "transfer", "conversationId": "CON-1"}
 
@@ -76,6 +77,32 @@ def test_barge_in_is_told_in_words():
         "It is true, but the next action that is no talk is connect; it must be input.",
         "It is true, but the next action that is no talk is missing; it must be input.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ncco", "wrong"),
+    [
+        *(([{"action": "record", option: value}], []) for option, value in UNTIL.items()),
+        *(([{"action": "record", option: HOLE}], []) for option in UNTIL),
+        ([{"action": "record"}], [0]),
+        ([TALK, {"action": "record", "format": "mp3", "beepStart": True, "split": "conversation"}], [1]),
+        ([{"action": "record"}, CONNECT], []),
+        ([{"action": "record"}, CONVERSATION], []),
+        ([{"action": "record"}, {"action": "record"}], [1]),
+        ([{"action": HOLE}], []),
+    ],
+)
+def test_a_recording_that_does_not_wait_is_not_the_last(ncco, wrong):
+    """The call would end as it begins."""
+    assert [path for path, _ in faults(ncco)] == [(place,) for place in wrong]
+
+
+def test_a_recording_of_nothing_is_told_in_words():
+    ((_, words),) = faults([{"action": "record"}])
+    assert words == (
+        "It is the last action and does not wait, so that the call ends at once and nothing is recorded;"
+        " there must be endOnSilence, endOnKey or timeOut, or an action after it."
+    )
 
 
 def test_all_is_told_in_order():

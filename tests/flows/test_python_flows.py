@@ -297,17 +297,18 @@ def test_it_says_how_long_it_may_take() -> None:
     done.set()
 
 
-def test_after_so_many_that_were_left_behind_none_is_run_any_more() -> None:
-    """Not even once they came back: whether the next one does, nobody knows."""
+def test_while_so_many_are_left_behind_none_is_run() -> None:
+    """Those that never come back end with a restart only; what was only slow does no harm for ever."""
     flows, done = PythonFlows(seconds=0.05, most_left_behind=2), threading.Event()
     for _ in range(2):
         assert fault(flows, lambda _: done.wait(LONG)).startswith("it took longer")
-    refused = "refused: 2 threads of Python flows were left behind, for they did not come back in time; restart"
+    refused = "refused: 2 threads of Python flows were left behind and have not come back; restart"
     assert fault(flows, lambda _: 1) == refused
+    assert (flows.left_behind, flows.refuses) == (2, True)
     done.set()
     wait_until(lambda: flows._running == 0, "both came back")
-    assert fault(flows, lambda _: 1) == refused
-    assert flows.left_behind == 2
+    assert flows.run(lambda _: 1, REQUEST) == 1
+    assert (flows.left_behind, flows.refuses) == (0, False)
 
 
 def test_only_so_many_run_at_once() -> None:
@@ -516,3 +517,63 @@ def test_in_a_real_worker_other_requests_are_answered_while_flows_hang(worker: C
     assert worker("ok") == "ok"
     assert worker("count").endswith(" 2")
     assert worker("work").startswith("refused: 2 threads of Python flows were left behind")
+
+
+def test_a_module_that_does_not_come_back_is_not_waited_for_without_end(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor a second time, until its file has changed."""
+    monkeypatch.setattr(python_flows, "_imports", PythonFlows(seconds=0.5))
+    write("slow_40.py", "import time\ntime.sleep(3)\n")
+    assert why_not("slow_40:greet") == "module slow_40 cannot be imported: it took longer than 0.5 s"
+    begun = time.monotonic()
+    assert why_not("slow_40:greet").startswith("module slow_40 cannot be imported: it took longer than")
+    assert time.monotonic() - begun < 0.4
+    write("slow_40.py", "def greet(request):\n    return 1\n")
+    assert load("slow_40:greet")[0](REQUEST) == 1
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "asyncio.CancelledError", "GeneratorExit", "SystemExit(3)"])
+def test_whatever_a_module_raises_is_said_and_ends_nothing(write: Write, raised: str) -> None:
+    name = f"raises_41_{raised.partition('(')[0].replace('.', '_')}"
+    write(f"{name}.py", f"import asyncio\nraise {raised}\n")
+    assert raised.rpartition(".")[2].partition("(")[0] in why_not(f"{name}:greet")
+
+
+def test_a_function_must_take_a_request(write: Write) -> None:
+    write("none_42.py", "def greet():\n    return []\n")
+    assert "cannot be called with a request: too many positional arguments" in why_not("none_42:greet")
+
+
+class Slow(dict[str, Any]):
+    """Takes its time to be copied."""
+
+    def __deepcopy__(self, _: object) -> dict[str, Any]:
+        time.sleep(1)
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("a text", "it gave str, but must give a list of actions"),
+        ({"action": "talk"}, "it gave dict, but must give"),
+        ([5], "it gave what is no action"),
+        ([{"action": float("nan")}], "it gave what is no action"),
+        ([{"a": 1}] * 101, "it gave 101 actions, but must give 100 at most"),
+        ([{"a": "x" * 70_000}], "characters of JSON, but must give 65,536 at most"),
+    ],
+)
+def test_what_is_no_list_of_actions_is_said_to_be_none(given: Any, words: str) -> None:
+    with pytest.raises(PythonFlowFault) as caught:
+        PythonFlows().run(lambda _: given, REQUEST, python_flows.actions_in)
+    assert words in str(caught.value.__cause__)
+
+
+def test_what_is_given_is_looked_at_aside_too() -> None:
+    """Also what it is made of may be the flow's own code."""
+    flows = PythonFlows(seconds=0.2)
+    with pytest.raises(PythonFlowFault, match="took longer"):
+        flows.run(lambda _: [Slow(a=1)], REQUEST, python_flows.actions_in)
+    assert flows.run(lambda _: None, REQUEST, python_flows.actions_in) is None
+    assert flows.run(lambda _: ({"a": (1, 2)},), REQUEST, python_flows.actions_in) == [{"a": [1, 2]}]

@@ -207,6 +207,12 @@ def test_app_users_and_telephones_are_told_apart_by_a_route_that_names_one_of_th
     assert taken(user, Route(flow="any")) == taken(telephone, Route(flow="any")) == "any"
 
 
+def test_no_call_takes_a_route_for_both_of_them() -> None:
+    route = Route(flow="both", from_=Pattern("*"), from_user=Pattern("*"))
+    assert taken(Request(from_user="Alice", to=BOB), route) is None
+    assert taken(Request(from_=ALICE, to=BOB), route) is None
+
+
 def test_by_the_hour_another_route_is_taken() -> None:
     routes = (Route(flow="night", when=OFFICE, closed=True), Route(flow="day", when=OFFICE))
     assert taken(Request(), *routes) == "day"

@@ -95,3 +95,20 @@ def test_whatever_goes_wrong_while_it_is_read_is_a_fault(file: Path, monkeypatch
     shelf = Shelf(file, SETTINGS)
     assert shelf.book is None
     assert "ZeroDivisionError: nobody thought of it" in str(shelf.faults[0])
+
+
+def test_a_module_of_python_that_is_broken_is_watched_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that a new flow names, of which there was never a good state."""
+    monkeypatch.syspath_prepend(file.parent)
+    module = file.with_name("shelved_flow.py")
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.book
+    module.write_text("def flow(request:\n")
+    file.write_text("routes: [{flow: one}]\nflows: {one: {python: 'shelved_flow:flow'}}\n")
+    assert shelf.look()
+    assert "shelved_flow" in str(shelf.faults[0])
+    assert not shelf.look()
+    module.write_text("def flow(request):\n    return []\n")
+    assert shelf.look()
+    assert shelf.faults == ()
+    assert shelf.book.flows["one"].python is not None

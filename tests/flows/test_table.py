@@ -51,7 +51,20 @@ def places(found: list[Wrong]) -> list[str]:
     return [field(path[1:]) for path, _ in found]
 
 
-NO_URL: list[Json] = ["example.com", "ftp://a.com", "http://example.com", f"{OWN}80/x", "https://", "", 5, None, [URL]]
+NO_URL: list[Json] = [
+    "https://a.com/ä",
+    "https://a b.com",
+    f"{OWN}/a b",
+    "example.com",
+    "ftp://a.com",
+    "http://example.com",
+    f"{OWN}80/x",
+    "https://",
+    "",
+    5,
+    None,
+    [URL],
+]
 NO_ARRAY: list[Json] = [URL, [], [URL, URL], [5], ["http://example.com"], None, {}]
 NO_TEXT: list[Json] = [5, True, None, ["a"], {}, "\ud800"]
 NO_NAME: list[Json] = ["", " \n", *NO_TEXT]
@@ -96,6 +109,8 @@ OPTIONS: list[Row] = [
     ("talk", "action", [], ["Talk", "pay", "", 1, None, ["talk"], GONE]),
     ("talk", "text", ["x", "a" * 1500, f"<speak>{'<break/>' * 99}{'a' * 1500}</speak>"], [*NO_NAME, "a" * 1501, GONE]),
     ("talk", "text", ["<speak><break time='2s'/></speak>"], [f"<speak>{'a' * 1501}</speak>", "<b>" * 501]),
+    ("talk", "text", ["é", "1", "50 %", "你好", "a < b & c"], ["…", "?!", "👍", "<speak>…</speak>", "<speak/>"]),
+    ("talk", "text", ["<speak><amazon:effect>x</amazon:effect></speak>\n"], ["<speak>a & b</speak>", "a <speak/>"]),
     ("talk", "language", ["en-US", "ar", "en-GB-WLS"], NO_LANGUAGE),
     ("talk", "style", [0, 12], [1.5, "1", True, None, 10**5000]),
     ("talk", "premium", [True, False], NO_FLAG),
@@ -166,9 +181,10 @@ OPTIONS: list[Row] = [
     ("authorized", "endpoint[0].authorization.value", ["Bearer x"], NO_NAME),
     ("sip", "endpoint[0].uri", ["sip:" + "a" * 46, "sips:a@b;transport=tls", "SIP:a@b", "sip:[2001:db8::1]"], []),
     ("sip", "endpoint[0].uri", [], ["sip:" + "a" * 47, "sip:", "a@b", "sip:a b", "sip:ä@b", "", 1, None, GONE]),
+    ("sip", "endpoint[0].uri", ["sip:o'hara@b"], ['sip:"alice"@b', "sip:<a@b>"]),
     ("sip", "endpoint[0].headers", [*FREE, {"location": "New York"}], NO_OBJECT),
     ("sip", "endpoint[0].standardHeaders", [{}, {"User-to-User": "12;encoding=hex"}], NO_OBJECT),
-    ("sip", "endpoint[0].standardHeaders.User-to-User", [], NO_NAME),
+    ("sip", "endpoint[0].standardHeaders.User-to-User", ["a" * 256], [*NO_NAME, "a" * 257]),
     ("sip domain", "endpoint[0].domain", ["example"], [*NO_NAME, GONE]),
     ("sip domain", "endpoint[0].user", ["alice"], [*NO_NAME, GONE]),
     ("vbc", "endpoint[0].extension", ["111"], [*NO_NAME, GONE]),
@@ -374,6 +390,153 @@ def test_an_authorization_of_ones_own_says_what_is_sent():
     assert faults([changed("authorized", "endpoint[0].authorization", {"type": "custom", "value": "Bearer x"})]) == []
 
 
+def streamed(url: str, own: str = "") -> list[str]:
+    """What is wrong with *url*."""
+    return [words for _, words in faults([changed("stream", "streamUrl", [url])], own=own)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.com/x%20y.mp3?a[]=(b)&c=d'e@f#g",
+        "HTTPS://Xn--Exmple-Cua.COM:65535",
+        "https://user:p%40ss@a-b.example",
+        "https://1",
+        "https://[2001:db8::1]:8443/x",
+        "https://a.com:/x",
+    ],
+)
+def test_an_address_that_every_program_reads_the_same_way_is_taken(url):
+    assert streamed(url) == []
+    assert faults([changed("websocket", "endpoint[0].uri", "wss" + url[5:])]) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://a.com/é", 'It has "é" in it, which no URL has; it must be written %C3%A9.'),
+        ("https://a.com/a b.mp3", "It has a blank in it, which no URL has; it must be written %20."),
+        ("https://a.com/a\nb", "It has U+000A in it, which no URL has; it must be written %0A."),
+        *((f"https://a.com/{sign}", f'It has "{sign}" in it') for sign in '"<>{}|\\^`'),
+        ("https://ä:b@a.com/", 'It has "ä" in it'),
+        (
+            "https://a@b@c.com",
+            "It has more than one @ before its host; those of a user or a password must be written %40.",
+        ),
+        ("https://ä.com/x", 'Its host is the text "ä.com", but must have letters, digits, - and . only'),
+        *(
+            (f"https://{host}/x", "Its host is")
+            for host in ("-a.com", "a-.com", "a.com.", ".com", "a..b", "a_b.com", "-")
+        ),
+        *(
+            (f"https://{host}", "Its host is")
+            for host in ("[", "[]", "[::1", "[zz]", "[::1%25eth0]", "a b.com", "a\\b")
+        ),
+        ("https://[::1]a/x", 'Its host is followed by the text "a"'),
+        *(
+            (f"https://a.com:{port}/x", "Its host is followed by")
+            for port in ("0", "65536", "x", "1:2", "+1", "٣", ":")
+        ),
+        *((f"https://{rest}", "It has no host.") for rest in ("", "/x", "?x", "#x", ":443/x", "a@/x", "a@")),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told(url, words):
+    (told,) = streamed(url)
+    assert told.startswith(words)
+
+
+def test_our_own_address_is_what_it_was_set_to_and_what_follows_is_as_in_any_other():
+    assert streamed("http://my_host:80/a/b?c", own="http://my_host:80/") == []
+    assert streamed("http://my_host:80/a|b", own="http://my_host:80") == [
+        'It has "|" in it, which no URL has; it must be written %7C.'
+    ]
+    assert streamed("https://my_host/a", own="http://my_host")[0].startswith("Its host is")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "é", "a\r\nb", "\t"])
+def test_the_name_of_a_sip_header_is_one(name):
+    (one,) = faults([changed("sip", "endpoint[0].headers", {name: "x", "X-Y.z_1": "y"})])
+    assert (one.path[-1], one.words.partition(":")[0]) == (name, "It is no name of a SIP header")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Tom & Jerry", "line 1, column 13: not well-formed (invalid token); for & write &amp;."),
+        ("AT&T", "line 1, column 12: not well-formed (invalid token); for & write &amp;."),
+        ("R&D; x", "line 1, column 9: undefined entity; for & write &amp;."),
+        ("a&nbsp;b", "line 1, column 9: undefined entity; XML has no name &nbsp;: write the character itself."),
+        ("2 < 3", "line 1, column 11: not well-formed (invalid token); for < write &lt;."),
+        ("é\n 2<3", "line 2, column 4: not well-formed (invalid token); for < write &lt;."),
+        ("Hi <break> you", "line 1, column 24: mismatched tag; <break> must be closed first: </break>, or <break/>."),
+        (
+            "<break time=1s/>",
+            "line 1, column 20: not well-formed (invalid token); the value of an attribute must stand in quotes.",
+        ),
+        ("&#0;", "line 1, column 8: reference to invalid character number."),
+        ("\x07", "line 1, column 8: not well-formed (invalid token)."),
+        ("<!DOCTYPE speak>", "line 1, column 10: not well-formed (invalid token)."),
+    ],
+)
+def test_what_is_wrong_in_ssml_is_told_with_its_place_and_what_to_do(text, words):
+    assert table.ssml_fault(f"<speak>{text}</speak>") == f"It is no SSML: {words}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<speak>Hi", "line 1, column 10: no element found; <speak> must be closed first: </speak>, or <speak/>."),
+        ("<speak", "line 1, column 1: unclosed token."),
+        (
+            "<speak>Hi</speak> you",
+            "line 1, column 19: junk after document element; nothing but blanks may stand behind </speak>.",
+        ),
+        ("<speak>Hi</speak><!-- you -->", "nothing but blanks may stand behind </speak>."),
+        *(
+            (f"{before}<speak>Hi</speak>", "<speak> must stand at its very beginning, and </speak> at its end.")
+            for before in (
+                "Hi ", "\u00a0", "\ufeff", "<!-- Hi -->", '<?xml version="1.0"?>', "<!DOCTYPE speak [<!ENTITY a 'b'>]>"
+            )
+        ),
+        ("<Speak>Hi</Speak>", "it begins with <Speak>, but must begin with <speak>, in small letters."),
+    ],
+)  # fmt: skip
+def test_all_of_a_text_stands_in_speak(text, words):
+    assert table.ssml_fault(text) == f"It is no SSML: {words}"
+    assert places(faults([{"action": "talk", "text": text}])) == ["text"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 < 3 & more",
+        "<speaker> & co",
+        " \n<speak\nxml:lang='en'>Q&amp;A &#233; <p>you <![CDATA[< & >]]></p><!-- & --></speak >\n",
+        f"<speak>{'<p>' * 5000}x{'</p>' * 5000}</speak>",
+    ],
+)
+def test_what_is_ssml_or_has_none_in_it_is_right(text):
+    assert table.ssml_fault(text) is None
+
+
+@pytest.mark.parametrize("tag", table.HEARD)
+def test_a_text_says_something(tag):
+    assert faults([{"action": "talk", "text": f"<speak>… <{tag}/></speak>"}]) == []
+    assert [words for _, words in faults([{"action": "talk", "text": "<speak> <p>?</p> </speak>"}])] == [
+        "It says nothing: it has no letter and no digit, and none of the tags audio, break, phoneme, sub."
+    ]
+    assert [words for _, words in faults([{"action": "talk", "text": "…"}])] == [
+        "It says nothing: it has no letter and no digit."
+    ]
+
+
+@given(st.text("<>&;/!-[]speak ab'=\n\x07é", max_size=30))
+def test_whatever_is_in_speak_is_judged(text):
+    for whole in (f"<speak>{text}</speak>", f"{text}<speak>", f"<speak>a</speak>{text}"):
+        told = table.ssml_fault(whole)
+        assert told is None or told.startswith("It is no SSML: ")
+
+
 def test_addresses_are_https_but_for_this_server_s_own():
     stream = changed("stream", "streamUrl", [f"{OWN}/a.mp3"])
     assert faults([stream], own=OWN) == faults([stream], own=f"{OWN}/") == []
@@ -509,6 +672,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 TEXT = st.text(min_size=1)
+IN_URL = st.text("aZ09-._~:/?#[]@!$&'()*+,;=%")
 SSML = st.builds(
     lambda words, tags: f"<speak>{'a' * words}{'<break/>' * tags}</speak>", st.integers(0, 1600), st.integers(0, 200)
 )
@@ -521,7 +685,7 @@ LOOSE: list[tuple[str, str, st.SearchStrategy[Json]]] = [
     ("talk", "loop", st.integers(1)),
     ("talk", "level", FRACTION),
     ("stream", "level", FRACTION),
-    ("stream", "streamUrl", st.builds(lambda rest: [f"https://example.com/{rest}"], TEXT)),
+    ("stream", "streamUrl", st.builds(lambda rest: [f"https://example.com/{rest}"], IN_URL)),
     ("wait", "timeout", FRACTION | st.floats(0, 8000)),
     ("notify", "payload", st.dictionaries(st.text(), JSON)),
     ("conversation", "name", TEXT),
@@ -535,7 +699,7 @@ LOOSE: list[tuple[str, str, st.SearchStrategy[Json]]] = [
     ("phone", "endpoint[0].shaken", TEXT),
     ("websocket", "endpoint[0].headers", st.dictionaries(st.text(), JSON)),
     ("sip", "endpoint[0].uri", SIP),
-    ("sip", "endpoint[0].headers", st.dictionaries(st.text(), JSON)),
+    ("sip", "endpoint[0].headers", st.dictionaries(st.from_regex("[!-9;-~]{1,5}", fullmatch=True), JSON)),
     ("speech", "speech.endOnSilence", FRACTION),
     ("speech", "speech.context", st.lists(st.text())),
 ]  # fmt: skip

@@ -54,6 +54,7 @@ class Site:
         self._log = io.StringIO()
         cast("logging.StreamHandler[Any]", logging.getLogger("switchhook").handlers[0]).setStream(self._log)
         self.store = cast("Services", self.app.extensions["switchhook"]).store
+        self.flows = cast("Services", self.app.extensions["switchhook"]).flows
         self.client = self.app.test_client()
 
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> TestResponse:

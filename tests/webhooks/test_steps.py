@@ -238,3 +238,76 @@ def test_no_number_or_state_is_in_a_log_line(site: Site) -> None:
     assert "447700900123" not in site.said
     assert state not in site.said
     assert "answered:menu/one" in site.said
+
+
+def test_whoever_picked_up_is_told_what_to_do_while_redis_is_away(start: Start, file: Path) -> None:
+    site = start("unix:///nonexistent/socket", flows_file=file)
+    event: Body = {"call_uuid": "leg", "from": "442079460000", "to": "447700900123", "conversation_uuid": CONVERSATION}
+    assert said(site.post("/voice/event", {**event, "status": "human"})) == ["Hello, 447700900123."]
+    assert site.post("/voice/event", {**event, "status": "machine"}).status_code == 503
+
+
+def test_a_fallback_copy_that_was_replied_to_meanwhile_is_kept_with_its_reason(
+    start: Start, file: Path, monkeypatch: Any
+) -> None:
+    from app.store.errors import StoreUnavailable
+
+    site = start(flows_file=file)
+    url = f"https://calls.example.com{next_of(site.post('/voice/answer', CALL))}"
+
+    def away(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable("refused", "for this test")
+
+    copy = {**keys("1"), "reason": "Socket timeout.", "original_request": {"url": url, "type": "event"}}
+    with monkeypatch.context() as patched:
+        patched.setattr(site.store, "record", away)
+        assert said(site.post("/voice/fallback", copy)) == ["447700900123 pressed 1."]
+    wait_until(lambda: len(site.told(CONVERSATION)["inputs"]) == 1, "what was keyed is kept")
+    wait_until(lambda: [one["reason"] for one in site.told(CONVERSATION)["errors"]] == ["Socket timeout."], "why, too")
+
+
+def test_a_callback_is_one_webhook_though_its_reply_is_recorded_too(site: Site) -> None:
+    asked = site.post("/voice/answer", CALL)
+    site.post(next_of(asked), keys("1"))
+    site.answers(CONVERSATION, 2)
+    assert site.counted()["received"] == 2
+
+
+def test_the_last_of_two_states_counts(site: Site) -> None:
+    path = next_of(site.post("/voice/answer", CALL)).replace("?state=", "?state=x&state=")
+    assert said(site.post(path, keys("1"))) == ["447700900123 pressed 1."]
+
+
+def test_a_call_that_was_answered_before_a_change_goes_on_with_what_its_callbacks_say(site: Site, file: Path) -> None:
+    """What the new text uses was not taken along by the old one."""
+    file.write_text(FLOWS.replace('text: "{{ from }} pressed', 'text: "Somebody pressed'))
+    site.flows.shelf.look()
+    asked = site.post("/voice/answer", CALL)
+    file.write_text(FLOWS)
+    assert site.flows.shelf.look()
+    assert said(site.post(next_of(asked), keys("1"))) == ["447700900123 pressed 1."]
+
+
+@pytest.mark.parametrize("levels", [5, 24, 27, 28, 29, 30, 31])
+def test_whatever_was_served_can_be_read_again(start: Start, tmp_path: Path, levels: int) -> None:
+    """However deep what an app user's page sent along goes: either it is served and told, or it is not served."""
+    text = """
+        routes: [{flow: f}]
+        flows:
+          f:
+            - {action: notify, payload: {data: "{{ custom_data.x }}"}}
+            - {action: talk, text: Hello}
+    """
+    (tmp_path / "deep.yaml").write_text(text)
+    site = start(flows_file=tmp_path / "deep.yaml")
+    value: Any = "here"
+    for _ in range(levels - 1):
+        value = {"a": value}
+    asked = {"from_user": "Bob", "to": "x", "uuid": LEG, "conversation_uuid": CONVERSATION, "custom_data": {"x": value}}
+    response = site.post("/voice/answer", asked)
+    if response.status_code == 400:
+        assert "nested deeper" in response.text
+        return
+    (answer,) = site.answers(CONVERSATION)
+    assert answer["ncco"] == response.json
+    assert site.api("/api/v1/conversations")["items"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any, Final
@@ -43,13 +43,15 @@ TAKEN: Final = frozenset(
 )
 
 Path = tuple[str | int, ...]
+Use = tuple[str] | tuple[str, str]  # a name that is taken whole, or a name and the one item of it: custom_data, order
 
 
 class Reading:
-    """Looks at expressions: all they ask for must be there. Keeps which names and inputs, and which paths of them."""
+    """Looks at expressions: all they ask for must be there. Keeps which names and inputs, and what of the names."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.uses: set[Use] = set()
         self.inputs: set[str] = set()
 
     def paths(self, expression: nodes.Node, source: str) -> tuple[Path, ...]:
@@ -59,6 +61,7 @@ class Reading:
         if isinstance(expression, nodes.Tuple):
             raise ExpressionFault("a list is written in [ ]")
         self._look(expression, 0)
+        self.uses.update(_uses(expression))
         return tuple(self._paths)
 
     def _look(self, node: nodes.Node, depth: int) -> None:
@@ -78,8 +81,9 @@ class Reading:
     def _look_at_name(self, node: nodes.Name) -> None:
         if node.name not in NAMES:
             advice = ""
-            if re.search(rf"\binputs\.[\w-]+-\s*{re.escape(node.name)}\b", self._source):
-                advice = '; a step with - in its name is written inputs["…"]'
+            found = re.search(rf"\b(inputs|headers|custom_data)\.[\w-]+-\s*{re.escape(node.name)}\b", self._source)
+            if found:
+                advice = f'; a name with - in it is written {found[1]}["…"]'
             raise ExpressionFault(_unknown(node.name, NAMES) + advice)
         self.names.add(node.name)
         self._paths.append((node.name,))
@@ -158,6 +162,18 @@ def _path(node: nodes.Node) -> Path | None:
             return None
         node = node.node
     return (node.name, *reversed(steps))
+
+
+def _uses(node: nodes.Node) -> Iterator[Use]:
+    """What of the names *node* takes."""
+    path = _path(node) if isinstance(node, nodes.Name | nodes.Getattr | nodes.Getitem) else None
+    if path is None:
+        for child in node.iter_child_nodes():
+            yield from _uses(child)
+    elif len(path) > 1 and isinstance(path[1], str):
+        yield str(path[0]), path[1]
+    else:
+        yield (str(path[0]),)
 
 
 def spelt(path: Path) -> str:

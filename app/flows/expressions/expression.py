@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import TemplateSyntaxError, nodes
 
 from app.flows.book import RenderFault, Scope
-from app.flows.expressions.asked_for import Reading
+from app.flows.expressions.asked_for import Reading, Use
 from app.flows.expressions.fault import ExpressionFault, in_plain_words, only_expressions
 from app.flows.expressions.part import Part, ready
 from app.flows.expressions.sandbox import ENVIRONMENT
@@ -20,9 +20,10 @@ from app.flows.expressions.values import LONGEST, as_text, as_value
 MOST_HOLES: Final = 100  # in one text
 LONGEST_EXPRESSION: Final = 2_000  # characters
 
-NO_EXPRESSION: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+NO_EXPRESSIONS: Final = (("{%", "%}"), ("{#", "#}"))
 SSML: Final = re.compile(r"\s*<speak(?=[\s/>]|\Z)", re.IGNORECASE)
-LIKE_SSML: Final = re.compile(r"\s*<speak", re.IGNORECASE)
+SPEAK: Final = re.compile(r"<speak(?=[\s/>])", re.IGNORECASE)
+LIKE_SSML: Final = re.compile(r"<(?=speak)", re.IGNORECASE)
 MARKUP: Final = re.compile(
     r"""<!--.*?(?:-->|\Z) | <!\[CDATA\[.*?(?:\]\]>|\Z) | <\?.*?(?:\?>|\Z) | <(?:[^<>"']|"[^"]*"|'[^']*')*""",
     re.DOTALL | re.VERBOSE,
@@ -58,12 +59,14 @@ class Expression:
     Attributes:
         source: The text as it stands in the file.
         names: Which names of the scope it is made of.
+        uses: What of those it takes: all, or one item.
         inputs: The steps whose inputs it asks for.
         least: What of it is there whatever the expressions give.
     """
 
     source: str
     names: frozenset[str]
+    uses: frozenset[Use]
     inputs: frozenset[str]
     least: str
     _manner: _Manner
@@ -77,9 +80,7 @@ class Expression:
         text = "".join(part if isinstance(part, str) else self._written(part, scope) for part in self._parts)
         if len(text) > LONGEST:
             raise RenderFault(f"a text with expressions comes to more than {LONGEST:,} characters")
-        if self._manner is _Manner.SAID and LIKE_SSML.match(text):
-            return text.replace("<", " ", 1)
-        return text
+        return LIKE_SSML.sub(" ", text) if self._manner is _Manner.SAID else text
 
     def _written(self, part: Part, scope: Scope) -> str:
         text = part.given(scope, as_text)
@@ -93,9 +94,9 @@ def compiled(text: str, *, spoken: bool = False) -> Expression | str:
 
     *spoken*: it is what a `talk` says. Raises ExpressionFault.
     """
-    if NO_EXPRESSION.search(text) and "{{" not in text:
-        raise only_expressions()
     if "{{" not in text:
+        if any(0 <= text.find(begin) < text.rfind(end) - 1 for begin, end in NO_EXPRESSIONS):
+            raise only_expressions()
         return text
     try:
         return _compiled(text, spoken)
@@ -126,6 +127,7 @@ def _compiled(text: str, spoken: bool) -> Expression:
     return Expression(
         text,
         frozenset(reading.names),
+        frozenset(reading.uses),
         frozenset(reading.inputs),
         "".join(part for part in parts if isinstance(part, str)),
         _manner(parts, spoken),
@@ -151,6 +153,8 @@ def _manner(parts: Sequence[str | Part], spoken: bool) -> _Manner:
     if not spoken:
         return _Manner.VALUE if len(parts) == 1 else _Manner.TEXT
     if not (isinstance(parts[0], str) and SSML.match(parts[0])):
+        if any(isinstance(part, str) and SPEAK.search(part) for part in parts):
+            raise ExpressionFault("has <speak> elsewhere than at its very beginning: all of it must stand in <speak>")
         return _Manner.SAID
     skeleton = "".join(part.replace(HERE, "") if isinstance(part, str) else HERE for part in parts)
     for markup in MARKUP.findall(skeleton):

@@ -101,7 +101,8 @@ class _Capture:
             far_end=self._far_end(leg),
             headers={name: str(value) for name, value in self._numbers.brought(leg.headers).items()},
             custom_data=self._numbers.brought(custom) if custom and isinstance(custom, dict) else None,
-            ncco=tuple(self._numbers.words(script)) if script is not None else None,
+            # What later steps said is the server's to say again, by what is pressed then: it is asked anew.
+            ncco=tuple(self._numbers.words(script)) if script is not None and not leg.went_on else None,
             ringing_timer=min(max(waited, 1.0), 120.0) if waited else 60.0,
             control=self._hung_up(leg, script),
             **(leg.detection if leg.outbound else {}),

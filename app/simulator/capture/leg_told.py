@@ -96,6 +96,11 @@ class LegTold:
         return found[0] if found else None
 
     @property
+    def went_on(self) -> bool:
+        """Whether it was told what to do again, by what came back."""
+        return len(self._began_with) < len(self.heard("answer"))
+
+    @property
     def _began_with(self) -> list[Told]:
         """What it was answered when it was asked what to do; where a later step answered, the request is ids alone."""
         ids, answers = {"conversation_uuid", "uuid"}, [event["raw"] for event in self.heard("answer")]

@@ -11,7 +11,7 @@ from tests.flows.ready.conftest import ENGLISH, FRENCH, OURS, READY, Carrier, Se
 
 PARTICIPANT, MODERATOR = "2580", "7391"
 BOSS = "447700900150"
-MUSIC = ["https://example.com/hold.mp3"]
+MUSIC = ["https://nexmo-community.github.io/ncco-examples/assets/voice_api_audio_streaming.mp3"]
 
 
 class Words(NamedTuple):
