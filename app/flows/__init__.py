@@ -10,7 +10,7 @@ addresses it is given: its next webhook may come to another worker. Where to loo
     what it is given       rendering (a step, filled for one call), served (where it comes from; the last resort)
     what a flow says       book (routes, flows, steps, actions, and how many there may be of them)
     the file it is in      shelf (read anew when it changes), loading (all of it), steps (one step), branches (how steps
-                           hang together: where they lead, whether that comes to an end)
+                           hang together: where they lead, whether that comes to an end), guessing (what was meant)
     holes in texts         expressions/ (Jinja, and no more of it than a caller may be let near)
     what Vonage takes      table (actions and their options), order (how actions stand to each other),
                            sdk (what the models of Vonage's SDK make of them)
