@@ -34,7 +34,7 @@ MONEY = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 # What the seven webhooks of Vonage's tutorial "phone to app" come to.
 TOLD = json.loads(SAMPLE.with_name("phone-to-app.told.json").read_text())
-PUBLISHED = TOLD | {"first_heard_at": "2026-11-20T12:00:00.000Z", "last_heard_at": "2026-11-20T12:00:00.006Z"}
+PUBLISHED = TOLD | {"first_heard_at": "2126-11-20T12:00:00.000Z", "last_heard_at": "2126-11-20T12:00:00.006Z"}
 
 
 def keeps_the_contract(told: Any) -> None:

@@ -68,9 +68,9 @@ def told(site: Site) -> Site:
         ({"since": iso(seconds(60)), "until": iso(seconds(180))}, "32"),
         ({"since": iso(seconds(60.001))}, "543"),
         ({"until": iso(seconds(60.001))}, "21"),
-        ({"since": "2026-11-20T12:01:00.000001Z"}, "543"),
-        ({"until": "2026-11-20T12:01:00.000001Z"}, "21"),
-        ({"since": "2026-11-20T13:02:00+01:00"}, "543"),
+        ({"since": "2126-11-20T12:01:00.000001Z"}, "543"),
+        ({"until": "2126-11-20T12:01:00.000001Z"}, "21"),
+        ({"since": "2126-11-20T13:02:00+01:00"}, "543"),
         ({"since": "1970-01-01T00:00:00Z", "until": "9999-12-31T23:59:59.999999-14:00"}, "54321"),
         ({"since": iso(seconds(180)), "until": iso(seconds(60))}, ""),
         ({"state": "live", "number": "0123", "since": iso(seconds(150))}, "4"),
@@ -137,9 +137,9 @@ WRONG = [
     *("state=", "state=LIVE", "state=over", "state=any", "state=live,ended"),
     *("outcome=", "outcome=completed", "outcome=Answered"),
     *("number=", "number=Alice", "number=%2B", "number=1234567890123456", "number=12x", "number=%D9%A1%D9%A2%D9%A3"),
-    *("since=", "since=yesterday", "since=2026-11-20", "since=2026-11-20T12:00:00", "since=1617052805", "since=now"),
+    *("since=", "since=yesterday", "since=2126-11-20", "since=2126-11-20T12:00:00", "since=1617052805", "since=now"),
     *("since=0001-01-01T00:00:00Z", "since=1969-12-31T23:59:59Z", "since=2026-13-01T00:00:00Z", "since=%00"),
-    *("until=", "until=0001-01-01T00:00:00%2B14:00", "until=10000-01-01T00:00:00Z", "until=2026-11-20T25:00:00Z"),
+    *("until=", "until=0001-01-01T00:00:00%2B14:00", "until=10000-01-01T00:00:00Z", "until=2126-11-20T25:00:00Z"),
     *("cursor=", "cursor=x", "cursor=AAAA", "cursor=null", "cursor=%00"),
     *("page=2", "Limit=1", "offset=0", "legs.outcome=busy", "=", "limit[]=1", "state%00=live"),
 ]
@@ -161,7 +161,7 @@ def test_every_wrong_parameter_is_named_at_once(site: Site) -> None:
     assert set(problem["errors"]) == set(query)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "cursor=x", "state=live", "since=2026-11-20T12:00:00Z"])
+@pytest.mark.parametrize("query", ["limit=0", "cursor=x", "state=live", "since=2126-11-20T12:00:00Z"])
 def test_the_events_of_a_call_take_no_other_parameters_than_their_own(told: Site, query: str) -> None:
     problem = is_problem(told.ask("GET", f"{LIST}/CON-1/events?{query}"), 422)
     assert list(problem["errors"]) == [query.partition("=")[0]]
