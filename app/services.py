@@ -115,7 +115,7 @@ def begin(app: Flask) -> None:
         held.store.close()
 
     atexit.register(end)
-    held.flows.shelf.look()
+    held.flows.shelf.start()
     try:
         held.store.open()
         if policy := held.store.evicts():
@@ -123,4 +123,3 @@ def begin(app: Flask) -> None:
     except StoreUnavailable as away:
         log.warning("started all the same: %s", away)
     housekeeping.start()
-    held.flows.shelf.start()

@@ -12,11 +12,13 @@ NUMBER: Final = re.compile(r"\+?(\d[\d ().-]{0,24}\d|\d)", re.ASCII)
 ADDRESS: Final = re.compile(r"(?:sips?|tel):(\+?\d+)(?:[@;].*)?", re.ASCII | re.IGNORECASE | re.DOTALL)
 NOT_DIGITS: Final = re.compile(r"\D", re.ASCII)
 DECIMAL: Final = re.compile(r"\d+\.\d+", re.ASCII)  # an amount of money, how sure Vonage is of what was said
-MAY_HOLD_ONE: Final = re.compile(r"\+\d|\d{7}|\d(?: \d){6}", re.ASCII)
+MAY_HOLD_ONE: Final = re.compile(r"\+\d|\d{7}|\d(?:[ ,.-]{1,3}\d){6}", re.ASCII)
 # A number, if the text before it lets it be one, and what comes after it is no part of it: of "+447700900123 10:15" the
-# first 12 digits. With blanks and the like in it only behind a plus, else it might be a date; or with a blank between
-# all of its digits, as it is read out.
-SEEN_IN_TEXT: Final = re.compile(r"(?:\+\d(?:[ ().-]{0,2}\d){6,14}|\d(?: \d){6,14}|\+?\d{7,})(?![\w:-]|\.\d)", re.ASCII)
+# first 12 digits. With blanks and the like in it only behind a plus, else it might be a date; or with a blank or
+# a comma between all of its digits, as it is read out.
+SEEN_IN_TEXT: Final = re.compile(
+    r"(?:\+\d(?:[ ().-]{0,2}\d){6,14}|\d(?:[ ,.-]{1,3}\d){6,14}|\+?\d{7,})(?![\w:-]|\.\d)", re.ASCII
+)
 BEFORE_ONE: Final = re.compile(r"(?:^|[^\w.:+-]|[a-z\"' ]:|%2b)$", re.ASCII | re.IGNORECASE)
 NEVER_NUMBERS: Final = frozenset(
     {"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp", "lag_ms", "size", "version"}

@@ -18,7 +18,7 @@ FAILED_STATUSES: Final = ("busy", "timeout", "unanswered", "rejected", "failed")
 DETECTIONS: Final = ("human", "machine", "beep_start", "beep_timeout")
 MOST_ATTEMPTS, USUAL_ATTEMPTS = 10, 3
 MOST_ACTIONS: Final = 100  # of one NCCO
-MOST_VISITS, MOST_STEPS = 20, 100  # of one step, and of steps, in one call: whatever a flow says, nobody loops for ever
+MOST_VISITS, MOST_STEPS = 50, 200  # of one step, and of steps, in one call: whatever a flow says, nobody loops for ever
 
 
 class RenderFault(Exception):

@@ -29,6 +29,7 @@ MOST_WORDS: Final = 500  # characters of a fault, which stays with the call
 MOST_FRAMES: Final = 8  # of a traceback
 NOTHING_YET: Final = {"digits": "", "speech": ""}  # what came back from an input that this call has not come to
 CONTEXT: Final = ("from", "to", "from_user", "uuid", "conversation_uuid", "endpoint_type", "custom_data", "headers")
+LARGE: Final = frozenset({"custom_data", "headers"})
 
 
 class Flows:
@@ -85,10 +86,7 @@ class Flows:
                 # With a state it is about somebody whom a `connect` called; without one, about the call itself.
                 return self._detected(asked, request, result) if state is None else None
             trail = self._begun(asked, request) if state is None else self._seal.opened(state)
-            # An `input` is the caller's own: what it says of them stands in for what the flow did not take along then.
-            known = {**self._begun(asked, request).known, **trail.known} if result.kind == "input" else trail.known
-            inputs = {**trail.inputs, **_kept(asked, step, result)}
-            trail = replace(trail, known=known, inputs=inputs, enter=False)
+            trail = replace(trail, inputs={**trail.inputs, **_kept(asked, step, result)}, enter=False)
             if asked.python is not None:
                 return self._step(asked, step, trail, result)
             if step not in asked.steps:
@@ -124,10 +122,11 @@ class Flows:
         return flow
 
     def _begun(self, flow: Flow, request: Request) -> Trail:
-        """The trail of a call that comes to *flow* now: with what the flow may use of *request*, and no more."""
+        """The trail of a call that comes to *flow* now: who calls whom, and of what may be large what the flow uses."""
         told = {name: getattr(request, "from_" if name == "from" else name) for name in CONTEXT}
-        known = {name: value for name, value in told.items() if value and (flow.python or (name,) in flow.uses)}
-        for name in {"custom_data", "headers"} - known.keys():
+        whole = {name for name in CONTEXT if name not in LARGE or flow.python or (name,) in flow.uses}
+        known = {name: value for name, value in told.items() if value and name in whole}
+        for name in LARGE - whole:
             items = {use[1] for use in flow.uses if use[0] == name and len(use) > 1}
             if found := {item: told[name][item] for item in items if item in told[name]}:
                 known[name] = found

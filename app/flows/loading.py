@@ -268,7 +268,7 @@ class _Reading:
         path = (*path, "python")
         if not self._findings.is_text(value["python"], path, "a function, as in package.module:function"):
             return None
-        self.watched += [known] if (known := python_flows.file_of(value["python"])) else []
+        self.watched += python_flows.files_of(value["python"])
         try:
             function, file = python_flows.load(value["python"])
             code = file.read_bytes()

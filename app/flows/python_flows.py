@@ -276,10 +276,19 @@ def actions_in(given: Any) -> list[dict[str, Any]] | None:
     return made
 
 
-def file_of(spec: str) -> Path | None:
-    """The file of the module that *spec* names, whether or not it can be imported; None if it is not found."""
+def files_of(spec: str) -> list[Path]:
+    """The file of the module that *spec* names; if it cannot be found, all that a change in could mend that."""
+    name = spec.partition(":")[0]
+    if file := _file_of(name):
+        return [file]
+    parts = name.split(".")
+    ways = ["/".join(parts[: place + 1]) for place in range(len(parts))]
+    return [Path(base) / f"{way}{end}" for base in sys.path for way in ways for end in (".py", "/__init__.py")]
+
+
+def _file_of(name: str) -> Path | None:
     with suppress(Exception):
-        found = find_spec(spec.partition(":")[0])
+        found = find_spec(name)
         if found is not None and isinstance(found.loader, SourceFileLoader):
             return Path(found.loader.path)
     return None
@@ -287,7 +296,7 @@ def file_of(spec: str) -> Path | None:
 
 def _imported(name: str) -> tuple[ModuleType, Path]:
     """The module *name* and its file, imported in a thread that is not waited for without end. Raises ValueError."""
-    file = file_of(name)
+    file = _file_of(name)
     stamp = file.stat().st_mtime_ns if file is not None and file.exists() else 0
     if stamp and _hung.get(name) == stamp:
         raise ValueError(f"module {name} cannot be imported: it took longer than {IMPORT_SECONDS:g} s")

@@ -17,6 +17,7 @@ from app.located import Fault, Faults
 log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 1.0  # seconds
+FIRST_LOOK: Final = 3.0  # seconds that a worker waits for it
 MOST_LOGGED: Final = 20  # faults
 
 Stamp = tuple[tuple[str, int, int, int] | tuple[str], ...]
@@ -37,13 +38,13 @@ class Shelf:
         self._settings = settings
         self._stamp: Stamp | None = None
         self._watched: tuple[Path, ...] = (file,)
-        self._stop = threading.Event()
+        self._stop, self._first = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="flows", daemon=True)
 
     @property
     def book(self) -> Book | None:
         """What calls get: the last book without a fault, None if there never was one."""
-        if self.looked is None:
+        if self.looked is None and not self._thread.is_alive():
             self.look()
         return self._book
 
@@ -56,8 +57,13 @@ class Shelf:
         return True
 
     def start(self) -> None:
-        """Look again every second, in a thread of its own."""
+        """Look now and every second, in a thread of its own; return once it has, or after a while.
+
+        What takes longer, as a module of Python that does not come back, keeps no caller waiting: they hear the last
+        resort.
+        """
         self._thread.start()
+        self._first.wait(FIRST_LOOK)
 
     def stop(self) -> None:
         """Look no more."""
@@ -89,6 +95,8 @@ class Shelf:
         self.faults = faults
 
     def _watch(self) -> None:
+        self.look()
+        self._first.set()
         before = None
         while not self._stop.wait(LOOK_EVERY):
             now = _stamp(self._watched)

@@ -30,7 +30,7 @@ SPEAK: Final = re.compile(r"<speak(?=[\s/>]|\Z)", re.IGNORECASE)
 SPOKEN: Final = re.compile(r"(?:</speak[ \t\r\n]*>|/>)[ \t\r\n]*\Z")  # how a text in <speak> ends
 HEARD: Final = ("audio", "break", "phoneme", "sub")  # SSML that says something, or pauses, without a word in it
 NO_ADDRESS: Final = re.compile(r'[^!-~]|["<>{}|\\^`]')  # https://www.rfc-editor.org/rfc/rfc3986#appendix-A
-LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")  # of a host
+LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")  # of a host
 HEADER_NAME: Final = re.compile(r"[!-9;-~]+")
 
 # The five names that XML has for characters; HTML's others (&nbsp;) are none of SSML's.
@@ -289,8 +289,8 @@ def _host_fault(host: str) -> str | None:
         return "It has no host."
     if port not in ("", ":") and not (re.fullmatch(r":[0-9]{1,5}", port) and 1 <= int(port[1:]) <= 65535):
         return f"Its host is followed by {kinds.shown(port)}, but must be by a port from 1 to 65535, / or nothing."
-    if not (_is_ipv6(name[1:-1]) if name[0] == "[" else all(map(LABEL.fullmatch, name.split(".")))):
-        words = "must have letters, digits, - and . only, with a letter or a digit at both ends"
+    if not (_is_ipv6(name[1:-1]) if name[0] == "[" else all(map(LABEL.fullmatch, name.removesuffix(".").split(".")))):
+        words = "must have letters, digits, -, _ and . only, with a letter or a digit at both ends"
         return f"Its host is {kinds.shown(name)}, but {words}; others are written as xn--…."
     return None
 

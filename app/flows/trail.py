@@ -27,7 +27,7 @@ MOST_OPENED: Final = 64 * 1024  # bytes; only what we sealed is ever opened, and
 class Trail:
     """Where a call has been in its flow.
 
-    `known` is what the flow uses of the request it began with; `inputs` what came back from each step, by its name;
+    `known` is what it takes along of the request it began with; `inputs` what came back from each step, by its name;
     `visits` how often each step was entered. `enter`: whoever asks gets the step itself, not what comes after it.
     """
 

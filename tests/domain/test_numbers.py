@@ -140,6 +140,7 @@ def test_masking_shows_no_number_of_a_conversation_and_keeps_its_name():
         ("+447700900123 447700900199", "*********0123 ********0199"),
         ("Call 4 4 7 7 0 0 9 0 0 1 2 3.", "Call ******************* 2 3."),
         ("1 2 3 4 5 6", "1 2 3 4 5 6"),
+        ("4, 4, 7, 7, 0, 0, 9, 0, 0, 1, 2, 3", "******************************2, 3"),
     ],
 )
 def test_what_stands_behind_a_number_does_not_hide_it(text, shown):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from app.flows.shelf import Shelf
+from app.located import Faults
 from tests.engines import wait_until
 from tests.flows.book_of import SETTINGS
 
@@ -112,3 +115,40 @@ def test_a_module_of_python_that_is_broken_is_watched_too(file: Path, monkeypatc
     assert shelf.look()
     assert shelf.faults == ()
     assert shelf.book.flows["one"].python is not None
+
+
+@pytest.mark.parametrize("spec", ["late_flow:flow", "late_package.inner:flow"])
+def test_a_module_that_is_not_there_is_waited_for(file: Path, monkeypatch: pytest.MonkeyPatch, spec: str) -> None:
+    """Or that is in a package which cannot be imported."""
+    monkeypatch.syspath_prepend(file.parent)
+    where = file.parent / spec.partition(":")[0].replace(".", "/")
+    where.parent.mkdir(exist_ok=True)
+    if "package" in spec:
+        (where.parent / "__init__.py").write_text("1 / 0\n")
+    file.write_text(f"routes: [{{flow: one}}]\nflows: {{one: {{python: '{spec}'}}}}\n")
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.book is None
+    assert not shelf.look()
+    if "package" in spec:
+        (where.parent / "__init__.py").write_text("")
+    where.with_suffix(".py").write_text("def flow(request):\n    return []\n")
+    assert shelf.look()
+    assert shelf.faults == ()
+
+
+def test_a_worker_does_not_wait_long_for_what_takes_long(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = threading.Event()
+
+    def slow(*_: object) -> None:
+        waiting.wait(10)
+        raise Faults([])
+
+    monkeypatch.setattr("app.flows.loading.load", slow)
+    monkeypatch.setattr("app.flows.shelf.FIRST_LOOK", 0.2)
+    shelf = Shelf(file, SETTINGS)
+    begun = time.monotonic()
+    shelf.start()
+    assert shelf.book is None, "callers hear the last resort meanwhile"
+    assert time.monotonic() - begun < 5
+    shelf.stop()
+    waiting.set()

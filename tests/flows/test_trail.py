@@ -65,4 +65,4 @@ def test_visits_are_counted_and_have_an_end() -> None:
     with pytest.raises(RenderFault, match=f"step a more than {MOST_VISITS} times"):
         Trail(visits={"a": MOST_VISITS}).entered("a")
     with pytest.raises(RenderFault, match=f"more than {MOST_STEPS} steps"):
-        Trail(visits={str(number): 10 for number in range(10)}).entered("new")
+        Trail(visits={str(number): 10 for number in range(20)}).entered("new")

@@ -278,8 +278,8 @@ def test_the_last_of_two_states_counts(site: Site) -> None:
     assert said(site.post(path, keys("1"))) == ["447700900123 pressed 1."]
 
 
-def test_a_call_that_was_answered_before_a_change_goes_on_with_what_its_callbacks_say(site: Site, file: Path) -> None:
-    """What the new text uses was not taken along by the old one."""
+def test_a_call_that_was_answered_before_a_change_still_knows_who_calls_whom(site: Site, file: Path) -> None:
+    """Though the old text had no use for it."""
     file.write_text(FLOWS.replace('text: "{{ from }} pressed', 'text: "Somebody pressed'))
     site.flows.shelf.look()
     asked = site.post("/voice/answer", CALL)
