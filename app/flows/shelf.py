@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from time import time_ns
 from typing import Any, Final
 
 from app.flows import loading
@@ -70,7 +71,7 @@ class Shelf:
         self._stop.set()
 
     def _read(self, stamp: Stamp) -> None:
-        self._stamp, self.looked, watched = stamp, datetime.now(UTC), self._watched
+        self._stamp, self.looked, watched, begun = stamp, datetime.now(UTC), self._watched, time_ns()
         try:
             book = _aside(lambda: loading.load(self.file, self._settings))
         except Faults as wrong:
@@ -84,7 +85,9 @@ class Shelf:
                 log.info("the flows file has changed: version %s from now on", book.version)
             self._book, self.faults, self._watched = book, (), book.watched
         if self._watched != watched:
-            self._stamp = _stamp(self._watched)
+            now = _stamp(self._watched)
+            # Whoever mends one of them while they are read, and a module may take its time, is not overlooked.
+            self._stamp = None if any(len(one) > 1 and one[2] >= begun for one in now) else now
 
     def _tell(self, faults: tuple[Fault, ...]) -> None:
         if faults != self.faults:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.flows import loading
 from app.flows.shelf import Shelf
 from app.located import Faults
 from tests.engines import wait_until
@@ -152,3 +153,19 @@ def test_a_worker_does_not_wait_long_for_what_takes_long(file: Path, monkeypatch
     assert time.monotonic() - begun < 5
     shelf.stop()
     waiting.set()
+
+
+def test_what_is_mended_while_the_file_is_read_is_not_overlooked(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of Python may take its time to be imported."""
+    module = file.with_name("other.py")
+    module.write_text("broken")
+
+    def slow(*_: object) -> None:
+        time.sleep(0.05)  # files have the time of a clock that ticks
+        module.write_text("mended")
+        raise loading.NoBook([], [file, module])
+
+    monkeypatch.setattr("app.flows.loading.load", slow)
+    shelf = Shelf(file, SETTINGS)
+    assert shelf.look()
+    assert shelf.look(), "it is read again"
