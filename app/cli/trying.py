@@ -114,7 +114,7 @@ class _Nowhere:
     def record(self, *_: Any, **__: Any) -> bool:
         return True
 
-    def record_later(self, *_: Any) -> None:
+    def record_later(self, *_: Any, **__: Any) -> None:
         """Nothing."""
 
     def unfile(self, *_: Any) -> bool:
