@@ -13,11 +13,11 @@ from app.api.render import time
 from app.api.schemas import nullable
 from app.api.schemas import time as time_field
 from app.domain.standing import STATES
+from app.flows.served import LAST_RESORT_COUNTER
 from app.services import services
 
 status = Blueprint("status", __name__, description="How it is.")
 WEBHOOKS = ("received", "repeats", "out_of_order", "unknown", "unfiled")
-LAST_RESORT = "answers:last_resort"  # counted by `app.webhooks.views`
 
 
 class FlowsStatusSchema(Schema):
@@ -90,7 +90,7 @@ def told_status() -> dict[str, Any]:
             "version": book.version if book else None,
             "loaded_at": time(book.loaded) if book else None,
             "faults": len(held.flows.shelf.faults),
-            "last_resort_served": counters.get(LAST_RESORT, 0),
+            "last_resort_served": counters.get(LAST_RESORT_COUNTER, 0),
             "python_threads_left_behind": held.flows.python.left_behind,
         },
     }

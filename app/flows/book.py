@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -13,12 +13,18 @@ from zoneinfo import ZoneInfo
 from app.flows.request import Request
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)  # of a flow or a step: it stands in addresses
+STEPS_AT: Final = "/voice/flows/"  # under this server's own address; behind it come flow and step
 ACTIONS: Final = ("talk", "stream", "input", "record", "connect", "conversation", "notify", "wait", "transfer")
 FAILED_STATUSES: Final = ("busy", "timeout", "unanswered", "rejected", "failed")  # of `connect`: their reply is read
 DETECTIONS: Final = ("human", "machine", "beep_start", "beep_timeout")
 MOST_ATTEMPTS, USUAL_ATTEMPTS = 10, 3
 MOST_ACTIONS: Final = 100  # of one NCCO
 MOST_VISITS, MOST_STEPS = 50, 200  # of one step, and of steps, in one call: whatever a flow says, nobody loops for ever
+
+
+def inputs_in(uses: Iterable[tuple[str, ...]]) -> frozenset[str]:
+    """The steps of whose inputs *uses*, names of the scope and items of them, take something."""
+    return frozenset(use[1] for use in uses if use[0] == "inputs" and len(use) > 1)
 
 
 class RenderFault(Exception):
@@ -137,7 +143,7 @@ class Flow:
     @property
     def inputs(self) -> frozenset[str]:
         """The steps of which a hole takes what came back."""
-        return frozenset(use[1] for use in self.uses if use[0] == "inputs" and len(use) > 1)
+        return inputs_in(self.uses)
 
 
 @dataclass(frozen=True, slots=True)

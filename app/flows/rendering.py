@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from app import kinds
 from app.flows import order, sdk, table
-from app.flows.book import MOST_ACTIONS, Action, Flow, Go, RenderFault, Scope
+from app.flows.book import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
 from app.flows.table import Wrong
 from app.flows.trail import Trail
 from app.located import field
 
 MOST_TOLD: Final = 3  # faults
 HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
-ADDRESS: Final = "/voice/flows/{flow}/{step}?state={state}"
+ADDRESS: Final = STEPS_AT + "{flow}/{step}?state={state}"
 
 Ncco = list[dict[str, Any]]
 Close = Callable[[Trail], str]
@@ -41,11 +41,10 @@ def entered(flow: Flow, step: str, trail: Trail) -> tuple[list[tuple[str, Action
     Raises RenderFault where the call has been there too often.
     """
     actions: list[tuple[str, Action]] = []
-    visits: Mapping[str, int] = trail.visits
 
     def add(name: str) -> None:
-        nonlocal visits
-        visits = replace(trail, visits=visits).entered(name)
+        nonlocal trail
+        trail = replace(trail, visits=trail.entered(name))
         for one in flow.steps[name].actions:
             if isinstance(one, Go):
                 add(one.step)
@@ -53,7 +52,7 @@ def entered(flow: Flow, step: str, trail: Trail) -> tuple[list[tuple[str, Action
                 actions.append((name, one))
 
     add(step)
-    return actions, replace(trail, visits=visits)
+    return actions, trail
 
 
 def rendered(flow: Flow, step: str, trail: Trail, *, names: Mapping[str, Any], base: str, close: Close) -> Ncco:
@@ -80,7 +79,7 @@ def _bare_steps(ncco: Ncco, base: str) -> Iterator[Wrong]:
     """Addresses of steps of ours that do not have what the call takes along: there it would begin anew, without end."""
     for place, action in enumerate(ncco):
         for url in action.get("eventUrl", ()):
-            if url.startswith(f"{base}/voice/flows/") and "?state=" not in url:
+            if url.startswith(base + STEPS_AT) and "?state=" not in url:
                 words = f"It is the address of a step without what the call takes along: {HOW_RIGHT}."
                 yield Wrong((place, "eventUrl", 0), words)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+LAST_RESORT_COUNTER: Final = "answers:last_resort"  # in the store: how often it was served
 SORRY: Final = "Sorry, we cannot take your call at the moment. Please call again later."
 
 

@@ -14,6 +14,7 @@ from app.flows.book import (
     ACTIONS,
     FAILED_STATUSES,
     MOST_ATTEMPTS,
+    STEPS_AT,
     USUAL_ATTEMPTS,
     Action,
     Go,
@@ -202,7 +203,7 @@ class _Reading:
         """No address of a step stands in the file: it would not have what the call takes along, and begin anew."""
         urls = judged.get("eventUrl")
         first = urls[0] if isinstance(urls, list) and urls else None
-        if self._findings.own and isinstance(first, str) and first.startswith(f"{self._findings.own}/voice/flows/"):
+        if self._findings.own and isinstance(first, str) and first.startswith(self._findings.own + STEPS_AT):
             self._wrong((*here, "eventUrl"), "is the address of a step of this server: say with `next` where it leads")
 
     def _once(self, kind: str, here: Steps, *, leads_on: bool) -> None:

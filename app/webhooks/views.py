@@ -20,7 +20,7 @@ from uuid import uuid4
 from flask import Blueprint, Response, abort, g, request
 
 from app.domain.events import Detection, Event, Unknown
-from app.flows.served import LAST_RESORT, Served
+from app.flows.served import LAST_RESORT, LAST_RESORT_COUNTER, Served
 from app.logs import tell
 from app.services import services
 from app.store.errors import StoreUnavailable
@@ -249,7 +249,7 @@ def _keep_answer(asked: dict[str, Any], served: Served, took_ms: float, *, count
     tell(event=answer, outcome=f"answered:{'/'.join(filter(None, (served.flow, served.step)))}")
     store = services().store
     if served.fault is not None:
-        store.count("answers:last_resort")
+        store.count(LAST_RESORT_COUNTER)
     if answer.homes:
         # Where an event is replied to, the webhook is the event, and counted as that.
         store.record_later(answer, text, g.received, g.notes, counted=counted)

@@ -47,12 +47,10 @@ Use = tuple[str] | tuple[str, str]  # a name that is taken whole, or a name and 
 
 
 class Reading:
-    """Looks at expressions: all they ask for must be there. Keeps which names and inputs, and what of the names."""
+    """Looks at expressions: all they ask for must be there. Keeps what they use."""
 
     def __init__(self) -> None:
-        self.names: set[str] = set()
         self.uses: set[Use] = set()
-        self.inputs: set[str] = set()
 
     def paths(self, expression: nodes.Node, source: str) -> tuple[Path, ...]:
         """All that *expression* looks up, from a name on. Raises ExpressionFault."""
@@ -85,7 +83,6 @@ class Reading:
             if found:
                 advice = f'; a name with - in it is written {found[1]}["…"]'
             raise ExpressionFault(_unknown(node.name, NAMES) + advice)
-        self.names.add(node.name)
         self._paths.append((node.name,))
 
     def _look_at_getattr(self, node: nodes.Getattr) -> None:
@@ -111,8 +108,6 @@ class Reading:
                 raise ExpressionFault(_unknown(str(what), SETTINGS, "settings."))
             case ("inputs", step, what, *_) if what not in INPUT:
                 raise ExpressionFault(_unknown(str(what), INPUT, spelt(("inputs", step)) + "."))
-            case ("inputs", str(step), *_):
-                self.inputs.add(step)
         self._paths.append(path)
 
     def _look_at_const(self, node: nodes.Const) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, nodes
 
-from app.flows.book import RenderFault, Scope
+from app.flows.book import RenderFault, Scope, inputs_in
 from app.flows.expressions.asked_for import Reading, Use
 from app.flows.expressions.fault import ExpressionFault, in_plain_words, only_expressions
 from app.flows.expressions.part import Part, ready
@@ -58,19 +58,25 @@ class Expression:
 
     Attributes:
         source: The text as it stands in the file.
-        names: Which names of the scope it is made of.
-        uses: What of those it takes: all, or one item.
-        inputs: The steps whose inputs it asks for.
+        uses: What it takes of the scope: a name, or a name and one item of it.
         least: What of it is there whatever the expressions give.
     """
 
     source: str
-    names: frozenset[str]
     uses: frozenset[Use]
-    inputs: frozenset[str]
     least: str
     _manner: _Manner
     _parts: tuple[str | Part, ...] = field(repr=False, compare=False)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Which names of the scope it is made of."""
+        return frozenset(use[0] for use in self.uses)
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The steps whose inputs it asks for."""
+        return inputs_in(self.uses)
 
     def fill(self, scope: Scope) -> Any:
         """The value for this call. Raises RenderFault, and nothing else."""
@@ -126,9 +132,7 @@ def _compiled(text: str, spoken: bool) -> Expression:
                 parts.append(ready(node, next(given), reading))
     return Expression(
         text,
-        frozenset(reading.names),
         frozenset(reading.uses),
-        frozenset(reading.inputs),
         "".join(part for part in parts if isinstance(part, str)),
         _manner(parts, spoken),
         tuple(parts),
