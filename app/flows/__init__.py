@@ -14,5 +14,5 @@ addresses it is given: its next webhook may come to another worker. Where to loo
     holes in texts         expressions/ (Jinja, and no more of it than a caller may be let near)
     what Vonage takes      table (actions and their options), order (how actions stand to each other),
                            sdk (what the models of Vonage's SDK make of them)
-    flows in Python        python_flows (found by name, and run so that none of them holds up the others)
+    flows in Python        python_modules (found by name), python_flows (run so that none of them holds up the others)
 """

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from app import located
 from app.domain.numbers import digits
-from app.flows import branches, hours, python_flows, routing, steps
+from app.flows import branches, hours, python_modules, routing, steps
 from app.flows.book import DETECTIONS, NAME, Book, Flow, Hours, Pattern, Route
 from app.flows.guessing import few_guesses
 from app.flows.steps import Draft, Findings, Link, meant
@@ -268,9 +268,9 @@ class _Reading:
         path = (*path, "python")
         if not self._findings.is_text(value["python"], path, "a function, as in package.module:function"):
             return None
-        self.watched += python_flows.files_of(value["python"])
+        self.watched += python_modules.files_of(value["python"])
         try:
-            function, file = python_flows.load(value["python"])
+            function, file = python_modules.load(value["python"])
             code = file.read_bytes()
         except (OSError, ValueError) as fault:
             self._wrong(path, str(fault))

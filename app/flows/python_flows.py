@@ -1,4 +1,4 @@
-"""Call flows written in Python: found by their names, and run so that none of them can hold up the other calls.
+"""Call flows written in Python, run so that none of them can hold up the other calls.
 
 They run in native threads. In a greenlet, a flow that computes, or waits in C, would stop all requests of its worker;
 and nobody can be made to come back: Python ends no thread from outside. So whoever takes too long is left behind, and
@@ -14,21 +14,13 @@ https://www.gevent.org/api/gevent.hub.html
 from __future__ import annotations
 
 import _thread
-import hashlib
-import importlib
-import inspect
 import json
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from difflib import get_close_matches
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 from app.flows.book import MOST_ACTIONS
@@ -36,21 +28,12 @@ from app.flows.request import Request
 from app.flows.sdk import plain
 
 SECONDS: Final = 2.0  # Vonage waits a few for an answer, and the caller hears nothing meanwhile
-IMPORT_SECONDS: Final = 10.0  # a worker that has not begun after 30 is replaced: config/gunicorn.py
 MOST_LEFT_BEHIND: Final = 8
 LONGEST: Final = 64 * 1024  # characters of what one gives
 MOST_WORDS: Final = 500  # characters of what an error says
 MOST_AT_ONCE: Final = 64  # threads, those left behind among them
 
-IMPORTING: Final = Path(importlib.__file__).parent
-STARTED: Final = time.time()
-
 Function = Callable[[Request], Any]
-
-_hung: dict[str, int] = {}  # module's name -> when its file was written that did not come back
-_read: dict[
-    str, tuple[bytes, ModuleType]
-] = {}  # module's name -> what its file was when it was executed, and what came
 
 
 class NoActions(Exception):
@@ -59,41 +42,6 @@ class NoActions(Exception):
 
 class PythonFlowFault(Exception):
     """A flow written in Python gave nothing. The text says why; the cause is what it raised, if it did."""
-
-
-def load(spec: str) -> tuple[Function, Path]:
-    """The function that *spec*, `package.module:function`, names, and its module's file.
-
-    A module whose file has changed since is executed anew. What others have of it, calls under way among them, goes on
-    as it was; modules that it imports are not looked at. Raises ValueError, which says what is wrong; that it takes too
-    long, too, for while it is imported at the start nobody answers calls.
-    """
-    module_name, colon, name = spec.partition(":")
-    if not colon or not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
-        raise ValueError(f"{spec} must be a module and a function, as in package.module:function")
-    module, file = _imported(module_name)
-    function = vars(module).get(name)
-    if function is None:
-        near = get_close_matches(name, [known for known, value in vars(module).items() if callable(value)], n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"module {module_name} has no function {name}{meant}")
-    if not callable(function):
-        raise ValueError(f"{name} in module {module_name} is no function: nothing can call it")  # noqa: TRY004
-    if any(
-        is_one(one)
-        for is_one in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-        for one in (inspect.unwrap(function), getattr(function, "__call__", None))  # noqa: B004 - its own, to look at
-    ):
-        raise ValueError(
-            f"{name} in module {module_name} is asynchronous: a flow is an ordinary function, without async"
-        )
-    try:
-        inspect.signature(function).bind(Request())
-    except TypeError as error:
-        raise ValueError(f"{name} in module {module_name} cannot be called with a request: {error}") from error
-    except ValueError:  # some built-in things have no signature
-        pass
-    return function, file
 
 
 class PythonFlows:
@@ -213,7 +161,7 @@ class _Job:
         try:
             self.result = self._then(self._function(self._request))
         except BaseException as error:  # noqa: BLE001 - SystemExit and GreenletExit too: the caller must hear something
-            self.raised, self.words = error, f"{_told(error)}{_where(self._function, error)}"
+            self.raised, self.words = error, f"{told(error)}{_where(self._function, error)}"
 
 
 def _bell() -> tuple[Callable[[], object], Callable[[float], object]]:
@@ -249,7 +197,7 @@ def _lock() -> _thread.LockType:
     return lock
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """The error's kind, and what it says of itself."""
     try:
         words = str(error)[:MOST_WORDS]
@@ -276,119 +224,13 @@ def actions_in(given: Any) -> list[dict[str, Any]] | None:
     return made
 
 
-def files_of(spec: str) -> list[Path]:
-    """The file of the module that *spec* names; if it cannot be found, all that a change in could mend that."""
-    name = spec.partition(":")[0]
-    if file := _file_of(name):
-        return [file]
-    parts = name.split(".")
-    ways = ["/".join(parts[: place + 1]) for place in range(len(parts))]
-    return [Path(base) / f"{way}{end}" for base in sys.path for way in ways for end in (".py", "/__init__.py")]
-
-
-def _file_of(name: str) -> Path | None:
-    with suppress(Exception):
-        found = find_spec(name)
-        if found is not None and isinstance(found.loader, SourceFileLoader):
-            return Path(found.loader.path)
-    return None
-
-
-def _imported(name: str) -> tuple[ModuleType, Path]:
-    """The module *name* and its file, imported in a thread that is not waited for without end. Raises ValueError."""
-    file = _file_of(name)
-    stamp = file.stat().st_mtime_ns if file is not None and file.exists() else 0
-    if stamp and _hung.get(name) == stamp:
-        raise ValueError(f"module {name} cannot be imported: it took longer than {IMPORT_SECONDS:g} s")
-    try:
-        found: tuple[ModuleType, Path] = _imports.run(lambda _: _module(name), Request())
-    except PythonFlowFault as fault:
-        if isinstance(wrong := fault.__cause__, ValueError):
-            raise wrong from wrong.__cause__
-        if fault.__cause__ is None:  # it did not come back
-            _hung[name] = stamp
-        raise ValueError(f"module {name} cannot be imported: {fault}") from fault
-    return found
-
-
 def _where(function: Function, error: BaseException) -> str:
     """The line of the flow's own file from which *error* came; else of whatever raised it."""
     frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename != __file__]
     own = getattr(getattr(function, "__code__", None), "co_filename", None)
     last = next((one for one in reversed(frames) if one.filename == own), frames[-1] if frames else None)
-    return f" ({_line(last.filename, last.lineno)})" if last else ""
+    return f" ({line_of(last.filename, last.lineno)})" if last else ""
 
 
-def _module(name: str) -> tuple[ModuleType, Path]:
-    """The module *name* as its file is now, and that file. Raises ValueError."""
-    importlib.invalidate_caches()  # its file may be newer than the last look into the folder
-    try:
-        spec = find_spec(name)  # imports the packages it is in
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise ValueError(_failed(name, error)) from error
-        spec = None
-    except ValueError:  # a module that was made otherwise has none
-        spec = None
-    except (Exception, SystemExit) as error:
-        raise ValueError(_failed(name, error)) from error
-    if spec is None or spec.name != name:  # __main__ may have that of what was run
-        raise ValueError(
-            f"there is no module {name}: it is looked for beside the app, and where packages are installed"
-        )
-    if not isinstance(spec.loader, SourceFileLoader):
-        raise ValueError(f"module {name} has no file of Python source")  # noqa: TRY004
-    file = Path(spec.loader.path)
-    try:
-        written, source = file.stat().st_mtime, file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"module {name} cannot be read: {error.strerror}") from error
-    state = hashlib.sha256(source).digest()
-    if name not in _read and name in sys.modules and written < STARTED:  # others have imported it, as it is
-        _read[name] = state, sys.modules[name]
-    elif name not in _read or _read[name][0] != state:
-        _read[name] = state, _executed(spec, spec.loader, source)
-    return _read[name][1], file
-
-
-def _executed(spec: ModuleSpec, loader: SourceFileLoader, source: bytes) -> ModuleType:
-    """A new module of *source*. Not by way of the compiled file, which is told from another by whole seconds only."""
-    name, module = spec.name, module_from_spec(spec)
-    above, _, own = name.rpartition(".")
-    before = sys.modules.get(name)
-    for known, inner in list(sys.modules.items()):  # a package's modules stay: importing them again does not set them
-        if known.rpartition(".")[0] == name:
-            setattr(module, known.rpartition(".")[2], inner)
-    sys.modules[name] = module  # before: dataclasses look themselves up there
-    try:
-        exec(loader.source_to_code(source, loader.path), vars(module))  # noqa: S102 - whoever runs this server wrote it
-    except (Exception, SystemExit) as error:
-        raise ValueError(_failed(name, error)) from error
-    else:
-        before = module
-        if above:
-            setattr(sys.modules[above], own, module)
-    finally:
-        if before is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = before
-    return module
-
-
-def _failed(name: str, error: BaseException) -> str:
-    """What went wrong as module *name* was imported, and in which line of it, or of a package it is in."""
-    words = f"module {name} cannot be imported: {_told(error)}"
-    if isinstance(error, SyntaxError) and error.lineno is not None:
-        return f"{words.partition(' (')[0]} ({_line(error.filename, error.lineno)})"
-    for frame in traceback.extract_tb(error.__traceback__):  # from here by way of the import to the module's own line
-        if not frame.filename.startswith(("<frozen ", str(IMPORTING))) and frame.filename != __file__:
-            return f"{words} ({_line(frame.filename, frame.lineno)})"
-    return words
-
-
-def _line(file: str | None, number: int | None) -> str:
+def line_of(file: str | None, number: int | None) -> str:
     return f"line {number} of {Path(file or '?').name}"
-
-
-_imports = PythonFlows(seconds=IMPORT_SECONDS)

@@ -18,8 +18,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from app.flows import python_flows
-from app.flows.python_flows import PythonFlowFault, PythonFlows, load
+from app.flows import python_flows, python_modules
+from app.flows.python_flows import PythonFlowFault, PythonFlows
+from app.flows.python_modules import load
 from app.flows.request import Request
 from tests.engines import free_ports, wait_until
 
@@ -47,7 +48,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "") or "").startswith(str(tmp_path)):
             del sys.modules[name]
-            python_flows._read.pop(name, None)
+            python_modules._read.pop(name, None)
 
 
 def why_not(spec: str) -> str:
@@ -130,9 +131,9 @@ def test_a_package_that_is_executed_anew_keeps_its_modules(write: Write) -> None
 
 
 def test_what_the_app_has_imported_already_is_not_executed_again() -> None:
-    found: Any = load("app.flows.python_flows:load")[0]
+    found: Any = load("app.flows.python_modules:load")[0]
     assert found is load
-    assert sys.modules["app.flows.python_flows"] is python_flows
+    assert sys.modules["app.flows.python_modules"] is python_modules
 
 
 def test_a_change_for_the_worse_leaves_what_there_was(write: Write) -> None:
@@ -523,7 +524,7 @@ def test_a_module_that_does_not_come_back_is_not_waited_for_without_end(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor a second time, until its file has changed."""
-    monkeypatch.setattr(python_flows, "_imports", PythonFlows(seconds=0.5))
+    monkeypatch.setattr(python_modules, "_imports", PythonFlows(seconds=0.5))
     write("slow_40.py", "import time\ntime.sleep(3)\n")
     assert why_not("slow_40:greet") == "module slow_40 cannot be imported: it took longer than 0.5 s"
     begun = time.monotonic()
