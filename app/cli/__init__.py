@@ -10,7 +10,7 @@ def install(app: Flask) -> None:
     from app.cli.calls import call, calls, forget
     from app.cli.capture import capture
     from app.cli.demo import simulate
-    from app.cli.flows import flows
+    from app.cli.flows_diff import flows
     from app.cli.replay import replay
 
     for command in (replay, calls, call, forget, flows, capture, simulate):

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from app.cli.flows import STATE, moment, unlogged
+from app.cli.caller import moment, plain
+from app.cli.flows import STATE, unlogged
 from app.cli.trying import Tried, tried
-from app.domain.numbers import digits as digits_of
 from app.simulator.rehearsal import CALLED, CALLER, CallTrouble
 from app.simulator.scenario import FarEnd
 from config.settings import load
@@ -83,21 +83,16 @@ def call(
             load({variable: text for variable, text in settings.items() if text is not None}),
             Path(file),
             at=moment(at.isoformat() if isinstance(at, datetime) else at) if at is not None else None,
-            from_=_party(from_ or CALLER) if from_user is None else from_user,
-            to=_party(to),
+            from_=plain(from_ or CALLER) if from_user is None else from_user,
+            to=plain(to),
             endpoint="app" if from_user is not None else None,
             digits=digits,
             says=says,
             hangs_up_after=hangs_up_after,
-            callees={_party(name): far_end for name, far_end in (callees or {}).items()},
+            callees={plain(name): far_end for name, far_end in (callees or {}).items()},
             headers=headers,
             custom_data=custom_data,
         )
     if done.troubles and not trouble:
         raise CallTrouble(STATE.sub(r"\1…", "\n".join([*done.troubles, "", str(done)])))
     return done
-
-
-def _party(name: str) -> str:
-    """A number without plus, blanks and the like; a name or an address as it is."""
-    return digits_of(name) or name
