@@ -25,7 +25,9 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None) 
 
     wsgi.py passes nothing; tests pass their own settings and store. Raises SettingsError, naming all that is wrong.
     """
-    from app import access, api, cli, errors, limits, logs, pages, proxies, services
+    from app import api, cli, errors, pages, services
+    from app.auth import access
+    from app.web import limits, logs, proxies
     from app.webhooks.views import voice
     from config.settings import load
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, cast
 from flask import Flask, current_app
 
 from app.domain.events import Event
+from app.store.codec import ANSWER, Record
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.link import Address
-from app.store.records import ANSWER, Record
 from app.store.store import Store
 from app.webhooks.body import read_object
 from app.webhooks.schemas import read_event, read_kept_answer
@@ -67,7 +67,7 @@ def build(settings: Settings, *, store: Store | None = None) -> Services:
 def build_flows(settings: Settings) -> Flows:
     """The call flows of FLOWS_FILE, which is read when the first call comes, or a worker begins."""
     from app.flows.flows import Flows  # the SDK's models take a third of a second to import
-    from app.flows.shelf import Shelf
+    from app.flows.reload import Shelf
 
     told = {
         "APP_USER": settings.app_user,

@@ -1,4 +1,4 @@
-"""Make `app/store/records.dict`, the dictionary by which records are packed, and say what it saves.
+"""Make `app/store/codec.dict`, the dictionary by which records are packed, and say what it saves.
 
     python -m benchmarks.train_dictionary
 
@@ -19,13 +19,13 @@ from typing import Any
 import zstandard
 
 from app.services import build_flows
-from app.store.records import HOME
-from app.webhooks.asked import request_of
+from app.store.codec import HOME
 from app.webhooks.schemas import kept_answer
+from app.webhooks.to_flow import request_of
 from config.settings import Settings
 
 HERE = Path(__file__).parent
-DICTIONARY = HERE.parent / "app" / "store" / "records.dict"
+DICTIONARY = HERE.parent / "app" / "store" / "codec.dict"
 SAMPLE = HERE.parent / "tests" / "samples" / "phone-to-app.events.jsonl"
 SIZE = 4 * 1024  # bytes; larger ones packed no better
 CALLS = 600

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from app.domain.conversations import Kept
 from app.domain.events import Event
-from app.store.records import ANSWER, EVENT, Record
+from app.store.codec import ANSWER, EVENT, Record
 from app.webhooks.body import read_object
 from app.webhooks.schemas import kept_answer, read_event, read_kept_answer
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.simulator.scenarios import find, load
 from tests.serving import OPERATOR, ROOT, Server
+from vonage_simulator.scenarios import find, load
 
 
 @pytest.fixture(scope="module")

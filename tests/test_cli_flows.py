@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from app import create_app, located
+from app import create_app
 from app.cli.trying import _Nowhere
-from app.logs import LOGGERS
 from app.store.store import Store
+from app.web.logs import LOGGERS
 from config.settings import Settings
 from tests.engines import free_ports, wait_until
 from tests.serving import OPERATOR, ROOT, Server
 from tests.test_cli import listening
+from vonage_simulator import yaml_source
 
 VIEWER = "viewers-token-of-32-characters-xx"
 FLOWS = """\
@@ -197,7 +198,7 @@ def test_show_tells_the_route_the_flow_its_step_and_what_is_said(run: Run, file:
     assert first == f"{file}, line 5: to 442079460001 gets flow menu"
     assert second.startswith("Step choice, version ")
     assert empty == ""
-    talk, asked = located.read("\n".join(rest), "out").value
+    talk, asked = yaml_source.read("\n".join(rest), "out").value
     assert talk == {"action": "talk", "text": "For sales press 1."}
     assert asked["eventUrl"] == ["http://127.0.0.1:8080/voice/flows/menu/choice?state=…"]
 

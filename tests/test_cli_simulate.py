@@ -20,14 +20,14 @@ from typing import Any
 import pytest
 
 from app import create_app
-from app.simulator import scenarios, simulation
-from app.simulator.delivery.faults import FAULTS
-from app.simulator.truth import server_api
 from config.settings import Settings
 from tests.e2e.simulating import API_KEY, SECRET, command, environ, serving, simulate
 from tests.engines import free_ports
 from tests.serving import OPERATOR, ROOT, Server
 from tests.test_cli import listening
+from vonage_simulator import scenarios, simulation
+from vonage_simulator.delivery.fault_plan import FAULTS
+from vonage_simulator.verify import server_api
 
 VIEWER = "viewers-token-of-32-characters-xx"
 WRONG_SECRET = ((API_KEY, "another-secret-of-the-same-account"),)

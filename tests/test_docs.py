@@ -10,11 +10,11 @@ import pytest
 
 from app import create_app
 from app.flows.loading import read as read_flows
-from app.simulator import scenario as scenarios
-from app.simulator.delivery.faults import FAULTS
-from app.simulator.heard import Heard
-from app.simulator.scenarios import every
 from config.settings import SETTINGS, Settings
+from vonage_simulator import scenario as scenarios
+from vonage_simulator.call_result import Heard
+from vonage_simulator.delivery.fault_plan import FAULTS
+from vonage_simulator.scenarios import every
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.logs import LOGGERS, Lines, install
+from app.web.logs import LOGGERS, Lines, install
 
 NUMBER = "447700900123"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)

@@ -9,9 +9,10 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
-from app import access, reading
 from app.api import cursors, render
 from app.api.schemas import ConversationsArgs, ConversationSchema, ConversationsSchema, EventsSchema, PageArgs
+from app.auth import access
+from app.calls import queries
 from app.errors import Problem
 from app.services import services
 from app.store.pages import Filter, Position
@@ -39,7 +40,7 @@ def list_conversations(args: dict[str, Any]) -> dict[str, Any]:
     if "cursor" in args:
         first, name = cursors.read(args["cursor"], of, (int, str))
         after = Position(first, _name(name))
-    items, after = reading.page(wanted, limit=args["limit"], outcome=outcome, after=after)
+    items, after = queries.page(wanted, limit=args["limit"], outcome=outcome, after=after)
     place = [after.first_heard, b64encode(after.conversation).decode()] if after else None
     shown = access.shown([render.conversation(one) for one in items])
     return {"items": shown, "next": cursors.write(place, of) if place else None}
@@ -65,7 +66,7 @@ def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
 @conversations.response(200, ConversationSchema)
 def get_conversation(conversation_uuid: str) -> dict[str, Any]:
     """Tell one conversation."""
-    told = reading.conversations([conversation_uuid])
+    told = queries.conversations([conversation_uuid])
     if not told:
         raise _unknown(conversation_uuid)
     return access.shown(render.conversation(told[0]))

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app
 
-from app import access
+from app.auth import access
 from app.pages.html import page
 
 describe = Blueprint("describe", __name__)

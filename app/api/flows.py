@@ -7,12 +7,12 @@ from typing import Any
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
-from app import access
 from app.api import render
 from app.api.schemas import nullable, time
-from app.flows.book import Flow, Route
-from app.located import Fault
+from app.auth import access
+from app.flows.model import Flow, Route
 from app.services import services
+from vonage_simulator.yaml_source import Fault
 
 flows = Blueprint("flows", __name__, url_prefix="/api/v1/flows", description="What callers hear.")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from flask_smorest import Blueprint
 
-from app import access
 from app.api import render
 from app.api.schemas import LegSchema
+from app.auth import access
 from app.domain.conversations import moments
 from app.domain.legs import tell_leg
 from app.errors import Problem

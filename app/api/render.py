@@ -12,7 +12,7 @@ from app.domain.events import Answer, Fallback, Input
 from app.domain.legs import Leg
 from app.domain.moves import Move
 from app.services import read_record
-from app.store.records import Record
+from app.store.codec import Record
 from app.webhooks.body import read_object
 
 CURRENCY = "EUR"  # all of Vonage's prices are

@@ -7,8 +7,8 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
+from app.domain.leg_state import OUTCOMES, STATES
 from app.domain.numbers import digits
-from app.domain.standing import OUTCOMES, STATES
 
 CONVERSATION_STATES = ("live", "ended", "presumed_ended")
 MOST_A_PAGE = 500

@@ -8,12 +8,12 @@ from typing import Any
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
-from app import access
 from app.api.render import time
 from app.api.schemas import nullable
 from app.api.schemas import time as time_field
-from app.domain.standing import STATES
-from app.flows.served import LAST_RESORT_COUNTER
+from app.auth import access
+from app.domain.leg_state import STATES
+from app.flows.reply import LAST_RESORT_COUNTER
 from app.services import services
 
 status = Blueprint("status", __name__, description="How it is.")

@@ -11,8 +11,8 @@ from typing import Any, cast
 import click
 from flask import current_app
 
-from app import reading
 from app.api import render
+from app.calls import queries
 from app.domain.numbers import digits
 from app.services import build_store, services
 from app.store.errors import StoreError
@@ -50,7 +50,7 @@ def calls(state: str | None, number: str | None, limit: int) -> None:
         raise click.BadParameter(
             "not a telephone number: give all its digits, or the last 4 or 7", param_hint="--number"
         )
-    found, _ = reading.page(Filter(cast("State", state or "any"), wanted), limit=limit)
+    found, _ = queries.page(Filter(cast("State", state or "any"), wanted), limit=limit)
     for one in found:
         click.echo(list_line(render.conversation(one)))
     if not found:
@@ -63,7 +63,7 @@ def calls(state: str | None, number: str | None, limit: int) -> None:
 @with_store
 def call(conversation_uuid: str, as_json: bool) -> None:
     """Show one conversation with its legs."""
-    found = reading.conversations([conversation_uuid])
+    found = queries.conversations([conversation_uuid])
     if not found:
         raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
     told = render.conversation(found[0])

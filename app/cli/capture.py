@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from app import reading
 from app.api import render
+from app.calls import queries
 from app.cli.calls import with_store
 from app.services import services
 
@@ -24,10 +24,10 @@ def capture(conversation_uuid: str, file: Path | None, keep_numbers: bool) -> No
 
     Telephone numbers in it become ones that are nobody's.
     """
-    from app.simulator.capture.capture import scenario
-    from app.simulator.scenarios import dump
+    from vonage_simulator.capture.capture import scenario
+    from vonage_simulator.scenarios import dump
 
-    found = reading.conversations([conversation_uuid])
+    found = queries.conversations([conversation_uuid])
     if not found:
         raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
     told = render.conversation(found[0])

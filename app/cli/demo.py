@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from app.cli.aim import Aim, aimed
-from app.cli.server import address_of
+from app.cli.client import address_of
+from app.cli.options import Aim, aimed
 from app.cli.simulate import found, simulate
 from app.services import services
 

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from app import located
 from app.api.flows import told_route
 from app.cli.caller import Caller, party, who_calls
-from app.flows.book import Book, RenderFault, Route
+from app.flows.model import Book, RenderFault, Route
+from app.flows.reply import LAST_RESORT
 from app.flows.request import Request
-from app.flows.served import LAST_RESORT
-from app.located import Fault
-from app.logs import LOGGERS
 from app.services import build_flows, services
 from app.terminal import safe
+from app.web.logs import LOGGERS
+from vonage_simulator import yaml_source
+from vonage_simulator.yaml_source import Fault
 
 if TYPE_CHECKING:
     from app.flows.flows import Flows
@@ -128,7 +128,7 @@ def show(
         click.echo(json.dumps(told, indent=2).replace("\x7f", r"\u007f"))
         return
     click.echo(safe(f"Step {served.step}, version {served.version}:") + "\n")
-    click.echo(located.write(ncco), nl=False)
+    click.echo(yaml_source.write(ncco), nl=False)
 
 
 @flows.command("try")
@@ -155,8 +155,8 @@ def try_(
     Time jumps, so that it is over at once. Ends with 1 if something went wrong, or the last resort was served.
     """
     from app.cli.trying import tried
-    from app.simulator.rehearsal import CallTrouble
-    from app.simulator.scenario import FarEnd
+    from vonage_simulator.harness import CallTrouble
+    from vonage_simulator.scenario import FarEnd
 
     to, file = party(number, "NUMBER"), file_at(file)
     if not KEYS.fullmatch(digits or ""):
@@ -183,7 +183,7 @@ def try_(
                 hangs_up_after=hang_up_after,
                 callees=callees,
             )
-    except located.Faults as wrong:  # what cannot be in a call, as the simulator names it
+    except yaml_source.Faults as wrong:  # what cannot be in a call, as the simulator names it
         raise click.UsageError("\n".join(safe(f"{one.field}: {one.words}") for one in wrong.faults)) from wrong
     except CallTrouble as trouble:
         raise click.ClickException("\n".join(map(_line, str(trouble).splitlines()))) from trouble

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
+from app.cli.client import SECONDS, address_of, detail, reached, token_of
 from app.cli.flows import count, file_at, flows, without_fault
-from app.cli.server import SECONDS, address_of, detail, reached, token_of
-from app.located import Fault
 from app.services import services
 from app.terminal import safe
+from vonage_simulator.yaml_source import Fault
 
 __all__ = ["flows"]  # with this command in it
 

@@ -12,14 +12,14 @@ from dataclasses import replace
 
 import click
 
-from app.cli.aim import Aim
-from app.cli.outcome import checked, lines_of, none_taken, server_at
-from app.simulator.carrier import Carrier
-from app.simulator.delivery.courier import SUCCESS
-from app.simulator.ledger import Leg
-from app.simulator.scenario import Scenario
-from app.simulator.simulation import simulation
-from app.simulator.truth.server_api import Told
+from app.cli.options import Aim
+from app.cli.report import checked, lines_of, none_taken, server_at
+from vonage_simulator.carrier import Carrier
+from vonage_simulator.delivery.attempt import SUCCESS
+from vonage_simulator.ledger import Leg
+from vonage_simulator.scenario import Scenario
+from vonage_simulator.simulation import simulation
+from vonage_simulator.verify.server_api import Told
 
 SHOWN_EVERY = 0.25  # seconds
 

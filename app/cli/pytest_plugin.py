@@ -17,9 +17,9 @@ import pytest
 from app.cli.caller import moment, plain
 from app.cli.flows import STATE, unlogged
 from app.cli.trying import Tried, tried
-from app.simulator.rehearsal import CALLED, CALLER, CallTrouble
-from app.simulator.scenario import FarEnd
 from config.settings import load
+from vonage_simulator.harness import CALLED, CALLER, CallTrouble
+from vonage_simulator.scenario import FarEnd
 
 __all__ = ["CallTrouble", "FarEnd", "FlowCall", "Tried", "call", "flow_call"]
 

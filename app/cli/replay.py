@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from app.cli.server import SECONDS, address_of, detail, quoted, reached, shown, token_of
+from app.cli.client import SECONDS, address_of, detail, quoted, reached, shown, token_of
 from app.services import services
 from app.terminal import safe
 from app.webhooks.body import BadBody, read_object

@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.load import varied
-from app.simulator import certificate
-from app.simulator.carrier import Carrier
-from app.simulator.happenings import Happening, Watch
-from app.simulator.scenario import FarEnd, Scenario
-from app.simulator.scenarios import every
-from app.simulator.simulation import simulation
-from app.simulator.telling import line
-from app.simulator.voice_api.api import VoiceApi
 from app.terminal import safe
+from vonage_simulator import certificate
+from vonage_simulator.carrier import Carrier
+from vonage_simulator.scenario import FarEnd, Scenario
+from vonage_simulator.scenarios import every
+from vonage_simulator.simulation import simulation
+from vonage_simulator.trace import Happening, Watch
+from vonage_simulator.transcript import line
+from vonage_simulator.voice_api.api import VoiceApi
 
 if TYPE_CHECKING:
-    from app.cli.aim import Aim
+    from app.cli.options import Aim
 
 CALLEE = FarEnd(after=3.0, hangs_up_after=60.0)  # whoever is called by the Voice API
 STARTS_WITHIN = 60.0  # seconds a server may take

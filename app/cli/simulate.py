@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.aim import Aim, aimed
+from app.cli.options import Aim, aimed
 from app.terminal import safe
 
 if TYPE_CHECKING:  # the simulator is imported where it is used: the server starts without it
-    from app.simulator.scenario import Scenario
+    from vonage_simulator.scenario import Scenario
 
 
 @click.group("simulate")
@@ -45,7 +45,7 @@ def call(
     Without --scenario somebody calls, listens for 20 seconds, and hangs up. Ends with 1 if something went wrong, or the
     server tells of the call other than it was.
     """
-    from app.cli.placed import place
+    from app.cli.call import place
 
     story = found(scenario) if scenario else _plain_call()
     changes: dict[str, Any] = {}
@@ -75,8 +75,8 @@ def call(
 @simulate.command("list")
 def list_() -> None:
     """List the scenarios, and the faults that a delivery may have."""
-    from app.simulator.delivery.faults import LOSSLESS, LOSSY
-    from app.simulator.scenarios import every
+    from vonage_simulator.delivery.fault_plan import LOSSLESS, LOSSY
+    from vonage_simulator.scenarios import every
 
     click.echo("Scenarios, for --scenario:")
     for name, scenario in every().items():
@@ -99,7 +99,7 @@ def load(aim: Aim, rate: float, seconds: float, names: tuple[str, ...]) -> None:
     that the server acknowledged may be missing, and nothing that it refused may be there.
     """
     from app.cli.load import run
-    from app.simulator.scenarios import every
+    from vonage_simulator.scenarios import every
 
     if aim.base is None:
         raise click.UsageError("load checks what the server tells: it needs a Switchhook (--server).")
@@ -113,7 +113,7 @@ def load(aim: Aim, rate: float, seconds: float, names: tuple[str, ...]) -> None:
 
 def _finish(work: Coroutine[Any, Any, bool]) -> None:
     """Run *work*. The command ends with 1 if it gives False, and at once, with 130, at Ctrl-C."""
-    from app.simulator.truth.server_api import NotAllowed, NotSwitchhook, NotThere, ServerError
+    from vonage_simulator.verify.server_api import NotAllowed, NotSwitchhook, NotThere, ServerError
 
     todo = {
         NotThere: ["`make run` starts one; --server names another."],
@@ -136,8 +136,8 @@ def _finish(work: Coroutine[Any, Any, bool]) -> None:
 
 def found(name: str) -> Scenario:
     """The scenario that an option names. Raises BadParameter."""
-    from app.located import Faults as Wrong
-    from app.simulator.scenarios import NoSuchScenario, find
+    from vonage_simulator.scenarios import NoSuchScenario, find
+    from vonage_simulator.yaml_source import Faults as Wrong
 
     try:
         return find(name)
@@ -147,7 +147,7 @@ def found(name: str) -> Scenario:
 
 
 def _plain_call() -> Scenario:
-    from app.simulator.scenario import Call, FarEnd, Scenario
+    from vonage_simulator.scenario import Call, FarEnd, Scenario
 
     caller = FarEnd(hangs_up_after=20.0)
     return Scenario(name="call", about="", calls=(Call(from_="447700900123", to="442079460000", far_end=caller),))

@@ -15,13 +15,13 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, cast
 
 from app.flows.python_flows import PythonFlows
+from app.flows.reply import Served
 from app.flows.request import Request, Result
-from app.flows.served import Served
-from app.located import Faults
 from app.services import build
-from app.simulator.heard import Heard
-from app.simulator.rehearsal import place, served
 from config.settings import Settings
+from vonage_simulator.call_result import Heard
+from vonage_simulator.harness import place, served
+from vonage_simulator.yaml_source import Faults
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -56,7 +56,7 @@ class Tried(Heard):
 
 
 def tried(settings: Settings, file: Path, *, at: datetime | None, **call: Any) -> Tried:
-    """What comes of a call to the flows in *file*; *call* is what `app.simulator.rehearsal.place` takes of it.
+    """What comes of a call to the flows in *file*; *call* is what `vonage_simulator.harness.place` takes of it.
 
     *at* is the time by which the server chooses a route; None: now. From here on what is logged is logged nowhere: see
     `app.cli.flows.unlogged`. Raises CallTrouble if the call does not end, and Faults if the file has any, or what is

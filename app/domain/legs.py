@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.domain.events import CallStatus, Completed, Detection, Event, Transfer, merge
+from app.domain.leg_state import ANSWERED, BILLED, BITS, FAILURES, LegState, stand
 from app.domain.moves import Move
-from app.domain.standing import ANSWERED, BILLED, BITS, FAILURES, LegState, stand
 
 # Which status comes first in the life of a leg, to read its numbers from; what names no status comes after all of them.
 LIFE: Final = ("started", "ringing", "answered", "human", "machine", "disconnected", *FAILURES, "completed")

@@ -13,15 +13,15 @@ from traceback import format_tb
 from typing import Any, Final
 
 from app.flows import routing
-from app.flows.book import NAME, Flow, RenderFault, Route
-from app.flows.deciding import target
-from app.flows.expressions.asked_for import INPUT
+from app.flows.call_state import Seal, Trail
+from app.flows.expressions.static_check import INPUT
+from app.flows.model import NAME, Flow, RenderFault, Route
 from app.flows.python_flows import NoActions, PythonFlowFault, PythonFlows, actions_in
+from app.flows.reload import Shelf
 from app.flows.rendering import Addresses, Ncco, judged, rendered
+from app.flows.reply import LAST_RESORT, Served
 from app.flows.request import START, Headers, Request, Result
-from app.flows.served import LAST_RESORT, Served
-from app.flows.shelf import Shelf
-from app.flows.trail import Seal, Trail
+from app.flows.transitions import target
 
 log = logging.getLogger(__name__)
 

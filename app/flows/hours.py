@@ -15,8 +15,8 @@ from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from app.flows.book import Hours
-from app.located import Fault, Faults, Located, Steps
+from app.flows.model import Hours
+from vonage_simulator.yaml_source import Fault, Faults, Located, Steps
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as datetime.weekday() counts them
 FIELDS: Final = ("zone", "open", "holidays")

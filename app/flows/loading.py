@@ -12,13 +12,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from app import located
 from app.domain.numbers import digits
-from app.flows import branches, hours, python_modules, routing, steps
-from app.flows.book import DETECTIONS, NAME, Book, Flow, Hours, Pattern, Route
-from app.flows.guessing import few_guesses
+from app.flows import graph, hours, python_modules, routing, steps
+from app.flows.model import DETECTIONS, NAME, Book, Flow, Hours, Pattern, Route
 from app.flows.steps import Draft, Findings, Link, meant
-from app.located import MOST_BYTES, Fault, Faults, Steps
+from app.flows.suggest import few_guesses
+from vonage_simulator import yaml_source
+from vonage_simulator.yaml_source import MOST_BYTES, Fault, Faults, Steps
 
 NAMED: Final = "letters, digits, - and _, the first no - or _, 64 at most"
 MOST_STEPS: Final = 200  # of a flow
@@ -57,7 +57,7 @@ def read(text: str, name: str, settings: Mapping[str, Any]) -> Book:
 
 
 def _read(text: str, name: str, settings: Mapping[str, Any]) -> Book:
-    findings = Findings(located.read(text, name), settings)
+    findings = Findings(yaml_source.read(text, name), settings)
     reading = _Reading(findings, Path(name))
     routes = reading.routes_of_all()
     if findings.faults:
@@ -79,7 +79,7 @@ def _text(path: Path) -> str:
             return path.read_bytes().decode("utf-8-sig")
     except (OSError, ValueError):
         pass
-    located.load(path)  # says what is wrong with a file that cannot be read
+    yaml_source.load(path)  # says what is wrong with a file that cannot be read
     return _text(path)  # it was mended in between
 
 
@@ -239,7 +239,7 @@ class _Reading:
             start = more["start"]
         roots.append(Link(start, "otherwise", (*path, "start")))
         detected = self._detected(more["detected"], (*path, "detected"), roots) if "detected" in more else {}
-        branches.check(self._findings, drafts, roots)
+        graph.check(self._findings, drafts, roots)
         return Flow(
             name=name,
             version=_version(_canonical(value)),

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from app.flows.book import MOST_ACTIONS
+from app.flows.model import MOST_ACTIONS
 from app.flows.request import Request
 from app.flows.sdk import plain
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from app import kinds
-from app.flows import order, sdk, table
-from app.flows.book import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
-from app.flows.table import Wrong
-from app.flows.trail import Trail
-from app.located import field
+from app.flows import schema, sdk, sequence
+from app.flows.call_state import Trail
+from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
+from app.flows.schema import Wrong
+from vonage_simulator import json_shape
+from vonage_simulator.yaml_source import field
 
 MOST_TOLD: Final = 3  # faults
 HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
@@ -65,7 +65,7 @@ def rendered(flow: Flow, step: str, trail: Trail, *, names: Mapping[str, Any], b
 
 def judged(ncco: Any, base: str) -> Ncco:
     """*ncco* as it is served. Raises RenderFault if Vonage would refuse it; *base* is our own address."""
-    wrong = [*table.faults(ncco, own=base)] or [*order.faults(ncco), *_bare_steps(ncco, base)]
+    wrong = [*schema.faults(ncco, own=base)] or [*sequence.faults(ncco), *_bare_steps(ncco, base)]
     if not wrong and len(ncco) > MOST_ACTIONS:
         raise RenderFault(f"it has {len(ncco)} actions, but must have {MOST_ACTIONS} at most")
     if wrong:
@@ -91,4 +91,4 @@ def _value(value: Any, scope: Scope, *, keep: bool = False) -> Any:
         return {name: now for name, now in made.items() if now is not None or keep or value[name] is None}
     if isinstance(value, list):
         return [_value(item, scope, keep=keep) for item in value]
-    return value.fill(scope) if kinds.later(value) else value
+    return value.fill(scope) if json_shape.later(value) else value

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from app.domain.numbers import digits
-from app.flows.book import Book, Pattern, Route
 from app.flows.hours import is_open
+from app.flows.model import Book, Pattern, Route
 from app.flows.request import Request
 
 ANY, NUMBER = "*", "number"

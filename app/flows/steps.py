@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, Literal
 
-from app import kinds
-from app.flows import deciding, table
-from app.flows.book import (
+from app.flows import schema, transitions
+from app.flows.expressions.expression import compiled
+from app.flows.expressions.fault import ExpressionFault
+from app.flows.expressions.static_check import Use
+from app.flows.model import (
     ACTIONS,
     FAILED_STATUSES,
     MOST_ATTEMPTS,
@@ -24,11 +26,9 @@ from app.flows.book import (
     Step,
     StepUrl,
 )
-from app.flows.expressions.asked_for import Use
-from app.flows.expressions.expression import compiled
-from app.flows.expressions.fault import ExpressionFault
-from app.flows.guessing import guess
-from app.located import Fault, Located, Steps
+from app.flows.suggest import guess
+from vonage_simulator import json_shape
+from vonage_simulator.yaml_source import Fault, Located, Steps
 
 MOST_COMPARED: Final = 500  # words before one: whoever has more of them has no slip of the pen in mind
 USUAL_DIGITS: Final = 4  # as long as `maxDigits` says nothing else
@@ -189,7 +189,7 @@ class _Reading:
             self._once(kind, here, leads_on=leads_on)
             options = self._telling_us(options, here, leads_on=leads_on)
         judged: dict[str, Any] = self._judged(options, here)
-        faults = table.faults([judged], own=self._findings.own)
+        faults = schema.faults([judged], own=self._findings.own)
         for path, words in faults:
             self._wrong((*here, *path[1:]), words + _advice(path, _at(judged, path[1:]), words))
         self._bare_steps(judged, here)
@@ -263,10 +263,10 @@ class _Reading:
             return made
         self.draft.uses.update(made.uses)
         self.draft.used.extend((step, path) for step in sorted(made.inputs))
-        if spoken and (least := len(table.bare(made.least))) > table.MOST_CHARACTERS:
-            words = f"has {least} characters beside its expressions, but must have {table.MOST_CHARACTERS} at most"
+        if spoken and (least := len(schema.bare(made.least))) > schema.MOST_CHARACTERS:
+            words = f"has {least} characters beside its expressions, but must have {schema.MOST_CHARACTERS} at most"
             self._wrong(path, words)
-        if spoken and (words := table.ssml_fault(made.least) or ""):
+        if spoken and (words := schema.ssml_fault(made.least) or ""):
             self._wrong(path, words)
         return made
 
@@ -282,7 +282,7 @@ class _Reading:
             return {name: now for name, (item, now) in made.items() if item is None or now is not None}
         if isinstance(value, list):
             return [self._judged(item, (*path, number)) for number, item in enumerate(value)]
-        if not kinds.later(value) or isinstance(value, StepUrl) or not value.names <= {"settings"}:
+        if not json_shape.later(value) or isinstance(value, StepUrl) or not value.names <= {"settings"}:
             return value
         try:
             return value.fill(self._findings.scope)
@@ -420,14 +420,14 @@ class _Branches:
         return None
 
     def _words(self, words: str, seen: dict[str, str]) -> str | None:
-        plain = deciding.plain(words)
+        plain = transitions.plain(words)
         if "{{" in words:
             return "is to be looked for as it stands: no expression can stand here"
         if not any(sign.isalnum() for sign in plain):
             return "must have a word in it"
         if plain in seen:
             return f'is the same as "{seen[plain]}": what was said is looked at without regard to case'
-        if first := next((one for one in islice(seen, MOST_COMPARED) if deciding.within(one, plain)), None):
+        if first := next((one for one in islice(seen, MOST_COMPARED) if transitions.within(one, plain)), None):
             return f'can never come: "{seen[first]}", which stands before it, is in it'
         seen[plain] = words
         return None

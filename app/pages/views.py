@@ -8,9 +8,10 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from app import access, reading
 from app.api import render
 from app.api.status import told_status
+from app.auth import access
+from app.calls import queries
 from app.errors import Problem
 from app.pages.html import page
 from app.services import services
@@ -62,7 +63,7 @@ def log_out() -> AnyResponse:
 
 
 def _latest() -> list[dict[str, Any]]:
-    calls, _ = reading.page(Filter(), limit=LATEST)
+    calls, _ = queries.page(Filter(), limit=LATEST)
     shown: list[dict[str, Any]] = access.shown([render.conversation(call) for call in calls])
     return shown
 

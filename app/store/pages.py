@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from app.store import keys, scripts
+from app.store.codec import EPOCH, MILLISECOND, milliseconds
 from app.store.link import Command
-from app.store.recording import Terms
-from app.store.records import EPOCH, MILLISECOND, milliseconds
+from app.store.record_command import Terms
 
 MOST_LOOKED_AT: Final = 500  # conversations a partition looks at for one page beyond those it gives
 

@@ -16,7 +16,7 @@ from app.store.link import READ_SECONDS, Address, Command, Link, unavailable
 
 BORROW_SECONDS = 0.2
 
-# When whoever asks stops waiting (time.monotonic), however many reads that takes; `app/limits.py` sets it.
+# When whoever asks stops waiting (time.monotonic), however many reads that takes; `app/web/limits.py` sets it.
 give_up_at: ContextVar[float] = ContextVar("give_up_at", default=inf)
 
 

@@ -6,7 +6,7 @@ from hashlib import sha1
 from pathlib import Path
 from typing import NamedTuple
 
-from app.domain.standing import OUTCOMES, STATES, TABLE
+from app.domain.leg_state import OUTCOMES, STATES, TABLE
 
 HERE = Path(__file__).parent / "lua"
 

@@ -16,12 +16,12 @@ from typing import Final, NamedTuple
 from app.domain.conversations import History, Kept, by_leg, history, join, moved_between
 from app.domain.events import Answer, Event
 from app.store import keys, scripts
+from app.store.codec import ANSWER, EVENT, MILLISECOND, Record, milliseconds, pack, unpack
 from app.store.errors import StoreUnavailable, UnreadableRecord, WrongLayout
 from app.store.link import Address, Command
 from app.store.pages import Filter, Page, Position, merge_pages
 from app.store.reader import Reader
-from app.store.recording import Carried, Recorded, Terms, carry_command, digest, record_command
-from app.store.records import ANSWER, EVENT, MILLISECOND, Record, milliseconds, pack, unpack
+from app.store.record_command import Carried, Recorded, Terms, carry_command, digest, record_command
 from app.store.writer import Writer
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, pre_load
 
 from app.domain import events
 from app.domain.events import NO_TIMESTAMP, UNKNOWN_STATUS, canonical_json
-from app.domain.standing import BITS
+from app.domain.leg_state import BITS
 from app.webhooks.fields import Flag, Loose, Moment, Money, Number, Party, Status, Text, Whole, Word
 
 

@@ -20,14 +20,14 @@ from uuid import uuid4
 from flask import Blueprint, Response, abort, g, request
 
 from app.domain.events import Detection, Event, Unknown
-from app.flows.served import LAST_RESORT, LAST_RESORT_COUNTER, Served
-from app.logs import tell
+from app.flows.reply import LAST_RESORT, LAST_RESORT_COUNTER, Served
 from app.services import services
 from app.store.errors import StoreUnavailable
-from app.webhooks.asked import request_of, result_of
+from app.web.logs import tell
 from app.webhooks.body import BadBody, read_body, write_json
 from app.webhooks.schemas import kept_answer, read_event, read_kept_answer
 from app.webhooks.signature import SignatureMissing, SignatureRefused
+from app.webhooks.to_flow import request_of, result_of
 
 log = logging.getLogger(__name__)
 

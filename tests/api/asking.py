@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.domain.events import Answer
 from app.services import Services
-from app.store.records import ANSWER
+from app.store.codec import ANSWER
 from app.store.store import Store
 from app.webhooks.body import write_json
 from config.settings import Settings

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app import access
+from app.auth import access
 from tests.api.asking import ANOTHER, LIST, OPERATOR, TOKENS, VIEWER, Site, is_problem, status
 
 READ = [

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from app import reading
 from app.store.store import Store
 from tests.api.asking import LIST, OPERATOR, Site, is_problem, status
 
@@ -28,7 +27,7 @@ def test_a_fault_of_ours_is_said_to_be_one_and_shows_nothing_of_the_inside(
 
     for owner, names in (
         (Store, ("records", "histories", "leg_history", "page", "counts", "check", "delete", "delete_all")),
-        (reading, ("page", "conversations")),
+        (queries, ("page", "conversations")),
     ):
         for name in names:
             monkeypatch.setattr(owner, name, fail)

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app import reading
 from app.store import pages
 from tests.api.asking import LIST, VIEWER, Site, is_problem, status
 from tests.generated import BASE, Webhook, iso, several
@@ -294,7 +293,7 @@ def test_pages_hold_while_calls_come_and_end(site: Site) -> None:
 
 def test_a_page_may_be_short_where_an_outcome_is_rare(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """An outcome shows only once a call is told, so only so many are looked at; the cursor goes on from there."""
-    monkeypatch.setattr(reading, "MOST_LOOKED_AT", 10)
+    monkeypatch.setattr(queries, "MOST_LOOKED_AT", 10)
     site.tell(status("busy", "CON-oldest"), received=BASE)
     for number in range(60):
         site.tell(status("completed", f"CON-{number}"), received=seconds(1 + number))
@@ -306,7 +305,7 @@ def test_a_page_may_be_short_where_an_outcome_is_rare(site: Site, monkeypatch: p
 
 def test_a_page_may_be_short_where_looking_takes_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the store's time for one request is up: then there would be no page at all, ever."""
-    monkeypatch.setattr(reading, "LONGEST_LOOK", 0.0)
+    monkeypatch.setattr(queries, "LONGEST_LOOK", 0.0)
     site.tell(status("busy", "CON-oldest"), received=BASE)
     for number in range(5):
         site.tell(status("completed", f"CON-{number}"), received=seconds(1 + number))

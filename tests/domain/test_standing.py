@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from app.domain.standing import (
+from app.domain.leg_state import (
     ALL,
     ANSWERED,
     BILLED,

@@ -18,10 +18,10 @@ from flask import Flask, Response, request
 from app.domain import conversations
 from app.domain.conversations import Conversation, History
 from app.domain.events import CallStatus, Transfer
+from app.domain.leg_state import stand
 from app.domain.legs import Leg, bits_of
-from app.domain.standing import stand
-from app.flows.served import Served
-from app.store import recording
+from app.flows.reply import Served
+from app.store import record_command
 from app.webhooks import views
 from app.webhooks.schemas import read_event
 from app.webhooks.signature import SignatureMissing, SignatureRefused, Signatures
@@ -104,7 +104,7 @@ def forgets_who_left() -> Flask:
 
 def keeps_every_copy() -> Flask:
     """It takes each for a new event."""
-    recording.digest = lambda body: os.urandom(8)  # noqa: ARG005 - its name is the one it has
+    record_command.digest = lambda body: os.urandom(8)  # noqa: ARG005 - its name is the one it has
     return served()
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from app.simulator.delivery.faults import Faults
-from app.simulator.scenario import Scenario
-from app.simulator.simulation import application, simulation
-from app.simulator.truth.check import Verdict, check
-from app.simulator.truth.server_api import Server as Api
 from tests.e2e.simulating import API_KEY, SECRET
 from tests.serving import OPERATOR, Server
+from vonage_simulator.delivery.fault_plan import Faults
+from vonage_simulator.scenario import Scenario
+from vonage_simulator.simulation import application, simulation
+from vonage_simulator.verify.check import Verdict, check
+from vonage_simulator.verify.server_api import Server as Api
 
 
 class Played(NamedTuple):

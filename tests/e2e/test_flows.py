@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.flows.served import SORRY
-from app.simulator import ncco
+from app.flows.reply import SORRY
 from tests.e2e.conftest import Serve
 from tests.engines import wait_until
 from tests.generated import PARTIES
 from tests.serving import OPERATOR, ROOT, Reply, Server
+from vonage_simulator import ncco
 
 # Vonage gives up on an answer after 5 seconds; a flow in Python has 2, Redis less than one.
 # https://developer.vonage.com/en/application/technical-details#webhook-timeouts

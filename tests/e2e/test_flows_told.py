@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app.simulator.scenario import Call, FarEnd, Scenario
 from tests.e2e.playing import play
 from tests.e2e.simulating import serving
 from tests.serving import GUNICORN, Server
+from vonage_simulator.scenario import Call, FarEnd, Scenario
 
 CALLED = "442079460000"
 FLOWS = """

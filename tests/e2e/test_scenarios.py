@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.simulator import scenarios
 from tests.e2e.playing import Played, play
 from tests.e2e.simulating import serving
 from tests.serving import Server
+from vonage_simulator import scenarios
 
 WRONG = {"wrong-ncco": "cannot be run: action 2 (connect), endpoint[0].number"}  # what is wrong on purpose
 

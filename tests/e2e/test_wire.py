@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.limits import BODY_SECONDS, MOST_BODY
+from app.web.limits import BODY_SECONDS, MOST_BODY
 from tests.e2e.conftest import Serve
 from tests.engines import Engine
 from tests.serving import Reply, Server

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from app.flows.flows import Flows
+from app.flows.reload import Shelf
+from app.flows.reply import LAST_RESORT, Served
 from app.flows.request import Request, Result
-from app.flows.served import LAST_RESORT, Served
-from app.flows.shelf import Shelf
 
 CALLER, CALLED = "447700900123", "442079460000"
 SETTINGS = {"APP_USER": "Alice", "CALLER_NUMBER": None, "PUBLIC_URL": "https://calls.example.com"}

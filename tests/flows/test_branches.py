@@ -3,7 +3,7 @@
 import pytest
 
 from app.flows import loading
-from app.located import Faults
+from vonage_simulator.yaml_source import Faults
 
 SETTINGS = {"APP_USER": "Alice", "CALLER_NUMBER": None, "PUBLIC_URL": "https://voice.example.com"}
 TALK = "{ action: talk, text: Hello }"

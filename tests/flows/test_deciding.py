@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.flows.book import FAILED_STATUSES, Next
-from app.flows.deciding import plain, target, within
+from app.flows.model import FAILED_STATUSES, Next
 from app.flows.request import Result
+from app.flows.transitions import plain, target, within
 
 MENU = Next(
     keys={"1": "sales", "10": "ten", "*": "star"},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.webhooks.asked import request_of
+from app.webhooks.to_flow import request_of
 from config.settings import Settings
 from tests.flows.book_of import CALLED, CALLER, NOON, flows_of, is_last_resort
 

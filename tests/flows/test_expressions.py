@@ -15,13 +15,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from app.flows.book import RenderFault, Scope
-from app.flows.expressions.asked_for import NAMES
 from app.flows.expressions.expression import ESCAPED, Expression, compiled
 from app.flows.expressions.fault import ExpressionFault
 from app.flows.expressions.filters import FILTERS, TESTS
 from app.flows.expressions.sandbox import ENVIRONMENT, METHODS
+from app.flows.expressions.static_check import NAMES
 from app.flows.expressions.values import LONGEST, MOST_ITEMS
+from app.flows.model import RenderFault, Scope
 
 CALL: dict[str, Any] = {
     "from": "447700900123",

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app import located
-from app.flows.book import Hours
 from app.flows.hours import is_open, read
+from app.flows.model import Hours
+from vonage_simulator import yaml_source
 
 OFFICE = """
 hours:
@@ -28,7 +28,7 @@ BEYOND = (
 
 def office(text: str = OFFICE) -> Hours:
     """The hours in *text*."""
-    return read(located.read(text, "flows.yaml"), ("hours", "office"), "office")
+    return read(yaml_source.read(text, "flows.yaml"), ("hours", "office"), "office")
 
 
 def hours(opened: str, holidays: str = "[]", zone: str = "Europe/London") -> Hours:
@@ -43,7 +43,7 @@ def at(local: str, zone: str = "Europe/London", *, fold: int = 0) -> datetime:
 
 def faults(text: str) -> list[str]:
     """What is wrong with the hours in *text*: line, column, field and words."""
-    with pytest.raises(located.Faults) as caught:
+    with pytest.raises(yaml_source.Faults) as caught:
         office(text)
     return [str(fault).removeprefix("flows.yaml:") for fault in caught.value.faults]
 

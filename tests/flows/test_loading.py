@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
-from app import located
-from app.flows import deciding, guessing, loading
-from app.flows.book import Action, Go, Next, Scope, StepUrl
-from app.located import Faults
+from app.flows import loading, suggest, transitions
+from app.flows.model import Action, Go, Next, Scope, StepUrl
+from vonage_simulator import yaml_source
+from vonage_simulator.yaml_source import Faults
 
 SETTINGS = {"APP_USER": "Alice", "CALLER_NUMBER": None, "PUBLIC_URL": "https://voice.example.com"}
 CONFIG = Path(__file__).parents[2] / "config"
@@ -43,7 +43,7 @@ flows:
     - action: stream
       streamUrl: ["https://example.com/a.mp3"]
   scripted:
-    python: app.flows.deciding:plain
+    python: app.flows.transitions:plain
     about: In Python
   menu:
     about: A menu
@@ -121,7 +121,7 @@ def test_a_good_file_is_read_as_it_was_meant():
     book = read(GOOD)
     assert (book.file, book.text) == (Path("flows.yaml"), GOOD)
     assert timedelta() <= book.loaded - before < timedelta(minutes=1)
-    assert set(book.watched) == {Path("flows.yaml"), Path(deciding.__file__)}
+    assert set(book.watched) == {Path("flows.yaml"), Path(transitions.__file__)}
     first, second, third = book.routes
     assert (first.flow, first.to.text, first.from_.text, first.when.name, first.closed, first.line) == (
         "menu",
@@ -139,7 +139,7 @@ def test_a_good_file_is_read_as_it_was_meant():
     assert menu.detected == {"machine": "bye"}
     assert list(menu.steps) == ["bye", "choice", "call", "whisper"]
     assert {use[0] for use in menu.uses} == {"inputs", "settings", "to", "uuid"}
-    assert book.flows["scripted"].python is deciding.plain
+    assert book.flows["scripted"].python is transitions.plain
     assert book.flows["scripted"].about == "In Python"
     short = book.flows["short"]
     assert (short.start, list(short.steps), short.uses) == ("start", ["start"], {("from_user",)})
@@ -291,7 +291,7 @@ WRONG = {
     "hours that are wrong": (GOOD.replace("Europe/London", "Europe/Londn"), "11:11: hours.office.zone: "),
     "a flow's name that is none": (GOOD.replace("  short:", "  a b:"), '15:3: flows["a b"]: is no name'),
     "a flow that is none": (
-        GOOD.replace("    python: app.flows.deciding:plain\n    about: In Python", "    5"),
+        GOOD.replace("    python: app.flows.transitions:plain\n    about: In Python", "    5"),
         "22:5: flows.scripted: must be a list of actions, or",
     ),
     "a flow with an unknown name": (flow("step: {}"), "4:5: flows.f.step: is not known here; did you mean steps?"),
@@ -317,7 +317,7 @@ WRONG = {
     ),
     "python that is not there": (GOOD.replace(":plain", ":plian"), "22:13: flows.scripted.python: "),
     "python that is no text": (
-        GOOD.replace("app.flows.deciding:plain", "5"),
+        GOOD.replace("app.flows.transitions:plain", "5"),
         "22:13: flows.scripted.python: must be a function",
     ),
     # Actions.
@@ -575,7 +575,7 @@ def test_two_hundred_faults_are_told_each():
 def test_of_so_many_names_that_are_misspelt_only_the_first_are_guessed_at():
     flows = "flows:\n" + "".join(f"  sales{n}: [{TALK.removeprefix('- ')}]\n" for n in range(60))
     found = faults(routes_to(60, "sals") + flows)
-    assert ["did you mean" in one for one in found] == [True] * guessing.MOST_GUESSES + [False] * 20
+    assert ["did you mean" in one for one in found] == [True] * suggest.MOST_GUESSES + [False] * 20
     assert faults(routes_to(60, "sals") + flows) == found  # each file has as many
 
 
@@ -703,7 +703,7 @@ def test_a_name_that_no_file_can_have_is_a_fault():
 
 # Whatever stands in it.
 
-PARTS = [path for path in located.read(GOOD, "").places if path]
+PARTS = [path for path in yaml_source.read(GOOD, "").places if path]
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=8) | st.sampled_from(
     ["start", "choice", "bye", "{{ to }}", "{{ settings.X }}", "{{", "{% if %}", "not office", "*", "dtmf", "speech"]
 )
@@ -720,7 +720,7 @@ VALUES = st.recursive(
 @tried(max_examples=150)
 @given(st.sampled_from(PARTS), VALUES)
 def test_whatever_stands_in_place_of_a_part_gives_a_book_or_faults(path, value):
-    changed = copy.deepcopy(located.read(GOOD, "").value)
+    changed = copy.deepcopy(yaml_source.read(GOOD, "").value)
     here = changed
     for step in path[:-1]:
         here = here[step]
@@ -735,10 +735,10 @@ def test_whatever_stands_in_place_of_a_part_gives_a_book_or_faults(path, value):
 
 @given(st.sampled_from(PARTS))
 def test_whatever_is_left_out_gives_a_book_or_faults(path):
-    changed = copy.deepcopy(located.read(GOOD, "").value)
+    changed = copy.deepcopy(yaml_source.read(GOOD, "").value)
     here = changed
     for step in path[:-1]:
         here = here[step]
     del here[path[-1]]
-    came = outcome(located.write(changed))
+    came = outcome(yaml_source.write(changed))
     assert came.faults if isinstance(came, Faults) else came.routes

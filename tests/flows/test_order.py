@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.flows.order import faults
+from app.flows.sequence import faults
 from tests.nccos import BARGE, BARGE_IN, CONNECT, INPUT, STREAM, TALK
 
 

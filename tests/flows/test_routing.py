@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.flows.book import Book, Hours, Pattern, Route
+from app.flows.model import Book, Hours, Pattern, Route
 from app.flows.request import Request
 from app.flows.routing import choose, covers, fits, pattern_fault, shadowed
 

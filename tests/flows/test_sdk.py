@@ -15,7 +15,7 @@ from vonage_voice.models.connect_endpoints import AppEndpoint, OnAnswer, PhoneEn
 from vonage_voice.models.input_types import Dtmf, Speech
 from vonage_voice.models.ncco import Connect, Conversation, Input, Notify, Record, Talk, Wait
 
-from app.flows import sdk, table
+from app.flows import schema, sdk
 from app.flows.sdk import DIFFERENCES, Difference, build, by_sdk, differences, plain
 from tests.flows.test_table import LOOSE, OPTIONS, OWN, SOUND, broken_nccos, changed, sound_nccos
 
@@ -66,7 +66,7 @@ def judge(ncco: list[dict[str, Json]]) -> None:
 @given(sound_nccos() | broken_nccos())
 @example([action for action, _ in DIFFERENT])
 def test_the_sdk_says_what_is_taken_or_it_is_known_why_not(ncco):
-    if not table.faults(ncco, own=OWN) and "Hole" not in repr(ncco):
+    if not schema.faults(ncco, own=OWN) and "Hole" not in repr(ncco):
         judge(ncco)
         before = copy.deepcopy(ncco)
         built = build(ncco)
@@ -80,7 +80,7 @@ def test_the_sdk_says_what_is_taken_or_it_is_known_why_not(ncco):
 def test_whatever_the_value_the_sdk_says_it_or_it_is_known_why_not(row, data):
     sound, path, values = row
     action = changed(sound, path, data.draw(values))
-    assume(not table.faults([action]))
+    assume(not schema.faults([action]))
     judge([action])
     assert same(build([action]), [action])
 
@@ -98,7 +98,7 @@ def test_every_option_is_said_by_the_sdk_or_it_is_known_why_not(row):
 def test_every_difference_is_there(known: Difference, row):
     """Once the SDK has mended one, it is to be taken off the list."""
     action, said = row
-    assert table.faults([action], own=OWN) == []
+    assert schema.faults([action], own=OWN) == []
     assert differences(action) == (known,)
     assert by_sdk(action) == said
     assert not same(said, action)
@@ -206,7 +206,7 @@ URL = "https://example.com/a"
 def test_a_model_of_the_sdk_is_said_as_vonage_writes_it(model, said):
     assert plain(model) == said
     assert next(iter(plain(model))) == "action"
-    assert table.faults([plain(model)]) == []
+    assert schema.faults([plain(model)]) == []
 
 
 def test_what_somebody_set_by_hand_is_for_the_table_to_judge():

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from app.flows import loading
-from app.flows.shelf import Shelf
-from app.located import Faults
+from app.flows.reload import Shelf
 from tests.engines import wait_until
 from tests.flows.book_of import SETTINGS
+from vonage_simulator.yaml_source import Faults
 
 GOOD = "routes: [{flow: one}]\nflows: {one: [{action: talk, text: One}]}\n"
 BETTER = GOOD.replace("One", "Two")
@@ -145,7 +145,7 @@ def test_a_worker_does_not_wait_long_for_what_takes_long(file: Path, monkeypatch
         raise Faults([])
 
     monkeypatch.setattr("app.flows.loading.load", slow)
-    monkeypatch.setattr("app.flows.shelf.FIRST_LOOK", 0.2)
+    monkeypatch.setattr("app.flows.reload.FIRST_LOOK", 0.2)
     shelf = Shelf(file, SETTINGS)
     begun = time.monotonic()
     shelf.start()

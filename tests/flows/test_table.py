@@ -13,11 +13,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app import kinds
-from app.flows import order, table
-from app.flows.table import Wrong, bare, faults
-from app.located import field
-from app.simulator import ncco as carrier
+from app.flows import schema, sequence
+from app.flows.schema import Wrong, bare, faults
 from tests.nccos import (
     GONE,
     NO_FLAG,
@@ -33,6 +30,9 @@ from tests.nccos import (
     padded,
     put,
 )
+from vonage_simulator import json_shape
+from vonage_simulator import ncco as carrier
+from vonage_simulator.yaml_source import field
 
 OWN = "http://localhost:8080"
 
@@ -253,15 +253,15 @@ def test_holes_may_stand_in_arrays_and_objects():
 def test_every_option_has_a_row():
     """An option that was added without one would not be tested."""
 
-    def options(kind: kinds.Kind, under: str = "") -> Iterator[str]:
+    def options(kind: json_shape.Kind, under: str = "") -> Iterator[str]:
         for name, inner in kind.options.items():
             yield under + name
             yield from options(inner, f"{under}{name}.")
 
-    url = kinds.address("https")
-    known = {(name, path) for name, kind in table._actions(url).items() for path in options(kind)}
-    known |= {("connect", path) for kind in table._endpoints(url).values() for path in options(kind, "endpoint[0].")}
-    known -= {(name, "action") for name in table._actions(url)}
+    url = json_shape.address("https")
+    known = {(name, path) for name, kind in schema._actions(url).items() for path in options(kind)}
+    known |= {("connect", path) for kind in schema._endpoints(url).values() for path in options(kind, "endpoint[0].")}
+    known -= {(name, "action") for name in schema._actions(url)}
     assert known <= {(SOUND[sound]["action"], path) for sound, path, *_ in OPTIONS}
 
 
@@ -330,7 +330,7 @@ def test_nothing_is_too_deep():
     assert one.words == "It is nested too deep."
     assert len(faults([changed("websocket", "endpoint[0].headers", {"a": deep})])) == 1
     deep = [1]
-    for _ in range(table.DEEPEST - 4):
+    for _ in range(schema.DEEPEST - 4):
         deep = [deep]
     assert faults([changed("notify", "payload", {"a": deep})]) == []
 
@@ -482,7 +482,7 @@ def test_the_name_of_a_sip_header_is_one(name):
     ],
 )
 def test_what_is_wrong_in_ssml_is_told_with_its_place_and_what_to_do(text, words):
-    assert table.ssml_fault(f"<speak>{text}</speak>") == f"It is no SSML: {words}"
+    assert schema.ssml_fault(f"<speak>{text}</speak>") == f"It is no SSML: {words}"
 
 
 @pytest.mark.parametrize(
@@ -505,7 +505,7 @@ def test_what_is_wrong_in_ssml_is_told_with_its_place_and_what_to_do(text, words
     ],
 )  # fmt: skip
 def test_all_of_a_text_stands_in_speak(text, words):
-    assert table.ssml_fault(text) == f"It is no SSML: {words}"
+    assert schema.ssml_fault(text) == f"It is no SSML: {words}"
     assert places(faults([{"action": "talk", "text": text}])) == ["text"]
 
 
@@ -519,10 +519,10 @@ def test_all_of_a_text_stands_in_speak(text, words):
     ],
 )
 def test_what_is_ssml_or_has_none_in_it_is_right(text):
-    assert table.ssml_fault(text) is None
+    assert schema.ssml_fault(text) is None
 
 
-@pytest.mark.parametrize("tag", table.HEARD)
+@pytest.mark.parametrize("tag", schema.HEARD)
 def test_a_text_says_something(tag):
     assert faults([{"action": "talk", "text": f"<speak>… <{tag}/></speak>"}]) == []
     assert [words for _, words in faults([{"action": "talk", "text": "<speak> <p>?</p> </speak>"}])] == [
@@ -536,7 +536,7 @@ def test_a_text_says_something(tag):
 @given(st.text("<>&;/!-[]speak ab'=\n\x07é", max_size=30))
 def test_whatever_is_in_speak_is_judged(text):
     for whole in (f"<speak>{text}</speak>", f"{text}<speak>", f"<speak>a</speak>{text}"):
-        told = table.ssml_fault(whole)
+        told = schema.ssml_fault(whole)
         assert told is None or told.startswith("It is no SSML: ")
 
 
@@ -568,7 +568,7 @@ def test_all_faults_are_told_at_once_in_order_in_words_that_a_person_understands
     ]
     assert [f"{field(path)}: {words}" for path, words in faults(ncco)] == [
         '[0]: It is the text "talk", but must be an object.',
-        f"[1].endpoint[0].number: It is the number 447700900123, but must be {table.NUMBER.wanted}.",
+        f"[1].endpoint[0].number: It is the number 447700900123, but must be {schema.NUMBER.wanted}.",
         '[1].limit: It is the text "60", but must be a whole number from 1 to 7200.',
         "[2].dtmf.maxDigits: It is the number 21, but must be a whole number from 1 to 20.",
         f'[2].eventUrl: It is the text "{URL}", but must be an array of one URL that begins with https://.',
@@ -659,7 +659,7 @@ def test_whatever_is_sound_has_no_faults(ncco):
 @given(sound_nccos() | broken_nccos())
 def test_what_is_taken_here_could_be_run_by_the_carrier(ncco):
     """The simulator reads the same pages by a table of its own: what is right by ours is right by that one."""
-    if not table.faults(ncco, own=OWN) and not order.faults(ncco) and "Hole" not in repr(ncco):
+    if not schema.faults(ncco, own=OWN) and not sequence.faults(ncco) and "Hole" not in repr(ncco):
         assert [str(one) for one in carrier.faults(ncco)] == []
         assert carrier.read(json.dumps(ncco), "application/json") == (ncco, [])
 

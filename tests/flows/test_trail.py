@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.flows.book import MOST_STEPS, MOST_VISITS, RenderFault
-from app.flows.trail import LONGEST, Seal, Trail
+from app.flows.call_state import LONGEST, Seal, Trail
+from app.flows.model import MOST_STEPS, MOST_VISITS, RenderFault
 
 SEAL = Seal("a secret of all workers")
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=8)

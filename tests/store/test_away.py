@@ -12,10 +12,10 @@ from random import Random
 
 import pytest
 
+from app.store.codec import EVENT, Record
 from app.store.errors import StoreUnavailable
 from app.store.link import Command, Link
 from app.store.pages import Filter
-from app.store.records import EVENT, Record
 from app.store.store import Store
 from app.store.writer import Writer
 from tests import engines

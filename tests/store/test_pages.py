@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.store import keys
+from app.store.codec import milliseconds
 from app.store.pages import MOST_LOOKED_AT, Filter, Page, Position
-from app.store.records import milliseconds
 from app.store.store import Store
 from tests.domain.telling import at, status
 from tests.engines import Engine

@@ -11,10 +11,10 @@ import pytest
 
 from app.domain.conversations import history, tell
 from app.store import keys
+from app.store.codec import EVENT, Record, milliseconds
 from app.store.link import Link
 from app.store.pages import Filter
-from app.store.recording import record_command
-from app.store.records import EVENT, Record, milliseconds
+from app.store.record_command import record_command
 from app.store.store import Store
 from tests.domain.telling import HERE, THERE, YONDER, about, at, status, tell_one, transfer
 from tests.engines import Engine, wait_until

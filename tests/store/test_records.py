@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.store import keys
+from app.store.codec import ANSWER, EVENT, NOTES, Record, milliseconds, moment, pack, unpack
 from app.store.link import Command
-from app.store.records import ANSWER, EVENT, NOTES, Record, milliseconds, moment, pack, unpack
 from app.store.store import Store
 from app.webhooks.body import read_object, write_json
 from app.webhooks.schemas import read_event

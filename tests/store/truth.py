@@ -12,7 +12,7 @@ from app.domain.events import Completed, Event
 from app.domain.legs import Leg
 from app.domain.numbers import numbers_in
 from app.store import keys
-from app.store.records import milliseconds
+from app.store.codec import milliseconds
 from app.store.store import Store
 from tests.engines import Engine
 from tests.generated import BASE, Webhook, conversations_of, distinct

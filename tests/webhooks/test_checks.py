@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.limits import MOST_BODY
+from app.web.limits import MOST_BODY
 from tests.engines import wait_until
 from tests.webhooks.conftest import KEY, SECRET, Body, Site, bearer, compact
 

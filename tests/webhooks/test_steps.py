@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from app.flows.served import SORRY
+from app.flows.reply import SORRY
 from tests.engines import wait_until
 from tests.webhooks.conftest import Body, Site, Start
 

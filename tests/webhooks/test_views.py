@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.flows.flows import Flows
-from app.flows.served import SORRY
+from app.flows.reply import SORRY
 from app.services import build_flows
-from app.simulator import ncco as carrier
-from app.webhooks.asked import request_of
 from app.webhooks.body import write_json
+from app.webhooks.to_flow import request_of
 from config.settings import Settings
 from tests.engines import wait_until
 from tests.webhooks.conftest import Body, Site, bearer, compact
+from vonage_simulator import ncco as carrier
 
 CONVERSATION = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
 LEG = "0779a56d002f1c7f47f82ef5fe84ab79"

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, nodes
 
-from app.flows.book import RenderFault, Scope, inputs_in
-from app.flows.expressions.asked_for import Reading, Use
 from app.flows.expressions.fault import ExpressionFault, in_plain_words, only_expressions
 from app.flows.expressions.part import Part, ready
 from app.flows.expressions.sandbox import ENVIRONMENT
+from app.flows.expressions.static_check import Reading, Use
 from app.flows.expressions.values import LONGEST, as_text, as_value
+from app.flows.model import RenderFault, Scope, inputs_in
 
 MOST_HOLES: Final = 100  # in one text
 LONGEST_EXPRESSION: Final = 2_000  # characters

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from jinja2 import Template, Undefined, UndefinedError, nodes
 
-from app.flows.book import RenderFault, Scope
-from app.flows.expressions.asked_for import Path, Reading, spelt
 from app.flows.expressions.fault import ExpressionFault, short
 from app.flows.expressions.sandbox import ENVIRONMENT, Rewritten, item
+from app.flows.expressions.static_check import Path, Reading, spelt
 from app.flows.expressions.values import Wrong
+from app.flows.model import RenderFault, Scope
 
 T = TypeVar("T")
 

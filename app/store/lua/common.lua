@@ -1,6 +1,6 @@
 -- app/store/lua/common.lua: what every script that touches a conversation shares; put in front of each of them.
 --
--- STANDINGS, STATES, OUTCOMES come before this, made by app/domain/standing.py.
+-- STANDINGS, STATES, OUTCOMES come before this, made by app/domain/leg_state.py.
 --
 -- The meta hash of a conversation holds, under
 --   t, h         first receipt (ms): its place in every index, never changed; last receipt (ms)

@@ -13,10 +13,10 @@ import pytest
 from flask import Flask, jsonify, request
 
 from app.cli.pytest_plugin import CallTrouble, FarEnd, FlowCall
-from app.located import Faults
-from app.logs import LOGGERS
-from app.simulator.rehearsal import place
+from app.web.logs import LOGGERS
 from config.settings import SettingsError
+from vonage_simulator.harness import place
+from vonage_simulator.yaml_source import Faults
 
 WHO = "{{ to }} {{ from | default(from_user) }} {{ endpoint_type }}"
 TOLD = f"{WHO} {{{{ settings.APP_USER }}}} {{{{ settings.CALLER_NUMBER or '-' }}}}"

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from app.simulator.heard import Heard
-from app.simulator.ledger import Leg
-from app.simulator.rehearsal import place
-from app.simulator.scenario import Call, FarEnd, Scenario
-from app.simulator.scenarios import dump
 from tests.engines import Engine, free_ports, wait_until
 from tests.serving import ROOT, Server
+from vonage_simulator.call_result import Heard
+from vonage_simulator.harness import place
+from vonage_simulator.ledger import Leg
+from vonage_simulator.scenario import Call, FarEnd, Scenario
+from vonage_simulator.scenarios import dump
 
 READY = ROOT / "config" / "ready"
 ENGLISH, FRENCH = "447700900123", "33199001234"  # callers: of Ofcom's numbers for drama, and of Arcep's
@@ -31,7 +31,7 @@ class Carrier:
         self._folder = folder
 
     def call(self, from_: str = ENGLISH, **options: Any) -> Heard:
-        """What is heard in one call; options as of `app.simulator.rehearsal.place`. Raises CallTrouble."""
+        """What is heard in one call; options as of `vonage_simulator.harness.place`. Raises CallTrouble."""
         return self._place(from_=from_, **options)
 
     def play(self, *calls: Call, callees: Mapping[str, FarEnd] | None = None, step: str | None = None) -> Heard:

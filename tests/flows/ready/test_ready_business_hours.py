@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from app.simulator.heard import Heard
-from app.simulator.scenario import Call, Does, FarEnd
 from tests.flows.ready.conftest import ENGLISH, FRENCH, OURS, READY, Carrier, Serve, languages, of
+from vonage_simulator.call_result import Heard
+from vonage_simulator.scenario import Call, Does, FarEnd
 
 FILE = READY / "business-hours.yaml"
 OPEN, HOLIDAYS = '    open: { mon-fri: "09:00-17:30" }', "    holidays: ["

@@ -12,16 +12,16 @@ from click.testing import Result as Ran
 
 from app import create_app
 from app.flows import loading
-from app.flows.book import DETECTIONS, FAILED_STATUSES
-from app.flows.expressions.asked_for import INPUT, NAMES, SETTINGS
 from app.flows.expressions.filters import FILTERS
 from app.flows.expressions.sandbox import METHODS
+from app.flows.expressions.static_check import INPUT, NAMES, SETTINGS
+from app.flows.model import DETECTIONS, FAILED_STATUSES
 from app.flows.request import Request, Result
 from app.flows.sdk import DIFFERENCES
-from app.simulator.rehearsal import place
 from config.settings import Settings
 from tests.flows.ready.conftest import READY, Carrier, Serve
 from tests.serving import ROOT
+from vonage_simulator.harness import place
 
 MANUAL = (ROOT / "docs" / "flows.md").read_text()
 PAGES = {page.stem: page.read_text() for page in sorted((ROOT / "docs" / "flows").glob("*.md"))}

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from app.simulator.scenario import Call, Does, FarEnd
 from tests.flows.ready.conftest import ENGLISH, FRENCH, OURS, READY, Carrier, Serve, languages, of
+from vonage_simulator.scenario import Call, Does, FarEnd
 
 
 class Words(NamedTuple):

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.simulator.heard import Heard
-from app.simulator.scenario import Call, FarEnd
 from tests.flows.ready.conftest import ENGLISH, FRENCH, OURS, READY, Carrier, Serve, languages, of
+from vonage_simulator.call_result import Heard
+from vonage_simulator.scenario import Call, FarEnd
 
 
 class Words(NamedTuple):

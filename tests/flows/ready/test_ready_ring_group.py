@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from app.simulator.scenario import Call, Does, Endpoint, FarEnd
 from tests.flows.ready.conftest import ENGLISH, FRENCH, OURS, READY, STAYS, Carrier, Serve, languages, of
+from vonage_simulator.scenario import Call, Does, Endpoint, FarEnd
 
 FIRST, SECOND, THIRD = "442079460001", "442079460002", "442079460003"
 GROUP = [FIRST, SECOND, THIRD]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.simulator.scenario import Call, Does, FarEnd
 from tests.flows.ready.conftest import ENGLISH, FRENCH, OURS, READY, Carrier, Serve, languages, of
+from vonage_simulator.scenario import Call, Does, FarEnd
 
 HOLD = {
     "en-GB": "Please hold the line while we connect your call.",

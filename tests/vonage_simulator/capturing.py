@@ -1,0 +1,27 @@
+"""Real calls, as far as a ledger written by hand is one, made scenarios."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.vonage_simulator import ledgers
+from tests.vonage_simulator.ledgers import Body, answered, bill, requests, webhooks
+from vonage_simulator.capture.capture import scenario
+from vonage_simulator.ledger import Conversation
+from vonage_simulator.scenario import Scenario
+from vonage_simulator.scenarios import dump, read
+
+PAID: Body = {"bill": bill(8), "disconnected_by": "user"}
+CALLER: Body = {"started": 0, "ringing": 0, "answered": 1, "completed": 30} | PAID
+CALLEE: Body = {"direction": "outbound", "from_": "442038297050", "disconnected_by": "platform"}
+
+
+def captured(call: Conversation, *, events: list[Body] | None = None, **more: Any) -> Scenario:
+    """The scenario of *call*, as a server tells it; it can be written down and read again."""
+    if events is None:
+        nccos = [asked.ncco for asked in call.asked]
+        events = [answered(body, ncco) for body, ncco in zip(requests(call), nccos, strict=True)]
+        events += ledgers.kept(webhooks(call))
+    found = scenario(ledgers.told(call), events, **more)
+    assert read(dump(found), "captured.yaml") == found
+    return found

@@ -1,0 +1,31 @@
+"""The fixture that users have for tests of their call flows, and a Voice API that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vonage_simulator.pytest_plugin import simulated_call
+
+if TYPE_CHECKING:
+    from tests.vonage_simulator.api_server import Server
+
+__all__ = ["simulated_call"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where certificate and keys are."""
+    return tmp_path_factory.mktemp("api")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    """For whatever does not mind other calls."""
+    from tests.vonage_simulator.api_server import serving  # the SDK takes a while to import
+
+    with serving(folder) as running:
+        yield running

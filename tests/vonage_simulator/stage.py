@@ -1,0 +1,258 @@
+"""A tiny application in the loop of the carrier: it answers what a test says, and notes what it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from vonage_simulator import script
+from vonage_simulator.call_result import Heard
+from vonage_simulator.carrier import Carrier
+from vonage_simulator.ledger import Leg
+from vonage_simulator.scenario import Call, FarEnd, Scenario
+from vonage_simulator.simulation import application, simulation
+from vonage_simulator.trace import Happening
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CALLER, OURS, OTHER = "447700900123", "442079460000", "447700900301"
+STAYS = FarEnd(after=1.0, hangs_up_after=10.0)  # a callee who talks for ten seconds
+
+Json = dict[str, Any]
+Ncco = list[Json]
+Answer = Any  # an NCCO, an object, a status, text of some content type, or what makes one of these of a request
+During = Callable[[Carrier, list[Leg]], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """One request, as it came."""
+
+    path: str
+    method: str
+    said: Json  # the body, or the parameters as text
+
+
+class Stage:
+    """A server on a port of its own. *answers*: what it says, by path; of a list of turns the next one."""
+
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
+        self.answers = dict(answers)
+        self.got: list[Got] = []
+        self.url = ""
+
+    async def __aenter__(self) -> Stage:
+        app = web.Application()
+        app.add_routes([web.route("*", "/{path:.*}", self._said)])
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _said(self, request: web.Request) -> web.Response:
+        said = await request.json() if request.can_read_body else dict(request.query)
+        got = Got(request.path, request.method, said)
+        self.got.append(got)
+        answer = self.answers.get(request.path)
+        if isinstance(answer, deque):
+            answer = answer.popleft() if answer else None
+        if callable(answer):
+            answer = answer(got)
+        if isinstance(answer, (list, dict)):
+            return web.json_response(absolute(answer, self.url))
+        if isinstance(answer, int):
+            return web.Response(status=answer)
+        content_type, text = answer if isinstance(answer, tuple) else ("text/plain", answer or "")
+        return web.Response(text=text, content_type=content_type)
+
+
+@dataclass
+class Played:
+    """What came of a scenario."""
+
+    carrier: Carrier
+    heard: Heard
+    got: list[Got]
+    called: list[Leg] = field(default_factory=list)  # the legs of the scenario's calls
+
+    @property
+    def leg(self) -> Leg:
+        """The call's own."""
+        return self.called[0]
+
+    @property
+    def callees(self) -> list[Leg]:
+        """Whoever was rung."""
+        return [leg for leg in self.heard.legs if leg not in self.called]
+
+    @property
+    def events(self) -> list[Json]:
+        """The bodies of the events that came to the application's event URL."""
+        return self.to("/event")
+
+    def to(self, path: str) -> list[Json]:
+        """What came to a path."""
+        return [one.said for one in self.got if one.path == path]
+
+    def statuses(self, leg: Leg | None = None) -> list[str]:
+        """The statuses told of *leg*, or else of the call's own, in the order told."""
+        uuid = (leg or self.leg).uuid
+        said = (one.said for one in self.got if uuid in (one.said.get("uuid"), one.said.get("call_uuid")))
+        return [body["status"] for body in said if "status" in body and "original_request" not in body]
+
+    def having(self, name: str, path: str = "/event") -> list[Json]:
+        """The events that have a field of this name."""
+        return [body for body in self.to(path) if name in body]
+
+    def when(self, what: str, **data: Any) -> list[float]:
+        """When it happened, in seconds from the beginning."""
+        return [
+            seconds(one)
+            for one in self.heard.happenings
+            if one.what == what and all(one.data.get(name) == value for name, value in data.items())
+        ]
+
+    @property
+    def ended(self) -> float:
+        """When the call's own leg was over, in seconds from the beginning."""
+        return (self.leg.times["completed"] - START).total_seconds()
+
+
+def seconds(one: Happening) -> float:
+    return (one.at - START).total_seconds()
+
+
+def absolute(ncco: Any, url: str) -> Any:
+    """*ncco* with the stage's own address in place of `stage:`."""
+    if isinstance(ncco, str):
+        return ncco.replace("stage:", url)
+    if isinstance(ncco, dict):
+        return {name: absolute(value, url) for name, value in ncco.items()}
+    return [absolute(one, url) for one in ncco] if isinstance(ncco, list) else ncco
+
+
+# What is played
+
+
+def talk(seconds: float = 7.0, **more: Any) -> Json:
+    """Words that take so long."""
+    return {"action": "talk", "text": "x" * round(seconds / 0.07), **more}
+
+
+def connect(number: str = OTHER, *, kind: str = "phone", field: str = "number", **more: Any) -> Json:
+    return {"action": "connect", "from": OURS, "endpoint": [{"type": kind, field: number}], **more}
+
+
+def room(name: str = "room", **more: Any) -> Json:
+    return {"action": "conversation", "name": name, **more}
+
+
+def inbound(far_end: FarEnd | None = None, **more: Any) -> Call:
+    given: Json = {"from_": CALLER, "to": OURS, "far_end": far_end or FarEnd()}
+    return Call(**given | more)
+
+
+def outbound(far_end: FarEnd | None = None, **more: Any) -> Call:
+    return inbound(far_end, **{"from_": OURS, "to": CALLER, "direction": "outbound"} | more)
+
+
+def scenario(*calls: Call, callees: Mapping[str, FarEnd] | None = None, **more: Any) -> Scenario:
+    return Scenario(name="test", about="", calls=calls, callees=callees or {}, **more)
+
+
+def play(
+    story: Scenario,
+    answers: Mapping[str, Answer] | Ncco | None = None,
+    *,
+    during: During | None = None,
+    start: datetime = START,
+    fallback: bool = False,
+    **settings: Any,
+) -> Played:
+    """What comes of *story* with an application that answers so; nobody is left connected, and no task behind.
+
+    Args:
+        answers: What the application says, by path; or just what it says to be asked what to do.
+        during: Done while the calls last: with the carrier, and their legs.
+        fallback: Whether the application has a fallback URL.
+        settings: More of the application's, for example `answer_method`.
+    """
+    given = {"/answer": answers} if isinstance(answers, list) else dict(answers or {})
+    return asyncio.run(_play(story, given, during, start, settings | {"fallback": fallback}))
+
+
+async def _play(
+    story: Scenario, answers: Mapping[str, Answer], during: During | None, start: datetime, settings: Json
+) -> Played:
+    happenings: list[Happening] = []
+    async with playing(answers, happenings, start=start, **settings) as (carrier, stage):
+        called = await carrier.play(story)
+        if during:
+            await during(carrier, called)
+        await carrier.over()
+        await leaves_nothing(carrier)
+        legs = called + [leg for leg in carrier.ledger.legs.values() if leg not in called]
+        bodies = [sent.body for sent in carrier.post.sent if sent.kind == "event"]
+        return Played(carrier, Heard(legs, happenings, bodies), stage.got, called)
+
+
+@contextlib.asynccontextmanager
+async def playing(
+    answers: Mapping[str, Answer],
+    happenings: list[Happening] | None = None,
+    *,
+    start: datetime = START,
+    fallback: bool = False,
+    **settings: Any,
+) -> AsyncIterator[tuple[Carrier, Stage]]:
+    """A carrier whose time jumps, and the application that it calls."""
+    changes = {name: settings.pop(name) for name in ("region", "numbers", "signed_callbacks") if name in settings}
+    async with Stage(answers) as stage:
+        urls = {name: f"{stage.url}/{name.removesuffix('_url')}" for name in ("answer_url", "event_url")}
+        if fallback:
+            urls["fallback_url"] = f"{stage.url}/fallback"
+        own = application(**urls | settings)
+        for name, value in changes.items():
+            setattr(own, name, value)
+        watch = happenings.append if happenings is not None else None
+        async with simulation(own, speed=None, start=start, ids=1, watch=watch) as carrier:
+            yield carrier, stage
+
+
+async def leaves_nothing(carrier: Carrier) -> None:
+    """Raise AssertionError if anybody is connected still, or anything goes on by itself."""
+    board = carrier._board
+    assert not board.lines
+    assert not board._tasks
+    assert not any(conversation.present for conversation in carrier.ledger.conversations.values())
+    assert not board.recorder._running
+    for _ in range(5):  # what was called off goes in its next turn
+        await asyncio.sleep(0)
+    assert all(awoken.done() for _, _, awoken in carrier.clock._sleepers)
+    if carrier.clock._driver:
+        await asyncio.wait_for(carrier.clock._driver, 5)  # it stops as nobody sleeps
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not [task for task in others if _made_by(task).endswith(OURS_OR_WAITING)], others
+
+
+OURS_OR_WAITING = (
+    *(f"vonage_simulator/{path.name}" for path in Path(script.__file__).parent.glob("*.py")),
+    "vonage_simulator/delivery/webhook_sender.py",
+    "asyncio/locks.py",
+)
+
+
+def _made_by(task: asyncio.Task[Any]) -> str:
+    coroutine: Any = task.get_coro()
+    return str(coroutine.cr_code.co_filename)

@@ -1,0 +1,246 @@
+"""What webhooks hold, field by field; the order of the keys is that of the published logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from vonage_simulator import bodies
+from vonage_simulator.ledger import Application, Bill, Conversation, Leg, Recording
+from vonage_simulator.scenario import FarEnd
+
+AT = datetime(2026, 1, 1, 12, 0, 0, 120_000, tzinfo=UTC)
+WHEN = "2026-01-01T12:00:00.120Z"
+APPLICATION = Application(id="app")
+BILL = Bill(AT, AT, 5, "0.00720000", "0.00060000", "GB-FIXED")
+
+
+def leg(**more: Any) -> Leg:
+    given: dict[str, Any] = {"direction": "inbound", "endpoint": "phone", "from_": "447700900123", "to": "442079460000"}
+    return Leg(uuid="leg", far_end=FarEnd(), conversation=Conversation(uuid="CON"), events=None, **(given | more))
+
+
+def app_caller(**more: Any) -> Leg:
+    """Bob, who asked for Alice. The logs have his own name as `to`."""
+    return leg(endpoint="app", from_=None, from_user="Bob", to="Bob", dialled="Alice", **more)
+
+
+def status(one: Leg, name: str, *, today: bool = True) -> dict[str, Any]:
+    return bodies.status(one, name, AT, today=today)
+
+
+# ---- what to do with a call
+
+
+def test_the_question_what_to_do_names_who_calls_whom() -> None:
+    asked = bodies.answer(leg(), APPLICATION, today=True)
+    assert asked == {
+        "to": "442079460000",
+        "endpoint_type": "phone",
+        "from": "447700900123",
+        "conversation_uuid": "CON",
+        "uuid": "leg",
+        "region_url": "https://api-eu-3.vonage.com",
+    }
+    assert not asked.keys() & {"direction", "status", "timestamp"}, "which it never has"
+
+
+def test_in_2021_it_had_four_fields() -> None:
+    assert list(bodies.answer(leg(), APPLICATION, today=False)) == ["to", "from", "conversation_uuid", "uuid"]
+
+
+def test_an_app_caller_has_a_name_in_place_of_a_number_and_may_pass_data() -> None:
+    """`to` is whom it asked for."""
+    asked = bodies.answer(app_caller(custom_data={"order": 1}), APPLICATION, today=True)
+    assert (asked["to"], asked["from_user"], asked["custom_data"]) == ("Alice", "Bob", {"order": 1})
+    assert "from" not in asked
+    assert "custom_data" not in bodies.answer(app_caller(), APPLICATION, today=True)
+
+
+def test_a_sip_callers_own_headers_are_handed_on() -> None:
+    """In the case they have; what is Vonage's own, or none of X-… and User-to-User, is held back."""
+    headers = {"X-UserId": "1938ND9", "User-to-User": "12ab;encoding=hex", "X-Nexmo-Trace": "1", "Via": "somewhere"}
+    asked = bodies.answer(leg(endpoint="sip", headers=headers), APPLICATION, today=True)
+    found = {name: value for name, value in asked.items() if name.startswith("SipHeader")}
+    assert found == {"SipHeader_X-UserId": "1938ND9", "SipHeader_User-to-User": "12ab;encoding=hex"}
+
+
+def test_headers_of_other_callers_are_none_of_the_question() -> None:
+    asked = bodies.answer(leg(headers={"X-A": "1"}), APPLICATION, today=True)
+    assert not any(name.startswith("SipHeader") for name in asked)
+    called = bodies.answer(leg(endpoint="sip", direction="outbound", headers={"X-A": "1"}), APPLICATION, today=True)
+    assert not any(name.startswith("SipHeader") for name in called)
+
+
+@pytest.mark.parametrize("region", ["na-east", "na-west", "eu-west", "eu-east", "apac-sng", "apac-australia"])
+def test_every_region_has_a_host(region: str) -> None:
+    asked = bodies.answer(leg(), Application(id="app", region=region), today=True)
+    assert asked["region_url"].startswith("https://api-")
+
+
+def test_what_failed_goes_to_the_fallback_url_with_the_reason() -> None:
+    asked = bodies.fallback({"uuid": "leg"}, reason="Socket timeout.", url="https://example.com/x", kind="answer")
+    assert asked == {
+        "uuid": "leg",
+        "reason": "Socket timeout.",
+        "original_request": {"url": "https://example.com/x", "type": "answer"},
+    }
+
+
+# ---- statuses
+
+
+COMMON = {"from": "447700900123", "to": "442079460000", "uuid": "leg", "conversation_uuid": "CON"}
+
+
+@pytest.mark.parametrize("name", ["started", "ringing", "busy", "timeout", "cancelled"])
+def test_a_plain_status_has_what_all_have(name: str) -> None:
+    wanted = COMMON | {"headers": {}, "status": name, "direction": "inbound", "timestamp": WHEN}
+    assert status(leg(), name) == wanted
+
+
+def test_answered_has_three_nulls() -> None:
+    told = status(leg(), "answered")
+    assert {name for name, value in told.items() if value is None} == {"start_time", "rate", "network"}
+
+
+def test_completed_has_the_bill_in_text() -> None:
+    told = status(leg(bill=BILL, disconnected_by="user", sip_code=200), "completed")
+    assert told["duration"] == "5"
+    assert told["start_time"] == told["end_time"] == WHEN
+    assert (told["rate"], told["price"], told["network"]) == ("0.00720000", "0.00060000", "GB-FIXED")
+    assert (told["disconnected_by"], told["sip_code"]) == ("user", 200)
+
+
+def test_a_leg_never_answered_is_completed_without_times() -> None:
+    told = status(leg(bill=Bill(None, None, 0, "0.00720000", "0", None)), "completed")
+    assert (told["start_time"], told["end_time"], told["duration"], told["price"]) == (None, None, "0", "0")
+
+
+def test_who_ended_it_and_the_sip_code_came_after_2021() -> None:
+    told = status(leg(bill=BILL, disconnected_by="user", sip_code=200), "completed", today=False)
+    assert not told.keys() & {"disconnected_by", "sip_code"}
+
+
+@pytest.mark.parametrize("name", ["unanswered", "rejected", "failed"])
+def test_a_failure_says_why_and_completed_does_not_say_it_again(name: str) -> None:
+    failed = leg(failure=name, detail="unavailable", sip_code=480, bill=Bill(None, None, 0, "0", "0", None))
+    assert status(failed, name)["detail"] == "unavailable"
+    assert status(failed, name)["sip_code"] == 480
+    assert "detail" not in status(failed, "completed")
+    assert status(failed, "completed")["sip_code"] == 480
+    assert "sip_code" not in status(failed, "ringing")
+
+
+@pytest.mark.parametrize(
+    ("one", "today", "told"),
+    [
+        (leg(bill=BILL), False, " 447700900123"),  # with the space that the published log has
+        (leg(bill=BILL), True, "447700900123"),
+        (leg(bill=BILL, direction="outbound", from_="Bob"), True, "Unknown"),  # the app-to-phone log
+        (leg(bill=BILL, endpoint="app", from_="447700900123"), False, "447700900123"),
+        (app_caller(bill=BILL), True, None),
+    ],
+)
+def test_from_changes_in_completed(one: Leg, today: bool, told: str | None) -> None:
+    assert status(one, "completed", today=today)["from"] == told
+
+
+def test_an_app_callers_number_is_null_in_all_it_is_told_of() -> None:
+    assert [status(app_caller(), name)["from"] for name in ("started", "answered")] == [None, None]
+    assert status(app_caller(), "started")["to"] == "Bob"
+
+
+def test_headers_are_told_but_for_the_start_of_an_app_leg() -> None:
+    told = leg(endpoint="sip", headers={"X-A": "1"})
+    assert status(told, "started")["headers"] == {"X-A": "1"}
+    assert "headers" not in status(app_caller(), "started")
+    assert status(app_caller(), "answered")["headers"] == {}
+
+
+@pytest.mark.parametrize(("machine", "sub_state"), [("machine", None), ("beep_start", "beep_start"), ("human", None)])
+def test_who_picked_up_is_told_without_direction_and_with_the_leg_as_call(machine: str, sub_state: str | None) -> None:
+    told = status(leg(machine=machine), "human" if machine == "human" else "machine")
+    assert told["call_uuid"] == "leg"
+    assert told.get("sub_state") == sub_state
+    assert not told.keys() & {"uuid", "direction", "headers"}
+
+
+def test_a_websocket_that_closed_tells_its_headers_and_no_direction() -> None:
+    told = status(leg(endpoint="websocket", direction="outbound", headers={"customer": "1"}), "disconnected")
+    assert told["headers"] == {"customer": "1"}
+    assert "direction" not in told
+
+
+# ---- other events
+
+
+def test_a_move_names_both_conversations_and_no_status() -> None:
+    assert bodies.transfer(leg(), "CON-1", "CON-2", AT) == {
+        "conversation_uuid_from": "CON-1",
+        "type": "transfer",
+        "uuid": "leg",
+        "conversation_uuid_to": "CON-2",
+        "timestamp": WHEN,
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "parties"), [(leg(), ("447700900123", "442079460000")), (app_caller(), ("Bob", "Alice"))]
+)
+def test_an_input_names_who_was_asked(one: Leg, parties: tuple[str, str]) -> None:
+    told = bodies.input_result(one, dtmf={"digits": "1"}, speech={}, at=AT)
+    assert (told["from"], told["to"]) == parties
+    assert "status" not in told
+
+
+def test_a_recording_is_of_the_conversation_and_names_no_leg() -> None:
+    made = Recording(recording_uuid="r", url="https://f/1", at=AT, started=AT, ended=AT, format="mp3", audio=b"1234")
+    assert bodies.record(made, "CON") == {
+        "start_time": "2026-01-01T12:00:00Z",
+        "recording_url": "https://f/1",
+        "size": 4,
+        "recording_uuid": "r",
+        "end_time": "2026-01-01T12:00:00Z",
+        "conversation_uuid": "CON",
+        "timestamp": WHEN,
+    }
+    assert bodies.transcribed(made, "CON", "https://f/2") == {
+        "conversation_uuid": "CON",
+        "recording_uuid": "r",
+        "status": "transcribed",
+        "transcription_url": "https://f/2",
+        "type": "record",
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "fields"),
+    [
+        (bodies.notify("CON", {"step": 1}, AT), {"payload": {"step": 1}}),
+        (bodies.error("CON", "Too fast.", AT), {"reason": "Too fast."}),
+    ],
+)
+def test_a_notice_and_an_error_name_no_leg(told: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    assert told == {**fields, "conversation_uuid": "CON", "timestamp": WHEN}
+
+
+# ---- how long speech takes
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("x" * 100, 7.0),
+        ("x", 0.5),
+        ("<speak>" + "x" * 100 + "<break time='1s'/></speak>", 7.0),
+        ("<speak>&lt;" + "x" * 99 + "</speak>", 7.0),
+        ("<b>" + "x" * 97, 7.0),  # outside of <speak> nothing is a tag
+    ],
+)
+def test_words_take_as_long_as_they_have_characters(text: str, seconds: float) -> None:
+    """Fourteen a second, SSML not counted, and half a second at least."""
+    assert bodies.spoken_seconds(text) == seconds

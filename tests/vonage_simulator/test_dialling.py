@@ -1,0 +1,245 @@
+"""The application calls somebody: it rings, and then they answer or do not; a person or a machine may pick up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.vonage_simulator.stage import (
+    CALLER,
+    OTHER,
+    OURS,
+    Json,
+    Played,
+    connect,
+    inbound,
+    outbound,
+    play,
+    scenario,
+    talk,
+)
+from vonage_simulator.scenario import FarEnd
+
+HELLO = [talk(7.0)]
+NOT_ANSWERED = [
+    # what the far end does, the status, sip_code, detail, who ended it
+    ("busy", "busy", 486, None, "user"),
+    ("rejects", "rejected", 603, "declined", None),
+    ("unreachable", "unanswered", 480, "unavailable", "platform"),
+    ("fails", "failed", 404, "cannot_route", "platform"),
+]
+
+
+def call(far_end: FarEnd, answers: Any = None, **more: Any) -> Played:
+    return play(scenario(outbound(far_end, **more)), answers or HELLO)
+
+
+# ---- answered
+
+
+def test_a_call_rings_is_answered_and_only_then_asked_for() -> None:
+    played = call(FarEnd(after=5.0))
+    assert played.statuses() == ["started", "ringing", "answered", "completed"]
+    assert played.when("status") == [0.0, 0.0, 5.0, 12.0]
+    assert played.when("asked") == [5.0], "the answer URL is asked when the callee picks up"
+    (asked,) = played.to("/answer")
+    assert (asked["from"], asked["to"], asked["uuid"]) == (OURS, CALLER, played.leg.uuid)
+    assert {event["direction"] for event in played.events} == {"outbound"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rings"), [("phone", True), ("sip", True), ("vbc", True), ("app", False), ("websocket", False)]
+)
+def test_telephones_ring_apps_and_websockets_do_not(kind: str, rings: bool) -> None:
+    """No published log shows an app ringing."""
+    played = call(FarEnd(), to="somebody", endpoint=kind)
+    assert ("ringing" in played.statuses()) == rings
+    assert played.events[-1].get("sip_code") == (200 if rings else None), "only what is SIP underneath has a code"
+
+
+def test_the_leg_may_start_some_time_after_it_was_dialled() -> None:
+    played = call(FarEnd(dialled_in=3.5, after=1.0))
+    assert played.when("status", status="started") == [3.5]
+    assert played.when("status", status="answered") == [4.5]
+
+
+def test_a_call_lasts_no_longer_than_its_timer() -> None:
+    played = call(FarEnd(), [talk(7.0, loop=0)], length_timer=20.0)
+    assert (played.ended, played.heard.ended_by) == (22.0, "platform")
+
+
+def test_a_leg_lasts_two_hours_at_most_whatever_is_played_to_it() -> None:
+    """As long as a call of the API does where nothing is said. A caller who never hangs up is not there for ever."""
+    played = play(scenario(inbound()), [talk(7.0, loop=0)])
+    assert (played.ended, played.heard.ended_by) == (7200.6, "platform")
+
+
+def test_a_call_that_is_its_own_ncco_asks_nobody() -> None:
+    played = call(FarEnd(), ncco=({"action": "talk", "text": "Hello"},))
+    assert (played.to("/answer"), played.heard.said) == ([], ["Hello"])
+
+
+# ---- not answered
+
+
+@pytest.mark.parametrize(("does", "status", "sip_code", "detail", "ended_by"), NOT_ANSWERED)
+def test_a_call_that_fails_says_how(
+    does: Any, status: str, sip_code: int, detail: str | None, ended_by: str | None
+) -> None:
+    """Then it is completed, but for one that was rejected, after which nothing comes."""
+    played = call(FarEnd(does=does, after=3.0))
+    completed = ["completed"] if status != "rejected" else []
+    assert played.statuses() == ["started", "ringing", status, *completed]
+    failed = played.events[2]
+    assert (failed.get("sip_code"), failed.get("detail")) == (sip_code, detail)
+    assert (failed["timestamp"], played.to("/answer")) == ("2026-01-01T00:00:03.000Z", [])
+    for event in played.events[3:]:
+        assert (event["disconnected_by"], event["sip_code"]) == (ended_by, sip_code)
+        assert (event["duration"], event["price"], event["start_time"]) == ("0", "0", None)
+
+
+def test_the_reason_may_be_another_than_the_usual_one() -> None:
+    played = call(FarEnd(does="fails", detail="number_out_of_service"))
+    assert played.events[2]["detail"] == "number_out_of_service"
+    assert "detail" not in call(FarEnd(does="busy", detail="never told")).events[2]
+
+
+@pytest.mark.parametrize("far_end", [FarEnd(does="never_answers"), FarEnd(after=31.0), FarEnd(does="busy", after=31.0)])
+def test_it_rings_no_longer_than_the_ringing_timer(far_end: FarEnd) -> None:
+    played = call(far_end, ringing_timer=30.0)
+    assert played.statuses() == ["started", "ringing", "timeout", "completed"]
+    assert played.when("status", status="timeout") == [30.0]
+    assert played.events[-1]["disconnected_by"] == "user", "who did not answer"
+
+
+def test_whoever_answers_at_the_last_moment_has_answered() -> None:
+    assert call(FarEnd(after=30.0), ringing_timer=30.0).heard.answered
+
+
+# ---- who picked up
+
+MACHINE = FarEnd(does="machine", after=0.0, greeting=6.0)
+DEAF = FarEnd(does="machine", after=0.0, beep=False)
+
+
+def detected(far_end: FarEnd, mode: str | None, answers: Any = None, **advanced: Any) -> Played:
+    """A call with machine detection; *mode* None: the simple one."""
+    if mode is None:
+        return call(far_end, answers, machine_detection=advanced.get("behavior", "continue"))
+    return call(far_end, answers, advanced_machine_detection={"mode": mode, **advanced})
+
+
+def verdicts(played: Played) -> list[tuple[str, str | None, float]]:
+    times = [*played.when("status", status="human"), *played.when("status", status="machine")]
+    told = [one for one in played.events if one["status"] in ("human", "machine")]
+    return [(one["status"], one.get("sub_state"), at) for one, at in zip(told, times, strict=False)]
+
+
+@pytest.mark.parametrize("mode", [None, "default", "detect", "detect_beep"])
+def test_a_person_is_told_of_once(mode: str | None) -> None:
+    played = detected(FarEnd(after=0.0), mode)
+    assert verdicts(played) == [("human", None, 2.5)]
+    assert played.leg.machine == "human"
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        (None, [(None, 2.5)]),
+        ("default", [(None, 2.5), ("beep_start", 6.0)]),
+        ("detect", [(None, 2.5)]),
+        ("detect_beep", [("beep_start", 2.5)]),
+    ],
+)
+def test_a_machine_is_told_of_as_the_mode_says(mode: str | None, told: list[tuple[str | None, float]]) -> None:
+    """The verdict, the beep, or first the one and then the other."""
+    assert [sub_state for _, sub_state, _ in verdicts(detected(MACHINE, mode))] == [one for one, _ in told]
+
+
+@pytest.mark.parametrize(("mode", "begins"), [(None, 0.0), ("default", 0.0), ("detect", 2.5), ("detect_beep", 6.0)])
+def test_the_script_waits_for_what_it_has_to_know(mode: str | None, begins: float) -> None:
+    """In the modes `detect` and `detect_beep`; in the others it runs meanwhile."""
+    played = detected(MACHINE, mode)
+    assert (played.when("talk"), played.when("told")[-1] >= begins) == ([begins], True)
+
+
+@pytest.mark.parametrize(("mode", "most"), [("default", 50), ("detect_beep", 45), ("detect_beep", 120)])
+def test_a_machine_that_does_not_beep_is_waited_for_only_so_long(mode: str, most: int) -> None:
+    played = detected(DEAF, mode, [talk(70.0, loop=2)], beep_timeout=most)
+    assert [sub_state for _, sub_state, _ in verdicts(played)][-1] == "beep_timeout"
+    assert played.when("status", status="machine")[-1] == 2.5 + most
+
+
+def test_a_greeting_that_is_too_long_is_a_machine_that_does_not_beep() -> None:
+    played = detected(FarEnd(does="machine", greeting=60.0), "detect_beep", beep_timeout=45)
+    assert played.leg.machine == "beep_timeout"
+
+
+@pytest.mark.parametrize("mode", [None, "default", "detect", "detect_beep"])
+def test_a_machine_may_be_hung_up_on(mode: str | None) -> None:
+    """Nothing is asked for what is over, and a person is not hung up on."""
+    played = detected(MACHINE, mode, behavior="hangup")
+    assert (played.statuses()[-2:], played.ended, played.heard.ended_by) == (["machine", "completed"], 2.5, "platform")
+    assert len(played.to("/answer")) == (1 if mode in (None, "default") else 0)
+    assert detected(FarEnd(), mode, behavior="hangup").heard.said == [HELLO[0]["text"]]
+
+
+def test_each_verdict_may_be_answered_with_another_script() -> None:
+    """In mode `default`: at once with the verdict, and once more with the beep."""
+
+    def event(got: Any) -> list[Json] | None:
+        if got.said.get("status") != "machine":
+            return None
+        return [{"action": "talk", "text": got.said.get("sub_state", "wait")}, talk(14.0)]
+
+    played = detected(MACHINE, "default", {"/answer": [talk(70.0)], "/event": event})
+    heard = [words for words in played.heard.said if "x" not in words]
+    assert heard == ["wait", "beep_start"]
+    assert played.when("talk", text="wait") == [2.5]
+    assert played.when("talk", text="beep_start") == [6.0]
+
+
+def test_another_script_takes_the_place_of_a_connect_too() -> None:
+    """Whoever was rung goes a moment later."""
+
+    def event(got: Any) -> list[Json] | None:
+        return [talk(7.0)] if got.said.get("status") == "human" else None
+
+    call = outbound(FarEnd(after=0.0), machine_detection="continue")
+    story = scenario(call, callees={OTHER: FarEnd(after=1.0)})
+    played = play(story, {"/answer": [connect()], "/event": event})
+    assert played.when("status", status="completed") == [2.56, 9.5]
+    assert played.callees[0].disconnected_by == "platform"
+
+
+@pytest.mark.parametrize(("reply", "said"), [([talk(1.4)], 1), ([], 0)])
+def test_a_verdict_that_was_waited_for_may_be_answered_with_the_script(reply: list[Json], said: int) -> None:
+    """Also with one that leaves nothing to do. Then the answer URL is not asked."""
+    played = detected(
+        MACHINE, "detect", {"/answer": HELLO, "/event": lambda got: reply if "call_uuid" in got.said else None}
+    )
+    assert (played.to("/answer"), len(played.heard.said)) == ([], said)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"machineDetection": "continue"}, ["machine"]),
+        ({"advancedMachineDetection": {"mode": "default"}}, ["machine", "beep_start"]),
+        ({"machineDetection": "hangup", "advancedMachineDetection": {"mode": "detect"}}, ["machine"]),
+    ],
+)
+def test_a_connect_finds_out_too_and_the_advanced_setting_wins(options: Json, told: list[str]) -> None:
+    callees = {OTHER: FarEnd(does="machine", greeting=6.0, hangs_up_after=20.0)}
+    played = play(scenario(inbound(), callees=callees), [connect(**options)])
+    found = [one.get("sub_state", one["status"]) for one in played.having("call_uuid")]
+    assert found == told
+    assert played.callees[0].disconnected_by == "user"
+
+
+def test_a_connect_may_hang_up_on_a_machine_and_the_caller_goes_on() -> None:
+    callees = {OTHER: FarEnd(does="machine")}
+    played = play(scenario(inbound(), callees=callees), [connect(machineDetection="hangup"), talk(1.4)])
+    assert played.callees[0].disconnected_by == "platform"
+    assert len(played.heard.said) == 1

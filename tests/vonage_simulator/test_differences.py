@@ -1,0 +1,98 @@
+"""That every telling which is not right is seen to be wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from tests.vonage_simulator import ledgers
+from tests.vonage_simulator.ledgers import at
+from tests.vonage_simulator.mutations import mutations
+from vonage_simulator.ledger import Conversation, Fault
+from vonage_simulator.verify.check import Difference, differences, expected
+
+PUBLISHED = ledgers.told(ledgers.published())
+RIGHT = {
+    name: (make(), ledgers.told(make()))
+    for name, make in (("published", ledgers.published), ("eventful", ledgers.eventful))
+}
+WRONG = [(name, what, told) for name, (_, right) in RIGHT.items() for what, told in mutations(right)]
+
+
+def test_a_right_telling_has_no_differences():
+    for call, told in RIGHT.values():
+        assert differences(expected(call), copy.deepcopy(told)) == []
+        assert differences(expected(call), json.loads(json.dumps(told))) == []
+    assert len(WRONG) > 500
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [(name, told) for name, _, told in WRONG], ids=[what for _, what, _ in WRONG]
+)
+def test_a_telling_with_one_thing_other_is_wrong(name: str, told: Any):
+    """Each field, each item of each list, one at a time."""
+    found = differences(expected(RIGHT[name][0]), told)
+    assert found
+    assert all("\n" not in str(difference) for difference in found)
+
+
+def test_what_the_carrier_cannot_know_is_not_compared():
+    call, told = RIGHT["eventful"]
+    told = copy.deepcopy(told) | {"first_heard_at": None, "more": 1}
+    told["answers"][0] |= {"took_ms": 99, "flow": "other", "at": None}
+    assert differences(expected(call), told) == []
+
+
+def test_the_order_of_legs_does_not_matter_but_lists_are_oldest_first():
+    call, told = RIGHT["eventful"]
+    assert differences(expected(call), told | {"legs": told["legs"][::-1]}) == []
+    for name in ("inputs", "recordings", "errors"):
+        (found,) = differences(expected(call), told | {name: told[name][::-1]})
+        assert (found.path, found.expected) == (name, "oldest first")
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        ("0.00144", "price, the same amount written otherwise: truly 0.00144000, told 0.00144"),
+        ("1.44E-3", "price, the same amount written otherwise: truly 0.00144000, told 1.44E-3"),
+        (0.00144, "price, the same amount written otherwise: truly 0.00144000, told 0.00144"),
+        ("0.00144001", "price: truly 0.00144000, told 0.00144001"),
+        (None, "price: truly 0.00144000, told null"),
+        ("much", "price: truly 0.00144000, told much"),
+    ],
+)
+def test_amounts_of_money(says: Any, words: str):
+    """The same value in other words is a difference, too, and called by its name."""
+    assert list(map(str, differences(expected(ledgers.published()), PUBLISHED | {"price": says}))) == [words]
+
+
+def test_only_money_is_read_as_an_amount():
+    call = Conversation(uuid="CON-here", inputs=[ledgers.pressed(1, "1")])
+    told = ledgers.told(call)
+    told["inputs"][0] |= {"digits": "01", "timed_out": True}
+    assert list(map(str, differences(expected(call), told))) == [
+        "inputs[0] digits: truly 1, told 01",
+        "inputs[0] timed_out: truly false, told true",
+    ]
+
+
+def test_a_difference_is_a_line():
+    told = copy.deepcopy(PUBLISHED)
+    told["legs"][0]["times"]["answered"] = None
+    told["inputs"] = [{"at": "2021-03-29T21:20:05.582Z", "digits": "1"}]
+    assert list(map(str, differences(expected(ledgers.published()), told))) == [
+        "leg 0779a56d002f1c7f47f82ef5fe84ab79 times.answered: truly 2021-03-29T21:20:06.182Z, told null",
+        "inputs[0]: truly no such thing, told {'at': '2021-03-29T21:20:05.582Z', 'digits': '1'}",
+    ]
+
+
+def test_an_item_that_differs_in_one_field_is_told_by_that_field():
+    call = Conversation(uuid="CON-here", faults=[Fault(at(1), "Syntax error in NCCO.")])
+    told = expected(call) | {"errors": [expected(call)["errors"][0] | {"reason": "Something else."}]}
+    assert differences(expected(call), told) == [
+        Difference("errors[0] reason", "Syntax error in NCCO.", "Something else.")
+    ]

@@ -1,0 +1,291 @@
+"""What goes wrong on purpose goes wrong as it says, the same way each time, and the record tells the truth of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.vonage_simulator.receiver import APPLICATION, UNSIGNED, Receiver, careful, receiving
+from vonage_simulator.clock import Clock
+from vonage_simulator.delivery.fault_plan import LOSSLESS, LOSSY, Faults
+from vonage_simulator.delivery.webhook_sender import Post, Reply, Sent
+from vonage_simulator.ledger import Application
+from vonage_simulator.trace import Happening
+
+Told = tuple[list[Sent], Receiver, list[Happening], Clock]
+
+
+async def told(
+    faults: str,
+    count: int = 1,
+    *,
+    seed: int = 0,
+    conversations: tuple[str, ...] = ("CON",),
+    application: Application = APPLICATION,
+    method: str = "POST",
+    usual: Any = careful,
+) -> Told:
+    """What became of *count* events in each conversation, told all at once."""
+    troubles: list[Happening] = []
+    clock = Clock(speed=None)
+    async with (
+        receiving(usual=usual) as receiver,
+        Post(application, clock=clock, faults=Faults.read(faults), seed=seed, watch=troubles.append) as post,
+    ):
+        for number in range(count):
+            for conversation in conversations:
+                body = {"conversation_uuid": conversation, "number": f"{number}", "status": "ringing"}
+                post.tell(receiver.target(method), body, conversation=conversation, leg="leg")
+        await post.settle()
+    return post.sent, receiver, troubles, clock
+
+
+def run(faults: str, count: int = 1, **options: Any) -> Told:
+    return asyncio.run(told(faults, count, **options))
+
+
+def numbers(receiver: Receiver) -> list[str]:
+    return [body["number"] for body in receiver.bodies]
+
+
+def hows(sent: Sent) -> list[tuple[str | None, int | None]]:
+    return [(one.how, one.status) for one in sorted(sent.tries, key=lambda one: one.order)]
+
+
+# Lossless
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_lossless_ends_acknowledged(seed: int, method: str) -> None:
+    """All of them together, in every second webhook."""
+    sents, receiver, troubles, _ = run("lossless=0.5", 30, seed=seed, conversations=("a", "b"), method=method)
+    assert all(sent.acknowledged for sent in sents)
+    assert {(body["conversation_uuid"], body["number"]) for body in receiver.bodies} == {
+        (conversation, f"{number}") for conversation in ("a", "b") for number in range(30)
+    }
+    assert {how for sent in sents for how, _ in hows(sent)} == {None, "drop", "close", "unsigned", "duplicate"}
+    assert troubles == []
+
+
+@pytest.mark.parametrize("fault", LOSSLESS)
+def test_each_lossless_fault_ends_acknowledged(fault: str) -> None:
+    sents, _, _, _ = run(f"{fault}=1", 5)
+    assert all(sent.acknowledged for sent in sents)
+
+
+def test_reordered_ones_are_overtaken() -> None:
+    """By those that come later; the last one waits a while for nobody."""
+    sents, receiver, _, clock = run("reorder=0.4", 20)
+    arrived = numbers(receiver)
+    assert sorted(arrived, key=int) == [f"{number}" for number in range(20)] != arrived
+    assert sum(later < earlier for earlier, later in zip(map(int, arrived), map(int, arrived[1:]), strict=False)) >= 3
+    assert clock.seconds in {0.0, 5.0}
+    assert all(hows(sent) == [(None, 200)] for sent in sents)
+
+
+def test_duplicates_come_with_the_same_token_and_with_a_new_one() -> None:
+    """After the success, so that the application has it already."""
+    sents, receiver, _, clock = run("duplicate=1", 20)
+    assert len(receiver.received) == 40
+    same = 0
+    for sent in sents:
+        assert hows(sent) == [(None, 200), ("duplicate", 200)]
+        first, second = (one for one in receiver.received if one.said["number"] == sent.body["number"])
+        assert first.body == second.body
+        same += first.token == second.token
+    assert 3 < same < 17
+    assert 0 < clock.seconds <= 3
+
+
+def test_delayed_ones_delay_those_behind() -> None:
+    _, receiver, _, clock = run("delay=0.5", 10)
+    assert numbers(receiver) == [f"{number}" for number in range(10)]
+    assert 1 < clock.seconds <= 8
+
+
+def test_parallel_ones_do_not_wait() -> None:
+    """The server has several at once of one conversation."""
+    _, receiver, _, _ = run("parallel=1", 10, usual=lambda _: 200)
+    assert len(receiver.received) == 10
+    assert receiver.connections > 1
+
+    async def slow() -> Receiver:
+        async with (
+            receiving(*[0.2] * 5) as receiver,
+            Post(APPLICATION, clock=Clock(speed=None), faults=Faults.read("parallel=1")) as post,
+        ):
+            for _ in range(5):
+                post.tell(receiver.target(), {}, conversation="CON", leg="leg")
+            await post.settle()
+            return receiver
+
+    assert asyncio.run(slow()).most_at_once == 5
+
+
+def test_dropped_ones_come_with_the_second_try() -> None:
+    """The server sees a connection without a request."""
+    sents, receiver, _, clock = run("drop=1", 2)
+    assert [hows(sent) for sent in sents] == [[("drop", None), (None, 200)]] * 2
+    assert not any(sent.maybe_kept for sent in sents)
+    assert numbers(receiver) == ["0", "1"]
+    assert clock.seconds == 2.0
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_closed_ones_come_twice(method: str) -> None:
+    """Whole both times; what the server said to the first, nobody knows."""
+    (sent,), receiver, _, _ = run("close=1", method=method)
+    assert hows(sent) == [("close", None), (None, 200)]
+    assert sent.maybe_kept
+    first, second = receiver.received
+    assert (first.line, first.said, first.verdict) == (second.line, second.said, 200)
+    assert first.headers.keys() == second.headers.keys()
+
+
+def test_unsigned_ones_come_signed_after() -> None:
+    (sent,), receiver, _, _ = run("unsigned=1")
+    assert hows(sent) == [("unsigned", 503), (None, 200)]
+    assert sent.refused == [503]
+    assert [one.token is None for one in receiver.received] == [True, False]
+
+
+def test_an_unsigned_one_that_is_taken_is_acknowledged() -> None:
+    """By an application that checks nothing."""
+    (sent,), receiver, _, _ = run("unsigned=1", usual=200)
+    assert hows(sent) == [("unsigned", 200)]
+    assert sent.acknowledged
+    assert len(receiver.received) == 1
+
+
+# Lossy
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("fault", sorted(LOSSY.keys() - {"replay"}))
+def test_what_is_lossy_is_never_acknowledged(fault: str, method: str) -> None:
+    """A careful server takes nothing, and nothing of it is in doubt; nor is it any trouble."""
+    sents, _, troubles, _ = run(f"{fault}=1,reorder,delay,parallel,duplicate", 10, method=method)
+    assert not any(sent.acknowledged or sent.maybe_kept for sent in sents)
+    assert troubles == []
+
+
+def test_lost_ones_never_arrive() -> None:
+    (sent,), receiver, _, _ = run("lose=1")
+    assert hows(sent) == [("lose", None)] * 2
+    assert sent.refused == receiver.received == []
+
+
+def test_altered_ones_do_not_fit_their_token() -> None:
+    """Their sender is right, their words are not; a 2xx to that is no acknowledgement of the truth."""
+    (sent,), receiver, _, _ = run("tamper=1", usual=200)
+    (one,) = sent.tries
+    assert (one.how, one.as_told, one.status) == ("tamper", False, 200)
+    assert not sent.acknowledged
+    assert receiver.bodies[0].keys() == sent.body.keys()
+    assert receiver.bodies[0] != sent.body
+    assert receiver.received[0].verdict == 401
+    jwt.decode(receiver.received[0].token or "", APPLICATION.signature_secret, algorithms=["HS256"])
+
+
+def test_forgotten_tokens_are_forgotten_twice() -> None:
+    (sent,), receiver, _, _ = run("forget=1")
+    assert hows(sent) == [("forget", 503)] * 2
+    assert [one.token for one in receiver.received] == [None, None]
+
+
+def test_wrong_secrets_are_refused_once() -> None:
+    """A 401 is final."""
+    (sent,), receiver, _, _ = run("secret=1")
+    assert hows(sent) == [("secret", 401)]
+    assert sent.refused == [401]
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(receiver.received[0].token or "", APPLICATION.signature_secret, algorithms=["HS256"])
+
+
+def test_wrong_clocks_are_early_and_late() -> None:
+    sents, receiver, _, _ = run("clock=1", 20)
+    assert {status for sent in sents for _, status in hows(sent)} == {401}
+    signed = [jwt.decode(one.token or "", options={"verify_signature": False})["iat"] for one in receiver.received]
+    assert max(signed) - min(signed) > 600
+
+
+def test_replayed_ones_count_on_what_they_repeat() -> None:
+    """An old token with a true body: refused by a careful server, and nothing is changed by it."""
+    sents, receiver, troubles, _ = run("replay=1", 10)
+    assert all(sent.acknowledged for sent in sents)
+    replays = [how for sent in sents for how in hows(sent) if how[0] == "replay"]
+    assert replays == [("replay", 401)] * 9  # nothing came before the first
+    assert len(receiver.received) == 19
+    assert sents[-1].refused == []
+    assert troubles == []
+
+
+def test_without_signatures_there_are_no_faults_of_them() -> None:
+    """An application that cannot tell would take every lie for true."""
+    sents, receiver, _, _ = run(
+        "tamper=1,forget=1,secret=1,clock=1,replay=1,unsigned=1", 3, application=UNSIGNED, usual=200
+    )
+    assert [hows(sent) for sent in sents] == [[(None, 200)]] * 3
+    assert numbers(receiver) == ["0", "1", "2"]
+
+
+# Whoever asks
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_who_asks_gets_a_reply_whatever_the_faults(seed: int) -> None:
+    """Nothing lossy befalls a request whose reply is read: a call goes on."""
+
+    async def ask() -> tuple[list[Reply], list[Sent]]:
+        async with (
+            receiving(usual=careful) as receiver,
+            Post(APPLICATION, clock=Clock(speed=None), faults=Faults.read("all=0.5"), seed=seed) as post,
+        ):
+            target = receiver.target("GET")
+            replies = [await post.ask(target, {}, kind="answer", conversation="CON", leg="leg") for _ in range(8)]
+            await post.settle()
+            return replies, post.sent
+
+    replies, sents = asyncio.run(ask())
+    assert {reply.status for reply in replies} == {200}
+    assert all(sent.acknowledged for sent in sents)
+    assert {how for sent in sents for how, _ in hows(sent)} <= {None, "drop", "close", "unsigned", "duplicate"}
+
+
+# The same again
+
+
+def test_a_seed_has_the_same_faults_each_time() -> None:
+    """Ids differ between runs, and so does how fast the server is."""
+
+    def course(seed: int, *conversations: str) -> list[list[tuple[str | None, int | None]]]:
+        sents, _, _, _ = run("all=0.3", 8, seed=seed, conversations=conversations)
+        return [hows(sent) for sent in sents]
+
+    first = course(7, "CON-a", "CON-b", "CON-c")
+    assert course(7, "CON-x", "CON-y", "CON-z") == first
+    assert course(8, "CON-a", "CON-b", "CON-c") != first
+    one, other = first[0::3], first[1::3]
+    assert one != other
+
+
+def test_what_is_asked_in_between_does_not_shift_the_faults() -> None:
+    """Whether a reply came before or after an event was told may depend on how fast the server is."""
+
+    async def course(asked_after: int) -> list[list[tuple[str | None, int | None]]]:
+        async with (
+            receiving(usual=careful) as receiver,
+            Post(APPLICATION, clock=Clock(speed=None), faults=Faults.read("all=0.4")) as post,
+        ):
+            for number in range(8):
+                if number == asked_after:
+                    await post.ask(receiver.target(), {}, kind="event", conversation="CON", leg="leg")
+                post.tell(receiver.target(), {"number": f"{number}"}, conversation="CON", leg="leg")
+            await post.settle()
+            return [hows(sent) for sent in post.sent if sent.body]
+
+    assert asyncio.run(course(2)) == asyncio.run(course(6))

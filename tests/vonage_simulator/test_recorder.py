@@ -1,0 +1,247 @@
+"""Recordings: from when until when, what is told of them, and the files behind the URLs."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import wave
+from datetime import datetime
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from tests.vonage_simulator.stage import STAYS, Json, Played, connect, inbound, play, playing, scenario, talk
+from vonage_simulator.ledger import Recording
+from vonage_simulator.recorder import File
+from vonage_simulator.scenario import FarEnd
+from vonage_simulator.voice_api.calls import Calls
+from vonage_simulator.voice_api.errors import NotFound
+
+THEN: Json = {"action": "talk", "text": "then"}
+HELLO = "x" * 50  # takes 3.5 seconds to say
+
+
+def record(**options: Any) -> Json:
+    return {"action": "record", **options}
+
+
+def recorded(*actions: Json, keys: tuple[str, ...] = (), says: tuple[str, ...] = (), **far_end: Any) -> Played:
+    """A caller, whose script begins at 0.6; whom they ring talks for ten seconds."""
+    return play(scenario(inbound(FarEnd(keys=keys, says=says, **far_end)), callees={"*": STAYS}), list(actions))
+
+
+def recordings(played: Played) -> list[Recording]:
+    return [one for conversation in played.carrier.ledger.conversations.values() for one in conversation.recordings]
+
+
+def file(played: Played, url: str) -> File:
+    assert url.startswith(f"{played.carrier.files_url}/")
+    return played.carrier.files[url.rpartition("/")[2]]
+
+
+# ---- from when until when
+
+
+def test_a_recording_goes_on_while_the_script_does_until_everybody_is_gone() -> None:
+    played = recorded(record(), connect(), talk(7.0))
+    (made,) = recordings(played)
+    assert played.when("ring") == [0.6], "nothing waits for it"
+    assert (made.started.second, made.ended.second) == (0, int(played.ended))
+
+
+@pytest.mark.parametrize(
+    ("options", "keys", "says", "seconds"),
+    [
+        ({"timeOut": 10}, (), (), 10.0),
+        ({"endOnSilence": 3}, (), (HELLO,), 6.5),
+        ({"endOnSilence": 3}, (), (), 8.0),  # words that no scenario gives take five seconds
+        ({"endOnSilence": 3, "timeOut": 4}, (), (HELLO,), 4.0),
+        ({"endOnKey": "#"}, ("#",), (HELLO,), 3.5),
+        ({"endOnKey": "#", "endOnSilence": 3}, ("#",), (HELLO,), 3.5),
+        ({"endOnKey": "*", "timeOut": 10}, ("#",), (HELLO,), 10.0),
+        ({"endOnKey": "1", "timeOut": 5}, ("",), (), 5.0),
+    ],
+)
+def test_a_recording_that_something_ends_is_waited_for(
+    options: Json, keys: tuple[str, ...], says: tuple[str, ...], seconds: float
+) -> None:
+    """A key, silence, or a time, whichever comes first."""
+    played = recorded(record(**options), THEN, keys=keys, says=says)
+    assert played.when("talk") == [pytest.approx(0.6 + seconds)]
+    assert played.heard.spoken == list(says)
+    assert played.heard.pressed == ([options["endOnKey"]] if options.get("endOnKey") in keys else [])
+    assert len(recordings(played)) == 1
+
+
+def test_where_nobody_presses_the_key_it_lasts_until_the_caller_hangs_up() -> None:
+    played = recorded(record(endOnKey="#"), THEN, hangs_up_after=30.0)
+    assert (played.heard.said, played.ended, len(recordings(played))) == ([], 30.6, 1)
+
+
+def test_a_second_recording_ends_the_first() -> None:
+    played = recorded(record(), talk(7.0), record(format="wav"), talk(7.0))
+    assert [one.format for one in recordings(played)] == ["mp3", "wav"]
+    assert [round((one.ended - one.started).total_seconds()) for one in recordings(played)] == [7, 7]
+
+
+def test_a_recording_stays_with_the_conversation() -> None:
+    """It ends when the last one has gone to another."""
+    played = recorded(record(), talk(7.0), {"action": "conversation", "name": "room"}, hangs_up_after=30.0)
+    (told,) = played.having("recording_url")
+    assert told["conversation_uuid"] == played.leg.moves[0].left
+    assert told["end_time"] == "2026-01-01T00:00:07Z"
+
+
+# ---- what is told
+
+
+def test_a_recording_is_told_of_a_second_after_it_ended() -> None:
+    """With its times in whole seconds, and its size."""
+    played = recorded(record(timeOut=10), talk(7.0))
+    (made,) = recordings(played)
+    (told,) = played.having("recording_url")
+    assert told == {
+        "start_time": "2026-01-01T00:00:00Z",
+        "recording_url": made.url,
+        "size": len(made.audio),
+        "recording_uuid": made.recording_uuid,
+        "end_time": "2026-01-01T00:00:10Z",
+        "conversation_uuid": played.leg.conversation.uuid,
+        "timestamp": "2026-01-01T00:00:11.600Z",
+    }
+    assert not made.url.endswith(made.recording_uuid), "the file has an id of its own"
+
+
+def test_it_may_come_after_completed() -> None:
+    played = recorded(record(), talk(1.4))
+    assert [next(iter(one.keys() & {"status", "recording_url"})) for one in played.events][-2:] == [
+        "status",
+        "recording_url",
+    ]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_it_is_told_where_the_action_says(method: str) -> None:
+    played = recorded(record(eventUrl=["stage:/own"], eventMethod=method), talk(1.4))
+    assert [(one.method, "recording_url" in one.said) for one in played.got if one.path == "/own"] == [(method, True)]
+    assert played.having("recording_url") == []
+
+
+# ---- the file
+
+
+@pytest.mark.parametrize(
+    ("options", "format_", "channels", "begins"),
+    [
+        ({}, "mp3", None, b"\xff\xf3"),
+        ({"format": "wav"}, "wav", 1, b"RIFF"),
+        ({"format": "ogg"}, "ogg", None, b"OggS"),
+        ({"split": "conversation"}, "mp3", None, b"\xff\xf3"),
+        ({"split": "conversation", "format": "wav"}, "wav", 2, b"RIFF"),
+        ({"split": "conversation", "channels": 2}, "mp3", None, b"\xff\xf3"),
+        ({"split": "conversation", "channels": 3}, "wav", 3, b"RIFF"),
+        ({"split": "conversation", "channels": 32}, "wav", 32, b"RIFF"),
+    ],
+)
+def test_the_file_is_of_the_format_and_has_the_channels(
+    options: Json, format_: str, channels: int | None, begins: bytes
+) -> None:
+    """mp3 unless it says otherwise, or has more channels than mp3 knows."""
+    played = recorded(record(**options), talk(1.4))
+    (made,) = recordings(played)
+    assert file(played, made.url) == File(made.audio, made.format)
+    assert (made.format, made.audio.startswith(begins)) == (format_, True)
+    if channels:
+        with wave.open(io.BytesIO(made.audio)) as sound:
+            assert sound.getnchannels() == channels
+            assert sound.getnframes() / sound.getframerate() == pytest.approx(1.4, abs=0.01)
+
+
+# ---- its text
+
+TRANSCRIPTION = {"transcription": {"language": "en-GB", "eventUrl": ["stage:/text"]}}
+
+
+def test_a_recording_may_be_written_down() -> None:
+    """Some time after it is told of, at a URL of its own."""
+    played = recorded(record(**TRANSCRIPTION), talk(1.4))
+    (made,) = recordings(played)
+    assert played.to("/text") == [
+        {
+            "conversation_uuid": played.leg.conversation.uuid,
+            "recording_uuid": made.recording_uuid,
+            "status": "transcribed",
+            "transcription_url": made.transcription_url,
+            "type": "record",
+        }
+    ]
+    (recording, text) = [
+        one.at for one in played.heard.happenings if one.what == "sent" and "recording_uuid" in one.data["sent"].body
+    ]
+    assert (text - recording).total_seconds() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({"transcription": {}}, "/event"),
+        ({"transcription": {}, "eventUrl": ["stage:/own"]}, "/own"),
+        ({**TRANSCRIPTION, "eventUrl": ["stage:/own"]}, "/text"),
+    ],
+)
+def test_it_is_told_where_it_says_or_else_where_the_recording_is(options: Json, path: str) -> None:
+    played = recorded(record(**options), talk(1.4))
+    assert len(played.having("transcription_url", path)) == 1
+
+
+def test_the_text_can_be_downloaded_and_has_what_was_said() -> None:
+    """While it was recorded, and nothing else; when it was said is told from the beginning of the recording."""
+    speech = {"action": "input", "type": ["speech"]}
+    played = recorded(speech, record(**TRANSCRIPTION), talk(7.0), speech, says=("before", HELLO))
+    (made,) = recordings(played)
+    assert made.transcription_url
+    found = file(played, made.transcription_url)
+    assert found.kind == "json"
+    assert json.loads(found.content) == {
+        "ver": "1.0.0",
+        "request_id": made.recording_uuid,
+        "channels": [{"transcript": [{"sentence": HELLO, "timestamp": 8000, "duration": 3500}]}],
+    }
+
+
+def test_each_channel_has_a_text() -> None:
+    played = recorded(record(endOnSilence=3, split="conversation", **TRANSCRIPTION), says=(HELLO,))
+    (made,) = recordings(played)
+    assert made.transcription_url
+    channels = json.loads(file(played, made.transcription_url).content)["channels"]
+    assert [len(one["transcript"]) for one in channels] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type"),
+    [("mp3", "audio/mpeg"), ("wav", "audio/wav"), ("ogg", "audio/ogg"), ("json", "application/json")],
+)
+def test_every_file_is_served_as_what_it_is(kind: Any, content_type: str) -> None:
+    async def run() -> tuple[Any, str]:
+        async with playing({}) as (carrier, _):
+            name = carrier._board.recorder.keep(b"content", kind).rpartition("/")[2]
+            calls = Calls(carrier)
+            with pytest.raises(NotFound):
+                await calls.file(make_mocked_request("GET", "/", match_info={"id": f"not {name}"}))
+            response = await calls.file(make_mocked_request("GET", "/", match_info={"id": name}))
+            return response.body, response.content_type
+
+    assert asyncio.run(run()) == (b"content", content_type)
+
+
+def test_what_was_not_to_be_written_down_is_not() -> None:
+    played = recorded(record(), talk(1.4))
+    assert (recordings(played)[0].transcription_url, len(played.carrier.files)) == (None, 1)
+
+
+def test_times_of_a_recording_are_whole_seconds_in_the_ledger_too() -> None:
+    (made,) = recordings(recorded(talk(0.7), record(), talk(1.4)))
+    assert [moment.microsecond for moment in (made.started, made.ended)] == [0, 0]
+    assert isinstance(made.started, datetime)

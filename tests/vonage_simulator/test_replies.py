@@ -1,0 +1,233 @@
+"""The verdict over what a server serves in reply to events: each NCCO is a record, and is told."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.vonage_simulator import ledgers
+from tests.vonage_simulator.checking import HERE, Server, call_and_server, call_with_steps, verdict
+from tests.vonage_simulator.ledgers import Body, at, attempt, kept, replied, replied_to, sent
+from vonage_simulator import bodies
+from vonage_simulator.delivery.sent import Sent
+from vonage_simulator.ledger import Conversation, Target
+from vonage_simulator.verify.expected_events import as_received
+
+OTHER: list[Body] = [{"action": "talk", "text": "something else"}]
+Case = tuple[Conversation, list[Sent], Server]
+
+
+def test_a_server_that_tells_what_it_replied_is_right():
+    call, sents, server = call_with_steps()
+    assert len(server.told[HERE]["answers"]) == 4
+    for lossless in (True, False):
+        found = verdict(server, [call], sents, lossless=lossless)
+        assert (found.ok, found.compared, found.sent) == (True, 1, 9), found.lines()
+
+
+def test_a_record_says_of_no_leg_what_it_likes():
+    """That it has none, or null for it."""
+    call, sents, server = call_with_steps()
+    (of_notify,) = (one for one in server.kept[HERE] if one["kind"] == "answer" and one["leg"] is None)
+    of_notify["raw"]["request"]["uuid"] = None
+    assert verdict(server, [call], sents).ok
+
+
+@pytest.mark.parametrize("place", range(1, 4))
+@pytest.mark.parametrize("lie", ["gone", "another NCCO", "another leg", "no leg", "twice"])
+def test_each_lie_about_a_reply_is_found(place: int, lie: str):
+    """In the telling, while the records are right."""
+    call, sents, server = call_with_steps()
+    told = server.told[HERE]["answers"]
+    if lie == "gone":
+        del told[place]
+    elif lie == "twice":
+        told.insert(place, dict(told[place]))
+    else:
+        wrong: dict[str, Body] = {"another NCCO": {"ncco": OTHER}, "another leg": {"leg": "x"}, "no leg": {"leg": None}}
+        if lie == "no leg" and told[place]["leg"] is None:
+            wrong["no leg"] = {"leg": "leg"}
+        told[place] |= wrong[lie]
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.wrong, found.missing, found.unwanted) == (False, 1, 0, 0)
+    assert not verdict(server, [call], sents, lossless=False).ok or lie == "gone", "a record may be lost, then"
+
+
+@pytest.mark.parametrize("where", range(1, 4))
+def test_a_record_that_is_not_there_is_missing(where: int):
+    call, sents, server = call_with_steps()
+    records = [one for one in server.kept[HERE] if one["kind"] == "answer"]
+    server.kept[HERE].remove(records[where])
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.missing, found.wrong) == (False, 1, 0)
+    assert "NCCO in reply to an event" in found.lines()[1]
+    del server.told[HERE]["answers"][where]
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.missing, found.wrong) == (False, 1, 1)
+    assert verdict(server, [call], sents, lossless=False).ok, "the record of an answer may be lost"
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize("lossless", [True, False])
+def test_one_record_too_many_is_unwanted(is_told: bool, lossless: bool):
+    """Also for an event of a leg that others of were answered: how many is known."""
+    for about in (0, 1, 2):
+        call, sents, server = call_with_steps()
+        record = [one for one in server.kept[HERE] if one["kind"] == "answer"][1 + about]
+        server.keep(copy.deepcopy(record))
+        if is_told:
+            told = server.told[HERE]["answers"]
+            told.insert(1 + about, dict(told[1 + about]))
+        found = verdict(server, [call], sents, lossless=lossless)
+        assert (found.ok, found.unwanted) == (False, 1)
+
+
+def test_an_ncco_made_up_in_reply_to_an_event_that_was_answered_without_is_found():
+    call, sents, server = call_and_server()
+    about = bodies.notify(HERE, {}, at(4))
+    call.asked.append(replied_to(about, None, leg="leg"))
+    sents.append(sent(about))
+    server.keep(*kept([about]))
+    assert verdict(server, [call], sents).ok, "without NCCO there is no record"
+    server.keep(replied(about, OTHER))
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.unwanted) == (False, 1)
+    assert found.lines()[1].endswith(
+        "NCCO in reply to an event that names no leg: truly none served, told there 1 times"
+    )
+
+
+@pytest.mark.parametrize(
+    "more", [{"uuid": "x"}, {"uuid": None}, {"to": "447700900123"}, {"conversation_uuid": "CON-x"}]
+)
+def test_a_record_about_something_else_was_never_sent(more: Body):
+    call, sents, server = call_with_steps()
+    (first,) = (one for one in call.asked if one.about and "dtmf" in one.about and one.ncco)
+    server.keep(replied(first.about or {}, first.ncco, **more))
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.unwanted) == (False, 1)
+
+
+@pytest.mark.parametrize("status", ["started", "ringing", "answered", "completed"])
+def test_an_event_whose_reply_nobody_reads_is_not_answered(status: str):
+    call, sents, server = call_and_server()
+    about = {"conversation_uuid": HERE, "uuid": "leg", "status": status}
+    assert verdict(server, [call], sents).ok
+    server.keep(replied(about, OTHER))
+    assert verdict(server, [call], sents).unwanted == 1
+
+
+# ---- What the carrier never read
+
+
+def _unread(*tries: Any, read: bool = True) -> Case:
+    """A call with a notify that came in *tries*; the reply to the last was *read*."""
+    call, sents, server = call_and_server()
+    about = bodies.notify(HERE, {}, at(4))
+    sents.append(sent(about, *tries))
+    server.keep(*kept([about]))
+    if read:
+        call.asked.append(replied_to(about, OTHER, leg="leg"))
+        server.told[HERE] = ledgers.told(call)
+    return call, sents, server
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize(
+    ("tries", "read", "least", "most"),
+    [
+        ([attempt()], True, 1, 1),
+        ([attempt(), attempt(how="duplicate")], True, 1, 2),
+        ([attempt(None, "close"), attempt()], True, 1, 2),
+        ([attempt(503), attempt()], True, 1, 2),
+        ([attempt(None, "drop", reached=False), attempt()], True, 1, 1),
+        ([attempt(503, "unsigned"), attempt()], True, 1, 1),
+        ([attempt(None, "close"), attempt(None, "close")], False, 0, 2),
+        ([attempt()], False, 0, 1),  # told, and nobody read what came back; or it could not be run
+    ],
+)
+def test_there_may_be_a_record_for_each_try_and_no_more(
+    tries: list[Any], read: bool, least: int, most: int, lossless: bool
+):
+    for records in range(4):
+        call, sents, server = _unread(*tries, read=read)
+        about, answers = sents[-1].body, server.told[HERE]["answers"]
+        server.keep(*[replied(about, OTHER)] * records)
+        told = ledgers.told(call)["answers"][:1]
+        more: Body = {"leg": None, "ncco": OTHER, "at": answers[0]["at"]}
+        server.told[HERE]["answers"] = [*told, *[more] * records]
+        found = verdict(server, [call], sents, lossless=lossless)
+        right = (least if lossless else 0) <= records <= most
+        assert found.ok is right, (records, found.lines())
+
+
+def test_a_copy_may_have_been_answered_with_another_ncco():
+    """Which was not read; what was read has to be there."""
+    call, sents, server = _unread(attempt(), attempt(how="duplicate"))
+    about = sents[-1].body
+    server.keep(replied(about, OTHER), replied(about, []))
+    answers = server.told[HERE]["answers"]
+    answers.append(answers[-1] | {"ncco": []})
+    assert verdict(server, [call], sents).ok
+    answers[-1]["ncco"] = [{"action": "talk", "text": "never served"}]
+    assert verdict(server, [call], sents).wrong == 1
+
+
+def test_a_record_that_is_written_a_moment_later_is_waited_for():
+    call, sents, server = call_with_steps()
+    rightly, late = copy.deepcopy(server.told[HERE]), server.kept[HERE].pop()
+    fetch = server.fetch
+
+    async def slow(uuid: str) -> tuple[Body | None, list[Body]]:
+        if server.asked:
+            server.kept[HERE] = [*server.kept[HERE], late]
+            server.told[HERE] = rightly
+        return await fetch(uuid)
+
+    del server.told[HERE]["answers"][-1]
+    server.fetch = slow  # type: ignore[method-assign]
+    assert verdict(server, [call], sents, patience=(0.001,)).ok
+    assert server.asked == 2
+
+
+# ---- The fallback URL, and steps that are asked by GET
+
+
+def test_a_reply_of_the_fallback_url_is_one_to_the_event():
+    """The first could not be run, so it is not known to have been told; the second is the one that counts."""
+    call, sents, server = call_and_server()
+    about = ledgers.input_body(call, ledgers.pressed(4, "1"))
+    copied = bodies.fallback(about, reason="Invalid NCCO.", url=ledgers.EVENTS.url, kind="event")
+    call.inputs.append(ledgers.pressed(4, "1"))
+    call.asked.append(replied_to(copied, OTHER, leg="leg"))
+    sents += [sent(about), sent(copied, target=ledgers.FALLBACK)]
+    server.told[HERE] = ledgers.told(call)
+    notice: Body = {"at": about["timestamp"], "kind": "fallback", "leg": "leg", "reason": "Invalid NCCO."}
+    server.told[HERE]["errors"] = [notice | {"failed_url": ledgers.EVENTS.url}]
+    answers = server.told[HERE]["answers"]
+    answers.insert(1, answers[1] | {"ncco": [{"action": "sing"}]})
+    server.keep(*kept([about, copied]), replied(about, [{"action": "sing"}]), replied(about, OTHER))
+    found = verdict(server, [call], sents)
+    assert found.ok, found.lines()
+    server.keep(replied(about, OTHER))
+    assert verdict(server, [call], sents).unwanted == 1
+    server.kept[HERE] = [*server.kept[HERE][:-3], replied(about, OTHER)]
+    assert verdict(server, [call], sents).wrong == 1, "it tells of one that it has no record of"
+    del answers[1]
+    assert verdict(server, [call], sents).ok, "the record of what was not read may be the one that is not there"
+    answers[1] = answers[1] | {"ncco": [{"action": "sing"}]}
+    assert not verdict(server, [call], sents).ok
+
+
+def test_what_a_server_put_into_the_address_of_a_step_is_no_part_of_what_it_is_asked():
+    target = Target("https://example.com/voice/flows/menu/choice?state=abc&own=1", "GET")
+    about = bodies.notify(HERE, {"n": 1}, at(4))
+    assert as_received(target, about) == about | {"own": "1"}
+    assert as_received(Target("https://example.com/other?state=abc", "GET"), about) == about | {"state": "abc"}
+    call, sents, server = call_and_server()
+    call.asked.append(replied_to(about, OTHER, leg="leg"))
+    server.told[HERE] = ledgers.told(call)
+    server.keep(*kept([about | {"own": "1"}]), replied(about, OTHER))
+    assert verdict(server, [call], [*sents, sent(about, target=target)]).ok

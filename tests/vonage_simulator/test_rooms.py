@@ -1,0 +1,279 @@
+"""Named conversations: who comes, goes and stays, who hears whom, and when they begin and end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.vonage_simulator.stage import During, Json, Played, inbound, play, playing, room, scenario, talk
+from vonage_simulator.carrier import FORGOTTEN_AFTER, Carrier
+from vonage_simulator.ledger import Conversation, Leg
+from vonage_simulator.scenario import Call, FarEnd
+
+MUSIC = ["https://example.com/hold.mp3"]
+
+
+def member(at: float = 0.0, *, after: float | None = 30.0, alone: float = 2.0, **options: Any) -> Call:
+    """Somebody who enters the room 0.6 seconds after they called, and hangs up *after* so long."""
+    return inbound(FarEnd(hangs_up_after=after, stays_alone=alone), at=at, ncco=(room(**options),))
+
+
+def meet(*calls: Call, during: During | None = None) -> Played:
+    return play(scenario(*calls), during=during)
+
+
+def rooms(played: Played) -> list[Conversation]:
+    return [one for one in played.carrier.ledger.conversations.values() if one.name]
+
+
+def lasted(leg: Leg) -> float:
+    """Seconds from the beginning of the leg to its end."""
+    return (leg.times["completed"] - leg.times["started"]).total_seconds()
+
+
+# ---- coming and going
+
+
+def test_who_enters_changes_conversation_and_is_told_of_there() -> None:
+    played = meet(member())
+    (moved,) = played.having("conversation_uuid_to")
+    (found,) = rooms(played)
+    assert (moved["conversation_uuid_to"], moved["uuid"]) == (found.uuid, played.leg.uuid)
+    by_status = {one["status"]: one["conversation_uuid"] for one in played.events if "status" in one}
+    assert by_status["answered"] == moved["conversation_uuid_from"]
+    assert by_status["completed"] == found.uuid
+    assert [(one.left, one.joined) for one in played.leg.moves] == [(moved["conversation_uuid_from"], found.uuid)]
+
+
+def test_those_who_name_the_same_conversation_meet_in_it() -> None:
+    played = meet(member(), member(at=3), member(at=3, name="another"))
+    first, second, third = played.called
+    assert first.conversation is second.conversation is not third.conversation
+    assert played.heard.joined == ["room", "room", "another"]
+
+
+def test_nothing_behind_it_is_run() -> None:
+    played = play(scenario(inbound(FarEnd(hangs_up_after=9.0), ncco=(room(), talk(7.0)))))
+    assert (played.heard.said, played.leg.disconnected_by) == ([], "user")
+
+
+def test_a_conversation_has_fifty_members_at_most() -> None:
+    """Whoever comes then does not get in; the script goes on, here to its end."""
+    played = meet(*[member(at=0.01 * number) for number in range(52)])
+    (found,) = rooms(played)
+    assert len(found.legs) == 50
+    assert [lasted(leg) for leg in played.called[50:]] == [0.6, 0.6]
+    later = meet(*[member(at=0.01 * number) for number in range(50)], member(at=40.0))
+    assert len(rooms(later)[0].legs) == 51, "there is room again once somebody has left"
+
+
+def test_whoever_waits_for_others_waits() -> None:
+    assert lasted(meet(member(after=600.0)).leg) == 600.6
+
+
+def test_nobody_waits_for_ever_where_nobody_comes() -> None:
+    alone = meet(member(after=None)).leg
+    assert (lasted(alone), alone.disconnected_by) == (120.6, "user")
+    assert lasted(meet(member(after=None, alone=300.0)).leg) == 300.6
+
+
+def test_the_last_one_stays_a_while_and_goes() -> None:
+    """Unless somebody comes in that time."""
+    last = meet(member(), member(at=5.0, after=None, alone=4.0)).called[1]
+    assert lasted(last) == 30.6 - 5.0 + 4.0
+    assert last.disconnected_by == "user"
+    kept = meet(member(), member(at=5.0, after=None, alone=4.0), member(at=33.0, after=60.0)).called[1]
+    assert lasted(kept) == 33.0 + 0.6 + 60.0 - 5.0 + 4.0
+
+
+def test_the_last_one_stays_as_long_as_it_hears_music() -> None:
+    """Which plays until the conversation starts."""
+    waits: Json = {"startOnEnter": False, "musicOnHoldUrl": MUSIC}
+    assert lasted(meet(member(**waits), member(at=5.0, after=50.0, **waits)).called[1]) == 50.6
+    assert lasted(meet(member(), member(at=5.0, after=50.0, **waits)).called[1]) == 30.6 - 5.0 + 2.0
+
+
+def test_a_conversation_ends_for_all_when_a_moderator_leaves() -> None:
+    played = meet(member(at=0.0, endOnExit=True), member(at=1.0), member(at=2.0))
+    assert [leg.disconnected_by for leg in played.called] == ["user", "platform", "platform"]
+    assert {leg.times["completed"] for leg in played.called} == {played.leg.times["completed"]}
+
+
+def test_the_others_leave_as_they_like() -> None:
+    played = meet(member(after=60.0, endOnExit=True), member(at=1.0), member(at=2.0))
+    assert [leg.disconnected_by for leg in played.called] == ["user"] * 3
+
+
+def test_one_of_two_moderators_is_enough_to_end_it() -> None:
+    played = meet(member(endOnExit=True), member(at=1.0, after=90.0, endOnExit=True), member(at=2.0, after=90.0))
+    assert {leg.times["completed"] for leg in played.called} == {played.leg.times["completed"]}
+
+
+def test_a_moderator_who_was_there_before_it_emptied_ends_nothing_later() -> None:
+    played = meet(member(after=5.0, endOnExit=True), member(at=10.0), member(at=11.0))
+    assert [leg.disconnected_by for leg in played.called] == ["user"] * 3
+
+
+def test_a_moderator_who_is_put_through_to_elsewhere_ends_it_too() -> None:
+    async def during(carrier: Carrier, legs: list[Leg]) -> None:
+        await carrier.clock.sleep(10.0)
+        carrier.transfer(legs[0].uuid, ncco=[talk(1.4)])
+
+    played = meet(member(endOnExit=True), member(), during=during)
+    assert lasted(played.called[1]) == 10.0
+
+
+# ---- who hears whom
+
+
+def heard(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]], None] | None = None) -> set[str]:
+    """Who hears whom after so long, as "01" for "the first hears the second"."""
+    found: set[str] = set()
+
+    async def during(carrier: Carrier, legs: list[Leg]) -> None:
+        await carrier.clock.sleep(at - carrier.clock.seconds)
+        if first:
+            first(carrier, legs)
+        rooms = carrier._board.rooms
+        for one, listener in enumerate(legs):
+            found.update(f"{one}{other}" for other, speaker in enumerate(legs) if rooms.hears(listener, speaker))
+
+    meet(*calls, during=during)
+    return found
+
+
+EVERYBODY = {"01", "02", "10", "12", "20", "21"}
+
+
+def test_all_hear_all_but_themselves() -> None:
+    assert heard(member(), member(), member()) == EVERYBODY
+
+
+def test_who_is_elsewhere_or_gone_hears_nobody() -> None:
+    assert heard(member(), member(name="another"), member(after=5.0)) == set()
+
+
+def test_who_is_mute_is_not_heard() -> None:
+    assert heard(member(), member(mute=True), member()) == EVERYBODY - {"01", "21"}
+
+
+def test_one_who_may_hear_nobody_and_speak_to_nobody_is_alone() -> None:
+    assert heard(member(), member(canHear=[], canSpeak=[]), member()) == {"02", "20"}
+    assert heard(member(), member(canHear=[]), member()) == EVERYBODY - {"10", "12"}
+    assert heard(member(), member(canSpeak=[]), member()) == EVERYBODY - {"01", "21"}
+
+
+@pytest.mark.parametrize(("option", "known"), [("canHear", EVERYBODY - {"20"}), ("canSpeak", EVERYBODY - {"02"})])
+def test_who_may_hear_or_speak_to_some_is_apart_from_the_others(option: str, known: set[str]) -> None:
+    """Here the third, who names the second."""
+
+    def calls(uuid: str) -> list[Call]:
+        named: Json = {option: [uuid]}
+        return [member(), member(), member(**named)]
+
+    ids: list[str] = []
+
+    async def during(_: Carrier, legs: list[Leg]) -> None:
+        ids.extend(leg.uuid for leg in legs)
+
+    meet(*calls("nobody"), during=during)
+    assert heard(*calls(ids[1])) == known
+
+
+@pytest.mark.parametrize(
+    ("act", "known"),
+    [
+        (lambda carrier, uuid: carrier.mute(uuid, True), EVERYBODY - {"01", "21"}),
+        (lambda carrier, uuid: carrier.earmuff(uuid, True), EVERYBODY - {"10", "12"}),
+    ],
+)
+def test_the_voice_api_mutes_and_earmuffs(act: Callable[[Carrier, str], None], known: set[str]) -> None:
+    assert heard(member(), member(), member(), first=lambda carrier, legs: act(carrier, legs[1].uuid)) == known
+
+    def back(carrier: Carrier, legs: list[Leg]) -> None:
+        act(carrier, legs[1].uuid)
+        carrier.mute(legs[1].uuid, False)
+        carrier.earmuff(legs[1].uuid, False)
+
+    assert heard(member(), member(), member(), first=back) == EVERYBODY
+
+
+def test_nobody_hears_anybody_until_it_starts() -> None:
+    """Who enters and does not start it waits; whoever does starts it for all."""
+    assert heard(member(startOnEnter=False), member(startOnEnter=False)) == set()
+    assert heard(member(startOnEnter=False), member(at=5.0)) == {"01", "10"}
+
+
+def test_it_has_to_be_started_anew_once_everybody_was_gone() -> None:
+    waits = [member(at=10.0, startOnEnter=False), member(at=10.0, startOnEnter=False)]
+    assert heard(member(after=5.0), *waits, at=20.0) == set()
+
+
+def test_who_joined_by_id_hears_and_is_heard_as_it_says() -> None:
+    def joins(**options: Any) -> Call:
+        action = {"action": "transfer", "conversationId": "conversation_of: 0", **options}
+        return inbound(FarEnd(hangs_up_after=30.0), at=5.0, ncco=(action,))
+
+    waits = inbound(FarEnd(hangs_up_after=30.0), ncco=(talk(70.0),))
+    assert heard(waits, joins()) == {"01", "10"}
+    assert heard(waits, joins(mute=True)) == {"10"}
+    assert heard(waits, joins(canHear=[])) == {"01"}
+    assert heard(waits, joins(canSpeak=[])) == {"10"}
+
+
+# ---- recorded
+
+
+def test_a_conversation_may_be_recorded_until_all_are_gone() -> None:
+    played = meet(member(record=True), member(at=5.0, after=60.0, alone=90.0))
+    (recording,) = rooms(played)[0].recordings
+    assert (recording.ended - recording.started).total_seconds() == 65.0
+
+
+def test_the_recording_begins_when_the_conversation_does() -> None:
+    played = meet(member(after=60.0, startOnEnter=False, record=True), member(at=7.0, endOnExit=True))
+    (recording,) = rooms(played)[0].recordings
+    assert played.when("record") == [7.6]
+    assert (recording.ended - recording.started).total_seconds() == 30.0
+
+
+def test_one_recording_is_enough_for_all_who_ask_for_it() -> None:
+    played = meet(*[member(at=number, record=True) for number in range(3)])
+    assert len(rooms(played)[0].recordings) == 1
+
+
+def test_those_who_come_later_are_not_recorded_unless_they_ask_for_it() -> None:
+    """The wish of somebody who has left is none any more."""
+    played = meet(member(after=5.0, record=True), member(at=20.0))
+    assert len(rooms(played)[0].recordings) == 1
+
+
+def test_the_recording_is_told_where_the_action_says() -> None:
+    played = meet(member(record=True, eventUrl=["stage:/own"]))
+    assert played.to("/own") == [], "only an application knows its address"
+    story = scenario(inbound(FarEnd(hangs_up_after=5.0)))
+    played = play(story, [room(record=True, eventUrl=["stage:/own"])])
+    assert [one["conversation_uuid"] for one in played.to("/own")] == [rooms(played)[0].uuid]
+
+
+def test_a_room_that_was_forgotten_is_another_when_somebody_enters_it_again() -> None:
+    async def run() -> None:
+        async with playing({"/answer": [room()]}) as (carrier, _):
+            (first,) = await carrier.play(scenario(inbound(FarEnd(hangs_up_after=5.0))))
+            await carrier.over()
+            old = first.conversation.uuid
+            carrier.forget()
+            assert old in carrier.ledger.conversations, "it is over for a moment only"
+            await carrier.clock.sleep(FORGOTTEN_AFTER.total_seconds() + 60)
+            carrier.forget()
+            assert old not in carrier.ledger.conversations
+            assert first.uuid not in carrier.ledger.legs
+            (second,) = await carrier.play(scenario(inbound(FarEnd(hangs_up_after=5.0))))
+            await carrier.over()
+            assert second.conversation.uuid != old
+            assert second.conversation.uuid in carrier.ledger.conversations
+
+    asyncio.run(run())

@@ -1,0 +1,192 @@
+"""The client of the server's API: all pages, a little patience, and clear words where something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from aiohttp import web
+
+from tests import serving
+from tests.engines import Engine, free_ports
+from tests.vonage_simulator import ledgers
+from tests.vonage_simulator.ledgers import Body, published, sent
+from vonage_simulator.verify.check import check
+from vonage_simulator.verify.server_api import NotAllowed, NotNow, NotSwitchhook, NotThere, NumbersMasked, Server
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+TOLD = json.loads((SAMPLES / "phone-to-app.told.json").read_text())
+UUID = TOLD["conversation_uuid"]
+UNKNOWN = {"title": "Unknown conversation", "status": 404, "detail": "No such conversation is kept."}
+
+
+def problem(status: int, body: Any) -> web.Response:
+    """An error as the server answers it."""
+    return web.json_response(body, status=status, content_type="application/problem+json")
+
+
+def asked(
+    reply: Callable[[web.Request], web.StreamResponse], ask: Callable[[Server], Awaitable[Any]], **more: Any
+) -> tuple[Any, list[web.Request]]:
+    """What *ask* gives from a server that answers everything by *reply*, and what it was asked."""
+    requests: list[web.Request] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        requests.append(request)
+        return reply(request)
+
+    async def run() -> Any:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", handle)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            address = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+            async with Server(address, "a-token", **({"not_yet": (0.001, 0.001)} | more)) as server:
+                return await ask(server)
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(run()), requests
+
+
+def test_a_conversation_is_asked_for_with_the_token():
+    told, (request,) = asked(lambda _: web.json_response(TOLD), lambda server: server.conversation(UUID))
+    assert told == TOLD
+    assert request.path == f"/api/v1/conversations/{UUID}"
+    assert request.headers["Authorization"] == "Bearer a-token"
+
+
+def test_all_pages_of_events():
+    """By the cursor of each, which may have any characters."""
+    pages = {"": ([1, 2], "a+b/c="), "a+b/c=": ([3], "d&e"), "d&e": ([4], None)}
+
+    def reply(request: web.Request) -> web.Response:
+        items, following = pages[request.query.get("cursor", "")]
+        return web.json_response({"items": items, "next": following})
+
+    found, requests = asked(reply, lambda server: server.events(UUID))
+    assert found == [1, 2, 3, 4]
+    assert [request.query["limit"] for request in requests] == ["500"] * 3
+
+
+def test_an_id_may_have_any_characters():
+    name = "CON-a/b c?d%é"
+    _, (request,) = asked(
+        lambda _: web.json_response(TOLD | {"conversation_uuid": name}), lambda s: s.conversation(name)
+    )
+    assert request.raw_path == f"/api/v1/conversations/{quote(name, safe='')}"
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_what_is_not_there_yet_is_asked_for_again(status: int):
+    answers = iter([problem(status, UNKNOWN | {"status": status}), web.json_response(TOLD)])
+    told, requests = asked(lambda _: next(answers), lambda server: server.conversation(UUID))
+    assert (told, len(requests)) == (TOLD, 2)
+
+
+def test_what_is_not_there_is_nothing():
+    found, requests = asked(lambda _: problem(404, UNKNOWN), lambda server: server.told(UUID))
+    assert (found, len(requests)) == ((None, []), 3)
+
+
+def text(status: int, body: str = "<h1>It works!</h1>", **headers: str) -> Callable[[web.Request], web.Response]:
+    """Answers that everything."""
+    return lambda _: web.Response(status=status, text=body, headers=headers)
+
+
+DENIED = {"title": "Not logged in", "status": 401, "detail": "Send a token of ACCESS_TOKENS."}
+AWAY = {"title": "Store unavailable", "status": 503, "detail": "Redis does not answer (timeout)."}
+MASKED = json.loads(json.dumps(TOLD).replace("441234567890", "********7890"))
+FAULTS: list[tuple[Callable[[web.Request], web.StreamResponse], type[Exception], str]] = [
+    (lambda _: problem(401, DENIED), NotAllowed, "does not take this token. Send a token of ACCESS_TOKENS."),
+    (text(403), NotAllowed, "does not take this token."),
+    (lambda _: problem(503, AWAY), NotNow, "503. Redis does not answer (timeout)."),
+    (text(502), NotNow, "answers 502."),
+    (text(200), NotSwitchhook, "no JSON object"),
+    (text(200, "[]"), NotSwitchhook, "no JSON object"),
+    (text(404), NotSwitchhook, "it answers 404"),
+    (text(404, '{"detail": "Not Found"}'), NotSwitchhook, "it answers 404"),
+    (text(500), NotSwitchhook, "it answers 500"),
+    (text(302, Location="https://example.com/login"), NotSwitchhook, "it is at https://example.com/login"),
+    (text(200, "{}"), NotSwitchhook, "what it tells of a conversation is none"),
+    (lambda _: web.json_response({"legs": []}), NotSwitchhook, "a conversation is none"),
+    (lambda _: web.json_response({"conversation_uuid": UUID}), NotSwitchhook, "of a conversation is none"),
+    (text(504), NotNow, "answers 504."),
+    (lambda _: web.json_response(MASKED), NumbersMasked, "take an operator's"),
+]
+
+
+@pytest.mark.parametrize(("reply", "error", "words"), FAULTS, ids=[words for _, _, words in FAULTS])
+def test_what_is_wrong_is_said(reply: Any, error: type[Exception], words: str):
+    with pytest.raises(error, match=r"^http://127\.0\.0\.1:\d+ ") as caught:
+        asked(reply, lambda server: server.told(UUID))
+    assert words in str(caught.value)
+
+
+def test_events_that_are_none():
+    with pytest.raises(NotSwitchhook, match="a page of events has no items"):
+        asked(text(200, "{}"), lambda server: server.events(UUID))
+
+
+@pytest.mark.parametrize("body", [{}, {"service": {"name": "other"}}, {"service": "switchhook"}])
+def test_a_status_that_is_none(body: Any):
+    with pytest.raises(NotSwitchhook, match="its /status is none"):
+        asked(lambda _: web.json_response(body), lambda server: server.status())
+    with pytest.raises(NotSwitchhook, match="its /status is none"):
+        asked(lambda _: problem(404, UNKNOWN), lambda server: server.status())
+
+
+def test_nobody_is_there():
+    async def ask(url: str, **more: Any) -> None:
+        async with Server(url, "a-token", **more) as server:
+            await server.status()
+
+    for url in (f"http://127.0.0.1:{free_ports(1)[0]}", "http://"):
+        with pytest.raises(NotThere):
+            asyncio.run(ask(url))
+
+
+def test_an_answer_that_takes_too_long():
+    async def ask(port: int) -> None:
+        async with Server(f"http://127.0.0.1:{port}", "a-token", seconds=0.05) as server:
+            await server.status()
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(NotThere, match=r"within 0\.05 s"),
+    ):
+        asyncio.run(ask(silent.getsockname()[1]))
+
+
+def test_the_published_call_on_a_real_server(tmp_path: Path, valkey: Engine):
+    """It tells the truth; of a call that was otherwise, the same telling is wrong, and so is one event too few."""
+    valkey.flush()
+    server = serving.Server(tmp_path, REDIS_URL=valkey.address.url)
+    try:
+        server.ready()
+        log = [json.loads(line) for line in (SAMPLES / "phone-to-app.events.jsonl").read_text().splitlines()]
+        for body in log:
+            assert server.post("/voice/event", body).status == 200
+        call, sents = published(), [sent(body) for body in log]
+
+        async def look(more: list[Body]) -> Any:
+            async with Server(f"http://127.0.0.1:{server.port}", serving.OPERATOR) as api:
+                assert (await api.status())["conversations"]["ended"] == 1
+                every = [*sents, *map(sent, more)]
+                return await check([call], every, api.told, lossless=True, patience=(0.01,))
+
+        assert asyncio.run(look([])).ok
+        assert asyncio.run(look([log[0] | {"timestamp": "2021-03-29T21:20:09.000Z"}])).missing == 1
+        next(iter(call.legs.values())).times["answered"] = ledgers.at(6.183)
+        assert asyncio.run(look([])).wrong == 1
+    finally:
+        server.kill()

@@ -1,0 +1,100 @@
+"""What happens in a call, in words: one line each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+
+from vonage_simulator.ledger import Conversation, Leg
+from vonage_simulator.scenario import FarEnd
+from vonage_simulator.trace import Happening, What
+from vonage_simulator.transcript import TOLD, line, webhook
+
+
+def happening(what: Any, **data: Any) -> Happening:
+    return Happening(datetime(2026, 1, 1, tzinfo=UTC), what, "CON", "leg", data)
+
+
+def leg(**more: Any) -> Leg:
+    given: dict[str, Any] = {"direction": "inbound", "endpoint": "phone", "from_": "447700900123", "to": "442079460000"}
+    return Leg(uuid="leg", far_end=FarEnd(), conversation=Conversation(uuid="CON"), events=None, **(given | more))
+
+
+@pytest.mark.parametrize(
+    ("what", "data", "words"),
+    [
+        ("call", {"from": "1", "to": "2", "inbound": True}, "calls 2"),
+        ("call", {"from": "1", "to": "2", "inbound": False}, "is called from 1"),
+        ("status", {"status": "ringing"}, "ringing"),
+        ("asked", {"url": "http://x/", "about": None}, "asks http://x/"),
+        ("asked", {"url": "http://x/", "about": {"status": "busy"}}, "asks http://x/ (busy)"),
+        ("left", {"keys": ["1", ""], "says": ["Yes."]}, "was never asked for 1, 'Yes.'"),
+        ("told", {"ncco": [{"action": "talk"}, {"action": "input"}]}, "is told: talk, input"),
+        ("told", {"ncco": []}, "is told: nothing more to do"),
+        ("told", {"ncco": None}, "is told to go on"),
+        ("talk", {"text": "Hello"}, "hears “Hello”"),
+        ("talk", {"text": "x" * 71}, f"hears “{'x' * 69}…”"),
+        ("stream", {"url": "http://x/a.mp3"}, "hears http://x/a.mp3"),
+        ("input", {"type": ["dtmf"]}, "is asked for keys"),
+        ("input", {"type": ["dtmf", "speech"]}, "is asked for keys or speech"),
+        ("keys", {"digits": "1#"}, "presses 1#"),
+        ("speech", {"text": "sales"}, "says “sales”"),
+        ("dtmf", {"digits": "1"}, "hears the tones 1"),
+        ("ring", {"to": "Alice", "endpoint": "app"}, "has Alice (app) rung"),
+        ("join", {"name": "room"}, "enters the conversation “room”"),
+        ("record", {"format": "wav"}, "is recorded"),
+        ("wait", {"seconds": 2.5}, "waits 2.5 s"),
+        ("wait", {"seconds": 10}, "waits 10 s"),
+        ("notify", {"payload": {"step": 1}}, "notifies {'step': 1}"),
+        ("notify", {"payload": {"step": "x" * 99}}, f"notifies {{'step': '{'x' * 59}…"),
+        ("moved", {"left": "CON-1", "joined": "CON-2"}, "moves to CON-2"),
+        ("error", {"reason": "Too fast."}, "error: Too fast."),
+        ("trouble", {"words": "nobody is there"}, "TROUBLE: nobody is there"),
+        ("hangup", {"by": "user", "why": "gave up"}, "hangs up (gave up)"),
+        ("hangup", {"by": "platform", "why": "the API"}, "is hung up (the API)"),
+    ],
+)
+def test_each_thing_has_its_words(what: Any, data: dict[str, Any], words: str) -> None:
+    assert line(happening(what, **data), leg()) == f"447700900123    {words}"
+
+
+def test_everything_is_told_of_but_what_was_sent() -> None:
+    """Which is told by its webhook."""
+    assert set(get_args(What)) - set(TOLD) == {"sent"}
+    assert line(happening("sent", sent=None), leg()) is None
+
+
+@pytest.mark.parametrize(
+    ("whom", "name"),
+    [
+        (leg(), "447700900123"),
+        (leg(from_=None), "unknown"),
+        (leg(from_=None, from_user="Bob", to="Bob"), "Bob"),
+        (leg(direction="outbound"), "442079460000"),
+        (None, ""),
+    ],
+)
+def test_a_line_begins_with_whom_it_happened_to(whom: Leg | None, name: str) -> None:
+    """The one at the far end."""
+    assert line(happening("status", status="x"), whom) == f"{name:14}  x"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"status": "ringing"}, "ringing"),
+        ({"status": "failed", "detail": "cannot_route"}, "failed (cannot_route)"),
+        ({"status": "machine", "sub_state": "beep_start"}, "machine (beep_start)"),
+        ({"type": "transfer", "conversation_uuid_to": "CON-2"}, "moved to CON-2"),
+        ({"type": "record", "status": "transcribed"}, "transcribed"),
+        ({"recording_url": "http://x/"}, "recording"),
+        ({"payload": {}}, "notify"),
+        ({"reason": "Too fast."}, "error: Too fast."),
+        ({"dtmf": {}, "speech": {}}, "input"),
+        ({"uuid": "leg"}, "event"),
+    ],
+)
+def test_a_webhook_is_told_in_a_few_words(body: dict[str, Any], words: str) -> None:
+    assert webhook(body) == words

@@ -1,0 +1,253 @@
+"""A webhook is tried again when Vonage tries again, and who asks is told why there is no reply."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import socket
+
+import pytest
+from aiohttp import web
+
+from tests.vonage_simulator.receiver import (
+    APPLICATION,
+    EVENT,
+    Act,
+    Receiver,
+    nobody,
+    posting,
+    tell,
+    told,
+)
+from vonage_simulator.clock import Clock
+from vonage_simulator.delivery.webhook_sender import Post, Reply, Sent, Unheard
+from vonage_simulator.ledger import Target
+
+FINAL = [301, 302, 400, 401, 404, 413, 500, 502]
+CURED = [429, 503, 504, "close", "reset", "half", "drops", 1.0]  # by another try
+
+
+async def asked(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
+    async with posting(*acts) as (post, receiver):
+        target = receiver.target(method, "/voice/answer", socket_timeout=0.2)
+        return await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg"), receiver
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("act", CURED)
+def test_what_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
+    """Signed anew, about a second later."""
+    clock = Clock(speed=None)
+    sent, receiver, troubles = asyncio.run(told(act, clock=clock, method=method))
+    assert sent.acknowledged
+    assert clock.seconds == 1.0
+    assert sent.maybe_kept is not isinstance(act, int)
+    assert sent.refused == ([act] if isinstance(act, int) else [])
+    assert [one.order for one in sent.tries] == [0, 1]
+    first, second = receiver.received
+    assert first.said == second.said
+    assert first.token != second.token
+    assert first.verdict == second.verdict == 200
+    assert [one.what for one in troubles] == ["trouble"]
+    assert troubles[0].data == {"words": sent.tries[0].words, "url": receiver.target().url}
+
+
+@pytest.mark.parametrize("act", [*FINAL, "garbage"])
+def test_what_vonage_does_not_repeat_is_sent_once(act: Act) -> None:
+    sent, receiver, _ = asyncio.run(told(act))
+    assert len(receiver.received) == len(sent.tries) == 1
+    assert not sent.acknowledged
+    assert sent.refused == ([act] if isinstance(act, int) and act >= 400 else [])
+
+
+@pytest.mark.parametrize("act", CURED)
+def test_an_event_that_fails_twice_is_lost(act: Act) -> None:
+    """There is no third try; the next event goes all the same."""
+
+    async def run() -> tuple[list[Sent], Receiver]:
+        async with posting(act, act) as (post, receiver):
+            tell(post, receiver.target(socket_timeout=0.1))
+            tell(post, receiver.target())
+            await post.settle()
+            return post.sent, receiver
+
+    (lost, fine), receiver = asyncio.run(run())
+    assert (lost.acknowledged, fine.acknowledged) == (False, True)
+    assert len(receiver.received) == 3
+    assert [one.status for one in lost.tries] == [act if isinstance(act, int) else None] * 2
+
+
+def test_a_kept_connection_that_was_closed_hides_no_request() -> None:
+    """A client may repeat a GET by itself when its connection turns out closed; the record would not know of it."""
+
+    async def run() -> tuple[Sent, Receiver]:
+        async with posting(200, "close") as (post, receiver):
+            tell(post, receiver.target("GET"))
+            sent = tell(post, receiver.target("GET"))
+            await post.settle()
+            return sent, receiver
+
+    sent, receiver = asyncio.run(run())
+    assert len(receiver.received) == 1 + len(sent.tries) == 3
+    assert [one.connection for one in receiver.received] == [1, 1, 2]
+
+
+def test_a_reply_is_handed_over_as_it_came() -> None:
+    reply, receiver = asyncio.run(asked(0.1, method="GET"))
+    assert (reply.status, reply.text, reply.content_type) == (200, b"", "")
+    assert 0.1 <= reply.seconds < 2
+    assert receiver.received[0].line.startswith("GET /voice/answer?uuid=leg&")
+
+    async def talkative() -> Reply:
+        async with posting(b'[{"action":"talk"}]') as (post, receiver):
+            receiver.headers = "Content-Type: Application/JSON; charset=utf-8\r\nSet-Cookie: a=b\r\n"
+            target = receiver.target()
+            reply = await post.ask(target, EVENT, kind="event", conversation="CON", leg="leg")
+            await post.ask(target, EVENT, kind="event", conversation="CON", leg="leg")
+            assert "cookie" not in receiver.received[1].headers
+            assert [(one.kind, one.acknowledged) for one in post.sent] == [("event", True)] * 2
+            return reply
+
+    reply = asyncio.run(talkative())
+    assert (reply.text, reply.content_type) == (b'[{"action":"talk"}]', "application/json")
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 205])
+def test_success_is_200_to_205(status: int) -> None:
+    reply, _ = asyncio.run(asked(status))
+    assert reply.status == status
+
+
+@pytest.mark.parametrize(
+    ("act", "reason", "words"),
+    [
+        ("close", "Connection closed.", "it closed the connection before its answer was whole"),
+        ("half", "Connection closed.", "it closed the connection before its answer was whole"),
+        ("reset", "Connection reset.", "it reset the connection"),
+        (1.0, "Socket timeout.", "no answer within 0.2 s"),
+        ("drops", "Socket timeout.", "no answer within 0.2 s"),
+        (206, "Invalid response code.", "it answers 206"),
+        (302, "Invalid response code.", "it answers 302"),
+        (500, "Invalid response code.", "it answers 500"),
+        (503, "Invalid response code.", "it answers 503"),
+        ("garbage", "Invalid response code.", "its answer is no HTTP: "),
+    ],
+)
+def test_who_asks_is_told_why_there_is_no_reply(act: Act, reason: str, words: str) -> None:
+    """In Vonage's words for a fallback request, and in plain ones."""
+    with pytest.raises(Unheard) as unheard:
+        asyncio.run(asked(act, act))
+    assert unheard.value.reason == reason
+    assert unheard.value.words.startswith(words)
+
+
+def test_a_second_try_may_bring_the_reply() -> None:
+    reply, receiver = asyncio.run(asked("close", b"[]"))
+    assert reply.text == b"[]"
+    assert len(receiver.received) == 2
+
+
+def test_a_server_that_is_not_there() -> None:
+    """Tried twice, as it may just be starting."""
+    target = nobody()
+
+    async def run() -> Sent:
+        async with Post(APPLICATION, clock=Clock(speed=None)) as post:
+            with pytest.raises(Unheard, match=f"nothing listens at {target.url}") as unheard:
+                await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg")
+            assert unheard.value.reason == "Connection reset."
+            return post.sent[0]
+
+    sent = asyncio.run(run())
+    assert [(one.reached, one.status) for one in sent.tries] == [(False, None)] * 2
+    assert not sent.maybe_kept
+
+
+@pytest.mark.parametrize("url", ["voice/event", "http://127.0.0.1:0x50/", f"http://{'a' * 64}.example/"])
+def test_an_address_that_is_none_is_not_tried_again(url: str) -> None:
+    async def run() -> Sent:
+        async with posting() as (post, _):
+            sent = tell(post, Target(url))
+            await post.settle()
+            return sent
+
+    sent = asyncio.run(run())
+    assert [(one.reached, one.status) for one in sent.tries] == [(False, None)]
+    assert url in sent.tries[0].words
+
+
+def test_a_server_without_tls_is_not_tried_again() -> None:
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 The plain HTTP request was sent to HTTPS port\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async def run() -> Sent:
+        async with (
+            await asyncio.start_server(refuse, "127.0.0.1", 0) as server,
+            Post(APPLICATION, clock=Clock(speed=None)) as post,
+        ):
+            sent = tell(post, Target(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+            await post.settle()
+            return sent
+
+    sent = asyncio.run(run())
+    assert [(one.reached, one.status) for one in sent.tries] == [(False, None)]
+    assert not sent.maybe_kept
+
+
+def test_a_connection_has_its_own_time_limit() -> None:
+    """A server whose queue of new connections is full does not answer at all."""
+
+    async def run(url: str) -> Sent:
+        async with Post(APPLICATION, clock=Clock(speed=None)) as post:
+            target = Target(url, connect_timeout=0.2, socket_timeout=5.0)
+            with pytest.raises(Unheard, match=r"no connection to http://.* within 0.2 s") as unheard:
+                await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg")
+            assert unheard.value.reason == "Socket timeout."
+            return post.sent[0]
+
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        sent = asyncio.run(run(f"http://127.0.0.1:{full.getsockname()[1]}/"))
+    assert [(one.reached, one.status) for one in sent.tries] == [(False, None)] * 2
+
+
+def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    """Plain or packed: 1 GB of blanks is 1 MB of gzip."""
+    packed = gzip.compress(b" " * (64 * 1024 * 1024))
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b" " * 65536)
+        return response
+
+    async def bomb(_: web.Request) -> web.Response:
+        return web.Response(body=packed, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
+
+    async def run() -> list[str]:
+        app = web.Application()
+        app.add_routes([web.get("/endless", endless), web.get("/bomb", bomb)])
+        runner = web.AppRunner(app, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        words = []
+        async with Post(APPLICATION, clock=Clock(speed=None)) as post:
+            for path in ("endless", "bomb"):
+                target = Target(f"http://127.0.0.1:{port}/{path}", "GET", socket_timeout=5.0)
+                with pytest.raises(Unheard) as unheard:
+                    await post.ask(target, {}, kind="answer", conversation="CON", leg="leg")
+                words.append(unheard.value.words)
+        await runner.cleanup()
+        return words
+
+    assert asyncio.run(run()) == ["its answer is longer than 1024 KiB"] * 2

@@ -1,0 +1,257 @@
+"""The verdict over many conversations, where every webhook was delivered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from app.cli.options import Aim
+from tests.vonage_simulator import ledgers
+from tests.vonage_simulator.checking import HERE, Server, call_and_server, one_event, verdict
+from tests.vonage_simulator.ledgers import Body, answered, at, attempt, kept, replies, requests, sent, webhooks
+from tests.vonage_simulator.mutations import mutations
+from vonage_simulator import bodies
+from vonage_simulator.delivery.fault_plan import Faults
+from vonage_simulator.ledger import Conversation
+from vonage_simulator.verify.server_api import NotSwitchhook
+from vonage_simulator.verify.server_api import Server as Api
+
+
+def test_a_server_that_knows_it_all():
+    call, sents, server = call_and_server()
+    found = verdict(server, [call], sents)
+    assert found.ok
+    assert (found.conversations, found.sent, found.copies, found.refused, found.lost) == (1, 5, 0, 0, 0)
+    assert found.lines() == ["Conversations: 1, webhooks: 5 (0 copies, 0 refused, 0 lost): all is told as it truly was"]
+
+
+def test_every_wrong_telling_makes_it_a_wrong_conversation():
+    """All of them, as `test_differences` has them; one answer too many shows in the events."""
+    call = ledgers.eventful()
+    server = Server([call])
+    sents = [sent(body) for body in webhooks(call)]
+    for one in sents:
+        for home in {one.body.get(f"conversation_uuid{end}") for end in ("", "_from", "_to")} - {None}:
+            server.keep(*kept([one.body]), where=str(home))
+    right = server.told[call.uuid]
+    asked = [sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call)]
+    server.keep(*(answered(one.body) for one in asked), *replies(call), where=call.uuid)
+    assert verdict(server, [call], [*sents, *asked]).ok
+    wrongs = [(what, told) for what, told in mutations(right) if not (what.startswith("answers") and "twice" in what)]
+    assert len(wrongs) > 400
+    for what, told in wrongs:
+        server.told[call.uuid] = told
+        found = verdict(server, [call], [*sents, *asked])
+        assert (found.ok, found.wrong, found.missing, found.unwanted) == (False, 1, 0, 0), what
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_each_webhook_has_to_be_there_once(place: int):
+    call, sents, server = call_and_server()
+    gone = server.kept[HERE].pop(place)
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.missing, found.unwanted, found.wrong) == (False, 1, 0, 0)
+    assert len(found.lines()) == 2
+    server.keep(gone, gone)
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.missing, found.unwanted, found.wrong) == (False, 0, 1, 0)
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_body_that_is_not_the_one_sent(place: int):
+    """Whatever is other in it: it was never sent, and the one that was is not there."""
+    call, sents, server = call_and_server()
+    raw = server.kept[HERE][place]["raw"]
+    server.kept[HERE][place]["raw"] = raw | {"request": raw["request"] | {"x": 1}} if "ncco" in raw else raw | {"x": 1}
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.missing, found.unwanted) == (False, 1, 1)
+
+
+def test_a_conversation_that_the_server_does_not_know():
+    call, sents, server = call_and_server()
+    server.told, server.kept = {}, {}
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.wrong, found.missing) == (False, 1, 5)
+    assert not verdict(server, [call], []).ok, "also where nobody says what was sent"
+    notified = sent(bodies.notify(HERE, {}, at(1)))
+    assert verdict(server, [Conversation(uuid=HERE)], [notified]).wrong == 1
+    assert verdict(server, [Conversation(uuid=HERE)], []).ok, "of one that nothing was sent of there is nothing to know"
+
+
+def test_an_empty_check_is_not_passed():
+    found = verdict(Server(), [], [])
+    assert not found.ok
+    assert "nothing to look at" in found.lines()[0]
+
+
+def test_a_webhook_of_a_conversation_that_is_in_no_ledger_is_looked_at_too():
+    assert not one_event(there=False, lossless=True).ok
+    assert one_event(there=True, lossless=True).ok
+
+
+def test_an_answer_that_could_not_be_used_is_told_too():
+    """What was asked first came to nothing; the fallback URL was asked, and its answer counts."""
+    call, sents, server = call_and_server()
+    again = bodies.fallback(sents[-1].body, reason="Invalid NCCO.", url="https://example.com", kind="answer")
+    sents.append(sent(again, kind="answer", target=ledgers.FALLBACK))
+    server.keep(answered(again))
+    told = server.told[HERE]["answers"]
+    told.insert(0, told[0] | {"ncco": [{"action": "sing"}]})
+    assert not verdict(server, [call], sents).ok, "of what it tells it has no record"
+    server.kept[HERE][-2]["raw"]["ncco"] = [{"action": "sing"}]
+    assert verdict(server, [call], sents).ok
+    told[1]["ncco"] = [{"action": "dance"}]
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.wrong) == (False, 1)
+
+
+# ---- How it looks
+
+
+def test_what_is_written_a_moment_later_is_waited_for():
+    call, sents, server = call_and_server()
+    late = server.kept[HERE].pop()
+    fetch = server.fetch
+
+    async def slow(uuid: str) -> tuple[Body | None, list[Body]]:
+        if server.asked:
+            server.kept[HERE].append(late)
+        return await fetch(uuid)
+
+    server.fetch = slow  # type: ignore[method-assign]
+    assert verdict(server, [call], sents, patience=(0.001,)).ok
+    assert server.asked == 2
+
+
+def test_so_many_are_fetched_at_once_and_no_more():
+    calls = [Conversation(uuid=f"CON-{number}") for number in range(30)]
+    server = Server(calls)
+    assert verdict(server, calls, [], at_once=4).conversations == 30
+    assert server.most_at_once == 4
+
+
+def test_the_first_differences_are_lines_for_people():
+    call, sents, server = call_and_server()
+    for name in ("from", "to", "network"):
+        server.told[HERE]["legs"][0][name] = None
+    server.kept[HERE].pop(0)
+    lines: Sequence[str] = verdict(server, [call], sents).lines(most=3)
+    summary = "Conversations: 1, webhooks: 5 (0 copies, 0 refused, 0 lost): 1 missing, 1 told wrong"
+    assert lines == [
+        summary,
+        "CON-here event started sent at 21:20:00.000: truly sent, told not there",
+        "CON-here leg leg from: truly 441234567890, told null",
+        "CON-here leg leg to: truly 442038297050, told null",
+        "… and 1 more",
+    ]
+    assert len(verdict(server, [call], sents).lines(most=4)) == 5
+    server.told[HERE] = ledgers.told(call)
+    server.keep(*[kept([sents[0].body])[0]] * 2)
+    lines = verdict(server, [call], sents).lines()
+    assert lines[1:] == ["CON-here event started sent at 21:20:00.000: truly sent once, told there 2 times"]
+
+
+def test_a_server_that_took_what_it_could_is_right_in_other_words():
+    found = one_event(there=True)
+    summary = "Conversations: 1, webhooks: 1 (0 copies, 0 refused, 0 lost)"
+    words = "all that was acknowledged is there, and no more; 0 of 1 could be compared, and are told as they truly were"
+    assert found.lines() == [f"{summary}: {words}"]
+
+
+# ---- What would fool it
+
+
+def test_a_wrong_look_counts_though_the_next_is_right():
+    for what in ("told", "there"):
+        call, sents, server = call_and_server()
+        fetch = server.fetch
+
+        async def wrong_at_first(uuid: str) -> tuple[Body | None, list[Body]]:
+            told, events = await fetch(uuid)  # noqa: B023
+            if server.asked == 1:  # noqa: B023
+                return (None, []) if what == "there" else ((told or {}) | {"state": "live"}, events)  # noqa: B023
+            return told, events
+
+        server.fetch = wrong_at_first  # type: ignore[method-assign]
+        found = verdict(server, [call], sents, patience=(0.001, 0.001))
+        assert (found.ok, found.wrong, server.asked) == (False, 1, 1)
+
+
+def test_an_answer_that_is_not_told_yet_is_waited_for_but_no_other_in_its_place():
+    for wrong, right in (([], True), ([{"leg": "leg", "ncco": []}], False)):
+        call, sents, server = call_and_server()
+        fetch = server.fetch
+
+        async def late(uuid: str) -> tuple[Body | None, list[Body]]:
+            told, events = await fetch(uuid)  # noqa: B023
+            first = server.asked == 1  # noqa: B023
+            return ((told or {}) | {"answers": wrong}, events[:-1]) if first else (told, events)  # noqa: B023
+
+        server.fetch = late  # type: ignore[method-assign]
+        assert verdict(server, [call], sents, patience=(0.001,)).ok is right
+
+
+def test_an_answer_told_twice_or_made_up_is_wrong():
+    others: list[Body] = [{}, {"ncco": []}, {"leg": "another"}]
+    for more in others:
+        call, sents, server = call_and_server()
+        told = server.told[HERE]["answers"]
+        told.append(told[0] | more)
+        assert verdict(server, [call], sents).wrong == 1
+
+
+def test_what_was_never_acknowledged_is_lost_and_not_missing():
+    call, sents, server = call_and_server()
+    sents[1].tries = [attempt(503), attempt(503)]
+    server.kept[HERE].pop(1)
+    server.told[HERE]["state"] = "live"  # it was not told all
+    found = verdict(server, [call], sents)
+    assert (found.ok, found.lost, found.missing, found.wrong, found.compared) == (False, 1, 0, 0, 0)
+    summary = "Conversations: 1, webhooks: 5 (1 copies, 2 refused, 1 lost): 1 were never acknowledged"
+    assert found.lines() == [summary]
+    server.kept[HERE].pop(0)
+    assert verdict(server, [call], sents).missing == 1, "what it did acknowledge"
+
+
+# ---- What is at the server, and in its list
+
+
+def test_localhost_by_its_number_is_the_same_server():
+    faults = Faults()
+    aim = Aim(ledgers.APPLICATION, "http://localhost:8080/at", "", None, faults, seed=0, has_secret=False)
+    for url in ("http://localhost:8080/at/x", "http://127.0.0.1:8080/at/x", "HTTP://LocalHost:8080/at/"):
+        assert aim.is_at(url), url
+    for url in (
+        "http://localhost:80/at/x",
+        "https://localhost:8080/at/x",
+        "http://localhost:8080/attic",
+        "http://[/at/",
+    ):
+        assert not aim.is_at(url), url
+    assert not aim.is_at("http://localhost:eighty/at/x")
+    assert not replace(aim, base=None).is_at("http://localhost:8080/at/x")
+    assert replace(aim, base="http://example.com").is_at("http://example.com:80/voice/event")
+
+
+def test_what_is_not_listed_is_found():
+    pages: dict[str, Body] = {
+        "/api/v1/conversations?limit=500": {"items": [{"conversation_uuid": "CON-1"}, "x"], "next": "a/b"},
+        "/api/v1/conversations?limit=500&cursor=a%2Fb": {"items": [{"conversation_uuid": "CON-2"}], "next": None},
+    }
+    api = Api("http://127.0.0.1", "token")
+    asked: list[str] = []
+
+    async def get(path: str) -> Body | None:
+        asked.append(path)
+        return pages.get(path)
+
+    api._get = get  # type: ignore[method-assign]
+    assert asyncio.run(api.unlisted(["CON-1"])) == []
+    assert len(asked) == 1, "no further than need be"
+    assert asyncio.run(api.unlisted(["CON-2", "CON-3", "CON-1"])) == ["CON-3"]
+    pages.clear()
+    with pytest.raises(NotSwitchhook):
+        asyncio.run(api.unlisted(["CON-1"]))

@@ -1,0 +1,106 @@
+"""Carries a webhook to the application, once: writes, signs, sends it, spoils it if told to, and notes the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+import uuid
+from typing import Self
+
+from vonage_simulator.clock import Clock
+from vonage_simulator.delivery.exchange import Exchange, NoReply, Reply
+from vonage_simulator.delivery.fault_plan import How, Plan, tampered
+from vonage_simulator.delivery.sent import Sent, Try
+from vonage_simulator.delivery.signing import sign
+from vonage_simulator.delivery.wire import Request, write
+from vonage_simulator.ledger import Application, Target
+from vonage_simulator.trace import Happening, Watch
+
+RETRIED = {429, 503, 504}  # help article 115016024247; every other status is final
+SUCCESS = range(200, 206)  # https://developer.vonage.com/en/getting-started/concepts/webhooks
+REPLAYED = 600  # seconds ago that the token of a replayed webhook was made
+OUR_DOING: set[How | None] = {"drop", "close", "unsigned", "lose", "tamper", "forget", "secret", "clock", "replay"}
+
+
+class Courier:
+    """For one application. An async context manager: its connections stay open so long."""
+
+    def __init__(self, application: Application, clock: Clock, watch: Watch | None) -> None:
+        self._application, self._clock, self._watch = application, clock, watch
+        self._exchange = Exchange()
+        self._order = itertools.count()
+
+    async def __aenter__(self) -> Self:
+        await self._exchange.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exchange.__aexit__()
+
+    async def carry(
+        self, sent: Sent, target: Target, how: How | None, plan: Plan, token: str | None = None
+    ) -> tuple[Reply | NoReply, str | None]:
+        """Make one try, and return what came of it with the token it had: *token*, or one made for it.
+
+        Any reply but a success is a NoReply. The try stands in *sent* afterwards, even if it was called off half-way.
+        """
+        order, begun = next(self._order), time.monotonic()
+
+        def note(status: int | None, words: str, *, reached: bool) -> None:
+            seconds = time.monotonic() - begun
+            sent.tries.append(Try(order, how, how != "tamper", reached, status, words, seconds))
+
+        try:
+            request = self._write(target, sent)
+            token = token or self._token(request, how, plan)
+            if how == "tamper":
+                request = write(target, tampered(sent.body, plan.pick))
+            with self._clock.outside():
+                reply = await self._request(target, request, how, token)
+        except NoReply as none:
+            note(None, none.words, reached=none.reached)
+            return self._tell_of(none, sent, target, how), token
+        except asyncio.CancelledError:
+            note(None, "called off half-way", reached=True)
+            raise
+        words = f"it answers {reply.status}"
+        note(reply.status, words, reached=True)
+        if reply.status in SUCCESS:
+            return reply, token
+        refusal = NoReply("Invalid response code.", words, again=reply.status in RETRIED, reached=True)
+        return self._tell_of(refusal, sent, target, how), token
+
+    async def _request(self, target: Target, request: Request, how: How | None, token: str | None) -> Reply:
+        if how in {"drop", "lose"}:
+            await self._exchange.drop(target, request)
+        if how == "close":
+            await self._exchange.hang_up(target, request, token)
+        return await self._exchange.ask(target, request, token)
+
+    def _write(self, target: Target, sent: Sent) -> Request:
+        try:
+            return write(target, sent.body)
+        except ValueError as error:
+            words = f"{target.url} cannot be asked: {error}"
+            raise NoReply("Connection closed.", words, again=False, reached=False) from None
+
+    def _token(self, request: Request, how: How | None, plan: Plan) -> str | None:
+        """A token for one try: Vonage does not say whether it signs the second anew."""
+        ours = self._application
+        if not ours.signed_callbacks or how in {"unsigned", "forget"}:
+            return None
+        now = time.time()  # not the carrier's clock, which may run ahead: the server looks at its own
+        if how == "clock":
+            now += plan.skew
+        if how == "replay":
+            now -= REPLAYED
+        secret = f"not {ours.signature_secret}" if how == "secret" else None
+        return sign(ours, request.hashed, now=now, jti=str(uuid.uuid4()), secret=secret)
+
+    def _tell_of(self, none: NoReply, sent: Sent, target: Target, how: How | None) -> NoReply:
+        """Say what went wrong to whoever watches, unless that was the intention."""
+        if self._watch is not None and how not in OUR_DOING:
+            data = {"words": none.words, "url": target.url}
+            self._watch(Happening(self._clock.now(), "trouble", sent.conversation, sent.leg, data))
+        return none

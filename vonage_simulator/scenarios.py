@@ -1,0 +1,317 @@
+"""Scenario files: YAML in, Scenario out, and back. What a file may say is what the dataclasses of scenario.py have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+from vonage_simulator import yaml_source
+from vonage_simulator.scenario import Call, Command, FarEnd, Scenario
+from vonage_simulator.yaml_source import Fault, Faults, Located, Steps
+
+LIBRARY: Final = Path(__file__).parent / "library"
+DAY: Final = 86400.0
+
+
+# What goes with a call, and with what is done to one: as the carrier's methods take it.
+# https://developer.vonage.com/en/api/voice
+@dataclass(kw_only=True)
+class Detection:
+    """`advanced_machine_detection` of a call."""
+
+    behavior: Literal["continue", "hangup"] = "continue"
+    mode: Literal["default", "detect", "detect_beep"] = "detect"
+    beep_timeout: float = 45.0
+
+
+@dataclass(kw_only=True)
+class Transfer:
+    """Options of `transfer`: one of the two."""
+
+    ncco: tuple[Mapping[str, Any], ...] | None = None
+    url: str | None = None
+
+
+@dataclass(kw_only=True)
+class Talk:
+    """Options of `talk`."""
+
+    text: str
+    language: str = "en-US"
+    style: int = 0
+    premium: bool = False
+    loop: int = 1
+    level: Any = 0  # a text in the API, a number in an NCCO
+
+
+@dataclass(kw_only=True)
+class Stream:
+    """Options of `stream`."""
+
+    url: str
+    loop: int = 1
+    level: Any = 0
+
+
+@dataclass(kw_only=True)
+class Dtmf:
+    """Options of `dtmf`."""
+
+    digits: str
+
+
+@dataclass(kw_only=True)
+class Record:
+    """Options of `record`."""
+
+    format: Literal["mp3", "wav", "ogg"] = "mp3"
+    split: Literal["conversation"] | None = None
+    channels: int | None = None
+    transcription: Mapping[str, Any] | None = None
+
+
+OPTIONS: Final = {"transfer": Transfer, "talk": Talk, "stream": Stream, "dtmf": Dtmf, "record": Record}
+
+# Numbers are seconds, and go from 0 to a day; but for these.
+RANGES: Final[Mapping[tuple[type, str], tuple[float, float]]] = {
+    (FarEnd, "billing_offset"): (-DAY, DAY),
+    (Scenario, "stream_seconds"): (0.1, DAY),  # one of no length, looped for ever, would never let time go by
+    (Call, "ringing_timer"): (1, 120),
+    (Call, "length_timer"): (1, DAY),
+    (Detection, "beep_timeout"): (30, 120),
+    (Record, "channels"): (1, 32),
+}
+
+
+class NoSuchScenario(Exception):
+    """No scenario has this name. The message names the nearest, and all."""
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """The names of the scenarios in *folder*, or of those built in."""
+    return [path.stem for path in _files(folder or LIBRARY)]
+
+
+def every(folder: Path | None = None) -> dict[str, Scenario]:
+    """All scenarios in *folder*, or those built in, by name. Raises Faults, with those of all files."""
+    found: dict[str, Scenario] = {}
+    faults: list[Fault] = []
+    for path in _files(folder or LIBRARY):
+        try:
+            found[path.stem] = load(path)
+        except Faults as error:
+            faults += error.faults
+    if faults:
+        raise Faults(faults)
+    return found
+
+
+def find(name_or_path: str) -> Scenario:
+    """The built-in scenario of this name, or the one in this file. Raises NoSuchScenario and Faults.
+
+    A path is what has a slash in it or ends in .yaml or .yml.
+    """
+    path = Path(name_or_path)
+    if len(path.parts) > 1 or "/" in name_or_path or path.suffix in (".yaml", ".yml"):
+        return load(path)
+    known = names()
+    if name_or_path in known:
+        return load(LIBRARY / f"{name_or_path}.yaml")
+    raise NoSuchScenario(
+        f"There is no scenario {name_or_path!r}{_meant(name_or_path, known) or '.'} There are: {', '.join(known)}. "
+        "A scenario of your own is named by its path, with .yaml at the end."
+    )
+
+
+def load(path: Path) -> Scenario:
+    """The scenario in the file at *path*; its name is the file's, without the ending. Raises Faults."""
+    return _checked(yaml_source.load(path))
+
+
+def read(text: str, file: str) -> Scenario:
+    """The scenario that *text* describes, as if it stood in *file*. Raises Faults."""
+    return _checked(yaml_source.read(text, file))
+
+
+def dump(scenario: Scenario, header: str = "") -> str:
+    """*scenario* as YAML that `read` makes the same of, but for its name; *header* goes before it as a comment."""
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
+    comment = "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in comment)  # as YAML wants it
+    plain = {key: value for key, value in _plain(scenario).items() if key != "name"}
+    return comment + yaml_source.write(plain)
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise Faults([Fault(str(folder), None, None, "", "there is no such folder")])
+    visible = (path for path in folder.glob("*.yaml") if not path.name.startswith("."))  # editors leave others
+    return sorted(visible, key=lambda path: path.stem)
+
+
+def _checked(file: Located) -> Scenario:
+    if file.value is None:
+        raise Faults([file.fault((), "is empty: a scenario has `about` and `calls`")])
+    check = _Check(file)
+    scenario: Scenario = check.record(Scenario, file.value, (), name=Path(file.name).stem)
+    if check.faults:
+        raise Faults(check.faults)
+    return scenario
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+_kinds = cache(get_type_hints)
+
+
+class _Check:
+    """A file's values on their way into the dataclasses, by the types of their fields. Faults are gathered."""
+
+    def __init__(self, file: Located) -> None:
+        self._file = file
+        self.faults: list[Fault] = []
+
+    def record(self, cls: type, value: Any, path: Steps, **given: Any) -> Any:
+        """A *cls* of the mapping *value*; None if it is no such. *given* are fields that do not stand in the file."""
+        if not self._is_mapping(value, path):
+            return None
+        begun = len(self.faults)
+        known = {one.name.rstrip("_"): one for one in fields(cls) if one.name not in given}  # `from` is `from_` there
+        self._names(value, known, path)
+        values = given
+        for name, one in known.items():
+            here = (*path, name)
+            required = one.default is MISSING and one.default_factory is MISSING
+            if name not in value:
+                if required:
+                    self._wrong(here, "is missing")
+            elif required and value[name] in ("", []):
+                self._wrong(here, "must not be empty")
+            else:
+                values[one.name] = self._value(_kinds(cls)[one.name], value[name], here, RANGES.get((cls, one.name)))
+                if (more := MORE.get((cls, one.name))) and values[one.name] is not None:
+                    more(self, values[one.name], here)
+        if cls is Command:
+            self._options(value, path)
+        return cls(**values) if len(self.faults) == begun else None
+
+    # What types cannot say: see MORE. An item that is None has its fault already.
+
+    def about(self, text: str, path: Steps) -> None:
+        if len(text.splitlines()) > 1 or text != text.strip():
+            self._wrong(path, "must be one line, without blanks around it")
+
+    def keys(self, texts: Iterable[str | None], path: Steps) -> None:
+        for number, text in enumerate(texts):
+            if text is not None and not re.fullmatch(r"[0-9*#]*", text):
+                self._wrong((*path, number), "may have 0 to 9, * and # only")
+
+    def rate(self, text: str, path: Steps) -> None:
+        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,8})?", text):
+            self._wrong(path, 'must be an amount, as in "0.00720000"')
+
+    def ncco(self, actions: Iterable[Mapping[str, Any] | None], path: Steps) -> None:
+        """What else stands in an action, the carrier checks as it runs it: it may be wrong on purpose."""
+        for number, action in enumerate(actions):
+            if action is not None and not isinstance(action.get("action"), str):
+                words = "must be the name of an action" if "action" in action else "is missing"
+                self._wrong((*path, number, "action"), words)
+
+    def _options(self, command: Mapping[str, Any], path: Steps) -> None:
+        do, options, here = command.get("do"), command.get("options", {}), (*path, "options")
+        if not isinstance(do, str) or do not in get_args(_kinds(Command)["do"]) or not isinstance(options, dict):
+            return  # that was named already
+        if do in OPTIONS:
+            self.record(OPTIONS[do], options, here)
+        else:
+            self._names(options, (), here)
+        if do == "transfer" and len(options.keys() & {"ncco", "url"}) != 1:
+            self._wrong(here, "must have ncco or url")
+
+    def _value(self, kind: Any, value: Any, path: Steps, limits: tuple[float, float] | None = None) -> Any:
+        """*value* as the type *kind* has it. None, with a fault, if that cannot be."""
+        origin, kinds = get_origin(kind), get_args(kind)
+        if origin in (Union, UnionType):  # all there are: this, or None
+            return None if value is None else self._value(kinds[0], value, path, limits)
+        if kind is Any:
+            return value
+        if value is None:
+            return self._wrong(path, "has no value: give it one, or leave it out")
+        if isinstance(kind, type) and is_dataclass(kind):
+            return self.record(kind, value, path)
+        if origin is tuple:
+            if not isinstance(value, list):
+                return self._wrong(path, "must be a list: [ ] around it, or a dash before each item")
+            return tuple(self._value(kinds[0], item, (*path, number)) for number, item in enumerate(value))
+        if origin is Mapping:
+            if not self._is_mapping(value, path):
+                return None
+            return {key: self._value(kinds[1], item, (*path, key)) for key, item in value.items()}
+        if kind is bool:
+            return value if isinstance(value, bool) else self._wrong(path, "must be true or false")
+        if kind in (int, float):
+            return self._number(kind, value, path, limits or (0, DAY))
+        if not isinstance(value, str):
+            quotes = isinstance(value, bool | int | float)
+            return self._wrong(path, "must be a text" + (": put it in quotes" if quotes else ""))
+        if origin is Literal and value not in kinds:
+            return self._wrong(path, f"must be one of {', '.join(kinds)}{_meant(value, kinds)}")
+        return value
+
+    def _number(self, kind: Any, value: Any, path: Steps, limits: tuple[float, float]) -> Any:
+        least, most = limits
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return self._wrong(path, "must be a number" + (", without quotes" if isinstance(value, str) else ""))
+        if not least <= value <= most:
+            return self._wrong(path, f"must be from {least:g} to {most:g}")
+        return kind(value) if kind(value) == value else self._wrong(path, "must be a whole number")
+
+    def _is_mapping(self, value: Any, path: Steps) -> bool:
+        if not isinstance(value, dict):
+            self._wrong(path, "must be fields with values, as in `name: value`")
+        return isinstance(value, dict)
+
+    def _names(self, value: Mapping[str, Any], known: Iterable[str], path: Steps) -> None:
+        for name in value:
+            if name not in known:
+                there = f"; there are {', '.join(known)}" if known else "; there are none"
+                self._wrong((*path, name), f"is no field here{_meant(name, known) or there}", key=True)
+
+    def _wrong(self, path: Steps, words: str, *, key: bool = False) -> None:
+        self.faults.append(self._file.fault(path, words, key=key))
+
+
+# What a type cannot say of a field.
+MORE: Final[Mapping[tuple[type, str], Callable[[_Check, Any, Steps], None]]] = {
+    (Scenario, "about"): _Check.about,
+    (FarEnd, "keys"): _Check.keys,
+    (FarEnd, "rate"): _Check.rate,
+    (Call, "ncco"): _Check.ncco,
+    (Transfer, "ncco"): _Check.ncco,
+    (Call, "advanced_machine_detection"): lambda check, value, path: check.record(Detection, value, path),
+}
+
+
+def _plain(value: Any) -> Any:
+    """*value* without what is a default, as lists and mappings."""
+    if is_dataclass(value):
+        there = ((one, getattr(value, one.name)) for one in fields(value))
+        return {
+            one.name.rstrip("_"): _plain(item)
+            for one, item in there
+            if item != (one.default if one.default_factory is MISSING else one.default_factory())
+        }
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    # 2 reads better than 2.0
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 10**15 else value

@@ -1,0 +1,74 @@
+"""A carrier that runs: its clock, its way to the application, and what goes wrong on that."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from vonage_simulator.carrier import Carrier
+from vonage_simulator.clock import Clock
+from vonage_simulator.delivery.fault_plan import Faults
+from vonage_simulator.delivery.webhook_sender import Post
+from vonage_simulator.ledger import ANSWER_SECONDS, Application, Target
+from vonage_simulator.scenario import FarEnd
+from vonage_simulator.trace import Watch
+
+APPLICATION_ID = "5e1ec7ed-0000-4000-8000-000000000000"  # where none is set: nobody's
+# Where none is set: a server that looks at signatures refuses what is signed with it.
+API_KEY, SIGNATURE_SECRET = "simulated", "the simulator signs with this where no secret is set"
+
+
+def application(
+    *,
+    answer_url: str | None,
+    event_url: str | None,
+    fallback_url: str | None = None,
+    answer_method: str = "GET",
+    event_method: str = "POST",
+    application_id: str | None = None,
+    secret: tuple[str, str] | None = None,
+    calls_per_second: float | None = None,
+) -> Application:
+    """An application whose webhooks go to these URLs. *secret*: API key and signature secret."""
+    api_key, signature_secret = secret or (API_KEY, SIGNATURE_SECRET)
+    return Application(
+        id=application_id or APPLICATION_ID,
+        api_key=api_key,
+        signature_secret=signature_secret,
+        answer=Target(answer_url, answer_method, socket_timeout=ANSWER_SECONDS) if answer_url else None,
+        event=Target(event_url, event_method) if event_url else None,
+        fallback=Target(fallback_url, answer_method, socket_timeout=ANSWER_SECONDS) if fallback_url else None,
+        calls_per_second=calls_per_second,
+    )
+
+
+@asynccontextmanager
+async def simulation(
+    application: Application,
+    *,
+    speed: float | None = 1.0,
+    start: datetime | None = None,
+    faults: Faults | None = None,
+    seed: int = 0,
+    ids: int | None = None,
+    watch: Watch | None = None,
+    callee: Callable[[str], FarEnd] | None = None,
+) -> AsyncIterator[Carrier]:
+    """A carrier for *application*, stopped in the end.
+
+    Args:
+        speed: Seconds of the carrier's in one of ours; None: its time jumps from one happening to the next.
+        start: When its time begins; None: now.
+        faults, seed: What is to go wrong with the webhooks, the same for the same seed.
+        ids: The seed of all ids; None: new ones each time, as a server that keeps calls needs them.
+        watch: Told of everything that happens.
+        callee: Who answers whom the Voice API calls.
+    """
+    clock = Clock(start, speed=speed)
+    async with Post(application, clock=clock, faults=faults, seed=seed, watch=watch) as post:
+        carrier = Carrier(application, clock=clock, post=post, seed=ids, watch=watch, callee=callee)
+        try:
+            yield carrier
+        finally:
+            carrier.stop()

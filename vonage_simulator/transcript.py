@@ -1,0 +1,91 @@
+"""What happens in a call, in words: one line each, for a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vonage_simulator.ledger import Leg
+from vonage_simulator.trace import Happening, What
+
+LONGEST = 70  # characters of words that are quoted
+LONG_VALUE = re.compile(r"=[^&=]{30,}=*")  # of a parameter in an address: what an application remembers there
+
+Data = Mapping[str, Any]
+
+
+def line(one: Happening, leg: Leg | None) -> str | None:
+    """*one* for people; None for what is told by another. *leg* is whom it happened to."""
+    told = TOLD.get(one.what)
+    return f"{name(leg):14}  {told(one.data)}" if told else None
+
+
+def webhook(body: Mapping[str, Any]) -> str:
+    """What an event says, in a few words."""
+    if status := body.get("status"):
+        more = body.get("detail") or body.get("sub_state")
+        return f"{status} ({more})" if more else str(status)
+    if body.get("type") == "transfer":
+        return f"moved to {body['conversation_uuid_to']}"
+    for field, word in (("recording_url", "recording"), ("payload", "notify"), ("reason", "error"), ("dtmf", "input")):
+        if field in body:
+            return f"{word}: {body['reason']}" if field == "reason" else word
+    return "event"
+
+
+def name(leg: Leg | None) -> str:
+    if leg is None:
+        return ""
+    return (leg.caller if leg.direction == "inbound" else leg.to) or "unknown"
+
+
+def _called(data: Data) -> str:
+    return f"calls {data['to']}" if data["inbound"] else f"is called from {data['from']}"
+
+
+def _answered(data: Data) -> str:
+    if data["ncco"] is None:
+        return "is told to go on"
+    return f"is told: {', '.join(action['action'] for action in data['ncco']) or 'nothing more to do'}"
+
+
+def _asks(data: Data) -> str:
+    url = LONG_VALUE.sub("=…", data["url"])
+    return f"asks {url} ({webhook(data['about'])})" if data["about"] else f"asks {url}"
+
+
+def _left(data: Data) -> str:
+    return f"was never asked for {', '.join([*filter(None, data['keys']), *map(repr, filter(None, data['says']))])}"
+
+
+def _asked_for(data: Data) -> str:
+    return f"is asked for {' or '.join('keys' if one == 'dtmf' else one for one in data['type'])}"
+
+
+TOLD: Mapping[What, Callable[[Data], str]] = {
+    "call": _called,
+    "status": lambda data: str(data["status"]),
+    "asked": _asks,
+    "left": _left,
+    "told": _answered,
+    "talk": lambda data: f"hears “{_short(data['text'])}”",
+    "stream": lambda data: f"hears {data['url']}",
+    "input": _asked_for,
+    "keys": lambda data: f"presses {data['digits']}",
+    "speech": lambda data: f"says “{_short(data['text'])}”",
+    "dtmf": lambda data: f"hears the tones {data['digits']}",
+    "ring": lambda data: f"has {data['to']} ({data['endpoint']}) rung",
+    "join": lambda data: f"enters the conversation “{data['name']}”",
+    "record": lambda _: "is recorded",
+    "wait": lambda data: f"waits {data['seconds']:g} s",
+    "notify": lambda data: f"notifies {_short(str(data['payload']))}",
+    "moved": lambda data: f"moves to {data['joined']}",
+    "error": lambda data: f"error: {data['reason']}",
+    "trouble": lambda data: f"TROUBLE: {data['words']}",
+    "hangup": lambda data: f"{'hangs up' if data['by'] == 'user' else 'is hung up'} ({data['why']})",
+}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -1,0 +1,149 @@
+"""Who can be called by the simulated Voice API, and who can call.
+
+Source: https://developer.vonage.com/en/api/voice#createCall
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from vonage_simulator.scenario import Endpoint
+from vonage_simulator.voice_api.reading import Body
+
+RATES = ("audio/l16;rate=8000", "audio/l16;rate=16000", "audio/l16;rate=24000")
+NUMBER = r"[1-9][0-9]{6,14}\Z"  # E.164 without the plus
+SIP = r"sips?:\S{1,45}\Z"
+MOST_HEADERS = 512  # bytes of a websocket's, as JSON
+
+
+@dataclass(frozen=True, slots=True)
+class To:
+    """Who is to be called."""
+
+    endpoint: Endpoint
+    name: str  # number, address, extension or user
+    headers: dict[str, Any] = field(default_factory=dict)
+
+
+class PhoneSchema(Body):
+    """A telephone. The reference has `dtmfAnswer`, SDKs `dtmf_answer` too."""
+
+    number = fields.String(required=True, validate=validate.Regexp(NUMBER, error="Not 7 to 15 digits without a plus."))
+    dtmf_answer = fields.String(data_key="dtmfAnswer", validate=validate.Regexp(r"[0-9*#p]+\Z"))
+    shaken = fields.String()
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> To:
+        return To("phone", data["number"])
+
+
+class SipSchema(Body):
+    """A SIP endpoint: its URI, or a domain of the account and a user there."""
+
+    uri = fields.String(validate=validate.Regexp(SIP, error="Not a SIP URI of 50 characters at most."))
+    domain = fields.String(validate=validate.Length(1))
+    user = fields.String(validate=validate.Length(1))
+    headers = fields.Dict(keys=fields.String(), load_default=dict)
+    standard_headers = fields.Dict(keys=fields.String(), load_default=dict)
+
+    @validates_schema
+    def has_address(self, data: dict[str, Any], **_: Any) -> None:
+        if "uri" not in data and not ("domain" in data and "user" in data):
+            raise ValidationError("Give this, or both domain and user.", "uri")
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> To:
+        address = data.get("uri") or f"sip:{data['user']}@{data['domain']}"
+        return To("sip", address, data["headers"] | data["standard_headers"])
+
+
+class AuthorizationSchema(Body):
+    """How a websocket's handshake is authorized."""
+
+    type = fields.String(required=True, validate=validate.OneOf(("vonage", "custom")))
+    value = fields.String()
+
+
+class WebsocketSchema(Body):
+    """A websocket."""
+
+    uri = fields.String(required=True, validate=validate.Regexp(r"wss?://\S+\Z", error="Not ws:// or wss://."))
+    content_type = fields.String(data_key="content-type", required=True, validate=validate.OneOf(RATES))
+    headers = fields.Dict(keys=fields.String(), load_default=dict)
+    authorization = fields.Nested(AuthorizationSchema)
+
+    @validates_schema
+    def has_small_headers(self, data: dict[str, Any], **_: Any) -> None:
+        written = json.dumps(data["headers"], ensure_ascii=False, separators=(",", ":"))
+        if len(written.encode("utf-8", "surrogatepass")) > MOST_HEADERS:
+            raise ValidationError(f"More than {MOST_HEADERS} bytes.", "headers")
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> To:
+        return To("websocket", data["uri"], data["headers"])
+
+
+class VbcSchema(Body):
+    """An extension of the Vonage Business Cloud."""
+
+    extension = fields.String(required=True, validate=validate.Length(1))
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> To:
+        return To("vbc", data["extension"])
+
+
+class AppSchema(Body):
+    """A user of the Client SDK."""
+
+    user = fields.String(required=True, validate=validate.Length(1))
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> To:
+        return To("app", data["user"])
+
+
+ENDPOINTS: dict[str, Schema] = {
+    "phone": PhoneSchema(),
+    "sip": SipSchema(),
+    "websocket": WebsocketSchema(),
+    "vbc": VbcSchema(),
+    "app": AppSchema(),
+}
+
+
+class EndpointField(fields.Field[To]):
+    """One of the endpoints, by its `type`."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> To:
+        if not isinstance(value, dict):
+            raise ValidationError("Not an endpoint object.")
+        kind = value.get("type")
+        if not isinstance(kind, str) or kind not in ENDPOINTS:
+            raise ValidationError({"type": [f"Not one of {', '.join(ENDPOINTS)}."]})
+        if "dtmf_answer" in value:
+            value = {"dtmfAnswer": value["dtmf_answer"]} | value
+        found: To = ENDPOINTS[kind].load(value)
+        return found
+
+
+class CallerField(fields.Field[str]):
+    """Who calls: `{"type": "phone", "number": …}`, or what Vonage's Python SDK sends too, the number itself."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str:
+        number = value
+        if isinstance(value, dict):
+            if value.get("type") != "phone":
+                raise ValidationError({"type": ["Must be phone."]})
+            number = value.get("number")
+        if not isinstance(number, str):
+            raise ValidationError({"number": ["Missing data for required field."]})
+        try:
+            validate.Regexp(f"({NUMBER})|({SIP})", error="Neither 7 to 15 digits without a plus nor a SIP URI.")(number)
+        except ValidationError as error:
+            raise ValidationError({"number": error.messages}) from error
+        return number

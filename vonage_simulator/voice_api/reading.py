@@ -1,0 +1,89 @@
+"""How the simulated API reads what it is sent, and how it names what is wrong there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+from vonage_simulator.voice_api.errors import BadRequest, Invalid
+
+
+async def read(request: web.Request, schema: Schema, *, needed: bool = True) -> dict[str, Any]:
+    """The body of *request* as *schema* has it; nothing is taken for an empty object unless it is *needed*.
+
+    Raises BadRequest for what is no JSON object, Invalid for wrong fields.
+    """
+    raw = await request.read()
+    try:
+        body = json.loads(raw) if raw or needed else {}
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("the body is no JSON") from error
+    if not isinstance(body, dict):
+        raise BadRequest("the body is no object")
+    return load(schema, body)
+
+
+def load(schema: Schema, values: Any) -> dict[str, Any]:
+    """*values* as *schema* has them. Raises Invalid."""
+    try:
+        found: dict[str, Any] = schema.load(values)
+    except ValidationError as error:
+        raise Invalid(list(_parameters(error.messages))) from error
+    except (OverflowError, RecursionError) as error:  # a date before the first year, headers a thousand levels deep
+        raise Invalid([("", "Nothing that could be read.")]) from error
+    return found
+
+
+def _parameters(messages: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """marshmallow's messages as (name, reason): `to[0].number`, "Not 7 to 15 digits"."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from _parameters(inner, at if key == "_schema" else _within(at, key))
+        return
+    told = messages if isinstance(messages, list) else [messages]
+    for inner in told:
+        if isinstance(inner, dict):  # what a validator found deeper in
+            yield from _parameters(inner, at)
+    if words := " ".join(str(one) for one in told if not isinstance(one, dict)):
+        yield at, words
+
+
+def _within(at: str, key: str | int) -> str:
+    return f"{at}[{key}]" if isinstance(key, int) else f"{at}.{key}".strip(".")
+
+
+def _web_address(value: str) -> None:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValidationError("Not a URL that begins with http:// or https://.")
+
+
+def one_url(**more: Any) -> fields.List[Any]:
+    """A field: an array of one URL, as the Voice API has them everywhere."""
+    return fields.List(fields.String(validate=_web_address), validate=validate.Length(equal=1), **more)
+
+
+def method(**more: Any) -> fields.String:
+    """A field: how a URL is asked."""
+    return fields.String(validate=validate.OneOf(("GET", "POST")), **more)
+
+
+def whole(least: int, most: int | None = None, **more: Any) -> fields.Integer:
+    """A field: a whole number, which text is not."""
+    return fields.Integer(strict=True, validate=validate.Range(least, most), **more)
+
+
+class Body(Schema):
+    """What all have in common."""
+
+    class Meta:
+        unknown = EXCLUDE
