@@ -67,15 +67,15 @@ def build(settings: Settings, *, store: Store | None = None) -> Services:
 def build_flows(settings: Settings) -> Flows:
     """The call flows of FLOWS_FILE, which is read when the first call comes, or a worker begins."""
     from app.flows.flows import Flows  # the SDK's models take a third of a second to import
-    from app.flows.reload import Shelf
+    from app.flows.reload import FlowReloader
 
     told = {
         "APP_USER": settings.app_user,
         "CALLER_NUMBER": settings.caller_number,
         "PUBLIC_URL": settings.public_url,
     }
-    shelf = Shelf(settings.flows_file, told)
-    return Flows(shelf, settings=told, base=settings.base_url, secret=settings.secret_key)
+    reloader = FlowReloader(settings.flows_file, told)
+    return Flows(reloader, settings=told, base=settings.base_url, secret=settings.secret_key)
 
 
 def build_store(settings: Settings) -> Store:
@@ -110,12 +110,12 @@ def begin(app: Flask) -> None:
     housekeeping = Housekeeping(held.store, max_memory_mb=held.settings.max_memory_mb)
 
     def end() -> None:
-        held.flows.shelf.stop()
+        held.flows.reloader.stop()
         housekeeping.stop()
         held.store.close()
 
     atexit.register(end)
-    held.flows.shelf.start()
+    held.flows.reloader.start()
     try:
         held.store.open()
         if policy := held.store.evicts():

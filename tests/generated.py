@@ -325,7 +325,7 @@ def distinct(webhooks: Iterable[Webhook]) -> dict[bytes, Webhook]:
 
 def conversations_of(webhooks: Iterable[Webhook]) -> set[str]:
     """Every conversation that *webhooks* name."""
-    return {home for webhook in webhooks for home in webhook.event.homes}
+    return {home for webhook in webhooks for home in webhook.event.conversations}
 
 
 def several(chance: Random, count: int, *, orderly: bool = True) -> list[Sequence[Webhook]]:

@@ -12,7 +12,7 @@ from app import create_app
 from app.flows.loading import read as read_flows
 from config.settings import SETTINGS, Settings
 from vonage_simulator import scenario as scenarios
-from vonage_simulator.call_result import Heard
+from vonage_simulator.call_result import CallResult
 from vonage_simulator.delivery.fault_plan import FAULTS
 from vonage_simulator.scenarios import every
 
@@ -111,7 +111,7 @@ def test_every_word_that_a_scenario_may_use_stands_in_the_docs() -> None:
 
 
 def test_all_that_is_heard_of_a_call_stands_in_the_docs() -> None:
-    told = {name for name, value in vars(Heard).items() if isinstance(value, property)} | {"legs", "events"}
+    told = {name for name, value in vars(CallResult).items() if isinstance(value, property)} | {"legs", "events"}
     for name in told:
         assert f"`{name}`" in SIMULATOR, f"docs/simulator.md lacks {name}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vonage_simulator import bodies
 from vonage_simulator.billing import bill
-from vonage_simulator.call_context import Ncco, Switchboard
+from vonage_simulator.call_context import CallContext, Ncco
 from vonage_simulator.ledger import Conversation, Leg, Move
 from vonage_simulator.scenario import Scenario
 
@@ -25,11 +25,11 @@ RATED_AFTER = 0.1
 LONGEST = 7200.0
 
 
-class Line:
+class ActiveLeg:
     """One leg, with what only matters while it lasts. Made when the leg starts, gone when it is over."""
 
     def __init__(
-        self, board: Switchboard, leg: Leg, scenario: Scenario, *, run: int = 0, longest: float = LONGEST
+        self, board: CallContext, leg: Leg, scenario: Scenario, *, run: int = 0, longest: float = LONGEST
     ) -> None:
         self.board = board
         self.leg = leg

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vonage_simulator import audio, bodies
-from vonage_simulator.active_leg import Line
+from vonage_simulator.active_leg import ActiveLeg
 from vonage_simulator.call_context import Ncco
 from vonage_simulator.ledger import InputResult, Target
 
@@ -23,7 +23,7 @@ NOT_ENABLED = {"error": "Speech was not enabled"}  # a recorded request of an in
 OVERRIDDEN = {"error": "Speech overridden by DTMF"}
 
 
-async def ask(line: Line, action: Mapping[str, Any]) -> Ncco | None:
+async def ask(line: ActiveLeg, action: Mapping[str, Any]) -> Ncco | None:
     """Ask for input; the NCCO that the application answers it with, or None to go on."""
     types = action["type"]
     line.board.note(line.leg, "input", **{name: value for name, value in action.items() if name != "action"})
@@ -45,7 +45,7 @@ async def ask(line: Line, action: Mapping[str, Any]) -> Ncco | None:
     return await line.board.next_for(line.leg, _result(line, dtmf, speech), target)
 
 
-async def press_one_by_one(line: Line, target: Target | None) -> None:
+async def press_one_by_one(line: ActiveLeg, target: Target | None) -> None:
     """The far end presses its next keys, each of which is an event of its own, whose reply nobody reads."""
     for key in line.next_keys():
         await line.board.clock.sleep(REACTION)
@@ -54,7 +54,7 @@ async def press_one_by_one(line: Line, target: Target | None) -> None:
         line.board.tell(line.leg, body, target)
 
 
-async def _keyed(line: Line, keys: str, options: Mapping[str, Any]) -> dict[str, Any]:
+async def _keyed(line: ActiveLeg, keys: str, options: Mapping[str, Any]) -> dict[str, Any]:
     clock = line.board.clock
     most, submits = options.get("maxDigits", MOST_DIGITS), options.get("submitOnHash", False)
     pressed, timed_out = "", True
@@ -75,7 +75,7 @@ async def _keyed(line: Line, keys: str, options: Mapping[str, Any]) -> dict[str,
     return {"digits": pressed, "timed_out": timed_out}
 
 
-async def _spoken(line: Line, says: str, options: Mapping[str, Any]) -> dict[str, Any]:
+async def _spoken(line: ActiveLeg, says: str, options: Mapping[str, Any]) -> dict[str, Any]:
     clock = line.board.clock
     await clock.sleep(REACTION)
     line.prompt_until = clock.seconds
@@ -94,7 +94,7 @@ async def _spoken(line: Line, says: str, options: Mapping[str, Any]) -> dict[str
     return speech
 
 
-async def _silence(line: Line, action: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+async def _silence(line: ActiveLeg, action: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Nobody keys or says anything: first what plays ends, then the longer of the two waits."""
     clock, types = line.board.clock, action["type"]
     waits = []
@@ -111,7 +111,7 @@ async def _silence(line: Line, action: Mapping[str, Any]) -> tuple[dict[str, Any
     return dtmf, {"timeout_reason": "start_timeout", "results": []} if "speech" in types else NOT_ENABLED
 
 
-def _result(line: Line, dtmf: dict[str, Any], speech: dict[str, Any]) -> dict[str, Any]:
+def _result(line: ActiveLeg, dtmf: dict[str, Any], speech: dict[str, Any]) -> dict[str, Any]:
     """The event; it goes into the ledger too."""
     leg, at = line.leg, line.board.clock.now()
     leg.conversation.inputs.append(

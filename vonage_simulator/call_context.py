@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vonage_simulator import bodies, ncco
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import Post, Unheard
+from vonage_simulator.delivery.webhook_sender import Unheard, WebhookSender
 from vonage_simulator.ids import Ids
 from vonage_simulator.ledger import Application, Asked, Conversation, Fault, Ledger, Leg, Target
 from vonage_simulator.recorder import Recorder
@@ -17,7 +17,7 @@ from vonage_simulator.rooms import Rooms
 from vonage_simulator.trace import Happening, Watch, What
 
 if TYPE_CHECKING:
-    from vonage_simulator.active_leg import Line
+    from vonage_simulator.active_leg import ActiveLeg
 
 # https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event
 SYNTAX_ERROR = "Syntax error in NCCO. Invalid value type or action."
@@ -29,18 +29,25 @@ Ncco = list[dict[str, Any]]
 Kind = Literal["answer", "event"]
 
 
-class Switchboard:
+class CallContext:
     """The carrier's inside."""
 
     def __init__(
-        self, application: Application, *, clock: Clock, post: Post, ids: Ids, files_url: str, watch: Watch | None
+        self,
+        application: Application,
+        *,
+        clock: Clock,
+        post: WebhookSender,
+        ids: Ids,
+        files_url: str,
+        watch: Watch | None,
     ) -> None:
         self.application = application
         self.clock = clock
         self.post = post
         self.ids = ids
         self.ledger = Ledger()
-        self.lines: dict[str, Line] = {}  # by leg; only those that are not over
+        self.lines: dict[str, ActiveLeg] = {}  # by leg; only those that are not over
         self.rooms = Rooms(self)
         self.recorder = Recorder(self, files_url)
         self.stopped = False

@@ -14,7 +14,7 @@ Options = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class CallResult:
     """What happened in a call, in order. `str` is its transcript.
 
     Attributes:

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from vonage_simulator import dialling, script
-from vonage_simulator.active_leg import LONGEST, Line
+from vonage_simulator.active_leg import LONGEST, ActiveLeg
 from vonage_simulator.asking import press_one_by_one
-from vonage_simulator.call_context import SYNTAX_ERROR, Ncco, Switchboard
+from vonage_simulator.call_context import SYNTAX_ERROR, CallContext, Ncco
 from vonage_simulator.clock import Clock
 from vonage_simulator.controlling import control
-from vonage_simulator.delivery.webhook_sender import Post
+from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ids import Ids
 from vonage_simulator.ledger import Application, Ledger, Leg, Target
 from vonage_simulator.recorder import File
@@ -43,7 +43,7 @@ class Carrier:
         application: Application,
         *,
         clock: Clock,
-        post: Post,
+        post: WebhookSender,
         seed: int | None = None,
         files_url: str = "https://api.nexmo.com/v1/files",
         watch: Watch | None = None,
@@ -52,7 +52,7 @@ class Carrier:
         """*seed*: of the ids; *callee*: who answers when the Voice API calls somebody."""
         self.application = application
         self.clock = clock
-        self._board = Switchboard(application, clock=clock, post=post, ids=Ids(seed), files_url=files_url, watch=watch)
+        self._board = CallContext(application, clock=clock, post=post, ids=Ids(seed), files_url=files_url, watch=watch)
         self._callee = callee or (lambda _: FarEnd())
         self._runs = 0
 
@@ -62,7 +62,7 @@ class Carrier:
         return self._board.ledger
 
     @property
-    def post(self) -> Post:
+    def post(self) -> WebhookSender:
         """The way to the application, with a record of all that went it."""
         return self._board.post
 
@@ -217,7 +217,7 @@ class Carrier:
 
     # How calls go
 
-    def _line_for(self, call: Call, scenario: Scenario, events: Target | None, run: int) -> Line:
+    def _line_for(self, call: Call, scenario: Scenario, events: Target | None, run: int) -> ActiveLeg:
         inbound = call.direction == "inbound"
         app_caller = inbound and call.endpoint == "app"
         far_end = call.far_end if inbound or call.far_end != FarEnd() else scenario.callee(call.to)
@@ -235,13 +235,13 @@ class Carrier:
             events=events,
             headers=dict(call.headers),
         )
-        line = Line(self._board, leg, scenario, run=run, longest=LONGEST if inbound else call.length_timer)
+        line = ActiveLeg(self._board, leg, scenario, run=run, longest=LONGEST if inbound else call.length_timer)
         self._board.note(leg, "call", **{"from": call.from_, "to": call.to, "inbound": inbound})
         if call.control:
             line.do(control(self, self._board, line, call.control))
         return line
 
-    async def _inbound(self, line: Line, call: Call) -> None:
+    async def _inbound(self, line: ActiveLeg, call: Call) -> None:
         line.mark(*(["ringing"] if call.endpoint in RING_FIRST else []), "started")  # phone-to-app.events.jsonl
         line.wait_for_answer()
         if call.endpoint == "app":  # the app-to-phone and app-to-app logs: at once
@@ -251,7 +251,7 @@ class Carrier:
             await self.clock.sleep(ANSWERED_AFTER)
         await script.whole(line, told)
 
-    async def _outbound(self, line: Line, call: Call, answer: Target | None) -> None:
+    async def _outbound(self, line: ActiveLeg, call: Call, answer: Target | None) -> None:
         await self.clock.sleep(line.leg.far_end.dialled_in)
         outcome = await dialling.dial(line, call.ringing_timer)
         if outcome == "over":
@@ -272,14 +272,14 @@ class Carrier:
         told = replies[-1] if replies else await self._script(line, call, answer)
         await script.whole(line, told)
 
-    async def _transferred(self, line: Line, ncco: Actions | None, url: Target | None) -> None:
+    async def _transferred(self, line: ActiveLeg, ncco: Actions | None, url: Target | None) -> None:
         await self.clock.sleep(TRANSFERRED_AFTER)
         told: Ncco | None = [dict(action) for action in ncco] if ncco is not None else None
         if told is None:
             told = await self._board.script_for(line.leg, url, today=line.today)
         await script.whole(line, told)
 
-    async def _script(self, line: Line, call: Call, answer: Target | None) -> Ncco | None:
+    async def _script(self, line: ActiveLeg, call: Call, answer: Target | None) -> Ncco | None:
         """What the call runs: its own, or what the application answers."""
         if call.ncco is None:
             return await self._board.script_for(line.leg, answer, today=line.today)
@@ -288,13 +288,13 @@ class Carrier:
             self._board.fault(line.leg, SYNTAX_ERROR)
         return own
 
-    def _line(self, uuid: str) -> Line:
+    def _line(self, uuid: str) -> ActiveLeg:
         line = self._board.lines.get(uuid)
         if line is None:
             raise NoSuchLeg
         return line
 
-    def _active(self, uuid: str) -> Line:
+    def _active(self, uuid: str) -> ActiveLeg:
         line = self._line(uuid)
         if not line.leg.answered:
             raise NotActive

@@ -10,18 +10,18 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from vonage_simulator import dialling
-from vonage_simulator.active_leg import Line
+from vonage_simulator.active_leg import ActiveLeg
 from vonage_simulator.call_context import TOO_MANY_CALLS, Ncco
 from vonage_simulator.ledger import ANSWER_SECONDS, Leg, Target
 
-Run = Callable[[Line, Ncco], Coroutine[Any, Any, None]]
+Run = Callable[[ActiveLeg, Ncco], Coroutine[Any, Any, None]]
 
 RING_SECONDS = 60.0
 MOST_SECONDS = 7200.0
 HEARD_AFTER = 0.06  # phone-to-app.events.jsonl: so long after the caller hung up the other leg was over
 
 
-async def connect(line: Line, action: Mapping[str, Any], run: Run) -> Ncco | None:
+async def connect(line: ActiveLeg, action: Mapping[str, Any], run: Run) -> Ncco | None:
     """Ring the endpoint for *line*; the NCCO that replaces the rest, or None to go on with it.
 
     *run* runs the NCCO that the callee hears before the two are put together (`onAnswer`).
@@ -34,7 +34,7 @@ async def connect(line: Line, action: Mapping[str, Any], run: Run) -> Ncco | Non
     name = name_of(endpoint)
     board.note(line.leg, "ring", endpoint=endpoint["type"], to=name)
     far_end = line.scenario.callee(name)
-    callee: Line | None = None
+    callee: ActiveLeg | None = None
     try:
         await board.clock.sleep(far_end.dialled_in)
         leg = Leg(
@@ -48,7 +48,7 @@ async def connect(line: Line, action: Mapping[str, Any], run: Run) -> Ncco | Non
             events=Target.of(action) or line.leg.events,
             headers=dict(endpoint.get("headers") or {}) | (endpoint.get("standardHeaders") or {}),
         )
-        callee = Line(board, leg, line.scenario, run=line.run)
+        callee = ActiveLeg(board, leg, line.scenario, run=line.run)
         outcome = await dialling.dial(callee, action.get("timeout", RING_SECONDS))
         if outcome == "over":
             return None
@@ -76,7 +76,7 @@ def name_of(endpoint: Mapping[str, Any]) -> str:
     return f"{endpoint.get('user')}@{endpoint.get('domain')}"
 
 
-def _from(line: Line, action: Mapping[str, Any]) -> str:
+def _from(line: ActiveLeg, action: Mapping[str, Any]) -> str:
     """Who is shown to call. The logs: `Unknown` where no number is given, an app caller's name where one calls."""
     if action.get("from"):
         return str(action["from"])
@@ -84,7 +84,7 @@ def _from(line: Line, action: Mapping[str, Any]) -> str:
     return any_number or line.leg.from_user or "Unknown"
 
 
-async def _failed(callee: Line, outcome: str, *, synchronous: bool) -> Ncco | None:
+async def _failed(callee: ActiveLeg, outcome: str, *, synchronous: bool) -> Ncco | None:
     body = callee.fail(outcome, by=dialling.by(outcome))
     replaced = None
     if synchronous:  # `completed` comes only once the action is over (help article 360057200092)
@@ -95,7 +95,7 @@ async def _failed(callee: Line, outcome: str, *, synchronous: bool) -> Ncco | No
     return replaced
 
 
-async def _before_joining(callee: Line, endpoint: Mapping[str, Any], run: Run) -> None:
+async def _before_joining(callee: ActiveLeg, endpoint: Mapping[str, Any], run: Run) -> None:
     on_answer = endpoint.get("onAnswer")
     if not on_answer:
         return
@@ -107,7 +107,7 @@ async def _before_joining(callee: Line, endpoint: Mapping[str, Any], run: Run) -
         await asyncio.wait((callee.script,))
 
 
-async def _together(callee: Line, action: Mapping[str, Any]) -> None:
+async def _together(callee: ActiveLeg, action: Mapping[str, Any]) -> None:
     """Until one of them goes, or the time is over."""
     parted = callee.parted
     callee.idle = True
@@ -118,7 +118,7 @@ async def _together(callee: Line, action: Mapping[str, Any]) -> None:
         callee.end("platform", "the limit of the connect action")
 
 
-def _left(line: Line, callee: Line) -> None:
+def _left(line: ActiveLeg, callee: ActiveLeg) -> None:
     """The caller is gone, was put through to elsewhere, or was given another script."""
     if callee.over.is_set() or line.board.stopped:
         return
@@ -134,6 +134,6 @@ def _left(line: Line, callee: Line) -> None:
         callee.left_alone()
 
 
-async def _end_soon(callee: Line, why: str) -> None:
+async def _end_soon(callee: ActiveLeg, why: str) -> None:
     await callee.board.clock.sleep(HEARD_AFTER)
     callee.end("platform", why)

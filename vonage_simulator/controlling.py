@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vonage_simulator import script
-from vonage_simulator.active_leg import Line
+from vonage_simulator.active_leg import ActiveLeg
 from vonage_simulator.ledger import ANSWER_SECONDS, Target
 from vonage_simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, TooEarly
 from vonage_simulator.scenario import Act, Command
 
 if TYPE_CHECKING:
-    from vonage_simulator.call_context import Switchboard
+    from vonage_simulator.call_context import CallContext
     from vonage_simulator.carrier import Carrier
 
 
-async def control(carrier: Carrier, board: Switchboard, line: Line, commands: Sequence[Command]) -> None:
+async def control(carrier: Carrier, board: CallContext, line: ActiveLeg, commands: Sequence[Command]) -> None:
     """Do *commands* in their time, from when the call of *line* was answered. What cannot be done is said."""
     await line.picked_up.wait()
     gone = 0.0
@@ -29,7 +29,7 @@ async def control(carrier: Carrier, board: Switchboard, line: Line, commands: Se
             board.note(line.leg, "trouble", words=f"{command.do} of {command.to}: {error.__doc__}")
 
 
-def _whom(board: Switchboard, line: Line, name: str) -> Line:
+def _whom(board: CallContext, line: ActiveLeg, name: str) -> ActiveLeg:
     """The call's own leg, or that of whom it rang. Raises NoSuchLeg."""
     if name == "call":
         return line
@@ -39,7 +39,7 @@ def _whom(board: Switchboard, line: Line, name: str) -> Line:
     raise NoSuchLeg
 
 
-def _do(carrier: Carrier, line: Line, do: Act, options: Mapping[str, Any]) -> None:
+def _do(carrier: Carrier, line: ActiveLeg, do: Act, options: Mapping[str, Any]) -> None:
     uuid = line.leg.uuid
     match do:
         case "mute" | "unmute":
@@ -66,7 +66,7 @@ def _do(carrier: Carrier, line: Line, do: Act, options: Mapping[str, Any]) -> No
             carrier.stop_record(line.leg.conversation.uuid)
 
 
-def _transfer(carrier: Carrier, line: Line, options: Mapping[str, Any]) -> None:
+def _transfer(carrier: Carrier, line: ActiveLeg, options: Mapping[str, Any]) -> None:
     if url := options.get("url"):
         carrier.transfer(line.leg.uuid, url=Target(url, "GET", socket_timeout=ANSWER_SECONDS))
     elif (own := script.of_scenario(line, options.get("ncco", ()))) is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vonage_simulator.active_leg import Line
+from vonage_simulator.active_leg import ActiveLeg
 from vonage_simulator.call_context import Ncco
 
 # No published log shows ringing for an app; for a websocket nothing is known, and nobody is there to hear it ring.
@@ -17,10 +17,10 @@ VERDICT_AFTER = 2.5  # seconds of listening; ours: the page says that it takes u
 BEEP_TIMEOUT = 45.0
 
 
-async def dial(line: Line, ring_seconds: float) -> str:
+async def dial(line: ActiveLeg, ring_seconds: float) -> str:
     """Ring the far end of *line*: "answered", or the failure, or "over" if somebody ended it meanwhile.
 
-    A failure is only found here: `Line.fail` and `Line.finish` make it one.
+    A failure is only found here: `ActiveLeg.fail` and `ActiveLeg.finish` make it one.
     """
     far_end = line.leg.far_end
     line.mark("started", *(["ringing"] if line.leg.endpoint in RINGS else []))
@@ -65,7 +65,7 @@ class Detection:
         return self.mode in ("detect", "detect_beep")
 
 
-async def detect(line: Line, detection: Detection, told: Callable[[Ncco], None] | None = None) -> None:
+async def detect(line: ActiveLeg, detection: Detection, told: Callable[[Ncco], None] | None = None) -> None:
     """Listen who it is and tell the application. *told* takes each NCCO it replies; None: no reply is read."""
     if not await line.pause(VERDICT_AFTER):
         return
@@ -88,7 +88,7 @@ async def detect(line: Line, detection: Detection, told: Callable[[Ncco], None] 
     await _found(line, "machine", "beep_start" if heard else "beep_timeout", told)
 
 
-async def _found(line: Line, status: str, what: str, told: Callable[[Ncco], None] | None) -> None:
+async def _found(line: ActiveLeg, status: str, what: str, told: Callable[[Ncco], None] | None) -> None:
     line.leg.machine = what
     body = line.note_status(status)
     if told is None:

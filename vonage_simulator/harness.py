@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from vonage_simulator.call_result import Heard, transcript
+from vonage_simulator.call_result import CallResult, transcript
 from vonage_simulator.scenario import Call, Endpoint, FarEnd, Scenario
 from vonage_simulator.scenarios import dump, find, read
 from vonage_simulator.simulation import application, simulation
@@ -52,7 +52,7 @@ def place(
     scenario: str | None = None,
     secret: tuple[str, str] | None = None,
     trouble: bool = False,
-) -> Heard:
+) -> CallResult:
     """Place a call and return what was heard.
 
     Args:
@@ -159,7 +159,9 @@ def _not_yet(*_: object) -> list[bytes]:
     raise AssertionError("nobody is served before there is an app")
 
 
-def _placed(story: Scenario, answer_url: str | None, event_url: str | None, secret: tuple[str, str] | None) -> Heard:
+def _placed(
+    story: Scenario, answer_url: str | None, event_url: str | None, secret: tuple[str, str] | None
+) -> CallResult:
     happenings: list[Happening] = []
     try:
         return asyncio.run(asyncio.wait_for(_heard(story, answer_url, event_url, secret, happenings), PATIENCE))
@@ -174,10 +176,10 @@ async def _heard(
     event_url: str | None,
     secret: tuple[str, str] | None,
     happenings: list[Happening],
-) -> Heard:
+) -> CallResult:
     own = application(answer_url=answer_url, event_url=event_url, secret=secret)
     async with simulation(own, speed=None, watch=happenings.append) as carrier:
         placed = await carrier.play(story)
         await carrier.over()
         legs = placed + [leg for leg in carrier.ledger.legs.values() if leg not in placed]
-        return Heard(legs, happenings, [sent.body for sent in carrier.post.sent if sent.kind == "event"])
+        return CallResult(legs, happenings, [sent.body for sent in carrier.post.sent if sent.kind == "event"])

@@ -9,19 +9,19 @@ from collections.abc import Callable
 
 import pytest
 
-from vonage_simulator.call_result import Heard
+from vonage_simulator.call_result import CallResult
 from vonage_simulator.harness import CallTrouble, place
 
 __all__ = ["CallTrouble", "Simulate", "simulated_call"]
 
-Simulate = Callable[..., Heard]
+Simulate = Callable[..., CallResult]
 
 
 @pytest.fixture
 def simulated_call() -> Simulate:
     """A function that places a call and returns what was heard: `simulated_call(app, digits=["1"])`.
 
-    It is `vonage_simulator.harness.place`, which has the arguments. Fails the test with CallTrouble where something went
-    wrong between the carrier and your server, unless it is called with `trouble=True`.
+    It is `vonage_simulator.harness.place`, which has the arguments. It fails the test with CallTrouble where something
+    went wrong between the carrier and your server, unless it is called with `trouble=True`.
     """
     return place

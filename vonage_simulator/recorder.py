@@ -15,7 +15,7 @@ from vonage_simulator import audio, bodies
 from vonage_simulator.ledger import Conversation, Leg, Recording, Target
 
 if TYPE_CHECKING:
-    from vonage_simulator.call_context import Switchboard
+    from vonage_simulator.call_context import CallContext
 
 READY_AFTER = 1.0  # seconds from its end until a recording can be had (a recorded request: 1 s after `completed`)
 TEXT_AFTER = 2.0  # seconds more until its text can be; ours
@@ -43,7 +43,7 @@ class _Running:
 class Recorder:
     """What is recorded, and the files that webhooks name, by the last part of their URL."""
 
-    def __init__(self, board: Switchboard, files_url: str) -> None:
+    def __init__(self, board: CallContext, files_url: str) -> None:
         self.files_url = files_url
         self.files: dict[str, File] = {}
         self._board = board

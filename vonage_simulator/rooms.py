@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from vonage_simulator.ledger import Conversation, Leg
 
 if TYPE_CHECKING:
-    from vonage_simulator.active_leg import Line
-    from vonage_simulator.call_context import Switchboard
+    from vonage_simulator.active_leg import ActiveLeg
+    from vonage_simulator.call_context import CallContext
 
 MOST_MEMBERS = 50
 WAITS = 120.0  # seconds that the first one in waits for somebody else, at least, where no scenario says it; ours
@@ -53,12 +53,12 @@ class Room:
 class Rooms:
     """The named conversations of an application."""
 
-    def __init__(self, board: Switchboard) -> None:
+    def __init__(self, board: CallContext) -> None:
         self._board = board
         self._by_name: dict[str, Room] = {}
         self._by_id: dict[str, Room] = {}
 
-    def enter(self, line: Line, action: Mapping[str, Any]) -> bool:
+    def enter(self, line: ActiveLeg, action: Mapping[str, Any]) -> bool:
         """The leg enters the conversation that *action* names. False if it is full."""
         name = action["name"]
         room = self._by_name.get(name)
@@ -84,7 +84,7 @@ class Rooms:
             line.left_alone(at_least=WAITS)
         return True
 
-    def join(self, line: Line, conversation: Conversation, action: Mapping[str, Any]) -> None:
+    def join(self, line: ActiveLeg, conversation: Conversation, action: Mapping[str, Any]) -> None:
         """The leg goes to *conversation*, which is there already: the `transfer` action."""
         room = self._by_id.setdefault(conversation.uuid, Room(conversation, started=True))
         room.voices[line.leg.uuid] = Voice.of(action)

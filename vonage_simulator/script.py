@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vonage_simulator import bodies, ncco
-from vonage_simulator.active_leg import Line
+from vonage_simulator.active_leg import ActiveLeg
 from vonage_simulator.asking import ask
 from vonage_simulator.call_context import SYNTAX_ERROR, Ncco
 from vonage_simulator.connecting import connect
@@ -24,7 +24,7 @@ SPEECH_SECONDS = 5.0  # that somebody speaks whose words no scenario gives
 CONVERSATION_OF = "conversation_of: "  # in a scenario's `transfer` action: before the number of a call, from 0
 
 
-def of_scenario(line: Line, actions: Iterable[Mapping[str, Any]]) -> Ncco | None:
+def of_scenario(line: ActiveLeg, actions: Iterable[Mapping[str, Any]]) -> Ncco | None:
     """The NCCO that a scenario gives *line*; None, and words for whoever watches, if it cannot be run."""
     own = [_own(line, action) for action in actions]
     faults = ncco.faults(own)
@@ -33,14 +33,14 @@ def of_scenario(line: Line, actions: Iterable[Mapping[str, Any]]) -> Ncco | None
     return None if faults else own
 
 
-def start(line: Line, told: Ncco) -> None:
+def start(line: ActiveLeg, told: Ncco) -> None:
     """Run *told* on *line*, in place of what it runs now. At its end the leg is over."""
     if line.script:
         line.script.cancel()
     line.script = line.board.spawn(whole(line, told))
 
 
-async def run(line: Line, told: Ncco) -> None:
+async def run(line: ActiveLeg, told: Ncco) -> None:
     """Run *told* on *line* to its end; what the application answers on the way replaces what is left."""
     steps = deque(told)
     while steps and not line.over.is_set():
@@ -52,7 +52,7 @@ async def run(line: Line, told: Ncco) -> None:
             steps = deque(replaced)
 
 
-async def whole(line: Line, told: Ncco | None) -> None:
+async def whole(line: ActiveLeg, told: Ncco | None) -> None:
     """Run *told* on *line*; at its end the leg is over, and at once if there is nothing that could be run."""
     if told is None:
         line.end("platform", "nobody said what to do")
@@ -61,7 +61,7 @@ async def whole(line: Line, told: Ncco | None) -> None:
     line.end("platform", "the script is over")
 
 
-def _own(line: Line, action: Mapping[str, Any]) -> dict[str, Any]:
+def _own(line: ActiveLeg, action: Mapping[str, Any]) -> dict[str, Any]:
     """A scenario's action: `event_url` is the application's, and rooms are of this playing alone.
 
     A `transfer` may go to the conversation in which another of its calls is now.
@@ -79,7 +79,7 @@ def _own(line: Line, action: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-async def _step(line: Line, action: Mapping[str, Any]) -> Ncco | None:
+async def _step(line: ActiveLeg, action: Mapping[str, Any]) -> Ncco | None:
     """Run one action; an NCCO that it was answered with."""
     name = action["action"]
     if name == "connect":
@@ -108,7 +108,7 @@ async def _step(line: Line, action: Mapping[str, Any]) -> Ncco | None:
     return None
 
 
-async def _play(line: Line, seconds: float, action: Mapping[str, Any]) -> None:
+async def _play(line: ActiveLeg, seconds: float, action: Mapping[str, Any]) -> None:
     clock = line.board.clock
     loop = action.get("loop", 1)
     ends = max(line.prompt_until, clock.seconds) + (seconds * loop if 0 < loop < MOST_LOOPS else FOR_EVER)
@@ -121,14 +121,14 @@ async def _play(line: Line, seconds: float, action: Mapping[str, Any]) -> None:
         await clock.sleep(ends - clock.seconds)
 
 
-async def _notify(line: Line, action: Mapping[str, Any]) -> Ncco | None:
+async def _notify(line: ActiveLeg, action: Mapping[str, Any]) -> Ncco | None:
     board = line.board
     board.note(line.leg, "notify", payload=action["payload"])
     body = bodies.notify(line.leg.conversation.uuid, action["payload"], board.clock.now())
     return await board.next_for(line.leg, body, Target.of(action))
 
 
-async def _record(line: Line, action: Mapping[str, Any]) -> None:
+async def _record(line: ActiveLeg, action: Mapping[str, Any]) -> None:
     """Waits only if something ends it: a key, silence or a time. Else it goes on until everybody is gone."""
     board = line.board
     board.recorder.start(line.leg.conversation, action, line.leg)
@@ -155,7 +155,7 @@ async def _record(line: Line, action: Mapping[str, Any]) -> None:
         board.recorder.stop(line.leg.conversation)
 
 
-async def _transfer(line: Line, action: Mapping[str, Any]) -> None:
+async def _transfer(line: ActiveLeg, action: Mapping[str, Any]) -> None:
     """Join another conversation for good."""
     board = line.board
     conversation = board.ledger.conversations.get(action["conversationId"])

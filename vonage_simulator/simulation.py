@@ -8,8 +8,8 @@ from datetime import datetime
 
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.fault_plan import Faults
-from vonage_simulator.delivery.webhook_sender import Post
+from vonage_simulator.delivery.fault_plan import FaultPlan
+from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import ANSWER_SECONDS, Application, Target
 from vonage_simulator.scenario import FarEnd
 from vonage_simulator.trace import Watch
@@ -49,7 +49,7 @@ async def simulation(
     *,
     speed: float | None = 1.0,
     start: datetime | None = None,
-    faults: Faults | None = None,
+    faults: FaultPlan | None = None,
     seed: int = 0,
     ids: int | None = None,
     watch: Watch | None = None,
@@ -66,7 +66,7 @@ async def simulation(
         callee: Who answers whom the Voice API calls.
     """
     clock = Clock(start, speed=speed)
-    async with Post(application, clock=clock, faults=faults, seed=seed, watch=watch) as post:
+    async with WebhookSender(application, clock=clock, faults=faults, seed=seed, watch=watch) as post:
         carrier = Carrier(application, clock=clock, post=post, seed=ids, watch=watch, callee=callee)
         try:
             yield carrier

@@ -231,7 +231,7 @@ class _Reading:
         return text
 
     def _next(self) -> Any:
-        return self._loader.get_event()
+        return self._loader.get_event()  # type: ignore[no-untyped-call]
 
     def _wrong(self, event: Any, path: Steps, words: str) -> None:
         self._faults.append(Fault(self._name, *_place(event), field(path), words))
@@ -272,7 +272,7 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, indentless=False)  # as people write lists
 
     def text(self, text: str) -> yaml.ScalarNode:
-        word = PLAIN_TEXT.fullmatch(text) and self.resolve(yaml.ScalarNode, text, (True, False)) == TEXT
+        word = PLAIN_TEXT.fullmatch(text) and self.resolve(yaml.ScalarNode, text, (True, False)) == TEXT  # type: ignore[no-untyped-call]
         return self.represent_scalar(TEXT, text, style=None if word and scalar(text) == text else '"')
 
     def list(self, items: list[Any]) -> yaml.SequenceNode:

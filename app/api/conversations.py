@@ -41,7 +41,7 @@ def list_conversations(args: dict[str, Any]) -> dict[str, Any]:
         first, name = cursors.read(args["cursor"], of, (int, str))
         after = Position(first, _name(name))
     items, after = queries.page(wanted, limit=args["limit"], outcome=outcome, after=after)
-    place = [after.first_heard, b64encode(after.conversation).decode()] if after else None
+    place = [after.first_received, b64encode(after.conversation).decode()] if after else None
     shown = access.shown([render.conversation(one) for one in items])
     return {"items": shown, "next": cursors.write(place, of) if place else None}
 

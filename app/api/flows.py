@@ -84,16 +84,16 @@ def guard() -> None:
 def get_flows() -> dict[str, Any]:
     """Tell the call flows that run, as the worker that answers has them; each reads a changed file within seconds."""
     held = services().flows
-    book = held.shelf.book
+    flow_file = held.reloader.flow_file
     return {
-        "file": str(held.shelf.file),
-        "version": book.version if book else None,
-        "loaded_at": render.time(book.loaded) if book else None,
-        "looked_at": render.time(held.shelf.looked),
-        "text": book.text if book else None,
-        "routes": [told_route(route) for route in book.routes] if book else [],
-        "flows": [_told_flow(flow) for flow in book.flows.values()] if book else [],
-        "faults": [_told_fault(fault) for fault in held.shelf.faults],
+        "file": str(held.reloader.file),
+        "version": flow_file.version if flow_file else None,
+        "loaded_at": render.time(flow_file.loaded) if flow_file else None,
+        "looked_at": render.time(held.reloader.looked),
+        "text": flow_file.text if flow_file else None,
+        "routes": [told_route(route) for route in flow_file.routes] if flow_file else [],
+        "flows": [_told_flow(flow) for flow in flow_file.flows.values()] if flow_file else [],
+        "faults": [_told_fault(fault) for fault in held.reloader.faults],
         "python_threads_left_behind": held.python.left_behind,
     }
 

@@ -48,5 +48,5 @@ def readyz() -> dict[str, Any]:
         detail = f"Redis cannot keep an event ({away.reason}). See that it runs, is reachable and may be written to."
         raise Problem(503, "Not ready", detail, {"Retry-After": "1"}, degraded=["redis"]) from away
     flows = services().flows
-    well = flows.shelf.book is not None and not flows.shelf.faults and not flows.python.refuses
+    well = flows.reloader.flow_file is not None and not flows.reloader.faults and not flows.python.refuses
     return {"degraded": [] if well else ["flows"]}

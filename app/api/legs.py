@@ -10,7 +10,7 @@ from app.api import render
 from app.api.schemas import LegSchema
 from app.auth import access
 from app.domain.conversations import moments
-from app.domain.legs import tell_leg
+from app.domain.legs import project_leg
 from app.errors import Problem
 from app.services import services
 
@@ -31,5 +31,5 @@ def get_leg(uuid: str) -> dict[str, Any]:
     if not heard:
         detail = "No such leg is kept: it never was, it is past RETENTION_DAYS, or its conversation was deleted."
         raise Problem(404, "Unknown leg", detail, uuid=uuid)
-    told: dict[str, Any] = access.shown(render.leg(tell_leg(uuid, moments(heard))))
+    told: dict[str, Any] = access.shown(render.leg(project_leg(uuid, moments(heard))))
     return told

@@ -28,8 +28,8 @@ def conversation(told: Conversation) -> dict[str, Any]:
     return {
         "conversation_uuid": told.conversation_uuid,
         "state": told.state,
-        "first_heard_at": time(told.first_heard),
-        "last_heard_at": time(told.last_heard),
+        "first_heard_at": time(told.first_received),
+        "last_heard_at": time(told.last_received),
         "started_at": time(told.started),
         "answered_at": time(told.answered),
         "ended_at": time(told.ended),

@@ -66,7 +66,7 @@ def told_status() -> dict[str, Any]:
     now = datetime.now(UTC)
     counts = held.store.counts(now - held.presume_ended_after)
     counters = counts.counters
-    book = held.flows.shelf.book
+    flow_file = held.flows.reloader.flow_file
     return {
         "service": {
             "name": "switchhook",
@@ -87,9 +87,9 @@ def told_status() -> dict[str, Any]:
         "webhooks": {name: counters.get(name, 0) for name in WEBHOOKS}
         | {sort: _named(counters, f"{sort}:") for sort in ("refused", "reported")},
         "flows": {
-            "version": book.version if book else None,
-            "loaded_at": time(book.loaded) if book else None,
-            "faults": len(held.flows.shelf.faults),
+            "version": flow_file.version if flow_file else None,
+            "loaded_at": time(flow_file.loaded) if flow_file else None,
+            "faults": len(held.flows.reloader.faults),
             "last_resort_served": counters.get(LAST_RESORT_COUNTER, 0),
             "python_threads_left_behind": held.flows.python.left_behind,
         },

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
-from app.domain.conversations import Conversation, tell
+from app.domain.conversations import Conversation, project
 from app.services import services
 from app.store.pages import Filter, Position
 
@@ -21,7 +21,9 @@ def conversations(names: Sequence[str], now: datetime | None = None) -> list[Con
     now = now or datetime.now(UTC)
     told = held.store.histories(names)
     each = (
-        tell(name, told[name], now=now, presume_ended_after=held.presume_ended_after) for name in names if name in told
+        project(name, told[name], now=now, presume_ended_after=held.presume_ended_after)
+        for name in names
+        if name in told
     )
     return [conversation for conversation in each if conversation is not None]
 

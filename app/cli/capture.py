@@ -32,8 +32,8 @@ def capture(conversation_uuid: str, file: Path | None, keep_numbers: bool) -> No
         raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
     told = render.conversation(found[0])
     came_from = {leg["moved_from"]["conversation_uuid"] for leg in told["legs"] if leg["moved_from"]}
-    homes = (conversation_uuid, *sorted(came_from))
-    events = [render.record(record) for home in homes for record in services().store.records(home)]
+    conversations = (conversation_uuid, *sorted(came_from))
+    events = [render.record(record) for home in conversations for record in services().store.records(home)]
     header = "Captured from a real call."
     if not told["answers"]:
         header += " What it ran is not known here: whoever plays it asks the answer URL."

@@ -16,7 +16,7 @@ import click
 
 from app.api.flows import told_route
 from app.cli.caller import Caller, party, who_calls
-from app.flows.model import Book, RenderFault, Route
+from app.flows.model import FlowFile, RenderFault, Route
 from app.flows.reply import LAST_RESORT
 from app.flows.request import Request
 from app.services import build_flows, services
@@ -65,13 +65,13 @@ def check(files: tuple[Path, ...]) -> None:
     """
     wrong = False
     for file in files or (file_at(None),):
-        found = read(file).shelf
+        found = read(file).reloader
         if found.faults:
             wrong = True
             click.echo(_faults_of(file, found.faults))
-        elif found.book:
-            some = "" if _fits_every_call(found.book.routes) else "; calls that no route fits hear the last resort"
-            click.echo(safe(f"{file}: {_summary(found.book)}: no fault{some}"))
+        elif found.flow_file:
+            some = "" if _fits_every_call(found.flow_file.routes) else "; calls that no route fits hear the last resort"
+            click.echo(safe(f"{file}: {_summary(found.flow_file)}: no fault{some}"))
     if wrong:
         raise click.exceptions.Exit(1)
 
@@ -205,15 +205,15 @@ def read(file: Path) -> Flows:
     """The flows in *file*; what is wrong with it is on their shelf."""
     found = build_flows(replace(services().settings, flows_file=file))
     with unlogged():
-        found.shelf.look()
+        found.reloader.look()
     return found
 
 
 def without_fault(file: Path) -> Flows:
     """The flows in *file*. Prints what is wrong with it, and ends the command, if anything is."""
     found = read(file)
-    if found.shelf.faults:
-        click.echo(_faults_of(file, found.shelf.faults))
+    if found.reloader.faults:
+        click.echo(_faults_of(file, found.reloader.faults))
         raise click.exceptions.Exit(1)
     return found
 
@@ -223,8 +223,10 @@ def _faults_of(file: Path, faults: Iterable[Fault]) -> str:
     return "\n".join(map(safe, [*lines, f"{count(len(lines), 'fault')} in {file}"]))
 
 
-def _summary(book: Book) -> str:
-    return f"{count(len(book.routes), 'route')}, {count(len(book.flows), 'flow')}, version {book.version}"
+def _summary(flow_file: FlowFile) -> str:
+    return (
+        f"{count(len(flow_file.routes), 'route')}, {count(len(flow_file.flows), 'flow')}, version {flow_file.version}"
+    )
 
 
 def _fits_every_call(routes: Iterable[Route]) -> bool:
@@ -243,7 +245,7 @@ def count(number: int, what: str) -> str:
 
 def _look_for(step: str, found: Flows, name: str) -> None:
     """Raise UsageError if the flow *name* has no such step, or none that can be shown."""
-    flow = found.shelf.book.flows[name] if found.shelf.book else None
+    flow = found.reloader.flow_file.flows[name] if found.reloader.flow_file else None
     if flow and flow.python:
         words = "is written in Python: `show` has nothing that came back to give it. `flask flows try` goes through it"
         raise click.BadParameter(safe(f"flow {name} {words}"), param_hint="--step")

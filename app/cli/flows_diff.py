@@ -30,7 +30,7 @@ def diff(file: Path | None, url: str | None) -> None:
     settings, file = services().settings, file_at(file)
     base = address_of(settings, url)
     runs = _running(base, token_of(settings))
-    own = without_fault(file).shelf.book
+    own = without_fault(file).reloader.flow_file
     assert own is not None  # noqa: S101 - it has no fault
     for line in _state(runs, base):
         click.echo(safe(line))

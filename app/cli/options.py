@@ -14,7 +14,7 @@ from app.cli.client import address_of, token_of
 from app.services import services
 
 if TYPE_CHECKING:  # the simulator is imported where it is used: the server starts without it
-    from vonage_simulator.delivery.fault_plan import Faults
+    from vonage_simulator.delivery.fault_plan import FaultPlan
     from vonage_simulator.ledger import Application
 
 FORGERIES = ("tamper", "forget", "secret", "clock", "replay")  # faults that a server finds by the signature
@@ -29,7 +29,7 @@ class Aim:
     base: str | None  # where the API is that tells of the calls; None: a server that has none
     token: str
     speed: float | None
-    faults: Faults
+    faults: FaultPlan
     seed: int
     has_secret: bool
 
@@ -82,7 +82,7 @@ def aimed(*, speed: str, help_of_speed: str) -> Callable[[Callable[..., None]], 
             seed: int,
             **options: Any,
         ) -> None:
-            from vonage_simulator.delivery.fault_plan import Faults
+            from vonage_simulator.delivery.fault_plan import FaultPlan
             from vonage_simulator.simulation import application
 
             settings = services().settings
@@ -96,7 +96,7 @@ def aimed(*, speed: str, help_of_speed: str) -> Callable[[Callable[..., None]], 
                 event_url = event_url or f"{base}/voice/event"
                 fallback_url = fallback_url or f"{base}/voice/fallback"
             try:
-                wanted = Faults.read(faults)
+                wanted = FaultPlan.read(faults)
             except ValueError as error:
                 raise click.BadParameter(str(error), param_hint="--faults") from error
             aim = Aim(

@@ -41,7 +41,7 @@ def replay(file: IO[bytes], url: str | None) -> None:
             response = reached(partial(http.post, address, **_signed(text)), base)
             word = getattr(event, "status", None) or ("answer" if asks else event.kind)
             if response.status_code < 300:
-                heard |= dict.fromkeys(event.homes)
+                heard |= dict.fromkeys(event.conversations)
                 click.echo(safe(f"{number:4}  {response.status_code}  {word}"))
             else:
                 refused += 1

@@ -15,11 +15,11 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, cast
 
 from app.flows.python_flows import PythonFlows
-from app.flows.reply import Served
+from app.flows.reply import Reply
 from app.flows.request import Request, Result
 from app.services import build
 from config.settings import Settings
-from vonage_simulator.call_result import Heard
+from vonage_simulator.call_result import CallResult
 from vonage_simulator.harness import place, served
 from vonage_simulator.yaml_source import Faults
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class Tried(Heard):
+class Tried(CallResult):
     """What was heard in the call, and what the server served in it.
 
     Attributes:
         served: Each answer, in order: its flow, step and version, the NCCO, and why it is the last resort, if it is.
     """
 
-    served: list[Served] = field(default_factory=list)
+    served: list[Reply] = field(default_factory=list)
 
     @property
     def steps(self) -> list[str]:
@@ -67,9 +67,9 @@ def tried(settings: Settings, file: Path, *, at: datetime | None, **call: Any) -
     def make(base: str) -> Any:
         app, here = _server(), replace(settings, webhook_verify="off", public_url=base, flows_file=file)
         held = build(here, store=cast("Store", _Nowhere()))
-        held.flows.shelf.look()
-        if held.flows.shelf.faults:
-            raise Faults(held.flows.shelf.faults)
+        held.flows.reloader.look()
+        if held.flows.reloader.faults:
+            raise Faults(held.flows.reloader.faults)
         held.flows.python = _python()
         rehearsed.append(_Rehearsed(held.flows, at))
         app.extensions["switchhook"] = replace(held, flows=cast("Flows", rehearsed[0]))
@@ -131,25 +131,25 @@ class _Rehearsed:
     """Call flows as they are at the time *at*; all that they give is in `served`. As much of Flows as webhooks ask."""
 
     def __init__(self, flows: Flows, at: datetime | None) -> None:
-        self.served: list[Served] = []
+        self.served: list[Reply] = []
         self._flows = flows
         self._at = at
 
-    def answer(self, request: Request, at: datetime) -> Served:
+    def answer(self, request: Request, at: datetime) -> Reply:
         given = self._flows.answer(request, self._at or at)
         self.served.append(given)
         return given
 
-    def enter(self, flow: str, step: str, state: str | None, request: Request) -> Served | None:
+    def enter(self, flow: str, step: str, state: str | None, request: Request) -> Reply | None:
         return self._seen(self._flows.enter(flow, step, state, request))
 
-    def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Served | None:
+    def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Reply | None:
         return self._seen(self._flows.follow(flow, step, state, request, result))
 
-    def detected(self, request: Request, result: Result, at: datetime) -> Served | None:
+    def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
         return self._seen(self._flows.detected(request, result, self._at or at))
 
-    def _seen(self, given: Served | None) -> Served | None:
+    def _seen(self, given: Reply | None) -> Reply | None:
         if given is not None:
             self.served.append(given)
         return given

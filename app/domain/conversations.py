@@ -25,7 +25,7 @@ from app.domain.events import (
     Transfer,
     merge,
 )
-from app.domain.legs import Leg, Moment, seconds_between, tell_leg
+from app.domain.legs import Leg, Moment, project_leg, seconds_between
 from app.domain.moves import Presence, presence
 
 ConversationState = Literal["live", "ended", "presumed_ended"]
@@ -84,8 +84,8 @@ class Conversation:
 
     conversation_uuid: str
     state: ConversationState
-    first_heard: datetime
-    last_heard: datetime
+    first_received: datetime
+    last_received: datetime
     started: datetime | None
     answered: datetime | None
     ended: datetime | None
@@ -105,7 +105,7 @@ def moments(told: History) -> list[Moment]:
     """
     facts: dict[Any, list[Kept]] = {}
     for kept in told.values():
-        facts.setdefault((kept.event.conversation, kept.event.fact), []).append(kept)
+        facts.setdefault((kept.event.conversation, kept.event.dedup_key), []).append(kept)
     merged = [
         Moment(event.occurred or min(kept.received for kept in variants), event)
         for variants in facts.values()
@@ -125,24 +125,24 @@ def by_leg(told: History) -> dict[str, History]:
 
 def moved_between(told: History) -> set[str]:
     """The conversations that the moves in *told* were between."""
-    return {home for kept in told.values() if isinstance(kept.event, Transfer) for home in kept.event.homes}
+    return {home for kept in told.values() if isinstance(kept.event, Transfer) for home in kept.event.conversations}
 
 
-def tell(conversation: str, told: History, *, now: datetime, presume_ended_after: timedelta) -> Conversation | None:
+def project(conversation: str, told: History, *, now: datetime, presume_ended_after: timedelta) -> Conversation | None:
     """The conversation as *told* has it at the time *now*; None if nothing in it is of this conversation.
 
     *told* may hold other conversations, too: those that legs of this one moved from or to tell what became of them.
     """
-    kept_here = [kept for kept in told.values() if conversation in kept.event.homes]
+    kept_here = [kept for kept in told.values() if conversation in kept.event.conversations]
     if not kept_here:
         return None
     everywhere = moments(told)
-    here = [moment for moment in everywhere if conversation in moment.event.homes]
+    here = [moment for moment in everywhere if conversation in moment.event.conversations]
     members = _members(conversation, here, everywhere)
-    last_heard = max(kept.received for kept in kept_here)
+    last_received = max(kept.received for kept in kept_here)
     state: ConversationState = "ended"
     if not members or any(member.presence.here and member.leg.state != "completed" for member in members):
-        state = "presumed_ended" if now - last_heard > presume_ended_after else "live"
+        state = "presumed_ended" if now - last_received > presume_ended_after else "live"
     started = min(
         (at for at, event in here if isinstance(event, CallStatus) or _arrives(event, conversation)), default=None
     )
@@ -150,8 +150,8 @@ def tell(conversation: str, told: History, *, now: datetime, presume_ended_after
     return Conversation(
         conversation_uuid=conversation,
         state=state,
-        first_heard=min(kept.received for kept in kept_here),
-        last_heard=last_heard,
+        first_received=min(kept.received for kept in kept_here),
+        last_received=last_received,
         started=started,
         answered=min(filter(None, (_answered_here(member, conversation, here) for member in members)), default=None),
         ended=ended,
@@ -171,7 +171,7 @@ def _members(conversation: str, here: list[Moment], everywhere: list[Moment]) ->
     for moment in everywhere:
         by_leg.setdefault(moment.event.leg, []).append(moment)
     uuids = dict.fromkeys(event.leg for _, event in here if event.leg)
-    legs = (tell_leg(uuid, by_leg[uuid]) for uuid in uuids)
+    legs = (project_leg(uuid, by_leg[uuid]) for uuid in uuids)
     return [Member(leg, presence(leg.moves, conversation)) for leg in legs]
 
 

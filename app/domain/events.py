@@ -37,19 +37,19 @@ class Event:
     flags: tuple[str, ...] = ()
 
     @property
-    def homes(self) -> tuple[str, ...]:
+    def conversations(self) -> tuple[str, ...]:
         """The conversations this event is kept with; none for a homeless one."""
         return (self.conversation,) if self.conversation else ()
 
     @property
-    def fact(self) -> Hashable:
+    def dedup_key(self) -> Hashable:
         """What the event states. Bodies that differ but state the same fact are variants of it, counted once.
 
         Vonage sends no event id: developer.vonage.com/en/getting-started/concepts/webhooks
         """
         return self.canonical
 
-    def _fact(self, *parts: Hashable) -> Hashable:
+    def _dedup_key(self, *parts: Hashable) -> Hashable:
         """A fact made of *parts*; of the whole body where a part that would tell two facts apart is missing."""
         return self.canonical if None in parts else (self.kind, *parts)
 
@@ -68,7 +68,7 @@ class CallStatus(Event):
     sip_code: int | None = None
 
     @property
-    def fact(self) -> Hashable:
+    def dedup_key(self) -> Hashable:
         return (self.kind, self.leg, self.status, self.occurred)
 
 
@@ -94,7 +94,7 @@ class Detection(CallStatus):
     sub_state: str | None = None
 
     @property
-    def fact(self) -> Hashable:
+    def dedup_key(self) -> Hashable:
         return (self.kind, self.leg, self.status, self.sub_state, self.occurred)
 
 
@@ -118,8 +118,8 @@ class Recording(Event):
     end_time: datetime | None = None
 
     @property
-    def fact(self) -> Hashable:
-        return self._fact(self.recording_uuid)
+    def dedup_key(self) -> Hashable:
+        return self._dedup_key(self.recording_uuid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +132,12 @@ class Transcription(Event):
     transcription_url: str | None = None
 
     @property
-    def fact(self) -> Hashable:
-        return self._fact(self.recording_uuid)
+    def dedup_key(self) -> Hashable:
+        return self._dedup_key(self.recording_uuid)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SpeechResult:
     """One guess at what was said; `confidence` between 0 and 1."""
 
     text: str | None
@@ -154,14 +154,14 @@ class Input(Event):
     to: str | None = None
     digits: str | None = None
     timed_out: bool | None = None
-    heard: tuple[Heard, ...] | None = None
+    heard: tuple[SpeechResult, ...] | None = None
     speech_timeout_reason: str | None = None
     speech_error: str | None = None
     speech_recording_url: str | None = None
 
     @property
-    def fact(self) -> Hashable:
-        return self._fact(self.leg, self.occurred)
+    def dedup_key(self) -> Hashable:
+        return self._dedup_key(self.leg, self.occurred)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,12 +174,12 @@ class Transfer(Event):
     joined: str | None = None
 
     @property
-    def homes(self) -> tuple[str, ...]:
+    def conversations(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(home for home in (self.left, self.joined) if home))
 
     @property
-    def fact(self) -> Hashable:
-        return self._fact(self.leg, self.joined, self.occurred)
+    def dedup_key(self) -> Hashable:
+        return self._dedup_key(self.leg, self.joined, self.occurred)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

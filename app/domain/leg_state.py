@@ -33,21 +33,21 @@ FINAL: Final = COMPLETED | FAILED
 ALL: Final = STARTED | RINGING | ANSWERED | BILLED | FINAL
 
 
-class Standing(NamedTuple):
+class StateAndOutcome(NamedTuple):
     """What a leg's bits come to. `outcome` is None until the leg is over."""
 
     state: LegState
     outcome: str | None
 
 
-def stand(bits: int) -> Standing:
+def state_of(bits: int) -> StateAndOutcome:
     """The standing of a leg of which the statuses in *bits* were seen."""
     if bits & FINAL:
         failure = next((name for name in FAILURES if bits & BITS[name]), None)
-        return Standing("completed", failure or ("answered" if bits & (ANSWERED | BILLED) else "unanswered"))
+        return StateAndOutcome("completed", failure or ("answered" if bits & (ANSWERED | BILLED) else "unanswered"))
     if bits & ANSWERED:
-        return Standing("answered", None)
-    return Standing("ringing" if bits & RINGING else "started", None)
+        return StateAndOutcome("answered", None)
+    return StateAndOutcome("ringing" if bits & RINGING else "started", None)
 
 
 def comes_after(status: str) -> int:
@@ -61,7 +61,7 @@ def comes_after(status: str) -> int:
 
 
 def _row(bits: int) -> str:
-    standing = stand(bits)
+    standing = state_of(bits)
     return f"{STATES.index(standing.state)}{OUTCOMES.index(standing.outcome) if standing.outcome else '-'}"
 
 

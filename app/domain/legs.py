@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.domain.events import CallStatus, Completed, Detection, Event, Transfer, merge
-from app.domain.leg_state import ANSWERED, BILLED, BITS, FAILURES, LegState, stand
+from app.domain.leg_state import ANSWERED, BILLED, BITS, FAILURES, LegState, state_of
 from app.domain.moves import Move
 
 # Which status comes first in the life of a leg, to read its numbers from; what names no status comes after all of them.
@@ -62,14 +62,14 @@ def bits_of(event: Event) -> int:
     return bits | BILLED if isinstance(event, Completed) and event.duration else bits
 
 
-def tell_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
+def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
     """The leg *uuid* as *moments* tell it, whatever their order; variants of one fact have been merged before."""
     mine = sorted((m for m in moments if m.event.leg == uuid), key=lambda m: (_rank(m.event), m.at, m.event.canonical))
     statuses = [(at, event) for at, event in mine if isinstance(event, CallStatus)]
     bits = 0
     for _, event in mine:
         bits |= bits_of(event)
-    state, outcome = stand(bits)
+    state, outcome = state_of(bits)
 
     def earliest(*names: str) -> datetime | None:
         return min((at for at, event in statuses if event.status in names), default=None)

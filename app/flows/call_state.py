@@ -24,7 +24,7 @@ MOST_OPENED: Final = 64 * 1024  # bytes; only what we sealed is ever opened, and
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trail:
+class CallState:
     """Where a call has been in its flow.
 
     `known` is what it takes along of the request it began with; `inputs` what came back from each step, by its name;
@@ -46,15 +46,15 @@ class Trail:
         return visits
 
 
-class Seal:
+class StateCodec:
     """Makes addresses' text of trails, and trails of that. *secret* is the same in all workers."""
 
     def __init__(self, secret: str) -> None:
         self._fernet = Fernet(urlsafe_b64encode(sha256(b"call flows: " + secret.encode()).digest()))
 
-    def closed(self, trail: Trail) -> str:
+    def closed(self, call_state: CallState) -> str:
         """*trail* as letters for an address. Raises RenderFault if it takes along more than an address can hold."""
-        told = [trail.known, trail.inputs, trail.visits, int(trail.enter)]
+        told = [call_state.known, call_state.inputs, call_state.visits, int(call_state.enter)]
         sealed = self._fernet.encrypt(zlib.compress(json.dumps(told, separators=(",", ":")).encode())).decode()
         if len(sealed) > LONGEST:
             raise RenderFault(
@@ -62,11 +62,11 @@ class Seal:
             )
         return sealed
 
-    def opened(self, sealed: str) -> Trail:
+    def opened(self, sealed: str) -> CallState:
         """The trail in *sealed*. Raises RenderFault if it is none of ours: SECRET_KEY may have changed."""
         try:
             text = zlib.decompressobj().decompress(self._fernet.decrypt(sealed.encode()), MOST_OPENED)
             known, inputs, visits, enter = json.loads(text)
         except (InvalidToken, ValueError, zlib.error) as error:
             raise RenderFault("`state` in the address is none of this server's (has SECRET_KEY changed?)") from error
-        return Trail(known=known, inputs=inputs, visits=visits, enter=bool(enter))
+        return CallState(known=known, inputs=inputs, visits=visits, enter=bool(enter))

@@ -13,13 +13,13 @@ from traceback import format_tb
 from typing import Any, Final
 
 from app.flows import routing
-from app.flows.call_state import Seal, Trail
+from app.flows.call_state import CallState, StateCodec
 from app.flows.expressions.static_check import INPUT
 from app.flows.model import NAME, Flow, RenderFault, Route
 from app.flows.python_flows import NoActions, PythonFlowFault, PythonFlows, actions_in
-from app.flows.reload import Shelf
+from app.flows.reload import FlowReloader
 from app.flows.rendering import Addresses, Ncco, judged, rendered
-from app.flows.reply import LAST_RESORT, Served
+from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
 
@@ -42,53 +42,55 @@ class Flows:
         secret: Seals what a call takes along; the same in all workers.
     """
 
-    def __init__(self, shelf: Shelf, *, settings: Mapping[str, Any], base: str, secret: str) -> None:
-        self.shelf = shelf
+    def __init__(self, reloader: FlowReloader, *, settings: Mapping[str, Any], base: str, secret: str) -> None:
+        self.reloader = reloader
         self.python = PythonFlows()
         self._settings = settings
         self._base = base
-        self._seal = Seal(secret)
+        self._seal = StateCodec(secret)
 
     def chosen(self, request: Request, at: datetime) -> Route:
         """The route that *request* takes at the time *at*. Raises RenderFault if there is none."""
-        if self.shelf.book is None:
+        if self.reloader.flow_file is None:
             raise RenderFault("there is no flows file that can be used")
-        if (route := routing.choose(self.shelf.book, request, at)) is None:
+        if (route := routing.choose(self.reloader.flow_file, request, at)) is None:
             raise RenderFault("no route of the flows file is for this call")
         return route
 
-    def answer(self, request: Request, at: datetime) -> Served:
+    def answer(self, request: Request, at: datetime) -> Reply:
         """What to do with a call that comes."""
 
-        def go() -> Served | None:
+        def go() -> Reply | None:
             flow = self._flow(self.chosen(request, at).flow)
             return self._step(flow, flow.start or START, self._begun(flow, request), None)
 
         return _whatever_happens(go)
 
-    def enter(self, flow: str, step: str, state: str | None, request: Request) -> Served | None:
+    def enter(self, flow: str, step: str, state: str | None, request: Request) -> Reply | None:
         """The step *step* itself, for whoever asks for it as for an answer; None if *state* is of another question."""
 
-        def go() -> Served | None:
+        def go() -> Reply | None:
             asked = self._flow(flow)
-            trail = self._begun(asked, request) if state is None else self._seal.opened(state)
-            mine = state is None or trail.enter or asked.python is not None  # a function sees itself what it is asked
-            return self._step(asked, step, trail, None) if mine else None
+            call_state = self._begun(asked, request) if state is None else self._seal.opened(state)
+            mine = (
+                state is None or call_state.enter or asked.python is not None
+            )  # a function sees itself what it is asked
+            return self._step(asked, step, call_state, None) if mine else None
 
         return _whatever_happens(go)
 
-    def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Served | None:
+    def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Reply | None:
         """What comes after the step *step*, by what came back from it. None: the script goes on."""
 
-        def go() -> Served | None:
+        def go() -> Reply | None:
             asked = self._flow(flow)
             if result.kind == "detection" and (state is not None or asked.python is None):
                 # With a state it is about somebody whom a `connect` called; without one, about the call itself.
                 return self._detected(asked, request, result) if state is None else None
-            trail = self._begun(asked, request) if state is None else self._seal.opened(state)
-            trail = replace(trail, inputs={**trail.inputs, **_kept(asked, step, result)}, enter=False)
+            call_state = self._begun(asked, request) if state is None else self._seal.opened(state)
+            call_state = replace(call_state, inputs={**call_state.inputs, **_kept(asked, step, result)}, enter=False)
             if asked.python is not None:
-                return self._step(asked, step, trail, result)
+                return self._step(asked, step, call_state, result)
             if step not in asked.steps:
                 raise RenderFault(f"flow {flow} has no step {step}: was it taken out while the call was on?")
             leads = asked.steps[step].asking.get(result.kind)
@@ -96,32 +98,35 @@ class Flows:
                 return None  # nothing leads on; without a state the address is where all events of the call go
             if leads is None:
                 raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it taken out?")
-            found = target(leads, result, step=step, visits=trail.visits.get(step, 1))
-            return None if found is None else self._step(asked, found, trail, result)
+            found = target(leads, result, step=step, visits=call_state.visits.get(step, 1))
+            return None if found is None else self._step(asked, found, call_state, result)
 
         return _whatever_happens(go)
 
-    def detected(self, request: Request, result: Result, at: datetime) -> Served | None:
+    def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
         """What to do once it is known who or what picked up a call of ours. None: the script goes on."""
 
-        def go() -> Served | None:
-            if self.shelf.book is None or (route := routing.choose(self.shelf.book, request, at)) is None:
+        def go() -> Reply | None:
+            if (
+                self.reloader.flow_file is None
+                or (route := routing.choose(self.reloader.flow_file, request, at)) is None
+            ):
                 return None
             return self._detected(self._flow(route.flow), request, result)
 
         return _whatever_happens(go)
 
-    def _detected(self, flow: Flow, request: Request, result: Result) -> Served | None:
+    def _detected(self, flow: Flow, request: Request, result: Result) -> Reply | None:
         step = flow.detected.get(result.status or "")
         return None if step is None else self._step(flow, step, self._begun(flow, request), result)
 
     def _flow(self, name: str) -> Flow:
-        flow = self.shelf.book.flows.get(name) if self.shelf.book else None
+        flow = self.reloader.flow_file.flows.get(name) if self.reloader.flow_file else None
         if flow is None:
             raise RenderFault(f"there is no flow {name}: was it taken out while the call was on?")
         return flow
 
-    def _begun(self, flow: Flow, request: Request) -> Trail:
+    def _begun(self, flow: Flow, request: Request) -> CallState:
         """The trail of a call that comes to *flow* now: who calls whom, and of what may be large what the flow uses."""
         told = {name: getattr(request, "from_" if name == "from" else name) for name in CONTEXT}
         whole = {name for name in CONTEXT if name not in LARGE or flow.python or (name,) in flow.uses}
@@ -130,28 +135,28 @@ class Flows:
             items = {use[1] for use in flow.uses if use[0] == name and len(use) > 1}
             if found := {item: told[name][item] for item in items if item in told[name]}:
                 known[name] = found
-        return Trail(known=known)
+        return CallState(known=known)
 
-    def _step(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Served | None:
+    def _step(self, flow: Flow, step: str, call_state: CallState, result: Result | None) -> Reply | None:
         try:
             give = self._written if flow.python is not None else self._rendered
-            ncco = give(flow, step, trail, result)
-            return None if ncco is None else Served(flow.name, ncco, step, flow.version)
+            ncco = give(flow, step, call_state, result)
+            return None if ncco is None else Reply(flow.name, ncco, step, flow.version)
         except (RenderFault, PythonFlowFault) as fault:
             raise RenderFault(f"flow {flow.name}, step {step}: {fault}") from fault
 
-    def _rendered(self, flow: Flow, step: str, trail: Trail, _: Result | None) -> Ncco:
+    def _rendered(self, flow: Flow, step: str, call_state: CallState, _: Result | None) -> Ncco:
         """What the flows file says for *step*."""
         if step not in flow.steps:
             raise RenderFault("there is no such step: was it taken out while the call was on?")
-        inputs = {**dict.fromkeys(flow.inputs, NOTHING_YET), **trail.inputs}
-        names = {"custom_data": {}, **trail.known, "inputs": inputs, "settings": self._settings}
-        names["headers"] = Headers(trail.known.get("headers", {}))
-        return rendered(flow, step, trail, names=names, base=self._base, close=self._seal.closed)
+        inputs = {**dict.fromkeys(flow.inputs, NOTHING_YET), **call_state.inputs}
+        names = {"custom_data": {}, **call_state.known, "inputs": inputs, "settings": self._settings}
+        names["headers"] = Headers(call_state.known.get("headers", {}))
+        return rendered(flow, step, call_state, names=names, base=self._base, close=self._seal.closed)
 
-    def _written(self, flow: Flow, step: str, trail: Trail, result: Result | None) -> Ncco | None:
+    def _written(self, flow: Flow, step: str, call_state: CallState, result: Result | None) -> Ncco | None:
         """What the Python function of *flow* gives; None, which lets the script go on, only if there is one."""
-        after = replace(trail, visits=trail.entered(step))
+        after = replace(call_state, visits=call_state.entered(step))
         addresses = Addresses(self._base, flow.name, after, self._seal.closed)
 
         def url(name: str) -> str:
@@ -159,9 +164,9 @@ class Flows:
                 raise ValueError(f"{name!r} is no name of a step: letters, digits, - and _")
             return addresses.of(name, False)
 
-        known = {("from_" if name == "from" else name): value for name, value in trail.known.items()}
-        known["headers"] = Headers(trail.known.get("headers", {}))
-        inputs = {name: Result(kind="input", **one) for name, one in trail.inputs.items()}
+        known = {("from_" if name == "from" else name): value for name, value in call_state.known.items()}
+        known["headers"] = Headers(call_state.known.get("headers", {}))
+        inputs = {name: Result(kind="input", **one) for name, one in call_state.inputs.items()}
         request = Request(**known, step=step, attempt=after.visits[step], inputs=inputs, result=result, url=url)
         assert flow.python is not None  # noqa: S101 - who calls this has looked
         try:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from app.domain.numbers import digits
 from app.flows import graph, hours, python_modules, routing, steps
-from app.flows.model import DETECTIONS, NAME, Book, Flow, Hours, Pattern, Route
+from app.flows.model import DETECTIONS, NAME, Flow, FlowFile, Hours, Pattern, Route
 from app.flows.steps import Draft, Findings, Link, meant
 from app.flows.suggest import few_guesses
 from vonage_simulator import yaml_source
@@ -35,7 +35,7 @@ class NoBook(Faults):
         self.watched = tuple(dict.fromkeys(watched))
 
 
-def load(path: Path, settings: Mapping[str, Any]) -> Book:
+def load(path: Path, settings: Mapping[str, Any]) -> FlowFile:
     """The book in the file at *path*; *settings* is what expressions have under `settings`. Raises Faults.
 
     Where they may be in other files as well, they are a NoBook.
@@ -43,7 +43,7 @@ def load(path: Path, settings: Mapping[str, Any]) -> Book:
     return read(_text(path), str(path), settings)
 
 
-def read(text: str, name: str, settings: Mapping[str, Any]) -> Book:
+def read(text: str, name: str, settings: Mapping[str, Any]) -> FlowFile:
     """The book that *text* is, as if it stood in the file *name*. Raises Faults."""
     try:
         with few_guesses():
@@ -56,13 +56,13 @@ def read(text: str, name: str, settings: Mapping[str, Any]) -> Book:
         raise NoBook([*wrong.faults[:MOST_FAULTS], more], getattr(wrong, "watched", [Path(name)])) from None
 
 
-def _read(text: str, name: str, settings: Mapping[str, Any]) -> Book:
+def _read(text: str, name: str, settings: Mapping[str, Any]) -> FlowFile:
     findings = Findings(yaml_source.read(text, name), settings)
     reading = _Reading(findings, Path(name))
     routes = reading.routes_of_all()
     if findings.faults:
         raise NoBook(findings.faults, reading.watched)
-    return Book(
+    return FlowFile(
         file=Path(name),
         text=text,
         version=_version(text.encode()),

@@ -39,7 +39,7 @@ class Scope:
     url: Callable[[str, bool], str]  # step, and whether it is to be entered (True) or its action answered (False)
 
 
-class Hole(Protocol):
+class Placeholder(Protocol):
     """A value in an NCCO that is only known once somebody calls: it stands for itself until then."""
 
     @property
@@ -180,7 +180,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class FlowFile:
     """All of a flows file. The first route that fits is taken. `text` is the file itself, `version` made of it."""
 
     file: Path

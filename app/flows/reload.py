@@ -11,7 +11,7 @@ from time import time_ns
 from typing import Any, Final
 
 from app.flows import loading
-from app.flows.model import Book
+from app.flows.model import FlowFile
 from app.flows.python_flows import is_patched
 from vonage_simulator.yaml_source import Fault, Faults
 
@@ -24,16 +24,16 @@ MOST_LOGGED: Final = 20  # faults
 Stamp = tuple[tuple[str, int, int, int] | tuple[str], ...]
 
 
-class Shelf:
+class FlowReloader:
     """Holds the book of *file*. *settings*: what expressions have under `settings`.
 
-    `faults` is what is wrong with the file as it is now, and why `book` may be older than that; `looked` is when it was
+    `faults` is what is wrong with the file as it is now, and why `flow_file` may be older; `looked` is when it was
     read last.
     """
 
     def __init__(self, file: Path, settings: Mapping[str, Any]) -> None:
         self.file = file
-        self._book: Book | None = None
+        self._book: FlowFile | None = None
         self.faults: tuple[Fault, ...] = ()
         self.looked: datetime | None = None
         self._settings = settings
@@ -43,7 +43,7 @@ class Shelf:
         self._thread = threading.Thread(target=self._watch, name="flows", daemon=True)
 
     @property
-    def book(self) -> Book | None:
+    def flow_file(self) -> FlowFile | None:
         """What calls get: the last book without a fault, None if there never was one."""
         if self.looked is None and not self._thread.is_alive():
             self.look()
@@ -73,7 +73,7 @@ class Shelf:
     def _read(self, stamp: Stamp) -> None:
         self._stamp, self.looked, watched, begun = stamp, datetime.now(UTC), self._watched, time_ns()
         try:
-            book = _aside(lambda: loading.load(self.file, self._settings))
+            flow_file = _aside(lambda: loading.load(self.file, self._settings))
         except Faults as wrong:
             self._watched = getattr(wrong, "watched", (self.file,))
             self._tell(wrong.faults)
@@ -81,9 +81,9 @@ class Shelf:
             log.exception("the flows file cannot be read")
             self.faults = (Fault(str(self.file), None, None, "", f"cannot be read: {type(error).__name__}: {error}"),)
         else:
-            if self._book is not None and self._book.version != book.version:
-                log.info("the flows file has changed: version %s from now on", book.version)
-            self._book, self.faults, self._watched = book, (), book.watched
+            if self._book is not None and self._book.version != flow_file.version:
+                log.info("the flows file has changed: version %s from now on", flow_file.version)
+            self._book, self.faults, self._watched = flow_file, (), flow_file.watched
         if self._watched != watched:
             now = _stamp(self._watched)
             # Whoever mends one of them while they are read, and a module may take its time, is not overlooked.
@@ -108,19 +108,19 @@ class Shelf:
             before = now
 
 
-def _aside(work: Callable[[], Book]) -> Book:
+def _aside(work: Callable[[], FlowFile]) -> FlowFile:
     """What *work* gives, done beside everything else: a large file takes more than a second, and calls come in."""
     if not is_patched():
         return work()
     from gevent import get_hub
 
-    def tried() -> Book | Faults:
+    def tried() -> FlowFile | Faults:
         try:
             return work()
         except Faults as wrong:  # what is raised in there gevent would write to the terminal, with its traceback
             return wrong
 
-    made: Book | Faults = get_hub().threadpool.apply(tried)
+    made: FlowFile | Faults = get_hub().threadpool.apply(tried)
     if isinstance(made, Faults):
         raise made
     return made

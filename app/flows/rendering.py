@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from app.flows import schema, sdk, sequence
-from app.flows.call_state import Trail
+from app.flows.call_state import CallState
 from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
 from app.flows.schema import Wrong
 from vonage_simulator import json_shape
@@ -18,14 +18,14 @@ HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
 ADDRESS: Final = STEPS_AT + "{flow}/{step}?state={state}"
 
 Ncco = list[dict[str, Any]]
-Close = Callable[[Trail], str]
+Close = Callable[[CallState], str]
 
 
 class Addresses:
     """Where a call that has come as far as *trail* asks for steps of *flow*: under *base*, our own address."""
 
-    def __init__(self, base: str, flow: str, trail: Trail, close: Close) -> None:
-        self._base, self._flow, self._trail, self._close = base, flow, trail, close
+    def __init__(self, base: str, flow: str, call_state: CallState, close: Close) -> None:
+        self._base, self._flow, self._trail, self._close = base, flow, call_state, close
         self._closed: dict[bool, str] = {}
 
     def of(self, step: str, enter: bool) -> str:
@@ -35,7 +35,7 @@ class Addresses:
         return self._base + ADDRESS.format(flow=self._flow, step=step, state=self._closed[enter])
 
 
-def entered(flow: Flow, step: str, trail: Trail) -> tuple[list[tuple[str, Action]], Trail]:
+def entered(flow: Flow, step: str, call_state: CallState) -> tuple[list[tuple[str, Action]], CallState]:
     """The actions of *step* and of all it goes on to, each with the step it is of; and the trail with those in it.
 
     Raises RenderFault where the call has been there too often.
@@ -43,8 +43,8 @@ def entered(flow: Flow, step: str, trail: Trail) -> tuple[list[tuple[str, Action
     actions: list[tuple[str, Action]] = []
 
     def add(name: str) -> None:
-        nonlocal trail
-        trail = replace(trail, visits=trail.entered(name))
+        nonlocal call_state
+        call_state = replace(call_state, visits=call_state.entered(name))
         for one in flow.steps[name].actions:
             if isinstance(one, Go):
                 add(one.step)
@@ -52,12 +52,14 @@ def entered(flow: Flow, step: str, trail: Trail) -> tuple[list[tuple[str, Action
                 actions.append((name, one))
 
     add(step)
-    return actions, trail
+    return actions, call_state
 
 
-def rendered(flow: Flow, step: str, trail: Trail, *, names: Mapping[str, Any], base: str, close: Close) -> Ncco:
+def rendered(
+    flow: Flow, step: str, call_state: CallState, *, names: Mapping[str, Any], base: str, close: Close
+) -> Ncco:
     """The NCCO of *step*. *names* are those of the scope that every step has. Raises RenderFault."""
-    actions, after = entered(flow, step, trail)
+    actions, after = entered(flow, step, call_state)
     addresses = Addresses(base, flow.name, after, close)
     scopes = {name: Scope({**names, "attempt": after.visits[name]}, addresses.of) for name, _ in actions}
     return judged([_value(action.options, scopes[name]) for name, action in actions], base)

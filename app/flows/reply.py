@@ -8,7 +8,7 @@ LAST_RESORT_COUNTER: Final = "answers:last_resort"  # in the store: how often it
 SORRY: Final = "Sorry, we cannot take your call at the moment. Please call again later."
 
 
-class Served(NamedTuple):
+class Reply(NamedTuple):
     """An NCCO, ready for JSON, and the flow, step and version it comes from. `fault` says why it is the last resort."""
 
     flow: str
@@ -19,4 +19,4 @@ class Served(NamedTuple):
 
 
 # What a caller hears if everything else fails. Made at start, so that nothing can go wrong with it later.
-LAST_RESORT: Final = Served("last-resort", [{"action": "talk", "text": SORRY}])
+LAST_RESORT: Final = Reply("last-resort", [{"action": "talk", "text": SORRY}])

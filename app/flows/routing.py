@@ -8,7 +8,7 @@ from typing import Final
 
 from app.domain.numbers import digits
 from app.flows.hours import is_open
-from app.flows.model import Book, Pattern, Route
+from app.flows.model import FlowFile, Pattern, Route
 from app.flows.request import Request
 
 ANY, NUMBER = "*", "number"
@@ -75,9 +75,9 @@ def shadowed(earlier: Route, later: Route) -> bool:
     )
 
 
-def choose(book: Book, request: Request, at: datetime) -> Route | None:
+def choose(flow_file: FlowFile, request: Request, at: datetime) -> Route | None:
     """The route that *request* takes at the moment *at*; None if none is for it."""
-    return next((route for route in book.routes if _takes(route, request) and _is_time_for(route, at)), None)
+    return next((route for route in flow_file.routes if _takes(route, request) and _is_time_for(route, at)), None)
 
 
 def _takes(route: Route, request: Request) -> bool:

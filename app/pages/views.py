@@ -70,6 +70,6 @@ def _latest() -> list[dict[str, Any]]:
 
 def _flows_faults() -> list[str]:
     """The first faults of the flows file; to viewers only where they are, for words may quote a PIN."""
-    faults = [fault._replace(name=Path(fault.name).name) for fault in services().flows.shelf.faults[:FAULTS_SHOWN]]
+    faults = [fault._replace(name=Path(fault.name).name) for fault in services().flows.reloader.faults[:FAULTS_SHOWN]]
     tells = access.current_role() == "operator"
     return [str(fault if tells else fault._replace(field="", words="")) for fault in faults]

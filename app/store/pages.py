@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from app.store import keys, scripts
 from app.store.codec import EPOCH, MILLISECOND, milliseconds
 from app.store.link import Command
-from app.store.record_command import Terms
+from app.store.record_command import ScriptConfig
 
 MOST_LOOKED_AT: Final = 500  # conversations a partition looks at for one page beyond those it gives
 
@@ -23,7 +23,7 @@ SUFFIXES: Final = (4, 7)  # lengths at which a number also means "ends in"
 class Position(NamedTuple):
     """A place in the list: first receipt in ms, conversation as bytes."""
 
-    first_heard: int
+    first_received: int
     conversation: bytes
 
 
@@ -54,7 +54,7 @@ class Filter(NamedTuple):
     presumed_before: datetime | None = None
     whole: bool = False
 
-    def command(self, part: keys.Partition, terms: Terms, after: Position | None, limit: int) -> Command:
+    def command(self, part: keys.Partition, terms: ScriptConfig, after: Position | None, limit: int) -> Command:
         """Ask one partition for its part of the page."""
         if self.number:
             sources: tuple[bytes, ...] = (part.number(self.number),)
@@ -68,7 +68,7 @@ class Filter(NamedTuple):
         lowest = _first_millisecond(self.since) if self.since else "-inf"
         highest: int | str = _first_millisecond(self.until) - 1 if self.until else "+inf"
         name = b""
-        if after is not None and (highest == "+inf" or after.first_heard <= int(highest)):
+        if after is not None and (highest == "+inf" or after.first_received <= int(highest)):
             highest, name = after
         presumed = milliseconds(self.presumed_before) if self.presumed_before else 0
         suffix = int(len(self.number) in SUFFIXES and not self.whole)

@@ -15,7 +15,7 @@ from app.store.codec import EPOCH, Record, milliseconds, pack
 from app.store.link import Command
 
 
-class Terms(NamedTuple):
+class ScriptConfig(NamedTuple):
     """What every script is told (`lua/common.lua`), after the partition's tag."""
 
     minutes_a_bucket: int
@@ -53,7 +53,7 @@ def digest(body: bytes) -> bytes:
 
 
 def record_command(
-    terms: Terms,
+    terms: ScriptConfig,
     event: Event,
     home: str,
     record: Record,
@@ -87,14 +87,14 @@ def record_command(
     )
 
 
-def carry_command(terms: Terms, home: str, leg: str, carried: Carried, received: datetime) -> Command:
+def carry_command(terms: ScriptConfig, home: str, leg: str, carried: Carried, received: datetime) -> Command:
     """Tell the conversation *home* what is known of *leg* from another."""
     bits, billed, move = carried
     return _command(terms, home, b"", b"", received, leg, bits=bits, billed=billed, move=move)
 
 
 def _command(
-    terms: Terms,
+    terms: ScriptConfig,
     home: str,
     stored: bytes,
     identity: bytes,

@@ -21,7 +21,7 @@ from app.store.errors import StoreUnavailable, UnreadableRecord, WrongLayout
 from app.store.link import Address, Command
 from app.store.pages import Filter, Page, Position, merge_pages
 from app.store.reader import Reader
-from app.store.record_command import Carried, Recorded, Terms, carry_command, digest, record_command
+from app.store.record_command import Carried, Recorded, ScriptConfig, carry_command, digest, record_command
 from app.store.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Store:
         self._writer = Writer(address, seconds=WRITE_SECONDS)
         self._reader = Reader(address, links=max(1, connections - 2))  # one is the writer's, one the feed's
         self._overflow = overflow
-        self._terms = Terms(keys.MINUTES_A_BUCKET, retention // MILLISECOND, FEED_LENGTH)
+        self._terms = ScriptConfig(keys.MINUTES_A_BUCKET, retention // MILLISECOND, FEED_LENGTH)
         self.retention = retention
 
     def open(self) -> None:
@@ -106,13 +106,13 @@ class Store:
 
     def _record(self, event: Event, record: Record, *, counted: bool) -> bool:
         kept, carried, until = False, Carried(), time.monotonic() + WRITE_SECONDS
-        for place, home in enumerate(event.homes):
+        for place, home in enumerate(event.conversations):
             command = record_command(self._terms, event, home, record, counted=counted and place == 0, carried=carried)
             told = Recorded(*self._writer.now([command], until)[0])
             kept = bool(told.kept)  # the last one's: two who race with a transfer are not both told that it is new
             carried = told.carried(home)
             if event.leg and (told.elsewhere or told.left_behind):
-                self._spread(event.leg, told, carried, record.received, until, known=event.homes[place + 1 :])
+                self._spread(event.leg, told, carried, record.received, until, known=event.conversations[place + 1 :])
         return kept
 
     def record_later(
@@ -120,7 +120,7 @@ class Store:
     ) -> None:
         """Keep the record of an answer that was given, or an event, some time: nobody waits for it."""
         record = Record(ANSWER if isinstance(event, Answer) else EVENT, received, body, notes)
-        for home in event.homes:
+        for home in event.conversations:
             self._writer.later(record_command(self._terms, event, home, record, counted=counted))
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:

@@ -22,13 +22,13 @@ LOGGERS = ("app", "switchhook")
 IN_FRONT = ("method", "path", "status", "ms")
 
 
-def tell(*, event: Event | None = None, outcome: str | None = None) -> None:
+def annotate(*, event: Event | None = None, outcome: str | None = None) -> None:
     """Add to the line of this request: whom the event is about, what became of it. Numbers are masked here."""
     told: Line = g.told
     if event is not None:
         told["kind"] = event.kind
         told["call_status"] = mask(getattr(event, "status", None) or "") or None
-        told["conversation"] = mask(event.homes[-1]) if event.homes else None
+        told["conversation"] = mask(event.conversations[-1]) if event.conversations else None
         told["leg"] = mask(event.leg) if event.leg else None
         told["from"] = mask_party(getattr(event, "from_", None) or "") or None
         told["to"] = mask_party(getattr(event, "to", None) or "") or None

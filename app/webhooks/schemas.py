@@ -112,11 +112,11 @@ class GuessSchema(Schema):
 class Guesses(Loose):
     """The results of speech. A field, not a `post_load`: that is passed over where another field cannot be read."""
 
-    def read(self, value: Any) -> tuple[events.Heard, ...]:
+    def read(self, value: Any) -> tuple[events.SpeechResult, ...]:
         if not isinstance(value, list):
             raise ValidationError("Not a list.")
         read = (_lenient(GUESS, one)[0] for one in value if isinstance(one, Mapping))
-        return tuple(events.Heard(one.get("text"), one.get("confidence")) for one in read)
+        return tuple(events.SpeechResult(one.get("text"), one.get("confidence")) for one in read)
 
 
 class InputSchema(WebhookSchema):

@@ -20,10 +20,10 @@ from uuid import uuid4
 from flask import Blueprint, Response, abort, g, request
 
 from app.domain.events import Detection, Event, Unknown
-from app.flows.reply import LAST_RESORT, LAST_RESORT_COUNTER, Served
+from app.flows.reply import LAST_RESORT, LAST_RESORT_COUNTER, Reply
 from app.services import services
 from app.store.errors import StoreUnavailable
-from app.web.logs import tell
+from app.web.logs import annotate
 from app.webhooks.body import BadBody, read_body, write_json
 from app.webhooks.schemas import kept_answer, read_event, read_kept_answer
 from app.webhooks.signature import SignatureMissing, SignatureRefused
@@ -109,7 +109,7 @@ def _refuse(fault: SignatureMissing | SignatureRefused) -> None:
         services().store.count(f"reported:{fault.fault}")
         log.warning("let through, for WEBHOOK_VERIFY is report: %s", fault)
         return
-    tell(outcome=f"refused:{fault.fault}")
+    annotate(outcome=f"refused:{fault.fault}")
     if time.monotonic() - _last_said.get(fault.fault, -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
         _last_said[fault.fault] = time.monotonic()  # the answer goes to Vonage: whoever runs this reads the log
         log.warning("refused: %s", fault)
@@ -122,7 +122,7 @@ def _read() -> tuple[bytes, dict[str, Any]]:
     try:
         return read_body(request.get_data(), request.query_string.decode(errors="replace"))
     except BadBody as bad:
-        tell(outcome="unfiled:bad_body")
+        annotate(outcome="unfiled:bad_body")
         services().store.unfile(request.get_data() or request.query_string, f"bad body: {bad}", g.received)
         raise
 
@@ -167,7 +167,7 @@ def _step(text: bytes, body: dict[str, Any], flow: str, step: str, state: str | 
     return _kept_and_told(text, body, event, served, began)
 
 
-def _kept_and_told(text: bytes, body: dict[str, Any], event: Event, served: Served | None, began: float) -> Response:
+def _kept_and_told(text: bytes, body: dict[str, Any], event: Event, served: Reply | None, began: float) -> Response:
     """Keep *event*, the webhook *body*, and reply with what was *served*, if anything was.
 
     While Redis is away, what was replied to is kept like an answer, when Redis is back: who waits for the next step
@@ -202,21 +202,21 @@ def _record(text: bytes, body: dict[str, Any], event: Event, *, keep: Callable[.
 def _keep(event: Event, text: bytes, *, counted: bool = True) -> None:
     store, outcome = services().store, "unavailable"
     try:
-        if event.homes:
+        if event.conversations:
             outcome = "kept" if store.record(event, text, g.received, g.notes, counted=counted) else "repeat"
         else:
             store.unfile(text, f"{event.kind} without a conversation", g.received)
             outcome = "unfiled"
     finally:
-        tell(event=event, outcome=outcome)
+        annotate(event=event, outcome=outcome)
 
 
 def _keep_later(event: Event, text: bytes, *, counted: bool = True) -> None:
-    if event.homes:
+    if event.conversations:
         services().store.record_later(event, text, g.received, g.notes, counted=counted)
     else:
         services().store.unfile_later(text, f"{event.kind} without a conversation", g.received)
-    tell(event=event, outcome="later")
+    annotate(event=event, outcome="later")
 
 
 def _answer(body: dict[str, Any]) -> Response:
@@ -229,7 +229,7 @@ def _answer(body: dict[str, Any]) -> Response:
     return _reply(served, body, began)
 
 
-def _reply(served: Served, asked: dict[str, Any], began: float, *, counted: bool = True) -> Response:
+def _reply(served: Reply, asked: dict[str, Any], began: float, *, counted: bool = True) -> Response:
     """*served* as the reply to *asked*; the record of it is written after. *counted*: as a webhook of its own."""
     response = Response(write_json(served.ncco), content_type="application/json")
     took_ms = round((time.perf_counter() - began) * 1000, 3)
@@ -240,17 +240,17 @@ def _reply(served: Served, asked: dict[str, Any], began: float, *, counted: bool
     return response
 
 
-def _keep_answer(asked: dict[str, Any], served: Served, took_ms: float, *, counted: bool) -> None:
+def _keep_answer(asked: dict[str, Any], served: Reply, took_ms: float, *, counted: bool) -> None:
     """Hand the record of an answer to the writer. Its id is made here: two askings are two records."""
     told = served._asdict() | {"id": uuid4().hex[:16], "took_ms": took_ms}
     kept = kept_answer(asked, told)
     text = write_json(kept)
     answer = read_kept_answer(kept, text)
-    tell(event=answer, outcome=f"answered:{'/'.join(filter(None, (served.flow, served.step)))}")
+    annotate(event=answer, outcome=f"answered:{'/'.join(filter(None, (served.flow, served.step)))}")
     store = services().store
     if served.fault is not None:
         store.count(LAST_RESORT_COUNTER)
-    if answer.homes:
+    if answer.conversations:
         # Where an event is replied to, the webhook is the event, and counted as that.
         store.record_later(answer, text, g.received, g.notes, counted=counted)
     else:

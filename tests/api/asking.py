@@ -85,7 +85,7 @@ class Site:
         for event, text, received, sort in webhooks:
             if sort == ANSWER:
                 self.store.record_later(cast("Answer", event), text, received)
-            elif event.homes:
+            elif event.conversations:
                 self.store.record(event, text, received)
         wait_until(lambda: not self.store.answers_waiting, "the answers are written")
         self.store.check()  # behind them, on the same connection

@@ -33,7 +33,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 MONEY = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 # What the seven webhooks of Vonage's tutorial "phone to app" come to.
-TOLD = json.loads(SAMPLE.with_name("phone-to-app.told.json").read_text())
+TOLD = json.loads(SAMPLE.with_name("phone-to-app.expected.json").read_text())
 PUBLISHED = TOLD | {"first_heard_at": "2126-11-20T12:00:00.000Z", "last_heard_at": "2126-11-20T12:00:00.006Z"}
 
 

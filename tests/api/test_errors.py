@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.calls import queries
 from app.store.store import Store
 from tests.api.asking import LIST, OPERATOR, Site, is_problem, status
 

@@ -117,7 +117,7 @@ def test_every_event_of_every_call_is_given_back_byte_for_byte(site: Site) -> No
         first = {w.event.canonical: w for w in reversed(call)}  # of copies the first is kept
         for name in conversations_of(call):
             page = site.read(f"{LIST}/{name}/events", token=OPERATOR, limit=500)
-            expected = [json.loads(w.text) for w in first.values() if name in w.event.homes]
+            expected = [json.loads(w.text) for w in first.values() if name in w.event.conversations]
             assert sorted(map(json.dumps, (item["raw"] for item in page["items"]))) == sorted(map(json.dumps, expected))
             assert all(list(item) == KEYS for item in page["items"])
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app.calls import queries
 from app.store import pages
 from tests.api.asking import LIST, VIEWER, Site, is_problem, status
 from tests.generated import BASE, Webhook, iso, several

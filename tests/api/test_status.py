@@ -93,7 +93,7 @@ def test_the_flows_that_run_are_told_and_how_often_none_could_answer(
     file = tmp_path / "flows.yaml"
     file.write_text('routes: [{ to: "1", flow: a }]\nflows: { a: [{ action: talk, text: "4711" }] }\n')
     site = open_site(flows_file=file)
-    shelf = cast("Services", site.app.extensions["switchhook"]).flows.shelf
+    reloader = cast("Services", site.app.extensions["switchhook"]).flows.reloader
     told = site.read("/status")["flows"]
     known = site.read("/api/v1/flows", token=OPERATOR)
     assert told == {
@@ -107,9 +107,9 @@ def test_the_flows_that_run_are_told_and_how_often_none_could_answer(
         site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "from": "447700900123", "to": to}, "/voice/answer")
     wait_until(lambda: site.read("/status")["flows"]["last_resort_served"] == 2, "it is counted")
     file.write_text("routes: []\nflows: {}\n4711: 4711\n")
-    shelf.look()
+    reloader.look()
     after = site.read("/status")["flows"]
-    assert after["faults"] == len(shelf.faults) > 1
+    assert after["faults"] == len(reloader.faults) > 1
     assert after["version"] == told["version"], "what runs is the last that was right"
     assert "4711" not in site.get("/status").text
 

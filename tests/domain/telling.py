@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain.conversations import Conversation, History, Kept, history, moments, tell
-from app.domain.legs import Leg, tell_leg
+from app.domain.conversations import Conversation, History, Kept, history, moments, project
+from app.domain.legs import Leg, project_leg
 from app.webhooks.schemas import kept_answer, read_kept_answer
 from tests.generated import BASE, Body, compact, iso, read_event
 
@@ -64,7 +64,7 @@ def heard(*bodies: Body | Kept, received: float = 0.0) -> History:
 
 def leg(*bodies: Body | Kept, uuid: str = "leg") -> Leg:
     """What *bodies* tell of a leg."""
-    return tell_leg(uuid, moments(heard(*bodies)))
+    return project_leg(uuid, moments(heard(*bodies)))
 
 
 def conversation(*bodies: Body | Kept, where: str = HERE, now: datetime = BASE) -> Conversation:
@@ -75,12 +75,12 @@ def conversation(*bodies: Body | Kept, where: str = HERE, now: datetime = BASE) 
 def tell_all(events: Iterable[Kept], *, now: datetime = LATER) -> dict[str, Conversation]:
     """All conversations that *events* are of."""
     told = history(events)
-    names = {home for one in told.values() for home in one.event.homes}
+    names = {home for one in told.values() for home in one.event.conversations}
     return {name: tell_one(name, told, now) for name in sorted(names)}
 
 
 def tell_one(name: str, told: History, now: datetime) -> Conversation:
     """The conversation *name*, of which *told* holds something."""
-    found = tell(name, told, now=now, presume_ended_after=PRESUME_ENDED_AFTER)
+    found = project(name, told, now=now, presume_ended_after=PRESUME_ENDED_AFTER)
     assert found is not None
     return found

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from app.domain.conversations import Kept, by_leg, history, join, moved_between, tell
+from app.domain.conversations import Kept, by_leg, history, join, moved_between, project
 from app.domain.events import NO_TIMESTAMP
 from app.domain.numbers import numbers_in
 from tests.domain.telling import (
@@ -40,8 +40,8 @@ def life(uuid=ONE, begin=0.0, end=10.0, **more):
 
 
 def test_of_a_conversation_that_nothing_is_of_nothing_is_told():
-    assert tell(THERE, heard(*life()), now=BASE, presume_ended_after=PRESUME_ENDED_AFTER) is None
-    assert tell(HERE, {}, now=BASE, presume_ended_after=PRESUME_ENDED_AFTER) is None
+    assert project(THERE, heard(*life()), now=BASE, presume_ended_after=PRESUME_ENDED_AFTER) is None
+    assert project(HERE, {}, now=BASE, presume_ended_after=PRESUME_ENDED_AFTER) is None
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_live_one_of_which_nothing_was_heard_for_long_is_presumed_ended_and_a_
 def test_it_was_heard_of_first_and_last_when_webhooks_were_received():
     told = history([*kept(status("answered", 1), received=5), *kept(status("started", 0), received=9)])
     found = tell_one(HERE, told, at(9))
-    assert (found.first_heard, found.last_heard, found.started) == (at(5), at(9), at(0))
+    assert (found.first_received, found.last_received, found.started) == (at(5), at(9), at(0))
 
 
 def test_it_started_at_the_earliest_time_and_was_answered_with_its_first_answered_leg():
@@ -216,7 +216,7 @@ def test_the_record_of_a_reply_to_an_event_tells_nothing_of_the_call_but_itself(
     replies = [reply, to_nobody]
     told = conversation(*(replies if reply_first else []), *bodies, *(replies[::-1] if not reply_first else []))
     assert [one.step for _, one in told.answers] == [None, "choice", "noted"]
-    assert replace(told, answers=without.answers, last_heard=without.last_heard) == without
+    assert replace(told, answers=without.answers, last_received=without.last_received) == without
     alone = conversation(reply)
     (member,) = alone.legs
     assert (member.leg.state, member.leg.from_, member.leg.to, alone.started) == ("started", None, None, None)
@@ -281,7 +281,7 @@ def test_what_has_no_timestamp_counts_from_when_its_first_kept_copy_was_received
     assert read_event(body).flags == (NO_TIMESTAMP,)
     told = history([Kept(read_event(body), at(7)), Kept(read_event(body), at(5)), Kept(read_event(body), at(6))])
     found = tell_one(HERE, told, at(7))
-    assert (found.ended, found.last_heard) == (at(5), at(5))
+    assert (found.ended, found.last_received) == (at(5), at(5))
     later = join(told, history([Kept(read_event(body | {"x": 1}), at(4))]))
     assert tell_one(HERE, later, at(7)).ended == at(4), "so for a variant"
 

@@ -79,7 +79,7 @@ FACTS = {
 def test_bodies_that_differ_state_one_fact_if_these_agree(case):
     one, other, same = FACTS[case]
     assert read_event(one).canonical != read_event(other).canonical
-    assert (read_event(one).fact == read_event(other).fact) == same
+    assert (read_event(one).dedup_key == read_event(other).dedup_key) == same
     assert len(moments(heard(one, other))) == (1 if same else 2)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.domain.conversations import Kept, history, join, moments
 from app.domain.events import Transfer
-from app.domain.legs import tell_leg
+from app.domain.legs import project_leg
 from tests.domain.telling import BASE, LATER, answer, at, tell_all, tell_one
 from tests.generated import Call, Webhook, read_event
 
@@ -49,7 +49,7 @@ def test_all_5040_orders_of_the_published_call_tell_the_one_story_of_the_design(
         assert found == first
     assert first is not None
     assert first.state == "ended"
-    assert (first.first_heard, first.last_heard) == (at(0), at(6))
+    assert (first.first_received, first.last_received) == (at(0), at(6))
     assert (first.started, first.answered, first.ended) == (moment("05.582"), moment("06.182"), moment("17.574"))
     assert (first.duration_seconds, first.price) == (11.992, "0.00144000")
     assert (first.answers, first.inputs, first.recordings, first.errors) == ((), (), (), ())
@@ -119,7 +119,7 @@ def test_no_leg_goes_back_and_no_call_loses_what_was_known(webhooks):
     for count in range(1, len(webhooks) + 1):
         heard = moments(history(of(webhooks[:count])))
         for uuid in {found.event.leg for found in heard if found.event.leg}:
-            state = states.index(tell_leg(uuid, heard).state)
+            state = states.index(project_leg(uuid, heard).state)
             assert state >= told.get(uuid, 0)
             told[uuid] = state
 
@@ -132,7 +132,7 @@ def test_a_leg_is_present_in_exactly_one_of_the_conversations_of_its_moves(webho
             home
             for webhook in webhooks
             if isinstance(webhook.event, Transfer)
-            for home in webhook.event.homes
+            for home in webhook.event.conversations
             if webhook.event.leg == uuid
         }
         present = [
@@ -157,7 +157,7 @@ def test_every_conversation_tells_the_same_of_a_leg(webhooks):
 @given(any_calls())
 def test_whatever_came_can_be_told_and_what_is_told_makes_sense(webhooks):
     for told in tell_all(of(webhooks)).values():
-        assert told.first_heard <= told.last_heard
+        assert told.first_received <= told.last_received
         assert (told.state == "ended") or told.ended is None
         assert told.duration_seconds is None or told.duration_seconds >= 0
         assert told.price is None or "e" not in told.price.lower()
@@ -172,7 +172,7 @@ def test_whatever_came_can_be_told_and_what_is_told_makes_sense(webhooks):
         for wrong in told.errors:
             served = [(one.received, one.answer) for one in [wrong.served] if one]
             assert all(answer in [one for _, one in told.answers] for _, answer in served)
-            assert all(told.first_heard <= received <= told.last_heard for received, _ in served)
+            assert all(told.first_received <= received <= told.last_received for received, _ in served)
 
 
 @given(any_calls(), st.randoms(use_true_random=False))
@@ -194,7 +194,7 @@ def test_a_time_once_known_only_gets_earlier(webhooks):
     for count in range(len(webhooks) + 1):
         heard = moments(history(of(webhooks[:count])))
         for uuid in {found.event.leg for found in heard if found.event.leg}:
-            leg = tell_leg(uuid, heard)
+            leg = project_leg(uuid, heard)
             times = {"started": leg.started, "ringing": leg.ringing, "answered": leg.answered, "ended": leg.completed}
             for name, time in times.items():
                 before = known.get((uuid, name))

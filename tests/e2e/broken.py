@@ -18,9 +18,9 @@ from flask import Flask, Response, request
 from app.domain import conversations
 from app.domain.conversations import Conversation, History
 from app.domain.events import CallStatus, Transfer
-from app.domain.leg_state import stand
+from app.domain.leg_state import state_of
 from app.domain.legs import Leg, bits_of
-from app.flows.reply import Served
+from app.flows.reply import Reply
 from app.store import record_command
 from app.webhooks import views
 from app.webhooks.schemas import read_event
@@ -41,7 +41,7 @@ def drops_one_in_a_hundred() -> Flask:
 
 def believes_what_came_last() -> Flask:
     """A leg has the status that arrived last."""
-    rightly = conversations.tell
+    rightly = conversations.project
 
     def tell(conversation: str, told: History, **times: Any) -> Conversation | None:
         found = rightly(conversation, told, **times)
@@ -53,9 +53,9 @@ def believes_what_came_last() -> Flask:
             return leg
         last = max(heard, key=lambda kept: kept.received).event
         assert isinstance(last, CallStatus)
-        return replace(leg, status=last.status, state=stand(bits_of(last)).state)
+        return replace(leg, status=last.status, state=state_of(bits_of(last)).state)
 
-    conversations.tell = tell
+    conversations.project = tell
     return served()
 
 
@@ -98,7 +98,7 @@ def rounds_prices() -> Flask:
 
 def forgets_who_left() -> Flask:
     """It keeps a move only with the conversation that the leg went to."""
-    Transfer.homes = property(lambda move: (move.joined,))  # type: ignore[assignment,method-assign]
+    Transfer.conversations = property(lambda move: (move.joined,))  # type: ignore[assignment,method-assign]
     return served()
 
 
@@ -127,13 +127,13 @@ def tells_wrong_now_and_then() -> Flask:
 
 def makes_answers_up() -> Flask:
     """It tells of one answer more than it gave."""
-    rightly = conversations.tell
+    rightly = conversations.project
 
     def tell(conversation: str, told: History, **times: Any) -> Conversation | None:
         found = rightly(conversation, told, **times)
         return found and replace(found, answers=(*found.answers, *found.answers[-1:]))
 
-    conversations.tell = tell
+    conversations.project = tell
     return served()
 
 
@@ -141,7 +141,7 @@ def forgets_what_steps_served() -> Flask:
     """It keeps the answers to answer webhooks alone."""
     rightly = views._keep_answer
 
-    def keep_answer(asked: dict[str, Any], served: Served, took_ms: float, *, counted: bool) -> None:
+    def keep_answer(asked: dict[str, Any], served: Reply, took_ms: float, *, counted: bool) -> None:
         if not request.path.startswith("/voice/flows/"):
             rightly(asked, served, took_ms, counted=counted)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tests.e2e.simulating import API_KEY, SECRET
 from tests.serving import OPERATOR, Server
-from vonage_simulator.delivery.fault_plan import Faults
+from vonage_simulator.delivery.fault_plan import FaultPlan
 from vonage_simulator.scenario import Scenario
 from vonage_simulator.simulation import application, simulation
 from vonage_simulator.verify.check import Verdict, check
@@ -40,7 +40,7 @@ def played_once(server: Server, story: Scenario, faults: str, *, event_method: s
         secret=(API_KEY, SECRET),
     )
     troubles: list[str] = []
-    wrong = Faults.read(faults)
+    wrong = FaultPlan.read(faults)
 
     async def run() -> Played:
         async with (

@@ -16,9 +16,9 @@ from urllib.parse import quote
 import pytest
 
 from app.api import render
-from app.domain.conversations import Conversation, History, Kept, history, moments, tell
+from app.domain.conversations import Conversation, History, Kept, history, moments, project
 from app.domain.events import Event
-from app.domain.legs import tell_leg
+from app.domain.legs import project_leg
 from app.domain.numbers import numbers_in
 from app.webhooks.body import write_json
 from app.webhooks.schemas import read_event, read_kept_answer
@@ -105,7 +105,7 @@ def kept_with(reader: Reader, name: str) -> list[Kept]:
 
 
 def told_of(name: str, heard: History) -> Conversation:
-    told = tell(name, heard, now=datetime.now(UTC), presume_ended_after=PRESUME_ENDED_AFTER)
+    told = project(name, heard, now=datetime.now(UTC), presume_ended_after=PRESUME_ENDED_AFTER)
     assert told is not None
     return told
 
@@ -122,9 +122,11 @@ class Sent:
         self.news = [event for path, body in requests for event in kept_by(path, body)]
         self.events = {event.canonical: event for event in self.news}
         self.asked = Counter(path for path, _ in requests)["/voice/answer"]
-        self.wanted: dict[str, set[bytes]] = {home: set() for call in calls for one in call for home in one.event.homes}
+        self.wanted: dict[str, set[bytes]] = {
+            home: set() for call in calls for one in call for home in one.event.conversations
+        }
         for event in self.events.values():
-            for home in event.homes:
+            for home in event.conversations:
                 self.wanted[home].add(event.canonical)
 
 
@@ -169,11 +171,11 @@ def every_conversation_is_told(reader: Reader, sent: Sent, kept: dict[str, list[
     """By itself, in the list, and its legs; as the domain tells it of what is kept."""
     told: dict[str, Conversation] = {}
     for call in sent.calls:
-        homes = {home for webhook in call for home in webhook.event.homes}
-        heard = history(one for name in homes for one in kept[name])
-        told |= {name: told_of(name, heard) for name in homes}
+        conversations = {home for webhook in call for home in webhook.event.conversations}
+        heard = history(one for name in conversations for one in kept[name])
+        told |= {name: told_of(name, heard) for name in conversations}
         for leg in list({one.event.leg for one in heard.values() if one.event.leg})[:1]:
-            assert reader.get(f"/api/v1/legs/{leg}") == render.leg(tell_leg(leg, moments(heard)))
+            assert reader.get(f"/api/v1/legs/{leg}") == render.leg(project_leg(leg, moments(heard)))
     rendered = {name: render.conversation(one) for name, one in told.items()}
     for name, expected in rendered.items():
         assert reader.get(f"/api/v1/conversations/{quote(name, safe='')}") == expected
@@ -182,8 +184,8 @@ def every_conversation_is_told(reader: Reader, sent: Sent, kept: dict[str, list[
     assert {item["conversation_uuid"]: item for item in listed} == rendered
     assert len(listed) == len(rendered), "none is listed twice"
     # Newest first. Two events that are under way at once may be kept in another order than they were received.
-    first_heard = [told[item["conversation_uuid"]].first_heard for item in listed]
-    assert all(older - newer < timedelta(seconds=1) for newer, older in pairwise(first_heard))
+    first_received = [told[item["conversation_uuid"]].first_received for item in listed]
+    assert all(older - newer < timedelta(seconds=1) for newer, older in pairwise(first_received))
     return told
 
 
@@ -212,13 +214,13 @@ def counters_add_up(reader: Reader, sent: Sent, told: dict[str, Conversation], a
     assert status["conversations"] == {state: states[state] for state in ("live", "presumed_ended", "ended")}
 
     counted = status["webhooks"]
-    at_home = [event for event in sent.events.values() if event.homes]
+    at_home = [event for event in sent.events.values() if event.conversations]
     assert counted["unknown"] == sum(event.kind == "unknown" or "unknown_status" in event.flags for event in at_home)
     assert counted["unfiled"] >= len(sent.events) - len(at_home)
     # A fallback copy is one webhook, though it is kept as two events.
     kept = [event for event in at_home if event.kind != "fallback"]
     assert counted["received"] - counted["repeats"] - counted["unfiled"] == len(kept) + sent.asked
-    received = [event for event in sent.news if event.kind != "fallback" or not event.homes]
+    received = [event for event in sent.news if event.kind != "fallback" or not event.conversations]
     assert again or counted["received"] == len(received) + sent.asked
     assert counted["out_of_order"] > 0
     assert (counted["refused"], counted["reported"]) == ({}, {})

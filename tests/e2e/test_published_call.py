@@ -11,7 +11,7 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
 CONVERSATION = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
 
 # All that does not depend on when it was received.
-TOLD: dict[str, Any] = json.loads(SAMPLE.with_name("phone-to-app.told.json").read_text())
+TOLD: dict[str, Any] = json.loads(SAMPLE.with_name("phone-to-app.expected.json").read_text())
 
 
 def test_the_published_call_is_told_as_it_was(serve: Serve, valkey: Engine):

@@ -9,7 +9,7 @@ import pytest
 
 from app.webhooks.to_flow import request_of
 from config.settings import Settings
-from tests.flows.book_of import CALLED, CALLER, NOON, flows_of, is_last_resort
+from tests.flows.flow_file_of import CALLED, CALLER, NOON, flows_of, is_last_resort
 
 GREETING = {"action": "talk", "text": "Please hold the line while we connect your call."}
 FILE = Settings(secret_key="not looked at here").flows_file

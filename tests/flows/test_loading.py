@@ -118,11 +118,11 @@ def asked(*lines, type_="[dtmf]", more=""):
 
 def test_a_good_file_is_read_as_it_was_meant():
     before = datetime.now(UTC)
-    book = read(GOOD)
-    assert (book.file, book.text) == (Path("flows.yaml"), GOOD)
-    assert timedelta() <= book.loaded - before < timedelta(minutes=1)
-    assert set(book.watched) == {Path("flows.yaml"), Path(transitions.__file__)}
-    first, second, third = book.routes
+    flow_file = read(GOOD)
+    assert (flow_file.file, flow_file.text) == (Path("flows.yaml"), GOOD)
+    assert timedelta() <= flow_file.loaded - before < timedelta(minutes=1)
+    assert set(flow_file.watched) == {Path("flows.yaml"), Path(transitions.__file__)}
+    first, second, third = flow_file.routes
     assert (first.flow, first.to.text, first.from_.text, first.when.name, first.closed, first.line) == (
         "menu",
         "442079460000",
@@ -134,14 +134,14 @@ def test_a_good_file_is_read_as_it_was_meant():
     assert (second.from_user.text, second.to, second.from_, second.when, second.line) == ("*", None, None, None, 6)
     assert (third.flow, third.line) == ("scripted", 8)
 
-    menu = book.flows["menu"]
+    menu = flow_file.flows["menu"]
     assert (menu.name, menu.about, menu.start, menu.python) == ("menu", "A menu", "choice", None)
     assert menu.detected == {"machine": "bye"}
     assert list(menu.steps) == ["bye", "choice", "call", "whisper"]
     assert {use[0] for use in menu.uses} == {"inputs", "settings", "to", "uuid"}
-    assert book.flows["scripted"].python is transitions.plain
-    assert book.flows["scripted"].about == "In Python"
-    short = book.flows["short"]
+    assert flow_file.flows["scripted"].python is transitions.plain
+    assert flow_file.flows["scripted"].about == "In Python"
+    short = flow_file.flows["short"]
     assert (short.start, list(short.steps), short.uses) == ("start", ["start"], {("from_user",)})
 
 
@@ -183,10 +183,10 @@ def test_what_has_next_gets_our_own_address():
 
 
 def test_an_address_of_the_authors_stays():
-    book = read(
+    flow_file = read(
         flow("- { action: notify, payload: {}, eventUrl: [https://example.com/] }", "- { action: notify, payload: {} }")
     )
-    first, second = book.flows["f"].steps["start"].actions
+    first, second = flow_file.flows["f"].steps["start"].actions
     assert (first.options["eventUrl"], second.options["eventUrl"]) == (
         ["https://example.com/"],
         [StepUrl("start", enter=False)],
@@ -194,36 +194,36 @@ def test_an_address_of_the_authors_stays():
 
 
 def test_expressions_stand_where_they_are_until_somebody_calls():
-    book = read(GOOD)
-    talk, _ = book.flows["short"].steps["start"].actions
+    flow_file = read(GOOD)
+    talk, _ = flow_file.flows["short"].steps["start"].actions
     assert talk.options["text"].fill(Scope({"from_user": "Bob"}, nowhere)) == "Hello Bob"
     assert talk.options["level"].fill(Scope({}, nowhere)) == 0.5
-    _, notify = book.flows["menu"].steps["bye"].actions
+    _, notify = flow_file.flows["menu"].steps["bye"].actions
     assert notify.options["payload"]["to"].fill(Scope({"to": "1"}, nowhere)) == "1"
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 @pytest.mark.parametrize("number", [None, "442079460000"])
 def test_what_is_shipped_has_no_fault(path, number):
-    book = loading.load(path, {**SETTINGS, "CALLER_NUMBER": number})
-    assert book.file == path
-    assert book.text == path.read_text()
-    assert book.watched[0] == path
+    flow_file = loading.load(path, {**SETTINGS, "CALLER_NUMBER": number})
+    assert flow_file.file == path
+    assert flow_file.text == path.read_text()
+    assert flow_file.watched[0] == path
 
 
 # Versions.
 
 
 def test_versions_change_with_what_is_said_and_only_with_that():
-    book, same = read(GOOD), read("# a comment\n" + GOOD)
+    flow_file, same = read(GOOD), read("# a comment\n" + GOOD)
     other = read(GOOD.replace("Bye", "Good bye"))
-    assert book.version != same.version, "of the file's text"
-    assert {name: one.version for name, one in book.flows.items()} == {
+    assert flow_file.version != same.version, "of the file's text"
+    assert {name: one.version for name, one in flow_file.flows.items()} == {
         name: one.version for name, one in same.flows.items()
     }
-    changed = {name for name, one in other.flows.items() if one.version != book.flows[name].version}
+    changed = {name for name, one in other.flows.items() if one.version != flow_file.flows[name].version}
     assert changed == {"menu"}
-    assert all(re.fullmatch("[0-9a-f]{8}", one.version) for one in (book, *book.flows.values()))
+    assert all(re.fullmatch("[0-9a-f]{8}", one.version) for one in (flow_file, *flow_file.flows.values()))
 
 
 def test_the_order_of_steps_is_part_of_what_is_said():
@@ -675,8 +675,8 @@ def test_200_steps_are_taken_and_201_are_not():
 def test_a_file_is_read_with_its_mark_and_its_line_ends(tmp_path):
     path = tmp_path / "flows.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
-    book = loading.load(path, SETTINGS)
-    assert (book.file, book.watched[0], book.text) == (path, path, GOOD.replace("\n", "\r\n"))
+    flow_file = loading.load(path, SETTINGS)
+    assert (flow_file.file, flow_file.watched[0], flow_file.text) == (path, path, GOOD.replace("\n", "\r\n"))
 
 
 @pytest.mark.parametrize(

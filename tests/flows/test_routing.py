@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.flows.model import Book, Hours, Pattern, Route
+from app.flows.model import FlowFile, Hours, Pattern, Route
 from app.flows.request import Request
 from app.flows.routing import choose, covers, fits, pattern_fault, shadowed
 
@@ -21,9 +21,9 @@ OFFICE = Hours(name="office", zone=ZoneInfo("Europe/London"), week=dict.fromkeys
 SHOP = Hours(name="shop", zone=ZoneInfo("Europe/London"), week={4: ((540, 1260),)})
 
 
-def book(*routes: Route) -> Book:
+def flow_file(*routes: Route) -> FlowFile:
     """A flows file with these routes."""
-    return Book(file=Path("flows.yaml"), text="", version="1", loaded=NOON, routes=routes)
+    return FlowFile(file=Path("flows.yaml"), text="", version="1", loaded=NOON, routes=routes)
 
 
 def pattern(text: str | None) -> Pattern | None:
@@ -33,7 +33,7 @@ def pattern(text: str | None) -> Pattern | None:
 
 def taken(request: Request, *routes: Route, at: datetime = NOON) -> str | None:
     """The flow that *request* gets."""
-    route = choose(book(*routes), request, at)
+    route = choose(flow_file(*routes), request, at)
     return None if route is None else route.flow
 
 
@@ -280,8 +280,8 @@ def test_whoever_fits_a_pattern_fits_what_covers_it(
 
 @given(ROUTES, ROUTES, REQUESTS, st.sampled_from([NOON, EVENING]))
 def test_no_call_takes_a_route_that_is_shadowed(earlier: Route, later: Route, request_: Request, at: datetime) -> None:
-    if shadowed(earlier, later) and choose(book(later), request_, at):
-        assert choose(book(earlier, later), request_, at) is earlier
+    if shadowed(earlier, later) and choose(flow_file(later), request_, at):
+        assert choose(flow_file(earlier, later), request_, at) is earlier
 
 
 @given(PATTERNS)

@@ -17,7 +17,7 @@ from vonage_voice.models.ncco import Connect, Conversation, Input, Notify, Recor
 
 from app.flows import schema, sdk
 from app.flows.sdk import DIFFERENCES, Difference, build, by_sdk, differences, plain
-from tests.flows.test_table import LOOSE, OPTIONS, OWN, SOUND, broken_nccos, changed, sound_nccos
+from tests.flows.test_schema import LOOSE, OPTIONS, OWN, SOUND, broken_nccos, changed, sound_nccos
 
 Json = Any
 SPEECH = {"action": "input", "type": ["speech"]}

@@ -233,7 +233,7 @@ def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
     own: Engine, open_store: Callable[..., Store]
 ):
     """Connections cut, scripts forgotten, the engine hanging: who tries again gets his event kept, once."""
-    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(31), 60)]
+    calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(31), 60)]
     posted = [webhook for call in calls for webhook in call]
     Random(32).shuffle(posted)
     stores = [open_store(own) for _ in range(2)]
@@ -306,7 +306,7 @@ def test_what_the_overflow_took_can_be_given_again_with_the_same_result(own: Eng
         return True
 
     store = open_store(own, overflow=take)
-    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(41), 40)]
+    calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(41), 40)]
     posted = [webhook for call in calls for webhook in call]
     Random(42).shuffle(posted)
     third = len(posted) // 3

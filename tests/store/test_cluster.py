@@ -148,7 +148,7 @@ def move_slot(engine: Engine, slot: int, target: Node, during: Callable[[], None
 def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[..., Store]):
     """All that was written before, meanwhile, by those who have not heard of it, and after, is there."""
     stores = [open_store(engine) for _ in range(2)]
-    calls = [call for call in several(Random(5), 60) if all(webhook.event.homes for webhook in call)]
+    calls = [call for call in several(Random(5), 60) if all(webhook.event.conversations for webhook in call)]
     posted = [webhook for call in calls for webhook in call]
     Random(6).shuffle(posted)
     third = len(posted) // 3

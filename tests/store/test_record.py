@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from app.domain.conversations import history, tell
+from app.domain.conversations import history, project
 from app.store import keys
 from app.store.codec import EVENT, Record, milliseconds
 from app.store.link import Link
@@ -48,13 +48,13 @@ def test_an_event_is_new_once_and_a_repeat_changes_nothing(store: Store, engine:
 def test_the_first_copy_tells_when_it_was_received(store: Store):
     keep(store, status("ringing", None), seconds=5)
     keep(store, status("ringing", None), seconds=3)
-    told = tell(HERE, store.histories([HERE])[HERE], now=NOW, presume_ended_after=timedelta(hours=1))
+    told = project(HERE, store.histories([HERE])[HERE], now=NOW, presume_ended_after=timedelta(hours=1))
     assert told is not None
-    assert (told.first_heard, told.legs[0].leg.ringing) == (at(5), at(5))
+    assert (told.first_received, told.legs[0].leg.ringing) == (at(5), at(5))
 
 
 def test_what_is_read_back_is_what_came(store: Store):
-    webhooks = [webhook for call in several(Random(1), 20) for webhook in call if webhook.event.homes]
+    webhooks = [webhook for call in several(Random(1), 20) for webhook in call if webhook.event.conversations]
     for webhook in webhooks:
         post(store, webhook)
     settle(store)
@@ -91,12 +91,12 @@ def test_a_transfer_of_which_only_the_first_half_was_kept_is_completed_by_its_re
 ):
     """The process died between the two writes; Vonage sends it again."""
     chance = Random(seed)
-    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(chance, 20)]
+    calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(chance, 20)]
     link = Link(engine.address)
     posted = 0
     for call in calls:
         for webhook in chance.sample(call, len(call)):
-            if webhook.event.kind == "transfer" and len(webhook.event.homes) == 2:
+            if webhook.event.kind == "transfer" and len(webhook.event.conversations) == 2:
                 assert first_half(store, link, webhook)[0] in (0, 1)
                 posted += 1
     for call in calls:
@@ -111,7 +111,7 @@ def first_half(store: Store, link: Link, webhook: Webhook) -> list[int]:
     """Write a transfer to the conversation that was left, and no further."""
     record = Record(webhook.sort, webhook.received, webhook.text)
     (reply,) = link.exchange(
-        [record_command(store._terms, webhook.event, webhook.event.homes[0], record, counted=True)]
+        [record_command(store._terms, webhook.event, webhook.event.conversations[0], record, counted=True)]
     )
     assert isinstance(reply, list), reply
     return reply
@@ -135,7 +135,7 @@ def test_a_repeat_of_a_move_without_a_time_does_not_move_the_leg_again(store: St
     keep(store, back, seconds=60)
     assert keep(store, away, seconds=120) == [False]
     told = {
-        name: tell(name, heard, now=at(120), presume_ended_after=timedelta(hours=1))
+        name: project(name, heard, now=at(120), presume_ended_after=timedelta(hours=1))
         for name, heard in store.histories([HERE, THERE]).items()
     }
     assert {name: one.state for name, one in told.items() if one} == {HERE: "live", THERE: "ended"}

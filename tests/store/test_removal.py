@@ -71,7 +71,7 @@ def test_of_a_deleted_conversation_nothing_is_left_but_its_name_in_the_feed(stor
 @pytest.mark.parametrize("seed", range(3))
 def test_deleting_some_leaves_the_others_as_they_are(store: Store, engine: Engine, seed: int):
     chance = Random(seed)
-    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(chance, 60)]
+    calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(chance, 60)]
     for call in calls:
         for webhook in call:
             post(store, webhook)
@@ -93,7 +93,7 @@ def test_deleting_some_leaves_the_others_as_they_are(store: Store, engine: Engin
 
 
 def test_a_deleted_conversation_may_begin_anew(store: Store, engine: Engine):
-    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(9), 20)]
+    calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(9), 20)]
     webhooks = [webhook for call in calls for webhook in call]
     for webhook in webhooks:
         post(store, webhook)
@@ -138,7 +138,7 @@ def test_what_has_expired_is_taken_out_of_every_index_and_counter(engine: Engine
     brief = open_store(engine, retention=timedelta(milliseconds=150))
     long = open_store(engine)
     now = datetime.now(UTC)
-    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(11), 60)]
+    calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(11), 60)]
     goes, stays = calls[::2], calls[1::2]
     for store, some in ((brief, goes), (long, stays)):
         for webhook in (webhook for call in some for webhook in call):
@@ -239,7 +239,7 @@ def test_a_leg_that_moved_is_deleted_with_each_of_its_conversations(store: Store
 
 
 def test_deleting_a_call_and_posting_it_again_adds_up(store: Store, engine: Engine):
-    calls = [[w for w in call if w.event.homes and w.sort == EVENT] for call in several(Random(21), 30)]
+    calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(21), 30)]
     for call in calls:
         for webhook in call:
             post(store, webhook)

@@ -45,7 +45,7 @@ def flat(calls: Iterable[Iterable[Webhook]]) -> list[Webhook]:
 
 def with_homes(calls: Iterable[Iterable[Webhook]]) -> list[list[Webhook]]:
     """What the store is asked to record: an event that names no conversation is none of its business."""
-    return [[webhook for webhook in call if webhook.event.homes] for call in calls]
+    return [[webhook for webhook in call if webhook.event.conversations] for call in calls]
 
 
 @pytest.mark.parametrize("seed", [1, 2])

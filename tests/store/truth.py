@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain.conversations import Conversation, History, history, tell
+from app.domain.conversations import Conversation, History, history, project
 from app.domain.events import Completed, Event
 from app.domain.legs import Leg
 from app.domain.numbers import numbers_in
@@ -24,7 +24,7 @@ FIRST_MINUTE, LAST_MINUTE = (milliseconds(BASE) // 60_000 - 5, milliseconds(BASE
 
 def told_of(name: str, heard: History) -> Conversation:
     """The conversation *name* as *heard* has it."""
-    found = tell(name, heard, now=NOW, presume_ended_after=PRESUME_ENDED_AFTER)
+    found = project(name, heard, now=NOW, presume_ended_after=PRESUME_ENDED_AFTER)
     assert found is not None
     return found
 
@@ -58,7 +58,7 @@ class Truth:
 
     def of(self, name: str) -> list[Webhook]:
         """The events kept with *name*."""
-        return [webhook for webhook in self.events if name in webhook.event.homes]
+        return [webhook for webhook in self.events if name in webhook.event.conversations]
 
     def states(self) -> Counter[str]:
         """How many conversations there are of each state."""
@@ -69,13 +69,13 @@ class Truth:
         found: dict[str, set[str]] = {}
         for webhook in self.events:
             for number in numbers_in(webhook.event):
-                found.setdefault(number, set()).update(webhook.event.homes)
+                found.setdefault(number, set()).update(webhook.event.conversations)
         return found
 
     def minutes(self) -> Counter[str]:
         """Statistics, over all minutes."""
         found: Counter[str] = Counter(self.outcomes)
-        found["events"] = sum(len(webhook.event.homes) for webhook in self.events)
+        found["events"] = sum(len(webhook.event.conversations) for webhook in self.events)
         found["conversations"] = len(self.told)
         found["legs"] = sum(len(one.legs) for one in self.told.values())
         found["seconds"] = self.seconds
@@ -85,7 +85,7 @@ class Truth:
         """How many events were received in each minute; a transfer is one of both its conversations."""
         found: Counter[int] = Counter()
         for webhook in self.events:
-            found[milliseconds(webhook.received) // 60_000] += len(webhook.event.homes)
+            found[milliseconds(webhook.received) // 60_000] += len(webhook.event.conversations)
         return found
 
 
@@ -117,10 +117,12 @@ def assert_tells_the_truth(
     heard = store.histories(truth.told)
     assert {name: told_of(name, found) for name, found in heard.items()} == truth.told
     for leg in {webhook.event.leg for webhook in truth.events if webhook.event.leg}:
-        homes = {home for webhook in truth.events if webhook.event.leg == leg for home in webhook.event.homes}
+        conversations = {
+            home for webhook in truth.events if webhook.event.leg == leg for home in webhook.event.conversations
+        }
         assert {
-            home for one in store.leg_history(leg).values() if one.event.leg == leg for home in one.event.homes
-        } == homes
+            home for one in store.leg_history(leg).values() if one.event.leg == leg for home in one.event.conversations
+        } == conversations
 
     # counters
     states = truth.states()
@@ -160,14 +162,14 @@ def assert_indexes_tell_the_truth(engine: Engine, truth: Truth) -> None:
     assert index["live"] == {name: first[name] for name, one in truth.told.items() if one.state != "ended"}
     assert index["ended"] == {name: first[name] for name, one in truth.told.items() if one.state == "ended"}
     assert index["heard"] == {
-        name: milliseconds(one.last_heard) for name, one in truth.told.items() if one.state != "ended"
+        name: milliseconds(one.last_received) for name, one in truth.told.items() if one.state != "ended"
     }
 
     expected: dict[str, set[str]] = {}
     for webhook in truth.events:
         if webhook.event.leg:
-            expected.setdefault(webhook.event.leg, set()).update(webhook.event.homes)
-    assert legs == {leg: homes for leg, homes in expected.items() if homes}
+            expected.setdefault(webhook.event.leg, set()).update(webhook.event.conversations)
+    assert legs == {leg: conversations for leg, conversations in expected.items() if conversations}
 
     by_end: dict[str, dict[str, int]] = {}
     for number, names in truth.numbers().items():

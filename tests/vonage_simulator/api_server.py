@@ -21,7 +21,7 @@ from aiohttp import web
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.certificate import Certificate, application_keys, make
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import Post
+from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Application, Leg, Target
 from vonage_simulator.scenario import FarEnd
 from vonage_simulator.trace import Happening
@@ -127,7 +127,7 @@ class Server:
         if application.event:
             application.event = Target(f"{self.application_url}/event", socket_timeout=2.0)
             application.answer = Target(f"{self.application_url}/answer", "GET", 0.5, 5.0)
-        async with Post(application, clock=clock) as post:
+        async with WebhookSender(application, clock=clock) as post:
             self.carrier = Carrier(
                 application,
                 clock=clock,

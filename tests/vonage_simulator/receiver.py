@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 import jwt
 
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import Post, Sent
+from vonage_simulator.delivery.webhook_sender import Sent, WebhookSender
 from vonage_simulator.ledger import Application, Target
 from vonage_simulator.trace import Happening
 
@@ -192,16 +192,20 @@ EVENT = {"uuid": "leg", "conversation_uuid": "CON", "status": "ringing", "start_
 
 
 @contextlib.asynccontextmanager
-async def posting(*acts: Act, **options: Any) -> AsyncIterator[tuple[Post, Receiver]]:
+async def posting(*acts: Act, **options: Any) -> AsyncIterator[tuple[WebhookSender, Receiver]]:
     """A post and whom it delivers to; time jumps."""
     async with (
         receiving(*acts) as receiver,
-        Post(options.pop("application", APPLICATION), clock=options.pop("clock", Clock(speed=None)), **options) as post,
+        WebhookSender(
+            options.pop("application", APPLICATION), clock=options.pop("clock", Clock(speed=None)), **options
+        ) as post,
     ):
         yield post, receiver
 
 
-def tell(post: Post, target: Target | None, number: int = 0, conversation: str = "CON", after: float = 0.0) -> Sent:
+def tell(
+    post: WebhookSender, target: Target | None, number: int = 0, conversation: str = "CON", after: float = 0.0
+) -> Sent:
     return post.tell(target, {**EVENT, "number": str(number)}, conversation=conversation, leg="leg", after=after)
 
 

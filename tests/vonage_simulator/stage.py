@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from vonage_simulator import script
-from vonage_simulator.call_result import Heard
+from vonage_simulator.call_result import CallResult
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.ledger import Leg
 from vonage_simulator.scenario import Call, FarEnd, Scenario
@@ -82,7 +82,7 @@ class Played:
     """What came of a scenario."""
 
     carrier: Carrier
-    heard: Heard
+    heard: CallResult
     got: list[Got]
     called: list[Leg] = field(default_factory=list)  # the legs of the scenario's calls
 
@@ -204,7 +204,7 @@ async def _play(
         await leaves_nothing(carrier)
         legs = called + [leg for leg in carrier.ledger.legs.values() if leg not in called]
         bodies = [sent.body for sent in carrier.post.sent if sent.kind == "event"]
-        return Played(carrier, Heard(legs, happenings, bodies), stage.got, called)
+        return Played(carrier, CallResult(legs, happenings, bodies), stage.got, called)
 
 
 @contextlib.asynccontextmanager

@@ -16,7 +16,7 @@ from vonage_simulator.ledger import Asked, Conversation, Move
 from vonage_simulator.scenario import Call, Command, FarEnd, Scenario
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-PUBLISHED = json.loads((SAMPLES / "phone-to-app.told.json").read_text())
+PUBLISHED = json.loads((SAMPLES / "phone-to-app.expected.json").read_text())
 LOG = [json.loads(line) for line in (SAMPLES / "phone-to-app.events.jsonl").read_text().splitlines()]
 HERE, THERE = "CON-here", "CON-there"
 

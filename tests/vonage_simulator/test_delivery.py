@@ -19,7 +19,7 @@ from tests.vonage_simulator.receiver import (
     told,
 )
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import RECOVERS_IN, Post, Sent
+from vonage_simulator.delivery.webhook_sender import RECOVERS_IN, Sent, WebhookSender
 from vonage_simulator.ledger import Application
 from vonage_simulator.trace import Happening
 
@@ -52,7 +52,7 @@ def test_without_signed_callbacks_there_is_no_token() -> None:
 def test_a_post_that_cannot_sign_is_not_made() -> None:
     """Rather than found out by every webhook being refused."""
     with pytest.raises(ValueError, match="secret"):
-        Post(Application(id="app"), clock=Clock())
+        WebhookSender(Application(id="app"), clock=Clock())
 
 
 def test_order_is_kept_within_a_conversation() -> None:
@@ -163,7 +163,7 @@ def test_a_crowd_is_delivered() -> None:
     """Each of many conversations at once, in its own order."""
 
     async def run() -> Receiver:
-        async with receiving(usual=careful) as receiver, Post(APPLICATION, clock=Clock(speed=None)) as post:
+        async with receiving(usual=careful) as receiver, WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
             for number in range(3):
                 for conversation in range(300):
                     tell(post, receiver.target(), number, conversation=f"{conversation}")

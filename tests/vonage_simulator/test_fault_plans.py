@@ -1,48 +1,48 @@
-"""Faults are chosen by name, share and seed."""
+"""FaultPlan are chosen by name, share and seed."""
 
 from __future__ import annotations
 
 import pytest
 
-from vonage_simulator.delivery.fault_plan import FAULTS, LOSSLESS, LOSSY, Faults, tampered
+from vonage_simulator.delivery.fault_plan import FAULTS, LOSSLESS, LOSSY, FaultPlan, tampered
 
 
 def test_faults_are_read_with_and_without_a_share() -> None:
-    faults = Faults.read(" reorder, duplicate=0.3 ,lose")
+    faults = FaultPlan.read(" reorder, duplicate=0.3 ,lose")
     assert faults.shares == {"reorder": 0.2, "duplicate": 0.3, "lose": 0.05}
 
 
 def test_groups_stand_for_their_members_and_the_last_word_counts() -> None:
-    assert Faults.read("lossless").shares == dict.fromkeys(LOSSLESS, 0.2)
-    assert Faults.read("all").shares == dict.fromkeys(LOSSLESS, 0.2) | dict.fromkeys(LOSSY, 0.05)
-    assert Faults.read("all=0.5,drop=0").shares == dict.fromkeys(FAULTS, 0.5) | {"drop": 0.0}
-    assert Faults.read("").shares == {}
+    assert FaultPlan.read("lossless").shares == dict.fromkeys(LOSSLESS, 0.2)
+    assert FaultPlan.read("all").shares == dict.fromkeys(LOSSLESS, 0.2) | dict.fromkeys(LOSSY, 0.05)
+    assert FaultPlan.read("all=0.5,drop=0").shares == dict.fromkeys(FAULTS, 0.5) | {"drop": 0.0}
+    assert FaultPlan.read("").shares == {}
 
 
 @pytest.mark.parametrize(("text", "lossless"), [("", True), ("lossless", True), ("all", False), ("lose=0", True)])
 def test_whether_all_is_delivered_in_the_end_is_known(text: str, lossless: bool) -> None:
-    assert Faults.read(text).lossless is lossless
+    assert FaultPlan.read(text).lossless is lossless
 
 
 def test_an_unknown_fault_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"'dorp'.*reorder, .*replay, lossless, all"):
-        Faults.read("dorp")
+        FaultPlan.read("dorp")
 
 
 @pytest.mark.parametrize("share", ["", "lots", "1.5", "-1", "nan"])
 def test_a_share_is_from_0_to_1(share: str) -> None:
     with pytest.raises(ValueError, match="from 0 to 1"):
-        Faults.read(f"drop={share}")
+        FaultPlan.read(f"drop={share}")
 
 
 def test_a_share_is_a_share() -> None:
-    faults = Faults.read("delay=0.3")
+    faults = FaultPlan.read("delay=0.3")
     plans = [faults.plan(0, 0, "told", number, reply_read=False, signed=True) for number in range(2000)]
     assert 500 < sum(plan.delay > 0 for plan in plans) < 700
 
 
 def test_one_fault_more_leaves_the_others_where_they_were() -> None:
-    few, more = Faults.read("duplicate,delay"), Faults.read("duplicate,delay,reorder,lose,drop")
+    few, more = FaultPlan.read("duplicate,delay"), FaultPlan.read("duplicate,delay,reorder,lose,drop")
     for number in range(100):
         one = few.plan(1, 2, "told", number, reply_read=False, signed=True)
         other = more.plan(1, 2, "told", number, reply_read=False, signed=True)

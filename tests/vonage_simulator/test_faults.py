@@ -10,8 +10,8 @@ import pytest
 
 from tests.vonage_simulator.receiver import APPLICATION, UNSIGNED, Receiver, careful, receiving
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.fault_plan import LOSSLESS, LOSSY, Faults
-from vonage_simulator.delivery.webhook_sender import Post, Reply, Sent
+from vonage_simulator.delivery.fault_plan import LOSSLESS, LOSSY, FaultPlan
+from vonage_simulator.delivery.webhook_sender import Reply, Sent, WebhookSender
 from vonage_simulator.ledger import Application
 from vonage_simulator.trace import Happening
 
@@ -33,7 +33,9 @@ async def told(
     clock = Clock(speed=None)
     async with (
         receiving(usual=usual) as receiver,
-        Post(application, clock=clock, faults=Faults.read(faults), seed=seed, watch=troubles.append) as post,
+        WebhookSender(
+            application, clock=clock, faults=FaultPlan.read(faults), seed=seed, watch=troubles.append
+        ) as post,
     ):
         for number in range(count):
             for conversation in conversations:
@@ -116,7 +118,7 @@ def test_parallel_ones_do_not_wait() -> None:
     async def slow() -> Receiver:
         async with (
             receiving(*[0.2] * 5) as receiver,
-            Post(APPLICATION, clock=Clock(speed=None), faults=Faults.read("parallel=1")) as post,
+            WebhookSender(APPLICATION, clock=Clock(speed=None), faults=FaultPlan.read("parallel=1")) as post,
         ):
             for _ in range(5):
                 post.tell(receiver.target(), {}, conversation="CON", leg="leg")
@@ -243,7 +245,7 @@ def test_who_asks_gets_a_reply_whatever_the_faults(seed: int) -> None:
     async def ask() -> tuple[list[Reply], list[Sent]]:
         async with (
             receiving(usual=careful) as receiver,
-            Post(APPLICATION, clock=Clock(speed=None), faults=Faults.read("all=0.5"), seed=seed) as post,
+            WebhookSender(APPLICATION, clock=Clock(speed=None), faults=FaultPlan.read("all=0.5"), seed=seed) as post,
         ):
             target = receiver.target("GET")
             replies = [await post.ask(target, {}, kind="answer", conversation="CON", leg="leg") for _ in range(8)]
@@ -279,7 +281,7 @@ def test_what_is_asked_in_between_does_not_shift_the_faults() -> None:
     async def course(asked_after: int) -> list[list[tuple[str | None, int | None]]]:
         async with (
             receiving(usual=careful) as receiver,
-            Post(APPLICATION, clock=Clock(speed=None), faults=Faults.read("all=0.4")) as post,
+            WebhookSender(APPLICATION, clock=Clock(speed=None), faults=FaultPlan.read("all=0.4")) as post,
         ):
             for number in range(8):
                 if number == asked_after:

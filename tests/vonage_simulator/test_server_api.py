@@ -21,7 +21,7 @@ from vonage_simulator.verify.check import check
 from vonage_simulator.verify.server_api import NotAllowed, NotNow, NotSwitchhook, NotThere, NumbersMasked, Server
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-TOLD = json.loads((SAMPLES / "phone-to-app.told.json").read_text())
+TOLD = json.loads((SAMPLES / "phone-to-app.expected.json").read_text())
 UUID = TOLD["conversation_uuid"]
 UNKNOWN = {"title": "Unknown conversation", "status": 404, "detail": "No such conversation is kept."}
 

@@ -21,7 +21,7 @@ from tests.vonage_simulator.receiver import (
     told,
 )
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import Post, Reply, Sent, Unheard
+from vonage_simulator.delivery.webhook_sender import Reply, Sent, Unheard, WebhookSender
 from vonage_simulator.ledger import Target
 
 FINAL = [301, 302, 400, 401, 404, 413, 500, 502]
@@ -153,7 +153,7 @@ def test_a_server_that_is_not_there() -> None:
     target = nobody()
 
     async def run() -> Sent:
-        async with Post(APPLICATION, clock=Clock(speed=None)) as post:
+        async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
             with pytest.raises(Unheard, match=f"nothing listens at {target.url}") as unheard:
                 await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg")
             assert unheard.value.reason == "Connection reset."
@@ -186,7 +186,7 @@ def test_a_server_without_tls_is_not_tried_again() -> None:
     async def run() -> Sent:
         async with (
             await asyncio.start_server(refuse, "127.0.0.1", 0) as server,
-            Post(APPLICATION, clock=Clock(speed=None)) as post,
+            WebhookSender(APPLICATION, clock=Clock(speed=None)) as post,
         ):
             sent = tell(post, Target(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
             await post.settle()
@@ -201,7 +201,7 @@ def test_a_connection_has_its_own_time_limit() -> None:
     """A server whose queue of new connections is full does not answer at all."""
 
     async def run(url: str) -> Sent:
-        async with Post(APPLICATION, clock=Clock(speed=None)) as post:
+        async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
             target = Target(url, connect_timeout=0.2, socket_timeout=5.0)
             with pytest.raises(Unheard, match=r"no connection to http://.* within 0.2 s") as unheard:
                 await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg")
@@ -241,7 +241,7 @@ def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
         words = []
-        async with Post(APPLICATION, clock=Clock(speed=None)) as post:
+        async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
             for path in ("endless", "bomb"):
                 target = Target(f"http://127.0.0.1:{port}/{path}", "GET", socket_timeout=5.0)
                 with pytest.raises(Unheard) as unheard:

@@ -14,7 +14,7 @@ from tests.vonage_simulator.checking import HERE, Server, call_and_server, one_e
 from tests.vonage_simulator.ledgers import Body, answered, at, attempt, kept, replies, requests, sent, webhooks
 from tests.vonage_simulator.mutations import mutations
 from vonage_simulator import bodies
-from vonage_simulator.delivery.fault_plan import Faults
+from vonage_simulator.delivery.fault_plan import FaultPlan
 from vonage_simulator.ledger import Conversation
 from vonage_simulator.verify.server_api import NotSwitchhook
 from vonage_simulator.verify.server_api import Server as Api
@@ -220,7 +220,7 @@ def test_what_was_never_acknowledged_is_lost_and_not_missing():
 
 
 def test_localhost_by_its_number_is_the_same_server():
-    faults = Faults()
+    faults = FaultPlan()
     aim = Aim(ledgers.APPLICATION, "http://localhost:8080/at", "", None, faults, seed=0, has_secret=False)
     for url in ("http://localhost:8080/at/x", "http://127.0.0.1:8080/at/x", "HTTP://LocalHost:8080/at/"):
         assert aim.is_at(url), url

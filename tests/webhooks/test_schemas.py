@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import events
-from app.domain.events import Event, Heard, canonical_json
+from app.domain.events import Event, SpeechResult, canonical_json
 from app.webhooks.body import read_object, read_query, write_json
 from app.webhooks.schemas import kept_answer, read_answer, read_event, read_kept_answer
 from tests.generated import Call
@@ -256,12 +256,12 @@ def test_speech():
     event = read_event(about(uuid=LEG, dtmf={"digits": None, "timed_out": False}, speech=speech))
     assert type(event) is events.Input
     assert event.heard == (
-        Heard("Sales", 0.9405097),
-        Heard("Sails", 0.91),
-        Heard(None, 0.5),
-        Heard("Cells", None),
-        Heard("Sale", None),
-        Heard(None, None),
+        SpeechResult("Sales", 0.9405097),
+        SpeechResult("Sails", 0.91),
+        SpeechResult(None, 0.5),
+        SpeechResult("Cells", None),
+        SpeechResult("Sale", None),
+        SpeechResult(None, None),
     )
     assert event.speech_timeout_reason == "end_on_silence_timeout"
     assert event.speech_recording_url == "https://api-us.nexmo.com/v1/files/1"
@@ -283,7 +283,7 @@ def test_results_that_are_no_list_are_flagged(results):
 def test_results_that_are_no_guesses_are_passed_over():
     event = read_event(about(uuid=LEG, speech={"results": ["Sales", None, [], {"text": "Sails"}]}))
     assert isinstance(event, events.Input)
-    assert event.heard == (Heard("Sails", None),)
+    assert event.heard == (SpeechResult("Sails", None),)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_one_field_that_cannot_be_read_does_not_cost_the_others(odd):
     body = about(uuid=LEG, dtmf={"digits": "1"}, speech={"results": [{"text": "yes", "confidence": ".9"}]}) | odd
     event = read_event(body)
     assert isinstance(event, events.Input)
-    assert event.heard == (Heard("yes", 0.9),)
+    assert event.heard == (SpeechResult("yes", 0.9),)
     assert event.flags
 
 
@@ -304,11 +304,11 @@ def test_a_transfer_belongs_to_both_conversations():
     assert type(event) is events.Transfer
     assert event.kind == "transfer"
     assert told(event) == {"leg": LEG, "occurred": OCCURRED, "left": "CON-a", "joined": "CON-b"}
-    assert event.homes == ("CON-a", "CON-b")
+    assert event.conversations == ("CON-a", "CON-b")
 
 
 @pytest.mark.parametrize(
-    ("body", "homes"),
+    ("body", "conversations"),
     [
         ({"conversation_uuid_from": "CON-a", "conversation_uuid_to": "CON-b"}, ("CON-a", "CON-b")),
         ({"type": "transfer", "conversation_uuid_to": "CON-b"}, ("CON-b",)),
@@ -317,10 +317,10 @@ def test_a_transfer_belongs_to_both_conversations():
         ({"type": "transfer"}, ()),
     ],
 )
-def test_a_transfer_that_lacks_something(body, homes):
+def test_a_transfer_that_lacks_something(body, conversations):
     event = read_event(body)
     assert type(event) is events.Transfer
-    assert event.homes == homes
+    assert event.conversations == conversations
 
 
 @pytest.mark.parametrize("payload", [{"foo": "bar"}, {}, "text", [1], None])
@@ -403,7 +403,7 @@ def test_the_published_call_is_read():
 )
 def test_ids_have_any_shape(uuid):
     event = read_event(status("ringing") | {"uuid": uuid, "conversation_uuid": uuid})
-    assert (event.leg, event.conversation, event.homes) == (uuid, uuid, (uuid,))
+    assert (event.leg, event.conversation, event.conversations) == (uuid, uuid, (uuid,))
 
 
 def test_an_id_may_be_a_number():
@@ -412,7 +412,7 @@ def test_an_id_may_be_a_number():
 
 @pytest.mark.parametrize("conversation", [None, "", "  ", {}, [], True])
 def test_without_a_conversation_an_event_has_no_home(conversation):
-    assert read_event(status("ringing") | {"conversation_uuid": conversation}).homes == ()
+    assert read_event(status("ringing") | {"conversation_uuid": conversation}).conversations == ()
 
 
 @pytest.mark.parametrize("timestamp", [None, "", "yesterday", 1617052805, {}, "2021-03-29"])
@@ -437,7 +437,7 @@ def test_each_field_that_cannot_be_read_is_flagged_and_none():
 def test_what_is_not_known_is_passed_over_but_tells_two_bodies_apart():
     plain, more = read_event(status("ringing")), read_event(status("ringing", region_url="https://api-eu-3.vonage.com"))
     assert told(plain) == told(more)
-    assert plain.fact == more.fact
+    assert plain.dedup_key == more.dedup_key
     assert plain.canonical != more.canonical
 
 
@@ -457,7 +457,7 @@ def test_all_fields_may_be_empty(nothing, kind):
     event = read_event(
         dict.fromkeys(names | {"uuid", "from", "timestamp", "dtmf", "speech"}, nothing) | {"status": kind}
     )
-    assert event.homes == ()
+    assert event.conversations == ()
 
 
 def schema_fields(cls: type[Event]) -> set[str]:
@@ -510,7 +510,7 @@ def test_the_event_in_a_fallback_copy_is_the_very_event():
     copy = body | {"reason": "Socket timeout.", "original_request": {"type": "event"}}
     original = {k: v for k, v in copy.items() if k not in ("reason", "original_request")}
     assert read_event(original) == read_event(body)
-    assert read_event(copy).fact != read_event(body).fact
+    assert read_event(copy).dedup_key != read_event(body).dedup_key
 
 
 plain = st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False)
@@ -574,7 +574,7 @@ def test_any_json_object_is_an_event_and_its_canonical_form_is_stable(body):
     body = read_object(write_json(body))
     event = read_event(body)
     hash(event)
-    assert event.homes == tuple(map(str, event.homes))
+    assert event.conversations == tuple(map(str, event.conversations))
     assert event.leg is None or isinstance(event.leg, str)
     assert event.occurred is None or event.occurred.tzinfo is UTC
     again = read_event(read_object(event.canonical))

@@ -23,7 +23,7 @@ REPLAYED = 600  # seconds ago that the token of a replayed webhook was made
 OUR_DOING: set[How | None] = {"drop", "close", "unsigned", "lose", "tamper", "forget", "secret", "clock", "replay"}
 
 
-class Courier:
+class Attempt:
     """For one application. An async context manager: its connections stay open so long."""
 
     def __init__(self, application: Application, clock: Clock, watch: Watch | None) -> None:

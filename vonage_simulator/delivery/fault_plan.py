@@ -60,8 +60,8 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
-    """Which faults there are, and what share of all webhooks each befalls. `Faults()`: none."""
+class FaultPlan:
+    """Which faults there are, and what share of all webhooks each befalls. `FaultPlan()`: none."""
 
     shares: Mapping[str, float] = field(default_factory=dict)
 

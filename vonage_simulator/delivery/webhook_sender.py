@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.attempt import Courier
+from vonage_simulator.delivery.attempt import Attempt
 from vonage_simulator.delivery.exchange import Reply
-from vonage_simulator.delivery.fault_plan import Faults, Plan
+from vonage_simulator.delivery.fault_plan import FaultPlan, Plan
 from vonage_simulator.delivery.sent import Kind, Sent, Try, Unheard
 from vonage_simulator.ledger import Application, Target
 from vonage_simulator.trace import Watch
 
-__all__ = ["Post", "Reply", "Sent", "Try", "Unheard"]
+__all__ = ["Reply", "Sent", "Try", "Unheard", "WebhookSender"]
 
 # Carrier seconds: https://developer.vonage.com/en/blog/build-high-availability-voice-api-applications
 RETRY_AFTER = 1.0
@@ -44,7 +44,7 @@ class _Lane:
                 _done(overtaken)
 
 
-class Post:
+class WebhookSender:
     """Gets webhooks to one application as Vonage does, and keeps a record of each. An async context manager.
 
     Args:
@@ -64,7 +64,7 @@ class Post:
         application: Application,
         *,
         clock: Clock,
-        faults: Faults | None = None,
+        faults: FaultPlan | None = None,
         seed: int = 0,
         watch: Watch | None = None,
     ) -> None:
@@ -72,8 +72,8 @@ class Post:
             raise ValueError("signed callbacks need a signature secret")
         self.sent = []
         self._application, self._clock, self._seed = application, clock, seed
-        self._faults = faults or Faults()
-        self._courier = Courier(application, clock, watch)
+        self._faults = faults or FaultPlan()
+        self._courier = Attempt(application, clock, watch)
         self._lanes: dict[str, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engines import Engine, free_ports, wait_until
 from tests.serving import ROOT, Server
-from vonage_simulator.call_result import Heard
+from vonage_simulator.call_result import CallResult
 from vonage_simulator.harness import place
 from vonage_simulator.ledger import Leg
 from vonage_simulator.scenario import Call, FarEnd, Scenario
@@ -30,11 +30,11 @@ class Carrier:
         self.server = server
         self._folder = folder
 
-    def call(self, from_: str = ENGLISH, **options: Any) -> Heard:
+    def call(self, from_: str = ENGLISH, **options: Any) -> CallResult:
         """What is heard in one call; options as of `vonage_simulator.harness.place`. Raises CallTrouble."""
         return self._place(from_=from_, **options)
 
-    def play(self, *calls: Call, callees: Mapping[str, FarEnd] | None = None, step: str | None = None) -> Heard:
+    def play(self, *calls: Call, callees: Mapping[str, FarEnd] | None = None, step: str | None = None) -> CallResult:
         """What is heard in several calls at once, or in one that is placed by us. Raises CallTrouble.
 
         *step*: the flow and step whose address all webhooks go to, in place of the usual ones.
@@ -44,7 +44,7 @@ class Carrier:
         file.write_text(dump(Scenario(name="played", about="a test", calls=calls, callees=known)))
         return self._place(step=step, scenario=str(file))
 
-    def conversation(self, heard: Heard) -> dict[str, Any]:
+    def conversation(self, heard: CallResult) -> dict[str, Any]:
         """What the server tells of the conversation that the call began in, once every answer is written down."""
         begun = heard.legs[0].moves[0].left if heard.legs[0].moves else heard.legs[0].conversation.uuid
         told: dict[str, Any] = {}
@@ -56,7 +56,7 @@ class Carrier:
         wait_until(complete, "all answers are written down", WITHIN)
         return told
 
-    def served(self, heard: Heard) -> list[tuple[str, str]]:
+    def served(self, heard: CallResult) -> list[tuple[str, str]]:
         """Flow and step of every answer in the conversation that the call began in, none of them with a fault."""
         answers = self.conversation(heard)["answers"]
         assert [one["fault"] for one in answers] == [None] * len(answers)
@@ -64,7 +64,7 @@ class Carrier:
         assert len({(one["flow"], one["version"]) for one in answers}) == 1, "one flow, in one version"
         return [(one["flow"], one["step"]) for one in answers]
 
-    def _place(self, *, step: str | None = None, **options: Any) -> Heard:
+    def _place(self, *, step: str | None = None, **options: Any) -> CallResult:
         answer, event = (f"flows/{step}", f"flows/{step}") if step else ("answer", "event")
         base = f"http://127.0.0.1:{self.server.port}/voice"
         return place(answer_url=f"{base}/{answer}", event_url=f"{base}/{event}", **options)
@@ -107,13 +107,13 @@ def party(leg: Leg) -> str | None:
     return leg.to if leg.direction == "outbound" else leg.from_user or leg.from_
 
 
-def of(heard: Heard, who: str) -> Heard:
+def of(heard: CallResult, who: str) -> CallResult:
     """What *who* alone heard and did."""
     legs = [leg for leg in heard.legs if party(leg) == who]
     own = {leg.uuid for leg in legs}
-    return Heard(legs, [one for one in heard.happenings if one.leg in own])
+    return CallResult(legs, [one for one in heard.happenings if one.leg in own])
 
 
-def languages(heard: Heard) -> set[str]:
+def languages(heard: CallResult) -> set[str]:
     """In which languages something was said."""
     return {one.data["language"] for one in heard.happenings if one.what == "talk"}

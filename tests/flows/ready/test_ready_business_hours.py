@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.flows.ready.conftest import ENGLISH, FRENCH, OURS, READY, Carrier, Serve, languages, of
-from vonage_simulator.call_result import Heard
+from vonage_simulator.call_result import CallResult
 from vonage_simulator.scenario import Call, Does, FarEnd
 
 FILE = READY / "business-hours.yaml"
@@ -178,7 +178,7 @@ def test_the_file_as_it_is_has_hours_and_holidays() -> None:
     assert text.count(HOLIDAYS) == 1
 
 
-def assert_left(call: Heard, words: Words) -> None:
+def assert_left(call: CallResult, words: Words) -> None:
     """That a message was recorded, and written down, and that the caller hung up only then."""
     (recorded,) = call.recorded
     assert recorded == {

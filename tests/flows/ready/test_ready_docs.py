@@ -59,8 +59,8 @@ def run(command: str, file: Path) -> Ran:
 
 @pytest.mark.parametrize("file", FLOWS, ids=lambda file: file.stem)
 def test_each_ready_flow_is_right_and_has_a_page_and_stands_in_the_manual(file: Path) -> None:
-    book = loading.load(file, KNOWN)
-    assert book.flows
+    flow_file = loading.load(file, KNOWN)
+    assert flow_file.flows
     assert f"[{file.stem}](flows/{file.stem}.md)" in MANUAL
     assert f"(../../config/ready/{file.name})" in PAGES[file.stem]
 

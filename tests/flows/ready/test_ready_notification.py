@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.flows.ready.conftest import ENGLISH, FRENCH, OURS, READY, Carrier, Serve, languages, of
-from vonage_simulator.call_result import Heard
+from vonage_simulator.call_result import CallResult
 from vonage_simulator.scenario import Call, FarEnd
 
 
@@ -79,7 +79,7 @@ def to(callee: str, mode: str | None = "detect_beep", at: float = 0.0, **far_end
     )
 
 
-def detected(heard: Heard) -> list[str]:
+def detected(heard: CallResult) -> list[str]:
     """What was found to have picked up."""
     return [
         event.get("sub_state") or event["status"]
@@ -231,7 +231,7 @@ def test_the_server_tells_which_steps_were_served(notification: Carrier, callee:
     assert notification.served(machine) == [(flow, "start"), (flow, "left")]
 
 
-def begun(heard: Heard) -> float:
+def begun(heard: CallResult) -> float:
     """Seconds from when it was answered until something was said."""
     said = next(one.at for one in heard.happenings if one.what == "talk")
     return (said - heard.legs[0].times["answered"]).total_seconds()

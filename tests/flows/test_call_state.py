@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.flows.call_state import LONGEST, Seal, Trail
+from app.flows.call_state import LONGEST, CallState, StateCodec
 from app.flows.model import MOST_STEPS, MOST_VISITS, RenderFault
 
-SEAL = Seal("a secret of all workers")
+SEAL = StateCodec("a secret of all workers")
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=8)
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
@@ -20,7 +20,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 TRAILS = st.builds(
-    Trail,
+    CallState,
     known=st.dictionaries(NAMES, JSON, max_size=4),
     inputs=st.dictionaries(NAMES, st.dictionaries(NAMES, JSON, max_size=3), max_size=3),
     visits=st.dictionaries(NAMES, st.integers(1, 20), max_size=4),
@@ -29,20 +29,20 @@ TRAILS = st.builds(
 
 
 @given(TRAILS)
-def test_another_worker_opens_what_one_has_closed(trail: Trail) -> None:
-    sealed = SEAL.closed(trail)
-    assert Seal("a secret of all workers").opened(sealed) == trail
+def test_another_worker_opens_what_one_has_closed(call_state: CallState) -> None:
+    sealed = SEAL.closed(call_state)
+    assert StateCodec("a secret of all workers").opened(sealed) == call_state
     assert set(sealed) <= {*string.ascii_letters, *string.digits, *"-_="}
     assert len(sealed) <= LONGEST
 
 
 def test_nobody_reads_a_number_in_it() -> None:
-    trail = Trail(known={"from": "447700900123"}, inputs={"pin": {"digits": "4711"}})
-    assert "447700900123" not in SEAL.closed(trail)
-    assert SEAL.closed(trail) != SEAL.closed(trail)  # nor tells whether two calls are of one caller
+    call_state = CallState(known={"from": "447700900123"}, inputs={"pin": {"digits": "4711"}})
+    assert "447700900123" not in SEAL.closed(call_state)
+    assert SEAL.closed(call_state) != SEAL.closed(call_state)  # nor tells whether two calls are of one caller
 
 
-@pytest.mark.parametrize("sealed", ["", "x", "gAAAAAB", "ä", "\ud800", SEAL.closed(Trail())[:-4] + "AAA="])
+@pytest.mark.parametrize("sealed", ["", "x", "gAAAAAB", "ä", "\ud800", SEAL.closed(CallState())[:-4] + "AAA="])
 def test_what_is_not_ours_is_not_opened(sealed: str) -> None:
     with pytest.raises(RenderFault, match="none of this server's"):
         SEAL.opened(sealed)
@@ -50,19 +50,19 @@ def test_what_is_not_ours_is_not_opened(sealed: str) -> None:
 
 def test_nor_is_what_was_sealed_with_another_secret() -> None:
     with pytest.raises(RenderFault, match="SECRET_KEY"):
-        Seal("another").opened(SEAL.closed(Trail()))
+        StateCodec("another").opened(SEAL.closed(CallState()))
 
 
 def test_more_than_an_address_holds_is_refused() -> None:
     noise = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(4000))
     with pytest.raises(RenderFault, match="more than an address can hold"):
-        SEAL.closed(Trail(known={"custom_data": {"text": noise}}))
+        SEAL.closed(CallState(known={"custom_data": {"text": noise}}))
 
 
 def test_visits_are_counted_and_have_an_end() -> None:
-    assert Trail(visits={"a": 1}).entered("a") == {"a": 2}
-    assert Trail(visits={"a": 1}).entered("b") == {"a": 1, "b": 1}
+    assert CallState(visits={"a": 1}).entered("a") == {"a": 2}
+    assert CallState(visits={"a": 1}).entered("b") == {"a": 1, "b": 1}
     with pytest.raises(RenderFault, match=f"step a more than {MOST_VISITS} times"):
-        Trail(visits={"a": MOST_VISITS}).entered("a")
+        CallState(visits={"a": MOST_VISITS}).entered("a")
     with pytest.raises(RenderFault, match=f"more than {MOST_STEPS} steps"):
-        Trail(visits={str(number): 10 for number in range(20)}).entered("new")
+        CallState(visits={str(number): 10 for number in range(20)}).entered("new")

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from app.flows.flows import Flows
-from app.flows.reload import Shelf
-from app.flows.reply import LAST_RESORT, Served
+from app.flows.reload import FlowReloader
+from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import Request, Result
 
 CALLER, CALLED = "447700900123", "442079460000"
@@ -32,17 +32,17 @@ def flows_in(folder: Path, text: str, **settings: Any) -> Flows:
 def flows_of(file: Path, **settings: Any) -> Flows:
     """The flows of *file*."""
     told = SETTINGS | settings
-    return Flows(Shelf(file, told), settings=told, base=BASE, secret=SECRET)
+    return Flows(FlowReloader(file, told), settings=told, base=BASE, secret=SECRET)
 
 
-def answered(flows: Flows, request: Request = CALL) -> Served:
+def answered(flows: Flows, request: Request = CALL) -> Reply:
     """What a caller gets who is served what the file says."""
     served = flows.answer(request, NOON)
     assert served.fault is None, served.fault
     return served
 
 
-def address(served: Served) -> tuple[str, str, str]:
+def address(served: Reply) -> tuple[str, str, str]:
     """Flow, step and state in the one `eventUrl` of what was served."""
     (url,) = (one["eventUrl"][0] for one in served.ncco if "eventUrl" in one)
     parts = urlsplit(url)
@@ -51,13 +51,13 @@ def address(served: Served) -> tuple[str, str, str]:
     return flow, step, parse_qs(parts.query)["state"][0]
 
 
-def came_back(flows: Flows, served: Served, **result: Any) -> Served | None:
+def came_back(flows: Flows, served: Reply, **result: Any) -> Reply | None:
     """What follows once *result* came back from what was *served*."""
     known: Mapping[str, Any] = {"kind": "input", "digits": "", "speech": ""} if "kind" not in result else {}
     return flows.follow(*address(served), Request(), Result(**(dict(known) | result)))
 
 
-def is_last_resort(served: Served | None, words: str) -> None:
+def is_last_resort(served: Reply | None, words: str) -> None:
     """Fails unless the caller hears the last resort, for a reason that has *words* in it."""
     assert served is not None
     assert (served.flow, served.ncco) == (LAST_RESORT.flow, LAST_RESORT.ncco)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.api import render
-from app.domain.conversations import Kept, history, tell
+from app.domain.conversations import Kept, history, project
 from app.webhooks.schemas import read_event
 from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.ledgers import BASE, at, bill, leg, pressed, recording
@@ -19,7 +19,7 @@ from vonage_simulator.ledger import Asked, Conversation, Move
 from vonage_simulator.verify.check import differences, expected
 from vonage_simulator.verify.differences import OneOf
 
-TOLD = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.told.json").read_text())
+TOLD = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.expected.json").read_text())
 HERE, THERE = "CON-here", "CON-there"
 
 
@@ -242,6 +242,6 @@ def test_the_server_reads_the_same_out_of_the_webhooks(make: Any):
     events = [*ledgers.webhooks(call)]
     for order in (events, events[::-1]):
         heard = history(Kept(read_event(body), BASE) for body in order)
-        says = tell(call.uuid, heard, now=at(60), presume_ended_after=timedelta(hours=2))
+        says = project(call.uuid, heard, now=at(60), presume_ended_after=timedelta(hours=2))
         assert says is not None
         assert differences(expected(call) | {"answers": []}, render.conversation(says)) == []

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.flows import loading
-from app.flows.reload import Shelf
+from app.flows.reload import FlowReloader
 from tests.engines import wait_until
-from tests.flows.book_of import SETTINGS
+from tests.flows.flow_file_of import SETTINGS
 from vonage_simulator.yaml_source import Faults
 
 GOOD = "routes: [{flow: one}]\nflows: {one: [{action: talk, text: One}]}\n"
@@ -25,70 +25,70 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def text_of(shelf: Shelf) -> str | None:
-    return shelf.book.text if shelf.book else None
+def text_of(reloader: FlowReloader) -> str | None:
+    return reloader.flow_file.text if reloader.flow_file else None
 
 
 def test_it_is_read_when_it_is_first_wanted_and_then_only_when_it_has_changed(file: Path) -> None:
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.looked is None
-    assert text_of(shelf) == GOOD
-    assert not shelf.look()
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.looked is None
+    assert text_of(reloader) == GOOD
+    assert not reloader.look()
     file.write_text(BETTER)
-    assert text_of(shelf) == GOOD
-    assert shelf.look()
-    assert text_of(shelf) == BETTER
+    assert text_of(reloader) == GOOD
+    assert reloader.look()
+    assert text_of(reloader) == BETTER
 
 
 def test_with_a_fault_in_it_the_last_good_state_stays(file: Path) -> None:
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.book
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.flow_file
     file.write_text(GOOD.replace("talk", "tlak"))
-    assert shelf.look()
-    assert text_of(shelf) == GOOD
-    assert [fault.line for fault in shelf.faults] == [2]
+    assert reloader.look()
+    assert text_of(reloader) == GOOD
+    assert [fault.line for fault in reloader.faults] == [2]
     file.write_text(BETTER)
-    assert shelf.look()
-    assert (text_of(shelf), shelf.faults) == (BETTER, ())
+    assert reloader.look()
+    assert (text_of(reloader), reloader.faults) == (BETTER, ())
 
 
 @pytest.mark.parametrize("wrong", ["", "nonsense", "a: b: c"])
 def test_without_any_good_state_there_is_none(file: Path, wrong: str) -> None:
     file.write_text(wrong)
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.book is None
-    assert shelf.faults
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.flow_file is None
+    assert reloader.faults
 
 
 def test_a_file_that_is_not_there_may_come_later(file: Path) -> None:
     file.unlink()
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.book is None
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.flow_file is None
     file.write_text(GOOD)
-    assert shelf.look()
-    assert text_of(shelf) == GOOD
+    assert reloader.look()
+    assert text_of(reloader) == GOOD
 
 
 def test_one_that_is_put_in_its_place_is_seen_whatever_its_times(file: Path) -> None:
     """As editors do it: a new file with the name of the old."""
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.book
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.flow_file
     other = file.with_name("other")
     other.write_text(BETTER)
     other.rename(file)
-    assert shelf.look()
-    assert text_of(shelf) == BETTER
+    assert reloader.look()
+    assert text_of(reloader) == BETTER
 
 
 def test_a_thread_looks_by_itself(file: Path) -> None:
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.book
-    shelf.start()
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.flow_file
+    reloader.start()
     try:
         file.write_text(BETTER)
-        wait_until(lambda: text_of(shelf) == BETTER, "the change is seen", 10)
+        wait_until(lambda: text_of(reloader) == BETTER, "the change is seen", 10)
     finally:
-        shelf.stop()
+        reloader.stop()
 
 
 def test_whatever_goes_wrong_while_it_is_read_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,26 +96,26 @@ def test_whatever_goes_wrong_while_it_is_read_is_a_fault(file: Path, monkeypatch
         raise ZeroDivisionError("nobody thought of it")
 
     monkeypatch.setattr("app.flows.loading.load", broken)
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.book is None
-    assert "ZeroDivisionError: nobody thought of it" in str(shelf.faults[0])
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.flow_file is None
+    assert "ZeroDivisionError: nobody thought of it" in str(reloader.faults[0])
 
 
 def test_a_module_of_python_that_is_broken_is_watched_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that a new flow names, of which there was never a good state."""
     monkeypatch.syspath_prepend(file.parent)
     module = file.with_name("shelved_flow.py")
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.book
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.flow_file
     module.write_text("def flow(request:\n")
     file.write_text("routes: [{flow: one}]\nflows: {one: {python: 'shelved_flow:flow'}}\n")
-    assert shelf.look()
-    assert "shelved_flow" in str(shelf.faults[0])
-    assert not shelf.look()
+    assert reloader.look()
+    assert "shelved_flow" in str(reloader.faults[0])
+    assert not reloader.look()
     module.write_text("def flow(request):\n    return []\n")
-    assert shelf.look()
-    assert shelf.faults == ()
-    assert shelf.book.flows["one"].python is not None
+    assert reloader.look()
+    assert reloader.faults == ()
+    assert reloader.flow_file.flows["one"].python is not None
 
 
 @pytest.mark.parametrize("spec", ["late_flow:flow", "late_package.inner:flow"])
@@ -127,14 +127,14 @@ def test_a_module_that_is_not_there_is_waited_for(file: Path, monkeypatch: pytes
     if "package" in spec:
         (where.parent / "__init__.py").write_text("1 / 0\n")
     file.write_text(f"routes: [{{flow: one}}]\nflows: {{one: {{python: '{spec}'}}}}\n")
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.book is None
-    assert not shelf.look()
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.flow_file is None
+    assert not reloader.look()
     if "package" in spec:
         (where.parent / "__init__.py").write_text("")
     where.with_suffix(".py").write_text("def flow(request):\n    return []\n")
-    assert shelf.look()
-    assert shelf.faults == ()
+    assert reloader.look()
+    assert reloader.faults == ()
 
 
 def test_a_worker_does_not_wait_long_for_what_takes_long(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,12 +146,12 @@ def test_a_worker_does_not_wait_long_for_what_takes_long(file: Path, monkeypatch
 
     monkeypatch.setattr("app.flows.loading.load", slow)
     monkeypatch.setattr("app.flows.reload.FIRST_LOOK", 0.2)
-    shelf = Shelf(file, SETTINGS)
+    reloader = FlowReloader(file, SETTINGS)
     begun = time.monotonic()
-    shelf.start()
-    assert shelf.book is None, "callers hear the last resort meanwhile"
+    reloader.start()
+    assert reloader.flow_file is None, "callers hear the last resort meanwhile"
     assert time.monotonic() - begun < 5
-    shelf.stop()
+    reloader.stop()
     waiting.set()
 
 
@@ -166,6 +166,6 @@ def test_what_is_mended_while_the_file_is_read_is_not_overlooked(file: Path, mon
         raise loading.NoBook([], [file, module])
 
     monkeypatch.setattr("app.flows.loading.load", slow)
-    shelf = Shelf(file, SETTINGS)
-    assert shelf.look()
-    assert shelf.look(), "it is read again"
+    reloader = FlowReloader(file, SETTINGS)
+    assert reloader.look()
+    assert reloader.look(), "it is read again"

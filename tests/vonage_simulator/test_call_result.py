@@ -15,7 +15,7 @@ from tests.vonage_simulator.stage import (
     scenario,
     talk,
 )
-from vonage_simulator.call_result import Heard, transcript
+from vonage_simulator.call_result import CallResult, transcript
 from vonage_simulator.scenario import FarEnd
 
 MENU: list[Json] = [
@@ -30,7 +30,7 @@ MENU: list[Json] = [
 ]
 
 
-def heard(far_end: FarEnd | None = None, *actions: Json) -> Heard:
+def heard(far_end: FarEnd | None = None, *actions: Json) -> CallResult:
     caller = far_end or FarEnd(keys=("1",), says=("sales",), hangs_up_after=60.0)
     return play(
         scenario(inbound(caller), callees={OTHER: FarEnd(after=1.0, hangs_up_after=5.0)}), [*actions] or MENU
@@ -69,7 +69,7 @@ def test_the_end_of_another_leg_is_not_that_of_the_call() -> None:
 
 
 def test_nothing_is_heard_of_nothing() -> None:
-    assert (Heard([], []).seconds, str(Heard([], []))) == (0.0, "")
+    assert (CallResult([], []).seconds, str(CallResult([], []))) == (0.0, "")
 
 
 def test_the_transcript_has_a_line_for_each_thing_with_seconds_from_the_first() -> None:

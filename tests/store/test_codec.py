@@ -47,7 +47,7 @@ def test_any_json_text_comes_back_as_it_was(body, home, sort, notes):
 def test_what_calls_are_made_of_comes_back_as_it_was(chance):
     for webhook in Call(chance).webhooks():
         record = Record(webhook.sort, webhook.received, webhook.text)
-        for home in webhook.event.homes:
+        for home in webhook.event.conversations:
             assert unpack(pack(record, keys.encode(home)), keys.encode(home)) == record
 
 

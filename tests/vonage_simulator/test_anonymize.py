@@ -15,7 +15,7 @@ from vonage_simulator.capture.capture import scenario
 from vonage_simulator.ledger import Asked, Conversation
 from vonage_simulator.scenarios import dump
 
-PUBLISHED = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.told.json").read_text())
+PUBLISHED = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.expected.json").read_text())
 HERE = "CON-here"
 
 

@@ -18,7 +18,7 @@ from app.domain.leg_state import (
     STATES,
     TABLE,
     comes_after,
-    stand,
+    state_of,
 )
 
 EVERY = range(ALL + 1)
@@ -28,7 +28,7 @@ def test_the_table_for_the_scripts_says_what_the_rules_say():
     assert len(TABLE) == 2 * len(EVERY)
     for bits in EVERY:
         state, outcome = TABLE[2 * bits], TABLE[2 * bits + 1]
-        told = stand(bits)
+        told = state_of(bits)
         assert (STATES[int(state)], None if outcome == "-" else OUTCOMES[int(outcome)]) == told
 
 
@@ -48,29 +48,29 @@ def test_the_table_for_the_scripts_says_what_the_rules_say():
     ],
 )
 def test_the_state_is_the_furthest_that_was_seen(seen, state):
-    assert stand(seen).state == state
+    assert state_of(seen).state == state
 
 
 def test_a_leg_has_an_outcome_once_it_is_over_and_not_before():
-    assert all((stand(bits).outcome is not None) == bool(bits & FINAL) for bits in EVERY)
+    assert all((state_of(bits).outcome is not None) == bool(bits & FINAL) for bits in EVERY)
 
 
 def test_more_statuses_never_lead_back():
     for bits in EVERY:
         for more in BITS.values():
-            assert STATES.index(stand(bits | more).state) >= STATES.index(stand(bits).state)
+            assert STATES.index(state_of(bits | more).state) >= STATES.index(state_of(bits).state)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_failure_gives_its_name_whatever_else_was_seen(failure):
-    assert stand(BITS[failure]).outcome == failure
-    assert stand(BITS[failure] | COMPLETED).outcome == failure
-    assert stand(BITS[failure] | COMPLETED | ANSWERED | BILLED).outcome == failure
+    assert state_of(BITS[failure]).outcome == failure
+    assert state_of(BITS[failure] | COMPLETED).outcome == failure
+    assert state_of(BITS[failure] | COMPLETED | ANSWERED | BILLED).outcome == failure
 
 
 @pytest.mark.parametrize("pair", list(combinations(FAILURES, 2)))
 def test_of_two_failures_the_more_telling_gives_its_name(pair):
-    assert stand(BITS[pair[0]] | BITS[pair[1]] | COMPLETED).outcome == pair[0]
+    assert state_of(BITS[pair[0]] | BITS[pair[1]] | COMPLETED).outcome == pair[0]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_of_two_failures_the_more_telling_gives_its_name(pair):
     ],
 )
 def test_a_leg_that_did_not_fail_was_answered_if_an_answer_or_a_duration_was_seen(seen, outcome):
-    assert stand(seen).outcome == outcome
+    assert state_of(seen).outcome == outcome
 
 
 def test_out_of_order_is_what_comes_when_a_later_status_is_there():
