@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, cast
 
 from flask import Flask, current_app
 
-from app.domain.events import Event
-from app.store.codec import ANSWER, Record
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.link import Address
 from app.store.store import Store
-from app.webhooks.body import read_object
-from app.webhooks.schemas import read_event, read_kept_answer
+from app.webhooks.kept import read_record
 from app.webhooks.signature import Signatures
 from config.embedded import Engine
 from config.settings import Settings
@@ -88,12 +85,6 @@ def build_store(settings: Settings) -> Store:
         retention=timedelta(days=settings.retention_days),
         connections=settings.redis_max_connections,
     )
-
-
-def read_record(record: Record) -> Event:
-    """The event a record was made of."""
-    body = read_object(record.body)
-    return read_kept_answer(body, record.body) if record.sort == ANSWER else read_event(body)
 
 
 def services() -> Services:

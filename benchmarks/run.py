@@ -23,9 +23,9 @@ from typing import Any
 
 from redis import Redis
 
-from app.services import read_record
 from app.store.link import Address
 from app.store.store import Store
+from app.webhooks.kept import read_record
 from app.webhooks.signature import sign
 from benchmarks import servers
 from benchmarks.load import Result, run

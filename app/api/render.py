@@ -11,9 +11,9 @@ from app.domain.conversations import Conversation, Member, Recorded
 from app.domain.events import Answer, Fallback, Input
 from app.domain.legs import Leg
 from app.domain.moves import Move
-from app.services import read_record
 from app.store.codec import Record
 from app.webhooks.body import read_object
+from app.webhooks.kept import read_record
 
 CURRENCY = "EUR"  # all of Vonage's prices are
 
