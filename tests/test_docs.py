@@ -1,4 +1,4 @@
-"""The README leaves nothing out and promises nothing that is not there."""
+"""The docs leave nothing out and promise nothing that does not exist."""
 
 import re
 from dataclasses import fields
@@ -17,54 +17,64 @@ from vonage_simulator.delivery.fault_plan import FAULTS
 from vonage_simulator.scenarios import every
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-APP = create_app(Settings(secret_key="not looked at here"))
+DOCS = {
+    path.relative_to(ROOT).as_posix(): path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+}
+README, API, COMMANDS = DOCS["README.md"], DOCS["docs/api.md"], DOCS["docs/commands.md"]
+SETTINGS_PAGE, ARCHITECTURE = DOCS["docs/settings.md"], DOCS["docs/architecture.md"]
+APP = create_app(Settings(secret_key="not checked here"))
+FOLDER = re.compile(r"^((?:\w+/)+) ", re.MULTILINE)
 
 
-def test_every_setting_stands_in_the_readme_as_the_code_has_it() -> None:
+def test_every_setting_is_documented_as_the_code_has_it() -> None:
     for setting in SETTINGS:
         row = f"| `{setting.variable}` | {setting.type} | {setting.default} | {setting.meaning} |"
-        assert row in README, f"README.md lacks: {row}"
+        assert row in SETTINGS_PAGE, f"docs/settings.md lacks: {row}"
 
 
-def test_the_readme_names_no_setting_that_is_not_there() -> None:
-    table = re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    table = re.findall(r"^\| `([A-Z_]+)` \|", SETTINGS_PAGE, re.MULTILINE)
     assert sorted(table) == sorted(setting.variable for setting in SETTINGS)
 
 
-def test_every_route_stands_in_the_readme() -> None:
+def test_every_route_is_documented() -> None:
     for rule in APP.url_map.iter_rules():
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"<\1>", rule.rule)
         methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if path.startswith("/voice/"):
-            assert f"`{path}`" in README, path
+            assert f"`{path}`" in API, path
         else:
             for method in methods:
-                assert f"`{method} {path}`" in README, f"README.md lacks `{method} {path}`"
+                assert f"`{method} {path}`" in API, f"docs/api.md lacks `{method} {path}`"
 
 
-def test_the_readme_names_no_route_that_is_not_there() -> None:
+def test_no_route_is_documented_that_does_not_exist() -> None:
     known = {re.sub(r"<(?:\w+:)?(\w+)>", r"<\1>", rule.rule) for rule in APP.url_map.iter_rules()}
-    named = re.findall(r"`(?:GET|POST|DELETE|PUT) (/\S*?)`", README)
+    named = set(re.findall(r"`(?:GET|POST|DELETE|PUT) (/\S*?)`", API))
     assert named
-    assert set(named) <= known
+    assert named <= known
 
 
-def test_every_command_of_flask_stands_in_the_readme_and_the_other_way_round() -> None:
+def test_every_flask_command_is_documented_and_no_other() -> None:
     own = {name for name in APP.cli.commands if name != "openapi"}  # flask-smorest brings that one
-    assert set(re.findall(r"^\| `flask (\w+)", README, re.MULTILINE)) == own
-    assert set(re.findall(r"\bflask (replay|calls|call|forget|flows|simulate|capture)\b", README)) == own
+    assert set(re.findall(r"^\| `flask (\w+)", COMMANDS, re.MULTILINE)) == own
+    for page, text in DOCS.items():
+        assert set(re.findall(r"\.venv/bin/flask ([\w-]+)", text)) <= own, page
 
 
 @pytest.mark.parametrize("name", ["flows", "simulate"])
-def test_every_subcommand_stands_in_the_readme_and_the_other_way_round(name: str) -> None:
+def test_every_subcommand_is_documented_and_no_other(name: str) -> None:
     group = cast("click.Group", APP.cli.commands[name])
-    assert set(re.findall(rf"^\| `flask {name} (\w+)", README, re.MULTILINE)) == set(group.commands)
+    assert set(re.findall(rf"^\| `flask {name} (\w+)", COMMANDS, re.MULTILINE)) == set(group.commands)
+    for page, text in DOCS.items():
+        assert set(re.findall(rf"\.venv/bin/flask {name} ([a-z-]+)", text)) <= set(group.commands), page
 
 
-def test_every_target_of_make_stands_in_the_readme_and_the_other_way_round() -> None:
+def test_every_make_target_is_documented_and_no_other() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\bmake (demo|run|help|test|bench|lock|clean)\b", README)) == targets
+    assert set(re.findall(r"^\| `make (\w+)`", COMMANDS, re.MULTILINE)) == targets
+    for page, text in DOCS.items():
+        assert set(re.findall(r"^make (\w+)", text, re.MULTILINE)) <= targets, page
 
 
 def test_the_flows_in_the_readme_have_no_fault() -> None:
@@ -74,58 +84,69 @@ def test_the_flows_in_the_readme_have_no_fault() -> None:
         assert read_flows(text, "README.md", {"APP_USER": "Alice", "CALLER_NUMBER": None, "PUBLIC_URL": None}).flows
 
 
-def test_links_to_files_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", DOCS)
+def test_links_to_files_exist(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", DOCS[page]):
+        assert ((ROOT / page).parent / target).exists(), target
 
 
-def test_the_folders_it_lists_are_there() -> None:
-    for folder in re.findall(r"^(\w+(?:/\w+)*/) ", README, re.MULTILINE):
+def test_every_page_is_linked_from_the_readme() -> None:
+    pages = {path for path in DOCS if path.startswith("docs/") and path.count("/") == 1} - {"docs/store.md"}
+    assert {path for path in pages if f"({path})" not in README} == set()
+    assert "(store.md)" in ARCHITECTURE
+
+
+def test_the_architecture_lists_every_folder_and_no_other() -> None:
+    listed = set(FOLDER.findall(ARCHITECTURE))
+    packages = {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in (ROOT / "app").glob("*/__init__.py")}
+    assert packages <= listed
+    for folder in listed:
         assert (ROOT / folder).is_dir(), folder
 
 
-SIMULATOR = (ROOT / "docs" / "simulator.md").read_text()
+def test_the_files_that_the_docs_name_exist() -> None:
+    for page in ("docs/architecture.md", "docs/store.md"):
+        for path in re.findall(r"`((?:\w+/)+\w+\.(?:py|lua|yaml|md))`", DOCS[page]):
+            assert any((ROOT / start / path).exists() for start in (".", "app", "app/store")), f"{page}: {path}"
 
 
-def test_every_scenario_stands_in_the_docs_with_what_it_is_about() -> None:
+SIMULATOR = DOCS["docs/simulator.md"]
+
+
+def test_every_scenario_is_documented() -> None:
     stories = every()
     assert stories
     for name, story in stories.items():
         assert f"| `{name}` | {story.about} |" in SIMULATOR, f"docs/simulator.md lacks {name}"
 
 
-def test_every_fault_stands_in_the_docs() -> None:
+def test_every_fault_is_documented() -> None:
     for name, words in FAULTS.items():
         assert f"| `{name}` | {words} |" in SIMULATOR, f"docs/simulator.md lacks {name}"
 
 
 @pytest.mark.parametrize("cls", [scenarios.Scenario, scenarios.Call, scenarios.FarEnd, scenarios.Command])
-def test_every_field_of_a_scenario_stands_in_the_docs(cls: type) -> None:
+def test_every_field_of_a_scenario_is_documented(cls: type) -> None:
     for name in {field.name.rstrip("_") for field in fields(cls)} - {"name"}:  # the name is the file's
         assert f"`{name}`" in SIMULATOR, f"docs/simulator.md lacks {cls.__name__}.{name}"
 
 
-def test_every_word_that_a_scenario_may_use_stands_in_the_docs() -> None:
+def test_every_word_of_a_scenario_is_documented() -> None:
     for word in (*get_args(scenarios.Endpoint), *get_args(scenarios.Does), *get_args(scenarios.Act)):
         assert f"`{word}`" in SIMULATOR, f"docs/simulator.md lacks {word}"
 
 
-def test_all_that_is_heard_of_a_call_stands_in_the_docs() -> None:
-    told = {name for name, value in vars(CallResult).items() if isinstance(value, property)} | {"legs", "events"}
-    for name in told:
+def test_every_field_of_a_call_result_is_documented() -> None:
+    names = {name for name, value in vars(CallResult).items() if isinstance(value, property)} | {"legs", "events"}
+    for name in names:
         assert f"`{name}`" in SIMULATOR, f"docs/simulator.md lacks {name}"
 
 
 def test_the_example_in_the_docs_is_the_one_that_is_run() -> None:
-    assert (ROOT / "tests" / "simulator" / "test_your_flow.py").read_text().strip() in SIMULATOR
+    assert (ROOT / "tests" / "vonage_simulator" / "test_your_flow.py").read_text().strip() in SIMULATOR
 
 
 @pytest.mark.parametrize("name", ["dentist.yaml", "test_dentist.py"])
 def test_the_example_of_a_flow_in_the_docs_is_the_one_that_is_run(name: str) -> None:
     example = (ROOT / "tests" / "flows" / "example" / name).read_text()
     assert f"\n{example}```\n" in (ROOT / "docs" / "flows.md").read_text()
-
-
-def test_links_in_the_docs_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", SIMULATOR):
-        assert (ROOT / "docs" / target).exists(), target
