@@ -9,7 +9,8 @@ import pytest
 from flask import Flask, jsonify, request
 
 from tests.engines import free_ports
-from vonage_simulator.pytest_plugin import CallTrouble, Simulate
+from vonage_simulator.harness import CallTrouble
+from vonage_simulator.pytest_plugin import Simulate
 from vonage_simulator.scenario import FarEnd
 
 

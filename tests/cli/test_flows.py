@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from app import create_app
-from app.cli.trying import _Nowhere
+from app.cli.flows.flow_call import _NoStore
 from app.store.store import Store
 from app.web.logs import LOGGERS
 from config.settings import Settings
+from tests.cli.listening import listening
 from tests.engines import free_ports, wait_until
 from tests.serving import OPERATOR, ROOT, Server
-from tests.test_cli import listening
 from vonage_simulator import yaml_source
 
 VIEWER = "viewers-token-of-32-characters-xx"
@@ -636,4 +636,4 @@ def test_the_store_that_keeps_nothing_takes_all_that_the_real_one_takes() -> Non
         wanted = list(signature(getattr(Store, name)).parameters.values())[1:]
         by_place = [one.name for one in wanted if one.kind is not one.KEYWORD_ONLY]
         by_name = {one.name: None for one in wanted if one.kind is one.KEYWORD_ONLY}
-        signature(getattr(_Nowhere(), name)).bind(*by_place, **by_name)
+        signature(getattr(_NoStore(), name)).bind(*by_place, **by_name)
