@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.conversation_text import call_lines
+from app.services import services
 from config.settings import Settings
 from vonage_simulator.cli.options import URL
 
@@ -19,44 +18,42 @@ SECONDS = 15  # to wait for a reply; Vonage itself waits 10 for an event
 to_option = click.option("--to", "url", type=URL, help="The server; default: the one that `make run` starts.")
 
 
-def base_of(settings: Settings, url: str | None) -> str:
-    """The server's base URL: *url*, or where `make run` starts it."""
-    return (url or settings.local_url).rstrip("/")
-
-
 def token_of(settings: Settings) -> str:
     """A token for the API: an operator's if there is one."""
     return min(settings.access_tokens)[1]
 
 
-def bearer(settings: Settings) -> dict[str, str]:
-    """The header with that token."""
-    return {"Authorization": f"Bearer {token_of(settings)}"}
+class Client:
+    """A connection to the server at *url*; None: to the one that `make run` starts."""
 
+    def __init__(self, url: str | None) -> None:
+        import requests
 
-def reached(request: Callable[[], Response], base: str) -> Response:
-    """The response to *request*. Raises ClickException if nobody answers at *base*."""
-    import requests
+        settings = services().settings
+        self.base = (url or settings.local_url).rstrip("/")
+        self._bearer = {"Authorization": f"Bearer {token_of(settings)}"}
+        self._http = requests.Session()
 
-    try:
-        return request()
-    except requests.RequestException as error:
-        raise click.ClickException(
-            f"No answer from {base} ({type(error).__name__}). Is it running? `make run` starts it; --to names another."
-        ) from error
+    def get(self, path: str) -> Response:
+        """The response to *path* of the API, requested with `token_of`. Raises ClickException."""
+        return self.request("GET", path, headers=self._bearer)
 
+    def request(self, method: str, path: str, **more: Any) -> Response:
+        """The response; *more* as `requests` has it. Raises ClickException."""
+        import requests
 
-def shown(response: Response, base: str) -> list[str]:
-    """The conversation in *response*, for people. Raises ClickException if it holds none."""
-    try:
-        return call_lines(response.json())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise no_switchhook(base) from error
+        try:
+            # A redirect is not followed: it would turn a POST into a GET without its body.
+            return self._http.request(method, self.base + path, timeout=SECONDS, allow_redirects=False, **more)
+        except requests.RequestException as error:
+            raise click.ClickException(
+                f"No answer from {self.base} ({type(error).__name__}). Is it running? `make run` starts it; "
+                "--to names another."
+            ) from error
 
-
-def no_switchhook(base: str) -> click.ClickException:
-    """The error where the answer is not a Switchhook's."""
-    return click.ClickException(f"{base} answers, but is no Switchhook: --to names another.")
+    def no_switchhook(self) -> click.ClickException:
+        """The error where the answer is not a Switchhook's."""
+        return click.ClickException(f"{self.base} answers, but is no Switchhook: --to names another.")
 
 
 def detail(response: Response) -> str:

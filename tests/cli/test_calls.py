@@ -78,13 +78,13 @@ def test_calls_can_be_chosen(inside: Inside) -> None:
         (("replay", str(SAMPLE), "--to", "127.0.0.1:8080"), "--to"),
     ],
 )
-def test_a_wrong_word_is_named(inside: Inside, words: tuple[str, ...], named: str) -> None:
+def test_a_wrong_option_is_named(inside: Inside, words: tuple[str, ...], named: str) -> None:
     code, out, err = inside.run(*words)
     assert (code, out) == (2, "")
     assert named in err
 
 
-def test_one_call_is_told_whole(either: Shell) -> None:
+def test_one_call_is_shown_in_full(either: Shell) -> None:
     """For people with all that is known; for programs as the API gives it to an operator."""
     about = {"conversation_uuid": "CON-1", "uuid": "leg", "timestamp": iso(BASE)}
     move = {"type": "transfer", "uuid": "two", "conversation_uuid_from": "CON-1", "conversation_uuid_to": "CON-2"}
@@ -140,21 +140,21 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> Non
     ]
 
 
-def test_programs_get_what_the_api_gives_an_operator(inside: Inside) -> None:
+def test_json_is_what_the_api_returns_to_an_operator(inside: Inside) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         inside.site.hear(line)
     told = json.loads(inside.said("call", PUBLISHED, "--json"))
     assert told == inside.site.conversation(PUBLISHED, token=OPERATOR)
 
 
-def test_an_unknown_call_is_said_to_be_unknown(shell: Shell) -> None:
+def test_an_unknown_call_is_an_error(shell: Shell) -> None:
     code, out, err = shell.run("call", "CON-none")
     assert (code, out) == (1, "")
     assert "No such conversation" in err
     assert "flask calls" in err
 
 
-def test_no_name_steers_the_terminal(inside: Inside) -> None:
+def test_no_name_controls_the_terminal(inside: Inside) -> None:
     """Ids and names are whatever somebody sent: what is not printable is shown as an escape."""
     for name in ODD:
         inside.site.tell(status("ringing", name, name, from_=f"{name}x", to="Alice", detail=name))
@@ -169,7 +169,7 @@ def test_no_name_steers_the_terminal(inside: Inside) -> None:
         assert line.isprintable(), ascii(line)
 
 
-def test_no_name_steers_a_real_terminal_either(beside: Shell) -> None:
+def test_no_name_controls_a_real_terminal(beside: Shell) -> None:
     beside.tell(status("ringing", ODD[0], from_="half \udc00 a pair", to="Zoë"))
     for words in (("calls",), ("call", ODD[0])):
         out = beside.said(*words)
@@ -177,7 +177,7 @@ def test_no_name_steers_a_real_terminal_either(beside: Shell) -> None:
         assert r"half \udc00 a pair → Zoë" in out
 
 
-def test_without_its_redis_a_command_says_so(tmp_path: Path) -> None:
+def test_redis_that_is_away_is_an_error(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     away = Inside(f"redis://127.0.0.1:{port}")
     for words in (("calls",), ("call", "CON-1"), ("forget", "447700900123", "--yes")):

@@ -8,7 +8,7 @@ from tests.api.asking import status
 from tests.cli.shell import Inside, Shell
 
 
-def test_a_number_is_forgotten_once_somebody_said_so(either: Shell) -> None:
+def test_a_number_is_forgotten_after_confirmation(either: Shell) -> None:
     either.tell(
         status("completed", "CON-1", from_="447700900123", to="Alice"),
         status("ringing", "CON-2", from_="+44 7700 900123"),
@@ -31,7 +31,7 @@ def test_a_number_is_forgotten_once_somebody_said_so(either: Shell) -> None:
 @pytest.mark.parametrize(
     "number", ["", "Alice", "0123", "0900123", "900123", "12345678901234567", "sip:447700900123@a"]
 )
-def test_what_is_not_a_whole_number_is_not_forgotten(inside: Inside, number: str) -> None:
+def test_part_of_a_number_is_not_forgotten(inside: Inside, number: str) -> None:
     """Its end alone would take every number with that end along."""
     code, out, err = inside.run("forget", "--yes", number)
     assert (code, out) == (2, "")

@@ -91,7 +91,9 @@ def test_every_kind_of_webhook_can_be_replayed_also_from_a_pipe(serve: Callable[
     assert all(line.isprintable() for line in out.split("\n"))
 
 
-def test_a_call_that_only_asked_is_shown_though_its_record_is_written_later(serve: Callable[..., Shell]) -> None:
+def test_a_call_whose_answer_is_recorded_a_moment_later_is_shown(
+    serve: Callable[..., Shell],
+) -> None:
     shell = serve()
     inside = Inside(shell.engine.url, port=int(shell.environ["PORT"]), access_tokens=(("operator", shell.token),))
     for number in range(20):
@@ -100,7 +102,7 @@ def test_a_call_that_only_asked_is_shown_though_its_record_is_written_later(serv
     inside.site.close()
 
 
-def test_a_server_that_wants_signatures_gets_them(serve: Callable[..., Shell]) -> None:
+def test_a_server_that_requires_signatures_gets_them(serve: Callable[..., Shell]) -> None:
     application = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
     shell = serve(VONAGE_SIGNATURE_SECRETS=SECRETS, VONAGE_APPLICATION_ID=application)
     out = shell.said("replay", str(SAMPLE))
@@ -125,7 +127,7 @@ def test_an_unsigned_or_wrongly_signed_replay_is_refused_line_by_line(
     assert "1 requests were refused" in err
 
 
-def test_a_server_that_is_not_there_is_named(shell: Shell) -> None:
+def test_a_server_that_does_not_run_is_named(shell: Shell) -> None:
     (port,) = free_ports(1)
     for words in (("--to", f"http://127.0.0.1:{port}/"), ()):
         code, out, err = shell.run("replay", str(SAMPLE), *words, PORT=str(port))
@@ -164,7 +166,7 @@ def test_the_server_may_be_behind_a_path(inside: Inside, path: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<!doctype html>", b"[]", b"{}", b'{"legs": 1}', b"null", b"\xff"])
-def test_a_server_of_another_kind_is_told_from_ours(inside: Inside, body: bytes) -> None:
+def test_a_server_that_is_no_switchhook_is_named(inside: Inside, body: bytes) -> None:
     with listening(body=body) as listener:
         code, out, err = inside.run("replay", "-", "--to", listener.url, typed=lines_of(status("ringing", "CON-1")))
     assert (code, out) == (1, "   1  200  ringing\n")
@@ -182,7 +184,7 @@ def test_what_is_posted_is_signed_as_vonage_signs(valkey: ValkeyEngine) -> None:
     assert abs(claims["iat"] - time.time()) < 60
 
 
-def test_nobody_is_led_elsewhere(inside: Inside) -> None:
+def test_a_redirect_is_not_followed(inside: Inside) -> None:
     """Followed, a redirection would turn the webhook into a GET without it, and nobody would see."""
     with listening(301, Location="https://elsewhere.example/voice/event\x1b[2J".replace("\x1b", "%1b")) as listener:
         code, out, err = inside.run("replay", "-", "--to", listener.url, typed=lines_of({"nothing": "known"}))
@@ -192,7 +194,7 @@ def test_nobody_is_led_elsewhere(inside: Inside) -> None:
     assert len(listener.asked) == 1
 
 
-def test_what_a_server_says_does_not_steer_the_terminal(inside: Inside) -> None:
+def test_no_response_controls_the_terminal(inside: Inside) -> None:
     for body in (b"\x1b[2J\x1b]0;owned\x07" * 50, b'{"detail": "\\u001b[2J"}', b"\xff\xfe", b""):
         with listening(500, body) as listener:
             code, _, err = inside.run("replay", "-", "--to", listener.url, typed=lines_of({"nothing": "known"}))

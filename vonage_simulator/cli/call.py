@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vonage_simulator.cli.options import (
-    NAME,
-    SCENARIO,
-    RunOptions,
-    digits_option,
-    hang_up_option,
-    run_options,
-    says_option,
-)
-from vonage_simulator.cli.report import (
-    advice,
-    at_url,
-    checked,
-    finish,
-    is_below,
-    lines_of,
-    none_acknowledged,
-    server_at,
-)
+from vonage_simulator.cli import options as given
+from vonage_simulator.cli import report
+from vonage_simulator.cli.options import RunOptions
 from vonage_simulator.printable import safe
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is fast
@@ -43,15 +26,13 @@ SERVER_COLUMN = 84  # where the server's side of the screen begins
 
 
 @click.command("call")
-@click.option(
-    "--from", "from_", type=NAME, metavar="NUMBER", help="Who calls: a number, an app user's name or a SIP address."
-)
-@click.option("--to", type=NAME, metavar="NUMBER", help="The number dialled; for an app user: whom to reach.")
-@click.option("--scenario", type=SCENARIO, help="What happens; `list` shows those built in.")
-@digits_option
-@says_option
-@hang_up_option
-@run_options(speed="1", speed_help="20: a minute in three seconds; max: as fast as the server answers.")
+@click.option("--from", "from_", type=given.NAME, help="Who calls: a number, an app user's name or a SIP address.")
+@click.option("--to", type=given.NAME, help="The number dialled; for an app user: whom to reach.")
+@click.option("--scenario", type=given.SCENARIO, help="What happens; `list` shows those built in.")
+@given.digits_option
+@given.says_option
+@given.hang_up_option
+@given.run_options(speed="1", speed_help="20: a minute in three seconds; max: as fast as the server answers.")
 def call(
     options: RunOptions,
     from_: str | None,
@@ -80,7 +61,7 @@ def call(
     far_end: dict[str, Any] = {"keys": digits, "says": says or None, "hangs_up_after": hang_up_after}
     given = {name: value for name, value in far_end.items() if value is not None}
     first = replace(first, to=_number(to) if to else first.to, far_end=replace(first.far_end, **given))
-    finish(_call(replace(scenario, calls=(first, *scenario.calls[1:])), options))
+    report.finish(_call(replace(scenario, calls=(first, *scenario.calls[1:])), options))
 
 
 def _number(text: str) -> str:
@@ -97,9 +78,7 @@ async def _call(scenario: Scenario, options: RunOptions) -> bool:
     import asyncio
 
     queue: asyncio.Queue[Happening | None] = asyncio.Queue()
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(server_at(options.server, options)) if options.server else None
-        carrier = await stack.enter_async_context(options.carrier(queue.put_nowait))
+    async with report.api_of(options) as server, options.carrier(queue.put_nowait) as carrier:
 
         async def play() -> None:
             await carrier.play(scenario)
@@ -111,11 +90,11 @@ async def _call(scenario: Scenario, options: RunOptions) -> bool:
             await asyncio.gather(screen.show(queue), playing)
         finally:
             playing.cancel()
-        if none := none_acknowledged(carrier.post.sent, options):
-            raise click.ClickException(lines_of(none))
+        if none := report.none_acknowledged(carrier.post.sent, options):
+            raise click.ClickException(report.lines_of(none))
         well = server is None or await _agrees(carrier, server, options)
         if screen.troubles:
-            raise click.ClickException(lines_of([*screen.troubles, *advice(carrier.post.sent, options)]))
+            raise click.ClickException(report.lines_of([*screen.troubles, *report.advice(carrier.post.sent, options)]))
         if server is None and options.defaults.server:
             click.echo("\nWhat a server knows of the call was not checked: --server names a Switchhook.")
         if never_rung := scenario.callees.keys() - {"*"} - {leg.to for leg in carrier.ledger.legs.values()}:
@@ -147,7 +126,7 @@ class _Screen:
                 text = f"{at}  {name(leg):14}  → {webhook(sent.body)}"
                 click.echo(safe(f"{text:{SERVER_COLUMN - 2}}  {await self._reply(sent)}"))
             elif happening.what == "trouble":
-                trouble = at_url(happening.data.get("url", ""), happening.data["words"])
+                trouble = report.at_url(happening.data.get("url", ""), happening.data["words"])
                 self.troubles[trouble] = None
                 text = f"{at}  {line(replace(happening, data={'words': trouble}), leg)}"
                 click.echo(click.style(safe(text), fg="red"))
@@ -162,7 +141,7 @@ class _Screen:
         reply = f"{last.status} in {last.seconds * 1000:.0f} ms" if last.status else last.words
         if faults := [attempt.how for attempt in sent.tries if attempt.how]:
             reply += f" ({', '.join(faults)})"
-        if self._server is None or not sent.acknowledged or not is_below(sent.target.url, self._options.server):
+        if self._server is None or not sent.acknowledged or not report.is_below(sent.target.url, self._options.server):
             return reply
         conversation = await self._server.conversation(sent.conversation) or {"legs": ()}
         leg = next((leg for leg in conversation["legs"] if leg["uuid"] == sent.leg), None)
@@ -175,6 +154,6 @@ async def _agrees(carrier: Carrier, server: Server, options: RunOptions) -> bool
         for uuid in carrier.ledger.conversations:
             if conversation := await server.conversation(uuid):
                 click.echo("\n".join(["", *describe(conversation)]))
-    verdict = await checked(carrier, options, server.told)
-    click.echo(f"\n{lines_of(verdict.lines())}")
+    verdict = await report.checked(carrier, options, server.told)
+    click.echo(f"\n{report.lines_of(verdict.lines())}")
     return verdict.ok

@@ -6,14 +6,13 @@ import math
 import random
 import time
 from collections import Counter
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from vonage_simulator.cli.options import SCENARIO, RunOptions, run_options
-from vonage_simulator.cli.report import at_url, checked, counted, finish, lines_of, none_acknowledged, server_at
+from vonage_simulator.cli.report import api_of, at_url, checked, counted, finish, lines_of, none_acknowledged
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is fast
     import asyncio
@@ -75,9 +74,7 @@ async def _load(scenarios: Sequence[Scenario], options: RunOptions, *, rate: flo
         if happening.what == "trouble":
             troubles[at_url(happening.data.get("url", ""), happening.data["words"])] += 1
 
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(server_at(options.server, options)) if options.server else None
-        carrier = await stack.enter_async_context(options.carrier(count))
+    async with api_of(options) as server, options.carrier(count) as carrier:
         began = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             playing = []
@@ -86,7 +83,7 @@ async def _load(scenarios: Sequence[Scenario], options: RunOptions, *, rate: flo
                     await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
                     playing.append(tasks.create_task(carrier.play(varied(chance.choice(scenarios), number))))
                     bar.update(1)
-            await _wait(carrier, tasks.create_task(_over(carrier, playing)))
+            await _finished(carrier, playing, tasks)
         took = time.monotonic() - began
         if none := none_acknowledged(carrier.post.sent, options):
             raise click.ClickException(lines_of(none))
@@ -126,23 +123,19 @@ async def _check(carrier: Carrier, server: Server, options: RunOptions) -> tuple
     return verdict.ok and not unlisted, lines
 
 
-async def _over(carrier: Carrier, playing: Iterable[asyncio.Task[list[Leg]]]) -> None:
-    """Return once all calls are placed and over, and every webhook is sent."""
+async def _finished(carrier: Carrier, playing: Iterable[asyncio.Task[list[Leg]]], tasks: asyncio.TaskGroup) -> None:
+    """Show how much is still going on, until all calls are over and every webhook is sent."""
     import asyncio
 
-    await asyncio.gather(*playing)
-    await carrier.over()
-
-
-async def _wait(carrier: Carrier, over: asyncio.Task[None]) -> None:
-    """Show how much is still going on until *over* is done."""
-    import asyncio
+    async def finish() -> None:
+        await asyncio.gather(*playing)
+        await carrier.over()
 
     def going_on() -> int:
         open_legs = sum(not leg.over for leg in carrier.ledger.legs.values())
         return open_legs + sum(not sent.over.is_set() for sent in carrier.post.sent if sent.target)
 
-    most = max(1, going_on())
+    most, over = max(1, going_on()), tasks.create_task(finish())
     with click.progressbar(length=most, label="waiting for the last of them") as bar:
         while not over.done():
             bar.update(max(0, most - going_on() - bar.pos))

@@ -148,7 +148,7 @@ def _scenario(text: str) -> Scenario:
 
 
 URL = Parsed("url", _url)
-NAME = Parsed("name", _name)
+NAME = Parsed("number", _name)
 SCENARIO = Parsed("name|file", _scenario)
 KEYS = Parsed("keys", _keys)
 SECRET = Parsed("key:secret", _secret)
@@ -156,15 +156,13 @@ SPEED = Parsed("factor", _speed)
 FAULTS = Parsed("names", _faults)
 
 digits_option = click.option(
-    "--digits",
-    type=KEYS,
-    help="What the caller presses: 1,12# is 1 first, 12# at the next input.",
+    "--digits", type=KEYS, help="What the caller presses: 1,12# is 1 first, 12# at the next input."
 )
 says_option = click.option(
     "--says", metavar="WORDS", multiple=True, help="What the caller says; repeat it for each input that listens."
 )
 hang_up_option = click.option(
-    "--hang-up-after", type=click.FloatRange(0), metavar="SECONDS", help="When the caller hangs up."
+    "--hang-up-after", type=click.FloatRange(0), metavar="SECONDS", help="When the caller ends it."
 )
 
 
@@ -194,15 +192,10 @@ def run_options(
         @click.option("--seed", default=0, show_default=True, help="The same seed gives the same faults.")
         @wraps(command)
         def run(
-            answer_url: str | None,
-            event_url: str | None,
-            fallback_url: str | None,
-            answer_method: str,
-            event_method: str,
-            application_id: str | None,
-            secret: tuple[str, str] | None,
             server: str | None,
+            secret: tuple[str, str] | None,
             token: str | None,
+            application_id: str | None,
             speed: float | None,
             faults: FaultPlan,
             seed: int,
@@ -211,26 +204,18 @@ def run_options(
             from vonage_simulator.simulation import application
 
             defaults = click.get_current_context().ensure_object(Defaults)
-            named = answer_url or event_url
+            urls = {f"{name}_url": rest.pop(f"{name}_url") for name in ("answer", "event", "fallback")}
+            methods = {name: rest.pop(name) for name in ("answer_method", "event_method")}
+            named = urls["answer_url"] or urls["event_url"]
             base = server or (None if named else defaults.server)
             if needs_server and not (base or named):
                 raise click.UsageError("Name your server: --answer-url and --event-url, or --server for a Switchhook.")
             if base:
                 base = base.rstrip("/")
-                answer_url = answer_url or f"{base}/voice/answer"
-                event_url = event_url or f"{base}/voice/event"
-                fallback_url = fallback_url or f"{base}/voice/fallback"
-            secret = secret or defaults.secret
+                urls = {name: url or f"{base}/voice/{name.removesuffix('_url')}" for name, url in urls.items()}
+            secret, application_id = secret or defaults.secret, application_id or defaults.application_id
             options = RunOptions(
-                application=application(
-                    answer_url=answer_url,
-                    event_url=event_url,
-                    fallback_url=fallback_url,
-                    answer_method=answer_method,
-                    event_method=event_method,
-                    application_id=application_id or defaults.application_id,
-                    secret=secret,
-                ),
+                application=application(**urls, **methods, application_id=application_id, secret=secret),
                 server=base,
                 token=token or defaults.token,
                 speed=speed,
@@ -239,7 +224,7 @@ def run_options(
                 has_secret=secret is not None,
                 defaults=defaults,
             )
-            if event_method == "GET" and faults.shares.get("tamper"):
+            if methods["event_method"] == "GET" and faults.shares.get("tamper"):
                 raise click.BadParameter(
                     "tamper needs --event-method POST: servers need not check the hash of a GET, for Vonage does not "
                     "document it fully. Name the faults without it.",

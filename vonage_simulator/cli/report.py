@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -48,13 +48,19 @@ def finish(work: Coroutine[Any, Any, bool]) -> None:
 
 
 @asynccontextmanager
-async def server_at(base: str, options: RunOptions) -> AsyncIterator[Server]:
-    """The API of the Switchhook at *base*, once it is clear that it can be checked. Raises ServerError."""
+async def api_of(options: RunOptions) -> AsyncIterator[Server | None]:
+    """The API of the Switchhook that is called, once it is clear that it can be checked; None if it is another server.
+
+    Raises ServerError.
+    """
     from vonage_simulator.verify.server_api import Server
 
+    if options.server is None:
+        yield None
+        return
     if options.token is None:
         raise click.ClickException(options.defaults.unauthorized)
-    async with Server(base, options.token) as server:
+    async with Server(options.server, options.token) as server:
         status = await server.status()  # fails before the calls, not after them
         if options.forges and status["service"].get("webhook_verify") != "enforce":
             raise click.UsageError(NEED_SECRETS)
@@ -85,20 +91,16 @@ async def checked(carrier: Carrier, options: RunOptions, fetch: Fetch) -> Verdic
 
 def is_below(url: str, base: str | None) -> bool:
     """Whether *url* is of the server at *base*, and below its path; localhost is 127.0.0.1."""
+    from yarl import URL
+
     if base is None:
         return False
     try:
-        (server, root), (host, path) = _split(base), _split(url)
+        found, root = (URL(re.sub("(?i)//localhost", "//127.0.0.1", text)) for text in (url, base))
+        is_here = (found.scheme, found.host, found.port) == (root.scheme, root.host, root.port)
+        return is_here and found.path.startswith(f"{root.path.rstrip('/')}/")
     except ValueError:
         return False
-    return server == host and path.startswith(f"{root.rstrip('/')}/")
-
-
-def _split(url: str) -> tuple[tuple[str, str | None, int | None], str]:
-    """Scheme, host and port of *url*, and its path. Raises ValueError."""
-    parts = urlsplit(url)
-    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
-    return (parts.scheme, host, parts.port or {"http": 80, "https": 443}.get(parts.scheme)), parts.path
 
 
 def none_acknowledged(sent: Sequence[Sent], options: RunOptions) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import click
 
 from app.domain.numbers import digits
-from vonage_simulator.cli.options import Parsed
+from vonage_simulator.cli.options import NAME, Parsed
 
 CALLER: Final = "447700900123"  # Ofcom keeps it free for drama
 # Of a caller's SIP headers these come with the answer webhook; the rest, and Vonage's own, do not.
@@ -70,8 +70,8 @@ class Caller:
 def who_calls(command: Callable[..., None]) -> Callable[..., None]:
     """Give *command* the options that say who calls (its `caller`), when, and against which file."""
 
-    @click.option("--from", "from_", metavar="NUMBER", help=f"Who calls: a number or SIP address; else {CALLER}.")
-    @click.option("--from-user", metavar="NAME", help="Who calls, if it is an app user.")
+    @click.option("--from", "from_", type=NAME, help=f"Who calls: a number or SIP address; else {CALLER}.")
+    @click.option("--from-user", type=NAME, metavar="NAME", help="Who calls, if it is an app user.")
     @click.option(
         "--at", type=Parsed("time", moment), metavar="TIME", help="As if it were this time; UTC without a zone."
     )
@@ -114,18 +114,11 @@ def _caller(
     if headers and (from_user is not None or custom_data is not None):
         raise click.UsageError("--header is for a call by SIP; an app user has none, and sends --custom-data along.")
     if from_user is not None:
-        return Caller(party(from_user, "--from-user", is_name=True), "app", {}, custom_data)
+        return Caller(from_user, "app", {}, custom_data)
     if custom_data is not None:
         raise click.UsageError("--custom-data is what an app user's page sends along: name them with --from-user.")
-    name = party(CALLER if from_ is None else from_, "--from")
+    name = plain(from_ or CALLER)
     return Caller(name, "sip" if headers or name.lower().startswith(("sip:", "sips:")) else "phone", headers, None)
-
-
-def party(text: str, option: str, *, is_name: bool = False) -> str:
-    """The number or name in *text*, the value of *option*. Raises BadParameter if it is empty."""
-    if not text.strip():
-        raise click.BadParameter("it is empty: give a number or a name", param_hint=option)
-    return text if is_name else plain(text)
 
 
 def plain(name: str) -> str:

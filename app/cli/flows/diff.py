@@ -5,14 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import click
 
-from app.cli.client import SECONDS, base_of, bearer, detail, no_switchhook, reached, to_option
+from app.cli.client import Client, detail, to_option
 from app.cli.flows.flows_file import count, file_at, without_fault
-from app.services import services
 from vonage_simulator.printable import safe
 from vonage_simulator.yaml_source import Fault
 
@@ -25,9 +23,8 @@ def diff(file: Path | None, url: str | None) -> None:
 
     Uses an operator's token of ACCESS_TOKENS, or the one made for development. Ends with 1 if they differ.
     """
-    settings, file = services().settings, file_at(file)
-    base = base_of(settings, url)
-    running = _running(base, bearer(settings))
+    client, file = Client(url), file_at(file)
+    base, running = client.base, _running(client)
     own = without_fault(file).reloader.flow_file
     assert own is not None  # noqa: S101 - it has no fault
     for line in _state(running, base):
@@ -55,20 +52,17 @@ class Running:
     faults: list[Fault]
 
 
-def _running(base: str, headers: dict[str, str]) -> Running:
-    """The flows that run at *base*. Raises ClickException."""
-    import requests
-
-    address = f"{base}/api/v1/flows"
-    answer = reached(partial(requests.get, address, headers=headers, timeout=SECONDS, allow_redirects=False), base)
-    if answer.status_code in (401, 403):
-        why = "does not know this token" if answer.status_code == 401 else "takes an operator's token, and this is none"
-        words = f"the server there {why}. Set ACCESS_TOKENS=operator:… as it has it, in this shell."
-        raise click.ClickException(safe(f"{address} answers {answer.status_code}: {words}"))
-    if answer.status_code != 200:
-        raise click.ClickException(safe(f"{address} answers {answer.status_code}: {detail(answer)}"))
+def _running(client: Client) -> Running:
+    """The flows that run at the server. Raises ClickException."""
+    response = client.get("/api/v1/flows")
+    if response.status_code != 200:
+        refusals = {401: "does not know this token", 403: "takes an operator's token, and this is none"}
+        words = detail(response)
+        if why := refusals.get(response.status_code):
+            words = f"the server there {why}. Set ACCESS_TOKENS=operator:… as it has it, in this shell."
+        raise click.ClickException(safe(f"{client.base}/api/v1/flows answers {response.status_code}: {words}"))
     try:
-        body = answer.json()
+        body = response.json()
         return Running(
             version=body["version"],
             loaded=body["loaded_at"],
@@ -80,7 +74,7 @@ def _running(base: str, headers: dict[str, str]) -> Running:
             ],
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise no_switchhook(base) from error
+        raise client.no_switchhook() from error
 
 
 def _state(running: Running, base: str) -> Iterator[str]:

@@ -10,13 +10,14 @@ import click
 
 from app.api.flows import told_route
 from app.cli.conversation_text import to_json
-from app.cli.flows.caller import Caller, party, who_calls
+from app.cli.flows.caller import Caller, plain, who_calls
 from app.cli.flows.flows_file import file_at, without_fault
 from app.cli.flows.output import unlogged, without_state
 from app.flows.model import RenderFault
 from app.flows.reply import LAST_RESORT
 from app.flows.request import Request
 from vonage_simulator import yaml_source
+from vonage_simulator.cli.options import NAME
 from vonage_simulator.printable import safe
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ LEG, CONVERSATION = "0" * 32, "CON-00000000-0000-4000-8000-000000000000"
 
 
 @click.command("show")
-@click.argument("number")
+@click.argument("number", type=NAME)
 @who_calls
 @click.option("--step", metavar="NAME", help="Show this step of the flow; default: the one a call begins with.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: all of it as one JSON object.")
@@ -44,7 +45,7 @@ def show(
     NUMBER may be a name, too: whom an app user calls. The state that a call carries from step to step is left out of
     the URLs. Ends with 1 if the caller would hear the last resort.
     """
-    to, file = party(number, "NUMBER"), file_at(file)
+    to, file = plain(number), file_at(file)
     flows = without_fault(file)
     with unlogged():
         at = at or datetime.now(UTC)

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import click
 
-from app.cli.flows.caller import Caller, party, who_calls
+from app.cli.flows.caller import Caller, plain, who_calls
 from app.cli.flows.flows_file import file_at, without_fault
 from app.cli.flows.output import unlogged, without_state
 from app.services import services
-from vonage_simulator.cli.options import digits_option, hang_up_option, says_option
+from vonage_simulator.cli.options import NAME, digits_option, hang_up_option, says_option
 from vonage_simulator.printable import safe
 
 
 @click.command("try")
-@click.argument("number")
+@click.argument("number", type=NAME)
 @who_calls
 @digits_option
 @says_option
 @hang_up_option
-@click.option("--busy", metavar="NUMBER", multiple=True, help="Who is busy when rung; anybody else answers.")
-@click.option("--never-answers", metavar="NUMBER", multiple=True, help="Who does not pick up.")
+@click.option("--busy", type=NAME, multiple=True, help="Who is busy when rung; anybody else answers.")
+@click.option("--never-answers", type=NAME, multiple=True, help="Who does not pick up.")
 def try_(
     number: str,
     caller: Caller,
@@ -47,10 +47,10 @@ def try_(
     def text(lines: Iterable[str]) -> str:
         return "\n".join(safe(without_state(line)) for line in lines)
 
-    to, file = party(number, "NUMBER"), file_at(file)
-    callees = {party(name, "--busy"): FarEnd(does="busy") for name in busy}
+    to, file = plain(number), file_at(file)
+    callees = {plain(name): FarEnd(does="busy") for name in busy}
     for name in never_answers:
-        if (callee := party(name, "--never-answers")) in callees:
+        if (callee := plain(name)) in callees:
             raise click.BadParameter(f"{safe(name)} is busy already", param_hint="--never-answers")
         callees[callee] = FarEnd(does="never_answers")
     without_fault(file)
