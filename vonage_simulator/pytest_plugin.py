@@ -1,27 +1,29 @@
-"""A fixture for tests of call flows: it calls your server as Vonage would, and tells what was heard.
+"""The pytest fixture `simulated_call`, for tests of call flows. pytest finds it where the package is installed.
 
-In your conftest.py: `from vonage_simulator.pytest_plugin import simulated_call`. docs/simulator.md has an example.
+In a checkout that is not installed, a conftest.py imports it: `from vonage_simulator.pytest_plugin import
+simulated_call`. docs/simulator.md has examples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
-from vonage_simulator.call_result import CallResult
-from vonage_simulator.harness import CallTrouble, place
+if TYPE_CHECKING:
+    from vonage_simulator.call_result import CallResult
 
-__all__ = ["CallTrouble", "Simulate", "simulated_call"]
-
-Simulate = Callable[..., CallResult]
+Simulate = Callable[..., "CallResult"]
 
 
 @pytest.fixture
 def simulated_call() -> Simulate:
-    """A function that places a call and returns what was heard: `simulated_call(app, digits=["1"])`.
+    """A function that places a call to a server and returns its CallResult: `simulated_call(app, digits=["1"])`.
 
-    It is `vonage_simulator.harness.place`, which has the arguments. It fails the test with CallTrouble where something
-    went wrong between the carrier and your server, unless it is called with `trouble=True`.
+    It is `vonage_simulator.harness.place`, which lists the arguments. It fails the test with `harness.CallTrouble`
+    where the server is not reached, or answers what Vonage would refuse, unless called with `trouble=True`.
     """
+    from vonage_simulator.harness import place  # slow to import, and pytest loads this plugin at every start
+
     return place

@@ -1,4 +1,4 @@
-"""The commands of `flask`."""
+"""The commands of `flask`: one file per command."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from flask import Flask
 
 def install(app: Flask) -> None:
     """Add the commands to *app*."""
-    from app.cli.calls import call, calls, forget
+    from app.cli.call import call
+    from app.cli.calls import calls
     from app.cli.capture import capture
-    from app.cli.demo import simulate
-    from app.cli.flows_diff import flows
+    from app.cli.flows import flows
+    from app.cli.forget import forget
     from app.cli.replay import replay
+    from app.cli.simulate import simulate
 
     for command in (replay, calls, call, forget, flows, capture, simulate):
         app.cli.add_command(command)

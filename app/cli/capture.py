@@ -1,4 +1,4 @@
-"""`flask capture`: a real call from the store, made a scenario of the simulator."""
+"""`flask capture`: a scenario of the simulator, made of a call that is kept."""
 
 from __future__ import annotations
 
@@ -7,37 +7,31 @@ from pathlib import Path
 import click
 
 from app.api import render
-from app.calls import queries
-from app.cli.calls import with_store
+from app.cli.store import conversation, with_store
 from app.services import services
 
 
 @click.command("capture")
 @click.argument("conversation_uuid")
-@click.option(
-    "--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write it there; default: print it."
-)
+@click.option("--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="The new file; default: print it.")
 @click.option("--keep-numbers", is_flag=True, help="Leave telephone numbers as they are.")
 @with_store
 def capture(conversation_uuid: str, file: Path | None, keep_numbers: bool) -> None:
     """Turn a call that is kept into a scenario, which `flask simulate call --scenario FILE` plays again.
 
-    Telephone numbers in it become ones that are nobody's.
+    Telephone numbers in it are replaced by unassigned ones.
     """
     from vonage_simulator.capture.capture import scenario
     from vonage_simulator.scenarios import dump
 
-    found = queries.conversations([conversation_uuid])
-    if not found:
-        raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
-    told = render.conversation(found[0])
-    came_from = {leg["moved_from"]["conversation_uuid"] for leg in told["legs"] if leg["moved_from"]}
-    conversations = (conversation_uuid, *sorted(came_from))
-    events = [render.record(record) for home in conversations for record in services().store.records(home)]
+    found = conversation(conversation_uuid)
+    came_from = {leg["moved_from"]["conversation_uuid"] for leg in found["legs"] if leg["moved_from"]}
+    uuids = (conversation_uuid, *sorted(came_from))
+    events = [render.record(record) for uuid in uuids for record in services().store.records(uuid)]
     header = "Captured from a real call."
-    if not told["answers"]:
-        header += " What it ran is not known here: whoever plays it asks the answer URL."
-    text = dump(scenario(told, events, keep_numbers=keep_numbers), header)
+    if not found["answers"]:
+        header += " Its NCCO is not known: when it is played, the answer URL is requested."
+    text = dump(scenario(found, events, keep_numbers=keep_numbers), header)
     if file is None:
         click.echo(text, nl=False)
         return

@@ -1,63 +1,66 @@
-"""The server that commands talk to: where it is, with which token, and what it answers."""
+"""Requests of the commands to a Switchhook: its URL, the token, and what it answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.terminal import call_lines
+from app.services import services
 from config.settings import Settings
+from vonage_simulator.cli.options import URL
 
-SECONDS = 15  # to wait for a server; Vonage itself waits 10 for an event
+if TYPE_CHECKING:  # slow to import
+    from requests import Response
 
+SECONDS = 15  # to wait for a reply; Vonage itself waits 10 for an event
 
-def address_of(settings: Settings, url: str | None, *, option: str = "--to") -> str:
-    """Where the server is: *url*, which *option* gave, or where `make run` starts it."""
-    if url and not url.startswith(("http://", "https://")):
-        raise click.BadParameter("begin it with http:// or https://", param_hint=option)
-    return (url or settings.local_url).rstrip("/")
+to_option = click.option("--to", "url", type=URL, help="The server; default: the one that `make run` starts.")
 
 
 def token_of(settings: Settings) -> str:
-    """A token for its API: an operator's where there is one."""
+    """A token for the API: an operator's if there is one."""
     return min(settings.access_tokens)[1]
 
 
-def reached(ask: Callable[[], Any], base: str) -> Any:
-    """What *ask* gives. Raises ClickException where nobody answers at *base*."""
-    import requests
+class Client:
+    """A connection to the server at *url*; None: to the one that `make run` starts."""
 
-    try:
-        return ask()
-    except requests.RequestException as error:
-        what = (
-            f"No answer from {base} ({type(error).__name__}). Is it running? `make run` starts it; --to names another."
-        )
-        raise click.ClickException(what) from error
+    def __init__(self, url: str | None) -> None:
+        import requests
+
+        settings = services().settings
+        self.base = (url or settings.local_url).rstrip("/")
+        self._bearer = {"Authorization": f"Bearer {token_of(settings)}"}
+        self._http = requests.Session()
+
+    def get(self, path: str) -> Response:
+        """The response to *path* of the API, requested with `token_of`. Raises ClickException."""
+        return self.request("GET", path, headers=self._bearer)
+
+    def request(self, method: str, path: str, **more: Any) -> Response:
+        """The response; *more* as `requests` has it. Raises ClickException."""
+        import requests
+
+        try:
+            # A redirect is not followed: it would turn a POST into a GET without its body.
+            return self._http.request(method, self.base + path, timeout=SECONDS, allow_redirects=False, **more)
+        except requests.RequestException as error:
+            raise click.ClickException(
+                f"No answer from {self.base} ({type(error).__name__}). Is it running? `make run` starts it; "
+                "--to names another."
+            ) from error
+
+    def no_switchhook(self) -> click.ClickException:
+        """The error where the answer is not a Switchhook's."""
+        return click.ClickException(f"{self.base} answers, but is no Switchhook: --to names another.")
 
 
-def shown(told: Any, base: str) -> list[str]:
-    """The conversation in the response *told*, for people."""
-    try:
-        return call_lines(told.json())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise click.ClickException(f"{base} answers, but is no Switchhook: --to names another.") from error
-
-
-def detail(response: Any) -> str:
-    """What a response that is no success says of it."""
+def detail(response: Response) -> str:
+    """The reason in a response that is no success."""
     if response.is_redirect:
         return f"it is elsewhere, name that with --to: {response.headers['Location']}"
     try:
         return str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):
         return str(response.text[:200])
-
-
-def quoted(name: str) -> str:
-    """*name* as one part of an address."""
-    from urllib.parse import quote
-
-    return quote(name, safe="", errors="surrogatepass")

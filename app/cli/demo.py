@@ -1,59 +1,112 @@
-"""`flask simulate serve` and `flask simulate demo`: a Vonage that stays."""
+"""`flask simulate demo`: the server, and calls of all kinds without end."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import click
 
-from app.cli.client import address_of
-from app.cli.options import Aim, aimed
-from app.cli.simulate import found, simulate
 from app.services import services
+from vonage_simulator.cli.load import varied
+from vonage_simulator.cli.options import RunOptions, run_options
+from vonage_simulator.cli.serve import SPEED_HELP, TIDY_EVERY, carrier_with_api, stopped_gently
+from vonage_simulator.printable import safe
 
-VOICE_API_PORT = 8443
-OF_SPEED = "How much faster than life calls go."
-
-
-@simulate.command("serve")
-@click.option("--api-port", default=VOICE_API_PORT, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--scenario", metavar="NAME|FILE", help="Its callees say what happens to those who are called.")
-@aimed(speed="1", help_of_speed=OF_SPEED)
-def serve(aim: Aim, api_port: int, scenario: str | None) -> None:
-    """Be a Vonage for your program: its Voice API over HTTPS, for the vonage SDK as it is.
-
-    Whom it calls answers after three seconds and hangs up a minute later, unless a scenario's callees say otherwise.
-    The webhooks go to the server.
-    """
-    from app.cli.serve import serve as run
-    from app.cli.serve import stopped_gently
-
-    with stopped_gently():
-        asyncio.run(run(aim, _folder(), api_port, found(scenario) if scenario else None))
+STARTS_WITHIN = 60.0  # seconds a server may take
 
 
-@simulate.command("demo")
+@click.command("demo")
 @click.option("--every", default=3.0, show_default=True, type=click.FloatRange(0.1), help="Seconds between two calls.")
-@click.option("--api-port", type=click.IntRange(0, 65535), help="Have the Voice API too, at this port.")
-@aimed(speed="1", help_of_speed=OF_SPEED)
-def demo(aim: Aim, every: float, api_port: int | None) -> None:
-    """Start the server, and let calls of all kinds come in without end: `make demo`."""
-    from app.cli.serve import demo as run
-    from app.cli.serve import own_server, stopped_gently
+@click.option("--api-port", type=click.IntRange(0, 65535), help="Serve the Voice API too, at this port.")
+@run_options(speed="1", speed_help=SPEED_HELP)
+def demo(options: RunOptions, every: float, api_port: int | None) -> None:
+    """Start the server, and place calls of all kinds without end: `make demo`."""
+    import asyncio
+
     from config.gunicorn import banner
 
-    if aim.base is None:
-        raise click.UsageError("demo shows what a Switchhook tells: name one with --server, or none to start one.")
+    if options.server is None:
+        raise click.UsageError("demo needs a Switchhook: name one with --server, or none to start one.")
     settings = services().settings
-    own = address_of(settings, None)
-    with stopped_gently(), own_server(settings.data_dir / "demo.log", aim.base, own):
+    with stopped_gently(), _running(options.server, settings.local_url, settings.data_dir / "demo.log"):
         click.echo(banner(settings).replace("\n  Ctrl-C stops it.", ""), nl=False)
         given = "".join(f"{name}={os.environ[name]} " for name in ("PORT", "DATA_DIR", "HOST") if name in os.environ)
         click.echo(f"  Call it     {given}.venv/bin/flask simulate call --scenario ring-group")
-        asyncio.run(run(aim, _folder(), api_port, every_seconds=every))
+        asyncio.run(_demo(options, api_port, every))
 
 
-def _folder() -> Path:
-    return services().settings.data_dir / "simulator"
+async def _demo(options: RunOptions, port: int | None, every: float) -> None:
+    import asyncio
+
+    from vonage_simulator import scenarios
+
+    # The published call always has the same id.
+    kinds = [scenario for name, scenario in scenarios.every().items() if name != "phone-to-app"]
+    chance = random.Random()  # noqa: S311 - which calls, not secrets
+    async with carrier_with_api(options, options.defaults.folder, port) as carrier:
+        click.echo(f"\n  Calls of {len(kinds)} kinds come in, one every {every:g} s. Ctrl-C stops it.\n")
+        tidied = time.monotonic()
+        playing: set[asyncio.Task[object]] = set()
+        for number in count():
+            if number % len(kinds) == 0:  # each once, before any comes again
+                chance.shuffle(kinds)
+            scenario = varied(kinds[number % len(kinds)], number)
+            click.echo(safe(f"{time.strftime('%H:%M:%S')}  {scenario.name:28}  {scenario.about}"))
+            task = asyncio.create_task(carrier.play(scenario))
+            playing.add(task)
+            task.add_done_callback(playing.discard)
+            await asyncio.sleep(every)
+            if time.monotonic() - tidied > TIDY_EVERY:
+                carrier.forget()
+                tidied = time.monotonic()
+
+
+@contextmanager
+def _running(base: str, own: str, log: Path) -> Iterator[None]:
+    """A server at *base*: the one there, or, if that is *own*, one started for as long as this lasts."""
+    if _answers(base):
+        click.echo(f"\n  A server runs at {base} already: calls go there.")
+        yield
+        return
+    if base != own:
+        raise click.ClickException(f"Nobody answers at {base}.")
+    click.echo(f"\n  Starting the server; it logs to {log}")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        # A session of its own: it is stopped after the last webhook, not by the same Ctrl-C.
+        server = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        until = time.monotonic() + STARTS_WITHIN
+        while not _answers(base):
+            if server.poll() is not None or time.monotonic() > until:
+                last = log.read_text(errors="replace").splitlines()[-5:]
+                raise click.ClickException("\n".join(["The server does not start:", *map(safe, last)]))
+            time.sleep(0.1)
+        yield
+    finally:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(20)
+
+
+def _answers(base: str) -> bool:
+    import requests
+
+    with contextlib.suppress(requests.RequestException):
+        return requests.get(f"{base}/healthz", timeout=2).ok
+    return False

@@ -1,4 +1,4 @@
-"""A fixture for tests of a flows file: it places a call, and tells what was heard and which steps it went through.
+"""The pytest fixture `flow_call`, for tests of a flows file: it places a call and returns what happened in it.
 
 In your conftest.py: `from app.cli.pytest_plugin import flow_call`. docs/flows.md has an example.
 """
@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from app.cli.caller import moment, plain
-from app.cli.flows import STATE, unlogged
-from app.cli.trying import Tried, tried
+from app.cli.flows.caller import moment, plain
+from app.cli.flows.flow_call import FlowCallResult, place_flow_call
+from app.cli.flows.output import unlogged, without_state
 from config.settings import load
 from vonage_simulator.harness import CALLED, CALLER, CallTrouble
 from vonage_simulator.scenario import FarEnd
 
-__all__ = ["CallTrouble", "FarEnd", "FlowCall", "Tried", "call", "flow_call"]
+__all__ = ["CallTrouble", "FarEnd", "FlowCall", "FlowCallResult", "call", "flow_call"]
 
-FlowCall = Callable[..., Tried]
+FlowCall = Callable[..., FlowCallResult]
 
 
 @pytest.fixture
@@ -48,29 +48,29 @@ def call(
     app_user: str | None = None,
     caller_number: str | None = None,
     trouble: bool = False,
-) -> Tried:
-    """Place a call against the flows in *file*, and return what was heard, and which steps were served.
+) -> FlowCallResult:
+    """Place a call to the flows in *file*, and return what happened, and which steps were served.
 
-    No server has to run, and nothing is kept; what the environment has of settings does not matter. Time jumps.
+    No server has to run, and nothing is kept; the environment's settings are not read. Time jumps.
 
     Args:
         file: The flows file.
         to: The number dialled, or whom an app user calls.
         from_: Who calls: a number, or a SIP address.
-        from_user: Who calls, where it is an app user.
-        at: The time by which a route is chosen, as in "2026-12-24T17:45+01:00"; without a zone it is UTC. None: now.
+        from_user: Who calls, if it is an app user.
+        at: The time by which a route is chosen, as in "2026-12-24T17:45+01:00"; UTC without a zone. None: now.
         digits: What the caller presses, one text for each input that asks for keys; none left is silence.
         says: What the caller says, one text for each input or recording that listens.
         hangs_up_after: Seconds after which the caller hangs up; None: stays as long as the script lasts.
         callees: What happens when somebody is rung, by number or name: `{"447700900301": FarEnd(does="busy")}`.
             Anybody else ("*") answers after two seconds and hangs up ten seconds later.
-        headers: SIP headers, as the caller sends them; the call comes by SIP then. Vonage hands on those that begin
+        headers: SIP headers, as the caller sends them; the call comes by SIP then. Vonage passes on those that begin
             with X-, and User-to-User.
         custom_data: What the app user's page sends along.
         app_user, caller_number: The settings APP_USER and CALLER_NUMBER.
-        trouble: True: return also where something went wrong, or the last resort was served.
+        trouble: True: return the result even if something went wrong, or the last resort was served.
 
-    Raises CallTrouble where something went wrong, located.Faults if there is a fault in the file, or in what is given,
+    Raises CallTrouble if something went wrong, yaml_source.Faults if there is a fault in the file or in the arguments,
     SettingsError and ValueError.
     """
     __tracebackhide__ = True  # pytest shows the line of the test, not this one
@@ -79,7 +79,7 @@ def call(
     settings = {"APP_USER": app_user, "CALLER_NUMBER": caller_number, "SECRET_KEY": secrets.token_urlsafe()}
     settings["ACCESS_TOKENS"] = f"operator:{secrets.token_urlsafe()}"  # else one would be made on the disk
     with unlogged():
-        done = tried(
+        result = place_flow_call(
             load({variable: text for variable, text in settings.items() if text is not None}),
             Path(file),
             at=moment(at.isoformat() if isinstance(at, datetime) else at) if at is not None else None,
@@ -93,6 +93,6 @@ def call(
             headers=headers,
             custom_data=custom_data,
         )
-    if done.troubles and not trouble:
-        raise CallTrouble(STATE.sub(r"\1…", "\n".join([*done.troubles, "", str(done)])))
-    return done
+    if result.troubles and not trouble:
+        raise CallTrouble(without_state("\n".join([*result.troubles, "", str(result)])))
+    return result

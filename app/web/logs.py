@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request
 
 from app.domain.events import Event
 from app.domain.numbers import mask, mask_party
-from app.terminal import safe
+from vonage_simulator.printable import safe_lines
 
 Line = dict[str, Any]
 LOGGERS = ("app", "switchhook")
@@ -95,11 +95,6 @@ class Lines(logging.Formatter):
             return _json(line | ({"traceback": trace} if trace else {}))
         text = f"{_now()[11:23]}  {record.levelname}  {message}"
         return safe_lines(f"{text}\n{trace}" if trace else text)
-
-
-def safe_lines(text: str) -> str:
-    """*text* without what would steer the terminal; its lines stay lines."""
-    return "\n".join(map(safe, text.split("\n")))
 
 
 def _json(line: Line) -> str:

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask, jsonify, request
 
 from tests.engines import free_ports
-from vonage_simulator.pytest_plugin import CallTrouble, Simulate
+from vonage_simulator.harness import CallTrouble
+from vonage_simulator.pytest_plugin import Simulate
 from vonage_simulator.scenario import FarEnd
 
 
@@ -21,7 +22,7 @@ def flow(*ncco: dict[str, Any], then: Any = "") -> Flask:
     return app
 
 
-def test_it_tells_what_was_heard_said_pressed_and_rung(simulated_call: Simulate) -> None:
+def test_the_result_has_what_was_said_pressed_and_rung(simulated_call: Simulate) -> None:
     call = simulated_call(
         flow(
             {"action": "talk", "text": "Hello."},
@@ -52,7 +53,7 @@ def test_its_text_is_the_transcript(simulated_call: Simulate) -> None:
     assert re.search(r"^ +0\.600  447700900321 +hears “Hello\.”$", str(call), re.MULTILINE)
 
 
-def test_a_caller_who_hangs_up_in_the_middle_hears_no_more(simulated_call: Simulate) -> None:
+def test_a_caller_who_hangs_up_hears_no_more(simulated_call: Simulate) -> None:
     long = [{"action": "talk", "text": "word " * 100}, {"action": "talk", "text": "Never heard."}]
     call = simulated_call(flow(*long), hangs_up_after=3)
     assert call.said == [long[0]["text"]]
@@ -74,7 +75,7 @@ def test_a_reply_to_an_event_that_is_an_ncco_is_run(simulated_call: Simulate) ->
         ("<p>Oops</p>", "HTML"),
     ],
 )
-def test_an_answer_that_vonage_would_refuse_fails_the_test_and_is_named(
+def test_an_answer_that_vonage_would_refuse_fails_the_test(
     simulated_call: Simulate, answer: Any, words: str
 ) -> None:
     app = Flask(__name__)
@@ -93,13 +94,13 @@ def test_a_flow_that_raises_fails_the_test(simulated_call: Simulate) -> None:
         simulated_call(app)
 
 
-def test_a_server_that_is_not_there_is_named(simulated_call: Simulate) -> None:
+def test_a_server_that_does_not_run_is_named(simulated_call: Simulate) -> None:
     url = f"http://127.0.0.1:{free_ports(1)[0]}/answer"
     with pytest.raises(CallTrouble, match=re.escape(url)):
         simulated_call(answer_url=url)
 
 
-def test_trouble_may_be_what_a_test_is_about(simulated_call: Simulate) -> None:
+def test_trouble_can_be_returned(simulated_call: Simulate) -> None:
     call = simulated_call(flow({"action": "talk"}), trouble=True)
     assert len(call.troubles) == 1
     assert call.said == []

@@ -32,7 +32,7 @@ def test_one_rings_sales(simulated_call: Simulate) -> None:
     assert call.rung == ["447700900301"]
 
 
-def test_silence_is_told_goodbye(simulated_call: Simulate) -> None:
+def test_silence_gets_goodbye(simulated_call: Simulate) -> None:
     call = simulated_call(app)
     assert call.said[-1] == "Nobody is here. Goodbye."
     assert (call.status, call.ended_by) == ("completed", "platform")

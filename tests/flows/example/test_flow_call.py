@@ -63,7 +63,7 @@ def test_it_tells_what_was_heard_and_what_was_served(flow_call: FlowCall, file: 
     assert call.troubles == []
     assert (call.status, call.ended_by) == ("completed", "platform")
     assert "447700900123  calls 442079460000" in re.sub(" +", " ", str(call)).replace(" calls", "  calls")
-    assert repr(call) == "Tried(told/start)"
+    assert repr(call) == "FlowCallResult(told/start)"
 
 
 @pytest.mark.parametrize(
@@ -219,12 +219,12 @@ def test_many_calls_in_one_process_leave_no_thread_behind(
 def test_a_flow_in_python_that_hangs_once_hinders_no_other_test(
     flow_call: FlowCall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.cli import trying
+    from app.cli.flows import flow_call as module
     from app.flows.python_flows import PythonFlows
 
     late = PythonFlows()
     late.left_behind = 8  # no more are run then
-    monkeypatch.setattr(trying, "_runner", late)
+    monkeypatch.setattr(module, "_runner", late)
     monkeypatch.syspath_prepend(tmp_path)
     written(tmp_path / "flow_after_late.py", "def answer(_):\n    return [{'action': 'talk', 'text': 'Hello.'}]\n")
     file = written(tmp_path / "p.yaml", "routes: [{ flow: p }]\nflows: { p: { python: 'flow_after_late:answer' } }\n")

@@ -21,10 +21,10 @@ import pytest
 
 from app import create_app
 from config.settings import Settings
+from tests.cli.listening import listening
 from tests.e2e.simulating import API_KEY, SECRET, command, environ, serving, simulate
 from tests.engines import free_ports
 from tests.serving import OPERATOR, ROOT, Server
-from tests.test_cli import listening
 from vonage_simulator import scenarios, simulation
 from vonage_simulator.delivery.fault_plan import FAULTS
 from vonage_simulator.verify import server_api
@@ -93,7 +93,7 @@ def test_all_scenarios_and_faults_are_listed(run: Run):
 # -- call -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_call_is_shown_beside_what_the_server_says_of_it(server: Server, tmp_path: Path):
+def test_a_call_is_shown_beside_the_servers_replies(server: Server, tmp_path: Path):
     done = simulate(server, tmp_path, "call", "--speed", "max")
     assert (done.status, done.err) == (0, ""), done
     course = [line.split(maxsplit=2) for line in done.out.splitlines()]
@@ -105,7 +105,7 @@ def test_a_call_is_shown_beside_what_the_server_says_of_it(server: Server, tmp_p
     assert verdict.endswith("all is told as it truly was\n")
 
 
-def test_a_call_may_be_anybodys(server: Server, run: Run):
+def test_caller_and_callee_can_be_given(server: Server, run: Run):
     words = ("--from", "sip:bob@example.com", "--to", "+44 20 7946-0999", "--hang-up-after", "5", "--seed", "1")
     code, out, err = run("call", *words, "--speed", "max", "--faults", "lossless", port=server.port)
     assert (code, err) == (0, "")
@@ -113,22 +113,22 @@ def test_a_call_may_be_anybodys(server: Server, run: Run):
     assert "all is told as it truly was" in out
 
 
-def test_what_is_keyed_and_said_is_heard(server: Server, run: Run):
+def test_keys_and_words_can_be_given(server: Server, run: Run):
     scenario = ("--scenario", "keys-or-speech", "--speed", "max")
     code, out, err = run("call", *scenario, "--digits", ",7", "--says", "two words", port=server.port)
     assert (code, err) == (0, "")
     assert re.search("says “two words”.*presses 7", out, re.DOTALL)
 
 
-def test_a_server_of_ones_own_may_answer(run: Run):
+def test_any_server_may_answer(run: Run):
     with listening(200, HELLO, **JSON) as own:
         code, out, err = run("call", "--speed", "max", "--answer-url", f"{own.url}/answer")
     assert (code, err) == (0, "")
     assert "hears “Hello there.”" in out
-    assert "What a server knows of the call was not looked at" in out
+    assert "What a server knows of the call was not checked" in out
 
 
-def test_an_answer_that_was_given_elsewhere_is_not_looked_for(server: Server, run: Run):
+def test_an_answer_from_another_server_is_not_checked(server: Server, run: Run):
     with listening(200, HELLO, **JSON) as own:
         words = ("--server", f"http://127.0.0.1:{server.port}", "--answer-url", f"{own.url}/answer")
         code, out, err = run("call", "--speed", "max", *words)
@@ -136,7 +136,7 @@ def test_an_answer_that_was_given_elsewhere_is_not_looked_for(server: Server, ru
     assert "all is told as it truly was" in out
 
 
-def test_nor_is_anything_where_all_went_elsewhere(server: Server, run: Run):
+def test_there_is_nothing_to_check_where_every_webhook_went_elsewhere(server: Server, run: Run):
     with listening(200, HELLO, **JSON) as own:
         words = ("--answer-url", f"{own.url}/answer", "--event-url", f"{own.url}/event", "--speed", "max")
         done = run("call", "--server", f"http://127.0.0.1:{server.port}", *words)
@@ -173,12 +173,12 @@ def test_an_answer_that_never_comes(run: Run, monkeypatch: pytest.MonkeyPatch):
     assert f"{url}: no answer within 0.1 s" in said
 
 
-def test_nobody_is_there_to_answer(run: Run, nobody: int):
+def test_nothing_listens_at_the_answer_url(run: Run, nobody: int):
     url = f"http://127.0.0.1:{nobody}/answer"
     assert f"nothing listens at {url}" in what_is_wrong(run("call", "--speed", "max", "--answer-url", url))
 
 
-def test_nobody_is_there_for_the_events(run: Run, nobody: int):
+def test_nothing_listens_at_the_event_url(run: Run, nobody: int):
     """The call goes on without; it is said once, however many events there were."""
     with listening(200, HELLO, **JSON) as own:
         url = f"http://127.0.0.1:{nobody}/event"
@@ -191,7 +191,7 @@ def test_nobody_is_there_for_the_events(run: Run, nobody: int):
 
 
 @pytest.mark.parametrize("verb", ["call", "load"])
-def test_a_server_that_is_not_there_is_named(run: Run, verb: str, nobody: int):
+def test_a_server_that_does_not_run_is_named(run: Run, verb: str, nobody: int):
     for done in (run(verb, port=nobody), run(verb, "--server", f"http://127.0.0.1:{nobody}")):
         said = what_is_wrong(done)
         assert f"Nobody answers at http://127.0.0.1:{nobody}" in said
@@ -200,7 +200,7 @@ def test_a_server_that_is_not_there_is_named(run: Run, verb: str, nobody: int):
 
 
 @pytest.mark.parametrize("verb", ["call", "load"])
-def test_a_server_of_another_kind_is_told_from_ours(run: Run, verb: str):
+def test_a_server_that_is_no_switchhook_is_named(run: Run, verb: str):
     for status, body in ((200, HELLO), (404, b""), (500, b"oops"), (302, b"")):
         with listening(status, body, Location="https://elsewhere.example") as own:
             done = run(verb, "--server", own.url)
@@ -208,21 +208,21 @@ def test_a_server_of_another_kind_is_told_from_ours(run: Run, verb: str):
         assert done[1] == ""
 
 
-def test_a_token_that_is_nobodys(server: Server, run: Run):
+def test_an_unknown_token(server: Server, run: Run):
     done = run("call", port=server.port, access_tokens=(("operator", "nobodys-token-of-32-characters-xx"),))
     assert "does not take this token" in what_is_wrong(done)
     assert "ACCESS_TOKENS" in done[2]
 
 
 @pytest.mark.parametrize("verb", ["call", "load"])
-def test_a_viewers_token_is_too_little(server: Server, run: Run, verb: str):
+def test_a_viewers_token_is_not_enough(server: Server, run: Run, verb: str):
     """Viewers see masked numbers."""
     done = run(verb, port=server.port, access_tokens=(("viewer", VIEWER),))
     assert "viewers see masked numbers" in what_is_wrong(done)
     assert done[1] == "", "nothing was begun"
 
 
-def test_a_viewers_token_that_only_the_server_knows_for_one(server: Server, run: Run):
+def test_a_viewers_token_that_only_the_server_knows_to_be_one(server: Server, run: Run):
     """Said as soon as it shows, not after the call."""
     done = run("call", port=server.port, access_tokens=(("operator", VIEWER),))
     assert "masks telephone numbers for this token" in what_is_wrong(done)
@@ -235,7 +235,7 @@ def test_a_viewers_token_that_only_the_server_knows_for_one(server: Server, run:
 @pytest.mark.parametrize(
     ("secrets", "why"), [(WRONG_SECRET, "VONAGE_SIGNATURE_SECRETS or VONAGE_APPLICATION_ID differs"), ((), "not set")]
 )
-def test_a_server_with_other_secrets_takes_nothing(
+def test_a_server_with_other_secrets_acknowledges_nothing(
     server: Server, run: Run, monkeypatch: pytest.MonkeyPatch, secrets: Any, why: str
 ):
     async def told(*_: Any) -> None:
@@ -264,7 +264,7 @@ def test_faults_of_signatures_need_secrets(run: Run, verb: str, faults: str):
         assert [path for _, path, _, _ in unsecured.asked] == ["/status"], "nothing was begun"
 
 
-def test_others_do_not(run: Run, nobody: int):
+def test_other_faults_need_no_secrets(run: Run, nobody: int):
     for faults in ("lossless", "lose", "all,tamper=0,forget=0,secret=0,clock=0,replay=0"):
         done = run("load", "--faults", faults, port=nobody, signature_secrets=())
         assert "Nobody answers" in what_is_wrong(done)
@@ -286,7 +286,6 @@ def test_others_do_not(run: Run, nobody: int):
         (("load", "--speed", "max"), ["--speed", "give a number"]),
         (("load", "--rate", "0"), ["--rate"]),
         (("load", "--seconds", "0"), ["--seconds"]),
-        (("load", "--answer-url", "http://127.0.0.1:1/"), ["it needs a Switchhook (--server)"]),
         (("call", "--faults", "quick"), ["--faults", "no fault is called 'quick'", "reorder", "lossless"]),
         (("call", "--faults", "lose=3"), ["lose=3: a share is a number from 0 to 1"]),
         (("call", "--faults", "lose=nan"), ["a share is a number from 0 to 1"]),
@@ -297,13 +296,13 @@ def test_others_do_not(run: Run, nobody: int):
         (("call", "--hang-up-after", "-1"), ["--hang-up-after"]),
     ],
 )
-def test_a_wrong_word_is_named(run: Run, nobody: int, words: tuple[str, ...], said: list[str]):
+def test_a_wrong_option_is_named(run: Run, nobody: int, words: tuple[str, ...], said: list[str]):
     done = run(*words, port=nobody)
     assert done[:2] == (2, "")
     assert all(word in what_is_wrong(done) for word in said), done[2]
 
 
-def test_a_broken_scenario_is_shown_its_line_and_field(run: Run, tmp_path: Path):
+def test_a_fault_in_a_scenario_is_reported_with_line_and_field(run: Run, tmp_path: Path):
     file = tmp_path / "mine.yaml"
     file.write_text('about: x\ncalls:\n  - from: "447700900001"\n    to: 442079460000\n    speed: 2\n')
     said = what_is_wrong(run("call", "--scenario", str(file)))
@@ -314,7 +313,7 @@ def test_a_broken_scenario_is_shown_its_line_and_field(run: Run, tmp_path: Path)
 # -- load -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_load_shows_how_far_it_is(server: Server, tmp_path: Path):
+def test_a_load_shows_its_progress(server: Server, tmp_path: Path):
     """A bar for each of: placing the calls, waiting for the last, and checking."""
     words = command("load", "--rate", "20", "--seconds", "1", "--speed", "50")
     ours, theirs = pty.openpty()

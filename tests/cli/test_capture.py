@@ -57,7 +57,7 @@ def test_the_published_call_becomes_a_scenario_without_its_numbers(server: Serve
     assert scenario.fields == "2021"
 
 
-def test_the_numbers_stay_where_that_is_asked_for(server: Server) -> None:
+def test_numbers_can_be_kept(server: Server) -> None:
     text = flask(server, "capture", PUBLISHED, "--keep-numbers")
     assert "441234567890" in text
     assert "442038297050" in text
@@ -77,7 +77,7 @@ def test_what_was_captured_plays_the_same_call_again(server: Server, tmp_path: P
     assert len(find(name).calls) == len(load(file).calls)
 
 
-def test_of_a_call_that_was_answered_elsewhere_it_says_so(server: Server) -> None:
+def test_a_call_that_was_answered_elsewhere_has_no_ncco(server: Server) -> None:
     known = conversations(server)
     flask(server, "simulate", "call", "--scenario", "ring-group", "--speed", "max")
     (uuid,) = conversations(server) - known

@@ -1,0 +1,86 @@
+"""A conversation for the terminal, from its JSON in the API."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from vonage_simulator.printable import safe
+
+Json = dict[str, Any]
+
+WIDTH: Final = 110  # characters of a line that shows an action
+
+
+def to_json(value: Json) -> str:
+    """*value* as JSON that is safe to print: DEL is the one control character that JSON does not escape."""
+    return json.dumps(value, indent=2).replace("\x7f", r"\u007f")
+
+
+def list_line(call: Json) -> str:
+    """One line: when, state, duration, id, and each leg with its outcome."""
+    legs = ", ".join(f"{_pair(leg)} {leg['outcome'] or leg['state']}" for leg in call["legs"]) or "no leg known yet"
+    lasted = f"{call['duration_seconds']:.1f} s" if call["duration_seconds"] is not None else "-"
+    state = call["state"].replace("_", " ")
+    return safe(f"{_clock(call['first_heard_at'])}  {state:14}  {lasted:>10}  {call['conversation_uuid']}  {legs}")
+
+
+def call_lines(call: Json) -> list[str]:
+    """The whole conversation: legs, answers, inputs, recordings, errors."""
+    price = f"{call['price']} {call['currency']}" if call["price"] is not None else "no price yet"
+    lasted = f"{call['duration_seconds']} s" if call["duration_seconds"] is not None else "not over"
+    lines = [f"{call['conversation_uuid']}  {call['state'].replace('_', ' ')}  {lasted}  {price}"]
+    for leg in call["legs"]:
+        lines.append(f"  leg {leg['uuid']}  {leg['direction'] or 'direction unknown'}  {_pair(leg)}")
+        facts = [leg["outcome"] or leg["state"]]
+        facts += [f"{name} {_time(at)}" for name, at in leg["times"].items() if at]
+        facts += [f"{word} {leg[key]} s" for word, key in _SECONDS if leg[key] is not None]
+        facts += [f"{leg['price']} {call['currency']}"] if leg["price"] is not None else []
+        facts += [f"{key} {leg[key]}" for key in _DETAILS if leg[key] is not None]
+        facts += [f"came from {leg['moved_from']['conversation_uuid']}"] if leg["moved_from"] else []
+        facts += [f"went to {leg['moved_to']['conversation_uuid']}"] if leg["moved_to"] else []
+        lines.append("      " + ", ".join(facts))
+    for answer in call["answers"]:
+        actions = " → ".join(action.get("action", "?") for action in answer["ncco"] or [])
+        lines.append(f"  answered {_served(answer)} in {answer['took_ms']} ms: {actions}")
+        lines += [f"      the last resort: {answer['fault']}"] if answer["fault"] else []
+    for entry in call["inputs"]:
+        speech = ", ".join(guess["text"] or "" for guess in entry["speech"])
+        lines.append(f"  input {_time(entry['at'])}  keys {entry['digits'] or '-'}  speech {speech or '-'}")
+    for recording in call["recordings"]:
+        lines.append(f"  recording {_time(recording['at'])}  {recording['recording_url'] or 'no address'}")
+    for error in call["errors"]:
+        line, cause = f"  {error['kind']} {_time(error['at'])}  {error['reason'] or 'no reason'}", error["answer"]
+        lines.append(f"{line}  in what was answered {_served(cause)}:" if cause else line)
+        lines += [_action_line(action) for action in cause["ncco"] or []] if cause else []
+    return [safe(line) for line in lines]
+
+
+_SECONDS = (("rang", "ring_seconds"), ("talked", "talk_seconds"), ("billed", "duration_seconds"))
+_DETAILS = ("detail", "sip_code", "machine", "disconnected_by")
+
+
+def _served(answer: Json) -> str:
+    """When, and by which flow, step and version of it."""
+    step = f"/{answer['step']}" if answer["step"] else ""
+    version = f" ({answer['version']})" if answer["version"] else ""
+    return f"{_time(answer['at'])} by {answer['flow']}{step}{version}"
+
+
+def _action_line(action: Any) -> str:
+    """An action as JSON, cut to one line."""
+    line = safe("      " + json.dumps(action, separators=(",", ":"), ensure_ascii=False))
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+
+
+def _pair(leg: Json) -> str:
+    return f"{leg['from'] or 'unknown'} → {leg['to'] or 'unknown'}"
+
+
+def _clock(at: str | None) -> str:
+    return at.replace("T", " ").rstrip("Z") if at else "-"
+
+
+def _time(at: str | None) -> str:
+    """The time of day."""
+    return _clock(at)[11:]

@@ -1,0 +1,42 @@
+"""A store for the commands that read or delete what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from typing import Any
+
+import click
+from flask import current_app
+
+from app.api import render
+from app.calls import queries
+from app.services import build_store, services
+from app.store.errors import StoreError
+from config.embedded import EngineFailed, EngineInUse, running
+
+
+def with_store(command: Callable[..., None]) -> Callable[..., None]:
+    """Give *command* a store that runs: the server's, or the embedded engine for as long as the command takes."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        held = services()
+        try:
+            with running(held.settings) as url:
+                settings = replace(held.settings, redis_url=url)
+                current_app.extensions["switchhook"] = replace(held, settings=settings, store=build_store(settings))
+                command(*args, **kwargs)
+        except (StoreError, EngineFailed, EngineInUse) as error:
+            raise click.ClickException(str(error)) from error
+
+    return run
+
+
+def conversation(uuid: str) -> dict[str, Any]:
+    """The conversation as the API returns it to an operator. Raises ClickException if none is kept."""
+    found = queries.conversations([uuid])
+    if not found:
+        raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
+    return render.conversation(found[0])

@@ -1,0 +1,192 @@
+"""`flask calls` and `flask call`: what is kept, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.webhooks.schemas import kept_answer
+from tests.api.asking import OPERATOR, SAMPLE, status
+from tests.cli.shell import Inside, Shell
+from tests.engines import free_ports
+from tests.generated import BASE, Body, iso, webhooks_of
+
+PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
+ODD = [
+    *(
+        "CON-\x1b]0;owned\x07",
+        "CON-\x1b[2J\x1b[31m",
+        "CON-a\nb",
+        "CON-\r\x08",
+        "CON-\x9b31m",
+        "CON-\u202egnp",
+        "CON-\x7f",
+    ),
+    *("CON-\u2028x", "CON-'\"$(id)", "--help", "-x", "Zoë 李"),
+]
+
+
+def test_calls_are_listed_newest_first(either: Shell) -> None:
+    assert either.said("calls") == "No call is kept yet.\n"
+    either.tell(
+        status("ringing", "CON-1", from_="447700900123", to="Alice", timestamp=iso(BASE)),
+        status("completed", "CON-1", timestamp=iso(BASE + timedelta(seconds=11.992)), duration="12"),
+    )
+    now = datetime.now(UTC)
+    either.tell(status("answered", "CON-2", from_="Bob", to="442079460000"), received=BASE + timedelta(hours=9))
+    either.tell({"conversation_uuid": "CON-3", "payload": {}}, received=now - timedelta(days=1))
+    lines = either.said("calls").splitlines()
+    assert [line.split()[-1:] for line in lines] == [["answered"], ["answered"], ["yet"]]
+    assert "CON-2  Bob → 442079460000 answered" in lines[0]
+    assert lines[1] == ("2126-11-20 12:00:00.000  ended               12.0 s  CON-1  447700900123 → Alice answered")
+    assert "presumed ended" in lines[2]
+    assert "no leg known yet" in lines[2]
+
+
+def test_calls_can_be_chosen(inside: Inside) -> None:
+    for number in range(4):
+        name = f"CON-{number}"
+        inside.site.tell(
+            status("ringing" if number % 2 else "busy", name, from_=f"44770090012{number}"),
+            received=BASE + timedelta(minutes=number),
+        )
+    for words, found in (
+        (("--limit", "2"), "32"),
+        (("--state", "ended"), "20"),
+        (("--number", "+44 7700 900123"), "3"),
+        (("--number", "0121"), "1"),
+        (("--state", "live", "--number", "0120"), ""),
+    ):
+        out = inside.said("calls", *words)
+        assert [line.split("CON-")[1][0] for line in out.splitlines() if "CON-" in line] == list(found)
+    assert out == "No call is kept that fits.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("calls", "--number", "Alice"), "--number"),
+        (("calls", "--state", "over"), "--state"),
+        (("calls", "--limit", "0"), "--limit"),
+        (("calls", "--limit", "501"), "--limit"),
+        (("call",), "CONVERSATION_UUID"),
+        (("forget",), "NUMBER"),
+        (("replay", "no-such-file"), "no-such-file"),
+        (("replay", str(SAMPLE), "--to", "127.0.0.1:8080"), "--to"),
+    ],
+)
+def test_a_wrong_option_is_named(inside: Inside, words: tuple[str, ...], named: str) -> None:
+    code, out, err = inside.run(*words)
+    assert (code, out) == (2, "")
+    assert named in err
+
+
+def test_one_call_is_shown_in_full(either: Shell) -> None:
+    """For people with all that is known; for programs as the API gives it to an operator."""
+    about = {"conversation_uuid": "CON-1", "uuid": "leg", "timestamp": iso(BASE)}
+    move = {"type": "transfer", "uuid": "two", "conversation_uuid_from": "CON-1", "conversation_uuid_to": "CON-2"}
+    either.tell(
+        about | {"status": "answered", "from": "447700900123", "to": "Alice", "direction": "inbound"},
+        about | {"status": "completed", "price": "0.00144000", "duration": "12", "sip_code": 200},
+        about | {"dtmf": {"digits": "12#"}, "speech": {"results": [{"text": "yes"}]}},
+        about | {"recording_url": "https://r.example/1", "recording_uuid": "r"},
+        about | {"reason": "Syntax error in NCCO."},
+        status("answered", "CON-1", "two", timestamp=iso(BASE)),
+        move | {"timestamp": iso(BASE + timedelta(seconds=1))},
+    )
+    out = either.said("call", "CON-1")
+    for told in (
+        *("CON-1  ended", "0.00144000 EUR", "leg leg  inbound  447700900123 → Alice", "billed 12 s", "sip_code 200"),
+        *("keys 12#", "speech yes", "https://r.example/1", "Syntax error in NCCO.", "went to CON-2", "talked 0.0 s"),
+    ):
+        assert told in out
+    told = json.loads(either.said("call", "CON-1", "--json"))
+    assert list(told)[:2] == ["conversation_uuid", "state"]
+    assert [leg["uuid"] for leg in told["legs"]] == ["leg", "two"]
+
+
+def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> None:
+    """With where that came from, and each action in a line of its own that no text makes longer."""
+    talks = [{"action": "talk", "text": f"{'Zoë ' * 40}\x1b[2J"}, {"action": "input", "type": ["dtmf"]}]
+    about = {"conversation_uuid": "CON-1", "uuid": "leg"}
+    known: list[tuple[Body, Body]] = [
+        (about | {"from": "447700900123"}, {"flow": "menu", "step": "welcome", "version": "3f2a91c0", "ncco": talks}),
+        (about, {"flow": "last-resort", "fault": "menu/choice: no such step", "ncco": talks[1:]}),
+        (about, {"flow": "tutorial", "ncco": []}),
+    ]
+    for place, (request, served) in enumerate(known):
+        answer = kept_answer(request, {"id": str(place), "took_ms": 1.2} | served)
+        inside.site.keep(webhooks_of(answer, BASE + timedelta(seconds=place)))
+    said = [(0.5, "Syntax error in NCCO."), (1.5, "Another."), (2.5, "Nothing in it."), (-1, "Before all.")]
+    for seconds, reason in said:
+        moment = BASE + timedelta(seconds=seconds)
+        inside.site.tell({"conversation_uuid": "CON-1", "reason": reason, "timestamp": iso(moment)}, received=moment)
+    lines = inside.said("call", "CON-1").splitlines()
+    first = lines.index("  answered 12:00:00.000 by menu/welcome (3f2a91c0) in 1.2 ms: talk → input")
+    assert lines[first + 1 :] == [
+        "  answered 12:00:01.000 by last-resort in 1.2 ms: input",
+        "      the last resort: menu/choice: no such step",
+        "  answered 12:00:02.000 by tutorial in 1.2 ms: ",
+        "  error 11:59:59.000  Before all.",
+        "  error 12:00:00.500  Syntax error in NCCO.  in what was answered 12:00:00.000 by menu/welcome (3f2a91c0):",
+        f'      {{"action":"talk","text":"{"Zoë " * 40}'[:109] + "…",
+        '      {"action":"input","type":["dtmf"]}',
+        "  error 12:00:01.500  Another.  in what was answered 12:00:01.000 by last-resort:",
+        '      {"action":"input","type":["dtmf"]}',
+        "  error 12:00:02.500  Nothing in it.  in what was answered 12:00:02.000 by tutorial:",
+    ]
+
+
+def test_json_is_what_the_api_returns_to_an_operator(inside: Inside) -> None:
+    for line in SAMPLE.read_bytes().splitlines():
+        inside.site.hear(line)
+    told = json.loads(inside.said("call", PUBLISHED, "--json"))
+    assert told == inside.site.conversation(PUBLISHED, token=OPERATOR)
+
+
+def test_an_unknown_call_is_an_error(shell: Shell) -> None:
+    code, out, err = shell.run("call", "CON-none")
+    assert (code, out) == (1, "")
+    assert "No such conversation" in err
+    assert "flask calls" in err
+
+
+def test_no_name_controls_the_terminal(inside: Inside) -> None:
+    """Ids and names are whatever somebody sent: what is not printable is shown as an escape."""
+    for name in ODD:
+        inside.site.tell(status("ringing", name, name, from_=f"{name}x", to="Alice", detail=name))
+        inside.site.tell({"conversation_uuid": name, "reason": f"{name}x"})
+    inside.site.tell(status("ringing", "CON-\ud800", from_="half \udc00 a pair"))
+    outputs = [inside.said("calls", "--limit", "500")]
+    assert len(outputs[0].splitlines()) == len(ODD) + 1, "a line each"
+    for name in [*ODD, "CON-\ud800"]:
+        outputs += [inside.said("call", "--", name), inside.said("call", "--json", "--", name)]
+        assert json.loads(outputs[-1])["conversation_uuid"] == name
+    for line in "".join(outputs).split("\n"):
+        assert line.isprintable(), ascii(line)
+
+
+def test_no_name_controls_a_real_terminal(beside: Shell) -> None:
+    beside.tell(status("ringing", ODD[0], from_="half \udc00 a pair", to="Zoë"))
+    for words in (("calls",), ("call", ODD[0])):
+        out = beside.said(*words)
+        assert r"CON-\x1b]0;owned\x07" in out
+        assert r"half \udc00 a pair → Zoë" in out
+
+
+def test_redis_that_is_away_is_an_error(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    away = Inside(f"redis://127.0.0.1:{port}")
+    for words in (("calls",), ("call", "CON-1"), ("forget", "447700900123", "--yes")):
+        code, out, err = away.run(*words)
+        assert (code, out) == (1, "")
+        assert "Redis is away" in err
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    code, _, err = Shell(tmp_path / "var").run("calls", PORT="many")
+    assert code == 1
+    assert "PORT" in err

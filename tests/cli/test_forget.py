@@ -1,0 +1,38 @@
+"""`flask forget`: everything kept of a telephone number is deleted."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.asking import status
+from tests.cli.shell import Inside, Shell
+
+
+def test_a_number_is_forgotten_after_confirmation(either: Shell) -> None:
+    either.tell(
+        status("completed", "CON-1", from_="447700900123", to="Alice"),
+        status("ringing", "CON-2", from_="+44 7700 900123"),
+        status("ringing", "CON-3", from_="442079460000", to="447700900123"),
+        status("ringing", "CON-4", from_="447700900124"),
+        status("ringing", "CON-5", from_="15557700900123"),
+    )
+    code, out, err = either.run("forget", "+44 7700 900-123", typed="n\n")
+    assert code == 1
+    assert "447700900123" in out
+    assert "Aborted" in err
+    assert either.said("calls").count("CON-") == 5
+    out = either.said("forget", "+44 7700 900-123", typed="y\n")
+    assert "Deleted 3 conversations." in out
+    listed = either.said("calls")
+    assert [f"CON-{number}" in listed for number in range(1, 6)] == [False, False, False, True, True]
+    assert either.said("forget", "447700900124", "--yes") == "Deleted 1 conversations.\n"
+
+
+@pytest.mark.parametrize(
+    "number", ["", "Alice", "0123", "0900123", "900123", "12345678901234567", "sip:447700900123@a"]
+)
+def test_part_of_a_number_is_not_forgotten(inside: Inside, number: str) -> None:
+    """Its end alone would take every number with that end along."""
+    code, out, err = inside.run("forget", "--yes", number)
+    assert (code, out) == (2, "")
+    assert "whole telephone number" in err

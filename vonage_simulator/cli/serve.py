@@ -1,0 +1,110 @@
+"""`vonage-simulator serve`: the Voice API over HTTPS, until it is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vonage_simulator.cli.options import SCENARIO, RunOptions, run_options
+from vonage_simulator.printable import safe
+
+if TYPE_CHECKING:  # imported where they are used, so that --help is fast
+    from vonage_simulator.carrier import Carrier
+    from vonage_simulator.scenario import FarEnd, Scenario
+    from vonage_simulator.trace import Happening, Watch
+
+VOICE_API_PORT = 8443
+TIDY_EVERY = 60.0  # seconds
+SPEED_HELP = "How much faster than life calls go."
+
+
+@click.command("serve")
+@click.option("--api-port", default=VOICE_API_PORT, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--scenario", type=SCENARIO, help="Its callees say what happens when they are rung.")
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), help="Where the private key and certificate are kept."
+)
+@run_options(speed="1", speed_help=SPEED_HELP, needs_server=False)
+def serve(options: RunOptions, api_port: int, scenario: Scenario | None, folder: Path | None) -> None:
+    """Serve Vonage's Voice API over HTTPS, for a Vonage SDK as it is.
+
+    Callees answer after three seconds and hang up a minute later, unless a scenario says otherwise. The webhooks go to
+    the URLs that your program gives, or else to those given here.
+    """
+    import asyncio
+
+    with stopped_gently():
+        asyncio.run(_serve(options, folder or options.defaults.folder, api_port, scenario))
+
+
+async def _serve(options: RunOptions, folder: Path, port: int, scenario: Scenario | None) -> None:
+    import asyncio
+
+    from vonage_simulator.transcript import line
+
+    def show(happening: Happening) -> None:
+        if text := line(happening, carrier.ledger.legs.get(happening.leg)):
+            click.echo(safe(f"{happening.at:%H:%M:%S}  {text}"))
+
+    options.application.calls_per_second = 3.0  # as Vonage has it: help article 207100288
+    async with carrier_with_api(options, folder, port, show, scenario.callee if scenario else None) as carrier:
+        click.echo("  Ctrl-C stops it.\n")
+        while True:
+            await asyncio.sleep(TIDY_EVERY)
+            carrier.forget()
+
+
+@asynccontextmanager
+async def carrier_with_api(
+    options: RunOptions,
+    folder: Path,
+    port: int | None,
+    watch: Watch | None = None,
+    callee: Callable[[str], FarEnd] | None = None,
+) -> AsyncIterator[Carrier]:
+    """A carrier with its Voice API at *port*; without one where that is None."""
+    from vonage_simulator import certificate
+    from vonage_simulator.scenario import FarEnd
+    from vonage_simulator.voice_api.api import VoiceApi
+
+    usual = FarEnd(after=3.0, hangs_up_after=60.0)
+    application = options.application
+    private_key, application.public_key = certificate.application_keys(folder)
+    async with options.carrier(watch, callee or (lambda _: usual)) as carrier:
+        api = VoiceApi(carrier)
+        try:
+            if port is not None:
+                made = certificate.make(folder)
+                try:
+                    base = await api.start(made, port=port)
+                except OSError as error:
+                    words = f"The Voice API cannot listen on port {port}: {error.strerror}."
+                    raise click.ClickException(words) from error
+                click.echo(f"  Voice API   {base}  (REQUESTS_CA_BUNDLE={made.ca})")
+                click.echo(f"              application {application.id}, private key {private_key}")
+                click.echo(f"              API key {application.api_key}, API secret {application.api_secret}")
+            yield carrier
+        finally:
+            await api.stop()
+
+
+@contextmanager
+def stopped_gently() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a terminal that is closed, are handled as Ctrl-C is: what was started is stopped too."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

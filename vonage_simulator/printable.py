@@ -1,0 +1,13 @@
+"""Text that is safe to print: names and ids are whatever a peer sent."""
+
+from __future__ import annotations
+
+
+def safe(line: str) -> str:
+    """*line* with every character that could control the terminal written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+
+
+def safe_lines(text: str) -> str:
+    """*text* made safe line by line; its line breaks stay."""
+    return "\n".join(map(safe, text.split("\n")))
