@@ -11,8 +11,6 @@ from typing import Any, cast
 import click
 from flask import current_app
 
-from app.api import render
-from app.calls import queries
 from app.domain.numbers import digits
 from app.services import build_store, services
 from app.store.errors import StoreError
@@ -50,9 +48,10 @@ def calls(state: str | None, number: str | None, limit: int) -> None:
         raise click.BadParameter(
             "not a telephone number: give all its digits, or the last 4 or 7", param_hint="--number"
         )
-    found, _ = queries.page(Filter(cast("State", state or "any"), wanted), limit=limit)
+    stored = services().calls
+    found, _ = stored.page(Filter(cast("State", state or "any"), wanted), limit=limit)
     for one in found:
-        click.echo(list_line(render.conversation(one)))
+        click.echo(list_line(stored.dump(one, "operator")))
     if not found:
         click.echo("No call is kept that fits." if state or number else "No call is kept yet.")
 
@@ -63,10 +62,11 @@ def calls(state: str | None, number: str | None, limit: int) -> None:
 @with_store
 def call(conversation_uuid: str, as_json: bool) -> None:
     """Show one conversation with its legs."""
-    found = queries.conversations([conversation_uuid])
+    stored = services().calls
+    found = stored.conversations([conversation_uuid])
     if not found:
         raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
-    told = render.conversation(found[0])
+    told = stored.dump(found[0], "operator")
     # JSON writes every character that steers a terminal as an escape, but for this one.
     as_text = json.dumps(told, indent=2).replace("\x7f", r"\u007f")
     click.echo(as_text if as_json else "\n".join(call_lines(told)))

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from app.api import render
-from app.calls import queries
 from app.cli.calls import with_store
 from app.services import services
 
@@ -27,13 +25,14 @@ def capture(conversation_uuid: str, file: Path | None, keep_numbers: bool) -> No
     from vonage_simulator.capture.capture import scenario
     from vonage_simulator.scenarios import dump
 
-    found = queries.conversations([conversation_uuid])
+    calls = services().calls
+    found = calls.conversations([conversation_uuid])
     if not found:
         raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
-    told = render.conversation(found[0])
+    told = calls.dump(found[0], "operator")
     came_from = {leg["moved_from"]["conversation_uuid"] for leg in told["legs"] if leg["moved_from"]}
     conversations = (conversation_uuid, *sorted(came_from))
-    events = [render.record(record) for home in conversations for record in services().store.records(home)]
+    events = [calls.dump(event, "operator") for home in conversations for event in calls.events(home)]
     header = "Captured from a real call."
     if not told["answers"]:
         header += " What it ran is not known here: whoever plays it asks the answer URL."

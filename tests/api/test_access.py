@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.auth import access
+from app.auth import tokens
 from tests.api.asking import ANOTHER, LIST, OPERATOR, TOKENS, VIEWER, Site, is_problem, status
 
 READ = [
@@ -174,7 +174,7 @@ def test_tokens_are_compared_in_constant_time_each_with_every_one(told: Site, mo
         new = staticmethod(hmac.new)
         compare_digest = staticmethod(compare)
 
-    monkeypatch.setattr(access, "hmac", Counted)
+    monkeypatch.setattr(tokens, "hmac", Counted)
     for token in ("nobody", VIEWER, OPERATOR):
         compared.clear()
         told.get("/status", token=token)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.calls import queries
+from app.calls.queries import Calls
 from app.store.store import Store
 from tests.api.asking import LIST, OPERATOR, Site, is_problem, status
 
@@ -28,7 +28,7 @@ def test_a_fault_of_ours_is_said_to_be_one_and_shows_nothing_of_the_inside(
 
     for owner, names in (
         (Store, ("records", "histories", "leg_history", "page", "counts", "check", "delete", "delete_all")),
-        (queries, ("page", "conversations")),
+        (Calls, ("page", "conversations", "events", "leg")),
     ):
         for name in names:
             monkeypatch.setattr(owner, name, fail)
