@@ -25,7 +25,7 @@ import requests
 
 from app.webhooks.schemas import kept_answer
 from config.embedded import Engine
-from tests.api.asking import OPERATOR, SAMPLE, Site, status
+from tests.api.site import OPERATOR, SAMPLE, Site, status
 from tests.engines import Engine as ValkeyEngine
 from tests.engines import free_ports, wait_until
 from tests.generated import BASE, Body, compact, iso, webhooks_of

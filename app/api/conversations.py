@@ -27,7 +27,7 @@ conversations.before_request(guard())
 
 @conversations.get("")
 @conversations.arguments(ConversationsArgs, location="query", unknown=RAISE)
-@conversations.alt_response(200, schema=ConversationsSchema, success=True)
+@conversations.alt_response(200, schema=ConversationsSchema)
 def list_conversations(args: dict[str, Any]) -> dict[str, Any]:
     """List conversations, newest first by first receipt. Filters are joined by "and"."""
     calls, role = services().calls, current_role()
@@ -45,7 +45,7 @@ def list_conversations(args: dict[str, Any]) -> dict[str, Any]:
 
 @conversations.get("/<id:conversation_uuid>/events")
 @conversations.arguments(PageArgs, location="query", unknown=RAISE)
-@conversations.alt_response(200, schema=EventsSchema, success=True)
+@conversations.alt_response(200, schema=EventsSchema)
 def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
     """List the events of a conversation, oldest first by receipt."""
     calls, role = services().calls, current_role()
@@ -61,7 +61,7 @@ def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
 
 
 @conversations.get("/<id:conversation_uuid>")
-@conversations.alt_response(200, schema=ConversationSchema, success=True)
+@conversations.alt_response(200, schema=ConversationSchema)
 def get_conversation(conversation_uuid: str) -> dict[str, Any]:
     """Get one conversation."""
     calls = services().calls

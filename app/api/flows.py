@@ -9,21 +9,11 @@ from marshmallow import Schema, fields
 
 from app.auth.access import guard
 from app.calls.fields import ObjectSchema, Timestamp, listed, nullable
-from app.flows.model import Flow, Route
+from app.flows.model import Flow, Hours, Pattern, Route
 from app.services import services
 
 flows = Blueprint("flows", __name__, url_prefix="/api/v1/flows", description="What callers hear.")
 flows.before_request(guard(read="operator"))  # flows may hold PINs and whole numbers
-
-
-class PatternField(fields.String):
-    """A pattern of a route, as it is written in the file."""
-
-    def __init__(self, description: str, data_key: str | None = None) -> None:
-        super().__init__(required=True, allow_none=True, data_key=data_key, metadata={"description": description})
-
-    def _serialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str | None:
-        return value.text if value else None
 
 
 class RouteSchema(ObjectSchema):
@@ -31,16 +21,16 @@ class RouteSchema(ObjectSchema):
 
     line = fields.Integer(required=True, metadata={"description": "of the file"})
     flow = fields.String(required=True)
-    to = PatternField("who is called: one number or name, a prefix*, number, or * for anybody")
-    from_ = PatternField("who calls; written like `to`", data_key="from")
-    from_user = PatternField("which app user calls; written like `to`")
+    to = nullable(fields.String, description="who is called: one number or name, a prefix*, number, or * for anybody")
+    from_ = nullable(fields.String, data_key="from", description="who calls; written like `to`")
+    from_user = nullable(fields.String, description="which app user calls; written like `to`")
     when = nullable(fields.String, description="the opening hours; with not before them, while they are closed")
 
     def get_attribute(self, obj: Route, attr: str, default: Any) -> Any:
-        """The value of *attr*; opening hours are shown by their name."""
-        if attr == "when" and obj.when:
-            return f"{'not ' if obj.closed else ''}{obj.when.name}"
-        return super().get_attribute(obj, attr, default)
+        value = getattr(obj, attr, default)
+        if isinstance(value, Hours):
+            return f"{'not ' if obj.closed else ''}{value.name}"
+        return value.text if isinstance(value, Pattern) else value
 
 
 class FlowSchema(ObjectSchema):
@@ -53,7 +43,6 @@ class FlowSchema(ObjectSchema):
     python = fields.Boolean(required=True)
 
     def get_attribute(self, obj: Flow, attr: str, default: Any) -> Any:
-        """The value of *attr*; of the Python function only whether there is one."""
         return obj.python is not None if attr == "python" else super().get_attribute(obj, attr, default)
 
 
@@ -99,9 +88,3 @@ def get_flows() -> dict[str, Any]:
         "faults": reloader.faults,
         "python_threads_left_behind": python.left_behind,
     }
-
-
-def dump_route(route: Route) -> dict[str, Any]:
-    """*route* as JSON."""
-    json: dict[str, Any] = RouteSchema().dump(route)
-    return json

@@ -16,7 +16,7 @@ legs.before_request(guard())
 
 
 @legs.get("/<id:uuid>")
-@legs.alt_response(200, schema=LegSchema, success=True)
+@legs.alt_response(200, schema=LegSchema)
 def get_leg(uuid: str) -> dict[str, Any]:
     """Get one leg. `moved_from` and `moved_to` are of its latest move."""
     calls = services().calls

@@ -43,7 +43,7 @@ class StatusSchema(Schema):
 
 
 @status.get("/status")
-@status.alt_response(200, schema=StatusSchema, success=True)
+@status.alt_response(200, schema=StatusSchema)
 def get_status() -> dict[str, Any]:
     """Get the state of the service.
 

@@ -7,8 +7,7 @@ from typing import Final
 from flask import Flask, Request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-from app.auth import tokens
-from app.auth.tokens import Role
+from app.auth.tokens import Role, fingerprint, role_of
 
 LOGIN: Final = "login"  # key in the session: the fingerprint of the token it was opened with
 
@@ -23,9 +22,9 @@ class Sessions(SecureCookieSessionInterface):
 
 def log_in(token: str) -> bool:
     """Open a session with *token*. Returns False for an unknown one."""
-    if tokens.role_of(token) is None:
+    if role_of(token) is None:
         return False
-    session[LOGIN] = tokens.fingerprint(token)
+    session[LOGIN] = fingerprint(token)
     return True
 
 
@@ -36,4 +35,4 @@ def log_out() -> None:
 
 def session_role() -> Role | None:
     """The role of the session. Removing a token from ACCESS_TOKENS ends the sessions opened with it."""
-    return tokens.role_of_fingerprint(str(session.get(LOGIN, "")))
+    return role_of(str(session.get(LOGIN, "")), fingerprint)

@@ -13,26 +13,16 @@ Role = Literal["viewer", "operator"]
 RANK: Final = {"viewer": 1, "operator": 2}
 
 
-def role_of(token: str) -> Role | None:
-    """The role of *token*, None for an unknown one."""
-    return _role_of(token, lambda known: known)
-
-
-def role_of_fingerprint(digest: str) -> Role | None:
-    """The role of the token whose fingerprint is *digest*, None for an unknown one."""
-    return _role_of(digest, fingerprint)
+def role_of(given: str, form: Callable[[str], str] = str) -> Role | None:
+    """The role of the token whose *form* is *given*; None for an unknown one. Any of them takes the same time."""
+    found: Role | None = None
+    sent = given.encode(errors="surrogatepass")
+    for role, token in services().settings.access_tokens:
+        if hmac.compare_digest(sent, form(token).encode()):
+            found = cast("Role", role)
+    return found
 
 
 def fingerprint(token: str) -> str:
     """A keyed hash of *token*, which a cookie may hold."""
     return hmac.new(services().settings.secret_key.encode(), token.encode(), sha256).hexdigest()[:32]
-
-
-def _role_of(given: str, form: Callable[[str], str]) -> Role | None:
-    """Compare *given* with the *form* of every token, so that any of them takes the same time."""
-    found: Role | None = None
-    sent = given.encode(errors="surrogatepass")
-    for role, known in services().settings.access_tokens:
-        if hmac.compare_digest(sent, form(known).encode()):
-            found = cast("Role", role)
-    return found

@@ -14,9 +14,11 @@ def timestamp(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
-def nullable(field: type[fields.Field[Any]], attribute: str | None = None, **metadata: Any) -> fields.Field[Any]:
+def nullable(
+    field: type[fields.Field[Any]], attribute: str | None = None, data_key: str | None = None, **metadata: Any
+) -> fields.Field[Any]:
     """A field that is null if not known."""
-    return field(required=True, allow_none=True, attribute=attribute, metadata=metadata)
+    return field(required=True, allow_none=True, attribute=attribute, data_key=data_key, metadata=metadata)
 
 
 def listed(item: type[Schema], **metadata: Any) -> fields.Field[Any]:
@@ -56,5 +58,4 @@ class ObjectSchema(Schema):
     """Dumps an object: each field from the attribute of its name, or from the one given as `attribute`."""
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        """The value of *attr*; marshmallow's own method tries `obj[attr]` first, which takes longer."""
-        return getattr(obj, attr, default)
+        return getattr(obj, attr, default)  # marshmallow's own method tries `obj[attr]` first, which takes longer

@@ -9,9 +9,8 @@ from marshmallow import fields, validate
 
 from app.calls.fields import ExactNumber, Ncco, ObjectSchema, Timestamp, listed, nullable
 from app.calls.stored_event import StoredEvent
-from app.domain.causes import Served, WentWrong
+from app.domain.causes import WentWrong
 from app.domain.conversations import Conversation, Member
-from app.domain.events import Event
 from app.domain.leg_state import OUTCOMES, STATES
 from app.domain.numbers import masked
 
@@ -47,7 +46,7 @@ class LegSchema(ObjectSchema):
 
     uuid = fields.String(required=True)
     direction = nullable(fields.String, example="inbound")
-    from_ = fields.String(required=True, allow_none=True, data_key="from")
+    from_ = nullable(fields.String, data_key="from")
     to = nullable(fields.String)
     state = fields.String(required=True, validate=validate.OneOf(STATES))
     status = nullable(fields.String, description="the status that says most, in Vonage's words")
@@ -67,7 +66,6 @@ class LegSchema(ObjectSchema):
     moved_to = fields.Nested(MoveSchema, required=True, allow_none=True)
 
     def get_attribute(self, obj: Member, attr: str, default: Any) -> Any:
-        """The value of *attr* of the leg, or of its presence in the conversation."""
         if attr == "times":
             return obj.leg
         if attr == "moved_from":
@@ -80,11 +78,10 @@ class LegSchema(ObjectSchema):
 
 
 class MomentSchema(ObjectSchema):
-    """Dumps an event and the time it counts for."""
+    """Dumps a tuple that starts with a time and an event."""
 
-    def get_attribute(self, obj: tuple[datetime, Event], attr: str, default: Any) -> Any:
-        """The time, or the value of *attr* of the event."""
-        return obj[0] if attr == "at" else getattr(obj[1], attr, default)
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:  # noqa: ARG002
+        return obj[0] if attr == "at" else getattr(obj[1], attr, None)  # an error event has no `url`
 
 
 class AnswerSchema(MomentSchema):
@@ -120,8 +117,7 @@ class InputSchema(MomentSchema):
     speech_error = nullable(fields.String)
     speech_recording_url = nullable(fields.String)
 
-    def get_attribute(self, obj: tuple[datetime, Any], attr: str, default: Any) -> Any:
-        """The value of *attr*; no speech is an empty list."""
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         return obj[1].heard or () if attr == "speech" else super().get_attribute(obj, attr, default)
 
 
@@ -137,21 +133,14 @@ class RecordingSchema(ObjectSchema):
     transcription_url = nullable(fields.String)
 
 
-class CauseSchema(ObjectSchema):
+class CauseSchema(AnswerSchema):
     """The answer that led to an error."""
 
-    at = Timestamp("when the request came")
-    flow = nullable(fields.String)
-    step = nullable(fields.String)
-    version = nullable(fields.String)
-    ncco = Ncco()
-
-    def get_attribute(self, obj: Served, attr: str, default: Any) -> Any:
-        """The time, or the value of *attr* of the answer."""
-        return obj.at if attr == "at" else getattr(obj.answer, attr, default)
+    class Meta:
+        exclude = ("leg", "took_ms", "fault", "fallback_reason")
 
 
-class FaultSchema(ObjectSchema):
+class FaultSchema(MomentSchema):
     """What went wrong: an error event, or a request to the fallback URL."""
 
     at = Timestamp("when")
@@ -167,9 +156,10 @@ class FaultSchema(ObjectSchema):
         metadata={"description": "the last one served before; for a fallback only if its reason is the NCCO"},
     )
 
-    def get_attribute(self, obj: WentWrong, attr: str, default: Any) -> Any:  # noqa: ARG002
-        """The value of *attr*; an error event has no URL."""
-        return getattr(obj, attr) if attr in obj._fields else getattr(obj.event, attr, None)
+    def get_attribute(self, obj: WentWrong, attr: str, default: Any) -> Any:
+        if attr == "served":
+            return obj.served and (obj.served.at, obj.served.answer)
+        return super().get_attribute(obj, attr, default)
 
 
 class ConversationSchema(ObjectSchema):
@@ -205,9 +195,8 @@ class EventSchema(ObjectSchema):
     flags = fields.List(fields.String(), required=True, metadata={"description": "what was odd about it"})
 
     def get_attribute(self, obj: StoredEvent, attr: str, default: Any) -> Any:  # noqa: ARG002
-        """The value of *attr*; only some kinds of events have a status."""
         own = attr in ("received", "lag_ms", "raw", "flags")
-        return getattr(obj, attr) if own else getattr(obj.event, attr, None)
+        return getattr(obj, attr) if own else getattr(obj.event, attr, None)  # not every event has a status
 
 
 SCHEMAS = {Conversation: ConversationSchema(), Member: LegSchema(), StoredEvent: EventSchema()}

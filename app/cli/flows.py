@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from app.api.flows import dump_route
+from app.api.flows import RouteSchema
 from app.cli.caller import Caller, party, who_calls
 from app.flows.model import FlowFile, RenderFault, Route
 from app.flows.reply import LAST_RESORT
@@ -110,7 +110,7 @@ def show(
             headers=caller.headers,
         )
         try:
-            route = dump_route(found.chosen(request, at))
+            route: dict[str, Any] = RouteSchema().dump(found.chosen(request, at))
         except RenderFault as fault:
             raise _last_resort(str(fault)) from fault
         if step is None:
