@@ -26,7 +26,7 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None) 
     wsgi.py passes nothing; tests pass their own settings and store. Raises SettingsError, naming all that is wrong.
     """
     from app import api, cli, errors, pages, services
-    from app.auth import access
+    from app.auth.sessions import Sessions
     from app.web import limits, logs, proxies
     from app.webhooks.views import voice
     from config.settings import load
@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None) 
     app = Switchhook(__name__, static_folder=None, template_folder="pages/templates")
     app.secret_key = settings.secret_key
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract reads better
-    app.session_interface = access.Sessions()
+    app.session_interface = Sessions()
     app.extensions["switchhook"] = services.build(settings, store=store)
     logs.install(app, as_json=settings.in_production)
     proxies.install(app, settings)

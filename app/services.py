@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from flask import Flask, current_app
 
+from app.calls.queries import Calls
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.link import Address
@@ -39,6 +40,11 @@ class Services:
     def presume_ended_after(self) -> timedelta:
         """How long a live conversation may be silent."""
         return timedelta(seconds=self.settings.presume_ended_after)
+
+    @property
+    def calls(self) -> Calls:
+        """Reads calls from the store."""
+        return Calls(self.store, self.presume_ended_after, self.settings.mask_numbers)
 
 
 def build(settings: Settings, *, store: Store | None = None) -> Services:

@@ -1,4 +1,4 @@
-"""Programs ask, we answer: conversations, legs, status, health, and the description of it all."""
+"""The HTTP API for programs: conversations, legs, flows, status, health, and its OpenAPI description."""
 
 from __future__ import annotations
 
@@ -13,14 +13,8 @@ from app.api.schemas import ProblemSchema
 VERSION = "v1"
 
 
-class ProblemApi(Api):
-    """Errors are problem+json, made by `app.errors`; this says so in the description."""
-
-    ERROR_SCHEMA = ProblemSchema
-
-
 class IdConverter(PathConverter):
-    """An id in an address. Ids are opaque: slashes, also first, last or two together, and line breaks belong to it."""
+    """An id in a URL. Ids are opaque: any slashes and line breaks belong to the id."""
 
     part_isolating = False
     regex = r"[\s\S]+?"
@@ -30,7 +24,7 @@ class IdConverter(PathConverter):
 
 
 def install(app: Flask) -> None:
-    """Add the API to *app*, described by the very schemas it works with."""
+    """Add the API to *app*; its description is made of the schemas it uses."""
     from app.api.conversations import conversations
     from app.api.describe import describe
     from app.api.flows import flows
@@ -43,12 +37,16 @@ def install(app: Flask) -> None:
         API_TITLE="Switchhook",
         API_VERSION=VERSION,
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX=None,  # served by describe.py: behind the token, and without a page from elsewhere
+        OPENAPI_URL_PREFIX=None,  # describe.py serves it: with a guard, and without a page that loads scripts
     )
-    api = ProblemApi(app)
+    api = Api()
+    api.ERROR_SCHEMA, api.DEFAULT_RESPONSE_CONTENT_TYPE = ProblemSchema, "application/problem+json"
+    api.init_app(app)  # describes errors
+    api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"token": []}]
     for blueprint in (conversations, legs, flows, status, health):
         api.register_blueprint(blueprint)
+    del api.spec.components.schemas["PaginationMetadata"]  # flask-smorest's, unused here
     app.register_blueprint(describe)
     app.extensions["switchhook-api"] = api

@@ -1,94 +1,86 @@
-"""Conversations: listed, told one by one, with their events, deleted."""
+"""Conversations: a list, one with its events, deletion."""
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
-from app.api import cursors, render
-from app.api.schemas import ConversationsArgs, ConversationSchema, ConversationsSchema, EventsSchema, PageArgs
-from app.auth import access
-from app.calls import queries
+from app.api import cursors
+from app.api.schemas import ConversationsArgs, ConversationsSchema, EventsSchema, PageArgs
+from app.auth.access import current_role, guard
+from app.calls.schemas import ConversationSchema
 from app.errors import Problem
 from app.services import services
+from app.store import keys
 from app.store.pages import Filter, Position
 
 conversations = Blueprint(
-    "conversations", __name__, url_prefix="/api/v1/conversations", description="Calls, as they truly are."
+    "conversations", __name__, url_prefix="/api/v1/conversations", description="Calls and their legs."
 )
+conversations.before_request(guard())
 
-
-@conversations.before_request
-def guard() -> None:
-    """Reading takes a viewer, all else an operator."""
-    access.require("viewer" if request.method in ("GET", "HEAD") else "operator")
+# `alt_response` describes what a view returns; `response` would dump it a second time.
 
 
 @conversations.get("")
 @conversations.arguments(ConversationsArgs, location="query", unknown=RAISE)
-@conversations.response(200, ConversationsSchema)
+@conversations.alt_response(200, schema=ConversationsSchema)
 def list_conversations(args: dict[str, Any]) -> dict[str, Any]:
     """List conversations, newest first by first receipt. Filters are joined by "and"."""
+    calls, role = services().calls, current_role()
     wanted = Filter(args.get("state", "any"), args.get("number", ""), args.get("since"), args.get("until"))
     outcome = args.get("outcome")
     of = repr((*wanted, outcome))
     after = None
     if "cursor" in args:
-        first, name = cursors.read(args["cursor"], of, (int, str))
-        after = Position(first, _name(name))
-    items, after = queries.page(wanted, limit=args["limit"], outcome=outcome, after=after)
-    place = [after.first_received, b64encode(after.conversation).decode()] if after else None
-    shown = access.shown([render.conversation(one) for one in items])
-    return {"items": shown, "next": cursors.write(place, of) if place else None}
+        first_received, uuid = cursors.read(args["cursor"], of)
+        after = Position(first_received, keys.encode(uuid))
+    found, after = calls.page(wanted, limit=args["limit"], outcome=outcome, after=after)
+    following = cursors.write([after.first_received, keys.decode(after.conversation)], of) if after else None
+    return {"items": [calls.dump(conversation, role) for conversation in found], "next": following}
 
 
 @conversations.get("/<id:conversation_uuid>/events")
 @conversations.arguments(PageArgs, location="query", unknown=RAISE)
-@conversations.response(200, EventsSchema)
+@conversations.alt_response(200, schema=EventsSchema)
 def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
     """List the events of a conversation, oldest first by receipt."""
+    calls, role = services().calls, current_role()
     of, first = f"events of {conversation_uuid}", 0
     if "cursor" in args:
-        (first,) = cursors.read(args["cursor"], of, (int,))
-    records = services().store.records(conversation_uuid, first, first + args["limit"])
-    if not records and first == 0:
+        (first,) = cursors.read(args["cursor"], of)
+    end = first + args["limit"]
+    events = calls.events(conversation_uuid, first, end)  # and one more, to know whether there is a next page
+    if not events and first == 0:
         raise _unknown(conversation_uuid)
-    items = [render.record(record) for record in records[: args["limit"]]]
-    more = len(records) > args["limit"]
-    return {"items": access.shown(items), "next": cursors.write([first + args["limit"]], of) if more else None}
+    following = cursors.write([end], of) if len(events) > args["limit"] else None
+    return {"items": [calls.dump(event, role) for event in events[: args["limit"]]], "next": following}
 
 
 @conversations.get("/<id:conversation_uuid>")
-@conversations.response(200, ConversationSchema)
+@conversations.alt_response(200, schema=ConversationSchema)
 def get_conversation(conversation_uuid: str) -> dict[str, Any]:
-    """Tell one conversation."""
-    told = queries.conversations([conversation_uuid])
-    if not told:
+    """Get one conversation."""
+    calls = services().calls
+    found = calls.conversations([conversation_uuid])
+    if not found:
         raise _unknown(conversation_uuid)
-    return access.shown(render.conversation(told[0]))
+    return calls.dump(found[0], current_role())
 
 
 @conversations.delete("/<id:conversation_uuid>")
 @conversations.response(204)
 def delete_conversation(conversation_uuid: str) -> Response:
-    """Delete all that is kept of a conversation. A webhook that comes for it later is kept anew."""
+    """Delete all that is stored of a conversation. A webhook that comes for it later is stored anew."""
     if not services().store.delete(conversation_uuid):
         raise _unknown(conversation_uuid)
     services().store.forget_on_disk()
     return Response(status=204)
 
 
-def _name(text: str) -> bytes:
-    try:
-        return b64decode(text, validate=True)
-    except ValueError:
-        return b""
-
-
 def _unknown(conversation_uuid: str) -> Problem:
-    detail = "No such conversation is kept: it never was, it is past RETENTION_DAYS, or it was deleted."
+    detail = "No such conversation is stored: there was none, it is older than RETENTION_DAYS, or it was deleted."
     return Problem(404, "Unknown conversation", detail, conversation_uuid=conversation_uuid)

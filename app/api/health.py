@@ -1,4 +1,4 @@
-"""Alive and ready are two questions. No token: the platform asks, and is told no more than it needs."""
+"""Health checks of the platform: alive and ready are two questions. They need no token and reveal only that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.errors import Problem
 from app.services import services
 from app.store.errors import StoreUnavailable
 
-health = Blueprint("health", __name__, description="For the platform.")
+health = Blueprint("health", __name__, description="Health checks.")
 
 
 class HealthSchema(Schema):
@@ -21,16 +21,16 @@ class HealthSchema(Schema):
 
 
 class ReadySchema(Schema):
-    """Events can be kept."""
+    """Events can be stored."""
 
-    degraded = fields.List(fields.String(), required=True, metadata={"description": "parts that are away"})
+    degraded = fields.List(fields.String(), required=True, metadata={"description": "parts that do not work fully"})
 
 
 @health.get("/healthz")
 @health.doc(security=[])
 @health.response(200, HealthSchema)
 def healthz() -> dict[str, Any]:
-    """Tell that the process is alive. Asks nothing else: Redis away is no reason to restart it."""
+    """Whether the process is alive. Checks nothing else: a lost Redis is no reason to restart it."""
     return {"alive": True}
 
 

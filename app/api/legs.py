@@ -6,30 +6,24 @@ from typing import Any
 
 from flask_smorest import Blueprint
 
-from app.api import render
-from app.api.schemas import LegSchema
-from app.auth import access
-from app.domain.conversations import moments
-from app.domain.legs import project_leg
+from app.auth.access import current_role, guard
+from app.calls.schemas import LegSchema
 from app.errors import Problem
 from app.services import services
 
 legs = Blueprint("legs", __name__, url_prefix="/api/v1/legs", description="Connections between Vonage and an endpoint.")
-
-
-@legs.before_request
-def guard() -> None:
-    """Reading takes a viewer."""
-    access.require("viewer")
+legs.before_request(guard())
 
 
 @legs.get("/<id:uuid>")
-@legs.response(200, LegSchema)
+@legs.alt_response(200, schema=LegSchema)
 def get_leg(uuid: str) -> dict[str, Any]:
-    """Tell one leg. `moved_from` and `moved_to` tell its latest move."""
-    heard = services().store.leg_history(uuid)
-    if not heard:
-        detail = "No such leg is kept: it never was, it is past RETENTION_DAYS, or its conversation was deleted."
+    """Get one leg. `moved_from` and `moved_to` are of its latest move."""
+    calls = services().calls
+    leg = calls.leg(uuid)
+    if leg is None:
+        detail = (
+            "No such leg is stored: there was none, it is older than RETENTION_DAYS, or its conversation was deleted."
+        )
         raise Problem(404, "Unknown leg", detail, uuid=uuid)
-    told: dict[str, Any] = access.shown(render.leg(project_leg(uuid, moments(heard))))
-    return told
+    return calls.dump(leg, current_role())

@@ -1,4 +1,4 @@
-"""The status endpoint: how the service is, and how many of everything there are."""
+"""The state of the service, and how many calls and webhooks there are."""
 
 from __future__ import annotations
 
@@ -8,32 +8,31 @@ from typing import Any
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
-from app.api.render import time
-from app.api.schemas import nullable
-from app.api.schemas import time as time_field
-from app.auth import access
+from app.auth.access import guard
+from app.calls.fields import Timestamp, nullable, timestamp
 from app.domain.leg_state import STATES
 from app.flows.reply import LAST_RESORT_COUNTER
-from app.services import services
+from app.services import Services, services
 
-status = Blueprint("status", __name__, description="How it is.")
+status = Blueprint("status", __name__, description="The state of the service.")
+status.before_request(guard())
 WEBHOOKS = ("received", "repeats", "out_of_order", "unknown", "unfiled")
 
 
 class FlowsStatusSchema(Schema):
-    """The call flows that run. `last_resort_served` is a sum over all workers, the rest that of the one who answers."""
+    """The call flows in use by the worker that replies. `last_resort_served` is a sum over all workers."""
 
     version = nullable(fields.String, example="3f2a91c0")
-    loaded_at = time_field("when the file was last found right; null where it never was")
+    loaded_at = Timestamp("when this version of the file was read; null if none was without a fault")
     faults = fields.Integer(required=True, metadata={"description": "of the file as it is now"})
     last_resort_served = fields.Integer(
-        required=True, metadata={"description": "answers that no flow could give, since the store was made"}
+        required=True, metadata={"description": "answers that no flow could give, since the store was created"}
     )
     python_threads_left_behind = fields.Integer(required=True)
 
 
 class StatusSchema(Schema):
-    """Sums over all workers and partitions since the store was made, but for what is live now."""
+    """Sums over all workers since the store was created, except for what is live now."""
 
     service = fields.Dict(required=True)
     store = fields.Dict(required=True)
@@ -43,58 +42,51 @@ class StatusSchema(Schema):
     flows = fields.Nested(FlowsStatusSchema, required=True)
 
 
-@status.before_request
-def guard() -> None:
-    """Reading takes a viewer."""
-    access.require("viewer")
-
-
 @status.get("/status")
-@status.response(200, StatusSchema)
+@status.alt_response(200, schema=StatusSchema)
 def get_status() -> dict[str, Any]:
-    """Tell how the service is.
+    """Get the state of the service.
 
-    `store.answers_waiting` and `answers_lost`, and of `flows` all but `last_resort_served`, are those of the worker
-    that answers: each reads a changed flows file for itself, within seconds.
+    `store.answers_waiting` and `answers_lost`, and of `flows` all but `last_resort_served`, are of the worker that
+    replies: each worker reads a changed flows file within seconds.
     """
-    return told_status()
+    return read_status(services())
 
 
-def told_status() -> dict[str, Any]:
+def read_status(parts: Services) -> dict[str, Any]:
     """The status as JSON. Raises StoreUnavailable."""
-    held = services()
-    now = datetime.now(UTC)
-    counts = held.store.counts(now - held.presume_ended_after)
+    now, settings, store = datetime.now(UTC), parts.settings, parts.store
+    counts = store.counts(now - parts.presume_ended_after)
     counters = counts.counters
-    flow_file = held.flows.reloader.flow_file
+    flow_file = parts.flows.reloader.flow_file
     return {
         "service": {
             "name": "switchhook",
-            "environment": held.settings.app_env,
-            "started_at": time(held.started),
-            "uptime_seconds": round((now - held.started).total_seconds()),
-            "webhook_verify": "off" if held.signatures is None else held.settings.webhook_verify,
+            "environment": settings.app_env,
+            "started_at": timestamp(parts.started),
+            "uptime_seconds": round((now - parts.started).total_seconds()),
+            "webhook_verify": "off" if parts.signatures is None else settings.webhook_verify,
         },
         "store": {
             "reachable": True,
-            "cluster": held.settings.redis_cluster,
-            "retention_days": held.settings.retention_days,
-            "answers_waiting": held.store.answers_waiting,
-            "answers_lost": held.store.answers_lost,
+            "cluster": settings.redis_cluster,
+            "retention_days": settings.retention_days,
+            "answers_waiting": store.answers_waiting,
+            "answers_lost": store.answers_lost,
         },
         "legs": {state: counters.get(state, 0) for state in STATES if state != "completed"},
         "conversations": {"live": counts.live, "presumed_ended": counts.presumed_ended, "ended": counts.ended},
         "webhooks": {name: counters.get(name, 0) for name in WEBHOOKS}
-        | {sort: _named(counters, f"{sort}:") for sort in ("refused", "reported")},
+        | {group: _in_group(counters, f"{group}:") for group in ("refused", "reported")},
         "flows": {
-            "version": flow_file.version if flow_file else None,
-            "loaded_at": time(flow_file.loaded) if flow_file else None,
-            "faults": len(held.flows.reloader.faults),
+            "version": flow_file and flow_file.version,
+            "loaded_at": timestamp(flow_file.loaded) if flow_file else None,
+            "faults": len(parts.flows.reloader.faults),
             "last_resort_served": counters.get(LAST_RESORT_COUNTER, 0),
-            "python_threads_left_behind": held.flows.python.left_behind,
+            "python_threads_left_behind": parts.flows.python.left_behind,
         },
     }
 
 
-def _named(counters: dict[str, int], prefix: str) -> dict[str, int]:
+def _in_group(counters: dict[str, int], prefix: str) -> dict[str, int]:
     return {name.removeprefix(prefix): value for name, value in sorted(counters.items()) if name.startswith(prefix)}

@@ -1,1 +1,1 @@
-"""Who may read and who may act."""
+"""Who may read and who may act: bearer tokens for programs, a cookie for people at a browser."""

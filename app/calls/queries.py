@@ -1,55 +1,85 @@
-"""Reading for whoever asks, API, pages or terminal: from what the store keeps to conversations that are told."""
+"""Reads calls from the store for the API, the pages and the commands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import Any
 
-from app.domain.conversations import Conversation, project
-from app.services import services
+from app.calls import schemas
+from app.calls.stored_event import StoredEvent, read_stored_event
+from app.domain.conversations import Conversation, Member, moments, project
+from app.domain.legs import Leg, project_leg
+from app.domain.moves import Presence
 from app.store.pages import Filter, Position
+from app.store.store import Store
 
-# For one page, where the filter asks for what only telling shows:
-MOST_LOOKED_AT = 1000  # conversations told
-LONGEST_LOOK = 0.3  # seconds; a request that takes much longer gets no more out of the store
-
-
-def conversations(names: Sequence[str], now: datetime | None = None) -> list[Conversation]:
-    """The conversations *names*, in their order, without those of which nothing is kept. Raises StoreUnavailable."""
-    held = services()
-    now = now or datetime.now(UTC)
-    told = held.store.histories(names)
-    each = (
-        project(name, told[name], now=now, presume_ended_after=held.presume_ended_after)
-        for name in names
-        if name in told
-    )
-    return [conversation for conversation in each if conversation is not None]
+# Limits for one page where conversations have to be read before it is known whether they are wanted:
+MAX_READ = 1000  # conversations
+MAX_SECONDS = 0.3  # the store gives no more to a request that takes much longer
 
 
-def page(
-    wanted: Filter, *, limit: int, outcome: str | None = None, after: Position | None = None
-) -> tuple[list[Conversation], Position | None]:
-    """The next conversations, newest first, and where to go on; None at the end.
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Reads calls and dumps them as JSON. Needs no request. All that reads raises StoreUnavailable."""
 
-    *outcome*: only those with a leg of this outcome. It shows once a conversation is told, so pages are read until
-    there are enough, or it has been looked for long enough, or the store's own page is empty: then the page is short,
-    though there is more. Raises StoreUnavailable.
-    """
-    now = datetime.now(UTC)
-    wanted = wanted._replace(presumed_before=now - services().presume_ended_after)
-    found: list[Conversation] = []
-    looked_at, until = 0, monotonic() + LONGEST_LOOK
-    while True:
-        part = services().store.page(wanted, after, limit - len(found))
-        found += [
-            told
-            for told in conversations(part.conversations, now)
-            if outcome is None or any(member.leg.outcome == outcome for member in told.legs)
-        ]
-        looked_at += len(part.items)
-        after = part.next
-        tired = looked_at >= MOST_LOOKED_AT or monotonic() >= until or not part.items
-        if after is None or outcome is None or len(found) >= limit or tired:
-            return found, after
+    store: Store
+    presume_ended_after: timedelta
+    mask_numbers: bool  # for all but operators
+
+    def conversations(self, uuids: Sequence[str], now: datetime | None = None) -> list[Conversation]:
+        """The conversations *uuids*, in their order, without those of which nothing is stored."""
+        now = now or datetime.now(UTC)
+        histories = self.store.histories(uuids)
+        projected = (
+            project(uuid, histories[uuid], now=now, presume_ended_after=self.presume_ended_after)
+            for uuid in uuids
+            if uuid in histories
+        )
+        return [conversation for conversation in projected if conversation is not None]
+
+    def page(
+        self, wanted: Filter, *, limit: int, outcome: str | None = None, after: Position | None = None
+    ) -> tuple[list[Conversation], Position | None]:
+        """The next conversations, newest first, and the position to continue at; None at the end.
+
+        *outcome*: only conversations with a leg of this outcome. The store has no index of it, so its pages are read
+        until enough are found, a limit is reached, or one is empty: the result may be short though there is more.
+        """
+        now = datetime.now(UTC)
+        wanted = wanted._replace(presumed_before=now - self.presume_ended_after)
+        found: list[Conversation] = []
+        read, deadline = 0, monotonic() + MAX_SECONDS
+        while True:
+            page = self.store.page(wanted, after, limit - len(found))
+            found += [
+                conversation
+                for conversation in self.conversations(page.conversations, now)
+                if outcome is None or any(member.leg.outcome == outcome for member in conversation.legs)
+            ]
+            read += len(page.items)
+            after = page.next
+            give_up = read >= MAX_READ or monotonic() >= deadline or not page.items
+            if after is None or outcome is None or len(found) >= limit or give_up:
+                return found, after
+
+    def events(self, conversation: str, first: int = 0, last: int = -1) -> list[StoredEvent]:
+        """The events stored with *conversation*, oldest first by receipt, from index *first* to *last*."""
+        return [read_stored_event(record) for record in self.store.records(conversation, first, last)]
+
+    def leg(self, uuid: str) -> Member | None:
+        """The leg over all conversations it has been in, with its latest move; None if nothing of it is stored."""
+        history = self.store.leg_history(uuid)
+        return with_latest_move(project_leg(uuid, moments(history))) if history else None
+
+    def dump(self, item: Conversation | Member | StoredEvent, role: str | None) -> dict[str, Any]:
+        """*item* as JSON, telephone numbers masked as they are for *role*."""
+        return schemas.dump(item, mask_numbers=self.mask_numbers and role != "operator")
+
+
+def with_latest_move(leg: Leg) -> Member:
+    """*leg* by itself, as part of no conversation."""
+    latest = leg.moves[-1] if leg.moves else None
+    return Member(leg, Presence(latest, latest))

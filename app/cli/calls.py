@@ -6,11 +6,10 @@ from typing import cast
 
 import click
 
-from app.api import render
-from app.calls import queries
 from app.cli.conversation_text import list_line
 from app.cli.store import with_store
 from app.domain.numbers import digits
+from app.services import services
 from app.store.pages import Filter, State
 
 
@@ -26,8 +25,9 @@ def calls(state: str | None, number: str | None, limit: int) -> None:
         raise click.BadParameter(
             "not a telephone number: give all its digits, or the last 4 or 7", param_hint="--number"
         )
-    found, _ = queries.page(Filter(cast("State", state or "any"), wanted), limit=limit)
+    stored = services().calls
+    found, _ = stored.page(Filter(cast("State", state or "any"), wanted), limit=limit)
     for conversation in found:
-        click.echo(list_line(render.conversation(conversation)))
+        click.echo(list_line(stored.dump(conversation, "operator")))
     if not found:
         click.echo("No call is kept that fits." if state or number else "No call is kept yet.")

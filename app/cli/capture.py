@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from app.api import render
 from app.cli.store import conversation, with_store
 from app.services import services
 
@@ -27,7 +26,8 @@ def capture(conversation_uuid: str, file: Path | None, keep_numbers: bool) -> No
     found = conversation(conversation_uuid)
     came_from = {leg["moved_from"]["conversation_uuid"] for leg in found["legs"] if leg["moved_from"]}
     uuids = (conversation_uuid, *sorted(came_from))
-    events = [render.record(record) for uuid in uuids for record in services().store.records(uuid)]
+    calls = services().calls
+    events = [calls.dump(event, "operator") for uuid in uuids for event in calls.events(uuid)]
     header = "Captured from a real call."
     if not found["answers"]:
         header += " Its NCCO is not known: when it is played, the answer URL is requested."

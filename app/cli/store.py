@@ -10,8 +10,6 @@ from typing import Any
 import click
 from flask import current_app
 
-from app.api import render
-from app.calls import queries
 from app.services import build_store, services
 from app.store.errors import StoreError
 from config.embedded import EngineFailed, EngineInUse, running
@@ -36,7 +34,8 @@ def with_store(command: Callable[..., None]) -> Callable[..., None]:
 
 def conversation(uuid: str) -> dict[str, Any]:
     """The conversation as the API returns it to an operator. Raises ClickException if none is kept."""
-    found = queries.conversations([uuid])
+    calls = services().calls
+    found = calls.conversations([uuid])
     if not found:
         raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
-    return render.conversation(found[0])
+    return calls.dump(found[0], "operator")

@@ -1,4 +1,4 @@
-"""People look, we show: plain pages made on the server."""
+"""The pages for people, rendered on the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page as it leaves: whole, from nowhere but here, kept by no cache."""
+"""Renders pages that load nothing from elsewhere and that no cache keeps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from flask import Response, render_template
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
-def page(template: str, status: int = 200, **told: Any) -> Response:
-    """*template*, made with *told*."""
-    text = render_template(template, **told).encode(errors="replace")  # a name may hold half a surrogate pair
+def page(template: str, status: int = 200, **values: Any) -> Response:
+    """*template* rendered with *values*."""
+    text = render_template(template, **values).encode(errors="replace")  # a name may hold half a surrogate pair
     response = Response(text, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.api.asking import Site
+from tests.api.site import Site
 from tests.engines import Engine
 
 
 @pytest.fixture(scope="session")
 def lasting_site(valkey: Engine) -> Iterator[Site]:
-    """The app itself: it holds no state, so one will do."""
+    """One app for all tests, for it holds no state."""
     site = Site(valkey.address.url)
     yield site
     site.close()

@@ -1,4 +1,4 @@
-"""Who may read and who may act; and that whoever may neither is told nothing."""
+"""Who may read and who may act; without a role a response reveals nothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.auth import access
-from tests.api.asking import ANOTHER, LIST, OPERATOR, TOKENS, VIEWER, Site, is_problem, status
+from app.auth import tokens
+from tests.api.site import ANOTHER, LIST, OPERATOR, TOKENS, VIEWER, Site, is_problem, status
 
 READ = [
     *(LIST, f"{LIST}?limit=0", f"{LIST}?state=live", f"{LIST}/CON-1", f"{LIST}/CON-none", f"{LIST}/CON-1/events"),
@@ -41,37 +41,37 @@ NOBODY = {
 
 
 @pytest.fixture
-def told(site: Site) -> Site:
-    """One call."""
+def filled(site: Site) -> Site:
+    """A site with one call."""
     site.tell(status("ringing", "CON-1", "leg", from_="447700900123"))
     return site
 
 
 @pytest.mark.parametrize("authorization", NOBODY.values(), ids=NOBODY)
-def test_without_a_token_nothing_is_told_not_even_what_there_is(told: Site, authorization: str | None) -> None:
-    """The answer is one and the same whether the thing exists or not, and the question right or wrong."""
+def test_without_a_token_a_response_does_not_even_reveal_what_exists(filled: Site, authorization: str | None) -> None:
+    """The response is the same whether the thing exists or not, and the arguments are right or wrong."""
     headers = {} if authorization is None else {"Authorization": authorization}
-    answers = [told.ask(method, path, token=None, headers=headers) for method, path in REQUESTS]
-    for (method, _), answer in zip(REQUESTS, answers, strict=True):
-        assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
-        assert answer.content_type == "application/problem+json"
+    responses = [filled.ask(method, path, token=None, headers=headers) for method, path in REQUESTS]
+    for (method, _), response in zip(REQUESTS, responses, strict=True):
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+        assert response.content_type == "application/problem+json"
         if method != "HEAD":
-            assert "ACCESS_TOKENS" in is_problem(answer, 401)["detail"]
-    assert {answer.text for answer in answers} == {answers[0].text, ""}
+            assert "ACCESS_TOKENS" in is_problem(response, 401)["detail"]
+    assert {response.text for response in responses} == {responses[0].text, ""}
     for wanted in ("GET", "HEAD", "DELETE"):
-        heads = [answer.headers for (method, _), answer in zip(REQUESTS, answers, strict=True) if method == wanted]
+        heads = [got.headers for (method, _), got in zip(REQUESTS, responses, strict=True) if method == wanted]
         assert all(head == heads[0] for head in heads)
-    assert told.listed() == ["CON-1"]
+    assert filled.listed() == ["CON-1"]
 
 
-def test_the_scheme_may_be_written_in_any_case(told: Site) -> None:
+def test_the_scheme_may_be_written_in_any_case(filled: Site) -> None:
     for scheme in ("bearer", "BEARER"):
-        assert told.ask("GET", LIST, token=None, headers={"Authorization": f"{scheme} {VIEWER}"}).status_code == 200
+        assert filled.ask("GET", LIST, token=None, headers={"Authorization": f"{scheme} {VIEWER}"}).status_code == 200
 
 
 @pytest.mark.parametrize("token", [VIEWER, OPERATOR, ANOTHER])
-def test_every_token_reads(told: Site, token: str) -> None:
+def test_every_token_reads(filled: Site, token: str) -> None:
     for path in (
         LIST,
         f"{LIST}/CON-1",
@@ -81,27 +81,27 @@ def test_every_token_reads(told: Site, token: str) -> None:
         "/openapi.json",
         "/docs",
     ):
-        assert told.get(path, token=token).status_code == 200
-        head = told.ask("HEAD", path, token=token)
+        assert filled.get(path, token=token).status_code == 200
+        head = filled.ask("HEAD", path, token=token)
         assert (head.status_code, head.data) == (200, b"")
 
 
-def test_a_viewer_may_not_act_and_is_told_what_it_takes(told: Site) -> None:
-    """The same for a call that exists and one that does not."""
-    problems = [is_problem(told.ask(method, path), 403) for method, path in ACT]
+def test_a_viewer_may_not_act_and_learns_which_role_may(filled: Site) -> None:
+    """The response is the same whether the call exists or not."""
+    problems = [is_problem(filled.ask(method, path), 403) for method, path in ACT]
     assert problems[0] == problems[1]
     assert "operator" in problems[0]["detail"]
-    assert told.listed() == ["CON-1"]
+    assert filled.listed() == ["CON-1"]
 
 
-def test_an_operator_acts(told: Site) -> None:
-    assert told.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR).status_code == 204
+def test_an_operator_acts(filled: Site) -> None:
+    assert filled.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR).status_code == 204
 
 
 @pytest.mark.parametrize("token", [VIEWER, OPERATOR])
-def test_a_cookie_reads_and_never_acts(told: Site, token: str) -> None:
+def test_a_cookie_reads_and_never_acts(filled: Site, token: str) -> None:
     """Another site's page can make a browser send a cookie, but not a bearer token."""
-    browser = told.browser()
+    browser = filled.browser()
     assert browser.post("/login", data={"token": token}).status_code == 302
     for path in (
         LIST,
@@ -116,21 +116,21 @@ def test_a_cookie_reads_and_never_acts(told: Site, token: str) -> None:
         assert browser.head(path).status_code == 200
     for method, path in ACT:
         is_problem(browser.open(path, method=method), 401)
-    assert told.listed() == ["CON-1"]
+    assert filled.listed() == ["CON-1"]
 
 
-def test_a_wrong_token_is_not_made_good_by_a_cookie(told: Site) -> None:
-    browser = told.browser()
+def test_a_cookie_does_not_make_up_for_a_wrong_token(filled: Site) -> None:
+    browser = filled.browser()
     browser.post("/login", data={"token": OPERATOR})
     for authorization in ("Bearer nobody", "Basic eDp5", "Bearer"):
         is_problem(browser.get("/status", headers={"Authorization": authorization}), 401)
 
 
-def test_the_tokens_role_counts_not_the_cookies(told: Site) -> None:
-    browser = told.browser()
+def test_the_tokens_role_counts_not_the_cookies(filled: Site) -> None:
+    browser = filled.browser()
     browser.post("/login", data={"token": OPERATOR})
-    answer = browser.delete(f"{LIST}/CON-1", headers={"Authorization": f"Bearer {VIEWER}"})
-    is_problem(answer, 403)
+    response = browser.delete(f"{LIST}/CON-1", headers={"Authorization": f"Bearer {VIEWER}"})
+    is_problem(response, 403)
     shown = browser.get(f"{LIST}/CON-1", headers={"Authorization": f"Bearer {VIEWER}"})
     assert "447700900123" not in shown.text
 
@@ -157,13 +157,13 @@ def test_taking_a_token_out_of_the_settings_ends_its_cookies(open_site: Callable
     assert _with_cookie(open_site(secret_key="another" * 5), cookies[VIEWER]) == 401
 
 
-def test_a_cookie_that_somebody_made_up_is_none(told: Site) -> None:
+def test_a_forged_cookie_is_refused(filled: Site) -> None:
     for cookie in ("", "x", "eyJsb2dpbiI6IiJ9.x.y", "eyJsb2dpbiI6bnVsbH0", "\xff"):
-        assert _with_cookie(told, cookie) == 401
+        assert _with_cookie(filled, cookie) == 401
 
 
-def test_tokens_are_compared_in_constant_time_each_with_every_one(told: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither how far a guess is right, nor which token it is, shows in how long the answer takes."""
+def test_tokens_are_all_compared_in_constant_time(filled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of a response reveals neither how much of a guess is right nor which token it is."""
     compared: list[tuple[Any, Any]] = []
 
     def compare(one: Any, other: Any) -> bool:
@@ -174,18 +174,18 @@ def test_tokens_are_compared_in_constant_time_each_with_every_one(told: Site, mo
         new = staticmethod(hmac.new)
         compare_digest = staticmethod(compare)
 
-    monkeypatch.setattr(access, "hmac", Counted)
+    monkeypatch.setattr(tokens, "hmac", Counted)
     for token in ("nobody", VIEWER, OPERATOR):
         compared.clear()
-        told.get("/status", token=token)
+        filled.get("/status", token=token)
         assert {known for _, known in compared} == {known.encode() for _, known in TOKENS}
 
 
-def test_asking_what_may_be_asked_tells_nothing_of_what_there_is(told: Site) -> None:
-    answers = [told.ask("OPTIONS", path, token=None) for path in (f"{LIST}/CON-1", f"{LIST}/CON-none")]
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert answers[0].headers == answers[1].headers
-    assert answers[0].data == b""
+def test_a_preflight_does_not_reveal_what_exists(filled: Site) -> None:
+    responses = [filled.ask("OPTIONS", path, token=None) for path in (f"{LIST}/CON-1", f"{LIST}/CON-none")]
+    assert [response.status_code for response in responses] == [200, 200]
+    assert responses[0].headers == responses[1].headers
+    assert responses[0].data == b""
 
 
 @pytest.mark.parametrize(
@@ -199,18 +199,18 @@ def test_asking_what_may_be_asked_tells_nothing_of_what_there_is(told: Site) -> 
         ("BREW", LIST, {"GET", "HEAD", "OPTIONS"}),
     ],
 )
-def test_a_method_that_is_not_taken_is_a_problem_that_names_those_that_are(
-    told: Site, method: str, path: str, allowed: set[str]
+def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
+    filled: Site, method: str, path: str, allowed: set[str]
 ) -> None:
-    answer = told.ask(method, path, token=OPERATOR)
-    assert "Allow" in is_problem(answer, 405)["detail"]
-    assert set(answer.headers["Allow"].split(", ")) == allowed
-    assert told.listed() == ["CON-1"]
+    response = filled.ask(method, path, token=OPERATOR)
+    assert "Allow" in is_problem(response, 405)["detail"]
+    assert set(response.headers["Allow"].split(", ")) == allowed
+    assert filled.listed() == ["CON-1"]
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/v1", "/api/v2/conversations", f"{LIST}/", "/Status", "/status/"])
-def test_an_unknown_address_is_a_problem_that_says_where_to_look(told: Site, path: str) -> None:
-    assert "/openapi.json" in is_problem(told.get(path), 404)["detail"]
+def test_an_unknown_address_is_a_problem_that_says_where_to_look(filled: Site, path: str) -> None:
+    assert "/openapi.json" in is_problem(filled.get(path), 404)["detail"]
 
 
 def _with_cookie(site: Site, cookie: str) -> int:

@@ -1,4 +1,4 @@
-"""Redis goes away: what is asked for is not there now, and everybody is told to come again."""
+"""While Redis is away requests get 503 and are to be sent again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.asking import LIST, OPERATOR, VIEWER, Site, is_problem, status
+from tests.api.site import LIST, OPERATOR, VIEWER, Site, is_problem, status
 from tests.engines import Node
 
 READ = [
@@ -49,28 +49,28 @@ def away(request: pytest.FixtureRequest, node: Node, open_site: Callable[..., Si
     return site
 
 
-def come_again(answer: Any) -> Any:
-    """The problem; fails unless it says when to come again."""
-    problem = is_problem(answer, 503)
-    assert int(answer.headers["Retry-After"]) >= 1
+def is_503(response: Any) -> Any:
+    """The problem; fails without Retry-After."""
+    problem = is_problem(response, 503)
+    assert int(response.headers["Retry-After"]) >= 1
     return problem
 
 
-def test_whoever_asks_is_told_to_come_again(away: Site) -> None:
+def test_reads_and_deletions_get_503_with_retry_after(away: Site) -> None:
     for path in READ:
-        assert come_again(away.get(path))["part"] == "redis"
-    assert come_again(away.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"
+        assert is_503(away.get(path))["part"] == "redis"
+    assert is_503(away.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"
     head = away.ask("HEAD", LIST)
     assert (head.status_code, head.headers["Retry-After"]) == (503, "1")
 
 
-def test_the_checks_tell_alive_from_ready(away: Site) -> None:
+def test_alive_and_ready_differ(away: Site) -> None:
     """A platform restarts what is not alive, and that would not bring Redis back."""
     assert away.read("/healthz", token=None) == {"alive": True}
-    assert come_again(away.get("/readyz", token=None))["degraded"] == ["redis"]
+    assert is_503(away.get("/readyz", token=None))["degraded"] == ["redis"]
 
 
-def test_what_needs_no_redis_goes_on(away: Site) -> None:
+def test_requests_that_need_no_redis_succeed(away: Site) -> None:
     assert away.get("/openapi.json").status_code == 200
     assert away.get("/docs").status_code == 200
     is_problem(away.get(LIST, token=None), 401)
@@ -90,15 +90,15 @@ def test_the_page_says_so_too(away: Site) -> None:
     assert "Content-Security-Policy" in page.headers
 
 
-def test_when_redis_is_back_so_is_the_list(node: Node, open_site: Callable[..., Site]) -> None:
+def test_the_list_returns_with_redis(node: Node, open_site: Callable[..., Site]) -> None:
     site = open_site(node.url)
     site.tell(status("ringing", "CON-1"))
     node.freeze()
-    come_again(site.get(LIST))
+    is_503(site.get(LIST))
     node.thaw()
     assert site.listed() == ["CON-1"]
     node.kill()
-    come_again(site.get(LIST))
+    is_503(site.get(LIST))
     node.start()
     node.ready()
     assert site.listed() == [], "it kept nothing on disk"
@@ -121,12 +121,10 @@ def test_a_connection_that_redis_closed_while_idle_costs_no_request(
         site.read(LIST if ask == "list" else "/readyz")
 
 
-def test_a_redis_that_may_not_be_written_to_is_not_ready_but_tells_what_it_has(
-    node: Node, open_site: Callable[..., Site]
-) -> None:
+def test_a_read_only_redis_is_not_ready_but_can_be_read(node: Node, open_site: Callable[..., Site]) -> None:
     site = open_site(node.url)
     site.tell(status("ringing", "CON-1"))
     node.client.replicaof("127.0.0.1", 1)
-    assert come_again(site.get("/readyz", token=None))["degraded"] == ["redis"]
+    assert is_503(site.get("/readyz", token=None))["degraded"] == ["redis"]
     assert site.read(LIST)["items"]
-    assert come_again(site.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"
+    assert is_503(site.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"

@@ -12,7 +12,7 @@ import pytest
 
 from app.webhooks.body import read_object
 from app.webhooks.schemas import kept_answer
-from tests.api.asking import LIST, OPERATOR, SAMPLE, Site, is_problem, quoted, status
+from tests.api.site import LIST, OPERATOR, SAMPLE, Site, is_problem, quoted, status
 from tests.generated import BASE, Webhook, conversations_of, iso, read_event, several, webhooks_of
 
 KEYS = [
@@ -32,20 +32,20 @@ LISTS = ["legs", "answers", "inputs", "recordings", "errors"]
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 MONEY = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
-# What the seven webhooks of Vonage's tutorial "phone to app" come to.
-TOLD = json.loads(SAMPLE.with_name("phone-to-app.expected.json").read_text())
-PUBLISHED = TOLD | {"first_heard_at": "2126-11-20T12:00:00.000Z", "last_heard_at": "2126-11-20T12:00:00.006Z"}
+# The conversation of the seven webhooks in Vonage's tutorial "phone to app".
+EXPECTED = json.loads(SAMPLE.with_name("phone-to-app.expected.json").read_text())
+PUBLISHED = EXPECTED | {"first_heard_at": "2126-11-20T12:00:00.000Z", "last_heard_at": "2126-11-20T12:00:00.006Z"}
 
 
-def keeps_the_contract(told: Any) -> None:
-    """Fails unless *told* is a conversation exactly as the contract has it."""
-    assert list(told) == KEYS
-    assert told["state"] in ("live", "ended", "presumed_ended")
-    assert told["currency"] == "EUR"
-    assert all(isinstance(told[name], list) for name in LISTS)
-    moments = [told[name] for name in KEYS if name.endswith("_at")]
-    seconds, money = [told["duration_seconds"]], [told["price"]]
-    for leg in told["legs"]:
+def keeps_the_contract(shown: Any) -> None:
+    """Fails unless *shown* is a conversation exactly as the contract has it."""
+    assert list(shown) == KEYS
+    assert shown["state"] in ("live", "ended", "presumed_ended")
+    assert shown["currency"] == "EUR"
+    assert all(isinstance(shown[name], list) for name in LISTS)
+    moments = [shown[name] for name in KEYS if name.endswith("_at")]
+    seconds, money = [shown["duration_seconds"]], [shown["price"]]
+    for leg in shown["legs"]:
         assert list(leg) == LEG_KEYS
         assert list(leg["times"]) == TIMES
         assert leg["state"] in ("started", "ringing", "answered", "completed")
@@ -56,27 +56,27 @@ def keeps_the_contract(told: Any) -> None:
         seconds += [leg["ring_seconds"], leg["talk_seconds"], leg["duration_seconds"]]
         money += [leg["rate"], leg["price"]]
         assert leg["sip_code"] is None or isinstance(leg["sip_code"], int)
-    moments += [one["at"] for name in LISTS[1:] for one in told[name]]
-    assert all(list(one) == ANSWER_KEYS for one in told["answers"])
-    assert all(list(one) == ERROR_KEYS for one in told["errors"])
-    assert all(one["answer"] is None or list(one["answer"]) == CAUSE_KEYS for one in told["errors"])
+    moments += [one["at"] for name in LISTS[1:] for one in shown[name]]
+    assert all(list(one) == ANSWER_KEYS for one in shown["answers"])
+    assert all(list(one) == ERROR_KEYS for one in shown["errors"])
+    assert all(one["answer"] is None or list(one["answer"]) == CAUSE_KEYS for one in shown["errors"])
     assert all(moment is None or MOMENT.fullmatch(moment) for moment in moments)
     assert all(one is None or type(one) in (int, float) for one in seconds)
     assert all(one is None or MONEY.fullmatch(one) for one in money)
 
 
-def test_the_published_call_is_told_to_the_letter(site: Site) -> None:
-    """Byte by byte, keys in order: programs rely on the first, people on the second."""
+def test_the_published_call_is_returned_byte_by_byte(site: Site) -> None:
+    """With its keys in order, which people rely on."""
     for place, line in enumerate(SAMPLE.read_bytes().splitlines()):
         site.keep([_webhook(line, BASE + timedelta(milliseconds=place))])
-    told = site.conversation(str(PUBLISHED["conversation_uuid"]), token=OPERATOR)
-    assert told == PUBLISHED
-    assert list(told) == KEYS
-    assert type(told["legs"][0]["duration_seconds"]) is int, "12 stays 12"
+    shown = site.conversation(str(PUBLISHED["conversation_uuid"]), token=OPERATOR)
+    assert shown == PUBLISHED
+    assert list(shown) == KEYS
+    assert type(shown["legs"][0]["duration_seconds"]) is int, "12 stays 12"
     assert site.read(LIST, token=OPERATOR) == {"items": [PUBLISHED], "next": None}
 
 
-def test_every_key_is_there_whatever_is_known(site: Site) -> None:
+def test_every_key_is_always_present(site: Site) -> None:
     chance = Random(20)
     calls = several(chance, 40) + several(chance, 20, orderly=False)
     for call in calls:
@@ -87,17 +87,18 @@ def test_every_key_is_there_whatever_is_known(site: Site) -> None:
     assert {item["conversation_uuid"] for item in site.read(LIST, limit=500)["items"]} == names
 
 
-def test_of_a_call_that_only_asked_for_instructions_nothing_else_is_known(site: Site) -> None:
+def test_of_a_call_with_only_an_answer_webhook_nothing_else_is_known(site: Site) -> None:
     answer = site.hear(
         {"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob"}, "/voice/answer"
     )
     site.store.check()
-    told = site.conversation("CON-1")
-    keeps_the_contract(told)
-    assert told["state"] == "live"
-    assert [leg["state"] for leg in told["legs"]] == ["started"]
-    assert [told[name] for name in ("started_at", "answered_at", "ended_at", "duration_seconds", "price")] == [None] * 5
-    (served,) = told["answers"]
+    shown = site.conversation("CON-1")
+    keeps_the_contract(shown)
+    assert shown["state"] == "live"
+    assert [leg["state"] for leg in shown["legs"]] == ["started"]
+    unknown = ("started_at", "answered_at", "ended_at", "duration_seconds", "price")
+    assert [shown[name] for name in unknown] == [None] * 5
+    (served,) = shown["answers"]
     assert list(served) == ANSWER_KEYS
     assert served["ncco"] == answer.json
     assert (served["leg"], served["fallback_reason"]) == ("leg", None)
@@ -113,10 +114,10 @@ def test_what_was_keyed_recorded_and_went_wrong_is_listed(site: Site) -> None:
         about | {"recording_uuid": "rec", "status": "transcribed", "transcription_url": "https://t.example/1"},
         about | {"reason": "Syntax error in NCCO."},
     )
-    told = site.conversation("CON-1")
-    keeps_the_contract(told)
+    shown = site.conversation("CON-1")
+    keeps_the_contract(shown)
     moment = iso(BASE)
-    assert told["inputs"] == [
+    assert shown["inputs"] == [
         {
             "at": moment,
             "leg": "leg",
@@ -128,7 +129,7 @@ def test_what_was_keyed_recorded_and_went_wrong_is_listed(site: Site) -> None:
             "speech_recording_url": None,
         }
     ]
-    assert told["recordings"] == [
+    assert shown["recordings"] == [
         {
             "at": moment,
             "recording_uuid": "rec",
@@ -139,7 +140,7 @@ def test_what_was_keyed_recorded_and_went_wrong_is_listed(site: Site) -> None:
             "transcription_url": "https://t.example/1",
         }
     ]
-    assert told["errors"] == [
+    assert shown["errors"] == [
         {
             "at": moment,
             "kind": "error",
@@ -152,14 +153,14 @@ def test_what_was_keyed_recorded_and_went_wrong_is_listed(site: Site) -> None:
 
 
 def _answered(seconds: float, *, reply: bool = True, **served: Any) -> Webhook:
-    """The record of what was served so many seconds after the call began, in *reply* to an event or to be asked."""
+    """The record of an answer, so many seconds after the call began, in *reply* to an event or not."""
     request = {"conversation_uuid": "CON-1", "uuid": "leg"} | ({} if reply else {"from": "447700900123", "to": "1"})
     known = {"id": str(seconds), "flow": "menu", "took_ms": 1.5, "ncco": [{"action": "talk", "text": f"{seconds}"}]}
     (webhook,) = webhooks_of(kept_answer(request, known | served), BASE + timedelta(seconds=seconds))
     return webhook
 
 
-def test_what_was_served_is_told_with_flow_step_and_version_and_an_error_beside_the_ncco_that_caused_it(
+def test_answers_have_flow_step_and_version_and_errors_the_ncco_that_caused_them(
     site: Site,
 ) -> None:
     place: dict[str, Any] = {"step": "choice", "version": "12345678"}
@@ -168,34 +169,34 @@ def test_what_was_served_is_told_with_flow_step_and_version_and_an_error_beside_
     site.keep([_answered(0, reply=False), _answered(2, **place), _answered(4, **lost)])
     error = {"conversation_uuid": "CON-1", "reason": "Syntax error in NCCO.", "timestamp": iso(BASE)}
     site.tell(error, received=BASE + timedelta(seconds=3))
-    told = site.conversation("CON-1")
-    keeps_the_contract(told)
-    by = [(one["leg"], one["flow"], one["step"], one["version"], one["fault"]) for one in told["answers"]]
+    shown = site.conversation("CON-1")
+    keeps_the_contract(shown)
+    by = [(one["leg"], one["flow"], one["step"], one["version"], one["fault"]) for one in shown["answers"]]
     assert by == [
         ("leg", "menu", None, None, None),
         ("leg", "menu", "choice", "12345678", None),  # which a viewer sees whole: it is no number
         ("leg", "last-resort", None, None, fault),
     ]
-    assert [one["answer"] for one in told["errors"]] == [
+    assert [one["answer"] for one in shown["errors"]] == [
         {"at": iso(BASE + timedelta(seconds=2)), "flow": "menu", **place, "ncco": [{"action": "talk", "text": "2"}]}
     ]
-    (leg,) = told["legs"]
+    (leg,) = shown["legs"]
     assert (leg["from"], leg["to"]) == ("*" * 8 + "0123", "1"), "as the asking has it"
     events = site.read(f"{LIST}/CON-1/events")["items"]
     assert ["step" in one["raw"] for one in events if one["kind"] == "answer"] == [False, True, False]
 
 
-def test_why_the_fallback_was_asked_is_told(site: Site) -> None:
+def test_the_reason_for_a_fallback_is_shown(site: Site) -> None:
     fallback = {"reason": "Socket timeout.", "original_request": {"url": "https://a.example/x", "type": "event"}}
     site.hear(status("ringing", "CON-1") | fallback, "/voice/fallback")
-    told = site.conversation("CON-1")
-    assert [(e["kind"], e["reason"], e["failed_url"]) for e in told["errors"]] == [
+    shown = site.conversation("CON-1")
+    assert [(e["kind"], e["reason"], e["failed_url"]) for e in shown["errors"]] == [
         ("fallback", "Socket timeout.", "https://a.example/x")
     ]
-    assert [leg["state"] for leg in told["legs"]] == ["ringing"]
+    assert [leg["state"] for leg in shown["legs"]] == ["ringing"]
 
 
-def test_a_moved_leg_is_told_where_it_was_and_where_it_is(site: Site) -> None:
+def test_a_moved_leg_is_shown_where_it_was_and_where_it_is(site: Site) -> None:
     moved = {"type": "transfer", "conversation_uuid_from": "CON-a", "conversation_uuid_to": "CON-b", "uuid": "leg"}
     at = BASE + timedelta(seconds=5)
     site.tell(
@@ -204,12 +205,12 @@ def test_a_moved_leg_is_told_where_it_was_and_where_it_is(site: Site) -> None:
         status("completed", "CON-b", "leg", timestamp=iso(BASE + timedelta(seconds=9)), price="0.5", duration="9"),
     )
     was, now = site.conversation("CON-a"), site.conversation("CON-b")
-    for told in (was, now):
-        keeps_the_contract(told)
-        assert [(leg["uuid"], leg["state"], leg["outcome"]) for leg in told["legs"]] == [
+    for shown in (was, now):
+        keeps_the_contract(shown)
+        assert [(leg["uuid"], leg["state"], leg["outcome"]) for leg in shown["legs"]] == [
             ("leg", "completed", "answered")
         ], "both know how it ended"
-        assert told["state"] == "ended"
+        assert shown["state"] == "ended"
     assert was["legs"][0]["moved_to"] == {"conversation_uuid": "CON-b", "at": iso(at)}
     assert was["legs"][0]["moved_from"] is None
     assert now["legs"][0]["moved_from"] == {"conversation_uuid": "CON-a", "at": iso(at)}
@@ -218,7 +219,7 @@ def test_a_moved_leg_is_told_where_it_was_and_where_it_is(site: Site) -> None:
     assert (now["started_at"], now["price"]) == (iso(at), "0.5")
 
 
-def test_a_live_call_that_fell_silent_is_presumed_ended_until_it_is_heard_of_again(site: Site) -> None:
+def test_a_silent_live_call_is_presumed_ended_until_its_next_webhook(site: Site) -> None:
     now = datetime.now(UTC)
     site.tell(status("answered", "CON-silent"), received=now - timedelta(hours=3))
     site.tell(status("answered", "CON-live"), received=now - timedelta(hours=2))
@@ -255,7 +256,7 @@ IDS = [
 
 @pytest.mark.parametrize("name", IDS)
 def test_an_id_is_any_text(site: Site, name: str) -> None:
-    """Vonage promises no alphabet; what is kept under an id is found, told and deleted under it, and nothing else."""
+    """Vonage promises no alphabet; all is stored, found and deleted under exactly its id."""
     site.tell(status("ringing", name, name), status("ringing", "CON-other", "other"))
     address = f"{LIST}/{quoted(name)}"
     assert site.read(address)["conversation_uuid"] == name
@@ -267,7 +268,7 @@ def test_an_id_is_any_text(site: Site, name: str) -> None:
     assert site.listed() == ["CON-other"]
 
 
-def test_an_address_leads_to_one_id_alone(site: Site) -> None:
+def test_an_address_leads_to_exactly_its_id(site: Site) -> None:
     """No redirection to an id that looks alike: a program that follows one would delete the wrong call."""
     site.tell(status("ringing", "a", "leg"))
     for name in ("/a", "a/", "//a", "a\n", "\na", " a", "A"):
@@ -278,7 +279,7 @@ def test_an_address_leads_to_one_id_alone(site: Site) -> None:
     assert site.listed() == ["a"]
 
 
-def test_half_a_surrogate_pair_in_an_id_is_told_and_breaks_no_list(site: Site) -> None:
+def test_half_a_surrogate_pair_in_an_id_is_shown_and_breaks_no_list(site: Site) -> None:
     site.hear(b'{"conversation_uuid": "CON-\\ud800", "uuid": "\\udfff", "status": "ringing", "from": "\\ud83d"}')
     site.tell(status("ringing", "CON-other"))
     assert set(site.listed()) == {"CON-\ud800", "CON-other"}

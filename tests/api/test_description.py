@@ -1,4 +1,4 @@
-"""The description of the API: whole, valid, and true."""
+"""The description of the API: complete, valid and true."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.asking import LIST, OPERATOR, SAMPLE, Site, quoted
+from tests.api.site import LIST, OPERATOR, SAMPLE, Site, quoted
 from tests.generated import conversations_of, several
 
 PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
@@ -38,9 +38,9 @@ TYPES: dict[str, tuple[type, ...]] = {
 @pytest.fixture
 def spec(site: Site) -> Any:
     """The description as it is served."""
-    answer = site.get("/openapi.json")
-    assert answer.content_type == "application/json"
-    return answer.json
+    response = site.get("/openapi.json")
+    assert response.content_type == "application/json"
+    return response.json
 
 
 def everything(value: Any) -> Iterator[dict[str, Any]]:
@@ -62,7 +62,7 @@ def looked_up(spec: Any, schema: Any) -> Any:
 
 
 def faults(spec: Any, schema: Any, value: Any, where: str = "") -> list[str]:
-    """In what *value* is not as *schema* describes it."""
+    """Where *value* is not as *schema* describes it."""
     schema = looked_up(spec, schema)
     if "anyOf" in schema:
         tried = [faults(spec, one, value, where) for one in schema["anyOf"]]
@@ -87,7 +87,8 @@ def faults(spec: Any, schema: Any, value: Any, where: str = "") -> list[str]:
 
 def test_every_route_for_programs_is_described_and_no_other(spec: Any, site: Site) -> None:
     """The webhooks are Vonage's contract, not ours; the pages are for people."""
-    described = {(method, path) for path, told in spec["paths"].items() for method in told if method != "parameters"}
+    paths = spec["paths"].items()
+    described = {(method, path) for path, methods in paths for method in methods if method != "parameters"}
     assert described == DESCRIBED
     routes = {
         (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
@@ -99,7 +100,7 @@ def test_every_route_for_programs_is_described_and_no_other(spec: Any, site: Sit
     assert described == routes, "nothing was added without a description"
 
 
-def test_the_description_is_openapi_3_1_and_whole(spec: Any) -> None:
+def test_the_description_is_complete_openapi_3_1(spec: Any) -> None:
     assert spec["openapi"] == "3.1.0"
     assert spec["info"] == {"title": "Switchhook", "version": "v1"}
     names = set()
@@ -109,19 +110,19 @@ def test_the_description_is_openapi_3_1_and_whole(spec: Any) -> None:
             names.add(one["$ref"].rpartition("/")[2])
         assert "nullable" not in one, "that is 3.0"
     assert names == {name for part in ("schemas", "responses") for name in spec["components"][part]}, "nothing unused"
-    for path, told in spec["paths"].items():
-        in_path = [one["name"] for one in told.get("parameters", ()) if one["in"] == "path" and one["required"]]
+    for path, methods in spec["paths"].items():
+        in_path = [one["name"] for one in methods.get("parameters", ()) if one["in"] == "path" and one["required"]]
         assert in_path == re.findall(r"{(\w+)}", path)
-        for method, operation in told.items():
+        for method, operation in methods.items():
             if method != "parameters":
                 assert operation["summary"]
                 assert operation["responses"]
 
 
-def test_what_a_token_is_needed_for_is_described(spec: Any) -> None:
+def test_which_routes_need_a_token_is_described(spec: Any) -> None:
     assert spec["security"] == [{"token": []}]
     assert spec["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
-    open_to_all = {path for path, told in spec["paths"].items() if told["get"].get("security") == []}
+    open_to_all = {path for path, methods in spec["paths"].items() if methods["get"].get("security") == []}
     assert open_to_all == {"/healthz", "/readyz"}
 
 
@@ -137,7 +138,7 @@ def test_every_parameter_is_described_with_what_it_takes(spec: Any) -> None:
     assert [one["name"] for one in events] == ["limit", "cursor"]
 
 
-def test_answers_are_as_described(spec: Any, site: Site) -> None:
+def test_responses_are_as_described(spec: Any, site: Site) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         site.hear(line)
     site.hear(
@@ -160,14 +161,15 @@ def test_answers_are_as_described(spec: Any, site: Site) -> None:
 
 
 def test_errors_are_as_described(spec: Any, site: Site) -> None:
-    """One description for all of them: a problem, which may say more."""
-    operations = [told[method] for told in spec["paths"].values() for method in ("get", "delete") if method in told]
+    """All have the same description: a problem, which may have more members."""
+    paths = spec["paths"].values()
+    operations = [methods[method] for methods in paths for method in ("get", "delete") if method in methods]
     for operation in operations:
         for code in operation["responses"].keys() - {"200", "204"}:
             described = looked_up(spec, operation["responses"][code])["content"]
             assert list(described) == ["application/problem+json"]
     schema = described["application/problem+json"]["schema"]
-    for answer in (
+    for response in (
         site.get(LIST, token=None),
         site.ask("DELETE", f"{LIST}/x"),
         site.get(f"{LIST}/none"),
@@ -176,8 +178,8 @@ def test_errors_are_as_described(spec: Any, site: Site) -> None:
         site.ask("POST", LIST),
         site.get("/nowhere"),
     ):
-        assert answer.status_code >= 400
-        assert faults(spec, schema, answer.json) == []
+        assert response.status_code >= 400
+        assert faults(spec, schema, response.json) == []
 
 
 def test_the_description_is_the_same_every_time(site: Site) -> None:
@@ -186,10 +188,10 @@ def test_the_description_is_the_same_every_time(site: Site) -> None:
     assert site.get("/docs").data == site.get("/docs").data
 
 
-def test_the_page_for_people_tells_every_route_and_fetches_nothing(site: Site, spec: Any) -> None:
-    answer = site.get("/docs")
-    assert answer.content_type == "text/html; charset=utf-8"
-    page = answer.text
+def test_the_page_for_people_shows_every_route_and_fetches_nothing(site: Site, spec: Any) -> None:
+    response = site.get("/docs")
+    assert response.content_type == "text/html; charset=utf-8"
+    page = response.text
     for method, path in DESCRIBED:
         assert f"{method.upper()} {path}" in page
     for name in spec["components"]["schemas"]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.webhooks.body import write_json
 from app.webhooks.schemas import read_event
-from tests.api.asking import LIST, OPERATOR, SAMPLE, Site, is_problem, status
+from tests.api.site import LIST, OPERATOR, SAMPLE, Site, is_problem, status
 from tests.api.test_conversation import LEG_KEYS
 from tests.generated import BASE, conversations_of, iso, several
 
@@ -30,12 +30,12 @@ def test_events_are_given_as_they_came_oldest_first(site: Site) -> None:
     assert [item["received_at"] for item in page["items"]] == sorted(item["received_at"] for item in page["items"])
 
 
-def test_an_event_tells_when_it_happened_when_it_came_and_how_long_it_took(site: Site) -> None:
+def test_an_event_has_its_time_its_receipt_and_the_lag(site: Site) -> None:
     happened = BASE - timedelta(milliseconds=1234, microseconds=567)
     body = status("ringing", "CON-1", "leg", timestamp=happened.isoformat())
     site.tell(body, received=BASE)
-    (told,) = site.read(f"{LIST}/CON-1/events", token=OPERATOR)["items"]
-    assert told == {
+    (shown,) = site.read(f"{LIST}/CON-1/events", token=OPERATOR)["items"]
+    assert shown == {
         "kind": "status",
         "leg": "leg",
         "status": "ringing",
@@ -49,8 +49,8 @@ def test_an_event_tells_when_it_happened_when_it_came_and_how_long_it_took(site:
 
 def test_a_clock_that_is_fast_gives_a_lag_below_zero(site: Site) -> None:
     site.tell(status("ringing", "CON-1", timestamp=iso(BASE + timedelta(seconds=2))), received=BASE)
-    (told,) = site.read(f"{LIST}/CON-1/events")["items"]
-    assert told["lag_ms"] == -2000
+    (shown,) = site.read(f"{LIST}/CON-1/events")["items"]
+    assert shown["lag_ms"] == -2000
 
 
 def test_what_is_not_known_is_null_and_what_is_odd_is_flagged(site: Site) -> None:
@@ -100,7 +100,7 @@ def test_a_page_that_holds_them_all_is_the_last(site: Site) -> None:
 
 
 def test_a_cursor_outlives_its_conversation(site: Site) -> None:
-    """Deleted in between, there is nothing more to come; that it is gone is said to whoever asks anew."""
+    """Deleted in between, there is nothing more to come; a new request gets 404."""
     for _ in range(3):
         site.tell(status("ringing", "CON-1"))
     cursor = site.read(f"{LIST}/CON-1/events", limit=1)["next"]
@@ -125,7 +125,7 @@ def test_every_event_of_every_call_is_given_back_byte_for_byte(site: Site) -> No
 # -- legs -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_leg_is_told_over_all_conversations_it_has_been_in(site: Site) -> None:
+def test_a_leg_is_shown_over_all_conversations_it_has_been_in(site: Site) -> None:
     """A leg keeps its id when it moves; here it was called, put through and brought back."""
     moves = [("CON-a", "CON-b", 5), ("CON-b", "CON-c", 7), ("CON-c", "CON-a", 8)]
     site.tell(
@@ -138,27 +138,27 @@ def test_a_leg_is_told_over_all_conversations_it_has_been_in(site: Site) -> None
     site.tell(
         status("completed", "CON-c", "leg", timestamp=iso(BASE + timedelta(seconds=9)), price="0.01", duration="3")
     )
-    told = site.read("/api/v1/legs/leg", token=OPERATOR)
-    assert list(told) == LEG_KEYS
-    assert told["times"] == {
+    shown = site.read("/api/v1/legs/leg", token=OPERATOR)
+    assert list(shown) == LEG_KEYS
+    assert shown["times"] == {
         "started": iso(BASE),
         "ringing": None,
         "answered": iso(BASE + timedelta(seconds=6)),
         "completed": iso(BASE + timedelta(seconds=9)),
     }
-    assert (told["from"], told["to"], told["direction"]) == ("447700900123", "Alice", "inbound")
-    assert (told["outcome"], told["talk_seconds"], told["duration_seconds"], told["price"]) == (
+    assert (shown["from"], shown["to"], shown["direction"]) == ("447700900123", "Alice", "inbound")
+    assert (shown["outcome"], shown["talk_seconds"], shown["duration_seconds"], shown["price"]) == (
         "answered",
         3.0,
         3,
         "0.01",
     )
     at = iso(BASE + timedelta(seconds=8))
-    assert told["moved_from"] == {"conversation_uuid": "CON-c", "at": at}
-    assert told["moved_to"] == {"conversation_uuid": "CON-a", "at": at}
+    assert shown["moved_from"] == {"conversation_uuid": "CON-c", "at": at}
+    assert shown["moved_to"] == {"conversation_uuid": "CON-a", "at": at}
 
 
-def test_a_leg_that_never_moved_is_told_as_its_conversation_has_it(site: Site) -> None:
+def test_a_leg_that_never_moved_is_the_same_as_in_its_conversation(site: Site) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         site.hear(line)
     for leg in site.conversation(PUBLISHED)["legs"]:
@@ -173,7 +173,7 @@ def test_an_unknown_leg_is_a_problem_that_says_why(site: Site) -> None:
         assert "RETENTION_DAYS" in problem["detail"]
 
 
-def test_all_generated_legs_are_told_the_same_by_both_routes(site: Site) -> None:
+def test_both_routes_return_the_same_of_all_generated_legs(site: Site) -> None:
     calls = several(Random(11), 25)
     for call in calls:
         site.keep(call)
@@ -207,7 +207,7 @@ def test_a_deleted_call_is_gone_from_everywhere(site: Site) -> None:
     assert counted["legs"] == {"started": 0, "ringing": 0, "answered": 0}
 
 
-def test_others_stay_when_one_is_deleted(site: Site) -> None:
+def test_deleting_a_call_leaves_the_others(site: Site) -> None:
     """Also the conversation that a leg of it moved on to, and what is known there of the leg."""
     move = {"type": "transfer", "conversation_uuid_from": "CON-a", "conversation_uuid_to": "CON-b", "uuid": "leg"}
     site.tell(status("answered", "CON-a", "leg", timestamp=iso(BASE)), move | {"timestamp": iso(BASE)})
@@ -217,8 +217,8 @@ def test_others_stay_when_one_is_deleted(site: Site) -> None:
     assert site.read("/api/v1/legs/leg")["uuid"] == "leg"
 
 
-def test_a_webhook_for_a_deleted_call_is_kept_anew(site: Site) -> None:
-    """Also one that had come before: nothing is remembered of what was deleted."""
+def test_a_webhook_for_a_deleted_call_is_stored_anew(site: Site) -> None:
+    """Also a copy of a deleted webhook: nothing is remembered of it."""
     body = status("ringing", "CON-1", "leg")
     for _ in range(2):
         site.store.record(read_event(body), write_json(body), BASE)

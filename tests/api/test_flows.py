@@ -1,4 +1,4 @@
-"""What the API tells of the call flows that run."""
+"""What the API returns of the call flows in use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from app.services import Services
-from tests.api.asking import OPERATOR, VIEWER, Site, is_problem
+from tests.api.site import OPERATOR, VIEWER, Site, is_problem
 from tests.api.test_description import faults
 
 PATH = "/api/v1/flows"
@@ -47,58 +47,58 @@ def look(site: Site) -> None:
     cast("Services", site.app.extensions["switchhook"]).flows.reloader.look()
 
 
-def test_all_that_runs_is_told(open_site: Open, file: Path) -> None:
+def test_routes_flows_and_text_are_returned(open_site: Open, file: Path) -> None:
     site = open_site(flows_file=file)
-    told = site.read(PATH, token=OPERATOR)
-    assert list(told) == [
+    shown = site.read(PATH, token=OPERATOR)
+    assert list(shown) == [
         *("file", "version", "loaded_at", "looked_at", "text", "routes", "flows", "faults"),
         "python_threads_left_behind",
     ]
-    assert (told["file"], told["text"]) == (str(file), TEXT)
+    assert (shown["file"], shown["text"]) == (str(file), TEXT)
     nothing = {"to": None, "from": None, "from_user": None, "when": None}
-    assert told["routes"] == [
+    assert shown["routes"] == [
         nothing | {"line": 4, "flow": "closed", "to": "4420*", "from": "number", "when": "not office"},
         nothing | {"line": 5, "flow": "own", "from_user": "Alice", "when": "office"},
         nothing | {"line": 6, "flow": "menu"},
     ]
-    versions = [flow.pop("version") for flow in told["flows"]]
-    assert len({*versions, told["version"]}) == 4
-    assert told["flows"] == [
+    versions = [flow.pop("version") for flow in shown["flows"]]
+    assert len({*versions, shown["version"]}) == 4
+    assert shown["flows"] == [
         {"name": "closed", "about": "", "steps": ["start"], "python": False},
         {"name": "own", "about": "Ours", "steps": [], "python": True},
         {"name": "menu", "about": "", "steps": ["choice", "wrong"], "python": False},
     ]
-    assert told["faults"] == []
-    assert told["python_threads_left_behind"] == 0
-    assert told["loaded_at"].endswith("Z")
+    assert shown["faults"] == []
+    assert shown["python_threads_left_behind"] == 0
+    assert shown["loaded_at"].endswith("Z")
 
 
-def test_with_faults_the_last_good_state_is_told_and_what_is_wrong(open_site: Open, file: Path) -> None:
+def test_with_faults_the_last_good_version_is_returned_and_what_is_wrong(open_site: Open, file: Path) -> None:
     site = open_site(flows_file=file)
     before = site.read(PATH, token=OPERATOR)
     file.write_text(TEXT.replace("flow: menu", "flow: menue"), encoding="utf-8")
     look(site)
-    told = site.read(PATH, token=OPERATOR)
-    (fault, *_) = told.pop("faults")
+    shown = site.read(PATH, token=OPERATOR)
+    (fault, *_) = shown.pop("faults")
     assert (fault["line"], fault["field"]) == (6, "routes[2].flow")
     assert "menu" in fault["words"]
-    assert told.pop("looked_at") > before["looked_at"]
-    assert told.items() <= before.items()
+    assert shown.pop("looked_at") > before["looked_at"]
+    assert shown.items() <= before.items()
     file.unlink()
     look(site)
     (fault,) = site.read(PATH, token=OPERATOR)["faults"]
     assert fault == {"line": None, "column": None, "field": "", "words": "there is no such file"}
 
 
-def test_where_there_never_was_a_good_file_there_are_nulls(open_site: Open, tmp_path: Path) -> None:
-    told = open_site(flows_file=tmp_path / "none.yaml").read(PATH, token=OPERATOR)
-    assert told["version"] is told["loaded_at"] is told["text"] is None
-    assert told["looked_at"] is not None
-    assert told["routes"] == told["flows"] == []
-    assert len(told["faults"]) == 1
+def test_without_a_good_file_there_are_nulls(open_site: Open, tmp_path: Path) -> None:
+    shown = open_site(flows_file=tmp_path / "none.yaml").read(PATH, token=OPERATOR)
+    assert shown["version"] is shown["loaded_at"] is shown["text"] is None
+    assert shown["looked_at"] is not None
+    assert shown["routes"] == shown["flows"] == []
+    assert len(shown["faults"]) == 1
 
 
-def test_it_takes_an_operator_for_flows_may_hold_pins(open_site: Open, file: Path) -> None:
+def test_it_needs_an_operator_for_flows_may_hold_pins(open_site: Open, file: Path) -> None:
     site = open_site(flows_file=file, mask_numbers=False)
     problem = is_problem(site.get(PATH, token=VIEWER), 403)
     assert "operator" in problem["detail"]
@@ -113,8 +113,8 @@ def test_it_takes_an_operator_for_flows_may_hold_pins(open_site: Open, file: Pat
 def test_it_is_as_described(open_site: Open, file: Path, tmp_path: Path) -> None:
     for site in (open_site(flows_file=file), open_site(flows_file=tmp_path / "none.yaml")):
         spec: Any = site.read("/openapi.json")
-        answer = spec["paths"][PATH]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-        assert faults(spec, answer, site.read(PATH, token=OPERATOR)) == []
+        response = spec["paths"][PATH]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        assert faults(spec, response, site.read(PATH, token=OPERATOR)) == []
 
 
 def test_redis_need_not_be_there(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""What viewers see of telephone numbers: the last four digits. Operators see them whole."""
+"""Viewers see the last four digits of telephone numbers, operators the whole number."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.api.asking import LIST, OPERATOR, VIEWER, Site, status
+from tests.api.site import LIST, OPERATOR, VIEWER, Site, status
 from tests.generated import BASE, iso
 
 CALLER, CALLED, DIALLED = "447700900123", "442079460000", "33612345678"
 NUMBERS = (CALLER, CALLED, DIALLED, "+44 7700 900123", "+44 (7700) 900-123")
 CALL, ELSEWHERE, LEG = "CON-12345678-1234-4321-8123-123456789012", "CON-b", "12345678-1234-4321-8123-123456789012"
-PLACES = [LIST, f"{LIST}/{CALL}", f"{LIST}/{CALL}/events", f"{LIST}/{ELSEWHERE}", f"/api/v1/legs/{LEG}"]
+PATHS = [LIST, f"{LIST}/{CALL}", f"{LIST}/{CALL}/events", f"{LIST}/{ELSEWHERE}", f"/api/v1/legs/{LEG}"]
 
 
-def tell_a_call(site: Site) -> None:
-    """A call with a number in every place where one was seen, or may be."""
+def record_a_call(site: Site) -> None:
+    """A call with a number in every field that has held one, or may."""
     about = {"conversation_uuid": CALL, "uuid": LEG, "timestamp": iso(BASE)}
     site.tell(
         about | {"status": "started", "from": f" {CALLER}", "to": CALLED, "direction": "inbound"},
@@ -40,17 +40,17 @@ def tell_a_call(site: Site) -> None:
 
 
 def shown_to(site: Site, token: str) -> str:
-    """All that whoever has *token* can see, the page included."""
+    """All that *token* lets see, the page included."""
     browser = site.browser()
     browser.post("/login", data={"token": token})
-    answers = [site.get(path, token=token) for path in PLACES] + [site.get(LIST, token=token, number="0123")]
-    answers += [browser.get(path) for path in ["/", *PLACES]]
+    answers = [site.get(path, token=token) for path in PATHS] + [site.get(LIST, token=token, number="0123")]
+    answers += [browser.get(path) for path in ["/", *PATHS]]
     assert {answer.status_code for answer in answers} == {200}
     return "".join(answer.text for answer in answers)
 
 
 def test_viewers_see_no_whole_number_anywhere(site: Site) -> None:
-    tell_a_call(site)
+    record_a_call(site)
     shown = shown_to(site, VIEWER)
     for number in NUMBERS:
         assert number not in shown
@@ -60,15 +60,15 @@ def test_viewers_see_no_whole_number_anywhere(site: Site) -> None:
 
 
 def test_ids_times_and_money_are_shown_to_all(site: Site) -> None:
-    tell_a_call(site)
-    told = site.conversation(CALL)
-    assert told["conversation_uuid"] == CALL
-    assert [leg["uuid"] for leg in told["legs"]] == [LEG]
-    assert told["legs"][0]["moved_to"]["conversation_uuid"] == ELSEWHERE
-    assert told["legs"][0]["price"] == "0.00144000"
-    assert told["recordings"][0]["recording_uuid"] == LEG
-    assert told["recordings"][0]["recording_url"] == f"https://r.example/{LEG}"
-    assert told["answers"][0]["leg"] == LEG
+    record_a_call(site)
+    call = site.conversation(CALL)
+    assert call["conversation_uuid"] == CALL
+    assert [leg["uuid"] for leg in call["legs"]] == [LEG]
+    assert call["legs"][0]["moved_to"]["conversation_uuid"] == ELSEWHERE
+    assert call["legs"][0]["price"] == "0.00144000"
+    assert call["recordings"][0]["recording_uuid"] == LEG
+    assert call["recordings"][0]["recording_url"] == f"https://r.example/{LEG}"
+    assert call["answers"][0]["leg"] == LEG
     assert site.listed() == [CALL, ELSEWHERE] or site.listed() == [ELSEWHERE, CALL]
     for token in (VIEWER, OPERATOR):
         events = site.read(f"{LIST}/{CALL}/events", token=token)["items"]
@@ -78,7 +78,7 @@ def test_ids_times_and_money_are_shown_to_all(site: Site) -> None:
 
 
 def test_operators_see_every_number_whole(site: Site) -> None:
-    tell_a_call(site)
+    record_a_call(site)
     shown = shown_to(site, OPERATOR)
     for number in NUMBERS:
         assert number in shown
@@ -87,15 +87,15 @@ def test_operators_see_every_number_whole(site: Site) -> None:
 
 def test_with_masking_off_viewers_see_what_operators_see(open_site: Callable[..., Site]) -> None:
     site = open_site(mask_numbers=False)
-    tell_a_call(site)
-    for path in PLACES:
+    record_a_call(site)
+    for path in PATHS:
         assert site.get(path, token=VIEWER).json == site.get(path, token=OPERATOR).json
     assert CALLER in shown_to(site, VIEWER)
 
 
-def test_a_masked_answer_has_the_shape_of_a_whole_one(site: Site) -> None:
+def test_a_masked_response_has_the_shape_of_an_unmasked_one(site: Site) -> None:
     """Programs of viewers read it by the same description."""
-    tell_a_call(site)
+    record_a_call(site)
     for path in (LIST, f"{LIST}/{CALL}", f"/api/v1/legs/{LEG}"):
         seen, whole = (site.read(path, token=token) for token in (VIEWER, OPERATOR))
         assert _shape(seen) == _shape(whole)
@@ -113,7 +113,7 @@ def test_a_masked_answer_has_the_shape_of_a_whole_one(site: Site) -> None:
         {"headers": {"X-Note": f"number:{CALLER}"}},
     ],
 )
-def test_a_number_is_masked_wherever_it_stands(site: Site, body: dict[str, object]) -> None:
+def test_a_number_is_masked_in_any_field(site: Site, body: dict[str, object]) -> None:
     site.tell(status("ringing", "CON-1") | body)
     shown = site.get(f"{LIST}/CON-1/events").text
     assert CALLER not in shown.replace(" ", "").replace("/7700/", "7700")

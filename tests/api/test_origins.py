@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import request
 
-from tests.api.asking import LIST, VIEWER, Site, is_problem
+from tests.api.site import LIST, VIEWER, Site, is_problem
 
 BOARD, OTHER = "https://board.example.com", "https://other.example.com:8443"
 STRANGERS = [
@@ -24,13 +24,13 @@ def site(open_site: Callable[..., Site]) -> Site:
     return open_site(cors_origins=(BOARD, OTHER))
 
 
-def cors(answer: Any) -> dict[str, str]:
-    """The headers of *answer* that let scripts in."""
-    return {name: value for name, value in answer.headers.items() if name.startswith("Access-Control-")}
+def cors(response: Any) -> dict[str, str]:
+    """The headers of *response* that let scripts in."""
+    return {name: value for name, value in response.headers.items() if name.startswith("Access-Control-")}
 
 
 def preflight(site: Site, path: str, origin: str, method: str = "GET") -> Any:
-    """What a browser asks before a script may ask."""
+    """A browser's preflight request for a script."""
     asked = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
@@ -43,25 +43,25 @@ def preflight(site: Site, path: str, origin: str, method: str = "GET") -> Any:
 @pytest.mark.parametrize(
     "path", [LIST, f"{LIST}/CON-1", f"{LIST}/CON-1/events", "/api/v1/legs/x", "/status", "/openapi.json"]
 )
-def test_the_scripts_of_a_named_website_may_ask_and_read(site: Site, origin: str, path: str) -> None:
+def test_scripts_of_a_named_website_may_send_requests_and_read(site: Site, origin: str, path: str) -> None:
     asked = preflight(site, path, origin)
     assert asked.status_code == 200
     assert cors(asked)["Access-Control-Allow-Origin"] == origin
     assert cors(asked)["Access-Control-Allow-Headers"] == "authorization"
     assert "GET" in cors(asked)["Access-Control-Allow-Methods"]
-    answer = site.ask("GET", path, headers={"Origin": origin})
-    assert cors(answer) == {"Access-Control-Allow-Origin": origin}
-    assert "Origin" in answer.headers["Vary"]
+    response = site.ask("GET", path, headers={"Origin": origin})
+    assert cors(response) == {"Access-Control-Allow-Origin": origin}
+    assert "Origin" in response.headers["Vary"]
 
 
 def test_they_read_errors_too(site: Site) -> None:
-    for answer in (
+    for response in (
         site.ask("GET", LIST, token=None, headers={"Origin": BOARD}),
         site.ask("GET", f"{LIST}?limit=0", headers={"Origin": BOARD}),
         site.ask("GET", f"{LIST}/none", headers={"Origin": BOARD}),
     ):
-        assert answer.status_code >= 400
-        assert cors(answer) == {"Access-Control-Allow-Origin": BOARD}
+        assert response.status_code >= 400
+        assert cors(response) == {"Access-Control-Allow-Origin": BOARD}
 
 
 @pytest.mark.parametrize("origin", STRANGERS)
@@ -90,12 +90,12 @@ def test_pages_and_webhooks_are_for_no_script(site: Site, path: str) -> None:
     assert cors(site.ask("GET", path, token=None, headers={"Origin": BOARD})) == {}
 
 
-def test_a_cookie_is_never_asked_for(site: Site) -> None:
+def test_cookies_are_never_allowed(site: Site) -> None:
     """A script brings its own token; what a browser is logged in as is none of its business."""
     browser = site.browser()
     browser.post("/login", data={"token": VIEWER})
-    for answer in (browser.get("/status", headers={"Origin": BOARD}), preflight(site, "/status", BOARD)):
-        assert "Access-Control-Allow-Credentials" not in answer.headers
+    for response in (browser.get("/status", headers={"Origin": BOARD}), preflight(site, "/status", BOARD)):
+        assert "Access-Control-Allow-Credentials" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_cookie_is_never_asked_for(site: Site) -> None:
 def test_as_many_proxies_are_believed_as_are_trusted(
     open_site: Callable[..., Site], trusted: int, scheme: str, host: str, client: str
 ) -> None:
-    """What else stands in those headers is whatever the caller wrote there."""
+    """The rest of those headers was written by the client."""
     site = open_site(trusted_proxies=trusted)
     said = {
         "X-Forwarded-For": "203.0.113.9, 198.51.100.7",
@@ -126,7 +126,7 @@ def test_as_many_proxies_are_believed_as_are_trusted(
 
 
 def test_a_redirection_names_no_host(open_site: Callable[..., Site]) -> None:
-    """So that nobody's Host header leads anybody elsewhere."""
-    answer = open_site(trusted_proxies=1).ask("GET", "/", token=None, headers={"X-Forwarded-Host": "evil.example"})
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
+    """So that no Host header leads elsewhere."""
+    response = open_site(trusted_proxies=1).ask("GET", "/", token=None, headers={"X-Forwarded-Host": "evil.example"})
+    assert (response.status_code, response.headers["Location"]) == (302, "/login")
     is_problem(open_site().get("/nowhere", token=None), 404)

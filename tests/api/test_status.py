@@ -10,7 +10,7 @@ from random import Random
 from typing import cast
 
 from app.services import Services
-from tests.api.asking import LIST, OPERATOR, Site, is_problem, status
+from tests.api.site import LIST, OPERATOR, Site, is_problem, status
 from tests.engines import wait_until
 from tests.generated import several
 
@@ -21,16 +21,16 @@ CONTRACT = {
 }
 
 
-def test_the_status_has_the_keys_of_the_contract_from_the_first_moment_on(site: Site) -> None:
-    """More may be there, less never."""
-    told = site.read("/status")
-    assert list(told)[:2] == ["service", "store"]
+def test_the_status_has_the_keys_of_the_contract_from_the_start(site: Site) -> None:
+    """There may be more, never fewer."""
+    shown = site.read("/status")
+    assert list(shown)[:2] == ["service", "store"]
     for name, keys in CONTRACT.items():
-        assert set(keys) <= set(told[name])
-        assert all(told[name][key] == 0 for key in keys if key != "refused")
-    assert told["webhooks"]["refused"] == {}
-    assert list(told["legs"]) == CONTRACT["legs"]
-    assert list(told["conversations"]) == CONTRACT["conversations"]
+        assert set(keys) <= set(shown[name])
+        assert all(shown[name][key] == 0 for key in keys if key != "refused")
+    assert shown["webhooks"]["refused"] == {}
+    assert list(shown["legs"]) == CONTRACT["legs"]
+    assert list(shown["conversations"]) == CONTRACT["conversations"]
 
 
 def test_the_numbers_are_those_of_the_calls(site: Site) -> None:
@@ -40,18 +40,18 @@ def test_the_numbers_are_those_of_the_calls(site: Site) -> None:
     now = datetime.now(UTC)
     for number in range(3):
         site.tell(status("answered", f"CON-silent-{number}"), received=now - timedelta(hours=5))
-    told = site.read("/status")
+    shown = site.read("/status")
     names = site.listed(limit=500)
     calls = [site.conversation(name) for name in names]
-    assert +Counter(told["conversations"]) == Counter(call["state"] for call in calls)
-    assert told["conversations"]["presumed_ended"] == 3
-    for state, count in told["conversations"].items():
+    assert +Counter(shown["conversations"]) == Counter(call["state"] for call in calls)
+    assert shown["conversations"]["presumed_ended"] == 3
+    for state, count in shown["conversations"].items():
         assert len(site.listed(state=state, limit=500)) == count
     present = [leg["state"] for call in calls for leg in call["legs"] if leg["moved_to"] is None]
-    assert +Counter(told["legs"]) == Counter(state for state in present if state != "completed")
+    assert +Counter(shown["legs"]) == Counter(state for state in present if state != "completed")
 
 
-def test_webhooks_are_counted_by_what_became_of_them(site: Site) -> None:
+def test_webhooks_are_counted_by_their_outcome(site: Site) -> None:
     ringing = status("ringing", "CON-1")
     for body in (
         ringing,
@@ -63,8 +63,8 @@ def test_webhooks_are_counted_by_what_became_of_them(site: Site) -> None:
         site.hear(body)
     site.hear({"status": "ringing", "uuid": "homeless"})
     site.app.test_client().post("/voice/event", data=b"no json")
-    told = site.read("/status")["webhooks"]
-    assert {name: told[name] for name in CONTRACT["webhooks"]} == {
+    shown = site.read("/status")["webhooks"]
+    assert {name: shown[name] for name in CONTRACT["webhooks"]} == {
         "received": 7,
         "repeats": 1,
         "out_of_order": 1,
@@ -80,23 +80,23 @@ def test_refusals_are_counted_by_their_reason(open_site: Callable[..., Site]) ->
         headers = {"Authorization": authorization} if authorization else {}
         site.ask("POST", "/voice/event", token=None, headers=headers, json=status("ringing", "CON-1"))
     site.store.check()
-    told = site.read("/status")
-    assert sum(told["webhooks"]["refused"].values()) == 2
-    assert len(told["webhooks"]["refused"]) == 2
-    assert told["service"]["webhook_verify"] == "enforce"
+    shown = site.read("/status")
+    assert sum(shown["webhooks"]["refused"].values()) == 2
+    assert len(shown["webhooks"]["refused"]) == 2
+    assert shown["service"]["webhook_verify"] == "enforce"
     assert site.listed() == []
 
 
-def test_the_flows_that_run_are_told_and_how_often_none_could_answer(
+def test_the_status_has_the_flows_in_use_and_how_often_none_could_answer(
     open_site: Callable[..., Site], tmp_path: Path
 ) -> None:
     file = tmp_path / "flows.yaml"
     file.write_text('routes: [{ to: "1", flow: a }]\nflows: { a: [{ action: talk, text: "4711" }] }\n')
     site = open_site(flows_file=file)
     reloader = cast("Services", site.app.extensions["switchhook"]).flows.reloader
-    told = site.read("/status")["flows"]
+    shown = site.read("/status")["flows"]
     known = site.read("/api/v1/flows", token=OPERATOR)
-    assert told == {
+    assert shown == {
         "version": known["version"],
         "loaded_at": known["loaded_at"],
         "faults": 0,
@@ -110,23 +110,23 @@ def test_the_flows_that_run_are_told_and_how_often_none_could_answer(
     reloader.look()
     after = site.read("/status")["flows"]
     assert after["faults"] == len(reloader.faults) > 1
-    assert after["version"] == told["version"], "what runs is the last that was right"
+    assert after["version"] == shown["version"], "what runs is the last that was right"
     assert "4711" not in site.get("/status").text
 
 
 def test_without_a_flows_file_the_status_says_so(open_site: Callable[..., Site], tmp_path: Path) -> None:
-    told = open_site(flows_file=tmp_path / "none.yaml").read("/status")["flows"]
-    assert (told["version"], told["loaded_at"], told["faults"]) == (None, None, 1)
+    shown = open_site(flows_file=tmp_path / "none.yaml").read("/status")["flows"]
+    assert (shown["version"], shown["loaded_at"], shown["faults"]) == (None, None, 1)
 
 
-def test_the_status_tells_no_secret(open_site: Callable[..., Site]) -> None:
+def test_the_status_reveals_no_secret(open_site: Callable[..., Site]) -> None:
     site = open_site(signature_secrets=(("a1b2c3d4", "s" * 32),))
     text = site.get("/status").text
     for secret in ("s" * 32, "k" * 32, site.store.__class__.__name__, "unix:", "socket", "operator-of"):
         assert secret not in text
 
 
-def test_a_platform_may_ask_without_a_token_and_is_told_no_more_than_it_needs(site: Site) -> None:
+def test_health_checks_need_no_token_and_reveal_no_more_than_that(site: Site) -> None:
     site.tell(status("ringing", "CON-1"))
     for token in (None, "nobody"):
         assert site.read("/healthz", token=token) == {"alive": True}
@@ -136,6 +136,6 @@ def test_a_platform_may_ask_without_a_token_and_is_told_no_more_than_it_needs(si
 
 
 def test_an_unknown_parameter_of_a_check_does_no_harm(site: Site) -> None:
-    """Some platforms add one against caches."""
+    """Some platforms add a parameter against caches."""
     assert site.read("/healthz", token=None, t=1) == {"alive": True}
     is_problem(site.get(f"{LIST}", t=1), 422)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from config.embedded import Engine
-from tests.api.asking import Site
+from tests.api.site import Site
 from tests.generated import BASE, Body
 
 ROOT = Path(__file__).parents[2]

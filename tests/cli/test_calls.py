@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.webhooks.schemas import kept_answer
-from tests.api.asking import OPERATOR, SAMPLE, status
+from tests.api.site import OPERATOR, SAMPLE, status
 from tests.cli.shell import Inside, Shell
 from tests.engines import free_ports
 from tests.generated import BASE, Body, iso, webhooks_of

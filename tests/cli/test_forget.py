@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.asking import status
+from tests.api.site import status
 from tests.cli.shell import Inside, Shell
 
 

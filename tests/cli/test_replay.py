@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.api.asking import OPERATOR, SAMPLE, status
+from tests.api.site import OPERATOR, SAMPLE, status
 from tests.cli.listening import listening
 from tests.cli.shell import Inside, Shell
 from tests.engines import Engine as ValkeyEngine

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from tests.api.asking import LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
+from tests.api.site import LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, iso
 
@@ -56,9 +56,9 @@ def logged_in(site: Site, token: str = VIEWER) -> FlaskClient:
     return browser
 
 
-def cookie_of(answer: Any) -> dict[str, str | bool]:
-    """The cookie that *answer* sets: its attributes by name, in lower case; empty if it sets none."""
-    (text,) = answer.headers.getlist("Set-Cookie") or [""]
+def cookie_of(response: Any) -> dict[str, str | bool]:
+    """The cookie that *response* sets: its attributes by name, in lower case; empty if it sets none."""
+    (text,) = response.headers.getlist("Set-Cookie") or [""]
     pairs = (part.strip().partition("=") for part in text.split(";") if part.strip())
     return {name.lower(): value if sign else True for name, sign, value in pairs}
 
@@ -88,69 +88,69 @@ class Page(HTMLParser):
 # -- getting in -------------------------------------------------------------------------------------------------------
 
 
-def test_the_board_asks_to_log_in_first(site: Site) -> None:
+def test_the_board_needs_a_login(site: Site) -> None:
     for browser in (site.browser(), logged_in(site)):
         browser.post("/logout")
-        answer = browser.get("/")
-        assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
-        assert "Latest" not in answer.text
+        response = browser.get("/")
+        assert (response.status_code, response.headers["Location"]) == (302, "/login")
+        assert "Latest" not in response.text
     page = Page(site.browser().get("/login").text)
     assert page.values("form", "action") == ["/login"]
     assert page.values("input", "type") == ["password"]
 
 
 @pytest.mark.parametrize("token", [VIEWER, OPERATOR, f"  {VIEWER}\n"])
-def test_a_token_is_taken_once_and_a_cookie_stands_for_it(site: Site, token: str) -> None:
+def test_a_token_is_exchanged_for_a_cookie(site: Site, token: str) -> None:
     browser = site.browser()
-    answer = browser.post("/login", data={"token": token})
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
-    cookie = cookie_of(answer)
+    response = browser.post("/login", data={"token": token})
+    assert (response.status_code, response.headers["Location"]) == (302, "/")
+    cookie = cookie_of(response)
     assert token.strip() not in str(cookie["switchhook"])
     assert "Latest calls" in browser.get("/").text
 
 
 @pytest.mark.parametrize("token", FORGED)
-def test_no_other_token_is_taken(site: Site, token: str) -> None:
+def test_any_other_token_is_refused(site: Site, token: str) -> None:
     browser = site.browser()
-    answer = browser.post("/login", data={"token": token})
-    assert answer.status_code == 401
-    assert cookie_of(answer) == {}
-    assert "No such token" in answer.text
-    assert not token or token not in answer.text, "what was typed is not shown again"
+    response = browser.post("/login", data={"token": token})
+    assert response.status_code == 401
+    assert cookie_of(response) == {}
+    assert "No such token" in response.text
+    assert not token or token not in response.text, "what was typed is not shown again"
     assert browser.get("/").status_code == 302
 
 
 def test_a_login_without_a_token_is_a_wrong_one(site: Site) -> None:
     for sent in ({}, {"data": {"Token": VIEWER}}, {"json": {"token": VIEWER}}, {"query_string": {"token": VIEWER}}):
-        answer = site.browser().post("/login", **sent)
-        assert answer.status_code == 401
-        assert cookie_of(answer) == {}
+        response = site.browser().post("/login", **sent)
+        assert response.status_code == 401
+        assert cookie_of(response) == {}
 
 
-def test_a_wrong_try_logs_nobody_out(site: Site) -> None:
+def test_a_wrong_token_does_not_log_out(site: Site) -> None:
     browser = logged_in(site)
     assert browser.post("/login", data={"token": "wrong"}).status_code == 401
     assert browser.get("/").status_code == 200
 
 
 @pytest.mark.parametrize("where", ["cross-site", "same-site", "Cross-Site", "elsewhere", ""])
-def test_another_sites_form_logs_nobody_in(site: Site, where: str) -> None:
-    """Logged in as somebody else without knowing it, one would read another's calls as one's own."""
-    answer = site.browser().post("/login", data={"token": VIEWER}, headers={"Sec-Fetch-Site": where})
-    is_problem(answer, 403)
-    assert cookie_of(answer) == {}
+def test_another_sites_form_does_not_log_in(site: Site, where: str) -> None:
+    """Else people could be logged in as somebody else without noticing."""
+    response = site.browser().post("/login", data={"token": VIEWER}, headers={"Sec-Fetch-Site": where})
+    is_problem(response, 403)
+    assert cookie_of(response) == {}
 
 
 @pytest.mark.parametrize("where", ["same-origin", "none", None])
-def test_the_own_form_does_and_so_does_a_browser_that_does_not_say(site: Site, where: str | None) -> None:
+def test_the_own_form_logs_in_also_from_a_browser_without_sec_fetch_site(site: Site, where: str | None) -> None:
     headers = {} if where is None else {"Sec-Fetch-Site": where}
     assert site.browser().post("/login", data={"token": VIEWER}, headers=headers).status_code == 302
 
 
 def test_logging_out_ends_it(site: Site) -> None:
     browser = logged_in(site)
-    answer = browser.post("/logout")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
+    response = browser.post("/logout")
+    assert (response.status_code, response.headers["Location"]) == (302, "/login")
     assert browser.get("/").status_code == 302
     assert browser.get("/status").status_code == 401
     for method in ("GET", "HEAD"):
@@ -161,36 +161,36 @@ def test_logging_out_ends_it(site: Site) -> None:
 def test_in_development_a_token_in_the_address_becomes_a_cookie_at_once(site: Site) -> None:
     """The line that `make run` prints can be clicked; the address bar and the history do not keep the token."""
     browser = site.browser()
-    answer = browser.get(f"/?token={OPERATOR}")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
-    assert OPERATOR not in answer.text
+    response = browser.get(f"/?token={OPERATOR}")
+    assert (response.status_code, response.headers["Location"]) == (302, "/")
+    assert OPERATOR not in response.text
     assert browser.get("/").status_code == 200
     assert OPERATOR not in browser.get("/").text
 
 
 def test_a_wrong_token_in_the_address_leads_to_the_login(site: Site) -> None:
     for token in FORGED[:3]:
-        answer = site.browser().get("/", query_string={"token": token})
-        assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
-        assert cookie_of(answer) == {}
+        response = site.browser().get("/", query_string={"token": token})
+        assert (response.status_code, response.headers["Location"]) == (302, "/login")
+        assert cookie_of(response) == {}
 
 
-def test_in_production_a_token_in_the_address_is_worth_nothing(production: Site) -> None:
+def test_in_production_a_token_in_the_address_is_ignored(production: Site) -> None:
     """Addresses end up in logs, histories and Referer headers."""
     browser = production.browser()
-    answer = browser.get(f"/?token={OPERATOR}")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
-    assert cookie_of(answer) == {}
+    response = browser.get(f"/?token={OPERATOR}")
+    assert (response.status_code, response.headers["Location"]) == (302, "/login")
+    assert cookie_of(response) == {}
     assert browser.get("/").status_code == 302
     inside = logged_in(production)
     assert inside.get(f"/?token={OPERATOR}").headers["Location"] == "/login", "also for whoever is in already"
 
 
 @pytest.mark.parametrize("path", ["/login", "/docs", "/status", LIST, "/healthz"])
-def test_a_token_in_any_other_address_is_worth_nothing(site: Site, path: str) -> None:
+def test_a_token_in_any_other_address_is_ignored(site: Site, path: str) -> None:
     browser = site.browser()
-    answer = browser.get(f"{path}?token={OPERATOR}")
-    assert cookie_of(answer) == {}
+    response = browser.get(f"{path}?token={OPERATOR}")
+    assert cookie_of(response) == {}
     assert browser.get("/").status_code == 302
 
 
@@ -213,18 +213,18 @@ def test_who_is_not_logged_in_gets_no_cookie(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/docs"])
-def test_a_page_comes_from_nowhere_but_here_and_is_kept_by_no_cache(site: Site, path: str) -> None:
-    answer = logged_in(site).get(path)
-    assert answer.status_code == 200
-    assert answer.content_type == "text/html; charset=utf-8"
-    policy = answer.headers["Content-Security-Policy"]
+def test_a_page_loads_nothing_from_elsewhere_and_is_not_cached(site: Site, path: str) -> None:
+    response = logged_in(site).get(path)
+    assert response.status_code == 200
+    assert response.content_type == "text/html; charset=utf-8"
+    policy = response.headers["Content-Security-Policy"]
     for rule in ("default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"):
         assert rule in policy
     assert "script-src" not in policy, "none at all"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "no-store"
-    page = Page(answer.text)
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] == "no-store"
+    page = Page(response.text)
     assert not [
         tag for tag, attributes in page.elements if tag in ("script", "link", "img", "iframe") or "src" in attributes
     ]
@@ -270,11 +270,11 @@ def test_the_figures_are_those_of_the_status(site: Site) -> None:
     site.hear(status("ringing", "CON-9"))
     page = Page(logged_in(site).get("/").text)
     text = " ".join(" ".join(page.text).split())
-    told = site.read("/status")
-    assert f"conversations live {told['conversations']['live']}" in text
-    for state, count in told["legs"].items():
+    shown = site.read("/status")
+    assert f"conversations live {shown['conversations']['live']}" in text
+    for state, count in shown["legs"].items():
         assert f"legs {state} {count}" in text
-    assert f"webhooks received {told['webhooks']['received']}" in text
+    assert f"webhooks received {shown['webhooks']['received']}" in text
 
 
 def test_the_board_shows_the_latest_fifty(site: Site) -> None:
@@ -303,7 +303,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_anybody_sent_is_text_and_nothing_else(site: Site, name: str) -> None:
+def test_what_a_webhook_holds_is_shown_as_text(site: Site, name: str) -> None:
     """A caller may have any name, an id any letters: on the page they are read, never run."""
     site.tell(status("ringing", "CON-plain", "plain", from_="Bob", to="Carol"))
     site.tell({"conversation_uuid": "CON-plain", "reason": "plain"})
@@ -312,9 +312,9 @@ def test_what_anybody_sent_is_text_and_nothing_else(site: Site, name: str) -> No
 
     site.tell(status("ringing", f"CON-{name}", name, from_=f"{name}x", to=f"{name}y"))
     site.tell({"conversation_uuid": f"CON-{name}", "reason": f"{name}z"})
-    answer = logged_in(site).get("/")
-    assert answer.status_code == 200
-    page = Page(answer.text)
+    response = logged_in(site).get("/")
+    assert response.status_code == 200
+    page = Page(response.text)
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements], "no element more, and none less"
     assert [set(attributes) for _, attributes in page.elements] == [set(attributes) for _, attributes in plain.elements]
     shown = "".join(page.text)
@@ -325,7 +325,7 @@ def test_what_anybody_sent_is_text_and_nothing_else(site: Site, name: str) -> No
     link = next(link for link in page.values("a", "href") if link.startswith(LIST))
     assert unquote(link.rpartition("/")[2], errors="surrogatepass") == f"CON-{name}"
     assert re.fullmatch(r"[\w/.~%-]+", link, re.ASCII), "nothing in it needs a browser's good will"
-    if not re.search("[\ud800-\udfff]", name):  # no address can be told from another's with half a pair in it
+    if not re.search("[\ud800-\udfff]", name):  # addresses with half a pair in them are alike
         assert logged_in(site).get(link).json["conversation_uuid"] == f"CON-{name}"  # type: ignore[index]
 
 
@@ -337,7 +337,7 @@ def test_a_viewers_board_shows_no_whole_number_and_an_operators_does(site: Site)
     assert "447700900123" in logged_in(site, OPERATOR).get("/").text
 
 
-def test_a_bearer_token_does_not_change_whose_board_it_is(site: Site) -> None:
+def test_a_bearer_token_does_not_open_the_board(site: Site) -> None:
     """The page is for the cookie; a header beside it never shows more than the cookie may see."""
     site.tell(status("ringing", "CON-1", from_="447700900123"))
     assert site.get("/", token=OPERATOR).status_code == 302
@@ -350,7 +350,7 @@ def test_a_bearer_token_does_not_change_whose_board_it_is(site: Site) -> None:
 
 
 def flows_line(site: Site, token: str = VIEWER) -> tuple[str, str]:
-    """How the line about the flows is styled, and what stands there."""
+    """The class and the text of the line about the flows."""
     text = logged_in(site, token).get("/").text
     found = re.search(r'<p class="(\w+)">(Call flows: .*?)</p>', text, re.DOTALL)
     assert found
@@ -359,14 +359,14 @@ def flows_line(site: Site, token: str = VIEWER) -> tuple[str, str]:
 
 def test_the_board_says_which_flows_run(site: Site) -> None:
     style, line = flows_line(site)
-    told = site.read("/api/v1/flows", token=OPERATOR)
+    shown = site.read("/api/v1/flows", token=OPERATOR)
     assert style == "soft"
-    assert told["version"] in line
-    assert told["loaded_at"][:10] in line
-    assert told["loaded_at"][11:19] in line
+    assert shown["version"] in line
+    assert shown["loaded_at"][:10] in line
+    assert shown["loaded_at"][11:19] in line
 
 
-def test_the_board_warns_once_a_caller_heard_the_last_resort(open_site: Callable[..., Site], tmp_path: Path) -> None:
+def test_the_board_warns_once_the_last_resort_was_served(open_site: Callable[..., Site], tmp_path: Path) -> None:
     file = tmp_path / "flows.yaml"
     file.write_text('routes: [{ to: "1", flow: a }]\nflows: { a: [{ action: talk, text: Hello. }] }\n')
     site = open_site(flows_file=file)
@@ -376,7 +376,7 @@ def test_the_board_warns_once_a_caller_heard_the_last_resort(open_site: Callable
     assert flows_line(site)[0] == "bad"
 
 
-def test_the_board_warns_of_faults_and_tells_operators_alone_what_they_are(
+def test_the_board_warns_of_faults_and_shows_their_words_to_operators_only(
     open_site: Callable[..., Site], tmp_path: Path
 ) -> None:
     """The words of a fault quote the file, and that may hold a PIN."""
@@ -408,10 +408,10 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it_and_why_the_last_resor
     browser.post("/voice/event", json={"reason": "Syntax error in NCCO.", "conversation_uuid": "CON-wrong"})
     page = Page(logged_in(site).get("/").text)
     text = " ".join(" ".join(page.text).split())
-    assert "Syntax error in NCCO. of what app-to-app/start served at" in text
+    assert "Syntax error in NCCO. in the NCCO that app-to-app/start served at" in text
     assert '"action": "connect"' in text
     assert "details" in [tag for tag, _ in page.elements]
     browser.post("/voice/flows/gone/step", json={**call, "dtmf": {"digits": "1"}})
     wait_until(
-        lambda: "the last resort was served: there is no flow gone" in logged_in(site).get("/").text, "it is told"
+        lambda: "the last resort was served: there is no flow gone" in logged_in(site).get("/").text, "it is shown"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.api.flows import told_route
+from app.api.flows import RouteSchema
 from app.cli.conversation_text import to_json
 from app.cli.flows.caller import Caller, plain, who_calls
 from app.cli.flows.flows_file import file_at, without_fault
@@ -61,7 +61,7 @@ def show(
             headers=caller.headers,
         )
         try:
-            route = told_route(flows.chosen(request, at))
+            route: dict[str, Any] = RouteSchema().dump(flows.chosen(request, at))
         except RenderFault as fault:
             raise _last_resort(str(fault)) from fault
         if step is None:

@@ -1,4 +1,4 @@
-"""The whole app over a real store, and those who ask it."""
+"""The whole app over a real store, with a client for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIST = "/api/v1/conversations"
 
 
 class Site:
-    """An app over the Redis at *url*. Tests tell it webhooks and ask it by HTTP, as *token* or as nobody (None)."""
+    """An app over the Redis at *url*. Requests carry *token*, or none (None)."""
 
     def __init__(self, url: str, **settings: Any) -> None:
         chosen: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": url, **settings}
@@ -41,31 +41,31 @@ class Site:
         self.store.close()
 
     def browser(self) -> FlaskClient:
-        """Somebody with a cookie jar of their own."""
+        """A client with a cookie jar of its own."""
         return self.app.test_client()
 
     def ask(self, method: str, path: str, *, token: str | None = VIEWER, **more: Any) -> TestResponse:
-        """The answer to a request."""
+        """The response to a request."""
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         headers |= more.pop("headers", {})
         return self.app.test_client().open(path, method=method, headers=headers, **more)
 
     def get(self, path: str, *, token: str | None = VIEWER, **query: Any) -> TestResponse:
-        """The answer to a GET with *query* as its parameters."""
+        """The response to a GET with *query* as its parameters."""
         return self.ask("GET", path, token=token, query_string=query or None)
 
     def read(self, path: str, *, token: str | None = VIEWER, **query: Any) -> Any:
         """The JSON of a GET that has to succeed."""
-        answer = self.get(path, token=token, **query)
-        assert answer.status_code == 200, answer.text
-        return answer.json
+        response = self.get(path, token=token, **query)
+        assert response.status_code == 200, response.text
+        return response.json
 
     def conversation(self, name: str, *, token: str | None = VIEWER) -> Any:
-        """A conversation as the API tells it."""
+        """A conversation as the API returns it."""
         return self.read(f"{LIST}/{quoted(name)}", token=token)
 
     def listed(self, **query: Any) -> list[str]:
-        """The ids of all conversations that the filters let through, page by page."""
+        """The ids of all conversations that match the filters, page by page."""
         found: list[str] = []
         while True:
             page = self.read(LIST, **query)
@@ -76,26 +76,26 @@ class Site:
             query["cursor"] = page["next"]
 
     def tell(self, *bodies: Body, received: datetime = BASE) -> None:
-        """Keep *bodies* as received at that moment."""
+        """Store *bodies* as received at that moment."""
         for body in bodies:
             self.store.record(read_event(body), write_json(body), received)
 
     def keep(self, webhooks: Iterable[Webhook]) -> None:
-        """Keep *webhooks*, answers too."""
+        """Store *webhooks*, answers too."""
         for event, text, received, sort in webhooks:
             if sort == ANSWER:
                 self.store.record_later(cast("Answer", event), text, received)
             elif event.conversations:
                 self.store.record(event, text, received)
-        wait_until(lambda: not self.store.answers_waiting, "the answers are written")
+        wait_until(lambda: not self.store.answers_waiting, "the responses are written")
         self.store.check()  # behind them, on the same connection
 
     def hear(self, body: Body | bytes, path: str = "/voice/event") -> TestResponse:
         """Send a webhook."""
         sent = {"data": body} if isinstance(body, bytes) else {"json": body}
-        answer = self.app.test_client().post(path, **cast("Any", sent))
-        assert answer.status_code == 200, answer.text
-        return answer
+        response = self.app.test_client().post(path, **cast("Any", sent))
+        assert response.status_code == 200, response.text
+        return response
 
 
 def quoted(name: str) -> str:
@@ -112,11 +112,11 @@ def status(name: str, conversation: str, leg: str | None = None, **more: Any) ->
     return body | {"n": next(_numbers)} | {key.rstrip("_"): value for key, value in more.items()}
 
 
-def is_problem(answer: TestResponse, code: int) -> Any:
-    """The problem that *answer* is; fails if it is none, or does not say what to do."""
-    assert answer.status_code == code, answer.text
-    assert answer.content_type == "application/problem+json"
-    problem = cast("Any", answer).json
+def is_problem(response: TestResponse, code: int) -> Any:
+    """The problem that *response* is; fails if it is none, or does not say what to do."""
+    assert response.status_code == code, response.text
+    assert response.content_type == "application/problem+json"
+    problem = cast("Any", response).json
     assert problem["status"] == code
     assert problem["title"]
     assert len(problem["detail"]) > 20, "the detail says what to do"

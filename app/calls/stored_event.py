@@ -1,0 +1,32 @@
+"""An event together with the record it was read from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from app.domain.events import Event
+from app.store.codec import Record
+from app.webhooks.body import read_object
+from app.webhooks.kept import read_record
+
+
+class StoredEvent(NamedTuple):
+    """An event, when it was received, and `raw`: the webhook's body as it came, or our record of an answer."""
+
+    event: Event
+    received: datetime
+    raw: dict[str, Any]
+    flags: tuple[str, ...]  # what was odd about the body, and what the signature check noted
+
+    @property
+    def lag_ms(self) -> int | None:
+        """Milliseconds from its own timestamp to its receipt; None if it has no timestamp."""
+        occurred = self.event.occurred
+        return round((self.received - occurred).total_seconds() * 1000) if occurred else None
+
+
+def read_stored_event(record: Record) -> StoredEvent:
+    """Read *record*."""
+    event = read_record(record)
+    return StoredEvent(event, record.received, read_object(record.body), event.flags + record.notes)
