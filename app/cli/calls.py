@@ -14,7 +14,7 @@ from flask import current_app
 from app.api import render
 from app.calls import queries
 from app.domain.numbers import digits
-from app.services import build_store, services
+from app.services import build, services
 from app.store.errors import StoreError
 from app.store.pages import Filter, State
 from app.terminal import call_lines, list_line
@@ -30,7 +30,7 @@ def with_store(command: Callable[..., None]) -> Callable[..., None]:
         try:
             with running(held.settings) as url:
                 there = replace(held.settings, redis_url=url)
-                current_app.extensions["switchhook"] = replace(held, settings=there, store=build_store(there))
+                current_app.extensions["switchhook"] = build(there, flows=held.flows)
                 command(*args, **kwargs)
         except (StoreError, EngineFailed, EngineInUse) as error:
             raise click.ClickException(str(error)) from error

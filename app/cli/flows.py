@@ -19,7 +19,7 @@ from app.cli.caller import Caller, party, who_calls
 from app.flows.model import FlowFile, RenderFault, Route
 from app.flows.reply import LAST_RESORT
 from app.flows.request import Request
-from app.services import build_flows, services
+from app.services import build, services
 from app.terminal import safe
 from app.web.logs import LOGGERS
 from vonage_simulator import yaml_source
@@ -203,7 +203,7 @@ def file_at(file: Path | None) -> Path:
 
 def read(file: Path) -> Flows:
     """The flows in *file*; what is wrong with it is on their shelf."""
-    found = build_flows(replace(services().settings, flows_file=file))
+    found = build(replace(services().settings, flows_file=file)).flows
     with unlogged():
         found.reloader.look()
     return found

@@ -66,13 +66,14 @@ def tried(settings: Settings, file: Path, *, at: datetime | None, **call: Any) -
 
     def make(base: str) -> Any:
         app, here = _server(), replace(settings, webhook_verify="off", public_url=base, flows_file=file)
-        held = build(here, store=cast("Store", _Nowhere()))
-        held.flows.reloader.look()
-        if held.flows.reloader.faults:
-            raise Faults(held.flows.reloader.faults)
-        held.flows.python = _python()
-        rehearsed.append(_Rehearsed(held.flows, at))
-        app.extensions["switchhook"] = replace(held, flows=cast("Flows", rehearsed[0]))
+        store = cast("Store", _Nowhere())
+        flows = build(here, store=store).flows
+        flows.reloader.look()
+        if flows.reloader.faults:
+            raise Faults(flows.reloader.faults)
+        flows.python = _python()
+        rehearsed.append(_Rehearsed(flows, at))
+        app.extensions["switchhook"] = build(here, store=store, flows=cast("Flows", rehearsed[0]))
         return app
 
     with served(make) as base:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -54,6 +55,15 @@ def read_query(query: str) -> dict[str, Any]:
 def write_json(value: Any) -> bytes:
     """Compact JSON text of *value*, in ASCII: also half a surrogate pair has a form there."""
     return COMPACT.encode(value).encode()
+
+
+def write_object(members: Mapping[str, Any]) -> bytes:
+    """Compact JSON text of an object; a member of bytes is JSON text already. The names are plain ASCII."""
+    pairs = (
+        b'"%b":%b' % (name.encode(), value if isinstance(value, bytes) else write_json(value))
+        for name, value in members.items()
+    )
+    return b"{%b}" % b",".join(pairs)
 
 
 def _nested(value: str) -> Any:

@@ -7,7 +7,6 @@ body is kept), what cannot be read is None and flagged.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -17,6 +16,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, pre_load
 from app.domain import events
 from app.domain.events import NO_TIMESTAMP, UNKNOWN_STATUS, canonical_json
 from app.domain.leg_state import BITS
+from app.webhooks.body import write_json
 from app.webhooks.fields import Flag, Loose, Moment, Money, Number, Party, Status, Text, Whole, Word
 
 
@@ -263,27 +263,31 @@ def read_event(body: Mapping[str, Any]) -> events.Event:
 
 
 def read_answer(request: Mapping[str, Any]) -> events.Answer:
-    """The answer webhook *request*, not answered yet."""
+    """The answer webhook *request*, not answered yet: it gets its `canonical` with the answer."""
     data, _ = _lenient(ANSWER, request)
     if request.get("original_request") is None:
-        data.pop("reason", None)  # a reason is why the fallback URL was asked, and only that
-    return events.Answer(canonical=canonical_json(request), **data)
+        data.pop("reason", None)  # a reason is why the fallback URL was requested, and only that
+    return events.Answer(canonical=b"", **data)
 
 
-def kept_answer(asked: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of an answer: the request, and *served*: id, flow, step, version, took_ms, ncco, fault.
+def kept_answer(request: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of an answer: the request, and of *served* (id, flow, step, version, took_ms, ncco, fault) the known.
 
-    Of these what is None is left out: every byte of it is kept in memory. Where an event was answered the request is
-    its `conversation_uuid` and `uuid` alone, for the event is kept by itself. `read_kept_answer` reads it.
+    None is left out: Redis holds every byte in memory. Where an event was answered the request is its
+    `conversation_uuid` and `uuid` alone, for the event is kept by itself. `read_kept_answer` reads it.
     """
-    return {"request": asked, **{name: value for name, value in served.items() if value is not None}}
+    return {"request": request, **{name: value for name, value in served.items() if value is not None}}
+
+
+def answered(request: events.Answer, kept: Mapping[str, Any], text: bytes, ncco: bytes) -> events.Answer:
+    """*request* with the answer in its record *kept*. *text* and *ncco* are the JSON texts of record and NCCO."""
+    known: dict[str, Any] = {name: kept.get(name) for name in ("flow", "step", "version", "fault", "took_ms")}
+    return replace(request, canonical=text, ncco=ncco.decode(), **known)
 
 
 def read_kept_answer(kept: Mapping[str, Any], text: bytes) -> events.Answer:
-    """The answer in what was kept of it; *text* is its JSON text."""
-    ncco = json.dumps(kept.get("ncco"), separators=(",", ":"))
-    known: dict[str, Any] = {name: kept.get(name) for name in ("flow", "step", "version", "fault", "took_ms")}
-    return replace(read_answer(kept["request"]), canonical=text, ncco=ncco, **known)
+    """The answer in its record; *text* is the record's JSON text."""
+    return answered(read_answer(kept["request"]), kept, text, write_json(kept.get("ncco")))
 
 
 def _lenient(schema: Schema, body: Any) -> tuple[dict[str, Any], list[str]]:

@@ -14,7 +14,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.services import Services
+from app.services import services
 from app.webhooks.signature import sign
 from config.settings import Settings
 from tests.engines import Engine, wait_until
@@ -53,8 +53,7 @@ class Site:
         self.app = create_app(Settings(**known | settings))
         self._log = io.StringIO()
         cast("logging.StreamHandler[Any]", logging.getLogger("switchhook").handlers[0]).setStream(self._log)
-        self.store = cast("Services", self.app.extensions["switchhook"]).store
-        self.flows = cast("Services", self.app.extensions["switchhook"]).flows
+        self.store, self.flows = services(self.app).store, services(self.app).flows
         self.client = self.app.test_client()
 
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> TestResponse:
@@ -129,7 +128,7 @@ def start(valkey: Engine) -> Iterator[Start]:
 
     yield start
     for site in sites:
-        site.store.close()
+        site.store.stop()
 
 
 @pytest.fixture
