@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Final
+from typing import Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import Blueprint, Response, abort, g, request
@@ -54,13 +54,23 @@ def receive() -> None:
 @voice.route("/event", methods=METHODS)
 def event() -> Response:
     """Take one event of any kind. A repeat gets 200 too: it changes nothing."""
-    return _event(g.webhook)
+    webhook, reply = cast("Webhook", g.webhook), None
+    if isinstance(webhook.event, Detection) and (result := result_of(webhook)):
+        # Who or what picked up a call of ours decides what it hears.
+        reply = services().flows.detected(request_of(webhook), result, webhook.received)
+    return _keep_and_reply(webhook, reply)
 
 
 @voice.route("/answer", methods=METHODS)
 def answer() -> Response:
     """Say what to do with a call. Never waits for the store: the record of it is written after."""
-    return _answer(g.webhook)
+    webhook = cast("Webhook", g.webhook)
+    try:
+        reply = services().flows.answer(request_of(webhook), webhook.received)
+    except Exception:  # whatever it is, the caller hears something
+        log.exception("no call flow could answer: the last resort did")
+        reply = LAST_RESORT
+    return _reply(webhook, reply, to_event=False)
 
 
 @voice.route("/flows/<flow>/<step>", methods=METHODS)
@@ -77,14 +87,12 @@ def fallback() -> Response:
 
     https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url
     """
-    webhook: Webhook = g.webhook
-    failed = webhook.body.get("original_request")
+    body = g.webhook.body
+    failed = body.get("original_request")
     kind, url = (failed.get("type"), failed.get("url")) if isinstance(failed, dict) else (None, None)
     if isinstance(url, str) and (of_step := _step_at(url)):
-        return _step(webhook, *of_step)
-    if kind == "event" or (kind != "answer" and webhook.body.get("status")):
-        return _event(webhook)
-    return _answer(webhook)
+        return _step(g.webhook, *of_step)
+    return event() if kind == "event" or (kind != "answer" and body.get("status")) else answer()
 
 
 def _step_at(url: str) -> tuple[str, str, str | None] | None:
@@ -94,23 +102,6 @@ def _step_at(url: str) -> tuple[str, str, str | None] | None:
         if found := STEP_PATH.search(parts.path):
             return found[1], found[2], dict(parse_qsl(parts.query)).get(STATE)
     return None
-
-
-def _event(webhook: Webhook) -> Response:
-    """Who or what picked up a call of ours may change what it is told; nothing else is replied to."""
-    reply = None
-    if isinstance(webhook.event, Detection) and (result := result_of(webhook)):
-        reply = services().flows.detected(request_of(webhook), result, webhook.received)
-    return _keep_and_reply(webhook, reply)
-
-
-def _answer(webhook: Webhook) -> Response:
-    try:
-        reply = services().flows.answer(request_of(webhook), webhook.received)
-    except Exception:  # whatever it is, the caller hears something
-        log.exception("no call flow could answer: the last resort did")
-        reply = LAST_RESORT
-    return _reply(webhook, reply, to_event=False)
 
 
 def _step(webhook: Webhook, flow: str, step: str, state: str | None) -> Response:
