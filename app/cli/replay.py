@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from typing import IO, Any
+from uuid import uuid4
 
 import click
 
@@ -14,7 +15,8 @@ from app.services import services
 from app.terminal import safe
 from app.webhooks.body import BadBody, read_object
 from app.webhooks.schemas import read_event
-from app.webhooks.signature import sign
+from vonage_simulator.delivery.signing import sign
+from vonage_simulator.ledger import Application
 
 NOT_YET = (0.05, 0.2, 1.0)  # seconds after which to ask for a conversation again
 
@@ -81,7 +83,8 @@ def _signed(text: bytes) -> dict[str, Any]:
     headers = {"Content-Type": "application/json"}
     if settings.signature_secrets:
         api_key, secret = settings.signature_secrets[0]
-        token = sign(text, api_key=api_key, secret=secret, application_id=settings.application_id, now=time.time())
+        application = Application(id=settings.application_id or "", api_key=api_key, signature_secret=secret)
+        token = sign(application, text, now=time.time(), jti=str(uuid4()))
         headers["Authorization"] = f"Bearer {token}"
     # Not led elsewhere: what was posted would be asked for there, without the body.
     return {"data": text, "headers": headers, "timeout": SECONDS, "allow_redirects": False}

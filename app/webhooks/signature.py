@@ -10,7 +10,6 @@ import hmac
 import json
 import math
 import re
-import uuid
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
@@ -180,24 +179,6 @@ class Signatures:
         if self._verify_get_hash and (query or claimed is not None):
             raise SignatureRefused("payload_hash")
         return note
-
-
-def sign(body: bytes, *, api_key: str, secret: str, application_id: str | None, now: float) -> str:
-    """The token that Vonage would send with *body*, without the word Bearer.
-
-    For a GET, *body* is what is hashed in its place: the query parameters as one compact JSON object.
-    """
-    claims = {
-        "iat": int(now),
-        "jti": str(uuid.uuid4()),
-        "iss": "Vonage",
-        "payload_hash": hashlib.sha256(body).hexdigest(),
-        "api_key": api_key,
-    }
-    if application_id is not None:
-        claims["application_id"] = application_id
-    signed = b".".join(_base64(_compact_json(part)) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
-    return b".".join((signed, _base64(hmac.digest(secret.encode(), signed, "sha256")))).decode()
 
 
 def _bearer_token(authorization: str | None) -> str:
