@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 if TYPE_CHECKING:
+    from app.flows.flows import Flows
     from app.store.store import Store
     from config.settings import Settings
 
 
 class Switchhook(Flask):
-    """The app. No view or hook of it is a coroutine, for which Flask would look half a dozen times a request."""
+    """The app. None of its views and hooks is a coroutine, for which Flask checks half a dozen times a request."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Leave *func* as it is."""
+        """*func* as it is."""
         return func
 
 
-def create_app(settings: Settings | None = None, *, store: Store | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, store: Store | None = None, flows: Flows | None = None) -> Flask:
     """Build the app: settings, services, blueprints, errors, commands.
 
-    wsgi.py passes nothing; tests pass their own settings and store. Raises SettingsError, naming all that is wrong.
+    wsgi.py passes nothing; tests pass their own parts. Raises SettingsError, which names every wrong setting.
     """
     from app import api, cli, errors, pages, services
     from app.auth.sessions import Sessions
@@ -36,7 +37,7 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None) 
     app.secret_key = settings.secret_key
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract reads better
     app.session_interface = Sessions()
-    app.extensions["switchhook"] = services.build(settings, store=store)
+    app.extensions["switchhook"] = services.build(settings, store=store, flows=flows)
     logs.install(app, as_json=settings.in_production)
     proxies.install(app, settings)
     limits.install(app)

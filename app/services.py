@@ -1,16 +1,19 @@
-"""What the app holds: built once, at start, and handed in by tests."""
+"""The parts of the server: all are built here, once, and started and stopped in one order."""
 
 from __future__ import annotations
 
 import atexit
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from flask import Flask, current_app
 
 from app.calls.queries import Calls
+from app.flows.flows import Flows
+from app.flows.reload import FlowReloader
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.link import Address
@@ -20,21 +23,41 @@ from app.webhooks.signature import Signatures
 from config.embedded import Engine
 from config.settings import Settings
 
-if TYPE_CHECKING:
-    from app.flows.flows import Flows
-
 log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """What a worker starts once it is forked, and stops at its end."""
+
+    @property
+    def name(self) -> str:
+        """As `/readyz` names it."""
+
+    def start(self) -> None:
+        """Start working. Raises StoreUnavailable while Redis is away."""
+
+    def stop(self) -> None:
+        """Finish what is under way."""
+
+    def ping(self) -> str | None:
+        """None, or a short reason why the part is degraded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts that requests use."""
+    """What requests use."""
 
     settings: Settings
     store: Store
     flows: Flows
-    signatures: Signatures | None  # None: no signature is looked at
+    housekeeping: Housekeeping
+    signatures: Signatures | None  # None: signatures are not checked
     started: datetime
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """In the order in which they start; they stop in reverse."""
+        return self.flows, self.store, self.housekeeping
 
     @property
     def presume_ended_after(self) -> timedelta:
@@ -47,76 +70,58 @@ class Services:
         return Calls(self.store, self.presume_ended_after, self.settings.mask_numbers)
 
 
-def build(settings: Settings, *, store: Store | None = None) -> Services:
-    """The services for *settings*. Connects to nothing yet."""
-
-    looks = settings.webhook_verify != "off" and not settings.unsigned_allowed
-    return Services(
-        settings=settings,
-        store=store or build_store(settings),
-        flows=build_flows(settings),
-        signatures=Signatures(
+def build(settings: Settings, *, store: Store | None = None, flows: Flows | None = None) -> Services:
+    """The services for *settings*. Connects to nothing and starts nothing yet."""
+    if store is None:
+        url = settings.redis_url or Engine(settings.data_dir).url  # the embedded engine, which gunicorn's master starts
+        store = Store(
+            Address(url, cluster=settings.redis_cluster, tls_verify=settings.redis_tls_verify),
+            read=read_record,
+            retention=timedelta(days=settings.retention_days),
+            connections=settings.redis_max_connections,
+        )
+    if flows is None:
+        names = {
+            "APP_USER": settings.app_user,
+            "CALLER_NUMBER": settings.caller_number,
+            "PUBLIC_URL": settings.public_url,
+        }
+        reloader = FlowReloader(settings.flows_file, names)
+        flows = Flows(reloader, settings=names, base=settings.base_url, secret=settings.secret_key)
+    signatures = None
+    if settings.webhook_verify != "off" and not settings.unsigned_allowed:
+        signatures = Signatures(
             settings.signature_secrets,
             application_id=settings.application_id,
             max_age=settings.signature_max_age,
             verify_get_hash=settings.verify_get_hash,
         )
-        if looks
-        else None,
-        started=datetime.now(UTC),
-    )
+    housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
+    return Services(settings, store, flows, housekeeping, signatures, started=datetime.now(UTC))
 
 
-def build_flows(settings: Settings) -> Flows:
-    """The call flows of FLOWS_FILE, which is read when the first call comes, or a worker begins."""
-    from app.flows.flows import Flows  # the SDK's models take a third of a second to import
-    from app.flows.reload import FlowReloader
-
-    told = {
-        "APP_USER": settings.app_user,
-        "CALLER_NUMBER": settings.caller_number,
-        "PUBLIC_URL": settings.public_url,
-    }
-    reloader = FlowReloader(settings.flows_file, told)
-    return Flows(reloader, settings=told, base=settings.base_url, secret=settings.secret_key)
-
-
-def build_store(settings: Settings) -> Store:
-    """The store at REDIS_URL, or else in the embedded engine, which somebody else starts."""
-    url = settings.redis_url or Engine(settings.data_dir).url
-    address = Address(url, cluster=settings.redis_cluster, tls_verify=settings.redis_tls_verify)
-    return Store(
-        address,
-        read=read_record,
-        retention=timedelta(days=settings.retention_days),
-        connections=settings.redis_max_connections,
-    )
-
-
-def services() -> Services:
-    """The services of the app that handles this request."""
-    return cast("Services", current_app.extensions["switchhook"])
+def services(app: Flask = current_app) -> Services:
+    """The services of *app*, by default of the one that handles this request."""
+    return cast("Services", app.extensions["switchhook"])
 
 
 def begin(app: Flask) -> None:
-    """What a worker does beside answering: claim the store, tidy it, and at the end write what is still to be written.
+    """Start the parts in this worker; they stop when it ends.
 
     Redis away is no reason not to start: callers are answered without it. Raises WrongLayout.
     """
-    held = cast("Services", app.extensions["switchhook"])
-    housekeeping = Housekeeping(held.store, max_memory_mb=held.settings.max_memory_mb)
+    started = services(app)
 
     def end() -> None:
-        held.flows.reloader.stop()
-        housekeeping.stop()
-        held.store.close()
+        for part in reversed(started.parts):
+            part.stop()
 
     atexit.register(end)
-    held.flows.reloader.start()
-    try:
-        held.store.open()
-        if policy := held.store.evicts():
+    for part in started.parts:
+        try:
+            part.start()
+        except StoreUnavailable as away:
+            log.warning("%s has started without Redis: %s", part.name, away)
+    with suppress(StoreUnavailable):
+        if policy := started.store.evicts():
             log.warning("Redis removes calls by itself when it is full (maxmemory-policy %s): set noeviction", policy)
-    except StoreUnavailable as away:
-        log.warning("started all the same: %s", away)
-    housekeeping.start()

@@ -26,9 +26,10 @@ from redis import Redis
 from app.store.link import Address
 from app.store.store import Store
 from app.webhooks.kept import read_record
-from app.webhooks.signature import sign
 from benchmarks import servers
 from benchmarks.load import Result, run
+from vonage_simulator.delivery.signing import sign
+from vonage_simulator.ledger import Application
 
 SAMPLE = Path(__file__).parent.parent / "tests" / "samples" / "phone-to-app.events.jsonl"
 CALLS_FOR_MEMORY = 2000
@@ -60,7 +61,8 @@ def calls() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
 def request(path: str, body: dict[str, Any]) -> bytes:
     """A signed POST as bytes."""
     text = json.dumps(body, separators=(",", ":")).encode()
-    token = sign(text, api_key=servers.API_KEY, secret=servers.SECRET, application_id=None, now=time.time())
+    application = Application(id="", api_key=servers.API_KEY, signature_secret=servers.SECRET)
+    token = sign(application, text, now=time.time(), jti=str(uuid.uuid4()))
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {token}\r\nContent-Length: {len(text)}\r\n\r\n"
@@ -142,7 +144,7 @@ def _kept(address: str, bodies: list[dict[str, Any]]) -> Iterator[bool]:
         if name not in seen:
             seen[name] = [json.loads(record.body) for record in store.records(name)]
         yield body in seen[name]
-    store.close()
+    store.stop()
 
 
 def _later(timestamp: str, by: timedelta) -> str:

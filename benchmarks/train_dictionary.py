@@ -18,8 +18,9 @@ from typing import Any
 
 import zstandard
 
-from app.services import build_flows
+from app.services import build
 from app.store.codec import HOME
+from app.webhooks.intake import Webhook
 from app.webhooks.schemas import kept_answer
 from app.webhooks.to_flow import request_of
 from config.settings import Settings
@@ -29,7 +30,7 @@ DICTIONARY = HERE.parent / "app" / "store" / "codec.dict"
 SAMPLE = HERE.parent / "tests" / "samples" / "phone-to-app.events.jsonl"
 SIZE = 4 * 1024  # bytes; larger ones packed no better
 CALLS = 600
-FLOWS = build_flows(Settings(secret_key="of no address"))  # noqa: S106 - guards nothing
+FLOWS = build(Settings(secret_key="of no address")).flows  # noqa: S106 - guards nothing
 
 
 def compact(body: Any) -> bytes:
@@ -115,7 +116,7 @@ class Call:
         endpoint = self.draw.choice(({"type": "app", "user": "Alice"}, {"type": "phone", "number": self.number()}))
         if endpoint["type"] == "phone":
             asked |= {"from_user": "Alice", "to": endpoint["number"]}
-        served = FLOWS.answer(request_of(asked), self.at)
+        served = FLOWS.answer(request_of(Webhook(b"", asked, self.at, ())), self.at)
         told = {"id": self.new_id().hex[:16], "took_ms": round(self.draw.random(), 3)}
         answer = kept_answer(asked, served._asdict() | told)
         events = self.leg(first, self.caller, self.dialled, "inbound", rings=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import click
 
@@ -14,7 +15,8 @@ from app.cli.conversation_text import call_lines
 from app.services import services
 from app.webhooks.body import BadBody, read_object
 from app.webhooks.schemas import read_event
-from app.webhooks.signature import sign
+from vonage_simulator.delivery.signing import sign
+from vonage_simulator.ledger import Application
 from vonage_simulator.printable import safe
 
 NOT_YET = (0.05, 0.2, 1.0)  # seconds after which to ask for a conversation again
@@ -78,6 +80,7 @@ def _headers(text: bytes) -> dict[str, str]:
     headers = {"Content-Type": "application/json"}
     if settings.signature_secrets:
         api_key, secret = settings.signature_secrets[0]
-        token = sign(text, api_key=api_key, secret=secret, application_id=settings.application_id, now=time.time())
+        application = Application(id=settings.application_id or "", api_key=api_key, signature_secret=secret)
+        token = sign(application, text, now=time.time(), jti=str(uuid4()))
         headers["Authorization"] = f"Bearer {token}"
     return headers

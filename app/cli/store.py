@@ -10,7 +10,7 @@ from typing import Any
 import click
 from flask import current_app
 
-from app.services import build_store, services
+from app.services import build, services
 from app.store.errors import StoreError
 from config.embedded import EngineFailed, EngineInUse, running
 
@@ -24,7 +24,7 @@ def with_store(command: Callable[..., None]) -> Callable[..., None]:
         try:
             with running(held.settings) as url:
                 settings = replace(held.settings, redis_url=url)
-                current_app.extensions["switchhook"] = replace(held, settings=settings, store=build_store(settings))
+                current_app.extensions["switchhook"] = build(settings, flows=held.flows)
                 command(*args, **kwargs)
         except (StoreError, EngineFailed, EngineInUse) as error:
             raise click.ClickException(str(error)) from error

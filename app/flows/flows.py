@@ -42,12 +42,28 @@ class Flows:
         secret: Seals what a call takes along; the same in all workers.
     """
 
+    name: Final = "flows"
+
     def __init__(self, reloader: FlowReloader, *, settings: Mapping[str, Any], base: str, secret: str) -> None:
         self.reloader = reloader
         self.python = PythonFlows()
         self._settings = settings
         self._base = base
         self._seal = StateCodec(secret)
+
+    def start(self) -> None:
+        """Read the flows file, and again whenever it changes."""
+        self.reloader.start()
+
+    def stop(self) -> None:
+        """Watch the flows file no longer."""
+        self.reloader.stop()
+
+    def ping(self) -> str | None:
+        """None, or why callers may not get what the flows file says."""
+        if self.reloader.flow_file is None or self.reloader.faults:
+            return "a fault in the flows file"
+        return "Python flows are refused" if self.python.refuses else None
 
     def chosen(self, request: Request, at: datetime) -> Route:
         """The route that *request* takes at the time *at*. Raises RenderFault if there is none."""

@@ -27,6 +27,8 @@ AT_ONCE: Final = 100  # conversations removed by one command
 class Housekeeping:
     """Tidies *store* every minute, in a thread of its own. *max_memory_mb* None: no matter how much it holds."""
 
+    name: Final = "housekeeping"
+
     def __init__(self, store: Store, *, max_memory_mb: int | None, every_seconds: float = EVERY_SECONDS) -> None:
         self._store = store
         self._max_bytes = max_memory_mb * 1024 * 1024 if max_memory_mb else None
@@ -42,6 +44,10 @@ class Housekeeping:
     def stop(self) -> None:
         """End, at the latest after what is under way."""
         self._stop.set()
+
+    def ping(self) -> str | None:
+        """None: what was not tidied now is tidied later."""
+        return None
 
     def tidy(self, now: datetime) -> int:
         """Do it once. Returns how many conversations were forgotten or removed. Raises StoreUnavailable."""
@@ -68,7 +74,7 @@ class Housekeeping:
         while not self._stop.wait(self._every * (0.5 + random())):  # noqa: S311 - so that workers do not march in step
             try:
                 if not opened:  # Redis was away when the app started
-                    self._store.open()
+                    self._store.start()
                     opened = True
                 self.tidy(datetime.now(UTC))
             except StoreUnavailable as away:

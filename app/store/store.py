@@ -51,6 +51,8 @@ class Store:
     Every method raises StoreUnavailable when Redis does not answer in time.
     """
 
+    name: Final = "redis"
+
     def __init__(
         self,
         address: Address,
@@ -67,7 +69,7 @@ class Store:
         self._terms = ScriptConfig(keys.MINUTES_A_BUCKET, retention // MILLISECOND, FEED_LENGTH)
         self.retention = retention
 
-    def open(self) -> None:
+    def start(self) -> None:
         """Claim the store. Raises WrongLayout if it was laid out for another number of partitions."""
         self._writer.now([Command(keys.LAYOUT, ("SET", keys.LAYOUT, keys.PARTITIONS, "NX"))])
         (found,) = self._reader.ask([Command(keys.LAYOUT, ("GET", keys.LAYOUT))])
@@ -77,7 +79,7 @@ class Store:
                 f"{keys.PARTITIONS}: use the version that wrote them, or an empty Redis (REDIS_URL)"
             )
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Write what is still to be written, and close all connections."""
         self._writer.close()
         self._reader.close()
@@ -265,9 +267,13 @@ class Store:
         """Records of answers that this process had to give up."""
         return self._writer.lost
 
-    def check(self) -> None:
-        """Write to every partition. Raises StoreUnavailable if one could keep no event now."""
-        self._writer.now([Command(part.probe, ("SET", part.probe, "", "PX", 10_000)) for part in keys.ALL])
+    def ping(self) -> str | None:
+        """Write to every partition: None, or why one of them could keep no event now."""
+        try:
+            self._writer.now([Command(part.probe, ("SET", part.probe, "", "PX", 10_000)) for part in keys.ALL])
+        except StoreUnavailable as away:
+            return away.reason
+        return None
 
     # -- removing -----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a request may take: 64 KiB of body, 5 seconds to send it, and less than one for the store."""
+"""What a request may use: 64 KiB of body, 5 seconds to send it, and less than one to read the store."""
 
 from __future__ import annotations
 
@@ -17,56 +17,51 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeou
 from app.store.reader import give_up_at
 
 MOST_BODY = 64 * 1024  # bytes
-MOST_PASSED_OVER = 1024 * 1024  # bytes of a body that is too large: whoever sends no more than that reads the 413
-PIECE = 1024  # bytes; between two pieces others have their turn
+MOST_DISCARDED = 1024 * 1024  # bytes of a body that is too large: a sender of no more than that gets to read the 413
+PIECE = 1024  # bytes; between two pieces other requests have their turn
 BODY_SECONDS = 5.0
-LOOK_EVERY = 0.25  # seconds
+WATCH_SECONDS = 0.25
 STORE_SECONDS = 0.7  # for all reads of one request; connecting to a Redis that is away comes on top
 
 
 class Bodies:
     """Reads bodies whole, before anything else is done, and cuts off senders that are too slow.
 
-    gunicorn itself waits for a body as long as it takes. A thread looks at those that are being read rather than each
-    read having a timer: most are there at once.
+    gunicorn itself waits for a body as long as it takes. One thread watches all bodies that are being read: most arrive
+    at once, and a timer for each would cost more.
     """
 
-    def __init__(self, seconds: float = BODY_SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
         self._reading: dict[object, tuple[float, socket.socket | None]] = {}
-        self._cut: set[object] = set()
         self._thread: threading.Thread | None = None
 
     def read(self, environ: dict[str, Any]) -> None:
-        """Put the body of the request in place of the connection it comes from.
+        """Put the body of the request into *environ* in place of the stream from its connection.
 
-        Raises RequestEntityTooLarge, RequestTimeout, or BadRequest if it ends too early or is cut up wrong.
+        Raises RequestEntityTooLarge, RequestTimeout, or BadRequest for a body that ends early or is chunked wrongly.
         """
         if self._thread is None:  # started with the first body: after any fork
-            self._thread = threading.Thread(target=self._look, name="slow-bodies", daemon=True)
+            self._thread = threading.Thread(target=self._watch, name="slow-bodies", daemon=True)
             self._thread.start()
-        read = object()
-        self._reading[read] = (time.monotonic() + self._seconds, environ.get("gunicorn.socket"))
+        body_id, deadline = object(), time.monotonic() + BODY_SECONDS
+        self._reading[body_id] = deadline, environ.get("gunicorn.socket")
         try:
             body = _whole(environ)
         except (OSError, ParseException):
             after_this_request(_hang_up)
-            if read in self._cut:
+            if time.monotonic() > deadline:
                 raise RequestTimeout from None
             raise BadRequest("The body does not arrive as its headers say: send it again, whole.") from None
         finally:
-            del self._reading[read]
-            self._cut.discard(read)
+            del self._reading[body_id]
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         while True:
-            time.sleep(LOOK_EVERY)
-            now = time.monotonic()
-            for read, (deadline, connection) in list(self._reading.items()):
-                if now > deadline and connection is not None and read not in self._cut:
-                    self._cut.add(read)
-                    with suppress(OSError):
+            time.sleep(WATCH_SECONDS)
+            for deadline, connection in list(self._reading.values()):
+                if time.monotonic() > deadline and connection is not None:
+                    with suppress(OSError):  # cut off already
                         connection.shutdown(socket.SHUT_RD)
 
 
@@ -74,21 +69,21 @@ def _whole(environ: dict[str, Any]) -> bytes:
     """The body. Raises RequestEntityTooLarge, and OSError if it ends before its announced length."""
     source, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH") or ""
     announced = int(length) if length.isdecimal() else None
-    if announced is not None and announced > MOST_PASSED_OVER:
+    if announced is not None and announced > MOST_DISCARDED:
         after_this_request(_hang_up)
         raise RequestEntityTooLarge
     pieces: list[bytes] = []
     total = 0
-    # No more than was announced: not every server ends the stream there, and then one would wait for what never comes.
+    # No more than was announced: not every server ends the stream there, and a read beyond it would never return.
     while total != announced and (piece := source.read(min(PIECE, announced - total) if announced else PIECE)):
         total += len(piece)
         if total <= MOST_BODY:
             pieces.append(piece)
-        elif total > MOST_PASSED_OVER:
+        elif total > MOST_DISCARDED:
             after_this_request(_hang_up)
             break
         if total >= PIECE:
-            time.sleep(0)  # a sender that is never at a loss for a byte must not keep all others waiting
+            time.sleep(0)  # a fast sender must not keep all other requests waiting
     if total > MOST_BODY or (announced or 0) > MOST_BODY:
         raise RequestEntityTooLarge
     if announced is not None and total < announced:
@@ -97,9 +92,9 @@ def _whole(environ: dict[str, Any]) -> bytes:
 
 
 def _hang_up(response: Response) -> Response:
-    """Close the connection behind *response*: what still comes of the body would be read as the next request.
+    """Close the connection after *response*: the rest of the body would be read as the next request.
 
-    Linux hands on what comes after SHUT_RD, too, and gunicorn takes no "Connection: close" from an app.
+    Linux delivers what arrives after SHUT_RD, too, and gunicorn ignores an app's "Connection: close".
     """
     connection: socket.socket | None = request.environ.get("gunicorn.socket")
 
@@ -113,7 +108,7 @@ def _hang_up(response: Response) -> Response:
 
 
 def install(app: Flask) -> None:
-    """Hold *app* to the limits."""
+    """Apply the limits to every request of *app*."""
     bodies = Bodies()
 
     @app.before_request
@@ -124,5 +119,5 @@ def install(app: Flask) -> None:
             bodies.read(environ)
 
     @app.teardown_request
-    def take_your_time(_: BaseException | None) -> None:
-        give_up_at.set(inf)  # what comes next in this thread may be no request
+    def lift_time_limit(_: BaseException | None) -> None:
+        give_up_at.set(inf)  # this thread may go on with something that is no request

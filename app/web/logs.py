@@ -6,9 +6,9 @@ import json
 import logging
 import sys
 import threading
-import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -23,21 +23,21 @@ IN_FRONT = ("method", "path", "status", "ms")
 
 
 def annotate(*, event: Event | None = None, outcome: str | None = None) -> None:
-    """Add to the line of this request: whom the event is about, what became of it. Numbers are masked here."""
-    told: Line = g.told
+    """Add to the line of this request what *event* is about and the *outcome*. Numbers are masked here."""
+    line: Line = g.line
     if event is not None:
-        told["kind"] = event.kind
-        told["call_status"] = mask(getattr(event, "status", None) or "") or None
-        told["conversation"] = mask(event.conversations[-1]) if event.conversations else None
-        told["leg"] = mask(event.leg) if event.leg else None
-        told["from"] = mask_party(getattr(event, "from_", None) or "") or None
-        told["to"] = mask_party(getattr(event, "to", None) or "") or None
+        line["kind"] = event.kind
+        line["call_status"] = mask(getattr(event, "status", None) or "") or None
+        line["conversation"] = mask(event.conversations[-1]) if event.conversations else None
+        line["leg"] = mask(event.leg) if event.leg else None
+        line["from"] = mask_party(getattr(event, "from_", None) or "") or None
+        line["to"] = mask_party(getattr(event, "to", None) or "") or None
     if outcome is not None:
-        told["outcome"] = outcome
+        line["outcome"] = outcome
 
 
 def install(app: Flask, *, as_json: bool) -> None:
-    """Log every request of *app*, and whatever else is logged, to standard output."""
+    """Log every request of *app*, and all that our loggers get, to standard output."""
     write = _json if as_json else _readable
     handler = _Handler(sys.stdout)
     handler.setFormatter(Lines(as_json=as_json))
@@ -49,20 +49,19 @@ def install(app: Flask, *, as_json: bool) -> None:
 
     @app.before_request
     def begin() -> None:
-        g.told = {}
-        g.began = time.perf_counter()
+        g.began, g.line = perf_counter(), {}
 
     @app.after_request
     def end(response: Response) -> Response:
-        asked, now = request.environ, g.get("began", time.perf_counter())
+        environ, now = request.environ, perf_counter()
         line: Line = {
-            "method": asked["REQUEST_METHOD"],
-            "path": mask(asked["PATH_INFO"]),
+            "method": environ["REQUEST_METHOD"],
+            "path": mask(environ["PATH_INFO"]),
             "status": response.status_code,
+            "ms": round((now - g.get("began", now)) * 1000, 1),
         }
-        line["ms"] = round((time.perf_counter() - now) * 1000, 1)
-        line |= g.get("told", {})
-        # Past the logging module, which would find out who calls it: this is the busiest line of the house.
+        line |= g.get("line", {})
+        # Past the logging module, which would look up the caller's file and line: this is the most frequent line.
         with suppress(OSError, ValueError):  # a full disk, a reader that is gone: no reason to refuse a call
             handler.stream.write(write(line) + "\n")
             handler.stream.flush()
@@ -73,13 +72,13 @@ class _Handler(logging.StreamHandler[Any]):
     """Writes to the stream."""
 
     def createLock(self) -> None:  # noqa: N802 - logging's own name
-        """A native lock: flows in Python log from native threads, and gevent's own loses wake-ups between those."""
+        """A native lock: Python flows log from native threads, and gevent's own lock loses wake-ups between those."""
         monkey = sys.modules.get("gevent.monkey")
         self.lock = monkey.get_original("_thread", "RLock")() if monkey else threading.RLock()
 
 
 class Lines(logging.Formatter):
-    """What else is logged, in the form of the requests' lines."""
+    """All other log records, in the form of the requests' lines."""
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -91,8 +90,8 @@ class Lines(logging.Formatter):
         message = mask(record.getMessage())
         trace = mask(self.formatException(record.exc_info)) if record.exc_info else None
         if self._as_json:
-            line = {"level": record.levelname.lower(), "logger": record.name, "message": message}
-            return _json(line | ({"traceback": trace} if trace else {}))
+            line = {"level": record.levelname.lower(), "logger": record.name, "message": message, "traceback": trace}
+            return _json(line)
         text = f"{_now()[11:23]}  {record.levelname}  {message}"
         return safe_lines(f"{text}\n{trace}" if trace else text)
 
@@ -102,11 +101,9 @@ def _json(line: Line) -> str:
 
 
 def _readable(line: Line) -> str:
-    rest = (
-        f"{name}={_one_line(str(value))}" for name, value in line.items() if name not in IN_FRONT and value is not None
-    )
-    told = "  ".join(rest)
-    return f"{_now()[11:23]}  {line['status']}  {line['method']} {_one_line(line['path'])}  {line['ms']} ms  {told}"
+    rest = (f"{name}={_one_line(str(value))}" for name, value in line.items() if name not in IN_FRONT and value)
+    path, ms = _one_line(line["path"]), line["ms"]
+    return f"{_now()[11:23]}  {line['status']}  {line['method']} {path}  {ms} ms  {'  '.join(rest)}"
 
 
 def _now() -> str:

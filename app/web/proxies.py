@@ -1,4 +1,4 @@
-"""What stands in front of the app: the platform's proxies, and websites whose scripts call the API."""
+"""In front of the app: the platform's proxies, and websites whose scripts call the API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from config.settings import Settings
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Believe as many proxies as TRUSTED_PROXIES says, and let in the scripts of CORS_ORIGINS."""
+    """Trust as many proxies as TRUSTED_PROXIES says, and allow the scripts of CORS_ORIGINS."""
     if settings.trusted_proxies:
         from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -21,7 +21,7 @@ def install(app: Flask, settings: Settings) -> None:
 
         resources: list[str | re.Pattern[str]] = [r"/api/.*", "/status", "/openapi.json"]
         headers = ["Authorization", "Content-Type", "Last-Event-ID"]
-        # Patterns of our own: an origin with a "*" in it would be taken for one that lets in a stranger's site as well.
+        # Patterns of our own: flask-cors would read an origin with a "*" in it as a pattern that allows other sites.
         origins = [re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in settings.cors_origins]
         CORS(app, resources=resources, origins=origins, allow_headers=headers)
     app.config.update(

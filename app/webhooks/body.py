@@ -1,24 +1,25 @@
-"""From the bytes of a webhook to a JSON object, with a clear word on what is wrong where there is none."""
+"""From the bytes of a webhook to a JSON object, or to a clear message on what is wrong with them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 MOST_NESTED = 32
-MOST_NESTED_KEPT = MOST_NESTED + 1  # what is kept of an answer has the request inside
-LONGEST_INTEGER = 18  # digits; more is kept as text: no count, duration or code is that long
+MOST_NESTED_KEPT = MOST_NESTED + 1  # the record of an answer has the request inside
+LONGEST_INTEGER = 18  # digits; a longer one is kept as text: no count, duration or code is that long
 COMPACT = json.JSONEncoder(separators=(",", ":"))
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class BadBody(Exception):
-    """The body is no JSON object. The text says why."""
+    """The body is no JSON object; the message says why."""
 
 
 def read_body(body: bytes, query: str) -> tuple[bytes, dict[str, Any]]:
-    """The JSON text of a webhook, and the object it stands for: the body if there is one, else the query string.
+    """The JSON text of a webhook and its object: of the body if there is one, else of the query string.
 
     Vonage sends POST with JSON, or GET with the fields as parameters, nested ones as JSON text.
     https://developer.vonage.com/en/voice/voice-api/webhook-reference
@@ -40,7 +41,7 @@ def read_object(text: bytes, most_nested: int = MOST_NESTED_KEPT) -> dict[str, A
 
 
 def read_query(query: str) -> dict[str, Any]:
-    """The parameters of *query*, of a repeated one the last; one that holds a JSON object or array is read as such.
+    """The parameters of *query*, of a repeated one the last; a JSON object or array in one is read as such.
 
     Raises BadBody for bytes that are not UTF-8, and for nesting that is too deep.
     """
@@ -52,15 +53,24 @@ def read_query(query: str) -> dict[str, Any]:
 
 
 def write_json(value: Any) -> bytes:
-    """Compact JSON text of *value*, in ASCII: also half a surrogate pair has a form there."""
+    """Compact JSON text of *value*, in ASCII, which can write half a surrogate pair, too."""
     return COMPACT.encode(value).encode()
+
+
+def write_object(members: Mapping[str, Any]) -> bytes:
+    """Compact JSON text of an object; a member of bytes is JSON text already. The names are plain ASCII."""
+    pairs = (
+        b'"%b":%b' % (name.encode(), value if isinstance(value, bytes) else write_json(value))
+        for name, value in members.items()
+    )
+    return b"{%b}" % b",".join(pairs)
 
 
 def _nested(value: str) -> Any:
     if not value.startswith(("{", "[")):
         return value
     try:
-        return _parse(value.encode(), MOST_NESTED - 1)  # it lies inside the object of all parameters
+        return _parse(value.encode(), MOST_NESTED - 1)  # inside the object of all parameters
     except BadBody as bad:
         if str(bad).startswith("nested"):
             raise
@@ -98,7 +108,7 @@ _decoder = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_consta
 
 
 def _depth(value: Any) -> int:
-    """How many objects and arrays lie inside each other."""
+    """How many objects and arrays are nested in each other."""
     depth, level = 0, [value]
     while level := [item for item in level if isinstance(item, dict | list)]:
         depth += 1

@@ -1,7 +1,7 @@
-"""Fields that take what really comes: nulls, blanks, numbers as text and text as numbers.
+"""Fields that accept what Vonage really sends: nulls, blanks, numbers as text and text as numbers.
 
 Empty and null are the same: not known. A value that cannot be read is a ValidationError, which costs the webhook that
-field alone (see `schemas.read`), never the whole.
+field alone (see `schemas.read_event`), never the whole.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ LARGEST = 2**53  # whole numbers beyond this are not the same in every JSON read
 
 
 class Loose(fields.Field[Any]):
-    """A field that may be missing, null, empty or blank: then it is None."""
+    """A field that may be missing, null, empty or blank; all but missing are None."""
 
     def deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
-        """None for nothing, else what `read` makes of *value*."""
+        """None for null or blank, else `read` of *value*."""
         if value is missing:
             return missing
         if isinstance(value, str):
@@ -39,7 +39,7 @@ class Loose(fields.Field[Any]):
 
 
 class Text(Loose):
-    """Text, trimmed: a `from` has come with a blank before it (tests/samples/phone-to-app.events.jsonl)."""
+    """Text, trimmed: a `from` has come with a leading blank (tests/samples/phone-to-app.events.jsonl)."""
 
     def read(self, value: Any) -> str:
         if isinstance(value, str):
@@ -49,15 +49,12 @@ class Text(Loose):
         return str(value)
 
 
-class Party(Loose):
+class Party(Text):
     """A `from` or `to`: number, user name, address. `Unknown` is what Vonage writes for "not known"."""
 
-    def read(self, value: Any) -> str | None:
-        text = TEXT.read(value)
+    def read(self, value: Any) -> Any:
+        text = super().read(value)
         return None if text.lower() == "unknown" else text
-
-
-TEXT = Text()
 
 
 class Word(Text):
@@ -68,7 +65,7 @@ class Word(Text):
 
 
 class Status(Word):
-    """A call status. Some old pages write `complete` where `completed` is meant."""
+    """A call status. Some old pages of Vonage's write `complete` for `completed`."""
 
     def read(self, value: Any) -> str:
         word = super().read(value)
@@ -109,7 +106,7 @@ class Flag(Loose):
 
 
 class Money(Loose):
-    """A plain decimal string, as precise as it came: "0.00720000"; a number such as 1.5E-4 becomes "0.00015"."""
+    """A plain decimal string, as precise as received: "0.00720000"; a number such as 1.5E-4 becomes "0.00015"."""
 
     def read(self, value: Any) -> str:
         text = str(value)
@@ -133,7 +130,7 @@ class Moment(Loose):
             raise ValidationError("Not a date and time.")
         date, time, fraction, zone = found.groups()
         offset = "+00:00" if zone is None or zone.upper() in ("Z", "UTC") else zone.replace(" ", "+")
-        if offset[0] not in "+-":  # "+" in a query string is a blank, and the blank before it was white space
+        if offset[0] not in "+-":  # "+" in a query string is a blank, which the pattern takes for white space
             offset = "+" + offset
         try:
             moment = datetime.fromisoformat(f"{date}T{time}.{(fraction or '0')[:6]:0<6}{offset}").astimezone(UTC)

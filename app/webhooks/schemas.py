@@ -1,4 +1,4 @@
-"""One schema for each kind of webhook: JSON object in, domain event out.
+"""JSON object of a webhook in, domain event out: a schema for each kind, made of the fields its event has.
 
 Source of all names: https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook, read together with
 the webhook classes of the Java, .NET and PHP SDKs (github.com/Vonage). Lenient: what is unknown is passed over (the raw
@@ -7,103 +7,35 @@ body is kept), what cannot be read is None and flagged.
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, Final
 
-from marshmallow import EXCLUDE, Schema, ValidationError, pre_load
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 
 from app.domain import events
 from app.domain.events import NO_TIMESTAMP, UNKNOWN_STATUS, canonical_json
 from app.domain.leg_state import BITS
+from app.webhooks.body import write_json
 from app.webhooks.fields import Flag, Loose, Moment, Money, Number, Party, Status, Text, Whole, Word
 
 
 class WebhookSchema(Schema):
-    """What every kind has."""
-
-    event: ClassVar[type[events.Event]]
+    """What every kind has in common."""
 
     class Meta:
         unknown = EXCLUDE  # Vonage adds fields without notice
 
-    conversation = Text(data_key="conversation_uuid")
-    leg = Text(data_key="uuid")
-    occurred = Moment(data_key="timestamp")
 
-
-class CallStatusSchema(WebhookSchema):
-    """started, ringing, busy, ... and any status this code has never heard of."""
-
-    event = events.CallStatus
-
-    status = Status()
-    direction = Word()
-    from_ = Party(data_key="from")
-    to = Party()
-    detail = Text()
-    sip_code = Whole()
-
-
-class CompletedSchema(CallStatusSchema):
-    """A leg is over."""
-
-    event = events.Completed
-
-    start_time = Moment()
-    end_time = Moment()
-    duration = Number()
-    rate = Money()
-    price = Money()
-    network = Text()
-    disconnected_by = Word()
-
-
-class DetectionSchema(CallStatusSchema):
-    """human, machine: the leg is `call_uuid`; where both ids are there `uuid` wins, as in the Java SDK."""
-
-    event = events.Detection
+class DetectionSchema(WebhookSchema):
+    """The leg is `call_uuid`; where both ids are there `uuid` wins, as in the Java SDK."""
 
     call_uuid = Text()
-    sub_state = Word()
 
 
-class DisconnectedSchema(CallStatusSchema):
-    """The application closed the WebSocket.
-
-    https://developer.vonage.com/en/voice/voice-api/concepts/websockets
-    """
-
-    event = events.Disconnected
-
-
-class RecordingSchema(WebhookSchema):
-    """A recording can be fetched."""
-
-    event = events.Recording
-
-    recording_uuid = Text()
-    recording_url = Text()
-    size = Whole()
-    start_time = Moment()
-    end_time = Moment()
-
-
-class TranscriptionSchema(WebhookSchema):
-    """The text of a recording can be fetched."""
-
-    event = events.Transcription
-
-    recording_uuid = Text()
-    transcription_url = Text()
-
-
-class GuessSchema(Schema):
+class GuessSchema(WebhookSchema):
     """One guess at what was said; `confidence` has come as ".91" and as a number."""
-
-    class Meta:
-        unknown = EXCLUDE
 
     text = Text()
     confidence = Number()
@@ -115,23 +47,12 @@ class Guesses(Loose):
     def read(self, value: Any) -> tuple[events.SpeechResult, ...]:
         if not isinstance(value, list):
             raise ValidationError("Not a list.")
-        read = (_lenient(GUESS, one)[0] for one in value if isinstance(one, Mapping))
-        return tuple(events.SpeechResult(one.get("text"), one.get("confidence")) for one in read)
+        guesses = (_lenient(GUESS, guess)[0] for guess in value if isinstance(guess, Mapping))
+        return tuple(events.SpeechResult(guess.get("text"), guess.get("confidence")) for guess in guesses)
 
 
 class InputSchema(WebhookSchema):
     """Keys and speech. Before 2020 `dtmf` was the digits alone, with `timed_out` beside it."""
-
-    event = events.Input
-
-    from_ = Party(data_key="from")
-    to = Party()
-    digits = Text()
-    timed_out = Flag()
-    speech_timeout_reason = Text()
-    speech_error = Text()
-    speech_recording_url = Text()
-    heard = Guesses()
 
     @pre_load
     def flatten(self, body: Mapping[str, Any], **_: Any) -> dict[str, Any]:
@@ -148,39 +69,11 @@ class InputSchema(WebhookSchema):
         return flat
 
 
-class TransferSchema(WebhookSchema):
-    """A leg went from one conversation to another."""
-
-    event = events.Transfer
-
-    left = Text(data_key="conversation_uuid_from")
-    joined = Text(data_key="conversation_uuid_to")
-
-
-class NotifySchema(WebhookSchema):
-    """A `notify` action was reached."""
-
-    event = events.Notify
-
-
-class ErrorSchema(WebhookSchema):
-    """Vonage could not do what it was told."""
-
-    event = events.CallError
-
-    reason = Text()
-
-
 class FallbackSchema(WebhookSchema):
     """Vonage turned to the fallback URL.
 
     https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url
     """
-
-    event = events.Fallback
-
-    reason = Text()
-    url = Text()
 
     @pre_load
     def failed_url(self, body: Mapping[str, Any], **_: Any) -> dict[str, Any]:
@@ -190,100 +83,113 @@ class FallbackSchema(WebhookSchema):
         return {"conversation_uuid": body.get("conversation_uuid_to"), **body, "url": url}
 
 
-class UnknownSchema(WebhookSchema):
-    """None of the above."""
-
-    event = events.Unknown
-
-
-class AnswerSchema(WebhookSchema):
-    """The answer webhook: somebody calls and Vonage asks what to do. It has no status, direction or timestamp.
-
-    https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
-    """
-
-    event = events.Answer
-
-    from_ = Party(data_key="from")
-    from_user = Party()  # only for a caller who is a Client SDK user, who has no `from` then
-    to = Party()
-    reason = Text()
-
-
-CALL_STATUS, COMPLETED, DETECTION, DISCONNECTED = (
-    CallStatusSchema(),
-    CompletedSchema(),
-    DetectionSchema(),
-    DisconnectedSchema(),
-)
-RECORDING, TRANSCRIPTION, INPUT, TRANSFER = RecordingSchema(), TranscriptionSchema(), InputSchema(), TransferSchema()
-NOTIFY, ERROR, FALLBACK, UNKNOWN = NotifySchema(), ErrorSchema(), FallbackSchema(), UnknownSchema()
-ANSWER, GUESS = AnswerSchema(), GuessSchema()
-BY_STATUS = {
-    "transcribed": TRANSCRIPTION,
-    "completed": COMPLETED,
-    "complete": COMPLETED,
-    "human": DETECTION,
-    "machine": DETECTION,
-    "disconnected": DISCONNECTED,
+# How the fields of events are read. A field that no webhook carries (`flow`, `ncco`) is not among them.
+FIELDS: Final[dict[str, fields.Field[Any]]] = {
+    "conversation": Text(data_key="conversation_uuid"),
+    "left": Text(data_key="conversation_uuid_from"),
+    "joined": Text(data_key="conversation_uuid_to"),
+    "leg": Text(data_key="uuid"),
+    "occurred": Moment(data_key="timestamp"),
+    "from_": Party(data_key="from"),
+    "from_user": Party(),  # of an answer webhook: a Client SDK user, who has no `from`
+    "to": Party(),
+    "status": Status(),
+    "heard": Guesses(),
+    "timed_out": Flag(),
+    "duration": Number(),
+    **dict.fromkeys(("size", "sip_code"), Whole()),
+    **dict.fromkeys(("start_time", "end_time"), Moment()),
+    **dict.fromkeys(("rate", "price"), Money()),
+    **dict.fromkeys(("direction", "disconnected_by", "sub_state"), Word()),
+    **dict.fromkeys(("detail", "network", "digits", "reason", "url"), Text()),
+    **dict.fromkeys(("recording_uuid", "recording_url", "transcription_url"), Text()),
+    **dict.fromkeys(("speech_timeout_reason", "speech_error", "speech_recording_url"), Text()),
+}
+BASES: Final[dict[type[events.Event], type[WebhookSchema]]] = {
+    events.Detection: DetectionSchema,
+    events.Input: InputSchema,
+    events.Fallback: FallbackSchema,
+}
+GUESS: Final = GuessSchema()
+BY_STATUS: Final[dict[str, type[events.Event]]] = {
+    "transcribed": events.Transcription,
+    "completed": events.Completed,
+    "complete": events.Completed,
+    "human": events.Detection,
+    "machine": events.Detection,
+    "disconnected": events.Disconnected,
 }
 
 
-def schema_of(body: Mapping[str, Any]) -> WebhookSchema:
-    """Which kind a webhook is, in the order in which the SDKs tell kinds apart."""
+def kind_of(body: Mapping[str, Any]) -> type[events.Event]:
+    """Which kind of event a webhook is, in the order in which the SDKs tell kinds apart."""
     if body.get("original_request") is not None:  # an error has a `reason`, too: only this tells a fallback copy
-        return FALLBACK
+        return events.Fallback
     status = body.get("status")
     if isinstance(status, str) and status.strip():
-        return BY_STATUS.get(status.strip().lower(), CALL_STATUS)
+        return BY_STATUS.get(status.strip().lower(), events.CallStatus)
     if body.get("type") == "transfer" or "conversation_uuid_from" in body:
-        return TRANSFER
+        return events.Transfer
     if body.get("dtmf") is not None or body.get("speech") is not None:
-        return INPUT
+        return events.Input
     if "recording_url" in body:
-        return RECORDING
+        return events.Recording
     if "payload" in body:
-        return NOTIFY
-    return ERROR if body.get("reason") else UNKNOWN
+        return events.Notify
+    return events.CallError if body.get("reason") else events.Unknown
+
+
+@cache
+def schema_of(kind: type[events.Event]) -> Schema:
+    """The schema that reads the fields of *kind*."""
+    own = {field.name: FIELDS[field.name] for field in dataclasses.fields(kind) if field.name in FIELDS}
+    return BASES.get(kind, WebhookSchema).from_dict(own, name=kind.__name__)()
 
 
 def read_event(body: Mapping[str, Any]) -> events.Event:
     """The event in a webhook's JSON object. Never fails: what cannot be read is None, and a flag says so."""
-    schema = schema_of(body)
-    data, unreadable = _lenient(schema, body)
-    if schema is DETECTION:
+    kind = kind_of(body)
+    data, unreadable = _lenient(schema_of(kind), body)  # type: ignore[arg-type]  # mypy: a class is hashable
+    if kind is events.Detection:
         called = data.pop("call_uuid", None)
         data["leg"] = data.get("leg") or called
     flags = [f"unreadable_{name}" for name in unreadable]
-    if schema is not TRANSCRIPTION and data.get("occurred") is None:
+    if kind is not events.Transcription and data.get("occurred") is None:
         flags.append(NO_TIMESTAMP)
-    if schema is CALL_STATUS and data["status"] not in BITS:
+    if kind is events.CallStatus and data["status"] not in BITS:
         flags.append(UNKNOWN_STATUS)
-    return schema.event(canonical=canonical_json(body), flags=tuple(flags), **data)
+    return kind(canonical=canonical_json(body), flags=tuple(flags), **data)
 
 
 def read_answer(request: Mapping[str, Any]) -> events.Answer:
-    """The answer webhook *request*, not answered yet."""
-    data, _ = _lenient(ANSWER, request)
-    if request.get("original_request") is None:
-        data.pop("reason", None)  # a reason is why the fallback URL was asked, and only that
-    return events.Answer(canonical=canonical_json(request), **data)
+    """The answer webhook *request*, not answered yet: it gets its `canonical` with the answer.
 
-
-def kept_answer(asked: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of an answer: the request, and *served*: id, flow, step, version, took_ms, ncco, fault.
-
-    Of these what is None is left out: every byte of it is kept in memory. Where an event was answered the request is
-    its `conversation_uuid` and `uuid` alone, for the event is kept by itself. `read_kept_answer` reads it.
+    https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
     """
-    return {"request": asked, **{name: value for name, value in served.items() if value is not None}}
+    data, _ = _lenient(schema_of(events.Answer), request)
+    if request.get("original_request") is None:
+        data.pop("reason", None)  # a reason is why the fallback URL was requested, and only that
+    return events.Answer(canonical=b"", **data)
+
+
+def kept_answer(request: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of an answer: the request, and of *served* (id, flow, step, version, took_ms, ncco, fault) the known.
+
+    None is left out: Redis holds every byte in memory. Where an event was answered the request is its
+    `conversation_uuid` and `uuid` alone, for the event is kept by itself. `read_kept_answer` reads it.
+    """
+    return {"request": request, **{name: value for name, value in served.items() if value is not None}}
+
+
+def answered(request: events.Answer, kept: Mapping[str, Any], text: bytes, ncco: bytes) -> events.Answer:
+    """*request* with the answer in its record *kept*. *text* and *ncco* are the JSON texts of record and NCCO."""
+    known: dict[str, Any] = {name: kept.get(name) for name in ("flow", "step", "version", "fault", "took_ms")}
+    return dataclasses.replace(request, canonical=text, ncco=ncco.decode(), **known)
 
 
 def read_kept_answer(kept: Mapping[str, Any], text: bytes) -> events.Answer:
-    """The answer in what was kept of it; *text* is its JSON text."""
-    ncco = json.dumps(kept.get("ncco"), separators=(",", ":"))
-    known: dict[str, Any] = {name: kept.get(name) for name in ("flow", "step", "version", "fault", "took_ms")}
-    return replace(read_answer(kept["request"]), canonical=text, ncco=ncco, **known)
+    """The answer in its record; *text* is the record's JSON text."""
+    return answered(read_answer(kept["request"]), kept, text, write_json(kept.get("ncco")))
 
 
 def _lenient(schema: Schema, body: Any) -> tuple[dict[str, Any], list[str]]:

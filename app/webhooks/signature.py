@@ -1,7 +1,7 @@
-"""Does this webhook come from Vonage, and does it carry what Vonage signed?
+"""Checks that a webhook was signed by Vonage, with the body and query it arrives with.
 
-Vonage signs each request with a JSON Web Token: HS256, made with the signature secret of the account that
-the claim ``api_key`` names, and holding the hash of what is sent.
+Vonage signs each request with a JSON Web Token: HS256, made with the signature secret of the account that the claim
+``api_key`` names, and with the hash of what is sent.
 Source: https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks
 """
 
@@ -10,14 +10,13 @@ import hmac
 import json
 import math
 import re
-import uuid
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeGuard
 from urllib.parse import parse_qsl
 
-from jwt import PyJWS
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
@@ -26,30 +25,30 @@ CLOCK_LEEWAY = 10  # seconds granted to `exp` and `nbf`, which Vonage does not d
 REFUSALS = {
     "not_bearer": "The Authorization header must be 'Bearer' and a token; this one has another scheme.",
     "malformed": "The bearer token is no JSON Web Token; pass the Authorization header on as Vonage sent it.",
-    "algorithm": "The token must be signed with HS256, as Vonage does; no other algorithm is taken.",
+    "algorithm": "The token must be signed with HS256, as Vonage does; no other algorithm is accepted.",
     "api_key": "The token names an API key without a secret here; if it is yours, add it to VONAGE_SIGNATURE_SECRETS.",
     "signature": "No secret known here made this signature; compare VONAGE_SIGNATURE_SECRETS with the"
     " signature secret (not the API secret) in the Vonage dashboard.",
     "issuer": "The token's 'iss' claim must be 'Vonage'; send only what Vonage signed.",
     "application": "The token is for another Vonage application; compare the one whose webhooks come here"
     " with VONAGE_APPLICATION_ID.",
-    "issued_at": "The token's 'iat' claim is missing or no number; it tells when the token was signed.",
+    "issued_at": "The token's 'iat' claim, the time of signing, is missing or no number.",
     "too_old": "The token was signed longer ago than SIGNATURE_MAX_AGE; sign anew, or check the clocks.",
     "too_new": "The token was signed in the future by more than SIGNATURE_MAX_AGE; check the clocks.",
     "expired": "The token's 'exp' claim is past or no number; sign anew, or check the clocks.",
-    "not_yet": "The token's 'nbf' claim is still to come or no number; check the clocks.",
+    "not_yet": "The token's 'nbf' claim is in the future or no number; check the clocks.",
     "payload_hash": "The token was not made for this body and query; send them exactly as signed.",
 }
 
 
 class SignatureFault(Exception):
-    """A webhook that is not shown to be Vonage's; ``fault`` is one word to count it by."""
+    """A webhook without proof that it is Vonage's; ``fault`` is the word it is counted under."""
 
     fault: str
 
 
 class SignatureMissing(SignatureFault):
-    """No token at all. Now and then Vonage itself sends such a request, and repeats it signed after a 5xx.
+    """No token at all. Vonage itself sometimes sends such a request, and repeats it signed after a 5xx.
 
     Source: https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks
     """
@@ -61,34 +60,22 @@ class SignatureMissing(SignatureFault):
 
 
 class SignatureRefused(SignatureFault):
-    """A token that does not vouch for its request; ``fault`` is one of `REFUSALS`."""
+    """A token that is no proof for its request; ``fault`` is one of `REFUSALS`."""
 
     def __init__(self, fault: str) -> None:
         super().__init__(REFUSALS[fault])
         self.fault = fault
 
 
-class _HS256(HMACAlgorithm):
-    """HS256 without the warning, on every use, about a secret below 32 bytes: one note at start is enough."""
-
-    def check_key_length(self, key: bytes) -> None:  # noqa: ARG002  the base class asks for it
-        return None
-
-
-_hs256 = _HS256(HMACAlgorithm.SHA256)
-_jws = PyJWS(algorithms=[])
-_jws.register_algorithm("HS256", _hs256)
-
-
 class Signatures:
-    """Tells genuine webhooks from others.
+    """Checks the signatures of webhooks.
 
     Args:
         secrets: Pairs of API key and signature secret. A key may come twice while its secret is rotated.
-        application_id: Ours; a token for another application is refused. With None it is not looked at.
+        application_id: Ours; a token for another application is refused. None: not checked.
         max_age: Seconds that a token's time of signing may lie before or after now.
-        verify_get_hash: Refuse a GET whose query is not shown to be the one signed, rather than note it.
-            Vonage does not document in every detail how a query is hashed, so this may refuse its own.
+        verify_get_hash: Refuse a GET whose hash is not of its query, rather than note it. Vonage does not document in
+            every detail how a query is hashed, so this may refuse its own.
 
     Raises ValueError for a secret that cannot be one: empty, or a public key.
     """
@@ -102,9 +89,10 @@ class Signatures:
         verify_get_hash: bool,
     ) -> None:
         self._keys: dict[str, list[bytes]] = {}
+        hs256 = HMACAlgorithm(HMACAlgorithm.SHA256)
         for api_key, secret in secrets:
             try:
-                key = _hs256.prepare_key(secret)
+                key = hs256.prepare_key(secret)
             except (InvalidKeyError, UnicodeError):
                 text = f"The signature secret of API key {api_key} is empty, or no secret but a public key."
                 raise ValueError(text) from None  # a UnicodeError holds the secret
@@ -117,11 +105,9 @@ class Signatures:
     def check(
         self, *, authorization: str | None, method: str, body: bytes, query: str | bytes, now: float
     ) -> tuple[str, ...]:
-        """Return what is odd about a genuine request, mostly nothing.
+        """Notes on a genuine request, mostly none: ``no_application_id``, ``no_payload_hash``, ``get_hash_mismatch``.
 
-        The notes are ``no_application_id``, ``no_payload_hash`` and ``get_hash_mismatch``.
-        *body* and *query* are raw, as they came; *now* is in seconds since 1970.
-
+        *body* and *query* are raw; *now* is in seconds since 1970.
         Raises SignatureMissing if there is no token, SignatureRefused if there is a wrong one.
         """
         claims = self._verified_claims(_bearer_token(authorization))
@@ -135,7 +121,7 @@ class Signatures:
         header, claims, signed, signature = _take_apart(token)
         if header.get("alg") != "HS256":
             raise SignatureRefused("algorithm")
-        api_key = claims.get("api_key")  # says whose secret it is; nothing else is believed before that is verified
+        api_key = claims.get("api_key")  # whose secret; no other claim is used before the signature is verified
         if api_key is None:
             keys = self._all_keys
         elif isinstance(api_key, str) and api_key in self._keys:
@@ -195,25 +181,8 @@ class Signatures:
         return note
 
 
-def sign(body: bytes, *, api_key: str, secret: str, application_id: str | None, now: float) -> str:
-    """Return the token that Vonage would send with *body*, without the word Bearer.
-
-    For a GET, *body* is what is hashed in its place: the query parameters as one compact JSON object.
-    """
-    claims = {
-        "iat": int(now),
-        "jti": str(uuid.uuid4()),
-        "iss": "Vonage",
-        "payload_hash": hashlib.sha256(body).hexdigest(),
-        "api_key": api_key,
-    }
-    if application_id is not None:
-        claims["application_id"] = application_id
-    return _jws.encode(_compact_json(claims), secret, "HS256")
-
-
 def _bearer_token(authorization: str | None) -> str:
-    """Return the token of an Authorization header; the scheme's case and extra white space do not matter."""
+    """The token of an Authorization header; the scheme's case and extra white space do not matter."""
     words = (authorization or "").split()
     if not words:
         raise SignatureMissing
@@ -227,9 +196,9 @@ def _bearer_token(authorization: str | None) -> str:
 
 
 def _take_apart(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
-    """Return header, claims, what was signed, and the signature as it stands there; none of it verified.
+    """Header, claims, what was signed, and the signature in its base64; none of it verified.
 
-    PyJWT would do it, but looks at each character of a token in Python, which took two thirds of the whole check.
+    PyJWT checks each character of a token in Python, which took two thirds of the whole check.
     Source: https://www.rfc-editor.org/rfc/rfc7515#section-5.2
     """
     try:
@@ -238,7 +207,7 @@ def _take_apart(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, byte
         header, claims = json.loads(_unbase64(first)), json.loads(_unbase64(middle))
     except (ValueError, RecursionError):  # not ASCII, not base64, not JSON: all of them are ValueErrors
         raise SignatureRefused("malformed") from None
-    # `crit` names extensions that whoever reads the token must understand, `b64` is one of them: we understand none.
+    # `crit` names extensions that a reader must support, `b64` is one of them: none is supported.
     if not isinstance(header, dict) or not isinstance(claims, dict) or header.keys() & {"crit", "b64"}:
         raise SignatureRefused("malformed")
     return header, claims, signed, signature
@@ -248,12 +217,12 @@ _FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")  # "!" is in no base64
 
 
 def _base64(data: bytes) -> bytes:
-    """Encode as base64 in its form for addresses, without padding."""
+    """Base64 in its form for URLs, without padding."""
     return urlsafe_b64encode(data).rstrip(b"=")
 
 
 def _unbase64(text: bytes) -> bytes:
-    """Decode what `_base64` encodes. Raises ValueError."""
+    """What `_base64` encoded. Raises ValueError."""
     return a2b_base64(text.translate(_FROM_URL) + b"=" * (-len(text) % 4), strict_mode=True)
 
 
@@ -274,47 +243,38 @@ def _is_hash_of(forms: Iterable[bytes], claimed: object) -> bool:
 
 
 def _query_forms(query: str | bytes) -> Iterator[bytes]:
-    """Yield what Vonage may have hashed for a query, likeliest first.
+    """What Vonage may have hashed for a query, likeliest first.
 
-    Documented is a compact JSON object of the query parameters in their order. Not documented are values that
-    are JSON themselves, repeated names, and decoding. Each form holds every parameter: one that kept only the
-    first or the last of a repeated name would pass a query to which anybody had added more.
+    Documented is a compact JSON object of the query parameters in their order. Not documented are values that are JSON
+    themselves, repeated names, and decoding. Each form holds every parameter: a form with only the first or the last of
+    a repeated name would pass a query to which anybody had added more.
     """
     raw = query if isinstance(query, bytes) else query.encode("utf-8", "surrogatepass")
     text = raw.decode("utf-8", "replace")
-    for read in (_decoded, _nested, _undecoded):
-        parameters = _by_name(read(text))
+    for pairs in _readings(text):
+        parameters = _by_name(pairs)
         yield _compact_json(parameters)
         yield _compact_json(_as_javascript(parameters))
         yield _compact_json(parameters, sort_keys=True)
     yield raw
 
 
-def _decoded(text: str) -> list[tuple[str, Any]]:
-    return list(parse_qsl(text, keep_blank_values=True))
-
-
-def _nested(text: str) -> list[tuple[str, Any]]:
-    """As decoded, but a value that is JSON text is the object or array it stands for."""
-    return [(name, _object_or_text(value)) for name, value in _decoded(text)]
-
-
-def _undecoded(text: str) -> list[tuple[str, Any]]:
-    pieces = (piece.partition("=") for piece in text.split("&") if piece)
-    return [(name, value) for name, _, value in pieces]
+def _readings(text: str) -> Iterator[Iterable[tuple[str, Any]]]:
+    """The parameters decoded, the same with JSON texts as objects and arrays, and the parameters as received."""
+    decoded = parse_qsl(text, keep_blank_values=True)
+    yield decoded
+    yield ((name, _object_or_text(value)) for name, value in decoded)
+    yield (piece.partition("=")[::2] for piece in text.split("&") if piece)
 
 
 def _object_or_text(value: str) -> Any:
-    if value.startswith(("{", "[")):
-        try:
-            return json.loads(value)
-        except ValueError:
-            pass
+    with suppress(ValueError):
+        return json.loads(value) if value.startswith(("{", "[")) else value
     return value
 
 
-def _by_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of *pairs*, with a list where a name is repeated."""
+def _by_name(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of *pairs*, with a list where a name is repeated."""
     values: dict[str, list[Any]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
@@ -325,15 +285,15 @@ _INDEX = re.compile("0|[1-9][0-9]{0,8}")
 
 
 def _as_javascript(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return *parameters* in the order of a JavaScript object: "2" before "10" before all other names.
+    """*parameters* in the order of a JavaScript object: "2" before "10" before all other names.
 
     Source: https://tc39.es/ecma262/#sec-ordinaryownpropertykeys
     """
     indexes = sorted(filter(_INDEX.fullmatch, parameters), key=int)
-    return {name: parameters[name] for name in [*indexes, *parameters]}  # the first mention gives the place
+    return {name: parameters[name] for name in [*indexes, *parameters]}  # ordered by first mention
 
 
 def _compact_json(value: Any, *, sort_keys: bool = False) -> bytes:
-    """Return *value* as JavaScript's JSON.stringify writes it: no spaces, only lone surrogates escaped."""
+    """*value* as JavaScript's JSON.stringify writes it: no spaces, only lone surrogates escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
     return text.encode("utf-8", "backslashreplace")

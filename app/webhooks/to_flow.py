@@ -1,29 +1,28 @@
-"""What call flows want to know of a webhook: who calls whom, and what came back from an action."""
+"""What call flows need to know of a webhook: who calls whom, and what came back from an action."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from app.domain.events import CallStatus, Detection, Event, Input, Notify
+from app.domain.events import CallStatus, Detection, Input, Notify
 from app.flows.model import FAILED_STATUSES
 from app.flows.request import Headers, Request, Result
-from app.webhooks.schemas import read_answer
+from app.webhooks.intake import Webhook
 
 # https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook: SipHeader_X-UserId=1938ND9
 SIP_HEADER: Final = "SipHeader_"
 
 
-def request_of(body: Mapping[str, Any]) -> Request:
-    """Who calls whom, as the answer webhook, or an event, *body* has it. What cannot be read is not there."""
-    asked = read_answer(body)
+def request_of(webhook: Webhook) -> Request:
+    """Who calls whom, by an answer webhook or an event. What cannot be read is None."""
+    caller, body = webhook.caller, webhook.body
     custom, kind = body.get("custom_data"), body.get("endpoint_type")
     return Request(
-        from_=asked.from_,
-        to=asked.to,
-        from_user=asked.from_user,
-        uuid=asked.leg,
-        conversation_uuid=asked.conversation,
+        from_=caller.from_,
+        to=caller.to,
+        from_user=caller.from_user,
+        uuid=caller.leg,
+        conversation_uuid=caller.conversation,
         endpoint_type=kind if isinstance(kind, str) else None,
         custom_data=custom if isinstance(custom, dict) else {},
         headers=Headers(
@@ -34,13 +33,15 @@ def request_of(body: Mapping[str, Any]) -> Request:
     )
 
 
-def result_of(event: Event, body: Mapping[str, Any]) -> Result | None:
-    """What came back from an action; None if Vonage does not read a reply to *event*, whose JSON object *body* is.
+def result_of(webhook: Webhook) -> Result | None:
+    """What came back from an action; None for an event to which Vonage reads no reply.
 
     https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
     """
+    event = webhook.event
     if isinstance(event, Input):
-        best = max((one for one in event.heard or () if one.text), key=lambda one: one.confidence or 0, default=None)
+        guesses = (guess for guess in event.heard or () if guess.text)
+        best = max(guesses, key=lambda guess: guess.confidence or 0, default=None)
         return Result(
             kind="input",
             digits=event.digits or "",
@@ -49,7 +50,7 @@ def result_of(event: Event, body: Mapping[str, Any]) -> Result | None:
             confidence=best.confidence if best else None,
         )
     if isinstance(event, Notify):
-        return Result(kind="notify", payload=body.get("payload"))
+        return Result(kind="notify", payload=webhook.body.get("payload"))
     if isinstance(event, Detection):
         return Result(kind="detection", status=event.sub_state or event.status)
     if isinstance(event, CallStatus) and event.status in FAILED_STATUSES:

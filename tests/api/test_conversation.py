@@ -91,7 +91,7 @@ def test_of_a_call_with_only_an_answer_webhook_nothing_else_is_known(site: Site)
     answer = site.hear(
         {"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob"}, "/voice/answer"
     )
-    site.store.check()
+    site.store.ping()
     shown = site.conversation("CON-1")
     keeps_the_contract(shown)
     assert shown["state"] == "live"

@@ -27,7 +27,7 @@ def test_an_internal_error_is_a_500_that_reveals_no_internals(
         raise RuntimeError("the secret inside, 447700900123")
 
     for owner, names in (
-        (Store, ("records", "histories", "leg_history", "page", "counts", "check", "delete", "delete_all")),
+        (Store, ("records", "histories", "leg_history", "page", "counts", "ping", "delete", "delete_all")),
         (Calls, ("page", "conversations", "events", "leg")),
     ):
         for name in names:

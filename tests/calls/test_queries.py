@@ -28,7 +28,7 @@ def calls(valkey: Engine) -> Iterator[Calls]:
     valkey.flush()
     store = Store(valkey.address, read=read_record, retention=timedelta(days=7))
     yield Calls(store, timedelta(hours=2), mask_numbers=True)
-    store.close()
+    store.stop()
 
 
 def record(calls: Calls, *webhooks: Webhook) -> None:

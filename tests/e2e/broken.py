@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 from zlib import crc32
@@ -20,11 +21,11 @@ from app.domain.conversations import Conversation, History
 from app.domain.events import CallStatus, Transfer
 from app.domain.leg_state import state_of
 from app.domain.legs import Leg, bits_of
-from app.flows.reply import Reply
+from app.services import Services
 from app.store import record_command
-from app.webhooks import views
-from app.webhooks.schemas import read_event
-from app.webhooks.signature import SignatureMissing, SignatureRefused, Signatures
+from app.webhooks import guard, persist
+from app.webhooks.intake import read_webhook
+from app.webhooks.signature import SignatureFault, Signatures
 
 
 def drops_one_in_a_hundred() -> Flask:
@@ -67,15 +68,15 @@ def looks_at_no_signature() -> Flask:
 
 def keeps_what_it_refuses() -> Flask:
     """It says 401, and has kept the event by then."""
-    rightly = views._refuse
+    rightly = guard._refuse
 
-    def refuse(fault: SignatureMissing | SignatureRefused) -> None:
+    def refuse(fault: SignatureFault, services: Services) -> None:
         if request.path == "/voice/event":
-            text, body = views._read()
-            views._record(text, body, read_event(body))
-        rightly(fault)
+            webhook = read_webhook(request.get_data(), request.query_string, datetime.now(UTC), ())
+            persist.keep(webhook, services.store)
+        rightly(fault, services)
 
-    views._refuse = refuse
+    guard._refuse = refuse
     return served()
 
 
@@ -139,13 +140,13 @@ def makes_answers_up() -> Flask:
 
 def forgets_what_steps_served() -> Flask:
     """It keeps the answers to answer webhooks alone."""
-    rightly = views._keep_answer
+    rightly = persist.keep_answer
 
-    def keep_answer(asked: dict[str, Any], served: Reply, took_ms: float, *, counted: bool) -> None:
+    def keep_answer(*answer: Any, to_event: bool) -> None:
         if not request.path.startswith("/voice/flows/"):
-            rightly(asked, served, took_ms, counted=counted)
+            rightly(*answer, to_event=to_event)
 
-    views._keep_answer = keep_answer
+    persist.keep_answer = keep_answer  # type: ignore[assignment]
     return served()
 
 

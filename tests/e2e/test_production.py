@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from redis import Redis
 
-from app.webhooks.signature import sign
 from tests.engines import REDIS, VALKEY, Node, free_ports, wait_until
 from tests.serving import ROOT, Reply, Server
+from vonage_simulator.delivery.signing import sign
+from vonage_simulator.ledger import Application
 
 KEY, SECRET = "a1b2c3d4", "signature-secret-of-32-bytes-or-more"
 APPLICATION = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
@@ -81,7 +83,8 @@ def all_settings(redis_url: str) -> dict[str, str]:
 
 
 def signed(body: bytes, secret: str = SECRET) -> str:
-    return "Bearer " + sign(body, api_key=KEY, secret=secret, application_id=APPLICATION, now=time.time())
+    application = Application(id=APPLICATION, api_key=KEY, signature_secret=secret)
+    return "Bearer " + sign(application, body, now=time.time(), jti=str(uuid4()))
 
 
 def post(server: Server, path: str, body: dict[str, Any]) -> Reply:

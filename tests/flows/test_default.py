@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.webhooks.intake import Webhook
 from app.webhooks.to_flow import request_of
 from config.settings import Settings
 from tests.flows.flow_file_of import CALLED, CALLER, NOON, flows_of, is_last_resort
@@ -91,7 +92,7 @@ def test_it_is_the_one_in_the_configs_folder() -> None:
 def test_every_kind_of_caller_is_greeted_and_put_through(
     asked: dict[str, Any], caller_number: str | None, flow: str, connect: dict[str, Any]
 ) -> None:
-    served = flows_of(FILE, CALLER_NUMBER=caller_number).answer(request_of(asked), NOON)
+    served = flows_of(FILE, CALLER_NUMBER=caller_number).answer(request_of(Webhook(b"", asked, NOON, ())), NOON)
     assert served.fault is None
     assert (served.flow, served.step) == (flow, "start")
     assert served.ncco == [GREETING, {"action": "connect", **connect}]
@@ -99,4 +100,5 @@ def test_every_kind_of_caller_is_greeted_and_put_through(
 
 @pytest.mark.parametrize("to", [None, "", "  ", "Unknown", "0207946", "07700900123", "00447700900123"])
 def test_an_app_user_who_asks_for_nobody_or_for_no_international_number_hears_the_last_resort(to: str | None) -> None:
-    is_last_resort(flows_of(FILE).answer(request_of({"from_user": "Alice", "to": to}), NOON), "flow app-to-")
+    asked = {"from_user": "Alice", "to": to}
+    is_last_resort(flows_of(FILE).answer(request_of(Webhook(b"", asked, NOON, ())), NOON), "flow app-to-")

@@ -126,7 +126,7 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
     whole_again(engine)
     wait_until(lambda: works(store), "it takes events again")
     assert try_all(store, 5)[0] == set(range(keys.PARTITIONS))
-    store.check()
+    store.ping()
     assert sum(store.counts(NOW).counters.values())
 
 
@@ -226,7 +226,7 @@ def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engin
         node.ready()
     whole_again(engine)
     store.open()
-    store.check()
+    store.ping()
     store.close()
 
 

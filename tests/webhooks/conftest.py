@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.services import Services
-from app.webhooks.signature import sign
+from app.services import services
 from config.settings import Settings
 from tests.engines import Engine, wait_until
+from vonage_simulator.delivery.signing import sign
+from vonage_simulator.ledger import Application
 
 KEY, SECRET = "a1b2c3d4", "k7Qm2vX9sT4bL8wR1nZ6cY3pH5dJ0fGa"
 APPLICATION = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
@@ -31,10 +33,12 @@ def compact(body: Any) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def bearer(signed: bytes, **claims: Any) -> dict[str, str]:
-    """The header that vouches for *signed*; *claims* for what is not as it should be."""
-    known: dict[str, Any] = {"api_key": KEY, "secret": SECRET, "application_id": APPLICATION, "now": time.time()}
-    return {"Authorization": f"Bearer {sign(signed, **known | claims)}"}
+def bearer(
+    signed: bytes, *, api_key: str = KEY, secret: str = SECRET, application_id: str = APPLICATION, age: float = 0.0
+) -> dict[str, str]:
+    """The header that vouches for *signed*; *age* is how many seconds ago it was made."""
+    application = Application(id=application_id, api_key=api_key, signature_secret=secret)
+    return {"Authorization": f"Bearer {sign(application, signed, now=time.time() - age, jti=str(uuid4()))}"}
 
 
 class Site:
@@ -53,8 +57,7 @@ class Site:
         self.app = create_app(Settings(**known | settings))
         self._log = io.StringIO()
         cast("logging.StreamHandler[Any]", logging.getLogger("switchhook").handlers[0]).setStream(self._log)
-        self.store = cast("Services", self.app.extensions["switchhook"]).store
-        self.flows = cast("Services", self.app.extensions["switchhook"]).flows
+        self.store, self.flows = services(self.app).store, services(self.app).flows
         self.client = self.app.test_client()
 
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> TestResponse:
@@ -129,7 +132,7 @@ def start(valkey: Engine) -> Iterator[Start]:
 
     yield start
     for site in sites:
-        site.store.close()
+        site.store.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ Vonage repeats a request, once, on 429, 503 and 504. https://developer.vonage.co
 """
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -31,6 +30,7 @@ LARGE = compact(EVENT | {"more": "x" * MOST_BODY})
 BAD = b'{"status": '
 GOOD = compact(EVENT)
 
+SIGNED = None  # `post` signs when it sends: a token made here would be too old in a long run
 UNSIGNED: dict[str, str] = {}
 WRONG = bearer(GOOD, secret="x" * 32)
 
@@ -54,18 +54,18 @@ def problem(response: Any) -> Any:
     [
         (LARGE, UNSIGNED, 413),
         (LARGE, WRONG, 413),
-        (LARGE, bearer(LARGE), 413),
+        (LARGE, SIGNED, 413),
         (b"{" * (MOST_BODY + 1), UNSIGNED, 413),
         (BAD, UNSIGNED, 503),
         (b"", UNSIGNED, 503),
         (GOOD, UNSIGNED, 503),
         (BAD, WRONG, 401),
         (GOOD, WRONG, 401),
-        (BAD, bearer(BAD), 400),
-        (b"[]", bearer(b"[]"), 400),
-        ('{"a":"é"}'.encode("utf-16"), bearer('{"a":"é"}'.encode("utf-16")), 400),
-        (b"[" * 60_000, bearer(b"[" * 60_000), 400),
-        (GOOD, bearer(GOOD), 200),
+        (BAD, SIGNED, 400),
+        (b"[]", SIGNED, 400),
+        ('{"a":"é"}'.encode("utf-16"), SIGNED, 400),
+        (b"[" * 60_000, SIGNED, 400),
+        (GOOD, SIGNED, 200),
     ],
 )
 def test_the_first_check_that_fails_gives_the_status(site: Site, path, body, headers, status):
@@ -99,8 +99,8 @@ def test_an_unsigned_webhook_is_to_be_sent_again(site: Site, path):
         ({"secret": "x" * 32}, "signature"),
         ({"api_key": "ffffffff"}, "api_key"),
         ({"application_id": FOREIGN_APPLICATION}, "application"),
-        ({"now": time.time() - 301}, "too_old"),
-        ({"now": time.time() + 400}, "too_new"),
+        ({"age": 301}, "too_old"),
+        ({"age": -400}, "too_new"),
     ],
 )
 def test_a_wrong_token_is_refused_for_good(site: Site, path, claims, fault):
@@ -218,13 +218,13 @@ def test_a_get_whose_hash_is_of_something_else_is_refused_where_that_is_asked_fo
 
 
 def test_a_token_that_names_no_application_is_taken_and_noted(site: Site):
-    assert site.post("/voice/event", EVENT, bearer(GOOD, application_id=None)).status_code == 200
+    assert site.post("/voice/event", EVENT, bearer(GOOD, application_id="")).status_code == 200
     assert site.events(CONVERSATION)[0]["flags"] == ["no_application_id"]
 
 
 def test_notes_stand_beside_what_was_odd_about_the_event(site: Site):
     body = EVENT | {"timestamp": "yesterday"}
-    site.post("/voice/event", body, bearer(compact(body), application_id=None))
+    site.post("/voice/event", body, bearer(compact(body), application_id=""))
     flags = ["unreadable_timestamp", "no_timestamp", "no_application_id"]
     assert site.events(CONVERSATION)[0]["flags"] == flags
 
@@ -266,7 +266,7 @@ def test_report_does_not_mark_what_is_signed_right(start):
     [{"webhook_verify": "off", "app_env": "production"}, {"signature_secrets": ()}],
     ids=["off", "development without a secret"],
 )
-@pytest.mark.parametrize("headers", [UNSIGNED, WRONG, bearer(GOOD)], ids=["unsigned", "wrong", "signed"])
+@pytest.mark.parametrize("headers", [UNSIGNED, WRONG, SIGNED], ids=["unsigned", "wrong", "signed"])
 def test_where_no_signature_is_looked_at_everything_is_marked_unsigned(start, settings, headers):
     site = start(**settings)
     assert site.post("/voice/event", EVENT, headers).status_code == 200

@@ -21,8 +21,9 @@ from app.webhooks.signature import (
     SignatureMissing,
     SignatureRefused,
     Signatures,
-    sign,
 )
+from vonage_simulator.delivery.signing import sign
+from vonage_simulator.ledger import Application
 
 NOW = 1_617_052_805.5
 MAX_AGE = 300
@@ -65,6 +66,12 @@ def token_by_hand(claims: object, secret: str = SECRET, header: object = None) -
     return signed + "." + base64url(hmac.digest(secret.encode(), signed.encode(), "sha256"))
 
 
+def signed(body: bytes, *, application_id: str = APPLICATION, api_key: str = KEY, secret: str = SECRET) -> str:
+    """The simulated carrier's token."""
+    application = Application(id=application_id, api_key=api_key, signature_secret=secret)
+    return sign(application, body, now=NOW, jti="c5ba8f24-1a14-4c10-bfdf-3fbe8ce511b5")
+
+
 def check(
     token: str, *, by: Signatures = ours, method: str = "POST", body: bytes = BODY, query: str | bytes = ""
 ) -> tuple[str, ...]:
@@ -104,8 +111,8 @@ def test_a_token_written_down_once_still_passes() -> None:
     assert check(token, by=by, body=b"{}") == ()
 
 
-def test_what_sign_makes_passes_and_looks_like_vonages() -> None:
-    token = sign(BODY, api_key=KEY, secret=SECRET, application_id=APPLICATION, now=NOW)
+def test_what_the_simulated_carrier_signs_passes_and_looks_like_vonages() -> None:
+    token = signed(BODY)
     assert check(token) == ()
     header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2])
     assert header == {"alg": "HS256", "typ": "JWT"}
@@ -113,20 +120,14 @@ def test_what_sign_makes_passes_and_looks_like_vonages() -> None:
     assert claims | {"jti": ""} == claims_of() | {"jti": ""}
 
 
-def test_sign_without_an_application_names_none_and_that_is_noted() -> None:
-    token = sign(BODY, api_key=KEY, secret=SECRET, application_id=None, now=NOW)
-    assert check(token) == ("no_application_id",)
-
-
-def test_two_tokens_for_one_body_differ() -> None:
-    first, second = (sign(BODY, api_key=KEY, secret=SECRET, application_id=None, now=NOW) for _ in range(2))
-    assert first != second
+def test_a_token_that_names_no_application_is_noted() -> None:
+    assert check(signed(BODY, application_id="")) == ("no_application_id",)
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_short_secret_works_without_a_warning() -> None:
     by = Signatures([(OTHER_KEY, "x")], application_id=None, max_age=MAX_AGE, verify_get_hash=False)
-    assert check(sign(BODY, api_key=OTHER_KEY, secret="x", application_id=None, now=NOW), by=by) == ()
+    assert check(signed(BODY, api_key=OTHER_KEY, secret="x"), by=by) == ()
 
 
 @pytest.mark.parametrize(
@@ -508,7 +509,7 @@ def test_notes_add_up() -> None:
 
 @given(body=st.binary(min_size=1, max_size=200), data=st.data())
 def test_a_change_of_any_byte_of_the_body_is_refused(body: bytes, data: st.DataObject) -> None:
-    token = sign(body, api_key=KEY, secret=SECRET, application_id=APPLICATION, now=NOW)
+    token = signed(body)
     assert check(token, body=body) == ()
     at = data.draw(st.integers(0, len(body) - 1))
     other = data.draw(st.integers(0, 255).filter(lambda byte: byte != body[at]))

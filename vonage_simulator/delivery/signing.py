@@ -26,7 +26,7 @@ def sign(application: Application, payload: bytes, *, now: float, jti: str, secr
     """Return the token that goes with a webhook of *application*, without the word Bearer.
 
     Args:
-        application: Whose account signs; its secret is used unless *secret* is another.
+        application: Whose account signs; its secret is used unless *secret* is another. An empty id is left out.
         payload: What is hashed: the body of a POST as it is sent, `Request.hashed` of a GET.
         now: The time of signing, in seconds since 1970 by the real clock: the server compares it with its own.
         jti: A UUID of this token's own.
@@ -40,7 +40,6 @@ def sign(application: Application, payload: bytes, *, now: float, jti: str, secr
         "iss": "Vonage",
         "payload_hash": hashlib.sha256(payload).hexdigest(),
         "api_key": application.api_key,
-        "application_id": application.id,
-    }
+    } | ({"application_id": application.id} if application.id else {})
     text = json.dumps(claims, separators=(",", ":")).encode()
     return _jws.encode(text, application.signature_secret if secret is None else secret, "HS256")

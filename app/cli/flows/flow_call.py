@@ -65,13 +65,14 @@ def place_flow_call(settings: Settings, file: Path, *, at: datetime | None, **ca
 
     def make(base: str) -> Any:
         app, here = _server(), replace(settings, webhook_verify="off", public_url=base, flows_file=file)
-        parts = build(here, store=cast("Store", _NoStore()))
-        parts.flows.reloader.look()
-        if parts.flows.reloader.faults:
-            raise Faults(parts.flows.reloader.faults)
-        parts.flows.python = _python()
-        recorders.append(_Recorder(parts.flows, at))
-        app.extensions["switchhook"] = replace(parts, flows=cast("Flows", recorders[0]))
+        store = cast("Store", _NoStore())
+        flows = build(here, store=store).flows
+        flows.reloader.look()
+        if flows.reloader.faults:
+            raise Faults(flows.reloader.faults)
+        flows.python = _python()
+        recorders.append(_Recorder(flows, at))
+        app.extensions["switchhook"] = build(here, store=store, flows=cast("Flows", recorders[0]))
         return app
 
     with served(make) as base:

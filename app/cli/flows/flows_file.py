@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.flows.output import unlogged
-from app.services import build_flows, services
+from app.services import build, services
 from vonage_simulator.printable import safe
 from vonage_simulator.yaml_source import Fault
 
@@ -26,7 +26,7 @@ def file_at(file: Path | None) -> Path:
 
 def read(file: Path) -> Flows:
     """The flows in *file*; their `reloader` has the faults."""
-    found = build_flows(replace(services().settings, flows_file=file))
+    found = build(replace(services().settings, flows_file=file)).flows
     with unlogged():
         found.reloader.look()
     return found

@@ -1,0 +1,51 @@
+"""The signature check of every webhook, by WEBHOOK_VERIFY: enforce, report or off."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from flask import Request
+
+from app.services import Services
+from app.web.logs import annotate
+from app.webhooks.signature import SignatureFault, SignatureMissing
+
+SAY_AGAIN_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+_last_logged: dict[str, float] = {}  # fault -> when the log last said what to do about it
+
+
+def verify(request: Request, services: Services) -> tuple[str, ...]:
+    """Check who signed *request*; returns notes for the record. Raises SignatureMissing and SignatureRefused."""
+    if services.signatures is None:
+        return ("unsigned",)
+    try:
+        notes = services.signatures.check(
+            authorization=request.headers.get("Authorization"),
+            method=request.method,
+            body=request.get_data(),
+            query=request.query_string,
+            now=time.time(),
+        )
+    except SignatureFault as fault:
+        if services.settings.webhook_verify != "report":
+            _refuse(fault, services)
+            raise
+        services.store.count(f"reported:{fault.fault}")
+        log.warning("let through, for WEBHOOK_VERIFY is report: %s", fault)
+        return ("unsigned" if isinstance(fault, SignatureMissing) else "refused_signature",)
+    if "get_hash_mismatch" in notes:
+        services.store.count("reported:get_hash_mismatch")
+        log.warning("the payload hash of a GET webhook is not of its query (VERIFY_GET_HASH is off: let through)")
+    return notes
+
+
+def _refuse(fault: SignatureFault, services: Services) -> None:
+    """Count and log a refusal; what to do about it at most once a minute: the reply goes to Vonage, not to people."""
+    annotate(outcome=f"refused:{fault.fault}")
+    if time.monotonic() - _last_logged.get(fault.fault, -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
+        _last_logged[fault.fault] = time.monotonic()
+        log.warning("refused: %s", fault)
+    services.store.count(f"refused:{fault.fault}")

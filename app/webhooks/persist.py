@@ -1,0 +1,68 @@
+"""Keeping webhooks and answers: with their conversation or, if they name none, in the store's list of unfiled ones."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+
+from app.domain.events import Answer, Event
+from app.flows.reply import LAST_RESORT_COUNTER, Reply
+from app.store.store import Store
+from app.web.logs import annotate
+from app.webhooks.body import write_object
+from app.webhooks.intake import Webhook
+from app.webhooks.schemas import answered, kept_answer
+
+
+def keep(webhook: Webhook, store: Store) -> None:
+    """Keep the event in *webhook* before it is acknowledged. Raises StoreUnavailable."""
+    for event, text, counted in webhook.events():
+        outcome = "unavailable"
+        try:
+            if event.conversations:
+                new = store.record(event, text, webhook.received, webhook.notes, counted=counted)
+                outcome = "kept" if new else "repeat"
+            else:
+                store.unfile(text, _no_conversation(event), webhook.received)
+                outcome = "unfiled"
+        finally:
+            annotate(event=event, outcome=outcome)
+
+
+def keep_later(webhook: Webhook, store: Store, *, counted: bool) -> None:
+    """Keep the event in *webhook* once Redis is back. *counted*: it has not been counted yet."""
+    for event, text, counts in webhook.events():
+        _later(store, webhook, event, text, counted=counts and counted)
+        annotate(event=event, outcome="later")
+
+
+def keep_answer(webhook: Webhook, reply: Reply, ncco: bytes, took_ms: float, store: Store, *, to_event: bool) -> None:
+    """Hand the record of an answer to the writer: nobody waits for it.
+
+    Its id is made here: an answer URL requested twice gives two records. *to_event*: what was answered is an event,
+    kept and counted by itself, so the record names its conversation and leg alone.
+    """
+    if to_event:
+        asked = Answer(canonical=b"", conversation=webhook.event.conversation, leg=webhook.event.leg)
+        named = {"conversation_uuid": asked.conversation, "uuid": asked.leg}
+        request = {name: value for name, value in named.items() if value is not None}
+    else:
+        asked, request = webhook.caller, webhook.body
+    served = {"flow": reply.flow, "ncco": ncco, "step": reply.step, "version": reply.version, "fault": reply.fault}
+    record = kept_answer(request, served | {"id": token_hex(8), "took_ms": took_ms})
+    text = write_object(record)
+    answer = answered(asked, record, text, ncco)
+    annotate(event=answer, outcome=f"answered:{'/'.join(filter(None, (reply.flow, reply.step)))}")
+    if reply.fault is not None:
+        store.count(LAST_RESORT_COUNTER)
+    _later(store, webhook, answer, text, counted=not to_event)
+
+
+def _later(store: Store, webhook: Webhook, event: Event, text: bytes, *, counted: bool) -> None:
+    if event.conversations:
+        store.record_later(event, text, webhook.received, webhook.notes, counted=counted)
+    else:
+        store.unfile_later(text, _no_conversation(event), webhook.received)
+
+
+def _no_conversation(event: Event) -> str:
+    return f"{event.kind} without a conversation"
