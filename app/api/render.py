@@ -119,7 +119,7 @@ def _ncco(served: Answer) -> Any:
 
 
 def _input(at: datetime, event: Input) -> dict[str, Any]:
-    heard = [{"text": one.text, "confidence": one.confidence} for one in event.heard or ()]
+    heard = [{"text": one.text, "confidence": one.confidence} for one in event.speech_results or ()]
     return {
         "at": time(at),
         "leg": event.leg,
@@ -146,9 +146,9 @@ def _recording(recorded: Recorded) -> dict[str, Any]:
 
 def _error(wrong: WentWrong) -> dict[str, Any]:
     error, cause = wrong.event, None
-    if wrong.served:
-        served = wrong.served.answer
-        cause = {"at": time(wrong.served.at), "flow": served.flow, "step": served.step, "version": served.version}
+    if wrong.cause:
+        served = wrong.cause.answer
+        cause = {"at": time(wrong.cause.at), "flow": served.flow, "step": served.step, "version": served.version}
         cause["ncco"] = _ncco(served)
     return {
         "at": time(wrong.at),

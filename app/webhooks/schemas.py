@@ -131,7 +131,7 @@ class InputSchema(WebhookSchema):
     speech_timeout_reason = Text()
     speech_error = Text()
     speech_recording_url = Text()
-    heard = Guesses()
+    speech_results = Guesses(data_key="heard")  # the key is part of a public flag: unreadable_heard
 
     @pre_load
     def flatten(self, body: Mapping[str, Any], **_: Any) -> dict[str, Any]:

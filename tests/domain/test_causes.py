@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.domain.conversations import Kept, history
-from tests.domain.telling import HERE, LATER, THERE, about, answer, at, heard, kept, tell_one
+from tests.domain.builders import HERE, LATER, THERE, about, answer, at, heard, kept, tell_one
 from tests.generated import read_event
 
 INVALID = {"reason": "Invalid NCCO.", "original_request": {"url": "https://a.example/event", "type": "event"}}
@@ -38,7 +38,7 @@ def blamed(*told: Kept) -> list[str | None]:
 
 def _blamed(told: tuple[Kept, ...]) -> list[str | None]:
     errors = tell_one(HERE, history([*told, told[0]]), LATER).errors
-    return [wrong.served.answer.step if wrong.served else None for wrong in errors]
+    return [wrong.cause.answer.step if wrong.cause else None for wrong in errors]
 
 
 def test_it_is_the_last_that_was_served_before_the_error_was_received():
@@ -97,6 +97,6 @@ def test_a_turn_to_the_fallback_for_another_reason_is_of_no_ncco(reason: str | N
 def test_the_cause_is_told_at_the_time_that_answers_are_told_at():
     told = tell_one(HERE, heard(served(1, "one"), *kept(about(0, reason="x"), received=2)), LATER)
     (wrong,) = told.errors
-    assert wrong.served is not None
-    assert (wrong.at, wrong.served.at, wrong.served.received) == (at(0), at(1), at(1))
-    assert (wrong.served.at, wrong.served.answer) in told.answers
+    assert wrong.cause is not None
+    assert (wrong.at, wrong.cause.at, wrong.cause.received) == (at(0), at(1), at(1))
+    assert (wrong.cause.at, wrong.cause.answer) in told.answers

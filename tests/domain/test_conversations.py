@@ -9,7 +9,7 @@ import pytest
 from app.domain.conversations import Kept, by_leg, history, join, moved_between, project
 from app.domain.events import NO_TIMESTAMP
 from app.domain.numbers import numbers_in
-from tests.domain.telling import (
+from tests.domain.builders import (
     BASE,
     HERE,
     PRESUME_ENDED_AFTER,

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.conversations import moments
 from app.domain.events import canonical_json, merge
-from tests.domain.telling import HERE, THERE, about, at, heard, status, transfer
+from tests.domain.builders import HERE, THERE, about, at, heard, status, transfer
 from tests.generated import read_event
 
 

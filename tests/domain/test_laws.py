@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.domain.conversations import Kept, history, join, moments
 from app.domain.events import Transfer
 from app.domain.legs import project_leg
-from tests.domain.telling import BASE, LATER, answer, at, tell_all, tell_one
+from tests.domain.builders import BASE, LATER, answer, at, tell_all, tell_one
 from tests.generated import Call, Webhook, read_event
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
@@ -170,7 +170,7 @@ def test_whatever_came_can_be_told_and_what_is_told_makes_sense(webhooks):
         for times in (told.answers, told.inputs, told.recordings, told.errors):
             assert [one[0] for one in times] == sorted(one[0] for one in times)
         for wrong in told.errors:
-            served = [(one.received, one.answer) for one in [wrong.served] if one]
+            served = [(one.received, one.answer) for one in [wrong.cause] if one]
             assert all(answer in [one for _, one in told.answers] for _, answer in served)
             assert all(told.first_received <= received <= told.last_received for received, _ in served)
 

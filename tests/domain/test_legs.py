@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.telling import BASE, HERE, THERE, about, answer, at, leg, status, transfer
+from tests.domain.builders import BASE, HERE, THERE, about, answer, at, leg, status, transfer
 from tests.generated import FAILURES
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.moves import Move, presence
-from tests.domain.telling import HERE, THERE, YONDER, at
+from tests.domain.builders import HERE, THERE, YONDER, at
 
 
 def here(moves, conversation):

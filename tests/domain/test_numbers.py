@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.domain.numbers import digits, mask, masked, numbers_in
-from tests.domain.telling import HERE, about, answer, status
+from tests.domain.builders import HERE, about, answer, status
 from tests.generated import read_event
 
 

@@ -19,7 +19,7 @@ from app.store.pages import Filter
 from app.store.store import Store
 from app.store.writer import Writer
 from tests import engines
-from tests.domain.telling import HERE, answer
+from tests.domain.builders import HERE, answer
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, read_record, several
 from tests.store.bounds import within_a_second, works

@@ -14,7 +14,7 @@ from app.store.errors import StoreUnavailable
 from app.store.pages import Filter
 from app.store.store import Store
 from tests import engines
-from tests.domain.telling import status
+from tests.domain.builders import status
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, Webhook, read_record, several, webhooks_of
 from tests.store.bounds import within_a_second, works

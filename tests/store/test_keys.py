@@ -14,7 +14,7 @@ from app.store import keys
 from app.store.errors import WrongLayout
 from app.store.pages import Filter
 from app.store.store import Store
-from tests.domain.telling import status, transfer
+from tests.domain.builders import status, transfer
 from tests.engines import Engine
 from tests.generated import BASE, Webhook, webhooks_of
 from tests.store.posting import post

@@ -14,7 +14,7 @@ from app.store import keys
 from app.store.store import FEED_LENGTH, Store
 from app.webhooks.schemas import kept_answer
 from tests import engines
-from tests.domain.telling import iso
+from tests.domain.builders import iso
 from tests.engines import Engine
 from tests.generated import BASE, Body, Webhook, compact, webhooks_of
 from tests.store.posting import post, settle

@@ -14,7 +14,7 @@ from app.store import keys
 from app.store.codec import milliseconds
 from app.store.pages import MOST_LOOKED_AT, Filter, Page, Position
 from app.store.store import Store
-from tests.domain.telling import at, status
+from tests.domain.builders import at, status
 from tests.engines import Engine
 from tests.generated import BASE
 from tests.store.posting import keep

@@ -16,7 +16,7 @@ from app.store.link import Link
 from app.store.pages import Filter
 from app.store.record_command import record_command
 from app.store.store import Store
-from tests.domain.telling import HERE, THERE, YONDER, about, at, status, tell_one, transfer
+from tests.domain.builders import HERE, THERE, YONDER, about, at, status, tell_one, transfer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, Webhook, conversations_of, distinct, several, webhooks_of
 from tests.store.posting import keep, post, settle

@@ -14,7 +14,7 @@ from app.store import keys
 from app.store.housekeeping import Housekeeping
 from app.store.pages import Filter
 from app.store.store import Store
-from tests.domain.telling import HERE, THERE, status, transfer
+from tests.domain.builders import HERE, THERE, status, transfer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, EVENT, Body, several, webhooks_of
 from tests.store.posting import keep, post

@@ -12,7 +12,7 @@ import pytest
 
 from app.store import keys
 from app.store.store import Store
-from tests.domain.telling import HERE, THERE, YONDER, status, transfer
+from tests.domain.builders import HERE, THERE, YONDER, status, transfer
 from tests.engines import Engine
 from tests.generated import BASE, Webhook, several, webhooks_of
 from tests.store.posting import post, settle

@@ -12,7 +12,7 @@ from app.store import keys
 from app.store.errors import StoreUnavailable
 from app.store.store import Store
 from tests import engines
-from tests.domain.telling import answer
+from tests.domain.builders import answer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, Webhook, read_record
 from tests.store.posting import numbered, post
