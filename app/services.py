@@ -103,12 +103,12 @@ def begin(app: Flask) -> None:
     def end() -> None:
         held.flows.reloader.stop()
         housekeeping.stop()
-        held.store.close()
+        held.store.stop()
 
     atexit.register(end)
     held.flows.reloader.start()
     try:
-        held.store.open()
+        held.store.start()
         if policy := held.store.evicts():
             log.warning("Redis removes calls by itself when it is full (maxmemory-policy %s): set noeviction", policy)
     except StoreUnavailable as away:

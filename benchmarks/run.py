@@ -142,7 +142,7 @@ def _kept(address: str, bodies: list[dict[str, Any]]) -> Iterator[bool]:
         if name not in seen:
             seen[name] = [json.loads(record.body) for record in store.records(name)]
         yield body in seen[name]
-    store.close()
+    store.stop()
 
 
 def _later(timestamp: str, by: timedelta) -> str:

@@ -9,15 +9,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app import create_app
-from app.cli.trying import _Nowhere
-from app.store.store import Store
 from app.web.logs import LOGGERS
 from config.settings import Settings
 from tests.engines import free_ports, wait_until
@@ -628,12 +625,3 @@ def test_nobody_is_led_elsewhere_with_the_token(run: Run) -> None:
         code, _, err = run("diff", "--to", listener.url)
     assert code == 1
     assert "https://elsewhere.example/" in err
-
-
-def test_the_store_that_keeps_nothing_takes_all_that_the_real_one_takes() -> None:
-    """What it refused would be no fault of the call, and so nobody would hear of it."""
-    for name in ("record", "record_later", "unfile", "unfile_later", "count"):
-        wanted = list(signature(getattr(Store, name)).parameters.values())[1:]
-        by_place = [one.name for one in wanted if one.kind is not one.KEYWORD_ONLY]
-        by_name = {one.name: None for one in wanted if one.kind is one.KEYWORD_ONLY}
-        signature(getattr(_Nowhere(), name)).bind(*by_place, **by_name)

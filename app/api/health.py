@@ -9,7 +9,6 @@ from marshmallow import Schema, fields
 
 from app.errors import Problem
 from app.services import services
-from app.store.errors import StoreUnavailable
 
 health = Blueprint("health", __name__, description="For the platform.")
 
@@ -42,11 +41,9 @@ def readyz() -> dict[str, Any]:
 
     `flows` is degraded while there is a fault in the flows file, or flows in Python are refused in this worker.
     """
-    try:
-        services().store.check()
-    except StoreUnavailable as away:
-        detail = f"Redis cannot keep an event ({away.reason}). See that it runs, is reachable and may be written to."
-        raise Problem(503, "Not ready", detail, {"Retry-After": "1"}, degraded=["redis"]) from away
+    if reason := services().store.ping():
+        detail = f"Redis cannot keep an event ({reason}). See that it runs, is reachable and may be written to."
+        raise Problem(503, "Not ready", detail, {"Retry-After": "1"}, degraded=["redis"])
     flows = services().flows
     well = flows.reloader.flow_file is not None and not flows.reloader.faults and not flows.python.refuses
     return {"degraded": [] if well else ["flows"]}

@@ -18,6 +18,7 @@ from app.flows.python_flows import PythonFlows
 from app.flows.reply import Reply
 from app.flows.request import Request, Result
 from app.services import build
+from app.store.contract import EventWriter
 from config.settings import Settings
 from vonage_simulator.call_result import CallResult
 from vonage_simulator.harness import place, served
@@ -66,7 +67,7 @@ def tried(settings: Settings, file: Path, *, at: datetime | None, **call: Any) -
 
     def make(base: str) -> Any:
         app, here = _server(), replace(settings, webhook_verify="off", public_url=base, flows_file=file)
-        held = build(here, store=cast("Store", _Nowhere()))
+        held = build(here, store=cast("Store", NOWHERE))
         held.flows.reloader.look()
         if held.flows.reloader.faults:
             raise Faults(held.flows.reloader.faults)
@@ -87,7 +88,7 @@ def _server() -> Flask:
 
     with redirect_stdout(_Void()):  # where the app that is made there logs to
         settings = Settings(secret_key=token_urlsafe(), webhook_verify="off")
-        return create_app(settings, store=cast("Store", _Nowhere()))
+        return create_app(settings, store=cast("Store", NOWHERE))
 
 
 class _Void(io.TextIOBase):
@@ -109,7 +110,7 @@ _runner = PythonFlows()
 
 
 class _Nowhere:
-    """A store that keeps nothing: as much of one as webhooks ask for."""
+    """A store that keeps nothing: as much of one as webhooks need."""
 
     def record(self, *_: Any, **__: Any) -> bool:
         return True
@@ -117,14 +118,17 @@ class _Nowhere:
     def record_later(self, *_: Any, **__: Any) -> None:
         """Nothing."""
 
-    def unfile(self, *_: Any) -> bool:
+    def unfile(self, *_: Any, **__: Any) -> bool:
         return True
 
-    def unfile_later(self, *_: Any) -> None:
+    def unfile_later(self, *_: Any, **__: Any) -> None:
         """Nothing."""
 
-    def count(self, _: str) -> None:
+    def count(self, name: str) -> None:
         """Nothing."""
+
+
+NOWHERE: EventWriter = _Nowhere()
 
 
 class _Rehearsed:

@@ -68,11 +68,11 @@ class Recorded(NamedTuple):
 
     at: datetime
     recording_uuid: str | None
-    recording_url: str | None
-    size: int | None
-    start_time: datetime | None
-    end_time: datetime | None
-    transcription_url: str | None
+    recording_url: str | None = None
+    size: int | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    transcription_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,26 +198,20 @@ def _answered_here(member: Member, conversation: str, here: list[Moment]) -> dat
 
 
 def _recordings(here: list[Moment]) -> tuple[Recorded, ...]:
-    texts = {
-        event.recording_uuid or event.canonical: (at, event) for at, event in here if isinstance(event, Transcription)
-    }
-    recorded = [
-        Recorded(
-            at,
-            event.recording_uuid,
-            event.recording_url,
-            event.size,
-            event.start_time,
-            event.end_time,
-            texts.pop(event.recording_uuid)[1].transcription_url if event.recording_uuid in texts else None,
+    texts: dict[str | bytes | None, Recorded] = {
+        event.recording_uuid or event.canonical: Recorded(
+            at, event.recording_uuid, transcription_url=event.transcription_url
         )
         for at, event in here
-        if isinstance(event, Recording)
-    ]
-    unmatched = [
-        Recorded(at, text.recording_uuid, None, None, None, None, text.transcription_url) for at, text in texts.values()
-    ]
-    return tuple(sorted(recorded + unmatched, key=lambda recording: recording.at))
+        if isinstance(event, Transcription)
+    }
+    recorded = []
+    for at, event in here:
+        if isinstance(event, Recording):
+            text = texts.pop(event.recording_uuid, None)
+            facts = (event.recording_uuid, event.recording_url, event.size, event.start_time, event.end_time)
+            recorded.append(Recorded(at, *facts, text.transcription_url if text else None))
+    return tuple(sorted([*recorded, *texts.values()], key=lambda recording: recording.at))
 
 
 def _errors(here: list[Moment], events: History) -> tuple[WentWrong, ...]:

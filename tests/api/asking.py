@@ -38,7 +38,7 @@ class Site:
 
     def close(self) -> None:
         """Close its connections."""
-        self.store.close()
+        self.store.stop()
 
     def browser(self) -> FlaskClient:
         """Somebody with a cookie jar of their own."""
@@ -88,7 +88,7 @@ class Site:
             elif event.conversations:
                 self.store.record(event, text, received)
         wait_until(lambda: not self.store.answers_waiting, "the answers are written")
-        self.store.check()  # behind them, on the same connection
+        self.store.ping()  # behind them, on the same connection
 
     def hear(self, body: Body | bytes, path: str = "/voice/event") -> TestResponse:
         """Send a webhook."""

@@ -91,7 +91,7 @@ def test_of_a_call_that_only_asked_for_instructions_nothing_else_is_known(site: 
     answer = site.hear(
         {"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob"}, "/voice/answer"
     )
-    site.store.check()
+    site.store.ping()
     told = site.conversation("CON-1")
     keeps_the_contract(told)
     assert told["state"] == "live"

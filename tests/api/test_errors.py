@@ -27,7 +27,7 @@ def test_a_fault_of_ours_is_said_to_be_one_and_shows_nothing_of_the_inside(
         raise RuntimeError("the secret inside, 447700900123")
 
     for owner, names in (
-        (Store, ("records", "histories", "leg_history", "page", "counts", "check", "delete", "delete_all")),
+        (Store, ("records", "histories", "leg_history", "page", "counts", "ping", "delete", "delete_all")),
         (queries, ("page", "conversations")),
     ):
         for name in names:

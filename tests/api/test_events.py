@@ -61,7 +61,7 @@ def test_what_is_not_known_is_null_and_what_is_odd_is_flagged(site: Site) -> Non
         {"conversation_uuid": "CON-1", "uuid": "leg", "status": "completed", "timestamp": iso(BASE), "duration": "x"}
     )
     site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "to": "Alice", "from": "447700900123"}, "/voice/answer")
-    site.store.check()
+    site.store.ping()
     strange, unknown, unreadable, answer = site.read(f"{LIST}/CON-1/events")["items"]
     assert (strange["kind"], strange["status"], strange["occurred_at"], strange["lag_ms"]) == (
         *("status", "levitating", None, None),

@@ -317,7 +317,7 @@ def test_a_page_may_be_short_where_looking_takes_long(site: Site, monkeypatch: p
 
 
 def test_a_page_may_be_empty_where_the_store_looked_at_enough(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "MOST_LOOKED_AT", 0)
+    monkeypatch.setattr(pages, "MAX_SCANNED", 0)
     now = datetime.now(UTC)
     old = now - timedelta(hours=9)
     site.tell(status("ringing", "CON-oldest"), status("busy", "CON-oldest", "two"), received=old)

@@ -36,7 +36,7 @@ def tell_a_call(site: Site) -> None:
         status("ringing", ELSEWHERE, LEG, from_=CALLER, to=f"sip:{DIALLED}@b.example"),
     )
     site.hear({"conversation_uuid": CALL, "uuid": LEG, "from_user": "Alice", "to": DIALLED}, "/voice/answer")
-    site.store.check()
+    site.store.ping()
 
 
 def shown_to(site: Site, token: str) -> str:

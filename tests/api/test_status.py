@@ -79,7 +79,7 @@ def test_refusals_are_counted_by_their_reason(open_site: Callable[..., Site]) ->
     for authorization in (None, "Bearer x.y.z"):
         headers = {"Authorization": authorization} if authorization else {}
         site.ask("POST", "/voice/event", token=None, headers=headers, json=status("ringing", "CON-1"))
-    site.store.check()
+    site.store.ping()
     told = site.read("/status")
     assert sum(told["webhooks"]["refused"].values()) == 2
     assert len(told["webhooks"]["refused"]) == 2

@@ -22,10 +22,16 @@ def within_a_second() -> Iterator[None]:
         assert took < 1.0, f"it took {took:.2f} s"
 
 
+def must_ping(store: Store) -> None:
+    """Raise what `ping` returns, as every other method does."""
+    if reason := store.ping():
+        raise StoreUnavailable(reason)
+
+
 def works(store: Store) -> bool:
-    """Whether it takes events, and tells of them."""
+    """Whether the store takes events and can be read."""
     try:
-        store.check()
+        must_ping(store)
         store.counts(BASE)
     except StoreUnavailable:
         return False

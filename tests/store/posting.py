@@ -19,7 +19,7 @@ def settle(*stores: Store) -> None:
     """Wait until the answers handed in before are written."""
     for store in stores:
         wait_until(partial(_has_nothing_waiting, store), "answers are written")
-        store.check()  # behind what the writer is just doing
+        store.ping()  # behind what the writer is just doing
 
 
 def _has_nothing_waiting(store: Store) -> bool:

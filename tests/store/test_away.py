@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from app.store.codec import EVENT, Record
+from app.store.codec import EVENT
 from app.store.errors import StoreUnavailable
 from app.store.link import Command, Link
 from app.store.pages import Filter
@@ -22,7 +22,7 @@ from tests import engines
 from tests.domain.builders import HERE, answer
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, read_record, several
-from tests.store.bounds import within_a_second, works
+from tests.store.bounds import must_ping, within_a_second, works
 from tests.store.posting import numbered, post
 from tests.store.truth import NOW, Truth, assert_tells_the_truth
 
@@ -58,9 +58,9 @@ def writes(store: Store) -> dict[str, Callable[[], object]]:
         "record": lambda: post(store, numbered(1)),
         "repeat": lambda: post(store, numbered(0)),
         "unfile": lambda: store.unfile(b"{}", "no conversation", BASE),
-        "check": store.check,
+        "ping": lambda: must_ping(store),
         "delete": lambda: store.delete("CON-1"),
-        "open": store.open,
+        "start": store.start,
         "lease": lambda: store.lease(1, "me", 50),
         "forget_expired": lambda: store.forget_expired(1, NOW),
     }
@@ -101,7 +101,7 @@ def assert_well(store: Store) -> None:
 def test_an_engine_that_hangs(store: Store, own: Engine):
     some = writes(store) | reads(store)
     own.nodes[0].freeze()
-    assert_away("timeout", {name: some[name] for name in ("record", "check", "delete", "histories", "page", "counts")})
+    assert_away("timeout", {name: some[name] for name in ("record", "ping", "delete", "histories", "page", "counts")})
     own.nodes[0].thaw()
     wait_until(lambda: works(store), "it works again")
     assert_well(store)
@@ -122,19 +122,19 @@ def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[...
     with engines.single() as engine:
         engine.nodes[0].kill()
         store = Store(engine.address, read=read_record, retention=timedelta(days=1))
-        assert_away("refused", {"open": store.open, "record": lambda: post(store, numbered(1))})
+        assert_away("refused", {"start": store.start, "record": lambda: post(store, numbered(1))})
         engine.nodes[0].start()
         engine.nodes[0].ready()
-        store.open()
+        store.start()
         assert post(store, numbered(1))
-        store.close()
+        store.stop()
 
 
 def test_an_engine_that_may_only_be_read(store: Store, own: Engine):
     """The replica of a primary that is away: reads go on."""
     own.nodes[0].client.execute_command("REPLICAOF", "127.0.0.1", "1")
     some = writes(store)
-    assert_away("readonly", {name: some[name] for name in ("record", "unfile", "check", "lease")})
+    assert_away("readonly", {name: some[name] for name in ("record", "unfile", "ping", "lease")})
     assert len(store.records("CON-0")) == 1
     assert store.counts(BASE).live == 1
     own.nodes[0].client.execute_command("REPLICAOF", "NO", "ONE")
@@ -144,7 +144,7 @@ def test_an_engine_that_may_only_be_read(store: Store, own: Engine):
 def test_an_engine_that_is_full(store: Store, own: Engine):
     own.nodes[0].client.config_set("maxmemory", "1")
     some = writes(store)
-    assert_away("oom", {name: some[name] for name in ("record", "unfile", "check", "lease")})
+    assert_away("oom", {name: some[name] for name in ("record", "unfile", "ping", "lease")})
     assert len(store.records("CON-0")) == 1
     assert store.counts(BASE).counters["received"] == 1, "nothing was done by halves"
     assert list(store.page(Filter(), None, 9).conversations) == ["CON-0"]
@@ -162,7 +162,7 @@ def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Calla
     node.start("--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024")  # 3 s for all keys
     wait_until(lambda: is_loading(node), "it listens")
     some = writes(store) | reads(store)
-    assert_away("loading", {name: some[name] for name in ("record", "check", "histories", "page", "counts")})
+    assert_away("loading", {name: some[name] for name in ("record", "ping", "histories", "page", "counts")})
     node.kill()
     node.start()
     node.ready()
@@ -201,10 +201,9 @@ def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_stor
         store.record_later(kept.event, kept.event.canonical, kept.received)
     time.sleep(0.5)  # until the writer has met the first error
     own.nodes[0].thaw()
-    store.close()
+    store.stop()
     assert (store.answers_waiting, store.answers_lost) == (0, 0)
-    with contextlib.closing(open_store(own)) as other:
-        assert len(other.records(HERE)) == 3000
+    assert len(open_store(own).records(HERE)) == 3000
 
 
 def test_what_is_still_waiting_at_the_end_is_counted_as_lost(
@@ -214,17 +213,17 @@ def test_what_is_still_waiting_at_the_end_is_counted_as_lost(
     for number in range(5):
         kept = answer(number, name=str(number))
         store.record_later(kept.event, kept.event.canonical, kept.received)
-    store.close()
+    store.stop()
     assert store.answers_lost == 5
     assert "5" in caplog.text
 
 
 def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("app.store.writer.MOST_WAITING", 10)
+    monkeypatch.setattr("app.store.writer.MAX_WAITING", 10)
     writer = Writer(own.address, seconds=0.7)
     own.nodes[0].kill()
     for _ in range(25):
-        writer.later(Command(b"x", ("INCR", "x")))
+        writer.send_later(Command(b"x", ("INCR", "x")))
     assert (writer.waiting, writer.lost) == (10, 15)
     writer.close()
 
@@ -293,53 +292,3 @@ def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine):
         assert len(store.page(Filter(), None, 50).items) == number + 1
     own.nodes[0].client.script_flush()
     assert store.delete_all([f"CON-{number}" for number in range(6)]) == 6
-
-
-# -- overflow ---------------------------------------------------------------------------------------------------------
-
-
-def test_what_the_overflow_took_can_be_given_again_with_the_same_result(own: Engine, open_store: Callable[..., Store]):
-    taken: list[Record] = []
-
-    def take(record: Record) -> bool:
-        taken.append(record)
-        return True
-
-    store = open_store(own, overflow=take)
-    calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(41), 40)]
-    posted = [webhook for call in calls for webhook in call]
-    Random(42).shuffle(posted)
-    third = len(posted) // 3
-    for webhook in posted[:third]:
-        post(store, webhook)
-    own.nodes[0].client.execute_command("REPLICAOF", "127.0.0.1", "1")
-    for webhook in posted[third : 2 * third]:
-        with within_a_second():
-            assert post(store, webhook) is True, "it is kept, if not in Redis"
-    assert len(taken) == third
-    own.nodes[0].client.execute_command("REPLICAOF", "NO", "ONE")
-    for webhook in posted[2 * third :]:
-        post(store, webhook)
-    Random(43).shuffle(taken)
-    for record in taken:
-        store.record_again(record)
-    assert [store.record_again(record) for record in taken] == [False] * len(taken)
-    assert_tells_the_truth(store, own, Truth(calls), posted=len(posted) + len(taken))
-
-
-def test_an_overflow_that_has_no_room_either_says_no(own: Engine, open_store: Callable[..., Store]):
-    def refuse(record: Record) -> bool:
-        return False
-
-    store = open_store(own, overflow=refuse)
-    own.nodes[0].kill()
-    assert_away("refused", {"record": lambda: post(store, numbered(1))})
-
-
-def test_the_overflow_is_not_asked_while_all_is_well(own: Engine, open_store: Callable[..., Store]):
-    def never(record: Record) -> bool:
-        raise AssertionError
-
-    store = open_store(own, overflow=never)
-    assert post(store, numbered(1)) is True
-    assert post(store, numbered(1)) is False

@@ -17,7 +17,7 @@ from tests import engines
 from tests.domain.builders import status
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, Webhook, read_record, several, webhooks_of
-from tests.store.bounds import within_a_second, works
+from tests.store.bounds import must_ping, within_a_second, works
 from tests.store.posting import post, settle
 from tests.store.truth import NOW, Truth, assert_tells_the_truth
 
@@ -111,7 +111,7 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
                     store.histories([name])
             else:
                 assert store.histories([name])
-    for everything in (store.check, lambda: store.counts(NOW), lambda: store.page(Filter(), None, 10)):
+    for everything in (lambda: must_ping(store), lambda: store.counts(NOW), lambda: store.page(Filter(), None, 10)):
         with within_a_second(), pytest.raises(StoreUnavailable):
             everything()
     if how == "kill":  # however often it is asked meanwhile
@@ -126,7 +126,7 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
     whole_again(engine)
     wait_until(lambda: works(store), "it takes events again")
     assert try_all(store, 5)[0] == set(range(keys.PARTITIONS))
-    store.check()
+    must_ping(store)
     assert sum(store.counts(NOW).counters.values())
 
 
@@ -216,7 +216,7 @@ def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engin
     for node in engine.nodes:
         node.kill()
     store = Store(engine.address, read=read_record, retention=NOW - BASE)
-    for ask in (store.open, store.check, lambda: store.counts(NOW), lambda: store.histories(["CON-1"])):
+    for ask in (store.start, lambda: must_ping(store), lambda: store.counts(NOW), lambda: store.histories(["CON-1"])):
         with within_a_second(), pytest.raises(StoreUnavailable) as away:
             ask()
         assert away.value.reason == "cluster"
@@ -225,9 +225,9 @@ def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engin
     for node in engine.nodes:
         node.ready()
     whole_again(engine)
-    store.open()
-    store.check()
-    store.close()
+    store.start()
+    must_ping(store)
+    store.stop()
 
 
 @pytest.mark.parametrize("how", ["kill", "freeze"])

@@ -85,6 +85,6 @@ def test_a_record_of_a_later_version_does_not_hide_the_others(store: Store, stra
     body = write_json({"conversation_uuid": "CON-1", "uuid": "leg", "status": "ringing"})
     store.record(read_event(read_object(body)), body, BASE)
     key = keys.of("CON-1").events(b"CON-1")
-    store._writer.now([Command(key, ("RPUSH", key, strange))])
+    store._writer.send([Command(key, ("RPUSH", key, strange))])
     assert [record.body for record in store.records("CON-1")] == [body]
     assert len(store.histories(["CON-1"])["CON-1"]) == 1

@@ -152,8 +152,8 @@ def contents(engine: Engine, key: bytes) -> object:
 
 
 def test_a_store_of_another_layout_is_refused(store: Store, engine: Engine):
-    store.open()
+    store.start()
     (holder,) = (node for node in engine.nodes if keys.LAYOUT in set(node.client.scan_iter()))
     holder.client.set(keys.LAYOUT, 8)
     with pytest.raises(WrongLayout, match="8 partitions"):
-        store.open()
+        store.start()

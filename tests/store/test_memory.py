@@ -11,7 +11,8 @@ from random import Random
 from uuid import UUID
 
 from app.store import keys
-from app.store.store import FEED_LENGTH, Store
+from app.store.connected import FEED_LENGTH
+from app.store.store import Store
 from app.webhooks.schemas import kept_answer
 from tests import engines
 from tests.domain.builders import iso
@@ -82,7 +83,8 @@ def fill_feeds(engine: Engine) -> None:
     with engine.nodes[0].client.pipeline(transaction=False) as pipe:
         for part in keys.ALL:
             for number in range(FEED_LENGTH):
-                pipe.xadd(part.feed, {"c": f"CON-{UUID(int=number)}"})
+                entry = {"c": f"CON-{UUID(int=number)}", "i": "3", "k": "status", "l": UUID(int=number).hex, "s": "12"}
+                pipe.xadd(part.feed, entry)
         pipe.execute()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.store import keys
 from app.store.codec import milliseconds
-from app.store.pages import MOST_LOOKED_AT, Filter, Page, Position
+from app.store.pages import MAX_SCANNED, Filter, Page, Position
 from app.store.store import Store
 from tests.domain.builders import at, status
 from tests.engines import Engine
@@ -197,7 +197,7 @@ def test_nothing_that_was_there_is_missed_or_doubled_while_calls_come_and_end(
 
 LIMIT = 50
 FEW, MANY = 10_000, 100_000
-MOST_COMMANDS = keys.PARTITIONS * (2 * (LIMIT + MOST_LOOKED_AT) + MOST_LOOKED_AT)  # however many there are
+MOST_COMMANDS = keys.PARTITIONS * (2 * (LIMIT + MAX_SCANNED) + MAX_SCANNED)  # however many there are
 
 ASKED = {
     "any": Filter(),
@@ -227,7 +227,7 @@ def fill(engine: Engine, numbers: Iterable[int]) -> None:
             for start in range(0, len(entries), 500):
                 some = entries[start : start + 500]
                 first = {name: milliseconds(BASE) + number for number, name in some}
-                for index, half in ((part.live, 0), (part.heard, 0), (part.ended, 1)):
+                for index, half in ((part.live, 0), (part.last_received, 0), (part.ended, 1)):
                     if chosen := {name: first[name] for number, name in some if number % 2 == half}:
                         pipe.zadd(index, chosen)
                 pipe.zadd(part.number(BOB), first)

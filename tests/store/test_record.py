@@ -111,7 +111,7 @@ def first_half(store: Store, link: Link, webhook: Webhook) -> list[int]:
     """Write a transfer to the conversation that was left, and no further."""
     record = Record(webhook.sort, webhook.received, webhook.text)
     (reply,) = link.exchange(
-        [record_command(store._terms, webhook.event, webhook.event.conversations[0], record, counted=True)]
+        [record_command(store._config, webhook.event, webhook.event.conversations[0], record, counted=True)]
     )
     assert isinstance(reply, list), reply
     return reply
@@ -238,17 +238,6 @@ def test_what_is_only_counted_is_counted(store: Store):
     for _ in range(3):
         store.count("refused:expired")
     wait_until(lambda: store.counts(NOW).counters.get("refused:expired") == 3, "it is counted")
-
-
-def test_listeners_are_told_of_what_changed_and_of_nothing_else(store: Store, engine: Engine):
-    keep(store, status("ringing", 1), status("ringing", 1), transfer(HERE, THERE, 2), transfer(HERE, THERE, 2))
-    heard = [
-        keys.decode(name)
-        for part in keys.ALL
-        for _, fields in engine.ask(part, "XRANGE", part.feed, "-", "+")
-        for name in fields.values()
-    ]
-    assert Counter(heard) == {HERE: 2, THERE: 1}
 
 
 def test_what_has_expired_counts_as_never_been(engine: Engine, open_store: Callable[..., Store]):

@@ -33,20 +33,13 @@ def life(name: str, caller: str = ALICE, called: str = BOB, **more: Any) -> list
     ]
 
 
-def traces(engine: Engine, *words: str, feed: bool = False) -> list[bytes]:
-    """Keys and values in which one of *words* is found."""
-    tags = {part.feed for part in keys.ALL}
-    told = {
-        value
-        for part in keys.ALL
-        for _, fields in engine.ask(part, "XRANGE", part.feed, "-", "+")
-        for value in fields.values()
-    }
-    return [
-        found
-        for found in engine.everything()
-        if any(keys.encode(word) in found for word in words) and (feed or (found not in tags and found not in told))
-    ]
+def traces(engine: Engine, *words: str) -> list[bytes]:
+    """Keys and values outside of the feed in which one of *words* is found."""
+    found = Counter(each for each in engine.everything() if any(keys.encode(word) in each for word in words))
+    for part in keys.ALL:
+        for _, fields in engine.ask(part, "XRANGE", part.feed, "-", "+"):
+            found -= Counter(fields.values())
+    return [*found.elements()]
 
 
 def test_of_a_deleted_conversation_nothing_is_left_but_its_name_in_the_feed(store: Store, engine: Engine):

@@ -92,7 +92,7 @@ def test_order_is_kept_for_what_is_recorded_some_time(store: Store):
 
 
 def test_a_store_that_was_never_used_closes_at_once(own: Engine):
-    Store(own.address, read=read_record, retention=NOW - BASE).close()
+    Store(own.address, read=read_record, retention=NOW - BASE).stop()
 
 
 def test_however_many_are_counted_the_records_of_answers_keep_their_place(store: Store, own: Engine):

@@ -146,7 +146,7 @@ def assert_tells_the_truth(
 
 def assert_indexes_tell_the_truth(engine: Engine, truth: Truth) -> None:
     """Whatever finds conversations finds those there are, at the same place, and no others."""
-    index: dict[str, dict[str, int]] = {"live": {}, "ended": {}, "heard": {}}
+    index: dict[str, dict[str, int]] = {"live": {}, "ended": {}, "last_received": {}}
     legs: dict[str, set[str]] = {}
     first: dict[str, int] = {}
     for part in keys.ALL:
@@ -161,7 +161,7 @@ def assert_indexes_tell_the_truth(engine: Engine, truth: Truth) -> None:
         assert first[name] in {milliseconds(webhook.received) for webhook in truth.of(name)}
     assert index["live"] == {name: first[name] for name, one in truth.told.items() if one.state != "ended"}
     assert index["ended"] == {name: first[name] for name, one in truth.told.items() if one.state == "ended"}
-    assert index["heard"] == {
+    assert index["last_received"] == {
         name: milliseconds(one.last_received) for name, one in truth.told.items() if one.state != "ended"
     }
 

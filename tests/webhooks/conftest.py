@@ -129,7 +129,7 @@ def start(valkey: Engine) -> Iterator[Start]:
 
     yield start
     for site in sites:
-        site.store.close()
+        site.store.stop()
 
 
 @pytest.fixture
