@@ -1,4 +1,4 @@
-"""How long a request may wait for the store, and whether it is there."""
+"""How long a request may wait for the store, and whether the store works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.generated import BASE
 
 @contextlib.contextmanager
 def within_a_second() -> Iterator[None]:
-    """What is done here is over within a second, however it ends."""
+    """The block takes less than a second, also if it raises."""
     begun = time.monotonic()
     try:
         yield

@@ -23,8 +23,8 @@ from tests.domain.builders import HERE, answer
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, read_record, several
 from tests.store.bounds import must_ping, within_a_second, works
+from tests.store.expected import NOW, Expected, assert_as_expected
 from tests.store.posting import numbered, post
-from tests.store.truth import NOW, Truth, assert_tells_the_truth
 
 PROGRAMS = [engines.VALKEY, *([engines.REDIS] if engines.REDIS else [])]
 
@@ -44,7 +44,7 @@ def store(own: Engine, open_store: Callable[..., Store]) -> Store:
     return store
 
 
-def test_a_connection_that_was_cut_while_idle_is_opened_again_and_nobody_notices(store: Store, own: Engine):
+def test_a_connection_that_was_cut_while_idle_is_opened_again_and_nobody_notices(store: Store, own: Engine) -> None:
     for number in range(1, 5):
         own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         assert post(store, numbered(number))
@@ -98,7 +98,7 @@ def assert_well(store: Store) -> None:
             assert ask() is not StopIteration, name
 
 
-def test_an_engine_that_hangs(store: Store, own: Engine):
+def test_an_engine_that_hangs(store: Store, own: Engine) -> None:
     some = writes(store) | reads(store)
     own.nodes[0].freeze()
     assert_away("timeout", {name: some[name] for name in ("record", "ping", "delete", "histories", "page", "counts")})
@@ -110,7 +110,7 @@ def test_an_engine_that_hangs(store: Store, own: Engine):
     assert len(store.records("CON-1")) == 1
 
 
-def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine):
+def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine) -> None:
     own.nodes[0].kill()
     assert_away("refused", writes(store) | reads(store))
     own.nodes[0].start()
@@ -118,7 +118,7 @@ def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine):
     assert_well(store)
 
 
-def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[..., Store]):
+def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[..., Store]) -> None:
     with engines.single() as engine:
         engine.nodes[0].kill()
         store = Store(engine.address, read=read_record, retention=timedelta(days=1))
@@ -130,7 +130,7 @@ def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[...
         store.stop()
 
 
-def test_an_engine_that_may_only_be_read(store: Store, own: Engine):
+def test_an_engine_that_may_only_be_read(store: Store, own: Engine) -> None:
     """The replica of a primary that is away: reads go on."""
     own.nodes[0].client.execute_command("REPLICAOF", "127.0.0.1", "1")
     some = writes(store)
@@ -141,7 +141,7 @@ def test_an_engine_that_may_only_be_read(store: Store, own: Engine):
     assert_well(store)
 
 
-def test_an_engine_that_is_full(store: Store, own: Engine):
+def test_an_engine_that_is_full(store: Store, own: Engine) -> None:
     own.nodes[0].client.config_set("maxmemory", "1")
     some = writes(store)
     assert_away("oom", {name: some[name] for name in ("record", "unfile", "ping", "lease")})
@@ -152,7 +152,7 @@ def test_an_engine_that_is_full(store: Store, own: Engine):
     assert_well(store)
 
 
-def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Callable[..., Store]):
+def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(own)
     for number in range(100):
         post(store, numbered(number))
@@ -177,7 +177,7 @@ def is_loading(node: Node) -> bool:
     return type(reply).__name__ == "BusyLoadingError"
 
 
-def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own: Engine):
+def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own: Engine) -> None:
     own.nodes[0].kill()
     given = [answer(number, name=str(number)) for number in range(30)]
     for kept in given:
@@ -193,7 +193,7 @@ def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own:
     assert store.answers_lost == 0
 
 
-def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_store: Callable[..., Store]):
+def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(own)
     own.nodes[0].freeze()
     given = [answer(number, name=str(number)) for number in range(3000)]
@@ -208,7 +208,7 @@ def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_stor
 
 def test_what_is_still_waiting_at_the_end_is_counted_as_lost(
     store: Store, own: Engine, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     own.nodes[0].kill()
     for number in range(5):
         kept = answer(number, name=str(number))
@@ -218,7 +218,7 @@ def test_what_is_still_waiting_at_the_end_is_counted_as_lost(
     assert "5" in caplog.text
 
 
-def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch: pytest.MonkeyPatch):
+def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.store.writer.MAX_WAITING", 10)
     writer = Writer(own.address, seconds=0.7)
     own.nodes[0].kill()
@@ -230,7 +230,7 @@ def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch
 
 def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
     own: Engine, open_store: Callable[..., Store]
-):
+) -> None:
     """Connections cut, scripts forgotten, the engine hanging: who tries again gets his event kept, once."""
     calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(31), 60)]
     posted = [webhook for call in calls for webhook in call]
@@ -278,13 +278,13 @@ def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
     troubled.join()
     assert errors
     assert len(new) == len({webhook.event.canonical for webhook in posted})
-    truth = Truth(calls)
+    expected = Expected(calls)
     received = stores[0].counts(NOW).counters["received"]
     assert received >= len(posted)
-    assert_tells_the_truth(stores[0], own, truth, posted=received)
+    assert_as_expected(stores[0], own, expected, posted=received)
 
 
-def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine):
+def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine) -> None:
     for number in range(1, 6):
         own.nodes[0].client.script_flush()
         assert post(store, numbered(number))

@@ -17,8 +17,8 @@ from app.store.store import Store
 from tests.domain.builders import HERE, THERE, YONDER, about, answer, at, status, transfer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, several
+from tests.store.expected import NOW
 from tests.store.posting import keep, post, settle
-from tests.store.truth import NOW
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from app.store import keys
@@ -62,7 +63,7 @@ def published_call(chance: Random, begins: datetime) -> Iterator[Webhook]:
 
 def test_a_call_takes_two_kilobytes_all_in_all(
     open_store: Callable[..., Store], record_property: Callable[[str, object], None]
-):
+) -> None:
     """Raw payloads, answer and indexes, in a store that is in use: its feed is full, its indexes have grown."""
     with engines.single() as engine:
         store = open_store(engine)
@@ -83,7 +84,13 @@ def fill_feeds(engine: Engine) -> None:
     with engine.nodes[0].client.pipeline(transaction=False) as pipe:
         for part in keys.ALL:
             for number in range(FEED_LENGTH):
-                entry = {"c": f"CON-{UUID(int=number)}", "i": "3", "k": "status", "l": UUID(int=number).hex, "s": "12"}
+                entry: dict[Any, Any] = {
+                    "c": f"CON-{UUID(int=number)}",
+                    "i": "3",
+                    "k": "status",
+                    "l": UUID(int=number).hex,
+                    "s": "12",
+                }
                 pipe.xadd(part.feed, entry)
         pipe.execute()
 
