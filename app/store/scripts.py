@@ -14,7 +14,6 @@ HERE = Path(__file__).parent / "lua"
 class Script(NamedTuple):
     """A script, and the digest by which Redis knows it."""
 
-    name: str
     body: bytes
     sha: bytes
 
@@ -27,7 +26,7 @@ def _load(name: str) -> Script:
         f"local OUTCOMES = {{{', '.join(map(repr, OUTCOMES))}}}\n"
     )
     body = (tables + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
-    return Script(name, body, sha1(body, usedforsecurity=False).hexdigest().encode())
+    return Script(body, sha1(body, usedforsecurity=False).hexdigest().encode())
 
 
 RECORD = _load("record")

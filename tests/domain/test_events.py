@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.domain.conversations import moments
-from app.domain.events import Event, canonical_json, merge
+from app.domain.events import canonical_json, merge
 from tests.domain.builders import HERE, THERE, about, at, history_of, status, transfer
 from tests.generated import Body, read_event
 
@@ -84,7 +84,7 @@ def test_bodies_that_differ_state_one_fact_if_these_agree(case: Any) -> None:
     assert len(moments(history_of(one, other))) == (1 if same else 2)
 
 
-def merged(*bodies: Body) -> Event:
+def merged(*bodies: Body) -> Any:
     """The event that *bodies* are merged into, in any order."""
     found = {merge(order) for order in permutations(map(read_event, bodies))}
     assert len(found) == 1
