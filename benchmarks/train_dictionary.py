@@ -19,7 +19,7 @@ from typing import Any
 import zstandard
 
 from app.services import build
-from app.store.codec import HOME
+from app.store.codec import PLACEHOLDER
 from app.webhooks.intake import Webhook
 from app.webhooks.schemas import kept_answer
 from app.webhooks.to_flow import request_of
@@ -167,7 +167,7 @@ class Call:
             {"reason": "Syntax error in NCCO. Invalid value type or action.", **about},
         ]
         kept: list[Any] = [answer, *events, *self.draw.sample(rare, 2)]
-        return [compact(body).replace(self.conversation.encode(), HOME) for body in kept]
+        return [compact(body).replace(self.conversation.encode(), PLACEHOLDER) for body in kept]
 
 
 def main() -> None:
@@ -180,7 +180,7 @@ def main() -> None:
     raw = [line.encode() for line in SAMPLE.read_text().splitlines()]
     home = json.loads(raw[0])["conversation_uuid"].encode()
     print(f"{DICTIONARY.name}: {DICTIONARY.stat().st_size} bytes, trained on {len(bodies)} records")
-    packed = sum(len(packer.compress(one.replace(home, HOME))) for one in raw)
+    packed = sum(len(packer.compress(one.replace(home, PLACEHOLDER))) for one in raw)
     print(f"the published call: {sum(map(len, raw))} bytes raw, {packed} packed")
 
 

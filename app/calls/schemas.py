@@ -152,13 +152,13 @@ class FaultSchema(MomentSchema):
         CauseSchema,
         required=True,
         allow_none=True,
-        attribute="served",
+        attribute="cause",
         metadata={"description": "the last one served before; for a fallback only if its reason is the NCCO"},
     )
 
     def get_attribute(self, obj: WentWrong, attr: str, default: Any) -> Any:
-        if attr == "served":
-            return obj.served and (obj.served.at, obj.served.answer)
+        if attr == "cause":
+            return obj.cause and (obj.cause.at, obj.cause.answer)
         return super().get_attribute(obj, attr, default)
 
 

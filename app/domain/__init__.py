@@ -1,1 +1,1 @@
-"""What happened on the telephone, told from webhooks. Pure: imports only the standard library."""
+"""Calls, computed from the events that webhooks report. Pure: imports only the standard library."""

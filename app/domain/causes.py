@@ -1,4 +1,4 @@
-"""What went wrong, beside the NCCO that Vonage had been served when it did."""
+"""Which NCCO of ours an error of Vonage is about."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from app.domain.events import Answer, CallError, Fallback
 INVALID_NCCO: Final = "invalid ncco"  # as a fallback request says it: webhook-reference#fallback-url
 
 
-class Served(NamedTuple):
-    """An answer, the time it is told at, and when the request for it was received."""
+class GivenAnswer(NamedTuple):
+    """An answer, when its request was received, and the time it counts for."""
 
     received: datetime
     at: datetime
@@ -20,28 +20,28 @@ class Served(NamedTuple):
 
 
 class WentWrong(NamedTuple):
-    """An error, or a turn to the fallback URL, at its own time; `served` is the answer that is taken for its cause."""
+    """An error, or a turn to the fallback URL, at its own time; `cause` is the answer that most likely led to it."""
 
     at: datetime
     event: CallError | Fallback
-    served: Served | None
+    cause: GivenAnswer | None
 
 
-def cause_of(event: CallError | Fallback, received: datetime, served: Sequence[Served]) -> Served | None:
-    """Which of the answers *served* in a conversation led to *event*, which was *received* there; None: none of them.
+def cause_of(event: CallError | Fallback, received: datetime, answers: Sequence[GivenAnswer]) -> GivenAnswer | None:
+    """Which of the *answers* given in a conversation led to *event*, *received* there; None if none of them did.
 
-    Vonage says what is wrong, never with which NCCO: it is taken to be the last that was served until then. Received
-    times tell, for both are ours; an error's own timestamp is by Vonage's clock. Where the event names a leg, answers
-    for others count only if there is none for it. One to a `notify` names no leg, and may be for any.
+    Vonage reports what is wrong, never in which NCCO: we take the last one served before. Received times decide, for
+    both are by our clock; an error's own timestamp is by Vonage's. Where the event names a leg, answers for other legs
+    count only if there is none for it. The answer to a `notify` names no leg, and may be for any.
 
-    A turn to the fallback URL has an NCCO to blame if that is the reason it gives. What was served in reply to the turn
-    itself was asked for at the same moment, and is not its cause.
+    A turn to the fallback URL is caused by an NCCO only if it gives that as the reason. The answer to the turn itself
+    was requested at the same moment, and is not its cause.
     """
     if isinstance(event, Fallback):
         if INVALID_NCCO not in (event.reason or "").lower():
             return None
-        before = [one for one in served if one.received < received]
+        before = [given for given in answers if given.received < received]
     else:
-        before = [one for one in served if one.received <= received]
-    to_its_leg = [one for one in before if event.leg is None or one.answer.leg in (event.leg, None)]
-    return max(to_its_leg or before, key=lambda one: (one.received, one.answer.canonical), default=None)
+        before = [given for given in answers if given.received <= received]
+    for_its_leg = [given for given in before if event.leg is None or given.answer.leg in (event.leg, None)]
+    return max(for_its_leg or before, key=lambda given: (given.received, given.answer.canonical), default=None)

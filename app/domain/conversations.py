@@ -1,7 +1,7 @@
-"""A conversation: the legs that can hear each other, told from the events kept of it.
+"""A conversation: the legs that can hear each other, projected from its events.
 
 Events are the truth. A `History` is a set of them; two histories are joined by union, so it does not matter in which
-order, how often, or to which server the webhooks came. All else is told from the set, again and again.
+order, how often, or to which server the webhooks came. All else is computed from the set whenever it is read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, Literal, NamedTuple
 
-from app.domain.causes import Served, WentWrong, cause_of
+from app.domain.causes import GivenAnswer, WentWrong, cause_of
 from app.domain.events import (
     Answer,
     CallError,
@@ -43,20 +43,21 @@ History = Mapping[bytes, Kept]  # by canonical body
 
 def history(kept: Iterable[Kept]) -> History:
     """A history of *kept*: copies of one webhook count once, received when the first of them was."""
-    told: dict[bytes, Kept] = {}
-    for one in kept:
-        known = told.get(one.event.canonical)
-        told[one.event.canonical] = min(known, one, key=lambda copy: copy.received) if known else one
-    return told
+    found: dict[bytes, Kept] = {}
+    for copy in kept:
+        known = found.get(copy.event.canonical)
+        if known is None or copy.received < known.received:
+            found[copy.event.canonical] = copy
+    return found
 
 
 def join(*histories: History) -> History:
-    """All of *histories* as one. Commutative, associative, idempotent."""
-    return history(one for each in histories for one in each.values())
+    """The union of *histories*. Commutative, associative, idempotent."""
+    return history(kept for each in histories for kept in each.values())
 
 
 class Member(NamedTuple):
-    """A leg and how it stands to the conversation that is told."""
+    """A leg, and whether it is in the conversation."""
 
     leg: Leg
     presence: Presence
@@ -67,19 +68,19 @@ class Recorded(NamedTuple):
 
     at: datetime
     recording_uuid: str | None
-    recording_url: str | None
-    size: int | None
-    start_time: datetime | None
-    end_time: datetime | None
-    transcription_url: str | None
+    recording_url: str | None = None
+    size: int | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    transcription_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What is known of a conversation. `legs` has those that left it, too; lists are oldest first.
+    """What is known of a conversation. `legs` includes those that left it; lists are oldest first.
 
-    `state` is presumed_ended where nothing was heard of a live one for so long that its end must have been lost.
-    `price` is the sum over the legs present: one that moved on is paid for where it ended.
+    `state` is presumed_ended where no event of a live one came for so long that its end must have been lost.
+    `price` is the sum over the legs present: a leg that moved on is paid for where it ended.
     """
 
     conversation_uuid: str
@@ -98,13 +99,13 @@ class Conversation:
     errors: tuple[WentWrong, ...]
 
 
-def moments(told: History) -> list[Moment]:
+def moments(events: History) -> list[Moment]:
     """Every fact once, its variants merged, at the time it counts for; oldest first.
 
     Bodies that name different conversations stay apart: merged, one of the two would lose its leg.
     """
     facts: dict[Any, list[Kept]] = {}
-    for kept in told.values():
+    for kept in events.values():
         facts.setdefault((kept.event.conversation, kept.event.dedup_key), []).append(kept)
     merged = [
         Moment(event.occurred or min(kept.received for kept in variants), event)
@@ -114,29 +115,31 @@ def moments(told: History) -> list[Moment]:
     return sorted(merged, key=lambda moment: (moment.at, moment.event.canonical))
 
 
-def by_leg(told: History) -> dict[str, History]:
-    """What *told* has of each leg that it names."""
+def by_leg(events: History) -> dict[str, History]:
+    """The history of each leg that *events* name."""
     legs: dict[str, dict[bytes, Kept]] = {}
-    for canonical, kept in told.items():
+    for canonical, kept in events.items():
         if kept.event.leg:
             legs.setdefault(kept.event.leg, {})[canonical] = kept
     return dict(legs)
 
 
-def moved_between(told: History) -> set[str]:
-    """The conversations that the moves in *told* were between."""
-    return {home for kept in told.values() if isinstance(kept.event, Transfer) for home in kept.event.conversations}
+def moved_between(events: History) -> set[str]:
+    """The conversations that the moves in *events* were between."""
+    return {name for kept in events.values() if isinstance(kept.event, Transfer) for name in kept.event.conversations}
 
 
-def project(conversation: str, told: History, *, now: datetime, presume_ended_after: timedelta) -> Conversation | None:
-    """The conversation as *told* has it at the time *now*; None if nothing in it is of this conversation.
+def project(
+    conversation: str, events: History, *, now: datetime, presume_ended_after: timedelta
+) -> Conversation | None:
+    """The conversation after *events*, at the time *now*; None if none of them belongs to it.
 
-    *told* may hold other conversations, too: those that legs of this one moved from or to tell what became of them.
+    *events* may include other conversations: those that its legs moved from or to say how these legs went on.
     """
-    kept_here = [kept for kept in told.values() if conversation in kept.event.conversations]
+    kept_here = [kept for kept in events.values() if conversation in kept.event.conversations]
     if not kept_here:
         return None
-    everywhere = moments(told)
+    everywhere = moments(events)
     here = [moment for moment in everywhere if conversation in moment.event.conversations]
     members = _members(conversation, here, everywhere)
     last_received = max(kept.received for kept in kept_here)
@@ -161,12 +164,12 @@ def project(conversation: str, told: History, *, now: datetime, presume_ended_af
         answers=tuple((at, event) for at, event in here if isinstance(event, Answer)),
         inputs=tuple((at, event) for at, event in here if isinstance(event, Input)),
         recordings=_recordings(here),
-        errors=_errors(here, told),
+        errors=_errors(here, events),
     )
 
 
 def _members(conversation: str, here: list[Moment], everywhere: list[Moment]) -> list[Member]:
-    """The legs of the conversation in the order in which they came to it."""
+    """The legs of the conversation in the order in which they came."""
     by_leg: dict[str | None, list[Moment]] = {}
     for moment in everywhere:
         by_leg.setdefault(moment.event.leg, []).append(moment)
@@ -180,56 +183,50 @@ def _arrives(event: Event, conversation: str) -> bool:
 
 
 def _left(member: Member) -> datetime | None:
-    """When the leg's part in the conversation was over."""
+    """When the leg ended or left the conversation."""
     return member.leg.completed if member.presence.departure is None else member.presence.departure.at
 
 
 def _answered_here(member: Member, conversation: str, here: list[Moment]) -> datetime | None:
     """When the leg was first both answered and in the conversation."""
     answered = member.leg.answered
-    said_here = (
+    reported_here = (
         at for at, event in here if event.leg == member.leg.uuid and getattr(event, "status", None) == "answered"
     )
     arrived = min((move.at for move in member.leg.moves if move.joined == conversation), default=None)
-    return min(said_here, default=max(answered, arrived) if answered and arrived else None)
+    return min(reported_here, default=max(answered, arrived) if answered and arrived else None)
 
 
 def _recordings(here: list[Moment]) -> tuple[Recorded, ...]:
-    texts = {
-        event.recording_uuid or event.canonical: (at, event) for at, event in here if isinstance(event, Transcription)
-    }
-    recorded = [
-        Recorded(
-            at,
-            event.recording_uuid,
-            event.recording_url,
-            event.size,
-            event.start_time,
-            event.end_time,
-            texts.pop(event.recording_uuid)[1].transcription_url if event.recording_uuid in texts else None,
+    texts: dict[str | bytes | None, Recorded] = {
+        event.recording_uuid or event.canonical: Recorded(
+            at, event.recording_uuid, transcription_url=event.transcription_url
         )
         for at, event in here
-        if isinstance(event, Recording)
-    ]
-    unmatched = [
-        Recorded(at, text.recording_uuid, None, None, None, None, text.transcription_url) for at, text in texts.values()
-    ]
-    return tuple(sorted(recorded + unmatched, key=lambda one: one.at))
+        if isinstance(event, Transcription)
+    }
+    recorded = []
+    for at, event in here:
+        if isinstance(event, Recording):
+            text = texts.pop(event.recording_uuid, None)
+            facts = (event.recording_uuid, event.recording_url, event.size, event.start_time, event.end_time)
+            recorded.append(Recorded(at, *facts, text.transcription_url if text else None))
+    return tuple(sorted([*recorded, *texts.values()], key=lambda recording: recording.at))
 
 
-def _errors(here: list[Moment], told: History) -> tuple[WentWrong, ...]:
-    """What went wrong, and with which answer. No variant of an answer or an error is merged: all are in *told*."""
+def _errors(here: list[Moment], events: History) -> tuple[WentWrong, ...]:
+    """Errors, each with its cause. Answers and errors have no variants to merge: all are in *events* as they came."""
 
     def received(event: Event) -> datetime:
-        return told[event.canonical].received
+        return events[event.canonical].received
 
-    served = [Served(received(event), at, event) for at, event in here if isinstance(event, Answer)]
-    wrong = [(at, event) for at, event in here if isinstance(event, CallError | Fallback)]
-    return tuple(WentWrong(at, event, cause_of(event, received(event), served)) for at, event in wrong)
+    answers = [GivenAnswer(received(event), at, event) for at, event in here if isinstance(event, Answer)]
+    errors = [(at, event) for at, event in here if isinstance(event, CallError | Fallback)]
+    return tuple(WentWrong(at, event, cause_of(event, received(event), answers)) for at, event in errors)
 
 
 def _sum(prices: Iterable[str | None]) -> str | None:
-    """Exact, with as many decimals as the most precise of them."""
+    """The exact sum, with as many decimals as the most precise price; None if no price is known."""
     known = [Decimal(price) for price in prices if price is not None]
     with localcontext() as context:
         context.prec = 100

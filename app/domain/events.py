@@ -1,4 +1,4 @@
-"""What a webhook says: one frozen dataclass per kind.
+"""The events that webhooks report: one frozen dataclass per kind.
 
 Kinds and fields: https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
 Every field but `canonical` may be None: the carrier leaves out, nulls and renames fields without notice.
@@ -13,19 +13,19 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, ClassVar, Final, TypeVar
 
-UNKNOWN_STATUS = "unknown_status"  # flag: a status this code has never heard of
-NO_TIMESTAMP = "no_timestamp"  # flag: no readable `timestamp`, so the received time stands in for it
+UNKNOWN_STATUS = "unknown_status"  # flag: a status this code does not know
+NO_TIMESTAMP = "no_timestamp"  # flag: no readable `timestamp`: the received time is used
 CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 MERGED_BY_CODE = frozenset({"canonical", "flags"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What every kind has.
+    """The fields of every kind.
 
     `canonical` is the body as canonical JSON (see `canonical_json`): two webhooks are the same if it is equal.
     `occurred` is the webhook's own `timestamp`; None if it has none that can be read.
-    `flags` are short words on what was odd about the body.
+    `flags` name what was odd about the body.
     """
 
     kind: ClassVar[str]
@@ -38,25 +38,25 @@ class Event:
 
     @property
     def conversations(self) -> tuple[str, ...]:
-        """The conversations this event is kept with; none for a homeless one."""
+        """The conversations this event is kept with; none if it names none."""
         return (self.conversation,) if self.conversation else ()
 
     @property
     def dedup_key(self) -> Hashable:
-        """What the event states. Bodies that differ but state the same fact are variants of it, counted once.
+        """Identifies the fact reported. Bodies that differ but have the same key are variants of it, counted once.
 
         Vonage sends no event id: developer.vonage.com/en/getting-started/concepts/webhooks
         """
         return self.canonical
 
     def _dedup_key(self, *parts: Hashable) -> Hashable:
-        """A fact made of *parts*; of the whole body where a part that would tell two facts apart is missing."""
+        """The key made of *parts*; the whole body if a part is missing, for two facts might then look the same."""
         return self.canonical if None in parts else (self.kind, *parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStatus(Event):
-    """A leg reached a status. `status` is lower case; one never heard of is kept as it came."""
+    """A leg reached a status. `status` is lower case; an unknown one is kept as it came."""
 
     kind: ClassVar[str] = "status"
 
@@ -74,7 +74,7 @@ class CallStatus(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed(CallStatus):
-    """A leg is over: what it cost and who ended it. Never comes for a leg that was rejected."""
+    """A leg has ended: what it cost and who ended it. Never comes for a leg that was rejected."""
 
     start_time: datetime | None = None
     end_time: datetime | None = None
@@ -107,7 +107,7 @@ class Disconnected(CallStatus):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording(Event):
-    """A recording can be fetched. Names no leg: it belongs to the conversation."""
+    """A recording is available. Names no leg: it belongs to the conversation."""
 
     kind: ClassVar[str] = "record"
 
@@ -124,7 +124,7 @@ class Recording(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcription(Event):
-    """The text of a recording can be fetched."""
+    """The text of a recording is available."""
 
     kind: ClassVar[str] = "transcription"
 
@@ -138,7 +138,7 @@ class Transcription(Event):
 
 @dataclass(frozen=True, slots=True)
 class SpeechResult:
-    """One guess at what was said; `confidence` between 0 and 1."""
+    """A transcription of what was said; `confidence` between 0 and 1."""
 
     text: str | None
     confidence: float | None
@@ -146,7 +146,7 @@ class SpeechResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input(Event):
-    """What the caller keyed or said. `timed_out` true comes together with digits, too."""
+    """What the caller keyed or said. `timed_out` may be true although there are digits."""
 
     kind: ClassVar[str] = "input"
 
@@ -154,7 +154,7 @@ class Input(Event):
     to: str | None = None
     digits: str | None = None
     timed_out: bool | None = None
-    heard: tuple[SpeechResult, ...] | None = None
+    speech_results: tuple[SpeechResult, ...] | None = None
     speech_timeout_reason: str | None = None
     speech_error: str | None = None
     speech_recording_url: str | None = None
@@ -175,7 +175,7 @@ class Transfer(Event):
 
     @property
     def conversations(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(home for home in (self.left, self.joined) if home))
+        return tuple(dict.fromkeys(name for name in (self.left, self.joined) if name))
 
     @property
     def dedup_key(self) -> Hashable:
@@ -184,14 +184,14 @@ class Transfer(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify(Event):
-    """A `notify` action was reached; its payload stays in the raw body."""
+    """A `notify` action was reached; its payload is in the raw body only."""
 
     kind: ClassVar[str] = "notify"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallError(Event):
-    """Vonage could not do what it was told, most often an NCCO it cannot run."""
+    """Vonage could not do what we asked, most often because the NCCO is invalid."""
 
     kind: ClassVar[str] = "error"
 
@@ -200,7 +200,7 @@ class CallError(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback(Event):
-    """Vonage turned to the fallback URL: `url` had failed it for `reason`.
+    """Vonage turned to the fallback URL: `url` had failed for `reason`.
 
     The request it repeats is an event of its own, the same whether it came by the fallback or not.
     https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url
@@ -214,19 +214,19 @@ class Fallback(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown(Event):
-    """None of the kinds above: kept raw."""
+    """None of the kinds above."""
 
     kind: ClassVar[str] = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Event):
-    """One asking for instructions and what was served. Two askings are two records, so `canonical` is an id of ours.
+    """Our record of an answer: the request and the NCCO returned. `canonical` is an id of ours: each request is kept.
 
-    `from_user` calls from an app and has no number; `reason` is why the fallback URL was asked, if it was. None of them
-    is known where an event was answered: that is kept by itself, and this names its conversation and leg alone.
-    `ncco` is the JSON text of what was served in `took_ms` milliseconds by a `step` of the call flow `flow`, in the
-    `version` that was in force; `fault` is why the last resort was served, if it was.
+    `from_user` calls from an app and has no number; `reason` is why the fallback URL was requested, if it was. All of
+    these are None in the reply to an event, which is kept by itself: then only conversation and leg are known.
+    `ncco` is the JSON text returned after `took_ms` milliseconds by a `step` of the call flow `flow`, in its `version`
+    of that time; `fault` is why the last resort was served, if it was.
     """
 
     kind: ClassVar[str] = "answer"
@@ -247,7 +247,7 @@ EventT = TypeVar("EventT", bound=Event)
 
 
 def canonical_json(body: Mapping[str, Any]) -> bytes:
-    """The body by which webhooks are compared: keys sorted, no blanks.
+    """The JSON by which webhooks are compared: keys sorted, no blanks.
 
     A fallback copy is compared without `reason` and `original_request`; with them it is a `Fallback`, another event.
     """
@@ -255,9 +255,9 @@ def canonical_json(body: Mapping[str, Any]) -> bytes:
 
 
 def merge(variants: Iterable[EventT]) -> EventT:
-    """One event out of variants of one fact, field by field, whatever their order.
+    """One event out of variants of one fact, field by field; their order does not matter.
 
-    A value wins over None, then the one with the later `occurred`, then the one with the larger canonical bytes.
+    A value wins over None, then the value of the later `occurred`, then that of the larger canonical bytes.
     """
     earliest_first = sorted(variants, key=lambda event: (event.occurred is not None, event.occurred, event.canonical))
     newest = earliest_first[-1]

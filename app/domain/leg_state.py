@@ -1,7 +1,7 @@
-"""Where a leg stands, told from the statuses seen of it and nothing else.
+"""The state and outcome of a leg, computed from the statuses seen of it and nothing else.
 
-A leg's statuses are bits that are only ever ORed, so neither order nor repetition can matter. The store keeps the bits
-and looks them up in `TABLE`, made here: the rules are in this file alone.
+Each status is a bit. Bits are only ever ORed, so neither order nor repetition matters. The store keeps the bits and
+looks them up in `TABLE`, made here: the rules are in this file alone.
 https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
 """
 
@@ -13,7 +13,7 @@ LegState = Literal["started", "ringing", "answered", "completed"]
 
 STARTED, RINGING, ANSWERED, COMPLETED, BILLED = 1, 2, 4, 8, 16
 
-# Vonage's own statuses for "did not come about", the most telling first: where a leg has two, the first gives its name.
+# Vonage's statuses of a call that was never answered, most specific first: a leg with two is named for the first.
 FAILURES: Final = ("rejected", "failed", "busy", "timeout", "cancelled", "unanswered")
 OUTCOMES: Final = (*FAILURES, "answered")  # "unanswered" also names a leg that ended without any of these
 STATES: Final[tuple[LegState, ...]] = ("started", "ringing", "answered", "completed")
@@ -26,7 +26,7 @@ BITS: Final[dict[str, int]] = {
     "machine": ANSWERED,
     "disconnected": ANSWERED,  # a WebSocket has to be up before the application can close it
     "completed": COMPLETED,
-} | {failure: 32 << place for place, failure in enumerate(FAILURES)}
+} | {failure: 32 << index for index, failure in enumerate(FAILURES)}
 
 FAILED: Final = sum(BITS[failure] for failure in FAILURES)
 FINAL: Final = COMPLETED | FAILED
@@ -34,14 +34,14 @@ ALL: Final = STARTED | RINGING | ANSWERED | BILLED | FINAL
 
 
 class StateAndOutcome(NamedTuple):
-    """What a leg's bits come to. `outcome` is None until the leg is over."""
+    """What a leg's bits mean. `outcome` is None until the leg has ended."""
 
     state: LegState
     outcome: str | None
 
 
 def state_of(bits: int) -> StateAndOutcome:
-    """The standing of a leg of which the statuses in *bits* were seen."""
+    """The state and outcome of a leg of which the statuses in *bits* were seen."""
     if bits & FINAL:
         failure = next((name for name in FAILURES if bits & BITS[name]), None)
         return StateAndOutcome("completed", failure or ("answered" if bits & (ANSWERED | BILLED) else "unanswered"))
@@ -51,7 +51,7 @@ def state_of(bits: int) -> StateAndOutcome:
 
 
 def comes_after(status: str) -> int:
-    """The bits that a leg reaches only after *status*: if one of them is there already, the event is out of order."""
+    """The bits that a leg reaches only after *status*: if one of them is set already, the event is out of order."""
     bit = BITS.get(status, 0)
     if not bit or bit == COMPLETED:
         return 0
@@ -61,9 +61,9 @@ def comes_after(status: str) -> int:
 
 
 def _row(bits: int) -> str:
-    standing = state_of(bits)
-    return f"{STATES.index(standing.state)}{OUTCOMES.index(standing.outcome) if standing.outcome else '-'}"
+    state, outcome = state_of(bits)
+    return f"{STATES.index(state)}{OUTCOMES.index(outcome) if outcome else '-'}"
 
 
-# For every value of the bits two characters: the place of its state in STATES, of its outcome in OUTCOMES or "-".
+# For every value of the bits two characters: the index of its state in STATES, of its outcome in OUTCOMES or "-".
 TABLE: Final = "".join(map(_row, range(ALL + 1)))

@@ -1,4 +1,4 @@
-"""A leg: one connection between Vonage and an endpoint, told from all that was heard of it."""
+"""A leg: one connection between Vonage and an endpoint, projected from its events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from app.domain.events import CallStatus, Completed, Detection, Event, Transfer,
 from app.domain.leg_state import ANSWERED, BILLED, BITS, FAILURES, LegState, state_of
 from app.domain.moves import Move
 
-# Which status comes first in the life of a leg, to read its numbers from; what names no status comes after all of them.
+# Statuses in the order of a leg's life: numbers are read from the first event that has them. Events without a status
+# come after all of these.
 LIFE: Final = ("started", "ringing", "answered", "human", "machine", "disconnected", *FAILURES, "completed")
 MACHINE: Final = ("human", "machine", "beep_start", "beep_timeout")
 
@@ -55,7 +56,7 @@ class Leg:
 
 
 def bits_of(event: Event) -> int:
-    """The bits that *event* adds to its leg; see `standing`."""
+    """The bits that *event* adds to its leg; see `leg_state`."""
     if not isinstance(event, CallStatus):
         return 0
     bits = BITS.get(event.status, 0)
@@ -63,7 +64,7 @@ def bits_of(event: Event) -> int:
 
 
 def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
-    """The leg *uuid* as *moments* tell it, whatever their order; variants of one fact have been merged before."""
+    """The leg *uuid* after *moments*, in any order; variants of one fact have been merged before."""
     mine = sorted((m for m in moments if m.event.leg == uuid), key=lambda m: (_rank(m.event), m.at, m.event.canonical))
     statuses = [(at, event) for at, event in mine if isinstance(event, CallStatus)]
     bits = 0
@@ -76,11 +77,11 @@ def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
 
     ringing, answered, failure = earliest("ringing"), earliest("answered"), earliest(*FAILURES)
     completed = earliest("completed") or failure
-    # A leg that was answered, though its `answered` is not here, rang for a time nobody knows.
+    # A leg that was answered, though its `answered` event is missing, rang for an unknown time.
     rang_until = answered or (None if bits & (ANSWERED | BILLED) else failure or completed)
     status = _status(statuses)
-    told_by = [event for _, event in statuses if event.status == status]
-    told_by += [event for _, event in statuses if event.status == "completed"]
+    explaining = [event for _, event in statuses if event.status == status]
+    explaining += [event for _, event in statuses if event.status == "completed"]
     bill = _bill([event for _, event in statuses if isinstance(event, Completed)])
     caller = _first(mine, "from_") or _first(mine, "from_user")
     return Leg(
@@ -101,8 +102,8 @@ def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
         rate=bill.rate if bill else None,
         price=bill.price if bill else None,
         network=bill.network if bill else None,
-        detail=next((event.detail for event in told_by if event.detail is not None), None),
-        sip_code=next((event.sip_code for event in told_by if event.sip_code is not None), None),
+        detail=next((event.detail for event in explaining if event.detail is not None), None),
+        sip_code=next((event.sip_code for event in explaining if event.sip_code is not None), None),
         disconnected_by=bill.disconnected_by if bill else None,
         machine=_machine([event for _, event in statuses if isinstance(event, Detection)]),
         moves=tuple(sorted(moves_of(mine), key=lambda move: move.order)),
@@ -115,22 +116,22 @@ def moves_of(moments: Iterable[Moment]) -> list[Move]:
 
 
 def _rank(event: Event) -> tuple[int, int]:
-    """Where *event* stands in the life of its leg; the answer request last, for it names the numbers least surely."""
+    """The position of *event* in the life of its leg; the answer request last: its numbers are the least reliable."""
     if isinstance(event, CallStatus):
         return (LIFE.index(event.status), 0) if event.status in LIFE else (len(LIFE), 0)
     return (len(LIFE), 2 if event.kind == "answer" else 1)
 
 
 def _first(mine: Sequence[Moment], field: str) -> str | None:
-    """The first value of *field* in the life of the leg that says anything."""
+    """The first value of *field* in the life of the leg that is not None."""
     return next((value for _, event in mine if (value := getattr(event, field, None)) is not None), None)
 
 
 def _called(mine: Sequence[Moment], caller: str | None) -> str | None:
-    """Whom the leg is to reach.
+    """Who is called.
 
-    The statuses of an app caller's leg have the caller's own name there, as Vonage's logs of "app to phone" and "app to
-    app" show; only the answer request, or an input, says whom they asked for.
+    The statuses of an app caller's leg have the caller's own name as `to`, as Vonage's logs of "app to phone" and "app
+    to app" show; only the answer request, or an input, names who is called.
     """
     named = (value for _, event in mine if (value := getattr(event, "to", None)) is not None)
     return next((value for value in named if value != caller), None) or _first(mine, "to")
@@ -144,7 +145,7 @@ def _status(statuses: Sequence[tuple[datetime, CallStatus]]) -> str | None:
 
 
 def _bill(completed: Sequence[Completed]) -> Completed | None:
-    """What the leg cost. Two `completed` that differ are taken together; the longer duration is the one billed."""
+    """What the leg cost. Two `completed` that differ are merged; the longer duration is the one billed."""
     if not completed:
         return None
     longest = max((event.duration for event in completed if event.duration is not None), default=None)
@@ -152,8 +153,8 @@ def _bill(completed: Sequence[Completed]) -> Completed | None:
 
 
 def _machine(detections: Sequence[Detection]) -> str | None:
-    said = {event.status for event in detections} | {event.sub_state for event in detections}
-    return next((word for word in reversed(MACHINE) if word in said), None)
+    seen = {event.status for event in detections} | {event.sub_state for event in detections}
+    return next((word for word in reversed(MACHINE) if word in seen), None)
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:

@@ -1,6 +1,6 @@
-"""A leg's moves between conversations, and where they leave it.
+"""A leg's moves between conversations, and which conversation it is in after them.
 
-Vonage tells of a move by a transfer event; the leg keeps its id and may come back (hold and resume do).
+Vonage reports a move by a transfer event; the leg keeps its id and may come back (hold and resume do).
 https://developer.vonage.com/en/voice/voice-api/webhook-reference#transfer
 """
 
@@ -28,7 +28,7 @@ class Move(NamedTuple):
 
 
 class Presence(NamedTuple):
-    """How a leg stands to one conversation: its latest arrival there and, while it is gone, what took it away."""
+    """A leg's latest arrival in one conversation and, while the leg is elsewhere, the move that took it away."""
 
     arrival: Move | None
     departure: Move | None
@@ -40,9 +40,9 @@ class Presence(NamedTuple):
 
 
 def presence(moves: Sequence[Move], conversation: str) -> Presence:
-    """A leg is where its newest move took it, also where one between was not told; without a move here it is present.
+    """A leg is where its newest move took it, even if a move in between was not reported. Without moves it is present.
 
-    A departure that was not told is put in the place of the newest move.
+    Where no departure was reported, the newest move counts as the departure.
     """
     newest_last = sorted(moves, key=lambda move: move.order)
     own = [move for move in newest_last if conversation in (move.left, move.joined)]

@@ -1,4 +1,4 @@
-"""Telephone numbers: finding a call by one, and not showing it to everyone."""
+"""Telephone numbers: finding calls by them, and masking them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from app.domain.events import Event
 NUMBER: Final = re.compile(r"\+?(\d[\d ().-]{0,24}\d|\d)", re.ASCII)
 ADDRESS: Final = re.compile(r"(?:sips?|tel):(\+?\d+)(?:[@;].*)?", re.ASCII | re.IGNORECASE | re.DOTALL)
 NOT_DIGITS: Final = re.compile(r"\D", re.ASCII)
-DECIMAL: Final = re.compile(r"\d+\.\d+", re.ASCII)  # an amount of money, how sure Vonage is of what was said
-MAY_HOLD_ONE: Final = re.compile(r"\+\d|\d{7}|\d(?:[ ,.-]{1,3}\d){6}", re.ASCII)
-# A number, if the text before it lets it be one, and what comes after it is no part of it: of "+447700900123 10:15" the
-# first 12 digits. With blanks and the like in it only behind a plus, else it might be a date; or with a blank or
-# a comma between all of its digits, as it is read out.
-SEEN_IN_TEXT: Final = re.compile(
+DECIMAL: Final = re.compile(r"\d+\.\d+", re.ASCII)  # an amount of money, a confidence
+MAY_BE_IN_TEXT: Final = re.compile(r"\+\d|\d{7}|\d(?:[ ,.-]{1,3}\d){6}", re.ASCII)  # quick: most texts have none
+# A number, if NUMBER_FOLLOWS matches the text before it; of "+447700900123 10:15" the first 12 digits. Blanks and the
+# like are allowed in it only after a plus, else it might be a date; or between all of its digits, as read aloud.
+IN_TEXT: Final = re.compile(
     r"(?:\+\d(?:[ ().-]{0,2}\d){6,14}|\d(?:[ ,.-]{1,3}\d){6,14}|\+?\d{7,})(?![\w:-]|\.\d)", re.ASCII
 )
-BEFORE_ONE: Final = re.compile(r"(?:^|[^\w.:+-]|[a-z\"' ]:|%2b)$", re.ASCII | re.IGNORECASE)
+NUMBER_FOLLOWS: Final = re.compile(r"(?:^|[^\w.:+-]|[a-z\"' ]:|%2b)$", re.ASCII | re.IGNORECASE)
 NEVER_NUMBERS: Final = frozenset(
     {"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp", "lag_ms", "size", "version"}
 )
-PARTIES: Final = frozenset({"from", "to"})  # have come as JSON numbers
+PARTIES: Final = frozenset({"from", "to"})  # also when they are JSON numbers
 ALL_BUT_THE_LAST_FOUR: Final = re.compile(r"\d(?=(?:\D*\d){4})")
 
 
@@ -49,11 +48,11 @@ def mask(text: str) -> str:
     """*text* with all but the last four digits of every telephone number in it starred out; ids stay as they are."""
     if len(digits(text) or "") >= 7 and not DECIMAL.fullmatch(text):
         return _starred(text)
-    return SEEN_IN_TEXT.sub(_starred_if_number, text) if MAY_HOLD_ONE.search(text) else text
+    return IN_TEXT.sub(_starred_if_number, text) if MAY_BE_IN_TEXT.search(text) else text
 
 
 def mask_party(party: str) -> str:
-    """A `from` or `to`: seven digits in it are a telephone number, whatever stands between and around them."""
+    """A masked `from` or `to`: seven digits in it are a telephone number, whatever is between and around them."""
     if party.isdecimal():
         return mask(party)
     return ALL_BUT_THE_LAST_FOUR.sub("*", party) if sum(map(str.isdigit, party)) >= 7 else party
@@ -61,7 +60,7 @@ def mask_party(party: str) -> str:
 
 def _starred_if_number(seen: re.Match[str]) -> str:
     before = seen.string[max(0, seen.start() - 6) : seen.start()]
-    return _starred(seen[0]) if BEFORE_ONE.search(before) else seen[0]
+    return _starred(seen[0]) if NUMBER_FOLLOWS.search(before) else seen[0]
 
 
 def _starred(number: str) -> str:

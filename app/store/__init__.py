@@ -1,1 +1,1 @@
-"""Switchhook and Redis: what is kept of every call, and how it is found again."""
+"""Keeping the events of calls in Redis, and finding them again."""

@@ -1,10 +1,10 @@
-"""One kept thing as bytes: what came, when it was received, and nothing that can be told from those.
+"""Records as bytes: a webhook's body, when it was received, and what the signature check noted.
 
 Layout: a letter (`e` an event's body, `a` our record of an answer), the received time (ms since 1970, 6 bytes, big
-endian), what the signature check noted (1 byte, a bit for each of NOTES), the JSON text packed by zstandard with the
-dictionary in `codec.dict`. The conversation's id, which every body repeats and the key tells, is left out. Another
-dictionary needs other letters: records outlive the code that wrote them. `benchmarks/train_dictionary.py` makes it, and
-says what it saves.
+endian), notes (1 byte, a bit for each of NOTES), the JSON text packed by zstandard with the dictionary in `codec.dict`.
+The conversation's id, which every body repeats and which is in the key, is replaced by one byte. A new dictionary needs
+new letters: records outlive the code that wrote them. `benchmarks/train_dictionary.py` makes it, and prints what it
+saves.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from app.store.errors import UnreadableRecord
 EVENT: Final = b"e"
 ANSWER: Final = b"a"
 NOTES: Final = ("no_application_id", "no_payload_hash", "get_hash_mismatch", "unsigned", "refused_signature")
-HOME: Final = b"\x01"  # stands for the conversation's id: no JSON text holds a control character
-SHORTEST_HOME: Final = 8  # a shorter id is not worth it, and might be found where it is not meant
+PLACEHOLDER: Final = b"\x01"  # replaces the conversation's id: no JSON text has a control character
+MIN_REPLACED: Final = 8  # bytes; a shorter id is not worth it, and may be part of another word
 HEAD: Final = 8  # bytes before the packed text
-MOST_UNPACKED: Final = 1 << 20  # bytes; a webhook has 64 KiB at most, an NCCO of ours is smaller than this
+MAX_UNPACKED: Final = 1 << 20  # bytes; a webhook has 64 KiB at most, an NCCO of ours is smaller than this
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -32,7 +32,7 @@ DICTIONARY: Final = zstandard.ZstdCompressionDict((Path(__file__).parent / "code
 
 
 class Record(NamedTuple):
-    """A kept thing. `sort` is EVENT or ANSWER, `body` its JSON text, `notes` some of NOTES."""
+    """What is kept of a webhook or an answer. `sort` is EVENT or ANSWER, `body` JSON text, `notes` some of NOTES."""
 
     sort: bytes
     received: datetime
@@ -41,7 +41,7 @@ class Record(NamedTuple):
 
 
 class _Packer:
-    """Compressor and decompressor: costly to make, and not for two threads at once."""
+    """Compressor and decompressor: slow to make, and not for two threads at once."""
 
     def __init__(self) -> None:
         self.pack = zstandard.ZstdCompressor(
@@ -71,22 +71,22 @@ def moment(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
 
 
-def pack(record: Record, home: bytes = b"") -> bytes:
-    """*record* as it is stored with the conversation *home*."""
-    body = record.body.replace(home, HOME) if len(home) >= SHORTEST_HOME else record.body
+def pack(record: Record, conversation: bytes = b"") -> bytes:
+    """*record* as it is stored with *conversation*."""
+    body = record.body.replace(conversation, PLACEHOLDER) if len(conversation) >= MIN_REPLACED else record.body
     packed = _with_packer(lambda packer: packer.pack(body))
     notes = sum(1 << NOTES.index(note) for note in record.notes)
     return record.sort + milliseconds(record.received).to_bytes(6, "big") + bytes((notes,)) + packed
 
 
-def unpack(stored: bytes, home: bytes = b"") -> Record:
-    """What `pack` made *stored* of, with the same *home*. Raises UnreadableRecord."""
+def unpack(stored: bytes, conversation: bytes = b"") -> Record:
+    """The record that `pack` made *stored* of, with the same *conversation*. Raises UnreadableRecord."""
     if stored[:1] not in (EVENT, ANSWER):
         raise UnreadableRecord(f"it is of a kind {stored[:1]!r}, which this version does not know")
     try:
-        packed = _with_packer(lambda packer: packer.unpack(stored[HEAD:], max_output_size=MOST_UNPACKED))
+        packed = _with_packer(lambda packer: packer.unpack(stored[HEAD:], max_output_size=MAX_UNPACKED))
     except zstandard.ZstdError as error:
         raise UnreadableRecord(f"it cannot be unpacked ({error})") from error
-    body = packed.replace(HOME, home) if len(home) >= SHORTEST_HOME else packed
-    notes = tuple(note for place, note in enumerate(NOTES) if stored[7] >> place & 1)
+    body = packed.replace(PLACEHOLDER, conversation) if len(conversation) >= MIN_REPLACED else packed
+    notes = tuple(note for bit, note in enumerate(NOTES) if stored[7] >> bit & 1)
     return Record(stored[:1], moment(int.from_bytes(stored[1:7], "big")), body, notes)

@@ -1,4 +1,4 @@
-"""What can go wrong between us and Redis."""
+"""Errors of the store."""
 
 
 class StoreError(Exception):
@@ -6,9 +6,9 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):
-    """Redis did not do what it was asked within its time: whether it will have done it is not known.
+    """Redis did not carry out a command in time; it may still do so. Every write may be repeated.
 
-    Every write may be repeated. `reason` is one short word for logs and `/readyz`: timeout, refused, readonly, ...
+    `reason` is one short word for logs and `/readyz`: timeout, refused, readonly, ...
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -17,7 +17,7 @@ class StoreUnavailable(StoreError):
 
 
 class UnreadableRecord(StoreError):
-    """What is stored is no record that this version can read."""
+    """The stored bytes are no record that this version can read."""
 
 
 class WrongLayout(StoreError):

@@ -1,6 +1,6 @@
-"""What nobody asks for but must be done: forget what has expired, keep below MAX_MEMORY_MB.
+"""Regular maintenance: forget what has expired, and keep below MAX_MEMORY_MB.
 
-Runs in every worker; a partition is tidied by whoever holds its short lease, so that it is done once.
+Runs in every worker. A partition is tidied by the worker that holds its short lease, so that it is done once.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 60.0
 LEASE_SECONDS: Final = 50
-ROOM: Final = 0.9  # of MAX_MEMORY_MB: begin before Redis is full
-AT_ONCE: Final = 100  # conversations removed by one command
+ALLOWED: Final = 0.9  # of MAX_MEMORY_MB: make room before Redis is full
+BATCH_SIZE: Final = 100  # conversations deleted by one command
 
 
 class Housekeeping:
-    """Tidies *store* every minute, in a thread of its own. *max_memory_mb* None: no matter how much it holds."""
+    """Tidies *store* every minute in a thread of its own. *max_memory_mb* None: Redis may use any amount."""
 
-    name: Final = "housekeeping"
+    name = "housekeeping"
 
     def __init__(self, store: Store, *, max_memory_mb: int | None, every_seconds: float = EVERY_SECONDS) -> None:
         self._store = store
         self._max_bytes = max_memory_mb * 1024 * 1024 if max_memory_mb else None
         self._every = every_seconds
-        self._name = uuid4().hex
+        self._holder = uuid4().hex
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -42,26 +42,26 @@ class Housekeeping:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, at the latest after what is under way."""
+        """End after the current command."""
         self._stop.set()
 
     def ping(self) -> str | None:
-        """None: what was not tidied now is tidied later."""
+        """Always None: nothing waits for it, and its errors are those of the store."""
         return None
 
     def tidy(self, now: datetime) -> int:
-        """Do it once. Returns how many conversations were forgotten or removed. Raises StoreUnavailable."""
+        """Do it once. Returns how many conversations were forgotten or deleted. Raises StoreUnavailable."""
         removed = 0
         for number in range(keys.PARTITIONS):
-            if not self._stop.is_set() and self._store.lease(number, self._name, LEASE_SECONDS):
+            if not self._stop.is_set() and self._store.lease(number, self._holder, LEASE_SECONDS):
                 removed += self._store.forget_expired(number, now)
         return removed + self._make_room()
 
     def _make_room(self) -> int:
-        """Remove the oldest ended conversations, whole, while Redis holds too much."""
+        """Delete the oldest ended conversations, whole, while Redis uses too much memory."""
         removed = 0
-        while self._max_bytes is not None and self._store.used_bytes() > ROOM * self._max_bytes:
-            oldest = self._store.oldest_ended(AT_ONCE)
+        while self._max_bytes is not None and self._store.used_bytes() > ALLOWED * self._max_bytes:
+            oldest = self._store.oldest_ended(BATCH_SIZE)
             if not oldest or self._stop.is_set():
                 break
             removed += self._store.delete_all(oldest)
@@ -70,12 +70,12 @@ class Housekeeping:
         return removed
 
     def _run(self) -> None:
-        opened = False
-        while not self._stop.wait(self._every * (0.5 + random())):  # noqa: S311 - so that workers do not march in step
+        started = False
+        while not self._stop.wait(self._every * (0.5 + random())):  # noqa: S311 - spread the workers over time
             try:
-                if not opened:  # Redis was away when the app started
+                if not started:  # Redis was away when the app started
                     self._store.start()
-                    opened = True
+                    started = True
                 self.tidy(datetime.now(UTC))
             except StoreUnavailable as away:
                 log.warning("not tidied: %s", away)

@@ -15,11 +15,11 @@ PARTITIONS: Final = 16
 SLOTS: Final = 16384
 MINUTES_A_BUCKET: Final = 10
 
-LAYOUT: Final = b"switchhook:partitions"  # how many partitions the stored calls were spread over
+LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
 
 
 def encode(text: str) -> bytes:
-    """An id as bytes; ids are opaque, and one with half a surrogate pair is an id as well."""
+    """An id as bytes. Ids are opaque: half a surrogate pair is allowed in them."""
     return text.encode(errors="surrogatepass")
 
 
@@ -39,7 +39,7 @@ def slot(tag: bytes) -> int:
 
 
 def _find_tags() -> tuple[bytes, ...]:
-    """One tag for each partition, in slots that lie in equal ranges.
+    """One tag for each partition, each in another sixteenth of the slots.
 
     Plain numbers would not spread: with {p00} to {p15} and eight primaries, four would hold nothing.
     """
@@ -47,7 +47,7 @@ def _find_tags() -> tuple[bytes, ...]:
     for letters in product(ascii_lowercase, repeat=2):
         tag = b"{" + "".join(letters).encode() + b"}"
         found.setdefault(slot(tag) * PARTITIONS // SLOTS, tag)
-    return tuple(found[place] for place in range(PARTITIONS))
+    return tuple(found[number] for number in range(PARTITIONS))
 
 
 TAGS: Final = _find_tags()
@@ -58,23 +58,24 @@ class Partition:
 
     def __init__(self, number: int) -> None:
         self.tag = tag = TAGS[number]
-        self.live = tag + b"live"  # sorted set: conversation by first receipt (ms)
-        self.ended = tag + b"ended"  # sorted set: the same, of those that are over
-        self.heard = tag + b"heard"  # sorted set: live conversation by last receipt (ms)
-        self.counts = tag + b"counts"  # hash: legs by state, webhooks by what became of them
-        self.feed = tag + b"feed"  # stream: conversations that changed
+        self.live = tag + b"live"  # sorted set: live conversation by first receipt (ms)
+        self.ended = tag + b"ended"  # sorted set: ended conversation by first receipt (ms)
+        self.last_received = tag + b"heard"  # sorted set: live conversation by last receipt (ms)
+        self.counts = tag + b"counts"  # hash: legs by state, webhooks by outcome
+        self.feed = tag + b"feed"  # stream: what changed (`feed.py`)
         self.legs = tag + b"legs"  # hash: leg -> the conversations of this partition it has been in
         self.minutes = tag + b"minutes:"  # + bucket -> hash: statistics by minute
-        self.probe = tag + b"probe"  # string: written to see whether it can be
+        self.probe = tag + b"probe"  # string: written to find out whether writing works
         self.lease = tag + b"tidying"  # string: who tidies the partition
-        self.unfiled = tag + b"unfiled"  # stream: what belongs to no conversation (partition 0 only)
+        self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
+        self.indexes = (self.live, self.ended, self.last_received, self.counts, self.legs, self.feed)
 
     def events(self, conversation: bytes) -> bytes:
-        """List of records (`records.py`), in the order they were kept."""
+        """List of records (`codec.py`), in the order in which they were kept."""
         return self.tag + b"e:" + conversation
 
     def meta(self, conversation: bytes) -> bytes:
-        """Hash: what the scripts have to know of a conversation (`lua/common.lua`)."""
+        """Hash: what the scripts need to know of a conversation (`lua/common.lua`)."""
         return self.tag + b"m:" + conversation
 
     def number(self, digits: str) -> bytes:

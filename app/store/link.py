@@ -1,9 +1,9 @@
-"""The way to Redis: many commands out in one go, each one's reply or error back, on one node or on a cluster.
+"""Sending commands to Redis, many at once, to one node or to a cluster; each gets its reply or its error.
 
 redis-py brings the connections, the protocol and the cluster's slots. Its pipelines are not used: the cluster's refuses
-`evalsha` and sends to one node after the other; a command here goes to its node together with all others for that node,
-and all nodes are written to before the first is read. No retry inside: whoever asked knows how long there is. A slot
-that was moved is followed; one that is just moving (ASK, TRYAGAIN) is away: half of a partition's keys lie elsewhere.
+`evalsha` and sends to one node after the other. Here a command goes to its node together with all others for that node,
+and all nodes are written to before the first is read. Nothing is retried here: the caller knows how long it may take. A
+slot that has moved is followed; one that is moving (ASK, TRYAGAIN) is away: half of its keys are on another node.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ NAMES = {
     "AskError": "moving",
     "TryAgainError": "moving",
 }
-HUNG_SECONDS = 1.0  # how long a node of a cluster that let us wait is not asked again: the others must not wait for it
-LOOK_AGAIN_SECONDS = 1.0  # how often a cluster is asked who has which slots, while one of its nodes is away
+HUNG_SECONDS = 1.0  # how long a node of a cluster that timed out is left out: the others must not wait for it
+REFRESH_SECONDS = 1.0  # how often a cluster's slots are read again, while one of its nodes is away
 AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
 
 
 class Command(NamedTuple):
-    """A command, or a script, on keys of one slot. `key` decides the node; without a script `args` is all of it."""
+    """A command, or a script, on keys of one slot. `key` decides the node; without a script `args` is the command."""
 
     key: bytes
     args: tuple[Any, ...]
@@ -48,7 +48,7 @@ class Command(NamedTuple):
     keys: tuple[bytes, ...] = ()
 
     def words(self, *, whole_script: bool = False) -> tuple[Any, ...]:
-        """What goes over the wire."""
+        """The words that are sent."""
         if self.script is None:
             return self.args
         how = (b"EVAL", self.script.body) if whole_script else (b"EVALSHA", self.script.sha)
@@ -63,7 +63,7 @@ class Address(NamedTuple):
     tls_verify: bool = False
 
     def options(self) -> dict[str, Any]:
-        """What redis-py is told about every connection."""
+        """The options of every connection of redis-py."""
         options: dict[str, Any] = {
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": READ_SECONDS,
@@ -78,61 +78,45 @@ class Address(NamedTuple):
 
 
 class Connection(Protocol):
-    """What is used of redis-py's connections, which carry no types."""
-
-    def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]:
-        """The commands as bytes."""
-
-    def send_packed_command(self, command: list[bytes]) -> None:
-        """Send them; connects first, where there is no connection."""
-
-    def read_response(self, disable_decoding: bool, *, timeout: float) -> Any:
-        """The next reply, waited for at most *timeout* seconds; raises the error it is."""
+    """What we use of redis-py's connections, which have no types."""
 
     @property
-    def is_connected(self) -> bool:
-        """Whether it was opened, and not closed by us."""
-
-    def can_read(self) -> bool:
-        """Whether something came that nobody waits for; raises ConnectionError if it is the end."""
-
-    def disconnect(self) -> None:
-        """Close."""
+    def is_connected(self) -> bool: ...
+    def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]: ...
+    def send_packed_command(self, command: list[bytes]) -> None: ...  # connects first if need be
+    def read_response(self, disable_decoding: bool, *, timeout: float) -> Any: ...  # raises it if it is an error
+    def can_read(self) -> bool: ...  # raises ConnectionError if the other end has closed
+    def disconnect(self) -> None: ...
 
 
 class Link:
-    """One user's connections: to the node, or to each node of the cluster. Not for two threads at once."""
+    """Connections to the node, or to each node of the cluster. Not for two threads at once."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
         self._nodes: dict[str, Connection] = {}
         self._cluster: RedisCluster | None = None
-        self._until = 0.0  # when the exchange under way is given up
-        self._patient = False  # whether who lets us wait through it can be said to hang
-        self._hung: dict[str, float] = {}  # node -> until when it is not asked again
-        self._look_again: float | None = None  # when to ask for the slots: a node is away, they may be another's by now
+        self._until = 0.0  # when the exchange under way times out
+        self._patient = False  # whether that is long enough to say that a silent node hangs
+        self._hung: dict[str, float] = {}  # node -> until when it is left out
+        self._refresh_at: float | None = None  # when to read the slots again: a node is away, they may have moved
 
     def exchange(self, commands: Sequence[Command], seconds: float = READ_SECONDS) -> list[Any]:
-        """Send *commands*; for each its reply, or the RedisError it met. Never raises a RedisError.
+        """Send *commands*; returns for each its reply or its RedisError. Never raises a RedisError.
 
-        *seconds* is how long to wait for the replies, all of them together.
+        *seconds* is how long to wait for all replies together.
         """
         self._until, self._patient = monotonic() + seconds, seconds >= READ_SECONDS
         replies = self._send(commands, [command.words() for command in commands])
-        moved = [place for place, reply in enumerate(replies) if isinstance(reply, MovedError)]
+        moved = [index for index, reply in enumerate(replies) if isinstance(reply, MovedError)]
         if moved and self._cluster is not None:
-            for place in moved:
-                self._cluster.nodes_manager.move_slot(replies[place])
+            for index in moved:
+                self._cluster.nodes_manager.move_slot(replies[index])
             self._send_again(commands, replies, moved)
-        unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
             self._send_again(commands, replies, unknown, whole_script=True)
         return replies
-
-    def node_of(self, key: bytes) -> str:
-        """The name of the node that holds *key*; empty where there is only one. Raises RedisError."""
-        ((node, _),) = self._by_node([Command(key, ())])
-        return node
 
     def close(self) -> None:
         """Close all connections; a later exchange opens new ones."""
@@ -144,12 +128,12 @@ class Link:
             self._cluster = None
 
     def _send_again(
-        self, commands: Sequence[Command], replies: list[Any], places: Sequence[int], *, whole_script: bool = False
+        self, commands: Sequence[Command], replies: list[Any], indexes: Sequence[int], *, whole_script: bool = False
     ) -> None:
-        again = [commands[place] for place in places]
+        again = [commands[index] for index in indexes]
         words = [command.words(whole_script=whole_script) for command in again]
-        for place, reply in zip(places, self._send(again, words), strict=True):
-            replies[place] = reply
+        for index, reply in zip(indexes, self._send(again, words), strict=True):
+            replies[index] = reply
 
     def _send(self, commands: Sequence[Command], words: Sequence[tuple[Any, ...]]) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
@@ -159,29 +143,29 @@ class Link:
         except AWAY as error:
             self.close()
             return [_as_redis_error(error)] * len(commands)
-        for node, places in groups:
+        for node, indexes in groups:
             try:
                 if monotonic() < self._hung.get(node, 0.0):
-                    raise RedisTimeoutError("it did not answer a moment ago")
+                    raise RedisTimeoutError("it timed out a moment ago")
                 self._hung.pop(node, None)
                 connection = self._connection(node)
-                connection.send_packed_command(connection.pack_commands(words[place] for place in places))
-                sent.append((node, connection, places))
+                connection.send_packed_command(connection.pack_commands(words[index] for index in indexes))
+                sent.append((node, connection, indexes))
             except AWAY as error:
                 self._drop(node, error)
-                for place in places:
-                    replies[place] = _as_redis_error(error)
-        for node, connection, places in sent:
+                for index in indexes:
+                    replies[index] = _as_redis_error(error)
+        for node, connection, indexes in sent:
             broken: RedisError | None = None
-            for place in places:
+            for index in indexes:
                 try:
                     left = max(self._until - monotonic(), 0.001)
-                    replies[place] = broken or connection.read_response(disable_decoding=True, timeout=left)
+                    replies[index] = broken or connection.read_response(disable_decoding=True, timeout=left)
                 except (RedisConnectionError, RedisTimeoutError, OSError) as error:
                     self._drop(node, error)
-                    replies[place] = broken = _as_redis_error(error)
+                    replies[index] = broken = _as_redis_error(error)
                 except RedisError as error:
-                    replies[place] = error
+                    replies[index] = error
         return replies
 
     def _by_node(self, commands: Sequence[Command]) -> Sequence[tuple[str, list[int]]]:
@@ -189,14 +173,14 @@ class Link:
             return [("", list(range(len(commands))))]
         if self._cluster is None:
             self._cluster = RedisCluster.from_url(self._address.url, **self._address.options())
-        elif self._look_again is not None and monotonic() >= self._look_again:
-            self._look_again = None
-            with suppress(*AWAY):  # none of its nodes knows: what we knew is the best guess
+        elif self._refresh_at is not None and monotonic() >= self._refresh_at:
+            self._refresh_at = None
+            with suppress(*AWAY):  # no node replies: the slots as we knew them are the best guess
                 self._cluster.nodes_manager.initialize()
         groups: dict[str, list[int]] = {}
-        for place, command in enumerate(commands):
+        for index, command in enumerate(commands):
             node = self._cluster.nodes_manager.get_node_from_slot(cast("Any", self._cluster).keyslot(command.key))
-            groups.setdefault(node.name, []).append(place)
+            groups.setdefault(node.name, []).append(index)
         return list(groups.items())
 
     def _connection(self, node: str) -> Connection:
@@ -213,17 +197,17 @@ class Link:
         return connection
 
     def _drop(self, node: str, error: Exception) -> None:
-        """Close a connection. The other nodes of a cluster go on; which of them has its slots is asked in a while."""
+        """Close a connection. The other nodes of a cluster go on; the slots are read again in a while."""
         if node in self._nodes:
             self._nodes[node].disconnect()
         if isinstance(error, RedisTimeoutError) and self._address.cluster and self._patient:
             self._hung.setdefault(node, monotonic() + HUNG_SECONDS)
-        if self._look_again is None:
-            self._look_again = monotonic() + LOOK_AGAIN_SECONDS
+        if self._refresh_at is None:
+            self._refresh_at = monotonic() + REFRESH_SECONDS
 
 
 def _was_cut(connection: Connection) -> bool:
-    """Whether the other end has hung up: it was restarted, or we were idle for long (hosted ones cut at 300 s)."""
+    """Whether the other end has closed it: Redis was restarted, or we were idle (hosted ones close after 300 s)."""
     try:
         return connection.can_read()
     except RedisConnectionError:
@@ -237,7 +221,7 @@ def _as_redis_error(error: Exception) -> RedisError:
 
 
 def unavailable(error: RedisError) -> StoreUnavailable:
-    """*error* in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
+    """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
     if isinstance(error, RedisTimeoutError):
         return StoreUnavailable("timeout", f"no reply within {READ_SECONDS} s")
     if isinstance(error, ClusterError):

@@ -1,6 +1,6 @@
-"""Lists of conversations: which are wanted, and how the partitions' parts become one page.
+"""Lists of conversations: filters, positions, and the merging of the partitions' parts into one page.
 
-A position is (first receipt, conversation). It never changes, so a cursor holds while calls come in, go on and end.
+A position is (first receipt, conversation). It never changes, so a cursor stays valid while calls come in and end.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from app.store.codec import EPOCH, MILLISECOND, milliseconds
 from app.store.link import Command
 from app.store.record_command import ScriptConfig
 
-MOST_LOOKED_AT: Final = 500  # conversations a partition looks at for one page beyond those it gives
+MAX_SCANNED: Final = 500  # conversations that a partition checks for one page beyond those it returns
 
 State = Literal["any", "live", "presumed_ended", "ended"]
 SUFFIXES: Final = (4, 7)  # lengths at which a number also means "ends in"
 
 
 class Position(NamedTuple):
-    """A place in the list: first receipt in ms, conversation as bytes."""
+    """A position in the list: first receipt in ms, conversation as bytes."""
 
     first_received: int
     conversation: bytes
 
 
 class Page(NamedTuple):
-    """Conversations, newest first, each with its place; and where to go on, None at the end of the list."""
+    """Conversations, newest first, by position; `next` is None at the end of the list."""
 
     items: tuple[Position, ...]
     next: Position | None
@@ -43,7 +43,7 @@ class Filter(NamedTuple):
     """Which conversations are wanted.
 
     `number` is digits: a whole number or, with 4 or 7 of them and unless `whole`, also its end. `since` is inclusive,
-    `until` is not; both are about the first receipt. `presumed_before`: a live conversation last heard before it is
+    `until` is not; both are about the first receipt. A live conversation without an event since `presumed_before` is
     presumed ended.
     """
 
@@ -54,8 +54,8 @@ class Filter(NamedTuple):
     presumed_before: datetime | None = None
     whole: bool = False
 
-    def command(self, part: keys.Partition, terms: ScriptConfig, after: Position | None, limit: int) -> Command:
-        """Ask one partition for its part of the page."""
+    def command(self, part: keys.Partition, config: ScriptConfig, after: Position | None, limit: int) -> Command:
+        """Read one partition's part of the page."""
         if self.number:
             sources: tuple[bytes, ...] = (part.number(self.number),)
         else:
@@ -72,19 +72,9 @@ class Filter(NamedTuple):
             highest, name = after
         presumed = milliseconds(self.presumed_before) if self.presumed_before else 0
         suffix = int(len(self.number) in SUFFIXES and not self.whole)
-        args: tuple[Any, ...] = (
-            part.tag,
-            *terms,
-            self.state,
-            presumed,
-            self.number,
-            suffix,
-            lowest,
-            highest,
-            name,
-            limit,
-        )
-        return Command(part.live, (*args, limit + MOST_LOOKED_AT), scripts.PAGE, sources)
+        matching = (self.state, presumed, self.number, suffix, lowest, highest, name)
+        args: tuple[Any, ...] = (part.tag, *config, *matching, limit, limit + MAX_SCANNED)
+        return Command(part.live, args, scripts.PAGE, sources)
 
 
 def _first_millisecond(moment: datetime) -> int:
@@ -93,15 +83,15 @@ def _first_millisecond(moment: datetime) -> int:
 
 
 def merge_pages(parts: Sequence[Sequence[Any]], limit: int) -> Page:
-    """One page out of what `lua/page.lua` gave for each partition."""
+    """One page from what `lua/page.lua` returned for each partition."""
     found: set[Position] = set()
-    horizon: Position | None = None  # beyond the nearest place at which a source stopped looking, nothing is sure
+    horizon: Position | None = None  # the newest position at which a source stopped: beyond it, some may be missing
     for finished, conversation, first, flat in (source for part in parts for source in part):
         found.update(Position(int(at), name) for name, at in zip(flat[::2], flat[1::2], strict=True))
         if not finished:
             horizon = max(filter(None, (horizon, Position(int(first), conversation))))
-    sure = sorted((item for item in found if horizon is None or item >= horizon), reverse=True)
-    items = tuple(sure[:limit])
-    if len(sure) > limit or (len(sure) == limit and horizon is not None):
+    complete = sorted((item for item in found if horizon is None or item >= horizon), reverse=True)
+    items = tuple(complete[:limit])
+    if len(complete) > limit or (len(complete) == limit and horizon is not None):
         return Page(items, items[-1])
     return Page(items, horizon)

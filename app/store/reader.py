@@ -1,4 +1,4 @@
-"""Reading: a few links that requests borrow, so that a long read never holds up a webhook."""
+"""A small pool of links for reading, so that a long read never delays a webhook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.store.link import READ_SECONDS, Address, Command, Link, unavailable
 
 BORROW_SECONDS = 0.2
 
-# When whoever asks stops waiting (time.monotonic), however many reads that takes; `app/web/limits.py` sets it.
+# When the request stops waiting (time.monotonic), however many reads it needs; `app/web/limits.py` sets it.
 give_up_at: ContextVar[float] = ContextVar("give_up_at", default=inf)
 
 
@@ -28,10 +28,10 @@ class Reader:
         for _ in range(links):
             self._free.put(Link(address))
 
-    def ask(self, commands: Sequence[Command]) -> list[Any]:
+    def fetch(self, commands: Sequence[Command]) -> list[Any]:
         """Send *commands* and return their replies.
 
-        Raises StoreUnavailable if one failed, no link was free, or the time of whoever asks is up.
+        Raises StoreUnavailable if one failed, no link was free, or the request's time is up.
         """
         if not commands:
             return []
@@ -42,7 +42,7 @@ class Reader:
                 raise StoreUnavailable("timeout", "no time is left for another read")
             replies = link.exchange(commands, min(left, READ_SECONDS))
         except BaseException:
-            link.close()  # cut off in the middle: its replies would be taken for somebody else's
+            link.close()  # interrupted: the next request would read our replies
             raise
         finally:
             self._free.put(link)
@@ -50,14 +50,6 @@ class Reader:
             if isinstance(reply, RedisError):
                 raise unavailable(reply) from reply
         return replies
-
-    def node_of(self, key: bytes) -> str:
-        """The node that holds *key*."""
-        link = self._borrow()
-        try:
-            return link.node_of(key)
-        finally:
-            self._free.put(link)
 
     def _borrow(self) -> Link:
         try:

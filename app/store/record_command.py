@@ -1,10 +1,11 @@
-"""What of an event the script has to know: bits and numbers. The rules behind them live in `app/domain`."""
+"""The call of `lua/record.lua` for an event: its bits, numbers and keys. The rules behind them live in `app/domain`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 from app.domain.events import UNKNOWN_STATUS, CallStatus, Completed, Event, Transfer, Unknown
 from app.domain.leg_state import comes_after
@@ -16,7 +17,7 @@ from app.store.link import Command
 
 
 class ScriptConfig(NamedTuple):
-    """What every script is told (`lua/common.lua`), after the partition's tag."""
+    """The arguments of every script (`lua/common.lua`) after the partition's tag."""
 
     minutes_a_bucket: int
     retention_ms: int
@@ -24,15 +25,18 @@ class ScriptConfig(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """What one conversation knows of a leg and another has to: bits, billed seconds, newest move (us, joined)."""
+    """News of a leg from one conversation to another: bits, billed seconds, newest move (us, joined)."""
 
     bits: int = 0
     billed: int = 0
     move: tuple[int, bytes] = (0, b"")
 
 
-class Recorded(NamedTuple):
-    """What `lua/record.lua` returns."""
+NO_NEWS: Final = Carried()
+
+
+class RecordResult(NamedTuple):
+    """What `lua/record.lua` returns; see there."""
 
     kept: int
     elsewhere: bytes
@@ -40,96 +44,52 @@ class Recorded(NamedTuple):
     billed: int
     changed: int
     moved_at: int
-    left_behind: bytes
+    previously: bytes
 
-    def carried(self, home: str) -> Carried:
-        """What other conversations have to know, said by *home*."""
-        return Carried(self.bits, self.billed, (self.moved_at, self.elsewhere or keys.encode(home)))
+    def carried(self, conversation: str) -> Carried:
+        """The news for other conversations, after the event was recorded in *conversation*."""
+        return Carried(self.bits, self.billed, (self.moved_at, self.elsewhere or keys.encode(conversation)))
 
 
 def digest(body: bytes) -> bytes:
-    """By what a body is known to have come before."""
+    """Digest used to detect repeated bodies."""
     return blake2b(body, digest_size=8).digest()
 
 
 def record_command(
-    terms: ScriptConfig,
-    event: Event,
-    home: str,
-    record: Record,
-    *,
-    counted: bool,
-    carried: Carried | None = None,
+    config: ScriptConfig, event: Event, conversation: str, record: Record, *, counted: bool, carried: Carried = NO_NEWS
 ) -> Command:
-    """Keep *event*, with its *record*, in the conversation *home*.
+    """Keep *event*, with its *record*, in *conversation*.
 
-    *counted*: whether it counts as a webhook received here. *carried*: what its leg brings along.
+    *counted*: whether it counts as a webhook received here. *carried*: news of its leg from another conversation.
     """
-    brought = carried or Carried()
-    move = brought.move
+    bits, billed, move = carried
+    if isinstance(event, Completed):
+        billed = max(int(event.duration or 0), billed)
     if isinstance(event, Transfer):
         moved_at = max(1, ((event.occurred or record.received) - EPOCH) // timedelta(microseconds=1))  # 0: not a move
         move = max(move, (moved_at, keys.encode(event.joined or "")))
-    return _command(
-        terms,
-        home,
-        pack(record, keys.encode(home)),
-        digest(event.canonical),
-        record.received,
-        event.leg or "",
-        bits=bits_of(event) | brought.bits,
-        later=comes_after(event.status) if isinstance(event, CallStatus) else 0,
-        billed=max(int(event.duration or 0) if isinstance(event, Completed) else 0, brought.billed),
-        move=move,
-        counted=counted,
-        unknown=isinstance(event, Unknown) or UNKNOWN_STATUS in event.flags,
-        numbers=" ".join(numbers_in(event)),
-    )
+    later = comes_after(event.status) if isinstance(event, CallStatus) else 0
+    unknown = isinstance(event, Unknown) or UNKNOWN_STATUS in event.flags
+    kept = (pack(record, keys.encode(conversation)), digest(event.canonical), milliseconds(record.received), event.kind)
+    leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *move)
+    return _command(config, conversation, (*kept, *leg, int(counted), int(unknown)), numbers_in(event))
 
 
-def carry_command(terms: ScriptConfig, home: str, leg: str, carried: Carried, received: datetime) -> Command:
-    """Tell the conversation *home* what is known of *leg* from another."""
+def carry_command(config: ScriptConfig, conversation: str, leg: str, carried: Carried, received: datetime) -> Command:
+    """Take into *conversation* the news of *leg* that another conversation has."""
     bits, billed, move = carried
-    return _command(terms, home, b"", b"", received, leg, bits=bits, billed=billed, move=move)
+    nothing_kept = (b"", b"", milliseconds(received), "carry")
+    return _command(config, conversation, (*nothing_kept, keys.encode(leg), bits, 0, billed, *move, 0, 0), ())
 
 
 def _command(
-    terms: ScriptConfig,
-    home: str,
-    stored: bytes,
-    identity: bytes,
-    received: datetime,
-    leg: str,
-    *,
-    bits: int,
-    billed: int,
-    later: int = 0,
-    move: tuple[int, bytes] = (0, b""),
-    counted: bool = False,
-    unknown: bool = False,
-    numbers: str = "",
+    config: ScriptConfig, conversation: str, args: tuple[bytes | int | str, ...], numbers: Sequence[str]
 ) -> Command:
-    """The call of `lua/record.lua`: its ARGV in order."""
-    part, name = keys.of(home), keys.encode(home)
-    events = part.events(name)
-    args: tuple[Any, ...] = (
-        part.tag,
-        *terms,
-        name,
-        stored,
-        identity,
-        milliseconds(received),
-        keys.encode(leg),
-        bits,
-        later,
-        billed,
-        *move,
-        int(counted),
-        int(unknown),
-        numbers,
-    )
-    # While a slot moves between the nodes of a cluster, a script runs where all keys that it names lie, or not at all.
-    # One it does not name may be missing when it is half done.
-    named = [part.live, part.ended, part.heard, part.counts, part.legs, part.feed]
-    named += [part.bucket(milliseconds(received) // 60_000), *(part.number(digits) for digits in numbers.split())]
-    return Command(events, args, scripts.RECORD, (events, part.meta(name), *named))
+    """The call of `lua/record.lua`; *args* are its ARGV from the record on, but for *numbers*, which come last."""
+    part, name = keys.of(conversation), keys.encode(conversation)
+    events, minute = part.events(name), int(args[2]) // 60_000
+    # While a slot moves between the nodes of a cluster, a script runs where all keys that it names are, or not at all.
+    # A key that it does not name may be missing halfway.
+    named = (events, part.meta(name), *part.indexes, part.bucket(minute), *map(part.number, numbers))
+    return Command(events, (part.tag, *config, name, *args, " ".join(numbers)), scripts.RECORD, named)

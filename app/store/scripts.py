@@ -1,4 +1,4 @@
-"""The Lua scripts, each a file of its own under `lua/`, with what the domain has to tell them put in front."""
+"""The Lua scripts, each a file of its own under `lua/`, preceded by the tables of the domain and `common.lua`."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ HERE = Path(__file__).parent / "lua"
 
 
 class Script(NamedTuple):
-    """A script and the digest Redis knows it by."""
+    """A script, and the digest by which Redis knows it."""
 
-    name: str
     body: bytes
     sha: bytes
 
 
 def _load(name: str) -> Script:
-    rules = (
-        f"local STANDINGS = '{TABLE}'\n"
-        f"local STATES = {{{', '.join(map(repr, STATES))}}}\n"
+    counted = (f"['{digit}'] = '{state}'" for digit, state in enumerate(STATES) if state != "completed")
+    tables = (
+        f"local LEG_STATES = '{TABLE}'\n"
+        f"local COUNTERS = {{{', '.join(counted)}}}\n"
         f"local OUTCOMES = {{{', '.join(map(repr, OUTCOMES))}}}\n"
     )
-    body = (rules + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
-    return Script(name, body, sha1(body, usedforsecurity=False).hexdigest().encode())
+    body = (tables + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
+    return Script(body, sha1(body, usedforsecurity=False).hexdigest().encode())
 
 
 RECORD = _load("record")

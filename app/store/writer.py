@@ -20,19 +20,19 @@ from app.store.link import Address, Command, Link, unavailable
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 256
-MOST_WAITING = 10_000  # records of answers that wait for Redis to come back
-TRY_AGAIN_SECONDS = 1.0
+MAX_BATCH = 256
+MAX_WAITING = 10_000  # records of answers that wait for Redis to come back
+RETRY_SECONDS = 1.0
 COUNT = "HINCRBY"
-# Why Redis may be away and come back; all else it says is a fault of the command.
-PASSING = frozenset((
+# Transient reasons: retry. Any other error is a bug in the command.
+TRANSIENT = frozenset((
     "timeout", "refused", "loading", "readonly", "oom", "cluster", "moved", "moving", "misconf", "masterdown",
     "clusterdown", "noreplicas", "noauth", "protocol",
 ))  # fmt: skip
 
 
 class _Job:
-    """Commands of one request, and a place for what comes of them."""
+    """The commands of one request, and their replies."""
 
     __slots__ = ("commands", "done", "replies")
 
@@ -43,10 +43,10 @@ class _Job:
 
 
 class Writer:
-    """Hands commands to Redis on one connection. Its thread starts with the first of them, after any fork."""
+    """Sends commands to Redis on one connection. Its thread starts with the first of them, after any fork."""
 
     def __init__(self, address: Address, *, seconds: float) -> None:
-        """*seconds*: how long a request waits for its commands, whatever happens to them later."""
+        """*seconds*: how long a request waits for its commands; they may be carried out later."""
         self._link = Link(address)
         self._seconds = seconds
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
@@ -54,13 +54,13 @@ class Writer:
         self._tallies: Counter[tuple[bytes, str]] = Counter()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self.lost = 0  # commands of `later` that were given up
+        self.lost = 0  # commands of `send_later` that were given up
 
-    def now(self, commands: Sequence[Command], until: float | None = None) -> list[Any]:
-        """Send *commands* and return their replies, by the time *until* (monotonic) if one request has several to send.
+    def send(self, commands: Sequence[Command], until: float | None = None) -> list[Any]:
+        """Send *commands* and return their replies, before *until* (monotonic) if a request sends several times.
 
-        Raises StoreUnavailable if one of them failed or there was no reply in time; they may still have been carried
-        out, so each of them must bear repeating.
+        Raises StoreUnavailable if one of them failed or there was no reply in time. They may have been carried out all
+        the same, so each of them must be safe to repeat.
         """
         job = _Job(commands)
         self._put(job)
@@ -71,16 +71,16 @@ class Writer:
                 raise unavailable(reply) from reply
         return job.replies
 
-    def later(self, command: Command) -> None:
-        """Send *command* some time; while Redis is away it waits. Lost with the process, or with too many before it."""
-        if len(self._waiting) >= MOST_WAITING:
+    def send_later(self, command: Command) -> None:
+        """Send *command* once Redis takes it. Lost with the process, or if too many are waiting."""
+        if len(self._waiting) >= MAX_WAITING:
             self.lost += 1
             return
         self._waiting.append(command)
         self._put(_Job(()))
 
     def count(self, key: bytes, name: str) -> None:
-        """Add 1 to the field *name* of the hash *key* some time. However many, they take no place of `later`."""
+        """Add 1 to the field *name* of the hash *key* later. Any number of them displaces none of `send_later`."""
         first = not self._tallies
         self._tallies[key, name] += 1
         if first:
@@ -88,11 +88,11 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        """Commands of `later` that Redis has not taken yet."""
+        """Commands of `send_later` that Redis has not taken yet."""
         return len(self._waiting)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Send what is still there, for at most *seconds*."""
+        """Send what is waiting, for at most *seconds*."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(seconds)
@@ -109,32 +109,32 @@ class Writer:
         self._queue.put(job)
 
     def _run(self) -> None:
-        closing, try_again, refused = False, 0.0, list[Command]()
+        closing, retry_at, refused = False, 0.0, list[Command]()
         while not closing or (self._has_late and not refused):
             jobs: list[_Job] = []
             try:
-                job = self._queue.get(timeout=0 if closing else TRY_AGAIN_SECONDS if self._has_late else None)
+                job = self._queue.get(timeout=0 if closing else RETRY_SECONDS if self._has_late else None)
                 while True:
                     if job is None:
                         closing = True
                         break
                     jobs.append(job)
-                    if len(jobs) >= MOST_AT_ONCE:
+                    if len(jobs) >= MAX_BATCH:
                         break
                     job = self._queue.get_nowait()
             except Empty:
                 pass
-            late = self._take_late() if closing or monotonic() >= try_again else []
+            late = self._take_late() if closing or monotonic() >= retry_at else []
             try:
                 refused = self._exchange(jobs, late)
-            except Exception:  # whatever it is, the next request must find a writer
-                log.exception("the writer met an error of ours")
+            except Exception:  # a bug: the next request must find a running writer all the same
+                log.exception("an error of ours in the writer")
                 self._link.close()
                 refused = late
             if refused:
                 self._put_back(refused)
-                try_again = monotonic() + TRY_AGAIN_SECONDS
-            elif self._has_late and not closing and monotonic() >= try_again:
+                retry_at = monotonic() + RETRY_SECONDS
+            elif self._has_late and not closing and monotonic() >= retry_at:
                 self._queue.put(_Job(()))
         self._link.close()
 
@@ -143,7 +143,7 @@ class Writer:
         return bool(self._waiting or self._tallies)
 
     def _take_late(self) -> list[Command]:
-        late = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+        late = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
         tallies, self._tallies = self._tallies, Counter()
         return late + [Command(key, (COUNT, key, name, number)) for (key, name), number in tallies.items()]
 
@@ -156,23 +156,23 @@ class Writer:
                 self._waiting.appendleft(command)
 
     def _exchange(self, jobs: Sequence[_Job], late: Sequence[Command]) -> list[Command]:
-        """Send it all; return those of *late* that are to be sent again: Redis was away."""
+        """Send all commands; return those of *late* to send again, because Redis was away."""
         commands = [command for job in jobs for command in job.commands]
         commands += late
         if not commands:
             return []
         replies = self._link.exchange(commands)
-        place = 0
+        start = 0
         for job in jobs:
-            job.replies = replies[place : place + len(job.commands)]
-            place += len(job.commands)
+            job.replies = replies[start : start + len(job.commands)]
+            start += len(job.commands)
             job.done.set()
         refused = []
-        for command, reply in zip(late, replies[place:], strict=True):
+        for command, reply in zip(late, replies[start:], strict=True):
             if isinstance(reply, RedisError):
-                if unavailable(reply).reason in PASSING:
+                if unavailable(reply).reason in TRANSIENT:
                     refused.append(command)
                 else:
                     self.lost += 1
-                    log.error("Redis will not do what was to be done some time: %s", unavailable(reply))
+                    log.error("Redis refuses what was to be written later: %s", unavailable(reply))
         return refused

@@ -94,7 +94,7 @@ FIELDS: Final[dict[str, fields.Field[Any]]] = {
     "from_user": Party(),  # of an answer webhook: a Client SDK user, who has no `from`
     "to": Party(),
     "status": Status(),
-    "heard": Guesses(),
+    "speech_results": Guesses(data_key="heard"),  # the key is part of a public flag: unreadable_heard
     "timed_out": Flag(),
     "duration": Number(),
     **dict.fromkeys(("size", "sip_code"), Whole()),

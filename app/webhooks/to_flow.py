@@ -40,7 +40,7 @@ def result_of(webhook: Webhook) -> Result | None:
     """
     event = webhook.event
     if isinstance(event, Input):
-        guesses = (guess for guess in event.heard or () if guess.text)
+        guesses = (guess for guess in event.speech_results or () if guess.text)
         best = max(guesses, key=lambda guess: guess.confidence or 0, default=None)
         return Result(
             kind="input",

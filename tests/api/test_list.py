@@ -319,7 +319,7 @@ def test_a_page_may_be_short_if_the_search_takes_long(site: Site, monkeypatch: p
 
 
 def test_a_page_may_be_empty_if_the_store_reached_its_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "MOST_LOOKED_AT", 0)
+    monkeypatch.setattr(pages, "MAX_SCANNED", 0)
     now = datetime.now(UTC)
     old = now - timedelta(hours=9)
     site.tell(status("ringing", "CON-oldest"), status("busy", "CON-oldest", "two"), received=old)

@@ -1,16 +1,17 @@
 """What makes two webhooks the same, and how bodies that differ become one fact."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
 from app.domain.conversations import moments
 from app.domain.events import canonical_json, merge
-from tests.domain.telling import HERE, THERE, about, at, heard, status, transfer
-from tests.generated import read_event
+from tests.domain.builders import HERE, THERE, about, at, history_of, status, transfer
+from tests.generated import Body, read_event
 
 
-def test_two_bodies_are_the_same_whatever_the_order_of_their_keys():
+def test_two_bodies_are_the_same_whatever_the_order_of_their_keys() -> None:
     assert canonical_json({"b": {"y": 1, "x": [2, None]}, "a": "é"}) == canonical_json(
         {"a": "é", "b": {"x": [2, None], "y": 1}}
     )
@@ -18,16 +19,16 @@ def test_two_bodies_are_the_same_whatever_the_order_of_their_keys():
     assert canonical_json({"a": [1, 2]}) != canonical_json({"a": [2, 1]})
 
 
-def test_half_a_surrogate_pair_is_a_character_as_well():
+def test_half_a_surrogate_pair_is_a_character_as_well() -> None:
     assert canonical_json({"uuid": "\ud800"}) != canonical_json({"uuid": "\udfff"})
 
 
-def test_a_fallback_copy_is_no_copy_of_the_event_it_repeats_but_an_event_beside_it():
+def test_a_fallback_copy_is_no_copy_of_the_event_it_repeats_but_an_event_beside_it() -> None:
     body = status("answered", 1)
     copy = body | {"reason": "Socket timeout.", "original_request": {"url": "https://a.example", "type": "event"}}
     assert read_event(copy).kind == "fallback"
     assert read_event(copy).canonical != read_event(body).canonical
-    assert len(heard(copy, body)) == 2
+    assert len(history_of(copy, body)) == 2
 
 
 FACTS = {
@@ -76,26 +77,26 @@ FACTS = {
 
 
 @pytest.mark.parametrize("case", FACTS)
-def test_bodies_that_differ_state_one_fact_if_these_agree(case):
+def test_bodies_that_differ_state_one_fact_if_these_agree(case: Any) -> None:
     one, other, same = FACTS[case]
     assert read_event(one).canonical != read_event(other).canonical
     assert (read_event(one).dedup_key == read_event(other).dedup_key) == same
-    assert len(moments(heard(one, other))) == (1 if same else 2)
+    assert len(moments(history_of(one, other))) == (1 if same else 2)
 
 
-def merged(*bodies):
-    """The one event that *bodies* come to, in whatever order."""
+def merged(*bodies: Body) -> Any:
+    """The event that *bodies* are merged into, in any order."""
     found = {merge(order) for order in permutations(map(read_event, bodies))}
     assert len(found) == 1
     return found.pop()
 
 
-def test_a_value_wins_over_null():
+def test_a_value_wins_over_null() -> None:
     event = merged(status("completed", 1, to="447700900123", price=None), status("completed", 1, to=None, price="0.10"))
     assert (event.to, event.price) == ("447700900123", "0.10")
 
 
-def test_of_two_values_the_one_with_the_later_timestamp_wins_and_a_dated_one_over_one_without():
+def test_of_two_values_the_one_with_the_later_timestamp_wins_and_a_dated_one_over_one_without() -> None:
     early, late = (about(s, recording_uuid="r", recording_url=f"https://r.example/{9 - s}", size=s) for s in (1, 2))
     undated = about(
         None, recording_uuid="r", recording_url="https://r.example/z", size=77, start_time=at(0).isoformat()
@@ -109,12 +110,12 @@ def test_of_two_values_the_one_with_the_later_timestamp_wins_and_a_dated_one_ove
     )
 
 
-def test_of_two_values_of_one_moment_the_one_with_the_larger_canonical_bytes_wins():
+def test_of_two_values_of_one_moment_the_one_with_the_larger_canonical_bytes_wins() -> None:
     event = merged(
         status("completed", 1, to="1111111"), status("completed", 1, to="2222222"), status("completed", 1, network="x")
     )
     assert (event.to, event.network) == ("2222222", "x")
 
 
-def test_what_was_odd_about_any_variant_is_kept():
+def test_what_was_odd_about_any_variant_is_kept() -> None:
     assert merged(status("started", 1), status("started", 1, sip_code="many")).flags == ("unreadable_sip_code",)

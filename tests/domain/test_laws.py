@@ -1,10 +1,11 @@
-"""State is a fold: in whatever order, however often and wherever the webhooks came, the same is told of every call."""
+"""State is a fold: any order and any number of copies of the webhooks give the same calls."""
 
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
 from pathlib import Path
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,17 +13,17 @@ from hypothesis import strategies as st
 from app.domain.conversations import Kept, history, join, moments
 from app.domain.events import Transfer
 from app.domain.legs import project_leg
-from tests.domain.telling import BASE, LATER, answer, at, tell_all, tell_one
+from tests.domain.builders import BASE, LATER, answer, at, project_all, project_one
 from tests.generated import Call, Webhook, read_event
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
 
 
-def calls(*, orderly):
+def calls(*, orderly: bool) -> st.SearchStrategy[list[Webhook]]:
     return st.randoms(use_true_random=False).map(lambda chance: Call(chance, orderly=orderly).webhooks())
 
 
-def any_calls():
+def any_calls() -> st.SearchStrategy[list[Webhook]]:
     return st.booleans().flatmap(lambda orderly: calls(orderly=orderly))
 
 
@@ -37,14 +38,14 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(f"2021-03-29T21:20:{text}+00:00")
 
 
-def test_all_5040_orders_of_the_published_call_tell_the_one_story_of_the_design():
+def test_all_5040_orders_of_the_published_call_tell_the_one_story_of_the_design() -> None:
     """https://developer.vonage.com/en/tutorials/phone-to-app"""
     name = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
     events = [read_event(json.loads(line)) for line in SAMPLE.read_text().splitlines()]
     first = None
     for order in permutations(events):
-        told = history(Kept(event, at(place)) for place, event in enumerate(order))
-        found = tell_one(name, told, LATER)
+        result = history(Kept(event, at(place)) for place, event in enumerate(order))
+        found = project_one(name, result, LATER)
         first = first or found
         assert found == first
     assert first is not None
@@ -73,21 +74,21 @@ def test_all_5040_orders_of_the_published_call_tell_the_one_story_of_the_design(
 
 
 @given(any_calls(), st.randoms(use_true_random=False))
-def test_neither_order_nor_repeats_matter(webhooks, chance):
-    told = tell_all(of(webhooks))
+def test_neither_order_nor_repeats_matter(webhooks: list[Webhook], chance: Random) -> None:
+    result = project_all(of(webhooks))
     again = webhooks + chance.choices(webhooks, k=len(webhooks)) if webhooks else []
     chance.shuffle(again)
-    assert tell_all(of(again)) == told
+    assert project_all(of(again)) == result
 
 
 @given(any_calls(), st.randoms(use_true_random=False))
-def test_copies_that_come_later_change_nothing(webhooks, chance):
+def test_copies_that_come_later_change_nothing(webhooks: list[Webhook], chance: Random) -> None:
     copies = [webhook.kept._replace(received=at(chance.randrange(1000, 9999))) for webhook in webhooks]
-    assert tell_all([*copies, *of(webhooks)]) == tell_all(of(webhooks))
+    assert project_all([*copies, *of(webhooks)]) == project_all(of(webhooks))
 
 
 @given(any_calls(), st.data())
-def test_parts_that_were_kept_apart_can_be_joined_in_any_order(webhooks, data):
+def test_parts_that_were_kept_apart_can_be_joined_in_any_order(webhooks: list[Webhook], data: st.DataObject) -> None:
     parts = [history([]) for _ in range(3)]
     for webhook in webhooks:
         for place in data.draw(st.sets(st.integers(0, 2), min_size=1)):
@@ -101,32 +102,32 @@ def test_parts_that_were_kept_apart_can_be_joined_in_any_order(webhooks, data):
         assert join(a, join(a, b)) == join(a, b)
     assert join(whole, history([])) == whole
     assert join() == {}
-    assert tell_all(join(*parts).values()) == tell_all(of(webhooks))
+    assert project_all(join(*parts).values()) == project_all(of(webhooks))
 
 
 @given(any_calls(), st.data())
-def test_facts_added_after_the_end_tell_what_they_would_have_told_before(webhooks, data):
+def test_late_facts_count_as_they_would_have_before(webhooks: list[Webhook], data: st.DataObject) -> None:
     late = data.draw(st.integers(0, len(webhooks)))
     before = history(of(webhooks[late:]))
-    assert tell_all([*before.values(), *of(webhooks[:late])]) == tell_all(of(webhooks))
+    assert project_all([*before.values(), *of(webhooks[:late])]) == project_all(of(webhooks))
 
 
 @given(any_calls())
-def test_no_leg_goes_back_and_no_call_loses_what_was_known(webhooks):
-    """State and seconds only ever grow with what is heard: nothing is discarded for being late."""
+def test_no_leg_goes_back_and_no_call_loses_what_was_known(webhooks: list[Webhook]) -> None:
+    """State and seconds only ever grow with more events: nothing is discarded for being late."""
     states = ("started", "ringing", "answered", "completed")
-    told: dict[str, int] = {}
+    result: dict[str, int] = {}
     for count in range(1, len(webhooks) + 1):
-        heard = moments(history(of(webhooks[:count])))
-        for uuid in {found.event.leg for found in heard if found.event.leg}:
-            state = states.index(project_leg(uuid, heard).state)
-            assert state >= told.get(uuid, 0)
-            told[uuid] = state
+        found_moments = moments(history(of(webhooks[:count])))
+        for uuid in {found.event.leg for found in found_moments if found.event.leg}:
+            state = states.index(project_leg(uuid, found_moments).state)
+            assert state >= result.get(uuid, 0)
+            result[uuid] = state
 
 
 @given(calls(orderly=True))
-def test_a_leg_is_present_in_exactly_one_of_the_conversations_of_its_moves(webhooks):
-    told = tell_all(of(webhooks))
+def test_a_leg_is_present_in_exactly_one_of_the_conversations_of_its_moves(webhooks: list[Webhook]) -> None:
+    result = project_all(of(webhooks))
     for uuid in {webhook.event.leg for webhook in webhooks if webhook.event.leg}:
         moved = {
             home
@@ -137,7 +138,7 @@ def test_a_leg_is_present_in_exactly_one_of_the_conversations_of_its_moves(webho
         }
         present = [
             name
-            for name, one in told.items()
+            for name, one in result.items()
             for member in one.legs
             if member.leg.uuid == uuid and member.presence.here
         ]
@@ -146,55 +147,55 @@ def test_a_leg_is_present_in_exactly_one_of_the_conversations_of_its_moves(webho
 
 
 @given(calls(orderly=True))
-def test_every_conversation_tells_the_same_of_a_leg(webhooks):
-    told = tell_all(of(webhooks))
+def test_every_conversation_tells_the_same_of_a_leg(webhooks: list[Webhook]) -> None:
+    result = project_all(of(webhooks))
     legs: dict[str, object] = {}
-    for one in told.values():
+    for one in result.values():
         for member in one.legs:
             assert legs.setdefault(member.leg.uuid, member.leg) == member.leg
 
 
 @given(any_calls())
-def test_whatever_came_can_be_told_and_what_is_told_makes_sense(webhooks):
-    for told in tell_all(of(webhooks)).values():
-        assert told.first_received <= told.last_received
-        assert (told.state == "ended") or told.ended is None
-        assert told.duration_seconds is None or told.duration_seconds >= 0
-        assert told.price is None or "e" not in told.price.lower()
-        for member in told.legs:
+def test_whatever_came_can_be_told_and_what_is_told_makes_sense(webhooks: list[Webhook]) -> None:
+    for result in project_all(of(webhooks)).values():
+        assert result.first_received <= result.last_received
+        assert (result.state == "ended") or result.ended is None
+        assert result.duration_seconds is None or result.duration_seconds >= 0
+        assert result.price is None or "e" not in result.price.lower()
+        for member in result.legs:
             leg = member.leg
             assert (leg.state == "completed") == (leg.outcome is not None)
             assert (leg.ring_seconds or 0) >= 0
             assert (leg.talk_seconds or 0) >= 0
             assert leg.started is None or leg.status is not None
-        for times in (told.answers, told.inputs, told.recordings, told.errors):
+        for times in (result.answers, result.inputs, result.recordings, result.errors):
             assert [one[0] for one in times] == sorted(one[0] for one in times)
-        for wrong in told.errors:
-            served = [(one.received, one.answer) for one in [wrong.served] if one]
-            assert all(answer in [one for _, one in told.answers] for _, answer in served)
-            assert all(told.first_received <= received <= told.last_received for received, _ in served)
+        for wrong in result.errors:
+            served = [(one.received, one.answer) for one in [wrong.cause] if one]
+            assert all(answer in [one for _, one in result.answers] for _, answer in served)
+            assert all(result.first_received <= received <= result.last_received for received, _ in served)
 
 
 @given(any_calls(), st.randoms(use_true_random=False))
-def test_what_is_served_after_an_error_never_is_its_cause(webhooks, chance):
-    """Whatever is heard later, an error stays beside the NCCO it is shown with."""
-    for name, before in tell_all(of(webhooks)).items():
+def test_what_is_served_after_an_error_never_is_its_cause(webhooks: list[Webhook], chance: Random) -> None:
+    """Later events never change the cause of an error."""
+    for name, before in project_all(of(webhooks)).items():
         last = max((webhook.received for webhook in webhooks), default=BASE)
         served = [
             Kept(replace(answer(0).event, canonical=str(n).encode(), conversation=name), last + timedelta(seconds=n))
             for n in range(1, chance.randrange(2, 5))
         ]
-        after = tell_one(name, history([*served, *of(webhooks)]), LATER)
+        after = project_one(name, history([*served, *of(webhooks)]), LATER)
         assert after.errors == before.errors
 
 
 @given(calls(orderly=False))
-def test_a_time_once_known_only_gets_earlier(webhooks):
+def test_a_time_once_known_only_gets_earlier(webhooks: list[Webhook]) -> None:
     known: dict[tuple[str, str], datetime] = {}
     for count in range(len(webhooks) + 1):
-        heard = moments(history(of(webhooks[:count])))
-        for uuid in {found.event.leg for found in heard if found.event.leg}:
-            leg = project_leg(uuid, heard)
+        found_moments = moments(history(of(webhooks[:count])))
+        for uuid in {found.event.leg for found in found_moments if found.event.leg}:
+            leg = project_leg(uuid, found_moments)
             times = {"started": leg.started, "ringing": leg.ringing, "answered": leg.answered, "ended": leg.completed}
             for name, time in times.items():
                 before = known.get((uuid, name))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.telling import BASE, HERE, THERE, about, answer, at, leg, status, transfer
+from tests.domain.builders import BASE, HERE, THERE, about, answer, at, leg, status, transfer
 from tests.generated import FAILURES
 
 
@@ -36,19 +36,21 @@ from tests.generated import FAILURES
         (list(FAILURES), "completed", "rejected", "rejected"),
     ],
 )
-def test_state_status_and_outcome_do_not_care_in_which_order_things_came(seen, state, shown, outcome):
+def test_state_status_and_outcome_do_not_depend_on_the_order(
+    seen: Any, state: str, shown: str, outcome: str | None
+) -> None:
     for order in (seen, seen[::-1]):
         told = leg(*(status(name, place) for place, name in enumerate(order)))
         assert (told.state, told.status, told.outcome) == (state, shown, outcome)
 
 
-def test_a_leg_of_which_no_status_is_known_has_started():
+def test_a_leg_of_which_no_status_is_known_has_started() -> None:
     for only in (about(1, uuid="leg", dtmf="1"), answer(1), transfer(HERE, THERE, 1)):
         told = leg(only)
         assert (told.state, told.status, told.outcome, told.started) == ("started", None, None, None)
 
 
-def test_of_statuses_never_heard_of_the_latest_is_shown_if_nothing_else_is_known():
+def test_of_statuses_never_heard_of_the_latest_is_shown_if_nothing_else_is_known() -> None:
     assert leg(status("held", 2), status("resumed", 1)).status == "held"
     assert leg(status("held", 2), status("started", 1)).status == "started"
 
@@ -57,11 +59,11 @@ def test_of_statuses_never_heard_of_the_latest_is_shown_if_nothing_else_is_known
     ("duration", "outcome"),
     [("12", "answered"), (0.4, "answered"), ("0", "unanswered"), (None, "unanswered"), ("odd", "unanswered")],
 )
-def test_completed_with_a_duration_means_that_it_was_answered(duration, outcome):
+def test_completed_with_a_duration_means_that_it_was_answered(duration: object, outcome: str | None) -> None:
     assert leg(status("completed", 1, duration=duration)).outcome == outcome
 
 
-def test_a_failure_is_the_outcome_even_with_a_duration():
+def test_a_failure_is_the_outcome_even_with_a_duration() -> None:
     assert leg(status("busy", 1), status("completed", 1, duration="12")).outcome == "busy"
 
 
@@ -79,19 +81,19 @@ MACHINE = [
 
 
 @pytest.mark.parametrize(("bodies", "machine"), MACHINE)
-def test_machine_is_the_last_word_in_its_own_order(bodies, machine):
+def test_machine_is_the_last_word_in_its_own_order(bodies: Any, machine: str | None) -> None:
     for order in permutations(bodies):
         assert leg(*order).machine == machine
 
 
-def test_detection_names_its_leg_by_either_id_and_the_uuid_wins():
+def test_detection_names_its_leg_by_either_id_and_the_uuid_wins() -> None:
     assert leg({"call_uuid": "leg", "status": "human", "conversation_uuid": HERE}).machine == "human"
     both = {"call_uuid": "other", "uuid": "leg", "status": "human", "conversation_uuid": HERE}
     assert leg(both).machine == "human"
     assert leg(both, uuid="other").machine is None
 
 
-def test_detail_and_sip_code_are_of_the_event_that_gives_the_status():
+def test_detail_and_sip_code_are_of_the_event_that_gives_the_status() -> None:
     told = leg(
         status("completed", 3, sip_code=200, detail="of completed"),
         status("failed", 2, detail="cannot_route", sip_code=404),
@@ -100,7 +102,7 @@ def test_detail_and_sip_code_are_of_the_event_that_gives_the_status():
     assert (told.status, told.detail, told.sip_code) == ("failed", "cannot_route", 404)
 
 
-def test_else_detail_and_sip_code_are_those_of_completed():
+def test_else_detail_and_sip_code_are_those_of_completed() -> None:
     told = leg(
         status("completed", 3, sip_code=487, detail="of completed"),
         status("cancelled", 2),
@@ -113,7 +115,7 @@ def test_else_detail_and_sip_code_are_those_of_completed():
 LIFE = ["started", "ringing", "answered", "human", "machine", "disconnected", "rejected", "completed"]
 
 
-def test_from_to_and_direction_are_of_the_first_in_its_life_that_has_one():
+def test_from_to_and_direction_are_of_the_first_in_its_life_that_has_one() -> None:
     lives = [status(name, 9 - place, from_=name, to=f"to {name}", direction=name) for place, name in enumerate(LIFE)]
     while lives:
         told = leg(
@@ -131,7 +133,7 @@ def test_from_to_and_direction_are_of_the_first_in_its_life_that_has_one():
 
 
 @pytest.mark.parametrize("nothing", [None, "", "   ", "Unknown", "unknown", " UNKNOWN "])
-def test_null_empty_and_unknown_tell_nothing(nothing):
+def test_null_empty_and_unknown_tell_nothing(nothing: object) -> None:
     told = leg(
         status("started", 1, from_=nothing, to=nothing), status("answered", 2, from_=" 447700900123", to="Alice ")
     )
@@ -139,12 +141,12 @@ def test_null_empty_and_unknown_tell_nothing(nothing):
     assert leg(status("started", 1, from_=nothing, to=nothing)).from_ is None
 
 
-def test_a_caller_from_an_app_has_a_name_and_no_number():
+def test_a_caller_from_an_app_has_a_name_and_no_number() -> None:
     assert leg(answer(1, from_user="Alice")).from_ == "Alice"
     assert leg(answer(1, from_user="Alice"), status("started", 1, from_="447700900123")).from_ == "447700900123"
 
 
-def test_what_a_leg_cost_is_completeds_own_and_null_before():
+def test_what_a_leg_cost_is_completeds_own_and_null_before() -> None:
     before = leg(status("answered", 1, rate="0.1", price="0.1", network="GB-FIXED", duration="3"))
     assert (before.duration_seconds, before.rate, before.price, before.network) == (None, None, None, None)
     bill: dict[str, Any] = {
@@ -159,19 +161,19 @@ def test_what_a_leg_cost_is_completeds_own_and_null_before():
     assert (told.network, told.disconnected_by) == ("GB-FIXED", "user")
 
 
-def test_of_two_bills_the_longer_one_is_taken_and_each_fills_in_for_the_other():
+def test_of_two_bills_the_longer_one_is_taken_and_each_fills_in_for_the_other() -> None:
     one, other = status("completed", 1, duration="12", price="0.10"), status("completed", 2, duration="7", rate="0.2")
     for order in permutations([one, other]):
         told = leg(*order)
         assert (told.duration_seconds, told.price, told.rate) == (12, "0.10", "0.2")
 
 
-def test_each_status_keeps_its_earliest_time():
+def test_each_status_keeps_its_earliest_time() -> None:
     told = leg(*(status(name, s) for name in ("started", "ringing", "answered", "completed") for s in (7, 3, 5)))
     assert {told.started, told.ringing, told.answered, told.completed} == {at(3)}
 
 
-def test_completed_without_its_event_is_at_the_time_of_the_failure():
+def test_completed_without_its_event_is_at_the_time_of_the_failure() -> None:
     assert leg(status("busy", 4), status("timeout", 3)).completed == at(3)
     assert leg(status("busy", 4), status("completed", 6)).completed == at(6)
 
@@ -190,7 +192,7 @@ RINGING = [
 
 
 @pytest.mark.parametrize(("bodies", "seconds"), RINGING)
-def test_ring_seconds_are_from_ringing_to_answered_or_given_up(bodies, seconds):
+def test_ring_seconds_are_from_ringing_to_answered_or_given_up(bodies: Any, seconds: float | None) -> None:
     assert leg(*bodies).ring_seconds == seconds
 
 
@@ -205,16 +207,16 @@ TALKING = [
 
 
 @pytest.mark.parametrize(("bodies", "seconds"), TALKING)
-def test_talk_seconds_are_from_answered_to_the_end(bodies, seconds):
+def test_talk_seconds_are_from_answered_to_the_end(bodies: Any, seconds: float | None) -> None:
     assert leg(*bodies).talk_seconds == seconds
 
 
-def test_a_leg_tells_of_all_its_moves_oldest_first():
+def test_a_leg_tells_of_all_its_moves_oldest_first() -> None:
     told = leg(transfer(HERE, THERE, 5), transfer(THERE, HERE, 7), transfer("CON-before", HERE, 1))
     assert [(move.at, move.joined) for move in told.moves] == [(at(1), HERE), (at(5), THERE), (at(7), HERE)]
 
 
-def test_a_status_without_a_timestamp_counts_from_when_it_was_received():
+def test_a_status_without_a_timestamp_counts_from_when_it_was_received() -> None:
     told = leg(status("ringing", None), status("answered", 2), status("completed", None))
     assert (told.ringing, told.answered, told.completed) == (BASE, at(2), BASE)
 

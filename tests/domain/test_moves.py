@@ -1,32 +1,34 @@
 """A leg's moves, and in which conversation they leave it."""
 
+from collections.abc import Sequence
 from itertools import pairwise, permutations, product
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.moves import Move, presence
-from tests.domain.telling import HERE, THERE, YONDER, at
+from tests.domain.builders import HERE, THERE, YONDER, at
 
 
-def here(moves, conversation):
+def here(moves: Sequence[Move], conversation: str) -> bool:
     return presence(moves, conversation).here
 
 
-def test_a_leg_that_never_moved_is_present():
+def test_a_leg_that_never_moved_is_present() -> None:
     assert presence([], HERE) == (None, None)
     assert here([], HERE)
     assert here([Move(at(1), THERE, YONDER)], HERE), "moves between others do not concern it"
 
 
-def test_a_move_takes_a_leg_from_one_conversation_to_the_other():
+def test_a_move_takes_a_leg_from_one_conversation_to_the_other() -> None:
     move = Move(at(1), HERE, THERE)
     assert presence([move], HERE) == (None, move)
     assert presence([move], THERE) == (move, None)
 
 
-def test_a_leg_may_come_back_and_leave_again():
+def test_a_leg_may_come_back_and_leave_again() -> None:
     away, back, again = Move(at(1), HERE, THERE), Move(at(2), THERE, HERE), Move(at(3), HERE, THERE)
     for arrived in permutations([away, back]):
         assert presence(arrived, HERE) == (back, None)
@@ -36,7 +38,7 @@ def test_a_leg_may_come_back_and_leave_again():
         assert presence(arrived, THERE) == (again, None)
 
 
-def test_moves_of_one_moment_are_settled_by_the_larger_name_of_where_they_went():
+def test_moves_of_one_moment_are_settled_by_the_larger_name_of_where_they_went() -> None:
     moves = [Move(at(1), HERE, THERE), Move(at(1), THERE, HERE)]
     assert HERE < THERE
     for arrived in permutations(moves):
@@ -44,17 +46,17 @@ def test_moves_of_one_moment_are_settled_by_the_larger_name_of_where_they_went()
         assert here(arrived, THERE)
 
 
-def test_a_move_to_nowhere_is_a_departure_and_one_from_nowhere_an_arrival():
+def test_a_move_to_nowhere_is_a_departure_and_one_from_nowhere_an_arrival() -> None:
     assert not here([Move(at(1), HERE, None)], HERE)
     assert here([Move(at(1), None, HERE)], HERE)
 
 
-def test_a_move_within_one_conversation_leaves_the_leg_there():
+def test_a_move_within_one_conversation_leaves_the_leg_there() -> None:
     assert here([Move(at(1), HERE, HERE)], HERE)
 
 
 @pytest.mark.parametrize("name", ["CON-\ud800", "CON-\x00", "CON-é"])
-def test_names_are_opaque(name):
+def test_names_are_opaque(name: str) -> None:
     assert here([Move(at(1), HERE, name), Move(at(1), name, HERE)], name) != here(
         [Move(at(1), HERE, name), Move(at(1), name, HERE)], HERE
     )
@@ -67,33 +69,33 @@ JOURNEYS = st.lists(st.sampled_from(NAMES), min_size=2, max_size=8).map(
 
 
 @given(JOURNEYS, st.randoms())
-def test_a_leg_is_in_exactly_one_of_the_conversations_of_its_moves(way, chance):
+def test_a_leg_is_in_exactly_one_of_the_conversations_of_its_moves(way: list[str], chance: Random) -> None:
     moves = [Move(at(seconds), left, joined) for seconds, (left, joined) in enumerate(pairwise(way))]
     chance.shuffle(moves)
     assert [name for name in set(way) if here(moves, name)] == way[-1:]
 
 
 @given(JOURNEYS.filter(lambda way: len(way) > 1), st.randoms())
-def test_so_it_is_when_it_came_straight_back_at_the_same_moment(way, chance):
+def test_so_it_is_when_it_came_straight_back_at_the_same_moment(way: list[str], chance: Random) -> None:
     moves = [Move(at(seconds), left, joined) for seconds, (left, joined) in enumerate(pairwise(way))]
     moves.append(Move(moves[-1].at, moves[-1].joined, moves[-1].left))
     chance.shuffle(moves)
     assert [name for name in set(way) if here(moves, name)] == [max(way[-2:])]
 
 
-def test_through_whatever_conversations_it_went_in_one_moment_it_is_never_in_none():
+def test_through_whatever_conversations_it_went_in_one_moment_it_is_never_in_none() -> None:
     for way in product(NAMES, repeat=5):
         moves = [Move(at(1), left, joined) for left, joined in pairwise(way) if left != joined]
         assert any(here(moves, name) for name in way), way
 
 
-def test_through_three_conversations_in_one_moment_it_is_in_one_of_them():
+def test_through_three_conversations_in_one_moment_it_is_in_one_of_them() -> None:
     """Which one cannot be known; all of them say the same."""
     moves = [Move(at(1), HERE, YONDER), Move(at(1), YONDER, THERE)]
     assert [name for name in (HERE, YONDER, THERE) if here(moves, name)] == [max(YONDER, THERE)]
 
 
-def test_a_leg_that_went_on_from_elsewhere_is_gone_though_nobody_told_of_its_leaving():
+def test_a_leg_that_went_on_from_elsewhere_is_gone_though_nobody_told_of_its_leaving() -> None:
     moves = [Move(at(1), HERE, THERE), Move(at(3), HERE, YONDER)]  # the way back from THERE was lost
     assert [name for name in (HERE, YONDER, THERE) if here(moves, name)] == [YONDER]
     assert presence(moves, THERE).departure == moves[1]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.domain.numbers import digits, mask, masked, numbers_in
-from tests.domain.telling import HERE, about, answer, status
+from tests.domain.builders import HERE, about, answer, status
 from tests.generated import read_event
 
 
@@ -32,11 +32,11 @@ from tests.generated import read_event
         (None, None),
     ],
 )
-def test_a_number_is_its_digits_and_nothing_else_is_one(text, found):
+def test_a_number_is_its_digits_and_nothing_else_is_one(text: str, found: str | None) -> None:
     assert digits(text) == found
 
 
-def test_a_conversation_is_found_by_whoever_called_and_was_called():
+def test_a_conversation_is_found_by_whoever_called_and_was_called() -> None:
     assert numbers_in(read_event(status("started", 1, from_="+447700900123", to="442079460000"))) == [
         "447700900123",
         "442079460000",
@@ -69,7 +69,7 @@ def test_a_conversation_is_found_by_whoever_called_and_was_called():
         ("00447700900123000", "*************3000"),
     ],
 )
-def test_of_a_number_in_a_text_the_last_four_digits_are_shown(text, shown):
+def test_of_a_number_in_a_text_the_last_four_digits_are_shown(text: str, shown: str) -> None:
     assert mask(text) == shown
 
 
@@ -93,11 +93,11 @@ def test_of_a_number_in_a_text_the_last_four_digits_are_shown(text, shown):
         "",
     ],
 )
-def test_ids_times_and_money_stay_as_they_are(text):
+def test_ids_times_and_money_stay_as_they_are(text: str) -> None:
     assert mask(text) == text
 
 
-def test_a_json_value_is_masked_at_any_depth_and_its_ids_stay():
+def test_a_json_value_is_masked_at_any_depth_and_its_ids_stay() -> None:
     body = {
         "from": "447700900123",
         "uuid": "1234567890",
@@ -116,15 +116,15 @@ def test_a_json_value_is_masked_at_any_depth_and_its_ids_stay():
     assert body["from"] == "447700900123", "what was handed in is left alone"
 
 
-def test_the_version_of_a_flow_is_no_number_whatever_its_digits():
+def test_the_version_of_a_flow_is_no_number_whatever_its_digits() -> None:
     assert masked({"version": "12345678"}) == {"version": "12345678"}
 
 
-def test_a_number_that_came_as_a_json_number_is_masked_too():
+def test_a_number_that_came_as_a_json_number_is_masked_too() -> None:
     assert masked({"from": 447700900123, "to": 442079460000}) == {"from": "********0123", "to": "********0000"}
 
 
-def test_masking_shows_no_number_of_a_conversation_and_keeps_its_name():
+def test_masking_shows_no_number_of_a_conversation_and_keeps_its_name() -> None:
     body = status("started", 1, from_="447700900123", to="442079460000")
     text = json.dumps(masked(body))
     assert HERE in text
@@ -143,5 +143,5 @@ def test_masking_shows_no_number_of_a_conversation_and_keeps_its_name():
         ("4, 4, 7, 7, 0, 0, 9, 0, 0, 1, 2, 3", "******************************2, 3"),
     ],
 )
-def test_what_stands_behind_a_number_does_not_hide_it(text, shown):
+def test_what_stands_behind_a_number_does_not_hide_it(text: str, shown: str) -> None:
     assert mask(text) == shown

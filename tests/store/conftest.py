@@ -29,13 +29,13 @@ def open_store() -> Iterator[Callable[..., Store]]:
 
     yield open_one
     for store in opened:
-        store.close()
+        store.stop()
 
 
 def opens(store: Store) -> bool:
     """Whether the store can be opened now."""
     try:
-        store.open()
+        store.start()
     except StoreUnavailable:
         return False
     return True

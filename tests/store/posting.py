@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from app.store.store import Store
-from tests.domain.telling import at, status
+from tests.domain.builders import at, status
 from tests.engines import wait_until
 from tests.generated import BASE, Body, Webhook, webhooks_of
 

@@ -12,19 +12,19 @@ from random import Random
 
 import pytest
 
-from app.store.codec import EVENT, Record
+from app.store.codec import EVENT
 from app.store.errors import StoreUnavailable
 from app.store.link import Command, Link
 from app.store.pages import Filter
 from app.store.store import Store
 from app.store.writer import Writer
 from tests import engines
-from tests.domain.telling import HERE, answer
+from tests.domain.builders import HERE, answer
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, read_record, several
-from tests.store.bounds import within_a_second, works
+from tests.store.bounds import must_ping, within_a_second, works
+from tests.store.expected import NOW, Expected, assert_as_expected
 from tests.store.posting import numbered, post
-from tests.store.truth import NOW, Truth, assert_tells_the_truth
 
 PROGRAMS = [engines.VALKEY, *([engines.REDIS] if engines.REDIS else [])]
 
@@ -44,7 +44,7 @@ def store(own: Engine, open_store: Callable[..., Store]) -> Store:
     return store
 
 
-def test_a_connection_that_was_cut_while_idle_is_opened_again_and_nobody_notices(store: Store, own: Engine):
+def test_a_connection_that_was_cut_while_idle_is_opened_again_and_nobody_notices(store: Store, own: Engine) -> None:
     for number in range(1, 5):
         own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         assert post(store, numbered(number))
@@ -58,9 +58,9 @@ def writes(store: Store) -> dict[str, Callable[[], object]]:
         "record": lambda: post(store, numbered(1)),
         "repeat": lambda: post(store, numbered(0)),
         "unfile": lambda: store.unfile(b"{}", "no conversation", BASE),
-        "check": store.check,
+        "ping": lambda: must_ping(store),
         "delete": lambda: store.delete("CON-1"),
-        "open": store.open,
+        "start": store.start,
         "lease": lambda: store.lease(1, "me", 50),
         "forget_expired": lambda: store.forget_expired(1, NOW),
     }
@@ -98,10 +98,10 @@ def assert_well(store: Store) -> None:
             assert ask() is not StopIteration, name
 
 
-def test_an_engine_that_hangs(store: Store, own: Engine):
+def test_an_engine_that_hangs(store: Store, own: Engine) -> None:
     some = writes(store) | reads(store)
     own.nodes[0].freeze()
-    assert_away("timeout", {name: some[name] for name in ("record", "check", "delete", "histories", "page", "counts")})
+    assert_away("timeout", {name: some[name] for name in ("record", "ping", "delete", "histories", "page", "counts")})
     own.nodes[0].thaw()
     wait_until(lambda: works(store), "it works again")
     assert_well(store)
@@ -110,7 +110,7 @@ def test_an_engine_that_hangs(store: Store, own: Engine):
     assert len(store.records("CON-1")) == 1
 
 
-def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine):
+def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine) -> None:
     own.nodes[0].kill()
     assert_away("refused", writes(store) | reads(store))
     own.nodes[0].start()
@@ -118,33 +118,33 @@ def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine):
     assert_well(store)
 
 
-def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[..., Store]):
+def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[..., Store]) -> None:
     with engines.single() as engine:
         engine.nodes[0].kill()
         store = Store(engine.address, read=read_record, retention=timedelta(days=1))
-        assert_away("refused", {"open": store.open, "record": lambda: post(store, numbered(1))})
+        assert_away("refused", {"start": store.start, "record": lambda: post(store, numbered(1))})
         engine.nodes[0].start()
         engine.nodes[0].ready()
-        store.open()
+        store.start()
         assert post(store, numbered(1))
-        store.close()
+        store.stop()
 
 
-def test_an_engine_that_may_only_be_read(store: Store, own: Engine):
+def test_an_engine_that_may_only_be_read(store: Store, own: Engine) -> None:
     """The replica of a primary that is away: reads go on."""
     own.nodes[0].client.execute_command("REPLICAOF", "127.0.0.1", "1")
     some = writes(store)
-    assert_away("readonly", {name: some[name] for name in ("record", "unfile", "check", "lease")})
+    assert_away("readonly", {name: some[name] for name in ("record", "unfile", "ping", "lease")})
     assert len(store.records("CON-0")) == 1
     assert store.counts(BASE).live == 1
     own.nodes[0].client.execute_command("REPLICAOF", "NO", "ONE")
     assert_well(store)
 
 
-def test_an_engine_that_is_full(store: Store, own: Engine):
+def test_an_engine_that_is_full(store: Store, own: Engine) -> None:
     own.nodes[0].client.config_set("maxmemory", "1")
     some = writes(store)
-    assert_away("oom", {name: some[name] for name in ("record", "unfile", "check", "lease")})
+    assert_away("oom", {name: some[name] for name in ("record", "unfile", "ping", "lease")})
     assert len(store.records("CON-0")) == 1
     assert store.counts(BASE).counters["received"] == 1, "nothing was done by halves"
     assert list(store.page(Filter(), None, 9).conversations) == ["CON-0"]
@@ -152,7 +152,7 @@ def test_an_engine_that_is_full(store: Store, own: Engine):
     assert_well(store)
 
 
-def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Callable[..., Store]):
+def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(own)
     for number in range(100):
         post(store, numbered(number))
@@ -162,7 +162,7 @@ def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Calla
     node.start("--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024")  # 3 s for all keys
     wait_until(lambda: is_loading(node), "it listens")
     some = writes(store) | reads(store)
-    assert_away("loading", {name: some[name] for name in ("record", "check", "histories", "page", "counts")})
+    assert_away("loading", {name: some[name] for name in ("record", "ping", "histories", "page", "counts")})
     node.kill()
     node.start()
     node.ready()
@@ -177,7 +177,7 @@ def is_loading(node: Node) -> bool:
     return type(reply).__name__ == "BusyLoadingError"
 
 
-def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own: Engine):
+def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own: Engine) -> None:
     own.nodes[0].kill()
     given = [answer(number, name=str(number)) for number in range(30)]
     for kept in given:
@@ -193,7 +193,7 @@ def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own:
     assert store.answers_lost == 0
 
 
-def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_store: Callable[..., Store]):
+def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(own)
     own.nodes[0].freeze()
     given = [answer(number, name=str(number)) for number in range(3000)]
@@ -201,37 +201,36 @@ def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_stor
         store.record_later(kept.event, kept.event.canonical, kept.received)
     time.sleep(0.5)  # until the writer has met the first error
     own.nodes[0].thaw()
-    store.close()
+    store.stop()
     assert (store.answers_waiting, store.answers_lost) == (0, 0)
-    with contextlib.closing(open_store(own)) as other:
-        assert len(other.records(HERE)) == 3000
+    assert len(open_store(own).records(HERE)) == 3000
 
 
 def test_what_is_still_waiting_at_the_end_is_counted_as_lost(
     store: Store, own: Engine, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     own.nodes[0].kill()
     for number in range(5):
         kept = answer(number, name=str(number))
         store.record_later(kept.event, kept.event.canonical, kept.received)
-    store.close()
+    store.stop()
     assert store.answers_lost == 5
     assert "5" in caplog.text
 
 
-def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("app.store.writer.MOST_WAITING", 10)
+def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.store.writer.MAX_WAITING", 10)
     writer = Writer(own.address, seconds=0.7)
     own.nodes[0].kill()
     for _ in range(25):
-        writer.later(Command(b"x", ("INCR", "x")))
+        writer.send_later(Command(b"x", ("INCR", "x")))
     assert (writer.waiting, writer.lost) == (10, 15)
     writer.close()
 
 
 def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
     own: Engine, open_store: Callable[..., Store]
-):
+) -> None:
     """Connections cut, scripts forgotten, the engine hanging: who tries again gets his event kept, once."""
     calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(31), 60)]
     posted = [webhook for call in calls for webhook in call]
@@ -279,13 +278,13 @@ def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
     troubled.join()
     assert errors
     assert len(new) == len({webhook.event.canonical for webhook in posted})
-    truth = Truth(calls)
+    expected = Expected(calls)
     received = stores[0].counts(NOW).counters["received"]
     assert received >= len(posted)
-    assert_tells_the_truth(stores[0], own, truth, posted=received)
+    assert_as_expected(stores[0], own, expected, posted=received)
 
 
-def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine):
+def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine) -> None:
     for number in range(1, 6):
         own.nodes[0].client.script_flush()
         assert post(store, numbered(number))
@@ -293,53 +292,3 @@ def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine):
         assert len(store.page(Filter(), None, 50).items) == number + 1
     own.nodes[0].client.script_flush()
     assert store.delete_all([f"CON-{number}" for number in range(6)]) == 6
-
-
-# -- overflow ---------------------------------------------------------------------------------------------------------
-
-
-def test_what_the_overflow_took_can_be_given_again_with_the_same_result(own: Engine, open_store: Callable[..., Store]):
-    taken: list[Record] = []
-
-    def take(record: Record) -> bool:
-        taken.append(record)
-        return True
-
-    store = open_store(own, overflow=take)
-    calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(41), 40)]
-    posted = [webhook for call in calls for webhook in call]
-    Random(42).shuffle(posted)
-    third = len(posted) // 3
-    for webhook in posted[:third]:
-        post(store, webhook)
-    own.nodes[0].client.execute_command("REPLICAOF", "127.0.0.1", "1")
-    for webhook in posted[third : 2 * third]:
-        with within_a_second():
-            assert post(store, webhook) is True, "it is kept, if not in Redis"
-    assert len(taken) == third
-    own.nodes[0].client.execute_command("REPLICAOF", "NO", "ONE")
-    for webhook in posted[2 * third :]:
-        post(store, webhook)
-    Random(43).shuffle(taken)
-    for record in taken:
-        store.record_again(record)
-    assert [store.record_again(record) for record in taken] == [False] * len(taken)
-    assert_tells_the_truth(store, own, Truth(calls), posted=len(posted) + len(taken))
-
-
-def test_an_overflow_that_has_no_room_either_says_no(own: Engine, open_store: Callable[..., Store]):
-    def refuse(record: Record) -> bool:
-        return False
-
-    store = open_store(own, overflow=refuse)
-    own.nodes[0].kill()
-    assert_away("refused", {"record": lambda: post(store, numbered(1))})
-
-
-def test_the_overflow_is_not_asked_while_all_is_well(own: Engine, open_store: Callable[..., Store]):
-    def never(record: Record) -> bool:
-        raise AssertionError
-
-    store = open_store(own, overflow=never)
-    assert post(store, numbered(1)) is True
-    assert post(store, numbered(1)) is False

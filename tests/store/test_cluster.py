@@ -1,4 +1,4 @@
-"""What a cluster does beside answering: slots that move, nodes that go. Whoever is not concerned notices nothing."""
+"""Slots of a cluster that move, and nodes that go away: other partitions are not affected."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.store.errors import StoreUnavailable
 from app.store.pages import Filter
 from app.store.store import Store
 from tests import engines
-from tests.domain.telling import status
+from tests.domain.builders import status
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, Webhook, read_record, several, webhooks_of
-from tests.store.bounds import within_a_second, works
+from tests.store.bounds import must_ping, within_a_second, works
+from tests.store.expected import NOW, Expected, assert_as_expected
 from tests.store.posting import post, settle
-from tests.store.truth import NOW, Truth, assert_tells_the_truth
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +49,11 @@ def whole_again(engine: Engine) -> None:
 
 
 def sees_all(node: Node, size: int) -> bool:
-    told = node.client.execute_command("CLUSTER INFO")
+    info = node.client.execute_command("CLUSTER INFO")
     return (
-        told["cluster_state"] == "ok"
-        and told["cluster_slots_ok"] == str(keys.SLOTS)
-        and told["cluster_size"] == str(size)
+        info["cluster_state"] == "ok"
+        and info["cluster_slots_ok"] == str(keys.SLOTS)
+        and info["cluster_size"] == str(size)
     )
 
 
@@ -85,11 +85,11 @@ def try_all(store: Store, number: int) -> tuple[set[int], set[int], set[str]]:
 @pytest.mark.parametrize(
     ("how", "which"),
     [("kill", 0), ("kill", 2), ("freeze", 0)],
-    ids=["the node we were told of is killed", "another node is killed", "a node hangs"],
+    ids=["the node of our address is killed", "another node is killed", "a node hangs"],
 )
 def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
     engine: Engine, open_store: Callable[..., Store], how: str, which: int
-):
+) -> None:
     store = open_store(engine)
     node = engine.nodes[which]
     its = {place for place, part in enumerate(keys.ALL) if engine.node_of(part) is node}
@@ -111,7 +111,7 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
                     store.histories([name])
             else:
                 assert store.histories([name])
-    for everything in (store.check, lambda: store.counts(NOW), lambda: store.page(Filter(), None, 10)):
+    for everything in (lambda: must_ping(store), lambda: store.counts(NOW), lambda: store.page(Filter(), None, 10)):
         with within_a_second(), pytest.raises(StoreUnavailable):
             everything()
     if how == "kill":  # however often it is asked meanwhile
@@ -126,7 +126,7 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
     whole_again(engine)
     wait_until(lambda: works(store), "it takes events again")
     assert try_all(store, 5)[0] == set(range(keys.PARTITIONS))
-    store.ping()
+    must_ping(store)
     assert sum(store.counts(NOW).counters.values())
 
 
@@ -145,8 +145,8 @@ def move_slot(engine: Engine, slot: int, target: Node, during: Callable[[], None
         node.client.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[target])
 
 
-def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[..., Store]):
-    """All that was written before, meanwhile, by those who have not heard of it, and after, is there."""
+def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[..., Store]) -> None:
+    """All that was written before, meanwhile, by stores that do not know of it, and after, is there."""
     stores = [open_store(engine) for _ in range(2)]
     calls = [call for call in several(Random(5), 60) if all(webhook.event.conversations for webhook in call)]
     posted = [webhook for call in calls for webhook in call]
@@ -164,7 +164,7 @@ def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[...,
         for place, webhook in enumerate(posted[third:]):
             post(stores[place % 2], webhook)
         settle(*stores)
-        assert_tells_the_truth(stores[1], engine, Truth(calls), posted=len(posted))
+        assert_as_expected(stores[1], engine, Expected(calls), posted=len(posted))
     finally:
         move_slot(engine, keys.slot(part.tag), before, lambda: None)
         del engine.moved[part.tag]
@@ -172,7 +172,7 @@ def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[...,
 
 def test_while_a_slot_moves_its_events_are_refused_or_kept_and_never_both(
     engine: Engine, open_store: Callable[..., Store]
-):
+) -> None:
     """Whoever was refused tries again, and in the end each event is there, once."""
     store = open_store(engine)
     part = keys.ALL[3]
@@ -212,11 +212,11 @@ def test_while_a_slot_moves_its_events_are_refused_or_kept_and_never_both(
         del engine.moved[part.tag]
 
 
-def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engine: Engine):
+def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engine: Engine) -> None:
     for node in engine.nodes:
         node.kill()
     store = Store(engine.address, read=read_record, retention=NOW - BASE)
-    for ask in (store.open, store.check, lambda: store.counts(NOW), lambda: store.histories(["CON-1"])):
+    for ask in (store.start, lambda: must_ping(store), lambda: store.counts(NOW), lambda: store.histories(["CON-1"])):
         with within_a_second(), pytest.raises(StoreUnavailable) as away:
             ask()
         assert away.value.reason == "cluster"
@@ -225,15 +225,15 @@ def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engin
     for node in engine.nodes:
         node.ready()
     whole_again(engine)
-    store.open()
-    store.ping()
-    store.close()
+    store.start()
+    must_ping(store)
+    store.stop()
 
 
 @pytest.mark.parametrize("how", ["kill", "freeze"])
 def test_many_threads_notice_no_more_of_a_node_that_is_gone_than_one(
     engine: Engine, open_store: Callable[..., Store], how: str
-):
+) -> None:
     store = open_store(engine)
     gone = engine.nodes[1]
     getattr(gone, how)()

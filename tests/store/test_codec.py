@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,18 +35,18 @@ JSON = st.recursive(
     st.sampled_from([EVENT, ANSWER]),
     st.sets(st.sampled_from(NOTES)),
 )
-def test_any_json_text_comes_back_as_it_was(body, home, sort, notes):
-    home = keys.encode(home)
+def test_any_json_text_comes_back_as_it_was(body: Any, home: str, sort: bytes, notes: set[str]) -> None:
+    name = keys.encode(home)
     for text in (
         compact(body),
-        json.dumps(body | {"home": home.decode(errors="replace")}, ensure_ascii=False).encode(errors="replace"),
+        json.dumps(body | {"home": name.decode(errors="replace")}, ensure_ascii=False).encode(errors="replace"),
     ):
         record = Record(sort, BASE, text, tuple(note for note in NOTES if note in notes))
-        assert unpack(pack(record, home), home) == record
+        assert unpack(pack(record, name), name) == record
 
 
 @given(st.randoms(use_true_random=False))
-def test_what_calls_are_made_of_comes_back_as_it_was(chance):
+def test_what_calls_are_made_of_comes_back_as_it_was(chance: Random) -> None:
     for webhook in Call(chance).webhooks():
         record = Record(webhook.sort, webhook.received, webhook.text)
         for home in webhook.event.conversations:
@@ -52,26 +54,26 @@ def test_what_calls_are_made_of_comes_back_as_it_was(chance):
 
 
 @pytest.mark.parametrize("home", HOSTILE, ids=lambda name: ascii(name)[:30])
-def test_names_that_are_found_in_every_body_do_no_harm(home):
+def test_names_that_are_found_in_every_body_do_no_harm(home: str) -> None:
     body = {"conversation_uuid": home, "status": "live", "from": "x" * 9, home: [home, {"e:": home * 2}]}
     record = Record(EVENT, BASE, compact(body))
     assert unpack(pack(record, keys.encode(home)), keys.encode(home)) == record
 
 
 @given(st.binary())
-def test_what_is_no_json_at_all_comes_back_where_it_has_no_conversation(body):
+def test_what_is_no_json_at_all_comes_back_where_it_has_no_conversation(body: Any) -> None:
     record = Record(EVENT, BASE, body)
     assert unpack(pack(record)) == record
 
 
 @given(st.datetimes(min_value=moment(0).replace(tzinfo=None), timezones=st.just(UTC)))
-def test_received_times_are_kept_to_the_millisecond(received):
+def test_received_times_are_kept_to_the_millisecond(received: datetime) -> None:
     back = unpack(pack(Record(EVENT, received, b"{}"))).received
     assert back <= received < back + timedelta(milliseconds=1)
     assert milliseconds(back) == milliseconds(received)
 
 
-def test_the_published_call_is_packed_into_a_third():
+def test_the_published_call_is_packed_into_a_third() -> None:
     name = b"CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
     raw = SAMPLE.read_bytes().splitlines()
     packed = [pack(Record(EVENT, BASE, line), name) for line in raw]
@@ -80,11 +82,11 @@ def test_the_published_call_is_packed_into_a_third():
 
 
 @pytest.mark.parametrize("strange", [b"z" + bytes(7) + b"of a later version", b"e" + bytes(7) + b"not packed at all"])
-def test_a_record_of_a_later_version_does_not_hide_the_others(store: Store, strange: bytes):
+def test_a_record_of_a_later_version_does_not_hide_the_others(store: Store, strange: bytes) -> None:
     """Two versions may run side by side while one is being rolled out."""
     body = write_json({"conversation_uuid": "CON-1", "uuid": "leg", "status": "ringing"})
     store.record(read_event(read_object(body)), body, BASE)
     key = keys.of("CON-1").events(b"CON-1")
-    store._writer.now([Command(key, ("RPUSH", key, strange))])
+    store._writer.send([Command(key, ("RPUSH", key, strange))])
     assert [record.body for record in store.records("CON-1")] == [body]
     assert len(store.histories(["CON-1"])["CON-1"]) == 1

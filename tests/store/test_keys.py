@@ -14,11 +14,11 @@ from app.store import keys
 from app.store.errors import WrongLayout
 from app.store.pages import Filter
 from app.store.store import Store
-from tests.domain.telling import status, transfer
+from tests.domain.builders import status, transfer
 from tests.engines import Engine
 from tests.generated import BASE, Webhook, webhooks_of
+from tests.store.expected import Expected, assert_as_expected
 from tests.store.posting import post
-from tests.store.truth import Truth, assert_tells_the_truth
 
 VICTIM = "CON-victim"
 HOSTILE = [
@@ -61,19 +61,19 @@ HOSTILE = [
 ]
 
 
-def test_the_slots_of_the_tags_lie_in_sixteen_equal_ranges():
+def test_the_slots_of_the_tags_lie_in_sixteen_equal_ranges() -> None:
     slots = [keys.slot(tag) for tag in keys.TAGS]
     assert [slot * 16 // 16384 for slot in slots] == list(range(16))
     for primaries in (1, 2, 4, 8, 16):
         assert Counter(slot * primaries // 16384 for slot in slots) == dict.fromkeys(range(primaries), 16 // primaries)
 
 
-def test_a_slot_is_what_the_cluster_says_it_is():
+def test_a_slot_is_what_the_cluster_says_it_is() -> None:
     for tag in keys.TAGS:
         assert keys.slot(tag) == key_slot(tag) == key_slot(tag + b"e:{x}") == crc_hqx(tag[1:-1], 0) % 16384
 
 
-def test_which_partition_holds_a_conversation_is_settled_for_ever():
+def test_which_partition_holds_a_conversation_is_settled_for_ever() -> None:
     assert keys.PARTITIONS == 16
     names = ("CON-1", "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6", "\ud800", "")
     assert [keys.partition(name) for name in names] == [12, 2, 6, 0]
@@ -81,7 +81,7 @@ def test_which_partition_holds_a_conversation_is_settled_for_ever():
 
 
 @given(st.text(st.characters(), min_size=1))
-def test_all_keys_of_a_conversation_lie_in_the_slot_of_its_partition(name):
+def test_all_keys_of_a_conversation_lie_in_the_slot_of_its_partition(name: str) -> None:
     part = keys.of(name)
     raw = keys.encode(name)
     assert keys.decode(raw) == name
@@ -90,7 +90,7 @@ def test_all_keys_of_a_conversation_lie_in_the_slot_of_its_partition(name):
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=())), min_size=2, max_size=2, unique=True))
-def test_two_conversations_share_no_key(names):
+def test_two_conversations_share_no_key(names: list[str]) -> None:
     one, other = ({keys.of(name).events(keys.encode(name)), keys.of(name).meta(keys.encode(name))} for name in names)
     assert not one & other
 
@@ -109,12 +109,12 @@ def life_of(name: str, goes_to: str) -> list[Webhook]:
     return [webhook for body in bodies for webhook in webhooks_of(body, BASE)]
 
 
-def test_hostile_names_are_names_like_any_other(store: Store, engine: Engine):
+def test_hostile_names_are_names_like_any_other(store: Store, engine: Engine) -> None:
     lives = [life_of(name, HOSTILE[place - 1]) for place, name in enumerate(HOSTILE)]
     for life in lives:
         assert [post(store, webhook) for webhook in life] == [True] * len(life)
     everything = [webhook for life in lives for webhook in life]
-    assert_tells_the_truth(store, engine, Truth([everything]), posted=len(everything))
+    assert_as_expected(store, engine, Expected([everything]), posted=len(everything))
     found = [name for state in ("live", "ended") for name in store.page(Filter(state), None, 200).conversations]
     assert sorted(found, key=keys.encode) == sorted(HOSTILE, key=keys.encode)
     assert store.delete_all(HOSTILE) == len(HOSTILE)
@@ -123,7 +123,7 @@ def test_hostile_names_are_names_like_any_other(store: Store, engine: Engine):
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:30])
-def test_a_hostile_name_touches_nothing_of_another_conversation(store: Store, engine: Engine, name: str):
+def test_a_hostile_name_touches_nothing_of_another_conversation(store: Store, engine: Engine, name: str) -> None:
     for webhook in life_of(VICTIM, "CON-other"):
         post(store, webhook)
     own = {keys.encode(one) for one in (VICTIM, "CON-other")}
@@ -151,9 +151,9 @@ def contents(engine: Engine, key: bytes) -> object:
     return engine.ask(part, *(("LRANGE", key, 0, -1) if kind == b"list" else ("HGETALL", key)))
 
 
-def test_a_store_of_another_layout_is_refused(store: Store, engine: Engine):
-    store.open()
+def test_a_store_of_another_layout_is_refused(store: Store, engine: Engine) -> None:
+    store.start()
     (holder,) = (node for node in engine.nodes if keys.LAYOUT in set(node.client.scan_iter()))
     holder.client.set(keys.LAYOUT, 8)
     with pytest.raises(WrongLayout, match="8 partitions"):
-        store.open()
+        store.start()

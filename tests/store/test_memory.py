@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from app.store import keys
-from app.store.store import FEED_LENGTH, Store
+from app.store.connected import FEED_LENGTH
+from app.store.store import Store
 from app.webhooks.schemas import kept_answer
 from tests import engines
-from tests.domain.telling import iso
+from tests.domain.builders import iso
 from tests.engines import Engine
 from tests.generated import BASE, Body, Webhook, compact, webhooks_of
 from tests.store.posting import post, settle
@@ -61,7 +63,7 @@ def published_call(chance: Random, begins: datetime) -> Iterator[Webhook]:
 
 def test_a_call_takes_two_kilobytes_all_in_all(
     open_store: Callable[..., Store], record_property: Callable[[str, object], None]
-):
+) -> None:
     """Raw payloads, answer and indexes, in a store that is in use: its feed is full, its indexes have grown."""
     with engines.single() as engine:
         store = open_store(engine)
@@ -82,7 +84,14 @@ def fill_feeds(engine: Engine) -> None:
     with engine.nodes[0].client.pipeline(transaction=False) as pipe:
         for part in keys.ALL:
             for number in range(FEED_LENGTH):
-                pipe.xadd(part.feed, {"c": f"CON-{UUID(int=number)}"})
+                entry: dict[Any, Any] = {
+                    "c": f"CON-{UUID(int=number)}",
+                    "i": "3",
+                    "k": "status",
+                    "l": UUID(int=number).hex,
+                    "s": "12",
+                }
+                pipe.xadd(part.feed, entry)
         pipe.execute()
 
 

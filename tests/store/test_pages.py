@@ -12,9 +12,9 @@ import pytest
 
 from app.store import keys
 from app.store.codec import milliseconds
-from app.store.pages import MOST_LOOKED_AT, Filter, Page, Position
+from app.store.pages import MAX_SCANNED, Filter, Page, Position
 from app.store.store import Store
-from tests.domain.telling import at, status
+from tests.domain.builders import at, status
 from tests.engines import Engine
 from tests.generated import BASE
 from tests.store.posting import keep
@@ -23,7 +23,7 @@ ALICE, BOB, CAROL = "447700900123", "442079460000", "14155550123"
 
 
 def begin(store: Store, name: str, seconds: float = 0.0, *, ended: bool = False, **more: Any) -> None:
-    """A conversation that was first heard of *seconds* after the base."""
+    """A conversation whose first event was received *seconds* after the base."""
     first = "completed" if ended else "started"
     keep(store, status(first, 1, uuid=f"leg {name}", where=name, **more), seconds=seconds)
 
@@ -54,7 +54,7 @@ def walk(store: Store, wanted: Filter, limit: int, meanwhile: Callable[[], objec
 
 
 @pytest.mark.parametrize("limit", [1, 7, 50, 500])
-def test_all_pages_together_are_all_there_is(store: Store, limit: int):
+def test_all_pages_together_are_all_there_is(store: Store, limit: int) -> None:
     names = [f"CON-{number}" for number in range(60)]
     times = Random(1).sample(range(1000), 60)
     for name, seconds in zip(names, times, strict=True):
@@ -64,14 +64,14 @@ def test_all_pages_together_are_all_there_is(store: Store, limit: int):
     assert store.page(Filter(), None, 60).conversations == newest_first
 
 
-def test_an_empty_store_has_one_empty_page(store: Store):
+def test_an_empty_store_has_one_empty_page(store: Store) -> None:
     for state in ("any", "live", "presumed_ended", "ended"):
         assert store.page(Filter(state), None, 50) == Page((), None)
     assert store.page(Filter(number=ALICE), None, 50) == Page((), None)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 500])
-def test_conversations_of_one_millisecond_are_all_listed(store: Store, limit: int):
+def test_conversations_of_one_millisecond_are_all_listed(store: Store, limit: int) -> None:
     names = {f"CON-{number}" for number in range(90)} | {"CON-\ud800", "CON-\x00", "CON-é", "CON-"}
     for name in names:
         begin(store, name, ended=name.endswith("3"))
@@ -79,7 +79,7 @@ def test_conversations_of_one_millisecond_are_all_listed(store: Store, limit: in
     assert set(walk(store, Filter("ended"), limit)) == {name for name in names if name.endswith("3")}
 
 
-def test_states(store: Store):
+def test_states(store: Store) -> None:
     for seconds in range(30):
         begin(store, f"CON-{seconds}", seconds, ended=seconds % 3 == 0)
     quiet = Filter("live", presumed_before=at(10))
@@ -90,7 +90,7 @@ def test_states(store: Store):
     assert len(walk(store, Filter("any"), 4)) == 30
 
 
-def test_a_state_is_decided_as_the_counts_decide_it(store: Store):
+def test_a_state_is_decided_as_the_counts_decide_it(store: Store) -> None:
     begin(store, "CON-1", 10)
     for moment in (at(10), at(10) + timedelta(milliseconds=1)):
         listed = [
@@ -129,7 +129,7 @@ NUMBERS: dict[str, dict[str, Any]] = {
     ],
 )
 @pytest.mark.parametrize("limit", [1, 50])
-def test_numbers(store: Store, number: str, found: list[str], limit: int):
+def test_numbers(store: Store, number: str, found: list[str], limit: int) -> None:
     for seconds, (name, parties) in enumerate(NUMBERS.items()):
         begin(store, name, seconds, ended=seconds % 2 == 0, **parties)
     assert walk(store, Filter(number=number), limit) == found
@@ -138,7 +138,7 @@ def test_numbers(store: Store, number: str, found: list[str], limit: int):
     assert walk(store, Filter("live", number=number), limit) == [name for name in found if name not in ended]
 
 
-def test_since_is_included_and_until_is_not(store: Store):
+def test_since_is_included_and_until_is_not(store: Store) -> None:
     for place in range(10):
         begin(store, f"CON-{place}", place / 1000, from_=ALICE)
 
@@ -165,7 +165,7 @@ def test_since_is_included_and_until_is_not(store: Store):
 
 def test_nothing_that_was_there_is_missed_or_doubled_while_calls_come_and_end(
     engine: Engine, open_store: Callable[..., Store]
-):
+) -> None:
     store, other = open_store(engine), open_store(engine)
     there = [f"CON-{number}" for number in range(200)]
     for number, name in enumerate(there):
@@ -197,7 +197,7 @@ def test_nothing_that_was_there_is_missed_or_doubled_while_calls_come_and_end(
 
 LIMIT = 50
 FEW, MANY = 10_000, 100_000
-MOST_COMMANDS = keys.PARTITIONS * (2 * (LIMIT + MOST_LOOKED_AT) + MOST_LOOKED_AT)  # however many there are
+MOST_COMMANDS = keys.PARTITIONS * (2 * (LIMIT + MAX_SCANNED) + MAX_SCANNED)  # however many there are
 
 ASKED = {
     "any": Filter(),
@@ -227,7 +227,7 @@ def fill(engine: Engine, numbers: Iterable[int]) -> None:
             for start in range(0, len(entries), 500):
                 some = entries[start : start + 500]
                 first = {name: milliseconds(BASE) + number for number, name in some}
-                for index, half in ((part.live, 0), (part.heard, 0), (part.ended, 1)):
+                for index, half in ((part.live, 0), (part.last_received, 0), (part.ended, 1)):
                     if chosen := {name: first[name] for number, name in some if number % 2 == half}:
                         pipe.zadd(index, chosen)
                 pipe.zadd(part.number(BOB), first)
@@ -248,7 +248,9 @@ def costs(store: Store, engine: Engine) -> dict[str, tuple[int, int]]:
     return found
 
 
-def test_a_page_costs_no_more_however_many_conversations_there_are(valkey: Engine, open_store: Callable[..., Store]):
+def test_a_page_costs_no_more_however_many_conversations_there_are(
+    valkey: Engine, open_store: Callable[..., Store]
+) -> None:
     valkey.flush()
     store = open_store(valkey)
     fill(valkey, range(FEW))
@@ -273,7 +275,9 @@ def test_a_page_costs_no_more_however_many_conversations_there_are(valkey: Engin
     assert walk(store, ASKED["a number that one has"], LIMIT) == ["CON-42"]
 
 
-def test_counting_costs_no_more_however_many_conversations_there_are(valkey: Engine, open_store: Callable[..., Store]):
+def test_counting_costs_no_more_however_many_conversations_there_are(
+    valkey: Engine, open_store: Callable[..., Store]
+) -> None:
     valkey.flush()
     store = open_store(valkey)
     taken: list[int] = []
@@ -285,7 +289,9 @@ def test_counting_costs_no_more_however_many_conversations_there_are(valkey: Eng
     assert taken[0] == taken[1] == 4 * keys.PARTITIONS
 
 
-def test_an_event_costs_no_more_however_many_conversations_there_are(valkey: Engine, open_store: Callable[..., Store]):
+def test_an_event_costs_no_more_however_many_conversations_there_are(
+    valkey: Engine, open_store: Callable[..., Store]
+) -> None:
     valkey.flush()
     store = open_store(valkey)
     taken: list[int] = []
@@ -299,7 +305,7 @@ def test_an_event_costs_no_more_however_many_conversations_there_are(valkey: Eng
     assert taken[0] == taken[1]
 
 
-def test_parts_of_a_page_need_not_come_in_order_of_partitions(store: Store):
+def test_parts_of_a_page_need_not_come_in_order_of_partitions(store: Store) -> None:
     """Two conversations of one moment in different partitions: the larger name first, on whatever page."""
     names: Sequence[str] = sorted((f"CON-{number}" for number in range(40)), reverse=True)
     for name in names:

@@ -16,11 +16,11 @@ from app.store.link import Link
 from app.store.pages import Filter
 from app.store.record_command import record_command
 from app.store.store import Store
-from tests.domain.telling import HERE, THERE, YONDER, about, at, status, tell_one, transfer
+from tests.domain.builders import HERE, THERE, YONDER, about, at, project_one, status, transfer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, Webhook, conversations_of, distinct, several, webhooks_of
+from tests.store.expected import FIRST_MINUTE, LAST_MINUTE, NOW, Expected, assert_as_expected, sum_of
 from tests.store.posting import keep, post, settle
-from tests.store.truth import FIRST_MINUTE, LAST_MINUTE, NOW, Truth, assert_tells_the_truth, sum_of
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -31,7 +31,7 @@ def legs(store: Store) -> dict[str, int]:
     return {name: counters[name] for name in ("started", "ringing", "answered") if counters.get(name)}
 
 
-def test_an_event_is_new_once_and_a_repeat_changes_nothing(store: Store, engine: Engine):
+def test_an_event_is_new_once_and_a_repeat_changes_nothing(store: Store, engine: Engine) -> None:
     body = status("ringing", 1, from_="447700900123")
     assert keep(store, body) == [True]
     before = sorted(engine.everything())
@@ -45,15 +45,15 @@ def test_an_event_is_new_once_and_a_repeat_changes_nothing(store: Store, engine:
     assert len(store.records(HERE)) == 1
 
 
-def test_the_first_copy_tells_when_it_was_received(store: Store):
+def test_an_event_was_received_when_its_first_copy_was(store: Store) -> None:
     keep(store, status("ringing", None), seconds=5)
     keep(store, status("ringing", None), seconds=3)
-    told = project(HERE, store.histories([HERE])[HERE], now=NOW, presume_ended_after=timedelta(hours=1))
-    assert told is not None
-    assert (told.first_received, told.legs[0].leg.ringing) == (at(5), at(5))
+    found = project(HERE, store.histories([HERE])[HERE], now=NOW, presume_ended_after=timedelta(hours=1))
+    assert found is not None
+    assert (found.first_received, found.legs[0].leg.ringing) == (at(5), at(5))
 
 
-def test_what_is_read_back_is_what_came(store: Store):
+def test_what_is_read_back_is_what_came(store: Store) -> None:
     webhooks = [webhook for call in several(Random(1), 20) for webhook in call if webhook.event.conversations]
     for webhook in webhooks:
         post(store, webhook)
@@ -63,7 +63,7 @@ def test_what_is_read_back_is_what_came(store: Store):
     assert len(kept) == len(distinct(webhooks))
 
 
-def test_an_answer_is_recorded_in_its_own_time_and_every_asking_is_one(store: Store):
+def test_an_answer_is_recorded_later_and_each_request_is_one(store: Store) -> None:
     calls = [[webhook for webhook in call if webhook.sort != EVENT] for call in several(Random(3), 30)]
     posted = [webhook for call in calls for webhook in call]
     assert len(posted) > 10
@@ -74,7 +74,7 @@ def test_an_answer_is_recorded_in_its_own_time_and_every_asking_is_one(store: St
     assert sum(len(store.records(name)) for name in conversations_of(posted)) == len(distinct(posted))
 
 
-def test_a_transfer_is_kept_with_both_conversations_and_counted_once(store: Store):
+def test_a_transfer_is_kept_with_both_conversations_and_counted_once(store: Store) -> None:
     assert keep(store, status("answered", 1), transfer(HERE, THERE, 2)) == [True, True]
     assert [len(store.records(name)) for name in (HERE, THERE)] == [2, 1]
     counts = store.counts(NOW - timedelta(days=1))
@@ -82,13 +82,13 @@ def test_a_transfer_is_kept_with_both_conversations_and_counted_once(store: Stor
     assert legs(store) == {"answered": 1}
     assert (counts.live, counts.ended) == (1, 1)
     assert keep(store, status("completed", 9, where=HERE)) == [True]
-    assert legs(store) == {}, "also if it is told of its end in the conversation that it left"
+    assert legs(store) == {}, "also if its end is reported in the conversation that it left"
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_transfer_of_which_only_the_first_half_was_kept_is_completed_by_its_repeat(
     store: Store, engine: Engine, seed: int
-):
+) -> None:
     """The process died between the two writes; Vonage sends it again."""
     chance = Random(seed)
     calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(chance, 20)]
@@ -104,20 +104,20 @@ def test_a_transfer_of_which_only_the_first_half_was_kept_is_completed_by_its_re
             post(store, webhook)
             posted += 1
     link.close()
-    assert_tells_the_truth(store, engine, Truth(calls), posted=posted)
+    assert_as_expected(store, engine, Expected(calls), posted=posted)
 
 
 def first_half(store: Store, link: Link, webhook: Webhook) -> list[int]:
     """Write a transfer to the conversation that was left, and no further."""
     record = Record(webhook.sort, webhook.received, webhook.text)
     (reply,) = link.exchange(
-        [record_command(store._terms, webhook.event, webhook.event.conversations[0], record, counted=True)]
+        [record_command(store._config, webhook.event, webhook.event.conversations[0], record, counted=True)]
     )
     assert isinstance(reply, list), reply
     return reply
 
 
-def test_the_repeat_that_completes_a_transfer_says_that_it_is_new(store: Store, engine: Engine):
+def test_the_repeat_that_completes_a_transfer_says_that_it_is_new(store: Store, engine: Engine) -> None:
     (webhook,) = webhooks_of(transfer(HERE, THERE, 2), BASE)
     link = Link(engine.address)
     first_half(store, link, webhook)
@@ -128,17 +128,17 @@ def test_the_repeat_that_completes_a_transfer_says_that_it_is_new(store: Store, 
     assert len(store.records(THERE)) == 1
 
 
-def test_a_repeat_of_a_move_without_a_time_does_not_move_the_leg_again(store: Store):
-    """Its time is that of its first copy, whatever the later ones' would be."""
+def test_a_repeat_of_a_move_without_a_time_does_not_move_the_leg_again(store: Store) -> None:
+    """Its time is that of its first copy."""
     away, back = transfer(HERE, THERE, None), transfer(THERE, HERE, 60)
     keep(store, status("answered", 1), away)
     keep(store, back, seconds=60)
     assert keep(store, away, seconds=120) == [False]
-    told = {
-        name: project(name, heard, now=at(120), presume_ended_after=timedelta(hours=1))
-        for name, heard in store.histories([HERE, THERE]).items()
+    projections = {
+        name: project(name, events, now=at(120), presume_ended_after=timedelta(hours=1))
+        for name, events in store.histories([HERE, THERE]).items()
     }
-    assert {name: one.state for name, one in told.items() if one} == {HERE: "live", THERE: "ended"}
+    assert {name: found.state for name, found in projections.items() if found} == {HERE: "live", THERE: "ended"}
     assert store.page(Filter("live"), None, 10).conversations == [HERE]
     keep(store, status("completed", 130), seconds=130)
     assert legs(store) == {}
@@ -146,7 +146,7 @@ def test_a_repeat_of_a_move_without_a_time_does_not_move_the_leg_again(store: St
     assert (counts.live, counts.ended) == (0, 2)
 
 
-def test_an_end_that_comes_late_for_where_the_leg_was_follows_it_through_all_its_moves(store: Store):
+def test_an_end_that_comes_late_for_where_the_leg_was_follows_it_through_all_its_moves(store: Store) -> None:
     for body in (transfer(THERE, YONDER, 3), transfer(YONDER, "CON-beyond", 4), transfer(HERE, THERE, 2)):
         keep(store, body)
     keep(store, status("answered", 1))
@@ -159,7 +159,7 @@ def test_an_end_that_comes_late_for_where_the_leg_was_follows_it_through_all_its
 
 
 @pytest.mark.parametrize("duration", ["9007199254740992", 1e15, "100000000000000000000", 0.25])
-def test_a_duration_that_cannot_be_is_survived(store: Store, duration: object):
+def test_a_duration_that_cannot_be_is_survived(store: Store, duration: object) -> None:
     """Also where it has to wait for the leg that it is of."""
     keep(store, transfer(HERE, THERE, 2))
     keep(store, status("completed", 3, duration=duration))
@@ -170,16 +170,16 @@ def test_a_duration_that_cannot_be_is_survived(store: Store, duration: object):
 
 
 @pytest.mark.parametrize("when", ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "2300-01-01T00:00:00Z"])
-def test_a_move_at_a_time_that_cannot_be_is_survived(store: Store, when: str):
+def test_a_move_at_a_time_that_cannot_be_is_survived(store: Store, when: str) -> None:
     assert keep(store, status("answered", 1), transfer(HERE, THERE, None) | {"timestamp": when}) == [True, True]
     assert legs(store) == {"answered": 1}
     counts = store.counts(BASE - timedelta(days=1))
     assert (counts.live, counts.ended) == (1, 1)
-    (member,) = tell_one(HERE, store.histories([HERE])[HERE], NOW).legs
+    (member,) = project_one(HERE, store.histories([HERE])[HERE], NOW).legs
     assert not member.presence.here
 
 
-def test_what_came_out_of_order_is_counted(store: Store):
+def test_what_came_out_of_order_is_counted(store: Store) -> None:
     keep(
         store,
         status("answered", 2),
@@ -193,12 +193,12 @@ def test_what_came_out_of_order_is_counted(store: Store):
     assert store.counts(NOW).counters["out_of_order"] == 3
 
 
-def test_what_nobody_has_heard_of_is_counted(store: Store):
+def test_unknown_kinds_and_statuses_are_counted(store: Store) -> None:
     keep(store, status("ferried", 1), about(1, something="else"), status("ringing", 1))
     assert store.counts(NOW).counters["unknown"] == 2
 
 
-def test_statistics_are_by_the_minute_in_which_webhooks_were_received(store: Store):
+def test_statistics_are_by_the_minute_in_which_webhooks_were_received(store: Store) -> None:
     minute = milliseconds(BASE) // 60_000
     keep(store, status("ringing", 1), seconds=0)
     keep(store, status("ringing", 1), status("answered", 2), seconds=60)
@@ -214,7 +214,7 @@ def test_statistics_are_by_the_minute_in_which_webhooks_were_received(store: Sto
     assert store.minutes(minute + 2, minute + 9) == {}
 
 
-def test_an_outcome_is_counted_in_the_minute_in_which_it_was_first_known(store: Store):
+def test_an_outcome_is_counted_in_the_minute_in_which_it_was_first_known(store: Store) -> None:
     minute = milliseconds(BASE) // 60_000
     keep(store, status("completed", 9), seconds=0)
     keep(store, status("busy", 8), seconds=60)
@@ -223,7 +223,7 @@ def test_an_outcome_is_counted_in_the_minute_in_which_it_was_first_known(store: 
     assert sum_of(counted)["unanswered"] == 0
 
 
-def test_webhooks_of_no_conversation_are_kept_apart_once(store: Store):
+def test_webhooks_of_no_conversation_are_kept_apart_once(store: Store) -> None:
     assert store.unfile(b'{"a": 1}', "no conversation", at(0)) is True
     assert store.unfile(b'{"a": 1}', "no conversation", at(5)) is False
     assert store.unfile(b"\xff\x00 not JSON at all \x01", "bad body", at(6)) is True
@@ -234,24 +234,13 @@ def test_webhooks_of_no_conversation_are_kept_apart_once(store: Store):
     assert (counters["unfiled"], counters["received"], counters["repeats"]) == (2, 3, 1)
 
 
-def test_what_is_only_counted_is_counted(store: Store):
+def test_what_is_only_counted_is_counted(store: Store) -> None:
     for _ in range(3):
         store.count("refused:expired")
     wait_until(lambda: store.counts(NOW).counters.get("refused:expired") == 3, "it is counted")
 
 
-def test_listeners_are_told_of_what_changed_and_of_nothing_else(store: Store, engine: Engine):
-    keep(store, status("ringing", 1), status("ringing", 1), transfer(HERE, THERE, 2), transfer(HERE, THERE, 2))
-    heard = [
-        keys.decode(name)
-        for part in keys.ALL
-        for _, fields in engine.ask(part, "XRANGE", part.feed, "-", "+")
-        for name in fields.values()
-    ]
-    assert Counter(heard) == {HERE: 2, THERE: 1}
-
-
-def test_what_has_expired_counts_as_never_been(engine: Engine, open_store: Callable[..., Store]):
+def test_what_has_expired_counts_as_never_been(engine: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(engine, retention=timedelta(milliseconds=200))
     keep(store, status("answered", 1, from_="447700900123"), transfer(HERE, THERE, 2))
     assert store.histories([HERE, THERE]).keys() == {HERE, THERE}

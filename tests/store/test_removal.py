@@ -14,11 +14,11 @@ from app.store import keys
 from app.store.housekeeping import Housekeeping
 from app.store.pages import Filter
 from app.store.store import Store
-from tests.domain.telling import HERE, THERE, status, transfer
+from tests.domain.builders import HERE, THERE, status, transfer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, EVENT, Body, several, webhooks_of
+from tests.store.expected import NOW, PRESUME_ENDED_AFTER, Expected, assert_indexes
 from tests.store.posting import keep, post
-from tests.store.truth import NOW, PRESUME_ENDED_AFTER, Truth, assert_indexes_tell_the_truth
 
 ALICE, BOB, CAROL = "447700900123", "442079460000", "14155550123"
 
@@ -33,24 +33,17 @@ def life(name: str, caller: str = ALICE, called: str = BOB, **more: Any) -> list
     ]
 
 
-def traces(engine: Engine, *words: str, feed: bool = False) -> list[bytes]:
-    """Keys and values in which one of *words* is found."""
-    tags = {part.feed for part in keys.ALL}
-    told = {
-        value
-        for part in keys.ALL
-        for _, fields in engine.ask(part, "XRANGE", part.feed, "-", "+")
-        for value in fields.values()
-    }
-    return [
-        found
-        for found in engine.everything()
-        if any(keys.encode(word) in found for word in words) and (feed or (found not in tags and found not in told))
-    ]
+def traces(engine: Engine, *words: str) -> list[bytes]:
+    """Keys and values outside of the feed in which one of *words* is found."""
+    found = Counter(each for each in engine.everything() if any(keys.encode(word) in each for word in words))
+    for part in keys.ALL:
+        for _, fields in engine.ask(part, "XRANGE", part.feed, "-", "+"):
+            found -= Counter(fields.values())
+    return [*found.elements()]
 
 
-def test_of_a_deleted_conversation_nothing_is_left_but_its_name_in_the_feed(store: Store, engine: Engine):
-    """Listeners have to be told that it is gone; the feed forgets the name by and by."""
+def test_of_a_deleted_conversation_nothing_is_left_but_its_name_in_the_feed(store: Store, engine: Engine) -> None:
+    """Listeners have to learn that it is gone; new entries of the feed replace the name in time."""
     keep(store, *life("CON-kept", CAROL, BOB))
     kept = Counter(engine.everything())
     keep(store, *life(HERE, duration="12"), {"dtmf": "1", "uuid": f"leg of {HERE}", "conversation_uuid": HERE})
@@ -69,16 +62,16 @@ def test_of_a_deleted_conversation_nothing_is_left_but_its_name_in_the_feed(stor
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_deleting_some_leaves_the_others_as_they_are(store: Store, engine: Engine, seed: int):
+def test_deleting_some_leaves_the_others_as_they_are(store: Store, engine: Engine, seed: int) -> None:
     chance = Random(seed)
     calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(chance, 60)]
     for call in calls:
         for webhook in call:
             post(store, webhook)
-    goes, stays = Truth(calls[::2]), Truth(calls[1::2])
-    assert store.delete_all(goes.told) == len(goes.told)
-    assert store.delete_all(goes.told) == 0
-    assert_indexes_tell_the_truth(engine, stays)
+    goes, stays = Expected(calls[::2]), Expected(calls[1::2])
+    assert store.delete_all(goes.projections) == len(goes.projections)
+    assert store.delete_all(goes.projections) == 0
+    assert_indexes(engine, stays)
     counts = store.counts(NOW - PRESUME_ENDED_AFTER)
     assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == stays.legs
     states = stays.states()
@@ -87,28 +80,28 @@ def test_deleting_some_leaves_the_others_as_they_are(store: Store, engine: Engin
         states["presumed_ended"],
         states["ended"],
     )
-    assert store.delete_all(stays.told) == len(stays.told)
+    assert store.delete_all(stays.projections) == len(stays.projections)
     left = {key.partition(b"}")[2].partition(b":")[0] for key in engine.keys() - {keys.LAYOUT}}
     assert left == {b"counts", b"feed", b"minutes"}
 
 
-def test_a_deleted_conversation_may_begin_anew(store: Store, engine: Engine):
+def test_a_deleted_conversation_may_begin_anew(store: Store, engine: Engine) -> None:
     calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(9), 20)]
     webhooks = [webhook for call in calls for webhook in call]
     for webhook in webhooks:
         post(store, webhook)
     before = Counter(store.counts(NOW).counters)
-    assert store.delete_all(Truth(calls).told)
+    assert store.delete_all(Expected(calls).projections)
     for webhook in webhooks:
         post(store, webhook)
     after = store.counts(NOW).counters
     assert {name: after[name] for name in ("started", "ringing", "answered")} == {
         name: before[name] for name in ("started", "ringing", "answered")
     }
-    assert_indexes_tell_the_truth(engine, Truth(calls))
+    assert_indexes(engine, Expected(calls))
 
 
-def test_a_number_is_forgotten_with_all_its_conversations_and_no_others(store: Store, engine: Engine):
+def test_a_number_is_forgotten_with_all_its_conversations_and_no_others(store: Store, engine: Engine) -> None:
     mine = [f"CON-mine-{number}" for number in range(130)]
     for number, name in enumerate(mine):
         parties = [(ALICE, BOB), (f"+{ALICE}", "Alice"), (CAROL, ALICE)][number % 3]
@@ -125,7 +118,7 @@ def test_a_number_is_forgotten_with_all_its_conversations_and_no_others(store: S
 
 
 @pytest.mark.parametrize("number", ["0123", "0900123", "900123"])
-def test_forgetting_a_short_number_is_not_forgetting_all_that_end_like_it(store: Store, number: str):
+def test_forgetting_a_short_number_is_not_forgetting_all_that_end_like_it(store: Store, number: str) -> None:
     keep(store, *life("CON-long", ALICE, BOB), *life("CON-short", number, BOB))
     assert store.forget(number) == 1
     assert store.page(Filter(), None, 9).conversations == ["CON-long"]
@@ -134,7 +127,9 @@ def test_forgetting_a_short_number_is_not_forgetting_all_that_end_like_it(store:
 # -- housekeeping -----------------------------------------------------------------------------------------------------
 
 
-def test_what_has_expired_is_taken_out_of_every_index_and_counter(engine: Engine, open_store: Callable[..., Store]):
+def test_what_has_expired_is_taken_out_of_every_index_and_counter(
+    engine: Engine, open_store: Callable[..., Store]
+) -> None:
     brief = open_store(engine, retention=timedelta(milliseconds=150))
     long = open_store(engine)
     now = datetime.now(UTC)
@@ -143,12 +138,12 @@ def test_what_has_expired_is_taken_out_of_every_index_and_counter(engine: Engine
     for store, some in ((brief, goes), (long, stays)):
         for webhook in (webhook for call in some for webhook in call):
             post(store, webhook._replace(received=now - timedelta(days=1)))
-    gone = Truth(goes).told
+    gone = Expected(goes).projections
     wait_until(lambda: not any(brief.records(name) for name in gone), "they expire")
     keeper = Housekeeping(brief, max_memory_mb=None)
     assert keeper.tidy(datetime.now(UTC)) == len(gone)
-    there = Truth([[w._replace(received=now - timedelta(days=1)) for w in call] for call in stays])
-    assert_indexes_tell_the_truth(engine, there)
+    there = Expected([[w._replace(received=now - timedelta(days=1)) for w in call] for call in stays])
+    assert_indexes(engine, there)
     counts = long.counts(NOW)
     assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == there.legs
     assert not set(gone) & set(long.page(Filter(), None, 500).conversations)
@@ -156,7 +151,7 @@ def test_what_has_expired_is_taken_out_of_every_index_and_counter(engine: Engine
     assert other.tidy(datetime.now(UTC)) == 0
 
 
-def test_what_belongs_to_no_conversation_expires_as_well(store: Store):
+def test_what_belongs_to_no_conversation_expires_as_well(store: Store) -> None:
     store.unfile(b'{"from":"447700900123"}', "no conversation", BASE)
     now = datetime.now(UTC)
     store.forget_expired(0, now + store.retention - timedelta(minutes=1))
@@ -165,14 +160,14 @@ def test_what_belongs_to_no_conversation_expires_as_well(store: Store):
     assert store.unfiled() == []
 
 
-def test_a_partition_is_tidied_by_one_worker_at_a_time(store: Store):
+def test_a_partition_is_tidied_by_one_worker_at_a_time(store: Store) -> None:
     assert store.lease(3, "one", 50)
     assert not store.lease(3, "another", 50)
     assert not store.lease(3, "one", 50)
     assert store.lease(4, "another", 50)
 
 
-def test_old_ones_that_are_still_kept_hide_no_expired_ones_behind_them(store: Store, engine: Engine):
+def test_old_ones_that_are_still_kept_hide_no_expired_ones_behind_them(store: Store, engine: Engine) -> None:
     """A long-lived call stays in the index, before many that came after it and are gone."""
     names = [name for name in (f"CON-{number}" for number in range(4000)) if keys.partition(name) == 5][:230]
     for place, name in enumerate(names):
@@ -186,7 +181,9 @@ def test_old_ones_that_are_still_kept_hide_no_expired_ones_behind_them(store: St
     assert set(store.page(Filter(), None, 500).conversations) == set(names[::2])
 
 
-def test_when_memory_runs_out_the_oldest_ended_conversations_go_whole(valkey: Engine, open_store: Callable[..., Store]):
+def test_when_memory_runs_out_the_oldest_ended_conversations_go_whole(
+    valkey: Engine, open_store: Callable[..., Store]
+) -> None:
     valkey.flush()
     store = open_store(valkey)
     keep(store, status("started", 1, where="CON-live", from_=CAROL), seconds=-9)
@@ -215,7 +212,7 @@ def test_when_memory_runs_out_the_oldest_ended_conversations_go_whole(valkey: En
     assert traces(valkey, f"CON-{removed - 1}") == []
 
 
-def test_housekeeping_goes_on_by_itself(engine: Engine, open_store: Callable[..., Store]):
+def test_housekeeping_goes_on_by_itself(engine: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(engine, retention=timedelta(milliseconds=100))
     for webhook in (w for body in life(HERE) for w in webhooks_of(body, datetime.now(UTC))):
         post(store, webhook)
@@ -227,7 +224,7 @@ def test_housekeeping_goes_on_by_itself(engine: Engine, open_store: Callable[...
     keeper._thread.join(5)
 
 
-def test_a_leg_that_moved_is_deleted_with_each_of_its_conversations(store: Store, engine: Engine):
+def test_a_leg_that_moved_is_deleted_with_each_of_its_conversations(store: Store, engine: Engine) -> None:
     """The other conversation goes on telling where its leg came from: that is its own story."""
     keep(store, status("answered", 1, from_=ALICE), transfer(HERE, THERE, 2))
     assert store.delete(HERE)
@@ -238,17 +235,17 @@ def test_a_leg_that_moved_is_deleted_with_each_of_its_conversations(store: Store
     assert traces(engine, HERE, THERE) == []
 
 
-def test_deleting_a_call_and_posting_it_again_adds_up(store: Store, engine: Engine):
+def test_deleting_a_call_and_posting_it_again_adds_up(store: Store, engine: Engine) -> None:
     calls = [[w for w in call if w.event.conversations and w.sort == EVENT] for call in several(Random(21), 30)]
     for call in calls:
         for webhook in call:
             post(store, webhook)
     for number, call in enumerate(calls[::3]):
         for _ in range(2):
-            store.delete_all(Truth([call]).told)
+            store.delete_all(Expected([call]).projections)
             for webhook in Random(number).sample(call, len(call)):
                 post(store, webhook)
-    truth = Truth(calls)
-    assert_indexes_tell_the_truth(engine, truth)
+    expected = Expected(calls)
+    assert_indexes(engine, expected)
     counts = store.counts(NOW - PRESUME_ENDED_AFTER)
-    assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == truth.legs
+    assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == expected.legs

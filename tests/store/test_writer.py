@@ -12,11 +12,11 @@ from app.store import keys
 from app.store.errors import StoreUnavailable
 from app.store.store import Store
 from tests import engines
-from tests.domain.telling import answer
+from tests.domain.builders import answer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, Webhook, read_record
+from tests.store.expected import NOW
 from tests.store.posting import numbered, post
-from tests.store.truth import NOW
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def post_at_once(store: Store, engine: Engine, webhooks: list[Webhook]) -> dict[
     return came
 
 
-def test_requests_in_flight_share_round_trips(store: Store, own: Engine):
+def test_requests_in_flight_share_round_trips(store: Store, own: Engine) -> None:
     before = own.nodes[0].client.info("stats")["total_reads_processed"]
     came = post_at_once(store, own, [numbered(number) for number in range(1, 41)])
     took = own.nodes[0].client.info("stats")["total_reads_processed"] - before
@@ -64,14 +64,14 @@ def test_requests_in_flight_share_round_trips(store: Store, own: Engine):
     assert took < 20, "40 events in far fewer reads"
 
 
-def test_a_request_that_fails_takes_no_other_with_it(store: Store, own: Engine):
+def test_a_request_that_fails_takes_no_other_with_it(store: Store, own: Engine) -> None:
     part = keys.of("CON-7")
     own.ask(part, "SET", part.meta(b"CON-7"), "something else")
     came = post_at_once(store, own, [numbered(number) for number in range(1, 21)])
     assert came == dict.fromkeys(range(20), True) | {6: "wrongtype"}
 
 
-def test_what_redis_will_never_do_is_given_up_and_holds_up_nothing_behind_it(store: Store, own: Engine):
+def test_what_redis_will_never_do_is_given_up_and_holds_up_nothing_behind_it(store: Store, own: Engine) -> None:
     part = keys.of("CON-7")
     own.ask(part, "SET", part.meta(b"CON-7"), "something else")
     for number in (5, 6, 7, 8, 9):
@@ -82,7 +82,7 @@ def test_what_redis_will_never_do_is_given_up_and_holds_up_nothing_behind_it(sto
     assert store.answers_waiting == 0
 
 
-def test_order_is_kept_for_what_is_recorded_some_time(store: Store):
+def test_order_is_kept_for_what_is_recorded_some_time(store: Store) -> None:
     given = [answer(number, name=str(number), where="CON-1") for number in range(2000)]
     for kept in given:
         store.record_later(kept.event, kept.event.canonical, kept.received)
@@ -91,11 +91,11 @@ def test_order_is_kept_for_what_is_recorded_some_time(store: Store):
     assert [record.received for record in store.records("CON-1", 5, 7)] == [kept.received for kept in given[5:8]]
 
 
-def test_a_store_that_was_never_used_closes_at_once(own: Engine):
-    Store(own.address, read=read_record, retention=NOW - BASE).close()
+def test_a_store_that_was_never_used_closes_at_once(own: Engine) -> None:
+    Store(own.address, read=read_record, retention=NOW - BASE).stop()
 
 
-def test_however_many_are_counted_the_records_of_answers_keep_their_place(store: Store, own: Engine):
+def test_however_many_are_counted_the_records_of_answers_keep_their_place(store: Store, own: Engine) -> None:
     """Anybody can have a webhook refused while Redis is away; what was answered to others must not be lost by it."""
     own.nodes[0].freeze()
     for _ in range(20_000):

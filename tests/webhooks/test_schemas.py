@@ -223,14 +223,14 @@ def test_keys_as_they_come_today():
     assert event.kind == "input"
     who = {"from_": "447700900000", "to": "442079460000"}
     assert told(event) == MINE | who | {"digits": "12*", "timed_out": False}
-    assert event.heard == ()
+    assert event.speech_results == ()
 
 
 @pytest.mark.parametrize(("timed_out", "read"), [(True, True), ("true", True), ("false", False), (None, None)])
 def test_keys_as_they_came_before_2020(timed_out, read):
     event = read_event(about(uuid=LEG, dtmf="12", timed_out=timed_out))
     assert isinstance(event, events.Input)
-    assert (event.digits, event.timed_out, event.heard, event.flags) == ("12", read, None, ())
+    assert (event.digits, event.timed_out, event.speech_results, event.flags) == ("12", read, None, ())
 
 
 @pytest.mark.parametrize("dtmf", ["", {"digits": None, "timed_out": True}, {"digits": ""}, {}])
@@ -255,7 +255,7 @@ def test_speech():
     }
     event = read_event(about(uuid=LEG, dtmf={"digits": None, "timed_out": False}, speech=speech))
     assert type(event) is events.Input
-    assert event.heard == (
+    assert event.speech_results == (
         SpeechResult("Sales", 0.9405097),
         SpeechResult("Sails", 0.91),
         SpeechResult(None, 0.5),
@@ -270,20 +270,20 @@ def test_speech():
 def test_speech_that_failed_has_no_list_of_results():
     event = read_event(about(uuid=LEG, speech={"error": "Speech overridden by DTMF"}))
     assert isinstance(event, events.Input)
-    assert (event.heard, event.speech_error) == (None, "Speech overridden by DTMF")
+    assert (event.speech_results, event.speech_error) == (None, "Speech overridden by DTMF")
 
 
 @pytest.mark.parametrize("results", ["Sales", {"text": "Sales"}, 1])
 def test_results_that_are_no_list_are_flagged(results):
     event = read_event(about(uuid=LEG, speech={"results": results}))
     assert isinstance(event, events.Input)
-    assert (event.heard, event.flags) == (None, ("unreadable_heard",))
+    assert (event.speech_results, event.flags) == (None, ("unreadable_heard",))
 
 
 def test_results_that_are_no_guesses_are_passed_over():
     event = read_event(about(uuid=LEG, speech={"results": ["Sales", None, [], {"text": "Sails"}]}))
     assert isinstance(event, events.Input)
-    assert event.heard == (SpeechResult("Sails", None),)
+    assert event.speech_results == (SpeechResult("Sails", None),)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_one_field_that_cannot_be_read_does_not_cost_the_others(odd):
     body = about(uuid=LEG, dtmf={"digits": "1"}, speech={"results": [{"text": "yes", "confidence": ".9"}]}) | odd
     event = read_event(body)
     assert isinstance(event, events.Input)
-    assert event.heard == (SpeechResult("yes", 0.9),)
+    assert event.speech_results == (SpeechResult("yes", 0.9),)
     assert event.flags
 
 

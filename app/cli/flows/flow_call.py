@@ -65,7 +65,7 @@ def place_flow_call(settings: Settings, file: Path, *, at: datetime | None, **ca
 
     def make(base: str) -> Any:
         app, here = _server(), replace(settings, webhook_verify="off", public_url=base, flows_file=file)
-        store = cast("Store", _NoStore())
+        store = cast("Store", NO_STORE)
         flows = build(here, store=store).flows
         flows.reloader.look()
         if flows.reloader.faults:
@@ -87,7 +87,7 @@ def _server() -> Flask:
 
     with redirect_stdout(_Discard()):  # the app logs to the standard output it finds when it is created
         settings = Settings(secret_key=token_urlsafe(), webhook_verify="off")
-        return create_app(settings, store=cast("Store", _NoStore()))
+        return create_app(settings, store=cast("Store", NO_STORE))
 
 
 class _Discard(io.TextIOBase):
@@ -117,14 +117,17 @@ class _NoStore:
     def record_later(self, *_: Any, **__: Any) -> None:
         """Nothing."""
 
-    def unfile(self, *_: Any) -> bool:
+    def unfile(self, *_: Any, **__: Any) -> bool:
         return True
 
-    def unfile_later(self, *_: Any) -> None:
+    def unfile_later(self, *_: Any, **__: Any) -> None:
         """Nothing."""
 
-    def count(self, _: str) -> None:
+    def count(self, name: str) -> None:
         """Nothing."""
+
+
+NO_STORE: EventWriter = _NoStore()
 
 
 class _Recorder:

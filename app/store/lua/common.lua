@@ -1,24 +1,37 @@
--- app/store/lua/common.lua: what every script that touches a conversation shares; put in front of each of them.
+-- app/store/lua/common.lua: shared by all scripts that touch a conversation, and put in front of each of them.
+-- docs/store.md explains the protocol.
 --
--- STANDINGS, STATES, OUTCOMES come before this, made by app/domain/leg_state.py.
+-- Before this come tables made of app/domain/leg_state.py:
+--   LEG_STATES   for each value of a leg's bits two characters: its state, its outcome ("-": it has not ended)
+--   COUNTERS     by state, the counter of legs in it; none for completed
+--   OUTCOMES     names by number
 --
--- The meta hash of a conversation holds, under
---   t, h         first receipt (ms): its place in every index, never changed; last receipt (ms)
+-- The meta hash of a conversation has the fields
+--   t, h         first receipt (ms), which never changes: the score in every index; last receipt (ms)
 --   k, n         legs known; legs present that have not ended
---   x            numbers in it, separated by blanks
+--   x            telephone numbers in it, separated by blanks
 --   i<8 bytes>   an event that is kept, by the digest of its canonical body
 --   l<leg>       "bits billed minute moved_at joined": statuses seen, billed seconds, the minute in which its outcome
---                is counted (0: none yet), the leg's newest move (us since 1970, 0: none) and where it went by it
+--                is counted (0: none), the time of the leg's newest move (us since 1970, 0: none) and where it went
 
+local call = redis.call    -- a local is faster
 local P = ARGV[1]          -- the partition's hash tag
 local MINUTES_A_BUCKET = tonumber(ARGV[2])
 local TTL = ARGV[3]        -- how long everything about a conversation is kept, ms
 local FEED_LENGTH = ARGV[4]
 
-local LIVE, ENDED, HEARD, COUNTS, LEGS = P .. 'live', P .. 'ended', P .. 'heard', P .. 'counts', P .. 'legs'
+local LIVE, ENDED, LAST_RECEIVED = P .. 'live', P .. 'ended', P .. 'heard'
+local COUNTS, LEGS = P .. 'counts', P .. 'legs'
 
-local function tell_listeners(conversation)
-  redis.call('XADD', P .. 'feed', 'MAXLEN', '~', FEED_LENGTH, '*', 'c', conversation)
+-- One entry of the feed (app/store/feed.py), always with these fields in this order:
+--   c   conversation
+--   i   index of the event in the conversation's list, empty if none was kept
+--   k   kind of the event; if none was kept: carry or delete
+--   l   leg, empty if none
+--   s   state of the leg before and after, a character each; see state_here
+local function add_to_feed(conversation, index, kind, leg, states)
+  call('XADD', P .. 'feed', 'MAXLEN', '~', FEED_LENGTH, '*',
+    'c', conversation, 'i', index, 'k', kind, 'l', leg, 's', states)
 end
 
 -- Bytes, not `<`: Lua compares strings by the locale of the server.
@@ -30,16 +43,26 @@ local function bytes_before(a, b)
   return #a < #b
 end
 
-local function stand(bits)
-  local state, outcome = string.byte(STANDINGS, 2 * bits + 1, 2 * bits + 2)
-  return STATES[state - 47], outcome ~= 45 and OUTCOMES[outcome - 47] or nil
+local function outcome_of(bits)
+  local digit = string.byte(LEG_STATES, 2 * bits + 2)
+  return digit ~= 45 and OUTCOMES[digit - 47] or nil
 end
 
+-- The state of a leg in this conversation: a digit as in LEG_STATES, or "-" while it is elsewhere.
+local function state_here(conversation, bits, moved_at, joined)
+  if moved_at > 0 and joined ~= conversation then return '-' end
+  return string.sub(LEG_STATES, 2 * bits + 1, 2 * bits + 1)
+end
+
+local counted_minute, bucket, field
 local function count_minute(minute, name, by)
   if by == 0 then return end
-  local bucket = P .. 'minutes:' .. math.floor(minute / MINUTES_A_BUCKET)
-  local now = redis.call('HINCRBY', bucket, (minute % MINUTES_A_BUCKET) .. ':' .. name, by)
-  if now == by then redis.call('PEXPIRE', bucket, TTL) end -- a new field: the bucket may be new
+  if minute ~= counted_minute then
+    counted_minute, bucket = minute, P .. 'minutes:' .. math.floor(minute / MINUTES_A_BUCKET)
+    field = (minute % MINUTES_A_BUCKET) .. ':'
+  end
+  local now = call('HINCRBY', bucket, field .. name, by)
+  if now == by then call('PEXPIRE', bucket, TTL) end -- a new field: the bucket may be new
 end
 
 local function read_leg(text)
@@ -47,47 +70,40 @@ local function read_leg(text)
   return tonumber(bits), tonumber(billed), tonumber(minute), tonumber(moved_at), joined
 end
 
--- The state a leg is counted under in this conversation; nil where it is not: it ended, or it is elsewhere.
-local function counted_state(conversation, bits, moved_at, joined)
-  if moved_at > 0 and joined ~= conversation then return nil end
-  local state = stand(bits)
-  if state ~= 'completed' then return state end
-end
-
--- "12:CON-one12:CON-two": the conversations of this partition that a leg has been in, each behind its length.
+-- "12:CON-one12:CON-two", the conversations of this partition that a leg has been in, without one of them.
 local function without(list, conversation)
-  local kept, place = {}, 1
-  while place <= #list do
-    local colon = string.find(list, ':', place, true)
-    local last = colon + tonumber(string.sub(list, place, colon - 1))
-    if string.sub(list, colon + 1, last) ~= conversation then kept[#kept + 1] = string.sub(list, place, last) end
-    place = last + 1
+  local kept, start = {}, 1
+  while start <= #list do
+    local colon = string.find(list, ':', start, true)
+    local last = colon + tonumber(string.sub(list, start, colon - 1))
+    if string.sub(list, colon + 1, last) ~= conversation then kept[#kept + 1] = string.sub(list, start, last) end
+    start = last + 1
   end
   return table.concat(kept)
 end
 
--- Take a conversation out of every index and counter and delete what is kept of it.
+-- Delete a conversation, and take it out of every index and counter. Makes no entry in the feed.
 local function purge(conversation)
   local meta, events = P .. 'm:' .. conversation, P .. 'e:' .. conversation
-  local flat = redis.call('HGETALL', meta)
-  redis.call('DEL', events, meta) -- first of all: a Redis that is full lets a script go on only if it began by freeing
+  local flat = call('HGETALL', meta)
+  call('DEL', events, meta) -- first of all: a full Redis lets a script go on only if it began by freeing
   for i = 1, #flat, 2 do
     local name, value = flat[i], flat[i + 1]
     local sort, rest = string.sub(name, 1, 1), string.sub(name, 2)
     if sort == 'l' then
       local bits, _, _, moved_at, joined = read_leg(value)
-      local state = counted_state(conversation, bits, moved_at, joined)
-      if state then redis.call('HINCRBY', COUNTS, state, -1) end
-      local list = redis.call('HGET', LEGS, rest)
+      local counter = COUNTERS[state_here(conversation, bits, moved_at, joined)]
+      if counter then call('HINCRBY', COUNTS, counter, -1) end
+      local list = call('HGET', LEGS, rest)
       if list then
         list = without(list, conversation)
-        if list == '' then redis.call('HDEL', LEGS, rest) else redis.call('HSET', LEGS, rest, list) end
+        if list == '' then call('HDEL', LEGS, rest) else call('HSET', LEGS, rest, list) end
       end
     elseif name == 'x' then
-      for digits in string.gmatch(value, '%d+') do redis.call('ZREM', P .. 'n:' .. string.sub(digits, -4), conversation) end
+      for digits in string.gmatch(value, '%d+') do call('ZREM', P .. 'n:' .. string.sub(digits, -4), conversation) end
     end
   end
-  redis.call('ZREM', LIVE, conversation)
-  redis.call('ZREM', ENDED, conversation)
-  redis.call('ZREM', HEARD, conversation)
+  call('ZREM', LIVE, conversation)
+  call('ZREM', ENDED, conversation)
+  call('ZREM', LAST_RECEIVED, conversation)
 end

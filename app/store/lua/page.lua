@@ -1,11 +1,11 @@
--- app/store/lua/page.lua: the next conversations of one partition, newest first, that a filter lets through.
+-- app/store/lua/page.lua: the next conversations of one partition that match a filter, newest first.
 --
 -- KEYS     the sorted sets to read (conversation by first receipt): live, ended or both, or a number's
 -- ARGV     1-4 see common.lua; 5 state wanted: any, live, presumed_ended, ended; 6 last receipt (ms) before which a live
 --          conversation is presumed ended; 7 number it must have, empty if any; 8 1 if that is only a number's end;
 --          9 lowest first receipt (ms) wanted; 10 highest, "+inf" if any; 11 only what comes after this conversation
---          among those of that very millisecond, empty if all; 12 how many are wanted; 13 how many to look at, at most
--- Returns  for each key {1 if there is nothing further, the last conversation looked at, its first receipt,
+--          among those of that very millisecond, empty if all; 12 how many are wanted; 13 how many to check, at most
+-- Returns  for each key {1 if there are no more, the last conversation checked, its first receipt,
 --          {conversation, first receipt, conversation, first receipt, ...}}
 
 local state, presumed, number, suffix = ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8] == '1'
@@ -13,26 +13,26 @@ local lowest, highest, after, limit, bound = ARGV[9], ARGV[10], ARGV[11], tonumb
 
 local function wanted(conversation)
   if number ~= '' then
-    local numbers = ' ' .. (redis.call('HGET', P .. 'm:' .. conversation, 'x') or '') .. ' '
+    local numbers = ' ' .. (call('HGET', P .. 'm:' .. conversation, 'x') or '') .. ' '
     if not string.find(numbers, (suffix and '' or ' ') .. number .. ' ', 1, true) then return false end
   end
   if state == 'any' then return true end
-  if state == 'ended' then return redis.call('ZSCORE', ENDED, conversation) ~= false end
-  local heard = redis.call('ZSCORE', HEARD, conversation)
-  return heard ~= false and (tonumber(heard) < presumed) == (state == 'presumed_ended')
+  if state == 'ended' then return call('ZSCORE', ENDED, conversation) ~= false end
+  local last = call('ZSCORE', LAST_RECEIVED, conversation)
+  return last ~= false and (tonumber(last) < presumed) == (state == 'presumed_ended')
 end
 
 local function read(key)
-  local found, offset, looked, done = {}, 0, 0, 0
+  local found, offset, checked, done = {}, 0, 0, 0
   local last
-  while done == 0 and #found < 2 * limit and looked < bound do
-    local batch = redis.call('ZREVRANGEBYSCORE', key, highest, lowest, 'WITHSCORES', 'LIMIT', offset, limit)
+  while done == 0 and #found < 2 * limit and checked < bound do
+    local batch = call('ZREVRANGEBYSCORE', key, highest, lowest, 'WITHSCORES', 'LIMIT', offset, limit)
     if #batch < 2 * limit then done = 1 end
     offset = offset + limit
     for i = 1, #batch, 2 do
       local conversation, first = batch[i], batch[i + 1]
       if not (after ~= '' and first == highest and not bytes_before(conversation, after)) then
-        looked = looked + 1
+        checked = checked + 1
         last = {conversation, first}
         if wanted(conversation) then
           found[#found + 1], found[#found + 2] = conversation, first

@@ -1,4 +1,4 @@
-"""Short ways to write down what webhooks say, and to have it told."""
+"""Builders of webhook bodies and histories, and projections of them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def transfer(left: str | None, joined: str | None, seconds: float | None = 0.0, 
 def answer(
     seconds: float, *, name: str = "1", where: str = HERE, served: dict[str, Any] | None = None, **asked: Any
 ) -> Kept:
-    """Our record of an answer given *seconds* after the call began; *served* is what more is known of it."""
+    """Our record of an answer given *seconds* after the call began; *served* are further fields of it."""
     request = {"uuid": "leg", "conversation_uuid": where} | {k.rstrip("_"): v for k, v in asked.items()}
     known = {"id": name, "flow": "tutorial", "took_ms": 1.25, "ncco": [{"action": "talk", "text": "Hello"}]}
     kept_of_it = kept_answer(request, known | (served or {}))
@@ -57,30 +57,30 @@ def kept(*bodies: Body | Kept, received: float = 0.0) -> list[Kept]:
     return [body if isinstance(body, Kept) else Kept(read_event(body), at(received)) for body in bodies]
 
 
-def heard(*bodies: Body | Kept, received: float = 0.0) -> History:
+def history_of(*bodies: Body | Kept, received: float = 0.0) -> History:
     """The history of *bodies*."""
     return history(kept(*bodies, received=received))
 
 
 def leg(*bodies: Body | Kept, uuid: str = "leg") -> Leg:
-    """What *bodies* tell of a leg."""
-    return project_leg(uuid, moments(heard(*bodies)))
+    """The leg *uuid* after *bodies*."""
+    return project_leg(uuid, moments(history_of(*bodies)))
 
 
 def conversation(*bodies: Body | Kept, where: str = HERE, now: datetime = BASE) -> Conversation:
-    """What *bodies* tell of a conversation."""
-    return tell_one(where, heard(*bodies), now)
+    """The conversation *where* after *bodies*."""
+    return project_one(where, history_of(*bodies), now)
 
 
-def tell_all(events: Iterable[Kept], *, now: datetime = LATER) -> dict[str, Conversation]:
-    """All conversations that *events* are of."""
-    told = history(events)
-    names = {home for one in told.values() for home in one.event.conversations}
-    return {name: tell_one(name, told, now) for name in sorted(names)}
+def project_all(kept_events: Iterable[Kept], *, now: datetime = LATER) -> dict[str, Conversation]:
+    """All conversations of *kept_events*."""
+    events = history(kept_events)
+    names = {name for each in events.values() for name in each.event.conversations}
+    return {name: project_one(name, events, now) for name in sorted(names)}
 
 
-def tell_one(name: str, told: History, now: datetime) -> Conversation:
-    """The conversation *name*, of which *told* holds something."""
-    found = project(name, told, now=now, presume_ended_after=PRESUME_ENDED_AFTER)
+def project_one(name: str, events: History, now: datetime) -> Conversation:
+    """The conversation *name* after *events*, of which one at least is of it."""
+    found = project(name, events, now=now, presume_ended_after=PRESUME_ENDED_AFTER)
     assert found is not None
     return found

@@ -1,4 +1,4 @@
-"""What the store must come to, computed from the webhooks alone; and what it says it came to."""
+"""What the store must contain, computed from the webhooks alone; and the comparison with what it contains."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NOW = BASE + timedelta(minutes=14)  # some are presumed ended by now, some are n
 FIRST_MINUTE, LAST_MINUTE = (milliseconds(BASE) // 60_000 - 5, milliseconds(BASE) // 60_000 + 60)
 
 
-def told_of(name: str, heard: History) -> Conversation:
-    """The conversation *name* as *heard* has it."""
-    found = project(name, heard, now=NOW, presume_ended_after=PRESUME_ENDED_AFTER)
+def projected(name: str, events: History) -> Conversation:
+    """The conversation *name* after *events*."""
+    found = project(name, events, now=NOW, presume_ended_after=PRESUME_ENDED_AFTER)
     assert found is not None
     return found
 
@@ -34,12 +34,11 @@ def billed(leg: str, events: Iterable[Event]) -> int:
     return max((int(e.duration or 0) for e in events if isinstance(e, Completed) and e.leg == leg), default=0)
 
 
-class Truth:
+class Expected:
     """Everything about *calls*, each a list of webhooks that share no leg and no conversation with another's."""
 
     def __init__(self, calls: Iterable[Iterable[Webhook]]) -> None:
-        self.heard: dict[str, History] = {}
-        self.told: dict[str, Conversation] = {}
+        self.projections: dict[str, Conversation] = {}
         self.events: list[Webhook] = []
         self.legs: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
@@ -47,10 +46,9 @@ class Truth:
         for call in calls:
             webhooks = list(distinct(call).values())
             self.events += webhooks
-            heard = history(webhook.kept for webhook in webhooks)
+            events = history(webhook.kept for webhook in webhooks)
             for name in conversations_of(webhooks):
-                self.heard[name] = heard
-                self.told[name] = found = told_of(name, heard)
+                self.projections[name] = found = projected(name, events)
                 present: list[Leg] = [member.leg for member in found.legs if member.presence.here]
                 self.legs.update(leg.state for leg in present if leg.state != "completed")
                 self.outcomes.update(leg.outcome for leg in present if leg.outcome)
@@ -62,7 +60,7 @@ class Truth:
 
     def states(self) -> Counter[str]:
         """How many conversations there are of each state."""
-        return Counter(one.state for one in self.told.values())
+        return Counter(conversation.state for conversation in self.projections.values())
 
     def numbers(self) -> dict[str, set[str]]:
         """Conversations by the telephone numbers in their events."""
@@ -76,8 +74,8 @@ class Truth:
         """Statistics, over all minutes."""
         found: Counter[str] = Counter(self.outcomes)
         found["events"] = sum(len(webhook.event.conversations) for webhook in self.events)
-        found["conversations"] = len(self.told)
-        found["legs"] = sum(len(one.legs) for one in self.told.values())
+        found["conversations"] = len(self.projections)
+        found["legs"] = sum(len(conversation.legs) for conversation in self.projections.values())
         found["seconds"] = self.seconds
         return +found
 
@@ -97,93 +95,95 @@ def sum_of(minutes: dict[int, dict[str, int]]) -> Counter[str]:
     return +total
 
 
-def assert_tells_the_truth(
-    store: Store, engine: Engine, truth: Truth, *, posted: int, presumed_before: datetime | None = None
+def assert_as_expected(
+    store: Store, engine: Engine, expected: Expected, *, posted: int, presumed_before: datetime | None = None
 ) -> None:
-    """Counters, indexes, statistics and what is read back are what the events come to."""
+    """Counters, indexes, statistics and what is read back follow from the events."""
     # every event is kept, once
     counts = store.counts(presumed_before or NOW - PRESUME_ENDED_AFTER)
     counters: Counter[str] = Counter(counts.counters)
     assert counters["received"] == posted
-    assert counters["received"] - counters["repeats"] == len(truth.events)
+    assert counters["received"] - counters["repeats"] == len(expected.events)
     assert counters["unknown"] == sum(
-        "unknown" in (w.event.kind, *(f.split("_")[0] for f in w.event.flags)) for w in truth.events
+        "unknown" in (w.event.kind, *(f.split("_")[0] for f in w.event.flags)) for w in expected.events
     )
-    for name in truth.told:
+    for name in expected.projections:
         assert Counter(r.body for r in store.records(name)).most_common(1)[0][1] == 1
-        assert len(store.records(name)) == len(truth.of(name))
+        assert len(store.records(name)) == len(expected.of(name))
 
-    # what is read back tells the same
-    heard = store.histories(truth.told)
-    assert {name: told_of(name, found) for name, found in heard.items()} == truth.told
-    for leg in {webhook.event.leg for webhook in truth.events if webhook.event.leg}:
+    # what is read back is the same
+    events = store.histories(expected.projections)
+    assert {name: projected(name, found) for name, found in events.items()} == expected.projections
+    for leg in {webhook.event.leg for webhook in expected.events if webhook.event.leg}:
         conversations = {
-            home for webhook in truth.events if webhook.event.leg == leg for home in webhook.event.conversations
+            name for webhook in expected.events if webhook.event.leg == leg for name in webhook.event.conversations
         }
         assert {
-            home for one in store.leg_history(leg).values() if one.event.leg == leg for home in one.event.conversations
+            name
+            for kept in store.leg_history(leg).values()
+            if kept.event.leg == leg
+            for name in kept.event.conversations
         } == conversations
 
     # counters
-    states = truth.states()
+    states = expected.states()
     assert (counts.live, counts.presumed_ended, counts.ended) == (
         states["live"],
         states["presumed_ended"],
         states["ended"],
     )
-    assert +Counter({state: counters[state] for state in ("started", "ringing", "answered")}) == truth.legs
+    assert +Counter({state: counters[state] for state in ("started", "ringing", "answered")}) == expected.legs
     assert all(count >= 0 for count in counters.values())
 
     # statistics
     minutes = store.minutes(FIRST_MINUTE, LAST_MINUTE)
     found = sum_of(minutes)
     assert found.pop("repeats", 0) == counters["repeats"]
-    assert found == truth.minutes()
-    assert {minute: at["events"] for minute, at in minutes.items() if "events" in at} == truth.events_by_minute()
+    assert found == expected.minutes()
+    assert {minute: at["events"] for minute, at in minutes.items() if "events" in at} == expected.events_by_minute()
 
-    assert_indexes_tell_the_truth(engine, truth)
+    assert_indexes(engine, expected)
 
 
-def assert_indexes_tell_the_truth(engine: Engine, truth: Truth) -> None:
-    """Whatever finds conversations finds those there are, at the same place, and no others."""
-    index: dict[str, dict[str, int]] = {"live": {}, "ended": {}, "heard": {}}
+def assert_indexes(engine: Engine, expected: Expected) -> None:
+    """Each index has all conversations it should have, at the right position, and no others."""
+    index: dict[str, dict[str, int]] = {"live": {}, "ended": {}, "last_received": {}}
     legs: dict[str, set[str]] = {}
     first: dict[str, int] = {}
     for part in keys.ALL:
         for name, found in index.items():
             flat = engine.ask(part, "ZRANGE", getattr(part, name), 0, -1, "WITHSCORES")
-            found |= {keys.decode(one): int(score) for one, score in flat}
+            found |= {keys.decode(raw): int(score) for raw, score in flat}
         for leg, packed in engine.ask(part, "HGETALL", part.legs).items():
             legs.setdefault(keys.decode(leg), set()).update(unpack_names(packed))
-    for name in truth.told:
+    for name in expected.projections:
         part = keys.of(name)
         first[name] = int(engine.ask(part, "HGET", part.meta(keys.encode(name)), "t"))
-        assert first[name] in {milliseconds(webhook.received) for webhook in truth.of(name)}
-    assert index["live"] == {name: first[name] for name, one in truth.told.items() if one.state != "ended"}
-    assert index["ended"] == {name: first[name] for name, one in truth.told.items() if one.state == "ended"}
-    assert index["heard"] == {
-        name: milliseconds(one.last_received) for name, one in truth.told.items() if one.state != "ended"
-    }
+        assert first[name] in {milliseconds(webhook.received) for webhook in expected.of(name)}
+    live = {name: found for name, found in expected.projections.items() if found.state != "ended"}
+    assert index["live"] == {name: first[name] for name in live}
+    assert index["ended"] == {name: first[name] for name in expected.projections.keys() - live.keys()}
+    assert index["last_received"] == {name: milliseconds(found.last_received) for name, found in live.items()}
 
-    expected: dict[str, set[str]] = {}
-    for webhook in truth.events:
+    of_leg: dict[str, set[str]] = {}
+    for webhook in expected.events:
         if webhook.event.leg:
-            expected.setdefault(webhook.event.leg, set()).update(webhook.event.conversations)
-    assert legs == {leg: conversations for leg, conversations in expected.items() if conversations}
+            of_leg.setdefault(webhook.event.leg, set()).update(webhook.event.conversations)
+    assert legs == {leg: conversations for leg, conversations in of_leg.items() if conversations}
 
     by_end: dict[str, dict[str, int]] = {}
-    for number, names in truth.numbers().items():
+    for number, names in expected.numbers().items():
         by_end.setdefault(number[-4:], {}).update({name: first[name] for name in names})
     stored: dict[str, dict[str, int]] = {}
     for part in keys.ALL:
         for end in by_end:
             flat = engine.ask(part, "ZRANGE", part.number(end), 0, -1, "WITHSCORES")
-            stored.setdefault(end, {}).update({keys.decode(one): int(score) for one, score in flat})
+            stored.setdefault(end, {}).update({keys.decode(raw): int(score) for raw, score in flat})
     assert stored == by_end
-    for name in truth.told:
+    for name in expected.projections:
         part = keys.of(name)
         numbers: Any = engine.ask(part, "HGET", part.meta(keys.encode(name)), "x") or b""
-        assert sorted(numbers.decode().split()) == sorted(n for n, names in truth.numbers().items() if name in names)
+        assert sorted(numbers.decode().split()) == sorted(n for n, names in expected.numbers().items() if name in names)
 
 
 def unpack_names(packed: bytes) -> set[str]:

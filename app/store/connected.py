@@ -1,0 +1,34 @@
+"""The connections and settings that all parts of the store share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from app.domain.events import Event
+from app.store import keys
+from app.store.codec import MILLISECOND, Record
+from app.store.link import Address
+from app.store.reader import Reader
+from app.store.record_command import ScriptConfig
+from app.store.writer import Writer
+
+WRITE_SECONDS: Final = 0.7  # a request waits no longer for its event to be kept
+FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
+
+
+class Connected:
+    """A writer and a reader for the Redis at *address*.
+
+    *read* makes an event of a record; *connections* is how many this process may open.
+    """
+
+    def __init__(
+        self, address: Address, *, read: Callable[[Record], Event], retention: timedelta, connections: int = 5
+    ) -> None:
+        self._read = read
+        self._writer = Writer(address, seconds=WRITE_SECONDS)
+        self._reader = Reader(address, links=max(1, connections - 2))  # one is the writer's, one the feed's
+        self._config = ScriptConfig(keys.MINUTES_A_BUCKET, retention // MILLISECOND, FEED_LENGTH)
+        self.retention = retention

@@ -1,0 +1,73 @@
+"""What the server asks of the store, by who asks. Whatever stands in for the store implements the part that it needs.
+
+Unless it says "later", every method raises StoreUnavailable when Redis does not reply in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from app.domain.conversations import History
+from app.domain.events import Event
+from app.store.codec import Record
+from app.store.pages import Filter, Page, Position
+
+
+class Counts(NamedTuple):
+    """Sums over all partitions: conversations by state; `counters` has legs by state, and webhooks by outcome."""
+
+    live: int
+    presumed_ended: int
+    ended: int
+    counters: dict[str, int]
+
+
+class EventWriter(Protocol):
+    """Keeping webhooks. Every write may be repeated: what is kept already is not kept again."""
+
+    def record(
+        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+    ) -> bool:
+        """Keep *event*, whose JSON text is *body*, with its conversation; a transfer with both of its conversations.
+
+        *notes* come from the signature check; *counted*: whether it counts as a webhook received. Returns False for a
+        repeat, which changes nothing and adds nothing to the feed.
+        """
+
+    def record_later(
+        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+    ) -> None:
+        """Keep an event, or our record of an answer, later: the caller does not wait."""
+
+    def unfile(self, body: bytes, why: str, received: datetime) -> bool:
+        """Keep a webhook that belongs to no conversation. Returns False for a repeat."""
+
+    def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
+        """The same, later."""
+
+    def count(self, name: str) -> None:
+        """Add 1, later, to a counter of webhooks that are not kept: `refused:expired`."""
+
+
+class CallReader(Protocol):
+    """Reading calls."""
+
+    def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
+        """The records of *conversation* from index *first* to *last*, in the order in which they were kept."""
+
+    def histories(self, conversations: Iterable[str]) -> dict[str, History]:
+        """The events of each of *conversations* that has any, with those that its moved legs have in other ones."""
+
+    def leg_history(self, leg: str) -> History:
+        """The events of *leg* in all conversations that it has been in."""
+
+    def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
+        """The next conversations that match *wanted*, newest first by first receipt.
+
+        A page may be shorter than *limit*, even empty, although there are more: the number scanned is limited.
+        """
+
+    def counts(self, presumed_before: datetime) -> Counts:
+        """All counters. Live conversations without an event since *presumed_before* are presumed ended."""
