@@ -18,6 +18,7 @@ from app.flows.python_flows import PythonFlows
 from app.flows.reply import Reply
 from app.flows.request import Request, Result
 from app.services import build
+from app.store.contract import EventWriter
 from config.settings import Settings
 from vonage_simulator.call_result import CallResult
 from vonage_simulator.harness import place, served
