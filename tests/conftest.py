@@ -1,14 +1,19 @@
-"""What all tests share: engines that run once for all of them, and how hard Hypothesis tries."""
+"""What all tests share: engines that run once in each process, how hard Hypothesis tries, and what took how long."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import engines
 from tests.engines import Engine
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
 
 # The same examples every time: a failure is of the change that is being tested. No limit on the time of one of them:
 # the machine is shared.
@@ -47,3 +52,21 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     engine: Engine = request.getfixturevalue(request.param)
     engine.flush()
     return engine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print the seconds of each folder, over all processes."""
+    seconds: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0].rpartition("/")[0]] += report.duration
+    if len(seconds) > 1:
+        terminalreporter.section("seconds in each folder")
+        for folder in sorted(seconds, key=seconds.__getitem__, reverse=True):
+            terminalreporter.line(f"{seconds[folder]:8.1f}  {folder}")
