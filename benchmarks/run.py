@@ -77,8 +77,8 @@ def main() -> int:
         servers.server("benchmarks.nothing:app", address, *options.gunicorn) as nothing,
         servers.server("wsgi:app", address, *options.gunicorn) as ours,
     ):
-        sound = measure(options, address, nothing, ours)
-        memory(address, ours)
+        sound = measure(options, address, nothing.port, ours.port)
+        memory(address, ours.port)
     return 0 if sound else 1
 
 

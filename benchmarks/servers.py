@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import requests
 
@@ -19,6 +20,13 @@ from config.embedded import binary
 ROOT = Path(__file__).parent.parent
 API_KEY, SECRET = "benchmark", "b" * 32  # made up
 TOKEN = "t" * 32
+
+
+class Server(NamedTuple):
+    """A running gunicorn: its port, and the process id of its master."""
+
+    port: int
+    pid: int
 
 
 def free_port() -> int:
@@ -43,8 +51,8 @@ def store() -> Iterator[str]:
 
 
 @contextmanager
-def server(app: str, redis_url: str, *options: str) -> Iterator[int]:
-    """*app* under config/gunicorn.py, as in production; yields its port. *options* go to gunicorn."""
+def server(app: str, redis_url: str, *options: str, checkout: Path = ROOT) -> Iterator[Server]:
+    """Run *app* of *checkout* under its config/gunicorn.py, as in production. *options* go to gunicorn."""
     port = free_port()
     environment = os.environ | {
         "APP_ENV": "production",
@@ -56,13 +64,20 @@ def server(app: str, redis_url: str, *options: str) -> Iterator[int]:
         "ACCESS_TOKENS": f"operator:{TOKEN}",
         "VONAGE_SIGNATURE_SECRETS": f"{API_KEY}:{SECRET}",
     }
-    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", *options, app]
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles all modules
+    python = sys.executable if checkout == ROOT else str(checkout / ".venv" / "bin" / "python")
+    command = [python, "-m", "gunicorn", "-c", "config/gunicorn.py", *options, app]
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=checkout,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         _wait(port)
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -72,7 +87,7 @@ def server(app: str, redis_url: str, *options: str) -> Iterator[int]:
 
 
 def get(port: int, path: str) -> bytes:
-    """What a GET of *path* with the operator's token gives."""
+    """The body that a GET of *path* with the operator's token returns."""
     answer = requests.get(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
     answer.raise_for_status()
     return answer.content

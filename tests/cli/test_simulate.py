@@ -22,7 +22,7 @@ import pytest
 from app import create_app
 from config.settings import Settings
 from tests.cli.listening import listening
-from tests.e2e.simulating import API_KEY, SECRET, command, environ, serving, simulate
+from tests.e2e.simulate_command import API_KEY, SECRET, command, environ, serving, simulate
 from tests.engines import free_ports
 from tests.serving import OPERATOR, ROOT, Server
 from vonage_simulator import scenarios, simulation

@@ -1,4 +1,4 @@
-"""Servers of their own, which are gone when the test is over."""
+"""Servers for one test each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Serve = Callable[..., Server]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers; whatever is left of them in the end is killed."""
+    """Starts servers, which are killed at the end of the test."""
     servers: list[Server] = []
 
     def serve(**environ: Any) -> Server:

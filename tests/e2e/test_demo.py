@@ -1,4 +1,4 @@
-"""`make demo` and a Vonage for the SDK: real processes, as people start them."""
+"""`flask simulate demo` and `flask simulate serve` as real processes."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from tests.e2e.conftest import Serve
 from tests.engines import free_ports, wait_until
 from tests.serving import Server
 
-START = 60.0  # seconds: an engine, two workers, keys and a certificate
+START = 120.0  # seconds: an engine, two workers, keys and a certificate, on a busy machine
 
 
 class Command(Server):
-    """A `flask` command that goes on until it is stopped; what it says is in a file."""
+    """A `flask` command that runs until it is stopped, with its output in a file."""
 
     def __init__(self, folder: Path, *words: str, port: int) -> None:
         super().__init__(folder, command=(sys.executable, "-u", "-m", "flask", *words), PORT=str(port))
         self.base = f"http://127.0.0.1:{port}"
 
     def conversations(self) -> list[dict[str, object]]:
-        """What its server has."""
+        """The conversations on its server."""
         return list(self.api("/api/v1/conversations").json["items"])
 
     def stop(self) -> int:
-        """Ctrl-C, as a terminal sends it; its exit status."""
+        """Send Ctrl-C as a terminal does; returns the exit status."""
         with suppress(ProcessLookupError):
             self.group(signal.SIGINT)
-        return self.process.wait(30)
+        return self.process.wait(START)
 
     def has_said(self, words: str) -> bool:
         """Whether it wrote *words*; fails if it has ended."""
@@ -46,7 +46,7 @@ class Command(Server):
 
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
-    """Starts commands; whatever is left of them in the end is stopped."""
+    """Starts commands, which are stopped at the end of the test."""
     started: list[Command] = []
 
     def start(*words: str, port: int) -> Command:
@@ -54,11 +54,11 @@ def command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
         return started[-1]
 
     yield start
-    for one in started:
-        one.stop()
+    for running in started:
+        running.stop()
 
 
-def test_make_demo_starts_a_server_to_which_calls_come_until_ctrl_c(command: Callable[..., Command]) -> None:
+def test_demo_starts_a_server_and_places_calls_until_ctrl_c(command: Callable[..., Command]) -> None:
     (port,) = free_ports(1)
     demo = command("simulate", "demo", "--every", "0.2", port=port)
     wait_until(lambda: demo.has_said("Ctrl-C stops it."), "the demo runs", START)
@@ -70,17 +70,17 @@ def test_make_demo_starts_a_server_to_which_calls_come_until_ctrl_c(command: Cal
         requests.get(f"{demo.base}/healthz", timeout=5)
 
 
-def test_a_demo_that_is_told_to_stop_stops_its_server_too(command: Callable[..., Command]) -> None:
+def test_a_terminated_demo_stops_its_server_too(command: Callable[..., Command]) -> None:
     (port,) = free_ports(1)
     demo = command("simulate", "demo", "--every", "0.2", port=port)
     wait_until(lambda: demo.has_said("Ctrl-C stops it."), "the demo runs", START)
     demo.process.terminate()
-    assert demo.process.wait(30) == 0
+    assert demo.process.wait(START) == 0
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{demo.base}/healthz", timeout=5)
 
 
-def test_a_demo_beside_a_running_server_calls_that_one_and_leaves_it_running(
+def test_demo_uses_a_server_that_runs_already_and_leaves_it_running(
     command: Callable[..., Command], serve: Serve
 ) -> None:
     server = serve()
@@ -90,7 +90,7 @@ def test_a_demo_beside_a_running_server_calls_that_one_and_leaves_it_running(
     assert server.answers()
 
 
-def test_the_vonage_sdk_calls_somebody_and_the_server_tells_of_it(
+def test_the_vonage_sdk_places_a_call_and_the_server_has_it(
     command: Callable[..., Command], serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
@@ -110,7 +110,7 @@ def test_the_vonage_sdk_calls_somebody_and_the_server_tells_of_it(
         reply = server.api(f"/api/v1/conversations/{made.conversation_uuid}")
         return reply.status == 200 and reply.json["state"] == "ended"
 
-    wait_until(ended, "the call is told as over", 30)
+    wait_until(ended, "the call has ended", START)
     (leg,) = server.api(f"/api/v1/conversations/{made.conversation_uuid}").json["legs"]
     assert (leg["uuid"], leg["to"], leg["outcome"]) == (made.uuid, "447700900123", "answered")
     assert client.voice.get_call(made.uuid).status == "completed"

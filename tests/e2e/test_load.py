@@ -1,4 +1,4 @@
-"""Thousands of calls at once, with all that may go wrong on the way: the command finds that the server has them all."""
+"""Thousands of calls with delivery faults: `flask simulate load` finds that the server has them all right."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.simulating import Done, load, serving, simulate, unhurried
+from tests.e2e.simulate_command import Done, at_lower_rates, load, serving, simulate
 
-Loaded = tuple[Done, dict[str, Any]]  # what the command said, and what the server then says of itself
+Loaded = tuple[Done, dict[str, Any]]  # the command's result, and the server's /status afterwards
 
 
 def number(pattern: str, out: str) -> int:
-    """The number that *pattern* finds in *out*."""
+    """The number in *out* that *pattern* captures."""
     found = re.search(pattern, out)
     assert found, out
     return int(found[1])
@@ -21,7 +21,7 @@ def number(pattern: str, out: str) -> int:
 
 @pytest.fixture
 def loaded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Loaded:
-    """What comes of a load, on a server that knows no other call."""
+    """The result of a load on a new server."""
     calls, *words = request.param
     status: dict[str, Any] = {}
 
@@ -32,26 +32,26 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
             status.update(server.api("/status").json)
         return done
 
-    return unhurried(go), status
+    return at_lower_rates(go), status
 
 
 @pytest.mark.parametrize("loaded", [(2000, "--faults", "lossless")], indirect=True, ids=["2,000 calls"])
-def test_all_is_told_as_it_was(loaded: Loaded):
+def test_the_server_has_every_call_as_it_happened(loaded: Loaded):
     done, status = loaded
     assert (done.status, done.err) == (0, ""), done
     assert number(r"placing (\d+) calls", done.out) == 2000
     assert number(r"checking (\d+) conversations", done.out) > 2000
-    assert number(r"(\d+) copies", done.out) > 2000, "the faults are there"
-    assert number(r"(\d+) refused", done.out) > 500, "those that came unsigned at first"
+    assert number(r"(\d+) copies", done.out) > 2000, "faults were made"
+    assert number(r"(\d+) refused", done.out) > 500, "those that were unsigned at first"
     assert number(r"(\d+) lost", done.out) == 0
     assert "all is told as it truly was" in done.out
-    assert len(done.out.splitlines()) <= 5, "to a file it says little"
+    assert len(done.out.splitlines()) <= 5, "no progress is printed to a file"
     assert status["conversations"]["live"] == sum(status["legs"].values()) == 0
     assert status["webhooks"]["refused"].keys() == {"missing"}
 
 
 @pytest.mark.parametrize("loaded", [(300, "--faults", "all", "--speed", "50")], indirect=True, ids=["300 calls"])
-def test_what_was_lost_is_not_missed_and_what_was_refused_is_not_there(loaded: Loaded):
+def test_lost_webhooks_are_not_expected_and_refused_ones_are_not_stored(loaded: Loaded):
     done, status = loaded
     assert (done.status, done.err) == (0, ""), done
     assert number(r"(\d+) lost", done.out) > 0

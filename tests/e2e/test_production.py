@@ -1,4 +1,4 @@
-"""As a platform runs it: the line of the Procfile, settings from the environment, a Redis with a password."""
+"""The server as a platform runs it: the Procfile, settings from the environment, a Redis with a password."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts what the Procfile says, with nothing in the environment but what is given."""
+    """Runs the Procfile's command with the given environment."""
     (line,) = (ROOT / "Procfile").read_text().splitlines()
     process, _, command = line.partition(": ")
     assert process == "web"
@@ -92,13 +92,13 @@ def post(server: Server, path: str, body: dict[str, Any]) -> Reply:
     return server.ask("POST", path, text, Authorization=signed(text))
 
 
-def told(server: Server, token: str = OPERATOR) -> Any:
+def conversation(server: Server, token: str = OPERATOR) -> Any:
     reply = server.ask("GET", f"/api/v1/conversations/{CONVERSATION}", Authorization=f"Bearer {token}")
     assert reply.status == 200, reply
     return reply.json
 
 
-def test_what_is_missing_is_named_all_at_once_and_it_does_not_start(start: Start, tmp_path: Path):
+def test_it_does_not_start_and_names_every_missing_setting(start: Start, tmp_path: Path):
     server = start(SECRET_KEY="short-secret", VONAGE_APPLICATION_ID="no-uuid")
     assert server.ended() != 0
     lines = server.said.strip().splitlines()
@@ -116,21 +116,21 @@ def test_what_is_missing_is_named_all_at_once_and_it_does_not_start(start: Start
     assert not (tmp_path / "var").exists()
 
 
-def test_signed_webhooks_are_taken_and_told_to_whom_may_know(start: Start, redis_url: str):
+def test_signed_webhooks_are_accepted_and_only_token_holders_read_them(start: Start, redis_url: str):
     server = start(**all_settings(redis_url)).ready()
     for status in ("ringing", "answered", "completed"):
         reply = post(server, "/voice/event", EVENT | {"status": status})
         assert (reply.status, reply.body) == (200, b"")
     assert [action["action"] for action in post(server, "/voice/answer", EVENT).json] == ["talk", "connect"]
-    wait_until(lambda: told(server)["answers"], "the answer is recorded")
+    wait_until(lambda: conversation(server)["answers"], "the answer is recorded")
 
     text = json.dumps(EVENT).encode()
     assert server.ask("POST", "/voice/event", text).status == 503
     assert server.ask("POST", "/voice/event", text, Authorization=signed(text, "another secret")).status == 401
     assert server.ask("POST", "/voice/event", text, Authorization=signed(b"{}")).status == 401
 
-    assert told(server)["legs"][0]["from"] == "441234567890"
-    assert told(server, VIEWER)["legs"][0]["from"] == "********7890"
+    assert conversation(server)["legs"][0]["from"] == "441234567890"
+    assert conversation(server, VIEWER)["legs"][0]["from"] == "********7890"
     for headers in ({}, {"Authorization": "Bearer nobody"}, {"Authorization": f"Bearer {SECRET}"}):
         for path in ("/status", "/api/v1/conversations", f"/api/v1/conversations/{CONVERSATION}", "/openapi.json"):
             assert server.ask("GET", path, None, **headers).status == 401
@@ -149,7 +149,7 @@ def test_signed_webhooks_are_taken_and_told_to_whom_may_know(start: Start, redis
     assert "curl" not in server.said, "no banner with a token"
 
 
-def test_what_was_answered_is_written_before_the_end(start: Start, redis_url: str):
+def test_answers_are_stored_before_it_stops(start: Start, redis_url: str):
     """A platform restarts its processes every day."""
     server = start(**all_settings(redis_url)).ready()
     for _ in range(20):
@@ -157,7 +157,7 @@ def test_what_was_answered_is_written_before_the_end(start: Start, redis_url: st
     server.process.send_signal(signal.SIGTERM)
     assert server.ended() == 0
     assert "Traceback" not in server.said
-    assert len(told(start(**all_settings(redis_url)).ready())["answers"]) == 20
+    assert len(conversation(start(**all_settings(redis_url)).ready())["answers"]) == 20
 
 
 def test_a_redis_that_refuses_the_password_is_named_without_it(start: Start, redis_url: str):
@@ -169,7 +169,7 @@ def test_a_redis_that_refuses_the_password_is_named_without_it(start: Start, red
     assert PASSWORD not in server.said
 
 
-def test_the_encrypted_address_goes_before_the_plain_one(start: Start, redis_url: str):
+def test_the_encrypted_address_wins_over_the_plain_one(start: Start, redis_url: str):
     """Some platforms set both. This Redis speaks no TLS, so it is away."""
     server = start(**all_settings(redis_url), REDIS_TLS_URL=redis_url.replace("redis:", "rediss:")).ready()
     assert server.ask("GET", "/readyz").status == 503

@@ -1,4 +1,4 @@
-"""The call Vonage published, event by event as it arrived, told back by the running server."""
+"""The call that Vonage published, sent event by event, then read from the running server."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ from tests.engines import Engine
 SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
 CONVERSATION = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
 
-# All that does not depend on when it was received.
-TOLD: dict[str, Any] = json.loads(SAMPLE.with_name("phone-to-app.expected.json").read_text())
+# All fields that do not depend on when events were received.
+EXPECTED: dict[str, Any] = json.loads(SAMPLE.with_name("phone-to-app.expected.json").read_text())
 
 
-def test_the_published_call_is_told_as_it_was(serve: Serve, valkey: Engine):
+def test_the_published_call_is_returned_as_it_happened(serve: Serve, valkey: Engine):
     valkey.flush()
     server = serve(REDIS_URL=valkey.address.url)
     for line in SAMPLE.read_bytes().splitlines():
@@ -22,21 +22,21 @@ def test_the_published_call_is_told_as_it_was(serve: Serve, valkey: Engine):
         assert (reply.status, reply.body) == (200, b"")
         assert "Content-Type" not in reply.headers
 
-    told = server.api(f"/api/v1/conversations/{CONVERSATION}")
-    assert told.status == 200
-    first, last = told.json["first_heard_at"], told.json["last_heard_at"]
+    response = server.api(f"/api/v1/conversations/{CONVERSATION}")
+    assert response.status == 200
+    first, last = response.json["first_heard_at"], response.json["last_heard_at"]
     assert first <= last
-    assert told.json == TOLD | {"first_heard_at": first, "last_heard_at": last}
-    assert list(told.json)[:4] == ["conversation_uuid", "state", "first_heard_at", "last_heard_at"], (
+    assert response.json == EXPECTED | {"first_heard_at": first, "last_heard_at": last}
+    assert list(response.json)[:4] == ["conversation_uuid", "state", "first_heard_at", "last_heard_at"], (
         "in the contract's order"
     )
-    assert server.api("/api/v1/conversations").json == {"items": [told.json], "next": None}
+    assert server.api("/api/v1/conversations").json == {"items": [response.json], "next": None}
 
     events = server.api(f"/api/v1/conversations/{CONVERSATION}/events").json["items"]
     assert [event["status"] for event in events] == (
         ["ringing", "started", "answered", "started", "answered", "completed", "completed"]
     )
-    for leg in TOLD["legs"]:
+    for leg in EXPECTED["legs"]:
         assert server.api(f"/api/v1/legs/{leg['uuid']}").json == leg
 
     status = server.api("/status").json

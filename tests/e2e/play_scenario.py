@@ -1,11 +1,11 @@
-"""A scenario played against a real server, and whether that tells the truth of it."""
+"""Play a scenario against a real server, then compare the server's state with what happened."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import NamedTuple
 
-from tests.e2e.simulating import API_KEY, SECRET
+from tests.e2e.simulate_command import API_KEY, SECRET
 from tests.serving import OPERATOR, Server
 from vonage_simulator.delivery.fault_plan import FaultPlan
 from vonage_simulator.scenario import Scenario
@@ -15,22 +15,22 @@ from vonage_simulator.verify.server_api import Server as Api
 
 
 class Played(NamedTuple):
-    """What came of a scenario: the truth check, and what went wrong on the way."""
+    """The verdict on the server's state, and the errors that the simulator noticed during the calls."""
 
     verdict: Verdict
     troubles: list[str]
 
 
-def play(server: Server, story: Scenario, faults: str = "", *, event_method: str) -> Played:
-    """Play a scenario on the clock that jumps, then look what the server knows of it."""
+def play(server: Server, scenario: Scenario, faults: str = "", *, event_method: str) -> Played:
+    """Play *scenario* on the clock that jumps, then check what the server has stored."""
     for _ in range(3):
-        played = played_once(server, story, faults, event_method=event_method)
-        if "it answers 503" not in played.troubles:  # a machine that is busy enough may be too slow for an event, once
+        played = play_once(server, scenario, faults, event_method=event_method)
+        if "it answers 503" not in played.troubles:  # a busy machine may be too slow for an event
             break
     return played
 
 
-def played_once(server: Server, story: Scenario, faults: str, *, event_method: str) -> Played:
+def play_once(server: Server, scenario: Scenario, faults: str, *, event_method: str) -> Played:
     base = f"http://127.0.0.1:{server.port}"
     aim = application(
         answer_url=f"{base}/voice/answer",
@@ -53,7 +53,7 @@ def played_once(server: Server, story: Scenario, faults: str, *, event_method: s
                 watch=lambda one: troubles.append(one.data["words"]) if one.what == "trouble" else None,
             ) as carrier,
         ):
-            await carrier.play(story)
+            await carrier.play(scenario)
             await carrier.over()
             conversations = carrier.ledger.conversations.values()
             verdict = await check(conversations, carrier.post.sent, api.told, lossless=wrong.lossless)

@@ -1,6 +1,6 @@
-"""Calls that go through the steps of flows are told as they truly were, however their webhooks come.
+"""Calls through the steps of flows are stored as they happened, with and without delivery faults.
 
-Each NCCO that a step served is told with the call, no more and no fewer: the carrier knows what it was told.
+The call has every NCCO that a step served and no other: the simulator knows which ones it received.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.playing import play
-from tests.e2e.simulating import serving
+from tests.e2e.play_scenario import play
+from tests.e2e.simulate_command import serving
 from tests.serving import GUNICORN, Server
 from vonage_simulator.scenario import Call, FarEnd, Scenario
 
@@ -63,20 +63,20 @@ BUSY, AWAY, THERE = FarEnd(does="busy"), FarEnd(does="never_answers"), FarEnd(ha
 
 
 def calls(far_end: FarEnd, **callees: FarEnd) -> Scenario:
-    """Somebody calls."""
+    """A caller calls us."""
     known = {"*": THERE, **{f"44207946000{number[1:]}": callee for number, callee in callees.items()}}
     call = Call(from_="447700900123", to=CALLED, far_end=far_end)
     return Scenario(name="calls", about="", calls=(call,), callees=known)
 
 
 def is_called(far_end: FarEnd) -> Scenario:
-    """We call somebody."""
+    """We call a callee."""
     call = Call(from_=CALLED, to="447700900123", direction="outbound", far_end=far_end)
     call = replace(call, advanced_machine_detection={"behavior": "continue", "mode": "default"})
     return Scenario(name="is called", about="", calls=(call,), callees={})
 
 
-STORIES = {
+SCENARIOS = {
     "silence": calls(FarEnd()),
     "wrong keys": calls(FarEnd(keys=("7", "8", "9"))),
     "is put through": calls(FarEnd(keys=("", "1"))),
@@ -101,28 +101,28 @@ STORIES = {
 
 @pytest.fixture(scope="module", params=["POST", "GET"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One whose steps are asked by *request*'s method."""
+    """A server whose steps are requested by the method of the parameter."""
     folder = tmp_path_factory.mktemp("server")
     (folder / "flows.yaml").write_text(FLOWS.replace("METHOD", request.param))
     with serving(folder, FLOWS_FILE=str(folder / "flows.yaml")) as server:
         yield server
         status = server.api("/status").json["flows"]
-        assert (status["faults"], status["last_resort_served"]) == (0, 0), "else nothing was tested here"
+        assert (status["faults"], status["last_resort_served"]) == (0, 0), "no step failed"
 
 
 @pytest.mark.parametrize("faults", ["", "lossless=0.3"])
-@pytest.mark.parametrize("name", STORIES)
-def test_each_is_told_as_it_was(server: Server, name: str, faults: str) -> None:
-    played = play(server, STORIES[name], faults, event_method="POST")
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_state_is_right_after_each(server: Server, name: str, faults: str) -> None:
+    played = play(server, SCENARIOS[name], faults, event_method="POST")
     assert played.verdict.ok, "\n".join(played.verdict.lines())
     assert played.troubles == []
     assert played.verdict.sent > 0
 
 
-def test_a_server_that_forgets_what_its_steps_served_is_found_out(tmp_path: Path) -> None:
+def test_a_server_that_does_not_store_what_its_steps_served_is_found(tmp_path: Path) -> None:
     (tmp_path / "flows.yaml").write_text(FLOWS.replace("METHOD", "POST"))
-    command = (*GUNICORN[:-1], "tests.e2e.broken:forgets_what_steps_served()")
+    command = (*GUNICORN[:-1], "tests.e2e.faulty_servers:forgets_what_steps_served()")
     with serving(tmp_path, command=command, FLOWS_FILE=str(tmp_path / "flows.yaml")) as server:
-        played = play(server, STORIES["is put through"], event_method="POST")
+        played = play(server, SCENARIOS["is put through"], event_method="POST")
     assert not played.verdict.ok
     assert "answers" in "\n".join(played.verdict.lines())

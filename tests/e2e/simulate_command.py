@@ -1,4 +1,4 @@
-"""`flask simulate`, run as people run it, beside a real server that wants signatures."""
+"""`flask simulate` as a subprocess, and the server it calls, which requires signatures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRETS = f"{API_KEY}:{SECRET}"
 
 
 class Done(NamedTuple):
-    """How a command ended, and what it said."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -26,7 +26,7 @@ class Done(NamedTuple):
 
 @contextlib.contextmanager
 def serving(folder: Path, **more: Any) -> Iterator[Server]:
-    """A server that wants signatures."""
+    """A running server that requires signatures."""
     server = Server(folder, VONAGE_SIGNATURE_SECRETS=SECRETS, **more)
     try:
         yield server.ready()
@@ -35,7 +35,7 @@ def serving(folder: Path, **more: Any) -> Iterator[Server]:
 
 
 def environ(server: Server, folder: Path, **more: str | None) -> dict[str, str]:
-    """The environment of a command beside *server*, which keeps what it makes in *folder*; None takes one away."""
+    """The environment of a command that calls *server* and writes to *folder*; None removes a variable."""
     known: dict[str, str | None] = {
         "PATH": os.environ["PATH"],
         "DATA_DIR": str(folder / "commands"),
@@ -52,16 +52,16 @@ def command(*words: str) -> list[str]:
 
 
 def simulate(server: Server, folder: Path, *words: str, **more: str | None) -> Done:
-    """What came of `flask simulate` with *words*."""
+    """Run `flask simulate` with *words* to its end."""
     done = subprocess.run(
         command(*words), cwd=ROOT, env=environ(server, folder, **more), capture_output=True, text=True, check=False
     )
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def unhurried(go: Callable[[int], Done]) -> Done:
-    """What comes of *go* with so many calls a second; fewer where the machine is too busy for the server to keep up."""
-    for rate in (80, 40, 20):
+def at_lower_rates(go: Callable[[int], Done]) -> Done:
+    """Run *go* with a rate of calls per second; again with lower ones while the machine is too busy for the server."""
+    for rate in (40, 20, 10):
         done = go(rate)
         if "Went wrong by itself" not in done.out:
             break
@@ -69,5 +69,5 @@ def unhurried(go: Callable[[int], Done]) -> Done:
 
 
 def load(calls: int, rate: int) -> tuple[str, ...]:
-    """The words for a load of so many calls, *rate* a second."""
+    """Arguments for a load of so many *calls*, *rate* per second."""
     return ("load", "--rate", str(rate), "--seconds", str(calls / rate))

@@ -1,6 +1,6 @@
-"""Servers with one fault each, for gunicorn: `tests.e2e.broken:drops_one_in_a_hundred()`.
+"""Servers with one fault each, for gunicorn: `tests.e2e.faulty_servers:drops_one_in_a_hundred()`.
 
-Each is the server itself with one thing exchanged in it, so that all else about it is right.
+Each is the real server with one function replaced.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from app.webhooks.signature import SignatureFault, Signatures
 
 
 def drops_one_in_a_hundred() -> Flask:
-    """It acknowledges every event, but of a hundred it keeps ninety-nine; copies of the one are dropped, too."""
+    """Acknowledge every event, but store only 99 of 100; copies of the dropped one are dropped too."""
     app = served()
     rightly = app.view_functions["voice.event"]
 
@@ -40,28 +40,28 @@ def drops_one_in_a_hundred() -> Flask:
     return app
 
 
-def believes_what_came_last() -> Flask:
-    """A leg has the status that arrived last."""
+def trusts_the_latest_event() -> Flask:
+    """Give each leg the status that arrived last."""
     rightly = conversations.project
 
-    def tell(conversation: str, events: History, **times: Any) -> Conversation | None:
+    def project(conversation: str, events: History, **times: Any) -> Conversation | None:
         found = rightly(conversation, events, **times)
-        return found and replace(found, legs=tuple(one._replace(leg=_last(one.leg, events)) for one in found.legs))
+        return found and replace(found, legs=tuple(leg._replace(leg=_last(leg.leg, events)) for leg in found.legs))
 
-    def _last(leg: Leg, told: History) -> Leg:
-        heard = [kept for kept in told.values() if kept.event.leg == leg.uuid and isinstance(kept.event, CallStatus)]
-        if not heard:
+    def _last(leg: Leg, history: History) -> Leg:
+        known = [kept for kept in history.values() if kept.event.leg == leg.uuid and isinstance(kept.event, CallStatus)]
+        if not known:
             return leg
-        last = max(heard, key=lambda kept: kept.received).event
+        last = max(known, key=lambda kept: kept.received).event
         assert isinstance(last, CallStatus)
         return replace(leg, status=last.status, state=state_of(bits_of(last)).state)
 
-    conversations.project = tell
+    conversations.project = project
     return served()
 
 
-def looks_at_no_signature() -> Flask:
-    """It says that it does, and takes what anybody sends."""
+def ignores_signatures() -> Flask:
+    """Accept every webhook, however it is signed."""
     Signatures.check = lambda *_, **__: ()  # type: ignore[method-assign]
     return served()
 
@@ -80,14 +80,14 @@ def keeps_what_it_refuses() -> Flask:
     return served()
 
 
-def takes_what_was_signed_long_ago() -> Flask:
-    """Whoever has once seen a webhook can send it again."""
+def accepts_old_signatures() -> Flask:
+    """Accept webhooks that were signed any time ago, so that anybody can repeat one."""
     Signatures._check_times = lambda *_: None  # type: ignore[method-assign]
     return served()
 
 
 def rounds_prices() -> Flask:
-    """It adds prices up as floats, and rounds what comes of them."""
+    """Add prices as floats and round the sum."""
 
     def add_up(prices: Iterable[str | None]) -> str | None:
         known = [float(price) for price in prices if price is not None]
@@ -98,43 +98,43 @@ def rounds_prices() -> Flask:
 
 
 def forgets_who_left() -> Flask:
-    """It keeps a move only with the conversation that the leg went to."""
+    """Store a transfer only in the conversation that the leg moved to."""
     Transfer.conversations = property(lambda move: (move.joined,))  # type: ignore[assignment,method-assign]
     return served()
 
 
 def keeps_every_copy() -> Flask:
-    """It takes each for a new event."""
+    """Store every copy of an event as a new one."""
     record_command.digest = lambda body: os.urandom(8)  # noqa: ARG005 - its name is the one it has
     return served()
 
 
-def tells_wrong_now_and_then() -> Flask:
-    """One time in ten a leg has another direction: a cache, or one worker of several, would be such a thing."""
-    app, asked = served(), count(1)
+def is_sometimes_wrong() -> Flask:
+    """Return a wrong direction one time in ten, as a stale cache or one faulty worker would."""
+    app, requests = served(), count(1)
     rightly: Any = app.view_functions["conversations.get_conversation"]
 
     def get_conversation(**names: Any) -> Any:
         response = app.make_response(rightly(**names))
-        told = response.get_json(silent=True) or {}
-        if next(asked) % 10 == 0 and told.get("legs"):
-            told["legs"][0]["direction"] = "sideways"
-            response.set_data(json.dumps(told))
+        found = response.get_json(silent=True) or {}
+        if next(requests) % 10 == 0 and found.get("legs"):
+            found["legs"][0]["direction"] = "sideways"
+            response.set_data(json.dumps(found))
         return response
 
     app.view_functions["conversations.get_conversation"] = get_conversation
     return app
 
 
-def makes_answers_up() -> Flask:
-    """It tells of one answer more than it gave."""
+def invents_answers() -> Flask:
+    """Return the last answer of a conversation twice."""
     rightly = conversations.project
 
-    def tell(conversation: str, events: History, **times: Any) -> Conversation | None:
+    def project(conversation: str, events: History, **times: Any) -> Conversation | None:
         found = rightly(conversation, events, **times)
         return found and replace(found, answers=(*found.answers, *found.answers[-1:]))
 
-    conversations.project = tell
+    conversations.project = project
     return served()
 
 
@@ -151,7 +151,7 @@ def forgets_what_steps_served() -> Flask:
 
 
 def served() -> Flask:
-    """The app, made now that one thing in it is another."""
+    """The app, imported after the replacement."""
     from wsgi import app
 
     return app

@@ -1,0 +1,44 @@
+"""`flask simulate load` finds each fault of a server and says what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.e2e import faulty_servers
+from tests.e2e.simulate_command import Done, at_lower_rates, load, serving, simulate
+from tests.engines import Engine
+from tests.serving import GUNICORN
+
+# Fault -> number of calls, faults on the way, and what the command must print.
+FOUND: dict[Callable[[], Flask], tuple[int, str, str]] = {
+    faulty_servers.drops_one_in_a_hundred: (200, "lossless", r"event .* sent at .*: truly sent, told not there"),
+    faulty_servers.trusts_the_latest_event: (80, "lossless", r"leg .* status: truly completed, told \w+"),
+    faulty_servers.rounds_prices: (80, "lossless", r" price: truly 0\.\d+, told 0\.\d{4}0000"),
+    faulty_servers.forgets_who_left: (80, "lossless", r"event moved to CON-.*: truly sent, told not there"),
+    faulty_servers.keeps_every_copy: (80, "lossless", r"event .*: truly sent once, told there \d times"),
+    faulty_servers.is_sometimes_wrong: (80, "lossless", r"leg .* direction: truly \w+, told sideways"),
+    faulty_servers.invents_answers: (80, "reorder", r"answers\[\d\]: truly no such thing"),
+    faulty_servers.ignores_signatures: (80, "all", r"event .*: truly never sent, told there"),
+    faulty_servers.keeps_what_it_refuses: (80, "all", r"event .*: truly not taken, told there 1 times"),
+    faulty_servers.accepts_old_signatures: (80, "all", r"not signed by Vonage: truly refused, told acknowledged"),
+}
+
+
+@pytest.mark.parametrize("fault", FOUND)
+def test_the_load_finds_the_fault(tmp_path: Path, valkey: Engine, fault: Callable[[], Flask]):
+    calls, faults, found = FOUND[fault]
+    valkey.flush()
+    server = (*GUNICORN[:-1], f"tests.e2e.faulty_servers:{fault.__name__}()")
+    with serving(tmp_path, command=server, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1") as running:
+
+        def go(rate: int) -> Done:
+            return simulate(running, tmp_path, *load(calls, rate), "--speed", "50", "--faults", faults)
+
+        done = at_lower_rates(go)
+    assert (done.status, done.err) == (1, ""), done
+    assert re.search(found, done.out), done.out
