@@ -16,7 +16,8 @@ from app.flows import routing
 from app.flows.call_state import CallState, StateCodec
 from app.flows.expressions.static_check import INPUT
 from app.flows.model import NAME, Flow, RenderFault, Route
-from app.flows.python_flows import NoActions, PythonFlowFault, PythonFlows, actions_in
+from app.flows.python_actions import NoActions, actions_in
+from app.flows.python_flows import PythonFlowFault, PythonFlows
 from app.flows.reload import FlowReloader
 from app.flows.rendering import Addresses, Ncco, judged, rendered
 from app.flows.reply import LAST_RESORT, Reply
@@ -176,7 +177,7 @@ class Flows:
                 raise RenderFault(str(fault.__cause__)) from fault.__cause__
             raise
         if given is None and result is None:
-            raise RenderFault("it gave None, but must give a list of actions")
+            raise RenderFault("it returned None, but must return a list of actions")
         return None if given is None else judged(given, self._base)
 
 

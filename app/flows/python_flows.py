@@ -14,7 +14,6 @@ https://www.gevent.org/api/gevent.hub.html
 from __future__ import annotations
 
 import _thread
-import json
 import os
 import sys
 import traceback
@@ -23,21 +22,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from app.flows.model import MOST_ACTIONS
 from app.flows.request import Request
-from app.flows.sdk import plain
 
 SECONDS: Final = 2.0  # Vonage waits a few for an answer, and the caller hears nothing meanwhile
 MOST_LEFT_BEHIND: Final = 8
-LONGEST: Final = 64 * 1024  # characters of what one gives
 MOST_WORDS: Final = 500  # characters of what an error says
 MOST_AT_ONCE: Final = 64  # threads, those left behind among them
 
 Function = Callable[[Request], Any]
-
-
-class NoActions(Exception):
-    """What a flow written in Python gave is no list of actions. The text says what it is."""
 
 
 class PythonFlowFault(Exception):
@@ -204,24 +196,6 @@ def told(error: BaseException) -> str:
     except BaseException:  # noqa: BLE001 - it is the flow's own
         words = ""
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
-
-
-def actions_in(given: Any) -> list[dict[str, Any]] | None:
-    """The actions that a flow gave, as JSON has them; None if it gave None. Raises NoActions."""
-    if given is None:
-        return None
-    if not isinstance(given, list | tuple):
-        raise NoActions(f"it gave {type(given).__name__}, but must give a list of actions")
-    if len(given) > MOST_ACTIONS:
-        raise NoActions(f"it gave {len(given)} actions, but must give {MOST_ACTIONS} at most")
-    try:
-        text = json.dumps([plain(action) for action in given], allow_nan=False)
-        if len(text) > LONGEST:
-            raise NoActions(f"it gave {len(text):,} characters of JSON, but must give {LONGEST:,} at most")
-        made: list[dict[str, Any]] = json.loads(text)
-    except (TypeError, ValueError, RecursionError) as wrong:
-        raise NoActions(f"it gave what is no action: {wrong}") from wrong
-    return made
 
 
 def _where(function: Function, error: BaseException) -> str:

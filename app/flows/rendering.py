@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from app.flows import schema, sdk, sequence
+from app.flows import schema, sequence
 from app.flows.call_state import CallState
 from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
 from app.flows.schema import Wrong
@@ -74,7 +74,8 @@ def judged(ncco: Any, base: str) -> Ncco:
         more = f" (and {len(wrong) - MOST_TOLD} more)" if len(wrong) > MOST_TOLD else ""
         told = " ".join(f"{field(path) or 'the NCCO'}: {words}" for path, words in wrong[:MOST_TOLD])
         raise RenderFault(told + more)
-    return sdk.build(ncco)
+    checked: Ncco = ncco
+    return checked
 
 
 def _bare_steps(ncco: Ncco, base: str) -> Iterator[Wrong]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, Literal
 
-from app.flows import schema, transitions
+from app.flows import schema, ssml, transitions
 from app.flows.expressions.expression import compiled
 from app.flows.expressions.fault import ExpressionFault
 from app.flows.expressions.static_check import Use
@@ -27,7 +27,7 @@ from app.flows.model import (
     StepUrl,
 )
 from app.flows.suggest import guess
-from vonage_simulator import json_shape
+from vonage_simulator import json_shape, ncco
 from vonage_simulator.yaml_source import Fault, Located, Steps
 
 MOST_COMPARED: Final = 500  # words before one: whoever has more of them has no slip of the pen in mind
@@ -263,10 +263,10 @@ class _Reading:
             return made
         self.draft.uses.update(made.uses)
         self.draft.used.extend((step, path) for step in sorted(made.inputs))
-        if spoken and (least := len(schema.bare(made.least))) > schema.MOST_CHARACTERS:
-            words = f"has {least} characters beside its expressions, but must have {schema.MOST_CHARACTERS} at most"
+        if spoken and (least := len(ncco.bare_text(made.least))) > ncco.MOST_CHARACTERS:
+            words = f"has {least} characters beside its expressions, but must have {ncco.MOST_CHARACTERS} at most"
             self._wrong(path, words)
-        if spoken and (words := schema.ssml_fault(made.least) or ""):
+        if spoken and (words := ssml.ssml_fault(made.least) or ""):
             self._wrong(path, words)
         return made
 

@@ -374,9 +374,9 @@ def test_a_flow_in_python_goes_from_step_to_step(written: Any) -> None:
     ("to", "words"),
     [
         ("1", "flow own, step start: it raised LookupError: nobody is there"),
-        ("2", "it gave str, but must give a list of actions"),
+        ("2", "it returned str, but must return a list of actions"),
         ("3", "[0].text: "),
-        ("5", "it gave what is no action"),
+        ("5", "it returned what is no action"),
     ],
 )
 def test_one_that_is_wrong_gets_the_last_resort(written: Any, to: str, words: str) -> None:
@@ -399,7 +399,7 @@ def test_it_may_let_the_script_go_on_and_be_asked_by_a_callee(written: Any) -> N
     assert said(whisper) == ["PIN?"], "it is asked for a step as for an answer"
     assert written.follow("own", "on", None, CALL, Result(kind="detection", status="human")) is None
     assert written.follow("own", "on", state, CALL, Result(kind="detection", status="human")) is None
-    is_last_resort(written.answer(replace(CALL, to="6"), NOON), "it gave None, but must")
+    is_last_resort(written.answer(replace(CALL, to="6"), NOON), "it returned None, but must")
 
 
 def test_so_does_one_that_takes_too_long(written: Any) -> None:

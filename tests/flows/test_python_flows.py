@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from app.flows import python_flows, python_modules
+from app.flows import python_actions, python_flows, python_modules
 from app.flows.python_flows import PythonFlowFault, PythonFlows
 from app.flows.python_modules import load
 from app.flows.request import Request
@@ -557,17 +557,17 @@ class Slow(dict[str, Any]):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("a text", "it gave str, but must give a list of actions"),
-        ({"action": "talk"}, "it gave dict, but must give"),
-        ([5], "it gave what is no action"),
-        ([{"action": float("nan")}], "it gave what is no action"),
-        ([{"a": 1}] * 101, "it gave 101 actions, but must give 100 at most"),
-        ([{"a": "x" * 70_000}], "characters of JSON, but must give 65,536 at most"),
+        ("a text", "it returned str, but must return a list of actions"),
+        ({"action": "talk"}, "it returned dict, but must return"),
+        ([5], "it returned what is no action"),
+        ([{"action": float("nan")}], "it returned what is no action"),
+        ([{"a": 1}] * 101, "it returned 101 actions, but must return 100 at most"),
+        ([{"a": "x" * 70_000}], "characters of JSON, but must return 65,536 at most"),
     ],
 )
 def test_what_is_no_list_of_actions_is_said_to_be_none(given: Any, words: str) -> None:
     with pytest.raises(PythonFlowFault) as caught:
-        PythonFlows().run(lambda _: given, REQUEST, python_flows.actions_in)
+        PythonFlows().run(lambda _: given, REQUEST, python_actions.actions_in)
     assert words in str(caught.value.__cause__)
 
 
@@ -575,6 +575,6 @@ def test_what_is_given_is_looked_at_aside_too() -> None:
     """Also what it is made of may be the flow's own code."""
     flows = PythonFlows(seconds=0.2)
     with pytest.raises(PythonFlowFault, match="took longer"):
-        flows.run(lambda _: [Slow(a=1)], REQUEST, python_flows.actions_in)
-    assert flows.run(lambda _: None, REQUEST, python_flows.actions_in) is None
-    assert flows.run(lambda _: ({"a": (1, 2)},), REQUEST, python_flows.actions_in) == [{"a": [1, 2]}]
+        flows.run(lambda _: [Slow(a=1)], REQUEST, python_actions.actions_in)
+    assert flows.run(lambda _: None, REQUEST, python_actions.actions_in) is None
+    assert flows.run(lambda _: ({"a": (1, 2)},), REQUEST, python_actions.actions_in) == [{"a": [1, 2]}]

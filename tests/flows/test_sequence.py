@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from app.flows.sequence import faults
-from tests.nccos import BARGE, BARGE_IN, CONNECT, INPUT, STREAM, TALK
+from tests.nccos import BARGE, BARGE_IN, CONNECT, INPUT, PLACEHOLDER, STREAM, TALK
 
-
-class Hole:
-    """A value that is only known once somebody calls."""
-
-    def fill(self, _: object) -> Any:
-        raise AssertionError("nobody calls here")
-
-
-HOLE = Hole()
 LOOP, LOOP_STREAM = TALK | {"loop": 0}, STREAM | {"loop": 0}
 RECORD = {"action": "record", "endOnKey": "#"}
 UNTIL = {"endOnSilence": 3, "endOnKey": "#", "timeOut": 60}
@@ -44,8 +33,8 @@ def test_nothing_runs_after_a_conversation_or_a_transfer(last):
         ([TALK, LOOP_STREAM, RECORD, LOOP], [1]),
         ([LOOP | {"bargeIn": False}, INPUT], [0]),
         ([LOOP | {"bargeIn": True}, INPUT], []),
-        ([LOOP | {"bargeIn": HOLE}, INPUT], []),
-        ([TALK | {"loop": HOLE}, TALK], []),
+        ([LOOP | {"bargeIn": PLACEHOLDER}, INPUT], []),
+        ([TALK | {"loop": PLACEHOLDER}, TALK], []),
         ([TALK | {"loop": 1}, STREAM | {"loop": 2}, TALK], []),
         ([RECORD | {"loop": 0}, TALK], []),
     ],
@@ -63,9 +52,9 @@ def test_a_loop_is_told_in_words():
     ("ncco", "wrong"),
     [
         *BARGE_IN,
-        ([TALK | {"bargeIn": HOLE}, CONNECT], []),
+        ([TALK | {"bargeIn": PLACEHOLDER}, CONNECT], []),
         ([TALK | {"bargeIn": False}, CONNECT], []),
-        ([BARGE, {"action": HOLE}], []),
+        ([BARGE, {"action": PLACEHOLDER}], []),
     ],
 )
 def test_after_barge_in_the_next_action_of_another_kind_is_input(ncco, wrong):
@@ -83,13 +72,13 @@ def test_barge_in_is_told_in_words():
     ("ncco", "wrong"),
     [
         *(([{"action": "record", option: value}], []) for option, value in UNTIL.items()),
-        *(([{"action": "record", option: HOLE}], []) for option in UNTIL),
+        *(([{"action": "record", option: PLACEHOLDER}], []) for option in UNTIL),
         ([{"action": "record"}], [0]),
         ([TALK, {"action": "record", "format": "mp3", "beepStart": True, "split": "conversation"}], [1]),
         ([{"action": "record"}, CONNECT], []),
         ([{"action": "record"}, CONVERSATION], []),
         ([{"action": "record"}, {"action": "record"}], [1]),
-        ([{"action": HOLE}], []),
+        ([{"action": PLACEHOLDER}], []),
     ],
 )
 def test_a_recording_that_does_not_wait_is_not_the_last(ncco, wrong):

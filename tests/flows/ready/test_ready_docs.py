@@ -17,9 +17,9 @@ from app.flows.expressions.sandbox import METHODS
 from app.flows.expressions.static_check import INPUT, NAMES, SETTINGS
 from app.flows.model import DETECTIONS, FAILED_STATUSES
 from app.flows.request import Request, Result
-from app.flows.sdk import DIFFERENCES
 from config.settings import Settings
 from tests.flows.ready.conftest import READY, Carrier, Serve
+from tests.flows.sdk import DIFFERENCES
 from tests.serving import ROOT
 from vonage_simulator.harness import place
 
