@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from app.flows.model import MOST_STEPS, MOST_VISITS, RenderFault
+from app.flows.model import MOST_STEPS_ENTERED, MOST_VISITS, RenderFault
 
 # Letters. A GET callback's own parameters come behind it, and the line of a request has 8,190 at most (gunicorn).
 LONGEST: Final = 4000
@@ -41,8 +41,8 @@ class CallState:
         visits = {**self.visits, step: self.visits.get(step, 0) + 1}
         if visits[step] > MOST_VISITS:
             raise RenderFault(f"the call came to step {step} more than {MOST_VISITS} times")
-        if sum(visits.values()) > MOST_STEPS:
-            raise RenderFault(f"the call has gone through more than {MOST_STEPS} steps")
+        if sum(visits.values()) > MOST_STEPS_ENTERED:
+            raise RenderFault(f"the call has gone through more than {MOST_STEPS_ENTERED} steps")
         return visits
 
 

@@ -94,7 +94,7 @@ class Flows:
                 return self._step(asked, step, call_state, result)
             if step not in asked.steps:
                 raise RenderFault(f"flow {flow} has no step {step}: was it taken out while the call was on?")
-            leads = asked.steps[step].asking.get(result.kind)
+            leads = asked.steps[step].transitions.get(result.kind)
             if leads is None and (state is None or result.kind in asked.steps[step].kinds):
                 return None  # nothing leads on; without a state the address is where all events of the call go
             if leads is None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from app.flows import sequence
-from app.flows.model import FAILED_STATUSES, MOST_ACTIONS, MOST_STEPS, MOST_VISITS, Action, Go, Next
-from app.flows.steps import Draft, Findings, Link, Way, meant
-from app.flows.suggest import guess
+from app.flows.model import FAILED_STATUSES, MOST_ACTIONS, MOST_STEPS_ENTERED, MOST_VISITS, Action, Go, Next
+from app.flows.reader import FlowReader
+from app.flows.steps import Draft, Link, Way
 from vonage_simulator.yaml_source import Steps
 
 INCLUDED: Final = frozenset[Way]({"go"})
@@ -21,14 +21,15 @@ ROUND: Final = frozenset[Way]({*UNLIMITED, "exhausted"})  # a limit once reached
 SILENT: Final = ("wait", "notify")  # nobody hears them
 
 
-def check(findings: Findings, drafts: Mapping[str, Draft], roots: Iterable[Link]) -> None:
+def check(reader: FlowReader, drafts: Mapping[str, Draft], roots: Iterable[Link]) -> None:
     """What is wrong between the steps *drafts* of one flow; *roots* is where a call can come in."""
-    _Branches(findings, drafts, list(roots)).check()
+    _Graph(reader, drafts, list(roots)).check()
 
 
-class _Branches:
-    def __init__(self, findings: Findings, drafts: Mapping[str, Draft], roots: list[Link]) -> None:
-        self._findings, self._drafts, self._roots = findings, drafts, roots
+class _Graph:
+    def __init__(self, reader: FlowReader, drafts: Mapping[str, Draft], roots: list[Link]) -> None:
+        self._reader, self._drafts, self._roots = reader, drafts, roots
+        self._wrong = reader.wrong
         self._nearest: dict[str, str] = {}
         self._links = [(name, link) for name, draft in drafts.items() for link in draft.links]
         self._reached = {ways: self._reach(ways) for ways in (INCLUDED, BY_ITSELF, UNLIMITED, ROUND)}
@@ -49,12 +50,12 @@ class _Branches:
     def _there(self) -> None:
         for link in (*self._roots, *(link for _, link in self._links)):
             if link.target not in self._drafts:
-                self._wrong(link.path, f"there is no step {link.target}{meant(link.target, self._drafts)}")
+                self._wrong(link.path, f"there is no step {link.target}{self._reader.meant(link.target, self._drafts)}")
 
     def _used(self) -> None:
         """That something leads to each step. Where names lead nowhere, who knows which steps they were to lead to."""
         targets = {self._meant(link.target) for link in (*self._roots, *(link for _, link in self._links))}
-        if targets - self._drafts.keys() or any(draft.lost for draft in self._drafts.values()):
+        if targets - self._drafts.keys() or any(draft.unreadable for draft in self._drafts.values()):
             return
         after: dict[str, set[str]] = {name: set() for name in self._drafts}
         for name, link in self._links:
@@ -67,9 +68,9 @@ class _Branches:
 
     def _inputs(self) -> None:
         for draft in self._drafts.values():
-            for name, path in draft.used:
+            for name, path in draft.inputs:
                 if name not in self._drafts:
-                    self._wrong(path, f"inputs.{name}: there is no step {name}{meant(name, self._drafts)}")
+                    self._wrong(path, f"inputs.{name}: there is no step {name}{self._reader.meant(name, self._drafts)}")
                 elif not any(_is_asking(action, "input") for action in self._drafts[name].actions):
                     words = f"step {name} has no input with `next`, so that what came back from one never gets here"
                     self._wrong(path, f"inputs.{name}: {words}")
@@ -97,7 +98,7 @@ class _Branches:
         for name, draft in self._drafts.items():
             for action in draft.actions:
                 if isinstance(action, Action) and action.next:
-                    links = [link for link in draft.links if link.place == action.place]
+                    links = [link for link in draft.links if link.index == action.index]
                     self._ending(name, action.next, links)
 
     def _ending(self, name: str, leads: Next, links: Iterable[Link]) -> None:
@@ -117,13 +118,13 @@ class _Branches:
         told: dict[tuple[Steps, str], None] = {}  # once each, however many steps have it in them
         for name in self._entered(whole):
             entries = self._entries(name)
-            actions = sum(times * len(self._drafts[step].judged) for step, times in entries.items())
+            actions = sum(times * len(self._drafts[step].checked) for step, times in entries.items())
             often = next((step for step, times in entries.items() if times > MOST_VISITS), None)
             path, words = self._drafts[name].path, ""
             if actions > MOST_ACTIONS:
                 words = f"comes to {actions} actions, with those of steps it goes to; {MOST_ACTIONS} at most can be"
-            elif sum(entries.values()) > MOST_STEPS:
-                words = f"goes to more than {MOST_STEPS} steps at once"
+            elif sum(entries.values()) > MOST_STEPS_ENTERED:
+                words = f"goes to more than {MOST_STEPS_ENTERED} steps at once"
             elif often:
                 words = f"has step {often} in it more than {MOST_VISITS} times"
             if words:
@@ -134,14 +135,14 @@ class _Branches:
             self._wrong(path, words)
 
     def _in_order(self, played: list[tuple[Draft, Action]]) -> Iterator[tuple[Steps, str]]:
-        for path, words in sequence.faults([draft.judged[action.place] for draft, action in played]):
+        for path, words in sequence.faults([draft.checked[action.index] for draft, action in played]):
             draft, action = played[int(path[0])]
-            yield (*draft.path, action.place, *path[1:]), words
+            yield (*draft.path, action.index, *path[1:]), words
         heard = [one for one in played if one[1].options["action"] not in SILENT or one[1].next]
         if heard:
             draft, last = heard[-1]
-            here = (*draft.path, last.place)
-            if (silence := _in_silence(last)) and not any(path[: len(here)] == here for path in draft.lost):
+            here = (*draft.path, last.index)
+            if (silence := _in_silence(last)) and not any(path[: len(here)] == here for path in draft.unreadable):
                 yield (*here, "next"), silence
 
     def _entered(self, whole: Mapping[str, Draft]) -> list[str]:
@@ -187,7 +188,7 @@ class _Branches:
         """Whether *link*, of the step *name*, is taken so often only."""
         actions = self._drafts[name].actions
         return any(
-            isinstance(one, Action) and one.place == link.place and one.next and one.next.exhausted for one in actions
+            isinstance(one, Action) and one.index == link.index and one.next and one.next.exhausted for one in actions
         )
 
     def _leads(self, begin: str, end: str, ways: frozenset[Way]) -> bool:
@@ -200,11 +201,8 @@ class _Branches:
     def _meant(self, name: str) -> str:
         """*name*, or the step that is nearest to it: one misspelt is one fault, not two."""
         if name not in self._nearest:
-            self._nearest[name] = name if name in self._drafts else guess(name, self._drafts) or name
+            self._nearest[name] = name if name in self._drafts else self._reader.nearest(name, self._drafts) or name
         return self._nearest[name]
-
-    def _wrong(self, path: Steps, words: str, *, key: bool = False) -> None:
-        self._findings.wrong(path, words, key=key)
 
 
 def _all_after(name: str, after: Mapping[str, set[str]]) -> set[str]:

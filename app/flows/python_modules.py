@@ -9,7 +9,6 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from difflib import get_close_matches
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Final
 
 from app.flows.python_flows import Function, PythonFlowFault, PythonFlows, line_of, told
 from app.flows.request import Request
+from vonage_simulator.yaml_source import nearest
 
 IMPORT_SECONDS: Final = 10.0  # so long callers of a server that starts hear the last resort
 IMPORTING: Final = Path(importlib.__file__).parent
@@ -42,8 +42,8 @@ def load(spec: str) -> tuple[Function, Path]:
     module, file = _imported(module_name)
     function = vars(module).get(name)
     if function is None:
-        near = get_close_matches(name, [known for known, value in vars(module).items() if callable(value)], n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(name, [known for known, value in vars(module).items() if callable(value)])
+        meant = f"; did you mean {near}?" if near else ""
         raise ValueError(f"module {module_name} has no function {name}{meant}")
     if not callable(function):
         raise ValueError(f"{name} in module {module_name} is no function: nothing can call it")  # noqa: TRY004

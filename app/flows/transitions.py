@@ -18,7 +18,7 @@ def target(leads: Next, result: Result, *, step: str, visits: int) -> str | None
 
     *step* is the one that asked, entered *visits* times in this call. Keys and words that were expected lead where they
     lead however often; everything else, and whatever leads back to *step*, at most `attempts` times if there is an
-    `exhausted` for then. (What could be asked for ever without one is no flow: see `branches`.)
+    `exhausted` for then. (What could be asked for ever without one is no flow: see `graph`.)
     """
     expected = _expected(leads, result)
     found = expected if expected is not None else _otherwise(leads, result)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.flows.call_state import LONGEST, CallState, StateCodec
-from app.flows.model import MOST_STEPS, MOST_VISITS, RenderFault
+from app.flows.model import MOST_STEPS_ENTERED, MOST_VISITS, RenderFault
 
 SEAL = StateCodec("a secret of all workers")
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=8)
@@ -64,5 +64,5 @@ def test_visits_are_counted_and_have_an_end() -> None:
     assert CallState(visits={"a": 1}).entered("b") == {"a": 1, "b": 1}
     with pytest.raises(RenderFault, match=f"step a more than {MOST_VISITS} times"):
         CallState(visits={"a": MOST_VISITS}).entered("a")
-    with pytest.raises(RenderFault, match=f"more than {MOST_STEPS} steps"):
+    with pytest.raises(RenderFault, match=f"more than {MOST_STEPS_ENTERED} steps"):
         CallState(visits={str(number): 10 for number in range(20)}).entered("new")

@@ -28,7 +28,11 @@ BEYOND = (
 
 def office(text: str = OFFICE) -> Hours:
     """The hours in *text*."""
-    return read(yaml_source.read(text, "flows.yaml"), ("hours", "office"), "office")
+    reader = yaml_source.Reader(yaml_source.read(text, "flows.yaml"))
+    found = read(reader, reader.file.value["hours"]["office"], ("hours", "office"), "office")
+    if found is None or reader.faults:
+        raise yaml_source.Faults(reader.faults)
+    return found
 
 
 def hours(opened: str, holidays: str = "[]", zone: str = "Europe/London") -> Hours:
@@ -250,7 +254,7 @@ hours:
         BEYOND,
         "10:16: hours.office.holidays[0]: is a day that there is not",
         "10:30: hours.office.holidays[1]: is a day that there is not",
-        "10:39: hours.office.holidays[2]: must be a text",
+        "10:39: hours.office.holidays[2]: must be a text: put it in quotes",
     ]
 
 
@@ -263,7 +267,7 @@ hours:
         ("Europe", "is no time zone"),  # a folder, where zones are files
         ("../../etc/passwd", "is no time zone"),
         ("GMT+25", "is no time zone"),
-        ('""', "one is named as in Europe/London"),
+        ('""', "zones are named as in Europe/London"),
     ],
 )
 def test_a_zone_that_there_is_not_is_refused_and_the_nearest_named(zone: str, words: str) -> None:
@@ -286,8 +290,8 @@ def test_a_zone_that_there_is_not_is_refused_and_the_nearest_named(zone: str, wo
         ('{mon: "24:00-10:00"}', "goes beyond 24:00"),
         ('{mon: "09:00-24:01"}', "goes beyond 24:00"),
         ('{mon: "09:00-10:60"}', "must be times"),
-        ('{mon: "09:00-09:00"}', "09:00-09:00 begins and ends at once: a whole day is 00:00-24:00"),
-        ('{mon: "00:00-00:00"}', "begins and ends at once"),
+        ('{mon: "09:00-09:00"}', "09:00-09:00 begins and ends at the same time: a whole day is 00:00-24:00"),
+        ('{mon: "00:00-00:00"}', "begins and ends at the same time"),
         ('{mon: "09:00-10:00,"}', "must be times"),
         ('{mon: "09:00"}', "must be times"),
         ('{mon: "٠٩:00-10:00"}', "must be times"),
@@ -296,7 +300,7 @@ def test_a_zone_that_there_is_not_is_refused_and_the_nearest_named(zone: str, wo
         ("{mon: }", "has no value"),
         ("{mon: 9}", "must be a text"),
         ("{mon: [09:00-10:00]}", "must be a text"),
-        ("{}", "must not be empty"),
+        ("{}", "is empty"),
         ("always", "must be fields with values"),
     ],
 )

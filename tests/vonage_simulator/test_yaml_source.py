@@ -134,11 +134,11 @@ def test_an_empty_file_says_nothing(text):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("a: 1\nb: 2\na: 3", "file.yaml:3:1: a: stands in line 1 already"),
-        ("x:\n  - a: 1\n    a: 2", "file.yaml:3:5: x[0].a: stands in line 2 already"),
-        ("a: &b [1]\nc: *b", "file.yaml:2:4: c: *b is an alias, and none are taken: write it out, or in quotes"),
-        ("a: !!python/name:os.system", "file.yaml:1:4: a: has a tag (!), and none are taken: "),
-        ("a: [!x 1]", "file.yaml:1:5: a[0]: has a tag (!), and none are taken: "),
+        ("a: 1\nb: 2\na: 3", "file.yaml:3:1: a: is in line 1 already"),
+        ("x:\n  - a: 1\n    a: 2", "file.yaml:3:5: x[0].a: is in line 2 already"),
+        ("a: &b [1]\nc: *b", "file.yaml:2:4: c: *b is an alias, and those are refused: write it out, or in quotes"),
+        ("a: !!python/name:os.system", "file.yaml:1:4: a: has a tag (!), and those are refused: "),
+        ("a: [!x 1]", "file.yaml:1:5: a[0]: has a tag (!), and those are refused: "),
         ("? [a]\n: 1", "file.yaml:1:3: a name is expected here: "),
         ("x: {*: 1}", "file.yaml:1:6: is no YAML: expected alphabetic or numeric character, but found ':' while "),
         ("--- a\n--- b", "file.yaml:2:1: another document begins: a file has one"),
@@ -163,9 +163,9 @@ def test_what_is_no_yaml_for_us_is_named_by_line_and_column(text, fault):
 
 def test_advice_goes_with_what_people_do_most():
     assert faults("a:\n\t- 1")[0].endswith("; indent with blanks, not with tabs")
-    assert faults("a: `x`")[0].endswith("; a text that begins so wants quotes")
+    assert faults("a: `x`")[0].endswith("; a text that begins so needs quotes")
     assert faults("about: Menu: by keys")[0].endswith(
-        "; a text that has a colon and a blank wants quotes, and names of one level want one indentation"
+        "; a text that has a colon and a blank needs quotes, and names of one level need one indentation"
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from inspect import signature
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from app.flows.expressions.fault import ExpressionFault, only_expressions, short
 from app.flows.expressions.filters import FILTERS, TESTS
 from app.flows.expressions.sandbox import METHODS
 from app.flows.expressions.values import LARGEST
+from vonage_simulator.yaml_source import nearest
 
 NAMES: Final = (
     "from",
@@ -180,8 +180,8 @@ def spelt(path: Path) -> str:
 
 
 def _unknown(name: str, known: Sequence[str], before: str = "") -> str:
-    near = get_close_matches(name, known, 1)
-    meant = f"did you mean `{before}{near[0]}`? Known are" if near else "known are"
+    near = nearest(name, known)
+    meant = f"did you mean `{before}{near}`? Known are" if near else "known are"
     return f"`{before}{name}` is not known: {meant} {_listed(known)}"
 
 
