@@ -110,7 +110,7 @@ def show(
             headers=caller.headers,
         )
         try:
-            route = told_route(found.chosen(request, at))
+            route = told_route(found.route(request, at))
         except RenderFault as fault:
             raise _last_resort(str(fault)) from fault
         if step is None:

@@ -51,7 +51,7 @@ def said(served: Any) -> list[str]:
 def test_a_call_goes_from_step_to_step_with_what_it_knows(tmp_path: Path) -> None:
     flows = flows_in(tmp_path, MENU)
     first = answered(flows)
-    assert (first.flow, first.step, first.version) == ("menu", "hello", flows.reloader.flow_file.flows["menu"].version)  # type: ignore[union-attr]
+    assert (first.flow, first.step, first.version) == ("menu", "hello", flows.flow_file.flows["menu"].version)  # type: ignore[union-attr]
     assert said(first) == [f"Hello {CALLER}.", "Press a key. This is time 1."]
     assert address(first)[:2] == ("menu", "ask")
     second = came_back(flows, first)
@@ -217,10 +217,10 @@ def test_a_step_that_is_gone_after_a_reload_gets_the_last_resort(tmp_path: Path)
     flows = flows_in(tmp_path, MENU)
     first = answered(flows)
     (tmp_path / "flows.yaml").write_text("routes: [{flow: menu}]\nflows: {menu: [{action: talk, text: Hi}]}\n")
-    assert flows.reloader.look()
+    assert flows.reloader.refresh()
     is_last_resort(came_back(flows, first, digits="1"), "no step ask")
     (tmp_path / "flows.yaml").write_text("routes: [{flow: other}]\nflows: {other: [{action: talk, text: Hi}]}\n")
-    assert flows.reloader.look()
+    assert flows.reloader.refresh()
     is_last_resort(came_back(flows, first, digits="1"), "no flow menu")
 
 
@@ -322,9 +322,9 @@ def test_what_picked_up_a_call_of_ours_decides(tmp_path: Path) -> None:
 def test_whom_a_connect_reached_does_not_change_the_callers_script(tmp_path: Path) -> None:
     """Its detection events come to the address of the step, which has a state."""
     flows = flows_in(tmp_path, DETECTED + "          again: [{action: input, type: [dtmf], next: person}]\n")
-    assert flows.reloader.flow_file is None or flows.reloader.faults == ()
-    state = flows._seal.closed(flows._begun(flows._flow("notice"), CALL)) if flows.reloader.flow_file else ""
-    if flows.reloader.flow_file:
+    assert flows.flow_file is None or flows.faults == ()
+    state = flows._codec.seal(flows._begun(flows._flow("notice"), CALL)) if flows.flow_file else ""
+    if flows.flow_file:
         assert flows.follow("notice", "start", state, CALL, Result(kind="detection", status="human")) is None
 
 
