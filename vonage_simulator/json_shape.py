@@ -61,7 +61,7 @@ class Kind:
 
 
 def narrowed(kind: Kind, house: Mapping[str, Kind]) -> Kind:
-    """*kind* with stricter rules: no unknown options, and whatever has a name in *house* must be of that kind, too."""
+    """*kind* with stricter rules: no unknown options, and kinds with a name in *house* must fit that kind, too."""
     inner = replace(
         kind,
         each=narrowed(kind.each, house) if kind.each else None,
@@ -93,7 +93,7 @@ def _step(name: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """*value* in a few words, however large it is and whatever characters it has."""
+    """*value* in a few words, of any size and with any characters."""
     if value == "":
         return "empty text"
     if isinstance(value, str):

@@ -18,7 +18,7 @@ LIBRARY: Final = Path(__file__).parent / "library"
 DAY: Final = 86400.0
 
 
-# What goes with a call, and with what is done to one: as the carrier's methods take it.
+# Options of a call, and of commands to one, as the carrier's methods have them.
 # https://developer.vonage.com/en/api/voice
 @dataclass(kw_only=True)
 class Detection:
@@ -135,7 +135,7 @@ def load(path: Path) -> Scenario:
 
 
 def read(text: str, file: str) -> Scenario:
-    """The scenario that *text* describes, as if it stood in *file*. Raises Faults."""
+    """The scenario that *text* describes, as if it were in *file*. Raises Faults."""
     return _checked(yaml_source.read(text, file))
 
 
@@ -171,7 +171,7 @@ class _Check(Reader):
     """A file's values on their way into the dataclasses, by the types of their fields."""
 
     def record(self, cls: type, value: Any, path: Steps, **given: Any) -> Any:
-        """A *cls* of the mapping *value*; None if it is no such. *given* are fields that do not stand in the file."""
+        """A *cls* of the mapping *value*; None if it is no such. *given* are fields that are not in the file."""
         if self.mapping(value, path, empty=True) is None:
             return None
         begun = len(self.faults)
@@ -210,7 +210,7 @@ class _Check(Reader):
             self.wrong(path, 'must be an amount, as in "0.00720000"')
 
     def ncco(self, actions: Iterable[Mapping[str, Any] | None], path: Steps) -> None:
-        """What else stands in an action, the carrier checks as it runs it: it may be wrong on purpose."""
+        """Other options of actions are checked when they run: they may be wrong on purpose."""
         for number, action in enumerate(actions):
             if action is not None and not isinstance(action.get("action"), str):
                 words = "must be the name of an action" if "action" in action else "is missing"

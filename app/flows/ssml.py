@@ -49,7 +49,7 @@ class _Speech:
         if HALF_A_CHARACTER.search(text):  # a fault of its own
             return None
         if not (begins := SPEAK.match(text.lstrip(" \t\r\n"))):
-            return "It is no SSML: <speak> must stand at its very beginning, and </speak> at its end."
+            return "It is no SSML: <speak> must be at its very beginning, and </speak> at its end."
         if begins[0] != "<speak":
             return f"It is no SSML: it begins with {begins[0]}>, but must begin with <speak>, in small letters."
         parser = expat.ParserCreate()  # tags of any prefix are accepted: makers of voices have their own
@@ -63,7 +63,7 @@ class _Speech:
             message = expat.ErrorString(error.code) or ""
             return f"It is no SSML: {place}: {message}{self._advice(text, at, message)}."
         if not SPEAK_ENDS.search(text):
-            return "It is no SSML: nothing but blanks may stand behind </speak>."
+            return "It is no SSML: nothing but blanks may follow </speak>."
         return None
 
     def _advice(self, text: str, at: int, message: str) -> str:
@@ -72,7 +72,7 @@ class _Speech:
             tag = self._open[-1][:40]
             return f"; <{tag}> must be closed first: </{tag}>, or <{tag}/>"
         if self._over:
-            return "; nothing but blanks may stand behind </speak>"
+            return "; nothing but blanks may follow </speak>"
         if not self._open or message == expat.errors.XML_ERROR_BAD_CHAR_REF:
             return ""
         if (name := re.match(r"&(\w{1,40};)", text[at:])) and name[1] in html5:
@@ -81,7 +81,7 @@ class _Speech:
             return "; for & write &amp;"
         before = text[at - 1 : at]
         if before == "=":
-            return "; the value of an attribute must stand in quotes"
+            return "; the value of an attribute must be in quotes"
         return "; for < write &lt;" if "<" in (before, text[at : at + 1]) else ""
 
     def _begin(self, tag: str, _: Mapping[str, str]) -> None:

@@ -90,9 +90,7 @@ def test_a_step_that_has_itself_in_it_through_others_is_told_once():
 
 def test_a_round_of_nothing_but_go_and_notify_never_ends():
     found = only(steps(one=f"{{ {NOTIFY}, next: two }}", two="{ go: one }"))
-    assert found.startswith(
-        "5:50: flows.f.steps.one[0].next: never ends: it leads back to one, whatever the caller does"
-    )
+    assert found.startswith("5:50: flows.f.steps.one[0].next: never ends: it leads back to one by itself")
     assert "never ends" in only(steps(one=f"{{ {NOTIFY}, next: one }}"))
 
 
@@ -173,13 +171,15 @@ def test_nor_by_way_of_another_that_leads_back_when_it_is_exhausted():
 def test_whoever_presses_nothing_must_hear_something():
     assert only(steps(one=f"{{ {INPUT}, next: {{ keys: {{ 1: two }} }} }}", two=TALK)) == (
         "5:50: flows.f.steps.one[0].next: "
-        "whoever presses nothing is hung up on in silence: add silence and else, or something behind it"
+        "a caller who presses nothing is hung up on in silence: add silence and else, or something after it"
     )
 
 
 def test_whoever_presses_something_else_must_hear_something():
     found = only(steps(one=f"{{ {INPUT}, next: {{ keys: {{ 1: two }}, silence: two }} }}", two=TALK))
-    assert found.endswith("whoever presses something else is hung up on in silence: add else, or something behind it")
+    assert found.endswith(
+        "a caller who presses something else is hung up on in silence: add else, or something after it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_an_input_at_the_end_must_lead_somewhere(behind):
     """What nobody hears is as good as nothing."""
     found = only(steps(one=f"{TALK}, {{ {INPUT} }}{behind}"))
     assert found.startswith("5:44: flows.f.steps.one[1].next: leads nowhere")
-    assert "whoever presses nothing" in only(
+    assert "a caller who presses nothing" in only(
         steps(one=f"{{ {INPUT}, next: {{ keys: {{ 1: two }} }} }}{behind}", two=TALK)
     )
 
@@ -226,7 +226,7 @@ def test_what_stands_behind_may_stand_in_the_step_around_it():
     """A step that is only ever part of another is not looked at alone."""
     asks = f"{{ {INPUT}, next: {{ keys: {{ 1: three }} }} }}"
     assert faults(steps(one="{ go: two }, { go: three }", two=asks, three=TALK)) == []
-    assert "6:50: flows.f.steps.two[0].next: whoever presses nothing" in only(
+    assert "6:50: flows.f.steps.two[0].next: a caller who presses nothing" in only(
         steps(one="{ go: three }, { go: two }", two=asks, three=TALK)
     )
 
@@ -259,12 +259,12 @@ def test_barge_in_may_have_its_input_in_the_step_around_it():
 def test_100_actions_are_taken_and_101_are_not():
     assert faults(steps(one=", ".join([TALK] * 99 + ["{ go: two }"]), two=TALK)) == []
     found = only(steps(one=", ".join([TALK] * 99 + ["{ go: two }"] * 2), two=TALK))
-    assert found.startswith("5:7: flows.f.steps.one: comes to 101 actions")
+    assert found.startswith("5:7: flows.f.steps.one: has 101 actions")
 
 
 def test_a_few_lines_may_stand_for_billions_of_actions():
     lists = {f"s{n}": f"{{ go: s{n + 1} }}, {{ go: s{n + 1} }}" for n in range(150)}
-    assert f"comes to {2**150} actions" in only(steps(**lists, s150=TALK))
+    assert f"has {2**150} actions" in only(steps(**lists, s150=TALK))
 
 
 def test_no_step_is_entered_more_often_than_a_call_can():

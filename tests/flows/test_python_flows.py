@@ -167,7 +167,7 @@ def test_a_module_that_there_is_not_is_told_from_one_that_it_imports(write: Writ
     write("shop_9/__init__.py", "")
     write("shop_9/flow.py", "\nimport not_there_9\n")
     for name in ("not_there_9", "not_there_9.flow", "shop_9.not_there", "json.decoder.deeper", "__main__"):
-        assert why_not(f"{name}:greet").startswith(f"there is no module {name}: it is looked for beside the app")
+        assert why_not(f"{name}:greet").startswith(f"there is no module {name}: it is searched beside the app")
     assert why_not("shop_9.flow:greet") == (
         "module shop_9.flow cannot be imported: ModuleNotFoundError: No module named 'not_there_9' (line 2 of flow.py)"
     )
@@ -303,7 +303,7 @@ def test_while_so_many_are_left_behind_none_is_run() -> None:
     flows, done = PythonFlows(seconds=0.05, most_left_behind=2), threading.Event()
     for _ in range(2):
         assert fault(flows, lambda _: done.wait(LONG)).startswith("it took longer")
-    refused = "refused: 2 threads of Python flows were left behind and have not come back; restart"
+    refused = "refused: 2 threads of Python flows were left behind and have not returned; restart"
     assert fault(flows, lambda _: 1) == refused
     assert (flows.left_behind, flows.refuses) == (2, True)
     done.set()

@@ -62,7 +62,7 @@ def test_what_is_only_known_later_is_no_fault(row):
     assert faults([changed(sound, path, PLACEHOLDER)]) == []
 
 
-def test_holes_may_stand_in_arrays_and_objects():
+def test_placeholders_may_be_in_arrays_and_objects():
     assert (
         faults([changed("stream", "streamUrl", [PLACEHOLDER]), changed("input", "type", ["dtmf", PLACEHOLDER])]) == []
     )
@@ -293,7 +293,7 @@ def test_the_name_of_a_sip_header_is_one(name):
         ("Hi <break> you", "line 1, column 24: mismatched tag; <break> must be closed first: </break>, or <break/>."),
         (
             "<break time=1s/>",
-            "line 1, column 20: not well-formed (invalid token); the value of an attribute must stand in quotes.",
+            "line 1, column 20: not well-formed (invalid token); the value of an attribute must be in quotes.",
         ),
         ("&#0;", "line 1, column 8: reference to invalid character number."),
         ("\x07", "line 1, column 8: not well-formed (invalid token)."),
@@ -311,11 +311,11 @@ def test_what_is_wrong_in_ssml_is_told_with_its_place_and_what_to_do(text, words
         ("<speak", "line 1, column 1: unclosed token."),
         (
             "<speak>Hi</speak> you",
-            "line 1, column 19: junk after document element; nothing but blanks may stand behind </speak>.",
+            "line 1, column 19: junk after document element; nothing but blanks may follow </speak>.",
         ),
-        ("<speak>Hi</speak><!-- you -->", "nothing but blanks may stand behind </speak>."),
+        ("<speak>Hi</speak><!-- you -->", "nothing but blanks may follow </speak>."),
         *(
-            (f"{before}<speak>Hi</speak>", "<speak> must stand at its very beginning, and </speak> at its end.")
+            (f"{before}<speak>Hi</speak>", "<speak> must be at its very beginning, and </speak> at its end.")
             for before in (
                 "Hi ", "\u00a0", "\ufeff", "<!-- Hi -->", '<?xml version="1.0"?>', "<!DOCTYPE speak [<!ENTITY a 'b'>]>"
             )
