@@ -15,10 +15,10 @@ from typing import Any, Final, TypeVar
 
 from app.flows import routing
 from app.flows.call_state import CallState, StateCodec
-from app.flows.expressions.static_check import INPUT
+from app.flows.expressions.static_check import CONTEXT, INPUT
 from app.flows.model import NAME, Flow, FlowFile, RenderFault, Route
 from app.flows.python_actions import NoActions, actions_in
-from app.flows.python_flows import PythonFlowFault, PythonFlows
+from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
 from app.flows.reload import FlowReloader
 from app.flows.rendering import Ncco, StepUrls, checked, rendered
 from app.flows.reply import LAST_RESORT, Reply
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 LONGEST_FAULT: Final = 500  # characters; it is kept with the call
 MOST_FRAMES: Final = 8  # of a traceback
 NO_RESULT: Final = {"digits": "", "speech": ""}  # of an input that the call has not reached
-CONTEXT: Final = ("from", "to", "from_user", "uuid", "conversation_uuid", "endpoint_type", "custom_data", "headers")
 LARGE: Final = frozenset({"custom_data", "headers"})
 
 AReply = TypeVar("AReply", Reply, Reply | None)
@@ -194,7 +193,7 @@ class Flows:
     def _step(self, flow: Flow, step: str, call_state: CallState, result: Result | None) -> Reply | None:
         try:
             if flow.python is not None:
-                ncco = self._returned(flow, flow.python, step, call_state, result)
+                ncco = self._returned(flow.name, flow.python, step, call_state, result)
             else:
                 ncco = self._rendered(flow, step, call_state)
             return None if ncco is None else Reply(flow.name, ncco, step, flow.version)
@@ -211,16 +210,11 @@ class Flows:
         return rendered(flow, step, call_state, names=names, base=self._base, seal=self._codec.seal)
 
     def _returned(
-        self,
-        flow: Flow,
-        function: Callable[[Request], Any],
-        step: str,
-        call_state: CallState,
-        result: Result | None,
+        self, flow: str, function: Function, step: str, call_state: CallState, result: Result | None
     ) -> Ncco | None:
-        """The NCCO that the *function* of *flow* returns; None, with which the script goes on, only for a *result*."""
+        """The NCCO that *function* returns; None, with which the script goes on, only for a *result*."""
         after = replace(call_state, visits=call_state.entered(step))
-        urls = StepUrls(self._base, flow.name, after, self._codec.seal)
+        urls = StepUrls(self._base, flow, after, self._codec.seal)
 
         def url(name: str) -> str:
             if not NAME.fullmatch(name):

@@ -14,7 +14,6 @@ from app.flows.request import Request
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)  # of a flow or a step: it is part of URLs
 STEPS_AT: Final = "/voice/flows/"  # under this server's own address, before flow and step
-ACTIONS: Final = ("talk", "stream", "input", "record", "connect", "conversation", "notify", "wait", "transfer")
 FAILED_STATUSES: Final = ("busy", "timeout", "unanswered", "rejected", "failed")  # of `connect`: their reply is read
 DETECTIONS: Final = ("human", "machine", "beep_start", "beep_timeout")
 MOST_ATTEMPTS, USUAL_ATTEMPTS = 10, 3

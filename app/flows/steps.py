@@ -11,7 +11,7 @@ from app.flows.branches import read_branches
 from app.flows.expressions.expression import compiled
 from app.flows.expressions.fault import ExpressionFault
 from app.flows.expressions.static_check import Use
-from app.flows.model import ACTIONS, STEPS_AT, Action, Go, Next, RenderFault, Step, StepUrl
+from app.flows.model import STEPS_AT, Action, Go, Next, RenderFault, Step, StepUrl
 from app.flows.reader import FlowReader
 from vonage_simulator import json_shape, ncco
 from vonage_simulator.yaml_source import Steps
@@ -125,7 +125,7 @@ class _StepReader:
         if path[1:] == ("action",) and isinstance(value, str):
             if value in ENDS:
                 return " A call ends by itself, after the last action."
-            near = self._reader.nearest(value, ACTIONS)
+            near = self._reader.nearest(value, ncco.ACTIONS)
             return f" Did you mean {near}?" if near else ""
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return " Put it in quotes." if is_number and "number" not in words.partition("must")[2] else ""

@@ -1,4 +1,4 @@
-"""What a call takes along in addresses: sealed, whole, and of bounded length."""
+"""The state of a call in URLs: sealed, whole, and of bounded length."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STATES = st.builds(
 
 
 @given(STATES)
-def test_another_worker_opens_what_one_has_closed(call_state: CallState) -> None:
+def test_another_worker_unseals_what_one_has_sealed(call_state: CallState) -> None:
     sealed = CODEC.seal(call_state)
     assert StateCodec("a secret of all workers").unseal(sealed) == call_state
     assert set(sealed) <= {*string.ascii_letters, *string.digits, *"-_="}
@@ -42,8 +42,11 @@ def test_nobody_reads_a_number_in_it() -> None:
     assert CODEC.seal(call_state) != CODEC.seal(call_state)  # nor tells whether two calls are of one caller
 
 
-@pytest.mark.parametrize("sealed", ["", "x", "gAAAAAB", "ä", "\ud800", CODEC.seal(CallState())[:-4] + "AAA="])
-def test_what_is_not_ours_is_not_opened(sealed: str) -> None:
+NOT_OURS = ["", "x", "gAAAAAB", "ä", "\ud800", CODEC.seal(CallState())[:-4] + "AAA="]
+
+
+@pytest.mark.parametrize("sealed", NOT_OURS, ids=range(len(NOT_OURS)))
+def test_what_is_not_ours_is_not_unsealed(sealed: str) -> None:
     with pytest.raises(RenderFault, match="none of this server's"):
         CODEC.unseal(sealed)
 

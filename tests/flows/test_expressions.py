@@ -295,7 +295,7 @@ def test_what_nobody_would_read_out_is_no_text(text: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["{{ custom_data.nothing }}", "{{ custom_data.vip }}", "{{ custom_data.items }}"])
-def test_what_is_spoken_is_a_text_even_if_an_expression_stands_alone(text: str) -> None:
+def test_what_is_spoken_is_a_text_even_if_it_is_one_expression(text: str) -> None:
     """What is no text cannot be spoken, and numbers are."""
     assert late_fault(text, spoken=True)
     assert filled("{{ attempt }}", spoken=True) == "2"
@@ -348,7 +348,7 @@ def test_what_is_spoken_is_a_text_even_if_an_expression_stands_alone(text: str) 
         ("{% set x = 1 %}{{ from }}", "only expressions"),
     ],
 )
-def test_what_is_wrong_with_an_expression_is_told_before_anybody_calls(text: str, words: str) -> None:
+def test_what_is_wrong_with_an_expression_is_reported_before_anybody_calls(text: str, words: str) -> None:
     """With what would be right, where that is known."""
     assert words in fault(text)
 
@@ -629,7 +629,7 @@ def test_a_callers_text_never_becomes_ssml(text: str) -> None:
         "<speak {{ from }}>a</speak>",
     ],
 )
-def test_no_expression_may_stand_inside_a_tag(text: str) -> None:
+def test_no_expression_may_be_inside_a_tag(text: str) -> None:
     """A caller's text would be a tag's name, or an attribute's, however it is escaped."""
     assert "inside a tag" in fault(text, spoken=True)
     assert filled(text)
@@ -646,7 +646,7 @@ def test_what_is_ssml_is_escaped(source: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Hi <speak>{{ from }}</speak>", "{{ from }} <SPEAK>Hi</SPEAK>", "{{ from }}<speak/>"])
-def test_all_of_a_text_stands_in_speak(text: str) -> None:
+def test_all_of_a_text_is_in_speak(text: str) -> None:
     """What stands in front of it would have it read out, tags and all."""
     assert "not at its very beginning" in fault(text, spoken=True)
     assert filled(text)

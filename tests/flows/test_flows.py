@@ -163,14 +163,14 @@ def test_more_than_an_address_holds_is_the_last_resort(tmp_path: Path) -> None:
     is_last_resort(flows.answer(replace(CALL, custom_data={"few": "A", "much": noise, "none": 1}), NOON), "an address")
 
 
-def test_a_payload_keeps_what_comes_to_nothing(tmp_path: Path) -> None:
+def test_a_payload_keeps_what_is_none(tmp_path: Path) -> None:
     """It is no option of Vonage's: whoever reads it may want to see that there was none."""
     flows = flows_in(tmp_path, CHAIN)
     (notify,) = answered(flows, replace(CALL, custom_data={"few": "A", "much": "B", "none": None})).ncco
     assert notify["payload"] == {"much": "B", "none": None}
 
 
-def test_what_a_connect_detects_is_told_to_its_step_and_changes_nothing(tmp_path: Path) -> None:
+def test_what_a_connect_detects_is_reported_to_its_step_and_changes_nothing(tmp_path: Path) -> None:
     """Told where all events go, it would be taken for news of the call itself."""
     flows = flows_in(
         tmp_path,

@@ -80,7 +80,7 @@ def test_it_is_open_from_the_minute_a_span_begins_to_the_one_before_it_ends(loca
     assert is_open(office(), at(local)) is expected
 
 
-def test_it_is_told_by_the_clocks_of_its_zone_not_of_whoever_asks() -> None:
+def test_it_goes_by_the_clocks_of_its_own_zone() -> None:
     tokyo = hours('{mon-fri: "09:00-17:00"}', zone="Asia/Tokyo")
     assert is_open(tokyo, datetime(2026, 11, 20, 0, 0, tzinfo=UTC))
     assert not is_open(tokyo, datetime(2026, 11, 20, 9, 0, tzinfo=UTC))
@@ -218,7 +218,7 @@ def test_the_first_day_there_is_has_no_evening_before() -> None:
     assert not is_open(hours('{tue: "10:00-11:00"}', zone="UTC"), datetime.min.replace(tzinfo=UTC))
 
 
-def test_what_was_read_is_what_stands_there() -> None:
+def test_what_was_read_is_what_was_written() -> None:
     found = office()
     assert (found.name, found.zone) == ("office", ZoneInfo("Europe/London"))
     assert found.week == dict.fromkeys(range(5), ((540, 750), (810, 1050))) | {5: ((600, 780),)}
@@ -233,7 +233,7 @@ def test_blanks_and_quotes_may_be_left_out() -> None:
     assert plain.holidays == office().holidays
 
 
-def test_all_that_is_wrong_is_named_at_once_and_where_it_stands() -> None:
+def test_all_that_is_wrong_is_named_at_once_with_its_place() -> None:
     text = """
 hours:
   office:

@@ -193,7 +193,7 @@ def test_an_address_of_the_authors_stays():
     )
 
 
-def test_expressions_stand_where_they_are_until_somebody_calls():
+def test_expressions_stay_until_somebody_calls():
     flow_file = read(GOOD)
     talk, _ = flow_file.flows["short"].steps["start"].actions
     assert talk.options["text"].fill(Scope({"from_user": "Bob"}, nowhere)) == "Hello Bob"
@@ -500,7 +500,7 @@ def test_completed_is_no_failure():
     assert "4:70: flows.f[0].next.completed: completed is no failure: its reply is not read by Vonage" in faults(text)
 
 
-def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_lines():
+def test_all_that_is_wrong_is_reported_at_once_in_the_order_of_the_lines():
     text = """\
 routes:
   - flow: mune
@@ -535,7 +535,7 @@ def test_one_that_is_misspelt_is_one_fault():
     assert len(faults(GOOD.replace("step: whisper", "step: whispr"))) == 1
 
 
-def test_hours_are_not_told_to_be_never_used_where_nobody_knows_which_were_meant():
+def test_hours_are_not_reported_as_never_used_where_nobody_knows_which_were_meant():
     two = GOOD.replace("hours:\n", "hours:\n  other: { zone: UTC, open: { mon: '09:00-10:00' } }\n")
     assert faults(two) == ["10:3: hours.other: are never used: no route has `when` with them"]
     for when in ("zzz", "not zzz", "5", "or other"):
@@ -557,7 +557,7 @@ def routes_to(count, name="f"):
     return "routes:\n" + "".join(f"  - {{ flow: {name}{n}, to: a{n} }}\n" for n in range(count))
 
 
-def test_of_thousands_of_faults_the_first_are_told_and_how_many_more_there_are():
+def test_of_thousands_of_faults_the_first_are_reported_and_how_many_more_there_are():
     text = routes_to(1500, "sals") + f"flows: {{ sales: [{TALK}] }}\n".replace("- ", "")
     found = faults(text)
     assert len(found) == 201
@@ -566,7 +566,7 @@ def test_of_thousands_of_faults_the_first_are_told_and_how_many_more_there_are()
     assert found[200:] == ["202:13: and 1,300 more from here on"]
 
 
-def test_two_hundred_faults_are_told_each():
+def test_two_hundred_faults_are_reported_each():
     text = f"flows: {{ sales: [{TALK}] }}\n".replace("- ", "")
     assert [len(faults(routes_to(count) + text)) for count in (199, 200, 201, 202)] == [199, 200, 201, 201]
     assert faults(routes_to(201) + text)[-1] == "202:13: and 1 more from here on"
@@ -655,7 +655,7 @@ def test_our_own_address_may_be_http_while_developing():
         loading.read(text.replace("{{ settings.PUBLIC_URL }}", "http://example.com"), "f", SETTINGS)
 
 
-def test_keys_that_only_a_call_tells_are_given_credit():
+def test_keys_that_only_a_call_can_decide_are_accepted():
     text = asked("keys: { 123456: other }", "else: other", more='dtmf: { maxDigits: "{{ custom_data.most }}" }')
     assert read(text).flows["f"].steps["start"].transitions["input"].keys == {"123456": "other"}
 
@@ -719,7 +719,7 @@ VALUES = st.recursive(
 
 @tried(max_examples=150)
 @given(st.sampled_from(PARTS), VALUES)
-def test_whatever_stands_in_place_of_a_part_gives_a_book_or_faults(path, value):
+def test_any_value_of_a_part_gives_flows_or_faults(path, value):
     changed = copy.deepcopy(yaml_source.read(GOOD, "").value)
     here = changed
     for step in path[:-1]:
@@ -734,7 +734,7 @@ def test_whatever_stands_in_place_of_a_part_gives_a_book_or_faults(path, value):
 
 
 @given(st.sampled_from(PARTS))
-def test_whatever_is_left_out_gives_a_book_or_faults(path):
+def test_leaving_out_any_part_gives_flows_or_faults(path):
     changed = copy.deepcopy(yaml_source.read(GOOD, "").value)
     here = changed
     for step in path[:-1]:

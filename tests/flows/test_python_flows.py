@@ -163,7 +163,7 @@ def test_what_is_no_module_and_function_is_refused(spec: str) -> None:
     assert "as in package.module:function" in why_not(spec)
 
 
-def test_a_module_that_there_is_not_is_told_from_one_that_it_imports(write: Write) -> None:
+def test_a_module_that_there_is_not_is_distinguished_from_one_that_it_imports(write: Write) -> None:
     write("shop_9/__init__.py", "")
     write("shop_9/flow.py", "\nimport not_there_9\n")
     for name in ("not_there_9", "not_there_9.flow", "shop_9.not_there", "json.decoder.deeper", "__main__"):
@@ -173,7 +173,7 @@ def test_a_module_that_there_is_not_is_told_from_one_that_it_imports(write: Writ
     )
 
 
-def test_what_goes_wrong_in_a_module_is_told_with_its_line(write: Write) -> None:
+def test_what_goes_wrong_in_a_module_is_reported_with_its_line(write: Write) -> None:
     write("wrong_10.py", "import json\n\njson.loads('{')\n")
     assert "cannot be imported: JSONDecodeError: " in why_not("wrong_10:greet")
     assert why_not("wrong_10:greet").endswith("(line 3 of wrong_10.py)")  # not where json raises it
@@ -267,7 +267,7 @@ class Mute(Exception):
         (Mute(), "it raised Mute"),
     ],
 )
-def test_whatever_it_raises_is_a_fault_with_its_cause(error: BaseException, words: str) -> None:
+def test_anything_it_raises_is_a_fault_with_its_cause(error: BaseException, words: str) -> None:
     def raises(_: Request) -> NoReturn:
         raise error
 
@@ -535,7 +535,7 @@ def test_a_module_that_does_not_come_back_is_not_waited_for_without_end(
 
 
 @pytest.mark.parametrize("raised", ["KeyboardInterrupt", "asyncio.CancelledError", "GeneratorExit", "SystemExit(3)"])
-def test_whatever_a_module_raises_is_said_and_ends_nothing(write: Write, raised: str) -> None:
+def test_anything_a_module_raises_is_reported_and_ends_nothing(write: Write, raised: str) -> None:
     name = f"raises_41_{raised.partition('(')[0].replace('.', '_')}"
     write(f"{name}.py", f"import asyncio\nraise {raised}\n")
     assert raised.rpartition(".")[2].partition("(")[0] in why_not(f"{name}:greet")

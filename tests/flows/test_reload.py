@@ -90,7 +90,7 @@ def test_a_thread_looks_by_itself(file: Path) -> None:
         reloader.stop()
 
 
-def test_whatever_goes_wrong_while_it_is_read_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_error_while_it_is_read_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("nobody thought of it")
 

@@ -105,13 +105,13 @@ def test_what_vonage_publishes_is_let_out(page):
         ("sip", "endpoint[0].standardHeaders.X-User", "It is no option of standardHeaders."),
     ],
 )
-def test_an_option_that_nobody_has_heard_of_is_a_fault_and_may_have_been_another(sound, path, words):
+def test_an_option_that_is_unknown_is_a_fault_and_may_be_misspelt(sound, path, words):
     for value in ("x", PLACEHOLDER):
         (one,) = faults([changed(sound, path, value)])
         assert (*paths([one]), one.words) == (path, words)
 
 
-def test_a_name_that_is_no_text_is_told_so():
+def test_a_name_that_is_no_text_is_reported():
     (one,) = faults([SOUND["talk"] | {1: 2}])
     assert one == ((0, "the number 1"), "It is no option of talk.")
     (one,) = faults([SOUND["talk"] | {10**5000: 2}])
@@ -134,7 +134,7 @@ def test_a_name_that_is_no_text_is_told_so():
         (b"a", "It is a bytes, which JSON does not have."),
     ],
 )
-def test_what_no_json_could_say_is_told_wherever_it_stands(value, words):
+def test_what_no_json_could_say_is_reported_at_any_depth(value, words):
     assert faults([changed("notify", "payload", {"a": [value]})]) == [((0, "payload", "a", 0), words)]
     assert faults([changed("sip", "endpoint[0].headers", {"a": value})]) == [
         ((0, "endpoint", 0, "headers", "a"), words)
@@ -256,7 +256,7 @@ def test_an_address_that_every_program_reads_the_same_way_is_taken(url):
         *((f"https://{rest}", "It has no host.") for rest in ("", "/x", "?x", "#x", ":443/x", "a@/x", "a@")),
     ],
 )
-def test_what_is_wrong_with_an_address_is_told(url, words):
+def test_what_is_wrong_with_an_address_is_reported(url, words):
     (told,) = streamed(url)
     assert told.startswith(words)
 
@@ -300,7 +300,7 @@ def test_the_name_of_a_sip_header_is_one(name):
         ("<!DOCTYPE speak>", "line 1, column 10: not well-formed (invalid token)."),
     ],
 )
-def test_what_is_wrong_in_ssml_is_told_with_its_place_and_what_to_do(text, words):
+def test_what_is_wrong_in_ssml_is_reported_with_its_place_and_what_to_do(text, words):
     assert ssml.ssml_fault(f"<speak>{text}</speak>") == f"It is no SSML: {words}"
 
 
@@ -323,7 +323,7 @@ def test_what_is_wrong_in_ssml_is_told_with_its_place_and_what_to_do(text, words
         ("<Speak>Hi</Speak>", "it begins with <Speak>, but must begin with <speak>, in small letters."),
     ],
 )  # fmt: skip
-def test_all_of_a_text_stands_in_speak(text, words):
+def test_all_of_a_text_is_in_speak(text, words):
     assert ssml.ssml_fault(text) == f"It is no SSML: {words}"
     assert paths(faults([{"action": "talk", "text": text}])) == ["text"]
 
@@ -353,7 +353,7 @@ def test_a_text_says_something(tag):
 
 
 @given(st.text("<>&;/!-[]speak ab'=\n\x07é", max_size=30))
-def test_whatever_is_in_speak_is_judged(text):
+def test_any_text_in_speak_is_checked(text):
     for whole in (f"<speak>{text}</speak>", f"{text}<speak>", f"<speak>a</speak>{text}"):
         told = ssml.ssml_fault(whole)
         assert told is None or told.startswith("It is no SSML: ")
@@ -377,7 +377,7 @@ def test_an_empty_ncco_is_a_fault():
     assert faults([]) == [((), "It says nothing: the call would end at once. There must be one action at least.")]
 
 
-def test_all_faults_are_told_at_once_in_order_in_words_that_a_person_understands():
+def test_all_faults_are_reported_at_once_in_order_in_words_that_a_person_understands():
     ncco = [
         "talk",
         connect(type="phone", number=447700900123) | {"limit": "60"},
@@ -420,12 +420,12 @@ def test_tags_do_not_count_and_a_reference_is_one_character(text, counted):
 
 
 @given(sound_nccos())
-def test_whatever_is_sound_has_no_faults(ncco):
+def test_all_that_is_sound_has_no_faults(ncco):
     assert faults(ncco, own=OWN) == []
 
 
 @given(sound_nccos() | broken_nccos(UNFILLED))
-def test_what_is_taken_here_could_be_run_by_the_carrier(ncco):
+def test_what_is_let_out_could_be_run_by_the_carrier(ncco):
     if not schema.faults(ncco, own=OWN) and not sequence.faults(ncco) and "Placeholder" not in repr(ncco):
         assert [str(one) for one in carrier.faults(ncco)] == []
         assert carrier.read(json.dumps(ncco), "application/json") == (ncco, [])
@@ -477,7 +477,7 @@ LOOSE: list[tuple[str, str, st.SearchStrategy[Json]]] = [
 
 @pytest.mark.parametrize("row", LOOSE, ids=lambda row: f"{row[0]}-{row[1]}")
 @given(data=st.data())
-def test_whatever_value_is_taken_here_could_be_run_by_the_carrier(row, data):
+def test_any_value_that_is_let_out_could_be_run_by_the_carrier(row, data):
     sound, path, values = row
     action = changed(sound, path, data.draw(values))
     assume(not faults([action]))
@@ -489,7 +489,7 @@ def test_whatever_value_is_taken_here_could_be_run_by_the_carrier(row, data):
     | broken_nccos(UNFILLED)
     | st.lists(st.fixed_dictionaries({"action": UNFILLED | st.sampled_from(["talk"])}))
 )
-def test_whatever_it_is_it_is_judged(value):
+def test_any_value_is_checked(value):
     for path, words in faults(value):
         f"{field(path)}: {words}".encode()
     if not faults(value) and "Placeholder" not in repr(value):

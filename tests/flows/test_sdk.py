@@ -79,7 +79,7 @@ def test_the_sdk_says_what_is_taken_or_it_is_known_why_not(ncco):
 
 @pytest.mark.parametrize("row", LOOSE, ids=lambda row: f"{row[0]}-{row[1]}")
 @given(data=st.data())
-def test_whatever_the_value_the_sdk_says_it_or_it_is_known_why_not(row, data):
+def test_with_any_value_the_sdk_says_it_or_it_is_known_why_not(row, data):
     sound, path, values = row
     action = changed(sound, path, data.draw(values))
     assume(not schema.faults([action]))
@@ -106,7 +106,7 @@ def test_every_difference_is_there(known: Difference, row):
 
 
 @pytest.mark.parametrize("known", DIFFERENCES, ids=lambda one: one.where)
-def test_a_difference_is_told_with_its_source(known):
+def test_a_difference_is_reported_with_its_source(known):
     assert known.vonage
     assert known.sdk
     assert known.source.startswith("https://")

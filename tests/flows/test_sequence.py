@@ -43,7 +43,7 @@ def test_what_is_played_without_end_and_cannot_be_interrupted_is_the_last(ncco, 
     assert [path for path, _ in faults(ncco)] == [(place, "loop") for place in wrong]
 
 
-def test_a_loop_is_told_in_words():
+def test_a_loop_is_reported_in_words():
     ((_, words),) = faults([LOOP, TALK])
     assert words == "It is 0, so that the talk never ends, but an action follows; it must be 1 or more, or the last."
 
@@ -61,7 +61,7 @@ def test_after_barge_in_the_next_action_of_another_kind_is_input(ncco, wrong):
     assert [path for path, _ in faults(ncco)] == [(place, "bargeIn") for place in wrong]
 
 
-def test_barge_in_is_told_in_words():
+def test_barge_in_is_reported_in_words():
     assert [words for _, words in faults([BARGE, TALK, CONNECT, BARGE])] == [
         "It is true, but the next action that is no talk is connect; it must be input.",
         "It is true, but the next action that is no talk is missing; it must be input.",
@@ -86,7 +86,7 @@ def test_a_recording_that_does_not_wait_is_not_the_last(ncco, wrong):
     assert [path for path, _ in faults(ncco)] == [(place,) for place in wrong]
 
 
-def test_a_recording_of_nothing_is_told_in_words():
+def test_a_recording_of_nothing_is_reported_in_words():
     ((_, words),) = faults([{"action": "record"}])
     assert words == (
         "It is the last action and does not wait, so that the call ends at once and nothing is recorded;"
@@ -94,5 +94,5 @@ def test_a_recording_of_nothing_is_told_in_words():
     )
 
 
-def test_all_is_told_in_order():
+def test_all_is_reported_in_order():
     assert [path for path, _ in faults([LOOP, CONVERSATION, BARGE, TRANSFER])] == [(0, "loop"), (1,), (2, "bargeIn")]

@@ -119,7 +119,7 @@ def test_after_barge_in_the_next_action_of_another_kind_is_input(ncco, wrong):
     assert [(fault.action, fault.field) for fault in faults(ncco)] == [(place, "bargeIn") for place in wrong]
 
 
-def test_an_unknown_action_is_one_fault_however_many_stand_around_it():
+def test_an_unknown_action_is_one_fault_among_any_others():
     assert [(fault.action, fault.field) for fault in faults([BARGE, {"action": "pay"}, INPUT])] == [(1, "action")]
 
 
@@ -137,7 +137,7 @@ def test_what_is_no_array_is_no_ncco(ncco):
     assert [(fault.action, fault.field) for fault in faults(ncco)] == [(None, "")]
 
 
-def test_all_faults_are_told_at_once_in_order_in_words_that_a_person_understands():
+def test_all_faults_are_reported_at_once_in_order_in_words_that_a_person_understands():
     ncco = [
         "talk",
         connect(type="app", user="") | {"limit": "60"},
@@ -254,7 +254,7 @@ def test_bare_text_is_what_is_spoken(text, bare):
 
 
 @given(sound_nccos(as_vonage=True))
-def test_whatever_is_sound_has_no_faults(ncco):
+def test_all_that_is_sound_has_no_faults(ncco):
     assert faults(ncco) == []
     assert read(json.dumps(ncco), "application/json") == (ncco, [])
 
@@ -262,7 +262,7 @@ def test_whatever_is_sound_has_no_faults(ncco):
 @given(
     ANYTHING | broken_nccos() | st.lists(st.fixed_dictionaries({"action": st.sampled_from(sorted(ACTIONS)) | ANYTHING}))
 )
-def test_whatever_json_says_it_is_judged(value):
+def test_any_json_is_checked(value):
     for fault in faults(value):
         assert isinstance(fault, Fault)
         str(fault).encode()
@@ -270,7 +270,7 @@ def test_whatever_json_says_it_is_judged(value):
 
 
 @given(st.text() | st.binary(), st.text() | st.sampled_from(["application/json", "text/plain"]))
-def test_whatever_a_reply_is_it_is_read(text, content_type):
+def test_any_reply_is_read(text, content_type):
     for actions, wrong in (read(text, content_type), reply(text, content_type)):
         assert wrong or actions in (None, []) or faults(actions) == []
 

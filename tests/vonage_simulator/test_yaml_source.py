@@ -67,7 +67,7 @@ def test_a_fault_is_one_line_with_file_line_column_field_and_words():
     assert str(fault) == 'file.yaml:7:11: calls[1]["*"].does: must be louder'
 
 
-def test_faults_stand_in_the_order_of_files_and_lines():
+def test_faults_are_in_the_order_of_files_and_lines():
     some = [
         Fault("b", 1, 1, "", "x"),
         Fault("a", 10, 1, "f", "x"),
@@ -111,12 +111,12 @@ def test_faults_stand_in_the_order_of_files_and_lines():
         ("=", "="),
     ],
 )
-def test_what_stands_without_quotes_is_what_it_looks_like(written, value):
+def test_without_quotes_a_value_has_its_own_type(written, value):
     read = yaml_source.read(f"a: {written}", "file.yaml").value["a"]
     assert (read, type(read)) == (value, type(value))
 
 
-def test_a_key_is_the_text_that_stands_there():
+def test_a_key_is_the_text_as_written():
     assert yaml_source.read("{447700900001: 1, on: 2, 0x1: 3, ~: 4, '': 5}", "file.yaml").value == {
         "447700900001": 1,
         "on": 2,
@@ -178,7 +178,7 @@ def test_all_that_can_be_named_is_named_at_once():
     ]
 
 
-def test_few_lines_cannot_stand_for_billions():
+def test_few_lines_cannot_mean_billions():
     levels = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9) if n else 'lol'}]" for n in range(10))
     assert len(faults(levels)) == 81
 
@@ -204,7 +204,7 @@ def test_what_is_written_is_read_as_it_was(value):
     assert json.dumps(yaml_source.read(yaml_source.write(value), "file.yaml").value) == json.dumps(value)
 
 
-def test_what_stands_twice_is_written_twice():
+def test_what_is_there_twice_is_written_twice():
     same = {"action": "talk"}
     assert yaml_source.write([same, same]) == "- action: talk\n- action: talk\n"
 

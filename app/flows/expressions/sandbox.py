@@ -14,16 +14,11 @@ from jinja2.visitor import NodeTransformer
 from app.flows.expressions.filters import CUT, FILTERS, TESTS, TIE
 from app.flows.expressions.values import MOST_ITEMS, Absent, Wrong, as_number, bounded, is_number, there
 
-# The methods of texts, and how many arguments each takes.
+# The methods of texts, and the fewest and most arguments of each.
 METHODS: Final[Mapping[str, tuple[int, int]]] = {
-    "startswith": (1, 1),
-    "endswith": (1, 1),
-    "removeprefix": (1, 1),
-    "removesuffix": (1, 1),
-    "lower": (0, 0),
-    "upper": (0, 0),
+    **dict.fromkeys(("startswith", "endswith", "removeprefix", "removesuffix"), (1, 1)),
+    **dict.fromkeys(("lower", "upper", "isdigit"), (0, 0)),
     "strip": (0, 1),
-    "isdigit": (0, 0),
 }
 NUMERIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,

@@ -58,7 +58,7 @@ def run(command: str, file: Path) -> Ran:
 
 
 @pytest.mark.parametrize("file", FLOWS, ids=lambda file: file.stem)
-def test_each_ready_flow_is_right_and_has_a_page_and_stands_in_the_manual(file: Path) -> None:
+def test_each_ready_flow_is_right_and_has_a_page_and_is_in_the_manual(file: Path) -> None:
     flow_file = loading.load(file, KNOWN)
     assert flow_file.flows
     assert f"[{file.stem}](flows/{file.stem}.md)" in MANUAL
@@ -170,7 +170,7 @@ def test_the_flow_in_python_reads_out_orders(tmp_path: Path, monkeypatch: pytest
         assert re.findall("hears “(.*?)”", done.output)[1:] == heard
 
 
-def test_every_word_of_the_language_stands_in_the_manual() -> None:
+def test_every_word_of_the_language_is_in_the_manual() -> None:
     for word in (*(name for name in FILTERS if name.isalpha() and name not in ("d", "count")), *METHODS, *INPUT):
         assert re.search(rf"`[^`]*\b{word}\b[^`]*`", MANUAL), f"docs/flows.md lacks {word}"
     for name in NAMES:
@@ -180,7 +180,7 @@ def test_every_word_of_the_language_stands_in_the_manual() -> None:
 
 
 @pytest.mark.parametrize("cls", [Request, Result])
-def test_every_attribute_that_a_python_flow_gets_stands_in_the_manual(cls: type[Request] | type[Result]) -> None:
+def test_every_attribute_that_a_python_flow_gets_is_in_the_manual(cls: type[Request] | type[Result]) -> None:
     told = MANUAL.partition("## Flows in Python")[2].partition("\n## ")[0]
     for name in cls.__slots__:
         assert re.search(rf"^\| [^|]*`{name}\b", told, re.MULTILINE), f"docs/flows.md lacks {cls.__name__}.{name}"
