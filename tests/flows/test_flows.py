@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.flows.reply import LAST_RESORT
 from app.flows.request import Request, Result
 from tests.flows.flow_file_of import CALL, CALLER, NOON, address, answered, came_back, flows_in, is_last_resort
 
@@ -408,3 +410,40 @@ def test_so_does_one_that_takes_too_long(written: Any) -> None:
     assert time.monotonic() - begun < 4
     assert written.python.left_behind == 1
     assert answered(written).step == "start"
+
+
+def test_it_says_what_is_wrong_and_what_runs(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, MENU)
+    assert (flows.name, flows.read_at) == ("flows", None)
+    flows.start()
+    assert flows.ping() is None
+    assert flows.flow_file is not None
+    assert (flows.file, flows.version, flows.loaded_at) == (
+        tmp_path / "flows.yaml",
+        flows.flow_file.version,
+        flows.flow_file.loaded,
+    )
+    assert flows.read_at is not None
+    flows.stop()
+    flows.file.write_text(MENU.replace("flow: menu", "flow: mneu"))
+    flows.reloader.refresh()
+    assert flows.ping() == "the flows file has 1 fault"
+    assert len(flows.faults) == 1
+    broken = flows_in(tmp_path, "routes: []")
+    assert broken.ping() == "no flows file could be loaded"
+    assert (broken.version, broken.loaded_at) == (None, None)
+
+
+def test_too_many_python_flows_that_do_not_return_degrade_it(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, MENU)
+    assert flows.ping() is None
+    flows.python.left_behind = 8
+    assert flows.python_threads_left_behind == 8
+    assert flows.ping() == "Python flows are refused: too many did not return"
+
+
+def test_a_reply_is_serialised_once(tmp_path: Path) -> None:
+    reply = answered(flows_in(tmp_path, MENU))
+    assert json.loads(reply.body) == reply.ncco
+    assert reply.body is reply.body
+    assert b", " not in LAST_RESORT._replace(fault="x").body.partition(b"Sorry")[0]
