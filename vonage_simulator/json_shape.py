@@ -1,11 +1,10 @@
-"""What a JSON value can have to be, and how to say what it is instead.
+"""What a JSON value must be, and how to describe a value that is something else.
 
-A value that is only known later, a hole, may stand anywhere: nothing is wrong with it as yet.
+A placeholder, a value that is only known once somebody calls, may be anywhere: nothing is wrong with it yet.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -14,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from vonage_simulator.yaml_source import HALF_A_CHARACTER, Steps
+from vonage_simulator.yaml_source import HALF_A_CHARACTER, Steps, nearest
 
-Found = tuple[Steps, str]  # where in a value, and what is wrong there
+Found = tuple[Steps, str]  # path within a value, and what is wrong there
 Rule = Callable[[Any], Iterator[Found]]
 
 
@@ -27,52 +26,65 @@ class Kind:
     wanted: str
     fits: Callable[[Any], bool]
     needed: bool = False
+    name: str = ""  # what `narrowed` knows it by; of an object, also what it is called in words
     each: Kind | None = None  # what the members of an array must be
     options: Mapping[str, Kind] = field(default_factory=dict)  # what an object may have
-    only: str = ""  # what it is, in words, where it may have no other options than those; "": others are passed over
+    closed: bool = False  # whether other options than those are faults; else they are ignored
+    variants: tuple[str, Mapping[str, Kind]] | None = None  # an option, and what else holds by its value
     rules: tuple[Rule, ...] = ()  # what else must hold for a value that fits
 
     def faults(self, value: Any) -> Iterator[Found]:
-        """What is wrong with *value* and with all in it."""
+        """What is wrong with *value* and with everything in it."""
         if later(value):
             return
         if not self.fits(value):
             yield (), f"It is {shown(value)}, but must be {self.wanted}."
             return
         if self.each:
-            for place, member in enumerate(value):
-                yield from within(place, self.each.faults(member))
+            for index, member in enumerate(value):
+                yield from within(index, self.each.faults(member))
         for name, kind in self.options.items():
             if name in value:
                 yield from within(name, kind.faults(value[name]))
             elif kind.needed:
                 yield (name,), f"It is missing; it must be {kind.wanted}."
-        if self.only:
+        if self.closed:
             for name in value:
                 if not known(name, self.options):
-                    yield (_step(name),), f"It is no option of {self.only}{_meant(name, self.options)}"
+                    near = nearest(name, self.options) if isinstance(name, str) else None
+                    meant = f"; did you mean {near}?" if near else "."
+                    yield (_step(name),), f"It is no option of {self.name}{meant}"
+        if self.variants and known(variant := value.get(self.variants[0]), self.variants[1]):
+            yield from self.variants[1][variant].faults(value)
         for rule in self.rules:
             yield from rule(value)
 
 
-def within(place: str | int, found: Iterable[Found]) -> Iterator[Found]:
-    """What was *found* in a value, seen from what has that value at *place*."""
+def narrowed(kind: Kind, house: Mapping[str, Kind]) -> Kind:
+    """*kind* with stricter rules: no unknown options, and kinds with a name in *house* must fit that kind, too."""
+    inner = replace(
+        kind,
+        each=narrowed(kind.each, house) if kind.each else None,
+        options={name: narrowed(option, house) for name, option in kind.options.items()},
+        closed=bool(kind.options) and not kind.variants,
+    )
+    if kind.variants:
+        option, kinds = kind.variants
+        inner = replace(inner, variants=(option, {name: narrowed(each, house) for name, each in kinds.items()}))
+    if own := house.get(kind.name):
+        return replace(inner, wanted=own.wanted, fits=own.fits, rules=(*inner.rules, *own.rules))
+    return inner
+
+
+def within(step: str | int, found: Iterable[Found]) -> Iterator[Found]:
+    """What was *found* in a value, with paths from the array or object that has the value at *step*."""
     for inner, words in found:
-        yield (place, *inner), words
+        yield (step, *inner), words
 
 
 def later(value: Any) -> bool:
-    """Whether *value* is a hole: something that is filled once somebody calls."""
+    """Whether *value* is a placeholder: filled once somebody calls."""
     return callable(getattr(type(value), "fill", None))
-
-
-def _meant(name: Any, options: Iterable[str]) -> str:
-    """A guess at which of *options* somebody meant: event_url is eventUrl, and so is eventURL."""
-    if not isinstance(name, str) or len(name) > 100:  # guessing takes time, and nobody meant that
-        return "."
-    plain = {option.lower(): option for option in options}
-    near = difflib.get_close_matches(name.lower(), plain, n=1, cutoff=0.65)
-    return f"; did you mean {plain[near[0]]}?" if near else "."
 
 
 def _step(name: Any) -> str:
@@ -81,7 +93,7 @@ def _step(name: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """*value* in a few words, however large it is and whatever characters it has."""
+    """*value* in a few words, of any size and with any characters."""
     if value == "":
         return "empty text"
     if isinstance(value, str):
@@ -96,8 +108,15 @@ def shown(value: Any) -> str:
     return "an object" if isinstance(value, dict) else "no JSON"
 
 
-def text(wanted: str = "text", pattern: str = r"(?s).*") -> Kind:
-    return Kind(wanted=wanted, fits=lambda value: isinstance(value, str) and bool(re.fullmatch(pattern, value)))
+ANYTHING = Kind(wanted="anything", fits=lambda _: True)
+FLAG = Kind(wanted="true or false", fits=lambda value: isinstance(value, bool))
+
+
+def text(wanted: str = "text", pattern: str = r"(?s).*", *, name: str = "") -> Kind:
+    def fits(value: Any) -> bool:
+        return isinstance(value, str) and bool(re.fullmatch(pattern, value))
+
+    return Kind(wanted=wanted, fits=fits, name=name)
 
 
 def one_of(*words: str) -> Kind:
@@ -105,7 +124,7 @@ def one_of(*words: str) -> Kind:
     return Kind(wanted=f"{', '.join(some)} or {last}" if some else last, fits=lambda value: value in words)
 
 
-def number(least: float | None = None, most: float | None = None, *, whole: bool = False) -> Kind:
+def number(least: float | None = None, most: float | None = None, *, whole: bool = False, name: str = "") -> Kind:
     """A number of JSON's: true is none, though Python takes it for 1, nor are NaN and Infinity."""
 
     def fits(value: Any) -> bool:
@@ -115,25 +134,36 @@ def number(least: float | None = None, most: float | None = None, *, whole: bool
         return finite and (least is None or least <= value) and (most is None or value <= most)
 
     between = f" from {least} to {most}" if most is not None else f", {least} or more" if least is not None else ""
-    return Kind(wanted=f"a {'whole ' * whole}number{between}", fits=fits)
+    return Kind(wanted=f"a {'whole ' * whole}number{between}", fits=fits, name=name)
 
 
-def whole(least: int | None = None, most: int | None = None) -> Kind:
-    return number(least, most, whole=True)
+def whole(least: int | None = None, most: int | None = None, *, name: str = "") -> Kind:
+    return number(least, most, whole=True, name=name)
 
 
-def array(wanted: str, each: Kind, least: int = 0, most: float = math.inf) -> Kind:
-    return Kind(wanted=wanted, fits=lambda value: isinstance(value, list) and least <= len(value) <= most, each=each)
-
-
-def mapping(options: Mapping[str, Kind] | None = None, *rules: Rule, only: str = "") -> Kind:
+def array(wanted: str, each: Kind, least: int = 0, most: float = math.inf, *, name: str = "") -> Kind:
     def fits(value: Any) -> bool:
-        return isinstance(value, dict)
+        return isinstance(value, list) and least <= len(value) <= most
 
-    return Kind(wanted="an object", fits=fits, options=options or {}, only=only, rules=rules)
+    return Kind(wanted=wanted, fits=fits, each=each, name=name)
 
 
-def address(*schemes: str) -> Kind:
+def mapping(options: Mapping[str, Kind] | None = None, *rules: Rule, name: str = "") -> Kind:
+    return Kind(wanted="an object", fits=_is_object, options=options or {}, rules=rules, name=name)
+
+
+def choice(option: str, kinds: Mapping[str, Kind]) -> Kind:
+    """An object whose *option* says which of *kinds* it is."""
+    each = {name: replace(kind, options={option: ANYTHING, **kind.options}) for name, kind in kinds.items()}
+    named = {option: needed(one_of(*kinds))}
+    return Kind(wanted="an object", fits=_is_object, options=named, variants=(option, each))
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def address(*schemes: str, name: str = "") -> Kind:
     def fits(value: Any) -> bool:
         if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f]", value):
             return False
@@ -143,44 +173,40 @@ def address(*schemes: str) -> Kind:
         except ValueError:
             return False
 
-    return Kind(wanted="a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes), fits=fits)
+    wanted = "a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes)
+    return Kind(wanted=wanted, fits=fits, name=name)
 
 
 def needed(kind: Kind) -> Kind:
     return replace(kind, needed=True)
 
 
-def of_its(key: str, kinds: Mapping[str, Kind]) -> Rule:
-    """What holds for an object of the kind that it says, under *key*, that it is."""
-    return lambda value: kinds[value[key]].faults(value) if known(value.get(key), kinds) else iter(())
-
-
 def known(name: Any, kinds: Mapping[str, Kind]) -> bool:
     return isinstance(name, str) and name in kinds
 
 
-def unsayable(value: Any, deepest: int) -> Iterator[Found]:
-    """What in *value* no JSON text could say: what is none of JSON's, half characters, more than *deepest* levels."""
+def not_json(value: Any, deepest: int) -> Iterator[Found]:
+    """What in *value* no JSON text can hold: other types, half characters, more than *deepest* levels."""
     if later(value):
         return
     if not isinstance(value, list | dict):
-        if words := _no_json(value):
+        if words := _not_json(value):
             yield (), words
     elif not deepest:
         yield (), "It is nested too deep."
     elif isinstance(value, list):
-        for place, inner in enumerate(value):
-            yield from within(place, unsayable(inner, deepest - 1))
+        for index, inner in enumerate(value):
+            yield from within(index, not_json(inner, deepest - 1))
     else:
         for name, inner in value.items():
             if isinstance(name, str) and not HALF_A_CHARACTER.search(name):
-                yield from within(name, unsayable(inner, deepest - 1))
+                yield from within(name, not_json(inner, deepest - 1))
             else:
-                yield (_step(name),), "Its name is no text that JSON could say."
+                yield (_step(name),), "Its name is no text that JSON could hold."
 
 
-def _no_json(value: Any) -> str:
-    """What is wrong with a value that holds no others; "" if JSON can say it."""
+def _not_json(value: Any) -> str:
+    """What is wrong with a value that holds no others; "" if JSON can hold it."""
     if isinstance(value, str):
         return "It has half a character: a code from D800 to DFFF." if HALF_A_CHARACTER.search(value) else ""
     if isinstance(value, bool) or value is None:

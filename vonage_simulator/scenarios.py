@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import UnionType
@@ -13,13 +12,13 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 from vonage_simulator import yaml_source
 from vonage_simulator.scenario import Call, Command, FarEnd, Scenario
-from vonage_simulator.yaml_source import Fault, Faults, Located, Steps
+from vonage_simulator.yaml_source import NO_VALUE, Fault, Faults, Located, Reader, Steps, nearest
 
 LIBRARY: Final = Path(__file__).parent / "library"
 DAY: Final = 86400.0
 
 
-# What goes with a call, and with what is done to one: as the carrier's methods take it.
+# Options of a call, and of commands to one, as the carrier's methods have them.
 # https://developer.vonage.com/en/api/voice
 @dataclass(kw_only=True)
 class Detection:
@@ -123,9 +122,10 @@ def find(name_or_path: str) -> Scenario:
     known = names()
     if name_or_path in known:
         return load(LIBRARY / f"{name_or_path}.yaml")
+    near = nearest(name_or_path, known)
     raise NoSuchScenario(
-        f"There is no scenario {name_or_path!r}{_meant(name_or_path, known) or '.'} There are: {', '.join(known)}. "
-        "A scenario of your own is named by its path, with .yaml at the end."
+        f"There is no scenario {name_or_path!r}{f'; did you mean {near}?' if near else '.'} There are: "
+        f"{', '.join(known)}. A scenario of your own is named by its path, with .yaml at the end."
     )
 
 
@@ -135,7 +135,7 @@ def load(path: Path) -> Scenario:
 
 
 def read(text: str, file: str) -> Scenario:
-    """The scenario that *text* describes, as if it stood in *file*. Raises Faults."""
+    """The scenario that *text* describes, as if it were in *file*. Raises Faults."""
     return _checked(yaml_source.read(text, file))
 
 
@@ -164,37 +164,28 @@ def _checked(file: Located) -> Scenario:
     return scenario
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 _kinds = cache(get_type_hints)
 
 
-class _Check:
-    """A file's values on their way into the dataclasses, by the types of their fields. Faults are gathered."""
-
-    def __init__(self, file: Located) -> None:
-        self._file = file
-        self.faults: list[Fault] = []
+class _Check(Reader):
+    """A file's values on their way into the dataclasses, by the types of their fields."""
 
     def record(self, cls: type, value: Any, path: Steps, **given: Any) -> Any:
-        """A *cls* of the mapping *value*; None if it is no such. *given* are fields that do not stand in the file."""
-        if not self._is_mapping(value, path):
+        """A *cls* of the mapping *value*; None if it is no such. *given* are fields that are not in the file."""
+        if self.mapping(value, path, empty=True) is None:
             return None
         begun = len(self.faults)
         known = {one.name.rstrip("_"): one for one in fields(cls) if one.name not in given}  # `from` is `from_` there
-        self._names(value, known, path)
+        self.fields(value, known, path)
         values = given
         for name, one in known.items():
             here = (*path, name)
             required = one.default is MISSING and one.default_factory is MISSING
             if name not in value:
                 if required:
-                    self._wrong(here, "is missing")
+                    self.wrong(here, "is missing")
             elif required and value[name] in ("", []):
-                self._wrong(here, "must not be empty")
+                self.wrong(here, "must not be empty")
             else:
                 values[one.name] = self._value(_kinds(cls)[one.name], value[name], here, RANGES.get((cls, one.name)))
                 if (more := MORE.get((cls, one.name))) and values[one.name] is not None:
@@ -207,23 +198,23 @@ class _Check:
 
     def about(self, text: str, path: Steps) -> None:
         if len(text.splitlines()) > 1 or text != text.strip():
-            self._wrong(path, "must be one line, without blanks around it")
+            self.wrong(path, "must be one line, without blanks around it")
 
     def keys(self, texts: Iterable[str | None], path: Steps) -> None:
         for number, text in enumerate(texts):
             if text is not None and not re.fullmatch(r"[0-9*#]*", text):
-                self._wrong((*path, number), "may have 0 to 9, * and # only")
+                self.wrong((*path, number), "may have 0 to 9, * and # only")
 
     def rate(self, text: str, path: Steps) -> None:
         if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,8})?", text):
-            self._wrong(path, 'must be an amount, as in "0.00720000"')
+            self.wrong(path, 'must be an amount, as in "0.00720000"')
 
     def ncco(self, actions: Iterable[Mapping[str, Any] | None], path: Steps) -> None:
-        """What else stands in an action, the carrier checks as it runs it: it may be wrong on purpose."""
+        """Other options of actions are checked when they run: they may be wrong on purpose."""
         for number, action in enumerate(actions):
             if action is not None and not isinstance(action.get("action"), str):
                 words = "must be the name of an action" if "action" in action else "is missing"
-                self._wrong((*path, number, "action"), words)
+                self.wrong((*path, number, "action"), words)
 
     def _options(self, command: Mapping[str, Any], path: Steps) -> None:
         do, options, here = command.get("do"), command.get("options", {}), (*path, "options")
@@ -232,9 +223,9 @@ class _Check:
         if do in OPTIONS:
             self.record(OPTIONS[do], options, here)
         else:
-            self._names(options, (), here)
+            self.fields(options, (), here)
         if do == "transfer" and len(options.keys() & {"ncco", "url"}) != 1:
-            self._wrong(here, "must have ncco or url")
+            self.wrong(here, "must have ncco or url")
 
     def _value(self, kind: Any, value: Any, path: Steps, limits: tuple[float, float] | None = None) -> Any:
         """*value* as the type *kind* has it. None, with a fault, if that cannot be."""
@@ -244,49 +235,27 @@ class _Check:
         if kind is Any:
             return value
         if value is None:
-            return self._wrong(path, "has no value: give it one, or leave it out")
+            return self.wrong(path, NO_VALUE)
         if isinstance(kind, type) and is_dataclass(kind):
             return self.record(kind, value, path)
         if origin is tuple:
-            if not isinstance(value, list):
-                return self._wrong(path, "must be a list: [ ] around it, or a dash before each item")
+            if self.items(value, path) is None:
+                return None
             return tuple(self._value(kinds[0], item, (*path, number)) for number, item in enumerate(value))
         if origin is Mapping:
-            if not self._is_mapping(value, path):
+            if self.mapping(value, path, empty=True) is None:
                 return None
             return {key: self._value(kinds[1], item, (*path, key)) for key, item in value.items()}
         if kind is bool:
-            return value if isinstance(value, bool) else self._wrong(path, "must be true or false")
+            return value if isinstance(value, bool) else self.wrong(path, "must be true or false")
         if kind in (int, float):
-            return self._number(kind, value, path, limits or (0, DAY))
-        if not isinstance(value, str):
-            quotes = isinstance(value, bool | int | float)
-            return self._wrong(path, "must be a text" + (": put it in quotes" if quotes else ""))
+            number = self.number(value, path, *(limits or (0, DAY)), whole=kind is int)
+            return None if number is None else kind(number)
+        if self.text(value, path) is None:
+            return None
         if origin is Literal and value not in kinds:
-            return self._wrong(path, f"must be one of {', '.join(kinds)}{_meant(value, kinds)}")
+            return self.wrong(path, f"must be one of {', '.join(kinds)}{self.suggest(value, kinds)}")
         return value
-
-    def _number(self, kind: Any, value: Any, path: Steps, limits: tuple[float, float]) -> Any:
-        least, most = limits
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return self._wrong(path, "must be a number" + (", without quotes" if isinstance(value, str) else ""))
-        if not least <= value <= most:
-            return self._wrong(path, f"must be from {least:g} to {most:g}")
-        return kind(value) if kind(value) == value else self._wrong(path, "must be a whole number")
-
-    def _is_mapping(self, value: Any, path: Steps) -> bool:
-        if not isinstance(value, dict):
-            self._wrong(path, "must be fields with values, as in `name: value`")
-        return isinstance(value, dict)
-
-    def _names(self, value: Mapping[str, Any], known: Iterable[str], path: Steps) -> None:
-        for name in value:
-            if name not in known:
-                there = f"; there are {', '.join(known)}" if known else "; there are none"
-                self._wrong((*path, name), f"is no field here{_meant(name, known) or there}", key=True)
-
-    def _wrong(self, path: Steps, words: str, *, key: bool = False) -> None:
-        self.faults.append(self._file.fault(path, words, key=key))
 
 
 # What a type cannot say of a field.

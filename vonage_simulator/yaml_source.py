@@ -1,8 +1,8 @@
-"""YAML files that people write: read so that whatever is wrong in them can be named by file, line, column and field.
+"""YAML files that people write, with the line and column of each value: faults name file, line, column and field.
 
-What a value is goes by YAML 1.2, whatever PyYAML makes of it otherwise: `no` and `on` are texts, so are 0441234567890,
-+44…, 12:30 and dates, and a key is the text that stands there. Aliases are refused: a few lines of them can stand for
-billions of values. https://yaml.org/spec/1.2.2/#103-core-schema
+Values are those of YAML 1.2, not of PyYAML: `no` and `on` are texts, so are 0441234567890, +44…, 12:30 and dates, and
+keys are always texts. Aliases are refused: a few lines of them can mean billions of values.
+https://yaml.org/spec/1.2.2/#103-core-schema
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,11 +30,16 @@ WORDS: Final = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 HALF_A_CHARACTER: Final = re.compile("[\ud800-\udfff]")  # "\ud83d" in quotes gives one; no JSON text can hold it
+FIELDS: Final = "fields with values, as in `name: value`"
+NO_VALUE: Final = "has no value: give it one, or leave it out"
+MOST_LISTED: Final = 20  # names, in a fault
+MOST_GUESSES: Final = 40  # of one file: there can be thousands of misspelt names
+MOST_NAMES, LONGEST_NAME = 1_000, 64  # compared with a misspelt one; characters of one
 PLAIN_KEY: Final = re.compile(r"[\w-]+")
 PLAIN_TEXT: Final = re.compile(r"[A-Za-z](?:[\w .,+/-]*[\w.])?", re.ASCII)
 TEXT: Final = "tag:yaml.org,2002:str"
 
-Steps = tuple[str | int, ...]  # how a value is reached: ("calls", 0, "from")
+Steps = tuple[str | int, ...]  # the path to a value: ("calls", 0, "from")
 Place = tuple[int, int]  # line and column, both from 1
 
 
@@ -52,29 +59,29 @@ class Fault(NamedTuple):
 
 
 class Faults(Exception):
-    """All that is wrong in a file, or in several: one line for each fault, in the order of the lines."""
+    """Everything wrong in a file, or in several, in the order of the lines. The text has a line for each fault."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda one: (one.name, one.line or 0, one.column or 0)))
+        self.faults = tuple(sorted(faults, key=lambda fault: (fault.name, fault.line or 0, fault.column or 0)))
         super().__init__("\n".join(map(str, self.faults)))
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """What a file says, as JSON could say it (`value`), and where each part of it stands."""
+    """The content of a file as JSON values (`value`), and where each part of it is."""
 
     name: str
     value: Any
     places: Mapping[Steps, tuple[Place, Place]]  # the value's, and its key's
 
     def at(self, path: Steps, *, key: bool = False) -> Place:
-        """Line and column of the value at *path*, or of its key. If nothing is there: of what it would belong to."""
+        """Line and column of the value at *path*, or of its key; of what it would belong to if it is missing."""
         while path not in self.places:
             path, key = path[:-1], False
         return self.places[path][key]
 
     def fault(self, path: Steps, words: str, *, key: bool = False) -> Fault:
-        """That *words* are wrong with the value at *path*, or with its key."""
+        """A fault of the value at *path*, or of its key."""
         return Fault(self.name, *self.at(path, key=key), field(path), words)
 
 
@@ -91,8 +98,90 @@ def field(path: Steps) -> str:
     return text
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The name in *known* that is spelt most like *word*, in capitals or not; None if none is.
+
+    Bounded, for one pair of names takes up to 0.1 ms: only the first 1,000 names are compared, and no long ones.
+    """
+    if len(word) > LONGEST_NAME:
+        return None
+    folded = {name.casefold(): name for name in islice(known, MOST_NAMES) if len(name) <= LONGEST_NAME}
+    near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.65)
+    return folded[near[0]] if near else None
+
+
+class Reader:
+    """The values of a file on their way into objects. Faults are gathered; a method returns None for a value with one.
+
+    *wanted* says in words what the value at *path* must be.
+    """
+
+    def __init__(self, file: Located) -> None:
+        self.file = file
+        self.faults: list[Fault] = []
+        self._guesses_left = MOST_GUESSES
+
+    def wrong(self, path: Steps, words: str, *, key: bool = False) -> None:
+        """Add a fault of the value at *path*, or of its key."""
+        self.faults.append(self.file.fault(path, words, key=key))
+
+    def mapping(self, value: Any, path: Steps, wanted: str = FIELDS, *, empty: bool = False) -> dict[str, Any] | None:
+        """*value* if it is a mapping; *empty*: it may have nothing in it."""
+        if isinstance(value, dict) and (value or empty):
+            return value
+        self.wrong(path, f"is empty: it must be {wanted}" if isinstance(value, dict) else f"must be {wanted}")
+        return None
+
+    def items(self, value: Any, path: Steps) -> list[Any] | None:
+        if isinstance(value, list):
+            return value
+        self.wrong(path, "must be a list: [ ] around it, or a dash before each item")
+        return None
+
+    def text(self, value: Any, path: Steps, wanted: str = "a text") -> str | None:
+        if isinstance(value, str):
+            return value
+        quotes = ": put it in quotes" if isinstance(value, bool | int | float) else ""
+        self.wrong(path, NO_VALUE if value is None else f"must be {wanted}{quotes}")
+        return None
+
+    def number(self, value: Any, path: Steps, least: float, most: float, *, whole: bool = False) -> float | None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.wrong(path, "must be a number" + (", without quotes" if isinstance(value, str) else ""))
+            return None
+        if not least <= value <= most:
+            self.wrong(path, f"must be from {least:g} to {most:g}")
+            return None
+        if whole and value != int(value):
+            self.wrong(path, "must be a whole number")
+            return None
+        return value
+
+    def fields(self, names: Iterable[str], known: Iterable[str], path: Steps) -> None:
+        """Add a fault for each of *names*, the keys of the mapping at *path*, that is not *known*."""
+        for name in names:
+            if name not in known:
+                self.wrong((*path, name), f"is no field here{self.meant(name, known)}", key=True)
+
+    def meant(self, word: str, known: Iterable[str]) -> str:
+        """The name that is spelt like *word*, else all there are, as the end of a sentence."""
+        known = list(known)
+        there = f"{', '.join(known[:MOST_LISTED]) or 'none'}{' …' * (len(known) > MOST_LISTED)}"
+        return self.suggest(word, known) or f"; there {'is' if len(known) == 1 else 'are'} {there}"
+
+    def suggest(self, word: str, known: Iterable[str]) -> str:
+        """The name that is spelt like *word*, as the end of a sentence."""
+        near = self.nearest(word, known)
+        return f"; did you mean {near}?" if near else ""
+
+    def nearest(self, word: str, known: Iterable[str]) -> str | None:
+        """The name that is spelt most like *word*; None if none is, or after too many of these."""
+        self._guesses_left -= 1
+        return nearest(word, known) if self._guesses_left >= 0 else None
+
+
 def scalar(text: str) -> Any:
-    """What *text* is where it stands without quotes: None, a truth value, a number, or the text itself."""
+    """The value of *text* without quotes: None, a truth value, a number, or the text itself."""
     if text in WORDS:
         return WORDS[text]
     try:
@@ -107,6 +196,11 @@ def scalar(text: str) -> Any:
 
 def load(path: Path) -> Located:
     """Read the file at *path*, in UTF-8. Raises Faults, also if it cannot be read."""
+    return read(text_of(path), str(path))
+
+
+def text_of(path: Path) -> str:
+    """The text of the file at *path*. Raises Faults."""
     name = str(path)
     try:
         if path.is_dir():
@@ -122,22 +216,21 @@ def load(path: Path) -> Located:
     if len(data) > MOST_BYTES:
         raise Faults([_about(name, f"is larger than {MOST_BYTES // 1024} KiB")])
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()  # of *data* without its byte order mark, if it has one
         raise Faults([Fault(name, *_place_after(before), "", "is not UTF-8 from here on")]) from error
-    return read(text, name)
 
 
 def read(text: str, name: str) -> Located:
-    """Read *text*; *name* is what faults call it. An empty one has the value None. Raises Faults."""
-    return _Reading(text, name).document()
+    """Read *text*; *name* is what faults call it. The value of an empty text is None. Raises Faults."""
+    return _Parser(text, name).document()
 
 
 def write(value: Any) -> str:
-    """YAML that `read` makes *value* of: what JSON can say, in its own order.
+    """*value*, of JSON's types, as YAML that `read` turns into the same value; the order of keys is kept.
 
-    What no terminal should be shown as it is (a change of direction, say) is escaped: it stands in quotes.
+    Characters that no terminal should get (a change of direction, say) are escaped, in quotes.
     """
     text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return "".join(sign if sign.isprintable() or sign == "\n" else f"\\u{ord(sign):04X}" for sign in text)
@@ -151,10 +244,10 @@ def _place_after(text: str) -> Place:
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
-class _Reading:
-    """One text on its way to a Located.
+class _Parser:
+    """Parses one text.
 
-    Built from PyYAML's events, not from its nodes: those would be made by recursion, however deep the text goes.
+    From PyYAML's events, not from its nodes: those are made by recursion, however deep the text goes.
     """
 
     def __init__(self, text: str, name: str) -> None:
@@ -195,10 +288,10 @@ class _Reading:
     def _value(self, event: Any, path: Steps, key: Any = None) -> Any:
         self._places[path] = _place(event), _place(key or event)
         if isinstance(event, yaml.AliasEvent):
-            self._wrong(event, path, f"*{event.anchor} is an alias, and none are taken: write it out, or in quotes")
+            self._wrong(event, path, f"*{event.anchor} is an alias, and those are refused: write it out, or in quotes")
             return None
         if event.tag:
-            self._wrong(event, path, "has a tag (!), and none are taken: a text that begins so wants quotes")
+            self._wrong(event, path, "has a tag (!), and those are refused: a text that begins so needs quotes")
         if isinstance(event, yaml.ScalarEvent):
             return self._text_of(event, path) if event.style else scalar(event.value)
         if len(path) >= DEEPEST:
@@ -215,12 +308,12 @@ class _Reading:
         items: dict[str, Any] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                words = "a name is expected here: one that begins with *, [ or { wants quotes"
+                words = "a name is expected here: one that begins with *, [ or { needs quotes"
                 raise Faults([*self._faults, Fault(self._name, *_place(event), field(path), words)])
             name = self._text_of(event, path)
             here = (*path, name)
             if name in items:
-                self._wrong(event, here, f"stands in line {self._places[here][1][0]} already")
+                self._wrong(event, here, f"is in line {self._places[here][1][0]} already")
             items[name] = self._value(self._next(), here, event)
         return items
 
@@ -252,9 +345,9 @@ class _Reading:
         if found == "\t":
             return "; indent with blanks, not with tabs"
         if problem.startswith("mapping values are not allowed"):
-            return "; a text that has a colon and a blank wants quotes, and names of one level want one indentation"
+            return "; a text that has a colon and a blank needs quotes, and names of one level need one indentation"
         return (
-            "; a text that begins so wants quotes" if "cannot start" in problem or "expected alpha" in problem else ""
+            "; a text that begins so needs quotes" if "cannot start" in problem or "expected alpha" in problem else ""
         )
 
 
@@ -263,10 +356,10 @@ def _place(event: Any) -> Place:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts in quotes what is no plain word: telephone numbers too, which would be read as numbers."""
+    """Puts everything but plain words in quotes: telephone numbers, too, which would be read as numbers."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's own signature
-        return True  # a mapping that stands in two places is written twice: aliases would not be read
+        return True  # a mapping that is in two places is written twice: aliases would be refused
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         super().increase_indent(flow, indentless=False)  # as people write lists

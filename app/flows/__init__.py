@@ -1,18 +1,17 @@
-"""What a caller is told and to whom the call goes: the answer webhook in, an NCCO out.
+"""Call flows: the answer webhook in, an NCCO out.
 
-A flows file is read into a book, and calls are served from the book. What a call has been through goes with it, in the
-addresses it is given: its next webhook may come to another worker. Where to look:
+A flows file is loaded into the model, and calls are answered from that. The state of a call is in the URLs that it is
+given, for its next webhook may come to another worker. Where to look:
 
-    a call                 flows (its first step, then the next by what came back; nothing in it raises)
-    what is asked          request (who calls whom, and what came back)
-    where it has been      trail (sealed, in the address at which the next step is asked for)
-    where it goes          routing (which call gets which flow), hours (is it open), deciding (which step is next)
-    what it is given       rendering (a step, filled for one call), served (where it comes from; the last resort)
-    what a flow says       book (routes, flows, steps, actions, and how many there may be of them)
-    the file it is in      shelf (read anew when it changes), loading (all of it), steps (one step), branches (how steps
-                           hang together: where they lead, whether that comes to an end), guessing (what was meant)
-    holes in texts         expressions/ (Jinja, and no more of it than a caller may be let near)
-    what Vonage takes      table (actions and their options), order (how actions stand to each other),
-                           sdk (what the models of Vonage's SDK make of them)
-    flows in Python        python_modules (found by name), python_flows (run so that none of them holds up the others)
+    answering a call        flows (its first step, then the next by each result; nothing in it raises)
+    requests and replies    request (who calls whom, and the result of an action), reply (the NCCO; the last resort)
+    state of a call         call_state (sealed, in the URL of the next step)
+    what comes next         routing (which flow), hours (is it open), transitions (which step)
+    rendering               rendering (a step, filled and checked for one call)
+    the model               model (routes, flows, steps, actions, and how many there may be)
+    the flows file          reload (again when it changes), loading (all of it), steps (one step), branches (of `next`),
+                            graph (links between steps, and whether calls end), reader (values and faults)
+    expressions in texts    expressions/ (Jinja, and only what is safe with what callers send)
+    what is let out         schema (actions and options), sequence (their order), ssml (texts), addresses (URLs)
+    flows in Python         python_modules (found by name), python_flows (run in threads), python_actions (their result)
 """

@@ -1,6 +1,6 @@
-"""What a call is told, from the flows file: the first step when it comes, the next one by what came back.
+"""Answers calls from the flows file: the first step when a call comes in, then the next one by each result.
 
-Nothing in here raises: whatever goes wrong, the caller hears the last resort, and it is told why.
+Nothing in here raises: if anything fails, the caller gets the last resort, and the reply says why.
 """
 
 from __future__ import annotations
@@ -9,215 +9,255 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from traceback import format_tb
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from app.flows import routing
 from app.flows.call_state import CallState, StateCodec
-from app.flows.expressions.static_check import INPUT
-from app.flows.model import NAME, Flow, RenderFault, Route
-from app.flows.python_flows import NoActions, PythonFlowFault, PythonFlows, actions_in
+from app.flows.expressions.static_check import CONTEXT, INPUT
+from app.flows.model import NAME, Flow, FlowFile, RenderFault, Route
+from app.flows.python_actions import NoActions, actions_in
+from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
 from app.flows.reload import FlowReloader
-from app.flows.rendering import Addresses, Ncco, judged, rendered
+from app.flows.rendering import Ncco, StepUrls, checked, rendered
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
+from vonage_simulator.yaml_source import Fault
 
 log = logging.getLogger(__name__)
 
-MOST_WORDS: Final = 500  # characters of a fault, which stays with the call
+LONGEST_FAULT: Final = 500  # characters; it is kept with the call
 MOST_FRAMES: Final = 8  # of a traceback
-NOTHING_YET: Final = {"digits": "", "speech": ""}  # what came back from an input that this call has not come to
-CONTEXT: Final = ("from", "to", "from_user", "uuid", "conversation_uuid", "endpoint_type", "custom_data", "headers")
+NO_RESULT: Final = {"digits": "", "speech": ""}  # of an input that the call has not reached
 LARGE: Final = frozenset({"custom_data", "headers"})
+
+AReply = TypeVar("AReply", Reply, Reply | None)
 
 
 class Flows:
     """The call flows of this server.
 
     Args:
-        shelf: Where the flows file is, as it was last found right.
+        reloader: Keeps the flows file loaded.
         settings: What expressions have under `settings`, by the names of the environment.
-        base: The address at which Vonage reaches this server.
-        secret: Seals what a call takes along; the same in all workers.
+        base: The URL at which Vonage reaches this server.
+        secret: Seals the state of a call; the same in all workers.
     """
 
-    name: Final = "flows"
+    name = "flows"
 
     def __init__(self, reloader: FlowReloader, *, settings: Mapping[str, Any], base: str, secret: str) -> None:
         self.reloader = reloader
         self.python = PythonFlows()
         self._settings = settings
         self._base = base
-        self._seal = StateCodec(secret)
+        self._codec = StateCodec(secret)
+
+    # A part of the server.
 
     def start(self) -> None:
-        """Read the flows file, and again whenever it changes."""
+        """Load the file, and load it again whenever it changes."""
         self.reloader.start()
 
     def stop(self) -> None:
-        """Watch the flows file no longer."""
+        """Watch the file no more."""
         self.reloader.stop()
 
     def ping(self) -> str | None:
-        """None, or why callers may not get what the flows file says."""
-        if self.reloader.flow_file is None or self.reloader.faults:
-            return "a fault in the flows file"
-        return "Python flows are refused" if self.python.refuses else None
+        """Why flows are degraded; None if they are well."""
+        if self.flow_file is None:
+            return "no flows file could be loaded"
+        if self.faults:
+            return f"the flows file has {len(self.faults)} fault{'s' * (len(self.faults) > 1)}"
+        return "Python flows are refused: too many did not return" if self.python.refuses else None
 
-    def chosen(self, request: Request, at: datetime) -> Route:
+    @property
+    def file(self) -> Path:
+        return self.reloader.file
+
+    @property
+    def flow_file(self) -> FlowFile | None:
+        """The flows file as it was last without a fault; None if it never was."""
+        return self.reloader.flow_file
+
+    @property
+    def version(self) -> str | None:
+        return self.flow_file.version if self.flow_file else None
+
+    @property
+    def loaded_at(self) -> datetime | None:
+        """When the file was last loaded without a fault."""
+        return self.flow_file.loaded if self.flow_file else None
+
+    @property
+    def read_at(self) -> datetime | None:
+        """When the file was last read, with faults or without."""
+        return self.reloader.read_at
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong with the file as it is now."""
+        return self.reloader.faults
+
+    @property
+    def python_threads_left_behind(self) -> int:
+        return self.python.left_behind
+
+    # Answers.
+
+    def route(self, request: Request, at: datetime) -> Route:
         """The route that *request* takes at the time *at*. Raises RenderFault if there is none."""
-        if self.reloader.flow_file is None:
+        if (flow_file := self.flow_file) is None:
             raise RenderFault("there is no flows file that can be used")
-        if (route := routing.choose(self.reloader.flow_file, request, at)) is None:
+        if (route := routing.choose(flow_file, request, at)) is None:
             raise RenderFault("no route of the flows file is for this call")
         return route
 
     def answer(self, request: Request, at: datetime) -> Reply:
-        """What to do with a call that comes."""
+        """The reply to an incoming call."""
 
-        def go() -> Reply | None:
-            flow = self._flow(self.chosen(request, at).flow)
-            return self._step(flow, flow.start or START, self._begun(flow, request), None)
+        def reply() -> Reply:
+            flow = self._flow(self.route(request, at).flow)
+            return self._step(flow, flow.start or START, self._begun(flow, request), None) or LAST_RESORT
 
-        return _whatever_happens(go)
+        return _or_last_resort(reply)
 
     def enter(self, flow: str, step: str, state: str | None, request: Request) -> Reply | None:
-        """The step *step* itself, for whoever asks for it as for an answer; None if *state* is of another question."""
+        """The step *step* itself, for a request like that of an answer webhook; None if *state* is for a result."""
 
-        def go() -> Reply | None:
-            asked = self._flow(flow)
-            call_state = self._begun(asked, request) if state is None else self._seal.opened(state)
-            mine = (
-                state is None or call_state.enter or asked.python is not None
-            )  # a function sees itself what it is asked
-            return self._step(asked, step, call_state, None) if mine else None
+        def reply() -> Reply | None:
+            known = self._flow(flow)
+            call_state = self._begun(known, request) if state is None else self._codec.unseal(state)
+            enters = state is None or call_state.enter or known.python is not None  # a function gets both
+            return self._step(known, step, call_state, None) if enters else None
 
-        return _whatever_happens(go)
+        return _or_last_resort(reply)
 
     def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Reply | None:
-        """What comes after the step *step*, by what came back from it. None: the script goes on."""
+        """What comes after the step *step*, by its *result*. None: the script goes on."""
 
-        def go() -> Reply | None:
-            asked = self._flow(flow)
-            if result.kind == "detection" and (state is not None or asked.python is None):
-                # With a state it is about somebody whom a `connect` called; without one, about the call itself.
-                return self._detected(asked, request, result) if state is None else None
-            call_state = self._begun(asked, request) if state is None else self._seal.opened(state)
-            call_state = replace(call_state, inputs={**call_state.inputs, **_kept(asked, step, result)}, enter=False)
-            if asked.python is not None:
-                return self._step(asked, step, call_state, result)
-            if step not in asked.steps:
-                raise RenderFault(f"flow {flow} has no step {step}: was it taken out while the call was on?")
-            leads = asked.steps[step].asking.get(result.kind)
-            if leads is None and (state is None or result.kind in asked.steps[step].kinds):
-                return None  # nothing leads on; without a state the address is where all events of the call go
+        def reply() -> Reply | None:
+            known = self._flow(flow)
+            if result.kind == "detection" and (state is not None or known.python is None):
+                # With a state it is about a callee of `connect`; without, about the call itself.
+                return self._detected(known, request, result) if state is None else None
+            call_state = self._begun(known, request) if state is None else self._codec.unseal(state)
+            inputs = {**call_state.inputs, **_kept(known, step, result)}
+            call_state = replace(call_state, inputs=inputs, enter=False)
+            if known.python is not None:
+                return self._step(known, step, call_state, result)
+            if step not in known.steps:
+                raise RenderFault(f"flow {flow} has no step {step}: was it removed during the call?")
+            leads = known.steps[step].transitions.get(result.kind)
+            if leads is None and (state is None or result.kind in known.steps[step].kinds):
+                return None  # nothing leads on; without a state the URL gets all events of the call
             if leads is None:
-                raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it taken out?")
+                raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it removed?")
             found = target(leads, result, step=step, visits=call_state.visits.get(step, 1))
-            return None if found is None else self._step(asked, found, call_state, result)
+            return None if found is None else self._step(known, found, call_state, result)
 
-        return _whatever_happens(go)
+        return _or_last_resort(reply)
 
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
-        """What to do once it is known who or what picked up a call of ours. None: the script goes on."""
+        """The reply once it is known who or what answered a call of ours. None: the script goes on."""
 
-        def go() -> Reply | None:
-            if (
-                self.reloader.flow_file is None
-                or (route := routing.choose(self.reloader.flow_file, request, at)) is None
-            ):
-                return None
-            return self._detected(self._flow(route.flow), request, result)
+        def reply() -> Reply | None:
+            route = routing.choose(self.flow_file, request, at) if self.flow_file else None
+            return self._detected(self._flow(route.flow), request, result) if route else None
 
-        return _whatever_happens(go)
+        return _or_last_resort(reply)
 
     def _detected(self, flow: Flow, request: Request, result: Result) -> Reply | None:
         step = flow.detected.get(result.status or "")
         return None if step is None else self._step(flow, step, self._begun(flow, request), result)
 
     def _flow(self, name: str) -> Flow:
-        flow = self.reloader.flow_file.flows.get(name) if self.reloader.flow_file else None
+        flow = self.flow_file.flows.get(name) if self.flow_file else None
         if flow is None:
-            raise RenderFault(f"there is no flow {name}: was it taken out while the call was on?")
+            raise RenderFault(f"there is no flow {name}: was it removed during the call?")
         return flow
 
     def _begun(self, flow: Flow, request: Request) -> CallState:
-        """The trail of a call that comes to *flow* now: who calls whom, and of what may be large what the flow uses."""
-        told = {name: getattr(request, "from_" if name == "from" else name) for name in CONTEXT}
+        """The state of a call that begins in *flow*: who calls whom, and of what may be large what the flow uses."""
+        values = {name: getattr(request, "from_" if name == "from" else name) for name in CONTEXT}
         whole = {name for name in CONTEXT if name not in LARGE or flow.python or (name,) in flow.uses}
-        known = {name: value for name, value in told.items() if value and name in whole}
+        known = {name: value for name, value in values.items() if value and name in whole}
         for name in LARGE - whole:
             items = {use[1] for use in flow.uses if use[0] == name and len(use) > 1}
-            if found := {item: told[name][item] for item in items if item in told[name]}:
+            if found := {item: values[name][item] for item in items if item in values[name]}:
                 known[name] = found
         return CallState(known=known)
 
     def _step(self, flow: Flow, step: str, call_state: CallState, result: Result | None) -> Reply | None:
         try:
-            give = self._written if flow.python is not None else self._rendered
-            ncco = give(flow, step, call_state, result)
+            if flow.python is not None:
+                ncco = self._returned(flow.name, flow.python, step, call_state, result)
+            else:
+                ncco = self._rendered(flow, step, call_state)
             return None if ncco is None else Reply(flow.name, ncco, step, flow.version)
         except (RenderFault, PythonFlowFault) as fault:
             raise RenderFault(f"flow {flow.name}, step {step}: {fault}") from fault
 
-    def _rendered(self, flow: Flow, step: str, call_state: CallState, _: Result | None) -> Ncco:
-        """What the flows file says for *step*."""
+    def _rendered(self, flow: Flow, step: str, call_state: CallState) -> Ncco:
+        """The NCCO of *step* by the flows file."""
         if step not in flow.steps:
-            raise RenderFault("there is no such step: was it taken out while the call was on?")
-        inputs = {**dict.fromkeys(flow.inputs, NOTHING_YET), **call_state.inputs}
+            raise RenderFault("there is no such step: was it removed during the call?")
+        inputs = {**dict.fromkeys(flow.inputs, NO_RESULT), **call_state.inputs}
         names = {"custom_data": {}, **call_state.known, "inputs": inputs, "settings": self._settings}
         names["headers"] = Headers(call_state.known.get("headers", {}))
-        return rendered(flow, step, call_state, names=names, base=self._base, close=self._seal.closed)
+        return rendered(flow, step, call_state, names=names, base=self._base, seal=self._codec.seal)
 
-    def _written(self, flow: Flow, step: str, call_state: CallState, result: Result | None) -> Ncco | None:
-        """What the Python function of *flow* gives; None, which lets the script go on, only if there is one."""
+    def _returned(
+        self, flow: str, function: Function, step: str, call_state: CallState, result: Result | None
+    ) -> Ncco | None:
+        """The NCCO that *function* returns; None, with which the script goes on, only for a *result*."""
         after = replace(call_state, visits=call_state.entered(step))
-        addresses = Addresses(self._base, flow.name, after, self._seal.closed)
+        urls = StepUrls(self._base, flow, after, self._codec.seal)
 
         def url(name: str) -> str:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a step: letters, digits, - and _")
-            return addresses.of(name, False)
+            return urls.of(name, False)
 
         known = {("from_" if name == "from" else name): value for name, value in call_state.known.items()}
         known["headers"] = Headers(call_state.known.get("headers", {}))
-        inputs = {name: Result(kind="input", **one) for name, one in call_state.inputs.items()}
+        inputs = {name: Result(kind="input", **values) for name, values in call_state.inputs.items()}
         request = Request(**known, step=step, attempt=after.visits[step], inputs=inputs, result=result, url=url)
-        assert flow.python is not None  # noqa: S101 - who calls this has looked
         try:
-            given = self.python.run(flow.python, request, actions_in)
+            actions = self.python.run(function, request, actions_in)
         except PythonFlowFault as fault:
             if isinstance(fault.__cause__, NoActions):
                 raise RenderFault(str(fault.__cause__)) from fault.__cause__
             raise
-        if given is None and result is None:
-            raise RenderFault("it gave None, but must give a list of actions")
-        return None if given is None else judged(given, self._base)
+        if actions is None and result is None:
+            raise RenderFault("it returned None, but must return a list of actions")
+        return None if actions is None else checked(actions, self._base)
 
 
 def _kept(flow: Flow, step: str, result: Result) -> dict[str, dict[str, Any]]:
-    """What a call takes along of what came back from *step*, if *flow* may ever use it."""
+    """What the state keeps of the *result* of *step*, if *flow* may ever use it."""
     used = flow.python is not None or step in flow.inputs or ("inputs",) in flow.uses
     if not used or result.kind != "input":
         return {}
     return {step: {name: value for name in INPUT if (value := getattr(result, name)) is not None}}
 
 
-def _whatever_happens(go: Callable[[], Any]) -> Any:
-    """What *go* gives; the last resort, and why, where it fails."""
+def _or_last_resort(reply: Callable[[], AReply]) -> AReply:
+    """What *reply* returns; the last resort, and why, if it fails."""
     try:
-        return go()
+        return reply()
     except RenderFault as fault:
-        words = str(fault)[:MOST_WORDS]
+        words = str(fault)[:LONGEST_FAULT]
         log.warning("the last resort was served: %s%s", words, _frames(fault))
     except Exception as error:
-        log.exception("the last resort was served: a call flow failed in a way nobody thought of")
-        words = f"{type(error).__name__}: {error}"[:MOST_WORDS]
+        log.exception("the last resort was served: a call flow failed unexpectedly")
+        words = f"{type(error).__name__}: {error}"[:LONGEST_FAULT]
     return LAST_RESORT._replace(fault=words)
 
 
 def _frames(fault: RenderFault) -> str:
-    """Where a flow written in Python raised what it raised; without its words, which have been said."""
+    """The traceback of what a flow written in Python raised, without its message, which is in *fault*."""
     raised = fault.__cause__.__cause__ if isinstance(fault.__cause__, PythonFlowFault) else None
     return "\n" + "".join(format_tb(raised.__traceback__)[-MOST_FRAMES:]) if raised is not None else ""

@@ -1,4 +1,4 @@
-"""How the steps of a flow hang together: where they lead, what never comes to an end, who is hung up on in silence."""
+"""How the steps of a flow are linked: where they lead, what never ends, who is hung up on in silence."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from app.flows import sequence
-from app.flows.model import FAILED_STATUSES, MOST_ACTIONS, MOST_STEPS, MOST_VISITS, Action, Go, Next
-from app.flows.steps import Draft, Findings, Link, Way, meant
-from app.flows.suggest import guess
+from app.flows.model import FAILED_STATUSES, MOST_ACTIONS, MOST_STEPS_ENTERED, MOST_VISITS, Action, Go, Next
+from app.flows.reader import FlowReader
+from app.flows.steps import Draft, Link, Way
 from vonage_simulator.yaml_source import Steps
 
 INCLUDED: Final = frozenset[Way]({"go"})
-BY_ITSELF: Final = frozenset[Way]({"go", "notify"})  # whatever the caller does
-UNLIMITED: Final = frozenset[Way](
-    {*BY_ITSELF, "otherwise"}
-)  # whatever they fail to do, but for where `exhausted` sets a limit
+BY_ITSELF: Final = frozenset[Way]({"go", "notify"})  # without the caller doing anything
+# If the caller does nothing right; where there is `exhausted`, that sets a limit.
+UNLIMITED: Final = frozenset[Way]({*BY_ITSELF, "otherwise"})
 ROUND: Final = frozenset[Way]({*UNLIMITED, "exhausted"})  # a limit once reached stays reached
 SILENT: Final = ("wait", "notify")  # nobody hears them
 
 
-def check(findings: Findings, drafts: Mapping[str, Draft], roots: Iterable[Link]) -> None:
-    """What is wrong between the steps *drafts* of one flow; *roots* is where a call can come in."""
-    _Branches(findings, drafts, list(roots)).check()
+def check(reader: FlowReader, drafts: Mapping[str, Draft], roots: Iterable[Link]) -> None:
+    """Find what is wrong between the steps *drafts* of one flow; *roots* is where a call can begin."""
+    _Graph(reader, drafts, list(roots)).check()
 
 
-class _Branches:
-    def __init__(self, findings: Findings, drafts: Mapping[str, Draft], roots: list[Link]) -> None:
-        self._findings, self._drafts, self._roots = findings, drafts, roots
+class _Graph:
+    def __init__(self, reader: FlowReader, drafts: Mapping[str, Draft], roots: list[Link]) -> None:
+        self._reader, self._drafts, self._roots = reader, drafts, roots
+        self._wrong = reader.wrong
         self._nearest: dict[str, str] = {}
         self._links = [(name, link) for name, draft in drafts.items() for link in draft.links]
         self._reached = {ways: self._reach(ways) for ways in (INCLUDED, BY_ITSELF, UNLIMITED, ROUND)}
@@ -44,17 +44,17 @@ class _Branches:
         whole = {name: draft for name, draft in self._drafts.items() if not self._goes(name) & looped}
         self._as_played(whole)
 
-    # Where it leads.
+    # Links.
 
     def _there(self) -> None:
         for link in (*self._roots, *(link for _, link in self._links)):
             if link.target not in self._drafts:
-                self._wrong(link.path, f"there is no step {link.target}{meant(link.target, self._drafts)}")
+                self._wrong(link.path, f"there is no step {link.target}{self._reader.meant(link.target, self._drafts)}")
 
     def _used(self) -> None:
-        """That something leads to each step. Where names lead nowhere, who knows which steps they were to lead to."""
+        """Each step must be linked to. Not checked if any name is wrong: it may have been meant for any step."""
         targets = {self._meant(link.target) for link in (*self._roots, *(link for _, link in self._links))}
-        if targets - self._drafts.keys() or any(draft.lost for draft in self._drafts.values()):
+        if targets - self._drafts.keys() or any(draft.unreadable for draft in self._drafts.values()):
             return
         after: dict[str, set[str]] = {name: set() for name in self._drafts}
         for name, link in self._links:
@@ -67,14 +67,14 @@ class _Branches:
 
     def _inputs(self) -> None:
         for draft in self._drafts.values():
-            for name, path in draft.used:
+            for name, path in draft.inputs:
                 if name not in self._drafts:
-                    self._wrong(path, f"inputs.{name}: there is no step {name}{meant(name, self._drafts)}")
+                    self._wrong(path, f"inputs.{name}: there is no step {name}{self._reader.meant(name, self._drafts)}")
                 elif not any(_is_asking(action, "input") for action in self._drafts[name].actions):
-                    words = f"step {name} has no input with `next`, so that what came back from one never gets here"
+                    words = f"step {name} has no input with `next`, so that it has no result"
                     self._wrong(path, f"inputs.{name}: {words}")
 
-    # What never ends.
+    # Loops.
 
     def _included_in_themselves(self) -> set[str]:
         """The steps that would have themselves in their actions, by `go`."""
@@ -87,21 +87,21 @@ class _Branches:
         return looped
 
     def _never_ending(self) -> None:
-        told: set[str] = set()
+        reported: set[str] = set()
         for name, link in self._links:
-            if link.way == "notify" and name not in told and self._leads(link.target, name, BY_ITSELF):
-                told |= self._circle(name, BY_ITSELF)
-                self._wrong(link.path, f"never ends: it leads back to {name}, whatever the caller does")
+            if link.way == "notify" and name not in reported and self._leads(link.target, name, BY_ITSELF):
+                reported |= self._circle(name, BY_ITSELF)
+                self._wrong(link.path, f"never ends: it leads back to {name} by itself")
 
     def _asking_for_ever(self) -> None:
         for name, draft in self._drafts.items():
             for action in draft.actions:
                 if isinstance(action, Action) and action.next:
-                    links = [link for link in draft.links if link.place == action.place]
+                    links = [link for link in draft.links if link.index == action.index]
                     self._ending(name, action.next, links)
 
     def _ending(self, name: str, leads: Next, links: Iterable[Link]) -> None:
-        """That what *links* lead to by one action of the step *name* comes to an end, if the caller does nothing."""
+        """What *links* of one action of the step *name* lead to must end, if the caller does nothing."""
         for link in links:
             if link.way == "exhausted" and self._leads(link.target, name, ROUND):
                 words = f"leads back to {name} even if the caller does nothing, and so on for ever"
@@ -111,51 +111,51 @@ class _Branches:
                 self._wrong(link.path, f"asks for ever, for it can lead back to {name}: {advice}")
                 return
 
-    # What is played once a step is entered: its actions, with those of the steps it goes on to.
+    # What is played when a step is entered: its actions, with those of the steps it goes to.
 
     def _as_played(self, whole: Mapping[str, Draft]) -> None:
-        told: dict[tuple[Steps, str], None] = {}  # once each, however many steps have it in them
+        found: dict[tuple[Steps, str], None] = {}  # once each, even if many steps have it in them
         for name in self._entered(whole):
             entries = self._entries(name)
-            actions = sum(times * len(self._drafts[step].judged) for step, times in entries.items())
+            actions = sum(times * len(self._drafts[step].checked) for step, times in entries.items())
             often = next((step for step, times in entries.items() if times > MOST_VISITS), None)
             path, words = self._drafts[name].path, ""
             if actions > MOST_ACTIONS:
-                words = f"comes to {actions} actions, with those of steps it goes to; {MOST_ACTIONS} at most can be"
-            elif sum(entries.values()) > MOST_STEPS:
-                words = f"goes to more than {MOST_STEPS} steps at once"
+                words = f"has {actions} actions, with those of steps it goes to, but must have {MOST_ACTIONS} at most"
+            elif sum(entries.values()) > MOST_STEPS_ENTERED:
+                words = f"goes to more than {MOST_STEPS_ENTERED} steps at once"
             elif often:
                 words = f"has step {often} in it more than {MOST_VISITS} times"
             if words:
                 self._wrong(path, words, key=True)
                 continue
-            told.update(dict.fromkeys(self._in_order(list(self._played(name)))))
-        for path, words in told:
+            found.update(dict.fromkeys(self._in_order(list(self._played(name)))))
+        for path, words in found:
             self._wrong(path, words)
 
     def _in_order(self, played: list[tuple[Draft, Action]]) -> Iterator[tuple[Steps, str]]:
-        for path, words in sequence.faults([draft.judged[action.place] for draft, action in played]):
+        for path, words in sequence.faults([draft.checked[action.index] for draft, action in played]):
             draft, action = played[int(path[0])]
-            yield (*draft.path, action.place, *path[1:]), words
-        heard = [one for one in played if one[1].options["action"] not in SILENT or one[1].next]
-        if heard:
-            draft, last = heard[-1]
-            here = (*draft.path, last.place)
-            if (silence := _in_silence(last)) and not any(path[: len(here)] == here for path in draft.lost):
+            yield (*draft.path, action.index, *path[1:]), words
+        audible = [(draft, action) for draft, action in played if action.options["action"] not in SILENT or action.next]
+        if audible:
+            draft, last = audible[-1]
+            here = (*draft.path, last.index)
+            if (silence := _in_silence(last)) and not any(path[: len(here)] == here for path in draft.unreadable):
                 yield (*here, "next"), silence
 
     def _entered(self, whole: Mapping[str, Draft]) -> list[str]:
-        """The steps that are played by themselves: all but those that only stand within others."""
+        """The steps that are entered by a call: all but those that are only parts of others, by `go`."""
         within = {link.target for _, link in self._links if link.way == "go"}
         begun = {link.target for link in (*self._roots, *(link for _, link in self._links)) if link.way != "go"}
         return [name for name in whole if name in begun or name not in within]
 
     def _entries(self, name: str) -> Counter[str]:
-        """How often each step is entered when *name* is: by numbers alone, for a few lines can stand for billions."""
+        """How often each step is entered when *name* is. Counted, not listed: a few lines can mean billions."""
         if name not in self._counted:
             count = Counter({name: 1})
-            for one in self._gone_to(name):
-                count.update(self._entries(one))
+            for target in self._gone_to(name):
+                count.update(self._entries(target))
             self._counted[name] = count
         return self._counted[name]
 
@@ -168,15 +168,15 @@ class _Branches:
 
     def _gone_to(self, name: str) -> list[str]:
         actions = self._drafts[name].actions
-        return [one.step for one in actions if isinstance(one, Go) and one.step in self._drafts]
+        return [action.step for action in actions if isinstance(action, Go) and action.step in self._drafts]
 
     def _goes(self, name: str) -> set[str]:
         return {name} | self._reached[INCLUDED][name]
 
-    # Which steps can be reached from which.
+    # Which steps lead to which.
 
     def _reach(self, ways: frozenset[Way]) -> dict[str, set[str]]:
-        """For each step, all that come after it by *ways*, itself if it comes again; not by what has a limit."""
+        """For each step, all that it leads to by *ways*, itself if it does; not by links with a limit."""
         after: dict[str, set[str]] = {name: set() for name in self._drafts}
         for name, link in self._links:
             if link.way in ways and not (link.way == "otherwise" and self._is_limited(name, link)):
@@ -184,10 +184,11 @@ class _Branches:
         return {name: _all_after(name, after) for name in after}
 
     def _is_limited(self, name: str, link: Link) -> bool:
-        """Whether *link*, of the step *name*, is taken so often only."""
+        """Whether *link*, of the step *name*, is only taken so often."""
         actions = self._drafts[name].actions
         return any(
-            isinstance(one, Action) and one.place == link.place and one.next and one.next.exhausted for one in actions
+            isinstance(action, Action) and action.index == link.index and action.next and action.next.exhausted
+            for action in actions
         )
 
     def _leads(self, begin: str, end: str, ways: frozenset[Way]) -> bool:
@@ -195,16 +196,13 @@ class _Branches:
 
     def _circle(self, name: str, ways: frozenset[Way]) -> set[str]:
         reached = self._reached[ways]
-        return {one for one in reached[name] if name in reached.get(one, ())}
+        return {other for other in reached[name] if name in reached.get(other, ())}
 
     def _meant(self, name: str) -> str:
-        """*name*, or the step that is nearest to it: one misspelt is one fault, not two."""
+        """*name*, or the step that is spelt most like it: a misspelt name is one fault, not two."""
         if name not in self._nearest:
-            self._nearest[name] = name if name in self._drafts else guess(name, self._drafts) or name
+            self._nearest[name] = name if name in self._drafts else self._reader.nearest(name, self._drafts) or name
         return self._nearest[name]
-
-    def _wrong(self, path: Steps, words: str, *, key: bool = False) -> None:
-        self._findings.wrong(path, words, key=key)
 
 
 def _all_after(name: str, after: Mapping[str, set[str]]) -> set[str]:
@@ -222,16 +220,16 @@ def _is_asking(action: Action | Go, kind: str) -> bool:
 
 
 def _in_silence(last: Action) -> str | None:
-    """What is wrong if nothing comes behind *last*: something can come back that leads nowhere."""
+    """What is wrong if nothing follows *last*: a result of it that leads nowhere."""
     leads, options = last.next, last.options
     if options["action"] == "input" and leads is None and not {"eventUrl", "mode"} & options.keys():
-        return "leads nowhere, and whatever the caller presses or says they are hung up on: add `next`"
+        return "leads nowhere, and the caller is hung up on after any key or word: add `next`"
     if leads is None or leads.always is not None or leads.other is not None:
         return None
     if last.options["action"] == "connect":
         lost = ", ".join(status for status in FAILED_STATUSES if status not in leads.statuses)
         words = f"a caller whose call is not put through ({lost}) is hung up on in silence: add else"
-        return f"{words}, or something behind it" if lost else None
+        return f"{words}, or something after it" if lost else None
     if leads.silence is None:
-        return "whoever presses nothing is hung up on in silence: add silence and else, or something behind it"
-    return "whoever presses something else is hung up on in silence: add else, or something behind it"
+        return "a caller who presses nothing is hung up on in silence: add silence and else, or something after it"
+    return "a caller who presses something else is hung up on in silence: add else, or something after it"

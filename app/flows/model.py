@@ -1,9 +1,9 @@
-"""A flows file as it was read and found right: which flow a call gets, and what each step of it says."""
+"""A flows file without faults: which flow a call gets, and what each step of it says."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -12,39 +12,38 @@ from zoneinfo import ZoneInfo
 
 from app.flows.request import Request
 
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)  # of a flow or a step: it stands in addresses
-STEPS_AT: Final = "/voice/flows/"  # under this server's own address; behind it come flow and step
-ACTIONS: Final = ("talk", "stream", "input", "record", "connect", "conversation", "notify", "wait", "transfer")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)  # of a flow or a step: it is part of URLs
+STEPS_AT: Final = "/voice/flows/"  # under this server's own address, before flow and step
 FAILED_STATUSES: Final = ("busy", "timeout", "unanswered", "rejected", "failed")  # of `connect`: their reply is read
 DETECTIONS: Final = ("human", "machine", "beep_start", "beep_timeout")
 MOST_ATTEMPTS, USUAL_ATTEMPTS = 10, 3
 MOST_ACTIONS: Final = 100  # of one NCCO
-MOST_VISITS, MOST_STEPS = 50, 200  # of one step, and of steps, in one call: whatever a flow says, nobody loops for ever
+MOST_VISITS, MOST_STEPS_ENTERED = 50, 200  # of one step, and of all, in one call: no flow can loop for ever
 
 
 def inputs_in(uses: Iterable[tuple[str, ...]]) -> frozenset[str]:
-    """The steps of whose inputs *uses*, names of the scope and items of them, take something."""
+    """The steps whose inputs are in *uses*, which are names of the scope and items of them."""
     return frozenset(use[1] for use in uses if use[0] == "inputs" and len(use) > 1)
 
 
 class RenderFault(Exception):
-    """A flow does not give what it should for this very call. The text says why."""
+    """A flow gives no NCCO that can be served for this call. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What holes are filled from: names and their values, and the address of a step."""
+    """What placeholders are filled from: names and their values, and the URL of a step."""
 
     names: Mapping[str, Any]
-    url: Callable[[str, bool], str]  # step, and whether it is to be entered (True) or its action answered (False)
+    url: Callable[[str, bool], str]  # step, and whether a request there enters it (True) or has its result (False)
 
 
 class Placeholder(Protocol):
-    """A value in an NCCO that is only known once somebody calls: it stands for itself until then."""
+    """A value in an NCCO that is only known once somebody calls."""
 
     @property
     def names(self) -> frozenset[str]:
-        """Which names of the scope it is made of."""
+        """The names of the scope that it uses."""
 
     def fill(self, scope: Scope) -> Any:
         """The value for this call. Raises RenderFault."""
@@ -52,10 +51,10 @@ class Placeholder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepUrl:
-    """The address of a step of the same flow."""
+    """The URL of a step of the same flow."""
 
     step: str
-    enter: bool  # True: whoever asks gets the step itself; False: what comes after it, by what came back
+    enter: bool  # True: a request there gets the step itself; False: what comes after it, by the result
 
     @property
     def names(self) -> frozenset[str]:
@@ -67,40 +66,32 @@ class StepUrl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Next:
-    """Where a call goes by what came back from an action; steps by name."""
+    """Where a call goes by the result of an action; steps by name."""
 
-    always: str | None = None  # whatever came back
-    keys: Mapping[str, str] = field(default_factory=dict)  # the keys pressed, all of them -> step
-    words: Mapping[str, str] = field(default_factory=dict)  # what was said has this word or these words in it -> step
+    always: str | None = None  # after any result
+    keys: Mapping[str, str] = field(default_factory=dict)  # all keys that were pressed -> step
+    words: Mapping[str, str] = field(default_factory=dict)  # words that were said, among others -> step
     silence: str | None = None  # nothing pressed, nothing said
     statuses: Mapping[str, str] = field(default_factory=dict)  # how a `connect` failed -> step
     other: str | None = None  # anything else
     attempts: int = USUAL_ATTEMPTS  # how often the step may be tried
     exhausted: str | None = None  # where it goes after that
 
-    @property
-    def steps(self) -> Iterator[str]:
-        """All steps it leads to."""
-        for step in (self.always, *self.keys.values(), *self.words.values(), self.silence, self.other, self.exhausted):
-            if step is not None:
-                yield step
-        yield from self.statuses.values()
-
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action of an NCCO, with holes; `place` is its place in the list, from 0."""
+    """One action of an NCCO, with placeholders; `index` is that in the step's list."""
 
-    place: int
+    index: int
     options: Mapping[str, Any]  # `action` among them
     next: Next | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """In place of actions: those of another step follow here."""
+    """In place of an action: those of another step follow here."""
 
-    place: int
+    index: int
     step: str
 
 
@@ -113,22 +104,26 @@ class Step:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The actions it has."""
-        return frozenset(one.options["action"] for one in self.actions if isinstance(one, Action))
+        """The names of its actions."""
+        return frozenset(action.options["action"] for action in self.actions if isinstance(action, Action))
 
     @property
-    def asking(self) -> Mapping[str, Next]:
-        """Action name -> where it leads to by what comes back."""
-        return {one.options["action"]: one.next for one in self.actions if isinstance(one, Action) and one.next}
+    def transitions(self) -> Mapping[str, Next]:
+        """Action name -> where it leads to by its result."""
+        return {
+            action.options["action"]: action.next
+            for action in self.actions
+            if isinstance(action, Action) and action.next
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """What a caller goes through. `python` in place of steps: a function that says it.
+    """What a caller goes through. `python` in place of steps: a function that returns the actions.
 
-    `version` is made of what the flow says: it changes with that, and only with that. `uses` is what its holes take of
-    the scope: a name, or a name and one item of it. `detected` has a step for what answering-machine detection found
-    about the call itself.
+    `version` is a digest of the content: it changes with that, and only with that. `uses` is what its expressions use
+    of the scope: a name, or a name and one item of it. `detected`: step by what answering-machine detection found about
+    the call itself.
     """
 
     name: str
@@ -142,15 +137,15 @@ class Flow:
 
     @property
     def inputs(self) -> frozenset[str]:
-        """The steps of which a hole takes what came back."""
+        """The steps whose results its expressions use."""
         return inputs_in(self.uses)
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Whom a route is for: one, all that begin so, any, or any telephone number. See `routing`."""
+    """Which parties a route is for: one, all that begin so, any, or any telephone number. See `routing`."""
 
-    text: str  # as it stands in the file
+    text: str  # as it is in the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +163,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Which calls get which flow. What is None does not matter. `line` is where it stands in the file."""
+    """Which calls get which flow. None does not matter. `line` is that in the file."""
 
     flow: str
     to: Pattern | None = None
@@ -181,7 +176,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFile:
-    """All of a flows file. The first route that fits is taken. `text` is the file itself, `version` made of it."""
+    """A whole flows file. The first route that fits is taken. `text` is the file itself, `version` its digest."""
 
     file: Path
     text: str
@@ -189,4 +184,4 @@ class FlowFile:
     loaded: datetime
     routes: tuple[Route, ...] = ()
     flows: Mapping[str, Flow] = field(default_factory=dict)
-    watched: tuple[Path, ...] = ()  # files that, once changed, make it worth to be read anew: its own, those of Python
+    watched: tuple[Path, ...] = ()  # the files to reload after: its own, those of Python flows

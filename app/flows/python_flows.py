@@ -1,20 +1,22 @@
-"""Call flows written in Python, run so that none of them can hold up the other calls.
+"""Runs call flows written in Python, so that none of them can delay other calls.
 
-They run in native threads. In a greenlet, a flow that computes, or waits in C, would stop all requests of its worker;
-and nobody can be made to come back: Python ends no thread from outside. So whoever takes too long is left behind, and
-only so many of those are borne, for each that computes takes its share of the processor.
+They run in native threads: in a greenlet, a flow that computes, or waits in C, would stop all requests of its worker.
+Python cannot end a thread from outside, so one that takes too long is left behind. Only so many of those are allowed,
+for each that computes takes its share of the processor.
 
-Where gevent has patched the standard library, sleeping, locks and connections work in such a thread: it gets a hub of
-its own for them. A connection belongs to the hub it was opened under, and the next call may be in another thread: a
-flow must not keep one, nor a session of them, for the next call. And of a patched lock that many threads take again and
-again without a rest, as logging's may be, gevent 26.9 forgets to tell some who wait for it: those are left behind.
+Under gevent, sleeping, locks and connections work in such a thread: it gets a hub of its own for them. A connection
+belongs to the hub it was opened under, and the next call may be in another thread, so a flow must not keep a connection
+or a session for the next call. If many threads take a patched lock again and again without a pause, as with logging,
+gevent 26.9 does not wake all that wait for it: those are left behind.
 https://www.gevent.org/api/gevent.hub.html
+
+gevent.threadpool does not do: a pool can only be used from the thread of its hub, and tests and commands use threads;
+and its idle threads do not run their hubs, so a flow that waits for a patched lock that such a thread had never wakes.
 """
 
 from __future__ import annotations
 
 import _thread
-import json
 import os
 import sys
 import traceback
@@ -23,25 +25,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from app.flows.model import MOST_ACTIONS
 from app.flows.request import Request
-from app.flows.sdk import plain
 
-SECONDS: Final = 2.0  # Vonage waits a few for an answer, and the caller hears nothing meanwhile
+SECONDS: Final = 2.0  # Vonage waits a few for an answer, and the caller hears nothing
 MOST_LEFT_BEHIND: Final = 8
-LONGEST: Final = 64 * 1024  # characters of what one gives
-MOST_WORDS: Final = 500  # characters of what an error says
+MOST_WORDS: Final = 500  # characters of the message of an error
 MOST_AT_ONCE: Final = 64  # threads, those left behind among them
 
 Function = Callable[[Request], Any]
 
 
-class NoActions(Exception):
-    """What a flow written in Python gave is no list of actions. The text says what it is."""
-
-
 class PythonFlowFault(Exception):
-    """A flow written in Python gave nothing. The text says why; the cause is what it raised, if it did."""
+    """A flow written in Python returned nothing. The text says why; the cause is what it raised, if it did."""
 
 
 class PythonFlows:
@@ -49,9 +44,9 @@ class PythonFlows:
 
     Args:
         seconds: How long one may take.
-        most_left_behind: So many may be at it still, after that time. Then none is run any more: only a restart ends
-            those that never come back.
-        most_at_once: So many may run at the same time, those left behind that still run among them.
+        most_left_behind: With so many still running after that time, no flow is run any more: only a restart ends those
+            that never return.
+        most_at_once: So many may run at the same time, those left behind among them.
     """
 
     def __init__(
@@ -67,28 +62,28 @@ class PythonFlows:
         self._begin()
 
     def _begin(self) -> None:
-        self.left_behind = 0  # how many did not come back in time, and have not yet
+        self.left_behind = 0  # how many did not return in time, and have not yet
         self._process = os.getpid()
         self._running = 0
-        # They stay, and take the next: hubs and threads are not wholly forgotten when they end.
+        # Threads stay, for the next jobs: hubs and threads leave something behind when they end.
         self._idle: list[_Seat] = []
         self._count = _lock()
 
     @property
     def refuses(self) -> bool:
-        """Whether flows are refused, for too many have not come back."""
+        """Whether flows are refused, because too many have not returned."""
         return self.left_behind >= self._most_left_behind
 
-    def run(self, function: Function, request: Request, then: Callable[[Any], Any] = lambda given: given) -> Any:
-        """What *then* makes of what *function* gives for *request*. Other requests of this worker go on.
+    def run(self, function: Function, request: Request, then: Callable[[Any], Any] = lambda returned: returned) -> Any:
+        """*then* of what *function* returns for *request*. Other requests of this worker go on.
 
-        Both are done aside: what a flow gives may be the flow's own code as well. Raises PythonFlowFault.
+        Both run in the thread: what a flow returns may be code of its own. Raises PythonFlowFault.
         """
         if os.getpid() != self._process:  # a fork has none of the threads
             self._begin()
         with self._count:
             if self.refuses:
-                words = f"{self.left_behind} threads of Python flows were left behind and have not come back"
+                words = f"{self.left_behind} threads of Python flows were left behind and have not returned"
                 raise PythonFlowFault(f"refused: {words}; restart")
             if self._running >= self._most_at_once:
                 raise PythonFlowFault(f"refused: too many at once: {self._running} Python flows are running")
@@ -97,7 +92,7 @@ class PythonFlows:
                 self._idle.pop().give(job)
             else:
                 try:
-                    _native("start_new_thread")(self._work, (job,))  # nobody waits for it at the end
+                    _native("start_new_thread")(self._work, (job,))  # not waited for at exit
                 except RuntimeError as error:
                     raise PythonFlowFault(f"refused: {error}") from error
             self._running += 1
@@ -112,7 +107,7 @@ class PythonFlows:
         return job.result
 
     def _work(self, job: _Job) -> None:
-        """What a thread does, without end."""
+        """The endless loop of a thread."""
         while True:
             job.work()
             seat = _Seat()
@@ -121,51 +116,51 @@ class PythonFlows:
                 self.left_behind -= job.late
                 job.done = True
                 self._idle.append(seat)
-            with suppress(Exception):  # whoever asked is gone, and a hub with it
-                job.tell()
-            del job  # what it holds is not kept until the next one
+            with suppress(Exception):  # the caller is gone, and its hub
+                job.notify()
+            del job  # not kept until the next one
             job = seat.take()
 
 
 class _Seat:
-    """Where an idle thread waits for its next job. In its hub, if it has one: whoever waits for a lock that it had is
-    told from there, and would not be while it sleeps otherwise.
+    """Where an idle thread waits for its next job. It waits in its hub, if it has one: from there those are woken that
+    wait for a patched lock that it had.
     """
 
     def __init__(self) -> None:
         self._job: _Job | None = None
-        self._ring, self._wait = _bell()
+        self._notify, self._wait = _signal()
 
     def give(self, job: _Job) -> None:
         self._job = job
-        self._ring()
+        self._notify()
 
     def take(self) -> _Job:
         while (job := self._job) is None:
-            self._wait(60.0)  # not without end: gevent takes that for a mistake where nothing else is under way
+            self._wait(60.0)  # not for ever: gevent takes that for a deadlock if nothing else runs
         return job
 
 
 class _Job:
-    """One call of a flow: `work` is done in a thread, then `tell`; whoever wants to know is in `wait`."""
+    """One call of a flow: a thread does `work`, then `notify`; the caller is in `wait`."""
 
     def __init__(self, function: Function, request: Request, then: Callable[[Any], Any]) -> None:
         self.done = self.late = False
         self.result: Any = None
         self.raised: BaseException | None = None
-        self.words = ""  # what it says of itself, and where: found out here, for it is the flow's own code that says it
+        self.words = ""  # of the error: made in the thread, for the flow's own code may make them
         self._function, self._request, self._then = function, request, then
-        self.tell, self.wait = _bell()
+        self.notify, self.wait = _signal()
 
     def work(self) -> None:
         try:
             self.result = self._then(self._function(self._request))
-        except BaseException as error:  # noqa: BLE001 - SystemExit and GreenletExit too: the caller must hear something
-            self.raised, self.words = error, f"{told(error)}{_where(self._function, error)}"
+        except BaseException as error:  # noqa: BLE001 - SystemExit and GreenletExit too: the caller must get an answer
+            self.raised, self.words = error, f"{described(error)}{_where(self._function, error)}"
 
 
-def _bell() -> tuple[Callable[[], object], Callable[[float], object]]:
-    """What to do in another thread once it is done, and how to wait for that in this one, at most so many seconds."""
+def _signal() -> tuple[Callable[[], object], Callable[[float], object]]:
+    """Two functions: notify this thread from another one; wait for that in this one, at most so many seconds."""
     if not is_patched():
         lock = _lock()
         lock.acquire()
@@ -175,60 +170,42 @@ def _bell() -> tuple[Callable[[], object], Callable[[float], object]]:
 
     # Of all that gevent has, only this may be called from another thread without a hub in that one.
     # https://www.gevent.org/api/gevent.hub.html
-    rung, loop = Event(), gevent.get_hub().loop
-    return lambda: loop.run_callback_threadsafe(rung.set), rung.wait
+    event, loop = Event(), gevent.get_hub().loop
+    return lambda: loop.run_callback_threadsafe(event.set), event.wait
 
 
 def is_patched() -> bool:
-    """Whether threads are greenlets here: in gunicorn's workers, not in `flask` commands."""
+    """Whether gevent has made threads greenlets: in gunicorn's workers, not in `flask` commands."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 def _native(name: str) -> Any:
-    """What `_thread` has under *name*, as it is without gevent."""
+    """*name* of `_thread` as it is without gevent."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey.get_original("_thread", name) if monkey is not None else getattr(_thread, name)
 
 
 def _lock() -> _thread.LockType:
-    """A native lock: the threads take it without a hub of theirs."""
+    """A native lock: it needs no hub."""
     lock: _thread.LockType = _native("allocate_lock")()
     return lock
 
 
-def told(error: BaseException) -> str:
-    """The error's kind, and what it says of itself."""
+def described(error: BaseException) -> str:
+    """The class of *error*, and its message."""
     try:
         words = str(error)[:MOST_WORDS]
-    except BaseException:  # noqa: BLE001 - it is the flow's own
+    except BaseException:  # noqa: BLE001 - it is the flow's own code
         words = ""
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-def actions_in(given: Any) -> list[dict[str, Any]] | None:
-    """The actions that a flow gave, as JSON has them; None if it gave None. Raises NoActions."""
-    if given is None:
-        return None
-    if not isinstance(given, list | tuple):
-        raise NoActions(f"it gave {type(given).__name__}, but must give a list of actions")
-    if len(given) > MOST_ACTIONS:
-        raise NoActions(f"it gave {len(given)} actions, but must give {MOST_ACTIONS} at most")
-    try:
-        text = json.dumps([plain(action) for action in given], allow_nan=False)
-        if len(text) > LONGEST:
-            raise NoActions(f"it gave {len(text):,} characters of JSON, but must give {LONGEST:,} at most")
-        made: list[dict[str, Any]] = json.loads(text)
-    except (TypeError, ValueError, RecursionError) as wrong:
-        raise NoActions(f"it gave what is no action: {wrong}") from wrong
-    return made
-
-
 def _where(function: Function, error: BaseException) -> str:
-    """The line of the flow's own file from which *error* came; else of whatever raised it."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename != __file__]
+    """The line of the flow's own file from which *error* came; else the line that raised it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     own = getattr(getattr(function, "__code__", None), "co_filename", None)
-    last = next((one for one in reversed(frames) if one.filename == own), frames[-1] if frames else None)
+    last = next((frame for frame in reversed(frames) if frame.filename == own), frames[-1] if frames else None)
     return f" ({line_of(last.filename, last.lineno)})" if last else ""
 
 

@@ -1,4 +1,4 @@
-"""The flows file as it was last found right, read anew when it changes: in every worker, without a restart."""
+"""Keeps the flows file loaded, and loads it again when it changes: in every worker, without a restart."""
 
 from __future__ import annotations
 
@@ -13,95 +13,97 @@ from typing import Any, Final
 from app.flows import loading
 from app.flows.model import FlowFile
 from app.flows.python_flows import is_patched
-from vonage_simulator.yaml_source import Fault, Faults
+from app.flows.reader import FlowFileFaults
+from vonage_simulator.yaml_source import Fault
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY: Final = 1.0  # seconds
-FIRST_LOOK: Final = 3.0  # seconds that a worker waits for it
+CHECK_EVERY: Final = 1.0  # seconds
+FIRST_READ: Final = 3.0  # seconds that a worker waits for it
 MOST_LOGGED: Final = 20  # faults
 
 Stamp = tuple[tuple[str, int, int, int] | tuple[str], ...]
 
 
 class FlowReloader:
-    """Holds the book of *file*. *settings*: what expressions have under `settings`.
+    """Keeps *file* loaded. *settings*: what expressions have under `settings`.
 
-    `faults` is what is wrong with the file as it is now, and why `flow_file` may be older; `looked` is when it was
-    read last.
+    `faults` is what is wrong with the file as it is now, and why `flow_file` may be older; `read_at` is when it was
+    last read.
     """
 
     def __init__(self, file: Path, settings: Mapping[str, Any]) -> None:
         self.file = file
-        self._book: FlowFile | None = None
         self.faults: tuple[Fault, ...] = ()
-        self.looked: datetime | None = None
+        self.read_at: datetime | None = None
+        self._flow_file: FlowFile | None = None
         self._settings = settings
         self._stamp: Stamp | None = None
         self._watched: tuple[Path, ...] = (file,)
-        self._stop, self._first = threading.Event(), threading.Event()
+        self._stopped, self._first = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="flows", daemon=True)
 
     @property
     def flow_file(self) -> FlowFile | None:
-        """What calls get: the last book without a fault, None if there never was one."""
-        if self.looked is None and not self._thread.is_alive():
-            self.look()
-        return self._book
+        """The file as it was last without a fault; None if it never was."""
+        if self.read_at is None and not self._thread.is_alive():
+            self.refresh()
+        return self._flow_file
 
-    def look(self) -> bool:
-        """Read the file if it has changed since; whether it was. What is wrong with it is logged, and in `faults`."""
+    def refresh(self) -> bool:
+        """Read the file if it has changed since; whether it was. Faults are logged, and in `faults`."""
         stamp = _stamp(self._watched)
         if stamp == self._stamp:
             return False
         self._read(stamp)
         return True
 
-    def start(self) -> None:
-        """Look now and every second, in a thread of its own; return once it has, or after a while.
+    look = refresh  # the old names, this one and the next
+    looked = property(lambda self: self.read_at)
 
-        What takes longer, as a module of Python that does not come back, keeps no caller waiting: they hear the last
-        resort.
+    def start(self) -> None:
+        """Read the file now, and check it every second, in a thread; return once it was read, or after a while.
+
+        What takes longer, such as a Python module that does not return, delays no caller: they get the last resort.
         """
         self._thread.start()
-        self._first.wait(FIRST_LOOK)
+        self._first.wait(FIRST_READ)
 
     def stop(self) -> None:
-        """Look no more."""
-        self._stop.set()
+        self._stopped.set()
 
     def _read(self, stamp: Stamp) -> None:
-        self._stamp, self.looked, watched, begun = stamp, datetime.now(UTC), self._watched, time_ns()
+        self._stamp, self.read_at, watched, begun = stamp, datetime.now(UTC), self._watched, time_ns()
         try:
             flow_file = _aside(lambda: loading.load(self.file, self._settings))
-        except Faults as wrong:
-            self._watched = getattr(wrong, "watched", (self.file,))
-            self._tell(wrong.faults)
-        except Exception as error:  # whatever it is, calls are answered
+        except FlowFileFaults as wrong:
+            self._watched = wrong.watched
+            self._report(wrong.faults)
+        except Exception as error:  # any at all: calls are answered
             log.exception("the flows file cannot be read")
             self.faults = (Fault(str(self.file), None, None, "", f"cannot be read: {type(error).__name__}: {error}"),)
         else:
-            if self._book is not None and self._book.version != flow_file.version:
+            if self._flow_file is not None and self._flow_file.version != flow_file.version:
                 log.info("the flows file has changed: version %s from now on", flow_file.version)
-            self._book, self.faults, self._watched = flow_file, (), flow_file.watched
+            self._flow_file, self.faults, self._watched = flow_file, (), flow_file.watched
         if self._watched != watched:
             now = _stamp(self._watched)
-            # Whoever mends one of them while they are read, and a module may take its time, is not overlooked.
-            self._stamp = None if any(len(one) > 1 and one[2] >= begun for one in now) else now
+            # A file that is mended while they are read, and a module may take its time, is read again.
+            self._stamp = None if any(len(file) > 1 and file[2] >= begun for file in now) else now
 
-    def _tell(self, faults: tuple[Fault, ...]) -> None:
+    def _report(self, faults: tuple[Fault, ...]) -> None:
         if faults != self.faults:
-            kept = "the last good flows stay" if self._book else "callers hear the last resort until it is mended"
-            told = "\n  ".join(map(str, faults[:MOST_LOGGED]))
+            kept = "the last good flows stay" if self._flow_file else "callers hear the last resort until it is mended"
+            lines = "\n  ".join(map(str, faults[:MOST_LOGGED]))
             many = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
-            log.error("%s in the flows file, %s:\n  %s", many, kept, told)
+            log.error("%s in the flows file, %s:\n  %s", many, kept, lines)
         self.faults = faults
 
     def _watch(self) -> None:
-        self.look()
+        self.refresh()
         self._first.set()
         before = None
-        while not self._stop.wait(LOOK_EVERY):
+        while not self._stopped.wait(CHECK_EVERY):
             now = _stamp(self._watched)
             if now == before and now != self._stamp:  # not while somebody may be writing it
                 self._read(now)
@@ -109,29 +111,29 @@ class FlowReloader:
 
 
 def _aside(work: Callable[[], FlowFile]) -> FlowFile:
-    """What *work* gives, done beside everything else: a large file takes more than a second, and calls come in."""
+    """What *work* returns, from another thread under gevent: a large file takes over a second, and calls come in."""
     if not is_patched():
         return work()
     from gevent import get_hub
 
-    def tried() -> FlowFile | Faults:
+    def caught() -> FlowFile | FlowFileFaults:
         try:
             return work()
-        except Faults as wrong:  # what is raised in there gevent would write to the terminal, with its traceback
+        except FlowFileFaults as wrong:  # gevent would write it to the terminal, with a traceback
             return wrong
 
-    made: FlowFile | Faults = get_hub().threadpool.apply(tried)
-    if isinstance(made, Faults):
-        raise made
-    return made
+    loaded: FlowFile | FlowFileFaults = get_hub().threadpool.apply(caught)
+    if isinstance(loaded, FlowFileFaults):
+        raise loaded
+    return loaded
 
 
 def _stamp(files: Iterable[Path]) -> Stamp:
-    """What tells whether one of *files* has changed: which file it is, when it was written, how long it is."""
-    return tuple(_of(file) for file in files)
+    """Equal as long as none of *files* has changed: inode, time of change and size of each."""
+    return tuple(_stamp_of(file) for file in files)
 
 
-def _of(file: Path) -> tuple[str, int, int, int] | tuple[str]:
+def _stamp_of(file: Path) -> tuple[str, int, int, int] | tuple[str]:
     try:
         found = file.stat()
     except (OSError, ValueError):

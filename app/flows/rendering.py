@@ -1,4 +1,4 @@
-"""One step of a flow for one call: its holes filled, its addresses made, and judged before it leaves the house."""
+"""One step of a flow, rendered for one call: placeholders filled, URLs made, the NCCO checked before it is served."""
 
 from __future__ import annotations
 
@@ -6,91 +6,90 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from app.flows import schema, sdk, sequence
+from app.flows import schema, sequence
 from app.flows.call_state import CallState
 from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
 from app.flows.schema import Wrong
 from vonage_simulator import json_shape
 from vonage_simulator.yaml_source import field
 
-MOST_TOLD: Final = 3  # faults
+MOST_FAULTS: Final = 3  # in a message
 HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
-ADDRESS: Final = STEPS_AT + "{flow}/{step}?state={state}"
+STEP_URL: Final = STEPS_AT + "{flow}/{step}?state={state}"
 
 Ncco = list[dict[str, Any]]
-Close = Callable[[CallState], str]
+Seal = Callable[[CallState], str]
 
 
-class Addresses:
-    """Where a call that has come as far as *trail* asks for steps of *flow*: under *base*, our own address."""
+class StepUrls:
+    """The URLs of the steps of *flow* for a call in this state. *base* is this server's own URL."""
 
-    def __init__(self, base: str, flow: str, call_state: CallState, close: Close) -> None:
-        self._base, self._flow, self._trail, self._close = base, flow, call_state, close
-        self._closed: dict[bool, str] = {}
+    def __init__(self, base: str, flow: str, state: CallState, seal: Seal) -> None:
+        self._base, self._flow, self._state, self._seal = base, flow, state, seal
+        self._sealed: dict[bool, str] = {}
 
     def of(self, step: str, enter: bool) -> str:
-        """The address of *step*; *enter*: to get the step itself, not what comes after it."""
-        if enter not in self._closed:
-            self._closed[enter] = self._close(replace(self._trail, enter=enter))
-        return self._base + ADDRESS.format(flow=self._flow, step=step, state=self._closed[enter])
+        """The URL of *step*; *enter*: for the step itself, not for what comes after it."""
+        if enter not in self._sealed:
+            self._sealed[enter] = self._seal(replace(self._state, enter=enter))
+        return self._base + STEP_URL.format(flow=self._flow, step=step, state=self._sealed[enter])
 
 
-def entered(flow: Flow, step: str, call_state: CallState) -> tuple[list[tuple[str, Action]], CallState]:
-    """The actions of *step* and of all it goes on to, each with the step it is of; and the trail with those in it.
+def entered(flow: Flow, step: str, state: CallState) -> tuple[list[tuple[str, Action]], CallState]:
+    """The actions of *step* and of all it goes to, each with the name of its step; and the state with those entered.
 
-    Raises RenderFault where the call has been there too often.
+    Raises RenderFault if the call loops.
     """
     actions: list[tuple[str, Action]] = []
 
     def add(name: str) -> None:
-        nonlocal call_state
-        call_state = replace(call_state, visits=call_state.entered(name))
-        for one in flow.steps[name].actions:
-            if isinstance(one, Go):
-                add(one.step)
+        nonlocal state
+        state = replace(state, visits=state.entered(name))
+        for action in flow.steps[name].actions:
+            if isinstance(action, Go):
+                add(action.step)
             else:
-                actions.append((name, one))
+                actions.append((name, action))
 
     add(step)
-    return actions, call_state
+    return actions, state
 
 
-def rendered(
-    flow: Flow, step: str, call_state: CallState, *, names: Mapping[str, Any], base: str, close: Close
-) -> Ncco:
-    """The NCCO of *step*. *names* are those of the scope that every step has. Raises RenderFault."""
-    actions, after = entered(flow, step, call_state)
-    addresses = Addresses(base, flow.name, after, close)
-    scopes = {name: Scope({**names, "attempt": after.visits[name]}, addresses.of) for name, _ in actions}
-    return judged([_value(action.options, scopes[name]) for name, action in actions], base)
+def rendered(flow: Flow, step: str, state: CallState, *, names: Mapping[str, Any], base: str, seal: Seal) -> Ncco:
+    """The NCCO of *step*. *names* are in the scope of every step. Raises RenderFault."""
+    actions, after = entered(flow, step, state)
+    urls = StepUrls(base, flow.name, after, seal)
+    scopes = {name: Scope({**names, "attempt": after.visits[name]}, urls.of) for name, _ in actions}
+    return checked([_filled(action.options, scopes[name]) for name, action in actions], base)
 
 
-def judged(ncco: Any, base: str) -> Ncco:
-    """*ncco* as it is served. Raises RenderFault if Vonage would refuse it; *base* is our own address."""
-    wrong = [*schema.faults(ncco, own=base)] or [*sequence.faults(ncco), *_bare_steps(ncco, base)]
-    if not wrong and len(ncco) > MOST_ACTIONS:
-        raise RenderFault(f"it has {len(ncco)} actions, but must have {MOST_ACTIONS} at most")
+def checked(ncco: Ncco, base: str) -> Ncco:
+    """*ncco* if Vonage would run it, else raises RenderFault. *base* is this server's own URL."""
+    wrong = [*schema.faults(ncco, own=base)] or [*sequence.faults(ncco), *_urls_without_state(ncco, base)]
     if wrong:
-        more = f" (and {len(wrong) - MOST_TOLD} more)" if len(wrong) > MOST_TOLD else ""
-        told = " ".join(f"{field(path) or 'the NCCO'}: {words}" for path, words in wrong[:MOST_TOLD])
-        raise RenderFault(told + more)
-    return sdk.build(ncco)
+        more = f" (and {len(wrong) - MOST_FAULTS} more)" if len(wrong) > MOST_FAULTS else ""
+        raise RenderFault(
+            " ".join(f"{field(path) or 'the NCCO'}: {words}" for path, words in wrong[:MOST_FAULTS]) + more
+        )
+    if len(ncco) > MOST_ACTIONS:
+        raise RenderFault(f"it has {len(ncco)} actions, but must have {MOST_ACTIONS} at most")
+    return ncco
 
 
-def _bare_steps(ncco: Ncco, base: str) -> Iterator[Wrong]:
-    """Addresses of steps of ours that do not have what the call takes along: there it would begin anew, without end."""
-    for place, action in enumerate(ncco):
+def _urls_without_state(ncco: Ncco, base: str) -> Iterator[Wrong]:
+    """URLs of our steps without the state of the call: there it would begin again, without end."""
+    for index, action in enumerate(ncco):
         for url in action.get("eventUrl", ()):
             if url.startswith(base + STEPS_AT) and "?state=" not in url:
-                words = f"It is the address of a step without what the call takes along: {HOW_RIGHT}."
-                yield Wrong((place, "eventUrl", 0), words)
+                words = f"It is the address of a step without the state of the call: {HOW_RIGHT}."
+                yield Wrong((index, "eventUrl", 0), words)
 
 
-def _value(value: Any, scope: Scope, *, keep: bool = False) -> Any:
-    """*value* with what fills its holes. An option whose hole comes to nothing is left out, but not in a payload."""
+def _filled(value: Any, scope: Scope, *, keep: bool = False) -> Any:
+    """*value* with its placeholders filled. An option that comes out as none is left out, but not in a payload."""
     if isinstance(value, Mapping):
-        made = {name: _value(item, scope, keep=keep or name == "payload") for name, item in value.items()}
+        made = {name: _filled(item, scope, keep=keep or name == "payload") for name, item in value.items()}
         return {name: now for name, now in made.items() if now is not None or keep or value[name] is None}
     if isinstance(value, list):
-        return [_value(item, scope, keep=keep) for item in value]
+        return [_filled(item, scope, keep=keep) for item in value]
     return value.fill(scope) if json_shape.later(value) else value

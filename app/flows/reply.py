@@ -1,21 +1,30 @@
-"""What a caller is given, and where it comes from."""
+"""The reply to a webhook: an NCCO, and where it comes from."""
 
 from __future__ import annotations
 
+import json
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 LAST_RESORT_COUNTER: Final = "answers:last_resort"  # in the store: how often it was served
 SORRY: Final = "Sorry, we cannot take your call at the moment. Please call again later."
 
 
-class Reply(NamedTuple):
-    """An NCCO, ready for JSON, and the flow, step and version it comes from. `fault` says why it is the last resort."""
-
+class _Fields(NamedTuple):
     flow: str
     ncco: list[dict[str, Any]]
     step: str | None = None
     version: str | None = None
     fault: str | None = None
+
+
+class Reply(_Fields):
+    """An NCCO, and the flow, step and version it comes from. `fault` says why it is the last resort."""
+
+    @cached_property
+    def body(self) -> bytes:
+        """The NCCO as compact JSON in ASCII, serialised once."""
+        return json.dumps(self.ncco, separators=(",", ":"), allow_nan=False).encode()
 
 
 # What a caller hears if everything else fails. Made at start, so that nothing can go wrong with it later.

@@ -1,4 +1,4 @@
-"""What a call flow is asked: who calls whom, which step it is at, and what came back from the step before."""
+"""What a call flow gets: who calls whom, which step is requested, and the result of the step before."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
 Kind = Literal["input", "notify", "connect", "detection"]
-START = "start"  # the step that a flow written in Python is first asked for
+START = "start"  # the first step of a flow written in Python
 
 
 def _no_url(_: str) -> NoReturn:
-    raise LookupError("there is no server here that a step could have its address at")
+    raise LookupError("there is no server here, so that steps have no address")
 
 
 class Headers(dict[str, str]):
-    """SIP headers, whose names are the same in capitals and without: RFC 3261, section 7.3.1.
-
-    They keep the case in which the caller sent them, and are found in any.
-    """
+    """SIP headers, by their names in any case: RFC 3261, section 7.3.1. They keep the case in which they came."""
 
     def __contains__(self, name: object) -> bool:
         return self._own(name) is not None
@@ -41,16 +38,16 @@ class Headers(dict[str, str]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came back from an action. `kind` says from which; what that kind does not have is None.
+    """The result of an action. `kind` says of which; what that kind does not have is None.
 
     Attributes:
         digits: Keys that were pressed, "" for none (input).
-        timed_out: Whether the time was over before all keys were pressed (input).
-        speech: The likeliest guess at what was said, "" for none (input).
-        confidence: How sure Vonage is of that, 0 to 1 (input).
+        timed_out: Whether time ran out before all keys were pressed (input).
+        speech: What was said, most likely, "" for none (input).
+        confidence: How sure Vonage is of `speech`, 0 to 1 (input).
         status: How it went: busy, timeout, unanswered, rejected, failed, … (connect), human, machine, beep_start or
             beep_timeout (detection).
-        payload: What the action was given (notify).
+        payload: That of the action (notify).
     """
 
     kind: Kind
@@ -64,20 +61,20 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What Vonage asks, in its own words; None, or empty, where it said nothing.
+    """A request by Vonage for a step, in its own words; None, or empty, for what it did not send.
 
     https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
 
     Attributes:
-        from_: Who calls: a number, or a SIP address. Not there where an app user calls.
+        from_: Who calls: a number, or a SIP address. None if an app user calls.
         from_user: The app user who calls.
         to: Who was called.
         headers: SIP headers, by their names, in capitals or not: {"X-UserId": "1938ND9"}.
-        custom_data: What an app user's page sent along.
-        step: The step that is asked for.
-        attempt: How often this call has come to that step, this time included.
-        inputs: What came back from each step that had an `input`, by its name.
-        result: What came back from the step before; None at the beginning.
+        custom_data: What an app user's page sent.
+        step: The step that is requested.
+        attempt: How often this call has entered that step, this time included.
+        inputs: The result of each step that had an `input`, by its name.
+        result: That of the step before; None at the beginning.
     """
 
     from_: str | None = None
@@ -92,4 +89,4 @@ class Request:
     attempt: int = 1
     inputs: Mapping[str, Result] = field(default_factory=dict)
     result: Result | None = None
-    url: Callable[[str], str] = _no_url  # step -> the address at which it is asked for: the `eventUrl` of an action
+    url: Callable[[str], str] = _no_url  # step -> its URL: the `eventUrl` of an action

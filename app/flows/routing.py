@@ -1,4 +1,4 @@
-"""Which call gets which flow: the first route that fits."""
+"""Which flow a call gets: that of the first route that fits."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from app.flows.request import Request
 
 ANY, NUMBER = "*", "number"
 LEAST_DIGITS: Final = 7  # of a telephone number, with its country code: fewer are an extension, or a short code
-# Meant as a number, though it is none. An app user's name may well be digits and letters, so that much must be clear.
+# Meant as a number, though it is none. Names of app users may be digits and letters, so these must be clear cases.
 MISSPELT: Final = re.compile(r"\+.*|(?!\d+$)(?=(?:\D*\d){7})[\d(][\d ().OolI-]*|\d{7,}[^\W\d_]+", re.ASCII)
 
 
 def pattern_fault(text: str) -> str | None:
     """What is wrong with *text* as a pattern of a route; None if nothing is."""
     if not text.strip():
-        return "must not be empty: * stands for any"
+        return "must not be empty: * is for any"
     if text != text.strip():
         return "must have no blanks around it"
     if "*" in text.removesuffix(ANY):
-        return "has a * elsewhere than at its end: there it stands for whatever follows"
+        return "may have a * only at its end, for anything that follows"
     if _digits(text) is None and MISSPELT.fullmatch(text.removesuffix(ANY).strip()):
         return "is no telephone number: those have digits, 15 at most, and + before them or not"
     return None
 
 
 def fits(pattern: Pattern, party: str | None) -> bool:
-    """Whether *party*, a number, an address or a name, is one that *pattern* is for."""
+    """Whether *pattern* is for *party*: a number, an address or a name."""
     if not party:
         return False
     text, number = pattern.text, digits(party)
@@ -46,7 +46,7 @@ def fits(pattern: Pattern, party: str | None) -> bool:
 
 
 def covers(wide: Pattern | None, narrow: Pattern | None) -> bool:
-    """Whether every party that *narrow* is for is one of *wide*, too. None does not matter: it also fits nobody."""
+    """Whether *wide* is for every party that *narrow* is for. None is for all calls, also those without a party."""
     if wide is None or narrow is None:
         return wide is None
     if wide.text in (ANY, narrow.text):
@@ -54,7 +54,7 @@ def covers(wide: Pattern | None, narrow: Pattern | None) -> bool:
     if narrow.text in (ANY, NUMBER):
         return False
     wanted = _digits(wide.text)
-    if not narrow.text.endswith(ANY):  # fits by its own text; only a number may be written otherwise
+    if not narrow.text.endswith(ANY):  # fits its own text; only a number may be written in other ways
         by_writing = wide.text.endswith(ANY) and wanted is None and digits(narrow.text) is not None
         return fits(wide, narrow.text) and not by_writing
     if not wide.text.endswith(ANY):
@@ -65,7 +65,7 @@ def covers(wide: Pattern | None, narrow: Pattern | None) -> bool:
 
 
 def shadowed(earlier: Route, later: Route) -> bool:
-    """Whether *later* is never taken, for *earlier* takes every call that it could."""
+    """Whether *later* is never taken, because *earlier* takes every call that it could."""
     same_time = earlier.when is None or (earlier.when == later.when and earlier.closed == later.closed)
     return (
         same_time
@@ -81,7 +81,7 @@ def choose(flow_file: FlowFile, request: Request, at: datetime) -> Route | None:
 
 
 def _takes(route: Route, request: Request) -> bool:
-    # Vonage sends one of `from` and `from_user`: so what a route says of the one keeps out who has the other.
+    # Vonage sends one of `from` and `from_user`: so a route with one of them is not for calls with the other.
     # https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
     sides = ((route.to, request.to), (route.from_, request.from_), (route.from_user, request.from_user))
     return all(pattern is None or fits(pattern, party) for pattern, party in sides)
@@ -92,12 +92,12 @@ def _is_time_for(route: Route, at: datetime) -> bool:
 
 
 def _digits(pattern: str) -> str | None:
-    """Those of the number that *pattern* is, or begins with."""
+    """The digits of the number that *pattern* is, or begins with."""
     return digits(pattern.removesuffix(ANY).strip())  # blanks before the star: `+44 20 *`
 
 
 def _plain(party: str) -> str:
-    """What the digits of a prefix are compared with."""
+    """*party* as it is compared with the digits of a prefix."""
     return digits(party) or _folded(party).removeprefix("+")
 
 

@@ -1,4 +1,4 @@
-"""Where a call goes by what came back from an action."""
+"""Which step comes next, by the result of an action."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LONGEST_KEPT: Final = 200  # characters: what flows say, not what callers do
 
 
 def target(leads: Next, result: Result, *, step: str, visits: int) -> str | None:
-    """The step that *leads* has for *result*; None to go on with what is behind the action.
+    """The step that *leads* has for *result*; None to go on with the actions after it.
 
-    *step* is the one that asked, entered *visits* times in this call. Keys and words that were expected lead where they
-    lead however often; everything else, and whatever leads back to *step*, at most `attempts` times if there is an
-    `exhausted` for then. (What could be asked for ever without one is no flow: see `branches`.)
+    *step* has the action, and was entered *visits* times in this call. Keys and words that are expected always lead to
+    their step; any other result, and all that leads back to *step*, only `attempts` times if there is `exhausted`. (A
+    flow that could ask for ever without one is refused: see `graph`.)
     """
     expected = _expected(leads, result)
     found = expected if expected is not None else _otherwise(leads, result)
@@ -47,7 +47,7 @@ def _otherwise(leads: Next, result: Result) -> str | None:
 
 
 def plain(text: str) -> str:
-    """*text* as words are compared: capitals, blanks, the kind of apostrophe and the form of Unicode do not matter."""
+    """*text* as words are compared: without capitals, with single blanks, one apostrophe and one form of Unicode."""
     return _plain(text) if len(text) <= LONGEST_KEPT else _plain.__wrapped__(text)
 
 
@@ -67,11 +67,12 @@ def _found(words: str, text: str) -> bool:
     at = text.find(words) if words else -1
     while at >= 0:
         end = at + len(words)
-        if not (at and _of_a_word(text[at - 1])) and not (end < len(text) and _of_a_word(text[end])):
+        if not (at and _in_word(text[at - 1])) and not (end < len(text) and _in_word(text[end])):
             return True
         at = text.find(words, at + 1)
     return False
 
 
-def _of_a_word(sign: str) -> bool:
-    return sign.isalnum() or sign == "_" or unicodedata.category(sign).startswith("M")  # M: the vowels of हिन्दी
+def _in_word(character: str) -> bool:
+    # M: the vowels of हिन्दी
+    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")

@@ -1,4 +1,4 @@
-"""Flows for tests, from a text as it would stand in the file."""
+"""Flows for tests, from the text of a flows file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CALL = Request(from_=CALLER, to=CALLED, uuid="leg", conversation_uuid="CON-1", e
 
 
 def flows_in(folder: Path, text: str, **settings: Any) -> Flows:
-    """The flows that *text* says."""
+    """The flows in a file with this *text*."""
     file = folder / "flows.yaml"
     file.write_text(dedent(text))
     return flows_of(file, **settings)
@@ -31,34 +31,34 @@ def flows_in(folder: Path, text: str, **settings: Any) -> Flows:
 
 def flows_of(file: Path, **settings: Any) -> Flows:
     """The flows of *file*."""
-    told = SETTINGS | settings
-    return Flows(FlowReloader(file, told), settings=told, base=BASE, secret=SECRET)
+    known = SETTINGS | settings
+    return Flows(FlowReloader(file, known), settings=known, base=BASE, secret=SECRET)
 
 
 def answered(flows: Flows, request: Request = CALL) -> Reply:
-    """What a caller gets who is served what the file says."""
-    served = flows.answer(request, NOON)
-    assert served.fault is None, served.fault
-    return served
+    """The reply to a call, by the file and not the last resort."""
+    reply = flows.answer(request, NOON)
+    assert reply.fault is None, reply.fault
+    return reply
 
 
-def address(served: Reply) -> tuple[str, str, str]:
-    """Flow, step and state in the one `eventUrl` of what was served."""
-    (url,) = (one["eventUrl"][0] for one in served.ncco if "eventUrl" in one)
+def address(reply: Reply) -> tuple[str, str, str]:
+    """Flow, step and state in the only `eventUrl` of *reply*."""
+    (url,) = (action["eventUrl"][0] for action in reply.ncco if "eventUrl" in action)
     parts = urlsplit(url)
     *_, flow, step = parts.path.split("/")
     assert url.startswith(f"{BASE}/voice/flows/")
     return flow, step, parse_qs(parts.query)["state"][0]
 
 
-def came_back(flows: Flows, served: Reply, **result: Any) -> Reply | None:
-    """What follows once *result* came back from what was *served*."""
+def came_back(flows: Flows, reply: Reply, **result: Any) -> Reply | None:
+    """The next reply, after *reply* had this *result*."""
     known: Mapping[str, Any] = {"kind": "input", "digits": "", "speech": ""} if "kind" not in result else {}
-    return flows.follow(*address(served), Request(), Result(**(dict(known) | result)))
+    return flows.follow(*address(reply), Request(), Result(**(dict(known) | result)))
 
 
-def is_last_resort(served: Reply | None, words: str) -> None:
-    """Fails unless the caller hears the last resort, for a reason that has *words* in it."""
-    assert served is not None
-    assert (served.flow, served.ncco) == (LAST_RESORT.flow, LAST_RESORT.ncco)
-    assert words in (served.fault or "")
+def is_last_resort(reply: Reply | None, words: str) -> None:
+    """Fails unless *reply* is the last resort, for a reason that has *words* in it."""
+    assert reply is not None
+    assert (reply.flow, reply.ncco) == (LAST_RESORT.flow, LAST_RESORT.ncco)
+    assert words in (reply.fault or "")

@@ -257,18 +257,18 @@ def test_what_goes_too_deep_or_is_too_much_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{{ from_user }}", "`from_user` is not there for this call: give it a default"),
-        ("Hello {{ custom_data.nobody }}", "`custom_data.nobody` is not there for this call: give it a default"),
-        ("{{ custom_data.order.no.such }}", "`custom_data.order.no` is not there for this call: give it a default"),
-        ("{{ custom_data.nobody | upper }}", "`custom_data.nobody` is not there for this call: give it a default"),
-        ("{{ custom_data.nobody.lower() }}", "`custom_data.nobody` is not there for this call: give it a default"),
-        ("{{ 1 + custom_data.number }}", "`custom_data.number` is not there for this call: give it a default"),
-        ("{{ custom_data.nobody == 1 }}", "`custom_data.nobody` is not there for this call: give it a default"),
-        ('{{ headers["X-No"] ~ "a" }}', '`headers["X-No"]` is not there for this call: give it a default'),
-        ("{{ custom_data.items[5] }}", "`custom_data.items[5]` is not there for this call: give it a default"),
-        ("{{ inputs.pin.digits }}", "`inputs.pin` is not there for this call: give it a default"),
-        ("{{ custom_data.nobody[1:2] }}", "`custom_data.nobody` is not there for this call: give it a default"),
-        ("{{ [] | first }}", "`[] | first`: the first is not there for this call: give it a default"),
+        ("{{ from_user }}", "`from_user` is undefined for this call: give it a default"),
+        ("Hello {{ custom_data.nobody }}", "`custom_data.nobody` is undefined for this call: give it a default"),
+        ("{{ custom_data.order.no.such }}", "`custom_data.order.no` is undefined for this call: give it a default"),
+        ("{{ custom_data.nobody | upper }}", "`custom_data.nobody` is undefined for this call: give it a default"),
+        ("{{ custom_data.nobody.lower() }}", "`custom_data.nobody` is undefined for this call: give it a default"),
+        ("{{ 1 + custom_data.number }}", "`custom_data.number` is undefined for this call: give it a default"),
+        ("{{ custom_data.nobody == 1 }}", "`custom_data.nobody` is undefined for this call: give it a default"),
+        ('{{ headers["X-No"] ~ "a" }}', '`headers["X-No"]` is undefined for this call: give it a default'),
+        ("{{ custom_data.items[5] }}", "`custom_data.items[5]` is undefined for this call: give it a default"),
+        ("{{ inputs.pin.digits }}", "`inputs.pin` is undefined for this call: give it a default"),
+        ("{{ custom_data.nobody[1:2] }}", "`custom_data.nobody` is undefined for this call: give it a default"),
+        ("{{ [] | first }}", "`[] | first`: the first is undefined for this call: give it a default"),
     ],
 )
 def test_what_vonage_did_not_send_is_named(text: str, words: str) -> None:
@@ -295,7 +295,7 @@ def test_what_nobody_would_read_out_is_no_text(text: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["{{ custom_data.nothing }}", "{{ custom_data.vip }}", "{{ custom_data.items }}"])
-def test_what_is_spoken_is_a_text_even_if_an_expression_stands_alone(text: str) -> None:
+def test_what_is_spoken_is_a_text_even_if_it_is_one_expression(text: str) -> None:
     """What is no text cannot be spoken, and numbers are."""
     assert late_fault(text, spoken=True)
     assert filled("{{ attempt }}", spoken=True) == "2"
@@ -311,7 +311,7 @@ def test_what_is_spoken_is_a_text_even_if_an_expression_stands_alone(text: str) 
         ("{{ $ }}", "unexpected char '$'"),
         ("{{ (from }}", "expected ')'"),
         ("{{ form }}", "did you mean `from`? Known are from, to,"),
-        ("{{ range(3) }}", "`range()` is not taken"),
+        ("{{ range(3) }}", "`range()` cannot be used"),
         ("{{ self }}", "`self` is not known"),
         ("{{ inputs.main-menu.digits }}", 'a name with - in it is written inputs["…"]'),
         ("{{ inputs.menu.digit }}", "did you mean `inputs.menu.digits`? Known are digits, speech"),
@@ -324,17 +324,17 @@ def test_what_is_spoken_is_a_text_even_if_an_expression_stands_alone(text: str) 
         ("{{ from | safe }}", "`safe` is not known"),
         ("{{ from | ~ }}", "expected token 'name'"),
         ("{{ from is foo }}", "`foo` is not known"),
-        ("{{ from | upper(1) }}", "`upper` cannot be used so"),
+        ("{{ from | upper(1) }}", "`upper` cannot be used like this"),
         ("{{ from | replace('a') }}", "missing a required argument: 'new'"),
-        ("{{ attempt is divisibleby }}", "`divisibleby` cannot be used so"),
-        ("{{ from | join(*headers) }}", "not taken"),
+        ("{{ attempt is divisibleby }}", "`divisibleby` cannot be used like this"),
+        ("{{ from | join(*headers) }}", "cannot be used"),
         ("{{ from.startswith() }}", "`startswith` takes one argument"),
         ("{{ from.lower(1) }}", "`lower` takes no argument"),
-        ("{{ custom_data.items() }}", "`items()` is not taken"),
-        ("{{ from.format(1) }}", "`format()` is not taken"),
-        ("{{ from.__class__ }}", "`.__class__` is not taken"),
-        ("{{ 2 ** 3 }}", "** is not taken"),
-        ("{{ from if to }}", "wants an `else`"),
+        ("{{ custom_data.items() }}", "`items()` cannot be used"),
+        ("{{ from.format(1) }}", "`format()` cannot be used"),
+        ("{{ from.__class__ }}", "`.__class__` cannot be used"),
+        ("{{ 2 ** 3 }}", "** cannot be used"),
+        ("{{ from if to }}", "needs an `else`"),
         ("{{ from, to }}", "a list is written in [ ]"),
         ("{{ from[1:2, 3] }}", "[ ] takes one"),
         ("{{ 1e999 }}", "too large"),
@@ -348,7 +348,7 @@ def test_what_is_spoken_is_a_text_even_if_an_expression_stands_alone(text: str) 
         ("{% set x = 1 %}{{ from }}", "only expressions"),
     ],
 )
-def test_what_is_wrong_with_an_expression_is_told_before_anybody_calls(text: str, words: str) -> None:
+def test_what_is_wrong_with_an_expression_is_reported_before_anybody_calls(text: str, words: str) -> None:
     """With what would be right, where that is known."""
     assert words in fault(text)
 
@@ -516,7 +516,7 @@ def test_a_text_cannot_be_blown_up() -> None:
 def test_names_lead_to_items_and_never_to_methods() -> None:
     """`items` of what an app user's page sent is what it sent under that name, and of texts only some methods are."""
     assert filled("{{ custom_data.items }}", custom_data={"items": 1}) == 1
-    assert "`custom_data.items` is not there" in late_fault("{{ custom_data.items }}", custom_data={})
+    assert "`custom_data.items` is undefined" in late_fault("{{ custom_data.items }}", custom_data={})
     assert filled("{{ custom_data.lower }}", custom_data={"lower": "item"}) == "item"
     assert late_fault("{{ custom_data.lower() }}", custom_data={"lower": "item"})
     assert late_fault("{{ custom_data.lower() }}", custom_data={"lower": print})
@@ -629,7 +629,7 @@ def test_a_callers_text_never_becomes_ssml(text: str) -> None:
         "<speak {{ from }}>a</speak>",
     ],
 )
-def test_no_expression_may_stand_inside_a_tag(text: str) -> None:
+def test_no_expression_may_be_inside_a_tag(text: str) -> None:
     """A caller's text would be a tag's name, or an attribute's, however it is escaped."""
     assert "inside a tag" in fault(text, spoken=True)
     assert filled(text)
@@ -646,9 +646,9 @@ def test_what_is_ssml_is_escaped(source: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Hi <speak>{{ from }}</speak>", "{{ from }} <SPEAK>Hi</SPEAK>", "{{ from }}<speak/>"])
-def test_all_of_a_text_stands_in_speak(text: str) -> None:
+def test_all_of_a_text_is_in_speak(text: str) -> None:
     """What stands in front of it would have it read out, tags and all."""
-    assert "elsewhere than at its very beginning" in fault(text, spoken=True)
+    assert "not at its very beginning" in fault(text, spoken=True)
     assert filled(text)
     assert filled("{{ from }} <speaker>", spoken=True, from_="a") == "a  speaker>"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.flows.reply import LAST_RESORT
 from app.flows.request import Request, Result
 from tests.flows.flow_file_of import CALL, CALLER, NOON, address, answered, came_back, flows_in, is_last_resort
 
@@ -51,7 +53,7 @@ def said(served: Any) -> list[str]:
 def test_a_call_goes_from_step_to_step_with_what_it_knows(tmp_path: Path) -> None:
     flows = flows_in(tmp_path, MENU)
     first = answered(flows)
-    assert (first.flow, first.step, first.version) == ("menu", "hello", flows.reloader.flow_file.flows["menu"].version)  # type: ignore[union-attr]
+    assert (first.flow, first.step, first.version) == ("menu", "hello", flows.flow_file.flows["menu"].version)  # type: ignore[union-attr]
     assert said(first) == [f"Hello {CALLER}.", "Press a key. This is time 1."]
     assert address(first)[:2] == ("menu", "ask")
     second = came_back(flows, first)
@@ -163,14 +165,14 @@ def test_more_than_an_address_holds_is_the_last_resort(tmp_path: Path) -> None:
     is_last_resort(flows.answer(replace(CALL, custom_data={"few": "A", "much": noise, "none": 1}), NOON), "an address")
 
 
-def test_a_payload_keeps_what_comes_to_nothing(tmp_path: Path) -> None:
+def test_a_payload_keeps_what_is_none(tmp_path: Path) -> None:
     """It is no option of Vonage's: whoever reads it may want to see that there was none."""
     flows = flows_in(tmp_path, CHAIN)
     (notify,) = answered(flows, replace(CALL, custom_data={"few": "A", "much": "B", "none": None})).ncco
     assert notify["payload"] == {"much": "B", "none": None}
 
 
-def test_what_a_connect_detects_is_told_to_its_step_and_changes_nothing(tmp_path: Path) -> None:
+def test_what_a_connect_detects_is_reported_to_its_step_and_changes_nothing(tmp_path: Path) -> None:
     """Told where all events go, it would be taken for news of the call itself."""
     flows = flows_in(
         tmp_path,
@@ -217,10 +219,10 @@ def test_a_step_that_is_gone_after_a_reload_gets_the_last_resort(tmp_path: Path)
     flows = flows_in(tmp_path, MENU)
     first = answered(flows)
     (tmp_path / "flows.yaml").write_text("routes: [{flow: menu}]\nflows: {menu: [{action: talk, text: Hi}]}\n")
-    assert flows.reloader.look()
+    assert flows.reloader.refresh()
     is_last_resort(came_back(flows, first, digits="1"), "no step ask")
     (tmp_path / "flows.yaml").write_text("routes: [{flow: other}]\nflows: {other: [{action: talk, text: Hi}]}\n")
-    assert flows.reloader.look()
+    assert flows.reloader.refresh()
     is_last_resort(came_back(flows, first, digits="1"), "no flow menu")
 
 
@@ -322,9 +324,9 @@ def test_what_picked_up_a_call_of_ours_decides(tmp_path: Path) -> None:
 def test_whom_a_connect_reached_does_not_change_the_callers_script(tmp_path: Path) -> None:
     """Its detection events come to the address of the step, which has a state."""
     flows = flows_in(tmp_path, DETECTED + "          again: [{action: input, type: [dtmf], next: person}]\n")
-    assert flows.reloader.flow_file is None or flows.reloader.faults == ()
-    state = flows._seal.closed(flows._begun(flows._flow("notice"), CALL)) if flows.reloader.flow_file else ""
-    if flows.reloader.flow_file:
+    assert flows.flow_file is None or flows.faults == ()
+    state = flows._codec.seal(flows._begun(flows._flow("notice"), CALL)) if flows.flow_file else ""
+    if flows.flow_file:
         assert flows.follow("notice", "start", state, CALL, Result(kind="detection", status="human")) is None
 
 
@@ -374,9 +376,9 @@ def test_a_flow_in_python_goes_from_step_to_step(written: Any) -> None:
     ("to", "words"),
     [
         ("1", "flow own, step start: it raised LookupError: nobody is there"),
-        ("2", "it gave str, but must give a list of actions"),
+        ("2", "it returned str, but must return a list of actions"),
         ("3", "[0].text: "),
-        ("5", "it gave what is no action"),
+        ("5", "it returned what is no action"),
     ],
 )
 def test_one_that_is_wrong_gets_the_last_resort(written: Any, to: str, words: str) -> None:
@@ -399,7 +401,7 @@ def test_it_may_let_the_script_go_on_and_be_asked_by_a_callee(written: Any) -> N
     assert said(whisper) == ["PIN?"], "it is asked for a step as for an answer"
     assert written.follow("own", "on", None, CALL, Result(kind="detection", status="human")) is None
     assert written.follow("own", "on", state, CALL, Result(kind="detection", status="human")) is None
-    is_last_resort(written.answer(replace(CALL, to="6"), NOON), "it gave None, but must")
+    is_last_resort(written.answer(replace(CALL, to="6"), NOON), "it returned None, but must")
 
 
 def test_so_does_one_that_takes_too_long(written: Any) -> None:
@@ -408,3 +410,40 @@ def test_so_does_one_that_takes_too_long(written: Any) -> None:
     assert time.monotonic() - begun < 4
     assert written.python.left_behind == 1
     assert answered(written).step == "start"
+
+
+def test_it_says_what_is_wrong_and_what_runs(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, MENU)
+    assert (flows.name, flows.read_at) == ("flows", None)
+    flows.start()
+    assert flows.ping() is None
+    assert flows.flow_file is not None
+    assert (flows.file, flows.version, flows.loaded_at) == (
+        tmp_path / "flows.yaml",
+        flows.flow_file.version,
+        flows.flow_file.loaded,
+    )
+    assert flows.read_at is not None
+    flows.stop()
+    flows.file.write_text(MENU.replace("flow: menu", "flow: mneu"))
+    flows.reloader.refresh()
+    assert flows.ping() == "the flows file has 1 fault"
+    assert len(flows.faults) == 1
+    broken = flows_in(tmp_path, "routes: []")
+    assert broken.ping() == "no flows file could be loaded"
+    assert (broken.version, broken.loaded_at) == (None, None)
+
+
+def test_too_many_python_flows_that_do_not_return_degrade_it(tmp_path: Path) -> None:
+    flows = flows_in(tmp_path, MENU)
+    assert flows.ping() is None
+    flows.python.left_behind = 8
+    assert flows.python_threads_left_behind == 8
+    assert flows.ping() == "Python flows are refused: too many did not return"
+
+
+def test_a_reply_is_serialised_once(tmp_path: Path) -> None:
+    reply = answered(flows_in(tmp_path, MENU))
+    assert json.loads(reply.body) == reply.ncco
+    assert reply.body is reply.body
+    assert b", " not in LAST_RESORT._replace(fault="x").body.partition(b"Sorry")[0]

@@ -56,7 +56,7 @@ def test_without_a_near_one_all_are_named():
     assert "there is no step nowhere; there is one" in only(steps(one="{ go: nowhere }"))
 
 
-def test_a_step_that_nobody_comes_to_is_named():
+def test_a_step_that_is_never_entered_is_named():
     found = faults(steps(one=TALK, two="{ go: three }", three=TALK))
     assert [one.partition(": is never")[0] for one in found] == ["6:7: flows.f.steps.two", "7:7: flows.f.steps.three"]
 
@@ -82,7 +82,7 @@ def test_a_step_that_has_itself_in_it():
     )
 
 
-def test_a_step_that_has_itself_in_it_through_others_is_told_once():
+def test_a_step_that_has_itself_in_it_through_others_is_reported_once():
     assert only(steps(one="{ go: two }", two="{ go: three }", three="{ go: two }")) == (
         "6:19: flows.f.steps.two[0].go: step two would have itself in it without end, for three goes back to it"
     )
@@ -90,9 +90,7 @@ def test_a_step_that_has_itself_in_it_through_others_is_told_once():
 
 def test_a_round_of_nothing_but_go_and_notify_never_ends():
     found = only(steps(one=f"{{ {NOTIFY}, next: two }}", two="{ go: one }"))
-    assert found.startswith(
-        "5:50: flows.f.steps.one[0].next: never ends: it leads back to one, whatever the caller does"
-    )
+    assert found.startswith("5:50: flows.f.steps.one[0].next: never ends: it leads back to one by itself")
     assert "never ends" in only(steps(one=f"{{ {NOTIFY}, next: one }}"))
 
 
@@ -170,16 +168,18 @@ def test_nor_by_way_of_another_that_leads_back_when_it_is_exhausted():
 # Who is hung up on without a word.
 
 
-def test_whoever_presses_nothing_must_hear_something():
+def test_a_caller_who_presses_nothing_must_hear_something():
     assert only(steps(one=f"{{ {INPUT}, next: {{ keys: {{ 1: two }} }} }}", two=TALK)) == (
         "5:50: flows.f.steps.one[0].next: "
-        "whoever presses nothing is hung up on in silence: add silence and else, or something behind it"
+        "a caller who presses nothing is hung up on in silence: add silence and else, or something after it"
     )
 
 
-def test_whoever_presses_something_else_must_hear_something():
+def test_a_caller_who_presses_something_else_must_hear_something():
     found = only(steps(one=f"{{ {INPUT}, next: {{ keys: {{ 1: two }}, silence: two }} }}", two=TALK))
-    assert found.endswith("whoever presses something else is hung up on in silence: add else, or something behind it")
+    assert found.endswith(
+        "a caller who presses something else is hung up on in silence: add else, or something after it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_an_input_at_the_end_must_lead_somewhere(behind):
     """What nobody hears is as good as nothing."""
     found = only(steps(one=f"{TALK}, {{ {INPUT} }}{behind}"))
     assert found.startswith("5:44: flows.f.steps.one[1].next: leads nowhere")
-    assert "whoever presses nothing" in only(
+    assert "a caller who presses nothing" in only(
         steps(one=f"{{ {INPUT}, next: {{ keys: {{ 1: two }} }} }}{behind}", two=TALK)
     )
 
@@ -222,11 +222,11 @@ def test_a_failure_that_leads_nowhere_must_have_something_behind_it():
     assert "(timeout, unanswered, rejected)" in found
 
 
-def test_what_stands_behind_may_stand_in_the_step_around_it():
+def test_what_comes_after_may_be_in_the_step_around_it():
     """A step that is only ever part of another is not looked at alone."""
     asks = f"{{ {INPUT}, next: {{ keys: {{ 1: three }} }} }}"
     assert faults(steps(one="{ go: two }, { go: three }", two=asks, three=TALK)) == []
-    assert "6:50: flows.f.steps.two[0].next: whoever presses nothing" in only(
+    assert "6:50: flows.f.steps.two[0].next: a caller who presses nothing" in only(
         steps(one="{ go: three }, { go: two }", two=asks, three=TALK)
     )
 
@@ -234,13 +234,13 @@ def test_what_stands_behind_may_stand_in_the_step_around_it():
 # The order of actions, with those of other steps among them.
 
 
-def test_a_conversation_in_the_middle_is_found_where_it_stands():
+def test_a_conversation_in_the_middle_is_found():
     text = steps(one="{ go: two }, { go: three }", two="{ action: conversation, name: c }", three=TALK)
     found = only(text)
     assert found.startswith("6:13: flows.f.steps.two[0]: It must be the last action")
 
 
-def test_what_is_wrong_in_a_step_is_told_once_however_many_have_it():
+def test_what_is_wrong_in_a_step_is_reported_once_however_many_have_it():
     every = {f"s{n}": f"{{ go: talks }}, {{ {NOTIFY}, next: s{n + 1} }}" for n in range(3)}
     talks = "{ action: talk, text: x, bargeIn: true }"
     text = steps(**every, s3=TALK, talks=talks)
@@ -259,12 +259,12 @@ def test_barge_in_may_have_its_input_in_the_step_around_it():
 def test_100_actions_are_taken_and_101_are_not():
     assert faults(steps(one=", ".join([TALK] * 99 + ["{ go: two }"]), two=TALK)) == []
     found = only(steps(one=", ".join([TALK] * 99 + ["{ go: two }"] * 2), two=TALK))
-    assert found.startswith("5:7: flows.f.steps.one: comes to 101 actions")
+    assert found.startswith("5:7: flows.f.steps.one: has 101 actions")
 
 
-def test_a_few_lines_may_stand_for_billions_of_actions():
+def test_a_few_lines_may_mean_billions_of_actions():
     lists = {f"s{n}": f"{{ go: s{n + 1} }}, {{ go: s{n + 1} }}" for n in range(150)}
-    assert f"comes to {2**150} actions" in only(steps(**lists, s150=TALK))
+    assert f"has {2**150} actions" in only(steps(**lists, s150=TALK))
 
 
 def test_no_step_is_entered_more_often_than_a_call_can():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
-from app.flows import loading, suggest, transitions
+from app.flows import loading, transitions
 from app.flows.model import Action, Go, Next, Scope, StepUrl
 from vonage_simulator import yaml_source
 from vonage_simulator.yaml_source import Faults
@@ -147,7 +147,7 @@ def test_a_good_file_is_read_as_it_was_meant():
 
 def test_next_is_read_with_all_its_branches():
     menu = read(GOOD).flows["menu"]
-    assert menu.steps["choice"].asking == {
+    assert menu.steps["choice"].transitions == {
         "input": Next(
             keys={"1": "call", "#": "bye"},
             words={"sales": "call", "good bye": "bye"},
@@ -157,8 +157,8 @@ def test_next_is_read_with_all_its_branches():
             exhausted="bye",
         )
     }
-    assert menu.steps["call"].asking == {"connect": Next(statuses={"busy": "bye"}, other="bye")}
-    assert menu.steps["bye"].asking == {}
+    assert menu.steps["call"].transitions == {"connect": Next(statuses={"busy": "bye"}, other="bye")}
+    assert menu.steps["bye"].transitions == {}
 
 
 def test_what_has_next_gets_our_own_address():
@@ -178,7 +178,7 @@ def test_what_has_next_gets_our_own_address():
     }
     talk, notify = menu.steps["bye"].actions
     assert isinstance(talk, Action)
-    assert notify.place == 1
+    assert notify.index == 1
     assert notify.options["eventUrl"] == [StepUrl("bye", enter=False)], "though nothing follows it"
 
 
@@ -193,7 +193,7 @@ def test_an_address_of_the_authors_stays():
     )
 
 
-def test_expressions_stand_where_they_are_until_somebody_calls():
+def test_expressions_stay_until_somebody_calls():
     flow_file = read(GOOD)
     talk, _ = flow_file.flows["short"].steps["start"].actions
     assert talk.options["text"].fill(Scope({"from_user": "Bob"}, nowhere)) == "Hello Bob"
@@ -258,7 +258,7 @@ TALK = "- { action: talk, text: Hello }"
 WRONG = {
     "nothing in it": ("", "1:1: must be a file with `routes` and `flows`"),
     "only a text": ("hello", "1:1: must be a file with `routes` and `flows`"),
-    "a name not known": (flow(TALK) + "hour: {}\n", "5:1: hour: is not known here; did you mean hours?"),
+    "a name not known": (flow(TALK) + "hour: {}\n", "5:1: hour: is no field here; did you mean hours?"),
     "no routes": ("flows: { f: [{ action: talk, text: x }] }", "1:1: routes: is missing"),
     "no flows": ("routes: [{ flow: f }]", "1:1: flows: is missing"),
     "routes that are empty": (flow(TALK).replace("[{ flow: f }]", "[]"), "1:9: routes: is empty"),
@@ -268,7 +268,7 @@ WRONG = {
     "a route without a flow": (flow(TALK).replace("flow: f", "to: '*'"), "1:10: routes[0].flow: is missing"),
     "a route's misspelt name": (
         flow(TALK).replace("flow: f", "flow: f, form: '4'"),
-        "1:21: routes[0].form: is not known here; did you mean from?",
+        "1:21: routes[0].form: is no field here; did you mean from?",
     ),
     "a number without quotes": (
         flow(TALK).replace("flow: f", "flow: f, to: 44"),
@@ -294,7 +294,7 @@ WRONG = {
         GOOD.replace("    python: app.flows.transitions:plain\n    about: In Python", "    5"),
         "22:5: flows.scripted: must be a list of actions, or",
     ),
-    "a flow with an unknown name": (flow("step: {}"), "4:5: flows.f.step: is not known here; did you mean steps?"),
+    "a flow with an unknown name": (flow("step: {}"), "4:5: flows.f.step: is no field here; did you mean steps?"),
     "a flow without steps": (flow("about: x"), "4:5: flows.f: has no `steps`, nor `python`"),
     "a flow with no step": (flow("steps: {}"), "4:12: flows.f.steps: is empty"),
     "about that is no text": (flow("about: 5", f"steps: {{ a: [{TALK[2:]}] }}"), "4:12: flows.f.about: must be a text"),
@@ -305,7 +305,7 @@ WRONG = {
     ),
     "detected what cannot be": (
         flow("detected: { robot: a }", f"steps: {{ a: [{TALK[2:]}] }}"),
-        "4:17: flows.f.detected.robot: is not known here; there are human, machine, beep_start, beep_timeout",
+        "4:17: flows.f.detected.robot: is no field here; there are human, machine, beep_start, beep_timeout",
     ),
     "detected leads nowhere": (
         flow("detected: { human: b }", f"steps: {{ a: [{TALK[2:]}] }}"),
@@ -313,7 +313,7 @@ WRONG = {
     ),
     "python beside steps": (
         GOOD.replace("    about: In Python", "    steps: {}"),
-        "23:5: flows.scripted.steps: cannot stand beside",
+        "23:5: flows.scripted.steps: cannot be beside",
     ),
     "python that is not there": (GOOD.replace(":plain", ":plian"), "22:13: flows.scripted.python: "),
     "python that is no text": (
@@ -324,13 +324,13 @@ WRONG = {
     "a list that is none": (flow("steps:", "  a: hello"), "5:10: flows.f.steps.a: must be a list of actions"),
     "a list that is an expression": (
         flow("steps:", '  a: "{{ to }}"'),
-        "5:10: flows.f.steps.a: must be a list of actions, with a dash before each: no exp",
+        "5:10: flows.f.steps.a: must be a list of actions, with a dash before each: an exp",
     ),
     "a list with nothing in it": (flow("steps: { a: [] }"), "4:17: flows.f.steps.a: has no action in it"),
     "an action that is none": (flow("- hello"), "4:7: flows.f[0]: must be an action"),
     "an action that is an expression": (
         flow(TALK, '- "{{ to }}"'),
-        "5:7: flows.f[1]: must be an action, as in `action: talk`: no expression",
+        "5:7: flows.f[1]: must be an action, as in `action: talk`: an expression",
     ),
     "an action without a name": (flow("- text: hello"), "4:7: flows.f[0]: has neither `action` nor `go`"),
     "an action's name misspelt": (flow("- action: tlk"), "4:15: flows.f[0].action: It is the text"),
@@ -352,16 +352,16 @@ WRONG = {
         flow("- action: connect", "  endpoint:", "    - type: phone", "      number: '+44'"),
         "7:19: flows.f[0].endpoint[0].number: It is the",
     ),
-    "go beside an action": (flow("- action: talk", "  text: Hello", "  go: a"), "6:7: flows.f[0].go: stands alone"),
-    "go with an option": (flow("- go: a", "  text: Hello"), "5:7: flows.f[0].text: is not known here; there is go"),
+    "go beside an action": (flow("- action: talk", "  text: Hello", "  go: a"), "6:7: flows.f[0].go: must be alone"),
+    "go with an option": (flow("- go: a", "  text: Hello"), "5:7: flows.f[0].text: is no field here; there is go"),
     "go with an expression": (flow('- go: "{{ to }}"'), "4:11: flows.f[0].go: must be the name of a step, written out"),
-    "go without value": (flow("- go:"), "4:10: flows.f[0].go: must be the name of a step"),
+    "go without value": (flow("- go:"), "4:10: flows.f[0].go: has no value: give it one, or leave it out"),
     # Expressions.
     "an expression that is none": (flow("- action: talk", '  text: "{{ 1 + }}"'), "5:13: flows.f[0].text: "),
     "a name that is not there": (flow("- action: talk", '  text: "{{ form }}"'), "5:13: flows.f[0].text: .*form"),
     "an expression as a name": (
         flow("- action: notify", "  payload:", '    "{{ to }}": 1'),
-        "6:9: .*is a name: expressions stand in values only",
+        "6:9: .*is a name: expressions can be in values only",
     ),
     "a setting that is wrong there": (
         flow("- action: talk", "  text: Hello", '  loop: "{{ settings.APP_USER }}"'),
@@ -433,15 +433,15 @@ WRONG = {
     ),
     "the key that submits": (
         asked('keys: { "1#": other }', "else: other", more="dtmf: { submitOnHash: true }"),
-        "10:21: .*can never come: with `submitOnHash`",
+        "10:21: .*can never match: with `submitOnHash`",
     ),
     "keys where none are read": (
         asked("keys: { 1: other }", "else: other", type_="[speech]"),
-        "10:13: .*keys: can never come: `type` has no dtmf",
+        "10:13: .*keys: can never match: `type` has no dtmf",
     ),
     "words where none are heard": (
         asked("words: { a: other }", "else: other"),
-        "10:13: .*words: can never come: `type` has no speech",
+        "10:13: .*words: can never match: `type` has no speech",
     ),
     "no keys": (asked("keys: {}", "else: other"), "10:19: .*keys: is empty"),
     "keys that are a list": (
@@ -455,11 +455,11 @@ WRONG = {
     "words without a word": (asked('words: { "!": other }', type_="[speech]"), "10:22: .*must have a word in it"),
     "words that hide others": (
         flow("- { action: input, type: [speech], next: { words: { not: start, Not Very: start }, else: start } }"),
-        '4:69: flows.f[0].next.words["Not Very"]: can never come: "not", which stands before it, is in it',
+        '4:69: flows.f[0].next.words["Not Very"]: can never match: "not", which is before it, is in it',
     ),
     "an expression for words": (
         flow("- { action: input, type: [speech], next: { words: { '{{ to }}': start }, else: start } }"),
-        "4:57: .*is to be looked for as it stands: no expression can stand here",
+        "4:57: .*is compared as it is written: an expression cannot be here",
     ),
     "a number for a text": (flow("- { action: talk, text: 12345 }"), "4:29: .*Put it in quotes."),
     "a number out of range": (flow("- { action: wait, timeout: 9999 }"), "4:32: .*from 0.1 to 7200."),
@@ -472,15 +472,15 @@ WRONG = {
     "SSML that is none": (flow("- { action: talk, text: '<speak>Tom & {{ to }}</speak>' }"), "4:29: .*no SSML"),
     "two that ask": (
         flow("- { action: input, type: [dtmf], next: start }", "- { action: input, type: [dtmf], next: start }"),
-        "5:7: flows.f[1]: another input tells what comes back to the same step, in line 4, and one of them has `next`",
+        "5:7: flows.f[1]: another input reports its result to the same step, in line 4, and one of them has `next`",
     ),
     "two that notify": (
         flow("- { action: notify, payload: {} }", "- { action: notify, payload: {}, next: start }"),
-        "5:7: flows.f[1]: another notify tells what comes back to the same step",
+        "5:7: flows.f[1]: another notify reports its result to the same step",
     ),
     "a step and an address for the callee": (
         GOOD.replace("step: whisper, ringbackTone", "step: whisper, url"),
-        "51:42: .*onAnswer.url: cannot stand beside `step`",
+        "51:42: .*onAnswer.url: cannot be beside `step`",
     ),
     "a step for the callee that is none": (
         GOOD.replace("step: whisper", "step: 5"),
@@ -500,7 +500,7 @@ def test_completed_is_no_failure():
     assert "4:70: flows.f[0].next.completed: completed is no failure: its reply is not read by Vonage" in faults(text)
 
 
-def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_lines():
+def test_all_that_is_wrong_is_reported_at_once_in_the_order_of_the_lines():
     text = """\
 routes:
   - flow: mune
@@ -535,7 +535,7 @@ def test_one_that_is_misspelt_is_one_fault():
     assert len(faults(GOOD.replace("step: whisper", "step: whispr"))) == 1
 
 
-def test_hours_are_not_told_to_be_never_used_where_nobody_knows_which_were_meant():
+def test_hours_are_not_reported_as_never_used_where_nobody_knows_which_were_meant():
     two = GOOD.replace("hours:\n", "hours:\n  other: { zone: UTC, open: { mon: '09:00-10:00' } }\n")
     assert faults(two) == ["10:3: hours.other: are never used: no route has `when` with them"]
     for when in ("zzz", "not zzz", "5", "or other"):
@@ -546,7 +546,7 @@ def test_hours_are_not_told_to_be_never_used_where_nobody_knows_which_were_meant
 def test_a_route_for_telephones_and_app_users_at_once_is_never_taken():
     (one,) = faults(GOOD.replace('- from_user: "*"', '- from_user: "*"\n    from: number'))
     assert one == (
-        "6:5: routes[1].from_user: stands beside `from`, so that the route is never taken: a caller has one of the two"
+        "6:5: routes[1].from_user: is beside `from`, so that the route is never taken: a caller has one of the two"
     )
 
 
@@ -557,7 +557,7 @@ def routes_to(count, name="f"):
     return "routes:\n" + "".join(f"  - {{ flow: {name}{n}, to: a{n} }}\n" for n in range(count))
 
 
-def test_of_thousands_of_faults_the_first_are_told_and_how_many_more_there_are():
+def test_of_thousands_of_faults_the_first_are_reported_and_how_many_more_there_are():
     text = routes_to(1500, "sals") + f"flows: {{ sales: [{TALK}] }}\n".replace("- ", "")
     found = faults(text)
     assert len(found) == 201
@@ -566,7 +566,7 @@ def test_of_thousands_of_faults_the_first_are_told_and_how_many_more_there_are()
     assert found[200:] == ["202:13: and 1,300 more from here on"]
 
 
-def test_two_hundred_faults_are_told_each():
+def test_two_hundred_faults_are_reported_each():
     text = f"flows: {{ sales: [{TALK}] }}\n".replace("- ", "")
     assert [len(faults(routes_to(count) + text)) for count in (199, 200, 201, 202)] == [199, 200, 201, 201]
     assert faults(routes_to(201) + text)[-1] == "202:13: and 1 more from here on"
@@ -575,7 +575,7 @@ def test_two_hundred_faults_are_told_each():
 def test_of_so_many_names_that_are_misspelt_only_the_first_are_guessed_at():
     flows = "flows:\n" + "".join(f"  sales{n}: [{TALK.removeprefix('- ')}]\n" for n in range(60))
     found = faults(routes_to(60, "sals") + flows)
-    assert ["did you mean" in one for one in found] == [True] * suggest.MOST_GUESSES + [False] * 20
+    assert ["did you mean" in one for one in found] == [True] * yaml_source.MOST_GUESSES + [False] * 20
     assert faults(routes_to(60, "sals") + flows) == found  # each file has as many
 
 
@@ -655,9 +655,9 @@ def test_our_own_address_may_be_http_while_developing():
         loading.read(text.replace("{{ settings.PUBLIC_URL }}", "http://example.com"), "f", SETTINGS)
 
 
-def test_keys_that_only_a_call_tells_are_given_credit():
+def test_keys_that_only_a_call_can_decide_are_accepted():
     text = asked("keys: { 123456: other }", "else: other", more='dtmf: { maxDigits: "{{ custom_data.most }}" }')
-    assert read(text).flows["f"].steps["start"].asking["input"].keys == {"123456": "other"}
+    assert read(text).flows["f"].steps["start"].transitions["input"].keys == {"123456": "other"}
 
 
 def test_200_steps_are_taken_and_201_are_not():
@@ -719,7 +719,7 @@ VALUES = st.recursive(
 
 @tried(max_examples=150)
 @given(st.sampled_from(PARTS), VALUES)
-def test_whatever_stands_in_place_of_a_part_gives_a_book_or_faults(path, value):
+def test_any_value_of_a_part_gives_flows_or_faults(path, value):
     changed = copy.deepcopy(yaml_source.read(GOOD, "").value)
     here = changed
     for step in path[:-1]:
@@ -734,7 +734,7 @@ def test_whatever_stands_in_place_of_a_part_gives_a_book_or_faults(path, value):
 
 
 @given(st.sampled_from(PARTS))
-def test_whatever_is_left_out_gives_a_book_or_faults(path):
+def test_leaving_out_any_part_gives_flows_or_faults(path):
     changed = copy.deepcopy(yaml_source.read(GOOD, "").value)
     here = changed
     for step in path[:-1]:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from app.flows import python_flows, python_modules
+from app.flows import python_actions, python_flows, python_modules
 from app.flows.python_flows import PythonFlowFault, PythonFlows
 from app.flows.python_modules import load
 from app.flows.request import Request
@@ -163,17 +163,17 @@ def test_what_is_no_module_and_function_is_refused(spec: str) -> None:
     assert "as in package.module:function" in why_not(spec)
 
 
-def test_a_module_that_there_is_not_is_told_from_one_that_it_imports(write: Write) -> None:
+def test_a_module_that_there_is_not_is_distinguished_from_one_that_it_imports(write: Write) -> None:
     write("shop_9/__init__.py", "")
     write("shop_9/flow.py", "\nimport not_there_9\n")
     for name in ("not_there_9", "not_there_9.flow", "shop_9.not_there", "json.decoder.deeper", "__main__"):
-        assert why_not(f"{name}:greet").startswith(f"there is no module {name}: it is looked for beside the app")
+        assert why_not(f"{name}:greet").startswith(f"there is no module {name}: it is searched beside the app")
     assert why_not("shop_9.flow:greet") == (
         "module shop_9.flow cannot be imported: ModuleNotFoundError: No module named 'not_there_9' (line 2 of flow.py)"
     )
 
 
-def test_what_goes_wrong_in_a_module_is_told_with_its_line(write: Write) -> None:
+def test_what_goes_wrong_in_a_module_is_reported_with_its_line(write: Write) -> None:
     write("wrong_10.py", "import json\n\njson.loads('{')\n")
     assert "cannot be imported: JSONDecodeError: " in why_not("wrong_10:greet")
     assert why_not("wrong_10:greet").endswith("(line 3 of wrong_10.py)")  # not where json raises it
@@ -267,7 +267,7 @@ class Mute(Exception):
         (Mute(), "it raised Mute"),
     ],
 )
-def test_whatever_it_raises_is_a_fault_with_its_cause(error: BaseException, words: str) -> None:
+def test_anything_it_raises_is_a_fault_with_its_cause(error: BaseException, words: str) -> None:
     def raises(_: Request) -> NoReturn:
         raise error
 
@@ -303,7 +303,7 @@ def test_while_so_many_are_left_behind_none_is_run() -> None:
     flows, done = PythonFlows(seconds=0.05, most_left_behind=2), threading.Event()
     for _ in range(2):
         assert fault(flows, lambda _: done.wait(LONG)).startswith("it took longer")
-    refused = "refused: 2 threads of Python flows were left behind and have not come back; restart"
+    refused = "refused: 2 threads of Python flows were left behind and have not returned; restart"
     assert fault(flows, lambda _: 1) == refused
     assert (flows.left_behind, flows.refuses) == (2, True)
     done.set()
@@ -535,7 +535,7 @@ def test_a_module_that_does_not_come_back_is_not_waited_for_without_end(
 
 
 @pytest.mark.parametrize("raised", ["KeyboardInterrupt", "asyncio.CancelledError", "GeneratorExit", "SystemExit(3)"])
-def test_whatever_a_module_raises_is_said_and_ends_nothing(write: Write, raised: str) -> None:
+def test_anything_a_module_raises_is_reported_and_ends_nothing(write: Write, raised: str) -> None:
     name = f"raises_41_{raised.partition('(')[0].replace('.', '_')}"
     write(f"{name}.py", f"import asyncio\nraise {raised}\n")
     assert raised.rpartition(".")[2].partition("(")[0] in why_not(f"{name}:greet")
@@ -557,17 +557,17 @@ class Slow(dict[str, Any]):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("a text", "it gave str, but must give a list of actions"),
-        ({"action": "talk"}, "it gave dict, but must give"),
-        ([5], "it gave what is no action"),
-        ([{"action": float("nan")}], "it gave what is no action"),
-        ([{"a": 1}] * 101, "it gave 101 actions, but must give 100 at most"),
-        ([{"a": "x" * 70_000}], "characters of JSON, but must give 65,536 at most"),
+        ("a text", "it returned str, but must return a list of actions"),
+        ({"action": "talk"}, "it returned dict, but must return"),
+        ([5], "it returned what is no action"),
+        ([{"action": float("nan")}], "it returned what is no action"),
+        ([{"a": 1}] * 101, "it returned 101 actions, but must return 100 at most"),
+        ([{"a": "x" * 70_000}], "characters of JSON, but must return 65,536 at most"),
     ],
 )
 def test_what_is_no_list_of_actions_is_said_to_be_none(given: Any, words: str) -> None:
     with pytest.raises(PythonFlowFault) as caught:
-        PythonFlows().run(lambda _: given, REQUEST, python_flows.actions_in)
+        PythonFlows().run(lambda _: given, REQUEST, python_actions.actions_in)
     assert words in str(caught.value.__cause__)
 
 
@@ -575,6 +575,6 @@ def test_what_is_given_is_looked_at_aside_too() -> None:
     """Also what it is made of may be the flow's own code."""
     flows = PythonFlows(seconds=0.2)
     with pytest.raises(PythonFlowFault, match="took longer"):
-        flows.run(lambda _: [Slow(a=1)], REQUEST, python_flows.actions_in)
-    assert flows.run(lambda _: None, REQUEST, python_flows.actions_in) is None
-    assert flows.run(lambda _: ({"a": (1, 2)},), REQUEST, python_flows.actions_in) == [{"a": [1, 2]}]
+        flows.run(lambda _: [Slow(a=1)], REQUEST, python_actions.actions_in)
+    assert flows.run(lambda _: None, REQUEST, python_actions.actions_in) is None
+    assert flows.run(lambda _: ({"a": (1, 2)},), REQUEST, python_actions.actions_in) == [{"a": [1, 2]}]

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.flows import loading
+from app.flows.reader import FlowFileFaults
 from app.flows.reload import FlowReloader
 from tests.engines import wait_until
 from tests.flows.flow_file_of import SETTINGS
-from vonage_simulator.yaml_source import Faults
 
 GOOD = "routes: [{flow: one}]\nflows: {one: [{action: talk, text: One}]}\n"
 BETTER = GOOD.replace("One", "Two")
@@ -31,12 +30,12 @@ def text_of(reloader: FlowReloader) -> str | None:
 
 def test_it_is_read_when_it_is_first_wanted_and_then_only_when_it_has_changed(file: Path) -> None:
     reloader = FlowReloader(file, SETTINGS)
-    assert reloader.looked is None
+    assert reloader.read_at is None
     assert text_of(reloader) == GOOD
-    assert not reloader.look()
+    assert not reloader.refresh()
     file.write_text(BETTER)
     assert text_of(reloader) == GOOD
-    assert reloader.look()
+    assert reloader.refresh()
     assert text_of(reloader) == BETTER
 
 
@@ -44,11 +43,11 @@ def test_with_a_fault_in_it_the_last_good_state_stays(file: Path) -> None:
     reloader = FlowReloader(file, SETTINGS)
     assert reloader.flow_file
     file.write_text(GOOD.replace("talk", "tlak"))
-    assert reloader.look()
+    assert reloader.refresh()
     assert text_of(reloader) == GOOD
     assert [fault.line for fault in reloader.faults] == [2]
     file.write_text(BETTER)
-    assert reloader.look()
+    assert reloader.refresh()
     assert (text_of(reloader), reloader.faults) == (BETTER, ())
 
 
@@ -65,7 +64,7 @@ def test_a_file_that_is_not_there_may_come_later(file: Path) -> None:
     reloader = FlowReloader(file, SETTINGS)
     assert reloader.flow_file is None
     file.write_text(GOOD)
-    assert reloader.look()
+    assert reloader.refresh()
     assert text_of(reloader) == GOOD
 
 
@@ -76,7 +75,7 @@ def test_one_that_is_put_in_its_place_is_seen_whatever_its_times(file: Path) -> 
     other = file.with_name("other")
     other.write_text(BETTER)
     other.rename(file)
-    assert reloader.look()
+    assert reloader.refresh()
     assert text_of(reloader) == BETTER
 
 
@@ -91,7 +90,7 @@ def test_a_thread_looks_by_itself(file: Path) -> None:
         reloader.stop()
 
 
-def test_whatever_goes_wrong_while_it_is_read_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_error_while_it_is_read_is_a_fault(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("nobody thought of it")
 
@@ -109,11 +108,11 @@ def test_a_module_of_python_that_is_broken_is_watched_too(file: Path, monkeypatc
     assert reloader.flow_file
     module.write_text("def flow(request:\n")
     file.write_text("routes: [{flow: one}]\nflows: {one: {python: 'shelved_flow:flow'}}\n")
-    assert reloader.look()
+    assert reloader.refresh()
     assert "shelved_flow" in str(reloader.faults[0])
-    assert not reloader.look()
+    assert not reloader.refresh()
     module.write_text("def flow(request):\n    return []\n")
-    assert reloader.look()
+    assert reloader.refresh()
     assert reloader.faults == ()
     assert reloader.flow_file.flows["one"].python is not None
 
@@ -129,11 +128,11 @@ def test_a_module_that_is_not_there_is_waited_for(file: Path, monkeypatch: pytes
     file.write_text(f"routes: [{{flow: one}}]\nflows: {{one: {{python: '{spec}'}}}}\n")
     reloader = FlowReloader(file, SETTINGS)
     assert reloader.flow_file is None
-    assert not reloader.look()
+    assert not reloader.refresh()
     if "package" in spec:
         (where.parent / "__init__.py").write_text("")
     where.with_suffix(".py").write_text("def flow(request):\n    return []\n")
-    assert reloader.look()
+    assert reloader.refresh()
     assert reloader.faults == ()
 
 
@@ -142,10 +141,10 @@ def test_a_worker_does_not_wait_long_for_what_takes_long(file: Path, monkeypatch
 
     def slow(*_: object) -> None:
         waiting.wait(10)
-        raise Faults([])
+        raise FlowFileFaults([], [file])
 
     monkeypatch.setattr("app.flows.loading.load", slow)
-    monkeypatch.setattr("app.flows.reload.FIRST_LOOK", 0.2)
+    monkeypatch.setattr("app.flows.reload.FIRST_READ", 0.2)
     reloader = FlowReloader(file, SETTINGS)
     begun = time.monotonic()
     reloader.start()
@@ -163,9 +162,9 @@ def test_what_is_mended_while_the_file_is_read_is_not_overlooked(file: Path, mon
     def slow(*_: object) -> None:
         time.sleep(0.05)  # files have the time of a clock that ticks
         module.write_text("mended")
-        raise loading.NoBook([], [file, module])
+        raise FlowFileFaults([], [file, module])
 
     monkeypatch.setattr("app.flows.loading.load", slow)
     reloader = FlowReloader(file, SETTINGS)
-    assert reloader.look()
-    assert reloader.look(), "it is read again"
+    assert reloader.refresh()
+    assert reloader.refresh(), "it is read again"

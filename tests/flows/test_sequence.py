@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from app.flows.sequence import faults
-from tests.nccos import BARGE, BARGE_IN, CONNECT, INPUT, STREAM, TALK
+from tests.nccos import BARGE, BARGE_IN, CONNECT, INPUT, PLACEHOLDER, STREAM, TALK
 
-
-class Hole:
-    """A value that is only known once somebody calls."""
-
-    def fill(self, _: object) -> Any:
-        raise AssertionError("nobody calls here")
-
-
-HOLE = Hole()
 LOOP, LOOP_STREAM = TALK | {"loop": 0}, STREAM | {"loop": 0}
 RECORD = {"action": "record", "endOnKey": "#"}
 UNTIL = {"endOnSilence": 3, "endOnKey": "#", "timeOut": 60}
@@ -44,8 +33,8 @@ def test_nothing_runs_after_a_conversation_or_a_transfer(last):
         ([TALK, LOOP_STREAM, RECORD, LOOP], [1]),
         ([LOOP | {"bargeIn": False}, INPUT], [0]),
         ([LOOP | {"bargeIn": True}, INPUT], []),
-        ([LOOP | {"bargeIn": HOLE}, INPUT], []),
-        ([TALK | {"loop": HOLE}, TALK], []),
+        ([LOOP | {"bargeIn": PLACEHOLDER}, INPUT], []),
+        ([TALK | {"loop": PLACEHOLDER}, TALK], []),
         ([TALK | {"loop": 1}, STREAM | {"loop": 2}, TALK], []),
         ([RECORD | {"loop": 0}, TALK], []),
     ],
@@ -54,7 +43,7 @@ def test_what_is_played_without_end_and_cannot_be_interrupted_is_the_last(ncco, 
     assert [path for path, _ in faults(ncco)] == [(place, "loop") for place in wrong]
 
 
-def test_a_loop_is_told_in_words():
+def test_a_loop_is_reported_in_words():
     ((_, words),) = faults([LOOP, TALK])
     assert words == "It is 0, so that the talk never ends, but an action follows; it must be 1 or more, or the last."
 
@@ -63,16 +52,16 @@ def test_a_loop_is_told_in_words():
     ("ncco", "wrong"),
     [
         *BARGE_IN,
-        ([TALK | {"bargeIn": HOLE}, CONNECT], []),
+        ([TALK | {"bargeIn": PLACEHOLDER}, CONNECT], []),
         ([TALK | {"bargeIn": False}, CONNECT], []),
-        ([BARGE, {"action": HOLE}], []),
+        ([BARGE, {"action": PLACEHOLDER}], []),
     ],
 )
 def test_after_barge_in_the_next_action_of_another_kind_is_input(ncco, wrong):
     assert [path for path, _ in faults(ncco)] == [(place, "bargeIn") for place in wrong]
 
 
-def test_barge_in_is_told_in_words():
+def test_barge_in_is_reported_in_words():
     assert [words for _, words in faults([BARGE, TALK, CONNECT, BARGE])] == [
         "It is true, but the next action that is no talk is connect; it must be input.",
         "It is true, but the next action that is no talk is missing; it must be input.",
@@ -83,13 +72,13 @@ def test_barge_in_is_told_in_words():
     ("ncco", "wrong"),
     [
         *(([{"action": "record", option: value}], []) for option, value in UNTIL.items()),
-        *(([{"action": "record", option: HOLE}], []) for option in UNTIL),
+        *(([{"action": "record", option: PLACEHOLDER}], []) for option in UNTIL),
         ([{"action": "record"}], [0]),
         ([TALK, {"action": "record", "format": "mp3", "beepStart": True, "split": "conversation"}], [1]),
         ([{"action": "record"}, CONNECT], []),
         ([{"action": "record"}, CONVERSATION], []),
         ([{"action": "record"}, {"action": "record"}], [1]),
-        ([{"action": HOLE}], []),
+        ([{"action": PLACEHOLDER}], []),
     ],
 )
 def test_a_recording_that_does_not_wait_is_not_the_last(ncco, wrong):
@@ -97,7 +86,7 @@ def test_a_recording_that_does_not_wait_is_not_the_last(ncco, wrong):
     assert [path for path, _ in faults(ncco)] == [(place,) for place in wrong]
 
 
-def test_a_recording_of_nothing_is_told_in_words():
+def test_a_recording_of_nothing_is_reported_in_words():
     ((_, words),) = faults([{"action": "record"}])
     assert words == (
         "It is the last action and does not wait, so that the call ends at once and nothing is recorded;"
@@ -105,5 +94,5 @@ def test_a_recording_of_nothing_is_told_in_words():
     )
 
 
-def test_all_is_told_in_order():
+def test_all_is_reported_in_order():
     assert [path for path, _ in faults([LOOP, CONVERSATION, BARGE, TRANSFER])] == [(0, "loop"), (1,), (2, "bargeIn")]

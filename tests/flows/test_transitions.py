@@ -72,7 +72,7 @@ def test_without_silence_it_is_anything_else_and_without_that_the_script_goes_on
     assert after(Next(keys={"1": "one"}, silence="again"), digits="5") is None
 
 
-def test_a_step_for_whatever_came_back() -> None:
+def test_a_step_for_any_result() -> None:
     assert after(Next(always="thanks"), speech="anything") == "thanks"
     assert after(Next(always="thanks")) == "thanks"
 

@@ -67,7 +67,7 @@ def test_a_fault_is_one_line_with_file_line_column_field_and_words():
     assert str(fault) == 'file.yaml:7:11: calls[1]["*"].does: must be louder'
 
 
-def test_faults_stand_in_the_order_of_files_and_lines():
+def test_faults_are_in_the_order_of_files_and_lines():
     some = [
         Fault("b", 1, 1, "", "x"),
         Fault("a", 10, 1, "f", "x"),
@@ -111,12 +111,12 @@ def test_faults_stand_in_the_order_of_files_and_lines():
         ("=", "="),
     ],
 )
-def test_what_stands_without_quotes_is_what_it_looks_like(written, value):
+def test_without_quotes_a_value_has_its_own_type(written, value):
     read = yaml_source.read(f"a: {written}", "file.yaml").value["a"]
     assert (read, type(read)) == (value, type(value))
 
 
-def test_a_key_is_the_text_that_stands_there():
+def test_a_key_is_the_text_as_written():
     assert yaml_source.read("{447700900001: 1, on: 2, 0x1: 3, ~: 4, '': 5}", "file.yaml").value == {
         "447700900001": 1,
         "on": 2,
@@ -134,11 +134,11 @@ def test_an_empty_file_says_nothing(text):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("a: 1\nb: 2\na: 3", "file.yaml:3:1: a: stands in line 1 already"),
-        ("x:\n  - a: 1\n    a: 2", "file.yaml:3:5: x[0].a: stands in line 2 already"),
-        ("a: &b [1]\nc: *b", "file.yaml:2:4: c: *b is an alias, and none are taken: write it out, or in quotes"),
-        ("a: !!python/name:os.system", "file.yaml:1:4: a: has a tag (!), and none are taken: "),
-        ("a: [!x 1]", "file.yaml:1:5: a[0]: has a tag (!), and none are taken: "),
+        ("a: 1\nb: 2\na: 3", "file.yaml:3:1: a: is in line 1 already"),
+        ("x:\n  - a: 1\n    a: 2", "file.yaml:3:5: x[0].a: is in line 2 already"),
+        ("a: &b [1]\nc: *b", "file.yaml:2:4: c: *b is an alias, and those are refused: write it out, or in quotes"),
+        ("a: !!python/name:os.system", "file.yaml:1:4: a: has a tag (!), and those are refused: "),
+        ("a: [!x 1]", "file.yaml:1:5: a[0]: has a tag (!), and those are refused: "),
         ("? [a]\n: 1", "file.yaml:1:3: a name is expected here: "),
         ("x: {*: 1}", "file.yaml:1:6: is no YAML: expected alphabetic or numeric character, but found ':' while "),
         ("--- a\n--- b", "file.yaml:2:1: another document begins: a file has one"),
@@ -163,9 +163,9 @@ def test_what_is_no_yaml_for_us_is_named_by_line_and_column(text, fault):
 
 def test_advice_goes_with_what_people_do_most():
     assert faults("a:\n\t- 1")[0].endswith("; indent with blanks, not with tabs")
-    assert faults("a: `x`")[0].endswith("; a text that begins so wants quotes")
+    assert faults("a: `x`")[0].endswith("; a text that begins so needs quotes")
     assert faults("about: Menu: by keys")[0].endswith(
-        "; a text that has a colon and a blank wants quotes, and names of one level want one indentation"
+        "; a text that has a colon and a blank needs quotes, and names of one level need one indentation"
     )
 
 
@@ -178,7 +178,7 @@ def test_all_that_can_be_named_is_named_at_once():
     ]
 
 
-def test_few_lines_cannot_stand_for_billions():
+def test_few_lines_cannot_mean_billions():
     levels = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9) if n else 'lol'}]" for n in range(10))
     assert len(faults(levels)) == 81
 
@@ -204,7 +204,7 @@ def test_what_is_written_is_read_as_it_was(value):
     assert json.dumps(yaml_source.read(yaml_source.write(value), "file.yaml").value) == json.dumps(value)
 
 
-def test_what_stands_twice_is_written_twice():
+def test_what_is_there_twice_is_written_twice():
     same = {"action": "talk"}
     assert yaml_source.write([same, same]) == "- action: talk\n- action: talk\n"
 

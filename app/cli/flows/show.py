@@ -61,7 +61,7 @@ def show(
             headers=caller.headers,
         )
         try:
-            route: dict[str, Any] = RouteSchema().dump(flows.chosen(request, at))
+            route: dict[str, Any] = RouteSchema().dump(flows.route(request, at))
         except RenderFault as fault:
             raise _last_resort(str(fault)) from fault
         if step is None:

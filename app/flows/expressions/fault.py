@@ -1,4 +1,4 @@
-"""What is said to authors of flows of an expression that is none."""
+"""Faults of expressions, in words for authors of flows."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from jinja2 import TemplateSyntaxError
 
 
 class ExpressionFault(Exception):
-    """An expression that is none, or asks for what there is not. The text says what is wrong, for authors of flows."""
+    """A text is no expression, or uses what there is not. The text says what is wrong."""
 
 
 def only_expressions() -> ExpressionFault:
-    """What is raised for anything else of Jinja than expressions."""
+    """The fault for parts of Jinja other than expressions."""
     return ExpressionFault(
-        "only expressions, {{ … }}, are taken: no statements, {% … %}, and no comments, {# … #};"
+        "only expressions, {{ … }}, can be used: no statements, {% … %}, and no comments, {# … #};"
         " a choice is written {{ a if b else c }}"
     )
 
 
 def in_plain_words(error: TemplateSyntaxError) -> str:
-    """What Jinja says of it, without the names that only Jinja has for things."""
+    """Jinja's message, without names that only Jinja has for things."""
     message = (error.message or "it cannot be read").rstrip(".")
     if message == "Expected an expression, got 'end of print statement'":
         return "an expression is not complete: something is missing in front of its }}"
     if "end of template" in message:
-        return "a {{ has no }} behind it"
+        return "a {{ has no }} after it"
     message = message.replace("token 'end of print statement'", "}}").replace("'end of print statement'", "}}")
     return f"is no expression: {message}"
 

@@ -1,7 +1,7 @@
 """The filters and tests that an expression may use.
 
-https://jinja.palletsprojects.com/en/stable/templates/#list-of-builtin-filters has what they do. Jinja's own are not
-bounded; and its `odd` formats a text that has a % in it.
+https://jinja.palletsprojects.com/en/stable/templates/#list-of-builtin-filters describes them. Jinja's own have no
+bounds; and its `odd` formats a text that has a % in it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jinja2 import Undefined, filters, tests
 from app.domain.numbers import digits
 from app.flows.expressions.values import LONGEST, Absent, Wrong, as_text, bounded, is_number, there
 
-TIE, CUT = "~", "[:]"  # stand for what is written so, as filters; nobody can write a filter of such a name
+TIE, CUT = "~", "[:]"  # filters for these operators; no author can write a filter of such a name
 
 
 def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
@@ -30,7 +30,7 @@ def _replace(value: Any, old: Any, new: Any, count: int | None = None) -> str:
     text, old, new = as_text(value), as_text(old), as_text(new)
     times = text.count(old) if count is None or count < 0 else min(text.count(old), count)
     if len(text) + times * (len(new) - len(old)) > LONGEST:
-        raise Wrong(f"comes to more than {LONGEST:,} characters")
+        raise Wrong(f"gives more than {LONGEST:,} characters")
     return text.replace(old, new, times)
 
 
@@ -65,14 +65,14 @@ def _abs(value: Any) -> Any:
 def _counted(value: Any) -> Any:
     there(value)
     if not is_number(value):
-        raise Wrong("wants a number: `| int` makes one of a text")
+        raise Wrong("needs a number: `| int` makes one of a text")
     return value
 
 
 def _whole(value: Any) -> int:
     number: int = _counted(value)
     if not isinstance(number, int):
-        raise Wrong("wants a whole number: `| int` makes one")
+        raise Wrong("needs a whole number: `| int` makes one")
     return number
 
 
@@ -84,7 +84,7 @@ def _join(value: Any, d: Any = "") -> str:
             texts.append(as_text(item))
             size += len(texts[-1]) + len(between)
             if size > LONGEST + len(between):
-                raise Wrong(f"comes to more than {LONGEST:,} characters")
+                raise Wrong(f"gives more than {LONGEST:,} characters")
         return between.join(texts)
     raise Wrong("joins no list")
 
@@ -122,7 +122,7 @@ def _apart(value: Any) -> str:
 
 
 def _digits(value: Any) -> Any:
-    """ "+44 20 7946 0000" -> "442079460000"; what is no telephone number is not there, so that a default may follow."""
+    """ "+44 20 7946 0000" -> "442079460000"; anything else is undefined, so that a default may follow."""
     if isinstance(value, Undefined):
         return value
     found = digits(value) if isinstance(value, str) else None
@@ -130,7 +130,7 @@ def _digits(value: Any) -> Any:
 
 
 def _urlencode(value: Any) -> str:
-    """What a caller sent, as one part of an address."""
+    """What a caller sent, as a part of a URL."""
     return bounded(quote(as_text(value), safe="", errors="replace"))
 
 

@@ -1,4 +1,4 @@
-"""What an expression can do as it runs: Jinja with items, methods of texts and operators, and no way to Python."""
+"""What an expression can do when it runs: items, methods of texts and operators of Jinja, and no way to Python."""
 
 from __future__ import annotations
 
@@ -14,16 +14,11 @@ from jinja2.visitor import NodeTransformer
 from app.flows.expressions.filters import CUT, FILTERS, TESTS, TIE
 from app.flows.expressions.values import MOST_ITEMS, Absent, Wrong, as_number, bounded, is_number, there
 
-# How many arguments each method takes that a text has here.
+# The methods of texts, and the fewest and most arguments of each.
 METHODS: Final[Mapping[str, tuple[int, int]]] = {
-    "startswith": (1, 1),
-    "endswith": (1, 1),
-    "removeprefix": (1, 1),
-    "removesuffix": (1, 1),
-    "lower": (0, 0),
-    "upper": (0, 0),
+    **dict.fromkeys(("startswith", "endswith", "removeprefix", "removesuffix"), (1, 1)),
+    **dict.fromkeys(("lower", "upper", "isdigit"), (0, 0)),
     "strip": (0, 1),
-    "isdigit": (0, 0),
 }
 NUMERIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -33,7 +28,7 @@ NUMERIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "//": operator.floordiv,
     "%": operator.mod,
 }
-PLUS: Final = ", two texts or two lists; ~ ties a text and a number"
+PLUS: Final = ", two texts or two lists; ~ joins a text and a number"
 
 
 class _Environment(SandboxedEnvironment):
@@ -42,7 +37,7 @@ class _Environment(SandboxedEnvironment):
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "%", "**"))
 
     def __init__(self) -> None:
-        # Not optimized: constants would be worked out while a file is read.
+        # Not optimized: constants would be computed while a file is read.
         super().__init__(undefined=Absent, optimized=False, autoescape=False, cache_size=0)
         self.globals.clear()
         self.filters = dict(FILTERS)
@@ -72,13 +67,13 @@ class _Environment(SandboxedEnvironment):
             return bounded(str(left) + str(right))
         if operator == "+" and isinstance(left, list) and isinstance(right, list):
             if len(left) + len(right) > MOST_ITEMS:
-                raise Wrong(f"comes to more than {MOST_ITEMS:,} items")
+                raise Wrong(f"gives more than {MOST_ITEMS:,} items")
             return left + right
-        raise Wrong(f"cannot be worked out: {operator} wants two numbers{PLUS if operator == '+' else ''}")
+        raise Wrong(f"cannot be computed: {operator} needs two numbers{PLUS if operator == '+' else ''}")
 
 
 def item(value: Any, key: Any) -> Any:
-    """What `value.key` and `value[key]` are: an item, and never anything else."""
+    """`value.key` and `value[key]`: an item, and never anything else."""
     if isinstance(value, Undefined):
         return value
     there(key)
@@ -94,7 +89,7 @@ def item(value: Any, key: Any) -> Any:
 
 
 class Rewritten(NodeTransformer):
-    """Makes filters of `a ~ b`, where Jinja's own makes a text of anything, and of `a[1:2]`, where nothing is asked."""
+    """Makes filters of `a ~ b`, which in Jinja makes a text of anything, and of `a[1:2]`, which has no checks there."""
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - Jinja's own name
         self.generic_visit(node)

@@ -1,10 +1,9 @@
-"""What an expression asks for, looked at before anybody calls: all of it must be there."""
+"""What an expression uses, checked before anybody calls: all of it must exist."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from inspect import signature
 from typing import Any, Final
 
@@ -14,22 +13,13 @@ from app.flows.expressions.fault import ExpressionFault, only_expressions, short
 from app.flows.expressions.filters import FILTERS, TESTS
 from app.flows.expressions.sandbox import METHODS
 from app.flows.expressions.values import LARGEST
+from vonage_simulator.yaml_source import nearest
 
-NAMES: Final = (
-    "from",
-    "to",
-    "from_user",
-    "uuid",
-    "conversation_uuid",
-    "endpoint_type",
-    "custom_data",
-    "headers",
-    "settings",
-    "inputs",
-    "attempt",
-)
+# What is known of a call from the request it began with.
+CONTEXT: Final = ("from", "to", "from_user", "uuid", "conversation_uuid", "endpoint_type", "custom_data", "headers")
+NAMES: Final = (*CONTEXT, "settings", "inputs", "attempt")
 SETTINGS: Final = ("APP_USER", "CALLER_NUMBER", "PUBLIC_URL")
-INPUT: Final = ("digits", "speech", "confidence", "timed_out")  # what an input gave: inputs.<step>.digits
+INPUT: Final = ("digits", "speech", "confidence", "timed_out")  # the result of an input: inputs.<step>.digits
 
 MOST_NODES: Final = 500  # names, values and operators of an expression
 DEEPEST_EXPRESSION: Final = 50  # levels of them; Python's own compiler takes 200 brackets in each other
@@ -43,11 +33,11 @@ TAKEN: Final = frozenset(
 )
 
 Path = tuple[str | int, ...]
-Use = tuple[str] | tuple[str, str]  # a name that is taken whole, or a name and the one item of it: custom_data, order
+Use = tuple[str] | tuple[str, str]  # a whole name, or a name and one item of it: custom_data, order
 
 
-class Reading:
-    """Looks at expressions: all they ask for must be there. Keeps what they use."""
+class StaticCheck:
+    """Checks expressions: all they use must exist. `uses` has what they use."""
 
     def __init__(self) -> None:
         self.uses: set[Use] = set()
@@ -58,25 +48,25 @@ class Reading:
         self._source, self._left = source, MOST_NODES
         if isinstance(expression, nodes.Tuple):
             raise ExpressionFault("a list is written in [ ]")
-        self._look(expression, 0)
+        self._check(expression, 0)
         self.uses.update(_uses(expression))
         return tuple(self._paths)
 
-    def _look(self, node: nodes.Node, depth: int) -> None:
+    def _check(self, node: nodes.Node, depth: int) -> None:
         self._left -= 1
         if depth > DEEPEST_EXPRESSION or self._left < 0:
             raise ExpressionFault(f"`{short(self._source)}` is too long: too many operators or brackets")
         if isinstance(node, nodes.Pow):
-            raise ExpressionFault("** is not taken")
+            raise ExpressionFault("** cannot be used")
         if type(node) not in TAKEN:
             raise only_expressions()
-        look = getattr(self, f"_look_at_{type(node).__name__.lower()}", None)
-        if look:
-            look(node)
+        check = getattr(self, f"_check_{type(node).__name__.lower()}", None)
+        if check:
+            check(node)
         for child in node.iter_child_nodes():
-            self._look(child, depth + 1)
+            self._check(child, depth + 1)
 
-    def _look_at_name(self, node: nodes.Name) -> None:
+    def _check_name(self, node: nodes.Name) -> None:
         if node.name not in NAMES:
             advice = ""
             found = re.search(rf"\b(inputs|headers|custom_data)\.[\w-]+-\s*{re.escape(node.name)}\b", self._source)
@@ -85,12 +75,12 @@ class Reading:
             raise ExpressionFault(_unknown(node.name, NAMES) + advice)
         self._paths.append((node.name,))
 
-    def _look_at_getattr(self, node: nodes.Getattr) -> None:
+    def _check_getattr(self, node: nodes.Getattr) -> None:
         if node.attr.startswith("__"):
-            raise ExpressionFault(f"`.{node.attr}` is not taken")
+            raise ExpressionFault(f"`.{node.attr}` cannot be used")
         self._look_up(node)
 
-    def _look_at_getitem(self, node: nodes.Getitem) -> None:
+    def _check_getitem(self, node: nodes.Getitem) -> None:
         if isinstance(node.arg, nodes.Tuple):
             raise ExpressionFault("[ ] takes one name, number or range of numbers")
         if _path(node.node) == ("inputs",) and not (
@@ -110,43 +100,43 @@ class Reading:
                 raise ExpressionFault(_unknown(str(what), INPUT, spelt(("inputs", step)) + "."))
         self._paths.append(path)
 
-    def _look_at_const(self, node: nodes.Const) -> None:
+    def _check_const(self, node: nodes.Const) -> None:
         if isinstance(node.value, int | float) and not abs(node.value) <= LARGEST:
             raise ExpressionFault("has a number that is too large")
 
-    def _look_at_condexpr(self, node: nodes.CondExpr) -> None:
+    def _check_condexpr(self, node: nodes.CondExpr) -> None:
         if node.expr2 is None:
-            raise ExpressionFault("an `if` wants an `else`: {{ a if b else c }}; `else none` leaves an option out")
+            raise ExpressionFault("an `if` needs an `else`: {{ a if b else c }}; `else none` leaves an option out")
 
-    def _look_at_call(self, node: nodes.Call) -> None:
+    def _check_call(self, node: nodes.Call) -> None:
         name = node.node.attr if isinstance(node.node, nodes.Getattr) else ""
         if name not in METHODS:
             called = name or getattr(node.node, "name", "")
-            raise ExpressionFault(f"`{called}()` is not taken: what can be called is {_listed(METHODS)} of a text")
+            raise ExpressionFault(f"`{called}()` cannot be used: what can be called is {_listed(METHODS)} of a text")
         least, most = METHODS[name]
         if node.kwargs or node.dyn_args or node.dyn_kwargs or not least <= len(node.args) <= most:
             raise ExpressionFault(f"`{name}` takes {'no' if not most else 'one' if least else 'one or no'} argument")
 
-    def _look_at_filter(self, node: nodes.Filter) -> None:
-        self._look_at_use(node, "filter", FILTERS)
+    def _check_filter(self, node: nodes.Filter) -> None:
+        self._check_use(node, "filter", FILTERS)
 
-    def _look_at_test(self, node: nodes.Test) -> None:
-        self._look_at_use(node, "test", TESTS)
+    def _check_test(self, node: nodes.Test) -> None:
+        self._check_use(node, "test", TESTS)
 
-    def _look_at_use(self, node: Any, kind: str, known: Mapping[str, Callable[..., Any]]) -> None:
+    def _check_use(self, node: Any, kind: str, known: Mapping[str, Callable[..., Any]]) -> None:
         if node.name not in known or not node.name.isalpha():
             words = _unknown(node.name, [name for name in known if name.isalpha()])
             raise ExpressionFault(f"{words} (as a {kind})")
         if node.dyn_args or node.dyn_kwargs:
-            raise ExpressionFault(f"`{node.name}`: * and ** are not taken")
+            raise ExpressionFault(f"`{node.name}`: * and ** cannot be used")
         try:
-            signature(known[node.name]).bind(None, *node.args, **{one.key: None for one in node.kwargs})
+            signature(known[node.name]).bind(None, *node.args, **{argument.key: None for argument in node.kwargs})
         except TypeError as error:
-            raise ExpressionFault(f"`{node.name}` cannot be used so: {error}") from None
+            raise ExpressionFault(f"`{node.name}` cannot be used like this: {error}") from None
 
 
 def _path(node: nodes.Node) -> Path | None:
-    """How *node* is reached from a name: `custom_data.order["id"]` is ("custom_data", "order", "id")."""
+    """The path from a name to *node*: `custom_data.order["id"]` is ("custom_data", "order", "id")."""
     steps: list[str | int] = []
     while not isinstance(node, nodes.Name):
         if isinstance(node, nodes.Getattr):
@@ -160,7 +150,7 @@ def _path(node: nodes.Node) -> Path | None:
 
 
 def _uses(node: nodes.Node) -> Iterator[Use]:
-    """What of the names *node* takes."""
+    """The names, and items of them, that *node* uses."""
     path = _path(node) if isinstance(node, nodes.Name | nodes.Getattr | nodes.Getitem) else None
     if path is None:
         for child in node.iter_child_nodes():
@@ -180,8 +170,8 @@ def spelt(path: Path) -> str:
 
 
 def _unknown(name: str, known: Sequence[str], before: str = "") -> str:
-    near = get_close_matches(name, known, 1)
-    meant = f"did you mean `{before}{near[0]}`? Known are" if near else "known are"
+    near = nearest(name, known)
+    meant = f"did you mean `{before}{near}`? Known are" if near else "known are"
     return f"`{before}{name}` is not known: {meant} {_listed(known)}"
 
 

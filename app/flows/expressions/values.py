@@ -1,4 +1,4 @@
-"""What an expression's value may come to: how large, how long and how deep it is at most, and what is not there."""
+"""What the value of an expression may be: how large, how long and how deep at most; and undefined values."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LARGEST: Final = 2**63 - 1  # as most readers of JSON have it
 
 
 class Wrong(Exception):
-    """What an expression comes to for this call is not taken. The text says why."""
+    """The value of an expression cannot be used in this call. The text says why."""
 
 
 class Absent(StrictUndefined):
-    """What is not there; its name is all that it says. What would be in it is not there either."""
+    """An undefined value: only its name is known. Its items are undefined, too."""
 
     __slots__ = ()
 
@@ -30,13 +30,13 @@ class Absent(StrictUndefined):
 
 
 def there(value: Any) -> None:
-    """Raises UndefinedError if *value* is not there."""
+    """Raises UndefinedError if *value* is undefined."""
     if isinstance(value, Undefined):
         str(value)
 
 
 def is_number(value: Any) -> bool:
-    """Whether *value* is a number; true and false are none, whatever Python says."""
+    """Whether *value* is a number; true and false are none, other than in Python."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -45,16 +45,16 @@ def as_number(value: Any) -> Any:
     if isinstance(value, float):
         if math.isfinite(value):
             return float(value)
-        raise Wrong("comes to a number that is none")
+        raise Wrong("gives a number that is none")
     if abs(value) > LARGEST:
-        raise Wrong("comes to a number that is too large")
+        raise Wrong("gives a number that is too large")
     return int(value)
 
 
 def bounded(text: str) -> str:
     """*text* itself. Raises Wrong if it is longer than texts may be."""
     if len(text) > LONGEST:
-        raise Wrong(f"comes to more than {LONGEST:,} characters")
+        raise Wrong(f"gives more than {LONGEST:,} characters")
     return text
 
 
@@ -77,7 +77,7 @@ def _kind(value: Any) -> str:
 
 
 def as_value(value: Any) -> Any:
-    """*value* as JSON has it, and nobody else's: lists and mappings are copied. Raises Wrong, or UndefinedError."""
+    """*value* as JSON has it; lists and mappings are copied. Raises Wrong, or UndefinedError."""
     return _Copy().of(value, 0)
 
 
@@ -99,7 +99,7 @@ class _Copy:
             raise Wrong("is no text, number, list or mapping")
         self._items += len(value)
         if self._items > MOST_ITEMS or depth >= DEEPEST:
-            raise Wrong(f"comes to more than {MOST_ITEMS:,} items, or goes deeper than {DEEPEST} levels")
+            raise Wrong(f"gives more than {MOST_ITEMS:,} items, or goes deeper than {DEEPEST} levels")
         if isinstance(value, list):
             return [self.of(item, depth + 1) for item in value]
         if not all(isinstance(key, str) for key in value):
@@ -109,5 +109,5 @@ class _Copy:
     def _copied(self, text: str) -> str:
         self._characters += len(text)
         if self._characters > MOST_CHARACTERS:
-            raise Wrong(f"comes to more than {MOST_CHARACTERS:,} characters")
+            raise Wrong(f"gives more than {MOST_CHARACTERS:,} characters")
         return bounded(str(text))

@@ -17,9 +17,9 @@ from app.flows.expressions.sandbox import METHODS
 from app.flows.expressions.static_check import INPUT, NAMES, SETTINGS
 from app.flows.model import DETECTIONS, FAILED_STATUSES
 from app.flows.request import Request, Result
-from app.flows.sdk import DIFFERENCES
 from config.settings import Settings
 from tests.flows.ready.conftest import READY, Carrier, Serve
+from tests.flows.sdk import DIFFERENCES
 from tests.serving import ROOT
 from vonage_simulator.harness import place
 
@@ -58,7 +58,7 @@ def run(command: str, file: Path) -> Ran:
 
 
 @pytest.mark.parametrize("file", FLOWS, ids=lambda file: file.stem)
-def test_each_ready_flow_is_right_and_has_a_page_and_stands_in_the_manual(file: Path) -> None:
+def test_each_ready_flow_is_right_and_has_a_page_and_is_in_the_manual(file: Path) -> None:
     flow_file = loading.load(file, KNOWN)
     assert flow_file.flows
     assert f"[{file.stem}](flows/{file.stem}.md)" in MANUAL
@@ -170,7 +170,7 @@ def test_the_flow_in_python_reads_out_orders(tmp_path: Path, monkeypatch: pytest
         assert re.findall("hears “(.*?)”", done.output)[1:] == heard
 
 
-def test_every_word_of_the_language_stands_in_the_manual() -> None:
+def test_every_word_of_the_language_is_in_the_manual() -> None:
     for word in (*(name for name in FILTERS if name.isalpha() and name not in ("d", "count")), *METHODS, *INPUT):
         assert re.search(rf"`[^`]*\b{word}\b[^`]*`", MANUAL), f"docs/flows.md lacks {word}"
     for name in NAMES:
@@ -180,7 +180,7 @@ def test_every_word_of_the_language_stands_in_the_manual() -> None:
 
 
 @pytest.mark.parametrize("cls", [Request, Result])
-def test_every_attribute_that_a_python_flow_gets_stands_in_the_manual(cls: type[Request] | type[Result]) -> None:
+def test_every_attribute_that_a_python_flow_gets_is_in_the_manual(cls: type[Request] | type[Result]) -> None:
     told = MANUAL.partition("## Flows in Python")[2].partition("\n## ")[0]
     for name in cls.__slots__:
         assert re.search(rf"^\| [^|]*`{name}\b", told, re.MULTILINE), f"docs/flows.md lacks {cls.__name__}.{name}"

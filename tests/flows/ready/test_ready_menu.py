@@ -108,7 +108,7 @@ def test_after_three_attempts_the_operator_is_rung(menu: Carrier, caller: str, d
 @CALLERS
 @KEYS
 @FAILURES
-def test_whoever_cannot_be_put_through_is_told_so(menu: Carrier, caller: str, key: str, does: Does) -> None:
+def test_a_caller_who_cannot_be_put_through_is_reported(menu: Carrier, caller: str, key: str, does: Does) -> None:
     words = WORDS[caller]
     said, number = words.departments[key]
     call = menu.call(caller, digits=[key], callees={number: FarEnd(does=does)})

@@ -167,7 +167,7 @@ def test_a_person_hears_the_message_once_it_is_known_that_they_are_one(notificat
     assert begun(notification.play(to(ENGLISH, mode, keys=("1",)))) == pytest.approx(2.5, abs=0.5)
 
 
-def test_a_call_without_detection_waits_in_vain_then_speaks_to_whoever_is_there(notification: Carrier) -> None:
+def test_a_call_without_detection_waits_in_vain_then_speaks_anyway(notification: Carrier) -> None:
     call = notification.play(to(ENGLISH, None, keys=("1",)))
     assert detected(call) == []
     assert begun(call) == pytest.approx(60, abs=0.5)
@@ -217,7 +217,7 @@ def test_a_step_can_be_asked_for_by_its_own_address(
 
 
 @CALLEES
-def test_who_calls_back_is_told_who_it_was(notification: Carrier, callee: str) -> None:
+def test_who_calls_back_is_reported_who_it_was(notification: Carrier, callee: str) -> None:
     call = notification.call(callee, to=OURS)
     assert call.said == [WORDS[callee].called_back]
 

@@ -1,13 +1,11 @@
-"""NCCO by Vonage's Python SDK: what its models make of ours, and where they say something else than Vonage's own pages.
+"""NCCO by Vonage's Python SDK, an independent judge: what its models make of ours, and where they differ.
 
-Where the two differ, what the call flow says is served as it is: the table that it was judged by follows the pages.
+Nothing that is served goes through the SDK: the table that it is checked by follows Vonage's pages.
 https://github.com/Vonage/vonage-python-sdk/tree/main/voice/src/vonage_voice/models
 """
 
 from __future__ import annotations
 
-import copy
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,43 +39,12 @@ ENDPOINTS: Final[Mapping[str, Any]] = {
 OTHER_NAMES: Final = {"from": "from_", "content-type": "contentType"}  # Python's, of what the SDK writes as Vonage does
 
 
-# ---- What a call flow says
-
-
-def build(ncco: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """*ncco*, in which there are no faults, by way of the SDK. It says what it said; never fails."""
-    return [_built(action) for action in ncco]
-
-
-def plain(action: Any) -> dict[str, Any]:
-    """What a call flow written in Python gives for an action, as a dict of its own: a dict, or a model of the SDK's.
-
-    Raises TypeError if it is neither, or cannot be said in JSON.
-    """
-    if isinstance(action, NccoAction):
-        try:
-            return _dumped(action)
-        except ValueError as error:  # pydantic's, from a payload that has anything at all in it
-            raise TypeError(f"the SDK cannot say its {type(action).__name__} in JSON: {error}") from error
-    if isinstance(action, dict):
-        return copy.deepcopy(action)
-    what = type(action).__name__
-    raise TypeError(f"an action must be a dict or one of the SDK's NCCO actions, such as Talk(text=…), but is a {what}")
-
-
 def by_sdk(action: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the SDK makes of *action*; None if it refuses it."""
     try:
         return _dumped(_model(action))
     except (ValueError, NccoActionError):  # pydantic's own are ValueErrors
         return None
-
-
-def _built(action: Mapping[str, Any]) -> dict[str, Any]:
-    said = by_sdk(action)
-    if said is not None and _same(said, action):
-        return said
-    return {"action": action["action"], **copy.deepcopy(dict(action))}
 
 
 def _model(action: Mapping[str, Any]) -> NccoAction:
@@ -92,14 +59,8 @@ def _model(action: Mapping[str, Any]) -> NccoAction:
 
 
 def _dumped(model: NccoAction) -> dict[str, Any]:
-    # What was set by hand is not judged here, and not by warnings.
     said: dict[str, Any] = model.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
     return {"action": said.pop("action"), **said}
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether they are the same in JSON, but for the order of names. 10 and 10.0 are not."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 # ---- Where the SDK differs
