@@ -102,7 +102,7 @@ def test_a_call_is_shown_beside_what_the_server_says_of_it(server: Server, tmp_p
     assert re.search(r"20\.\d+  447700900123    → completed +200 in \d+ ms: answered, ended\n", done.out)
     told, verdict = done.out.split("\n\n")[1:]
     assert re.match(r"CON-\S+  ended  20\.66 s  0\.00240000 EUR\n  leg ", told)
-    assert verdict.endswith("all is told as it truly was\n")
+    assert verdict.endswith("the server's state matches what happened\n")
 
 
 def test_a_call_may_be_anybodys(server: Server, run: Run):
@@ -110,7 +110,7 @@ def test_a_call_may_be_anybodys(server: Server, run: Run):
     code, out, err = run("call", *words, "--speed", "max", "--faults", "lossless", port=server.port)
     assert (code, err) == (0, "")
     assert "sip:bob@example.com  calls 442079460999" in out
-    assert "all is told as it truly was" in out
+    assert "the server's state matches what happened" in out
 
 
 def test_what_is_keyed_and_said_is_heard(server: Server, run: Run):
@@ -133,7 +133,7 @@ def test_an_answer_that_was_given_elsewhere_is_not_looked_for(server: Server, ru
         words = ("--server", f"http://127.0.0.1:{server.port}", "--answer-url", f"{own.url}/answer")
         code, out, err = run("call", "--speed", "max", *words)
     assert (code, err) == (0, "")
-    assert "all is told as it truly was" in out
+    assert "the server's state matches what happened" in out
 
 
 def test_nor_is_anything_where_all_went_elsewhere(server: Server, run: Run):
@@ -334,7 +334,7 @@ def test_the_load_shows_how_far_it_is(server: Server, tmp_path: Path):
         assert percent == sorted(percent)
         assert (percent[0], percent[-1]) == (0, 100)
         assert len(set(percent)) >= steps
-    assert "all is told as it truly was" in said.decode()
+    assert "the server's state matches what happened" in said.decode()
 
 
 @pytest.mark.parametrize(

@@ -182,4 +182,4 @@ async def _heard(
         placed = await carrier.play(story)
         await carrier.over()
         legs = placed + [leg for leg in carrier.ledger.legs.values() if leg not in placed]
-        return CallResult(legs, happenings, [sent.body for sent in carrier.post.sent if sent.kind == "event"])
+        return CallResult(legs, happenings, [sent.body for sent in carrier.sender.sent if sent.kind == "event"])

@@ -45,11 +45,11 @@ async def place(story: Scenario, aim: Aim) -> bool:
             await asyncio.gather(screen.show(queue), going)
         finally:
             going.cancel()
-        if none := none_taken(carrier.post.sent, aim):
+        if none := none_taken(carrier.sender.sent, aim):
             raise click.ClickException(lines_of(none))
         well = await _verdict(carrier, server, aim)
         if screen.troubles:
-            raise click.ClickException(lines_of([*screen.troubles, *advice(carrier.post.sent, aim)]))
+            raise click.ClickException(lines_of([*screen.troubles, *advice(carrier.sender.sent, aim)]))
         if unrung := story.callees.keys() - {"*"} - {leg.to for leg in carrier.ledger.legs.values()}:
             click.echo(f"Never rung: {', '.join(map(safe, sorted(unrung)))}")
         return well
@@ -106,6 +106,6 @@ async def _verdict(carrier: Carrier, server: Server | None, aim: Aim) -> bool:
     for uuid in carrier.ledger.conversations:
         if told := await server.conversation(uuid):
             click.echo("\n".join(["", *call_lines(told)]))
-    verdict = await checked(carrier, aim, server.told)
+    verdict = await checked(carrier, aim, server.fetch)
     click.echo(f"\n{lines_of(verdict.lines())}")
     return verdict.ok

@@ -19,7 +19,7 @@ from vonage_simulator.delivery.attempt import SUCCESS
 from vonage_simulator.ledger import Leg
 from vonage_simulator.scenario import Scenario
 from vonage_simulator.simulation import simulation
-from vonage_simulator.verify.server_api import Told
+from vonage_simulator.verify.server_api import Json
 
 SHOWN_EVERY = 0.25  # seconds
 
@@ -47,15 +47,15 @@ async def run(stories: Sequence[Scenario], aim: Aim, base: str, *, rate: float, 
                     bar.update(1)
             await _shown(carrier, tasks.create_task(_over(carrier, playing)))
         took = time.monotonic() - begun
-        if none := none_taken(carrier.post.sent, aim):
+        if none := none_taken(carrier.sender.sent, aim):
             raise click.ClickException(lines_of(none))
         conversations = len(carrier.ledger.conversations)
         with click.progressbar(length=conversations, label=f"checking {conversations} conversations") as bar:
             seen: set[str] = set()
             known: list[str] = []
 
-            async def fetch(uuid: str) -> tuple[Told | None, list[Told]]:
-                told = await server.told(uuid)
+            async def fetch(uuid: str) -> tuple[Json | None, list[Json]]:
+                told = await server.fetch(uuid)
                 bar.update(uuid not in seen)  # one of which an answer is missing is looked at again
                 seen.add(uuid)
                 if told[0] is not None:
@@ -64,7 +64,7 @@ async def run(stories: Sequence[Scenario], aim: Aim, base: str, *, rate: float, 
 
             verdict = await checked(carrier, aim, fetch)
         unlisted = await server.unlisted(known)
-    tries = [one for sent in carrier.post.sent for one in sent.tries]
+    tries = [one for sent in carrier.sender.sent for one in sent.tries]
     click.echo(f"{len(tries)} requests in {took:.1f} s, {len(tries) / took:.0f} a second")
     click.echo(lines_of(verdict.lines()))
     if by_itself := Counter(one.words for one in tries if one.how is None and one.status not in SUCCESS):
@@ -86,7 +86,7 @@ async def _shown(carrier: Carrier, over: asyncio.Task[None]) -> None:
 
     def going_on() -> int:
         open_legs = sum(not leg.over for leg in carrier.ledger.legs.values())
-        return open_legs + sum(not sent.over.is_set() for sent in carrier.post.sent if sent.target)
+        return open_legs + sum(not sent.over.is_set() for sent in carrier.sender.sent if sent.target)
 
     most = max(1, going_on())
     with click.progressbar(length=most, label="waiting for the last of them") as bar:

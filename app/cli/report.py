@@ -40,12 +40,12 @@ async def checked(carrier: Carrier, aim: Aim, fetch: Fetch) -> Verdict:
     What went elsewhere is nothing to it: it tells of no answer but its own, and cannot tell all of a call of whose
     events it was not sent every one.
     """
-    sent = [one for one in carrier.post.sent if one.target and aim.is_at(one.target.url)]
+    sent = [one for one in carrier.sender.sent if one.target and aim.is_at(one.target.url)]
     if not sent:
         raise click.ClickException(f"No webhook went to {aim.base}: there is nothing that it could tell.")
-    elsewhere = [one for one in carrier.post.sent if one.target and not aim.is_at(one.target.url)]
+    elsewhere = [one for one in carrier.sender.sent if one.target and not aim.is_at(one.target.url)]
     conversations = [
-        replace(conversation, asked=[asked for asked in conversation.asked if aim.is_at(asked.url)])
+        replace(conversation, answers=[answer for answer in conversation.answers if aim.is_at(answer.url)])
         for conversation in carrier.ledger.conversations.values()
     ]
     lossless = aim.faults.lossless and all(one.kind == "answer" for one in elsewhere)

@@ -16,16 +16,16 @@ from tests.serving import GUNICORN
 
 # With so many calls, and such faults on the way, this is to be found out about the server.
 FOUND: dict[Callable[[], Flask], tuple[int, str, str]] = {
-    broken.drops_one_in_a_hundred: (200, "lossless", r"event .* sent at .*: truly sent, told not there"),
-    broken.believes_what_came_last: (80, "lossless", r"leg .* status: truly completed, told \w+"),
-    broken.rounds_prices: (80, "lossless", r" price: truly 0\.\d+, told 0\.\d{4}0000"),
-    broken.forgets_who_left: (80, "lossless", r"event moved to CON-.*: truly sent, told not there"),
-    broken.keeps_every_copy: (80, "lossless", r"event .*: truly sent once, told there \d times"),
-    broken.tells_wrong_now_and_then: (80, "lossless", r"leg .* direction: truly \w+, told sideways"),
-    broken.makes_answers_up: (80, "reorder", r"answers\[\d\]: truly no such thing"),
-    broken.looks_at_no_signature: (80, "all", r"event .*: truly never sent, told there"),
-    broken.keeps_what_it_refuses: (80, "all", r"event .*: truly not taken, told there 1 times"),
-    broken.takes_what_was_signed_long_ago: (80, "all", r"not signed by Vonage: truly refused, told acknowledged"),
+    broken.drops_one_in_a_hundred: (200, "lossless", r"event .* sent at .*: expected sent, got not there"),
+    broken.believes_what_came_last: (80, "lossless", r"leg .* status: expected completed, got \w+"),
+    broken.rounds_prices: (80, "lossless", r" price: expected 0\.\d+, got 0\.\d{4}0000"),
+    broken.forgets_who_left: (80, "lossless", r"event moved to CON-.*: expected sent, got not there"),
+    broken.keeps_every_copy: (80, "lossless", r"event .*: expected sent once, got there \d times"),
+    broken.tells_wrong_now_and_then: (80, "lossless", r"leg .* direction: expected \w+, got sideways"),
+    broken.makes_answers_up: (80, "reorder", r"answers\[\d\]: expected no such thing"),
+    broken.looks_at_no_signature: (80, "all", r"event .*: expected never sent, got there"),
+    broken.keeps_what_it_refuses: (80, "all", r"event .*: expected not taken, got there 1 times"),
+    broken.takes_what_was_signed_long_ago: (80, "all", r"not signed by Vonage: expected refused, got acknowledged"),
 }
 
 

@@ -131,7 +131,7 @@ class Server:
             self.carrier = Carrier(
                 application,
                 clock=clock,
-                post=post,
+                sender=post,
                 watch=self.happenings.append,
                 callee=lambda name: FAR_ENDS.get(name, STAYS),
             )

@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl
 import jwt
 
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import Sent, WebhookSender
+from vonage_simulator.delivery.sent import Sent
+from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Application, Target
 from vonage_simulator.trace import Happening
 
@@ -203,10 +204,8 @@ async def posting(*acts: Act, **options: Any) -> AsyncIterator[tuple[WebhookSend
         yield post, receiver
 
 
-def tell(
-    post: WebhookSender, target: Target | None, number: int = 0, conversation: str = "CON", after: float = 0.0
-) -> Sent:
-    return post.tell(target, {**EVENT, "number": str(number)}, conversation=conversation, leg="leg", after=after)
+def tell(post: WebhookSender, target: Target, number: int = 0, conversation: str = "CON") -> Sent:
+    return post.send(target, {**EVENT, "number": str(number)}, conversation=conversation, leg="leg")
 
 
 async def told(*acts: Act, method: str = "POST", **options: Any) -> tuple[Sent, Receiver, list[Happening]]:

@@ -12,7 +12,7 @@ from tests.vonage_simulator.capturing import CALLEE, CALLER, captured
 from tests.vonage_simulator.ledgers import leg, pressed, said
 from vonage_simulator.capture.anonymize import StandIns
 from vonage_simulator.capture.capture import scenario
-from vonage_simulator.ledger import Asked, Conversation
+from vonage_simulator.ledger import Answer, Conversation
 from vonage_simulator.scenarios import dump
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.expected.json").read_text())
@@ -26,7 +26,7 @@ def test_no_number_of_anybodys_is_left():
     leg(call, **(CALLER | {"from_": f" +{number}", "to": "442079460001", "headers": {"X-Id": "CON-12345678"}}))
     leg(call, "sip", **(CALLEE | {"to": f"sip:{other}@example.com", "started": 3, "answered": 4}))
     text = f"Call +44 7911 123456, 07911 123456 or {other}; today is 2021-03-29, it costs 0.00720000"
-    call.asked.append(Asked("leg", "https://example.com", [{"action": "talk", "text": text}]))
+    call.answers.append(Answer("leg", "https://example.com", [{"action": "talk", "text": text}]))
     call.inputs += [
         pressed(3, number),
         pressed(5, "12345678901234"),

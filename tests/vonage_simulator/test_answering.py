@@ -53,7 +53,7 @@ def test_a_telephone_rings_is_asked_for_and_answered() -> None:
     """0.6 seconds after it began to ring, as in the published log."""
     played = ring(HELLO)
     assert played.statuses() == ["ringing", "started", "answered", "completed"]
-    assert (played.when("asked"), played.when("talk")) == ([0.0], [0.6])
+    assert (played.when("request"), played.when("talk")) == ([0.0], [0.6])
     assert [one.path for one in played.got].count("/answer") == 1
 
 
@@ -142,7 +142,7 @@ def assert_ends(played: Played, *, faults: int) -> None:
     assert played.statuses() == [*RING, "completed"]
     assert (played.heard.ended_by, played.heard.said) == ("platform", [])
     assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR] * faults
-    assert [one.reason for one in played.leg.conversation.faults] == [SYNTAX_ERROR] * faults
+    assert [one.reason for one in played.leg.conversation.errors] == [SYNTAX_ERROR] * faults
     assert played.heard.troubles
 
 
@@ -257,7 +257,7 @@ def test_an_outbound_call_that_has_no_answer_ends_as_it_was_answered() -> None:
 
 @pytest.mark.parametrize(("answer", "kept"), [(HELLO, [HELLO]), ([], [[]]), (500, [None]), ([{}], [None])])
 def test_what_was_answered_is_in_the_ledger(answer: Answer, kept: list[Any]) -> None:
-    assert [one.ncco for one in ring(answer).leg.conversation.asked] == kept
+    assert [one.ncco for one in ring(answer).leg.conversation.answers] == kept
 
 
 def test_events_go_nowhere_where_no_event_url_is_set() -> None:

@@ -19,7 +19,7 @@ from vonage_voice.models import Conversation, CreateCallRequest, Phone, ToPhone
 from tests.vonage_simulator.api_server import ALICE, APPLICATION_ID, CALL, OURS, RINGS, ROOM, Json, Server, serving
 from vonage_simulator.certificate import application_keys
 from vonage_simulator.voice_api import access as api_access
-from vonage_simulator.voice_api import bodies
+from vonage_simulator.voice_api import schemas
 from vonage_simulator.voice_api.errors import Throttled
 
 BAD_REQUEST = {"type": "BAD_REQUEST", "error_title": "Bad Request"}
@@ -181,7 +181,7 @@ def test_every_wrong_field_of_an_act_is_named(server: Server, path: str, body: J
 def test_a_recordings_options_get_the_names_of_the_action(server: Server) -> None:
     text = {"language": "en-GB", "event_url": URLS, "event_method": "POST", "sentiment_analysis": True}
     given = {"action": "start", "event_url": URLS, "event_method": "GET", "format": "ogg", "transcription": text}
-    assert bodies.RecordSchema().load(given) == {
+    assert schemas.RecordSchema().load(given) == {
         "action": "start",
         "eventUrl": URLS,
         "eventMethod": "GET",

@@ -128,7 +128,7 @@ def test_speech_may_be_saved_and_can_be_downloaded(says: str, saved: int) -> Non
     assert len(played.carrier.files) == saved
     if url:
         file = played.carrier.files[url.rpartition("/")[2]]
-        assert (url.startswith(played.carrier.files_url), file.kind) == (True, "wav")
+        assert (url.startswith(played.carrier.files.url), file.kind) == (True, "wav")
         assert file.content.startswith(b"RIFF")
 
 
@@ -218,7 +218,7 @@ def test_a_reply_that_cannot_be_run_is_told_of_and_the_script_goes_on(reply: Any
     assert played.heard.said == ["then"]
     (told,) = played.having("reason")
     assert told["reason"] == "Syntax error in NCCO. Invalid value type or action."
-    assert len(played.leg.conversation.faults) == len(played.heard.troubles) == 1
+    assert len(played.leg.conversation.errors) == len(played.heard.troubles) == 1
 
 
 def test_an_event_url_that_fails_has_the_fallback_url_asked_and_else_the_script_goes_on() -> None:
@@ -248,7 +248,7 @@ def test_what_came_of_inputs_is_in_the_ledger() -> None:
 def test_what_was_replied_to_events_is_in_the_ledger(reply: Any, ncco: Any) -> None:
     """Beside the answer, each with the event that it was the reply to."""
     played = asked(ask("dtmf"), ("1",), reply=reply)
-    first, second = played.leg.conversation.asked
+    first, second = played.leg.conversation.answers
     assert first.about is None
     assert (second.leg, second.ncco, second.about) == (played.leg.uuid, ncco, result(played))
     assert second.url.endswith("/event")
@@ -257,10 +257,10 @@ def test_what_was_replied_to_events_is_in_the_ledger(reply: Any, ncco: Any) -> N
 @pytest.mark.parametrize("reply", [[{"action": "dance"}], 500, ("text/plain", "hello")])
 def test_a_reply_of_which_nothing_could_be_read_is_not_in_the_ledger(reply: Any) -> None:
     """What the fallback URL says is."""
-    assert [one.about for one in asked(ask("dtmf"), reply=reply).leg.conversation.asked] == [None]
+    assert [one.about for one in asked(ask("dtmf"), reply=reply).leg.conversation.answers] == [None]
     answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: reply if "dtmf" in got.said else None}
     played = play(scenario(inbound()), answers | {"/fallback": [THEN]}, fallback=True)
-    _, said = played.leg.conversation.asked
+    _, said = played.leg.conversation.answers
     assert (said.ncco, said.url.rpartition("/")[2]) == ([THEN], "fallback")
     assert said.about is not None
     assert said.about["original_request"]["type"] == "event"

@@ -275,7 +275,7 @@ def test_a_caller_may_go_while_the_callee_still_hears_something(gone: str) -> No
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(3.0)
         if gone == "hangs up":
-            carrier._board.lines[legs[0].uuid].end("user", gone)
+            carrier._legs[legs[0].uuid].end("user", gone)
         else:
             carrier.transfer(legs[0].uuid, ncco=[talk(14.0)])
 
@@ -290,7 +290,7 @@ def test_a_caller_may_go_while_the_callee_still_hears_something(gone: str) -> No
 def test_a_callee_put_through_to_elsewhere_before_they_are_together_is_lost_to_the_caller() -> None:
     async def during(carrier: Carrier, _: list[Leg]) -> None:
         await carrier.clock.sleep(2.0)
-        callee = next(line.leg for line in carrier._board.lines.values() if line.leg.to == OTHER)
+        callee = next(line.leg for line in carrier._legs.values() if line.leg.to == OTHER)
         carrier.transfer(callee.uuid, ncco=[talk(14.0)])
 
     played = whispered([talk(7.0)], callee=FarEnd(after=1.0), during=during)

@@ -313,10 +313,10 @@ def test_a_carrier_that_is_stopped_says_no_more(moment: float) -> None:
             callees = {"*": FarEnd(after=5.0, hangs_up_after=10.0)}
             await carrier.play(scenario(inbound(), inbound(), callees=callees))
             await carrier.clock.sleep(moment)
-            said = len(carrier.post.sent)
+            said = len(carrier.sender.sent)
             carrier.stop()
             await carrier.over()
-            return said, len(carrier.post.sent), len(carrier._board._tasks)
+            return said, len(carrier.sender.sent), len(carrier._context._tasks)
 
     before, behind, tasks = asyncio.run(run())
     assert (behind, tasks) == (before, 0)

@@ -42,7 +42,7 @@ def test_a_call_rings_is_answered_and_only_then_asked_for() -> None:
     played = call(FarEnd(after=5.0))
     assert played.statuses() == ["started", "ringing", "answered", "completed"]
     assert played.when("status") == [0.0, 0.0, 5.0, 12.0]
-    assert played.when("asked") == [5.0], "the answer URL is asked when the callee picks up"
+    assert played.when("request") == [5.0], "the answer URL is asked when the callee picks up"
     (asked,) = played.to("/answer")
     assert (asked["from"], asked["to"], asked["uuid"]) == (OURS, CALLER, played.leg.uuid)
     assert {event["direction"] for event in played.events} == {"outbound"}
@@ -161,7 +161,7 @@ def test_a_machine_is_told_of_as_the_mode_says(mode: str | None, told: list[tupl
 def test_the_script_waits_for_what_it_has_to_know(mode: str | None, begins: float) -> None:
     """In the modes `detect` and `detect_beep`; in the others it runs meanwhile."""
     played = detected(MACHINE, mode)
-    assert (played.when("talk"), played.when("told")[-1] >= begins) == ([begins], True)
+    assert (played.when("talk"), played.when("reply")[-1] >= begins) == ([begins], True)
 
 
 @pytest.mark.parametrize(("mode", "most"), [("default", 50), ("detect_beep", 45), ("detect_beep", 120)])

@@ -10,8 +10,10 @@ import pytest
 
 from tests.vonage_simulator.receiver import APPLICATION, UNSIGNED, Receiver, careful, receiving
 from vonage_simulator.clock import Clock
+from vonage_simulator.delivery.exchange import Reply
 from vonage_simulator.delivery.fault_plan import LOSSLESS, LOSSY, FaultPlan
-from vonage_simulator.delivery.webhook_sender import Reply, Sent, WebhookSender
+from vonage_simulator.delivery.sent import Sent
+from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Application
 from vonage_simulator.trace import Happening
 
@@ -40,7 +42,7 @@ async def told(
         for number in range(count):
             for conversation in conversations:
                 body = {"conversation_uuid": conversation, "number": f"{number}", "status": "ringing"}
-                post.tell(receiver.target(method), body, conversation=conversation, leg="leg")
+                post.send(receiver.target(method), body, conversation=conversation, leg="leg")
         await post.settle()
     return post.sent, receiver, troubles, clock
 
@@ -121,7 +123,7 @@ def test_parallel_ones_do_not_wait() -> None:
             WebhookSender(APPLICATION, clock=Clock(speed=None), faults=FaultPlan.read("parallel=1")) as post,
         ):
             for _ in range(5):
-                post.tell(receiver.target(), {}, conversation="CON", leg="leg")
+                post.send(receiver.target(), {}, conversation="CON", leg="leg")
             await post.settle()
             return receiver
 
@@ -185,7 +187,7 @@ def test_altered_ones_do_not_fit_their_token() -> None:
     """Their sender is right, their words are not; a 2xx to that is no acknowledgement of the truth."""
     (sent,), receiver, _, _ = run("tamper=1", usual=200)
     (one,) = sent.tries
-    assert (one.how, one.as_told, one.status) == ("tamper", False, 200)
+    assert (one.how, one.intact, one.status) == ("tamper", False, 200)
     assert not sent.acknowledged
     assert receiver.bodies[0].keys() == sent.body.keys()
     assert receiver.bodies[0] != sent.body
@@ -248,7 +250,7 @@ def test_who_asks_gets_a_reply_whatever_the_faults(seed: int) -> None:
             WebhookSender(APPLICATION, clock=Clock(speed=None), faults=FaultPlan.read("all=0.5"), seed=seed) as post,
         ):
             target = receiver.target("GET")
-            replies = [await post.ask(target, {}, kind="answer", conversation="CON", leg="leg") for _ in range(8)]
+            replies = [await post.request(target, {}, kind="answer", conversation="CON", leg="leg") for _ in range(8)]
             await post.settle()
             return replies, post.sent
 
@@ -285,8 +287,8 @@ def test_what_is_asked_in_between_does_not_shift_the_faults() -> None:
         ):
             for number in range(8):
                 if number == asked_after:
-                    await post.ask(receiver.target(), {}, kind="event", conversation="CON", leg="leg")
-                post.tell(receiver.target(), {"number": f"{number}"}, conversation="CON", leg="leg")
+                    await post.request(receiver.target(), {}, kind="event", conversation="CON", leg="leg")
+                post.send(receiver.target(), {"number": f"{number}"}, conversation="CON", leg="leg")
             await post.settle()
             return [hows(sent) for sent in post.sent if sent.body]
 

@@ -11,7 +11,7 @@ from tests.vonage_simulator.capturing import CALLEE, CALLER, captured
 from tests.vonage_simulator.ledgers import Body, bill, kept, leg, pressed, said, webhooks
 from vonage_simulator.capture.anonymize import StandIns
 from vonage_simulator.capture.leg_facts import LegTold
-from vonage_simulator.ledger import Asked, Conversation
+from vonage_simulator.ledger import Answer, Conversation
 
 HERE = "CON-here"
 RUNG: Body = CALLEE | {"to": "Alice", "started": 5}
@@ -96,7 +96,7 @@ def test_a_hash_that_ended_an_input_was_pressed(digits: str, timed_out: bool, mo
     settings: Body = {"submitOnHash": True} | ({"maxDigits": most} if most else {})
     call = Conversation(
         uuid=HERE,
-        asked=[Asked("leg", "https://example.com", [{"action": "input", "type": ["dtmf"], "dtmf": settings}])],
+        answers=[Answer("leg", "https://example.com", [{"action": "input", "type": ["dtmf"], "dtmf": settings}])],
     )
     leg(call, **CALLER)
     call.inputs.append(pressed(3, digits, timed_out=timed_out))
@@ -105,7 +105,7 @@ def test_a_hash_that_ended_an_input_was_pressed(digits: str, timed_out: bool, mo
 
 def test_whoever_keyed_has_words_left_for_the_next_time():
     both = {"action": "input", "type": ["dtmf", "speech"]}
-    call = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", [both, both])])
+    call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", [both, both])])
     leg(call, **CALLER)
     call.inputs += [pressed(3, "1"), said(6, ("sales", "0.9"))]
     found = captured(call).calls[0].far_end

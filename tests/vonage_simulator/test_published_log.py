@@ -145,7 +145,7 @@ def test_a_hundred_may_call_at_once() -> None:
 
 async def _all_go(carrier: Carrier, _: list[Leg]) -> None:
     await carrier.clock.sleep(20.0)
-    for line in list(carrier._board.lines.values()):
+    for line in list(carrier._legs.values()):
         line.end("user", "hung up")
 
 
@@ -166,7 +166,7 @@ async def _ended_at(moment: float, story: Scenario) -> list[list[str]]:
     async with playing({"/answer": answer}) as (carrier, stage):
         playing_on = asyncio.create_task(carrier.play(story))
         await carrier.clock.sleep(moment)
-        for line in list(carrier._board.lines.values()):
+        for line in list(carrier._legs.values()):
             line.end("platform", "all are hung up")
         await playing_on
         await carrier.over()

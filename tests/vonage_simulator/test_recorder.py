@@ -13,8 +13,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from tests.vonage_simulator.stage import STAYS, Json, Played, connect, inbound, play, playing, scenario, talk
+from vonage_simulator.files import File
 from vonage_simulator.ledger import Recording
-from vonage_simulator.recorder import File
 from vonage_simulator.scenario import FarEnd
 from vonage_simulator.voice_api.calls import Calls
 from vonage_simulator.voice_api.errors import NotFound
@@ -37,7 +37,7 @@ def recordings(played: Played) -> list[Recording]:
 
 
 def file(played: Played, url: str) -> File:
-    assert url.startswith(f"{played.carrier.files_url}/")
+    assert url.startswith(f"{played.carrier.files.url}/")
     return played.carrier.files[url.rpartition("/")[2]]
 
 
@@ -226,7 +226,7 @@ def test_each_channel_has_a_text() -> None:
 def test_every_file_is_served_as_what_it_is(kind: Any, content_type: str) -> None:
     async def run() -> tuple[Any, str]:
         async with playing({}) as (carrier, _):
-            name = carrier._board.recorder.keep(b"content", kind).rpartition("/")[2]
+            name = carrier.files.add(File(b"content", kind)).rpartition("/")[2]
             calls = Calls(carrier)
             with pytest.raises(NotFound):
                 await calls.file(make_mocked_request("GET", "/", match_info={"id": f"not {name}"}))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.vonage_simulator.stage import During, Json, Played, inbound, play, playing, room, scenario, talk
+from vonage_simulator.actions.conversation import hears
 from vonage_simulator.carrier import FORGOTTEN_AFTER, Carrier
 from vonage_simulator.ledger import Conversation, Leg
 from vonage_simulator.scenario import Call, FarEnd
@@ -137,9 +138,8 @@ def heard(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]], 
         await carrier.clock.sleep(at - carrier.clock.seconds)
         if first:
             first(carrier, legs)
-        rooms = carrier._board.rooms
         for one, listener in enumerate(legs):
-            found.update(f"{one}{other}" for other, speaker in enumerate(legs) if rooms.hears(listener, speaker))
+            found.update(f"{one}{other}" for other, speaker in enumerate(legs) if hears(listener, speaker))
 
     meet(*calls, during=during)
     return found

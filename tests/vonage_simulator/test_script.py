@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.vonage_simulator.stage import Json, Played, connect, inbound, outbound, play, room, scenario, talk
-from vonage_simulator import script
+from vonage_simulator import ncco_runner
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.ledger import Leg
 from vonage_simulator.scenario import FarEnd
@@ -164,7 +164,7 @@ def test_the_caller_may_hang_up_at_any_time() -> None:
 def test_a_script_may_be_given_in_place_of_the_one_that_runs() -> None:
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(5.0)
-        script.start(carrier._board.lines[legs[0].uuid], [talk(1.4)])
+        ncco_runner.replace_script(carrier._legs[legs[0].uuid], [talk(1.4)])
 
     played = play(scenario(inbound()), [talk(70.0), talk(7.0)], during=during)
     assert (played.when("talk"), played.ended) == ([0.6, 5.0], 6.4)
@@ -196,7 +196,7 @@ def test_any_action_may_be_cut_short(action: Json, gone: bool, at: float) -> Non
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(at)
         if gone:
-            carrier._board.lines[legs[0].uuid].end("user", "hung up")
+            carrier._legs[legs[0].uuid].end("user", "hung up")
         else:
             carrier.transfer(legs[0].uuid, ncco=[{"action": "talk", "text": "then"}])
 

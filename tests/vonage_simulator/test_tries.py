@@ -21,7 +21,9 @@ from tests.vonage_simulator.receiver import (
     told,
 )
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import Reply, Sent, Unheard, WebhookSender
+from vonage_simulator.delivery.exchange import Reply
+from vonage_simulator.delivery.sent import Sent, Undelivered
+from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Target
 
 FINAL = [301, 302, 400, 401, 404, 413, 500, 502]
@@ -31,7 +33,7 @@ CURED = [429, 503, 504, "close", "reset", "half", "drops", 1.0]  # by another tr
 async def asked(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
     async with posting(*acts) as (post, receiver):
         target = receiver.target(method, "/voice/answer", socket_timeout=0.2)
-        return await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg"), receiver
+        return await post.request(target, EVENT, kind="answer", conversation="CON", leg="leg"), receiver
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -103,8 +105,8 @@ def test_a_reply_is_handed_over_as_it_came() -> None:
         async with posting(b'[{"action":"talk"}]') as (post, receiver):
             receiver.headers = "Content-Type: Application/JSON; charset=utf-8\r\nSet-Cookie: a=b\r\n"
             target = receiver.target()
-            reply = await post.ask(target, EVENT, kind="event", conversation="CON", leg="leg")
-            await post.ask(target, EVENT, kind="event", conversation="CON", leg="leg")
+            reply = await post.request(target, EVENT, kind="event", conversation="CON", leg="leg")
+            await post.request(target, EVENT, kind="event", conversation="CON", leg="leg")
             assert "cookie" not in receiver.received[1].headers
             assert [(one.kind, one.acknowledged) for one in post.sent] == [("event", True)] * 2
             return reply
@@ -136,7 +138,7 @@ def test_success_is_200_to_205(status: int) -> None:
 )
 def test_who_asks_is_told_why_there_is_no_reply(act: Act, reason: str, words: str) -> None:
     """In Vonage's words for a fallback request, and in plain ones."""
-    with pytest.raises(Unheard) as unheard:
+    with pytest.raises(Undelivered) as unheard:
         asyncio.run(asked(act, act))
     assert unheard.value.reason == reason
     assert unheard.value.words.startswith(words)
@@ -154,8 +156,8 @@ def test_a_server_that_is_not_there() -> None:
 
     async def run() -> Sent:
         async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
-            with pytest.raises(Unheard, match=f"nothing listens at {target.url}") as unheard:
-                await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg")
+            with pytest.raises(Undelivered, match=f"nothing listens at {target.url}") as unheard:
+                await post.request(target, EVENT, kind="answer", conversation="CON", leg="leg")
             assert unheard.value.reason == "Connection reset."
             return post.sent[0]
 
@@ -203,8 +205,8 @@ def test_a_connection_has_its_own_time_limit() -> None:
     async def run(url: str) -> Sent:
         async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
             target = Target(url, connect_timeout=0.2, socket_timeout=5.0)
-            with pytest.raises(Unheard, match=r"no connection to http://.* within 0.2 s") as unheard:
-                await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg")
+            with pytest.raises(Undelivered, match=r"no connection to http://.* within 0.2 s") as unheard:
+                await post.request(target, EVENT, kind="answer", conversation="CON", leg="leg")
             assert unheard.value.reason == "Socket timeout."
             return post.sent[0]
 
@@ -244,8 +246,8 @@ def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
             for path in ("endless", "bomb"):
                 target = Target(f"http://127.0.0.1:{port}/{path}", "GET", socket_timeout=5.0)
-                with pytest.raises(Unheard) as unheard:
-                    await post.ask(target, {}, kind="answer", conversation="CON", leg="leg")
+                with pytest.raises(Undelivered) as unheard:
+                    await post.request(target, {}, kind="answer", conversation="CON", leg="leg")
                 words.append(unheard.value.words)
         await runner.cleanup()
         return words

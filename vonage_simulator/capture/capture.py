@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast, get_args
 
-from vonage_simulator.bodies import spoken_seconds
 from vonage_simulator.capture.anonymize import StandIns, numbers_of, portable
 from vonage_simulator.capture.leg_facts import LegTold, Ncco, Told, seconds
 from vonage_simulator.scenario import Call, Command, Endpoint, FarEnd, Scenario
+from vonage_simulator.webhook_bodies import spoken_seconds
 
 FOLLOWS_WITHIN: Final = 1.0  # seconds in which a leg is over once another has hung up (the published log: 0.06)
 ENDLESS: Final = ("connect", "conversation", "transfer")  # actions that end by what others do

@@ -59,7 +59,7 @@ class VoiceApi:
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, ssl_context=context).start()
         base = str(URL.build(scheme="https", host=host, port=self._runner.addresses[0][1]))
-        self._carrier.files_url = f"{base}/api.nexmo.com/v1/files"
+        self._carrier.files.url = f"{base}/api.nexmo.com/v1/files"
         return base
 
     async def stop(self) -> None:

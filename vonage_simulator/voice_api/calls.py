@@ -16,7 +16,7 @@ from aiohttp import web
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.ledger import ANSWER_SECONDS, EVENT_SECONDS, Leg, Target
 from vonage_simulator.scenario import Call, Endpoint
-from vonage_simulator.voice_api import bodies, reading
+from vonage_simulator.voice_api import reading, schemas
 from vonage_simulator.voice_api.endpoints import To
 from vonage_simulator.voice_api.errors import NotFound
 
@@ -57,7 +57,7 @@ class Calls:
     async def create(self, request: web.Request) -> web.Response:
         """Make an outbound call."""
         ours = self._carrier.application
-        asked = await reading.read(request, bodies.CreateSchema(ours))
+        asked = await reading.read(request, schemas.CreateSchema(ours))
         to: To = asked["to"][0]
         call = Call(
             from_=asked["from_"] or random.choice(ours.numbers),  # noqa: S311 - any will do
@@ -83,7 +83,7 @@ class Calls:
         `record_index` counts calls, so Vonage's Python SDK, which adds one to it for the next page, sees most of them
         again. The times asked for are those of `started`; with `machine` come the calls that a machine took.
         """
-        asked = reading.load(bodies.CallsSchema(), dict(request.query))
+        asked = reading.load(schemas.CallsSchema(), dict(request.query))
         legs = [leg for leg in self._carrier.ledger.legs.values() if self._wanted(leg, asked)]
         if asked["order"] == "desc":
             legs.reverse()
@@ -110,7 +110,7 @@ class Calls:
 
     async def modify(self, request: web.Request) -> web.Response:
         """Hang up, mute, earmuff, transfer."""
-        asked = await reading.read(request, bodies.ModifySchema())
+        asked = await reading.read(request, schemas.ModifySchema())
         uuid = request.match_info["uuid"]
         match asked["action"]:
             case "hangup":
@@ -127,7 +127,7 @@ class Calls:
 
     async def stream(self, request: web.Request) -> web.Response:
         """Play a file to the leg."""
-        asked = await reading.read(request, bodies.StreamSchema())
+        asked = await reading.read(request, schemas.StreamSchema())
         self._carrier.stream(request.match_info["uuid"], asked["stream_url"][0], loop=asked["loop"])
         return _done(request, "Stream started")
 
@@ -138,7 +138,7 @@ class Calls:
 
     async def talk(self, request: web.Request) -> web.Response:
         """Say something to the leg."""
-        asked = await reading.read(request, bodies.TalkSchema())
+        asked = await reading.read(request, schemas.TalkSchema())
         self._carrier.talk(request.match_info["uuid"], asked["text"], loop=asked["loop"])
         return _done(request, "Talk started")
 
@@ -149,13 +149,13 @@ class Calls:
 
     async def dtmf(self, request: web.Request) -> web.Response:
         """Send keys to the leg."""
-        asked = await reading.read(request, bodies.DtmfSchema())
+        asked = await reading.read(request, schemas.DtmfSchema())
         self._carrier.dtmf(request.match_info["uuid"], asked["digits"])
         return _done(request, "DTMF sent")
 
     async def listen(self, request: web.Request) -> web.Response:
         """Tell of each key that the leg presses. What Vonage's answer says is not published; SDKs do not read it."""
-        asked = await reading.read(request, bodies.ListenSchema())
+        asked = await reading.read(request, schemas.ListenSchema())
         self._carrier.listen(request.match_info["uuid"], Target(asked["event_url"][0]))
         return _done(request, "DTMF listener started")
 
@@ -166,7 +166,7 @@ class Calls:
 
     async def record(self, request: web.Request) -> web.Response:
         """Record a conversation, or stop that."""
-        asked = await reading.read(request, bodies.RecordSchema())
+        asked = await reading.read(request, schemas.RecordSchema())
         conversation = request.match_info["uuid"]
         if asked.pop("action") == "start":
             self._carrier.record(conversation, asked)
