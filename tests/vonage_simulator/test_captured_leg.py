@@ -9,8 +9,8 @@ import pytest
 from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.capturing import CALLEE, CALLER, captured
 from tests.vonage_simulator.ledgers import Body, bill, kept, leg, pressed, said, webhooks
-from vonage_simulator.capture.anonymize import StandIns
-from vonage_simulator.capture.leg_facts import LegTold
+from vonage_simulator.capture.anonymize import Anonymizer
+from vonage_simulator.capture.captured_leg import CapturedLeg
 from vonage_simulator.ledger import Answer, Conversation
 
 HERE = "CON-here"
@@ -82,7 +82,7 @@ def test_what_an_input_asked_for_by_what_came_of_it(result: Body, dtmf: Any, ask
     told = ledgers.told(ledgers.published()) | {"inputs": inputs}
     raws = ({"dtmf": dtmf}, {"dtmf": {"digits": "9"}}, {"dtmf": {"digits": None}})
     events = [{"kind": "input", "leg": "leg", "raw": raw} for raw in raws]
-    keys, says = LegTold({"uuid": "leg"}, told, events if dtmf else []).entered(StandIns())
+    keys, says = CapturedLeg({"uuid": "leg"}, told, events if dtmf else []).entered(Anonymizer())
     assert (len(keys), keys[-1]) == (1 + ("dtmf" in asked_for), "9")
     assert (len(says), says[-1]) == (1 + ("speech" in asked_for and not result.get("digits")), "end")
 
