@@ -1,18 +1,15 @@
-"""A Vonage that is not: a carrier that places calls, runs NCCO, and sends the webhooks, with no phone and no internet.
+"""Simulates Vonage: places calls, runs NCCO, and sends the webhooks, with no phone and no internet.
 
-It knows nothing of the server it calls: what truly happened stands in a ledger of its own, so that agreement means
-something. Where to look:
+It imports nothing of the server that it calls, so that comparing the two means something. What happened is in a ledger.
 
-    what is to happen     scenario (what one says), scenarios (reading files), library/ (those built in)
-    a call                carrier (places calls, does what the Voice API asks), switchboard (what all parts share),
-                          lines (a leg while it lasts), dialling (ringing somebody), controlling (a scenario's commands)
-    its script            script (runs NCCO), asking (input), connecting (connect), rooms (conversation), recorder
-    what Vonage says      bodies (every webhook's fields), billing, audio, ids; ncco (what it would refuse)
-    how it gets there     delivery/ (signing, time limits, retries, and what goes wrong on purpose)
-    what it is asked      voice_api/ (the Voice, Users and Application APIs), certificate, refusals
-    what happened         ledger (the truth), happenings (as it goes), telling (in words), heard (for tests)
-    was it told truly     truth/ (what a server should tell, what it tells, where they differ)
-    real calls            capture/ (made scenarios)
-    all of it together    simulation; clock (time that runs faster, or jumps); rehearsal (one call to a server, heard),
-                          pytest_plugin (the fixture that does it)
+    what is to happen     scenario (the data), scenarios (reading files), scenario_ncco, scenario_commands, library/
+    a call                carrier (places calls), call_control (what the Voice API does), active_leg (a leg while it
+                          lasts), machine_detection, recorder, files; call_context (what all of them share)
+    its NCCO              ncco (what Vonage refuses), ncco_runner, actions/ (one file per action)
+    webhooks              webhook_bodies, billing, ids, audio; delivery/ (signing, time limits, retries, faults)
+    the APIs              voice_api/ (Voice, Users and Application API), certificate, refusals
+    the result            ledger (what happened), trace (as it happens), transcript (in words), call_result (for tests)
+    is the server right   verify/ (compares what a server says with the ledger)
+    real calls            capture/ (turns them into scenarios)
+    all together          simulation; clock (time that runs faster, or jumps); harness (one call), pytest_plugin
 """

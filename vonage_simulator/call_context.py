@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.files import Files
 from vonage_simulator.ids import Ids
 from vonage_simulator.ledger import Answer, Application, Conversation, ErrorEvent, Ledger, Leg, Target
+from vonage_simulator.rate_limit import RateLimit
 from vonage_simulator.trace import Happening, Watch, What
 
 # https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event
@@ -50,7 +50,7 @@ class CallContext:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: list[BaseException] = []
         self._requests_at, self._requests = -1.0, 0  # how many requests were made at one moment
-        self._new_calls: deque[float] = deque()
+        self._new_calls = RateLimit()
 
     def trace(self, leg: Leg, what: What, **data: Any) -> None:
         """Report what happened to *leg* to the watcher, if there is one."""
@@ -73,20 +73,13 @@ class CallContext:
         await self.sender.settle()
 
     def stop(self) -> None:
-        """Cancel every task."""
         self.stopped = True
         for task in self._tasks:
             task.cancel()
 
     def may_call(self) -> bool:
         """Count a new call; False, uncounted, if the application has reached its limit per second."""
-        limit, now = self.application.calls_per_second, self.clock.seconds
-        while self._new_calls and self._new_calls[0] <= now - 1:
-            self._new_calls.popleft()
-        if limit is not None and len(self._new_calls) >= limit:
-            return False
-        self._new_calls.append(now)
-        return True
+        return self._new_calls.take(self.clock.seconds, self.application.calls_per_second)
 
     def new_conversation(self, name: str | None = None) -> Conversation:
         """A conversation, in the ledger already."""

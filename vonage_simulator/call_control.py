@@ -56,16 +56,12 @@ class CallControl:
         """Say *text* to the leg while its script goes on. Raises NotActive."""
         self._context.trace(self._answered(uuid).leg, "talk", text=text, loop=loop)
 
-    def stop_talk(self, uuid: str) -> None:
-        """Raises NotActive."""
-        self._answered(uuid)
-
     def stream(self, uuid: str, url: str, *, loop: int = 1) -> None:
         """Play an audio file to the leg while its script goes on. Raises NotActive."""
         self._context.trace(self._answered(uuid).leg, "stream", url=url, loop=loop)
 
-    def stop_stream(self, uuid: str) -> None:
-        """Raises NotActive."""
+    def stop_playing(self, uuid: str) -> None:
+        """Stop `talk` and `stream`. Raises NotActive."""
         self._answered(uuid)
 
     def dtmf(self, uuid: str, digits: str) -> None:

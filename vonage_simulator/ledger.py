@@ -103,7 +103,6 @@ class Leg:
 
     @property
     def answered(self) -> bool:
-        """Whether it was answered at any time."""
         return "answered" in self.times
 
     @property
@@ -113,7 +112,6 @@ class Leg:
 
     @property
     def caller(self) -> str | None:
-        """The caller's number or user name."""
         return self.from_user or self.from_
 
     @property

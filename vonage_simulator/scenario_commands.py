@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from vonage_simulator.active_leg import ActiveLeg
@@ -21,7 +21,7 @@ async def run(control: CallControl, active: ActiveLeg, commands: Sequence[Comman
         await active.context.clock.sleep(command.at - seconds)
         seconds = command.at
         try:
-            _run(control, _find(active, command.to), command.do, command.options)
+            COMMANDS[command.do](control, _find(active, command.to), command.options)
         except (NoSuchLeg, NotActive, TooEarly, NoSuchConversation) as error:
             active.context.trace(active.leg, "trouble", words=f"{command.do} of {command.to}: {error.__doc__}")
 
@@ -36,35 +36,29 @@ def _find(active: ActiveLeg, name: str) -> ActiveLeg:
     raise NoSuchLeg
 
 
-def _run(control: CallControl, active: ActiveLeg, do: Act, options: Mapping[str, Any]) -> None:
-    uuid = active.leg.uuid
-    match do:
-        case "mute" | "unmute":
-            control.mute(uuid, do == "mute")
-        case "earmuff" | "unearmuff":
-            control.earmuff(uuid, do == "earmuff")
-        case "hangup":
-            control.hang_up(uuid)
-        case "transfer":
-            _transfer(control, active, options)
-        case "talk":
-            control.talk(uuid, options.get("text", ""), loop=options.get("loop", 1))
-        case "stop_talk":
-            control.stop_talk(uuid)
-        case "stream":
-            control.stream(uuid, options.get("url", ""), loop=options.get("loop", 1))
-        case "stop_stream":
-            control.stop_stream(uuid)
-        case "dtmf":
-            control.dtmf(uuid, options.get("digits", ""))
-        case "record":
-            control.record(active.leg.conversation.uuid, options)
-        case "stop_record":
-            control.stop_record(active.leg.conversation.uuid)
-
-
 def _transfer(control: CallControl, active: ActiveLeg, options: Mapping[str, Any]) -> None:
     if url := options.get("url"):
         control.transfer(active.leg.uuid, url=Target(url, "GET", socket_timeout=ANSWER_SECONDS))
     elif (own := scenario_ncco(active, options.get("ncco", ()))) is not None:
         control.transfer(active.leg.uuid, ncco=own)
+
+
+COMMANDS: Mapping[Act, Callable[[CallControl, ActiveLeg, Mapping[str, Any]], None]] = {
+    "hangup": lambda control, active, _: control.hang_up(active.leg.uuid),
+    "mute": lambda control, active, _: control.mute(active.leg.uuid, True),
+    "unmute": lambda control, active, _: control.mute(active.leg.uuid, False),
+    "earmuff": lambda control, active, _: control.earmuff(active.leg.uuid, True),
+    "unearmuff": lambda control, active, _: control.earmuff(active.leg.uuid, False),
+    "transfer": _transfer,
+    "talk": lambda control, active, given: control.talk(
+        active.leg.uuid, given.get("text", ""), loop=given.get("loop", 1)
+    ),
+    "stop_talk": lambda control, active, _: control.stop_playing(active.leg.uuid),
+    "stream": lambda control, active, given: control.stream(
+        active.leg.uuid, given.get("url", ""), loop=given.get("loop", 1)
+    ),
+    "stop_stream": lambda control, active, _: control.stop_playing(active.leg.uuid),
+    "dtmf": lambda control, active, given: control.dtmf(active.leg.uuid, given.get("digits", "")),
+    "record": lambda control, active, given: control.record(active.leg.conversation.uuid, given),
+    "stop_record": lambda control, active, _: control.stop_record(active.leg.conversation.uuid),
+}

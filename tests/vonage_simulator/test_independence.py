@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,12 @@ OTHERS = [name for name in FILES if name not in SIMULATOR]
 def test_no_part_of_the_simulator_imports_the_server(name: str):
     """Nor anything that does."""
     assert [way for way in chains(name) if within(way[-1], NEVER)] == []
+
+
+def test_no_modules_of_the_simulator_import_each_other():
+    """Not even for types, or late: `imports` sees both. CycleError names the circle."""
+    inside = {name: {other for other in imports(name) if other in SIMULATOR} for name in SIMULATOR}
+    assert len([*TopologicalSorter(inside).static_order()]) == len(SIMULATOR)
 
 
 @pytest.mark.parametrize("name", OTHERS)

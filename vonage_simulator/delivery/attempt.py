@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import time
 import uuid
-from typing import Self
 
 from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.exchange import Exchange, NoReply, Reply, no_address
@@ -25,19 +24,11 @@ EXPECTED: set[How | None] = {"drop", "close", "unsigned", "lose", "tamper", "for
 
 
 class Attempts:
-    """Makes the attempts for one application. An async context manager that keeps connections open."""
+    """Makes the attempts for one application."""
 
-    def __init__(self, application: Application, clock: Clock, watch: Watch | None) -> None:
-        self._application, self._clock, self._watch = application, clock, watch
-        self._exchange = Exchange()
+    def __init__(self, application: Application, exchange: Exchange, clock: Clock, watch: Watch | None) -> None:
+        self._application, self._exchange, self._clock, self._watch = application, exchange, clock, watch
         self._order = itertools.count()
-
-    async def __aenter__(self) -> Self:
-        await self._exchange.__aenter__()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._exchange.__aexit__()
 
     async def make(
         self, sent: Sent, how: How | None, plan: Plan, token: str | None = None

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.attempt import Attempts
-from vonage_simulator.delivery.exchange import Reply
+from vonage_simulator.delivery.exchange import Exchange, Reply
 from vonage_simulator.delivery.fault_plan import FaultPlan, Plan
 from vonage_simulator.delivery.sent import Kind, Sent, Undelivered
 from vonage_simulator.ledger import Application, Target
@@ -71,19 +71,20 @@ class WebhookSender:
         self.sent = []
         self._application, self._clock, self._seed = application, clock, seed
         self._faults = faults or FaultPlan()
-        self._attempts = Attempts(application, clock, watch)
+        self._exchange = Exchange()
+        self._attempts = Attempts(application, self._exchange, clock, watch)
         self._queues: dict[str, _Queue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        await self._attempts.__aenter__()
+        await self._exchange.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._attempts.__aexit__()
+        await self._exchange.__aexit__()
 
     def send(self, target: Target, body: dict[str, Any], *, conversation: str, leg: str) -> Sent:
         """Send an event whose reply is ignored. Returns at once.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hmac
 import time
 from base64 import b64decode
-from collections import deque
 
 import jwt
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from vonage_simulator.ledger import Application
+from vonage_simulator.rate_limit import RateLimit
 from vonage_simulator.voice_api.errors import Throttled, Unauthorized
 
 LIFETIME = 15 * 60  # seconds of a token without `exp`
@@ -19,31 +19,14 @@ LONGEST = 24 * 3600  # lifetime of a token
 LEEWAY = 60  # seconds by which a client's clock may be ahead
 
 
-class Throttle:
-    """At most *limit* requests in any second; None: no limit."""
-
-    def __init__(self, limit: float | None) -> None:
-        self._limit = limit
-        self._taken: deque[float] = deque()
-
-    def take(self) -> None:
-        """Count a request; raises Throttled instead if the limit is reached."""
-        if self._limit is None:
-            return
-        now = time.monotonic()
-        while self._taken and self._taken[0] <= now - 1:
-            self._taken.popleft()
-        if len(self._taken) >= self._limit:
-            raise Throttled
-        self._taken.append(now)
-
-
-def guard(application: Application, throttle: Throttle) -> Middleware:
+def guard(application: Application, requests_per_second: float | None) -> Middleware:
     """Authenticate and throttle every request.
 
     The Application API takes the account's key and secret, the others the application's JWT. The limit of new calls is
     the carrier's; users and files have none (help article 207100288).
     """
+
+    taken = RateLimit()
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -52,8 +35,9 @@ def guard(application: Application, throttle: Throttle) -> Middleware:
             check_basic(credentials, application)
         else:
             check_token(credentials, application)
-        if request.path.startswith(("/v1/calls", "/v1/conversations")) and request.method != "POST":
-            throttle.take()
+        counted = request.path.startswith(("/v1/calls", "/v1/conversations")) and request.method != "POST"
+        if counted and not taken.take(time.monotonic(), requests_per_second):
+            raise Throttled
         return await handler(request)
 
     return guarded

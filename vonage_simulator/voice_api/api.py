@@ -15,7 +15,7 @@ from yarl import URL
 
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.certificate import Certificate
-from vonage_simulator.voice_api.access import Throttle, guard
+from vonage_simulator.voice_api.access import guard
 from vonage_simulator.voice_api.applications import Applications
 from vonage_simulator.voice_api.calls import Calls
 from vonage_simulator.voice_api.errors import error_responses
@@ -40,8 +40,8 @@ class VoiceApi:
     ) -> None:
         self.users = users or Users()
         self._carrier = carrier
-        throttle = Throttle(other_requests_per_second)
-        self._app = web.Application(middlewares=[error_responses, guard(carrier.application, throttle)])
+        guarded = guard(carrier.application, other_requests_per_second)
+        self._app = web.Application(middlewares=[error_responses, guarded])
         for part in (Calls(carrier), self.users, Applications(carrier.application)):
             self._app.add_routes(part.routes())
         self._runner: web.AppRunner | None = None

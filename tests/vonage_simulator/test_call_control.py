@@ -57,9 +57,8 @@ def refused(seconds: float, error: type[Exception], act: Act, **more: Any) -> No
 ACTS: dict[str, Act] = {
     "transfer": lambda carrier, leg: carrier.transfer(leg.uuid, ncco=[THEN]),
     "talk": lambda carrier, leg: carrier.talk(leg.uuid, "Hello"),
-    "stop_talk": lambda carrier, leg: carrier.stop_talk(leg.uuid),
+    "stop_playing": lambda carrier, leg: carrier.stop_playing(leg.uuid),
     "stream": lambda carrier, leg: carrier.stream(leg.uuid, "https://example.com/a.mp3"),
-    "stop_stream": lambda carrier, leg: carrier.stop_stream(leg.uuid),
     "dtmf": lambda carrier, leg: carrier.dtmf(leg.uuid, "1"),
     "listen": lambda carrier, leg: carrier.listen(leg.uuid, Target("http://127.0.0.1:9/")),
 }
@@ -178,7 +177,7 @@ def test_put_through_twice_it_moves_twice() -> None:
 
 
 def test_what_is_played_is_heard_and_the_script_goes_on() -> None:
-    played = after(5.0, ACTS["talk"], ACTS["stop_talk"], ACTS["stream"], ACTS["stop_stream"], ACTS["dtmf"])
+    played = after(5.0, ACTS["talk"], ACTS["stop_playing"], ACTS["stream"], ACTS["stop_playing"], ACTS["dtmf"])
     assert played.heard.said[-1] == "Hello"
     assert played.heard.played == ["https://example.com/a.mp3"]
     assert played.when("dtmf", digits="1") == [5.0]
