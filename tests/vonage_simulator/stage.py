@@ -82,7 +82,7 @@ class Played:
     """What came of a scenario."""
 
     carrier: Carrier
-    heard: CallResult
+    result: CallResult
     got: list[Got]
     called: list[Leg] = field(default_factory=list)  # the legs of the scenario's calls
 
@@ -94,7 +94,7 @@ class Played:
     @property
     def callees(self) -> list[Leg]:
         """Whoever was rung."""
-        return [leg for leg in self.heard.legs if leg not in self.called]
+        return [leg for leg in self.result.legs if leg not in self.called]
 
     @property
     def events(self) -> list[Json]:
@@ -119,7 +119,7 @@ class Played:
         """When it happened, in seconds from the beginning."""
         return [
             seconds(one)
-            for one in self.heard.happenings
+            for one in self.result.happenings
             if one.what == what and all(one.data.get(name) == value for name, value in data.items())
         ]
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.checking import HERE, THERE, Server, call_and_server, one_event, verdict
-from tests.vonage_simulator.ledgers import answered, at, attempt, kept, sent
+from tests.vonage_simulator.ledgers import Body, answered, at, attempt, bill, kept, leg, sent, webhooks
 from vonage_simulator import webhook_bodies
-from vonage_simulator.ledger import Move
+from vonage_simulator.ledger import Conversation, Move, Target
 
 LOST, UNREAD = attempt(None, "lose", reached=False), attempt(None, "close")
 FORGED = attempt(401, "secret")
@@ -26,6 +27,118 @@ def test_copies_are_kept_once():
 def test_equal_bodies_are_one():
     call, sents, server = call_and_server()
     assert verdict(server, [call], [*sents, sent(dict(sents[0].body))]).ok
+
+
+@pytest.mark.parametrize(("tries", "records", "right"), [(1, 2, False), (2, 0, False), (2, 1, False), (2, 2, True)])
+def test_each_asking_is_a_record(tries: int, records: int, right: bool):
+    call, sents, server = call_and_server()
+    sents[-1].tries += [attempt()] * (tries - 1)
+    server.kept[HERE] = server.kept[HERE][:-1] + [answered(sents[-1].body)] * records
+    server.told[HERE]["answers"] = server.told[HERE]["answers"] * records or server.told[HERE]["answers"]
+    assert verdict(server, [call], sents).ok is right
+
+
+@pytest.mark.parametrize("records", [1, 2])
+def test_an_asking_whose_answer_was_not_read_may_be_a_record(records: int):
+    call, sents, server = call_and_server()
+    sents[-1].tries.insert(0, attempt(None, "close"))
+    server.kept[HERE] = server.kept[HERE][:-1] + [answered(sents[-1].body)] * records
+    assert verdict(server, [call], sents).ok
+
+
+def test_a_transfer_is_of_both_conversations():
+    call, room = Conversation(uuid=HERE), Conversation(uuid=THERE)
+    moves = [Move(at(2), HERE, THERE)]
+    moved = leg(call, started=0, answered=1, completed=9, bill=bill(8), moves=moves)
+    room.legs["leg"] = moved
+    sents = [sent(body) for body in webhooks(call)]
+    server = Server([call, room])
+    for one in sents:
+        homes = {one.body.get(name) for name in ("conversation_uuid", "conversation_uuid_from", "conversation_uuid_to")}
+        for home in homes - {None}:
+            server.keep(*kept([one.body]), where=str(home))
+    assert verdict(server, [call, room], sents).ok
+    for home in (HERE, THERE):
+        without = Server([call, room])
+        without.kept = server.kept | {home: [one for one in server.kept[home] if one["kind"] != "transfer"]}
+        found = verdict(without, [call, room], sents)
+        assert (found.ok, found.missing) == (False, 1)
+
+
+def test_a_fallback_copy_is_two_events_and_an_error():
+    call = Conversation(uuid=HERE)
+    leg(call, started=0, answered=1)
+    body = webhook_bodies.notify(HERE, {"n": 1}, at(3))
+    copied = webhook_bodies.fallback(body, reason="Socket timeout.", url="https://example.com/event", kind="event")
+    server = Server([call])
+    notice: Body = {"at": "2021-03-29T21:20:03.000Z", "kind": "fallback", "leg": None}
+    notice |= {"reason": "Socket timeout.", "failed_url": "https://example.com/event"}
+    server.told[HERE]["errors"] = [notice]
+    server.keep(*kept([*webhooks(call), body, copied]))
+    sents = [sent(one) for one in (*webhooks(call), body)] + [sent(copied, target=ledgers.FALLBACK)]
+    assert verdict(server, [call], sents).ok
+    without = sents[:-2] + sents[-1:]
+    assert verdict(server, [call], without).ok, "the event itself is told by the copy"
+    server.told[HERE]["errors"] = []
+    assert verdict(server, [call], sents).wrong == 1
+    server.told[HERE]["errors"] = [notice]
+    server.kept[HERE] = [one for one in server.kept[HERE] if one["kind"] != "fallback"]
+    assert verdict(server, [call], sents).missing == 1
+
+
+def test_a_get_is_kept_as_text():
+    """All but objects and arrays; parameters of the URL's own are read as well."""
+    body = {
+        "conversation_uuid": HERE,
+        "uuid": None,
+        "size": 12,
+        "ok": True,
+        "dtmf": {"digits": "1"},
+        "text": "[not JSON",
+    }
+    target = Target("https://example.com/voice/event?own=1&size=5", "GET")
+    raw: Body = {"own": "1", "conversation_uuid": HERE, "uuid": "", "size": "12", "ok": "true"}
+    raw |= {"dtmf": {"digits": "1"}, "text": "[not JSON"}
+    server = Server()
+    server.keep({"kind": "input", "raw": raw})
+    assert verdict(server, [], [sent(body, target=target)], lossless=False).ok
+    server.kept[HERE][0]["raw"] = body
+    assert not verdict(server, [], [sent(body, target=target)], lossless=False).ok
+
+
+def test_a_fallback_copy_of_a_detection_names_its_leg_in_another_field():
+    """Whether the notice has it is not said anywhere."""
+    body = {"call_uuid": "leg", "conversation_uuid": HERE, "status": "machine", "timestamp": "2021-03-29T21:20:03.000Z"}
+    copied = webhook_bodies.fallback(body, reason="Socket timeout.", url="https://example.com", kind="event")
+    call, server = Conversation(uuid=HERE), Server([Conversation(uuid=HERE)])
+    server.keep(*kept([body, copied]))
+    notice = {
+        "at": body["timestamp"],
+        "kind": "fallback",
+        "reason": "Socket timeout.",
+        "failed_url": "https://example.com",
+    }
+    for named, right in ((None, True), ("leg", True), ("other", False)):
+        server.told[HERE]["errors"] = [notice | {"leg": named}]
+        assert verdict(server, [call], [sent(copied, target=ledgers.FALLBACK)]).ok is right
+    with_leg = sent(copied | {"uuid": "leg"}, target=ledgers.FALLBACK)
+    server.kept[HERE] = []
+    server.keep(*kept([body | {"uuid": "leg"}, copied | {"uuid": "leg"}]))
+    for named, right in ((None, False), ("leg", True)):
+        server.told[HERE]["errors"] = [notice | {"leg": named}]
+        assert verdict(server, [call], [with_leg]).ok is right
+
+
+def test_what_was_to_be_delivered_is_to_be_there():
+    """Lossless: also if the server never said that it has it."""
+    assert not one_event(LOST, LOST, there=False, lossless=True).ok
+    assert one_event(UNREAD, UNREAD, there=True, lossless=True).ok
+
+
+def test_an_answer_of_which_nothing_can_be_read():
+    server = Server()
+    server.keep({"kind": "answer", "raw": None})
+    assert verdict(server, [], [sent(webhook_bodies.error(HERE, "x", at(1)))], lossless=False).unwanted == 1
 
 
 # ---- Where webhooks were lost

@@ -34,13 +34,18 @@ class Try:
     words: str  # the outcome, for people
     seconds: float  # by the real clock
 
+    @property
+    def acknowledged(self) -> bool:
+        """Whether a 2xx was received for the right body."""
+        return self.intact and self.status is not None and self.status // 100 == 2
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Sent:
     """A webhook, and each try to deliver it.
 
-    Once it is over: if `acknowledged`, the application must have it; if not, but `maybe_kept`, it may; else it must
-    not, unless it answered 5xx to what it had kept. A try that is not `intact` but got 2xx left wrong data there.
+    Once it is over: if `acknowledged`, the application must have it; if not, it may have it from a try that reached it
+    and whose reply was not read, or was 5xx. A try that is not `intact` but got 2xx left wrong data there.
     """
 
     at: datetime
@@ -54,15 +59,7 @@ class Sent:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether a 2xx was received for it."""
-        return any(
-            attempt.intact and attempt.status is not None and attempt.status // 100 == 2 for attempt in self.tries
-        )
-
-    @property
-    def maybe_kept(self) -> bool:
-        """Whether the application may have it from a try whose reply was not read."""
-        return any(attempt.intact and attempt.reached and attempt.status is None for attempt in self.tries)
+        return any(attempt.acknowledged for attempt in self.tries)
 
     @property
     def refused(self) -> list[int]:

@@ -133,7 +133,7 @@ def as_received(target: Target, body: Body) -> Body:
 
 
 def _answer(kept: dict[str, Expected], sent: Sent, body: Body, *, lossless: bool) -> None:
-    taken, possible = sum(map(_taken, sent.tries)), sum(map(_possible, sent.tries))
+    taken, possible = sum(attempt.acknowledged for attempt in sent.tries), sum(map(_possible, sent.tries))
     for conversation in conversations_of(body):
         record = _record(kept, conversation, ("answer", _canonical(body)), sent)
         record.least += taken if lossless else 0
@@ -144,11 +144,11 @@ def _answer(kept: dict[str, Expected], sent: Sent, body: Body, *, lossless: bool
 def _event(kept: dict[str, Expected], sent: Sent, body: Body, conversations: list[str]) -> None:
     for number, conversation in enumerate(conversations):
         record = _record(kept, conversation, ("event", _canonical(body)), sent)
-        record.least = max(record.least, int(any(map(_taken, sent.tries))))
+        record.least = max(record.least, int(sent.acknowledged))
         record.most = max(record.most, int(any(map(_possible, sent.tries))))
         if number == 0:
             record.unacknowledged += not sent.acknowledged
-            record.forged += sum(_taken(attempt) and attempt.how in FORGED for attempt in sent.tries)
+            record.forged += sum(attempt.acknowledged and attempt.how in FORGED for attempt in sent.tries)
 
 
 def _possible_replies(kept: dict[str, Expected], sent: Sent, body: Body) -> None:
@@ -178,11 +178,6 @@ def _record(kept: dict[str, Expected], conversation: str, key: Key, sent: Sent) 
     return kept.setdefault(conversation, Expected()).records.setdefault(key, Record(words))
 
 
-def _taken(attempt: Try) -> bool:
-    """Whether the server acknowledged it."""
-    return attempt.intact and attempt.status is not None and attempt.status // 100 == 2
-
-
 def _possible(attempt: Try) -> bool:
     """Whether the server may have kept it: it acknowledged it, no reply was read, or it answered 5xx after keeping it.
 
@@ -192,7 +187,7 @@ def _possible(attempt: Try) -> bool:
         return False
     if attempt.status is None:
         return True
-    return _taken(attempt) or (attempt.status >= 500 and attempt.how not in UNSIGNED)
+    return attempt.acknowledged or (attempt.status >= 500 and attempt.how not in UNSIGNED)
 
 
 def _notice(body: Mapping[str, Any]) -> Body:

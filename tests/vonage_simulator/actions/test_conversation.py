@@ -53,12 +53,12 @@ def test_those_who_name_the_same_conversation_meet_in_it() -> None:
     played = meet(member(), member(at=3), member(at=3, name="another"))
     first, second, third = played.called
     assert first.conversation is second.conversation is not third.conversation
-    assert played.heard.joined == ["room", "room", "another"]
+    assert played.result.joined == ["room", "room", "another"]
 
 
 def test_nothing_behind_it_is_run() -> None:
     played = play(scenario(inbound(FarEnd(hangs_up_after=9.0), ncco=(room(), talk(7.0)))))
-    assert (played.heard.said, played.leg.disconnected_by) == ([], "user")
+    assert (played.result.said, played.leg.disconnected_by) == ([], "user")
 
 
 def test_a_conversation_has_fifty_members_at_most() -> None:
