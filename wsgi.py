@@ -3,12 +3,13 @@
 import os
 import sys
 
-from app import create_app
+from app import cli, create_app
 from app.services import begin
 from config.settings import SettingsError
 
 try:
     app = create_app()
+    cli.install(app)
 except SettingsError as error:
     sys.exit(str(error))  # whoever runs a command of `flask` needs no traceback
 

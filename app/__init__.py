@@ -22,11 +22,11 @@ class Switchhook(Flask):
 
 
 def create_app(settings: Settings | None = None, *, store: Store | None = None, flows: Flows | None = None) -> Flask:
-    """Build the app: settings, services, blueprints, errors, commands.
+    """Build the app: settings, services, blueprints, errors. Its commands are added in wsgi.py.
 
     wsgi.py passes nothing; tests pass their own parts. Raises SettingsError, which names every wrong setting.
     """
-    from app import api, cli, errors, pages, services
+    from app import api, errors, pages, services
     from app.auth.sessions import Sessions
     from app.web import limits, logs, proxies
     from app.webhooks.views import voice
@@ -45,5 +45,4 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None, 
     api.install(app)
     pages.install(app)
     errors.install(app)  # last: flask-smorest has handlers of its own
-    cli.install(app)
     return app

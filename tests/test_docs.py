@@ -8,7 +8,7 @@ from typing import cast, get_args
 import click
 import pytest
 
-from app import create_app
+from app import cli, create_app
 from app.flows.loading import read as read_flows
 from config.settings import SETTINGS, Settings
 from vonage_simulator import scenario as scenarios
@@ -23,6 +23,7 @@ DOCS = {
 README, API, COMMANDS = DOCS["README.md"], DOCS["docs/api.md"], DOCS["docs/commands.md"]
 SETTINGS_PAGE, ARCHITECTURE = DOCS["docs/settings.md"], DOCS["docs/architecture.md"]
 APP = create_app(Settings(secret_key="not checked here"))
+cli.install(APP)
 FOLDER = re.compile(r"^((?:\w+/)+) ", re.MULTILINE)
 
 

@@ -36,9 +36,9 @@ LAYERS = {
     "app.web": "config app.domain app.store vonage_simulator.printable",
     "app.webhooks": "app.domain app.store app.flows app.web",
     "app.errors": "app.store app.webhooks",
-    "app.services": "config app.domain app.store app.flows app.webhooks",
-    "app.auth": "config app.domain app.errors app.services",
     "app.calls": "app.domain app.store app.webhooks",
+    "app.services": "config app.domain app.store app.flows app.webhooks app.calls",
+    "app.auth": "config app.domain app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "app.domain app.web app.webhooks app.errors app.services",
     "app.webhooks.views": f"{BELOW} app.webhooks.guard",
@@ -46,8 +46,8 @@ LAYERS = {
     "app.api": f"{BELOW} app.pages.html vonage_simulator.yaml_source",
     "app.pages": f"{BELOW} app.pages.html app.api",
     # Commands alone import all of the simulator, so that the server starts without it.
-    "app.cli": f"{BELOW} app.api {SHARED} vonage_simulator vonage_simulator.printable",
-    "app": f"{BELOW} app.webhooks.views app.api app.pages app.cli",
+    "app": f"{BELOW} app.webhooks.views app.api app.pages",
+    "app.cli": f"{BELOW} app app.api {SHARED} vonage_simulator vonage_simulator.printable",
     "wsgi": "config app app.services app.cli",
 }
 

@@ -1,7 +1,8 @@
-"""Silence as real audio files: what somebody finds who downloads a recording of a call that had no sound.
+"""Silence as audio files: the recordings of calls that have no sound.
 
 The formats are those of Vonage's recordings: mp3 at 32 kbit/s, wav at 16 kHz and 16 bit, and ogg.
 Source: https://developer.vonage.com/en/voice/voice-api/concepts/recording
+They are written here because each has the length and channels of its recording: a ready-made clip has not.
 """
 
 from __future__ import annotations
@@ -10,21 +11,20 @@ import io
 import math
 import struct
 import wave
-from collections.abc import Iterator
+import zlib
 from typing import Literal
 
-LONGEST = 10.0  # seconds: enough to see that it plays, and a recording of two hours stays a small file
+LONGEST = 10.0  # seconds, so that a recording of two hours is a small file
 RATE = 16_000  # samples a second, of mp3 and wav
 
 
 def silence(format: Literal["mp3", "wav", "ogg"], seconds: float, channels: int = 1) -> bytes:  # noqa: A002
-    """Return an audio file of nothing, the same bytes for the same arguments.
+    """Return an audio file, the same bytes for the same arguments.
 
-    It lasts *seconds*, but never longer than `LONGEST` (a wav of more than eight channels so much less); an mp3 or ogg,
-    which cannot be empty, at least a frame or two. A wav has as many *channels* as are asked for, the others two at
-    most, for that is all that MP3 knows.
+    It lasts *seconds*, at most `LONGEST` (a wav with more than eight channels less, in proportion), an mp3 or ogg at
+    least a frame or two. Only a wav has more than two channels.
 
-    Raises ValueError for less than one channel, or a format that is none of the three.
+    Raises ValueError for less than one channel, or another format.
     """
     if channels < 1:
         raise ValueError("a recording has at least one channel")
@@ -49,73 +49,48 @@ def _wav(seconds: float, channels: int) -> bytes:
     return file.getvalue()
 
 
-# MPEG-2 Layer III (ISO/IEC 13818-3, 2.4.1.3): a frame is a header of four bytes, the side information, and the
-# Huffman-coded sound. All zeros after the header say: no sound coded, nothing borrowed from the frame before.
-_MP3_SAMPLES = 576  # in one frame
-_MP3_FRAME = 72 * 32_000 // RATE  # bytes of one frame at 32 kbit/s: 144
-_MP3_HEAD = b"\xff\xf3\x48"  # sync, MPEG-2, Layer III, no checksum; 32 kbit/s, 16 kHz, no padding
-_MP3_MODE = {1: b"\xc0", 2: b"\x00"}  # one channel; stereo
-
-
 def _mp3(seconds: float, channels: int) -> bytes:
-    frame = (_MP3_HEAD + _MP3_MODE[channels]).ljust(_MP3_FRAME, b"\0")
-    # Not fewer than two frames: a decoder knows an MP3 by the second, where the first one's length says it begins.
-    return frame * max(2, math.ceil(seconds * RATE / _MP3_SAMPLES))
+    """Frames of 576 samples and 144 bytes: MPEG-2 Layer III, 32 kbit/s, 16 kHz (ISO/IEC 13818-3, 2.4.1.3).
+
+    All zeros after the header: no sound, and nothing borrowed from the frame before. A decoder recognises an MP3 by its
+    second frame.
+    """
+    frame = (b"\xff\xf3\x48" + (b"\xc0" if channels == 1 else b"\x00")).ljust(144, b"\0")
+    return frame * max(2, math.ceil(seconds * RATE / 576))
 
 
-# Ogg (RFC 3533) with Opus (RFC 7845). Positions are counted at 48 kHz whatever was recorded.
-_OPUS_RATE = 48_000
-_OPUS_SAMPLES = 960  # in one packet of 20 ms
-_PRE_SKIP = 312  # samples a decoder throws away, for it has to get going: 6.5 ms, as libopus has it
+# Ogg (RFC 3533) with Opus (RFC 7845), whose positions count samples at 48 kHz.
+_PACKET = 960  # samples in one packet of 20 ms
+_PRE_SKIP = 312  # samples that a decoder drops at the start: 6.5 ms, as libopus has it
 _SILENT = {1: b"\xf8\xff\xfe", 2: b"\xfc\xff\xfe"}  # CELT, full band, 20 ms, one frame: RFC 6716, 3.1
-_SERIAL = 0x51_1E_4C_E0  # of the stream: any number
 _PACKETS_A_PAGE = 50  # a second
 _FIRST, _LAST = 2, 4  # flags of a page
 
 
 def _ogg(seconds: float, channels: int) -> bytes:
-    end = _PRE_SKIP + round(seconds * _OPUS_RATE)
-    packets = max(1, math.ceil(end / _OPUS_SAMPLES))
+    end = _PRE_SKIP + round(seconds * 48_000)  # may be within the last packet
+    packets = max(1, math.ceil(end / _PACKET))
     head = b"OpusHead" + struct.pack("<BBHIhB", 1, channels, _PRE_SKIP, RATE, 0, 0)
-    vendor = b"silence"
-    tags = b"OpusTags" + struct.pack("<I", len(vendor)) + vendor + struct.pack("<I", 0)
-    pages = [_page(0, 0, [head], _FIRST), _page(1, 0, [tags])]
-    for sequence, (sent, count) in enumerate(_pages(packets), start=2):
-        last = sent == packets
-        # The last page may end before its packets do: that is how a length between two packets is told.
-        position = min(end, sent * _OPUS_SAMPLES) if last else sent * _OPUS_SAMPLES
-        pages.append(_page(sequence, position, [_SILENT[channels]] * count, _LAST if last else 0))
+    tags = b"OpusTags" + struct.pack("<I7sI", 7, b"silence", 0)  # the vendor, and no comments
+    pages = [_page(0, 0, [head], _FIRST), _page(1, 0, [tags], 0)]
+    for sequence, begin in enumerate(range(0, packets, _PACKETS_A_PAGE), start=2):
+        sent = min(begin + _PACKETS_A_PAGE, packets)
+        flags = _LAST if sent == packets else 0
+        pages.append(_page(sequence, min(end, sent * _PACKET), [_SILENT[channels]] * (sent - begin), flags))
     return b"".join(pages)
 
 
-def _pages(packets: int) -> Iterator[tuple[int, int]]:
-    """How many packets are sent once a page is, and how many of them are in it."""
-    for begin in range(0, packets, _PACKETS_A_PAGE):
-        sent = min(begin + _PACKETS_A_PAGE, packets)
-        yield sent, sent - begin
+def _page(sequence: int, position: int, packets: list[bytes], flags: int) -> bytes:
+    """Every packet is shorter than 255 bytes, so one byte of the segment table is its length."""
+    head = struct.pack("<4sBBqII", b"OggS", 0, flags, position, 1, sequence)  # 1: any serial number
+    tail = bytes([len(packets), *map(len, packets)]) + b"".join(packets)
+    return head + struct.pack("<I", _crc(head + bytes(4) + tail)) + tail
 
 
-def _page(sequence: int, position: int, packets: list[bytes], flags: int = 0) -> bytes:
-    lacing = bytes(len(packet) for packet in packets)  # each is shorter than 255 bytes, so one number tells it
-    head = struct.pack("<4sBBqIIIB", b"OggS", 0, flags, position, _SERIAL, sequence, 0, len(lacing))
-    page = bytearray(head + lacing + b"".join(packets))
-    page[22:26] = struct.pack("<I", _checksum(page))
-    return bytes(page)
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def _checksum(page: bytes | bytearray) -> int:
-    """The CRC-32 of Ogg: neither turned round nor inverted, unlike `zlib.crc32`."""
-    crc = 0
-    for byte in page:
-        crc = (crc << 8) & 0xFFFFFFFF ^ _CRC[crc >> 24 ^ byte]
-    return crc
-
-
-def _crc_of(byte: int) -> int:
-    crc = byte << 24
-    for _ in range(8):
-        crc = (crc << 1) & 0xFFFFFFFF ^ (0x04C11DB7 if crc >> 31 else 0)
-    return crc
-
-
-_CRC = [_crc_of(byte) for byte in range(256)]
+def _crc(page: bytes) -> int:
+    """Ogg's CRC-32: zlib's with the bits of input and output reversed, and neither start value nor inversion."""
+    crc = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{crc:032b}"[::-1], 2)

@@ -1,7 +1,7 @@
-"""What a leg costs.
+"""The price of a leg.
 
-The published phone-to-app log gives the rules: seconds are rounded up to whole ones, the start is cut to a whole
-second, the end is the start and those seconds, and the price is the rate a minute for them.
+Rules, from the published phone-to-app log: the duration is rounded up to whole seconds, the start is cut to a whole
+second, the end is the start plus the duration, and the rate is per minute.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NETWORKS = (("447", "23433"), ("44", "GB-FIXED"), ("1", "US-VIRTUAL-LEVEL3"))
 
 
 def bill(leg: Leg, ended: datetime) -> Bill:
-    """The bill of *leg*, over at *ended*. One that was never answered costs nothing."""
+    """The bill of *leg*, which is over at *ended*. A leg that was never answered costs nothing."""
     rate = leg.far_end.rate or RATES[leg.endpoint]
     if not leg.answered:
         return Bill(None, None, 0, rate, "0", None)

@@ -1,4 +1,4 @@
-"""A call as those who took part in it heard it: what a test of a call flow asserts on."""
+"""What happened in a call, for the assertions of tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CallResult:
 
     Attributes:
         legs: All legs; the first is the call's own.
-        happenings: Everything that was seen, of all legs.
+        happenings: Everything that happened, to all legs.
         events: The bodies of all events that were sent.
     """
 
@@ -29,7 +29,7 @@ class CallResult:
 
     @property
     def said(self) -> list[str]:
-        """The words of each `talk`."""
+        """The text of each `talk`."""
         return [data["text"] for data in self._each("talk")]
 
     @property
@@ -44,17 +44,17 @@ class CallResult:
 
     @property
     def pressed(self) -> list[str]:
-        """The keys that were pressed each time."""
+        """The keys that were pressed, for each input."""
         return [data["digits"] for data in self._each("keys")]
 
     @property
     def spoken(self) -> list[str]:
-        """What was said each time somebody listened."""
+        """The words that were said, for each input or recording."""
         return [data["text"] for data in self._each("speech")]
 
     @property
     def rung(self) -> list[str]:
-        """Who was rung: numbers, app users, addresses, extensions."""
+        """The numbers, app users, addresses and extensions that were rung."""
         return [data["to"] for data in self._each("ring")]
 
     @property
@@ -64,7 +64,7 @@ class CallResult:
 
     @property
     def recorded(self) -> list[Options]:
-        """The options of each recording that was begun."""
+        """The options of each recording that was started."""
         return self._each("record")
 
     @property
@@ -74,12 +74,12 @@ class CallResult:
 
     @property
     def nccos(self) -> list[list[Options]]:
-        """Every NCCO that the application answered."""
-        return [data["ncco"] for data in self._each("told") if data["ncco"] is not None]
+        """Every NCCO that the application replied with."""
+        return [data["ncco"] for data in self._each("reply") if data["ncco"] is not None]
 
     @property
     def troubles(self) -> list[str]:
-        """What went wrong between the carrier and the application, and where, in words."""
+        """What went wrong between carrier and application, in words, with the URL."""
         troubles = self._each("trouble")
         return [f"{data['words']} ({data['url']})" if data.get("url") else data["words"] for data in troubles]
 
@@ -90,22 +90,22 @@ class CallResult:
 
     @property
     def answered(self) -> bool:
-        """Whether the call's own leg was ever answered."""
+        """Whether the call's own leg was answered."""
         return self.legs[0].answered
 
     @property
     def ended_by(self) -> str | None:
         """Who ended the call's own leg: "user" hung up; "platform" is Vonage: end of script, a limit, the API."""
         own = self.legs[0].uuid
-        return next((one.data["by"] for one in self.happenings if one.what == "hangup" and one.leg == own), None)
+        return next((each.data["by"] for each in self.happenings if each.what == "hangup" and each.leg == own), None)
 
     @property
     def seconds(self) -> float:
-        """From its beginning to its end, by the carrier's clock."""
+        """The length of the call by the carrier's clock."""
         return (self.happenings[-1].at - self.happenings[0].at).total_seconds() if self.happenings else 0.0
 
     def _each(self, what: What) -> list[Options]:
-        return [one.data for one in self.happenings if one.what == what]
+        return [each.data for each in self.happenings if each.what == what]
 
     def __str__(self) -> str:
         return "\n".join(transcript(self.happenings, self.legs))
@@ -116,9 +116,8 @@ def transcript(happenings: Iterable[Happening], legs: Iterable[Leg]) -> list[str
     by_uuid = {leg.uuid: leg for leg in legs}
     lines: list[str] = []
     begun = None
-    for one in happenings:
-        begun = begun or one.at
-        leg = by_uuid.get(one.leg)
-        if text := line(one, leg):
-            lines.append(f"{(one.at - begun).total_seconds():8.3f}  {text}")
+    for happening in happenings:
+        begun = begun or happening.at
+        if text := line(happening, by_uuid.get(happening.leg)):
+            lines.append(f"{(happening.at - begun).total_seconds():8.3f}  {text}")
     return lines

@@ -1,4 +1,4 @@
-"""The carrier's clock. It may run faster than ours, or jump from one thing that happens to the next."""
+"""The carrier's clock. It may run faster than real time, or jump to the next event."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-TURNS = 25  # how often everybody may go on before the time jumps: longer chains of "you next" there are none
+TURNS = 25  # turns of the event loop without a request before the time jumps: no chain of tasks needs more
 
 
 class Clock:
-    """Time as the carrier's calls have it.
-
-    *speed* is seconds of theirs in one of ours. With None the time jumps: it stands still while anybody has something
-    to do or an answer is awaited from outside, then goes on to the next moment somebody sleeps until. Then a call of
-    minutes takes milliseconds, and always has the same times.
+    """*speed* is simulated seconds per real second. With None the time jumps: it stops while a task can run or a reply
+    is awaited, then goes on to the end of the next sleep. So a call of minutes takes milliseconds, and always has the
+    same times.
     """
 
     def __init__(self, start: datetime | None = None, *, speed: float | None = 1.0) -> None:
@@ -35,21 +33,20 @@ class Clock:
 
     @property
     def jumps(self) -> bool:
-        """Whether it goes on only while nobody has anything to do."""
+        """Whether it goes on only while every task sleeps."""
         return self._speed is None
 
     @property
     def seconds(self) -> float:
-        """Seconds since the clock was started."""
         return self._jumped if self._speed is None else (time.monotonic() - self._begun) * self._speed
 
     def now(self) -> datetime:
-        """The time in UTC, to the millisecond, as webhooks have it."""
+        """The time in UTC, in milliseconds, as in webhooks."""
         moment = self._start + timedelta(seconds=round(self.seconds, 3))
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     async def sleep(self, seconds: float) -> None:
-        """Let *seconds* of the carrier's time go by."""
+        """Wait for simulated *seconds*."""
         if self._speed is not None:
             await asyncio.sleep(max(0.0, seconds) / self._speed)
             return
@@ -60,7 +57,7 @@ class Clock:
         await awoken
 
     async def sleep_unless(self, event: asyncio.Event, seconds: float) -> bool:
-        """Let *seconds* go by, but no more once *event* is set; whether it is not."""
+        """Wait for *seconds*, or until *event* is set. Returns whether it is not."""
         if event.is_set():
             return False
         nap, set_ = asyncio.ensure_future(self.sleep(seconds)), asyncio.ensure_future(event.wait())
@@ -73,7 +70,7 @@ class Clock:
 
     @contextmanager
     def outside(self) -> Iterator[None]:
-        """While something takes real time: a request to a server. The time does not jump meanwhile."""
+        """While something takes real time, as a request to a server: the time does not jump."""
         self._outside += 1
         try:
             yield
@@ -85,12 +82,12 @@ class Clock:
             if not self._sleepers[0][2].done():
                 await self._quiet()
             due, _, awoken = heapq.heappop(self._sleepers)
-            if not awoken.done():  # else whoever slept was called away
+            if not awoken.done():  # else the sleeper was cancelled
                 self._jumped = max(self._jumped, due)
                 awoken.set_result(None)
 
     async def _quiet(self) -> None:
-        """Wait until nobody has anything to do but sleep."""
+        """Wait until every task sleeps."""
         turns = 0
         while turns < TURNS:
             if self._outside:

@@ -1,6 +1,6 @@
-"""One call to an application of your own, and what was heard of it: for tests, and for whoever writes a call flow.
+"""Places one call to an application and returns what happened: for tests, and for writing call flows.
 
-The call's time jumps from one thing that happens to the next, so a minute takes milliseconds.
+The call's time jumps, so a minute takes milliseconds.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 CALLER, CALLED = "447700900123", "442079460000"  # numbers that Ofcom keeps free for drama
 STOPS_WITHIN = 0.01  # seconds that the served app takes to notice that its call is over
-NAME = "simulated_call"  # what a fault in what is given calls it
+NAME = "simulated_call"  # in messages about wrong arguments
 MOST_SHOWN = 200  # lines of a call that does not end
-PATIENCE = 60.0  # real seconds a simulated call may take: its own time jumps, so only the server's counts
+PATIENCE = 60.0  # real seconds that the server may take for a call
 
 
 class CallTrouble(AssertionError):
-    """Something went wrong between the carrier and the application: it was not there, or said what cannot be run."""
+    """Something went wrong between carrier and application: it did not answer, or with an NCCO that cannot be run."""
 
 
 def place(
@@ -53,28 +53,27 @@ def place(
     secret: tuple[str, str] | None = None,
     trouble: bool = False,
 ) -> CallResult:
-    """Place a call and return what was heard.
+    """Place a call and return what happened.
 
     Args:
-        app: Your WSGI app, served for as long as the call takes; or None, with `answer_url` and `event_url`.
-        answer, event: The paths of the two webhooks in it.
-        answer_url, event_url: Where a server of yours has them.
-        from_, to: Who calls which number of yours.
-        endpoint: What the caller calls with; "app" is an app user, whose name `from_` is. None: "sip" where there are
-            `headers`, or `from_` is a SIP address, else "phone".
-        headers: SIP headers, as the caller sends them. Vonage hands on those that begin with X-, and User-to-User:
+        app: Your WSGI app, served during the call; or None, with `answer_url` and `event_url` of your server.
+        answer, event: The paths of the two webhooks in *app*.
+        from_, to: The caller, and your number.
+        endpoint: The caller's; "app" is an app user whose name is `from_`. None: "sip" if there are `headers` or
+            `from_` is a SIP address, else "phone".
+        headers: SIP headers of the caller. Vonage forwards those that begin with X-, and User-to-User:
             https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
-        custom_data: What an app user's page sends along.
-        digits: What the caller presses, one text for each input that asks for keys; none left is silence.
-        says: What the caller says, one text for each input that listens.
-        hangs_up_after: Seconds after which the caller hangs up; None: stays as long as the script lasts.
-        callees: What happens when a number or user is rung, by name: `{"447700900301": FarEnd(does="busy")}`. Anybody
-            else ("*") answers after two seconds and hangs up ten seconds later.
-        scenario: A built-in scenario, or a path to one, in place of the caller and callees above.
-        secret: API key and signature secret, where the server checks signatures.
-        trouble: True: return also where something went wrong, for whoever wants to know just that.
+        custom_data: From the page of an app user.
+        digits: Keys that the caller presses, one text for each input that takes keys; none left is silence.
+        says: Words that the caller says, one text for each input that takes speech.
+        hangs_up_after: Seconds after which the caller hangs up; None: never.
+        callees: The far end of each number or user that is rung: `{"447700900301": FarEnd(does="busy")}`. All others
+            ("*") answer after two seconds and hang up ten seconds later.
+        scenario: A built-in scenario, or the path of one, instead of the caller and callees above.
+        secret: API key and signature secret, if the server verifies signatures.
+        trouble: True: do not raise CallTrouble.
 
-    Raises CallTrouble, and located.Faults where what is given cannot be.
+    Raises CallTrouble, and Faults for wrong arguments.
     """
     if scenario is None:
         endpoint = endpoint or ("sip" if headers or _is_address(from_) else "phone")
@@ -89,18 +88,18 @@ def place(
             custom_data=custom_data,
         )
         known = {"*": FarEnd(hangs_up_after=10.0), **(callees or {})}  # else two people would talk for two hours
-        made = Scenario(name="call", about="a rehearsal", calls=(call,), callees=known)
-        story = read(dump(made), NAME)  # checked as a file is
+        made = Scenario(name="call", about="a simulated call", calls=(call,), callees=known)
+        story = read(dump(made), NAME)  # checked like a file
     else:
         story = find(scenario)
     if app is None:
-        heard = _placed(story, answer_url, event_url, secret)
+        result = _placed(story, answer_url, event_url, secret)
     else:
         with served(lambda _: app) as base:
-            heard = _placed(story, base + answer, base + event, secret)
-    if heard.troubles and not trouble:
-        raise CallTrouble("\n".join([*heard.troubles, "", str(heard)]))
-    return heard
+            result = _placed(story, base + answer, base + event, secret)
+    if result.troubles and not trouble:
+        raise CallTrouble("\n".join([*result.troubles, "", str(result)]))
+    return result
 
 
 def _is_address(caller: str) -> bool:
@@ -113,7 +112,7 @@ def _wrong(
     custom_data: Mapping[str, Any] | None,
     **texts: Sequence[str],
 ) -> Iterator[Fault]:
-    """What of a call cannot be, and no scenario's file would have told."""
+    """Faults that checking the scenario does not find."""
     if headers and endpoint != "sip":
         words = f'come with a call by SIP, and this is one by {endpoint}: leave out endpoint, or make it "sip"'
         yield Fault(NAME, None, None, "headers", words)
@@ -124,7 +123,7 @@ def _wrong(
         yield Fault(NAME, None, None, "custom_data", words)
     try:
         json.dumps(custom_data, allow_nan=False)
-        write(custom_data)  # as the scenario will be: it bears less depth than JSON
+        write(custom_data)  # YAML takes less depth than JSON
     except (TypeError, ValueError, RecursionError) as error:
         yield Fault(NAME, None, None, "custom_data", f"is no JSON: {error}")
     for name, given in texts.items():
@@ -134,12 +133,12 @@ def _wrong(
 
 @contextmanager
 def served(make: Callable[[str], WSGIApplication]) -> Iterator[str]:
-    """An address on this machine, for as long as it lasts, at which the app is that *make* gives for that address."""
+    """Serve the app that *make* returns for a base URL on this machine; yields that URL."""
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Say nothing: the call's transcript tells what was asked."""
+            """Log nothing: the transcript has the requests."""
 
     server = make_server("127.0.0.1", 0, _not_yet, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, args=(STOPS_WITHIN,), daemon=True)
@@ -156,7 +155,7 @@ def served(make: Callable[[str], WSGIApplication]) -> Iterator[str]:
 
 
 def _not_yet(*_: object) -> list[bytes]:
-    raise AssertionError("nobody is served before there is an app")
+    raise AssertionError("there is no app yet")
 
 
 def _placed(
@@ -164,13 +163,13 @@ def _placed(
 ) -> CallResult:
     happenings: list[Happening] = []
     try:
-        return asyncio.run(asyncio.wait_for(_heard(story, answer_url, event_url, secret, happenings), PATIENCE))
+        return asyncio.run(asyncio.wait_for(_play(story, answer_url, event_url, secret, happenings), PATIENCE))
     except TimeoutError:
         so_far = transcript(happenings[:MOST_SHOWN], [])
         raise CallTrouble("\n".join([f"not over within {PATIENCE:g} s", "", *so_far])) from None
 
 
-async def _heard(
+async def _play(
     story: Scenario,
     answer_url: str | None,
     event_url: str | None,
@@ -182,4 +181,4 @@ async def _heard(
         placed = await carrier.play(story)
         await carrier.over()
         legs = placed + [leg for leg in carrier.ledger.legs.values() if leg not in placed]
-        return CallResult(legs, happenings, [sent.body for sent in carrier.post.sent if sent.kind == "event"])
+        return CallResult(legs, happenings, [sent.body for sent in carrier.sender.sent if sent.kind == "event"])

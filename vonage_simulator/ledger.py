@@ -1,4 +1,4 @@
-"""What truly happened: every leg, conversation, input, recording and error, as the carrier knows it."""
+"""What happened: every leg, conversation, input, recording and error, as the carrier knows it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from vonage_simulator.scenario import Endpoint, FarEnd
 
 FAILURES = ("busy", "cancelled", "failed", "rejected", "timeout", "unanswered")
 
-
 # How long Vonage waits for a reply: application/technical-details#webhook-timeouts
 ANSWER_SECONDS, EVENT_SECONDS = 5.0, 10.0  # an answer and the fallback URL; an event
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL of an application and how it is asked. Time limits are real seconds.
+    """A URL of an application, and how it is requested. Time limits are real seconds.
 
     https://developer.vonage.com/en/application/technical-details#webhook-timeouts
     """
@@ -30,14 +29,14 @@ class Target:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self | None:
-        """Where an action's own events go, as its `eventUrl` and `eventMethod` say; None: where the leg's do."""
+        """The `eventUrl` and `eventMethod` of an action; None if it has none: its events go where the leg's do."""
         urls = options.get("eventUrl")
         return cls(urls[0], options.get("eventMethod", "POST")) if urls else None
 
 
 @dataclass(slots=True, kw_only=True)
 class Application:
-    """A Vonage application with the account it belongs to. `None` as a target: none is set."""
+    """A Vonage application with its account. A target of None is not set."""
 
     id: str
     name: str = "Switchhook simulator"
@@ -48,7 +47,7 @@ class Application:
     answer: Target | None = None
     event: Target | None = None
     fallback: Target | None = None
-    public_key: str = ""  # PEM; what its JWTs are checked with
+    public_key: str = ""  # PEM; verifies its JWTs
     numbers: tuple[str, ...] = ("442038297050",)
     calls_per_second: float | None = 3.0  # help article 207100288; None: no limit
     region: str = "eu-west"
@@ -56,7 +55,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a leg that is over cost. Times are whole seconds; a leg never answered has none."""
+    """The price of a leg that is over. Times are whole seconds; a leg that was never answered has none."""
 
     start_time: datetime | None
     end_time: datetime | None
@@ -68,7 +67,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A leg went from one conversation to another."""
+    """A leg moved from one conversation to another."""
 
     at: datetime
     left: str
@@ -77,16 +76,16 @@ class Move:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Leg:
-    """One connection. `times` has each status, with the time that its webhook tells."""
+    """One connection. `times` has the timestamp of each status webhook."""
 
     uuid: str
     direction: Literal["inbound", "outbound"]
     endpoint: Endpoint
     from_: str | None
     to: str
-    from_user: str | None = None  # an app caller's name; then `to` is that too, as Vonage's logs have it
-    dialled: str = ""  # whom an app caller asked for
-    custom_data: dict[str, Any] = field(default_factory=dict)  # what an app caller passed
+    from_user: str | None = None  # an app caller's name; `to` is that too then, as in Vonage's logs
+    dialled: str = ""  # the number or user that an app caller called
+    custom_data: dict[str, Any] = field(default_factory=dict)  # from an app caller
     far_end: FarEnd
     conversation: Conversation
     events: Target | None  # where its webhooks go
@@ -104,7 +103,6 @@ class Leg:
 
     @property
     def answered(self) -> bool:
-        """Whether it was ever picked up."""
         return "answered" in self.times
 
     @property
@@ -114,20 +112,19 @@ class Leg:
 
     @property
     def caller(self) -> str | None:
-        """Who calls, as a person would say it."""
         return self.from_user or self.from_
 
     @property
     def status(self) -> str:
-        """The word the Voice API has for how it stands."""
+        """The status in the Voice API."""
         if self.failure:
             return self.failure
-        return next((one for one in ("completed", "answered", "ringing") if one in self.times), "started")
+        return next((status for status in ("completed", "answered", "ringing") if status in self.times), "started")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputResult:
-    """What came of an input; None for what was not asked for."""
+    """The result of an `input`; None for what it did not ask for."""
 
     at: datetime
     leg: str
@@ -138,9 +135,19 @@ class InputResult:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class RunningRecording:
+    """A recording that has not ended. `speech` has what was said and when it began."""
+
+    started: datetime
+    options: Mapping[str, Any]
+    leg: Leg  # for which it was started
+    speech: list[tuple[datetime, str]] = field(default_factory=list)
+
+
 @dataclass(slots=True, kw_only=True)
 class Recording:
-    """A recording that is ready. `audio` is the file itself; the text of it comes later, if it was asked for."""
+    """A recording that is ready. `audio` is the file; a transcript follows later, if one was ordered."""
 
     recording_uuid: str
     url: str
@@ -153,19 +160,19 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """An error the application was told of."""
+class ErrorEvent:
+    """An error event that was sent to the application."""
 
     at: datetime
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The application was asked what to do, and said this.
+class Answer:
+    """A reply of the application.
 
-    `about` is the event that this was the reply to; None: it was asked by an answer webhook. `ncco` None: nothing that
-    could be run or, in reply to an event, none at all, and the script went on.
+    `about` is the event that it replied to; None: it replied to an answer webhook. `ncco` None: there was nothing that
+    can be run or, in reply to an event, no NCCO, and the script went on.
     """
 
     leg: str
@@ -174,9 +181,29 @@ class Asked:
     about: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who hears a member of a room, and whom it hears; None is everybody. *music*: it hears some until the start."""
+
+    speaks_to: frozenset[str] | None = None
+    hears: frozenset[str] | None = None
+    music: bool = False
+
+
+@dataclass(slots=True)
+class Room:
+    """What the `conversation` and `transfer` actions set for a conversation, until everybody has left."""
+
+    started: bool = False
+    voices: dict[str, Voice] = field(default_factory=dict)  # by leg
+    moderators: set[str] = field(default_factory=set)  # legs; when one leaves the conversation ends
+    record: Mapping[str, Any] | None = None  # the action that has it recorded once it starts
+    recording: bool = False
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Conversation:
-    """Legs that hear each other; `legs` are all that were ever in it, `present` those that are."""
+    """Legs that hear each other; `legs` are all that were ever in it, `present` those that are in it now."""
 
     uuid: str
     name: str | None = None
@@ -184,13 +211,16 @@ class Conversation:
     present: dict[str, Leg] = field(default_factory=dict)
     inputs: list[InputResult] = field(default_factory=list)
     recordings: list[Recording] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    errors: list[ErrorEvent] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    room: Room | None = None
+    recording: RunningRecording | None = None
 
 
 @dataclass(slots=True)
 class Ledger:
-    """All of it, by id."""
+    """All legs and conversations by id; conversations with a name also by that."""
 
     legs: dict[str, Leg] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
+    by_name: dict[str, Conversation] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the carrier does not do, and why: the Voice API turns each into its own answer."""
+"""Why the carrier refuses a command: the Voice API has a response for each."""
 
 
 class NoSuchLeg(Exception):

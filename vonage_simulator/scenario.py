@@ -1,4 +1,4 @@
-"""What a scenario says: who calls whom, what everybody at the far end of a leg does, and what is done in between."""
+"""A scenario: who calls whom, what the far ends do, and what the Voice API does meanwhile."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Act = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarEnd:
-    """Who is at the far end of a leg, and what they do. Seconds are the carrier's."""
+    """What the far end of a leg does. Seconds are the carrier's."""
 
     does: Does = "answers"
     after: float = 2.0  # seconds it rings until then
     dialled_in: float = 0.0  # seconds from dialling until the leg starts
-    keys: tuple[str, ...] = ()  # pressed, one text for each input that asks for keys; "" and none left are silence
-    says: tuple[str, ...] = ()  # said, one text for each input that listens; the same
+    keys: tuple[str, ...] = ()  # pressed, one text for each input that takes keys; "" and none left are silence
+    says: tuple[str, ...] = ()  # said, one text for each input that takes speech; the same
     hangs_up_after: float | None = None  # seconds after the leg was answered (or began, if before); None: does not
-    stays_alone: float = 2.0  # seconds it stays once nobody else is there and nothing is played to it
+    stays_alone: float = 2.0  # seconds it stays once it is alone and nothing is played to it
     detail: str | None = None  # Vonage's word with failed, rejected, unanswered; None: the usual one
     greeting: float = 4.0  # machine: seconds that its announcement takes
     beep: bool = True  # machine: whether there is one after it
@@ -46,7 +46,7 @@ class FarEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What somebody does to a call by the Voice API while it goes on."""
+    """A Voice API command for a call that goes on."""
 
     at: float  # seconds after the call's leg was answered
     do: Act
@@ -56,7 +56,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call: of somebody to the application's number (inbound), or of the application to somebody (outbound)."""
+    """A call to the application (inbound), or from it (outbound)."""
 
     from_: str
     to: str
@@ -66,7 +66,7 @@ class Call:
     far_end: FarEnd = field(default_factory=FarEnd)
     headers: Mapping[str, str] = field(default_factory=dict)  # SIP headers, or those of a websocket
     custom_data: Mapping[str, Any] | None = None  # of an app user's call
-    # What the call runs, in place of asking the answer URL: an application whose answers come from elsewhere.
+    # What the call runs instead of the reply of the answer URL
     ncco: tuple[Mapping[str, Any], ...] | None = None
     ringing_timer: float = 60.0
     length_timer: float = 7200.0
@@ -77,7 +77,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A named course of events; `callees` are those whom NCCO may ring, by number, user, extension or address."""
+    """`callees` are the far ends that NCCO may ring, by number, user, extension or address."""
 
     name: str
     about: str
@@ -87,5 +87,5 @@ class Scenario:
     fields: Literal["today", "2021"] = "today"  # which fields the webhooks have: 2021 is the published log's
 
     def callee(self, name: str) -> FarEnd:
-        """Who answers when *name* is rung."""
+        """The far end when *name* is rung."""
         return self.callees.get(name) or self.callees.get("*") or FarEnd()

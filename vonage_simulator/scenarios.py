@@ -1,4 +1,4 @@
-"""Scenario files: YAML in, Scenario out, and back. What a file may say is what the dataclasses of scenario.py have."""
+"""Scenario files: YAML to Scenario, and back. The fields are those of the dataclasses in scenario.py."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Detection:
 
 @dataclass(kw_only=True)
 class Transfer:
-    """Options of `transfer`: one of the two."""
+    """One of the two."""
 
     ncco: tuple[Mapping[str, Any], ...] | None = None
     url: str | None = None
@@ -39,8 +39,6 @@ class Transfer:
 
 @dataclass(kw_only=True)
 class Talk:
-    """Options of `talk`."""
-
     text: str
     language: str = "en-US"
     style: int = 0
@@ -51,8 +49,6 @@ class Talk:
 
 @dataclass(kw_only=True)
 class Stream:
-    """Options of `stream`."""
-
     url: str
     loop: int = 1
     level: Any = 0
@@ -60,15 +56,11 @@ class Stream:
 
 @dataclass(kw_only=True)
 class Dtmf:
-    """Options of `dtmf`."""
-
     digits: str
 
 
 @dataclass(kw_only=True)
 class Record:
-    """Options of `record`."""
-
     format: Literal["mp3", "wav", "ogg"] = "mp3"
     split: Literal["conversation"] | None = None
     channels: int | None = None
@@ -77,10 +69,10 @@ class Record:
 
 OPTIONS: Final = {"transfer": Transfer, "talk": Talk, "stream": Stream, "dtmf": Dtmf, "record": Record}
 
-# Numbers are seconds, and go from 0 to a day; but for these.
+# Numbers are seconds from 0 to a day, except these.
 RANGES: Final[Mapping[tuple[type, str], tuple[float, float]]] = {
     (FarEnd, "billing_offset"): (-DAY, DAY),
-    (Scenario, "stream_seconds"): (0.1, DAY),  # one of no length, looped for ever, would never let time go by
+    (Scenario, "stream_seconds"): (0.1, DAY),  # with no length, looped for ever, time would stop
     (Call, "ringing_timer"): (1, 120),
     (Call, "length_timer"): (1, DAY),
     (Detection, "beep_timeout"): (30, 120),
@@ -89,16 +81,16 @@ RANGES: Final[Mapping[tuple[type, str], tuple[float, float]]] = {
 
 
 class NoSuchScenario(Exception):
-    """No scenario has this name. The message names the nearest, and all."""
+    """No scenario has this name. The message suggests the nearest, and lists all."""
 
 
 def names(folder: Path | None = None) -> list[str]:
-    """The names of the scenarios in *folder*, or of those built in."""
+    """The names of the scenarios in *folder*, or of the built-in ones."""
     return [path.stem for path in _files(folder or LIBRARY)]
 
 
 def every(folder: Path | None = None) -> dict[str, Scenario]:
-    """All scenarios in *folder*, or those built in, by name. Raises Faults, with those of all files."""
+    """All scenarios in *folder*, or the built-in ones, by name. Raises Faults, with those of all files."""
     found: dict[str, Scenario] = {}
     faults: list[Fault] = []
     for path in _files(folder or LIBRARY):
@@ -112,9 +104,9 @@ def every(folder: Path | None = None) -> dict[str, Scenario]:
 
 
 def find(name_or_path: str) -> Scenario:
-    """The built-in scenario of this name, or the one in this file. Raises NoSuchScenario and Faults.
+    """The built-in scenario of this name, or the one in this file (with a slash, .yaml or .yml in its path).
 
-    A path is what has a slash in it or ends in .yaml or .yml.
+    Raises NoSuchScenario and Faults.
     """
     path = Path(name_or_path)
     if len(path.parts) > 1 or "/" in name_or_path or path.suffix in (".yaml", ".yml"):
@@ -130,7 +122,7 @@ def find(name_or_path: str) -> Scenario:
 
 
 def load(path: Path) -> Scenario:
-    """The scenario in the file at *path*; its name is the file's, without the ending. Raises Faults."""
+    """The scenario in a file; its name is the file's, without the suffix. Raises Faults."""
     return _checked(yaml_source.load(path))
 
 
@@ -140,7 +132,7 @@ def read(text: str, file: str) -> Scenario:
 
 
 def dump(scenario: Scenario, header: str = "") -> str:
-    """*scenario* as YAML that `read` makes the same of, but for its name; *header* goes before it as a comment."""
+    """*scenario* as YAML, without its name, which `read` turns back; *header* goes before it as a comment."""
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
     comment = "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in comment)  # as YAML wants it
     plain = {key: value for key, value in _plain(scenario).items() if key != "name"}
@@ -164,7 +156,7 @@ def _checked(file: Located) -> Scenario:
     return scenario
 
 
-_kinds = cache(get_type_hints)
+_types = cache(get_type_hints)
 
 
 class _Check(Reader):
@@ -178,23 +170,24 @@ class _Check(Reader):
         known = {one.name.rstrip("_"): one for one in fields(cls) if one.name not in given}  # `from` is `from_` there
         self.fields(value, known, path)
         values = given
-        for name, one in known.items():
+        for name, field in known.items():
             here = (*path, name)
-            required = one.default is MISSING and one.default_factory is MISSING
+            required = field.default is MISSING and field.default_factory is MISSING
             if name not in value:
                 if required:
                     self.wrong(here, "is missing")
             elif required and value[name] in ("", []):
                 self.wrong(here, "must not be empty")
             else:
-                values[one.name] = self._value(_kinds(cls)[one.name], value[name], here, RANGES.get((cls, one.name)))
-                if (more := MORE.get((cls, one.name))) and values[one.name] is not None:
-                    more(self, values[one.name], here)
+                limits = RANGES.get((cls, field.name))
+                values[field.name] = self._value(_types(cls)[field.name], value[name], here, limits)
+                if (more := MORE.get((cls, field.name))) and values[field.name] is not None:
+                    more(self, values[field.name], here)
         if cls is Command:
             self._options(value, path)
         return cls(**values) if len(self.faults) == begun else None
 
-    # What types cannot say: see MORE. An item that is None has its fault already.
+    # Rules that types cannot express, for MORE. An item that is None has its fault already.
 
     def about(self, text: str, path: Steps) -> None:
         if len(text.splitlines()) > 1 or text != text.strip():
@@ -218,8 +211,8 @@ class _Check(Reader):
 
     def _options(self, command: Mapping[str, Any], path: Steps) -> None:
         do, options, here = command.get("do"), command.get("options", {}), (*path, "options")
-        if not isinstance(do, str) or do not in get_args(_kinds(Command)["do"]) or not isinstance(options, dict):
-            return  # that was named already
+        if not isinstance(do, str) or do not in get_args(_types(Command)["do"]) or not isinstance(options, dict):
+            return  # has a fault already
         if do in OPTIONS:
             self.record(OPTIONS[do], options, here)
         else:
@@ -228,9 +221,9 @@ class _Check(Reader):
             self.wrong(here, "must have ncco or url")
 
     def _value(self, kind: Any, value: Any, path: Steps, limits: tuple[float, float] | None = None) -> Any:
-        """*value* as the type *kind* has it. None, with a fault, if that cannot be."""
+        """*value* as a *kind*; None, with a fault, if it is none."""
         origin, kinds = get_origin(kind), get_args(kind)
-        if origin in (Union, UnionType):  # all there are: this, or None
+        if origin in (Union, UnionType):  # always of one type and None
             return None if value is None else self._value(kinds[0], value, path, limits)
         if kind is Any:
             return value
@@ -258,7 +251,7 @@ class _Check(Reader):
         return value
 
 
-# What a type cannot say of a field.
+# Rules that types cannot express, by field.
 MORE: Final[Mapping[tuple[type, str], Callable[[_Check, Any, Steps], None]]] = {
     (Scenario, "about"): _Check.about,
     (FarEnd, "keys"): _Check.keys,
@@ -270,13 +263,13 @@ MORE: Final[Mapping[tuple[type, str], Callable[[_Check, Any, Steps], None]]] = {
 
 
 def _plain(value: Any) -> Any:
-    """*value* without what is a default, as lists and mappings."""
+    """*value* as lists and mappings, without defaults."""
     if is_dataclass(value):
-        there = ((one, getattr(value, one.name)) for one in fields(value))
+        given = ((field, getattr(value, field.name)) for field in fields(value))
         return {
-            one.name.rstrip("_"): _plain(item)
-            for one, item in there
-            if item != (one.default if one.default_factory is MISSING else one.default_factory())
+            field.name.rstrip("_"): _plain(item)
+            for field, item in given
+            if item != (field.default if field.default_factory is MISSING else field.default_factory())
         }
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

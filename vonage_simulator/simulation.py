@@ -1,4 +1,4 @@
-"""A carrier that runs: its clock, its way to the application, and what goes wrong on that."""
+"""Puts a carrier together: clock, application, webhook sender and faults."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vonage_simulator.ledger import ANSWER_SECONDS, Application, Target
 from vonage_simulator.scenario import FarEnd
 from vonage_simulator.trace import Watch
 
-APPLICATION_ID = "5e1ec7ed-0000-4000-8000-000000000000"  # where none is set: nobody's
-# Where none is set: a server that looks at signatures refuses what is signed with it.
+# Where none is set. A server that verifies signatures refuses what is signed with this secret.
+APPLICATION_ID = "5e1ec7ed-0000-4000-8000-000000000000"
 API_KEY, SIGNATURE_SECRET = "simulated", "the simulator signs with this where no secret is set"
 
 
@@ -55,19 +55,19 @@ async def simulation(
     watch: Watch | None = None,
     callee: Callable[[str], FarEnd] | None = None,
 ) -> AsyncIterator[Carrier]:
-    """A carrier for *application*, stopped in the end.
+    """A carrier for *application* that is stopped at the end.
 
     Args:
-        speed: Seconds of the carrier's in one of ours; None: its time jumps from one happening to the next.
+        speed: Seconds of the carrier's time in one real second; None: its time jumps.
         start: When its time begins; None: now.
-        faults, seed: What is to go wrong with the webhooks, the same for the same seed.
+        faults, seed: The faults of webhooks, the same ones for the same seed.
         ids: The seed of all ids; None: new ones each time, as a server that keeps calls needs them.
-        watch: Told of everything that happens.
-        callee: Who answers whom the Voice API calls.
+        watch: Called with everything that happens.
+        callee: The far end of calls that the Voice API creates, by name.
     """
     clock = Clock(start, speed=speed)
-    async with WebhookSender(application, clock=clock, faults=faults, seed=seed, watch=watch) as post:
-        carrier = Carrier(application, clock=clock, post=post, seed=ids, watch=watch, callee=callee)
+    async with WebhookSender(application, clock=clock, faults=faults, seed=seed, watch=watch) as sender:
+        carrier = Carrier(application, clock=clock, sender=sender, seed=ids, watch=watch, callee=callee)
         try:
             yield carrier
         finally:

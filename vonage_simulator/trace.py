@@ -1,4 +1,4 @@
-"""What the carrier lets others watch: printed as a call goes, and what a test of a call flow asserts on."""
+"""What the carrier reports while calls go on: for a terminal, and for the assertions of tests."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from datetime import datetime
 from typing import Any, Literal
 
 What = Literal[
-    "call",  # from, to, inbound: somebody calls, or is called
+    "call",  # from, to, inbound: a call begins
     "status",  # status: a leg's status changed
-    "asked",  # url, about: the application is asked what to do, with the event it is asked about
-    "told",  # url, ncco, seconds: what it said
-    "sent",  # sent: a webhook was told it whose reply nobody reads; the `Sent` fills in as it is delivered
-    "talk",  # text: words played to the leg
+    "request",  # url, about: a webhook whose reply is read is sent; about: the event, or None for an answer webhook
+    "reply",  # url, ncco, seconds: the reply to it
+    "sent",  # sent: an event whose reply is ignored is sent; the `Sent` fills in as it is delivered
+    "talk",  # text: spoken to the leg
     "stream",  # url: audio played to it
-    "input",  # type, and the action's options: it is asked for keys or speech
-    "keys",  # digits: it pressed
-    "speech",  # text: it said
+    "input",  # type, and the action's options: keys or speech are expected of it
+    "keys",  # digits: pressed by it
+    "speech",  # text: said by it
     "dtmf",  # digits: played to it
-    "ring",  # endpoint, to: somebody is rung for it
+    "ring",  # endpoint, to: rung for it
     "join",  # name: it entered a named conversation
     "record",  # the action's options
     "wait",  # seconds
     "notify",  # payload
     "moved",  # left, joined: it changed conversation
-    "error",  # reason: the application is told of a fault of its own
-    "trouble",  # words: what went wrong on the way to the application, said to whoever watches
-    "left",  # keys, says: what the far end of a leg that is over was never asked for
+    "error",  # reason: an error event is sent
+    "trouble",  # words, perhaps url: what went wrong between carrier and application
+    "left",  # keys, says: what the far end of a leg that is over had no chance to enter
     "hangup",  # by (user or platform), why
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One thing that happened. `leg` is whom it happened to."""
+    """One thing that happened to a leg."""
 
     at: datetime
     what: What

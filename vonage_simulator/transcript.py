@@ -1,4 +1,4 @@
-"""What happens in a call, in words: one line each, for a terminal."""
+"""What happens in a call, one line each, for a terminal."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from vonage_simulator.ledger import Leg
 from vonage_simulator.trace import Happening, What
 
 LONGEST = 70  # characters of words that are quoted
-LONG_VALUE = re.compile(r"=[^&=]{30,}=*")  # of a parameter in an address: what an application remembers there
+LONG_VALUE = re.compile(r"=[^&=]{30,}=*")  # of a query parameter: state that an application keeps in a URL
 
 Data = Mapping[str, Any]
 
 
-def line(one: Happening, leg: Leg | None) -> str | None:
-    """*one* for people; None for what is told by another. *leg* is whom it happened to."""
-    told = TOLD.get(one.what)
-    return f"{name(leg):14}  {told(one.data)}" if told else None
+def line(happening: Happening, leg: Leg | None) -> str | None:
+    """A line about what happened to *leg*; None for what has no line."""
+    words = WORDS.get(happening.what)
+    return f"{name(leg):14}  {words(happening.data)}" if words else None
 
 
 def webhook(body: Mapping[str, Any]) -> str:
-    """What an event says, in a few words."""
+    """An event in a few words."""
     if status := body.get("status"):
         more = body.get("detail") or body.get("sub_state")
         return f"{status} ({more})" if more else str(status)
@@ -35,6 +35,7 @@ def webhook(body: Mapping[str, Any]) -> str:
 
 
 def name(leg: Leg | None) -> str:
+    """Who is at the far end."""
     if leg is None:
         return ""
     return (leg.caller if leg.direction == "inbound" else leg.to) or "unknown"
@@ -44,13 +45,13 @@ def _called(data: Data) -> str:
     return f"calls {data['to']}" if data["inbound"] else f"is called from {data['from']}"
 
 
-def _answered(data: Data) -> str:
+def _reply(data: Data) -> str:
     if data["ncco"] is None:
         return "is told to go on"
     return f"is told: {', '.join(action['action'] for action in data['ncco']) or 'nothing more to do'}"
 
 
-def _asks(data: Data) -> str:
+def _request(data: Data) -> str:
     url = LONG_VALUE.sub("=…", data["url"])
     return f"asks {url} ({webhook(data['about'])})" if data["about"] else f"asks {url}"
 
@@ -59,19 +60,19 @@ def _left(data: Data) -> str:
     return f"was never asked for {', '.join([*filter(None, data['keys']), *map(repr, filter(None, data['says']))])}"
 
 
-def _asked_for(data: Data) -> str:
-    return f"is asked for {' or '.join('keys' if one == 'dtmf' else one for one in data['type'])}"
+def _input(data: Data) -> str:
+    return f"is asked for {' or '.join('keys' if kind == 'dtmf' else kind for kind in data['type'])}"
 
 
-TOLD: Mapping[What, Callable[[Data], str]] = {
+WORDS: Mapping[What, Callable[[Data], str]] = {
     "call": _called,
     "status": lambda data: str(data["status"]),
-    "asked": _asks,
+    "request": _request,
     "left": _left,
-    "told": _answered,
+    "reply": _reply,
     "talk": lambda data: f"hears “{_short(data['text'])}”",
     "stream": lambda data: f"hears {data['url']}",
-    "input": _asked_for,
+    "input": _input,
     "keys": lambda data: f"presses {data['digits']}",
     "speech": lambda data: f"says “{_short(data['text'])}”",
     "dtmf": lambda data: f"hears the tones {data['digits']}",

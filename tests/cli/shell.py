@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from app import cli
 from config.embedded import Engine
 from tests.api.site import Site
 from tests.generated import BASE, Body
@@ -76,6 +77,7 @@ class Inside:
 
     def __init__(self, url: str, **settings: Any) -> None:
         self.site = Site(url, **settings)
+        cli.install(self.site.app)
 
     def run(self, *words: str, typed: str | bytes = "") -> tuple[int, str, str]:
         """Exit status, standard output and standard error of `flask` with *words*."""

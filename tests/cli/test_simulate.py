@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from app import create_app
+from app import cli, create_app
 from config.settings import Settings
 from tests.cli.listening import listening
 from tests.e2e.simulate_command import API_KEY, SECRET, command, environ, serving, simulate
@@ -61,6 +61,7 @@ def run() -> Run:
             "signature_secrets": ((API_KEY, SECRET),),
         }
         app = create_app(Settings(**known | more))
+        cli.install(app)
         with app.app_context():
             done = app.test_cli_runner().invoke(args=["simulate", *words])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
@@ -102,7 +103,7 @@ def test_a_call_is_shown_beside_the_servers_replies(server: Server, tmp_path: Pa
     assert re.search(r"20\.\d+  447700900123    → completed +200 in \d+ ms: answered, ended\n", done.out)
     told, verdict = done.out.split("\n\n")[1:]
     assert re.match(r"CON-\S+  ended  20\.66 s  0\.00240000 EUR\n  leg ", told)
-    assert verdict.endswith("all is told as it truly was\n")
+    assert verdict.endswith("the server's state matches what happened\n")
 
 
 def test_caller_and_callee_can_be_given(server: Server, run: Run):
@@ -110,7 +111,7 @@ def test_caller_and_callee_can_be_given(server: Server, run: Run):
     code, out, err = run("call", *words, "--speed", "max", "--faults", "lossless", port=server.port)
     assert (code, err) == (0, "")
     assert "sip:bob@example.com  calls 442079460999" in out
-    assert "all is told as it truly was" in out
+    assert "the server's state matches what happened" in out
 
 
 def test_keys_and_words_can_be_given(server: Server, run: Run):
@@ -133,7 +134,7 @@ def test_an_answer_from_another_server_is_not_checked(server: Server, run: Run):
         words = ("--server", f"http://127.0.0.1:{server.port}", "--answer-url", f"{own.url}/answer")
         code, out, err = run("call", "--speed", "max", *words)
     assert (code, err) == (0, "")
-    assert "all is told as it truly was" in out
+    assert "the server's state matches what happened" in out
 
 
 def test_there_is_nothing_to_check_where_every_webhook_went_elsewhere(server: Server, run: Run):
@@ -333,7 +334,7 @@ def test_a_load_shows_its_progress(server: Server, tmp_path: Path):
         assert percent == sorted(percent)
         assert (percent[0], percent[-1]) == (0, 100)
         assert len(set(percent)) >= steps
-    assert "all is told as it truly was" in said.decode()
+    assert "the server's state matches what happened" in said.decode()
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def play_once(server: Server, scenario: Scenario, faults: str, *, event_method: 
             await carrier.play(scenario)
             await carrier.over()
             conversations = carrier.ledger.conversations.values()
-            verdict = await check(conversations, carrier.post.sent, api.told, lossless=wrong.lossless)
+            verdict = await check(conversations, carrier.sender.sent, api.fetch, lossless=wrong.lossless)
         return Played(verdict, troubles)
 
     return asyncio.run(run())

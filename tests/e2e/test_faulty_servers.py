@@ -16,16 +16,16 @@ from tests.serving import GUNICORN
 
 # Fault -> number of calls, faults on the way, and what the command must print.
 FOUND: dict[Callable[[], Flask], tuple[int, str, str]] = {
-    faulty_servers.drops_one_in_a_hundred: (200, "lossless", r"event .* sent at .*: truly sent, told not there"),
-    faulty_servers.trusts_the_latest_event: (80, "lossless", r"leg .* status: truly completed, told \w+"),
-    faulty_servers.rounds_prices: (80, "lossless", r" price: truly 0\.\d+, told 0\.\d{4}0000"),
-    faulty_servers.forgets_who_left: (80, "lossless", r"event moved to CON-.*: truly sent, told not there"),
-    faulty_servers.keeps_every_copy: (80, "lossless", r"event .*: truly sent once, told there \d times"),
-    faulty_servers.is_sometimes_wrong: (80, "lossless", r"leg .* direction: truly \w+, told sideways"),
-    faulty_servers.invents_answers: (80, "reorder", r"answers\[\d\]: truly no such thing"),
-    faulty_servers.ignores_signatures: (80, "all", r"event .*: truly never sent, told there"),
-    faulty_servers.keeps_what_it_refuses: (80, "all", r"event .*: truly not taken, told there 1 times"),
-    faulty_servers.accepts_old_signatures: (80, "all", r"not signed by Vonage: truly refused, told acknowledged"),
+    faulty_servers.drops_one_in_a_hundred: (200, "lossless", r"event .* sent at .*: expected sent, got not there"),
+    faulty_servers.trusts_the_latest_event: (80, "lossless", r"leg .* status: expected completed, got \w+"),
+    faulty_servers.rounds_prices: (80, "lossless", r" price: expected 0\.\d+, got 0\.\d{4}0000"),
+    faulty_servers.forgets_who_left: (80, "lossless", r"event moved to CON-.*: expected sent, got not there"),
+    faulty_servers.keeps_every_copy: (80, "lossless", r"event .*: expected sent once, got there \d times"),
+    faulty_servers.is_sometimes_wrong: (80, "lossless", r"leg .* direction: expected \w+, got sideways"),
+    faulty_servers.invents_answers: (80, "reorder", r"answers\[\d\]: expected no such thing"),
+    faulty_servers.ignores_signatures: (80, "all", r"event .*: expected never sent, got there"),
+    faulty_servers.keeps_what_it_refuses: (80, "all", r"event .*: expected not taken, got there 1 times"),
+    faulty_servers.accepts_old_signatures: (80, "all", r"not signed by Vonage: expected refused, got acknowledged"),
 }
 
 

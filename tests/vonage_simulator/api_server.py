@@ -127,11 +127,11 @@ class Server:
         if application.event:
             application.event = Target(f"{self.application_url}/event", socket_timeout=2.0)
             application.answer = Target(f"{self.application_url}/answer", "GET", 0.5, 5.0)
-        async with WebhookSender(application, clock=clock) as post:
+        async with WebhookSender(application, clock=clock) as sender:
             self.carrier = Carrier(
                 application,
                 clock=clock,
-                post=post,
+                sender=sender,
                 watch=self.happenings.append,
                 callee=lambda name: FAR_ENDS.get(name, STAYS),
             )

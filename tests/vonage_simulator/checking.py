@@ -24,9 +24,9 @@ from tests.vonage_simulator.ledgers import (
     sent,
     webhooks,
 )
-from vonage_simulator import bodies
+from vonage_simulator import webhook_bodies
 from vonage_simulator.delivery.sent import Sent
-from vonage_simulator.ledger import Asked, Conversation
+from vonage_simulator.ledger import Answer, Conversation
 from vonage_simulator.verify.check import Verdict, check
 
 HERE, THERE = "CON-here", "CON-there"
@@ -64,7 +64,7 @@ def verdict(
 
 def call_and_server() -> tuple[Conversation, list[Sent], Server]:
     """A call, all that was sent about it, and a server that knows it all."""
-    call = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", NCCO)])
+    call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", NCCO)])
     leg(call, started=0, ringing=0, answered=1, completed=9, bill=bill(8))
     server = Server([call])
     server.keep(*kept(webhooks(call)), *map(answered, requests(call)))
@@ -79,9 +79,13 @@ def call_with_steps() -> tuple[Conversation, list[Sent], Server]:
     call.inputs += [pressed(2, "1"), pressed(3, "2")]
     caller.times["machine"], caller.machine = at(5), "machine"
     first, second = (input_body(call, result) for result in call.inputs)
-    about = [first, bodies.notify(HERE, {"step": "menu"}, at(4)), bodies.status(caller, "machine", at(5), today=True)]
-    call.asked += [replied_to(body, [{"action": "talk", "text": body["timestamp"]}], leg="leg") for body in about]
-    call.asked.append(replied_to(second, None, leg="leg"))
+    about = [
+        first,
+        webhook_bodies.notify(HERE, {"step": "menu"}, at(4)),
+        webhook_bodies.status(caller, "machine", at(5), today=True),
+    ]
+    call.answers += [replied_to(body, [{"action": "talk", "text": body["timestamp"]}], leg="leg") for body in about]
+    call.answers.append(replied_to(second, None, leg="leg"))
     server.told[HERE] = ledgers.told(call)
     server.keep(*kept([*about, second]), *replies(call))
     return call, [*sents, *map(sent, [*about, second])], server
@@ -89,7 +93,7 @@ def call_with_steps() -> tuple[Conversation, list[Sent], Server]:
 
 def one_event(*tries: Any, there: bool, lossless: bool = False) -> Verdict:
     """What the check says of one event after *tries*, which the server has or has not."""
-    body = bodies.error(HERE, "Syntax error in NCCO.", at(1))
+    body = webhook_bodies.error(HERE, "Syntax error in NCCO.", at(1))
     server = Server([Conversation(uuid=HERE)])
     server.keep(*(kept([body]) if there else []))
     return verdict(server, [], [sent(body, *tries)], lossless=lossless)

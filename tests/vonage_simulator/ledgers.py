@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.webhooks.schemas import read_event
-from vonage_simulator import bodies
+from vonage_simulator import webhook_bodies
 from vonage_simulator.delivery.sent import Kind, Sent, Try
 from vonage_simulator.ledger import (
+    Answer,
     Application,
-    Asked,
     Bill,
     Conversation,
-    Fault,
+    ErrorEvent,
     InputResult,
     Leg,
     Move,
@@ -22,7 +22,7 @@ from vonage_simulator.ledger import (
     Target,
 )
 from vonage_simulator.scenario import FarEnd
-from vonage_simulator.verify.check import expected
+from vonage_simulator.verify.expected_view import expected
 
 Body = dict[str, Any]
 
@@ -132,15 +132,15 @@ def eventful() -> Conversation:
         bill=None,
         moves=[Move(at(38), call.uuid, "CON-elsewhere")],
     ).machine = "beep_start"
-    call.asked += [Asked(caller.uuid, ANSWERS.url, NCCO), Asked(caller.uuid, ANSWERS.url, None)]
-    call.asked.append(Asked("agent", "https://example.com/whisper", [{"action": "talk", "text": "A call"}]))
+    call.answers += [Answer(caller.uuid, ANSWERS.url, NCCO), Answer(caller.uuid, ANSWERS.url, None)]
+    call.answers.append(Answer("agent", "https://example.com/whisper", [{"action": "talk", "text": "A call"}]))
     call.inputs += [pressed(3, "12", leg="caller"), said(8, ("sales", "0.9405097"), ("sails", ".05"), leg="caller")]
     call.recordings += [recording("one", 25), recording("two", 41, transcription_url="https://example.com/text")]
-    about = (input_body(call, call.inputs[0]), bodies.notify(call.uuid, {"step": "menu"}, at(5)))
-    call.asked += [replied_to(body, [{"action": "talk", "text": body["timestamp"]}]) for body in about]
-    call.asked.append(replied_to(bodies.status(call.legs["agent"], "machine", at(15), today=True), []))
-    call.asked.append(replied_to(input_body(call, call.inputs[1]), None))
-    call.faults += [Fault(at(2), "Syntax error in NCCO."), Fault(at(9), "Calls per second limit exceeded.")]
+    about = (input_body(call, call.inputs[0]), webhook_bodies.notify(call.uuid, {"step": "menu"}, at(5)))
+    call.answers += [replied_to(body, [{"action": "talk", "text": body["timestamp"]}]) for body in about]
+    call.answers.append(replied_to(webhook_bodies.status(call.legs["agent"], "machine", at(15), today=True), []))
+    call.answers.append(replied_to(input_body(call, call.inputs[1]), None))
+    call.errors += [ErrorEvent(at(2), "Syntax error in NCCO."), ErrorEvent(at(9), "Calls per second limit exceeded.")]
     return call
 
 
@@ -184,15 +184,15 @@ def webhooks(call: Conversation) -> list[Body]:
         for name, moment in sorted(one.times.items(), key=lambda item: item[1]):
             moved = [move for move in one.moves if move.at <= moment]
             home = moved[-1].joined if moved else one.moves[0].left if one.moves else call.uuid
-            found.append(bodies.status(one, name, moment, today=True) | {"conversation_uuid": home})
-        found += [bodies.transfer(one, move.left, move.joined, move.at) for move in one.moves]
+            found.append(webhook_bodies.status(one, name, moment, today=True) | {"conversation_uuid": home})
+        found += [webhook_bodies.transfer(one, move.left, move.joined, move.at) for move in one.moves]
     found += [input_body(call, result) for result in call.inputs]
-    found += [asked.about for asked in call.asked if asked.about and "payload" in asked.about]
+    found += [asked.about for asked in call.answers if asked.about and "payload" in asked.about]
     for recorded in call.recordings:
-        found.append(bodies.record(recorded, call.uuid))
+        found.append(webhook_bodies.record(recorded, call.uuid))
         if recorded.transcription_url:
-            found.append(bodies.transcribed(recorded, call.uuid, recorded.transcription_url))
-    return found + [bodies.error(call.uuid, fault.reason, fault.at) for fault in call.faults]
+            found.append(webhook_bodies.transcribed(recorded, call.uuid, recorded.transcription_url))
+    return found + [webhook_bodies.error(call.uuid, fault.reason, fault.at) for fault in call.errors]
 
 
 def input_body(call: Conversation, result: InputResult) -> Body:
@@ -201,25 +201,25 @@ def input_body(call: Conversation, result: InputResult) -> Body:
     speech |= {"error": result.error} if result.error else {}
     speech |= {"results": [{"text": text, "confidence": how} for text, how in result.speech]} if result.speech else {}
     dtmf = {"digits": result.digits, "timed_out": result.timed_out}
-    body = bodies.input_result(call.legs[result.leg], dtmf=dtmf, speech=speech, at=result.at)
+    body = webhook_bodies.input_result(call.legs[result.leg], dtmf=dtmf, speech=speech, at=result.at)
     return body | {"conversation_uuid": call.uuid}
 
 
-def replied_to(about: Body, ncco: list[Body] | None, *, leg: str = "caller") -> Asked:
+def replied_to(about: Body, ncco: list[Body] | None, *, leg: str = "caller") -> Answer:
     """That *ncco* was in the reply to an event; None: there was none in it."""
-    return Asked(leg, EVENTS.url, ncco, about)
+    return Answer(leg, EVENTS.url, ncco, about)
 
 
 def requests(call: Conversation) -> list[Body]:
     """The bodies of its askings for instructions."""
-    asked = [asked.leg for asked in call.asked if asked.about is None]
-    found = [bodies.answer(call.legs[leg], APPLICATION, today=True) for leg in asked]
+    asked = [asked.leg for asked in call.answers if asked.about is None]
+    found = [webhook_bodies.answer(call.legs[leg], APPLICATION, today=True) for leg in asked]
     return [body | {"conversation_uuid": call.uuid} for body in found]
 
 
 def replies(call: Conversation) -> list[Body]:
     """The records of the NCCOs in reply to its events, as `/events` lists them."""
-    return [replied(asked.about, asked.ncco) for asked in call.asked if asked.about and asked.ncco is not None]
+    return [replied(asked.about, asked.ncco) for asked in call.answers if asked.about and asked.ncco is not None]
 
 
 def replied(about: Body, ncco: Any, **more: Any) -> Body:
@@ -231,9 +231,9 @@ def replied(about: Body, ncco: Any, **more: Any) -> Body:
     return record
 
 
-def attempt(status: int | None = 200, how: Any = None, *, as_told: bool = True, reached: bool = True) -> Try:
+def attempt(status: int | None = 200, how: Any = None, *, intact: bool = True, reached: bool = True) -> Try:
     """One try that came to *status*."""
-    return Try(0, how, as_told, reached, status, "", 0.01)
+    return Try(0, how, intact, reached, status, "", 0.01)
 
 
 def sent(body: Body, *tries: Try, kind: Kind = "event", target: Target | None = None) -> Sent:
@@ -264,7 +264,7 @@ def answered(request: Body, ncco: Any = NCCO) -> Body:
 
 def bodies_time(moment: datetime | None) -> str | None:
     """A moment as the API writes it."""
-    return bodies.timestamp(moment) if moment else None
+    return webhook_bodies.timestamp(moment) if moment else None
 
 
 def told(call: Conversation) -> Body:

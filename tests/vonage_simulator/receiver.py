@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl
 import jwt
 
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import Sent, WebhookSender
+from vonage_simulator.delivery.sent import Sent
+from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Application, Target
 from vonage_simulator.trace import Happening
 
@@ -192,28 +193,31 @@ EVENT = {"uuid": "leg", "conversation_uuid": "CON", "status": "ringing", "start_
 
 
 @contextlib.asynccontextmanager
-async def posting(*acts: Act, **options: Any) -> AsyncIterator[tuple[WebhookSender, Receiver]]:
-    """A post and whom it delivers to; time jumps."""
+async def sending(*acts: Act, **options: Any) -> AsyncIterator[tuple[WebhookSender, Receiver]]:
+    """A sender and whom it delivers to; time jumps."""
     async with (
         receiving(*acts) as receiver,
         WebhookSender(
             options.pop("application", APPLICATION), clock=options.pop("clock", Clock(speed=None)), **options
-        ) as post,
+        ) as sender,
     ):
-        yield post, receiver
+        yield sender, receiver
 
 
-def tell(
-    post: WebhookSender, target: Target | None, number: int = 0, conversation: str = "CON", after: float = 0.0
-) -> Sent:
-    return post.tell(target, {**EVENT, "number": str(number)}, conversation=conversation, leg="leg", after=after)
+def send_event(sender: WebhookSender, target: Target, number: int = 0, conversation: str = "CON") -> Sent:
+    return sender.send(target, {**EVENT, "number": str(number)}, conversation=conversation, leg="leg")
 
 
-async def told(*acts: Act, method: str = "POST", **options: Any) -> tuple[Sent, Receiver, list[Happening]]:
+async def send_one(*acts: Act, method: str = "POST", **options: Any) -> tuple[Sent, Receiver, list[Happening]]:
     """What became of one event."""
     troubles: list[Happening] = []
-    async with posting(*acts, **{"watch": troubles.append, **options}) as (post, receiver):
-        sent = tell(post, receiver.target(method, socket_timeout=0.2))
-        await post.settle()
-        assert post.sent == [sent]
+    async with sending(*acts, **{"watch": troubles.append, **options}) as (sender, receiver):
+        sent = send_event(sender, receiver.target(method, socket_timeout=0.2))
+        await sender.settle()
+        assert sender.sent == [sent]
         return sent, receiver, troubles
+
+
+def maybe_kept(sent: Sent) -> bool:
+    """Whether the receiver may have it from a try whose reply was not read."""
+    return any(attempt.intact and attempt.reached and attempt.status is None for attempt in sent.tries)

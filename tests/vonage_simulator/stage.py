@@ -13,7 +13,6 @@ from typing import Any
 
 from aiohttp import web
 
-from vonage_simulator import script
 from vonage_simulator.call_result import CallResult
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.ledger import Leg
@@ -21,6 +20,7 @@ from vonage_simulator.scenario import Call, FarEnd, Scenario
 from vonage_simulator.simulation import application, simulation
 from vonage_simulator.trace import Happening
 
+ROOT = Path(__file__).parents[2]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CALLER, OURS, OTHER = "447700900123", "442079460000", "447700900301"
 STAYS = FarEnd(after=1.0, hangs_up_after=10.0)  # a callee who talks for ten seconds
@@ -82,7 +82,7 @@ class Played:
     """What came of a scenario."""
 
     carrier: Carrier
-    heard: CallResult
+    result: CallResult
     got: list[Got]
     called: list[Leg] = field(default_factory=list)  # the legs of the scenario's calls
 
@@ -94,7 +94,7 @@ class Played:
     @property
     def callees(self) -> list[Leg]:
         """Whoever was rung."""
-        return [leg for leg in self.heard.legs if leg not in self.called]
+        return [leg for leg in self.result.legs if leg not in self.called]
 
     @property
     def events(self) -> list[Json]:
@@ -119,7 +119,7 @@ class Played:
         """When it happened, in seconds from the beginning."""
         return [
             seconds(one)
-            for one in self.heard.happenings
+            for one in self.result.happenings
             if one.what == what and all(one.data.get(name) == value for name, value in data.items())
         ]
 
@@ -203,7 +203,7 @@ async def _play(
         await carrier.over()
         await leaves_nothing(carrier)
         legs = called + [leg for leg in carrier.ledger.legs.values() if leg not in called]
-        bodies = [sent.body for sent in carrier.post.sent if sent.kind == "event"]
+        bodies = [sent.body for sent in carrier.sender.sent if sent.kind == "event"]
         return Played(carrier, CallResult(legs, happenings, bodies), stage.got, called)
 
 
@@ -232,11 +232,10 @@ async def playing(
 
 async def leaves_nothing(carrier: Carrier) -> None:
     """Raise AssertionError if anybody is connected still, or anything goes on by itself."""
-    board = carrier._board
-    assert not board.lines
-    assert not board._tasks
+    assert not carrier._legs
+    assert not carrier._context._tasks
     assert not any(conversation.present for conversation in carrier.ledger.conversations.values())
-    assert not board.recorder._running
+    assert not any(conversation.recording for conversation in carrier.ledger.conversations.values())
     for _ in range(5):  # what was called off goes in its next turn
         await asyncio.sleep(0)
     assert all(awoken.done() for _, _, awoken in carrier.clock._sleepers)
@@ -247,7 +246,8 @@ async def leaves_nothing(carrier: Carrier) -> None:
 
 
 OURS_OR_WAITING = (
-    *(f"vonage_simulator/{path.name}" for path in Path(script.__file__).parent.glob("*.py")),
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "vonage_simulator").glob("*.py")),
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "vonage_simulator" / "actions").glob("*.py")),
     "vonage_simulator/delivery/webhook_sender.py",
     "asyncio/locks.py",
 )

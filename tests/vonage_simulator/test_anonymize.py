@@ -10,9 +10,9 @@ import pytest
 
 from tests.vonage_simulator.capturing import CALLEE, CALLER, captured
 from tests.vonage_simulator.ledgers import leg, pressed, said
-from vonage_simulator.capture.anonymize import StandIns
+from vonage_simulator.capture.anonymize import Anonymizer
 from vonage_simulator.capture.capture import scenario
-from vonage_simulator.ledger import Asked, Conversation
+from vonage_simulator.ledger import Answer, Conversation
 from vonage_simulator.scenarios import dump
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.expected.json").read_text())
@@ -26,7 +26,7 @@ def test_no_number_of_anybodys_is_left():
     leg(call, **(CALLER | {"from_": f" +{number}", "to": "442079460001", "headers": {"X-Id": "CON-12345678"}}))
     leg(call, "sip", **(CALLEE | {"to": f"sip:{other}@example.com", "started": 3, "answered": 4}))
     text = f"Call +44 7911 123456, 07911 123456 or {other}; today is 2021-03-29, it costs 0.00720000"
-    call.asked.append(Asked("leg", "https://example.com", [{"action": "talk", "text": text}]))
+    call.answers.append(Answer("leg", "https://example.com", [{"action": "talk", "text": text}]))
     call.inputs += [
         pressed(3, number),
         pressed(5, "12345678901234"),
@@ -82,19 +82,19 @@ def test_numbers_as_viewers_are_shown_them():
     ],
 )
 def test_what_is_no_telephone_number_stays(text: str):
-    assert StandIns().words(text) == text
+    assert Anonymizer().replace(text) == text
 
 
 def test_keys_stay_as_many_as_they_were():
     """Of a number of the call's, too, where its stand-in has more digits."""
-    numbers = StandIns()
+    numbers = Anonymizer()
     assert numbers.party("33612345678") == "447700900001"
     assert numbers.keys("33612345678#") == "12345678901#"
     assert numbers.keys("123456*7") == "123456*7"
 
 
 def test_a_thousand_numbers_are_told_apart():
-    numbers = StandIns()
+    numbers = Anonymizer()
     found = [numbers.party(f"4479{count:08}") for count in range(999)]
     assert len(set(found)) == 999
     assert all(re.fullmatch(r"447700900\d{3}", one) for one in found)
@@ -124,8 +124,8 @@ KNOWN = "447911123456"
     ],
 )
 def test_a_number_of_the_calls_is_found_however_it_is_written(written: object, found: object):
-    assert StandIns(known=[KNOWN]).words(written) == found
-    assert StandIns(known=[KNOWN], keep=True).words(written) == written
+    assert Anonymizer(known=[KNOWN]).replace(written) == found
+    assert Anonymizer(known=[KNOWN], keep=True).replace(written) == written
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_number_of_the_calls_is_found_however_it_is_written(written: object, f
     ],
 )
 def test_a_number_that_is_not_known_is_found_by_its_look(text: str):
-    found = StandIns().words(text)
+    found = Anonymizer().replace(text)
     assert re.sub("room|[-_]", "", found) == "447700900001"
 
 
@@ -156,13 +156,13 @@ def test_a_number_that_is_not_known_is_found_by_its_look(text: str):
     ],
 )
 def test_urls_lose_what_opens_doors(url: str, found: str):
-    assert StandIns().words(url) == StandIns(keep=True).words(url) == found
+    assert Anonymizer().replace(url) == Anonymizer(keep=True).replace(url) == found
 
 
 def test_headers_lose_what_opens_doors():
     headers = {"X-Auth": "a", "Cookie": ["a"], "X-Api-Key": 5, "X-A": "Bearer a", "X-B": {"b": ["basic a"]}, "X-C": "a"}
     left = {"X-Auth": "left-out", "Cookie": "left-out", "X-Api-Key": 5, "X-A": "left-out", "X-B": {"b": ["left-out"]}}
-    assert StandIns(keep=True).brought(headers) == left | {"X-C": "a"}
-    assert StandIns().words([{"headers": headers, "endOnKey": "#"}]) == [
+    assert Anonymizer(keep=True).replace_headers(headers) == left | {"X-C": "a"}
+    assert Anonymizer().replace([{"headers": headers, "endOnKey": "#"}]) == [
         {"headers": left | {"X-C": "a"}, "endOnKey": "#"}
     ]

@@ -6,7 +6,6 @@ import asyncio
 import time
 import uuid
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -18,9 +17,8 @@ from vonage_voice.models import Conversation, CreateCallRequest, Phone, ToPhone
 
 from tests.vonage_simulator.api_server import ALICE, APPLICATION_ID, CALL, OURS, RINGS, ROOM, Json, Server, serving
 from vonage_simulator.certificate import application_keys
-from vonage_simulator.voice_api import access as api_access
-from vonage_simulator.voice_api import bodies
-from vonage_simulator.voice_api.errors import Throttled
+from vonage_simulator.rate_limit import RateLimit
+from vonage_simulator.voice_api import schemas
 
 BAD_REQUEST = {"type": "BAD_REQUEST", "error_title": "Bad Request"}
 TOO_MANY_REQUESTS = {"type": "TOO_MANY_REQUESTS", "error_title": "Too Many Requests"}
@@ -181,7 +179,7 @@ def test_every_wrong_field_of_an_act_is_named(server: Server, path: str, body: J
 def test_a_recordings_options_get_the_names_of_the_action(server: Server) -> None:
     text = {"language": "en-GB", "event_url": URLS, "event_method": "POST", "sentiment_analysis": True}
     given = {"action": "start", "event_url": URLS, "event_method": "GET", "format": "ogg", "transcription": text}
-    assert bodies.RecordSchema().load(given) == {
+    assert schemas.RecordSchema().load(given) == {
         "action": "start",
         "eventUrl": URLS,
         "eventMethod": "GET",
@@ -306,23 +304,14 @@ def test_other_requests_have_a_limit_too(folder: Path) -> None:
         assert status("/v1/calls/nobody") == 404
 
 
-def test_fifteen_in_any_second_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(api_access, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    throttle = api_access.Throttle(15.0)
-    for _ in range(15):
-        throttle.take()
-    for now[0] in (0.0, 0.5, 0.999):
-        with pytest.raises(Throttled):
-            throttle.take()
-    now[0] = 1.0
-    for _ in range(15):
-        throttle.take()
-    with pytest.raises(Throttled):
-        throttle.take()
-    unlimited = api_access.Throttle(None)
-    for _ in range(100):
-        unlimited.take()
+def test_fifteen_in_any_second_and_no_more() -> None:
+    limit = RateLimit()
+    assert all(limit.take(0.0, 15.0) for _ in range(15))
+    assert not any(limit.take(now, 15.0) for now in (0.0, 0.5, 0.999))
+    assert all(limit.take(1.0, 15.0) for _ in range(15))
+    assert not limit.take(1.0, 15.0)
+    unlimited = RateLimit()
+    assert all(unlimited.take(1.0, None) for _ in range(100))
 
 
 def test_after_it_is_stopped_nobody_listens(folder: Path) -> None:

@@ -34,7 +34,7 @@ def heard(far_end: FarEnd | None = None, *actions: Json) -> CallResult:
     caller = far_end or FarEnd(keys=("1",), says=("sales",), hangs_up_after=60.0)
     return play(
         scenario(inbound(caller), callees={OTHER: FarEnd(after=1.0, hangs_up_after=5.0)}), [*actions] or MENU
-    ).heard
+    ).result
 
 
 def test_everything_that_happened_is_there_by_name() -> None:
@@ -58,7 +58,7 @@ def test_it_tells_how_the_call_went() -> None:
 
 def test_it_tells_how_a_call_failed() -> None:
     """Nobody hung up then."""
-    call = play(scenario(outbound(FarEnd(does="busy"))), [talk(7.0)]).heard
+    call = play(scenario(outbound(FarEnd(does="busy"))), [talk(7.0)]).result
     assert (call.status, call.answered, call.ended_by) == ("busy", False, None)
 
 

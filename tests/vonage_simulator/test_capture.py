@@ -12,7 +12,7 @@ from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.capturing import CALLEE, CALLER, captured
 from tests.vonage_simulator.ledgers import Body, answered, at, bill, leg, pressed, said, webhooks
 from vonage_simulator.capture.capture import scenario
-from vonage_simulator.ledger import Asked, Conversation, Move
+from vonage_simulator.ledger import Answer, Conversation, Move
 from vonage_simulator.scenario import Call, Command, FarEnd, Scenario
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -124,7 +124,7 @@ def test_what_would_go_on_for_ever_is_hung_up(ncco: Any, hung_up: bool):
     """By the Voice API, as it was: neither the caller nor the script ended it."""
     call = Conversation(uuid=HERE)
     leg(call, **(CALLER | {"disconnected_by": "platform"}))
-    call.asked += [Asked("leg", "https://example.com", ncco)] if ncco else []
+    call.answers += [Answer("leg", "https://example.com", ncco)] if ncco else []
     found = captured(call).calls[0]
     assert found.far_end.hangs_up_after is None
     assert found.control == ((Command(at=29.0, do="hangup"),) if hung_up else ())
@@ -172,13 +172,13 @@ def test_what_the_far_end_is(direction: str, name: str, more: Body, kind: str):
     call = Conversation(uuid=HERE)
     party = {"from_": name} if direction == "inbound" else {"to": name}
     leg(call, **(CALLER | party | {"direction": direction} | more))
-    call.asked += [Asked("leg", "https://example.com", ledgers.NCCO)] if more else []
+    call.answers += [Answer("leg", "https://example.com", ledgers.NCCO)] if more else []
     assert captured(call).calls[0].endpoint == kind
 
 
 def test_an_app_caller_and_whom_it_called():
     """The statuses have its own name at both ends; the request for instructions has the rest."""
-    call = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", ledgers.NCCO)])
+    call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", ledgers.NCCO)])
     app: Body = {"from_": None, "from_user": "Bob", "to": "Bob", "dialled": "447911123456", "endpoint": "app"}
     leg(call, started=0, answered=0, custom_data={"number": "447911123456"}, **app)
     found = captured(call).calls[0]
@@ -210,7 +210,7 @@ def test_an_input_that_asked_for_both():
     leg(call, **CALLER)
     both = {"action": "input", "type": ["dtmf", "speech"]}
     hashed = {"action": "input", "type": ["dtmf"], "dtmf": {"submitOnHash": True, "maxDigits": 9}}
-    call.asked.append(Asked("leg", "https://example.com", [both, both, hashed]))
+    call.answers.append(Answer("leg", "https://example.com", [both, both, hashed]))
     call.inputs += [said(6, ("sales", "0.9")), pressed(9, "1"), pressed(12, "44")]
     found = captured(call).calls[0].far_end
     assert (found.keys, found.says) == (("", "1", "44#"), ("sales",))
@@ -219,8 +219,8 @@ def test_an_input_that_asked_for_both():
 def test_keys_that_were_told_one_by_one():
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
-    call.asked.append(
-        Asked("leg", "https://example.com", [{"action": "input", "type": ["dtmf"], "mode": "asynchronous"}])
+    call.answers.append(
+        Answer("leg", "https://example.com", [{"action": "input", "type": ["dtmf"], "mode": "asynchronous"}])
     )
     call.inputs += [pressed(3, "1"), pressed(4, "2"), pressed(5, "#")]
     assert captured(call).calls[0].far_end.keys == ("12#",)
@@ -236,7 +236,7 @@ def test_what_was_answered_is_what_it_runs():
     events = [answered(asked, first), answered(again, second), answered(asked | {"to": "x"}, later)]
     assert captured(call, events=events).calls[0].ncco == tuple(second)
     assert captured(call, events=events[::2]).calls[0].ncco == tuple(first)
-    call.asked.append(Asked("leg", "https://example.com", first))
+    call.answers.append(Answer("leg", "https://example.com", first))
     assert captured(call, events=[]).calls[0].ncco == tuple(first), "as the conversation tells it"
 
 
@@ -266,7 +266,7 @@ def test_what_it_runs_asks_no_other_server():
         {"action": "connect", "endpoint": [endpoint]},
         {"action": "connect", "endpoint": [phone]},
     ]
-    call = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", ncco)])
+    call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", ncco)])
     leg(call, **CALLER)
     assert captured(call).calls[0].ncco == (
         {"action": "input", "type": ["dtmf"], "eventUrl": ["event_url"]},
@@ -279,7 +279,7 @@ def test_what_it_runs_asks_no_other_server():
 def test_the_time_it_took_to_reach_the_callee():
     """What was said before takes its time, too: 50 characters at 14 a second."""
     ncco = [{"action": "talk", "text": "x" * 50}, ledgers.NCCO[1]]
-    call = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", ncco)])
+    call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", ncco)])
     leg(call, **CALLER)
     leg(call, "callee", **(CALLEE | {"to": "Alice", "started": 6, "answered": 8, "completed": 30, "bill": bill(2)}))
     assert captured(call).callees["Alice"].dialled_in == 1.5

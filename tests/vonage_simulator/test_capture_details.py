@@ -10,7 +10,7 @@ from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.capturing import CALLEE, CALLER, captured
 from tests.vonage_simulator.ledgers import Body, answered, at, bill, kept, leg, requests, webhooks
 from vonage_simulator.capture.capture import scenario
-from vonage_simulator.ledger import Asked, Conversation, Move
+from vonage_simulator.ledger import Answer, Conversation, Move
 from vonage_simulator.scenario import Command
 from vonage_simulator.scenarios import dump, read
 
@@ -20,7 +20,7 @@ RUNG: Body = CALLEE | {"to": "Alice", "started": 5}
 
 def asked(call: Conversation, ncco: Any) -> Conversation:
     """*call*, whose leg asked for instructions and was told *ncco*."""
-    call.asked.append(Asked("leg", "https://example.com", ncco))
+    call.answers.append(Answer("leg", "https://example.com", ncco))
     return call
 
 

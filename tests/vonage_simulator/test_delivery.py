@@ -13,13 +13,15 @@ from tests.vonage_simulator.receiver import (
     UNSIGNED,
     Receiver,
     careful,
-    posting,
+    maybe_kept,
     receiving,
-    tell,
-    told,
+    send_event,
+    send_one,
+    sending,
 )
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import RECOVERS_IN, Sent, WebhookSender
+from vonage_simulator.delivery.sent import Sent
+from vonage_simulator.delivery.webhook_sender import RECOVERS_IN, WebhookSender
 from vonage_simulator.ledger import Application
 from vonage_simulator.trace import Happening
 
@@ -27,24 +29,24 @@ from vonage_simulator.trace import Happening
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_webhook_looks_like_vonages(method: str) -> None:
     """Its headers are those seen in published logs, its token is for it, and it is acknowledged by a 2xx."""
-    sent, receiver, troubles = asyncio.run(told(method=method))
+    sent, receiver, troubles = asyncio.run(send_one(method=method))
     (request,) = receiver.received
-    post = method == "POST"
+    sender = method == "POST"
     known = {"uuid": "leg", "conversation_uuid": "CON", "status": "ringing", "number": "0"}
-    assert request.said == {**known, "start_time": None if post else ""}
-    assert request.line.split("?")[0] == f"{method} /voice/event" + (" HTTP/1.1" if post else "")
-    assert request.headers.get("content-type") == ("application/json" if post else None)
+    assert request.said == {**known, "start_time": None if sender else ""}
+    assert request.line.split("?")[0] == f"{method} /voice/event" + (" HTTP/1.1" if sender else "")
+    assert request.headers.get("content-type") == ("application/json" if sender else None)
     assert request.headers["user-agent"].startswith("Apache-HttpAsyncClient")
     assert set(request.headers) <= {"host", "accept", "user-agent", "authorization", "content-type", "content-length"}
     assert request.verdict == 200
     assert sent.acknowledged
-    assert not sent.maybe_kept
+    assert not maybe_kept(sent)
     assert [(one.how, one.status, one.words) for one in sent.tries] == [(None, 200, "it answers 200")]
     assert troubles == []
 
 
 def test_without_signed_callbacks_there_is_no_token() -> None:
-    sent, receiver, _ = asyncio.run(told(application=UNSIGNED))
+    sent, receiver, _ = asyncio.run(send_one(application=UNSIGNED))
     assert sent.acknowledged
     assert receiver.received[0].token is None
 
@@ -59,10 +61,10 @@ def test_order_is_kept_within_a_conversation() -> None:
     """Each waits for the one before, however slow that is; the connection is kept."""
 
     async def run() -> Receiver:
-        async with posting(0.1, 503, 0.05) as (post, receiver):
+        async with sending(0.1, 503, 0.05) as (sender, receiver):
             for number in range(6):
-                tell(post, receiver.target(), number)
-            await post.settle()
+                send_event(sender, receiver.target(), number)
+            await sender.settle()
             return receiver
 
     receiver = asyncio.run(run())
@@ -72,11 +74,11 @@ def test_order_is_kept_within_a_conversation() -> None:
 
 def test_conversations_do_not_wait_for_each_other() -> None:
     async def run() -> tuple[float, Receiver]:
-        async with posting(*[0.2] * 20) as (post, receiver):
+        async with sending(*[0.2] * 20) as (sender, receiver):
             begun = time.monotonic()
             for number in range(20):
-                tell(post, receiver.target(), number, conversation=f"CON-{number}")
-            await post.settle()
+                send_event(sender, receiver.target(), number, conversation=f"CON-{number}")
+            await sender.settle()
             return time.monotonic() - begun, receiver
 
     seconds, receiver = asyncio.run(run())
@@ -84,41 +86,14 @@ def test_conversations_do_not_wait_for_each_other() -> None:
     assert seconds < 2
 
 
-def test_an_event_may_be_for_later() -> None:
-    """Those told after it wait for it; those of other conversations do not."""
-
-    async def run() -> tuple[list[str], float]:
-        clock = Clock(speed=None)
-        async with posting(clock=clock) as (post, receiver):
-            tell(post, receiver.target(), 0, after=2.0)
-            tell(post, receiver.target(), 1)
-            tell(post, receiver.target(), 2, conversation="another")
-            await post.settle()
-            return [body["number"] for body in receiver.bodies], clock.seconds
-
-    assert asyncio.run(run()) == (["2", "0", "1"], 2.0)
-
-
-def test_with_nowhere_to_send_it_an_event_is_only_noted() -> None:
-    async def run() -> Sent:
-        async with posting() as (post, _):
-            sent = tell(post, None)
-            await post.settle()
-            assert post.sent == [sent]
-            return sent
-
-    sent = asyncio.run(run())
-    assert (sent.target, sent.tries, sent.acknowledged, sent.maybe_kept) == (None, [], False, False)
-
-
 def test_a_clock_that_jumps_stands_still_for_a_request() -> None:
     """A slow server does not make a call longer."""
 
     async def run() -> tuple[float, float]:
         clock = Clock(speed=None)
-        async with posting(0.2, clock=clock) as (post, receiver):
+        async with sending(0.2, clock=clock) as (sender, receiver):
             sleeper = asyncio.create_task(clock.sleep(100))
-            await post.ask(receiver.target(), EVENT, kind="answer", conversation="CON", leg="leg")
+            await sender.request(receiver.target(), EVENT, kind="answer", conversation="CON", leg="leg")
             before = clock.seconds
             await sleeper
             return before, clock.seconds
@@ -128,7 +103,7 @@ def test_a_clock_that_jumps_stands_still_for_a_request() -> None:
 
 def test_a_server_that_cannot_now_gets_time_of_its_own_even_where_the_clock_runs_fast() -> None:
     begun = time.monotonic()
-    sent, _, _ = asyncio.run(told(503, clock=Clock(speed=1000)))
+    sent, _, _ = asyncio.run(send_one(503, clock=Clock(speed=1000)))
     assert sent.acknowledged
     assert time.monotonic() - begun >= RECOVERS_IN
 
@@ -137,15 +112,15 @@ def test_leaving_calls_off_what_is_under_way() -> None:
     """The server may have got it, and the record says so."""
 
     async def run() -> list[Sent]:
-        async with posting(5.0) as (post, receiver):
-            tell(post, receiver.target())
-            tell(post, receiver.target())
+        async with sending(5.0) as (sender, receiver):
+            send_event(sender, receiver.target())
+            send_event(sender, receiver.target())
             while not receiver.received:  # noqa: ASYNC110  the server needs no event for one test
                 await asyncio.sleep(0.01)
-        return post.sent
+        return sender.sent
 
     first, second = asyncio.run(run())
-    assert first.maybe_kept
+    assert maybe_kept(first)
     assert second.tries == []
 
 
@@ -156,19 +131,19 @@ def test_a_fault_of_the_carriers_own_is_not_lost() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        asyncio.run(told(500, watch=watch))
+        asyncio.run(send_one(500, watch=watch))
 
 
 def test_a_crowd_is_delivered() -> None:
     """Each of many conversations at once, in its own order."""
 
     async def run() -> Receiver:
-        async with receiving(usual=careful) as receiver, WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
+        async with receiving(usual=careful) as receiver, WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
             for number in range(3):
                 for conversation in range(300):
-                    tell(post, receiver.target(), number, conversation=f"{conversation}")
-            await post.settle()
-            assert all(sent.acknowledged for sent in post.sent)
+                    send_event(sender, receiver.target(), number, conversation=f"{conversation}")
+            await sender.settle()
+            assert all(sent.acknowledged for sent in sender.sent)
             return receiver
 
     receiver = asyncio.run(run())

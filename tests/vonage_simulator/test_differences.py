@@ -11,8 +11,9 @@ import pytest
 from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.ledgers import at
 from tests.vonage_simulator.mutations import mutations
-from vonage_simulator.ledger import Conversation, Fault
-from vonage_simulator.verify.check import Difference, differences, expected
+from vonage_simulator.ledger import Conversation, ErrorEvent
+from vonage_simulator.verify.differences import Difference, differences
+from vonage_simulator.verify.expected_view import expected
 
 PUBLISHED = ledgers.told(ledgers.published())
 RIGHT = {
@@ -57,12 +58,12 @@ def test_the_order_of_legs_does_not_matter_but_lists_are_oldest_first():
 @pytest.mark.parametrize(
     ("says", "words"),
     [
-        ("0.00144", "price, the same amount written otherwise: truly 0.00144000, told 0.00144"),
-        ("1.44E-3", "price, the same amount written otherwise: truly 0.00144000, told 1.44E-3"),
-        (0.00144, "price, the same amount written otherwise: truly 0.00144000, told 0.00144"),
-        ("0.00144001", "price: truly 0.00144000, told 0.00144001"),
-        (None, "price: truly 0.00144000, told null"),
-        ("much", "price: truly 0.00144000, told much"),
+        ("0.00144", "price, the same amount in another notation: expected 0.00144000, got 0.00144"),
+        ("1.44E-3", "price, the same amount in another notation: expected 0.00144000, got 1.44E-3"),
+        (0.00144, "price, the same amount in another notation: expected 0.00144000, got 0.00144"),
+        ("0.00144001", "price: expected 0.00144000, got 0.00144001"),
+        (None, "price: expected 0.00144000, got null"),
+        ("much", "price: expected 0.00144000, got much"),
     ],
 )
 def test_amounts_of_money(says: Any, words: str):
@@ -75,8 +76,8 @@ def test_only_money_is_read_as_an_amount():
     told = ledgers.told(call)
     told["inputs"][0] |= {"digits": "01", "timed_out": True}
     assert list(map(str, differences(expected(call), told))) == [
-        "inputs[0] digits: truly 1, told 01",
-        "inputs[0] timed_out: truly false, told true",
+        "inputs[0] digits: expected 1, got 01",
+        "inputs[0] timed_out: expected false, got true",
     ]
 
 
@@ -85,13 +86,13 @@ def test_a_difference_is_a_line():
     told["legs"][0]["times"]["answered"] = None
     told["inputs"] = [{"at": "2021-03-29T21:20:05.582Z", "digits": "1"}]
     assert list(map(str, differences(expected(ledgers.published()), told))) == [
-        "leg 0779a56d002f1c7f47f82ef5fe84ab79 times.answered: truly 2021-03-29T21:20:06.182Z, told null",
-        "inputs[0]: truly no such thing, told {'at': '2021-03-29T21:20:05.582Z', 'digits': '1'}",
+        "leg 0779a56d002f1c7f47f82ef5fe84ab79 times.answered: expected 2021-03-29T21:20:06.182Z, got null",
+        "inputs[0]: expected no such thing, got {'at': '2021-03-29T21:20:05.582Z', 'digits': '1'}",
     ]
 
 
 def test_an_item_that_differs_in_one_field_is_told_by_that_field():
-    call = Conversation(uuid="CON-here", faults=[Fault(at(1), "Syntax error in NCCO.")])
+    call = Conversation(uuid="CON-here", errors=[ErrorEvent(at(1), "Syntax error in NCCO.")])
     told = expected(call) | {"errors": [expected(call)["errors"][0] | {"reason": "Something else."}]}
     assert differences(expected(call), told) == [
         Difference("errors[0] reason", "Syntax error in NCCO.", "Something else.")

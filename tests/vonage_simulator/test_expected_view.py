@@ -14,10 +14,10 @@ from app.domain.conversations import Kept, history, project
 from app.webhooks.schemas import read_event
 from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.ledgers import BASE, at, bill, leg, pressed, recording
-from vonage_simulator import bodies
-from vonage_simulator.ledger import Asked, Conversation, Move
-from vonage_simulator.verify.check import differences, expected
-from vonage_simulator.verify.differences import OneOf
+from vonage_simulator import webhook_bodies
+from vonage_simulator.ledger import Answer, Conversation, Move
+from vonage_simulator.verify.differences import OneOf, differences
+from vonage_simulator.verify.expected_view import expected
 
 TOLD = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.expected.json").read_text())
 HERE, THERE = "CON-here", "CON-there"
@@ -205,15 +205,17 @@ def test_an_app_caller_has_a_name_once_something_names_it():
     leg(call, started=0, **app)
     assert (one(call)["from"], one(call)["to"]) == (None, "Bob")
     for named in (
-        Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", None)]),
+        Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", None)]),
         Conversation(uuid=HERE, inputs=[pressed(3, "1")]),
     ):
         leg(named, started=0, **app)
         assert (one(named)["from"], one(named)["to"]) == ("Bob", "Alice")
-    replied = Conversation(uuid=HERE, asked=[ledgers.replied_to(bodies.notify(HERE, {}, at(1)), [], leg="leg")])
+    replied = Conversation(
+        uuid=HERE, answers=[ledgers.replied_to(webhook_bodies.notify(HERE, {}, at(1)), [], leg="leg")]
+    )
     leg(replied, started=0, **app)
     assert (one(replied)["from"], one(replied)["to"]) == (None, "Bob"), "the record of a reply names nobody"
-    asked = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", None)])
+    asked = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", None)])
     leg(asked, started=0, **(app | {"dialled": ""}))
     assert one(asked)["to"] == "Bob", "it asked for nobody"
     room = Conversation(uuid=THERE)

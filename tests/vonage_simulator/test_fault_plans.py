@@ -37,15 +37,15 @@ def test_a_share_is_from_0_to_1(share: str) -> None:
 
 def test_a_share_is_a_share() -> None:
     faults = FaultPlan.read("delay=0.3")
-    plans = [faults.plan(0, 0, "told", number, reply_read=False, signed=True) for number in range(2000)]
+    plans = [faults.plan(0, 0, number, reply_read=False, signed=True) for number in range(2000)]
     assert 500 < sum(plan.delay > 0 for plan in plans) < 700
 
 
 def test_one_fault_more_leaves_the_others_where_they_were() -> None:
     few, more = FaultPlan.read("duplicate,delay"), FaultPlan.read("duplicate,delay,reorder,lose,drop")
     for number in range(100):
-        one = few.plan(1, 2, "told", number, reply_read=False, signed=True)
-        other = more.plan(1, 2, "told", number, reply_read=False, signed=True)
+        one = few.plan(1, 2, number, reply_read=False, signed=True)
+        other = more.plan(1, 2, number, reply_read=False, signed=True)
         assert (one.delay, one.duplicate_after) == (other.delay, other.duplicate_after)
 
 

@@ -91,8 +91,8 @@ def test_the_published_call_is_asked_for_as_in_2021() -> None:
 def test_every_scenario_comes_to_its_end_and_has_no_trouble(name: str) -> None:
     """`play` sees to it that nobody is left connected, and that nothing goes on behind."""
     played = run(name)
-    assert bool(played.heard.troubles) == (name == "wrong-ncco"), played.heard.troubles
-    for leg in played.heard.legs:
+    assert bool(played.result.troubles) == (name == "wrong-ncco"), played.result.troubles
+    for leg in played.result.legs:
         last = played.statuses(leg)[-1]
         assert last == ("rejected" if leg.failure == "rejected" else "completed")
         assert leg.bill or leg.failure == "rejected"
@@ -109,7 +109,7 @@ def test_the_same_seed_of_ids_gives_the_same_webhooks(name: str) -> None:
 def test_a_wrong_ncco_is_told_of_and_ends_the_call() -> None:
     played = run("wrong-ncco")
     assert played.having("reason")[0]["reason"] == "Syntax error in NCCO. Invalid value type or action."
-    assert (played.heard.answered, played.heard.ended_by) == (False, "platform")
+    assert (played.result.answered, played.result.ended_by) == (False, "platform")
 
 
 def test_a_second_playing_has_rooms_of_its_own() -> None:
@@ -145,7 +145,7 @@ def test_a_hundred_may_call_at_once() -> None:
 
 async def _all_go(carrier: Carrier, _: list[Leg]) -> None:
     await carrier.clock.sleep(20.0)
-    for line in list(carrier._board.lines.values()):
+    for line in list(carrier._legs.values()):
         line.end("user", "hung up")
 
 
@@ -156,7 +156,7 @@ MOMENTS = ["phone-to-app", "ring-group", "conference", "hold-and-resume", "voice
 def test_a_call_may_end_at_any_moment(name: str) -> None:
     """At each in which something happens all are hung up: each leg is told to be over once, and nothing is left."""
     story = scenarios.find(name)
-    moments = sorted({(one.at - START).total_seconds() for one in run(name).heard.happenings})
+    moments = sorted({(one.at - START).total_seconds() for one in run(name).result.happenings})
     for moment in moments:
         ended = asyncio.run(_ended_at(moment, story))
         assert all(statuses.count("completed") == 1 for statuses in ended), (moment, ended)
@@ -166,7 +166,7 @@ async def _ended_at(moment: float, story: Scenario) -> list[list[str]]:
     async with playing({"/answer": answer}) as (carrier, stage):
         playing_on = asyncio.create_task(carrier.play(story))
         await carrier.clock.sleep(moment)
-        for line in list(carrier._board.lines.values()):
+        for line in list(carrier._legs.values()):
             line.end("platform", "all are hung up")
         await playing_on
         await carrier.over()
@@ -188,4 +188,4 @@ def test_nothing_takes_any_time_in_a_scenario_of_noughts() -> None:
         stream_seconds=0.0,
     )
     played = play(story, [connect(), {"action": "stream", "streamUrl": ["https://example.com/a.mp3"]}])
-    assert {leg.status for leg in played.heard.legs} <= {"completed", "cancelled"}
+    assert {leg.status for leg in played.result.legs} <= {"completed", "cancelled"}

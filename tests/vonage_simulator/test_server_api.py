@@ -94,7 +94,7 @@ def test_what_is_not_there_yet_is_asked_for_again(status: int):
 
 
 def test_what_is_not_there_is_nothing():
-    found, requests = asked(lambda _: problem(404, UNKNOWN), lambda server: server.told(UUID))
+    found, requests = asked(lambda _: problem(404, UNKNOWN), lambda server: server.fetch(UUID))
     assert (found, len(requests)) == ((None, []), 3)
 
 
@@ -117,9 +117,9 @@ FAULTS: list[tuple[Callable[[web.Request], web.StreamResponse], type[Exception],
     (text(404, '{"detail": "Not Found"}'), NotSwitchhook, "it answers 404"),
     (text(500), NotSwitchhook, "it answers 500"),
     (text(302, Location="https://example.com/login"), NotSwitchhook, "it is at https://example.com/login"),
-    (text(200, "{}"), NotSwitchhook, "what it tells of a conversation is none"),
-    (lambda _: web.json_response({"legs": []}), NotSwitchhook, "a conversation is none"),
-    (lambda _: web.json_response({"conversation_uuid": UUID}), NotSwitchhook, "of a conversation is none"),
+    (text(200, "{}"), NotSwitchhook, "a conversation has no legs or the wrong id"),
+    (lambda _: web.json_response({"legs": []}), NotSwitchhook, "has no legs or the wrong id"),
+    (lambda _: web.json_response({"conversation_uuid": UUID}), NotSwitchhook, "no legs or the wrong id"),
     (text(504), NotNow, "answers 504."),
     (lambda _: web.json_response(MASKED), NumbersMasked, "take an operator's"),
 ]
@@ -128,7 +128,7 @@ FAULTS: list[tuple[Callable[[web.Request], web.StreamResponse], type[Exception],
 @pytest.mark.parametrize(("reply", "error", "words"), FAULTS, ids=[words for _, _, words in FAULTS])
 def test_what_is_wrong_is_said(reply: Any, error: type[Exception], words: str):
     with pytest.raises(error, match=r"^http://127\.0\.0\.1:\d+ ") as caught:
-        asked(reply, lambda server: server.told(UUID))
+        asked(reply, lambda server: server.fetch(UUID))
     assert words in str(caught.value)
 
 
@@ -139,9 +139,9 @@ def test_events_that_are_none():
 
 @pytest.mark.parametrize("body", [{}, {"service": {"name": "other"}}, {"service": "switchhook"}])
 def test_a_status_that_is_none(body: Any):
-    with pytest.raises(NotSwitchhook, match="its /status is none"):
+    with pytest.raises(NotSwitchhook, match="its /status is another service's"):
         asked(lambda _: web.json_response(body), lambda server: server.status())
-    with pytest.raises(NotSwitchhook, match="its /status is none"):
+    with pytest.raises(NotSwitchhook, match="its /status is another service's"):
         asked(lambda _: problem(404, UNKNOWN), lambda server: server.status())
 
 
@@ -182,7 +182,7 @@ def test_the_published_call_on_a_real_server(tmp_path: Path, valkey: Engine):
             async with Server(f"http://127.0.0.1:{server.port}", serving.OPERATOR) as api:
                 assert (await api.status())["conversations"]["ended"] == 1
                 every = [*sents, *map(sent, more)]
-                return await check([call], every, api.told, lossless=True, patience=(0.01,))
+                return await check([call], every, api.fetch, lossless=True, patience=(0.01,))
 
         assert asyncio.run(look([])).ok
         assert asyncio.run(look([log[0] | {"timestamp": "2021-03-29T21:20:09.000Z"}])).missing == 1

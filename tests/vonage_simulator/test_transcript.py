@@ -10,7 +10,7 @@ import pytest
 from vonage_simulator.ledger import Conversation, Leg
 from vonage_simulator.scenario import FarEnd
 from vonage_simulator.trace import Happening, What
-from vonage_simulator.transcript import TOLD, line, webhook
+from vonage_simulator.transcript import WORDS, line, webhook
 
 
 def happening(what: Any, **data: Any) -> Happening:
@@ -28,12 +28,12 @@ def leg(**more: Any) -> Leg:
         ("call", {"from": "1", "to": "2", "inbound": True}, "calls 2"),
         ("call", {"from": "1", "to": "2", "inbound": False}, "is called from 1"),
         ("status", {"status": "ringing"}, "ringing"),
-        ("asked", {"url": "http://x/", "about": None}, "asks http://x/"),
-        ("asked", {"url": "http://x/", "about": {"status": "busy"}}, "asks http://x/ (busy)"),
+        ("request", {"url": "http://x/", "about": None}, "asks http://x/"),
+        ("request", {"url": "http://x/", "about": {"status": "busy"}}, "asks http://x/ (busy)"),
         ("left", {"keys": ["1", ""], "says": ["Yes."]}, "was never asked for 1, 'Yes.'"),
-        ("told", {"ncco": [{"action": "talk"}, {"action": "input"}]}, "is told: talk, input"),
-        ("told", {"ncco": []}, "is told: nothing more to do"),
-        ("told", {"ncco": None}, "is told to go on"),
+        ("reply", {"ncco": [{"action": "talk"}, {"action": "input"}]}, "is told: talk, input"),
+        ("reply", {"ncco": []}, "is told: nothing more to do"),
+        ("reply", {"ncco": None}, "is told to go on"),
         ("talk", {"text": "Hello"}, "hears “Hello”"),
         ("talk", {"text": "x" * 71}, f"hears “{'x' * 69}…”"),
         ("stream", {"url": "http://x/a.mp3"}, "hears http://x/a.mp3"),
@@ -62,7 +62,7 @@ def test_each_thing_has_its_words(what: Any, data: dict[str, Any], words: str) -
 
 def test_everything_is_told_of_but_what_was_sent() -> None:
     """Which is told by its webhook."""
-    assert set(get_args(What)) - set(TOLD) == {"sent"}
+    assert set(get_args(What)) - set(WORDS) == {"sent"}
     assert line(happening("sent", sent=None), leg()) is None
 
 

@@ -1,1 +1,1 @@
-"""A real call, as a server tells it, made a scenario."""
+"""Turns a real call, as a server's API shows it, into a scenario."""

@@ -90,11 +90,13 @@ async def _call(scenario: Scenario, options: RunOptions) -> bool:
             await asyncio.gather(screen.show(queue), playing)
         finally:
             playing.cancel()
-        if none := report.none_acknowledged(carrier.post.sent, options):
+        if none := report.none_acknowledged(carrier.sender.sent, options):
             raise click.ClickException(report.lines_of(none))
         well = server is None or await _agrees(carrier, server, options)
         if screen.troubles:
-            raise click.ClickException(report.lines_of([*screen.troubles, *report.advice(carrier.post.sent, options)]))
+            raise click.ClickException(
+                report.lines_of([*screen.troubles, *report.advice(carrier.sender.sent, options)])
+            )
         if server is None and options.defaults.server:
             click.echo("\nWhat a server knows of the call was not checked: --server names a Switchhook.")
         if never_rung := scenario.callees.keys() - {"*"} - {leg.to for leg in carrier.ledger.legs.values()}:
@@ -154,6 +156,6 @@ async def _agrees(carrier: Carrier, server: Server, options: RunOptions) -> bool
         for uuid in carrier.ledger.conversations:
             if conversation := await server.conversation(uuid):
                 click.echo("\n".join(["", *describe(conversation)]))
-    verdict = await report.checked(carrier, options, server.told)
+    verdict = await report.checked(carrier, options, server.fetch)
     click.echo(f"\n{report.lines_of(verdict.lines())}")
     return verdict.ok

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is fast
     from vonage_simulator.ledger import Leg
     from vonage_simulator.scenario import Scenario
     from vonage_simulator.trace import Happening
-    from vonage_simulator.verify.server_api import Server, Told
+    from vonage_simulator.verify.server_api import Json, Server
 
 SHOWN_EVERY = 0.25  # seconds
 
@@ -85,10 +85,10 @@ async def _load(scenarios: Sequence[Scenario], options: RunOptions, *, rate: flo
                     bar.update(1)
             await _finished(carrier, playing, tasks)
         took = time.monotonic() - began
-        if none := none_acknowledged(carrier.post.sent, options):
+        if none := none_acknowledged(carrier.sender.sent, options):
             raise click.ClickException(lines_of(none))
         well, verdict = await _check(carrier, server, options) if server else (not troubles, [])
-    tries = [attempt for sent in carrier.post.sent for attempt in sent.tries]
+    tries = [attempt for sent in carrier.sender.sent for attempt in sent.tries]
     click.echo(f"{len(tries)} requests in {took:.1f} s, {len(tries) / took:.0f} a second")
     if server is None:
         verdict = [f"{calls} calls: {'all went well' if well else 'this went wrong'}", *counted(troubles)]
@@ -107,8 +107,8 @@ async def _check(carrier: Carrier, server: Server, options: RunOptions) -> tuple
     known: list[str] = []
     with click.progressbar(length=conversations, label=f"checking {conversations} conversations") as bar:
 
-        async def fetch(uuid: str) -> tuple[Told | None, list[Told]]:
-            found = await server.told(uuid)
+        async def fetch(uuid: str) -> tuple[Json | None, list[Json]]:
+            found = await server.fetch(uuid)
             bar.update(uuid not in seen)  # a conversation that lacks an answer is fetched again
             seen.add(uuid)
             if found[0] is not None:
@@ -133,7 +133,7 @@ async def _finished(carrier: Carrier, playing: Iterable[asyncio.Task[list[Leg]]]
 
     def going_on() -> int:
         open_legs = sum(not leg.over for leg in carrier.ledger.legs.values())
-        return open_legs + sum(not sent.over.is_set() for sent in carrier.post.sent if sent.target)
+        return open_legs + sum(not sent.over.is_set() for sent in carrier.sender.sent if sent.target)
 
     most, over = max(1, going_on()), tasks.create_task(finish())
     with click.progressbar(length=most, label="waiting for the last of them") as bar:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is fast
     from vonage_simulator.ledger import Application
     from vonage_simulator.scenario import FarEnd, Scenario
     from vonage_simulator.trace import Watch
-    from vonage_simulator.verify.server_api import Told
+    from vonage_simulator.verify.server_api import Json
 
 FORGERIES = ("tamper", "forget", "secret", "clock", "replay")  # faults that a server can only find by the signature
 NEED_SECRETS = f"faults of signatures ({', '.join(FORGERIES)}) need VONAGE_SIGNATURE_SECRETS, here and at the server."
@@ -48,7 +48,7 @@ class Defaults:
     application_id: str | None = None
     folder: Path = Path(click.get_app_dir("vonage-simulator"))
     not_there: str = "--server names another."
-    describe: Callable[[Told], list[str]] | None = None
+    describe: Callable[[Json], list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

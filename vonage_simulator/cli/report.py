@@ -77,12 +77,12 @@ async def checked(carrier: Carrier, options: RunOptions, fetch: Fetch) -> Verdic
     def is_here(url: str) -> bool:
         return is_below(url, options.server)
 
-    sent = [webhook for webhook in carrier.post.sent if webhook.target and is_here(webhook.target.url)]
+    sent = [webhook for webhook in carrier.sender.sent if webhook.target and is_here(webhook.target.url)]
     if not sent:
         raise click.ClickException(f"No webhook went to {options.server}: there is nothing to check.")
-    elsewhere = [webhook for webhook in carrier.post.sent if webhook.target and not is_here(webhook.target.url)]
+    elsewhere = [webhook for webhook in carrier.sender.sent if webhook.target and not is_here(webhook.target.url)]
     conversations = [
-        replace(conversation, asked=[request for request in conversation.asked if is_here(request.url)])
+        replace(conversation, answers=[answer for answer in conversation.answers if is_here(answer.url)])
         for conversation in carrier.ledger.conversations.values()
     ]
     lossless = options.faults.lossless and all(webhook.kind == "answer" for webhook in elsewhere)

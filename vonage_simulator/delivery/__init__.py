@@ -1,1 +1,1 @@
-"""How webhooks get to the application: signed, in what order, how often, with what going wrong on the way."""
+"""Delivers webhooks to the application: order, signatures, retries, and faults on purpose."""

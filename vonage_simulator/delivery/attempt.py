@@ -1,4 +1,4 @@
-"""Carries a webhook to the application, once: writes, signs, sends it, spoils it if told to, and notes the outcome."""
+"""Makes one attempt to deliver a webhook: writes, signs and sends it, with a fault if there is to be one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import asyncio
 import itertools
 import time
 import uuid
-from typing import Self
 
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.exchange import Exchange, NoReply, Reply
+from vonage_simulator.delivery.exchange import Exchange, NoReply, Reply, no_address
 from vonage_simulator.delivery.fault_plan import How, Plan, tampered
 from vonage_simulator.delivery.sent import Sent, Try
 from vonage_simulator.delivery.signing import sign
@@ -20,39 +19,32 @@ from vonage_simulator.trace import Happening, Watch
 RETRIED = {429, 503, 504}  # help article 115016024247; every other status is final
 SUCCESS = range(200, 206)  # https://developer.vonage.com/en/getting-started/concepts/webhooks
 REPLAYED = 600  # seconds ago that the token of a replayed webhook was made
-OUR_DOING: set[How | None] = {"drop", "close", "unsigned", "lose", "tamper", "forget", "secret", "clock", "replay"}
+# Faults after which a failure is no trouble: it was to happen.
+EXPECTED: set[How | None] = {"drop", "close", "unsigned", "lose", "tamper", "forget", "secret", "clock", "replay"}
 
 
-class Attempt:
-    """For one application. An async context manager: its connections stay open so long."""
+class Attempts:
+    """Makes the attempts for one application."""
 
-    def __init__(self, application: Application, clock: Clock, watch: Watch | None) -> None:
-        self._application, self._clock, self._watch = application, clock, watch
-        self._exchange = Exchange()
+    def __init__(self, application: Application, exchange: Exchange, clock: Clock, watch: Watch | None) -> None:
+        self._application, self._exchange, self._clock, self._watch = application, exchange, clock, watch
         self._order = itertools.count()
 
-    async def __aenter__(self) -> Self:
-        await self._exchange.__aenter__()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._exchange.__aexit__()
-
-    async def carry(
-        self, sent: Sent, target: Target, how: How | None, plan: Plan, token: str | None = None
+    async def make(
+        self, sent: Sent, how: How | None, plan: Plan, token: str | None = None
     ) -> tuple[Reply | NoReply, str | None]:
-        """Make one try, and return what came of it with the token it had: *token*, or one made for it.
+        """Make one attempt. Returns a successful reply or a NoReply, and the token: *token*, or a new one.
 
-        Any reply but a success is a NoReply. The try stands in *sent* afterwards, even if it was called off half-way.
+        Adds a Try to *sent*, also when it is cancelled.
         """
-        order, begun = next(self._order), time.monotonic()
+        order, begun, target = next(self._order), time.monotonic(), sent.target
 
         def note(status: int | None, words: str, *, reached: bool) -> None:
             seconds = time.monotonic() - begun
             sent.tries.append(Try(order, how, how != "tamper", reached, status, words, seconds))
 
         try:
-            request = self._write(target, sent)
+            request = _write(sent)
             token = token or self._token(request, how, plan)
             if how == "tamper":
                 request = write(target, tampered(sent.body, plan.pick))
@@ -60,7 +52,7 @@ class Attempt:
                 reply = await self._request(target, request, how, token)
         except NoReply as none:
             note(None, none.words, reached=none.reached)
-            return self._tell_of(none, sent, target, how), token
+            return self._traced(none, sent, how), token
         except asyncio.CancelledError:
             note(None, "called off half-way", reached=True)
             raise
@@ -69,38 +61,38 @@ class Attempt:
         if reply.status in SUCCESS:
             return reply, token
         refusal = NoReply("Invalid response code.", words, again=reply.status in RETRIED, reached=True)
-        return self._tell_of(refusal, sent, target, how), token
+        return self._traced(refusal, sent, how), token
 
     async def _request(self, target: Target, request: Request, how: How | None, token: str | None) -> Reply:
         if how in {"drop", "lose"}:
             await self._exchange.drop(target, request)
         if how == "close":
             await self._exchange.hang_up(target, request, token)
-        return await self._exchange.ask(target, request, token)
-
-    def _write(self, target: Target, sent: Sent) -> Request:
-        try:
-            return write(target, sent.body)
-        except ValueError as error:
-            words = f"{target.url} cannot be asked: {error}"
-            raise NoReply("Connection closed.", words, again=False, reached=False) from None
+        return await self._exchange.request(target, request, token)
 
     def _token(self, request: Request, how: How | None, plan: Plan) -> str | None:
         """A token for one try: Vonage does not say whether it signs the second anew."""
-        ours = self._application
-        if not ours.signed_callbacks or how in {"unsigned", "forget"}:
+        application = self._application
+        if not application.signed_callbacks or how in {"unsigned", "forget"}:
             return None
-        now = time.time()  # not the carrier's clock, which may run ahead: the server looks at its own
+        now = time.time()  # not the carrier's clock, which may run ahead: the server compares it with its own
         if how == "clock":
             now += plan.skew
         if how == "replay":
             now -= REPLAYED
-        secret = f"not {ours.signature_secret}" if how == "secret" else None
-        return sign(ours, request.hashed, now=now, jti=str(uuid.uuid4()), secret=secret)
+        secret = f"not {application.signature_secret}" if how == "secret" else None
+        return sign(application, request.hashed, now=now, jti=str(uuid.uuid4()), secret=secret)
 
-    def _tell_of(self, none: NoReply, sent: Sent, target: Target, how: How | None) -> NoReply:
-        """Say what went wrong to whoever watches, unless that was the intention."""
-        if self._watch is not None and how not in OUR_DOING:
-            data = {"words": none.words, "url": target.url}
+    def _traced(self, none: NoReply, sent: Sent, how: How | None) -> NoReply:
+        """*none*, reported to the watcher unless it was to happen."""
+        if self._watch is not None and how not in EXPECTED:
+            data = {"words": none.words, "url": sent.target.url}
             self._watch(Happening(self._clock.now(), "trouble", sent.conversation, sent.leg, data))
         return none
+
+
+def _write(sent: Sent) -> Request:
+    try:
+        return write(sent.target, sent.body)
+    except ValueError as error:
+        raise no_address(sent.target, error) from None

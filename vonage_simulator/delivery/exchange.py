@@ -1,4 +1,4 @@
-"""One request to the application's server, and what comes of it: a reply, or in words why there is none."""
+"""Makes one HTTP request to the application's server: a reply, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ import aiohttp
 from vonage_simulator.delivery.wire import Request
 from vonage_simulator.ledger import Target
 
-# What a fallback request gives as its `reason`, apart from "Invalid NCCO."
+# The `reason` of a fallback request, apart from "Invalid NCCO."
 # https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url
 Reason = Literal["Connection closed.", "Connection reset.", "Socket timeout.", "Invalid response code."]
 
 CONNECTIONS = 900  # at once: a program may mostly have 1,024 files open. Waiting for one counts against no time limit
-SPOILED = 50  # of those that are spoiled on purpose: many at once keep the loop from the others beyond their time limit
+SPOILED = 50  # of those with a fault: more at once delay the others beyond their time limit
 KEEP_ALIVE = 1.5  # seconds; below what servers keep (gunicorn: 2), else a request meets a connection just closed
 LONGEST_REPLY = 1024 * 1024  # bytes; ours, Vonage names no limit
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time; closing such a connection resets it
@@ -32,19 +32,19 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time; closing such a co
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the server said. `content_type` is in lower case, without parameters, "" if there was none."""
+    """`content_type` is in lower case, without parameters, "" if there was none."""
 
     status: int
     text: bytes
     content_type: str
-    seconds: float  # real ones, from before the connection was made
+    seconds: float  # by the real clock, from before the connection was made
 
 
 class NoReply(Exception):
-    """No reply that counts.
+    """No reply, or none that counts.
 
-    `reason` is Vonage's word for it, `words` are for people. `again`: the request is worth another try; `reached`: the
-    server may have got it.
+    `reason` is Vonage's word for it, `words` are for people. `again`: Vonage would try again; `reached`: the server may
+    have received the request.
     """
 
     def __init__(self, reason: Reason, words: str, *, again: bool, reached: bool) -> None:
@@ -53,9 +53,9 @@ class NoReply(Exception):
 
 
 class Exchange:
-    """Sends requests, over connections that are kept open as long as it is used as a context manager.
+    """An async context manager that keeps connections open.
 
-    No redirect is followed, no cookie kept, no proxy used; nothing is sent twice unless asked for twice.
+    It follows no redirect, keeps no cookie, uses no proxy, and never repeats a request by itself.
     """
 
     async def __aenter__(self) -> Self:
@@ -68,8 +68,8 @@ class Exchange:
             skip_auto_headers=["Accept-Encoding"],
             trace_configs=[trace],
         )
-        # aiohttp would repeat a GET in silence when a connection that was kept turns out to be closed, and then an
-        # application had one more copy than the record says. Its own TestClient switches that off the same way.
+        # aiohttp repeats a GET in silence if a connection that was kept turns out to be closed: the application would
+        # have a copy that is not in the record. Its own TestClient switches that off the same way.
         self._session._retry_connection = False  # noqa: SLF001
         self._spoiled = asyncio.Semaphore(SPOILED)
         return self
@@ -77,8 +77,8 @@ class Exchange:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def ask(self, target: Target, request: Request, token: str | None) -> Reply:
-        """Send *request* and read the reply, whatever its status. Raises NoReply."""
+    async def request(self, target: Target, request: Request, token: str | None) -> Reply:
+        """Send *request* and return the reply, of any status. Raises NoReply."""
         begun = time.monotonic()
         no_time = aiohttp.ClientTimeout(total=None, sock_connect=target.connect_timeout)
         limit = asyncio.timeout(None)
@@ -100,7 +100,7 @@ class Exchange:
         return Reply(response.status, text, kind, time.monotonic() - begun)
 
     async def drop(self, target: Target, request: Request) -> NoReturn:
-        """Open a connection and reset it, so that the request never arrives. Always raises NoReply."""
+        """Open a connection and reset it without sending anything. Always raises NoReply."""
         async with self._spoiled:
             writer = await self._open(target, request)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -109,14 +109,14 @@ class Exchange:
         raise NoReply("Connection reset.", "the connection was reset on the way", again=True, reached=False)
 
     async def hang_up(self, target: Target, request: Request, token: str | None) -> NoReturn:
-        """Send the whole request and close the connection unread. Always raises NoReply."""
+        """Send the request and close the connection without reading the reply. Always raises NoReply."""
         async with self._spoiled:
             writer = await self._open(target, request)
             try:
                 writer.write(request.written(token))
                 async with asyncio.timeout(target.socket_timeout):
                     await writer.drain()
-            except OSError:  # TimeoutError is one: also then part of it, or all, is on its way
+            except OSError:  # or TimeoutError, a kind of it: part of the request may have arrived
                 pass
             finally:
                 await _closed(writer)
@@ -131,7 +131,7 @@ class Exchange:
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    """The body, unpacked. Raises NoReply where it is longer than any NCCO is."""
+    """The body, decompressed. Raises NoReply if it is longer than any NCCO."""
     parts, size = [], 0
     async for part in response.content.iter_any():
         parts.append(part)
@@ -149,17 +149,17 @@ class _Limit:
 
 
 async def _connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
-    """From now on the server has its time to reply, to the last byte: slow drops are no reply."""
+    """Connected: the time limit for the whole reply, to its last byte, begins."""
     limit: _Limit = context.trace_request_ctx
     limit.timeout.reschedule(asyncio.get_running_loop().time() + limit.seconds)
 
 
 @contextlib.contextmanager
 def _no_reply(target: Target, limit: asyncio.Timeout | None = None) -> Iterator[None]:
-    """Turn what goes wrong with a request into NoReply; *limit* has an end once the connection stands.
+    """Turn the errors of a request into NoReply; *limit* has an end once there is a connection.
 
-    What is tried again: help article 115016024247. It names no refused connection, which here counts as reset: that is
-    what the server's machine answers. Bad addresses, names and certificates are not tried again.
+    What is tried again: help article 115016024247. It does not name a refused connection, which counts as reset here:
+    that is what the server's machine answers. Bad addresses, names and certificates are not tried again.
     """
     try:
         yield
@@ -167,28 +167,29 @@ def _no_reply(target: Target, limit: asyncio.Timeout | None = None) -> Iterator[
         words = f"its answer is no HTTP: {error.message.partition(chr(10))[0].strip()}"
         raise NoReply("Invalid response code.", words, again=False, reached=True) from None
     except aiohttp.InvalidURL as error:
-        raise _no_address(target, error) from None
+        raise no_address(target, error) from None
     except TimeoutError:
-        reached = _stands(limit)
+        reached = _connected_yet(limit)
         connecting = f"no connection to {target.url} within {target.connect_timeout:g} s"
         words = f"no answer within {target.socket_timeout:g} s" if reached else connecting
         raise NoReply("Socket timeout.", words, again=True, reached=reached) from None
     except (OSError, aiohttp.ClientError) as error:
-        raise _broken(error, target, reached=_stands(limit)) from None
+        raise _broken(error, target, reached=_connected_yet(limit)) from None
     except ValueError as error:
-        raise _no_address(target, error) from None
+        raise no_address(target, error) from None
 
 
-def _stands(limit: asyncio.Timeout | None) -> bool:
+def _connected_yet(limit: asyncio.Timeout | None) -> bool:
     return limit is not None and limit.when() is not None
 
 
-def _no_address(target: Target, error: ValueError) -> NoReply:
+def no_address(target: Target, error: ValueError) -> NoReply:
+    """*target* has a URL that cannot be requested."""
     return NoReply("Connection closed.", f"{target.url} cannot be asked: {error}", again=False, reached=False)
 
 
 def _broken(error: OSError | aiohttp.ClientError, target: Target, *, reached: bool) -> NoReply:
-    """Without a connection, or without one any more."""
+    """There was no connection, or it broke."""
     cause = error if isinstance(error, aiohttp.ClientSSLError) else getattr(error, "os_error", error)
     number = getattr(cause, "errno", None)
     if number == errno.ECONNREFUSED:

@@ -1,7 +1,7 @@
-"""Webhooks delivered badly on purpose, the same way each time for the same seed.
+"""Faults in the delivery of webhooks, the same ones for the same seed.
 
-What Vonage may do to its own (late, twice, in another order, lost connections, now and then unsigned) ends with every
-webhook delivered: that is lossless. The others are what it never says it does, or what somebody else would do.
+The lossless ones are what Vonage may do (late, twice, in another order, lost connections, now and then unsigned): every
+webhook is delivered in the end. The lossy ones are what it never says it does, or what an attacker would do.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GROUPS = {"lossless": tuple(LOSSLESS), "all": tuple(FAULTS)}
 
 How = Literal[
     "drop", "close", "unsigned", "lose", "tamper", "forget", "secret", "clock", "replay", "duplicate"
-]  # what a single request can be
+]  # the fault of a single request
 
 USUAL_SHARE = 0.2
 USUAL_LOSS = 0.05  # of each lossy fault: with all of them at 0.2 hardly a call would stay whole
@@ -46,7 +46,7 @@ _REPLY_POSSIBLE = {"duplicate", *_FIRST_TRY}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to go wrong with one webhook. Seconds are the carrier's."""
+    """The faults of one webhook. Seconds are the carrier's."""
 
     tries: tuple[How | None, How | None] = (None, None)
     delay: float = 0.0
@@ -56,20 +56,20 @@ class Plan:
     same_token: bool = False
     replay: bool = False
     skew: float = 0.0  # added to the time of signing, in seconds
-    pick: float = 0.0  # which one, where there is a choice: from 0 to below 1
+    pick: float = 0.0  # chooses, if there is a choice: from 0 to below 1
 
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """Which faults there are, and what share of all webhooks each befalls. `FaultPlan()`: none."""
+    """The share of all webhooks that each fault hits. `FaultPlan()`: no faults."""
 
     shares: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The faults named in *text*, as in "reorder,duplicate=0.3" or "lossless=0.5,lose"; the last word counts.
+        """The faults named in *text*, as in "reorder,duplicate=0.3" or "lossless=0.5,lose"; later words win.
 
-        `lossless` and `all` stand for groups. Raises ValueError for a name not known, or a share not from 0 to 1.
+        `lossless` and `all` are groups. Raises ValueError for an unknown name, or a share that is not from 0 to 1.
         """
         shares: dict[str, float] = {}
         for word in filter(None, map(str.strip, text.split(","))):
@@ -84,23 +84,24 @@ class FaultPlan:
 
     @property
     def lossless(self) -> bool:
-        """Whether every webhook is delivered in the end, by a server that is there."""
+        """Whether every webhook is delivered in the end to a server that runs."""
         return not any(share for name, share in self.shares.items() if name not in LOSSLESS)
 
-    def plan(self, seed: int, conversation: int, kind: str, number: int, *, reply_read: bool, signed: bool) -> Plan:
-        """What befalls one webhook: the same for the same arguments.
+    def plan(self, seed: int, conversation: int, number: int, *, reply_read: bool, signed: bool) -> Plan:
+        """The faults of one webhook: the same for the same arguments.
 
         Args:
             seed: Of the whole run.
-            conversation: Which one, counted in the order in which they began: ids differ between runs.
-            kind, number: Which webhook of its conversation, counted for each kind.
-            reply_read: Somebody waits for the reply; only faults that leave one possible.
+            conversation: Its number in the order in which they began: ids differ between runs.
+            number: Which webhook of its conversation, of those whose reply is read, or of the others.
+            reply_read: Only faults that leave a reply possible.
             signed: The application has its webhooks signed; else there are no faults of signatures.
         """
         if not self.shares:
             return Plan()
+        kind = "asked" if reply_read else "told"  # another word would be another draw for every seed that is in use
         chance = random.Random(f"{seed} {conversation} {kind} {number}")  # noqa: S311  guards nothing
-        # All are drawn, in one order, whichever are wanted: one fault more leaves the others where they were.
+        # All are drawn, always in one order: a fault more does not change the draws of the others.
         drawn = {name: chance.random() for name in FAULTS}
         late, again, same, skew, past, pick = (chance.random() for _ in range(6))
         hit = {name for name, share in self.shares.items() if drawn[name] < share}
@@ -118,13 +119,14 @@ class FaultPlan:
             duplicate_after=3 * again if "duplicate" in hit else None,
             same_token=same < 0.5,
             replay="replay" in hit,
-            skew=(330 + 3000 * skew) * (-1 if past < 0.5 else 1),  # 330: the server's clock may be a little off too
+            skew=(330 + 3000 * skew)
+            * (-1 if past < 0.5 else 1),  # beyond 300 s, also if the server's clock is a bit off
             pick=pick,
         )
 
 
 def tampered(body: Mapping[str, Any], pick: float) -> dict[str, Any]:
-    """*body* with another text in one of its values; if it has none, with one value more."""
+    """*body* with the text of one value changed; if none is a text, with another value."""
     names = [name for name, value in body.items() if isinstance(value, str)]
     if not names:
         return {**body, "status": "completed"}

@@ -1,4 +1,4 @@
-"""A webhook as it goes over the wire: POST with JSON, or GET with a query string.
+"""A webhook as an HTTP request: POST with JSON, or GET with a query string.
 
 https://developer.vonage.com/en/voice/voice-api/webhook-reference
 """
@@ -21,7 +21,7 @@ HEADERS = {"Accept": "*/*", "User-Agent": "Apache-HttpAsyncClient/4.1 (Java/1.8.
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One webhook, ready to be signed and sent. `hashed` is what its token vouches for."""
+    """One webhook, ready to be signed and sent. `hashed` are the bytes whose hash is in its token."""
 
     method: str
     url: URL
@@ -29,7 +29,7 @@ class Request:
     hashed: bytes
 
     def headers(self, token: str | None) -> dict[str, str]:
-        """What goes above the content; *token* None: not signed."""
+        """All but Host and Content-Length; *token* None: not signed."""
         headers = dict(HEADERS)
         if self.content:
             headers["Content-Type"] = "application/json"
@@ -38,7 +38,7 @@ class Request:
         return headers
 
     def written(self, token: str | None) -> bytes:
-        """The whole of it as HTTP/1.1, for a connection without a client."""
+        """The request as HTTP/1.1, to be written to a bare connection."""
         headers = {"Host": self.url.host_port_subcomponent or "", **self.headers(token)}
         if self.content:
             headers["Content-Length"] = str(len(self.content))
@@ -50,16 +50,16 @@ class Request:
 
 
 def write(target: Target, body: Mapping[str, Any]) -> Request:
-    """Return *body* as it is sent to *target*. Raises ValueError for a URL that is none."""
+    """Return the request that sends *body* to *target*. Raises ValueError for a URL that is not http:// or https://."""
     url, method = _address(target.url), target.method.upper()
     if method != "GET":
         content = _compact(body)
         return Request(method, url, content, content)
     parameters = [(name, _parameter(value)) for name, value in body.items()]
     query = "&".join(f"{quote(name, safe='')}={quote(value, safe=':,')}" for name, value in parameters)
-    asked = "&".join(filter(None, (url.raw_query_string, query)))
-    url = URL.build(scheme=url.scheme, authority=url.raw_authority, path=url.raw_path, query_string=asked, encoded=True)
-    own = parse_qsl(_address(target.url).raw_query_string, keep_blank_values=True)
+    own = parse_qsl(url.raw_query_string, keep_blank_values=True)
+    whole = "&".join(filter(None, (url.raw_query_string, query)))
+    url = URL.build(scheme=url.scheme, authority=url.raw_authority, path=url.raw_path, query_string=whole, encoded=True)
     return Request(method, url, b"", _compact(_by_name([*own, *parameters])))
 
 
@@ -72,10 +72,9 @@ def _address(text: str) -> URL:
 
 
 def _parameter(value: Any) -> str:
-    """A value in a query: text as it is, all else as JSON text; `:` and `,` stay bare, as published logs have them.
+    """A value in a query: text as it is, everything else as JSON; `:` and `,` stay bare, as in published logs.
 
-    For null there is nothing between `=` and the next name: the webhook reference calls the fields that POST has as
-    null "empty", and no published log shows one in a GET.
+    Null is empty: the webhook reference calls fields so that are null in a POST; no published log shows one in a GET.
     """
     if value is None:
         return ""
@@ -84,7 +83,7 @@ def _parameter(value: Any) -> str:
 
 
 def _by_name(parameters: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
-    """An object of all *parameters* in their order; values stay text.
+    """The object that is hashed: *parameters* in their order, as text.
 
     A repeated name (one that the target's URL has too) gets a list, as Node's frameworks read it, for which the
     documentation's example is written; Vonage does not say.

@@ -1,1 +1,1 @@
-"""Whether a server knows of every call what truly happened: what it should tell, and what it tells."""
+"""Compares what a server knows of simulated calls with what happened in them."""

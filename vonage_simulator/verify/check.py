@@ -1,51 +1,46 @@
-"""The truth check: whether a server knows of every call what truly happened, and nothing else.
+"""Compares what a server's API says with what happened in the simulated calls.
 
-What happened is in the carrier's ledger, what was sent in the records of its webhooks; what the server knows it tells.
+What happened is in the carrier's ledger, what was sent in the records of its webhooks.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from vonage_simulator.delivery.sent import Sent
+from vonage_simulator.ledger import Answer, Conversation
 from vonage_simulator.verify.differences import Difference, differences, same
-from vonage_simulator.verify.expected_events import LOSSY, Keep, homes_of, keeping, key_of
-from vonage_simulator.verify.expected_view import answer, expected
+from vonage_simulator.verify.expected_events import LOSSY, Expected, conversations_of, expected_events, key_of
+from vonage_simulator.verify.expected_view import expected, expected_answer
 
-if TYPE_CHECKING:
-    from collections.abc import Set
+Json = dict[str, Any]
+Fetch = Callable[[str], Awaitable[tuple[Json | None, list[Json]]]]
 
-    from vonage_simulator.delivery.sent import Sent
-    from vonage_simulator.ledger import Asked, Conversation
-
-__all__ = ["Difference", "Fetch", "Told", "Verdict", "check", "differences", "expected"]
-
-Told = dict[str, Any]
-Fetch = Callable[[str], Awaitable[tuple[Told | None, list[Told]]]]
-
-PATIENCE: Final = (0.2, 1.0)  # seconds after which to look again: the record of an answer is written after it is given
+PATIENCE: Final = (0.2, 1.0)  # seconds before each new look: the record of an answer is written after the reply
 AT_ONCE: Final = 16
+COUNTS: Final = ("compared", "lost", "missing", "unwanted", "wrong")
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What came of a check.
+    """The result of a check.
 
     Attributes:
-        conversations: How many were looked at.
-        compared: Of how many what the server tells was compared with the truth: it was told all about them.
+        conversations: How many were checked.
+        compared: Of how many the view was compared with the ledger: the server had received everything about them.
         sent: Webhooks, each counted once, however often it was sent.
         copies: Requests that reached the server with a webhook after the first that did.
-        refused: Requests that the server did not take.
-        lost: Webhooks that the server never said it has, and does not have.
+        refused: Requests that the server refused.
+        lost: Webhooks that the server never acknowledged, and does not have.
         missing: Records of webhooks that it should have and does not.
-        unwanted: Records that it has and should not: never sent, only refused, or there twice. Requests that it took
-            though nothing showed that they are Vonage's.
-        wrong: Conversations that it tells other than they truly were.
-        found: Each difference with the conversation it is of.
+        unwanted: Records that it has and should not: never sent, only refused, or there twice. Requests that it
+            acknowledged although they were not signed by Vonage.
+        wrong: Conversations whose view differs from the ledger.
+        found: Each difference, with its conversation.
     """
 
     lossless: bool
@@ -62,31 +57,29 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether there was something to look at, and all of it is as it should be."""
+        """Whether there was something to check, and no difference."""
         return self.conversations > 0 and not self.found and not (self.lossless and self.lost)
 
     def lines(self, most: int = 20) -> list[str]:
         """For people: a summary, then the first *most* differences."""
-        sent = (
-            f"Conversations: {self.conversations}, webhooks: {self.sent} ({self.copies} copies, {self.refused} refused"
-        )
-        lines = [f"{sent}, {self.lost} lost): {self._words()}"]
+        requests = f"{self.copies} copies, {self.refused} refused, {self.lost} lost"
+        lines = [f"Conversations: {self.conversations}, webhooks: {self.sent} ({requests}): {self._summary()}"]
         lines += [f"{conversation} {difference}" for conversation, difference in self.found[:most]]
         if len(self.found) > most:
             lines.append(f"… and {len(self.found) - most} more")
         return lines
 
-    def _words(self) -> str:
+    def _summary(self) -> str:
         if self.ok:
             if self.lossless:
-                return "all is told as it truly was"
-            compared = f"{self.compared} of {self.conversations} could be compared, and are told as they truly were"
-            return f"all that was acknowledged is there, and no more; {compared}"
+                return "the server's state matches what happened"
+            compared = f"the state of {self.compared} of {self.conversations} could be compared, and matches"
+            return f"everything acknowledged is there, and no more; {compared}"
         if not self.conversations:
-            return "there was nothing to look at"
-        counts = {"missing": self.missing, "unwanted": self.unwanted, "told wrong": self.wrong}
+            return "there was nothing to check"
+        counts = {"missing": self.missing, "unwanted": self.unwanted, "with a wrong state": self.wrong}
         if self.lossless:
-            counts["were never acknowledged"] = self.lost
+            counts["never acknowledged"] = self.lost
         return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
@@ -100,72 +93,62 @@ async def check(
     at_once: int = AT_ONCE,
     patience: Sequence[float] = PATIENCE,
 ) -> Verdict:
-    """Look whether the server knows what truly happened.
+    """Check whether the server has everything it acknowledged, once, nothing it refused, and the right state.
 
-    What is kept has to be all that it acknowledged, once, and nothing that it refused or that was never sent. Each
-    conversation has to be told as it was, unless webhooks of it, or of one that its legs moved from or to, were lost:
-    what a server cannot know it cannot tell. Lossless none may be lost. Else only what nothing was done to is compared,
-    and a record of an answer may be lost; it is the one thing that is not kept before the reply.
+    The state of a conversation is compared unless webhooks of it, or of one that its legs moved from or to, were lost:
+    the server cannot know what is in them. Lossless, none may be lost. Else only conversations without faults are
+    compared, and the record of an answer may be missing: it is the one thing that is not kept before the reply.
 
-    For those records alone it looks again; any other difference counts, also if it is gone a moment later.
+    Only for those records the check looks again; any other difference counts, also if it is gone a moment later.
 
     Args:
         conversations: All that the calls were in.
-        sent: Their webhooks, of which every try is over. All went to the one server.
-        elsewhere: Those that went to others: where these are events, the server was not told all.
-        fetch: Gives for a conversation what the server tells of it (None: it knows none) and all its events.
+        sent: Their webhooks to this server, every try of which is over.
+        elsewhere: Their webhooks to other servers: this one does not know the events among them.
+        fetch: Returns what the server says about a conversation (None: unknown to it), and all its events.
         lossless: Whether every webhook was delivered.
         at_once: How many conversations are fetched at a time.
-        patience: Seconds to wait before those of which a record of an answer is missing are looked at again.
+        patience: Seconds to wait before conversations that lack the record of an answer are checked again.
     """
-    everything = list(sent)
-    webhooks = [one for one in everything if one.target is not None]
+    webhooks = list(sent)
     verdict = Verdict(
         lossless,
         sent=len(webhooks),
-        copies=sum(max(0, sum(one.reached and one.as_told for one in each.tries) - 1) for each in webhooks),
-        refused=sum(len(each.refused) for each in webhooks),
+        copies=sum(max(0, sum(attempt.reached and attempt.intact for attempt in one.tries) - 1) for one in webhooks),
+        refused=sum(len(webhook.refused) for webhook in webhooks),
     )
-    untold = {home for one in webhooks if not one.acknowledged for home in homes_of(one)}
+    incomplete = {home for webhook in webhooks if not webhook.acknowledged for home in conversations_of(webhook.body)}
     if not lossless:
-        touched = (one for one in webhooks if any(attempt.how in LOSSY for attempt in one.tries))
-        nowhere = (one for one in everything if one.target is None and one.kind == "event")
-        others = (one for one in elsewhere if one.kind == "event")
-        untold.update(home for some in (touched, nowhere, others) for one in some for home in homes_of(one))
-    truly = {one.uuid: one for one in conversations}
-    kept = keeping(webhooks, truly.values(), lossless=lossless)
-    names = [*truly, *(name for name in kept if name not in truly)]
+        faulty = [webhook for webhook in webhooks if any(attempt.how in LOSSY for attempt in webhook.tries)]
+        unknown = [webhook for webhook in elsewhere if webhook.kind == "event"]
+        incomplete.update(home for webhook in faulty + unknown for home in conversations_of(webhook.body))
+    truth = {conversation.uuid: conversation for conversation in conversations}
+    kept = expected_events(webhooks, truth.values(), lossless=lossless)
+    names = [*truth, *(name for name in kept if name not in truth)]
     turns = asyncio.Semaphore(at_once)
     looks: dict[str, _Look] = {}
 
     async def look_at(name: str) -> None:
         async with turns:
-            told, events = await fetch(name)
-        looks[name] = _look(kept.get(name) or Keep(), truly.get(name), told, events, untold, lossless=lossless)
+            view, events = await fetch(name)
+        looks[name] = _look(kept.get(name) or Expected(), truth.get(name), view, events, incomplete, lossless=lossless)
 
     for seconds in (0.0, *patience):
         await asyncio.sleep(seconds)
         await asyncio.gather(*(look_at(name) for name in names if name not in looks or looks[name].again))
         if not any(look.again for look in looks.values()):
             break
+    verdict.conversations = len(names)
     for name in names:
-        look = looks[name]
-        verdict.conversations += 1
-        verdict.compared += look.compared
-        verdict.lost += look.lost
-        verdict.missing += look.missing
-        verdict.unwanted += look.unwanted
-        verdict.wrong += look.wrong
-        verdict.found += [(name, difference) for difference in look.differences]
+        for count in COUNTS:
+            setattr(verdict, count, getattr(verdict, count) + getattr(looks[name], count))
+        verdict.found += [(name, difference) for difference in looks[name].differences]
     return verdict
-
-
-# ---- What is there
 
 
 @dataclass(slots=True)
 class _Look:
-    """What one look at a conversation found. `again`: nothing but records of answers is missing."""
+    """What one look at a conversation found. `again`: only records of answers are missing."""
 
     differences: list[Difference] = field(default_factory=list)
     compared: bool = False
@@ -177,129 +160,129 @@ class _Look:
 
 
 def _look(
-    kept: Keep,
-    truly: Conversation | None,
-    told: Told | None,
-    events: Sequence[Told],
-    untold: Set[str],
+    kept: Expected,
+    truth: Conversation | None,
+    view: Json | None,
+    events: Sequence[Json],
+    incomplete: Set[str],
     *,
     lossless: bool,
 ) -> _Look:
     look = _Look()
     there = Counter(map(key_of, events))
-    all_there, firm = True, False
-    for key, wanted in kept.wanted.items():
+    all_there, final = True, False  # final: a difference that another look cannot excuse
+    for key, record in kept.records.items():
         count = there.pop(key, 0)
         is_answer = key[0] == "answer"
-        all_there = all_there and (count > 0 or not (wanted.least or wanted.unheard))
-        if count < wanted.least:
-            look.missing += wanted.least - count
-            look.differences.append(Difference(wanted.words, "sent", "not there"))
-            firm = firm or not is_answer
-        if count > wanted.most:
-            look.unwanted += count - wanted.most
-            look.differences.append(Difference(wanted.words, wanted.times, f"there {count} times"))
-            firm = True
-        if wanted.forged:
-            look.unwanted += wanted.forged
-            look.differences.append(Difference(f"{wanted.words}, not signed by Vonage", "refused", "acknowledged"))
-            firm = True
+        all_there = all_there and (count > 0 or not (record.least or record.unacknowledged))
+        if count < record.least:
+            look.missing += record.least - count
+            look.differences.append(Difference(record.words, "sent", "not there"))
+            final = final or not is_answer
+        if count > record.most:
+            look.unwanted += count - record.most
+            look.differences.append(Difference(record.words, record.times, f"there {count} times"))
+            final = True
+        if record.forged:
+            look.unwanted += record.forged
+            look.differences.append(Difference(f"{record.words}, not signed by Vonage", "refused", "acknowledged"))
+            final = True
         if not count:
-            look.lost += wanted.unheard
-            look.again |= lossless and is_answer and wanted.unheard > 0
+            look.lost += record.unacknowledged
+            look.again |= lossless and is_answer and record.unacknowledged > 0
     for key, count in there.items():
         look.unwanted += count
         look.differences.append(Difference(f"{key[0]} {key[1]}", "never sent", "there"))
-        firm = True
-    if truly is not None and _is_told_of(truly, untold, lossless=lossless and all_there):
+        final = True
+    if truth is not None and _is_comparable(truth, incomplete, lossless=lossless and all_there):
         look.compared = True
-        wrong = list(_told_wrong(kept, truly, told, events))
-        late = bool(wrong) and _only_answers_missing(kept, truly, told, events)
+        wrong = list(_wrong(kept, truth, view, events))
+        late = bool(wrong) and _only_answers_missing(kept, truth, view, events)
         if late and not lossless:
             wrong = []
         look.wrong = int(bool(wrong))
         look.differences += wrong
-        firm = firm or (bool(wrong) and not late)
-    look.again = (look.again or bool(look.differences)) and not firm
+        final = final or (bool(wrong) and not late)
+    look.again = (look.again or bool(look.differences)) and not final
     return look
 
 
-def _is_told_of(truly: Conversation, untold: Set[str], *, lossless: bool) -> bool:
-    """Whether the server was told all of *truly*; *lossless*: all of its own is there, acknowledged or not."""
-    moves = [move for leg in truly.legs.values() for move in leg.moves]
-    between = {end for move in moves for end in (move.left, move.joined)} - {truly.uuid}
-    return between.isdisjoint(untold) and (lossless or truly.uuid not in untold)
+def _is_comparable(truth: Conversation, incomplete: Set[str], *, lossless: bool) -> bool:
+    """Whether the server got everything about *truth*; *lossless*: its own records are there, acknowledged or not."""
+    moves = [move for leg in truth.legs.values() for move in leg.moves]
+    between = {end for move in moves for end in (move.left, move.joined)} - {truth.uuid}
+    return between.isdisjoint(incomplete) and (lossless or truth.uuid not in incomplete)
 
 
-def _told_wrong(
-    kept: Keep, truly: Conversation, told: Told | None, events: Sequence[Told], asked: Sequence[Asked] | None = None
+def _wrong(
+    kept: Expected,
+    truth: Conversation,
+    view: Json | None,
+    events: Sequence[Json],
+    answers: Sequence[Answer] | None = None,
 ) -> Iterator[Difference]:
-    should = expected(truly if asked is None else replace(truly, asked=list(asked)))
+    """Where *view* is wrong; *answers*: those that it should have, instead of all in *truth*."""
+    should = expected(truth if answers is None else replace(truth, answers=list(answers)))
     should["errors"] = [*should["errors"], *kept.notices]
-    if told is None:
-        if kept.wanted or any(value for value in should.values() if isinstance(value, list)):
+    if view is None:
+        if kept.records or any(value for value in should.values() if isinstance(value, list)):
             yield Difference("conversation", "there was one", None)
         return
     known = _answers_kept(kept, events)
-    yield from differences(should, told | {"answers": _without_spare(should["answers"], told.get("answers"), known)})
+    yield from differences(should, view | {"answers": _without_spare(should["answers"], view.get("answers"), known)})
 
 
-def _only_answers_missing(kept: Keep, truly: Conversation, told: Told | None, events: Sequence[Told]) -> bool:
-    """Whether what is told is right but for records of answers that are not there yet, and what only they give."""
-    if told is None:
-        acknowledged = any(wanted.least for key, wanted in kept.wanted.items() if key[0] == "event")
-        return bool(kept.wanted) and not acknowledged
-    answers = told.get("answers")
-    if not isinstance(answers, list) or not all(isinstance(one, dict) for one in answers):
+def _only_answers_missing(kept: Expected, truth: Conversation, view: Json | None, events: Sequence[Json]) -> bool:
+    """Whether *view* lacks nothing but records of answers that are not there yet, and what follows from them."""
+    if view is None:
+        acknowledged = any(record.least for key, record in kept.records.items() if key[0] == "event")
+        return bool(kept.records) and not acknowledged
+    answers = view.get("answers")
+    if not isinstance(answers, list) or not all(isinstance(entry, dict) for entry in answers):
         return False
-    left, useless = list(answers), [asked for asked in truly.asked if asked.ncco is None]
+    left, useless = list(answers), [answer for answer in truth.answers if answer.ncco is None]
     found = []
-    for asked in truly.asked:
-        match = next((one for one in left if asked.ncco is not None and _is(one, **answer(asked))), None)
+    for answer in truth.answers:
+        wanted = expected_answer(answer)
+        match = next((entry for entry in left if answer.ncco is not None and _same_answer(wanted, entry)), None)
         if match is not None:
             left.remove(match)
-            found.append(asked)
-    return any(not any(_told_wrong(kept, truly, told, events, some)) for some in (found, [*found, *useless]))
+            found.append(answer)
+    return any(not any(_wrong(kept, truth, view, events, some)) for some in (found, [*found, *useless]))
 
 
-def _answers_kept(kept: Keep, events: Sequence[Told]) -> list[tuple[Any, Any]]:
-    """Leg and NCCO of each record of an answer to what was truly asked."""
+def _answers_kept(kept: Expected, events: Sequence[Json]) -> list[Json]:
+    """Leg and NCCO of each record of an answer that is expected."""
     found, seen = [], Counter[Any]()
     for event in events:
         key = key_of(event)
-        wanted = kept.wanted.get(key)
+        record = kept.records.get(key)
         seen[key] += 1
-        if key[0] == "answer" and wanted is not None and seen[key] <= wanted.most:
-            found.append((event.get("leg"), event["raw"].get("ncco")))
+        if key[0] == "answer" and record is not None and seen[key] <= record.most:
+            found.append({"leg": event.get("leg"), "ncco": event["raw"].get("ncco")})
     return found
 
 
-def _without_spare(truly: Sequence[Told], told: Any, known: Sequence[tuple[Any, Any]]) -> Any:
-    """*told* without answers that the carrier could not use, or asked for twice: the server tells of them, too.
-
-    There are no more of them than records *known*, with their very legs and NCCOs.
-    """
-    if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
-        return told
-    left, records, used = list(truly), list(known), []
-    surplus = []
-    for place, one in enumerate(told):
-        match = next((other for other in left if _is(one, other["leg"], other["ncco"])), None)
-        if match is None:
-            surplus.append(place)
-            continue
-        left.remove(match)
-        record = next((other for other in records if _is(one, *other)), None)
-        if record is not None:
-            records.remove(record)
-    for place, one in enumerate(told):
-        record = next((other for other in records if _is(one, *other)), None) if place in surplus else None
-        if record is None:
-            used.append(one)
+def _without_spare(truth: Sequence[Json], answers: Any, known: Sequence[Json]) -> Any:
+    """*answers* without those that the carrier could not use, or requested twice, if their records are *known*."""
+    if not isinstance(answers, list) or not all(isinstance(entry, dict) for entry in answers):
+        return answers
+    left, records, surplus = list(truth), list(known), []
+    for index, entry in enumerate(answers):
+        if _take(left, entry):
+            _take(records, entry)
         else:
-            records.remove(record)
-    return used
+            surplus.append(index)
+    return [entry for index, entry in enumerate(answers) if index not in surplus or not _take(records, entry)]
 
 
-def _is(answer: Told, leg: Any, ncco: Any) -> bool:
-    return same(leg, answer.get("leg")) and same(ncco, answer.get("ncco"))
+def _take(wanted: list[Json], entry: Json) -> bool:
+    """Remove the first of *wanted* that is the same answer as *entry*; False if there is none."""
+    match = next((other for other in wanted if _same_answer(other, entry)), None)
+    if match is not None:
+        wanted.remove(match)
+    return match is not None
+
+
+def _same_answer(wanted: Json, entry: Json) -> bool:
+    return same(wanted["leg"], entry.get("leg")) and same(wanted["ncco"], entry.get("ncco"))

@@ -1,4 +1,4 @@
-"""What a server should tell and what it tells, set side by side."""
+"""Compares what a server should say with what it says."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from decimal import Decimal, InvalidOperation
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
+Json = Mapping[str, Any]
+
 MONEY: Final = ("price", "rate")
 
 
 class OneOf(tuple[Any, ...]):
-    """Any of these is right: the webhooks leave it open."""
+    """Any of these is right: the webhooks do not say which."""
 
     __slots__ = ()
 
@@ -20,7 +22,7 @@ class OneOf(tuple[Any, ...]):
 
 
 class Absent:
-    """Stands for what is not told at all: every key should be there, null where nothing is known."""
+    """A key that is missing: every key should be there, null if nothing is known."""
 
     def __str__(self) -> str:
         return "nothing at all"
@@ -30,111 +32,110 @@ ABSENT: Final = Absent()
 
 
 class Difference(NamedTuple):
-    """Something told other than it truly was. `path`: "leg 0779… times.answered", "inputs[0] digits"."""
+    """`path`: "leg 0779… times.answered", "inputs[0] digits"."""
 
     path: str
     expected: Any
-    told: Any
+    got: Any
 
     def __str__(self) -> str:
-        return f"{self.path}: truly {shown(self.expected)}, told {shown(self.told)}"
+        return f"{self.path}: expected {shown(self.expected)}, got {shown(self.got)}"
 
 
 def shown(value: Any) -> str:
-    """*value* in a line for people."""
+    """*value* in one line."""
     if isinstance(value, str | OneOf | Absent):
         return str(value)
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def differences(expected: Mapping[str, Any], told: Mapping[str, Any]) -> list[Difference]:
-    """Where *told* is not as *expected*. What *told* has beyond that is not looked at.
+def differences(expected: Json, got: Json) -> list[Difference]:
+    """Where *got* is not as *expected*. Other keys of *got* are ignored.
 
-    Legs are compared by uuid; answers, inputs, recordings and errors in whatever order, but they have to be told oldest
-    first. An amount of money that is the same, but written otherwise, is a difference and called that.
+    Legs are compared by uuid; answers, inputs, recordings and errors in any order, but their times must ascend. An
+    amount of money in another notation is a difference, which says so.
     """
     found: list[Difference] = []
-    for name, truly in expected.items():
-        says = told.get(name, ABSENT)
-        if not isinstance(truly, list):
-            found += _compared(name, truly, says)
-        elif not isinstance(says, list) or not all(isinstance(item, dict) for item in says):
-            found.append(Difference(name, "a list", says))
+    for name, wanted in expected.items():
+        value = got.get(name, ABSENT)
+        if not isinstance(wanted, list):
+            found += _compared(name, wanted, value)
+        elif not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            found.append(Difference(name, "a list", value))
         else:
-            found += _legs(truly, says) if name == "legs" else _listed(name, truly, says)
+            found += _legs(wanted, value) if name == "legs" else _listed(name, wanted, value)
     return found
 
 
-def _legs(truly: Sequence[Mapping[str, Any]], says: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
-    told: dict[str, Mapping[str, Any]] = {}
-    for leg in says:
+def _legs(wanted: Sequence[Json], got: Sequence[Json]) -> Iterator[Difference]:
+    by_uuid: dict[str, Json] = {}
+    for leg in got:
         uuid = shown(leg.get("uuid"))
-        if uuid in told:
+        if uuid in by_uuid:
             yield Difference(f"leg {uuid}", "once", "twice")
-        told[uuid] = leg
-    for leg in truly:
-        says_of_it = told.pop(leg["uuid"], None)
-        if says_of_it is None:
-            yield Difference(f"leg {leg['uuid']}", "in it", "nothing of it")
+        by_uuid[uuid] = leg
+    for leg in wanted:
+        other = by_uuid.pop(leg["uuid"], None)
+        if other is None:
+            yield Difference(f"leg {leg['uuid']}", "in it", "missing")
             continue
         for name, value in leg.items():
-            yield from _compared(f"leg {leg['uuid']} {name}", value, says_of_it.get(name, ABSENT))
-    for uuid in told:
+            yield from _compared(f"leg {leg['uuid']} {name}", value, other.get(name, ABSENT))
+    for uuid in by_uuid:
         yield Difference(f"leg {uuid}", "not in it", "in it")
 
 
-def _listed(name: str, truly: Sequence[Mapping[str, Any]], says: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
-    left, missing = list(enumerate(says)), []
-    for item in truly:
-        match = next((one for one in left if not any(_fields(item, one[1]))), None)
+def _listed(name: str, wanted: Sequence[Json], got: Sequence[Json]) -> Iterator[Difference]:
+    left, missing = list(enumerate(got)), []
+    for item in wanted:
+        match = next((entry for entry in left if not any(_fields(item, entry[1]))), None)
         if match:
             left.remove(match)
         else:
             missing.append(item)
     for item, surplus in zip_longest(missing, left):
         if surplus is None:
-            yield Difference(name, item, "nothing of it")
+            yield Difference(name, item, "missing")
         elif item is None:
             yield Difference(f"{name}[{surplus[0]}]", "no such thing", surplus[1])
         else:
-            for field, value, told in _fields(item, surplus[1]):
-                yield from _compared(f"{name}[{surplus[0]}] {field}", value, told)
-    times = [item["at"] for item in says if isinstance(item.get("at"), str)]
+            for field, value, other in _fields(item, surplus[1]):
+                yield from _compared(f"{name}[{surplus[0]}] {field}", value, other)
+    times = [item["at"] for item in got if isinstance(item.get("at"), str)]
     if times != sorted(times):
         yield Difference(name, "oldest first", times)
 
 
-def _fields(item: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """The fields of *item* in which *told* is another."""
+def _fields(item: Json, other: Json) -> Iterator[tuple[str, Any, Any]]:
+    """The fields of *item* that are different in *other*: name and both values."""
     for field, value in item.items():
-        if not same(value, told.get(field, ABSENT)):
-            yield field, value, told.get(field, ABSENT)
+        if not same(value, other.get(field, ABSENT)):
+            yield field, value, other.get(field, ABSENT)
 
 
-def _compared(path: str, truly: Any, says: Any) -> Iterator[Difference]:
-    if isinstance(truly, dict) and isinstance(says, dict):
-        for name, value in truly.items():
-            yield from _compared(f"{path}.{name}", value, says.get(name, ABSENT))
-    elif not same(truly, says):
-        yield Difference(path + _as_written(path, truly, says), truly, says)
+def _compared(path: str, wanted: Any, got: Any) -> Iterator[Difference]:
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        for name, value in wanted.items():
+            yield from _compared(f"{path}.{name}", value, got.get(name, ABSENT))
+    elif not same(wanted, got):
+        yield Difference(path + _notation(path, wanted, got), wanted, got)
 
 
-def _as_written(path: str, truly: Any, says: Any) -> str:
-    """Says of two amounts that differ in nothing but their text that it is so."""
-    if not path.endswith(MONEY) or not isinstance(truly, str):
+def _notation(path: str, wanted: Any, got: Any) -> str:
+    if not path.endswith(MONEY) or not isinstance(wanted, str):
         return ""
     try:
-        return ", the same amount written otherwise" if Decimal(str(says)) == Decimal(truly) else ""
+        return ", the same amount in another notation" if Decimal(str(got)) == Decimal(wanted) else ""
     except InvalidOperation:
         return ""
 
 
-def same(truly: Any, says: Any) -> bool:
+def same(wanted: Any, got: Any) -> bool:
     """Whether both are the same JSON; 12 and 12.0 are, 1 and true are not."""
-    if isinstance(truly, OneOf):
-        return any(same(one, says) for one in truly)
-    if isinstance(truly, dict) and isinstance(says, dict):
-        return truly.keys() == says.keys() and all(same(value, says[name]) for name, value in truly.items())
-    if isinstance(truly, list | tuple) and isinstance(says, list):
-        return len(truly) == len(says) and all(map(same, truly, says))
-    return isinstance(truly, bool) == isinstance(says, bool) and bool(truly == says)
+    if isinstance(wanted, OneOf):
+        return any(same(value, got) for value in wanted)
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        return wanted.keys() == got.keys() and all(same(value, got[name]) for name, value in wanted.items())
+    if isinstance(wanted, list | tuple) and isinstance(got, list):
+        return len(wanted) == len(got) and all(map(same, wanted, got))
+    return isinstance(wanted, bool) == isinstance(got, bool) and bool(wanted == got)

@@ -1,48 +1,44 @@
-"""What a server should keep of the webhooks that were sent to it: which bodies, how often, with which conversations."""
+"""What a server should keep of the webhooks that were sent to it: which bodies, how often, in which conversations."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from vonage_simulator.delivery import wire
-from vonage_simulator.ledger import FAILURES, Target
+from vonage_simulator.delivery.sent import Sent, Try
+from vonage_simulator.ledger import FAILURES, Conversation, Target
 from vonage_simulator.transcript import webhook
 from vonage_simulator.verify.differences import OneOf
-
-if TYPE_CHECKING:
-    from vonage_simulator.delivery.sent import Sent, Try
-    from vonage_simulator.ledger import Conversation
 
 Body = dict[str, Any]
 Key = tuple[str, str]  # "answer" or "event", and the canonical JSON of a body
 
-UNSIGNED: Final = ("unsigned", "forget", "secret", "clock", "replay")  # tries that no server may take for Vonage's
-FORGED: Final = ("forget", "secret", "clock", "replay")  # those of them that no server should say it has
+FORGED: Final = ("forget", "secret", "clock", "replay")  # tries that no server should acknowledge
+UNSIGNED: Final = ("unsigned", *FORGED)  # tries that no server may take for Vonage's
 LOSSY: Final = ("lose", "tamper", *FORGED)  # tries that Vonage does not make
 ADDED_BY_FALLBACK: Final = ("reason", "original_request")
 STEPS: Final = "/voice/flows/"
-STATE: Final = "state"  # a parameter that the server put into a step's address: no part of what it is asked there
+STATE: Final = "state"  # a parameter that the server put into a step's URL: no part of the request
 # Events whose reply may have an NCCO: by what they have, and by their status.
 ANSWERED_FIELDS: Final = ("dtmf", "speech", "payload")
 ANSWERED_STATUSES: Final = (*FAILURES, "human", "machine", "disconnected")
 
 
 @dataclass(slots=True)
-class Wanted:
-    """A body that is to be kept *least* to *most* times. `reply`: it is the record of an NCCO served to an event.
+class Record:
+    """A body that should be kept *least* to *most* times. `reply`: the record of an NCCO in reply to an event.
 
-    `unheard`: webhooks with it that were never acknowledged. `forged`: tries that were, though anybody could have made
-    them.
+    `unacknowledged`: webhooks with this body that never were. `forged`: tries that were although they were not signed.
     """
 
     words: str
     least: int = 0
     most: int = 0
-    unheard: int = 0
+    unacknowledged: int = 0
     forged: int = 0
     reply: bool = False
 
@@ -56,62 +52,66 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Keep:
-    """What is to be kept with one conversation.
+class Expected:
+    """What should be kept of one conversation.
 
-    `notices` is what `errors` tells of turns to the fallback URL, beside the errors that the application was told of.
+    `notices` are the entries of `errors` about fallback requests; those about error events are not among them.
     """
 
-    wanted: dict[Key, Wanted] = field(default_factory=dict)
+    records: dict[Key, Record] = field(default_factory=dict)
     notices: list[Body] = field(default_factory=list)
 
 
-def keeping(sent: Iterable[Sent], conversations: Iterable[Conversation] = (), *, lossless: bool) -> dict[str, Keep]:
-    """What is to be kept of *sent*, by conversation. What was replied to events stands with the *conversations*.
+def expected_events(
+    sent: Iterable[Sent], conversations: Iterable[Conversation] = (), *, lossless: bool
+) -> dict[str, Expected]:
+    """What should be kept of *sent*, by conversation. The replies to events are in *conversations*.
 
-    An event is kept once, however often it comes, with each conversation that it names; a fallback copy as two, the
-    event as it first was and a notice. Of an answer each asking is kept. What was acknowledged has to be there, but for
-    answers where it is not *lossless*: their record is written after the reply and may be lost.
+    An event is kept once, however often it comes, in each conversation that it names; a fallback request as two, the
+    original event and a notice. Of answer webhooks each request is kept. What was acknowledged must be there, but for
+    answers if not *lossless*: their record is written after the reply and may be lost.
 
-    Of an NCCO in reply to an event there is such a record, too. It names no more of the event than conversation and
-    leg, so that all those of a leg are counted together. Of each reply that was read it is known whether there was an
-    NCCO in it; for any other try there may be a record, if it is of an event that may be answered.
+    An NCCO in reply to an event has such a record, too. It has no more of the event than conversation and leg, so all
+    those of a leg are counted together. Of each reply that was read it is known whether it had an NCCO; for any other
+    try there may be a record, if its event can have one in its reply.
     """
-    kept: dict[str, Keep] = {}
-    for one in sent:
-        if one.target is None:
-            continue
-        body = as_received(one.target, one.body)
-        if one.kind == "answer":
-            _answer(kept, one, body, lossless=lossless)
+    kept: dict[str, Expected] = {}
+    for webhook_sent in sent:
+        body = as_received(webhook_sent.target, webhook_sent.body)
+        if webhook_sent.kind == "answer":
+            _answer(kept, webhook_sent, body, lossless=lossless)
         elif body.get("original_request") is None:
-            _event(kept, one, body, _homes(body))
-            _replies(kept, one, body)
+            _event(kept, webhook_sent, body, conversations_of(body))
+            _possible_replies(kept, webhook_sent, body)
         else:
-            where_it_went = _homes(body)[-1:]
-            _event(kept, one, body, where_it_went)
+            joined = conversations_of(body)[-1:]
+            _event(kept, webhook_sent, body, joined)
             original = {name: value for name, value in body.items() if name not in ADDED_BY_FALLBACK}
-            _event(kept, one, original, _homes(original))
-            _replies(kept, one, original)
-            for home in where_it_went:
-                kept[home].notices.append(_notice(body))
-    for asked in (asked for each in conversations for asked in each.asked):
-        if asked.about is not None:
-            _replied(kept, asked.about, served=asked.ncco is not None, lossless=lossless)
-    for wanted in (wanted for keep in kept.values() for wanted in keep.wanted.values() if wanted.reply):
-        wanted.most = max(wanted.most, wanted.least)
+            _event(kept, webhook_sent, original, conversations_of(original))
+            _possible_replies(kept, webhook_sent, original)
+            for conversation in joined:
+                kept[conversation].notices.append(_notice(body))
+    for answer in (answer for conversation in conversations for answer in conversation.answers):
+        if answer.about is not None and (reply := _reply(kept, answer.about)) is not None:
+            reply.least += answer.ncco is not None and lossless
+            reply.most -= answer.ncco is None
+    for record in (record for expected in kept.values() for record in expected.records.values() if record.reply):
+        record.most = max(record.most, record.least)
     return kept
 
 
-def homes_of(sent: Sent) -> list[str]:
-    """The conversations that a webhook is of."""
-    return _homes(sent.body)
+def conversations_of(body: Mapping[str, Any]) -> list[str]:
+    """The conversations that a webhook names: a transfer names two."""
+    if conversation := body.get("conversation_uuid"):
+        return [conversation]
+    between = (body.get("conversation_uuid_from"), body.get("conversation_uuid_to"))
+    return list(dict.fromkeys(filter(None, between)))
 
 
 def key_of(event: Mapping[str, Any]) -> Key:
-    """The key of an event as the server tells it.
+    """The key of an event in the server's API.
 
-    Where the server says of a request no more than conversation and leg, it served an NCCO in reply to an event.
+    If the request of an answer has no more than conversation and leg, it is the record of an NCCO in reply to an event.
     """
     raw = event.get("raw")
     if event.get("kind") == "answer" and isinstance(raw, dict):
@@ -123,7 +123,7 @@ def key_of(event: Mapping[str, Any]) -> Key:
 
 
 def as_received(target: Target, body: Body) -> Body:
-    """*body* as a server at *target* reads it: in a GET, what is no object or array is text, and null is empty."""
+    """*body* as a server at *target* reads it: in a GET all but objects and arrays is text, and null is empty."""
     if target.method.upper() != "GET":
         return body
     parameters = json.loads(wire.write(target, body).hashed)
@@ -132,86 +132,66 @@ def as_received(target: Target, body: Body) -> Body:
     return {name: _nested(value[-1] if isinstance(value, list) else value) for name, value in parameters.items()}
 
 
-def _answer(kept: dict[str, Keep], sent: Sent, body: Body, *, lossless: bool) -> None:
-    taken, possible = sum(map(_taken, sent.tries)), sum(map(_possible, sent.tries))
-    for home in _homes(body):
-        wanted = _wanted(kept, home, ("answer", _canonical(body)), sent)
-        wanted.least += taken if lossless else 0
-        wanted.most += possible
-        wanted.unheard += not taken
+def _answer(kept: dict[str, Expected], sent: Sent, body: Body, *, lossless: bool) -> None:
+    taken, possible = sum(attempt.acknowledged for attempt in sent.tries), sum(map(_possible, sent.tries))
+    for conversation in conversations_of(body):
+        record = _record(kept, conversation, ("answer", _canonical(body)), sent)
+        record.least += taken if lossless else 0
+        record.most += possible
+        record.unacknowledged += not taken
 
 
-def _event(kept: dict[str, Keep], sent: Sent, body: Body, homes: list[str]) -> None:
-    for number, home in enumerate(homes):
-        wanted = _wanted(kept, home, ("event", _canonical(body)), sent)
-        wanted.least = max(wanted.least, int(any(map(_taken, sent.tries))))
-        wanted.most = max(wanted.most, int(any(map(_possible, sent.tries))))
+def _event(kept: dict[str, Expected], sent: Sent, body: Body, conversations: list[str]) -> None:
+    for number, conversation in enumerate(conversations):
+        record = _record(kept, conversation, ("event", _canonical(body)), sent)
+        record.least = max(record.least, int(sent.acknowledged))
+        record.most = max(record.most, int(any(map(_possible, sent.tries))))
         if number == 0:
-            wanted.unheard += not sent.acknowledged
-            wanted.forged += sum(_taken(attempt) and attempt.how in FORGED for attempt in sent.tries)
+            record.unacknowledged += not sent.acknowledged
+            record.forged += sum(attempt.acknowledged and attempt.how in FORGED for attempt in sent.tries)
 
 
-def _replies(kept: dict[str, Keep], sent: Sent, body: Body) -> None:
+def _possible_replies(kept: dict[str, Expected], sent: Sent, body: Body) -> None:
     """Each try may have had an NCCO in its reply."""
     if (reply := _reply(kept, body)) is not None:
         reply.most += sum(map(_possible, sent.tries))
 
 
-def _replied(kept: dict[str, Keep], body: Body, *, served: bool, lossless: bool) -> None:
-    """One reply was read: there was an NCCO in it, or there was none."""
-    if (reply := _reply(kept, body)) is not None:
-        reply.least += served and lossless
-        reply.most -= not served
-
-
-def _reply(kept: dict[str, Keep], body: Body) -> Wanted | None:
-    """What is to be kept of replies to an event, and others of its leg; None if nobody would read one."""
-    home, leg = body.get("conversation_uuid"), body.get("uuid") or body.get("call_uuid")
+def _reply(kept: dict[str, Expected], body: Body) -> Record | None:
+    """The record of NCCOs in reply to this event and others of its leg; None if its reply is never read."""
+    conversation, leg = body.get("conversation_uuid"), body.get("uuid") or body.get("call_uuid")
     read = body.get("status") in ANSWERED_STATUSES or any(body.get(name) is not None for name in ANSWERED_FIELDS)
-    if not (home and read):
+    if not (conversation and read):
         return None
     words = f"NCCO in reply to an event of leg {leg}" if leg else "NCCO in reply to an event that names no leg"
-    kept_there = kept.setdefault(home, Keep()).wanted
-    return kept_there.setdefault(_key_of_reply(home, leg), Wanted(words, reply=True))
+    records = kept.setdefault(conversation, Expected()).records
+    return records.setdefault(_key_of_reply(conversation, leg), Record(words, reply=True))
 
 
-def _key_of_reply(home: Any, leg: Any) -> Key:
-    return "answer", _canonical({"conversation_uuid": home, "uuid": leg or None})
+def _key_of_reply(conversation: Any, leg: Any) -> Key:
+    return "answer", _canonical({"conversation_uuid": conversation, "uuid": leg or None})
 
 
-def _wanted(kept: dict[str, Keep], home: str, key: Key, sent: Sent) -> Wanted:
+def _record(kept: dict[str, Expected], conversation: str, key: Key, sent: Sent) -> Record:
     milliseconds = sent.at.microsecond // 1000
     words = f"{sent.kind} {webhook(sent.body)} sent at {sent.at:%H:%M:%S}.{milliseconds:03}"
-    return kept.setdefault(home, Keep()).wanted.setdefault(key, Wanted(words))
-
-
-def _taken(attempt: Try) -> bool:
-    """Whether the server said that it has it."""
-    return attempt.as_told and attempt.status is not None and attempt.status // 100 == 2
+    return kept.setdefault(conversation, Expected()).records.setdefault(key, Record(words))
 
 
 def _possible(attempt: Try) -> bool:
-    """Whether the server may have it: it said so, or no reply was read, or it had trouble of its own on the way.
+    """Whether the server may have kept it: it acknowledged it, no reply was read, or it answered 5xx after keeping it.
 
-    What is not signed as it should be it may not have, also where it asks, by 503, for a signed copy.
+    It may not keep what is not signed properly, also if it requests a signed copy by 503.
     """
-    if not (attempt.as_told and attempt.reached):
+    if not (attempt.intact and attempt.reached):
         return False
     if attempt.status is None:
         return True
-    return _taken(attempt) or (attempt.status >= 500 and attempt.how not in UNSIGNED)
-
-
-def _homes(body: Mapping[str, Any]) -> list[str]:
-    """The conversations that an event is of: a transfer is of two."""
-    if home := body.get("conversation_uuid"):
-        return [home]
-    between = (body.get("conversation_uuid_from"), body.get("conversation_uuid_to"))
-    return list(dict.fromkeys(home for home in between if home))
+    return attempt.acknowledged or (attempt.status >= 500 and attempt.how not in UNSIGNED)
 
 
 def _notice(body: Mapping[str, Any]) -> Body:
-    """What `errors` tells of a turn to the fallback URL. A detection names its leg in a field of its own."""
+    """The entry in `errors` about a fallback request. A detection names its leg in a field of its own."""
     leg, called = body.get("uuid"), body.get("call_uuid")
     return {
         "at": body.get("timestamp"),

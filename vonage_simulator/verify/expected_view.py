@@ -1,7 +1,7 @@
-"""What a server should tell of a conversation, worked out from the ledger.
+"""What a server's API should say about a conversation, computed from the ledger.
 
-Nothing here is taken from the server's own code. What its words mean (state, status, outcome, …) is written down anew,
-and so is what of the truth the webhooks carry to it; else a mistake in one place would be right in both.
+Nothing here is taken from the server's own code, else a mistake in it would not be found: the meanings of its words
+(state, status, outcome, …), and what webhooks let it know, are written down again.
 """
 
 from __future__ import annotations
@@ -11,30 +11,31 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from vonage_simulator.ledger import Asked, Conversation, Fault, InputResult, Leg, Recording
+from vonage_simulator.ledger import Answer, Conversation, ErrorEvent, InputResult, Leg, Recording
 from vonage_simulator.verify.differences import OneOf
 
 CURRENCY: Final = "EUR"
 
 
 def expected(conversation: Conversation) -> dict[str, Any]:
-    """What `GET /api/v1/conversations/<id>` should tell once every webhook about *conversation* was delivered.
+    """What `GET /api/v1/conversations/<id>` should return once every webhook about *conversation* was delivered.
 
-    It has only what the carrier can know: no clocks of receipt, no names of call flows, nothing of how an answer came
-    about. An answer is the NCCO that the application served, also in reply to an event. Not known to the ledger either
-    is where the audio of an input was saved, and what is taken for the cause of an error. Times, and two moves of one
-    leg above all, are taken to differ by a millisecond or more where their order matters: of webhooks with one
-    timestamp nobody could tell which came first.
+    Only what the carrier can know: no times of receipt, no names of call flows, not how an answer was made, where the
+    audio of an input was saved, or the cause of an error. An answer is an NCCO that the application served, also in
+    reply to an event. Times whose order matters, two moves of one leg above all, must differ by a millisecond or more:
+    nobody could order webhooks with one timestamp.
     """
     here = conversation.uuid
-    legs = [leg for leg in conversation.legs.values() if leg.times]  # before its first webhook nobody knows a leg
+    legs = [leg for leg in conversation.legs.values() if leg.times]  # before its first webhook a leg is unknown
     stays = {leg.uuid: _stays(leg, here) for leg in legs}
     present = [leg for leg in legs if stays[leg.uuid][-1].end is None]
     live = not legs or any(_ended(leg) is None for leg in present)
     ends = (stays[leg.uuid][-1].end or _ended(leg) for leg in legs)
     started = min((stays[leg.uuid][0].begin for leg in legs), default=None)
     ended = None if live else max(end for end in ends if end)
-    answered = (max(leg.times["answered"], stay.begin) for leg in legs for stay in stays[leg.uuid] if stay.answers(leg))
+    answered = (
+        max(leg.times["answered"], stay.begin) for leg in legs for stay in stays[leg.uuid] if stay.has_answer(leg)
+    )
     return {
         "conversation_uuid": here,
         "state": "live" if live else "ended",
@@ -45,47 +46,44 @@ def expected(conversation: Conversation) -> dict[str, Any]:
         "price": _sum(leg.bill.price for leg in present if leg.bill and "completed" in leg.times),
         "currency": CURRENCY,
         "legs": [_leg(leg, conversation, gone=stays[leg.uuid][-1].end is not None) for leg in legs],
-        "answers": [answer(asked) for asked in conversation.asked if asked.ncco is not None],
+        "answers": [expected_answer(answer) for answer in conversation.answers if answer.ncco is not None],
         "inputs": [_input(result) for result in conversation.inputs],
         "recordings": [_recording(recording) for recording in conversation.recordings],
-        "errors": [_error(fault) for fault in conversation.faults],
+        "errors": [_error(error) for error in conversation.errors],
     }
 
 
-def answer(asked: Asked) -> dict[str, Any]:
-    """What `answers` should tell of an asking. Where an event was replied to, its leg is the one that the event names.
-
-    A `notify` names none; a detection does so in a field of its own.
-    """
-    leg = asked.leg if asked.about is None else asked.about.get("uuid") or asked.about.get("call_uuid")
-    return {"leg": leg, "ncco": asked.ncco}
+def expected_answer(answer: Answer) -> dict[str, Any]:
+    """Its entry in `answers`. If it replied to an event, the leg is the event's: `notify` has none."""
+    leg = answer.leg if answer.about is None else answer.about.get("uuid") or answer.about.get("call_uuid")
+    return {"leg": leg, "ncco": answer.ncco}
 
 
 class _Stay(NamedTuple):
-    """From when until when a leg was in a conversation; it is there still where `end` is None."""
+    """When a leg was in a conversation; `end` None: it still is."""
 
     begin: datetime
     end: datetime | None
 
-    def answers(self, leg: Leg) -> bool:
-        """Whether the leg was, for any part of this, answered. It may be put through at the moment it is picked up."""
+    def has_answer(self, leg: Leg) -> bool:
+        """Whether the leg was answered before the end. It may be transferred at the moment it is picked up."""
         return leg.answered and (self.end is None or leg.times["answered"] <= self.end)
 
 
 def _stays(leg: Leg, here: str) -> list[_Stay]:
     """When *leg* was in the conversation *here*: at least once."""
-    stays, begin = [], min(leg.times.values())  # or, if it began elsewhere, when it came
+    stays, begin = [], min(leg.times.values())  # or when it came, if it began elsewhere
     for move in leg.moves:
         if move.left == here:
             stays.append(_Stay(begin, move.at))
         if move.joined == here:
             begin = move.at
-    is_there = not leg.moves or leg.moves[-1].joined == here
-    return [*stays, _Stay(begin, None)] if is_there else stays
+    still_here = not leg.moves or leg.moves[-1].joined == here
+    return [*stays, _Stay(begin, None)] if still_here else stays
 
 
 def _ended(leg: Leg) -> datetime | None:
-    """When it was over: `completed` says so, or else the failure, after which that need not come."""
+    """When it was over: at `completed`, or else at the failure, after which that need not come."""
     return leg.times.get("completed") or leg.times.get(leg.failure or "")
 
 
@@ -125,34 +123,33 @@ def _leg(leg: Leg, conversation: Conversation, *, gone: bool) -> dict[str, Any]:
 
 
 def _caller(leg: Leg, conversation: Conversation) -> Any:
-    """Who calls. All statuses of an app caller's leg have null: only being asked for it, or its input, gives its name.
+    """The caller. Status events of an app caller's leg have null: only answer webhooks and input events have its name.
 
-    Whether that happened in another conversation that the leg has been in, this one does not know: then both are right.
+    If the leg moved, they may have come in another conversation, which is not known here: then both are right.
     """
     if not leg.from_user:
         return _party(leg.from_)
-    asked_for = {asked.leg for asked in conversation.asked if asked.about is None}
-    named = asked_for | {result.leg for result in conversation.inputs}
-    if leg.uuid in named:
+    answers = {answer.leg for answer in conversation.answers if answer.about is None}
+    if leg.uuid in answers | {result.leg for result in conversation.inputs}:
         return _party(leg.from_user)
     return OneOf((None, _party(leg.from_user))) if leg.moves else None
 
 
 def _called(leg: Leg, conversation: Conversation) -> Any:
-    """Whom it reaches. An app caller's statuses have the caller's own name there; what gives the caller gives this."""
+    """The callee. An app caller's status events have the caller's own name there: see `_caller`."""
     if not leg.from_user:
         return _party(leg.to)
-    own, asked_for, caller = _party(leg.to), _party(leg.dialled) or _party(leg.to), _caller(leg, conversation)
+    own, dialled, caller = _party(leg.to), _party(leg.dialled) or _party(leg.to), _caller(leg, conversation)
     if caller is None:
         return own
-    return OneOf((own, asked_for)) if isinstance(caller, OneOf) else asked_for
+    return OneOf((own, dialled)) if isinstance(caller, OneOf) else dialled
 
 
 def _input(result: InputResult) -> dict[str, Any]:
     return {
         "at": _text(result.at),
         "leg": result.leg,
-        "digits": result.digits or None,  # no keys and none asked for are both nothing known
+        "digits": result.digits or None,  # whether there were none or none were wanted is not known
         "timed_out": result.timed_out,
         "speech": [{"text": text, "confidence": float(confidence)} for text, confidence in result.speech],
         "speech_timeout_reason": result.timeout_reason,
@@ -161,25 +158,24 @@ def _input(result: InputResult) -> dict[str, Any]:
 
 
 def _recording(recording: Recording) -> dict[str, Any]:
-    """Its webhook has begin and end in whole seconds, cut."""
     return {
         "at": _text(recording.at),
         "recording_uuid": recording.recording_uuid,
         "recording_url": recording.url,
         "size": len(recording.audio),
-        "started_at": _text(recording.started.replace(microsecond=0)),
+        "started_at": _text(recording.started.replace(microsecond=0)),  # as in its webhook
         "ended_at": _text(recording.ended.replace(microsecond=0)),
         "transcription_url": recording.transcription_url,
     }
 
 
-def _error(fault: Fault) -> dict[str, Any]:
+def _error(error: ErrorEvent) -> dict[str, Any]:
     """Its webhook names no leg."""
-    return {"at": _text(fault.at), "kind": "error", "leg": None, "reason": fault.reason, "failed_url": None}
+    return {"at": _text(error.at), "kind": "error", "leg": None, "reason": error.reason, "failed_url": None}
 
 
 def _party(text: str | None) -> str | None:
-    """A `from` or `to`: trimmed; empty and `Unknown` are not known."""
+    """A `from` or `to`: trimmed; empty and `Unknown` are null."""
     trimmed = (text or "").strip()
     return None if trimmed.lower() in ("", "unknown") else trimmed
 

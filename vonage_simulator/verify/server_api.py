@@ -1,36 +1,36 @@
-"""The API of the server whose webhooks the carrier sends: what it tells of calls."""
+"""Reads a Switchhook server's API."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final, Self
 from urllib.parse import quote
 
 import aiohttp
 
-Told = dict[str, Any]
+Json = dict[str, Any]
 
-SECONDS: Final = 15.0  # for one answer
-NOT_YET: Final = (0.05, 0.2, 1.0)  # seconds after which to ask again: the record of an answer is written after it
-PAGE: Final = 500  # events; the most there are to be had at once
-PAGES: Final = 200  # of the list, beyond which nothing is looked for
+SECONDS: Final = 15.0  # for one reply
+NOT_YET: Final = (0.05, 0.2, 1.0)  # seconds before each new try: the record of an answer is written after the reply
+PAGE: Final = 500  # the most that one page can have
+PAGES: Final = 200  # of the list
 AWAY: Final = (502, 503, 504)
-MASKED: Final = re.compile(r"\*{3}")  # a telephone number as viewers see it: 12345678 is ****5678
+MASKED: Final = re.compile(r"\*{3}")  # viewers see 12345678 as ****5678
 
 
 class ServerError(Exception):
-    """The server does not tell what it is asked for. The text says why, and what to do."""
+    """The server does not say what is needed. The text says why, and what to do."""
 
 
 class NotThere(ServerError):
-    """Nobody answers at the address."""
+    """Nothing answers at the address."""
 
 
 class NotAllowed(ServerError):
-    """The token is nobody's, or its role may not do that."""
+    """The token is unknown, or its role is not enough."""
 
 
 class NotSwitchhook(ServerError):
@@ -38,21 +38,21 @@ class NotSwitchhook(ServerError):
 
 
 class NotNow(ServerError):
-    """The server is there, but cannot read what it keeps."""
+    """The server is there, but cannot read its store."""
 
 
 class NumbersMasked(ServerError):
-    """It tells no whole telephone numbers, so nothing can be compared with them."""
+    """Masked telephone numbers cannot be compared."""
 
 
 class Server:
-    """A server's API. An async context manager: its connections stay open so long.
+    """An async context manager that keeps connections open.
 
     Args:
-        url: Where it is, as in "http://127.0.0.1:8080".
-        token: Of an operator: viewers are shown masked numbers.
-        seconds: How long one answer may take.
-        not_yet: Seconds after which what is not there, or cannot be read, is asked for once more.
+        url: As in "http://127.0.0.1:8080".
+        token: An operator's: viewers see masked numbers.
+        seconds: How long one reply may take.
+        not_yet: Seconds before each new try, if something is not there yet or cannot be read.
     """
 
     def __init__(self, url: str, token: str, *, seconds: float = SECONDS, not_yet: Sequence[float] = NOT_YET) -> None:
@@ -70,85 +70,82 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self._http.close()
 
-    async def conversation(self, uuid: str) -> Told | None:
-        """What it tells of a conversation; None if it knows none, also after a while. Raises ServerError."""
-        told = await self._get(f"/api/v1/conversations/{_quoted(uuid)}")
-        if told is None:
+    async def conversation(self, uuid: str) -> Json | None:
+        """What the API says about a conversation; None if it is unknown, also after a while. Raises ServerError."""
+        view = await self._get(f"/api/v1/conversations/{_quoted(uuid)}")
+        if view is None:
             return None
-        if not isinstance(told.get("legs"), list) or told.get("conversation_uuid") != uuid:
-            raise self._something_else("what it tells of a conversation is none")
-        if any(MASKED.search(str(leg.get(end))) for leg in told["legs"] for end in ("from", "to")):
+        if not isinstance(view.get("legs"), list) or view.get("conversation_uuid") != uuid:
+            raise self._something_else("a conversation has no legs or the wrong id")
+        if any(MASKED.search(str(leg.get(end))) for leg in view["legs"] for end in ("from", "to")):
             raise NumbersMasked(f"{self.url} masks telephone numbers for this token: take an operator's.")
-        return told
+        return view
 
-    async def events(self, uuid: str) -> list[Told]:
-        """All that is kept of a conversation, oldest first; nothing if it knows none. Raises ServerError."""
-        path, cursor = f"/api/v1/conversations/{_quoted(uuid)}/events?limit={PAGE}", ""
-        found: list[Told] = []
-        while True:
-            page = await self._get(path + (f"&cursor={_quoted(cursor)}" if cursor else ""))
-            if page is None:
-                return found
-            if not isinstance(page.get("items"), list):
-                raise self._something_else("a page of events has no items")
-            found += page["items"]
-            if not page.get("next") or page["next"] == cursor:
-                return found
-            cursor = page["next"]
+    async def events(self, uuid: str) -> list[Json]:
+        """All events of a conversation, oldest first; none if it is unknown. Raises ServerError."""
+        path = f"/api/v1/conversations/{_quoted(uuid)}/events?limit={PAGE}"
+        return [event async for items in self._pages(path, "events") for event in items]
 
     async def unlisted(self, uuids: Iterable[str]) -> list[str]:
-        """Those of *uuids* that the list of conversations has not, as far as it is read. Raises ServerError."""
-        left, path, cursor = dict.fromkeys(uuids), f"/api/v1/conversations?limit={PAGE}", ""
-        for _ in range(PAGES):
-            if not left:
-                break
-            page = await self._get(path + (f"&cursor={_quoted(cursor)}" if cursor else ""))
-            if page is None or not isinstance(page.get("items"), list):
-                raise self._something_else("a page of conversations has no items")
-            for item in page["items"]:
+        """Those of *uuids* that are not in the first PAGES pages of the list of conversations. Raises ServerError."""
+        left, read = dict.fromkeys(uuids), 0
+        async for items in self._pages(f"/api/v1/conversations?limit={PAGE}", "conversations"):
+            read += 1
+            for item in items:
                 left.pop(str(item.get("conversation_uuid")) if isinstance(item, dict) else "", None)
-            if not page.get("next") or page["next"] == cursor:
+            if not left or read == PAGES:
                 break
-            cursor = page["next"]
+        if not read:
+            raise self._something_else("it has no list of conversations")
         return list(left)
 
-    async def told(self, uuid: str) -> tuple[Told | None, list[Told]]:
-        """What it tells of a conversation, and all its events: what `truth.check` asks for. Raises ServerError."""
-        told = await self.conversation(uuid)
-        return told, await self.events(uuid) if told is not None else []
+    async def fetch(self, uuid: str) -> tuple[Json | None, list[Json]]:
+        """`conversation` and `events`, as `check` needs them. Raises ServerError."""
+        view = await self.conversation(uuid)
+        return view, await self.events(uuid) if view is not None else []
 
-    async def status(self) -> Told:
-        """How it is. Raises ServerError, NotSwitchhook too."""
-        told = await self._get("/status")
-        service = told.get("service") if told else None
-        if told is None or not isinstance(service, dict) or service.get("name") != "switchhook":
-            raise self._something_else("its /status is none")
-        return told
+    async def status(self) -> Json:
+        """What /status says. Raises ServerError, also NotSwitchhook."""
+        status = await self._get("/status")
+        service = status.get("service") if status else None
+        if status is None or not isinstance(service, dict) or service.get("name") != "switchhook":
+            raise self._something_else("its /status is another service's")
+        return status
 
-    async def _get(self, path: str) -> Told | None:
-        """The JSON object at *path*; None if the server says that there is no such thing."""
+    async def _pages(self, path: str, what: str) -> AsyncIterator[list[Any]]:
+        cursor = ""
+        while (page := await self._get(path + (f"&cursor={_quoted(cursor)}" if cursor else ""))) is not None:
+            if not isinstance(page.get("items"), list):
+                raise self._something_else(f"a page of {what} has no items")
+            yield page["items"]
+            if not page.get("next") or page["next"] == cursor:
+                return
+            cursor = page["next"]
+
+    async def _get(self, path: str) -> Json | None:
+        """The JSON object at *path*; None if there is no such thing."""
         for seconds in (*self._not_yet, None):
-            status, text, where = await self._ask(path)
+            status, text, location = await self._request(path)
             if seconds is None or status not in (404, *AWAY):
                 break
             await asyncio.sleep(seconds)
-        told = _object(text)
-        detail = str(told.get("detail") or "") if told else ""
+        body = _object(text)
+        detail = str(body.get("detail") or "") if body else ""
         if 300 <= status < 400:
-            raise self._something_else(f"it says that it is at {where}")
+            raise self._something_else(f"it says that it is at {location}")
         if status in (401, 403):
             raise NotAllowed(f"{self.url} does not take this token. {detail}".strip())
         if status in AWAY:
             raise NotNow(f"{self.url} answers {status}. {detail}".strip())
-        if status == 404 and told and told.get("status") == 404:  # a problem of ours, not somebody's page
+        if status == 404 and body and body.get("status") == 404:  # Switchhook's own problem+json
             return None
         if status != 200:
             raise self._something_else(f"it answers {status} to {path}. {detail}".strip())
-        if told is None:
+        if body is None:
             raise self._something_else("what it answers is no JSON object")
-        return told
+        return body
 
-    async def _ask(self, path: str) -> tuple[int, bytes, str]:
+    async def _request(self, path: str) -> tuple[int, bytes, str]:
         try:
             async with self._http.get(self.url + path, allow_redirects=False) as response:
                 return response.status, await response.read(), response.headers.get("Location", "")
@@ -163,7 +160,7 @@ class Server:
         return NotSwitchhook(f"{self.url} answers, but is no Switchhook: {why}")
 
 
-def _object(text: bytes) -> Told | None:
+def _object(text: bytes) -> Json | None:
     try:
         value = json.loads(text)
     except ValueError:

@@ -1,1 +1,1 @@
-"""The Voice API, users and applications, as Vonage has them: HTTPS, its JWTs, its errors, its limits."""
+"""Vonage's Voice, Users and Application APIs: HTTPS, JWTs, errors and limits as Vonage has them."""

@@ -1,49 +1,32 @@
-"""Who may ask, and how often."""
+"""Authentication, and the limit of requests per second."""
 
 from __future__ import annotations
 
 import hmac
 import time
 from base64 import b64decode
-from collections import deque
 
 import jwt
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from vonage_simulator.ledger import Application
+from vonage_simulator.rate_limit import RateLimit
 from vonage_simulator.voice_api.errors import Throttled, Unauthorized
 
-LIFETIME = 15 * 60  # seconds that a token is good for which does not say
-LONGEST = 24 * 3600  # that it may say
+LIFETIME = 15 * 60  # seconds of a token without `exp`
+LONGEST = 24 * 3600  # lifetime of a token
 LEEWAY = 60  # seconds by which a client's clock may be ahead
 
 
-class Throttle:
-    """So many requests in any one second, and no more. *limit* None: as many as you like."""
+def guard(application: Application, requests_per_second: float | None) -> Middleware:
+    """Authenticate and throttle every request.
 
-    def __init__(self, limit: float | None) -> None:
-        self._limit = limit
-        self._taken: deque[float] = deque()
-
-    def take(self) -> None:
-        """Count one more. Raises Throttled, and does not count it, if that is too many."""
-        if self._limit is None:
-            return
-        now = time.monotonic()
-        while self._taken and self._taken[0] <= now - 1:
-            self._taken.popleft()
-        if len(self._taken) >= self._limit:
-            raise Throttled
-        self._taken.append(now)
-
-
-def guard(application: Application, throttle: Throttle) -> Middleware:
-    """Refuse whom the application does not know, and whoever asks too often.
-
-    The Application API takes the account's key and secret, all others the application's JWT. New calls have a limit of
-    their own, which the carrier keeps; users and files are none of the Voice API's (help article 207100288).
+    The Application API takes the account's key and secret, the others the application's JWT. The limit of new calls is
+    the carrier's; users and files have none (help article 207100288).
     """
+
+    taken = RateLimit()
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -52,8 +35,9 @@ def guard(application: Application, throttle: Throttle) -> Middleware:
             check_basic(credentials, application)
         else:
             check_token(credentials, application)
-        if request.path.startswith(("/v1/calls", "/v1/conversations")) and request.method != "POST":
-            throttle.take()
+        counted = request.path.startswith(("/v1/calls", "/v1/conversations")) and request.method != "POST"
+        if counted and not taken.take(time.monotonic(), requests_per_second):
+            raise Throttled
         return await handler(request)
 
     return guarded
@@ -62,9 +46,8 @@ def guard(application: Application, throttle: Throttle) -> Middleware:
 def check_token(credentials: str, application: Application) -> None:
     """Raise Unauthorized unless *credentials* are `Bearer` and a good JWT of *application*.
 
-    Signed by its private key with RS256, naming it in `application_id`, with `iat` and `jti`; `exp` at most a day after
-    `iat`, and a quarter of an hour if there is none. Whether a `jti` comes twice is not looked at: clients repeat a
-    request as it was when a connection breaks.
+    Signed by its private key with RS256, with its `application_id`, `iat` and `jti`; `exp` at most a day after `iat`,
+    else it is valid for 15 minutes. A `jti` may come twice: clients repeat a request when a connection breaks.
     https://developer.vonage.com/en/getting-started/concepts/authentication#json-web-tokens
     """
     scheme, _, token = credentials.partition(" ")
@@ -82,8 +65,8 @@ def check_token(credentials: str, application: Application) -> None:
         expires = float(claims.get("exp", issued + LIFETIME))
     except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Unauthorized from error
-    of_us = claims["application_id"] == application.id
-    if not (of_us and claims["jti"] and 0 < expires - issued <= LONGEST and expires > time.time() - LEEWAY):
+    ours = claims["application_id"] == application.id
+    if not (ours and claims["jti"] and 0 < expires - issued <= LONGEST and expires > time.time() - LEEWAY):
         raise Unauthorized
 
 

@@ -1,4 +1,4 @@
-"""Vonage's API as far as calls need it, over HTTPS on this machine: what an SDK is pointed at in place of Vonage.
+"""Serves the simulated APIs over HTTPS on this machine, for an SDK that is configured to use them:
 
 api = VoiceApi(carrier)
 base = await api.start(certificate.make(folder))  # https://127.0.0.1:40123
@@ -15,10 +15,10 @@ from yarl import URL
 
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.certificate import Certificate
-from vonage_simulator.voice_api.access import Throttle, guard
+from vonage_simulator.voice_api.access import guard
 from vonage_simulator.voice_api.applications import Applications
 from vonage_simulator.voice_api.calls import Calls
-from vonage_simulator.voice_api.errors import in_words
+from vonage_simulator.voice_api.errors import error_responses
 from vonage_simulator.voice_api.users import Users
 
 
@@ -26,14 +26,13 @@ class VoiceApi:
     """The Voice API, Users API and Application API of one carrier's application.
 
     Args:
-        carrier: Whose calls are made and acted on, in the event loop that `start` runs in.
-        users: Who is there from the beginning; None: nobody.
-        other_requests_per_second: How many requests other than for new calls the Voice API takes in any second by the
-            real clock, before it says 429; None: any number. Of new calls the carrier keeps count.
+        carrier: Makes the calls, in the event loop that `start` runs in.
+        users: Those that exist already; None: none.
+        other_requests_per_second: Limit of Voice API requests other than for new calls, by the real clock; beyond it
+            they get 429. None: no limit. The carrier counts new calls.
             Source: https://api.support.vonage.com/hc/en-us/articles/207100288
 
-    What it takes and says: https://developer.vonage.com/en/api/voice, …/api/users, …/api/application.v2.
-    Errors have the forms published there; see `api_errors`.
+    Sources: https://developer.vonage.com/en/api/voice, …/api/users, …/api/application.v2.
     """
 
     def __init__(
@@ -41,17 +40,17 @@ class VoiceApi:
     ) -> None:
         self.users = users or Users()
         self._carrier = carrier
-        throttle = Throttle(other_requests_per_second)
-        self._app = web.Application(middlewares=[in_words, guard(carrier.application, throttle)])
+        guarded = guard(carrier.application, other_requests_per_second)
+        self._app = web.Application(middlewares=[error_responses, guarded])
         for part in (Calls(carrier), self.users, Applications(carrier.application)):
             self._app.add_routes(part.routes())
         self._runner: web.AppRunner | None = None
 
     async def start(self, certificate: Certificate, *, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen, and return the base URL, without a slash at its end. *port* 0: any that is free.
+        """Listen, and return the base URL, without a slash at its end. *port* 0: any that is free. Raises OSError.
 
-        From now on recordings are told to be here: under `api.nexmo.com/` in the path, for Vonage's SDKs download
-        nothing whose URL does not have that name, or `vonage.com`, somewhere in it. Raises OSError if it cannot listen.
+        From now on URLs of recordings lead here, with `api.nexmo.com/` in the path: Vonage's SDKs download only from
+        URLs that have that name, or `vonage.com`, somewhere in them.
         """
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate.cert, certificate.key)
@@ -59,17 +58,17 @@ class VoiceApi:
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, ssl_context=context).start()
         base = str(URL.build(scheme="https", host=host, port=self._runner.addresses[0][1]))
-        self._carrier.files_url = f"{base}/api.nexmo.com/v1/files"
+        self._carrier.files.url = f"{base}/api.nexmo.com/v1/files"
         return base
 
     async def stop(self) -> None:
-        """Listen no more. Does nothing if it never did."""
+        """Stop listening."""
         if self._runner is None:
             return
         open_yet = self._runner.server.connections if self._runner.server else []
         transports = [connection.transport for connection in open_yet if connection.transport]
         await self._runner.cleanup()
         self._runner = None
-        for transport in transports:  # TLS would wait for each client to say goodbye too
+        for transport in transports:  # else TLS waits for each client to close, too
             transport.abort()
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The application and its settings, by the simulated Application API: to be looked at, not changed.
+"""The simulated Application API, read-only: the application and its settings.
 
 Source: https://developer.vonage.com/en/api/application.v2
 """
@@ -13,6 +13,7 @@ from marshmallow import fields, validate
 from vonage_simulator.ledger import Application, Target
 from vonage_simulator.voice_api import reading
 from vonage_simulator.voice_api.errors import NotFound
+from vonage_simulator.voice_api.reading import links
 
 Body = dict[str, Any]
 
@@ -25,34 +26,31 @@ class ApplicationsSchema(reading.Body):
 
 
 class Applications:
-    """The routes of applications; there is one."""
+    """The routes of the only application."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
 
     def routes(self) -> list[web.RouteDef]:
-        """All of them."""
         return [web.get("/v2/applications", self.list), web.get("/v2/applications/{id}", self.get)]
 
     async def list(self, request: web.Request) -> web.Response:
-        """All applications of the account."""
-        asked = reading.load(ApplicationsSchema(), dict(request.query))
-        size, page = asked["page_size"], asked["page"]
+        query = reading.load(ApplicationsSchema(), dict(request.query))
+        size, page = query["page_size"], query["page"]
         body: Body = {"page_size": size, "page": page, "total_items": 1, "total_pages": 1}
         body |= {"_embedded": {"applications": [describe(self._application)] if page == 1 else []}}
         hrefs = {name: f"/v2/applications?page_size={size}&page={at}" for name, at in (("self", page), ("first", 1))}
         hrefs["last"] = hrefs["first"]
-        return web.json_response(body | {"_links": {name: {"href": href} for name, href in hrefs.items()}})
+        return web.json_response(body | links(hrefs))
 
     async def get(self, request: web.Request) -> web.Response:
-        """One of them."""
         if (wanted := request.match_info["id"]) != self._application.id:
             raise NotFound(wanted)
         return web.json_response(describe(self._application))
 
 
 def describe(application: Application) -> Body:
-    """An application as the Application API shows it; never its private key. What is not simulated has its default."""
+    """The JSON of an application, without its private key. What is not simulated has its default."""
     webhooks = {
         "answer_url": application.answer,
         "fallback_answer_url": application.fallback,

@@ -1,4 +1,4 @@
-"""Calls by the simulated Voice API: made, listed, and acted on while they last.
+"""The simulated Voice API: creates, lists and controls calls.
 
 Source: https://developer.vonage.com/en/api/voice
 """
@@ -6,6 +6,7 @@ Source: https://developer.vonage.com/en/api/voice
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,24 +17,24 @@ from aiohttp import web
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.ledger import ANSWER_SECONDS, EVENT_SECONDS, Leg, Target
 from vonage_simulator.scenario import Call, Endpoint
-from vonage_simulator.voice_api import bodies, reading
+from vonage_simulator.voice_api import reading, schemas
 from vonage_simulator.voice_api.endpoints import To
 from vonage_simulator.voice_api.errors import NotFound
+from vonage_simulator.voice_api.reading import links
 
 CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg", "json": "application/json"}
 ADDRESS = {"phone": "number", "sip": "uri", "websocket": "uri", "vbc": "extension", "app": "user"}
-UNKNOWN = "Unknown"  # what webhooks call a caller whom nobody knows
+UNKNOWN = "Unknown"  # the caller in webhooks if there is no number
 Body = dict[str, Any]
 
 
 class Calls:
-    """The routes of calls, of what is recorded of them, and of the recordings."""
+    """The routes of calls, conversations and recordings."""
 
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
 
     def routes(self) -> list[web.RouteDef]:
-        """All of them. A recording's address also begins with the host it would have: SDKs ask for that."""
         call = "/v1/calls/{uuid}"
         return [
             web.post("/v1/calls", self.create),
@@ -41,38 +42,35 @@ class Calls:
             web.get(call, self.get),
             web.put(call, self.modify),
             web.put(f"{call}/stream", self.stream),
-            web.delete(f"{call}/stream", self.stop_stream),
+            web.delete(f"{call}/stream", self._stop(self._carrier.stop_playing, "Stream stopped")),
             web.put(f"{call}/talk", self.talk),
-            web.delete(f"{call}/talk", self.stop_talk),
+            web.delete(f"{call}/talk", self._stop(self._carrier.stop_playing, "Talk stopped")),
             web.put(f"{call}/dtmf", self.dtmf),
             web.put(f"{call}/input/dtmf", self.listen),
-            web.delete(f"{call}/input/dtmf", self.stop_listening),
+            web.delete(f"{call}/input/dtmf", self._stop(self._carrier.stop_listening, "DTMF listener stopped")),
             web.put("/v1/conversations/{uuid}/record", self.record),
             web.get("/v1/files/{id}", self.file),
-            web.get("/api.nexmo.com/v1/files/{id}", self.file),
+            web.get("/api.nexmo.com/v1/files/{id}", self.file),  # SDKs require that host somewhere in the URL
         ]
 
-    # ---- made, and looked at
-
     async def create(self, request: web.Request) -> web.Response:
-        """Make an outbound call."""
-        ours = self._carrier.application
-        asked = await reading.read(request, bodies.CreateSchema(ours))
-        to: To = asked["to"][0]
+        application = self._carrier.application
+        body = await reading.read(request, schemas.CreateSchema(application))
+        to: To = body["to"][0]
         call = Call(
-            from_=asked["from_"] or random.choice(ours.numbers),  # noqa: S311 - any will do
+            from_=body["from_"] or random.choice(application.numbers),  # noqa: S311 - any will do
             to=to.name,
             direction="outbound",
             endpoint=to.endpoint,
             headers=to.headers,
-            ncco=None if asked["ncco"] is None else tuple(asked["ncco"]),
-            ringing_timer=asked["ringing_timer"],
-            length_timer=asked["length_timer"],
-            machine_detection=asked["machine_detection"],
-            advanced_machine_detection=asked["advanced_machine_detection"],
+            ncco=None if body["ncco"] is None else tuple(body["ncco"]),
+            ringing_timer=body["ringing_timer"],
+            length_timer=body["length_timer"],
+            machine_detection=body["machine_detection"],
+            advanced_machine_detection=body["advanced_machine_detection"],
         )
-        answer = _target(ours.answer, asked["answer_url"], asked["answer_method"], seconds=ANSWER_SECONDS)
-        event = _target(ours.event, asked["event_url"], asked["event_method"]) or ours.event
+        answer = _target(application.answer, body["answer_url"], body["answer_method"], seconds=ANSWER_SECONDS)
+        event = _target(application.event, body["event_url"], body["event_method"]) or application.event
         leg = self._carrier.create(call, answer=answer, event=event)
         made = {"uuid": leg.uuid, "status": leg.status, "direction": leg.direction}
         return web.json_response(made | {"conversation_uuid": leg.conversation.uuid}, status=201)
@@ -81,13 +79,13 @@ class Calls:
         """List calls, oldest first unless `order` says otherwise.
 
         `record_index` counts calls, so Vonage's Python SDK, which adds one to it for the next page, sees most of them
-        again. The times asked for are those of `started`; with `machine` come the calls that a machine took.
+        again. Dates are compared with `started`; `machine` finds the calls that a machine answered.
         """
-        asked = reading.load(bodies.CallsSchema(), dict(request.query))
-        legs = [leg for leg in self._carrier.ledger.legs.values() if self._wanted(leg, asked)]
-        if asked["order"] == "desc":
+        wanted = reading.load(schemas.CallsSchema(), dict(request.query))
+        legs = [leg for leg in self._carrier.ledger.legs.values() if self._wanted(leg, wanted)]
+        if wanted["order"] == "desc":
             legs.reverse()
-        size, index = asked["page_size"], asked["record_index"]
+        size, index = wanted["page_size"], wanted["record_index"]
         starts = {"self": index, "first": 0, "last": max(0, len(legs) - 1) // size * size}
         if index + size < len(legs):
             starts["next"] = index + size
@@ -97,22 +95,19 @@ class Calls:
         hrefs = {name: f"/v1/calls?{urlencode(query | {'record_index': start})}" for name, start in starts.items()}
         body = {"count": len(legs), "page_size": size, "record_index": index}
         body |= {"_embedded": {"calls": [describe(leg) for leg in legs[index : index + size]]}}
-        return web.json_response(body | {"_links": {name: {"href": href} for name, href in hrefs.items()}})
+        return web.json_response(body | links(hrefs))
 
     async def get(self, request: web.Request) -> web.Response:
-        """One call."""
         leg = self._carrier.ledger.legs.get(request.match_info["uuid"])
         if leg is None:
             raise NotFound
         return web.json_response(describe(leg))
 
-    # ---- acted on
-
     async def modify(self, request: web.Request) -> web.Response:
         """Hang up, mute, earmuff, transfer."""
-        asked = await reading.read(request, bodies.ModifySchema())
+        body = await reading.read(request, schemas.ModifySchema())
         uuid = request.match_info["uuid"]
-        match asked["action"]:
+        match body["action"]:
             case "hangup":
                 self._carrier.hang_up(uuid)
             case "mute" | "unmute" as action:
@@ -120,86 +115,75 @@ class Calls:
             case "earmuff" | "unearmuff" as action:
                 self._carrier.earmuff(uuid, action == "earmuff")
             case "transfer":
-                where = asked["destination"]
-                url = _target(self._carrier.application.answer, where.get("url"), "GET", seconds=ANSWER_SECONDS)
-                self._carrier.transfer(uuid, ncco=where.get("ncco"), url=url)
+                to = body["destination"]
+                url = _target(self._carrier.application.answer, to.get("url"), "GET", seconds=ANSWER_SECONDS)
+                self._carrier.transfer(uuid, ncco=to.get("ncco"), url=url)
         return web.Response(status=204)
 
     async def stream(self, request: web.Request) -> web.Response:
-        """Play a file to the leg."""
-        asked = await reading.read(request, bodies.StreamSchema())
-        self._carrier.stream(request.match_info["uuid"], asked["stream_url"][0], loop=asked["loop"])
+        body = await reading.read(request, schemas.StreamSchema())
+        self._carrier.stream(request.match_info["uuid"], body["stream_url"][0], loop=body["loop"])
         return _done(request, "Stream started")
 
-    async def stop_stream(self, request: web.Request) -> web.Response:
-        """Play it no more."""
-        self._carrier.stop_stream(request.match_info["uuid"])
-        return _done(request, "Stream stopped")
-
     async def talk(self, request: web.Request) -> web.Response:
-        """Say something to the leg."""
-        asked = await reading.read(request, bodies.TalkSchema())
-        self._carrier.talk(request.match_info["uuid"], asked["text"], loop=asked["loop"])
+        body = await reading.read(request, schemas.TalkSchema())
+        self._carrier.talk(request.match_info["uuid"], body["text"], loop=body["loop"])
         return _done(request, "Talk started")
 
-    async def stop_talk(self, request: web.Request) -> web.Response:
-        """Say it no more."""
-        self._carrier.stop_talk(request.match_info["uuid"])
-        return _done(request, "Talk stopped")
-
     async def dtmf(self, request: web.Request) -> web.Response:
-        """Send keys to the leg."""
-        asked = await reading.read(request, bodies.DtmfSchema())
-        self._carrier.dtmf(request.match_info["uuid"], asked["digits"])
+        body = await reading.read(request, schemas.DtmfSchema())
+        self._carrier.dtmf(request.match_info["uuid"], body["digits"])
         return _done(request, "DTMF sent")
 
     async def listen(self, request: web.Request) -> web.Response:
-        """Tell of each key that the leg presses. What Vonage's answer says is not published; SDKs do not read it."""
-        asked = await reading.read(request, bodies.ListenSchema())
-        self._carrier.listen(request.match_info["uuid"], Target(asked["event_url"][0]))
+        """Send the keys that the leg presses. Vonage's response is not published; SDKs do not read it."""
+        body = await reading.read(request, schemas.ListenSchema())
+        self._carrier.listen(request.match_info["uuid"], Target(body["event_url"][0]))
         return _done(request, "DTMF listener started")
 
-    async def stop_listening(self, request: web.Request) -> web.Response:
-        """Tell of them no more."""
-        self._carrier.stop_listening(request.match_info["uuid"])
-        return _done(request, "DTMF listener stopped")
-
     async def record(self, request: web.Request) -> web.Response:
-        """Record a conversation, or stop that."""
-        asked = await reading.read(request, bodies.RecordSchema())
+        """Start or stop recording a conversation."""
+        body = await reading.read(request, schemas.RecordSchema())
         conversation = request.match_info["uuid"]
-        if asked.pop("action") == "start":
-            self._carrier.record(conversation, asked)
+        if body.pop("action") == "start":
+            self._carrier.record(conversation, body)
         else:
             self._carrier.stop_record(conversation)
         return web.Response(status=204)
 
     async def file(self, request: web.Request) -> web.Response:
-        """A recording itself, or its text."""
+        """A recording, or its transcript."""
         file = self._carrier.files.get(request.match_info["id"])
         if file is None:
             raise NotFound
         return web.Response(body=file.content, content_type=CONTENT_TYPES[file.kind])
 
-    def _wanted(self, leg: Leg, asked: Body) -> bool:
+    def _stop(self, stop: Callable[[str], None], message: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def stopped(request: web.Request) -> web.Response:
+            stop(request.match_info["uuid"])
+            return _done(request, message)
+
+        return stopped
+
+    def _wanted(self, leg: Leg, wanted: Body) -> bool:
         started = leg.times.get("started")
-        after, before = asked.get("date_start"), asked.get("date_end")
+        after, before = wanted.get("date_start"), wanted.get("date_end")
         status = leg.status
-        if asked.get("status") == "machine" and leg.machine not in (None, "human"):
+        if wanted.get("status") == "machine" and leg.machine not in (None, "human"):
             status = "machine"
-        conversation = self._carrier.ledger.conversations.get(asked.get("conversation_uuid", ""))
+        conversation = self._carrier.ledger.conversations.get(wanted.get("conversation_uuid", ""))
         return (
-            asked.get("status", status) == status
+            wanted.get("status", status) == status
             and (after is None or (started is not None and _naive(started) >= after))
             and (before is None or (started is not None and _naive(started) <= before))
-            and ("conversation_uuid" not in asked or (conversation is not None and leg.uuid in conversation.legs))
+            and ("conversation_uuid" not in wanted or (conversation is not None and leg.uuid in conversation.legs))
         )
 
 
 def describe(leg: Leg) -> Body:
-    """A leg as the Voice API shows it; with what it cost and when it was once it is `completed`."""
+    """The JSON of a leg; with price and times once it is `completed`."""
     us = _endpoint("phone", leg.to if leg.direction == "inbound" else leg.from_ or UNKNOWN)
-    if leg.from_user:  # an app caller: `to` is what it asked for, a number or another user
+    if leg.from_user:  # an app caller: `to` is the number or user that it called
         us = _endpoint("phone" if leg.dialled.isdigit() else "app", leg.dialled)
     them = _endpoint(leg.endpoint, leg.to if leg.direction == "outbound" else leg.caller or UNKNOWN)
     body: Body = {"_links": {"self": {"href": f"/v1/calls/{leg.uuid}"}}, "uuid": leg.uuid}
@@ -213,13 +197,13 @@ def describe(leg: Leg) -> Body:
 
 
 def _endpoint(kind: Endpoint, name: str) -> Body:
-    if kind == "phone" and name.startswith(("sip:", "sips:")):  # a caller may be one: it is how it calls that differs
+    if kind == "phone" and name.startswith(("sip:", "sips:")):  # a SIP caller comes in as a phone
         kind = "sip"
     return {"type": kind, ADDRESS[kind]: name}
 
 
 def _time(moment: datetime | None) -> str | None:
-    """UTC, though it does not say so."""
+    """UTC, without saying so."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if moment else None
 
 
@@ -230,7 +214,7 @@ def _naive(moment: datetime) -> datetime:
 def _target(
     usual: Target | None, url: list[str] | None, method: str, *, seconds: float = EVENT_SECONDS
 ) -> Target | None:
-    """What was asked for, with the time limits of the application's own, which nobody can set for one call."""
+    """The requested URL, with the time limits of the application's own: a call cannot set them."""
     if not url:
         return None
     return replace(usual or Target("", socket_timeout=seconds), url=url[0], method=method)

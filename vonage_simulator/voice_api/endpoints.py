@@ -1,4 +1,4 @@
-"""Who can be called by the simulated Voice API, and who can call.
+"""The endpoints `to` and `from` of a new call.
 
 Source: https://developer.vonage.com/en/api/voice#createCall
 """
@@ -22,7 +22,7 @@ MOST_HEADERS = 512  # bytes of a websocket's, as JSON
 
 @dataclass(frozen=True, slots=True)
 class To:
-    """Who is to be called."""
+    """The callee."""
 
     endpoint: Endpoint
     name: str  # number, address, extension or user
@@ -30,7 +30,7 @@ class To:
 
 
 class PhoneSchema(Body):
-    """A telephone. The reference has `dtmfAnswer`, SDKs `dtmf_answer` too."""
+    """The reference has `dtmfAnswer`, SDKs `dtmf_answer` too."""
 
     number = fields.String(required=True, validate=validate.Regexp(NUMBER, error="Not 7 to 15 digits without a plus."))
     dtmf_answer = fields.String(data_key="dtmfAnswer", validate=validate.Regexp(r"[0-9*#p]+\Z"))
@@ -42,7 +42,7 @@ class PhoneSchema(Body):
 
 
 class SipSchema(Body):
-    """A SIP endpoint: its URI, or a domain of the account and a user there."""
+    """A URI, or a domain of the account and a user there."""
 
     uri = fields.String(validate=validate.Regexp(SIP, error="Not a SIP URI of 50 characters at most."))
     domain = fields.String(validate=validate.Length(1))
@@ -62,15 +62,13 @@ class SipSchema(Body):
 
 
 class AuthorizationSchema(Body):
-    """How a websocket's handshake is authorized."""
+    """The authorization of a websocket's handshake."""
 
     type = fields.String(required=True, validate=validate.OneOf(("vonage", "custom")))
     value = fields.String()
 
 
 class WebsocketSchema(Body):
-    """A websocket."""
-
     uri = fields.String(required=True, validate=validate.Regexp(r"wss?://\S+\Z", error="Not ws:// or wss://."))
     content_type = fields.String(data_key="content-type", required=True, validate=validate.OneOf(RATES))
     headers = fields.Dict(keys=fields.String(), load_default=dict)
@@ -117,7 +115,7 @@ ENDPOINTS: dict[str, Schema] = {
 
 
 class EndpointField(fields.Field[To]):
-    """One of the endpoints, by its `type`."""
+    """An endpoint, by its `type`."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> To:
         if not isinstance(value, dict):
@@ -132,7 +130,7 @@ class EndpointField(fields.Field[To]):
 
 
 class CallerField(fields.Field[str]):
-    """Who calls: `{"type": "phone", "number": …}`, or what Vonage's Python SDK sends too, the number itself."""
+    """`{"type": "phone", "number": …}`, or just the number, which Vonage's Python SDK sends too."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str:
         number = value

@@ -1,7 +1,7 @@
-"""What the simulated API says when it refuses. Each API of Vonage has a form of its own.
+"""The error responses of the simulated APIs. Each API of Vonage has a form of its own.
 
 Sources: https://developer.vonage.com/en/api/voice, https://developer.vonage.com/en/api/users,
-https://developer.vonage.com/en/api/application.v2, and what people reported who met them.
+https://developer.vonage.com/en/api/application.v2, and reports of people who met them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class ApiFault(Exception):
 
 
 class BadRequest(ApiFault):
-    """It cannot be read, or cannot be done as things stand."""
+    """It cannot be read, or cannot be done now."""
 
 
 class Invalid(ApiFault):
-    """Some of its fields are wrong: `parameters` are their names and what is wrong with each."""
+    """Some of its fields are wrong: `parameters` are their names and reasons."""
 
     def __init__(self, parameters: list[tuple[str, str]]) -> None:
         super().__init__(", ".join(name for name, _ in parameters))
@@ -37,30 +37,30 @@ class Invalid(ApiFault):
 
 
 class DuplicateName(ApiFault):
-    """A user of that name is there already."""
+    """A user of that name exists already."""
 
 
 class Unauthorized(ApiFault):
-    """It does not show who asks, or they may not."""
+    """It has no valid credentials."""
 
     status = 401
 
 
 class NotFound(ApiFault):
-    """What it is about is not there."""
+    """There is no such thing."""
 
     status = 404
 
 
 class Throttled(ApiFault):
-    """Too many in a second."""
+    """Too many requests in a second."""
 
     status = 429
 
 
 @web.middleware
-async def in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let what a handler, or the carrier, raises become an answer."""
+async def error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn the exceptions of handlers and carrier into responses."""
     headers = {}
     try:
         return await handler(request)
@@ -86,7 +86,7 @@ async def in_words(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _of_voice(fault: ApiFault) -> Body:
-    """The two forms that people met; for 404 and 429 none is published, they are made after the second.
+    """The two forms that people met; for 404 and 429 none is published, they follow the second.
 
     First: https://github.com/Vonage/vonage-java-sdk/issues/63. Second: https://github.com/Vonage/vonage-ruby-sdk/issues/116.
     """
@@ -97,21 +97,17 @@ def _of_voice(fault: ApiFault) -> Body:
 
 
 def _of_users(fault: ApiFault) -> Body:
-    """As the users API has it; `code` is not in the reference, but in every answer that people met."""
+    """`code` is not in the reference, but in every response that people met."""
     match fault:
         case NotFound():
-            code, title, detail = (
-                "user:error:not-found",
-                "Not found.",
-                "User does not exist, or you do not have access.",
-            )
+            code, title = "user:error:not-found", "Not found."
+            detail = "User does not exist, or you do not have access."
         case DuplicateName():
             code, title, detail = "user:error:duplicate-name", "Bad request.", "User name already exists."
         case Unauthorized():
             code, title, detail = "system:error:invalid-token", "Unauthorized", "The token is missing or invalid."
         case _:
-            code = "http:error:validation-fail"
-            title, detail = "Bad request.", "Input validation failure."
+            code, title, detail = "http:error:validation-fail", "Bad request.", "Input validation failure."
     body: Body = {"type": f"https://developer.vonage.com/api/conversation#{code}", "code": code}
     body |= {"title": title, "detail": detail, "instance": uuid.uuid4().hex}
     if isinstance(fault, Invalid):

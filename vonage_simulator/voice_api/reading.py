@@ -1,9 +1,9 @@
-"""How the simulated API reads what it is sent, and how it names what is wrong there."""
+"""Reads requests with marshmallow, and builds the fields and links that the APIs share."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,9 +14,9 @@ from vonage_simulator.voice_api.errors import BadRequest, Invalid
 
 
 async def read(request: web.Request, schema: Schema, *, needed: bool = True) -> dict[str, Any]:
-    """The body of *request* as *schema* has it; nothing is taken for an empty object unless it is *needed*.
+    """The body of *request* as *schema* loads it; unless *needed* it may be empty.
 
-    Raises BadRequest for what is no JSON object, Invalid for wrong fields.
+    Raises BadRequest if it is no JSON object, Invalid for wrong fields.
     """
     raw = await request.read()
     try:
@@ -29,7 +29,7 @@ async def read(request: web.Request, schema: Schema, *, needed: bool = True) -> 
 
 
 def load(schema: Schema, values: Any) -> dict[str, Any]:
-    """*values* as *schema* has them. Raises Invalid."""
+    """*values* as *schema* loads them. Raises Invalid."""
     try:
         found: dict[str, Any] = schema.load(values)
     except ValidationError as error:
@@ -45,11 +45,11 @@ def _parameters(messages: Any, at: str = "") -> Iterator[tuple[str, str]]:
         for key, inner in messages.items():
             yield from _parameters(inner, at if key == "_schema" else _within(at, key))
         return
-    told = messages if isinstance(messages, list) else [messages]
-    for inner in told:
-        if isinstance(inner, dict):  # what a validator found deeper in
+    reasons = messages if isinstance(messages, list) else [messages]
+    for inner in reasons:
+        if isinstance(inner, dict):  # from a validator of a nested value
             yield from _parameters(inner, at)
-    if words := " ".join(str(one) for one in told if not isinstance(one, dict)):
+    if words := " ".join(str(reason) for reason in reasons if not isinstance(reason, dict)):
         yield at, words
 
 
@@ -68,22 +68,27 @@ def _web_address(value: str) -> None:
 
 
 def one_url(**more: Any) -> fields.List[Any]:
-    """A field: an array of one URL, as the Voice API has them everywhere."""
+    """A field: an array of one URL, as everywhere in the Voice API."""
     return fields.List(fields.String(validate=_web_address), validate=validate.Length(equal=1), **more)
 
 
 def method(**more: Any) -> fields.String:
-    """A field: how a URL is asked."""
+    """A field: the method of a webhook."""
     return fields.String(validate=validate.OneOf(("GET", "POST")), **more)
 
 
 def whole(least: int, most: int | None = None, **more: Any) -> fields.Integer:
-    """A field: a whole number, which text is not."""
+    """A field: a whole number, not as text."""
     return fields.Integer(strict=True, validate=validate.Range(least, most), **more)
 
 
 class Body(Schema):
-    """What all have in common."""
+    """Ignores unknown fields."""
 
     class Meta:
         unknown = EXCLUDE
+
+
+def links(hrefs: Mapping[str, str]) -> dict[str, Any]:
+    """The `_links` of a page."""
+    return {"_links": {name: {"href": href} for name, href in hrefs.items()}}

@@ -1,4 +1,4 @@
-"""Users of an application, for its Client SDK callers, by the simulated Users API.
+"""The simulated Users API: the users of an application.
 
 Source: https://developer.vonage.com/en/api/users
 """
@@ -16,13 +16,14 @@ from marshmallow import fields, validate
 
 from vonage_simulator.voice_api import reading
 from vonage_simulator.voice_api.errors import DuplicateName, Invalid, NotFound
+from vonage_simulator.voice_api.reading import links
 
 CHANNELS = ("sms", "mms", "whatsapp", "viber", "messenger", "pstn", "sip", "websocket", "vbc")
 Body = dict[str, Any]
 
 
 class UserSchema(reading.Body):
-    """A user, made or changed: what is given. Nothing is needed."""
+    """A user to create or update. No field is required."""
 
     name = fields.String(validate=validate.Length(1))
     display_name = fields.String()
@@ -43,14 +44,13 @@ class UsersSchema(reading.Body):
 
 
 class Users:
-    """The users there are, and the routes to them. Nothing outlasts the program."""
+    """The users, and their routes. They are kept in memory."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._users: dict[str, tuple[int, Body]] = {}  # by id: a number that grows with each, and what is known
+        self._users: dict[str, tuple[int, Body]] = {}  # by id: a number that grows with each, and its fields
 
     def routes(self) -> list[web.RouteDef]:
-        """All of them."""
         user = "/v1/users/{id}"
         return [
             web.get("/v1/users", self.list),
@@ -61,64 +61,59 @@ class Users:
         ]
 
     def names(self) -> set[str]:
-        """Who can be rung or can call as an app user."""
         return {user["name"] for _, user in self._users.values()}
 
     def add(self, given: Body) -> Body:
-        """A new user. Raises DuplicateName."""
-        self._unused(given.get("name"))
+        """Add a user. Raises DuplicateName."""
+        self._check_unused(given.get("name"))
         made: Body = {"id": f"USR-{uuid.uuid4()}", "name": f"NAM-{uuid.uuid4()}", "properties": {}} | given
         self._users[made["id"]] = (next(self._numbers), made)
         return made
 
     async def list(self, request: web.Request) -> web.Response:
         """A page of users, oldest first unless `order` says otherwise. A cursor is where the page begins."""
-        asked = reading.load(UsersSchema(), dict(request.query))
-        size, newest_first = asked["page_size"], asked["order"].lower() == "desc"
-        found = sorted(self._users.values(), key=lambda one: one[0], reverse=newest_first)
-        found = [(number, user) for number, user in found if asked.get("name", user["name"]) == user["name"]]
+        wanted = reading.load(UsersSchema(), dict(request.query))
+        size, newest_first = wanted["page_size"], wanted["order"].lower() == "desc"
+        found = sorted(self._users.values(), key=lambda numbered: numbered[0], reverse=newest_first)
+        found = [(number, user) for number, user in found if wanted.get("name", user["name"]) == user["name"]]
         begin = 0
-        if "cursor" in asked:
-            first = _number(asked["cursor"])
+        if "cursor" in wanted:
+            first = _number(wanted["cursor"])
             begin = sum(number > first if newest_first else number < first for number, _ in found)
         starts = {"prev": max(0, begin - size)} if begin else {}
         if begin + size < len(found):
             starts["next"] = begin + size
         address = request.url.with_query(None)
         query = {name: value for name, value in request.query.items() if name != "cursor"} | {"page_size": str(size)}
-        links = {"self": str(request.url), "first": f"{address}?{urlencode(query)}"}
+        hrefs = {"self": str(request.url), "first": f"{address}?{urlencode(query)}"}
         for name, start in starts.items():
-            links[name] = f"{address}?{urlencode(query | {'cursor': _cursor(found[start][0])})}"
+            hrefs[name] = f"{address}?{urlencode(query | {'cursor': _cursor(found[start][0])})}"
         brief = ("id", "name", "display_name")
         users = [
             {key: user[key] for key in brief if key in user} | _self(request, user)
             for _, user in found[begin : begin + size]
         ]
         body: Body = {"page_size": size, "_embedded": {"users": users}}
-        return web.json_response(body | {"_links": {name: {"href": href} for name, href in links.items()}})
+        return web.json_response(body | links(hrefs))
 
     async def create(self, request: web.Request) -> web.Response:
-        """Make one. Without a body too: then Vonage gives it a name."""
-        given = await reading.read(request, UserSchema(), needed=False)
-        made = self.add(given)
+        """Create a user. Without a body Vonage gives it a name."""
+        made = self.add(await reading.read(request, UserSchema(), needed=False))
         return web.json_response(made | _self(request, made), status=201)
 
     async def get(self, request: web.Request) -> web.Response:
-        """One of them."""
         user = self._find(request)
         return web.json_response(user | _self(request, user))
 
     async def update(self, request: web.Request) -> web.Response:
-        """Change what is given; the rest stays."""
         user = self._find(request)
         given = await reading.read(request, UserSchema())
         if given.get("name") != user["name"]:
-            self._unused(given.get("name"))
+            self._check_unused(given.get("name"))
         user.update(given)
         return web.json_response(user | _self(request, user))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Take one away."""
         del self._users[self._find(request)["id"]]
         return web.Response(status=204)
 
@@ -128,13 +123,13 @@ class Users:
             raise NotFound
         return found[1]
 
-    def _unused(self, name: str | None) -> None:
+    def _check_unused(self, name: str | None) -> None:
         if name in self.names():
             raise DuplicateName
 
 
 def _self(request: web.Request, user: Body) -> Body:
-    return {"_links": {"self": {"href": f"{request.url.origin()}/v1/users/{user['id']}"}}}
+    return links({"self": f"{request.url.origin()}/v1/users/{user['id']}"})
 
 
 def _cursor(number: int) -> str:

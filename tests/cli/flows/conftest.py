@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app import create_app
+from app import cli, create_app
 from config.settings import Settings
 from tests.cli.flows.flows_file import FLOWS, Run, written
 from tests.serving import OPERATOR
@@ -26,6 +26,7 @@ def run(file: Path) -> Run:
     def run(*words: str, **more: Any) -> tuple[int, str, str]:
         known: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": (("operator", OPERATOR),), "flows_file": file}
         app = create_app(Settings(**known | more))
+        cli.install(app)
         with app.app_context():
             done = app.test_cli_runner().invoke(args=["flows", *words])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import create_app
+from app import cli, create_app
 from app.cli.flows.flow_call import _NoStore
 from app.store.store import Store
 from app.web.logs import LOGGERS
@@ -109,6 +109,7 @@ def test_it_leaves_the_log_as_it_was(run: Run) -> None:
     loggers = [logging.getLogger(name) for name in LOGGERS]
     handlers = [logger.handlers[:] for logger in loggers]
     app = create_app(Settings(secret_key="k" * 32))
+    cli.install(app)
     mine = [logger.handlers[:] for logger in loggers]
     assert mine != handlers
     with app.app_context():

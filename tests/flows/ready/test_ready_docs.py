@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result as Ran
 
-from app import create_app
+from app import cli, create_app
 from app.flows import loading
 from app.flows.expressions.filters import FILTERS
 from app.flows.expressions.sandbox import METHODS
@@ -28,7 +28,8 @@ PAGES = {page.stem: page.read_text() for page in sorted((ROOT / "docs" / "flows"
 FLOWS = sorted(READY.glob("*.yaml"))
 KNOWN = {"APP_USER": "Alice", "CALLER_NUMBER": None, "PUBLIC_URL": None}
 FLASK = ".venv/bin/flask "
-APP = create_app(Settings(secret_key="not looked at here"))
+APP = create_app(Settings(secret_key="not checked here"))
+cli.install(APP)
 
 
 def blocks(text: str, kind: str) -> list[str]:

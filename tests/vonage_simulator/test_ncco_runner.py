@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.vonage_simulator.stage import Json, Played, connect, inbound, outbound, play, room, scenario, talk
-from vonage_simulator import script
+from vonage_simulator import ncco_runner
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.ledger import Leg
 from vonage_simulator.scenario import FarEnd
@@ -40,7 +40,7 @@ def test_words_are_said_as_often_as_they_are_to_be(loop: int) -> None:
 def test_what_never_ends_is_heard_until_the_caller_hangs_up(action: Json, loop: int) -> None:
     """As often as nobody could listen to it is for ever, too."""
     played = run(action | {"loop": loop}, talk(7.0), far_end=FarEnd(hangs_up_after=30.0))
-    assert (played.ended, played.heard.ended_by) == (30.6, "user")
+    assert (played.ended, played.result.ended_by) == (30.6, "user")
     assert len(played.when("talk") + played.when("stream")) == 1
 
 
@@ -48,13 +48,13 @@ def test_ssml_is_not_spoken() -> None:
     said = f"<speak><prosody rate='slow'>{'x' * 100}</prosody></speak>"
     played = run({"action": "talk", "text": said, "language": "en-GB"})
     assert played.ended == 7.6
-    assert played.heard.said == [said]
+    assert played.result.said == [said]
 
 
 @pytest.mark.parametrize(("seconds", "loop"), [(5.0, 1), (2.0, 1), (2.0, 3)])
 def test_an_audio_file_lasts_as_long_as_the_scenario_says(seconds: float, loop: int) -> None:
     played = run(JINGLE | {"loop": loop}, stream_seconds=seconds)
-    assert (played.heard.played, played.ended) == (JINGLE["streamUrl"], 0.6 + seconds * loop)
+    assert (played.result.played, played.ended) == (JINGLE["streamUrl"], 0.6 + seconds * loop)
 
 
 # ---- wait
@@ -82,7 +82,7 @@ def test_a_payload_is_told_and_the_script_goes_on() -> None:
         "conversation_uuid": played.leg.conversation.uuid,
         "timestamp": "2026-01-01T00:00:07.600Z",
     }
-    assert (played.heard.notified, played.ended) == ([NOTIFY["payload"]], 9.0)
+    assert (played.result.notified, played.ended) == ([NOTIFY["payload"]], 9.0)
 
 
 def test_a_payload_may_be_told_by_get() -> None:
@@ -107,7 +107,7 @@ def test_a_payload_may_be_told_by_get() -> None:
 def test_an_ncco_in_the_reply_replaces_the_rest(reply: Any, said: list[str]) -> None:
     """An empty one ends the call; anything else that is no NCCO lets the script go on."""
     played = play(scenario(inbound()), {"/answer": [NOTIFY, {"action": "talk", "text": "then"}], "/notify": reply})
-    assert played.heard.said == said
+    assert played.result.said == said
     assert len(played.having("reason")) == (1 if reply == [{}] else 0)
 
 
@@ -148,7 +148,7 @@ def test_a_notify_or_a_connect_does_not_answer_the_caller() -> None:
 
 def test_at_the_end_of_the_script_the_call_is_hung_up() -> None:
     played = run(talk(1.4))
-    assert played.heard.ended_by == played.events[-1]["disconnected_by"] == "platform"
+    assert played.result.ended_by == played.events[-1]["disconnected_by"] == "platform"
 
 
 def test_an_empty_ncco_ends_the_call_unanswered() -> None:
@@ -158,13 +158,13 @@ def test_an_empty_ncco_ends_the_call_unanswered() -> None:
 
 def test_the_caller_may_hang_up_at_any_time() -> None:
     played = run(talk(7.0), talk(7.0), far_end=FarEnd(hangs_up_after=3.0))
-    assert (played.ended, played.heard.ended_by, len(played.heard.said)) == (3.6, "user", 1)
+    assert (played.ended, played.result.ended_by, len(played.result.said)) == (3.6, "user", 1)
 
 
 def test_a_script_may_be_given_in_place_of_the_one_that_runs() -> None:
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(5.0)
-        script.start(carrier._board.lines[legs[0].uuid], [talk(1.4)])
+        ncco_runner.replace_script(carrier._legs[legs[0].uuid], [talk(1.4)])
 
     played = play(scenario(inbound()), [talk(70.0), talk(7.0)], during=during)
     assert (played.when("talk"), played.ended) == ([0.6, 5.0], 6.4)
@@ -196,14 +196,14 @@ def test_any_action_may_be_cut_short(action: Json, gone: bool, at: float) -> Non
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(at)
         if gone:
-            carrier._board.lines[legs[0].uuid].end("user", "hung up")
+            carrier._legs[legs[0].uuid].end("user", "hung up")
         else:
             carrier.transfer(legs[0].uuid, ncco=[{"action": "talk", "text": "then"}])
 
     callees = {"447700900301": FarEnd(does="never_answers"), "447700900302": FarEnd(after=4.4)}
     story = scenario(inbound(FarEnd(keys=("12345",), says=("x" * 100,))), callees=callees)
     played = play(story, [talk(0.7), action, talk(14.0)], during=during)
-    assert (played.heard.said[-1] == "then") == (not gone)
+    assert (played.result.said[-1] == "then") == (not gone)
     assert played.ended == pytest.approx(at if gone else at + 0.6)
 
 
@@ -213,7 +213,7 @@ def test_a_telephone_is_told_completed_a_little_after_it_was() -> None:
         played = play(scenario(inbound(endpoint=endpoint)), [talk(1.4)])
         (sent,) = [
             one
-            for one in played.heard.happenings
+            for one in played.result.happenings
             if one.what == "sent" and one.data["sent"].body["status"] == "completed"
         ]
         assert (sent.at - played.leg.times["completed"]).total_seconds() == pytest.approx(after)
@@ -256,7 +256,7 @@ def test_a_conversation_that_is_not_there_cannot_be_joined(target: str) -> None:
     played = two(join(target), {"action": "talk", "text": "then"})
     assert played.having("reason")[0]["reason"] == SYNTAX_ERROR
     assert played.having("conversation_uuid_to") == []
-    assert "then" in played.heard.said
+    assert "then" in played.result.said
 
 
 def test_a_conversation_that_everybody_left_cannot_be_joined() -> None:
@@ -279,8 +279,8 @@ def test_who_joins_its_own_conversation_stays_in_it() -> None:
 def test_a_scenarios_ncco_that_cannot_be_run_is_a_fault(direction: Any) -> None:
     played = play(scenario(direction(FarEnd(), ncco=({"action": "talk"},))))
     assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR]
-    assert "the scenario's NCCO cannot be run: action 1 (talk), text: It is missing" in played.heard.troubles[0]
-    assert played.heard.ended_by == "platform"
+    assert "the scenario's NCCO cannot be run: action 1 (talk), text: It is missing" in played.result.troubles[0]
+    assert played.result.ended_by == "platform"
 
 
 def test_a_scenarios_event_url_is_the_applications() -> None:

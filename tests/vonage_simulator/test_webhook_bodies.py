@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vonage_simulator import bodies
+from vonage_simulator import webhook_bodies
 from vonage_simulator.ledger import Application, Bill, Conversation, Leg, Recording
 from vonage_simulator.scenario import FarEnd
 
@@ -29,14 +29,14 @@ def app_caller(**more: Any) -> Leg:
 
 
 def status(one: Leg, name: str, *, today: bool = True) -> dict[str, Any]:
-    return bodies.status(one, name, AT, today=today)
+    return webhook_bodies.status(one, name, AT, today=today)
 
 
 # ---- what to do with a call
 
 
 def test_the_question_what_to_do_names_who_calls_whom() -> None:
-    asked = bodies.answer(leg(), APPLICATION, today=True)
+    asked = webhook_bodies.answer(leg(), APPLICATION, today=True)
     assert asked == {
         "to": "442079460000",
         "endpoint_type": "phone",
@@ -49,40 +49,44 @@ def test_the_question_what_to_do_names_who_calls_whom() -> None:
 
 
 def test_in_2021_it_had_four_fields() -> None:
-    assert list(bodies.answer(leg(), APPLICATION, today=False)) == ["to", "from", "conversation_uuid", "uuid"]
+    assert list(webhook_bodies.answer(leg(), APPLICATION, today=False)) == ["to", "from", "conversation_uuid", "uuid"]
 
 
 def test_an_app_caller_has_a_name_in_place_of_a_number_and_may_pass_data() -> None:
     """`to` is whom it asked for."""
-    asked = bodies.answer(app_caller(custom_data={"order": 1}), APPLICATION, today=True)
+    asked = webhook_bodies.answer(app_caller(custom_data={"order": 1}), APPLICATION, today=True)
     assert (asked["to"], asked["from_user"], asked["custom_data"]) == ("Alice", "Bob", {"order": 1})
     assert "from" not in asked
-    assert "custom_data" not in bodies.answer(app_caller(), APPLICATION, today=True)
+    assert "custom_data" not in webhook_bodies.answer(app_caller(), APPLICATION, today=True)
 
 
 def test_a_sip_callers_own_headers_are_handed_on() -> None:
     """In the case they have; what is Vonage's own, or none of X-… and User-to-User, is held back."""
     headers = {"X-UserId": "1938ND9", "User-to-User": "12ab;encoding=hex", "X-Nexmo-Trace": "1", "Via": "somewhere"}
-    asked = bodies.answer(leg(endpoint="sip", headers=headers), APPLICATION, today=True)
+    asked = webhook_bodies.answer(leg(endpoint="sip", headers=headers), APPLICATION, today=True)
     found = {name: value for name, value in asked.items() if name.startswith("SipHeader")}
     assert found == {"SipHeader_X-UserId": "1938ND9", "SipHeader_User-to-User": "12ab;encoding=hex"}
 
 
 def test_headers_of_other_callers_are_none_of_the_question() -> None:
-    asked = bodies.answer(leg(headers={"X-A": "1"}), APPLICATION, today=True)
+    asked = webhook_bodies.answer(leg(headers={"X-A": "1"}), APPLICATION, today=True)
     assert not any(name.startswith("SipHeader") for name in asked)
-    called = bodies.answer(leg(endpoint="sip", direction="outbound", headers={"X-A": "1"}), APPLICATION, today=True)
+    called = webhook_bodies.answer(
+        leg(endpoint="sip", direction="outbound", headers={"X-A": "1"}), APPLICATION, today=True
+    )
     assert not any(name.startswith("SipHeader") for name in called)
 
 
 @pytest.mark.parametrize("region", ["na-east", "na-west", "eu-west", "eu-east", "apac-sng", "apac-australia"])
 def test_every_region_has_a_host(region: str) -> None:
-    asked = bodies.answer(leg(), Application(id="app", region=region), today=True)
+    asked = webhook_bodies.answer(leg(), Application(id="app", region=region), today=True)
     assert asked["region_url"].startswith("https://api-")
 
 
 def test_what_failed_goes_to_the_fallback_url_with_the_reason() -> None:
-    asked = bodies.fallback({"uuid": "leg"}, reason="Socket timeout.", url="https://example.com/x", kind="answer")
+    asked = webhook_bodies.fallback(
+        {"uuid": "leg"}, reason="Socket timeout.", url="https://example.com/x", kind="answer"
+    )
     assert asked == {
         "uuid": "leg",
         "reason": "Socket timeout.",
@@ -179,7 +183,7 @@ def test_a_websocket_that_closed_tells_its_headers_and_no_direction() -> None:
 
 
 def test_a_move_names_both_conversations_and_no_status() -> None:
-    assert bodies.transfer(leg(), "CON-1", "CON-2", AT) == {
+    assert webhook_bodies.transfer(leg(), "CON-1", "CON-2", AT) == {
         "conversation_uuid_from": "CON-1",
         "type": "transfer",
         "uuid": "leg",
@@ -192,14 +196,14 @@ def test_a_move_names_both_conversations_and_no_status() -> None:
     ("one", "parties"), [(leg(), ("447700900123", "442079460000")), (app_caller(), ("Bob", "Alice"))]
 )
 def test_an_input_names_who_was_asked(one: Leg, parties: tuple[str, str]) -> None:
-    told = bodies.input_result(one, dtmf={"digits": "1"}, speech={}, at=AT)
+    told = webhook_bodies.input_result(one, dtmf={"digits": "1"}, speech={}, at=AT)
     assert (told["from"], told["to"]) == parties
     assert "status" not in told
 
 
 def test_a_recording_is_of_the_conversation_and_names_no_leg() -> None:
     made = Recording(recording_uuid="r", url="https://f/1", at=AT, started=AT, ended=AT, format="mp3", audio=b"1234")
-    assert bodies.record(made, "CON") == {
+    assert webhook_bodies.record(made, "CON") == {
         "start_time": "2026-01-01T12:00:00Z",
         "recording_url": "https://f/1",
         "size": 4,
@@ -208,7 +212,7 @@ def test_a_recording_is_of_the_conversation_and_names_no_leg() -> None:
         "conversation_uuid": "CON",
         "timestamp": WHEN,
     }
-    assert bodies.transcribed(made, "CON", "https://f/2") == {
+    assert webhook_bodies.transcribed(made, "CON", "https://f/2") == {
         "conversation_uuid": "CON",
         "recording_uuid": "r",
         "status": "transcribed",
@@ -220,8 +224,8 @@ def test_a_recording_is_of_the_conversation_and_names_no_leg() -> None:
 @pytest.mark.parametrize(
     ("told", "fields"),
     [
-        (bodies.notify("CON", {"step": 1}, AT), {"payload": {"step": 1}}),
-        (bodies.error("CON", "Too fast.", AT), {"reason": "Too fast."}),
+        (webhook_bodies.notify("CON", {"step": 1}, AT), {"payload": {"step": 1}}),
+        (webhook_bodies.error("CON", "Too fast.", AT), {"reason": "Too fast."}),
     ],
 )
 def test_a_notice_and_an_error_name_no_leg(told: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
@@ -243,4 +247,4 @@ def test_a_notice_and_an_error_name_no_leg(told: Mapping[str, Any], fields: Mapp
 )
 def test_words_take_as_long_as_they_have_characters(text: str, seconds: float) -> None:
     """Fourteen a second, SSML not counted, and half a second at least."""
-    assert bodies.spoken_seconds(text) == seconds
+    assert webhook_bodies.spoken_seconds(text) == seconds

@@ -13,8 +13,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from tests.vonage_simulator.stage import STAYS, Json, Played, connect, inbound, play, playing, scenario, talk
+from vonage_simulator.files import File
 from vonage_simulator.ledger import Recording
-from vonage_simulator.recorder import File
 from vonage_simulator.scenario import FarEnd
 from vonage_simulator.voice_api.calls import Calls
 from vonage_simulator.voice_api.errors import NotFound
@@ -37,7 +37,7 @@ def recordings(played: Played) -> list[Recording]:
 
 
 def file(played: Played, url: str) -> File:
-    assert url.startswith(f"{played.carrier.files_url}/")
+    assert url.startswith(f"{played.carrier.files.url}/")
     return played.carrier.files[url.rpartition("/")[2]]
 
 
@@ -70,14 +70,14 @@ def test_a_recording_that_something_ends_is_waited_for(
     """A key, silence, or a time, whichever comes first."""
     played = recorded(record(**options), THEN, keys=keys, says=says)
     assert played.when("talk") == [pytest.approx(0.6 + seconds)]
-    assert played.heard.spoken == list(says)
-    assert played.heard.pressed == ([options["endOnKey"]] if options.get("endOnKey") in keys else [])
+    assert played.result.spoken == list(says)
+    assert played.result.pressed == ([options["endOnKey"]] if options.get("endOnKey") in keys else [])
     assert len(recordings(played)) == 1
 
 
 def test_where_nobody_presses_the_key_it_lasts_until_the_caller_hangs_up() -> None:
     played = recorded(record(endOnKey="#"), THEN, hangs_up_after=30.0)
-    assert (played.heard.said, played.ended, len(recordings(played))) == ([], 30.6, 1)
+    assert (played.result.said, played.ended, len(recordings(played))) == ([], 30.6, 1)
 
 
 def test_a_second_recording_ends_the_first() -> None:
@@ -178,7 +178,7 @@ def test_a_recording_may_be_written_down() -> None:
         }
     ]
     (recording, text) = [
-        one.at for one in played.heard.happenings if one.what == "sent" and "recording_uuid" in one.data["sent"].body
+        one.at for one in played.result.happenings if one.what == "sent" and "recording_uuid" in one.data["sent"].body
     ]
     assert (text - recording).total_seconds() == 2.0
 
@@ -226,7 +226,7 @@ def test_each_channel_has_a_text() -> None:
 def test_every_file_is_served_as_what_it_is(kind: Any, content_type: str) -> None:
     async def run() -> tuple[Any, str]:
         async with playing({}) as (carrier, _):
-            name = carrier._board.recorder.keep(b"content", kind).rpartition("/")[2]
+            name = carrier.files.add(File(b"content", kind)).rpartition("/")[2]
             calls = Calls(carrier)
             with pytest.raises(NotFound):
                 await calls.file(make_mocked_request("GET", "/", match_info={"id": f"not {name}"}))

@@ -53,7 +53,7 @@ def test_a_telephone_rings_is_asked_for_and_answered() -> None:
     """0.6 seconds after it began to ring, as in the published log."""
     played = ring(HELLO)
     assert played.statuses() == ["ringing", "started", "answered", "completed"]
-    assert (played.when("asked"), played.when("talk")) == ([0.0], [0.6])
+    assert (played.when("request"), played.when("talk")) == ([0.0], [0.6])
     assert [one.path for one in played.got].count("/answer") == 1
 
 
@@ -115,8 +115,8 @@ def test_the_region_is_the_applications() -> None:
 def test_a_caller_who_does_not_wait_for_the_answer_is_gone() -> None:
     """The answer comes to nothing."""
     played = ring(HELLO, inbound(FarEnd(hangs_up_after=0.3)))
-    assert (played.statuses(), played.heard.ended_by) == ([*RING, "completed"], "user")
-    assert (played.ended, played.heard.said) == (0.3, [])
+    assert (played.statuses(), played.result.ended_by) == ([*RING, "completed"], "user")
+    assert (played.ended, played.result.said) == (0.3, [])
     assert played.events[-1]["duration"] == "0"
 
 
@@ -140,10 +140,10 @@ FAILS = [400, 401, 404, 500, 302]
 def assert_ends(played: Played, *, faults: int) -> None:
     """The call ends unanswered, by the platform."""
     assert played.statuses() == [*RING, "completed"]
-    assert (played.heard.ended_by, played.heard.said) == ("platform", [])
+    assert (played.result.ended_by, played.result.said) == ("platform", [])
     assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR] * faults
-    assert [one.reason for one in played.leg.conversation.faults] == [SYNTAX_ERROR] * faults
-    assert played.heard.troubles
+    assert [one.reason for one in played.leg.conversation.errors] == [SYNTAX_ERROR] * faults
+    assert played.result.troubles
 
 
 @pytest.mark.parametrize("answer", CANNOT_BE_RUN)
@@ -173,7 +173,7 @@ def test_some_errors_are_asked_about_once_more(status: int) -> None:
 def test_the_second_try_may_succeed() -> None:
     told = iter([503, HELLO])
     played = ring(lambda _: next(told))
-    assert (played.heard.said, played.when("talk"), len(played.to("/answer"))) == (["Hello"], [1.6], 2)
+    assert (played.result.said, played.when("talk"), len(played.to("/answer"))) == (["Hello"], [1.6], 2)
 
 
 @pytest.mark.parametrize(("answer", "ended"), [("nobody", 1.0), (None, 0.0)])
@@ -206,7 +206,7 @@ def test_without_anybody_to_ask_the_call_ends(answer: str | None, ended: float) 
 )
 def test_the_fallback_url_is_asked_with_the_same_and_why(answer: Answer, reason: str) -> None:
     played = ring(answer, sorry=SORRY, answer_method="POST")
-    assert (played.heard.said, played.having("reason")) == (["Sorry"], [])
+    assert (played.result.said, played.having("reason")) == (["Sorry"], [])
     asked, (again,) = played.to("/answer")[0], played.to("/fallback")
     request = again.pop("original_request")
     assert again == asked | {"reason": reason}
@@ -251,13 +251,13 @@ def test_if_that_fails_too_the_call_ends(sorry: Answer, faults: int, asked: int)
 def test_an_outbound_call_that_has_no_answer_ends_as_it_was_answered() -> None:
     played = ring([{}], outbound(FarEnd(after=3.0)))
     assert played.statuses() == ["started", "ringing", "answered", "completed"]
-    assert (played.ended, played.heard.ended_by) == (3.0, "platform")
+    assert (played.ended, played.result.ended_by) == (3.0, "platform")
     assert len(played.having("reason")) == 1
 
 
 @pytest.mark.parametrize(("answer", "kept"), [(HELLO, [HELLO]), ([], [[]]), (500, [None]), ([{}], [None])])
 def test_what_was_answered_is_in_the_ledger(answer: Answer, kept: list[Any]) -> None:
-    assert [one.ncco for one in ring(answer).leg.conversation.asked] == kept
+    assert [one.ncco for one in ring(answer).leg.conversation.answers] == kept
 
 
 def test_events_go_nowhere_where_no_event_url_is_set() -> None:
@@ -272,7 +272,7 @@ def test_events_go_nowhere_where_no_event_url_is_set() -> None:
 
 
 def test_an_application_that_signs_nothing_is_asked_all_the_same() -> None:
-    assert ring(HELLO, signed_callbacks=False).heard.said == ["Hello"]
+    assert ring(HELLO, signed_callbacks=False).result.said == ["Hello"]
 
 
 def test_a_target_says_how_it_is_asked() -> None:
@@ -292,5 +292,5 @@ def test_an_application_that_always_says_to_ask_again_at_once_is_asked_so_often_
     again = [{"action": "notify", "payload": {"again": True}, "eventUrl": ["stage:/event"]}]
     played = play(scenario(inbound()), {"/answer": again, "/event": again})
     assert len(played.having("payload")) == MOST_AT_ONCE
-    (words,) = played.heard.troubles
+    (words,) = played.result.troubles
     assert "not any more" in words

@@ -15,13 +15,16 @@ from tests.vonage_simulator.receiver import (
     EVENT,
     Act,
     Receiver,
+    maybe_kept,
     nobody,
-    posting,
-    tell,
-    told,
+    send_event,
+    send_one,
+    sending,
 )
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.webhook_sender import Reply, Sent, Unheard, WebhookSender
+from vonage_simulator.delivery.exchange import Reply
+from vonage_simulator.delivery.sent import Sent, Undelivered
+from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Target
 
 FINAL = [301, 302, 400, 401, 404, 413, 500, 502]
@@ -29,9 +32,9 @@ CURED = [429, 503, 504, "close", "reset", "half", "drops", 1.0]  # by another tr
 
 
 async def asked(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
-    async with posting(*acts) as (post, receiver):
+    async with sending(*acts) as (sender, receiver):
         target = receiver.target(method, "/voice/answer", socket_timeout=0.2)
-        return await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg"), receiver
+        return await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg"), receiver
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -39,10 +42,10 @@ async def asked(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
 def test_what_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
     """Signed anew, about a second later."""
     clock = Clock(speed=None)
-    sent, receiver, troubles = asyncio.run(told(act, clock=clock, method=method))
+    sent, receiver, troubles = asyncio.run(send_one(act, clock=clock, method=method))
     assert sent.acknowledged
     assert clock.seconds == 1.0
-    assert sent.maybe_kept is not isinstance(act, int)
+    assert maybe_kept(sent) is not isinstance(act, int)
     assert sent.refused == ([act] if isinstance(act, int) else [])
     assert [one.order for one in sent.tries] == [0, 1]
     first, second = receiver.received
@@ -55,7 +58,7 @@ def test_what_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
 
 @pytest.mark.parametrize("act", [*FINAL, "garbage"])
 def test_what_vonage_does_not_repeat_is_sent_once(act: Act) -> None:
-    sent, receiver, _ = asyncio.run(told(act))
+    sent, receiver, _ = asyncio.run(send_one(act))
     assert len(receiver.received) == len(sent.tries) == 1
     assert not sent.acknowledged
     assert sent.refused == ([act] if isinstance(act, int) and act >= 400 else [])
@@ -66,11 +69,11 @@ def test_an_event_that_fails_twice_is_lost(act: Act) -> None:
     """There is no third try; the next event goes all the same."""
 
     async def run() -> tuple[list[Sent], Receiver]:
-        async with posting(act, act) as (post, receiver):
-            tell(post, receiver.target(socket_timeout=0.1))
-            tell(post, receiver.target())
-            await post.settle()
-            return post.sent, receiver
+        async with sending(act, act) as (sender, receiver):
+            send_event(sender, receiver.target(socket_timeout=0.1))
+            send_event(sender, receiver.target())
+            await sender.settle()
+            return sender.sent, receiver
 
     (lost, fine), receiver = asyncio.run(run())
     assert (lost.acknowledged, fine.acknowledged) == (False, True)
@@ -82,10 +85,10 @@ def test_a_kept_connection_that_was_closed_hides_no_request() -> None:
     """A client may repeat a GET by itself when its connection turns out closed; the record would not know of it."""
 
     async def run() -> tuple[Sent, Receiver]:
-        async with posting(200, "close") as (post, receiver):
-            tell(post, receiver.target("GET"))
-            sent = tell(post, receiver.target("GET"))
-            await post.settle()
+        async with sending(200, "close") as (sender, receiver):
+            send_event(sender, receiver.target("GET"))
+            sent = send_event(sender, receiver.target("GET"))
+            await sender.settle()
             return sent, receiver
 
     sent, receiver = asyncio.run(run())
@@ -100,13 +103,13 @@ def test_a_reply_is_handed_over_as_it_came() -> None:
     assert receiver.received[0].line.startswith("GET /voice/answer?uuid=leg&")
 
     async def talkative() -> Reply:
-        async with posting(b'[{"action":"talk"}]') as (post, receiver):
+        async with sending(b'[{"action":"talk"}]') as (sender, receiver):
             receiver.headers = "Content-Type: Application/JSON; charset=utf-8\r\nSet-Cookie: a=b\r\n"
             target = receiver.target()
-            reply = await post.ask(target, EVENT, kind="event", conversation="CON", leg="leg")
-            await post.ask(target, EVENT, kind="event", conversation="CON", leg="leg")
+            reply = await sender.request(target, EVENT, kind="event", conversation="CON", leg="leg")
+            await sender.request(target, EVENT, kind="event", conversation="CON", leg="leg")
             assert "cookie" not in receiver.received[1].headers
-            assert [(one.kind, one.acknowledged) for one in post.sent] == [("event", True)] * 2
+            assert [(one.kind, one.acknowledged) for one in sender.sent] == [("event", True)] * 2
             return reply
 
     reply = asyncio.run(talkative())
@@ -136,7 +139,7 @@ def test_success_is_200_to_205(status: int) -> None:
 )
 def test_who_asks_is_told_why_there_is_no_reply(act: Act, reason: str, words: str) -> None:
     """In Vonage's words for a fallback request, and in plain ones."""
-    with pytest.raises(Unheard) as unheard:
+    with pytest.raises(Undelivered) as unheard:
         asyncio.run(asked(act, act))
     assert unheard.value.reason == reason
     assert unheard.value.words.startswith(words)
@@ -153,23 +156,23 @@ def test_a_server_that_is_not_there() -> None:
     target = nobody()
 
     async def run() -> Sent:
-        async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
-            with pytest.raises(Unheard, match=f"nothing listens at {target.url}") as unheard:
-                await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg")
+        async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
+            with pytest.raises(Undelivered, match=f"nothing listens at {target.url}") as unheard:
+                await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg")
             assert unheard.value.reason == "Connection reset."
-            return post.sent[0]
+            return sender.sent[0]
 
     sent = asyncio.run(run())
     assert [(one.reached, one.status) for one in sent.tries] == [(False, None)] * 2
-    assert not sent.maybe_kept
+    assert not maybe_kept(sent)
 
 
 @pytest.mark.parametrize("url", ["voice/event", "http://127.0.0.1:0x50/", f"http://{'a' * 64}.example/"])
 def test_an_address_that_is_none_is_not_tried_again(url: str) -> None:
     async def run() -> Sent:
-        async with posting() as (post, _):
-            sent = tell(post, Target(url))
-            await post.settle()
+        async with sending() as (sender, _):
+            sent = send_event(sender, Target(url))
+            await sender.settle()
             return sent
 
     sent = asyncio.run(run())
@@ -186,27 +189,27 @@ def test_a_server_without_tls_is_not_tried_again() -> None:
     async def run() -> Sent:
         async with (
             await asyncio.start_server(refuse, "127.0.0.1", 0) as server,
-            WebhookSender(APPLICATION, clock=Clock(speed=None)) as post,
+            WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender,
         ):
-            sent = tell(post, Target(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
-            await post.settle()
+            sent = send_event(sender, Target(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+            await sender.settle()
             return sent
 
     sent = asyncio.run(run())
     assert [(one.reached, one.status) for one in sent.tries] == [(False, None)]
-    assert not sent.maybe_kept
+    assert not maybe_kept(sent)
 
 
 def test_a_connection_has_its_own_time_limit() -> None:
     """A server whose queue of new connections is full does not answer at all."""
 
     async def run(url: str) -> Sent:
-        async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
+        async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
             target = Target(url, connect_timeout=0.2, socket_timeout=5.0)
-            with pytest.raises(Unheard, match=r"no connection to http://.* within 0.2 s") as unheard:
-                await post.ask(target, EVENT, kind="answer", conversation="CON", leg="leg")
+            with pytest.raises(Undelivered, match=r"no connection to http://.* within 0.2 s") as unheard:
+                await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg")
             assert unheard.value.reason == "Socket timeout."
-            return post.sent[0]
+            return sender.sent[0]
 
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -241,11 +244,11 @@ def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
         words = []
-        async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as post:
+        async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
             for path in ("endless", "bomb"):
                 target = Target(f"http://127.0.0.1:{port}/{path}", "GET", socket_timeout=5.0)
-                with pytest.raises(Unheard) as unheard:
-                    await post.ask(target, {}, kind="answer", conversation="CON", leg="leg")
+                with pytest.raises(Undelivered) as unheard:
+                    await sender.request(target, {}, kind="answer", conversation="CON", leg="leg")
                 words.append(unheard.value.words)
         await runner.cleanup()
         return words

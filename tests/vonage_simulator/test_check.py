@@ -11,7 +11,7 @@ from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.checking import HERE, Server, call_and_server, one_event, verdict
 from tests.vonage_simulator.ledgers import Body, answered, at, attempt, kept, replies, requests, sent, webhooks
 from tests.vonage_simulator.mutations import mutations
-from vonage_simulator import bodies
+from vonage_simulator import webhook_bodies
 from vonage_simulator.cli.report import is_below
 from vonage_simulator.ledger import Conversation
 from vonage_simulator.verify.server_api import NotSwitchhook
@@ -23,7 +23,8 @@ def test_a_server_that_knows_it_all():
     found = verdict(server, [call], sents)
     assert found.ok
     assert (found.conversations, found.sent, found.copies, found.refused, found.lost) == (1, 5, 0, 0, 0)
-    assert found.lines() == ["Conversations: 1, webhooks: 5 (0 copies, 0 refused, 0 lost): all is told as it truly was"]
+    counts = "Conversations: 1, webhooks: 5 (0 copies, 0 refused, 0 lost)"
+    assert found.lines() == [f"{counts}: the server's state matches what happened"]
 
 
 def test_every_wrong_telling_makes_it_a_wrong_conversation():
@@ -74,7 +75,7 @@ def test_a_conversation_that_the_server_does_not_know():
     found = verdict(server, [call], sents)
     assert (found.ok, found.wrong, found.missing) == (False, 1, 5)
     assert not verdict(server, [call], []).ok, "also where nobody says what was sent"
-    notified = sent(bodies.notify(HERE, {}, at(1)))
+    notified = sent(webhook_bodies.notify(HERE, {}, at(1)))
     assert verdict(server, [Conversation(uuid=HERE)], [notified]).wrong == 1
     assert verdict(server, [Conversation(uuid=HERE)], []).ok, "of one that nothing was sent of there is nothing to know"
 
@@ -82,7 +83,7 @@ def test_a_conversation_that_the_server_does_not_know():
 def test_an_empty_check_is_not_passed():
     found = verdict(Server(), [], [])
     assert not found.ok
-    assert "nothing to look at" in found.lines()[0]
+    assert "nothing to check" in found.lines()[0]
 
 
 def test_a_webhook_of_a_conversation_that_is_in_no_ledger_is_looked_at_too():
@@ -93,7 +94,7 @@ def test_a_webhook_of_a_conversation_that_is_in_no_ledger_is_looked_at_too():
 def test_an_answer_that_could_not_be_used_is_told_too():
     """What was asked first came to nothing; the fallback URL was asked, and its answer counts."""
     call, sents, server = call_and_server()
-    again = bodies.fallback(sents[-1].body, reason="Invalid NCCO.", url="https://example.com", kind="answer")
+    again = webhook_bodies.fallback(sents[-1].body, reason="Invalid NCCO.", url="https://example.com", kind="answer")
     sents.append(sent(again, kind="answer", target=ledgers.FALLBACK))
     server.keep(answered(again))
     told = server.told[HERE]["answers"]
@@ -137,25 +138,25 @@ def test_the_first_differences_are_lines_for_people():
         server.told[HERE]["legs"][0][name] = None
     server.kept[HERE].pop(0)
     lines: Sequence[str] = verdict(server, [call], sents).lines(most=3)
-    summary = "Conversations: 1, webhooks: 5 (0 copies, 0 refused, 0 lost): 1 missing, 1 told wrong"
+    summary = "Conversations: 1, webhooks: 5 (0 copies, 0 refused, 0 lost): 1 missing, 1 with a wrong state"
     assert lines == [
         summary,
-        "CON-here event started sent at 21:20:00.000: truly sent, told not there",
-        "CON-here leg leg from: truly 441234567890, told null",
-        "CON-here leg leg to: truly 442038297050, told null",
+        "CON-here event started sent at 21:20:00.000: expected sent, got not there",
+        "CON-here leg leg from: expected 441234567890, got null",
+        "CON-here leg leg to: expected 442038297050, got null",
         "… and 1 more",
     ]
     assert len(verdict(server, [call], sents).lines(most=4)) == 5
     server.told[HERE] = ledgers.told(call)
     server.keep(*[kept([sents[0].body])[0]] * 2)
     lines = verdict(server, [call], sents).lines()
-    assert lines[1:] == ["CON-here event started sent at 21:20:00.000: truly sent once, told there 2 times"]
+    assert lines[1:] == ["CON-here event started sent at 21:20:00.000: expected sent once, got there 2 times"]
 
 
 def test_a_server_that_took_what_it_could_is_right_in_other_words():
     found = one_event(there=True)
     summary = "Conversations: 1, webhooks: 1 (0 copies, 0 refused, 0 lost)"
-    words = "all that was acknowledged is there, and no more; 0 of 1 could be compared, and are told as they truly were"
+    words = "everything acknowledged is there, and no more; the state of 0 of 1 could be compared, and matches"
     assert found.lines() == [f"{summary}: {words}"]
 
 
@@ -208,7 +209,7 @@ def test_what_was_never_acknowledged_is_lost_and_not_missing():
     server.told[HERE]["state"] = "live"  # it was not told all
     found = verdict(server, [call], sents)
     assert (found.ok, found.lost, found.missing, found.wrong, found.compared) == (False, 1, 0, 0, 0)
-    summary = "Conversations: 1, webhooks: 5 (1 copies, 2 refused, 1 lost): 1 were never acknowledged"
+    summary = "Conversations: 1, webhooks: 5 (1 copies, 2 refused, 1 lost): 1 never acknowledged"
     assert found.lines() == [summary]
     server.kept[HERE].pop(0)
     assert verdict(server, [call], sents).missing == 1, "what it did acknowledge"

@@ -9,9 +9,9 @@ import pytest
 from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.capturing import CALLEE, CALLER, captured
 from tests.vonage_simulator.ledgers import Body, bill, kept, leg, pressed, said, webhooks
-from vonage_simulator.capture.anonymize import StandIns
-from vonage_simulator.capture.leg_facts import LegTold
-from vonage_simulator.ledger import Asked, Conversation
+from vonage_simulator.capture.anonymize import Anonymizer
+from vonage_simulator.capture.captured_leg import CapturedLeg
+from vonage_simulator.ledger import Answer, Conversation
 
 HERE = "CON-here"
 RUNG: Body = CALLEE | {"to": "Alice", "started": 5}
@@ -82,7 +82,7 @@ def test_what_an_input_asked_for_by_what_came_of_it(result: Body, dtmf: Any, ask
     told = ledgers.told(ledgers.published()) | {"inputs": inputs}
     raws = ({"dtmf": dtmf}, {"dtmf": {"digits": "9"}}, {"dtmf": {"digits": None}})
     events = [{"kind": "input", "leg": "leg", "raw": raw} for raw in raws]
-    keys, says = LegTold({"uuid": "leg"}, told, events if dtmf else []).entered(StandIns())
+    keys, says = CapturedLeg({"uuid": "leg"}, told, events if dtmf else []).entered(Anonymizer())
     assert (len(keys), keys[-1]) == (1 + ("dtmf" in asked_for), "9")
     assert (len(says), says[-1]) == (1 + ("speech" in asked_for and not result.get("digits")), "end")
 
@@ -96,7 +96,7 @@ def test_a_hash_that_ended_an_input_was_pressed(digits: str, timed_out: bool, mo
     settings: Body = {"submitOnHash": True} | ({"maxDigits": most} if most else {})
     call = Conversation(
         uuid=HERE,
-        asked=[Asked("leg", "https://example.com", [{"action": "input", "type": ["dtmf"], "dtmf": settings}])],
+        answers=[Answer("leg", "https://example.com", [{"action": "input", "type": ["dtmf"], "dtmf": settings}])],
     )
     leg(call, **CALLER)
     call.inputs.append(pressed(3, digits, timed_out=timed_out))
@@ -105,7 +105,7 @@ def test_a_hash_that_ended_an_input_was_pressed(digits: str, timed_out: bool, mo
 
 def test_whoever_keyed_has_words_left_for_the_next_time():
     both = {"action": "input", "type": ["dtmf", "speech"]}
-    call = Conversation(uuid=HERE, asked=[Asked("leg", "https://example.com", [both, both])])
+    call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", [both, both])])
     leg(call, **CALLER)
     call.inputs += [pressed(3, "1"), said(6, ("sales", "0.9"))]
     found = captured(call).calls[0].far_end

@@ -1,6 +1,6 @@
-"""What may be asked of the simulated Voice API, field by field.
+"""The requests of the simulated Voice API.
 
-Source: https://developer.vonage.com/en/api/voice. Fields that it does not have are passed over.
+Source: https://developer.vonage.com/en/api/voice. Unknown fields are ignored.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ STATUSES = (
 
 def _can_be_run(actions: Any) -> None:
     """Raise ValidationError for an NCCO that Vonage could not run, with each fault under its action and field."""
-    faults = ncco.faults(actions)
     by_action: dict[int, dict[str, list[str]]] = {}
-    for fault in faults:
+    for fault in ncco.faults(actions):
         if fault.action is None:
             raise ValidationError(str(fault))
         by_action.setdefault(fault.action, {}).setdefault(fault.field, []).append(str(fault))
@@ -42,7 +41,7 @@ class DetectionSchema(Body):
 
 
 class CreateSchema(Body):
-    """`POST /v1/calls` of an application: what that has set need not be given."""
+    """`POST /v1/calls`: the settings of the application are the defaults."""
 
     def __init__(self, application: Application) -> None:
         super().__init__()
@@ -66,7 +65,7 @@ class CreateSchema(Body):
         wrong = {}
         for name, one, other in (("from", "from_", "random_from_number"), ("ncco", "ncco", "answer_url")):
             if one not in data or other not in data:
-                continue  # what is there is wrong in itself, and named for that
+                continue  # it is wrong, and reported as that
             given = (data[one] is not None, bool(data[other]))
             if all(given):
                 wrong[name] = [f"Not together with {other}."]
@@ -81,7 +80,7 @@ class CreateSchema(Body):
 
 
 class DestinationSchema(Body):
-    """Where a transferred leg takes its instructions from."""
+    """Where a transferred leg gets its NCCO."""
 
     type = fields.String(required=True, validate=validate.Equal("ncco"))
     ncco = fields.Raw(validate=_can_be_run)
@@ -109,7 +108,7 @@ class ModifySchema(Body):
 
 
 class PlayedSchema(Body):
-    """What is played into a call. The reference has `level` as text, SDKs send it as a number."""
+    """The reference has `level` as text, SDKs send it as a number."""
 
     loop = whole(0, load_default=1)
     level = fields.Float(validate=validate.Range(-1, 1))
@@ -143,7 +142,7 @@ class ListenSchema(Body):
 
 
 class TranscriptionSchema(Body):
-    """That a recording is to be written down."""
+    """The transcription of a recording."""
 
     language = fields.String()
     event_url = one_url(attribute="eventUrl")
@@ -152,7 +151,7 @@ class TranscriptionSchema(Body):
 
 
 class RecordSchema(Body):
-    """`PUT /v1/conversations/{id}/record`; what it loads, but for `action`, has the names of the NCCO action."""
+    """`PUT /v1/conversations/{id}/record`; it loads with the names of the NCCO action."""
 
     action = fields.String(required=True, validate=validate.OneOf(("start", "stop")))
     event_url = one_url(attribute="eventUrl")

@@ -50,7 +50,7 @@ def test_keys_are_told_with_who_pressed_them_in_which_call() -> None:
         "conversation_uuid": played.leg.conversation.uuid,
         "timestamp": "2026-01-01T00:00:05.200Z",
     }
-    assert played.heard.pressed == ["12"]
+    assert played.result.pressed == ["12"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_each_input_gets_the_next_keys() -> None:
     """None left, and an empty text, are silence."""
     played = play(scenario(inbound(FarEnd(keys=("1", "", "2")))), [ask("dtmf")] * 4)
     assert [one["dtmf"]["digits"] for one in played.having("dtmf")] == ["1", "", "2", ""]
-    assert played.heard.pressed == ["1", "2"]
+    assert played.result.pressed == ["1", "2"]
 
 
 # ---- speech
@@ -97,7 +97,7 @@ def test_what_is_said_is_told_with_how_sure_that_is() -> None:
         "results": [{"confidence": "0.9405097", "text": HELLO}],
     }
     assert result(played)["dtmf"] == {"digits": None, "timed_out": False}, "no keys were asked for"
-    assert played.heard.spoken == [HELLO]
+    assert played.result.spoken == [HELLO]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_speech_may_be_saved_and_can_be_downloaded(says: str, saved: int) -> Non
     assert len(played.carrier.files) == saved
     if url:
         file = played.carrier.files[url.rpartition("/")[2]]
-        assert (url.startswith(played.carrier.files_url), file.kind) == (True, "wav")
+        assert (url.startswith(played.carrier.files.url), file.kind) == (True, "wav")
         assert file.content.startswith(b"RIFF")
 
 
@@ -178,7 +178,7 @@ def test_keys_may_be_told_one_by_one_while_the_script_goes_on() -> None:
 
 def test_keys_one_by_one_end_with_the_call() -> None:
     played = play(scenario(inbound(FarEnd(keys=("123",)))), [ask("dtmf", mode="asynchronous"), talk(2.1)])
-    assert played.heard.pressed == ["1", "2"]
+    assert played.result.pressed == ["1", "2"]
 
 
 # ---- where it goes, and what is replied
@@ -209,24 +209,24 @@ def test_the_result_goes_where_the_action_says(mode: str, method: str) -> None:
 )
 def test_an_ncco_in_the_reply_replaces_the_rest_of_the_script(reply: Any, said: list[str]) -> None:
     """An empty one leaves nothing to do; no body, or an object, is none."""
-    assert asked(ask("dtmf"), reply=reply).heard.said == said
+    assert asked(ask("dtmf"), reply=reply).result.said == said
 
 
 @pytest.mark.parametrize("reply", [[{"action": "dance"}], ("text/plain", "hello"), ("text/html", "<p>hello</p>")])
 def test_a_reply_that_cannot_be_run_is_told_of_and_the_script_goes_on(reply: Any) -> None:
     played = asked(ask("dtmf"), reply=reply)
-    assert played.heard.said == ["then"]
+    assert played.result.said == ["then"]
     (told,) = played.having("reason")
     assert told["reason"] == "Syntax error in NCCO. Invalid value type or action."
-    assert len(played.leg.conversation.faults) == len(played.heard.troubles) == 1
+    assert len(played.leg.conversation.errors) == len(played.result.troubles) == 1
 
 
 def test_an_event_url_that_fails_has_the_fallback_url_asked_and_else_the_script_goes_on() -> None:
     answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: 500 if "dtmf" in got.said else None}
-    assert play(scenario(inbound()), answers).heard.said == ["then"]
+    assert play(scenario(inbound()), answers).result.said == ["then"]
     answers["/fallback"] = [{"action": "talk", "text": "instead"}]
     played = play(scenario(inbound()), answers, fallback=True)
-    assert played.heard.said == ["instead"]
+    assert played.result.said == ["instead"]
     (asked_again,) = played.to("/fallback")
     assert asked_again["dtmf"] == '{"digits":"","timed_out":true}', "the fallback URL is asked by GET"
     assert asked_again["reason"] == "Invalid response code."
@@ -248,7 +248,7 @@ def test_what_came_of_inputs_is_in_the_ledger() -> None:
 def test_what_was_replied_to_events_is_in_the_ledger(reply: Any, ncco: Any) -> None:
     """Beside the answer, each with the event that it was the reply to."""
     played = asked(ask("dtmf"), ("1",), reply=reply)
-    first, second = played.leg.conversation.asked
+    first, second = played.leg.conversation.answers
     assert first.about is None
     assert (second.leg, second.ncco, second.about) == (played.leg.uuid, ncco, result(played))
     assert second.url.endswith("/event")
@@ -257,10 +257,10 @@ def test_what_was_replied_to_events_is_in_the_ledger(reply: Any, ncco: Any) -> N
 @pytest.mark.parametrize("reply", [[{"action": "dance"}], 500, ("text/plain", "hello")])
 def test_a_reply_of_which_nothing_could_be_read_is_not_in_the_ledger(reply: Any) -> None:
     """What the fallback URL says is."""
-    assert [one.about for one in asked(ask("dtmf"), reply=reply).leg.conversation.asked] == [None]
+    assert [one.about for one in asked(ask("dtmf"), reply=reply).leg.conversation.answers] == [None]
     answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: reply if "dtmf" in got.said else None}
     played = play(scenario(inbound()), answers | {"/fallback": [THEN]}, fallback=True)
-    _, said = played.leg.conversation.asked
+    _, said = played.leg.conversation.answers
     assert (said.ncco, said.url.rpartition("/")[2]) == ([THEN], "fallback")
     assert said.about is not None
     assert said.about["original_request"]["type"] == "event"

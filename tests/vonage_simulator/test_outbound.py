@@ -42,7 +42,7 @@ def test_a_call_rings_is_answered_and_only_then_asked_for() -> None:
     played = call(FarEnd(after=5.0))
     assert played.statuses() == ["started", "ringing", "answered", "completed"]
     assert played.when("status") == [0.0, 0.0, 5.0, 12.0]
-    assert played.when("asked") == [5.0], "the answer URL is asked when the callee picks up"
+    assert played.when("request") == [5.0], "the answer URL is asked when the callee picks up"
     (asked,) = played.to("/answer")
     assert (asked["from"], asked["to"], asked["uuid"]) == (OURS, CALLER, played.leg.uuid)
     assert {event["direction"] for event in played.events} == {"outbound"}
@@ -66,18 +66,18 @@ def test_the_leg_may_start_some_time_after_it_was_dialled() -> None:
 
 def test_a_call_lasts_no_longer_than_its_timer() -> None:
     played = call(FarEnd(), [talk(7.0, loop=0)], length_timer=20.0)
-    assert (played.ended, played.heard.ended_by) == (22.0, "platform")
+    assert (played.ended, played.result.ended_by) == (22.0, "platform")
 
 
 def test_a_leg_lasts_two_hours_at_most_whatever_is_played_to_it() -> None:
     """As long as a call of the API does where nothing is said. A caller who never hangs up is not there for ever."""
     played = play(scenario(inbound()), [talk(7.0, loop=0)])
-    assert (played.ended, played.heard.ended_by) == (7200.6, "platform")
+    assert (played.ended, played.result.ended_by) == (7200.6, "platform")
 
 
 def test_a_call_that_is_its_own_ncco_asks_nobody() -> None:
     played = call(FarEnd(), ncco=({"action": "talk", "text": "Hello"},))
-    assert (played.to("/answer"), played.heard.said) == ([], ["Hello"])
+    assert (played.to("/answer"), played.result.said) == ([], ["Hello"])
 
 
 # ---- not answered
@@ -114,7 +114,7 @@ def test_it_rings_no_longer_than_the_ringing_timer(far_end: FarEnd) -> None:
 
 
 def test_whoever_answers_at_the_last_moment_has_answered() -> None:
-    assert call(FarEnd(after=30.0), ringing_timer=30.0).heard.answered
+    assert call(FarEnd(after=30.0), ringing_timer=30.0).result.answered
 
 
 # ---- who picked up
@@ -161,7 +161,7 @@ def test_a_machine_is_told_of_as_the_mode_says(mode: str | None, told: list[tupl
 def test_the_script_waits_for_what_it_has_to_know(mode: str | None, begins: float) -> None:
     """In the modes `detect` and `detect_beep`; in the others it runs meanwhile."""
     played = detected(MACHINE, mode)
-    assert (played.when("talk"), played.when("told")[-1] >= begins) == ([begins], True)
+    assert (played.when("talk"), played.when("reply")[-1] >= begins) == ([begins], True)
 
 
 @pytest.mark.parametrize(("mode", "most"), [("default", 50), ("detect_beep", 45), ("detect_beep", 120)])
@@ -180,9 +180,9 @@ def test_a_greeting_that_is_too_long_is_a_machine_that_does_not_beep() -> None:
 def test_a_machine_may_be_hung_up_on(mode: str | None) -> None:
     """Nothing is asked for what is over, and a person is not hung up on."""
     played = detected(MACHINE, mode, behavior="hangup")
-    assert (played.statuses()[-2:], played.ended, played.heard.ended_by) == (["machine", "completed"], 2.5, "platform")
+    assert (played.statuses()[-2:], played.ended, played.result.ended_by) == (["machine", "completed"], 2.5, "platform")
     assert len(played.to("/answer")) == (1 if mode in (None, "default") else 0)
-    assert detected(FarEnd(), mode, behavior="hangup").heard.said == [HELLO[0]["text"]]
+    assert detected(FarEnd(), mode, behavior="hangup").result.said == [HELLO[0]["text"]]
 
 
 def test_each_verdict_may_be_answered_with_another_script() -> None:
@@ -194,7 +194,7 @@ def test_each_verdict_may_be_answered_with_another_script() -> None:
         return [{"action": "talk", "text": got.said.get("sub_state", "wait")}, talk(14.0)]
 
     played = detected(MACHINE, "default", {"/answer": [talk(70.0)], "/event": event})
-    heard = [words for words in played.heard.said if "x" not in words]
+    heard = [words for words in played.result.said if "x" not in words]
     assert heard == ["wait", "beep_start"]
     assert played.when("talk", text="wait") == [2.5]
     assert played.when("talk", text="beep_start") == [6.0]
@@ -219,7 +219,7 @@ def test_a_verdict_that_was_waited_for_may_be_answered_with_the_script(reply: li
     played = detected(
         MACHINE, "detect", {"/answer": HELLO, "/event": lambda got: reply if "call_uuid" in got.said else None}
     )
-    assert (played.to("/answer"), len(played.heard.said)) == ([], said)
+    assert (played.to("/answer"), len(played.result.said)) == ([], said)
 
 
 @pytest.mark.parametrize(
@@ -242,4 +242,4 @@ def test_a_connect_may_hang_up_on_a_machine_and_the_caller_goes_on() -> None:
     callees = {OTHER: FarEnd(does="machine")}
     played = play(scenario(inbound(), callees=callees), [connect(machineDetection="hangup"), talk(1.4)])
     assert played.callees[0].disconnected_by == "platform"
-    assert len(played.heard.said) == 1
+    assert len(played.result.said) == 1

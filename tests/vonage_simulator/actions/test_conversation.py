@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.vonage_simulator.stage import During, Json, Played, inbound, play, playing, room, scenario, talk
+from vonage_simulator.actions.conversation import hears
 from vonage_simulator.carrier import FORGOTTEN_AFTER, Carrier
 from vonage_simulator.ledger import Conversation, Leg
 from vonage_simulator.scenario import Call, FarEnd
@@ -52,12 +53,12 @@ def test_those_who_name_the_same_conversation_meet_in_it() -> None:
     played = meet(member(), member(at=3), member(at=3, name="another"))
     first, second, third = played.called
     assert first.conversation is second.conversation is not third.conversation
-    assert played.heard.joined == ["room", "room", "another"]
+    assert played.result.joined == ["room", "room", "another"]
 
 
 def test_nothing_behind_it_is_run() -> None:
     played = play(scenario(inbound(FarEnd(hangs_up_after=9.0), ncco=(room(), talk(7.0)))))
-    assert (played.heard.said, played.leg.disconnected_by) == ([], "user")
+    assert (played.result.said, played.leg.disconnected_by) == ([], "user")
 
 
 def test_a_conversation_has_fifty_members_at_most() -> None:
@@ -137,9 +138,8 @@ def heard(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]], 
         await carrier.clock.sleep(at - carrier.clock.seconds)
         if first:
             first(carrier, legs)
-        rooms = carrier._board.rooms
         for one, listener in enumerate(legs):
-            found.update(f"{one}{other}" for other, speaker in enumerate(legs) if rooms.hears(listener, speaker))
+            found.update(f"{one}{other}" for other, speaker in enumerate(legs) if hears(listener, speaker))
 
     meet(*calls, during=during)
     return found

@@ -10,7 +10,7 @@ import pytest
 from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.checking import HERE, Server, call_and_server, call_with_steps, verdict
 from tests.vonage_simulator.ledgers import Body, at, attempt, kept, replied, replied_to, sent
-from vonage_simulator import bodies
+from vonage_simulator import webhook_bodies
 from vonage_simulator.delivery.sent import Sent
 from vonage_simulator.ledger import Conversation, Target
 from vonage_simulator.verify.expected_events import as_received
@@ -86,8 +86,8 @@ def test_one_record_too_many_is_unwanted(is_told: bool, lossless: bool):
 
 def test_an_ncco_made_up_in_reply_to_an_event_that_was_answered_without_is_found():
     call, sents, server = call_and_server()
-    about = bodies.notify(HERE, {}, at(4))
-    call.asked.append(replied_to(about, None, leg="leg"))
+    about = webhook_bodies.notify(HERE, {}, at(4))
+    call.answers.append(replied_to(about, None, leg="leg"))
     sents.append(sent(about))
     server.keep(*kept([about]))
     assert verdict(server, [call], sents).ok, "without NCCO there is no record"
@@ -95,7 +95,7 @@ def test_an_ncco_made_up_in_reply_to_an_event_that_was_answered_without_is_found
     found = verdict(server, [call], sents)
     assert (found.ok, found.unwanted) == (False, 1)
     assert found.lines()[1].endswith(
-        "NCCO in reply to an event that names no leg: truly none served, told there 1 times"
+        "NCCO in reply to an event that names no leg: expected none served, got there 1 times"
     )
 
 
@@ -104,7 +104,7 @@ def test_an_ncco_made_up_in_reply_to_an_event_that_was_answered_without_is_found
 )
 def test_a_record_about_something_else_was_never_sent(more: Body):
     call, sents, server = call_with_steps()
-    (first,) = (one for one in call.asked if one.about and "dtmf" in one.about and one.ncco)
+    (first,) = (one for one in call.answers if one.about and "dtmf" in one.about and one.ncco)
     server.keep(replied(first.about or {}, first.ncco, **more))
     found = verdict(server, [call], sents)
     assert (found.ok, found.unwanted) == (False, 1)
@@ -125,11 +125,11 @@ def test_an_event_whose_reply_nobody_reads_is_not_answered(status: str):
 def _unread(*tries: Any, read: bool = True) -> Case:
     """A call with a notify that came in *tries*; the reply to the last was *read*."""
     call, sents, server = call_and_server()
-    about = bodies.notify(HERE, {}, at(4))
+    about = webhook_bodies.notify(HERE, {}, at(4))
     sents.append(sent(about, *tries))
     server.keep(*kept([about]))
     if read:
-        call.asked.append(replied_to(about, OTHER, leg="leg"))
+        call.answers.append(replied_to(about, OTHER, leg="leg"))
         server.told[HERE] = ledgers.told(call)
     return call, sents, server
 
@@ -199,9 +199,9 @@ def test_a_reply_of_the_fallback_url_is_one_to_the_event():
     """The first could not be run, so it is not known to have been told; the second is the one that counts."""
     call, sents, server = call_and_server()
     about = ledgers.input_body(call, ledgers.pressed(4, "1"))
-    copied = bodies.fallback(about, reason="Invalid NCCO.", url=ledgers.EVENTS.url, kind="event")
+    copied = webhook_bodies.fallback(about, reason="Invalid NCCO.", url=ledgers.EVENTS.url, kind="event")
     call.inputs.append(ledgers.pressed(4, "1"))
-    call.asked.append(replied_to(copied, OTHER, leg="leg"))
+    call.answers.append(replied_to(copied, OTHER, leg="leg"))
     sents += [sent(about), sent(copied, target=ledgers.FALLBACK)]
     server.told[HERE] = ledgers.told(call)
     notice: Body = {"at": about["timestamp"], "kind": "fallback", "leg": "leg", "reason": "Invalid NCCO."}
@@ -223,11 +223,11 @@ def test_a_reply_of_the_fallback_url_is_one_to_the_event():
 
 def test_what_a_server_put_into_the_address_of_a_step_is_no_part_of_what_it_is_asked():
     target = Target("https://example.com/voice/flows/menu/choice?state=abc&own=1", "GET")
-    about = bodies.notify(HERE, {"n": 1}, at(4))
+    about = webhook_bodies.notify(HERE, {"n": 1}, at(4))
     assert as_received(target, about) == about | {"own": "1"}
     assert as_received(Target("https://example.com/other?state=abc", "GET"), about) == about | {"state": "abc"}
     call, sents, server = call_and_server()
-    call.asked.append(replied_to(about, OTHER, leg="leg"))
+    call.answers.append(replied_to(about, OTHER, leg="leg"))
     server.told[HERE] = ledgers.told(call)
     server.keep(*kept([about | {"own": "1"}]), replied(about, OTHER))
     assert verdict(server, [call], [*sents, sent(about, target=target)]).ok

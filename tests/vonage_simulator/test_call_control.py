@@ -57,9 +57,8 @@ def refused(seconds: float, error: type[Exception], act: Act, **more: Any) -> No
 ACTS: dict[str, Act] = {
     "transfer": lambda carrier, leg: carrier.transfer(leg.uuid, ncco=[THEN]),
     "talk": lambda carrier, leg: carrier.talk(leg.uuid, "Hello"),
-    "stop_talk": lambda carrier, leg: carrier.stop_talk(leg.uuid),
+    "stop_playing": lambda carrier, leg: carrier.stop_playing(leg.uuid),
     "stream": lambda carrier, leg: carrier.stream(leg.uuid, "https://example.com/a.mp3"),
-    "stop_stream": lambda carrier, leg: carrier.stop_stream(leg.uuid),
     "dtmf": lambda carrier, leg: carrier.dtmf(leg.uuid, "1"),
     "listen": lambda carrier, leg: carrier.listen(leg.uuid, Target("http://127.0.0.1:9/")),
 }
@@ -148,7 +147,7 @@ def test_a_leg_is_put_through_to_what_a_url_answers(answer: Answer, said: list[s
     (asked,) = [one for one in played.got if one.path == "/other"]
     assert (asked.method, asked.said["uuid"]) == (method, played.leg.uuid)
     assert asked.said["conversation_uuid"] == played.leg.conversation.uuid
-    assert (played.heard.said[1:], played.heard.ended_by) == (said, "platform")
+    assert (played.result.said[1:], played.result.ended_by) == (said, "platform")
     assert len(played.having("reason")) == (answer in ([{}], "nonsense"))
 
 
@@ -171,16 +170,16 @@ def test_a_callee_may_be_put_through_too_and_the_caller_goes_on() -> None:
 def test_put_through_twice_it_moves_twice() -> None:
     played = after(5.0, ACTS["transfer"], ACTS["transfer"])
     assert [one.joined for one in played.leg.moves[:1]] == [one.left for one in played.leg.moves[1:]]
-    assert played.heard.said[1:] == ["then"], "the first script never began"
+    assert played.result.said[1:] == ["then"], "the first script never began"
 
 
 # ---- what is played, and listened to
 
 
 def test_what_is_played_is_heard_and_the_script_goes_on() -> None:
-    played = after(5.0, ACTS["talk"], ACTS["stop_talk"], ACTS["stream"], ACTS["stop_stream"], ACTS["dtmf"])
-    assert played.heard.said[-1] == "Hello"
-    assert played.heard.played == ["https://example.com/a.mp3"]
+    played = after(5.0, ACTS["talk"], ACTS["stop_playing"], ACTS["stream"], ACTS["stop_playing"], ACTS["dtmf"])
+    assert played.result.said[-1] == "Hello"
+    assert played.result.played == ["https://example.com/a.mp3"]
     assert played.when("dtmf", digits="1") == [5.0]
     assert played.ended == 70.6
 
@@ -211,7 +210,7 @@ def test_listening_can_be_stopped_and_begun_again() -> None:
             act(carrier, legs[0])
 
     played = play(scenario(inbound(FarEnd(keys=("12", "3")))), LONG, during=during)
-    assert played.heard.pressed == ["1", "3"]
+    assert played.result.pressed == ["1", "3"]
     refused(5.0, NotActive, listen, call=RINGS)
 
 
@@ -229,7 +228,7 @@ def test_a_conversation_is_recorded_from_when_to_when_it_is_told() -> None:
     played = play(scenario(inbound()), LONG, during=during)
     (made,) = played.leg.conversation.recordings
     assert (made.format, (made.ended - made.started).total_seconds()) == ("wav", 10.0)
-    assert played.heard.recorded == [{"format": "wav"}]
+    assert played.result.recorded == [{"format": "wav"}]
 
 
 def test_only_a_conversation_with_somebody_in_it_can_be_recorded() -> None:
@@ -250,7 +249,7 @@ def test_no_more_calls_are_made_in_a_second_than_may_be() -> None:
             with pytest.raises(TooFast):
                 carrier.create(outbound(FarEnd(after=1.0)), answer=None, event=None)
 
-    assert len(play(scenario(inbound()), LONG, during=during, calls_per_second=3.0).heard.legs) == 7
+    assert len(play(scenario(inbound()), LONG, during=during, calls_per_second=3.0).result.legs) == 7
 
 
 def test_a_call_may_have_urls_of_its_own() -> None:
@@ -288,7 +287,7 @@ def test_a_scenario_does_it_so_long_after_the_call_was_answered() -> None:
 
 def test_what_cannot_be_done_is_told_to_who_watches() -> None:
     played = controlled(Command(at=5.0, do="hangup", to="nobody"), Command(at=0.1, do="hangup"))
-    assert played.heard.troubles == [
+    assert played.result.troubles == [
         "hangup of call: A leg cannot be hung up so soon after it was made.",
         "hangup of nobody: There is no such leg, or it is over.",
     ]
@@ -296,7 +295,7 @@ def test_what_cannot_be_done_is_told_to_who_watches() -> None:
 
 def test_a_script_that_cannot_be_run_is_not_put_through_to() -> None:
     played = controlled(Command(at=5.0, do="transfer", options={"ncco": [{"action": "talk"}]}))
-    assert "the scenario's NCCO cannot be run" in played.heard.troubles[0]
+    assert "the scenario's NCCO cannot be run" in played.result.troubles[0]
     assert played.leg.moves == []
 
 
@@ -313,10 +312,10 @@ def test_a_carrier_that_is_stopped_says_no_more(moment: float) -> None:
             callees = {"*": FarEnd(after=5.0, hangs_up_after=10.0)}
             await carrier.play(scenario(inbound(), inbound(), callees=callees))
             await carrier.clock.sleep(moment)
-            said = len(carrier.post.sent)
+            said = len(carrier.sender.sent)
             carrier.stop()
             await carrier.over()
-            return said, len(carrier.post.sent), len(carrier._board._tasks)
+            return said, len(carrier.sender.sent), len(carrier._context._tasks)
 
     before, behind, tasks = asyncio.run(run())
     assert (behind, tasks) == (before, 0)

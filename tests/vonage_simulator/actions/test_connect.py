@@ -61,11 +61,11 @@ def test_every_endpoint_can_be_rung(action: Json, kind: str, name: str) -> None:
     rings = ["ringing"] if kind in ("phone", "sip", "vbc") else []
     closes = ["disconnected"] if kind == "websocket" else []
     assert played.statuses(callee) == ["started", *rings, "answered", *closes, "completed"]
-    assert (played.heard.rung, callee.to, callee.endpoint) == ([name], name, kind)
+    assert (played.result.rung, callee.to, callee.endpoint) == ([name], name, kind)
     assert callee.conversation is played.leg.conversation
     told = [one for one in played.events if one.get("uuid") == callee.uuid and one["status"] != "disconnected"]
     assert {one["direction"] for one in told} == {"outbound"}
-    assert played.heard.said == ["then"]
+    assert played.result.said == ["then"]
 
 
 def test_headers_are_told_in_the_events_of_the_leg() -> None:
@@ -169,7 +169,7 @@ def test_several_are_rung_in_turn() -> None:
     """Each once the one before has failed, or parted; all in one conversation."""
     callees = {"447700900301": FarEnd(does="busy", after=1.0), "447700900302": STAYS, "447700900303": STAYS}
     played = play(scenario(inbound(), callees=callees), [connect(number) for number in callees])
-    assert played.heard.rung == list(callees)
+    assert played.result.rung == list(callees)
     assert played.when("ring") == [0.0, 1.0, 12.0]
     assert [leg.status for leg in played.callees] == ["busy", "completed", "completed"]
     assert len(played.carrier.ledger.conversations) == 1
@@ -188,7 +188,7 @@ def test_too_many_new_calls_a_second_are_told_of() -> None:
     played = call(*[connect()] * 5, THEN, callee=FarEnd(does="busy", after=0.1), calls_per_second=3.0)
     assert len(played.callees) == 3
     assert [one["reason"] for one in played.having("reason")] == ["Calls per second limit exceeded."] * 2
-    assert "then" in played.heard.said
+    assert "then" in played.result.said
     slower = call(*[connect()] * 5, callee=FarEnd(does="busy", after=0.4), calls_per_second=3.0)
     assert len(slower.callees) == 5
 
@@ -220,14 +220,14 @@ EVERY_FAILURE = [*FAILURES, ("never_answers", "timeout")]
 def test_a_failure_that_is_synchronous_may_be_answered(does: str, status: str, reply: Any, said: list[str]) -> None:
     """An NCCO replaces the rest; without one the next action comes."""
     played = synchronous(does, reply)
-    assert played.heard.said == said
+    assert played.result.said == said
     told = played.statuses(played.callees[0])
     assert told[2:] == ([status] if status == "rejected" else [status, "completed"])
 
 
 def test_without_synchronous_nobody_reads_the_reply() -> None:
     answers = {"/event": lambda _: [talk(70.0)]}
-    assert call(connect(), THEN, callee=FarEnd(does="busy"), answers=answers).heard.said == ["then"]
+    assert call(connect(), THEN, callee=FarEnd(does="busy"), answers=answers).result.said == ["then"]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_without_synchronous_nobody_reads_the_reply() -> None:
 def test_a_websocket_that_closes_may_be_answered(reply: Any, said: list[str]) -> None:
     """With what the caller hears next."""
     answers = {"/event": lambda got: reply if got.said["status"] == "disconnected" else None}
-    assert call(endpoint(type="websocket", uri=WEBSOCKET), THEN, answers=answers).heard.said == said
+    assert call(endpoint(type="websocket", uri=WEBSOCKET), THEN, answers=answers).result.said == said
 
 
 # ---- onAnswer
@@ -261,7 +261,7 @@ def test_whoever_answers_may_hear_something_first() -> None:
 def test_without_anything_to_hear_they_are_put_together_at_once(whisper: Any) -> None:
     played = whispered(whisper)
     assert played.when("status", status="answered") == [1.0, 1.0]
-    assert played.heard.said == ["then"]
+    assert played.result.said == ["then"]
 
 
 def test_whoever_hangs_up_before_they_are_together_has_not_answered_the_caller() -> None:
@@ -275,7 +275,7 @@ def test_a_caller_may_go_while_the_callee_still_hears_something(gone: str) -> No
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(3.0)
         if gone == "hangs up":
-            carrier._board.lines[legs[0].uuid].end("user", gone)
+            carrier._legs[legs[0].uuid].end("user", gone)
         else:
             carrier.transfer(legs[0].uuid, ncco=[talk(14.0)])
 
@@ -290,7 +290,7 @@ def test_a_caller_may_go_while_the_callee_still_hears_something(gone: str) -> No
 def test_a_callee_put_through_to_elsewhere_before_they_are_together_is_lost_to_the_caller() -> None:
     async def during(carrier: Carrier, _: list[Leg]) -> None:
         await carrier.clock.sleep(2.0)
-        callee = next(line.leg for line in carrier._board.lines.values() if line.leg.to == OTHER)
+        callee = next(line.leg for line in carrier._legs.values() if line.leg.to == OTHER)
         carrier.transfer(callee.uuid, ncco=[talk(14.0)])
 
     played = whispered([talk(7.0)], callee=FarEnd(after=1.0), during=during)
@@ -336,10 +336,10 @@ def test_who_is_rung_for_a_caller_put_through_to_elsewhere_is_cancelled() -> Non
 
     played = call(talk(1.4), connect(), callee=FarEnd(does="never_answers"), during=during, answers={"/other": [THEN]})
     assert played.callees[0].status == "cancelled"
-    assert played.heard.said[-1] == "then"
+    assert played.result.said[-1] == "then"
 
 
 def test_an_outbound_call_may_be_put_through_too() -> None:
     played = play(scenario(outbound(FarEnd(after=1.0)), callees={"*": STAYS}), [connect(), THEN])
     assert played.callees[0].conversation is played.leg.conversation
-    assert played.heard.said == ["then"]
+    assert played.result.said == ["then"]

@@ -1,7 +1,7 @@
-"""What Vonage's webhooks hold: every field, null and key order as in its published logs.
+"""The bodies of Vonage's webhooks: every field, null and key order as in its published logs.
 
 Logs: the phone-to-app tutorial (phone-to-app.events.jsonl) and its sisters app-to-phone and app-to-app,
-https://developer.vonage.com/en/vonage-client-sdk/tutorials. What no log shows is marked as a guess.
+https://developer.vonage.com/en/vonage-client-sdk/tutorials. Anything that no log shows is marked as a guess.
 Fields: https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
 """
 
@@ -25,7 +25,7 @@ REGION_HOSTS = {
     "apac-sng": "https://api-ap-3.vonage.com",
     "apac-australia": "https://api-ap-4.vonage.com",
 }
-CHARACTER_SECONDS = 0.07  # of speech, about 14 a second: ours, Vonage says nothing
+CHARACTER_SECONDS = 0.07  # of speech, about 14 a second: ours
 
 
 def timestamp(moment: datetime) -> str:
@@ -34,12 +34,12 @@ def timestamp(moment: datetime) -> str:
 
 
 def spoken_seconds(text: str) -> float:
-    """How long it takes to say *text*."""
+    """How long it takes to speak *text*."""
     return max(0.5, round(len(bare_text(text)) * CHARACTER_SECONDS, 3))
 
 
 def answer(leg: Leg, application: Application, *, today: bool) -> Body:
-    """The question what to do with a leg. An app caller has `from_user`, never `from`."""
+    """The answer webhook. An app caller has `from_user`, never `from`. *today*: with the fields since 2021."""
     body: Body = {"to": _dialled(leg)}
     if today:
         body["endpoint_type"] = leg.endpoint
@@ -50,7 +50,7 @@ def answer(leg: Leg, application: Application, *, today: bool) -> Body:
     if today:
         body["region_url"] = REGION_HOSTS[application.region]
     if leg.direction == "inbound" and leg.endpoint == "sip":
-        body |= {f"SipHeader_{name}": value for name, value in leg.headers.items() if _handed_on(name)}
+        body |= {f"SipHeader_{name}": value for name, value in leg.headers.items() if _forwarded(name)}
     return body
 
 
@@ -94,8 +94,8 @@ def status(leg: Leg, name: str, at: datetime, *, today: bool) -> Body:
     return body
 
 
-def _handed_on(name: str) -> bool:
-    """Whether the application is told of a SIP header: of those of the caller's own, but for Vonage's."""
+def _forwarded(name: str) -> bool:
+    """Whether the application gets a SIP header: custom ones, but not Vonage's."""
     known = name.lower()
     return known == "user-to-user" or (known.startswith("x-") and not known.startswith("x-nexmo"))
 
@@ -105,7 +105,7 @@ def _dialled(leg: Leg) -> str:
 
 
 def _from(leg: Leg, name: str, *, today: bool) -> str | None:
-    """As the logs have it: an app caller's is null; a user's name is `Unknown` in a telephone's `completed`."""
+    """As in the logs: an app caller's is null; a user's name is `Unknown` in a telephone's `completed`."""
     if leg.from_user:
         return None
     if name == "completed" and leg.endpoint == "phone" and leg.from_:
@@ -144,7 +144,6 @@ def _disconnected(leg: Leg, at: datetime) -> Body:
 
 
 def transfer(leg: Leg, left: str, joined: str, at: datetime) -> Body:
-    """A leg went to another conversation."""
     return {
         "conversation_uuid_from": left,
         "type": "transfer",
@@ -155,7 +154,6 @@ def transfer(leg: Leg, left: str, joined: str, at: datetime) -> Body:
 
 
 def input_result(leg: Leg, *, dtmf: Body, speech: Body, at: datetime) -> Body:
-    """What was keyed or said."""
     return {
         "speech": speech,
         "dtmf": dtmf,
@@ -168,7 +166,7 @@ def input_result(leg: Leg, *, dtmf: Body, speech: Body, at: datetime) -> Body:
 
 
 def record(recording: Recording, conversation: str) -> Body:
-    """A recording is ready. No leg, no number: it is of the conversation."""
+    """A recording is ready. It names the conversation, but no leg or number."""
     return {
         "start_time": _seconds(recording.started),
         "recording_url": recording.url,
@@ -181,7 +179,7 @@ def record(recording: Recording, conversation: str) -> Body:
 
 
 def transcribed(recording: Recording, conversation: str, url: str) -> Body:
-    """The text of a recording is ready. It has no timestamp."""
+    """A transcript is ready. It has no timestamp."""
     return {
         "conversation_uuid": conversation,
         "recording_uuid": recording.recording_uuid,
@@ -192,17 +190,16 @@ def transcribed(recording: Recording, conversation: str, url: str) -> Body:
 
 
 def notify(conversation: str, payload: Mapping[str, Any], at: datetime) -> Body:
-    """The payload of a `notify` action."""
     return {"payload": dict(payload), "conversation_uuid": conversation, "timestamp": timestamp(at)}
 
 
 def error(conversation: str, reason: str, at: datetime) -> Body:
-    """Something that the application asked for cannot be done."""
+    """The application requested something that cannot be done."""
     return {"reason": reason, "conversation_uuid": conversation, "timestamp": timestamp(at)}
 
 
 def fallback(body: Mapping[str, Any], *, reason: str, url: str, kind: str) -> Body:
-    """What failed at *url*, for the fallback URL.
+    """The request for the fallback URL, after *url* failed.
 
     https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url
     """

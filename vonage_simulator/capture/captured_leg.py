@@ -1,0 +1,199 @@
+"""One leg of a real call: what a server's API and its events say about the far end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from vonage_simulator.capture.anonymize import Anonymizer, without
+from vonage_simulator.scenario import Does
+
+Json = Mapping[str, Any]
+Ncco = list[dict[str, Any]]
+
+DOES: Final[Mapping[str, Does]] = {
+    "busy": "busy",
+    "rejected": "rejects",
+    "timeout": "never_answers",
+    "cancelled": "never_answers",  # as long as the caller waited
+    "unanswered": "unreachable",
+    "failed": "fails",
+}
+NOT_ENABLED: Final = "Speech was not enabled"
+
+
+@dataclass(frozen=True, eq=False)
+class CapturedLeg:
+    """A leg (`json`) of a conversation in the server's API; `events` may have those of other legs, too."""
+
+    json: Json
+    conversation: Json
+    events: Sequence[Json]
+
+    @property
+    def uuid(self) -> str:
+        return str(self.json["uuid"])
+
+    @property
+    def outbound(self) -> bool:
+        """Whether the far end was called; False if the direction is unknown."""
+        return bool(self.json["direction"] == "outbound")
+
+    @property
+    def began(self) -> str:
+        """When it began; "" if unknown."""
+        return min((at for at in self.json["times"].values() if at), default="")
+
+    @property
+    def answered(self) -> str | None:
+        return self.json["times"]["answered"] or None
+
+    @property
+    def ended(self) -> str | None:
+        return self.json["times"]["completed"] or None
+
+    @property
+    def origin(self) -> str:
+        """The conversation it began in. A leg that was on hold came back from another."""
+        moves = sorted(self.of_kind("transfer"), key=lambda event: event["occurred_at"] or "")
+        came = self.json["moved_from"] or self.conversation
+        return str(moves[0]["raw"].get("conversation_uuid_from") if moves else came["conversation_uuid"])
+
+    def of_kind(self, kind: str) -> list[Json]:
+        """Its events of one kind, in order of arrival."""
+        return [event for event in self.events if event["kind"] == kind and event["leg"] == self.uuid]
+
+    def of_status(self, status: str | None) -> list[Json]:
+        """Its events of one status, in order of arrival."""
+        return [event for event in self.of_kind("status") if event["status"] == status]
+
+    # Answers
+
+    @property
+    def request(self) -> Json:
+        """The first answer request; empty if there was none, or it is unknown."""
+        return next((raw["request"] for raw in self._answers), {})
+
+    @property
+    def nccos(self) -> list[Ncco]:
+        """The NCCOs in reply to its answer requests, in order."""
+        answers: list[Json] = self._answers
+        answers = answers or [answer for answer in self.conversation["answers"] if answer["leg"] == self.uuid]
+        return [answer["ncco"] for answer in answers if isinstance(answer["ncco"], list)]
+
+    @property
+    def script(self) -> Ncco | None:
+        """The first NCCO. If its request came more than once, or to the fallback URL after that, the last counts."""
+        found = self.nccos
+        requests = [without(raw["request"], "reason", "original_request") for raw in self._answers]
+        if len(requests) == len(found):
+            found = [ncco for ncco, request in zip(found, requests, strict=True) if request == requests[0]][-1:]
+        return found[0] if found else None
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether later events were answered with NCCOs."""
+        return len(self._answers) < len(self.of_kind("answer"))
+
+    @property
+    def _answers(self) -> list[Json]:
+        """The replies to answer requests; of an answer to an event the request has nothing but ids."""
+        ids, answers = {"conversation_uuid", "uuid"}, [event["raw"] for event in self.of_kind("answer")]
+        return [raw for raw in answers if "step" not in raw or raw["request"].keys() - ids]
+
+    # The far end
+
+    @property
+    def callee(self) -> dict[str, Any]:
+        """What the callee did, as fields of a FarEnd."""
+        return self._picked_up() if self.answered else self._failed()
+
+    def _picked_up(self) -> dict[str, Any]:
+        times, machine = self.json["times"], self.json["machine"]
+        did: dict[str, Any] = {"after": seconds(times["ringing"] or self.began, self.answered)}
+        if machine not in (None, "human"):
+            found = self.of_kind("detection")
+            beeps = [event["occurred_at"] for event in found if event["raw"].get("sub_state") == "beep_start"]
+            did |= {"does": "machine", "beep": machine != "beep_timeout"}
+            did |= {"greeting": seconds(self.answered, beeps[0])} if beeps and beeps[0] else {}
+        return did
+
+    def _failed(self) -> dict[str, Any]:
+        """`after` is the time until the failure, which may be long before the end."""
+        does = DOES.get(self.json["status"] or "", "never_answers")
+        if does == "never_answers":
+            return {"does": does}
+        failed = [event["occurred_at"] for event in self.of_status(self.json["status"])] or [self.ended]
+        after = seconds(self.json["times"]["ringing"] or self.began, failed[0])
+        return {"does": does, "detail": self.json["detail"]} | ({} if after is None else {"after": after})
+
+    @property
+    def billing_offset(self) -> float:
+        """Whole seconds from the second of the answer to the start of the bill."""
+        starts = [event["raw"].get("start_time") for event in self.of_status("completed")]
+        return (seconds(f"{self.answered}"[:19], f"{starts[0]}"[:19]) if starts else None) or 0.0
+
+    @property
+    def headers(self) -> Json:
+        headers = (event["raw"].get("headers") for event in self.of_kind("status"))
+        return next((found for found in headers if found and isinstance(found, dict)), {})
+
+    @property
+    def detection(self) -> dict[str, Any]:
+        """The machine detection that gives what was found, as fields of a Call."""
+        if self.json["machine"] is None:
+            return {}
+        if self.json["machine"] in ("human", "machine"):
+            return {"machine_detection": "continue"}
+        beep_only = all(event["raw"].get("sub_state") for event in self.of_kind("detection"))
+        mode = "detect_beep" if beep_only else "default"
+        return {"advanced_machine_detection": {"behavior": "continue", "mode": mode}}
+
+    def entered(self, numbers: Anonymizer) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Keys and words, one for each input that takes them. Of an input for both, keys leave the words for later."""
+        results = [result for result in self.conversation["inputs"] if result["leg"] == self.uuid]
+        raws = [event["raw"] for event in self.of_kind("input")]
+        actions = [action for ncco in self.nccos for action in ncco if action.get("action") == "input"]
+        if any(action.get("mode") == "asynchronous" for action in actions):  # one event for each key of one text
+            return _without_silence([numbers.keys("".join(result["digits"] or "" for result in results))]), ()
+        keys, says = [], []
+        for number, result in enumerate(results):
+            raw = raws[number] if len(raws) == len(results) else {}
+            action = actions[number] if len(actions) == len(results) else {}
+            wants = action.get("type") or _types(result, raw)
+            pressed, settings = result["digits"] or "", action.get("dtmf") or {}
+            if settings.get("submitOnHash") and not result["timed_out"] and len(pressed) < settings.get("maxDigits", 4):
+                pressed += "#"
+            if "dtmf" in wants:
+                keys.append(numbers.keys(pressed))
+            if "speech" in wants and not pressed:
+                text = next((speech["text"] for speech in result["speech"] if speech["text"]), "")
+                says.append(numbers.replace(text))
+        return _without_silence(keys), _without_silence(says)
+
+
+def _types(result: Json, raw: Json) -> tuple[str, ...]:
+    """The types of an input, from its result: without keys it has null in their place."""
+    dtmf, error = raw.get("dtmf"), result["speech_error"]
+    keyed = dtmf.get("digits") is not None if isinstance(dtmf, Mapping) else bool(result["digits"])
+    keys = keyed or result["timed_out"] is True or error == NOT_ENABLED
+    speech = bool(result["speech"] or result["speech_timeout_reason"] or (error and error != NOT_ENABLED))
+    return ("dtmf",) * keys + ("speech",) * speech
+
+
+def _without_silence(texts: Sequence[str]) -> tuple[str, ...]:
+    """*texts* without empty ones at the end."""
+    found = [*texts]
+    while found and not found[-1]:
+        found.pop()
+    return tuple(found)
+
+
+def seconds(begin: str | None, end: str | None) -> float | None:
+    """Between two times; None if one of them is missing."""
+    try:
+        return round((datetime.fromisoformat(end or "") - datetime.fromisoformat(begin or "")).total_seconds(), 3)
+    except ValueError:
+        return None
