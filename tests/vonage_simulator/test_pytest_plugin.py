@@ -75,9 +75,7 @@ def test_a_reply_to_an_event_that_is_an_ncco_is_run(simulated_call: Simulate) ->
         ("<p>Oops</p>", "HTML"),
     ],
 )
-def test_an_answer_that_vonage_would_refuse_fails_the_test(
-    simulated_call: Simulate, answer: Any, words: str
-) -> None:
+def test_an_answer_that_vonage_would_refuse_fails_the_test(simulated_call: Simulate, answer: Any, words: str) -> None:
     app = Flask(__name__)
     app.add_url_rule("/voice/answer", "answer", lambda: jsonify(answer) if isinstance(answer, list) else answer)
     app.add_url_rule("/voice/event", "event", lambda: "", methods=["POST"])
