@@ -81,7 +81,7 @@ def test_a_call_that_was_answered_elsewhere_has_no_ncco(server: Server) -> None:
     known = conversations(server)
     flask(server, "simulate", "call", "--scenario", "ring-group", "--speed", "max")
     (uuid,) = conversations(server) - known
-    assert "What it ran is not known here" in flask(server, "capture", uuid)
+    assert "Its NCCO is not known" in flask(server, "capture", uuid)
 
 
 def test_a_call_that_is_not_kept_is_named(server: Server) -> None:
