@@ -118,7 +118,7 @@ class InputSchema(MomentSchema):
     speech_recording_url = nullable(fields.String)
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        return obj[1].heard or () if attr == "speech" else super().get_attribute(obj, attr, default)
+        return obj[1].speech_results or () if attr == "speech" else super().get_attribute(obj, attr, default)
 
 
 class RecordingSchema(ObjectSchema):
