@@ -63,10 +63,10 @@ def calls(state: str | None, number: str | None, limit: int) -> None:
 def call(conversation_uuid: str, as_json: bool) -> None:
     """Show one conversation with its legs."""
     stored = services().calls
-    found = stored.conversations([conversation_uuid])
-    if not found:
+    found = stored.conversation(conversation_uuid)
+    if found is None:
         raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
-    told = stored.dump(found[0], "operator")
+    told = stored.dump(found, "operator")
     # JSON writes every character that steers a terminal as an escape, but for this one.
     as_text = json.dumps(told, indent=2).replace("\x7f", r"\u007f")
     click.echo(as_text if as_json else "\n".join(call_lines(told)))

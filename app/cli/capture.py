@@ -26,10 +26,10 @@ def capture(conversation_uuid: str, file: Path | None, keep_numbers: bool) -> No
     from vonage_simulator.scenarios import dump
 
     calls = services().calls
-    found = calls.conversations([conversation_uuid])
-    if not found:
+    found = calls.conversation(conversation_uuid)
+    if found is None:
         raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
-    told = calls.dump(found[0], "operator")
+    told = calls.dump(found, "operator")
     came_from = {leg["moved_from"]["conversation_uuid"] for leg in told["legs"] if leg["moved_from"]}
     conversations = (conversation_uuid, *sorted(came_from))
     events = [calls.dump(event, "operator") for home in conversations for event in calls.events(home)]
