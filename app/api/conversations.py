@@ -65,10 +65,10 @@ def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
 def get_conversation(conversation_uuid: str) -> dict[str, Any]:
     """Get one conversation."""
     calls = services().calls
-    found = calls.conversations([conversation_uuid])
-    if not found:
+    conversation = calls.conversation(conversation_uuid)
+    if conversation is None:
         raise _unknown(conversation_uuid)
-    return calls.dump(found[0], current_role())
+    return calls.dump(conversation, current_role())
 
 
 @conversations.delete("/<id:conversation_uuid>")

@@ -29,6 +29,10 @@ class Calls:
     presume_ended_after: timedelta
     mask_numbers: bool  # for all but operators
 
+    def conversation(self, uuid: str) -> Conversation | None:
+        """The conversation *uuid*; None if nothing of it is stored."""
+        return next(iter(self.conversations([uuid])), None)
+
     def conversations(self, uuids: Sequence[str], now: datetime | None = None) -> list[Conversation]:
         """The conversations *uuids*, in their order, without those of which nothing is stored."""
         now = now or datetime.now(UTC)

@@ -42,7 +42,8 @@ def test_calls_are_read_without_a_request(calls: Calls) -> None:
     assert not has_app_context()
     record(calls, *webhooks_of(CALL | {"status": "answered"}, BASE))
     (conversation,), following = calls.page(Filter(), limit=2)
-    assert calls.conversations(["none", "CON-1"], BASE) == [conversation]
+    assert calls.conversations(["none", "CON-1"]) == [calls.conversation("CON-1")] == [conversation]
+    assert calls.conversation("none") is None
     assert (conversation.state, following) == ("live", None)
     assert [member.leg.uuid for member in conversation.legs] == ["leg"]
     leg = calls.leg("leg")
