@@ -11,7 +11,7 @@ try:
     app = create_app()
     cli.install(app)
 except SettingsError as error:
-    sys.exit(str(error))  # whoever runs a command of `flask` needs no traceback
+    sys.exit(str(error))  # a user of a `flask` command needs no traceback
 
-if "FLASK_RUN_FROM_CLI" not in os.environ:  # a command is over before there is anything to tidy
+if "FLASK_RUN_FROM_CLI" not in os.environ:  # a command is over before housekeeping would start
     begin(app)

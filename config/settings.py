@@ -1,7 +1,7 @@
 """Every setting once: its variable, type, default and meaning.
 
-The fields of Settings are the table: `load` reads the environment by it, the README is checked against it
-(SETTINGS), and whatever is wrong or missing is named by it, all in one SettingsError.
+The fields of Settings are the table: `load` reads the environment by it, the README is checked against it (SETTINGS),
+and all that is wrong or missing is reported by it, in one SettingsError.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from uuid import UUID
 
 from environs import Env, EnvValidationError, ValidationError, validate
 
-# A token or key that people can guess is none: 16 characters are 64 bits, even where they are hex digits.
+# Below this a token or key can be guessed: 16 characters are 64 bits, even if they are hex digits.
 LEAST_SECRET_LENGTH = 16
 
 
@@ -30,7 +30,7 @@ class SettingsError(Exception):
 
 
 class Kind(NamedTuple):
-    """One type of setting: the words for people, and how environs reads the variable of that name."""
+    """A type of setting: how it is described, and how environs reads the variable of that name."""
 
     words: str
     read: Callable[[Env, str], Any]
@@ -47,7 +47,7 @@ class Setting:
 
 
 def _kind(words: str, convert: Callable[[str], Any]) -> Kind:
-    """A type of our own. *convert* makes the value or raises ValidationError, without quoting the text."""
+    """A type of our own. *convert* returns the value or raises ValidationError, without quoting the text."""
     return Kind(words, lambda env, variable: env.converted(variable, convert=convert))
 
 
@@ -69,7 +69,7 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     """`a:b,c:d` as (("a", "b"), ("c", "d")). Only the first colon counts: a secret may hold more."""
     pairs = [entry.partition(":")[::2] for entry in _entries(text)]
     if not pairs:
-        raise ValidationError("No entry stands there.")
+        raise ValidationError("Holds no entry.")
     for number, (left, right) in enumerate(pairs, 1):
         if not left.strip() or not right.strip():
             raise ValidationError(f"Entry {number} is not two parts with a colon between them.")
@@ -84,7 +84,7 @@ def _access_tokens(text: str) -> tuple[tuple[str, str], ...]:
         if not re.fullmatch(r"[!-~]+", token):  # it travels in a header
             raise ValidationError(f"Entry {number} has a token with blanks or letters outside ASCII.")
     if len({token for _, token in pairs}) < len(pairs):
-        raise ValidationError("One token stands there with two roles.")
+        raise ValidationError("One token is given two roles.")
     return pairs
 
 
@@ -92,10 +92,10 @@ def _redis_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         complete = parts.path if parts.scheme == "unix" else parts.hostname and (parts.port or True)
-    except ValueError:  # its own words quote the address, password and all
+    except ValueError:  # its message quotes the address, password and all
         complete = None
     if not complete or parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValidationError("Not a complete address of a Redis.")
+        raise ValidationError("Not a complete Redis address.")
     return text
 
 
@@ -108,7 +108,7 @@ def _web_address(text: str) -> str:
     if not complete or parts.scheme not in ("http", "https"):
         raise ValidationError("Not a complete http or https address.")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValidationError("No user, query or fragment belongs there.")
+        raise ValidationError("It must have no user, query or fragment.")
     return text.rstrip("/")
 
 
@@ -117,7 +117,7 @@ def _origins(text: str) -> tuple[str, ...]:
     if any(urlsplit(origin).path for origin in origins):
         raise ValidationError("An origin has no path.")
     if any("*" in origin for origin in origins):
-        raise ValidationError("An origin is named whole: * stands for nothing.")
+        raise ValidationError("An origin must be written out: * is no wildcard here.")
     return origins
 
 
@@ -161,7 +161,7 @@ def _setting(
 ) -> Any:
     """One field of Settings.
 
-    *default_words* where the default itself does not tell enough; *needed*: production does not start without
+    *default_words* describe the default where its value says too little; *needed*: production does not start without
     it; *secret*: not shown by repr.
     """
     if not default_words:
@@ -179,15 +179,11 @@ class Settings:
     app_env: str = _setting(
         "APP_ENV",
         _one_of("development", "production"),
-        "production takes nothing for granted: what it needs must be set",
+        "production has no defaults for what it needs: that must be set",
         default="development",
     )
     host: str = _setting(
-        "HOST",
-        TEXT,
-        "address to listen on",
-        default="127.0.0.1",
-        default_words="127.0.0.1; in production 0.0.0.0",
+        "HOST", TEXT, "address to listen on", default="127.0.0.1", default_words="127.0.0.1; in production 0.0.0.0"
     )
     port: int = _setting("PORT", _whole(1, 65535), "port to listen on", default=8080)
     web_concurrency: int = _setting(
@@ -196,7 +192,7 @@ class Settings:
     data_dir: Path = _setting(
         "DATA_DIR",
         FOLDER,
-        "where the embedded store keeps its files, and what development makes for itself",
+        "folder of the embedded store, and of the key and token made in development",
         default=Path("var"),
     )
     redis_url: str | None = _setting(
@@ -211,10 +207,7 @@ class Settings:
     # Heroku's Redis presents a chain that ends in a certificate of its own, hence off:
     # https://devcenter.heroku.com/articles/connecting-heroku-redis
     redis_tls_verify: bool = _setting(
-        "REDIS_TLS_VERIFY",
-        ON_OFF,
-        "refuse a Redis over TLS whose certificate no known authority signed",
-        default=False,
+        "REDIS_TLS_VERIFY", ON_OFF, "refuse a Redis over TLS whose certificate no known authority signed", default=False
     )
     redis_cluster: bool = _setting("REDIS_CLUSTER", ON_OFF, "the address is one node of a Redis Cluster", default=False)
     redis_max_connections: int = _setting(
@@ -226,22 +219,19 @@ class Settings:
     signature_secrets: tuple[tuple[str, str], ...] = _setting(
         "VONAGE_SIGNATURE_SECRETS",
         SIGNATURE_SECRETS,
-        "who may sign webhooks; two secrets of one key while you rotate them (a secret cannot hold a comma)",
+        "who may sign webhooks; give both secrets of a key while you rotate it (a secret cannot hold a comma)",
         default=(),
         default_words="none; needed in production while WEBHOOK_VERIFY is enforce",
         needed=True,
         secret=True,
     )
     application_id: str | None = _setting(
-        "VONAGE_APPLICATION_ID",
-        APPLICATION_ID,
-        "webhooks signed for another application are refused",
-        default=None,
+        "VONAGE_APPLICATION_ID", APPLICATION_ID, "webhooks signed for another application are refused", default=None
     )
     webhook_verify: str = _setting(
         "WEBHOOK_VERIFY",
         _one_of("enforce", "report", "off"),
-        "refuse webhooks that are not signed right, only report them, or do not look",
+        "refuse webhooks without a valid signature, only report them, or check no signature",
         default="enforce",
     )
     signature_max_age: int = _setting(
@@ -273,16 +263,13 @@ class Settings:
     public_url: str | None = _setting(
         "PUBLIC_URL",
         WEB_ADDRESS,
-        "where Vonage reaches this server; https in production (then cookies are for https alone)",
+        "where Vonage reaches this server; https in production (cookies are then sent over https only)",
         default=None,
         default_words="not set; needed in production",
         needed=True,
     )
     trusted_proxies: int = _setting(
-        "TRUSTED_PROXIES",
-        _whole(0, 10),
-        "proxies in front whose X-Forwarded headers are believed",
-        default=0,
+        "TRUSTED_PROXIES", _whole(0, 10), "number of proxies in front whose X-Forwarded headers are trusted", default=0
     )
     cors_origins: tuple[str, ...] = _setting(
         "CORS_ORIGINS", ORIGINS, "websites whose scripts may call the API", default=()
@@ -290,19 +277,16 @@ class Settings:
     flows_file: Path = _setting(
         "FLOWS_FILE",
         FILE,
-        "the call flows: what callers hear; changes are taken without a restart",
+        "the call flows: what callers hear; changes take effect without a restart",
         default=Path(__file__).parent / "flows.yaml",
         default_words="config/flows.yaml",
     )
     app_user: str = _setting("APP_USER", TEXT, "the app user whom the tutorial flow calls", default="Alice")
     caller_number: str | None = _setting(
-        "CALLER_NUMBER",
-        NUMBER,
-        "the number the tutorial flow calls from; a leading + is dropped",
-        default=None,
+        "CALLER_NUMBER", NUMBER, "the number the tutorial flow calls from; a leading + is dropped", default=None
     )
     retention_days: int = _setting(
-        "RETENTION_DAYS", _whole(1), "days a conversation is kept after it was last heard of", default=7
+        "RETENTION_DAYS", _whole(1), "days a conversation is kept after its last webhook", default=7
     )
     presume_ended_after: int = _setting(
         "PRESUME_ENDED_AFTER",
@@ -313,7 +297,7 @@ class Settings:
     max_memory_mb: int | None = _setting(
         "MAX_MEMORY_MB",
         _whole(1),
-        "megabytes of Redis above which the oldest ended conversations go",
+        "megabytes of Redis above which the oldest ended conversations are deleted",
         default=None,
     )
     mask_numbers: bool = _setting("MASK_NUMBERS", ON_OFF, "viewers see masked phone numbers", default=True)
@@ -331,19 +315,19 @@ class Settings:
 
     @property
     def base_url(self) -> str:
-        """Where Vonage asks for a step of a call flow: PUBLIC_URL. Without it only a carrier on this machine can."""
+        """Start of the addresses of flow steps: PUBLIC_URL, else one that only a carrier on this machine reaches."""
         return self.public_url or self.local_url
 
     @property
     def unsigned_allowed(self) -> bool:
-        """Whether unsigned webhooks are let through: in development, until the first signature secret is set.
+        """Whether unsigned webhooks are accepted: in development, until a signature secret is set.
 
-        So that the first curl works. Setting WEBHOOK_VERIFY to report or off is another matter.
+        So that the first curl works. WEBHOOK_VERIFY set to report or off is handled apart from this.
         """
         return not self.in_production and not self.signature_secrets and self.webhook_verify == "enforce"
 
     def notes(self) -> list[str]:
-        """What whoever starts the server should know: one sentence each, no secret in them."""
+        """Warnings for the operator at start: one sentence each, without secrets."""
         notes = []
         if self.unsigned_allowed:
             notes.append(
@@ -353,12 +337,12 @@ class Settings:
         if self.public_url is None:
             notes.append("PUBLIC_URL is not set: only a carrier on this machine reaches the steps of call flows.")
         if self.webhook_verify == "off":
-            notes.append("WEBHOOK_VERIFY is off: no signature is looked at, anybody can report calls.")
+            notes.append("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.")
         if self.webhook_verify == "report":
-            notes.append("WEBHOOK_VERIFY is report: webhooks not signed right are counted, and taken.")
+            notes.append("WEBHOOK_VERIFY is report: webhooks without a valid signature are counted, and accepted.")
         weak = [key for key, secret in self.signature_secrets if len(secret.encode()) < 32]
         if weak:
-            # RFC 7518, section 3.2. A long "key" may be a secret that was written in front of the colon.
+            # RFC 7518, section 3.2. A long "key" may be a secret written before the colon by mistake.
             named = ", ".join(key if len(key) <= 12 else "(a long one)" for key in dict.fromkeys(weak))
             notes.append(f"The signature secret of API key {named} works, but HS256 asks for 32 bytes or more.")
         return notes
@@ -368,15 +352,15 @@ _REDIS_TLS_URL = Setting(
     variable="REDIS_TLS_URL",
     type=REDIS_ADDRESS.words,
     default="not set",
-    meaning="taken in place of REDIS_URL: some platforms set both, and only this one is encrypted",
+    meaning="used in place of REDIS_URL: some platforms set both, and only this one is encrypted",
 )
 
 SETTINGS: tuple[Setting, ...] = (*(each.metadata["row"] for each in fields(Settings)), _REDIS_TLS_URL)
-"""All settings, for the README and for whoever checks it."""
+"""All settings, for the docs and the test that checks them."""
 
 
 class _Variables(Env):
-    """environs over the mapping it is given. By itself it would always look into os.environ first."""
+    """environs over a given mapping; by itself it always reads os.environ first."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         super().__init__(eager=False)  # not one error at a time
@@ -390,8 +374,8 @@ class _Variables(Env):
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from *environ* (default: os.environ). An empty variable counts as not set.
 
-    In development a secret key and an operator's token that are not set are made under DATA_DIR, and stay the
-    same from start to start. Raises SettingsError, which names everything that is wrong or missing.
+    In development a secret key and an operator's token that are not set are made under DATA_DIR, and stay the same from
+    start to start. Raises SettingsError, which names everything that is wrong or missing.
     """
     everything = os.environ if environ is None else environ
     given = {variable: text.strip() for variable, text in everything.items() if text.strip()}
@@ -412,7 +396,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
     production = values.get("app_env") == "production"
     if production:
-        values.setdefault("host", "0.0.0.0")  # noqa: S104 - a platform's router comes from outside
+        values.setdefault("host", "0.0.0.0")  # noqa: S104 - a platform's router connects from outside
         problems = _what_production_lacks(values) | problems
     if values.get("redis_cluster") and "redis_url" not in values and not production:
         problems["REDIS_CLUSTER"] = "The embedded store is no cluster: set REDIS_URL too."
@@ -424,7 +408,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             if "access_tokens" not in values:
                 values["access_tokens"] = (("operator", _kept(data_dir, "operator_token")),)
         except OSError as error:
-            problems["DATA_DIR"] = f"Nothing can be kept there: {error.strerror}."
+            problems["DATA_DIR"] = f"No file can be written there: {error.strerror}."
     if problems:
         wanted = {setting.variable: setting.type for setting in SETTINGS}
         lines = [f"{variable}: {problems[variable]} Wanted: {wanted[variable]}." for variable in sorted(problems)]
@@ -433,7 +417,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
-    """Variable -> what production cannot do with. *values*: field -> what was set (None: set, but wrong)."""
+    """Variable -> why production cannot start with it. *values*: field -> what was set (None: set, but wrong)."""
     problems = {
         each.metadata["row"].variable: "Not set, and production needs it."
         for each in fields(Settings)
@@ -445,7 +429,7 @@ def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
     if len(values.get("secret_key") or "x" * LEAST_SECRET_LENGTH) < LEAST_SECRET_LENGTH:
         problems["SECRET_KEY"] = short
     if any(len(token) < LEAST_SECRET_LENGTH for _, token in values.get("access_tokens") or ()):
-        problems["ACCESS_TOKENS"] = f"A token is there that is s{short[1:]}"
+        problems["ACCESS_TOKENS"] = f"A token is s{short[1:]}"
     if (values.get("public_url") or "https:").startswith("http:"):
         problems["PUBLIC_URL"] = "Not https, and production needs it."
     return problems
@@ -454,7 +438,7 @@ def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
 def _kept(data_dir: Path, name: str) -> str:
     """The secret in the file *name* under *data_dir*; made if it is not there yet.
 
-    The lock makes processes that start together agree on one. Raises OSError.
+    A lock makes processes that start together agree on one secret. Raises OSError.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(data_dir / name, os.O_RDWR | os.O_CREAT, 0o600)
@@ -467,8 +451,8 @@ def _kept(data_dir: Path, name: str) -> str:
         return kept
 
 
-if __name__ == "__main__":  # before gunicorn, which reads WEB_CONCURRENCY by itself and has no word for a wrong one
+if __name__ == "__main__":  # run before gunicorn, which reads WEB_CONCURRENCY itself and says nothing if it is wrong
     try:
         load()
-    except SettingsError as wrong:
-        sys.exit(str(wrong))
+    except SettingsError as error:
+        sys.exit(str(error))

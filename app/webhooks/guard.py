@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _last_logged: dict[str, float] = {}  # fault -> when the log last said what to do about it
 
 
-def verify(request: Request, services: Services) -> tuple[str, ...]:
+def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]:
     """Check who signed *request*; returns notes for the record. Raises SignatureMissing and SignatureRefused."""
     if services.signatures is None:
         return ("unsigned",)
@@ -25,7 +25,7 @@ def verify(request: Request, services: Services) -> tuple[str, ...]:
         notes = services.signatures.check(
             authorization=request.headers.get("Authorization"),
             method=request.method,
-            body=request.get_data(),
+            body=body,
             query=request.query_string,
             now=time.time(),
         )

@@ -41,8 +41,8 @@ def receive() -> None:
     received = datetime.now(UTC)
     if request.method not in METHODS:
         abort(405, valid_methods=METHODS)  # HEAD, which Flask would take for a GET: nobody reads that answer
-    body, query = request.get_data(), request.query_string  # first of all: what is too large is refused unread
-    notes = verify(request, services())
+    body, query = request.get_data(), request.query_string
+    notes = verify(request, body, services())
     try:
         g.webhook = read_webhook(body, query, received, notes)
     except BadBody as bad:  # but signed

@@ -48,7 +48,7 @@ def free_port() -> int:
         return port
 
 
-def wait_until(true: Callable[[], object], seconds: float = 15) -> None:
+def wait_until(true: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not come about"
@@ -81,7 +81,7 @@ class Server:
 
     def ask(self, path: str = "/", **headers: str) -> tuple[int, list[str]]:
         """Status and lines of the answer."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
@@ -107,7 +107,7 @@ class Server:
         """Send a signal to master and workers alike, as a terminal does."""
         os.killpg(self.process.pid, number)
 
-    def ended(self, seconds: float = 15) -> int:
+    def ended(self, seconds: float = 60) -> int:
         """Its exit status, once master and workers are gone."""
         status = self.process.wait(seconds)
         wait_until(lambda: not group_exists(self.process.pid))
