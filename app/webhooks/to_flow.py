@@ -40,7 +40,9 @@ def result_of(event: Event, body: Mapping[str, Any]) -> Result | None:
     https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
     """
     if isinstance(event, Input):
-        best = max((one for one in event.speech_results or () if one.text), key=lambda one: one.confidence or 0, default=None)
+        best = max(
+            (one for one in event.speech_results or () if one.text), key=lambda one: one.confidence or 0, default=None
+        )
         return Result(
             kind="input",
             digits=event.digits or "",

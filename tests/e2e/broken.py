@@ -43,9 +43,9 @@ def believes_what_came_last() -> Flask:
     """A leg has the status that arrived last."""
     rightly = conversations.project
 
-    def tell(conversation: str, told: History, **times: Any) -> Conversation | None:
-        found = rightly(conversation, told, **times)
-        return found and replace(found, legs=tuple(one._replace(leg=_last(one.leg, told)) for one in found.legs))
+    def tell(conversation: str, events: History, **times: Any) -> Conversation | None:
+        found = rightly(conversation, events, **times)
+        return found and replace(found, legs=tuple(one._replace(leg=_last(one.leg, events)) for one in found.legs))
 
     def _last(leg: Leg, told: History) -> Leg:
         heard = [kept for kept in told.values() if kept.event.leg == leg.uuid and isinstance(kept.event, CallStatus)]
@@ -129,8 +129,8 @@ def makes_answers_up() -> Flask:
     """It tells of one answer more than it gave."""
     rightly = conversations.project
 
-    def tell(conversation: str, told: History, **times: Any) -> Conversation | None:
-        found = rightly(conversation, told, **times)
+    def tell(conversation: str, events: History, **times: Any) -> Conversation | None:
+        found = rightly(conversation, events, **times)
         return found and replace(found, answers=(*found.answers, *found.answers[-1:]))
 
     conversations.project = tell
