@@ -1,4 +1,4 @@
-"""Make `app/store/codec.dict`, the dictionary by which records are packed, and say what it saves.
+"""Make `app/store/codec.dict`, the dictionary by which records are packed, and print what it saves.
 
     python -m benchmarks.train_dictionary
 
@@ -108,17 +108,17 @@ class Call:
 
     def bodies(self) -> list[bytes]:
         first = self.new_id().hex
-        asked = {"from": self.caller, "to": self.dialled, "uuid": first, "conversation_uuid": self.conversation}
-        asked |= {
+        request = {"from": self.caller, "to": self.dialled, "uuid": first, "conversation_uuid": self.conversation}
+        request |= {
             "endpoint_type": "phone",
             "region_url": f"https://api-{self.draw.choice(('us-3', 'eu-3', 'ap-3'))}.vonage.com",
         }
         endpoint = self.draw.choice(({"type": "app", "user": "Alice"}, {"type": "phone", "number": self.number()}))
         if endpoint["type"] == "phone":
-            asked |= {"from_user": "Alice", "to": endpoint["number"]}
-        served = FLOWS.answer(request_of(Webhook(b"", asked, self.at, ())), self.at)
-        told = {"id": self.new_id().hex[:16], "took_ms": round(self.draw.random(), 3)}
-        answer = kept_answer(asked, served._asdict() | told)
+            request |= {"from_user": "Alice", "to": endpoint["number"]}
+        served = FLOWS.answer(request_of(Webhook(b"", request, self.at, ())), self.at)
+        measured = {"id": self.new_id().hex[:16], "took_ms": round(self.draw.random(), 3)}
+        answer = kept_answer(request, served._asdict() | measured)
         events = self.leg(first, self.caller, self.dialled, "inbound", rings=True)
         events += self.leg(
             str(self.new_id()), self.caller, endpoint.get("user") or endpoint["number"], "outbound", rings=False
@@ -171,7 +171,7 @@ class Call:
 
 
 def main() -> None:
-    """Train, write, and tell how the published call packs."""
+    """Train and write the dictionary, and print how the published call packs."""
     draw = random.Random(2026)
     bodies = [body for _ in range(CALLS) for body in Call(draw).bodies()]
     dictionary = zstandard.train_dictionary(SIZE, list(bodies), level=19)
@@ -180,7 +180,7 @@ def main() -> None:
     raw = [line.encode() for line in SAMPLE.read_text().splitlines()]
     home = json.loads(raw[0])["conversation_uuid"].encode()
     print(f"{DICTIONARY.name}: {DICTIONARY.stat().st_size} bytes, trained on {len(bodies)} records")
-    packed = sum(len(packer.compress(one.replace(home, PLACEHOLDER))) for one in raw)
+    packed = sum(len(packer.compress(body.replace(home, PLACEHOLDER))) for body in raw)
     print(f"the published call: {sum(map(len, raw))} bytes raw, {packed} packed")
 
 

@@ -1,8 +1,8 @@
 """Whole calls made up at random, in the shapes of the webhook reference: every kind, every status, every oddity.
 
 https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
-Chance is handed in: `hypothesis.strategies.randoms()` where a failure is to be made small, `random.Random(seed)`
-elsewhere.
+The random generator is an argument: `hypothesis.strategies.randoms()` where a failure is to be made small,
+`random.Random(seed)` elsewhere.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Call:
 
     *orderly*: every leg's moves follow on each other, each at a time of its own (but for a last one that goes straight
     back at the same moment), so that it is in one conversation at a time. Else moves contradict each other, lack ends
-    and times, and events lack conversations: what has to be survived, though nobody can tell where the leg is.
+    and times, and events lack conversations: this has to be survived, though where the leg is cannot be known.
     """
 
     def __init__(self, chance: Random, *, orderly: bool = True) -> None:
@@ -152,8 +152,8 @@ class Call:
         """A leg's life: statuses, detection, inputs, the asking for instructions, moves; to its end or not."""
         chance = self.chance
         leg = self._pick(self._id().hex, str(self._id()))
-        at, place, been = self._step(self.begins), chance.choice(self.names), []
-        been.append(place)
+        at, current, been = self._step(self.begins), chance.choice(self.names), []
+        been.append(current)
         who = {"from": chance.choice(PARTIES), "to": chance.choice(PARTIES)}
         direction = self._pick("inbound", "outbound")
         end = self._pick("completed", "completed", "failure", "failure and completed", "two failures", "nothing")
@@ -167,7 +167,7 @@ class Call:
         failures = chance.sample(FAILURES, 2 if end == "two failures" else 1)
         life += failures if "fail" in end else []
         life += ["completed", "completed"] if chance.random() < 0.05 else ["completed"] if "completed" in end else []
-        moves = self._moves(at, place) if len(self.names) > 1 else []
+        moves = self._moves(at, current) if len(self.names) > 1 else []
         for status in life:
             at = self._step(at)
             while moves and moves[0][0] <= at:
@@ -185,13 +185,13 @@ class Call:
         if not life or chance.random() < 0.03:
             self._input(leg, been[0], at, who)
 
-    def _moves(self, at: datetime, place: str) -> list[tuple[datetime, str | None, str | None]]:
+    def _moves(self, at: datetime, current: str) -> list[tuple[datetime, str | None, str | None]]:
         moves: list[tuple[datetime, str | None, str | None]] = []
         for _ in range(self._pick(0, 1, 1, 2, 3, 5)):
             at = self._step(at) + timedelta(milliseconds=1)
-            goes = self.chance.choice([name for name in self.names if name != place])
-            moves.append((at, place, goes))
-            place = goes
+            goes = self.chance.choice([name for name in self.names if name != current])
+            moves.append((at, current, goes))
+            current = goes
         if moves and self.chance.random() < 0.2:
             _, left, joined = moves[-1]
             moves.append((at, joined, left))
@@ -256,7 +256,7 @@ class Call:
         self.bodies.append(what | self._pick(who, {}) | {"uuid": leg, **self._home(home), **self._time(at)})
 
     def _answer(self, leg: str, home: str, who: Body) -> None:
-        asked = self._pick({"from": who["from"]}, {"from_user": "Alice"}) | {
+        request = self._pick({"from": who["from"]}, {"from_user": "Alice"}) | {
             "to": who["to"],
             "uuid": leg,
             "conversation_uuid": home,
@@ -267,7 +267,7 @@ class Call:
             "took_ms": 1.2,
             "ncco": [{"action": "talk", "text": "Hello"}],
         }
-        self.bodies.append(kept_answer(asked, served))
+        self.bodies.append(kept_answer(request, served))
 
     def _about_the_conversation(self) -> None:
         at = self._step(self._step(self.begins))

@@ -35,7 +35,7 @@ def with_store(command: Callable[..., None]) -> Callable[..., None]:
 def conversation(uuid: str) -> dict[str, Any]:
     """The conversation as the API returns it to an operator. Raises ClickException if none is kept."""
     calls = services().calls
-    found = calls.conversations([uuid])
-    if not found:
+    found = calls.conversation(uuid)
+    if found is None:
         raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
-    return calls.dump(found[0], "operator")
+    return calls.dump(found, "operator")

@@ -7,15 +7,12 @@ from datetime import timedelta
 from typing import Final
 
 from app.domain.events import Event
-from app.store import keys
 from app.store.codec import MILLISECOND, Record
 from app.store.link import Address
 from app.store.reader import Reader
-from app.store.record_command import ScriptConfig
 from app.store.writer import Writer
 
 WRITE_SECONDS: Final = 0.7  # a request waits no longer for its event to be kept
-FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 
 
 class Connected:
@@ -30,5 +27,5 @@ class Connected:
         self._read = read
         self._writer = Writer(address, seconds=WRITE_SECONDS)
         self._reader = Reader(address, links=max(1, connections - 2))  # one is the writer's, one the feed's
-        self._config = ScriptConfig(keys.MINUTES_A_BUCKET, retention // MILLISECOND, FEED_LENGTH)
+        self._ttl = retention // MILLISECOND
         self.retention = retention

@@ -28,7 +28,7 @@ class Events(Connected, EventWriter):
         record = Record(EVENT, received, body, notes)
         kept, carried, until = False, Carried(), time.monotonic() + WRITE_SECONDS
         for index, name in enumerate(event.conversations):
-            command = record_command(self._config, event, name, record, counted=counted and index == 0, carried=carried)
+            command = record_command(self._ttl, event, name, record, counted=counted and index == 0, carried=carried)
             result = RecordResult(*self._writer.send([command], until)[0])
             kept = bool(result.kept)  # the last one's: of two requests with the same transfer one alone gets True
             carried = result.carried(name)
@@ -41,7 +41,7 @@ class Events(Connected, EventWriter):
     ) -> None:
         record = Record(ANSWER if isinstance(event, Answer) else EVENT, received, body, notes)
         for name in event.conversations:
-            self._writer.send_later(record_command(self._config, event, name, record, counted=counted))
+            self._writer.send_later(record_command(self._ttl, event, name, record, counted=counted))
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
         return bool(self._writer.send([self._unfile_command(body, why, received)])[0])
@@ -64,7 +64,7 @@ class Events(Connected, EventWriter):
 
     def _unfile_command(self, body: bytes, why: str, received: datetime) -> Command:
         part = keys.ALL[0]
-        args = (part.tag, *self._config, digest(body), pack(Record(EVENT, received, body)), why, UNFILED_LENGTH)
+        args = (part.tag, self._ttl, digest(body), pack(Record(EVENT, received, body)), why, UNFILED_LENGTH)
         return Command(part.unfiled, args, scripts.UNFILE, (part.unfiled,))
 
     def _spread(
@@ -81,7 +81,7 @@ class Events(Connected, EventWriter):
             result, carried = pending.pop()
             for other in map(keys.decode, filter(None, (result.elsewhere, result.previously))):
                 if other not in skip and (carried.bits or carried.billed or result.previously):
-                    command = carry_command(self._config, other, leg, carried, received)
+                    command = carry_command(self._ttl, other, leg, carried, received)
                     reply = RecordResult(*self._writer.send([command], until)[0])
                     if reply.changed:
                         pending.append((reply, reply.carried(other)))

@@ -1,8 +1,8 @@
 """The feed: what changed, partition by partition, for those who listen. `lua/common.lua` writes the entries.
 
-A stream of about FEED_LENGTH entries per partition, one for each change of a conversation, in the order in which they
-were made; nothing is said about the order between conversations of different partitions. A repeat makes no entry, nor
-does expiry: it is no news, and tidying would push real entries out of the capped stream.
+Each partition has a stream of about `keys.FEED_LENGTH` entries, one for each change of a conversation, in the order in
+which they were made; nothing is said about the order between partitions. A repeat makes no entry, nor does expiry: it
+is no news, and tidying would push real entries out of the capped stream.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Final
 PARTITIONS: Final = 16
 SLOTS: Final = 16384
 MINUTES_A_BUCKET: Final = 10
+FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
 

@@ -31,7 +31,7 @@ class Maintenance(Queries):
         for conversation in conversations:
             by_partition.setdefault(keys.of(conversation), []).append(keys.encode(conversation))
         commands = [
-            Command(part.counts, (part.tag, *self._config, *names), scripts.REMOVE, (part.counts,))
+            Command(part.counts, (part.tag, self._ttl, *names), scripts.REMOVE, (part.counts,))
             for part, names in by_partition.items()
         ]
         return sum(self._writer.send(commands)) if commands else 0
@@ -94,7 +94,7 @@ class Maintenance(Queries):
         for index in (part.live, part.ended):
             skip, checked = 0, BATCH_SIZE
             while checked == BATCH_SIZE:
-                args = (part.tag, *self._config, cutoff, skip, BATCH_SIZE)
+                args = (part.tag, self._ttl, cutoff, skip, BATCH_SIZE)
                 ((gone, checked),) = self._writer.send([Command(index, args, scripts.TIDY, (index,))])
                 forgotten += gone
                 skip += checked - gone

@@ -12,7 +12,6 @@ from typing import Any, Final, Literal, NamedTuple
 from app.store import keys, scripts
 from app.store.codec import EPOCH, MILLISECOND, milliseconds
 from app.store.link import Command
-from app.store.record_command import ScriptConfig
 
 MAX_SCANNED: Final = 500  # conversations that a partition checks for one page beyond those it returns
 
@@ -54,7 +53,7 @@ class Filter(NamedTuple):
     presumed_before: datetime | None = None
     whole: bool = False
 
-    def command(self, part: keys.Partition, config: ScriptConfig, after: Position | None, limit: int) -> Command:
+    def command(self, part: keys.Partition, ttl: int, after: Position | None, limit: int) -> Command:
         """Read one partition's part of the page."""
         if self.number:
             sources: tuple[bytes, ...] = (part.number(self.number),)
@@ -73,7 +72,7 @@ class Filter(NamedTuple):
         presumed = milliseconds(self.presumed_before) if self.presumed_before else 0
         suffix = int(len(self.number) in SUFFIXES and not self.whole)
         matching = (self.state, presumed, self.number, suffix, lowest, highest, name)
-        args: tuple[Any, ...] = (part.tag, *config, *matching, limit, limit + MAX_SCANNED)
+        args: tuple[Any, ...] = (part.tag, ttl, *matching, limit, limit + MAX_SCANNED)
         return Command(part.live, args, scripts.PAGE, sources)
 
 

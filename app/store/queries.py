@@ -58,7 +58,7 @@ class Queries(Connected, CallReader):
         return join(*(by_leg(events).get(leg, {}) for events in alone.values()))
 
     def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
-        commands = [wanted.command(part, self._config, after, limit) for part in keys.ALL]
+        commands = [wanted.command(part, self._ttl, after, limit) for part in keys.ALL]
         return merge_pages(self._reader.fetch(commands), limit)
 
     def counts(self, presumed_before: datetime) -> Counts:

@@ -16,14 +16,6 @@ from app.store.codec import EPOCH, Record, milliseconds, pack
 from app.store.link import Command
 
 
-class ScriptConfig(NamedTuple):
-    """The arguments of every script (`lua/common.lua`) after the partition's tag."""
-
-    minutes_a_bucket: int
-    retention_ms: int
-    feed_length: int
-
-
 class Carried(NamedTuple):
     """News of a leg from one conversation to another: bits, billed seconds, newest move (us, joined)."""
 
@@ -57,11 +49,12 @@ def digest(body: bytes) -> bytes:
 
 
 def record_command(
-    config: ScriptConfig, event: Event, conversation: str, record: Record, *, counted: bool, carried: Carried = NO_NEWS
+    ttl: int, event: Event, conversation: str, record: Record, *, counted: bool, carried: Carried = NO_NEWS
 ) -> Command:
     """Keep *event*, with its *record*, in *conversation*.
 
-    *counted*: whether it counts as a webhook received here. *carried*: news of its leg from another conversation.
+    *ttl* is the retention in ms; *counted*: whether it counts as a webhook received here; *carried*: news of its leg
+    from another conversation.
     """
     bits, billed, move = carried
     if isinstance(event, Completed):
@@ -73,23 +66,21 @@ def record_command(
     unknown = isinstance(event, Unknown) or UNKNOWN_STATUS in event.flags
     kept = (pack(record, keys.encode(conversation)), digest(event.canonical), milliseconds(record.received), event.kind)
     leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *move)
-    return _command(config, conversation, (*kept, *leg, int(counted), int(unknown)), numbers_in(event))
+    return _command(ttl, conversation, (*kept, *leg, int(counted), int(unknown)), numbers_in(event))
 
 
-def carry_command(config: ScriptConfig, conversation: str, leg: str, carried: Carried, received: datetime) -> Command:
+def carry_command(ttl: int, conversation: str, leg: str, carried: Carried, received: datetime) -> Command:
     """Take into *conversation* the news of *leg* that another conversation has."""
     bits, billed, move = carried
     nothing_kept = (b"", b"", milliseconds(received), "carry")
-    return _command(config, conversation, (*nothing_kept, keys.encode(leg), bits, 0, billed, *move, 0, 0), ())
+    return _command(ttl, conversation, (*nothing_kept, keys.encode(leg), bits, 0, billed, *move, 0, 0), ())
 
 
-def _command(
-    config: ScriptConfig, conversation: str, args: tuple[bytes | int | str, ...], numbers: Sequence[str]
-) -> Command:
+def _command(ttl: int, conversation: str, args: tuple[bytes | int | str, ...], numbers: Sequence[str]) -> Command:
     """The call of `lua/record.lua`; *args* are its ARGV from the record on, but for *numbers*, which come last."""
     part, name = keys.of(conversation), keys.encode(conversation)
     events, minute = part.events(name), int(args[2]) // 60_000
     # While a slot moves between the nodes of a cluster, a script runs where all keys that it names are, or not at all.
     # A key that it does not name may be missing halfway.
     named = (events, part.meta(name), *part.indexes, part.bucket(minute), *map(part.number, numbers))
-    return Command(events, (part.tag, *config, name, *args, " ".join(numbers)), scripts.RECORD, named)
+    return Command(events, (part.tag, ttl, name, *args, " ".join(numbers)), scripts.RECORD, named)

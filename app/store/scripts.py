@@ -1,4 +1,4 @@
-"""The Lua scripts, each a file of its own under `lua/`, preceded by the tables of the domain and `common.lua`."""
+"""The Lua scripts, each a file of its own under `lua/`, preceded by constants and `common.lua`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.domain.leg_state import OUTCOMES, STATES, TABLE
+from app.store.keys import FEED_LENGTH, MINUTES_A_BUCKET
 
 HERE = Path(__file__).parent / "lua"
 
@@ -20,12 +21,13 @@ class Script(NamedTuple):
 
 def _load(name: str) -> Script:
     counted = (f"['{digit}'] = '{state}'" for digit, state in enumerate(STATES) if state != "completed")
-    tables = (
+    constants = (
         f"local LEG_STATES = '{TABLE}'\n"
         f"local COUNTERS = {{{', '.join(counted)}}}\n"
         f"local OUTCOMES = {{{', '.join(map(repr, OUTCOMES))}}}\n"
+        f"local MINUTES_A_BUCKET, FEED_LENGTH = {MINUTES_A_BUCKET}, {FEED_LENGTH}\n"
     )
-    body = (tables + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
+    body = (constants + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
     return Script(body, sha1(body, usedforsecurity=False).hexdigest().encode())
 
 

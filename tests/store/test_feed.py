@@ -97,7 +97,7 @@ def test_news_carried_from_another_conversation_is_an_entry_without_an_event(sto
 
 
 def test_news_for_a_leg_that_has_not_come_yet_is_in_the_entry_of_its_first_event(store: Store) -> None:
-    carry = carry_command(store._config, THERE, "leg", Carried(bits=4, billed=0), BASE)
+    carry = carry_command(store._ttl, THERE, "leg", Carried(bits=4, billed=0), BASE)
     assert store._writer.send([carry])[0][0] == 0
     assert changes(store, THERE) == []
     keep(store, transfer(HERE, THERE, 2))

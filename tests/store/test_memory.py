@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from app.store import keys
-from app.store.connected import FEED_LENGTH
 from app.store.store import Store
 from app.webhooks.schemas import kept_answer
 from tests import engines
@@ -83,7 +82,7 @@ def fill_feeds(engine: Engine) -> None:
     """As they are after some calls: they hold no more than so many entries, ever."""
     with engine.nodes[0].client.pipeline(transaction=False) as pipe:
         for part in keys.ALL:
-            for number in range(FEED_LENGTH):
+            for number in range(keys.FEED_LENGTH):
                 entry: dict[Any, Any] = {
                     "c": f"CON-{UUID(int=number)}",
                     "i": "3",

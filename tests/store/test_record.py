@@ -111,7 +111,7 @@ def first_half(store: Store, link: Link, webhook: Webhook) -> list[int]:
     """Write a transfer to the conversation that was left, and no further."""
     record = Record(webhook.sort, webhook.received, webhook.text)
     (reply,) = link.exchange(
-        [record_command(store._config, webhook.event, webhook.event.conversations[0], record, counted=True)]
+        [record_command(store._ttl, webhook.event, webhook.event.conversations[0], record, counted=True)]
     )
     assert isinstance(reply, list), reply
     return reply

@@ -1,10 +1,11 @@
 -- app/store/lua/common.lua: shared by all scripts that touch a conversation, and put in front of each of them.
 -- docs/store.md explains the protocol.
 --
--- Before this come tables made of app/domain/leg_state.py:
---   LEG_STATES   for each value of a leg's bits two characters: its state, its outcome ("-": it has not ended)
---   COUNTERS     by state, the counter of legs in it; none for completed
---   OUTCOMES     names by number
+-- Before this come the constants of app/domain/leg_state.py and app/store/keys.py:
+--   LEG_STATES         for each value of a leg's bits two characters: its state, its outcome ("-": it has not ended)
+--   COUNTERS           by state, the counter of legs in it; none for completed
+--   OUTCOMES           names by number
+--   MINUTES_A_BUCKET, FEED_LENGTH
 --
 -- The meta hash of a conversation has the fields
 --   t, h         first receipt (ms), which never changes: the score in every index; last receipt (ms)
@@ -16,9 +17,7 @@
 
 local call = redis.call    -- a local is faster
 local P = ARGV[1]          -- the partition's hash tag
-local MINUTES_A_BUCKET = tonumber(ARGV[2])
-local TTL = ARGV[3]        -- how long everything about a conversation is kept, ms
-local FEED_LENGTH = ARGV[4]
+local TTL = ARGV[2]        -- how long everything about a conversation is kept, ms
 
 local LIVE, ENDED, LAST_RECEIVED = P .. 'live', P .. 'ended', P .. 'heard'
 local COUNTS, LEGS = P .. 'counts', P .. 'legs'

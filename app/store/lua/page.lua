@@ -1,15 +1,15 @@
 -- app/store/lua/page.lua: the next conversations of one partition that match a filter, newest first.
 --
 -- KEYS     the sorted sets to read (conversation by first receipt): live, ended or both, or a number's
--- ARGV     1-4 see common.lua; 5 state wanted: any, live, presumed_ended, ended; 6 last receipt (ms) before which a live
---          conversation is presumed ended; 7 number it must have, empty if any; 8 1 if that is only a number's end;
---          9 lowest first receipt (ms) wanted; 10 highest, "+inf" if any; 11 only what comes after this conversation
---          among those of that very millisecond, empty if all; 12 how many are wanted; 13 how many to check, at most
+-- ARGV     1-2 see common.lua; 3 state wanted: any, live, presumed_ended, ended; 4 last receipt (ms) before which a live
+--          conversation is presumed ended; 5 number it must have, empty if any; 6 1 if that is only a number's end;
+--          7 lowest first receipt (ms) wanted; 8 highest, "+inf" if any; 9 only what comes after this conversation
+--          among those of that very millisecond, empty if all; 10 how many are wanted; 11 how many to check, at most
 -- Returns  for each key {1 if there are no more, the last conversation checked, its first receipt,
 --          {conversation, first receipt, conversation, first receipt, ...}}
 
-local state, presumed, number, suffix = ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8] == '1'
-local lowest, highest, after, limit, bound = ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13])
+local state, presumed, number, suffix = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6] == '1'
+local lowest, highest, after, limit, bound = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
 
 local function wanted(conversation)
   if number ~= '' then

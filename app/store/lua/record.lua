@@ -3,21 +3,21 @@
 -- KEYS[1]  events of the conversation (list)     all keys have the partition's tag: one slot of a cluster
 -- KEYS[2]  meta of the conversation (hash)
 -- KEYS[3]... the indexes that may change, so that a cluster runs all of this or nothing while the slot moves
--- ARGV     1-4 see common.lua; 5 conversation; 6 record, empty for a carry: news of a leg from another conversation,
---          which changes only the leg's bits, billed seconds and newest move; 7 digest of the canonical body (8 bytes);
---          8 received (ms); 9 kind; 10 leg, empty if none; 11 its bits; 12 bits that come after this event in the life
---          of a leg; 13 billed seconds; 14 moved at (us, 0: not a move); 15 where the leg went by that move; 16 1 if the
---          webhook is counted here (a transfer is counted in one of its conversations); 17 1 if its kind or status is
---          unknown; 18 telephone numbers in the event, separated by blanks
+-- ARGV     1-2 see common.lua; 3 conversation; 4 record, empty for a carry: news of a leg from another conversation,
+--          which changes only the leg's bits, billed seconds and newest move; 5 digest of the canonical body (8 bytes);
+--          6 received (ms); 7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life
+--          of a leg; 11 billed seconds; 12 moved at (us, 0: not a move); 13 where the leg went by that move; 14 1 if the
+--          webhook is counted here (a transfer is counted in one of its conversations); 15 1 if its kind or status is
+--          unknown; 16 telephone numbers in the event, separated by blanks
 -- Returns  {1 kept, 0 a repeat; where the leg is now, empty if it is here; its bits; its billed seconds; 1 if anything
 --          changed; when it moved to where it is (us, 0: never); where it was thought to be until now, if that is
 --          neither here nor where it is now: the move by which it came back is missing, or comes later}
 -- Feed     an entry if anything changed: of the event, or a carry
 
 local EVENTS, META = KEYS[1], KEYS[2]
-local conversation, record, identity, received = ARGV[5], ARGV[6], 'i' .. ARGV[7], tonumber(ARGV[8])
-local leg, new_bits, later, new_billed = ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local new_moved_at, new_joined = tonumber(ARGV[14]), ARGV[15]
+local conversation, record, identity, received = ARGV[3], ARGV[4], 'i' .. ARGV[5], tonumber(ARGV[6])
+local leg, new_bits, later, new_billed = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local new_moved_at, new_joined = tonumber(ARGV[12]), ARGV[13]
 local minute = math.floor(received / 60000)
 
 local first, last, known, open, numbers, text, seen =
@@ -56,12 +56,12 @@ if kept == 1 then
     count_minute(minute, 'conversations', 1)
   end
 end
-if ARGV[16] == '1' then
+if ARGV[14] == '1' then
   call('HINCRBY', COUNTS, 'received', 1)
   if kept == 0 then
     call('HINCRBY', COUNTS, 'repeats', 1)
     count_minute(minute, 'repeats', 1)
-  elseif ARGV[17] == '1' then
+  elseif ARGV[15] == '1' then
     call('HINCRBY', COUNTS, 'unknown', 1)
   end
 end
@@ -134,9 +134,9 @@ elseif leg ~= '' then
   end
 end
 
-if kept == 1 and ARGV[18] ~= '' then
+if kept == 1 and ARGV[16] ~= '' then
   local before = numbers
-  for digits in string.gmatch(ARGV[18], '%d+') do
+  for digits in string.gmatch(ARGV[16], '%d+') do
     if not string.find(' ' .. numbers .. ' ', ' ' .. digits .. ' ', 1, true) then
       numbers = numbers == '' and digits or numbers .. ' ' .. digits
       call('ZADD', P .. 'n:' .. string.sub(digits, -4), first, conversation)
@@ -159,6 +159,6 @@ if changed == 1 then
     call('ZADD', ENDED, first, conversation)
   end
   -- A repeat changes something only by news that came with it: the first time it was not carried this far.
-  add_to_feed(conversation, index, kept == 1 and ARGV[9] or 'carry', leg, old_state .. state)
+  add_to_feed(conversation, index, kept == 1 and ARGV[7] or 'carry', leg, old_state .. state)
 end
 return {kept, elsewhere, bits, billed, changed, moved, previously}

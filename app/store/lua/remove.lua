@@ -1,12 +1,12 @@
 -- app/store/lua/remove.lua: delete conversations of one partition.
 --
 -- KEYS[1]  counters of the partition (its tag gives the slot)
--- ARGV     1-4 see common.lua; 5... conversations
+-- ARGV     1-2 see common.lua; 3... conversations
 -- Returns  how many there were
 -- Feed     an entry for each
 
 local removed = 0
-for i = 5, #ARGV do
+for i = 3, #ARGV do
   local conversation = ARGV[i]
   if call('EXISTS', P .. 'e:' .. conversation, P .. 'm:' .. conversation) > 0 then
     purge(conversation)
