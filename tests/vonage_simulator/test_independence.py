@@ -1,4 +1,4 @@
-"""The simulator knows nothing of the server, nor the server of the simulator: else both could be wrong alike."""
+"""Simulator and server import nothing of each other: else both could be wrong in the same way."""
 
 from __future__ import annotations
 

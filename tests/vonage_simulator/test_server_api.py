@@ -1,4 +1,4 @@
-"""The client of the server's API: all pages, a little patience, and clear words where something is wrong."""
+"""The client of a server's API: all pages, new tries, and clear errors."""
 
 from __future__ import annotations
 
