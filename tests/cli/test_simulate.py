@@ -242,7 +242,7 @@ def test_a_server_with_other_secrets_acknowledges_nothing(
     async def told(*_: Any) -> None:
         raise AssertionError("there is nothing to look at")
 
-    monkeypatch.setattr(server_api.Server, "told", told)
+    monkeypatch.setattr(server_api.Server, "fetch", told)
     for words in (("call", "--speed", "max"), ("load", "--rate", "20", "--seconds", "0.5", "--speed", "100")):
         said = what_is_wrong(run(*words, port=server.port, signature_secrets=secrets))
         assert said.startswith("No webhook was acknowledged.\n")

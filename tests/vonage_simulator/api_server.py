@@ -1,4 +1,4 @@
-"""A simulated carrier with its API, in an event loop of its own, for tests that ask it things as anybody would."""
+"""A simulated carrier with its API, in an event loop of its own, for tests that send requests to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real calls, as far as a ledger written by hand is one, made scenarios."""
+"""Captures calls from ledgers written by hand."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def captured(call: Conversation, *, events: list[Body] | None = None, **more: An
         nccos = [asked.ncco for asked in call.answers]
         events = [answered(body, ncco) for body, ncco in zip(requests(call), nccos, strict=True)]
         events += ledgers.kept(webhooks(call))
-    found = scenario(ledgers.told(call), events, **more)
+    found = scenario(ledgers.api_view(call), events, **more)
     assert read(dump(found), "captured.yaml") == found
     return found

@@ -1,4 +1,4 @@
-"""A server that is none, and the truth check of it."""
+"""A fake server, and the check of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Server:
     """A server as the check sees it: what it tells, and what it has kept."""
 
     def __init__(self, calls: Iterable[Conversation] = ()) -> None:
-        self.told: dict[str, Body] = {call.uuid: ledgers.told(call) for call in calls}
+        self.views: dict[str, Body] = {call.uuid: ledgers.api_view(call) for call in calls}
         self.kept: dict[str, list[Body]] = {}
         self.asked = 0
         self.at_once = self.most_at_once = 0
@@ -52,7 +52,7 @@ class Server:
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0)
         self.at_once -= 1
-        return copy.deepcopy((self.told.get(uuid), self.kept.get(uuid, [])))
+        return copy.deepcopy((self.views.get(uuid), self.kept.get(uuid, [])))
 
 
 def verdict(
@@ -86,7 +86,7 @@ def call_with_steps() -> tuple[Conversation, list[Sent], Server]:
     ]
     call.answers += [replied_to(body, [{"action": "talk", "text": body["timestamp"]}], leg="leg") for body in about]
     call.answers.append(replied_to(second, None, leg="leg"))
-    server.told[HERE] = ledgers.told(call)
+    server.views[HERE] = ledgers.api_view(call)
     server.keep(*kept([*about, second]), *replies(call))
     return call, [*sents, *map(sent, [*about, second])], server
 

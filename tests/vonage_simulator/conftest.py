@@ -1,4 +1,4 @@
-"""The fixture that users have for tests of their call flows, and a Voice API that runs."""
+"""The fixture `simulated_call`, and a running Voice API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ledgers written by hand, and the webhooks and the telling that belong to them."""
+"""Ledgers written by hand, their webhooks, and what a server should say about them."""
 
 from __future__ import annotations
 
@@ -267,8 +267,8 @@ def bodies_time(moment: datetime | None) -> str | None:
     return webhook_bodies.timestamp(moment) if moment else None
 
 
-def told(call: Conversation) -> Body:
-    """What a server that is right tells of *call*, with all that the carrier cannot know."""
+def api_view(call: Conversation) -> Body:
+    """What a right server says about *call*, with everything that the carrier cannot know."""
     right = expected(call)
     clocks = {"first_heard_at": bodies_time(BASE), "last_heard_at": bodies_time(at(50))}
     more = {"at": bodies_time(BASE), "flow": "menu", "step": "choice", "version": "3f2a91c0", "took_ms": 1.5}

@@ -1,4 +1,4 @@
-"""Every way in which a telling can be wrong in one thing."""
+"""Every way in which one thing in a JSON value can be wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A little server that writes down what comes, and misbehaves as it is told."""
+"""A small server that records requests, and misbehaves as a test says."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Received:
 
     @property
     def verdict(self) -> int:
-        """What a careful application says to it."""
+        """The status from a careful application."""
         if self.token is None:
             return 503
         signed = self.body or json.dumps(self.said, ensure_ascii=False, separators=(",", ":")).encode()
@@ -178,14 +178,14 @@ async def receiving(*acts: Act, usual: int | Callable[[Received], int] = 200) ->
 
 
 def nobody() -> Target:
-    """Where nothing listens: a port that was just let go."""
+    """A port where nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return Target(f"http://127.0.0.1:{free.getsockname()[1]}/voice/answer")
 
 
 def careful(request: Received) -> int:
-    """Take what is signed as it should be, refuse the rest."""
+    """Accept what is signed properly, refuse the rest."""
     return request.verdict
 
 
@@ -209,7 +209,7 @@ def send_event(sender: WebhookSender, target: Target, number: int = 0, conversat
 
 
 async def send_one(*acts: Act, method: str = "POST", **options: Any) -> tuple[Sent, Receiver, list[Happening]]:
-    """What became of one event."""
+    """Send one event."""
     troubles: list[Happening] = []
     async with sending(*acts, **{"watch": troubles.append, **options}) as (sender, receiver):
         sent = send_event(sender, receiver.target(method, socket_timeout=0.2))

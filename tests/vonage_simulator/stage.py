@@ -1,4 +1,4 @@
-"""A tiny application in the loop of the carrier: it answers what a test says, and notes what it gets."""
+"""A small application in the event loop of the carrier: it answers what a test says, and records requests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Got:
 
 
 class Stage:
-    """A server on a port of its own. *answers*: what it says, by path; of a list of turns the next one."""
+    """A server on a port of its own. *answers*: its replies, by path; from a deque the next one each time."""
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self.answers = dict(answers)
@@ -79,7 +79,7 @@ class Stage:
 
 @dataclass
 class Played:
-    """What came of a scenario."""
+    """The result of a scenario."""
 
     carrier: Carrier
     result: CallResult
@@ -93,7 +93,7 @@ class Played:
 
     @property
     def callees(self) -> list[Leg]:
-        """Whoever was rung."""
+        """The legs that were rung."""
         return [leg for leg in self.result.legs if leg not in self.called]
 
     @property
@@ -102,11 +102,11 @@ class Played:
         return self.to("/event")
 
     def to(self, path: str) -> list[Json]:
-        """What came to a path."""
+        """The bodies that were sent to a path."""
         return [one.said for one in self.got if one.path == path]
 
     def statuses(self, leg: Leg | None = None) -> list[str]:
-        """The statuses told of *leg*, or else of the call's own, in the order told."""
+        """The statuses sent about *leg*, or the call's own leg, in order."""
         uuid = (leg or self.leg).uuid
         said = (one.said for one in self.got if uuid in (one.said.get("uuid"), one.said.get("call_uuid")))
         return [body["status"] for body in said if "status" in body and "original_request" not in body]
@@ -180,11 +180,11 @@ def play(
     fallback: bool = False,
     **settings: Any,
 ) -> Played:
-    """What comes of *story* with an application that answers so; nobody is left connected, and no task behind.
+    """Play *story* with an application that answers so; no leg and no task is left.
 
     Args:
-        answers: What the application says, by path; or just what it says to be asked what to do.
-        during: Done while the calls last: with the carrier, and their legs.
+        answers: The replies of the application, by path; or only its NCCO.
+        during: Awaited while the calls last, with the carrier and their legs.
         fallback: Whether the application has a fallback URL.
         settings: More of the application's, for example `answer_method`.
     """
@@ -231,7 +231,7 @@ async def playing(
 
 
 async def leaves_nothing(carrier: Carrier) -> None:
-    """Raise AssertionError if anybody is connected still, or anything goes on by itself."""
+    """Raise AssertionError if a leg or a task is left."""
     assert not carrier._legs
     assert not carrier._context._tasks
     assert not any(conversation.present for conversation in carrier.ledger.conversations.values())

@@ -1,4 +1,4 @@
-"""What is captured of a real call may be shared: no telephone number in it is anybody's."""
+"""A captured call can be shared: it has no real telephone number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vonage's own Python SDK, unchanged, makes and steers calls by the simulated API."""
+"""Vonage's own Python SDK creates and controls calls through the simulated API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the simulated API refuses, and in which words: each error that Vonage documents or that people met."""
+"""Every error response of the simulated API that Vonage documents or that people met."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A webhook is tried again when Vonage tries again, and who asks is told why there is no reply."""
+"""When a webhook is tried again, and the reason if there is no reply."""
 
 from __future__ import annotations
 

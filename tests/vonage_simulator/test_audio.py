@@ -1,4 +1,4 @@
-"""The files of silence are what they say: read here frame by frame and page by page, as the standards have them."""
+"""The silent files are valid: they are read here frame by frame and page by page, after the standards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to a call by the Voice API while it goes on, and what a carrier does as it is stopped."""
+"""Voice API commands for calls that go on, and stopping a carrier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call as those who took part in it heard it."""
+"""The result of a call."""
 
 from __future__ import annotations
 

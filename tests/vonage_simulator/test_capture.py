@@ -1,4 +1,4 @@
-"""A real call made a scenario: what everybody did stands in it, and no telephone number that is somebody's."""
+"""A captured scenario has what everybody did, and no real telephone number."""
 
 from __future__ import annotations
 

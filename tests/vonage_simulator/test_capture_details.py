@@ -1,4 +1,4 @@
-"""Capturing a call, case by case: what little the telling and the events say in each."""
+"""Capturing, case by case: what little the API and the events say in each."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_what_it_is_about_is_one_line():
 
 def test_an_empty_call():
     """A conversation of which no leg is known: it has no calls, so it is nothing to play."""
-    assert scenario(ledgers.told(Conversation(uuid=HERE))).calls == ()
+    assert scenario(ledgers.api_view(Conversation(uuid=HERE))).calls == ()
 
 
 def test_nothing_of_the_callers_number_is_left_nor_any_secret():

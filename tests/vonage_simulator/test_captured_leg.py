@@ -1,4 +1,4 @@
-"""What the events of one leg say of the people at its far end."""
+"""What the events of one leg say about its far end."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_what_an_input_asked_for_by_what_came_of_it(result: Body, dtmf: Any, ask
     keyed = nothing | {"digits": "9", "speech_error": "Speech was not enabled"}
     spoken = nothing | {"speech": [{"text": "end", "confidence": 1}]}
     inputs = [one | {"leg": "leg"} for one in (nothing | result, keyed, spoken)]
-    told = ledgers.told(ledgers.published()) | {"inputs": inputs}
+    told = ledgers.api_view(ledgers.published()) | {"inputs": inputs}
     raws = ({"dtmf": dtmf}, {"dtmf": {"digits": "9"}}, {"dtmf": {"digits": None}})
     events = [{"kind": "input", "leg": "leg", "raw": raw} for raw in raws]
     keys, says = CapturedLeg({"uuid": "leg"}, told, events if dtmf else []).entered(Anonymizer())

@@ -1,4 +1,4 @@
-"""Certificates that a client trusts who was given the authority, and keys that nobody else can read."""
+"""Clients trust the certificate through its authority, and nobody else can read the keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdict over many conversations, where every webhook was delivered."""
+"""The verdict on many conversations whose webhooks were all delivered."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_every_wrong_telling_makes_it_a_wrong_conversation():
     for one in sents:
         for home in {one.body.get(f"conversation_uuid{end}") for end in ("", "_from", "_to")} - {None}:
             server.keep(*kept([one.body]), where=str(home))
-    right = server.told[call.uuid]
+    right = server.views[call.uuid]
     asked = [sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call)]
     server.keep(*(answered(one.body) for one in asked), *replies(call), where=call.uuid)
     assert verdict(server, [call], [*sents, *asked]).ok
     wrongs = [(what, told) for what, told in mutations(right) if not (what.startswith("answers") and "twice" in what)]
     assert len(wrongs) > 400
     for what, told in wrongs:
-        server.told[call.uuid] = told
+        server.views[call.uuid] = told
         found = verdict(server, [call], [*sents, *asked])
         assert (found.ok, found.wrong, found.missing, found.unwanted) == (False, 1, 0, 0), what
 
@@ -71,7 +71,7 @@ def test_a_body_that_is_not_the_one_sent(place: int):
 
 def test_a_conversation_that_the_server_does_not_know():
     call, sents, server = call_and_server()
-    server.told, server.kept = {}, {}
+    server.views, server.kept = {}, {}
     found = verdict(server, [call], sents)
     assert (found.ok, found.wrong, found.missing) == (False, 1, 5)
     assert not verdict(server, [call], []).ok, "also where nobody says what was sent"
@@ -97,7 +97,7 @@ def test_an_answer_that_could_not_be_used_is_told_too():
     again = webhook_bodies.fallback(sents[-1].body, reason="Invalid NCCO.", url="https://example.com", kind="answer")
     sents.append(sent(again, kind="answer", target=ledgers.FALLBACK))
     server.keep(answered(again))
-    told = server.told[HERE]["answers"]
+    told = server.views[HERE]["answers"]
     told.insert(0, told[0] | {"ncco": [{"action": "sing"}]})
     assert not verdict(server, [call], sents).ok, "of what it tells it has no record"
     server.kept[HERE][-2]["raw"]["ncco"] = [{"action": "sing"}]
@@ -135,7 +135,7 @@ def test_so_many_are_fetched_at_once_and_no_more():
 def test_the_first_differences_are_lines_for_people():
     call, sents, server = call_and_server()
     for name in ("from", "to", "network"):
-        server.told[HERE]["legs"][0][name] = None
+        server.views[HERE]["legs"][0][name] = None
     server.kept[HERE].pop(0)
     lines: Sequence[str] = verdict(server, [call], sents).lines(most=3)
     summary = "Conversations: 1, webhooks: 5 (0 copies, 0 refused, 0 lost): 1 missing, 1 with a wrong state"
@@ -147,7 +147,7 @@ def test_the_first_differences_are_lines_for_people():
         "… and 1 more",
     ]
     assert len(verdict(server, [call], sents).lines(most=4)) == 5
-    server.told[HERE] = ledgers.told(call)
+    server.views[HERE] = ledgers.api_view(call)
     server.keep(*[kept([sents[0].body])[0]] * 2)
     lines = verdict(server, [call], sents).lines()
     assert lines[1:] == ["CON-here event started sent at 21:20:00.000: expected sent once, got there 2 times"]
@@ -197,7 +197,7 @@ def test_an_answer_told_twice_or_made_up_is_wrong():
     others: list[Body] = [{}, {"ncco": []}, {"leg": "another"}]
     for more in others:
         call, sents, server = call_and_server()
-        told = server.told[HERE]["answers"]
+        told = server.views[HERE]["answers"]
         told.append(told[0] | more)
         assert verdict(server, [call], sents).wrong == 1
 
@@ -206,7 +206,7 @@ def test_what_was_never_acknowledged_is_lost_and_not_missing():
     call, sents, server = call_and_server()
     sents[1].tries = [attempt(503), attempt(503)]
     server.kept[HERE].pop(1)
-    server.told[HERE]["state"] = "live"  # it was not told all
+    server.views[HERE]["state"] = "live"  # it was not told all
     found = verdict(server, [call], sents)
     assert (found.ok, found.lost, found.missing, found.wrong, found.compared) == (False, 1, 0, 0, 0)
     summary = "Conversations: 1, webhooks: 5 (1 copies, 2 refused, 1 lost): 1 never acknowledged"

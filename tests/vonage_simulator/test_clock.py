@@ -1,4 +1,4 @@
-"""The carrier's clock: as fast as it is told, or jumping from one thing that happens to the next."""
+"""The clock runs at any speed, or jumps."""
 
 from __future__ import annotations
 

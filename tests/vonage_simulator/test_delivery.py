@@ -1,4 +1,4 @@
-"""Webhooks go as Vonage sends them, in their order, and the record says what became of each."""
+"""Webhooks look and queue as at Vonage, and the record has their outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""That every telling which is not right is seen to be wrong."""
+"""Every wrong value in what a server says is found."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from vonage_simulator.ledger import Conversation, ErrorEvent
 from vonage_simulator.verify.differences import Difference, differences
 from vonage_simulator.verify.expected_view import expected
 
-PUBLISHED = ledgers.told(ledgers.published())
+PUBLISHED = ledgers.api_view(ledgers.published())
 RIGHT = {
-    name: (make(), ledgers.told(make()))
+    name: (make(), ledgers.api_view(make()))
     for name, make in (("published", ledgers.published), ("eventful", ledgers.eventful))
 }
 WRONG = [(name, what, told) for name, (_, right) in RIGHT.items() for what, told in mutations(right)]
@@ -73,7 +73,7 @@ def test_amounts_of_money(says: Any, words: str):
 
 def test_only_money_is_read_as_an_amount():
     call = Conversation(uuid="CON-here", inputs=[ledgers.pressed(1, "1")])
-    told = ledgers.told(call)
+    told = ledgers.api_view(call)
     told["inputs"][0] |= {"digits": "01", "timed_out": True}
     assert list(map(str, differences(expected(call), told))) == [
         "inputs[0] digits: expected 1, got 01",

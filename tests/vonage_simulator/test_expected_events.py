@@ -34,7 +34,7 @@ def test_each_asking_is_a_record(tries: int, records: int, right: bool):
     call, sents, server = call_and_server()
     sents[-1].tries += [attempt()] * (tries - 1)
     server.kept[HERE] = server.kept[HERE][:-1] + [answered(sents[-1].body)] * records
-    server.told[HERE]["answers"] = server.told[HERE]["answers"] * records or server.told[HERE]["answers"]
+    server.views[HERE]["answers"] = server.views[HERE]["answers"] * records or server.views[HERE]["answers"]
     assert verdict(server, [call], sents).ok is right
 
 
@@ -73,15 +73,15 @@ def test_a_fallback_copy_is_two_events_and_an_error():
     server = Server([call])
     notice: Body = {"at": "2021-03-29T21:20:03.000Z", "kind": "fallback", "leg": None}
     notice |= {"reason": "Socket timeout.", "failed_url": "https://example.com/event"}
-    server.told[HERE]["errors"] = [notice]
+    server.views[HERE]["errors"] = [notice]
     server.keep(*kept([*webhooks(call), body, copied]))
     sents = [sent(one) for one in (*webhooks(call), body)] + [sent(copied, target=ledgers.FALLBACK)]
     assert verdict(server, [call], sents).ok
     without = sents[:-2] + sents[-1:]
     assert verdict(server, [call], without).ok, "the event itself is told by the copy"
-    server.told[HERE]["errors"] = []
+    server.views[HERE]["errors"] = []
     assert verdict(server, [call], sents).wrong == 1
-    server.told[HERE]["errors"] = [notice]
+    server.views[HERE]["errors"] = [notice]
     server.kept[HERE] = [one for one in server.kept[HERE] if one["kind"] != "fallback"]
     assert verdict(server, [call], sents).missing == 1
 
@@ -119,13 +119,13 @@ def test_a_fallback_copy_of_a_detection_names_its_leg_in_another_field():
         "failed_url": "https://example.com",
     }
     for named, right in ((None, True), ("leg", True), ("other", False)):
-        server.told[HERE]["errors"] = [notice | {"leg": named}]
+        server.views[HERE]["errors"] = [notice | {"leg": named}]
         assert verdict(server, [call], [sent(copied, target=ledgers.FALLBACK)]).ok is right
     with_leg = sent(copied | {"uuid": "leg"}, target=ledgers.FALLBACK)
     server.kept[HERE] = []
     server.keep(*kept([body | {"uuid": "leg"}, copied | {"uuid": "leg"}]))
     for named, right in ((None, False), ("leg", True)):
-        server.told[HERE]["errors"] = [notice | {"leg": named}]
+        server.views[HERE]["errors"] = [notice | {"leg": named}]
         assert verdict(server, [call], [with_leg]).ok is right
 
 
@@ -219,7 +219,7 @@ def test_a_telling_is_not_looked_at_where_webhooks_were_lost(tries: Any):
     """What the server was not told it cannot tell. Of all else it has to tell the truth."""
     call, sents, server = call_and_server()
     assert verdict(server, [call], sents, lossless=False).compared == 1
-    server.told[HERE]["state"] = "live"
+    server.views[HERE]["state"] = "live"
     found = verdict(server, [call], sents, lossless=False)
     assert (found.ok, found.wrong) == (False, 1)
     sents[0].tries = tries
@@ -231,7 +231,7 @@ def test_a_telling_is_not_looked_at_where_webhooks_were_lost(tries: Any):
 
 def test_nor_where_they_went_elsewhere_or_the_leg_came_from_where_some_were_lost():
     call, sents, server = call_and_server()
-    server.told[HERE]["state"] = "live"
+    server.views[HERE]["state"] = "live"
     other = sent(webhook_bodies.error(HERE, "x", at(1)))
     assert verdict(server, [call], sents, lossless=False, elsewhere=[other]).compared == 0
     lost = sent(webhook_bodies.error(THERE, "x", at(1)), LOST)

@@ -1,4 +1,4 @@
-"""The verdict over what a server serves in reply to events: each NCCO is a record, and is told."""
+"""The verdict on NCCOs in reply to events: each has a record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Case = tuple[Conversation, list[Sent], Server]
 
 def test_a_server_that_tells_what_it_replied_is_right():
     call, sents, server = call_with_steps()
-    assert len(server.told[HERE]["answers"]) == 4
+    assert len(server.views[HERE]["answers"]) == 4
     for lossless in (True, False):
         found = verdict(server, [call], sents, lossless=lossless)
         assert (found.ok, found.compared, found.sent) == (True, 1, 9), found.lines()
@@ -40,7 +40,7 @@ def test_a_record_says_of_no_leg_what_it_likes():
 def test_each_lie_about_a_reply_is_found(place: int, lie: str):
     """In the telling, while the records are right."""
     call, sents, server = call_with_steps()
-    told = server.told[HERE]["answers"]
+    told = server.views[HERE]["answers"]
     if lie == "gone":
         del told[place]
     elif lie == "twice":
@@ -63,7 +63,7 @@ def test_a_record_that_is_not_there_is_missing(where: int):
     found = verdict(server, [call], sents)
     assert (found.ok, found.missing, found.wrong) == (False, 1, 0)
     assert "NCCO in reply to an event" in found.lines()[1]
-    del server.told[HERE]["answers"][where]
+    del server.views[HERE]["answers"][where]
     found = verdict(server, [call], sents)
     assert (found.ok, found.missing, found.wrong) == (False, 1, 1)
     assert verdict(server, [call], sents, lossless=False).ok, "the record of an answer may be lost"
@@ -78,7 +78,7 @@ def test_one_record_too_many_is_unwanted(is_told: bool, lossless: bool):
         record = [one for one in server.kept[HERE] if one["kind"] == "answer"][1 + about]
         server.keep(copy.deepcopy(record))
         if is_told:
-            told = server.told[HERE]["answers"]
+            told = server.views[HERE]["answers"]
             told.insert(1 + about, dict(told[1 + about]))
         found = verdict(server, [call], sents, lossless=lossless)
         assert (found.ok, found.unwanted) == (False, 1)
@@ -130,7 +130,7 @@ def _unread(*tries: Any, read: bool = True) -> Case:
     server.keep(*kept([about]))
     if read:
         call.answers.append(replied_to(about, OTHER, leg="leg"))
-        server.told[HERE] = ledgers.told(call)
+        server.views[HERE] = ledgers.api_view(call)
     return call, sents, server
 
 
@@ -153,11 +153,11 @@ def test_there_may_be_a_record_for_each_try_and_no_more(
 ):
     for records in range(4):
         call, sents, server = _unread(*tries, read=read)
-        about, answers = sents[-1].body, server.told[HERE]["answers"]
+        about, answers = sents[-1].body, server.views[HERE]["answers"]
         server.keep(*[replied(about, OTHER)] * records)
-        told = ledgers.told(call)["answers"][:1]
+        told = ledgers.api_view(call)["answers"][:1]
         more: Body = {"leg": None, "ncco": OTHER, "at": answers[0]["at"]}
-        server.told[HERE]["answers"] = [*told, *[more] * records]
+        server.views[HERE]["answers"] = [*told, *[more] * records]
         found = verdict(server, [call], sents, lossless=lossless)
         right = (least if lossless else 0) <= records <= most
         assert found.ok is right, (records, found.lines())
@@ -168,7 +168,7 @@ def test_a_copy_may_have_been_answered_with_another_ncco():
     call, sents, server = _unread(attempt(), attempt(how="duplicate"))
     about = sents[-1].body
     server.keep(replied(about, OTHER), replied(about, []))
-    answers = server.told[HERE]["answers"]
+    answers = server.views[HERE]["answers"]
     answers.append(answers[-1] | {"ncco": []})
     assert verdict(server, [call], sents).ok
     answers[-1]["ncco"] = [{"action": "talk", "text": "never served"}]
@@ -177,16 +177,16 @@ def test_a_copy_may_have_been_answered_with_another_ncco():
 
 def test_a_record_that_is_written_a_moment_later_is_waited_for():
     call, sents, server = call_with_steps()
-    rightly, late = copy.deepcopy(server.told[HERE]), server.kept[HERE].pop()
+    rightly, late = copy.deepcopy(server.views[HERE]), server.kept[HERE].pop()
     fetch = server.fetch
 
     async def slow(uuid: str) -> tuple[Body | None, list[Body]]:
         if server.asked:
             server.kept[HERE] = [*server.kept[HERE], late]
-            server.told[HERE] = rightly
+            server.views[HERE] = rightly
         return await fetch(uuid)
 
-    del server.told[HERE]["answers"][-1]
+    del server.views[HERE]["answers"][-1]
     server.fetch = slow  # type: ignore[method-assign]
     assert verdict(server, [call], sents, patience=(0.001,)).ok
     assert server.asked == 2
@@ -203,10 +203,10 @@ def test_a_reply_of_the_fallback_url_is_one_to_the_event():
     call.inputs.append(ledgers.pressed(4, "1"))
     call.answers.append(replied_to(copied, OTHER, leg="leg"))
     sents += [sent(about), sent(copied, target=ledgers.FALLBACK)]
-    server.told[HERE] = ledgers.told(call)
+    server.views[HERE] = ledgers.api_view(call)
     notice: Body = {"at": about["timestamp"], "kind": "fallback", "leg": "leg", "reason": "Invalid NCCO."}
-    server.told[HERE]["errors"] = [notice | {"failed_url": ledgers.EVENTS.url}]
-    answers = server.told[HERE]["answers"]
+    server.views[HERE]["errors"] = [notice | {"failed_url": ledgers.EVENTS.url}]
+    answers = server.views[HERE]["answers"]
     answers.insert(1, answers[1] | {"ncco": [{"action": "sing"}]})
     server.keep(*kept([about, copied]), replied(about, [{"action": "sing"}]), replied(about, OTHER))
     found = verdict(server, [call], sents)
@@ -228,6 +228,6 @@ def test_what_a_server_put_into_the_address_of_a_step_is_no_part_of_what_it_is_a
     assert as_received(Target("https://example.com/other?state=abc", "GET"), about) == about | {"state": "abc"}
     call, sents, server = call_and_server()
     call.answers.append(replied_to(about, OTHER, leg="leg"))
-    server.told[HERE] = ledgers.told(call)
+    server.views[HERE] = ledgers.api_view(call)
     server.keep(*kept([about | {"own": "1"}]), replied(about, OTHER))
     assert verdict(server, [call], [*sents, sent(about, target=target)]).ok

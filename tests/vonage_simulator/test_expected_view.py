@@ -1,4 +1,4 @@
-"""What a server should tell of a call, by what the carrier knows of it."""
+"""What a server's API should say about a call."""
 
 from __future__ import annotations
 

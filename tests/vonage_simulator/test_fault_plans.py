@@ -1,4 +1,4 @@
-"""FaultPlan are chosen by name, share and seed."""
+"""A fault plan is chosen by name, share and seed."""
 
 from __future__ import annotations
 

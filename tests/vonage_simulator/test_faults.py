@@ -1,4 +1,4 @@
-"""What goes wrong on purpose goes wrong as it says, the same way each time, and the record tells the truth of it."""
+"""Each fault does what it says, the same way for the same seed, and the record is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls, how the application is asked what to do, and what becomes of a call it has no answer for."""
+"""Inbound calls: the answer webhook, and what happens without an NCCO."""
 
 from __future__ import annotations
 

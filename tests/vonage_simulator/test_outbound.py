@@ -1,4 +1,4 @@
-"""The application calls somebody: it rings, and then they answer or do not; a person or a machine may pick up."""
+"""Outbound calls: ringing, failures, and machine detection."""
 
 from __future__ import annotations
 

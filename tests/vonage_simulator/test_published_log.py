@@ -1,4 +1,4 @@
-"""The call that Vonage published comes out as it was published; every scenario ends well, however it is cut short."""
+"""The simulated call gives the log that Vonage published; every scenario ends, also if it is cut short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recordings: from when until when, what is told of them, and the files behind the URLs."""
+"""Recordings: start and end, their webhooks, and the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client of the server's API: all pages, a little patience, and clear words where something is wrong."""
+"""The client of a server's API: all pages, new tries, and clear errors."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests import serving
 from tests.engines import Engine, free_ports
 from tests.vonage_simulator import ledgers
 from tests.vonage_simulator.ledgers import Body, published, sent
+from vonage_simulator.verify import server_api
 from vonage_simulator.verify.check import check
 from vonage_simulator.verify.server_api import NotAllowed, NotNow, NotSwitchhook, NotThere, NumbersMasked, Server
 
@@ -50,8 +51,10 @@ def asked(
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             address = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-            async with Server(address, "a-token", **({"not_yet": (0.001, 0.001)} | more)) as server:
-                return await ask(server)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(server_api, "NOT_YET", (0.001, 0.001))
+                async with Server(address, "a-token", **more) as server:
+                    return await ask(server)
         finally:
             await runner.cleanup()
 

@@ -1,4 +1,4 @@
-"""The tokens are those that Vonage's documentation describes, and its SDK takes them."""
+"""The tokens are as in Vonage's documentation, and its SDK accepts them."""
 
 from __future__ import annotations
 

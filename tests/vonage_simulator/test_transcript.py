@@ -1,4 +1,4 @@
-"""What happens in a call, in words: one line each."""
+"""Every kind of event has its line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What webhooks hold, field by field; the order of the keys is that of the published logs."""
+"""The bodies of webhooks, field by field, with the key order of the published logs."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Fetch = Callable[[str], Awaitable[tuple[Json | None, list[Json]]]]
 
 PATIENCE: Final = (0.2, 1.0)  # seconds before each new look: the record of an answer is written after the reply
 AT_ONCE: Final = 16
-COUNTS: Final = ("compared", "lost", "missing", "unwanted", "wrong")
+COUNTS: Final = ("conversations", "compared", "lost", "missing", "unwanted", "wrong")
 
 
 @dataclass(slots=True)
@@ -59,6 +59,12 @@ class Verdict:
     def ok(self) -> bool:
         """Whether there was something to check, and no difference."""
         return self.conversations > 0 and not self.found and not (self.lossless and self.lost)
+
+    def add(self, other: Verdict) -> None:
+        """Add the counts and differences of *other*."""
+        for count in COUNTS:
+            setattr(self, count, getattr(self, count) + getattr(other, count))
+        self.found += other.found
 
     def lines(self, most: int = 20) -> list[str]:
         """For people: a summary, then the first *most* differences."""
@@ -126,40 +132,26 @@ async def check(
     kept = expected_events(webhooks, truth.values(), lossless=lossless)
     names = [*truth, *(name for name in kept if name not in truth)]
     turns = asyncio.Semaphore(at_once)
-    looks: dict[str, _Look] = {}
+    looks: dict[str, tuple[Verdict, bool]] = {}
 
     async def look_at(name: str) -> None:
         async with turns:
             view, events = await fetch(name)
-        looks[name] = _look(kept.get(name) or Expected(), truth.get(name), view, events, incomplete, lossless=lossless)
+        expected_here = kept.get(name) or Expected()
+        looks[name] = _look(name, expected_here, truth.get(name), view, events, incomplete, lossless=lossless)
 
     for seconds in (0.0, *patience):
         await asyncio.sleep(seconds)
-        await asyncio.gather(*(look_at(name) for name in names if name not in looks or looks[name].again))
-        if not any(look.again for look in looks.values()):
+        await asyncio.gather(*(look_at(name) for name in names if name not in looks or looks[name][1]))
+        if not any(again for _, again in looks.values()):
             break
-    verdict.conversations = len(names)
     for name in names:
-        for count in COUNTS:
-            setattr(verdict, count, getattr(verdict, count) + getattr(looks[name], count))
-        verdict.found += [(name, difference) for difference in looks[name].differences]
+        verdict.add(looks[name][0])
     return verdict
 
 
-@dataclass(slots=True)
-class _Look:
-    """What one look at a conversation found. `again`: only records of answers are missing."""
-
-    differences: list[Difference] = field(default_factory=list)
-    compared: bool = False
-    lost: int = 0
-    missing: int = 0
-    unwanted: int = 0
-    wrong: int = 0
-    again: bool = False
-
-
 def _look(
+    name: str,
     kept: Expected,
     truth: Conversation | None,
     view: Json | None,
@@ -167,44 +159,45 @@ def _look(
     incomplete: Set[str],
     *,
     lossless: bool,
-) -> _Look:
-    look = _Look()
+) -> tuple[Verdict, bool]:
+    """The verdict on one conversation, and whether to look again: only records of answers are missing."""
+    look, found = Verdict(lossless, conversations=1), list[Difference]()
     there = Counter(map(key_of, events))
-    all_there, final = True, False  # final: a difference that another look cannot excuse
+    all_there, again, final = True, False, False  # final: a difference that another look cannot excuse
     for key, record in kept.records.items():
         count = there.pop(key, 0)
         is_answer = key[0] == "answer"
         all_there = all_there and (count > 0 or not (record.least or record.unacknowledged))
         if count < record.least:
             look.missing += record.least - count
-            look.differences.append(Difference(record.words, "sent", "not there"))
+            found.append(Difference(record.words, "sent", "not there"))
             final = final or not is_answer
         if count > record.most:
             look.unwanted += count - record.most
-            look.differences.append(Difference(record.words, record.times, f"there {count} times"))
+            found.append(Difference(record.words, record.times, f"there {count} times"))
             final = True
         if record.forged:
             look.unwanted += record.forged
-            look.differences.append(Difference(f"{record.words}, not signed by Vonage", "refused", "acknowledged"))
+            found.append(Difference(f"{record.words}, not signed by Vonage", "refused", "acknowledged"))
             final = True
         if not count:
             look.lost += record.unacknowledged
-            look.again |= lossless and is_answer and record.unacknowledged > 0
+            again |= lossless and is_answer and record.unacknowledged > 0
     for key, count in there.items():
         look.unwanted += count
-        look.differences.append(Difference(f"{key[0]} {key[1]}", "never sent", "there"))
+        found.append(Difference(f"{key[0]} {key[1]}", "never sent", "there"))
         final = True
     if truth is not None and _is_comparable(truth, incomplete, lossless=lossless and all_there):
-        look.compared = True
+        look.compared = 1
         wrong = list(_wrong(kept, truth, view, events))
         late = bool(wrong) and _only_answers_missing(kept, truth, view, events)
         if late and not lossless:
             wrong = []
         look.wrong = int(bool(wrong))
-        look.differences += wrong
+        found += wrong
         final = final or (bool(wrong) and not late)
-    look.again = (look.again or bool(look.differences)) and not final
-    return look
+    look.found = [(name, difference) for difference in found]
+    return look, (again or bool(found)) and not final
 
 
 def _is_comparable(truth: Conversation, incomplete: Set[str], *, lossless: bool) -> bool:

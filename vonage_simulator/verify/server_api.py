@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -52,12 +52,11 @@ class Server:
         url: As in "http://127.0.0.1:8080".
         token: An operator's: viewers see masked numbers.
         seconds: How long one reply may take.
-        not_yet: Seconds before each new try, if something is not there yet or cannot be read.
     """
 
-    def __init__(self, url: str, token: str, *, seconds: float = SECONDS, not_yet: Sequence[float] = NOT_YET) -> None:
+    def __init__(self, url: str, token: str, *, seconds: float = SECONDS) -> None:
         self.url = url.rstrip("/")
-        self._token, self._seconds, self._not_yet = token, seconds, not_yet
+        self._token, self._seconds = token, seconds
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(
@@ -124,7 +123,7 @@ class Server:
 
     async def _get(self, path: str) -> Json | None:
         """The JSON object at *path*; None if there is no such thing."""
-        for seconds in (*self._not_yet, None):
+        for seconds in (*NOT_YET, None):
             status, text, location = await self._request(path)
             if seconds is None or status not in (404, *AWAY):
                 break

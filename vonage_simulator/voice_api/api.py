@@ -21,13 +21,14 @@ from vonage_simulator.voice_api.calls import Calls
 from vonage_simulator.voice_api.errors import error_responses
 from vonage_simulator.voice_api.users import Users
 
+HOST = "127.0.0.1"
+
 
 class VoiceApi:
     """The Voice API, Users API and Application API of one carrier's application.
 
     Args:
         carrier: Makes the calls, in the event loop that `start` runs in.
-        users: Those that exist already; None: none.
         other_requests_per_second: Limit of Voice API requests other than for new calls, by the real clock; beyond it
             they get 429. None: no limit. The carrier counts new calls.
             Source: https://api.support.vonage.com/hc/en-us/articles/207100288
@@ -35,10 +36,8 @@ class VoiceApi:
     Sources: https://developer.vonage.com/en/api/voice, …/api/users, …/api/application.v2.
     """
 
-    def __init__(
-        self, carrier: Carrier, *, users: Users | None = None, other_requests_per_second: float | None = 15.0
-    ) -> None:
-        self.users = users or Users()
+    def __init__(self, carrier: Carrier, *, other_requests_per_second: float | None = 15.0) -> None:
+        self.users = Users()
         self._carrier = carrier
         guarded = guard(carrier.application, other_requests_per_second)
         self._app = web.Application(middlewares=[error_responses, guarded])
@@ -46,7 +45,7 @@ class VoiceApi:
             self._app.add_routes(part.routes())
         self._runner: web.AppRunner | None = None
 
-    async def start(self, certificate: Certificate, *, host: str = "127.0.0.1", port: int = 0) -> str:
+    async def start(self, certificate: Certificate, *, port: int = 0) -> str:
         """Listen, and return the base URL, without a slash at its end. *port* 0: any that is free. Raises OSError.
 
         From now on URLs of recordings lead here, with `api.nexmo.com/` in the path: Vonage's SDKs download only from
@@ -56,8 +55,8 @@ class VoiceApi:
         context.load_cert_chain(certificate.cert, certificate.key)
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=context).start()
-        base = str(URL.build(scheme="https", host=host, port=self._runner.addresses[0][1]))
+        await web.TCPSite(self._runner, HOST, port, ssl_context=context).start()
+        base = str(URL.build(scheme="https", host=HOST, port=self._runner.addresses[0][1]))
         self._carrier.files.url = f"{base}/api.nexmo.com/v1/files"
         return base
 

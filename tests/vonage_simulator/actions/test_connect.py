@@ -1,4 +1,4 @@
-"""The `connect` action: whom it rings, what comes of that, and when the two have parted."""
+"""The `connect` action: ringing, failures, and when both have parted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named conversations: who comes, goes and stays, who hears whom, and when they begin and end."""
+"""The `conversation` action: members, who hears whom, start and end."""
 
 from __future__ import annotations
 

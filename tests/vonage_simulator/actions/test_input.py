@@ -1,4 +1,4 @@
-"""The `input` action: what is pressed and said, how long it takes, and what is told of it."""
+"""The `input` action: keys, speech, timeouts, and the event."""
 
 from __future__ import annotations
 
