@@ -37,7 +37,7 @@ def pid_of(engine: Engine) -> int:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30  # the machine may be busy
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.01)

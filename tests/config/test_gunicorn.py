@@ -18,6 +18,7 @@ import pytest
 from redis import Redis
 
 from config.embedded import Engine
+from tests.engines import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,13 +42,6 @@ def app(environ, start_response):
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def wait_until(true: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
@@ -59,7 +53,7 @@ class Server:
     """A gunicorn in a process group of its own, as a terminal starts it."""
 
     def __init__(self, folder: Path, *options: str, **environ: str) -> None:
-        self.port = int(environ.get("PORT") or free_port())
+        self.port = int(environ.get("PORT") or free_ports(1)[0])
         self.workers = int(environ.get("WEB_CONCURRENCY") or 2)
         self.log = folder / f"log-{time.monotonic_ns()}"
         with self.log.open("w") as log:
@@ -81,7 +75,7 @@ class Server:
 
     def ask(self, path: str = "/", **headers: str) -> tuple[int, list[str]]:
         """Status and lines of the answer."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
@@ -258,7 +252,7 @@ def test_the_engine_survives_a_reload_and_is_stopped_after_it(start):
 def test_an_idle_connection_does_not_get_workers_killed(start):
     """A router keeps its connections; the workers still leave in order, before the master loses patience."""
     server = start("--graceful-timeout", "5").ready()
-    router = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    router = HTTPConnection("127.0.0.1", server.port, timeout=60)
     router.request("GET", "/")
     assert router.getresponse().read()
     server.process.terminate()

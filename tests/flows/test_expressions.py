@@ -487,11 +487,11 @@ def test_whatever_stands_between_the_brackets_is_an_expression_or_a_fault(inside
 )
 def test_there_is_no_way_out_and_no_way_to_fill_the_memory(escape: str) -> None:
     """Refused when it is read, or else when it is filled; at once in any case."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     for text in (f"{{{{ {escape} }}}}", f"a {{{{ {escape} }}}}"):
         with pytest.raises((ExpressionFault, RenderFault)):
             filled(text)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_a_text_cannot_be_blown_up() -> None:
@@ -536,9 +536,9 @@ def test_there_is_nothing_but_what_is_listed() -> None:
 
 def test_constants_are_not_worked_out_while_a_file_is_read() -> None:
     """Reading costs no more than its length."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     one = expression("{{ 'x' * 1000000000 }} {{ 9 * 9 }}")
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     with pytest.raises(RenderFault, match="two numbers"):
         one.fill(scope())
 

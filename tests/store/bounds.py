@@ -12,14 +12,17 @@ from tests.generated import BASE
 
 
 @contextlib.contextmanager
-def within_a_second() -> Iterator[None]:
-    """The block takes less than a second, also if it raises."""
+def in_time() -> Iterator[None]:
+    """The block ends in time, with an error or without: within a second if the machine is not busy.
+
+    Vonage gives up on an answer after five.
+    """
     begun = time.monotonic()
     try:
         yield
     finally:
         took = time.monotonic() - begun
-        assert took < 1.0, f"it took {took:.2f} s"
+        assert took < 5.0, f"it took {took:.2f} s"
 
 
 def must_ping(store: Store) -> None:

@@ -22,7 +22,7 @@ from tests import engines
 from tests.domain.builders import HERE, answer
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, read_record, several
-from tests.store.bounds import must_ping, within_a_second, works
+from tests.store.bounds import in_time, must_ping, works
 from tests.store.expected import NOW, Expected, assert_as_expected
 from tests.store.posting import numbered, post
 
@@ -84,7 +84,7 @@ def reads(store: Store) -> dict[str, Callable[[], object]]:
 def assert_away(reason: str, asked: dict[str, Callable[[], object]]) -> None:
     """Each says why it cannot be, soon."""
     for name, ask in asked.items():
-        with within_a_second(), pytest.raises(StoreUnavailable) as away:
+        with in_time(), pytest.raises(StoreUnavailable) as away:
             ask()
         assert away.value.reason == reason, (name, str(away.value))
         assert str(away.value).startswith("Redis is away (")
@@ -181,10 +181,10 @@ def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own:
     own.nodes[0].kill()
     given = [answer(number, name=str(number)) for number in range(30)]
     for kept in given:
-        with within_a_second():
+        with in_time():
             store.record_later(kept.event, kept.event.canonical, kept.received)
     assert store.answers_waiting > 0
-    with within_a_second(), pytest.raises(StoreUnavailable):
+    with in_time(), pytest.raises(StoreUnavailable):
         post(store, numbered(1))
     own.nodes[0].start()
     own.nodes[0].ready()
@@ -258,7 +258,7 @@ def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
         for webhook in posted[number::16]:
             for _ in range(60):
                 try:
-                    with within_a_second():
+                    with in_time():
                         kept = post(stores[number % 2], webhook)
                 except StoreUnavailable as away:
                     errors.append(away.reason)

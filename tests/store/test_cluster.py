@@ -17,7 +17,7 @@ from tests import engines
 from tests.domain.builders import status
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, Webhook, read_record, several, webhooks_of
-from tests.store.bounds import must_ping, within_a_second, works
+from tests.store.bounds import in_time, must_ping, works
 from tests.store.expected import NOW, Expected, assert_as_expected
 from tests.store.posting import post, settle
 
@@ -73,7 +73,7 @@ def try_all(store: Store, number: int) -> tuple[set[int], set[int], set[str]]:
     took, refused, why = set(), set(), set()
     for place, part in enumerate(keys.ALL):
         try:
-            with within_a_second():
+            with in_time():
                 assert post(store, one_of(part, number))
             took.add(place)
         except StoreUnavailable as away:
@@ -105,14 +105,14 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
     for place, part in enumerate(keys.ALL[::5]):
         name = one_of(part).event.conversation
         assert name is not None
-        with within_a_second():
+        with in_time():
             if 5 * place in its:
                 with pytest.raises(StoreUnavailable):
                     store.histories([name])
             else:
                 assert store.histories([name])
     for everything in (lambda: must_ping(store), lambda: store.counts(NOW), lambda: store.page(Filter(), None, 10)):
-        with within_a_second(), pytest.raises(StoreUnavailable):
+        with in_time(), pytest.raises(StoreUnavailable):
             everything()
     if how == "kill":  # however often it is asked meanwhile
         for number in range(10, 130):
@@ -191,7 +191,7 @@ def test_while_a_slot_moves_its_events_are_refused_or_kept_and_never_both(
         if waiting:
             webhook = waiting.pop(0)
             try:
-                with within_a_second():
+                with in_time():
                     post(store, webhook)
             except StoreUnavailable as away:
                 refused.add(away.reason)
@@ -217,7 +217,7 @@ def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engin
         node.kill()
     store = Store(engine.address, read=read_record, retention=NOW - BASE)
     for ask in (store.start, lambda: must_ping(store), lambda: store.counts(NOW), lambda: store.histories(["CON-1"])):
-        with within_a_second(), pytest.raises(StoreUnavailable) as away:
+        with in_time(), pytest.raises(StoreUnavailable) as away:
             ask()
         assert away.value.reason == "cluster"
     for node in engine.nodes:
@@ -243,7 +243,7 @@ def test_many_threads_notice_no_more_of_a_node_that_is_gone_than_one(
         for count in range(20):
             part = keys.ALL[(number + count) % keys.PARTITIONS]
             try:
-                with within_a_second():
+                with in_time():
                     post(store, one_of(part, number * 20 + count))
             except StoreUnavailable:
                 if engine.node_of(part) is not gone:

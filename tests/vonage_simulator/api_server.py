@@ -88,7 +88,7 @@ class Server:
 
     def until(self, holds: Callable[[], Any]) -> Any:
         """Wait until *holds*; what it was."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not (found := holds()):
             assert time.monotonic() < end, "it never came about"
             time.sleep(0.005)

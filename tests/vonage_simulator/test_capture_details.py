@@ -146,7 +146,7 @@ def test_how_long_it_took_to_reach_the_callee(ncco: Any, caller_answered: float,
         (("platform", 30), ("user", 12), (None, 2.0)),
     ],
 )
-def test_who_goes_within_a_second_is_let_go(caller: Any, callee: Any, hang_up: Any):
+def test_who_goes_in_time_is_let_go(caller: Any, callee: Any, hang_up: Any):
     call = Conversation(uuid=HERE)
     leg(call, **(CALLER | {"completed": caller[1], "disconnected_by": caller[0]}))
     over = {"completed": callee[1], "bill": bill(3)} if callee[1] else {}

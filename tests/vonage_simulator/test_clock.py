@@ -59,7 +59,7 @@ def test_nobody_sleeps_backwards() -> None:
     assert slept(-5.0, clock=Clock(speed=1.0))[1] < 4
 
 
-@pytest.mark.parametrize("seconds", [2.0, 20.0])
+@pytest.mark.parametrize("seconds", [20.0, 200.0])
 def test_a_clock_that_runs_goes_at_its_speed(seconds: float) -> None:
     woken, took = slept(seconds, clock=Clock(speed=seconds * 10))
     assert woken[0][1] >= seconds
