@@ -194,7 +194,7 @@ EVENT = {"uuid": "leg", "conversation_uuid": "CON", "status": "ringing", "start_
 
 @contextlib.asynccontextmanager
 async def sending(*acts: Act, **options: Any) -> AsyncIterator[tuple[WebhookSender, Receiver]]:
-    """A sender and whom it delivers to; time jumps."""
+    """A sender and its receiver; time jumps."""
     async with (
         receiving(*acts) as receiver,
         WebhookSender(
