@@ -32,6 +32,7 @@ BAD = b'{"status": '
 GOOD = compact(EVENT)
 
 UNSIGNED: dict[str, str] = {}
+SIGNED = None  # when it is sent: a token made while the tests are collected may be too old by then
 WRONG = bearer(GOOD, secret="x" * 32)
 
 
@@ -54,18 +55,18 @@ def problem(response: Any) -> Any:
     [
         (LARGE, UNSIGNED, 413),
         (LARGE, WRONG, 413),
-        (LARGE, bearer(LARGE), 413),
+        (LARGE, SIGNED, 413),
         (b"{" * (MOST_BODY + 1), UNSIGNED, 413),
         (BAD, UNSIGNED, 503),
         (b"", UNSIGNED, 503),
         (GOOD, UNSIGNED, 503),
         (BAD, WRONG, 401),
         (GOOD, WRONG, 401),
-        (BAD, bearer(BAD), 400),
-        (b"[]", bearer(b"[]"), 400),
-        ('{"a":"é"}'.encode("utf-16"), bearer('{"a":"é"}'.encode("utf-16")), 400),
-        (b"[" * 60_000, bearer(b"[" * 60_000), 400),
-        (GOOD, bearer(GOOD), 200),
+        (BAD, SIGNED, 400),
+        (b"[]", SIGNED, 400),
+        ('{"a":"é"}'.encode("utf-16"), SIGNED, 400),
+        (b"[" * 60_000, SIGNED, 400),
+        (GOOD, SIGNED, 200),
     ],
 )
 def test_the_first_check_that_fails_gives_the_status(site: Site, path, body, headers, status):
@@ -100,7 +101,7 @@ def test_an_unsigned_webhook_is_to_be_sent_again(site: Site, path):
         ({"api_key": "ffffffff"}, "api_key"),
         ({"application_id": FOREIGN_APPLICATION}, "application"),
         ({"now": time.time() - 301}, "too_old"),
-        ({"now": time.time() + 400}, "too_new"),
+        ({"now": time.time() + 40_000}, "too_new"),
     ],
 )
 def test_a_wrong_token_is_refused_for_good(site: Site, path, claims, fault):
