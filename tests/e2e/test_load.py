@@ -9,6 +9,8 @@ import pytest
 
 from tests.e2e.simulate_command import Done, at_lower_rates, load, serving, simulate
 
+pytestmark = pytest.mark.timeout(1200)  # at the lowest rate
+
 Loaded = tuple[Done, dict[str, Any]]  # the command's result, and the server's /status afterwards
 
 
