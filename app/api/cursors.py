@@ -22,7 +22,7 @@ def read(cursor: str, of: str) -> list[Any]:
     except BadData:
         wrong = "Not a cursor of this list: pass `next` of the page before, with the same filters."
         raise Problem(
-            422, "Unprocessable Entity", "Mend what `errors` names: cursor.", errors={"cursor": [wrong]}
+            422, "Unprocessable Entity", "Correct what `errors` names: cursor.", errors={"cursor": [wrong]}
         ) from None
 
 
