@@ -154,10 +154,10 @@ def banner(settings: Settings) -> str:
     )
     lines = [
         "",
-        f"  Open it     {address}/?token={token}",
-        f"  Ask it      curl -H {quote(f'Authorization: Bearer {token}')} {address}/status",
+        f"  Board        {address}/?token={token}",
+        f"  Status       curl -H {quote(f'Authorization: Bearer {token}')} {address}/status",
     ]
     if settings.unsigned_allowed or settings.webhook_verify != "enforce":
-        lines.append(f"  Tell it     curl -i -d {quote(webhook)} {address}/voice/event")
-    lines += [f"  Note        {note}" for note in settings.notes()]
+        lines.append(f"  First event  curl -i -d {quote(webhook)} {address}/voice/event")
+    lines += [f"  Note         {note}" for note in settings.notes()]
     return "\n".join([*lines, "  Ctrl-C stops it.", ""])

@@ -47,17 +47,17 @@ def _called(data: Data) -> str:
 
 def _reply(data: Data) -> str:
     if data["ncco"] is None:
-        return "is told to go on"
-    return f"is told: {', '.join(action['action'] for action in data['ncco']) or 'nothing more to do'}"
+        return "gets no NCCO"
+    return f"gets NCCO: {', '.join(action['action'] for action in data['ncco']) or 'no actions'}"
 
 
 def _request(data: Data) -> str:
     url = LONG_VALUE.sub("=…", data["url"])
-    return f"asks {url} ({webhook(data['about'])})" if data["about"] else f"asks {url}"
+    return f"requests {url} ({webhook(data['about'])})" if data["about"] else f"requests {url}"
 
 
 def _left(data: Data) -> str:
-    return f"was never asked for {', '.join([*filter(None, data['keys']), *map(repr, filter(None, data['says']))])}"
+    return f"never used {', '.join([*filter(None, data['keys']), *map(repr, filter(None, data['says']))])}"
 
 
 def _input(data: Data) -> str:
@@ -76,7 +76,7 @@ WORDS: Mapping[What, Callable[[Data], str]] = {
     "keys": lambda data: f"presses {data['digits']}",
     "speech": lambda data: f"says “{_short(data['text'])}”",
     "dtmf": lambda data: f"hears the tones {data['digits']}",
-    "ring": lambda data: f"has {data['to']} ({data['endpoint']}) rung",
+    "ring": lambda data: f"calls {data['to']} ({data['endpoint']})",
     "join": lambda data: f"enters the conversation “{data['name']}”",
     "record": lambda _: "is recorded",
     "wait": lambda data: f"waits {data['seconds']:g} s",

@@ -106,7 +106,7 @@ def test_a_call_and_a_load_to_a_server_in_any_language(project: Path, python: Pa
     with serving(project, python) as urls:
         out = run(command, "call", *urls, "--digits", "1", "--speed", "max", cwd=project)
         assert MENU in out
-        assert "has 447700900301 (phone) rung" in out
+        assert "calls 447700900301 (phone)" in out
         out = run(command, "load", *urls, "--rate", "20", "--seconds", "1", cwd=project)
         assert "20 calls: all went well" in out
     out = run(command, "call", *urls, "--speed", "max", cwd=project, status=1)

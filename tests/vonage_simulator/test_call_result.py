@@ -76,9 +76,9 @@ def test_the_transcript_has_a_line_for_each_thing_with_seconds_from_the_first() 
     call = heard(FarEnd(hangs_up_after=3.0), talk(7.0))
     lines = str(call).splitlines()
     assert lines[0] == f"   0.000  {CALLER}    calls {OURS}"
-    assert lines[3].startswith(f"   0.000  {CALLER}    asks http://")
+    assert lines[3].startswith(f"   0.000  {CALLER}    requests http://")
     assert lines[4:] == [
-        f"   0.000  {CALLER}    is told: talk",
+        f"   0.000  {CALLER}    gets NCCO: talk",
         f"   0.600  {CALLER}    answered",
         f"   0.600  {CALLER}    hears “{'x' * 69}…”",
         f"   3.600  {CALLER}    hangs up (hung up)",

@@ -25,7 +25,7 @@ def test_a_call_is_placed_without_a_server_and_its_transcript_shown(run: Run) ->
         "hears “For sales press 1.”\n",
         "presses 1\n",
         "/voice/flows/menu/choice?state=… (input)\n",
-        "has 447700900301 (phone) rung\n",
+        "calls 447700900301 (phone)\n",
         "447700900301    busy\n",
         "hears “Nobody is there.”\n",
         "\n\nServed: menu/choice → menu/sales → menu/nobody\n",
