@@ -22,7 +22,7 @@ WHAT_TO_DO = {
     405: "This address does not accept that method; the Allow header names those it does.",
     408: "The body did not arrive within 5 seconds. Send it again, whole.",
     413: "The body is larger than 64 KiB, more than any webhook has.",
-    500: "That is a fault of this server; its log tells more. Sending it again will not help.",
+    500: "That is a fault of this server; its log has the details. Sending it again will not help.",
 }
 
 

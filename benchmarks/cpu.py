@@ -69,9 +69,9 @@ def measure(checkout: Path, count: int, connections: int) -> Iterator[tuple[str,
 
 def _requests(kind: str) -> Iterator[bytes]:
     """Signed requests without end: the events of the published call under other ids, or its answer request."""
-    for asked, events in calls():
+    for answer, events in calls():
         if kind == "answer":
-            yield request("/voice/answer", asked)
+            yield request("/voice/answer", answer)
         else:
             yield from (request("/voice/event", event) for event in events)
 

@@ -54,8 +54,13 @@ def calls() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
             }
             for event in published
         ]
-        asked = {"from": caller, "to": published[0]["to"], "uuid": events[0]["uuid"], "conversation_uuid": conversation}
-        yield asked | {"endpoint_type": "phone", "region_url": "https://api-eu-3.vonage.com"}, events
+        answer = {
+            "from": caller,
+            "to": published[0]["to"],
+            "uuid": events[0]["uuid"],
+            "conversation_uuid": conversation,
+        }
+        yield answer | {"endpoint_type": "phone", "region_url": "https://api-eu-3.vonage.com"}, events
 
 
 def request(path: str, body: dict[str, Any]) -> bytes:
@@ -89,10 +94,10 @@ def measure(options: argparse.Namespace, address: str, nothing: int, ours: int) 
     acknowledged: list[dict[str, Any]] = []
     for number in range(options.rounds + 1):  # the first one warms up
         for name, results in rounds.items():
-            told = [next(made) for _ in range(options.calls)]
-            bodies = [event for _, events in told for event in events]
+            made_calls = [next(made) for _ in range(options.calls)]
+            bodies = [event for _, events in made_calls for event in events]
             if name == "answers":  # as many: each call asks once for each of its events
-                bodies = [asked | {"uuid": str(uuid.uuid4())} for asked, events in told for _ in events]
+                bodies = [answer | {"uuid": str(uuid.uuid4())} for answer, events in made_calls for _ in events]
             result = run(
                 nothing if name == "nothing" else ours,
                 [request("/voice/answer" if name == "answers" else "/voice/event", body) for body in bodies],
@@ -124,8 +129,8 @@ def memory(address: str, port: int) -> None:
     redis = Redis.from_url(address)
     made = calls()
     before = redis.info("memory")["used_memory"]
-    for asked, events in (next(made) for _ in range(CALLS_FOR_MEMORY)):
-        bodies = [request("/voice/answer", asked), *(request("/voice/event", event) for event in events)]
+    for answer, events in (next(made) for _ in range(CALLS_FOR_MEMORY)):
+        bodies = [request("/voice/answer", answer), *(request("/voice/event", event) for event in events)]
         run(port, bodies, connections=4, most_seconds=10)
     deadline = time.monotonic() + 10
     while json.loads(servers.get(port, "/status"))["store"]["answers_waiting"] and time.monotonic() < deadline:

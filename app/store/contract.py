@@ -1,4 +1,4 @@
-"""What the server asks of the store, by who asks. Whatever stands in for the store implements the part that it needs.
+"""What the server needs of the store, by user. A replacement for the store implements the part that it needs.
 
 Unless it says "later", every method raises StoreUnavailable when Redis does not reply in time.
 """

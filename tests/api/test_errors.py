@@ -35,7 +35,7 @@ def test_an_internal_error_is_a_500_that_reveals_no_internals(
     response = site.ask(method, path, token=OPERATOR)
     problem = is_problem(response, 500)
     assert problem["title"] == "Internal error"
-    assert "its log tells more" in problem["detail"]
+    assert "its log has the details" in problem["detail"]
     assert "secret" not in response.text
     assert "Traceback" not in response.text
 
