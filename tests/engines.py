@@ -41,9 +41,6 @@ def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS
         time.sleep(0.01)
 
 
-_reserved: list[socket.socket] = []
-
-
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that are free, and that no other test process gets.
 
@@ -61,7 +58,7 @@ def free_ports(count: int) -> list[int]:
         except OSError:
             reserved.close()
         else:
-            _reserved.append(reserved)
+            reserved.detach()  # it stays open until this process ends
             ports.append(port)
     return ports
 

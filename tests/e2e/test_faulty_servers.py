@@ -34,7 +34,7 @@ def test_the_load_finds_the_fault(tmp_path: Path, valkey: Engine, fault: Callabl
     calls, faults, found = FOUND[fault]
     valkey.flush()
     server = (*GUNICORN[:-1], f"tests.e2e.faulty_servers:{fault.__name__}()")
-    with serving(tmp_path, command=server, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1") as running:
+    with serving(tmp_path, command=server, REDIS_URL=valkey.address.url) as running:
 
         def go(rate: int) -> Done:
             return simulate(running, tmp_path, *load(calls, rate), "--speed", "50", "--faults", faults)

@@ -404,7 +404,7 @@ import requests
 from app.flows.python_flows import PythonFlowFault, PythonFlows
 from app.flows.request import Request
 
-flows = PythonFlows(seconds=3, most_left_behind=2)
+flows = PythonFlows(seconds=8, most_left_behind=2)
 lock, counted = threading.Lock(), []
 
 def hang(request):
@@ -511,10 +511,10 @@ def test_in_a_real_worker_other_requests_are_answered_while_flows_hang(worker: C
         answered = 0
         while not all(one.done() for one in hanging):
             assert worker("ok") == "ok"
-            assert worker("work") == "ok" or time.monotonic() - begun > 2.5
+            assert worker("work") == "ok" or time.monotonic() - begun > 7.5
             answered += 1
         assert answered >= 2
-        assert [one.result() for one in hanging] == ["it took longer than 3 s"] * 2
+        assert [one.result() for one in hanging] == ["it took longer than 8 s"] * 2
     assert worker("ok") == "ok"
     assert worker("count").endswith(" 2")
     assert worker("work").startswith("refused: 2 threads of Python flows were left behind")
