@@ -15,6 +15,7 @@ Json = dict[str, Any]
 
 SECONDS: Final = 15.0  # for one reply
 NOT_YET: Final = (0.05, 0.2, 1.0)  # seconds before each new try: the record of an answer is written after the reply
+STILL_AWAY: Final = (2.0, 4.0)  # and before two more tries while the server has no time for a read
 PAGE: Final = 500  # the most that one page can have
 PAGES: Final = 200  # of the list
 AWAY: Final = (502, 503, 504)
@@ -123,9 +124,9 @@ class Server:
 
     async def _get(self, path: str) -> Json | None:
         """The JSON object at *path*; None if there is no such thing."""
-        for seconds in (*NOT_YET, None):
+        for seconds in (*NOT_YET, *STILL_AWAY, None):
             status, text, location = await self._request(path)
-            if seconds is None or status not in (404, *AWAY):
+            if seconds is None or status not in (AWAY if seconds in STILL_AWAY else (404, *AWAY)):
                 break
             await asyncio.sleep(seconds)
         body = _object(text)
