@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence, S
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from vonage_simulator.delivery.fault_plan import LOSSY
 from vonage_simulator.delivery.sent import Sent
 from vonage_simulator.ledger import Answer, Conversation
 from vonage_simulator.verify.differences import Difference, differences, same
-from vonage_simulator.verify.expected_events import LOSSY, Expected, conversations_of, expected_events, key_of
+from vonage_simulator.verify.expected_events import Expected, conversations_of, expected_events, key_of
 from vonage_simulator.verify.expected_view import expected, expected_answer
 
 Json = dict[str, Any]
