@@ -105,9 +105,9 @@ class Server:
 
     async def status(self) -> Json:
         """What /status says. Raises ServerError, also NotSwitchhook."""
-        status = await self._get("/status")
-        service = status.get("service") if status else None
-        if status is None or not isinstance(service, dict) or service.get("name") != "switchhook":
+        status = await self._get("/status") or {}
+        service = status.get("service")
+        if not isinstance(service, dict) or service.get("name") != "switchhook":
             raise self._something_else("its /status is another service's")
         return status
 
