@@ -1,7 +1,4 @@
-"""Compares what a server's API says with what happened in the simulated calls.
-
-What happened is in the carrier's ledger, what was sent in the records of its webhooks.
-"""
+"""Compares what a server's API says with the carrier's ledger and the records of its webhooks."""
 
 from __future__ import annotations
 
@@ -28,33 +25,21 @@ COUNTS: Final = ("conversations", "compared", "lost", "missing", "unwanted", "wr
 
 @dataclass(slots=True)
 class Verdict:
-    """The result of a check.
-
-    Attributes:
-        conversations: How many were checked.
-        compared: Of how many the view was compared with the ledger: the server had received everything about them.
-        sent: Webhooks, each counted once, however often it was sent.
-        copies: Requests that reached the server with a webhook after the first that did.
-        refused: Requests that the server refused.
-        lost: Webhooks that the server never acknowledged, and does not have.
-        missing: Records of webhooks that it should have and does not.
-        unwanted: Records that it has and should not: never sent, only refused, or there twice. Requests that it
-            acknowledged although they were not signed by Vonage.
-        wrong: Conversations whose view differs from the ledger.
-        found: Each difference, with its conversation.
-    """
+    """The result of a check."""
 
     lossless: bool
-    conversations: int = 0
-    compared: int = 0
-    sent: int = 0
-    copies: int = 0
-    refused: int = 0
-    lost: int = 0
-    missing: int = 0
+    conversations: int = 0  # that were checked
+    compared: int = 0  # of these, with the ledger: the server had received everything about them
+    sent: int = 0  # webhooks, each counted once, however often it was sent
+    copies: int = 0  # requests that reached the server with a webhook after the first that did
+    refused: int = 0  # requests that the server refused
+    lost: int = 0  # webhooks that the server never acknowledged, and does not have
+    missing: int = 0  # records of webhooks that it should have and does not
+    # Records that it has and should not: never sent, only refused, or there twice. Requests that it acknowledged
+    # although they were not signed by Vonage.
     unwanted: int = 0
-    wrong: int = 0
-    found: list[tuple[str, Difference]] = field(default_factory=list)
+    wrong: int = 0  # conversations whose view differs from the ledger
+    found: list[tuple[str, Difference]] = field(default_factory=list)  # each difference, with its conversation
 
     @property
     def ok(self) -> bool:
@@ -79,8 +64,7 @@ class Verdict:
         if not self.conversations:
             return "there was nothing to check"
         counts = {"missing": self.missing, "unwanted": self.unwanted, "with a wrong state": self.wrong}
-        if self.lossless:
-            counts["never acknowledged"] = self.lost
+        counts |= {"never acknowledged": self.lost} if self.lossless else {}
         return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
@@ -98,9 +82,8 @@ async def check(
 
     The state of a conversation is compared unless webhooks of it, or of one that its legs moved from or to, were lost:
     the server cannot know what is in them. Lossless, none may be lost. Else only conversations without faults are
-    compared, and the record of an answer may be missing: it is the one thing that is not kept before the reply.
-
-    Only for those records the check looks again; any other difference counts, also if it is gone a moment later.
+    compared, and the record of an answer may be missing: nothing else is kept after the reply. Only for those records
+    the check looks again; any other difference counts, also if it is gone a moment later.
 
     Args:
         conversations: All that the calls were in.

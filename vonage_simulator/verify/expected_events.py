@@ -30,17 +30,14 @@ ANSWERED_STATUSES: Final = (*FAILURES, "human", "machine", "disconnected")
 
 @dataclass(slots=True)
 class Record:
-    """A body that should be kept *least* to *most* times. `reply`: the record of an NCCO in reply to an event.
-
-    `unacknowledged`: webhooks with this body that never were. `forged`: tries that were although they were not signed.
-    """
+    """A body that should be kept *least* to *most* times."""
 
     words: str
     least: int = 0
     most: int = 0
-    unacknowledged: int = 0
-    forged: int = 0
-    reply: bool = False
+    unacknowledged: int = 0  # webhooks with this body that were never acknowledged
+    forged: int = 0  # tries that were acknowledged although they were not signed
+    reply: bool = False  # the record of an NCCO in reply to an event
 
     @property
     def times(self) -> str:
@@ -53,13 +50,10 @@ class Record:
 
 @dataclass(slots=True)
 class Expected:
-    """What should be kept of one conversation.
-
-    `notices` are the entries of `errors` about fallback requests; those about error events are not among them.
-    """
+    """What should be kept of one conversation."""
 
     records: dict[Key, Record] = field(default_factory=dict)
-    notices: list[Body] = field(default_factory=list)
+    notices: list[Body] = field(default_factory=list)  # in `errors`, about fallback requests; without error events
 
 
 def expected_events(

@@ -48,10 +48,7 @@ class NumbersMasked(ServerError):
 class Server:
     """An async context manager that keeps connections open.
 
-    Args:
-        url: As in "http://127.0.0.1:8080".
-        token: An operator's: viewers see masked numbers.
-        seconds: How long one reply may take.
+    *url*: "http://127.0.0.1:8080"; *token*: an operator's, viewers see masked numbers; *seconds*: for one reply.
     """
 
     def __init__(self, url: str, token: str, *, seconds: float = SECONDS) -> None:

@@ -66,12 +66,12 @@ class Throttled(ApiFault):
     status = 429
 
 
-# By what the carrier raises. https://github.com/Vonage/vonage-php-sdk-core/issues/103
+# By what the carrier raises
 REFUSALS = {
     NoSuchLeg: NotFound,
     NoSuchConversation: NotFound,
     TooFast: Throttled,
-    NotActive: ApiFault,
+    NotActive: ApiFault,  # this and the next: https://github.com/Vonage/vonage-php-sdk-core/issues/103
     TooEarly: ApiFault,
 }
 

@@ -14,10 +14,7 @@ from vonage_simulator.voice_api.errors import ApiFault, Invalid
 
 
 async def read(request: web.Request, schema: Schema, *, needed: bool = True) -> dict[str, Any]:
-    """The body of *request* as *schema* loads it; unless *needed* it may be empty.
-
-    Raises ApiFault if it is no JSON object, Invalid for wrong fields.
-    """
+    """The body of *request* as *schema* loads it; unless *needed* it may be empty. Raises ApiFault, also Invalid."""
     raw = await request.read()
     try:
         body = json.loads(raw) if raw or needed else {}
