@@ -84,16 +84,16 @@ class NoSuchScenario(Exception):
     """No scenario has this name. The message suggests the nearest, and lists all."""
 
 
-def names(folder: Path | None = None) -> list[str]:
-    """The names of the scenarios in *folder*, or of the built-in ones."""
-    return [path.stem for path in _files(folder or LIBRARY)]
+def names() -> list[str]:
+    """The names of the built-in scenarios."""
+    return [path.stem for path in _files(LIBRARY)]
 
 
-def every(folder: Path | None = None) -> dict[str, Scenario]:
-    """All scenarios in *folder*, or the built-in ones, by name. Raises Faults, with those of all files."""
+def every(folder: Path = LIBRARY) -> dict[str, Scenario]:
+    """All scenarios in *folder*, by name. Raises Faults, with those of all files."""
     found: dict[str, Scenario] = {}
     faults: list[Fault] = []
-    for path in _files(folder or LIBRARY):
+    for path in _files(folder):
         try:
             found[path.stem] = load(path)
         except Faults as error:
@@ -167,7 +167,7 @@ class _Check(Reader):
         if self.mapping(value, path, empty=True) is None:
             return None
         begun = len(self.faults)
-        known = {one.name.rstrip("_"): one for one in fields(cls) if one.name not in given}  # `from` is `from_` there
+        known = {field.name.rstrip("_"): field for field in fields(cls) if field.name not in given}  # from_ is `from`
         self.fields(value, known, path)
         values = given
         for name, field in known.items():
@@ -265,11 +265,11 @@ MORE: Final[Mapping[tuple[type, str], Callable[[_Check, Any, Steps], None]]] = {
 def _plain(value: Any) -> Any:
     """*value* as lists and mappings, without defaults."""
     if is_dataclass(value):
-        given = ((field, getattr(value, field.name)) for field in fields(value))
         return {
             field.name.rstrip("_"): _plain(item)
-            for field, item in given
-            if item != (field.default if field.default_factory is MISSING else field.default_factory())
+            for field in fields(value)
+            if (item := getattr(value, field.name))
+            != (field.default if field.default_factory is MISSING else field.default_factory())
         }
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

@@ -56,9 +56,8 @@ class Anonymizer:
     def party(self, text: str, *, own: bool = False) -> str:
         """Replace a `from` or `to`. *own*: the application's, which gets a landline; people get mobiles."""
         text = text.strip()
-        if MASKED.fullmatch(text) and not self._keep:
-            return self._number(text, own=own)
-        return self._replaced(text, own=own)
+        masked = MASKED.fullmatch(text) and not self._keep
+        return self._number(text, own=own) if masked else self._replaced(text, own=own)
 
     def replace(self, value: Any) -> Any:
         """*value*, any JSON, with every number in it replaced, at any depth, and without secrets."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, cast, get_args
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from typing import Final, cast, get_args
 
 from vonage_simulator.capture.anonymize import Anonymizer, numbers_of, portable
 from vonage_simulator.capture.captured_leg import CapturedLeg, Json, Ncco, seconds
@@ -39,7 +40,12 @@ class _Capture:
         self._legs = sorted(legs, key=lambda leg: (leg.began, leg.outbound))
         whole = [conversation, [*events]]
         self._numbers = Anonymizer(json.dumps(whole, default=str), known=numbers_of(whole), keep=keep_numbers)
-        self._calls, self._rung = self._roles()
+        self._calls: list[CapturedLeg] = []
+        self._rung: list[CapturedLeg] = []  # by calls: outbound legs that were not the first of their conversation
+        begun = set()
+        for leg in self._legs:
+            (self._rung if leg.outbound and leg.origin in begun else self._calls).append(leg)
+            begun.add(leg.origin)
         self._scripts = {leg.uuid: leg.script for leg in self._legs}
         actions = [action for ncco in self._scripts.values() for action in ncco or ()]
         self._rooms = [action["name"] for action in actions if action.get("action") == "conversation"]
@@ -55,16 +61,6 @@ class _Capture:
             callees=self._callees(),
             fields="today" if not over or any("disconnected_by" in raw for raw in over) else "2021",
         )
-
-    def _roles(self) -> tuple[list[CapturedLeg], list[CapturedLeg]]:
-        """The calls, and the legs that they rang: outbound legs that were not the first of their conversation."""
-        calls: list[CapturedLeg] = []
-        rung: list[CapturedLeg] = []
-        begun = set()
-        for leg in self._legs:
-            (rung if leg.outbound and leg.origin in begun else calls).append(leg)
-            begun.add(leg.origin)
-        return calls, rung
 
     def _callees(self) -> dict[str, FarEnd]:
         """The far ends that were rung; of two legs to one name the one that was answered."""
@@ -123,10 +119,11 @@ class _Capture:
         """Seconds until the first callee began to ring, if there was nothing but `talk` before: its length is known."""
         caller = next(other for other in self._calls if other.origin == leg.origin)
         first = next(other for other in self._rung if other.origin == leg.origin)
-        names = [action.get("action") for action in self._scripts[caller.uuid] or ()]
-        if first is not leg or "connect" not in names or {*names[: names.index("connect")]} - {"talk"}:
+        script = self._scripts[caller.uuid] or []
+        talks = list(takewhile(lambda action: action.get("action") == "talk", script))
+        following = script[len(talks) :]
+        if first is not leg or not following or following[0].get("action") != "connect":
             return 0.0
-        talks = (self._scripts[caller.uuid] or [])[: names.index("connect")]
         gap = seconds(caller.answered, leg.began) or 0.0
         return round(max(0.0, gap - sum(spoken_seconds(talk["text"]) for talk in talks)), 3)
 
@@ -159,9 +156,7 @@ class _Capture:
 
     def _ended_by(self, leg: CapturedLeg) -> CapturedLeg | None:
         """The leg that ended just before, and so ended this one; None: none did."""
-        for other in sorted(self._legs, key=self._order_of_ends):
-            if other is leg:
-                return None
+        for other in takewhile(lambda other: other is not leg, sorted(self._legs, key=self._order_of_ends)):
             if other.ended and (seconds(other.ended, leg.ended) or 0.0) <= FOLLOWS_WITHIN:
                 return other
         return None
@@ -176,8 +171,9 @@ class _Capture:
         after = seconds(leg.answered, leg.ended)
         if after is None or leg.json["disconnected_by"] != "platform" or self._ended_by(leg):
             return ()
-        endless = script is None or any(map(_endless, script))  # an unknown script may be endless
-        return (Command(at=after, do="hangup"),) if endless else ()
+        if script is None or any(action.get("action") in ENDLESS or action.get("loop") == 0 for action in script):
+            return (Command(at=after, do="hangup"),)  # an unknown script may be endless
+        return ()
 
     def _joins(self, leg: CapturedLeg) -> Ncco | None:
         """For a member of a conference whose answer is unknown: that it joined, and whether its end was all others'."""
@@ -199,7 +195,3 @@ class _Capture:
         parts += [f"{name} is rung ({outcome})" for name, outcome in rung]
         more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
         return " ".join(f"Captured: {', '.join(parts[:3])}{more}".split())
-
-
-def _endless(action: Mapping[str, Any]) -> bool:
-    return action.get("action") in ENDLESS or action.get("loop") == 0

@@ -79,8 +79,7 @@ class CapturedLeg:
     @property
     def nccos(self) -> list[Ncco]:
         """The NCCOs in reply to its answer requests, in order."""
-        answers: list[Json] = self._answers
-        answers = answers or [answer for answer in self.conversation["answers"] if answer["leg"] == self.uuid]
+        answers = self._answers or [answer for answer in self.conversation["answers"] if answer["leg"] == self.uuid]
         return [answer["ncco"] for answer in answers if isinstance(answer["ncco"], list)]
 
     @property
@@ -107,27 +106,23 @@ class CapturedLeg:
 
     @property
     def callee(self) -> dict[str, Any]:
-        """What the callee did, as fields of a FarEnd."""
-        return self._picked_up() if self.answered else self._failed()
-
-    def _picked_up(self) -> dict[str, Any]:
-        times, machine = self.json["times"], self.json["machine"]
-        did: dict[str, Any] = {"after": seconds(times["ringing"] or self.began, self.answered)}
+        """What the callee did, as fields of a FarEnd. A failure may come long before the end: `after` is until then."""
+        status, machine = self.json["status"] or "", self.json["machine"]
+        rang = self.json["times"]["ringing"] or self.began
+        if not self.answered:
+            does = DOES.get(status, "never_answers")
+            if does == "never_answers":
+                return {"does": does}
+            failed = [event["occurred_at"] for event in self.of_status(status)] or [self.ended]
+            after = seconds(rang, failed[0])
+            return {"does": does, "detail": self.json["detail"]} | ({} if after is None else {"after": after})
+        did: dict[str, Any] = {"after": seconds(rang, self.answered)}
         if machine not in (None, "human"):
             found = self.of_kind("detection")
             beeps = [event["occurred_at"] for event in found if event["raw"].get("sub_state") == "beep_start"]
             did |= {"does": "machine", "beep": machine != "beep_timeout"}
             did |= {"greeting": seconds(self.answered, beeps[0])} if beeps and beeps[0] else {}
         return did
-
-    def _failed(self) -> dict[str, Any]:
-        """`after` is the time until the failure, which may be long before the end."""
-        does = DOES.get(self.json["status"] or "", "never_answers")
-        if does == "never_answers":
-            return {"does": does}
-        failed = [event["occurred_at"] for event in self.of_status(self.json["status"])] or [self.ended]
-        after = seconds(self.json["times"]["ringing"] or self.began, failed[0])
-        return {"does": does, "detail": self.json["detail"]} | ({} if after is None else {"after": after})
 
     @property
     def billing_offset(self) -> float:
@@ -185,10 +180,9 @@ def _types(result: Json, raw: Json) -> tuple[str, ...]:
 
 def _without_silence(texts: Sequence[str]) -> tuple[str, ...]:
     """*texts* without empty ones at the end."""
-    found = [*texts]
-    while found and not found[-1]:
-        found.pop()
-    return tuple(found)
+    while texts and not texts[-1]:
+        texts = texts[:-1]
+    return tuple(texts)
 
 
 def seconds(begin: str | None, end: str | None) -> float | None:

@@ -1,20 +1,18 @@
-"""Compares what a server's API says with what happened in the simulated calls.
-
-What happened is in the carrier's ledger, what was sent in the records of its webhooks.
-"""
+"""Compares what a server's API says with the carrier's ledger and the records of its webhooks."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from vonage_simulator.delivery.fault_plan import LOSSY
 from vonage_simulator.delivery.sent import Sent
-from vonage_simulator.ledger import Answer, Conversation
+from vonage_simulator.ledger import Conversation
 from vonage_simulator.verify.differences import Difference, differences, same
-from vonage_simulator.verify.expected_events import LOSSY, Expected, conversations_of, expected_events, key_of
+from vonage_simulator.verify.expected_events import Expected, conversations_of, expected_events, key_of
 from vonage_simulator.verify.expected_view import expected, expected_answer
 
 Json = dict[str, Any]
@@ -22,49 +20,31 @@ Fetch = Callable[[str], Awaitable[tuple[Json | None, list[Json]]]]
 
 PATIENCE: Final = (0.2, 1.0)  # seconds before each new look: the record of an answer is written after the reply
 AT_ONCE: Final = 16
-COUNTS: Final = ("conversations", "compared", "lost", "missing", "unwanted", "wrong")
+COUNTS: Final = ("conversations", "compared", "lost", "missing", "unwanted", "wrong")  # of each conversation
 
 
 @dataclass(slots=True)
 class Verdict:
-    """The result of a check.
-
-    Attributes:
-        conversations: How many were checked.
-        compared: Of how many the view was compared with the ledger: the server had received everything about them.
-        sent: Webhooks, each counted once, however often it was sent.
-        copies: Requests that reached the server with a webhook after the first that did.
-        refused: Requests that the server refused.
-        lost: Webhooks that the server never acknowledged, and does not have.
-        missing: Records of webhooks that it should have and does not.
-        unwanted: Records that it has and should not: never sent, only refused, or there twice. Requests that it
-            acknowledged although they were not signed by Vonage.
-        wrong: Conversations whose view differs from the ledger.
-        found: Each difference, with its conversation.
-    """
+    """The result of a check."""
 
     lossless: bool
-    conversations: int = 0
-    compared: int = 0
-    sent: int = 0
-    copies: int = 0
-    refused: int = 0
-    lost: int = 0
-    missing: int = 0
+    conversations: int = 0  # that were checked
+    compared: int = 0  # of these, with the ledger: the server had received everything about them
+    sent: int = 0  # webhooks, each counted once, however often it was sent
+    copies: int = 0  # requests that reached the server with a webhook after the first that did
+    refused: int = 0  # requests that the server refused
+    lost: int = 0  # webhooks that the server never acknowledged, and does not have
+    missing: int = 0  # records of webhooks that it should have and does not
+    # Records that it has and should not: never sent, only refused, or there twice. Requests that it acknowledged
+    # although they were not signed by Vonage.
     unwanted: int = 0
-    wrong: int = 0
-    found: list[tuple[str, Difference]] = field(default_factory=list)
+    wrong: int = 0  # conversations whose view differs from the ledger
+    found: list[tuple[str, Difference]] = field(default_factory=list)  # each difference, with its conversation
 
     @property
     def ok(self) -> bool:
         """Whether there was something to check, and no difference."""
         return self.conversations > 0 and not self.found and not (self.lossless and self.lost)
-
-    def add(self, other: Verdict) -> None:
-        """Add the counts and differences of *other*."""
-        for count in COUNTS:
-            setattr(self, count, getattr(self, count) + getattr(other, count))
-        self.found += other.found
 
     def lines(self, most: int = 20) -> list[str]:
         """For people: a summary, then the first *most* differences."""
@@ -84,8 +64,7 @@ class Verdict:
         if not self.conversations:
             return "there was nothing to check"
         counts = {"missing": self.missing, "unwanted": self.unwanted, "with a wrong state": self.wrong}
-        if self.lossless:
-            counts["never acknowledged"] = self.lost
+        counts |= {"never acknowledged": self.lost} if self.lossless else {}
         return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
@@ -103,9 +82,8 @@ async def check(
 
     The state of a conversation is compared unless webhooks of it, or of one that its legs moved from or to, were lost:
     the server cannot know what is in them. Lossless, none may be lost. Else only conversations without faults are
-    compared, and the record of an answer may be missing: it is the one thing that is not kept before the reply.
-
-    Only for those records the check looks again; any other difference counts, also if it is gone a moment later.
+    compared, and the record of an answer may be missing: nothing else is kept after the reply. Only for those records
+    the check looks again; any other difference counts, also if it is gone a moment later.
 
     Args:
         conversations: All that the calls were in.
@@ -117,12 +95,6 @@ async def check(
         patience: Seconds to wait before conversations that lack the record of an answer are checked again.
     """
     webhooks = list(sent)
-    verdict = Verdict(
-        lossless,
-        sent=len(webhooks),
-        copies=sum(max(0, sum(attempt.reached and attempt.intact for attempt in one.tries) - 1) for one in webhooks),
-        refused=sum(len(webhook.refused) for webhook in webhooks),
-    )
     incomplete = {home for webhook in webhooks if not webhook.acknowledged for home in conversations_of(webhook.body)}
     if not lossless:
         faulty = [webhook for webhook in webhooks if any(attempt.how in LOSSY for attempt in webhook.tries)]
@@ -145,9 +117,16 @@ async def check(
         await asyncio.gather(*(look_at(name) for name in names if name not in looks or looks[name][1]))
         if not any(again for _, again in looks.values()):
             break
-    for name in names:
-        verdict.add(looks[name][0])
-    return verdict
+    verdicts = [looks[name][0] for name in names]
+    arrived = [sum(attempt.reached and attempt.intact for attempt in webhook.tries) for webhook in webhooks]
+    return Verdict(
+        lossless,
+        sent=len(webhooks),
+        copies=sum(max(0, requests - 1) for requests in arrived),
+        refused=sum(len(webhook.refused) for webhook in webhooks),
+        found=[difference for verdict in verdicts for difference in verdict.found],
+        **{count: sum(getattr(verdict, count) for verdict in verdicts) for count in COUNTS},
+    )
 
 
 def _look(
@@ -175,21 +154,19 @@ def _look(
         if count > record.most:
             look.unwanted += count - record.most
             found.append(Difference(record.words, record.times, f"there {count} times"))
-            final = True
         if record.forged:
             look.unwanted += record.forged
             found.append(Difference(f"{record.words}, not signed by Vonage", "refused", "acknowledged"))
-            final = True
         if not count:
             look.lost += record.unacknowledged
             again |= lossless and is_answer and record.unacknowledged > 0
     for key, count in there.items():
         look.unwanted += count
         found.append(Difference(f"{key[0]} {key[1]}", "never sent", "there"))
-        final = True
+    final = final or look.unwanted > 0
     if truth is not None and _is_comparable(truth, incomplete, lossless=lossless and all_there):
         look.compared = 1
-        wrong = list(_wrong(kept, truth, view, events))
+        wrong = _wrong(kept, truth, view, events)
         late = bool(wrong) and _only_answers_missing(kept, truth, view, events)
         if late and not lossless:
             wrong = []
@@ -207,22 +184,15 @@ def _is_comparable(truth: Conversation, incomplete: Set[str], *, lossless: bool)
     return between.isdisjoint(incomplete) and (lossless or truth.uuid not in incomplete)
 
 
-def _wrong(
-    kept: Expected,
-    truth: Conversation,
-    view: Json | None,
-    events: Sequence[Json],
-    answers: Sequence[Answer] | None = None,
-) -> Iterator[Difference]:
-    """Where *view* is wrong; *answers*: those that it should have, instead of all in *truth*."""
-    should = expected(truth if answers is None else replace(truth, answers=list(answers)))
-    should["errors"] = [*should["errors"], *kept.notices]
+def _wrong(kept: Expected, truth: Conversation, view: Json | None, events: Sequence[Json]) -> list[Difference]:
+    """Where *view* is wrong."""
+    should = expected(truth)
+    should["errors"] += kept.notices
     if view is None:
-        if kept.records or any(value for value in should.values() if isinstance(value, list)):
-            yield Difference("conversation", "there was one", None)
-        return
+        exists = kept.records or any(value for value in should.values() if isinstance(value, list))
+        return [Difference("conversation", "there was one", None)] if exists else []
     known = _answers_kept(kept, events)
-    yield from differences(should, view | {"answers": _without_spare(should["answers"], view.get("answers"), known)})
+    return differences(should, view | {"answers": _without_spare(should["answers"], view.get("answers"), known)})
 
 
 def _only_answers_missing(kept: Expected, truth: Conversation, view: Json | None, events: Sequence[Json]) -> bool:
@@ -234,14 +204,8 @@ def _only_answers_missing(kept: Expected, truth: Conversation, view: Json | None
     if not isinstance(answers, list) or not all(isinstance(entry, dict) for entry in answers):
         return False
     left, useless = list(answers), [answer for answer in truth.answers if answer.ncco is None]
-    found = []
-    for answer in truth.answers:
-        wanted = expected_answer(answer)
-        match = next((entry for entry in left if answer.ncco is not None and _same_answer(wanted, entry)), None)
-        if match is not None:
-            left.remove(match)
-            found.append(answer)
-    return any(not any(_wrong(kept, truth, view, events, some)) for some in (found, [*found, *useless]))
+    found = [answer for answer in truth.answers if answer.ncco is not None and _take(left, expected_answer(answer))]
+    return any(not _wrong(kept, replace(truth, answers=some), view, events) for some in (found, found + useless))
 
 
 def _answers_kept(kept: Expected, events: Sequence[Json]) -> list[Json]:
@@ -269,13 +233,10 @@ def _without_spare(truth: Sequence[Json], answers: Any, known: Sequence[Json]) -
     return [entry for index, entry in enumerate(answers) if index not in surplus or not _take(records, entry)]
 
 
-def _take(wanted: list[Json], entry: Json) -> bool:
-    """Remove the first of *wanted* that is the same answer as *entry*; False if there is none."""
-    match = next((other for other in wanted if _same_answer(other, entry)), None)
-    if match is not None:
-        wanted.remove(match)
-    return match is not None
-
-
-def _same_answer(wanted: Json, entry: Json) -> bool:
-    return same(wanted["leg"], entry.get("leg")) and same(wanted["ncco"], entry.get("ncco"))
+def _take(answers: list[Json], answer: Json) -> bool:
+    """Remove the first of *answers* with the leg and the NCCO of *answer*; False if there is none."""
+    for index, other in enumerate(answers):
+        if all(same(other.get(name), answer.get(name)) for name in ("leg", "ncco")):
+            del answers[index]
+            return True
+    return False

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 Json = Mapping[str, Any]
 
 MONEY: Final = ("price", "rate")
+ABSENT: Final = object()  # a key that is missing: every key should be there, null if nothing is known
 
 
 class OneOf(tuple[Any, ...]):
@@ -19,16 +20,6 @@ class OneOf(tuple[Any, ...]):
 
     def __str__(self) -> str:
         return " or ".join(map(shown, self))
-
-
-class Absent:
-    """A key that is missing: every key should be there, null if nothing is known."""
-
-    def __str__(self) -> str:
-        return "nothing at all"
-
-
-ABSENT: Final = Absent()
 
 
 class Difference(NamedTuple):
@@ -44,9 +35,9 @@ class Difference(NamedTuple):
 
 def shown(value: Any) -> str:
     """*value* in one line."""
-    if isinstance(value, str | OneOf | Absent):
-        return str(value)
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if value is None or value is ABSENT:
+        return "null" if value is None else "nothing at all"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def differences(expected: Json, got: Json) -> list[Difference]:
@@ -79,8 +70,7 @@ def _legs(wanted: Sequence[Json], got: Sequence[Json]) -> Iterator[Difference]:
         if other is None:
             yield Difference(f"leg {leg['uuid']}", "in it", "missing")
             continue
-        for name, value in leg.items():
-            yield from _compared(f"leg {leg['uuid']} {name}", value, other.get(name, ABSENT))
+        yield from _fields(f"leg {leg['uuid']} ", leg, other)
     for uuid in by_uuid:
         yield Difference(f"leg {uuid}", "not in it", "in it")
 
@@ -88,7 +78,7 @@ def _legs(wanted: Sequence[Json], got: Sequence[Json]) -> Iterator[Difference]:
 def _listed(name: str, wanted: Sequence[Json], got: Sequence[Json]) -> Iterator[Difference]:
     left, missing = list(enumerate(got)), []
     for item in wanted:
-        match = next((entry for entry in left if not any(_fields(item, entry[1]))), None)
+        match = next((entry for entry in left if not any(_fields("", item, entry[1]))), None)
         if match:
             left.remove(match)
         else:
@@ -99,24 +89,20 @@ def _listed(name: str, wanted: Sequence[Json], got: Sequence[Json]) -> Iterator[
         elif item is None:
             yield Difference(f"{name}[{surplus[0]}]", "no such thing", surplus[1])
         else:
-            for field, value, other in _fields(item, surplus[1]):
-                yield from _compared(f"{name}[{surplus[0]}] {field}", value, other)
+            yield from _fields(f"{name}[{surplus[0]}] ", item, surplus[1])
     times = [item["at"] for item in got if isinstance(item.get("at"), str)]
     if times != sorted(times):
         yield Difference(name, "oldest first", times)
 
 
-def _fields(item: Json, other: Json) -> Iterator[tuple[str, Any, Any]]:
-    """The fields of *item* that are different in *other*: name and both values."""
-    for field, value in item.items():
-        if not same(value, other.get(field, ABSENT)):
-            yield field, value, other.get(field, ABSENT)
+def _fields(path: str, wanted: Json, got: Json) -> Iterator[Difference]:
+    for name, value in wanted.items():
+        yield from _compared(path + name, value, got.get(name, ABSENT))
 
 
 def _compared(path: str, wanted: Any, got: Any) -> Iterator[Difference]:
     if isinstance(wanted, dict) and isinstance(got, dict):
-        for name, value in wanted.items():
-            yield from _compared(f"{path}.{name}", value, got.get(name, ABSENT))
+        yield from _fields(f"{path}.", wanted, got)
     elif not same(wanted, got):
         yield Difference(path + _notation(path, wanted, got), wanted, got)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,7 +20,6 @@ Key = tuple[str, str]  # "answer" or "event", and the canonical JSON of a body
 
 FORGED: Final = ("forget", "secret", "clock", "replay")  # tries that no server should acknowledge
 UNSIGNED: Final = ("unsigned", *FORGED)  # tries that no server may take for Vonage's
-LOSSY: Final = ("lose", "tamper", *FORGED)  # tries that Vonage does not make
 ADDED_BY_FALLBACK: Final = ("reason", "original_request")
 STEPS: Final = "/voice/flows/"
 STATE: Final = "state"  # a parameter that the server put into a step's URL: no part of the request
@@ -30,17 +30,14 @@ ANSWERED_STATUSES: Final = (*FAILURES, "human", "machine", "disconnected")
 
 @dataclass(slots=True)
 class Record:
-    """A body that should be kept *least* to *most* times. `reply`: the record of an NCCO in reply to an event.
-
-    `unacknowledged`: webhooks with this body that never were. `forged`: tries that were although they were not signed.
-    """
+    """A body that should be kept *least* to *most* times."""
 
     words: str
     least: int = 0
     most: int = 0
-    unacknowledged: int = 0
-    forged: int = 0
-    reply: bool = False
+    unacknowledged: int = 0  # webhooks with this body that were never acknowledged
+    forged: int = 0  # tries that were acknowledged although they were not signed
+    reply: bool = False  # the record of an NCCO in reply to an event
 
     @property
     def times(self) -> str:
@@ -53,13 +50,10 @@ class Record:
 
 @dataclass(slots=True)
 class Expected:
-    """What should be kept of one conversation.
-
-    `notices` are the entries of `errors` about fallback requests; those about error events are not among them.
-    """
+    """What should be kept of one conversation."""
 
     records: dict[Key, Record] = field(default_factory=dict)
-    notices: list[Body] = field(default_factory=list)
+    notices: list[Body] = field(default_factory=list)  # in `errors`, about fallback requests; without error events
 
 
 def expected_events(
@@ -80,17 +74,15 @@ def expected_events(
         body = as_received(webhook_sent.target, webhook_sent.body)
         if webhook_sent.kind == "answer":
             _answer(kept, webhook_sent, body, lossless=lossless)
-        elif body.get("original_request") is None:
-            _event(kept, webhook_sent, body, conversations_of(body))
-            _possible_replies(kept, webhook_sent, body)
-        else:
-            joined = conversations_of(body)[-1:]
-            _event(kept, webhook_sent, body, joined)
-            original = {name: value for name, value in body.items() if name not in ADDED_BY_FALLBACK}
-            _event(kept, webhook_sent, original, conversations_of(original))
-            _possible_replies(kept, webhook_sent, original)
-            for conversation in joined:
+            continue
+        if body.get("original_request") is not None:
+            for conversation in conversations_of(body)[-1:]:
+                _event(kept, webhook_sent, body, [conversation])
                 kept[conversation].notices.append(_notice(body))
+            body = {name: value for name, value in body.items() if name not in ADDED_BY_FALLBACK}
+        _event(kept, webhook_sent, body, conversations_of(body))
+        if (reply := _reply(kept, body)) is not None:
+            reply.most += sum(map(_possible, webhook_sent.tries))
     for answer in (answer for conversation in conversations for answer in conversation.answers):
         if answer.about is not None and (reply := _reply(kept, answer.about)) is not None:
             reply.least += answer.ncco is not None and lossless
@@ -151,12 +143,6 @@ def _event(kept: dict[str, Expected], sent: Sent, body: Body, conversations: lis
             record.forged += sum(attempt.acknowledged and attempt.how in FORGED for attempt in sent.tries)
 
 
-def _possible_replies(kept: dict[str, Expected], sent: Sent, body: Body) -> None:
-    """Each try may have had an NCCO in its reply."""
-    if (reply := _reply(kept, body)) is not None:
-        reply.most += sum(map(_possible, sent.tries))
-
-
 def _reply(kept: dict[str, Expected], body: Body) -> Record | None:
     """The record of NCCOs in reply to this event and others of its leg; None if its reply is never read."""
     conversation, leg = body.get("conversation_uuid"), body.get("uuid") or body.get("call_uuid")
@@ -173,8 +159,7 @@ def _key_of_reply(conversation: Any, leg: Any) -> Key:
 
 
 def _record(kept: dict[str, Expected], conversation: str, key: Key, sent: Sent) -> Record:
-    milliseconds = sent.at.microsecond // 1000
-    words = f"{sent.kind} {webhook(sent.body)} sent at {sent.at:%H:%M:%S}.{milliseconds:03}"
+    words = f"{sent.kind} {webhook(sent.body)} sent at {sent.at.time().isoformat('milliseconds')}"
     return kept.setdefault(conversation, Expected()).records.setdefault(key, Record(words))
 
 
@@ -183,11 +168,8 @@ def _possible(attempt: Try) -> bool:
 
     It may not keep what is not signed properly, also if it requests a signed copy by 503.
     """
-    if not (attempt.intact and attempt.reached):
-        return False
-    if attempt.status is None:
-        return True
-    return attempt.acknowledged or (attempt.status >= 500 and attempt.how not in UNSIGNED)
+    kept_unacknowledged = attempt.status is None or (attempt.status >= 500 and attempt.how not in UNSIGNED)
+    return attempt.intact and attempt.reached and (attempt.acknowledged or kept_unacknowledged)
 
 
 def _notice(body: Mapping[str, Any]) -> Body:
@@ -208,8 +190,6 @@ def _canonical(body: Any) -> str:
 
 def _nested(text: str) -> Any:
     if text.startswith(("{", "[")):
-        try:
+        with suppress(ValueError):
             return json.loads(text)
-        except ValueError:
-            return text
     return text

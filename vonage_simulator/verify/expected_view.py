@@ -6,7 +6,7 @@ Nothing here is taken from the server's own code, else a mistake in it would not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -43,7 +43,7 @@ def expected(conversation: Conversation) -> dict[str, Any]:
         "answered_at": _text(min(answered, default=None)),
         "ended_at": _text(ended),
         "duration_seconds": _seconds(started, ended),
-        "price": _sum(leg.bill.price for leg in present if leg.bill and "completed" in leg.times),
+        "price": _sum([leg.bill.price for leg in present if leg.bill and "completed" in leg.times]),
         "currency": CURRENCY,
         "legs": [_leg(leg, conversation, gone=stays[leg.uuid][-1].end is not None) for leg in legs],
         "answers": [expected_answer(answer) for answer in conversation.answers if answer.ncco is not None],
@@ -91,8 +91,9 @@ def _leg(leg: Leg, conversation: Conversation, *, gone: bool) -> dict[str, Any]:
     times, ended = leg.times, _ended(leg)
     given_up = times.get(leg.failure) if leg.failure else ended  # `completed` may come long after a failure
     bill = leg.bill if "completed" in times else None
-    arrivals = [move for move in leg.moves if move.joined == conversation.uuid]
-    departures = [move for move in leg.moves if gone and move.left == conversation.uuid]
+    here = conversation.uuid
+    arrivals = [{"conversation_uuid": move.left, "at": _text(move.at)} for move in leg.moves if move.joined == here]
+    departures = [{"conversation_uuid": move.joined, "at": _text(move.at)} for move in leg.moves if move.left == here]
     reached = [name for name in ("started", "ringing", "answered") if name in times]
     outcome = leg.failure or ("answered" if leg.answered else "unanswered")
     return {
@@ -115,10 +116,8 @@ def _leg(leg: Leg, conversation: Conversation, *, gone: bool) -> dict[str, Any]:
         "sip_code": leg.sip_code if ended else None,
         "disconnected_by": leg.disconnected_by if "completed" in times else None,
         "machine": leg.machine,
-        "moved_from": {"conversation_uuid": arrivals[-1].left, "at": _text(arrivals[-1].at)} if arrivals else None,
-        "moved_to": {"conversation_uuid": departures[-1].joined, "at": _text(departures[-1].at)}
-        if departures
-        else None,
+        "moved_from": arrivals[-1] if arrivals else None,
+        "moved_to": departures[-1] if gone else None,
     }
 
 
@@ -182,7 +181,7 @@ def _party(text: str | None) -> str | None:
 
 def _text(moment: datetime | None) -> str | None:
     """2021-03-29T21:20:05.582Z"""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z" if moment else None
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z" if moment else None
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
@@ -194,6 +193,5 @@ def _money(text: str) -> str:
     return format(Decimal(text), "f")
 
 
-def _sum(prices: Iterable[str]) -> str | None:
-    amounts = [Decimal(price) for price in prices]
-    return format(sum(amounts, Decimal(0)), "f") if amounts else None
+def _sum(prices: Sequence[str]) -> str | None:
+    return format(sum(map(Decimal, prices)), "f") if prices else None

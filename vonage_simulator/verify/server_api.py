@@ -49,10 +49,7 @@ class NumbersMasked(ServerError):
 class Server:
     """An async context manager that keeps connections open.
 
-    Args:
-        url: As in "http://127.0.0.1:8080".
-        token: An operator's: viewers see masked numbers.
-        seconds: How long one reply may take.
+    *url*: "http://127.0.0.1:8080"; *token*: an operator's, viewers see masked numbers; *seconds*: for one reply.
     """
 
     def __init__(self, url: str, token: str, *, seconds: float = SECONDS) -> None:
@@ -106,9 +103,9 @@ class Server:
 
     async def status(self) -> Json:
         """What /status says. Raises ServerError, also NotSwitchhook."""
-        status = await self._get("/status")
-        service = status.get("service") if status else None
-        if status is None or not isinstance(service, dict) or service.get("name") != "switchhook":
+        status = await self._get("/status") or {}
+        service = status.get("service")
+        if not isinstance(service, dict) or service.get("name") != "switchhook":
             raise self._something_else("its /status is another service's")
         return status
 

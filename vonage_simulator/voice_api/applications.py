@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from marshmallow import fields, validate
 
-from vonage_simulator.ledger import Application, Target
+from vonage_simulator.ledger import Application
 from vonage_simulator.voice_api import reading
 from vonage_simulator.voice_api.errors import NotFound
 from vonage_simulator.voice_api.reading import links
@@ -39,8 +39,8 @@ class Applications:
         size, page = query["page_size"], query["page"]
         body: Body = {"page_size": size, "page": page, "total_items": 1, "total_pages": 1}
         body |= {"_embedded": {"applications": [describe(self._application)] if page == 1 else []}}
-        hrefs = {name: f"/v2/applications?page_size={size}&page={at}" for name, at in (("self", page), ("first", 1))}
-        hrefs["last"] = hrefs["first"]
+        pages = {"self": page, "first": 1, "last": 1}
+        hrefs = {name: f"/v2/applications?page_size={size}&page={number}" for name, number in pages.items()}
         return web.json_response(body | links(hrefs))
 
     async def get(self, request: web.Request) -> web.Response:
@@ -51,13 +51,23 @@ class Applications:
 
 def describe(application: Application) -> Body:
     """The JSON of an application, without its private key. What is not simulated has its default."""
-    webhooks = {
+    targets = {
         "answer_url": application.answer,
         "fallback_answer_url": application.fallback,
         "event_url": application.event,
     }
+    webhooks = {
+        name: {
+            "address": target.url,
+            "http_method": target.method,
+            "connect_timeout": round(target.connect_timeout * 1000),
+            "socket_timeout": round(target.socket_timeout * 1000),
+        }
+        for name, target in targets.items()
+        if target
+    }
     voice: Body = {
-        "webhooks": {name: _webhook(target) for name, target in webhooks.items() if target},
+        "webhooks": webhooks,
         "signed_callbacks": application.signed_callbacks,
         "conversations_ttl": 48,
         "leg_persistence_time": 2,
@@ -70,13 +80,4 @@ def describe(application: Application) -> Body:
         "capabilities": {"voice": voice},
         "privacy": {"improve_ai": False},
         "_links": {"self": {"href": f"/v2/applications/{application.id}"}},
-    }
-
-
-def _webhook(target: Target) -> Body:
-    return {
-        "address": target.url,
-        "http_method": target.method,
-        "connect_timeout": round(target.connect_timeout * 1000),
-        "socket_timeout": round(target.socket_timeout * 1000),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,12 +18,11 @@ from vonage_simulator.carrier import Carrier
 from vonage_simulator.ledger import ANSWER_SECONDS, EVENT_SECONDS, Leg, Target
 from vonage_simulator.scenario import Call, Endpoint
 from vonage_simulator.voice_api import reading, schemas
-from vonage_simulator.voice_api.endpoints import To
+from vonage_simulator.voice_api.endpoints import ADDRESS
 from vonage_simulator.voice_api.errors import NotFound
 from vonage_simulator.voice_api.reading import links
 
 CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg", "json": "application/json"}
-ADDRESS = {"phone": "number", "sip": "uri", "websocket": "uri", "vbc": "extension", "app": "user"}
 UNKNOWN = "Unknown"  # the caller in webhooks if there is no number
 Body = dict[str, Any]
 
@@ -56,13 +55,10 @@ class Calls:
     async def create(self, request: web.Request) -> web.Response:
         application = self._carrier.application
         body = await reading.read(request, schemas.CreateSchema(application))
-        to: To = body["to"][0]
         call = Call(
+            **body["to"][0],
             from_=body["from_"] or random.choice(application.numbers),  # noqa: S311 - any will do
-            to=to.name,
             direction="outbound",
-            endpoint=to.endpoint,
-            headers=to.headers,
             ncco=None if body["ncco"] is None else tuple(body["ncco"]),
             ringing_timer=body["ringing_timer"],
             length_timer=body["length_timer"],
@@ -93,8 +89,8 @@ class Calls:
             starts["prev"] = max(0, index - size)
         query = dict(request.query) | {"page_size": size}
         hrefs = {name: f"/v1/calls?{urlencode(query | {'record_index': start})}" for name, start in starts.items()}
-        body = {"count": len(legs), "page_size": size, "record_index": index}
-        body |= {"_embedded": {"calls": [describe(leg) for leg in legs[index : index + size]]}}
+        calls = [describe(leg) for leg in legs[index : index + size]]
+        body = {"count": len(legs), "page_size": size, "record_index": index, "_embedded": {"calls": calls}}
         return web.json_response(body | links(hrefs))
 
     async def get(self, request: web.Request) -> web.Response:
@@ -166,16 +162,14 @@ class Calls:
         return stopped
 
     def _wanted(self, leg: Leg, wanted: Body) -> bool:
-        started = leg.times.get("started")
+        started = leg.times["started"].replace(tzinfo=None) if "started" in leg.times else None
         after, before = wanted.get("date_start"), wanted.get("date_end")
-        status = leg.status
-        if wanted.get("status") == "machine" and leg.machine not in (None, "human"):
-            status = "machine"
+        by_machine = wanted.get("status") == "machine" and leg.machine not in (None, "human")
         conversation = self._carrier.ledger.conversations.get(wanted.get("conversation_uuid", ""))
         return (
-            wanted.get("status", status) == status
-            and (after is None or (started is not None and _naive(started) >= after))
-            and (before is None or (started is not None and _naive(started) <= before))
+            (by_machine or wanted.get("status", leg.status) == leg.status)
+            and (after is None or (started is not None and started >= after))
+            and (before is None or (started is not None and started <= before))
             and ("conversation_uuid" not in wanted or (conversation is not None and leg.uuid in conversation.legs))
         )
 
@@ -203,12 +197,8 @@ def _endpoint(kind: Endpoint, name: str) -> Body:
 
 
 def _time(moment: datetime | None) -> str | None:
-    """UTC, without saying so."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if moment else None
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    """Without its zone, UTC."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else None
 
 
 def _target(

@@ -6,27 +6,17 @@ Source: https://developer.vonage.com/en/api/voice#createCall
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from vonage_simulator.scenario import Endpoint
 from vonage_simulator.voice_api.reading import Body
 
 RATES = ("audio/l16;rate=8000", "audio/l16;rate=16000", "audio/l16;rate=24000")
 NUMBER = r"[1-9][0-9]{6,14}\Z"  # E.164 without the plus
 SIP = r"sips?:\S{1,45}\Z"
 MOST_HEADERS = 512  # bytes of a websocket's, as JSON
-
-
-@dataclass(frozen=True, slots=True)
-class To:
-    """The callee."""
-
-    endpoint: Endpoint
-    name: str  # number, address, extension or user
-    headers: dict[str, Any] = field(default_factory=dict)
+ADDRESS = {"phone": "number", "sip": "uri", "websocket": "uri", "vbc": "extension", "app": "user"}  # field by type
 
 
 class PhoneSchema(Body):
@@ -35,10 +25,6 @@ class PhoneSchema(Body):
     number = fields.String(required=True, validate=validate.Regexp(NUMBER, error="Not 7 to 15 digits without a plus."))
     dtmf_answer = fields.String(data_key="dtmfAnswer", validate=validate.Regexp(r"[0-9*#p]+\Z"))
     shaken = fields.String()
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> To:
-        return To("phone", data["number"])
 
 
 class SipSchema(Body):
@@ -56,9 +42,9 @@ class SipSchema(Body):
             raise ValidationError("Give this, or both domain and user.", "uri")
 
     @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> To:
+    def merge(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         address = data.get("uri") or f"sip:{data['user']}@{data['domain']}"
-        return To("sip", address, data["headers"] | data["standard_headers"])
+        return {"uri": address, "headers": data["headers"] | data["standard_headers"]}
 
 
 class AuthorizationSchema(Body):
@@ -80,44 +66,20 @@ class WebsocketSchema(Body):
         if len(written.encode("utf-8", "surrogatepass")) > MOST_HEADERS:
             raise ValidationError(f"More than {MOST_HEADERS} bytes.", "headers")
 
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> To:
-        return To("websocket", data["uri"], data["headers"])
-
-
-class VbcSchema(Body):
-    """An extension of the Vonage Business Cloud."""
-
-    extension = fields.String(required=True, validate=validate.Length(1))
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> To:
-        return To("vbc", data["extension"])
-
-
-class AppSchema(Body):
-    """A user of the Client SDK."""
-
-    user = fields.String(required=True, validate=validate.Length(1))
-
-    @post_load
-    def build(self, data: dict[str, Any], **_: Any) -> To:
-        return To("app", data["user"])
-
 
 ENDPOINTS: dict[str, Schema] = {
     "phone": PhoneSchema(),
     "sip": SipSchema(),
     "websocket": WebsocketSchema(),
-    "vbc": VbcSchema(),
-    "app": AppSchema(),
+    "vbc": Body.from_dict({"extension": fields.String(required=True, validate=validate.Length(1))})(),
+    "app": Body.from_dict({"user": fields.String(required=True, validate=validate.Length(1))})(),
 }
 
 
-class EndpointField(fields.Field[To]):
-    """An endpoint, by its `type`."""
+class EndpointField(fields.Field[dict[str, Any]]):
+    """An endpoint, by its `type`; loads as `to`, `endpoint` and `headers` of a Call."""
 
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> To:
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValidationError("Not an endpoint object.")
         kind = value.get("type")
@@ -125,8 +87,8 @@ class EndpointField(fields.Field[To]):
             raise ValidationError({"type": [f"Not one of {', '.join(ENDPOINTS)}."]})
         if "dtmf_answer" in value:
             value = {"dtmfAnswer": value["dtmf_answer"]} | value
-        found: To = ENDPOINTS[kind].load(value)
-        return found
+        found = ENDPOINTS[kind].load(value)
+        return {"endpoint": kind, "to": found[ADDRESS[kind]], "headers": found.get("headers", {})}
 
 
 class CallerField(fields.Field[str]):

@@ -19,17 +19,19 @@ Body = dict[str, Any]
 
 
 class ApiFault(Exception):
-    """The request is refused."""
+    """The request is refused; without a subclass: it cannot be read, or cannot be done now."""
 
     status = 400
-
-
-class BadRequest(ApiFault):
-    """It cannot be read, or cannot be done now."""
+    # In the Users API: code, title and detail.
+    of_users = ("http:error:validation-fail", "Bad request.", "Input validation failure.")
+    # In the Application API: the end of `type`, title and detail. None: by its status and text.
+    of_applications: tuple[str, str, str] | None = None
 
 
 class Invalid(ApiFault):
     """Some of its fields are wrong: `parameters` are their names and reasons."""
+
+    of_applications = ("validation", "Bad Request", "The request failed due to validation errors")
 
     def __init__(self, parameters: list[tuple[str, str]]) -> None:
         super().__init__(", ".join(name for name, _ in parameters))
@@ -39,23 +41,39 @@ class Invalid(ApiFault):
 class DuplicateName(ApiFault):
     """A user of that name exists already."""
 
+    of_users = ("user:error:duplicate-name", "Bad request.", "User name already exists.")
+
 
 class Unauthorized(ApiFault):
     """It has no valid credentials."""
 
     status = 401
+    of_users = ("system:error:invalid-token", "Unauthorized", "The token is missing or invalid.")
+    of_applications = ("unauthorized", "Invalid credentials supplied", "You did not provide correct credentials.")
 
 
 class NotFound(ApiFault):
-    """There is no such thing."""
+    """There is no such thing. The text is its id."""
 
     status = 404
+    of_users = ("user:error:not-found", "Not found.", "User does not exist, or you do not have access.")
+    of_applications = ("not-found", "Not Found", "ID '{id}' does not exist, or you do not have access")
 
 
 class Throttled(ApiFault):
     """Too many requests in a second."""
 
     status = 429
+
+
+# By what the carrier raises
+REFUSALS = {
+    NoSuchLeg: NotFound,
+    NoSuchConversation: NotFound,
+    TooFast: Throttled,
+    NotActive: ApiFault,  # this and the next: https://github.com/Vonage/vonage-php-sdk-core/issues/103
+    TooEarly: ApiFault,
+}
 
 
 @web.middleware
@@ -66,12 +84,8 @@ async def error_responses(request: web.Request, handler: Handler) -> web.StreamR
         return await handler(request)
     except ApiFault as error:
         fault = error
-    except (NoSuchLeg, NoSuchConversation) as error:
-        fault = NotFound(str(error))
-    except TooFast as error:
-        fault = Throttled(str(error))
-    except (NotActive, TooEarly) as error:  # https://github.com/Vonage/vonage-php-sdk-core/issues/103
-        fault = BadRequest(str(error))
+    except tuple(REFUSALS) as error:
+        fault = REFUSALS[type(error)]()
     except web.HTTPError as error:  # no such address, a method it does not take, a body too large
         fault = ApiFault(error.reason)
         fault.status = error.status
@@ -82,6 +96,8 @@ async def error_responses(request: web.Request, handler: Handler) -> web.StreamR
         body = _of_applications(fault)
     else:
         body = _of_voice(fault)
+    if isinstance(fault, Invalid):
+        body["invalid_parameters"] = [{"name": name, "reason": reason} for name, reason in fault.parameters]
     return web.json_response(body, status=fault.status, headers=headers)
 
 
@@ -92,46 +108,18 @@ def _of_voice(fault: ApiFault) -> Body:
     """
     title = HTTPStatus(fault.status).phrase
     if isinstance(fault, Invalid):
-        return {"type": fault.status, "title": title, "invalid_parameters": _parameters(fault)}
+        return {"type": fault.status, "title": title}
     return {"type": title.upper().replace(" ", "_"), "error_title": title}
 
 
 def _of_users(fault: ApiFault) -> Body:
     """`code` is not in the reference, but in every response that people met."""
-    match fault:
-        case NotFound():
-            code, title = "user:error:not-found", "Not found."
-            detail = "User does not exist, or you do not have access."
-        case DuplicateName():
-            code, title, detail = "user:error:duplicate-name", "Bad request.", "User name already exists."
-        case Unauthorized():
-            code, title, detail = "system:error:invalid-token", "Unauthorized", "The token is missing or invalid."
-        case _:
-            code, title, detail = "http:error:validation-fail", "Bad request.", "Input validation failure."
+    code, title, detail = fault.of_users
     body: Body = {"type": f"https://developer.vonage.com/api/conversation#{code}", "code": code}
-    body |= {"title": title, "detail": detail, "instance": uuid.uuid4().hex}
-    if isinstance(fault, Invalid):
-        body["invalid_parameters"] = _parameters(fault)
-    return body
+    return body | {"title": title, "detail": detail, "instance": uuid.uuid4().hex}
 
 
 def _of_applications(fault: ApiFault) -> Body:
-    match fault:
-        case NotFound():
-            word, title, detail = "not-found", "Not Found", f"ID '{fault}' does not exist, or you do not have access"
-        case Unauthorized():
-            word, title = "unauthorized", "Invalid credentials supplied"
-            detail = "You did not provide correct credentials."
-        case Invalid():
-            word, title, detail = "validation", "Bad Request", "The request failed due to validation errors"
-        case _:
-            word, title, detail = "bad-request", HTTPStatus(fault.status).phrase, str(fault)
-    body: Body = {"type": f"https://developer.nexmo.com/api-errors#{word}", "title": title, "detail": detail}
-    body["instance"] = uuid.uuid4().hex
-    if isinstance(fault, Invalid):
-        body["invalid_parameters"] = _parameters(fault)
-    return body
-
-
-def _parameters(fault: Invalid) -> list[Body]:
-    return [{"name": name, "reason": reason} for name, reason in fault.parameters]
+    word, title, detail = fault.of_applications or ("bad-request", HTTPStatus(fault.status).phrase, str(fault))
+    body: Body = {"type": f"https://developer.nexmo.com/api-errors#{word}", "title": title}
+    return body | {"detail": detail.replace("{id}", str(fault)), "instance": uuid.uuid4().hex}

@@ -10,21 +10,18 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from vonage_simulator.voice_api.errors import BadRequest, Invalid
+from vonage_simulator.voice_api.errors import ApiFault, Invalid
 
 
 async def read(request: web.Request, schema: Schema, *, needed: bool = True) -> dict[str, Any]:
-    """The body of *request* as *schema* loads it; unless *needed* it may be empty.
-
-    Raises BadRequest if it is no JSON object, Invalid for wrong fields.
-    """
+    """The body of *request* as *schema* loads it; unless *needed* it may be empty. Raises ApiFault, also Invalid."""
     raw = await request.read()
     try:
         body = json.loads(raw) if raw or needed else {}
     except (ValueError, RecursionError) as error:
-        raise BadRequest("the body is no JSON") from error
+        raise ApiFault("the body is no JSON") from error
     if not isinstance(body, dict):
-        raise BadRequest("the body is no object")
+        raise ApiFault("the body is no object")
     return load(schema, body)
 
 
@@ -43,7 +40,8 @@ def _parameters(messages: Any, at: str = "") -> Iterator[tuple[str, str]]:
     """marshmallow's messages as (name, reason): `to[0].number`, "Not 7 to 15 digits"."""
     if isinstance(messages, dict):
         for key, inner in messages.items():
-            yield from _parameters(inner, at if key == "_schema" else _within(at, key))
+            name = f"{at}[{key}]" if isinstance(key, int) else f"{at}.{key}".strip(".")
+            yield from _parameters(inner, at if key == "_schema" else name)
         return
     reasons = messages if isinstance(messages, list) else [messages]
     for inner in reasons:
@@ -51,10 +49,6 @@ def _parameters(messages: Any, at: str = "") -> Iterator[tuple[str, str]]:
             yield from _parameters(inner, at)
     if words := " ".join(str(reason) for reason in reasons if not isinstance(reason, dict)):
         yield at, words
-
-
-def _within(at: str, key: str | int) -> str:
-    return f"{at}[{key}]" if isinstance(key, int) else f"{at}.{key}".strip(".")
 
 
 def _web_address(value: str) -> None:

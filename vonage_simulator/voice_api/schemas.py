@@ -11,14 +11,11 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from vonage_simulator import ncco
-from vonage_simulator.ledger import Application
+from vonage_simulator.ledger import FAILURES, Application
 from vonage_simulator.voice_api.endpoints import CallerField, EndpointField
 from vonage_simulator.voice_api.reading import Body, method, one_url, whole
 
-STATUSES = (
-    *("started", "ringing", "answered", "machine", "completed", "busy"),
-    *("cancelled", "failed", "rejected", "timeout", "unanswered"),
-)
+STATUSES = ("started", "ringing", "answered", "machine", "completed", *FAILURES)
 
 
 def _can_be_run(actions: Any) -> None:
@@ -63,14 +60,13 @@ class CreateSchema(Body):
     @validates_schema(skip_on_field_errors=False)
     def has_what_it_needs(self, data: dict[str, Any], **_: Any) -> None:
         wrong = {}
-        for name, one, other in (("from", "from_", "random_from_number"), ("ncco", "ncco", "answer_url")):
-            if one not in data or other not in data:
-                continue  # it is wrong, and reported as that
-            given = (data[one] is not None, bool(data[other]))
-            if all(given):
-                wrong[name] = [f"Not together with {other}."]
-            elif not any(given):
-                wrong[name] = [f"Give this or {other}."]
+        for name, key, other in (("from", "from_", "random_from_number"), ("ncco", "ncco", "answer_url")):
+            if key in data and other in data:  # else it is wrong, and reported as that
+                given = (data[key] is not None, bool(data[other]))
+                if all(given):
+                    wrong[name] = [f"Not together with {other}."]
+                elif not any(given):
+                    wrong[name] = [f"Give this or {other}."]
         if data.get("random_from_number") and not self._application.numbers:
             wrong["random_from_number"] = ["The application has no number."]
         if data.get("event_url", True) is None and self._application.event is None:

@@ -63,22 +63,19 @@ class Users:
     def names(self) -> set[str]:
         return {user["name"] for _, user in self._users.values()}
 
-    def add(self, given: Body) -> Body:
-        """Add a user. Raises DuplicateName."""
-        self._check_unused(given.get("name"))
-        made: Body = {"id": f"USR-{uuid.uuid4()}", "name": f"NAM-{uuid.uuid4()}", "properties": {}} | given
-        self._users[made["id"]] = (next(self._numbers), made)
-        return made
-
     async def list(self, request: web.Request) -> web.Response:
         """A page of users, oldest first unless `order` says otherwise. A cursor is where the page begins."""
         wanted = reading.load(UsersSchema(), dict(request.query))
         size, newest_first = wanted["page_size"], wanted["order"].lower() == "desc"
-        found = sorted(self._users.values(), key=lambda numbered: numbered[0], reverse=newest_first)
-        found = [(number, user) for number, user in found if wanted.get("name", user["name"]) == user["name"]]
+        found = [entry for entry in self._users.values() if wanted.get("name", entry[1]["name"]) == entry[1]["name"]]
+        if newest_first:
+            found.reverse()
         begin = 0
         if "cursor" in wanted:
-            first = _number(wanted["cursor"])
+            try:
+                first = int(urlsafe_b64decode(wanted["cursor"]))
+            except ValueError as error:
+                raise Invalid([("cursor", "Not one of ours.")]) from error
             begin = sum(number > first if newest_first else number < first for number, _ in found)
         starts = {"prev": max(0, begin - size)} if begin else {}
         if begin + size < len(found):
@@ -87,18 +84,20 @@ class Users:
         query = {name: value for name, value in request.query.items() if name != "cursor"} | {"page_size": str(size)}
         hrefs = {"self": str(request.url), "first": f"{address}?{urlencode(query)}"}
         for name, start in starts.items():
-            hrefs[name] = f"{address}?{urlencode(query | {'cursor': _cursor(found[start][0])})}"
-        brief = ("id", "name", "display_name")
+            cursor = urlsafe_b64encode(str(found[start][0]).encode()).decode()
+            hrefs[name] = f"{address}?{urlencode(query | {'cursor': cursor})}"
         users = [
-            {key: user[key] for key in brief if key in user} | _self(request, user)
+            {key: user[key] for key in ("id", "name", "display_name") if key in user} | _self(request, user)
             for _, user in found[begin : begin + size]
         ]
-        body: Body = {"page_size": size, "_embedded": {"users": users}}
-        return web.json_response(body | links(hrefs))
+        return web.json_response({"page_size": size, "_embedded": {"users": users}} | links(hrefs))
 
     async def create(self, request: web.Request) -> web.Response:
-        """Create a user. Without a body Vonage gives it a name."""
-        made = self.add(await reading.read(request, UserSchema(), needed=False))
+        """Add a user; without a name Vonage gives it one."""
+        given = await reading.read(request, UserSchema(), needed=False)
+        self._check_unused(given.get("name"))
+        made = {"id": f"USR-{uuid.uuid4()}", "name": f"NAM-{uuid.uuid4()}", "properties": {}} | given
+        self._users[made["id"]] = (next(self._numbers), made)
         return web.json_response(made | _self(request, made), status=201)
 
     async def get(self, request: web.Request) -> web.Response:
@@ -118,8 +117,7 @@ class Users:
         return web.Response(status=204)
 
     def _find(self, request: web.Request) -> Body:
-        found = self._users.get(request.match_info["id"])
-        if found is None:
+        if (found := self._users.get(request.match_info["id"])) is None:
             raise NotFound
         return found[1]
 
@@ -130,14 +128,3 @@ class Users:
 
 def _self(request: web.Request, user: Body) -> Body:
     return links({"self": f"{request.url.origin()}/v1/users/{user['id']}"})
-
-
-def _cursor(number: int) -> str:
-    return urlsafe_b64encode(str(number).encode()).decode()
-
-
-def _number(cursor: str) -> int:
-    try:
-        return int(urlsafe_b64decode(cursor))
-    except ValueError as error:
-        raise Invalid([("cursor", "Not one of ours.")]) from error
