@@ -22,8 +22,8 @@ from tests.vonage_simulator.receiver import (
     sending,
 )
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.exchange import Reply
-from vonage_simulator.delivery.sent import Sent, Undelivered
+from vonage_simulator.delivery.exchange import NoReply, Reply
+from vonage_simulator.delivery.sent import Sent
 from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Target
 
@@ -139,10 +139,10 @@ def test_success_is_200_to_205(status: int) -> None:
 )
 def test_who_asks_is_told_why_there_is_no_reply(act: Act, reason: str, words: str) -> None:
     """In Vonage's words for a fallback request, and in plain ones."""
-    with pytest.raises(Undelivered) as unheard:
+    with pytest.raises(NoReply) as no_reply:
         asyncio.run(asked(act, act))
-    assert unheard.value.reason == reason
-    assert unheard.value.words.startswith(words)
+    assert no_reply.value.reason == reason
+    assert no_reply.value.words.startswith(words)
 
 
 def test_a_second_try_may_bring_the_reply() -> None:
@@ -157,9 +157,9 @@ def test_a_server_that_is_not_there() -> None:
 
     async def run() -> Sent:
         async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
-            with pytest.raises(Undelivered, match=f"nothing listens at {target.url}") as unheard:
+            with pytest.raises(NoReply, match=f"nothing listens at {target.url}") as no_reply:
                 await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg")
-            assert unheard.value.reason == "Connection reset."
+            assert no_reply.value.reason == "Connection reset."
             return sender.sent[0]
 
     sent = asyncio.run(run())
@@ -206,9 +206,9 @@ def test_a_connection_has_its_own_time_limit() -> None:
     async def run(url: str) -> Sent:
         async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
             target = Target(url, connect_timeout=0.2, socket_timeout=5.0)
-            with pytest.raises(Undelivered, match=r"no connection to http://.* within 0.2 s") as unheard:
+            with pytest.raises(NoReply, match=r"no connection to http://.* within 0.2 s") as no_reply:
                 await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg")
-            assert unheard.value.reason == "Socket timeout."
+            assert no_reply.value.reason == "Socket timeout."
             return sender.sent[0]
 
     with contextlib.ExitStack() as stack:
@@ -247,9 +247,9 @@ def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
             for path in ("endless", "bomb"):
                 target = Target(f"http://127.0.0.1:{port}/{path}", "GET", socket_timeout=5.0)
-                with pytest.raises(Undelivered) as unheard:
+                with pytest.raises(NoReply) as no_reply:
                     await sender.request(target, {}, kind="answer", conversation="CON", leg="leg")
-                words.append(unheard.value.words)
+                words.append(no_reply.value.words)
         await runner.cleanup()
         return words
 

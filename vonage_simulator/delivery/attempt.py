@@ -8,7 +8,7 @@ import time
 import uuid
 
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.exchange import Exchange, NoReply, Reply, no_address
+from vonage_simulator.delivery.exchange import Exchange, NoReply, Reply, no_reply
 from vonage_simulator.delivery.fault_plan import How, Plan, tampered
 from vonage_simulator.delivery.sent import Sent, Try
 from vonage_simulator.delivery.signing import sign
@@ -19,8 +19,6 @@ from vonage_simulator.trace import Happening, Watch
 RETRIED = {429, 503, 504}  # help article 115016024247; every other status is final
 SUCCESS = range(200, 206)  # https://developer.vonage.com/en/getting-started/concepts/webhooks
 REPLAYED = 600  # seconds ago that the token of a replayed webhook was made
-# Faults after which a failure is no trouble: it was to happen.
-EXPECTED: set[How | None] = {"drop", "close", "unsigned", "lose", "tamper", "forget", "secret", "clock", "replay"}
 
 
 class Attempts:
@@ -44,7 +42,8 @@ class Attempts:
             sent.tries.append(Try(order, how, how != "tamper", reached, status, words, seconds))
 
         try:
-            request = _write(sent)
+            with no_reply(target):
+                request = write(target, sent.body)
             token = token or self._token(request, how, plan)
             if how == "tamper":
                 request = write(target, tampered(sent.body, plan.pick))
@@ -84,15 +83,8 @@ class Attempts:
         return sign(application, request.hashed, now=now, jti=str(uuid.uuid4()), secret=secret)
 
     def _traced(self, none: NoReply, sent: Sent, how: How | None) -> NoReply:
-        """*none*, reported to the watcher unless it was to happen."""
-        if self._watch is not None and how not in EXPECTED:
+        """*none*, reported to the watcher if no fault was meant to cause it."""
+        if self._watch is not None and how in {None, "duplicate"}:
             data = {"words": none.words, "url": sent.target.url}
             self._watch(Happening(self._clock.now(), "trouble", sent.conversation, sent.leg, data))
         return none
-
-
-def _write(sent: Sent) -> Request:
-    try:
-        return write(sent.target, sent.body)
-    except ValueError as error:
-        raise no_address(sent.target, error) from None
