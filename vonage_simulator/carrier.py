@@ -165,7 +165,7 @@ class Carrier(CallControl):
         active.answer()
         detection = Detection.of(call.machine_detection, call.advanced_machine_detection)
         replies: list[Ncco] = []
-        if detection and detection.delays_script:
+        if detection and detection.mode in ("detect", "detect_beep"):
             await detect(active, detection, replies.append)
             if active.over.is_set():
                 return

@@ -1,7 +1,4 @@
-"""Places one call to an application and returns what happened: for tests, and for writing call flows.
-
-The call's time jumps, so a minute takes milliseconds.
-"""
+"""Places one call to an application and returns what happened. Its time jumps: a minute takes milliseconds."""
 
 from __future__ import annotations
 

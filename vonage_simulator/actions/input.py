@@ -52,24 +52,19 @@ async def send_each_key(active: ActiveLeg, target: Target | None) -> None:
 
 
 async def _keyed(active: ActiveLeg, keys: str, options: Action) -> dict[str, Any]:
-    clock = active.context.clock
-    most, submits = options.get("maxDigits", MAX_DIGITS), options.get("submitOnHash", False)
-    pressed, timed_out = "", True
+    clock, most = active.context.clock, options.get("maxDigits", MAX_DIGITS)
+    entered, submit, _ = keys.partition("#") if options.get("submitOnHash") else (keys, "", "")
+    digits = entered[:most]
+    if len(digits) == most:
+        submit = ""  # the result is sent before a # could be pressed
+    timed_out = len(digits) < most and not submit
     await clock.sleep(REACTION)
     active.prompt_until = clock.seconds  # the first key interrupts what is played
-    for key in keys:
-        if submits and key == "#":
-            timed_out = False
-            break
-        pressed += key
-        await clock.sleep(BETWEEN_KEYS)
-        if len(pressed) == most:
-            timed_out = False
-            break
-    active.context.trace(active.leg, "keys", digits=keys[: len(pressed) + (not timed_out and len(pressed) < most)])
+    await clock.sleep(BETWEEN_KEYS * len(digits))
+    active.context.trace(active.leg, "keys", digits=digits + submit)
     if timed_out:
         await clock.sleep(options.get("timeOut", TIME_OUT))
-    return {"digits": pressed, "timed_out": timed_out}
+    return {"digits": digits, "timed_out": timed_out}
 
 
 async def _spoken(active: ActiveLeg, says: str, options: Action) -> dict[str, Any]:

@@ -36,8 +36,9 @@ class Attempts:
         Adds a Try to *sent*, also when it is cancelled.
         """
         order, begun, target = next(self._order), time.monotonic(), sent.target
+        status: int | None = None
 
-        def note(status: int | None, words: str, *, reached: bool) -> None:
+        def note(words: str, *, reached: bool) -> None:
             seconds = time.monotonic() - begun
             sent.tries.append(Try(order, how, how != "tamper", reached, status, words, seconds))
 
@@ -49,18 +50,20 @@ class Attempts:
                 request = write(target, tampered(sent.body, plan.pick))
             with self._clock.outside():
                 reply = await self._request(target, request, how, token)
-        except NoReply as none:
-            note(None, none.words, reached=none.reached)
-            return self._traced(none, sent, how), token
+            status, words = reply.status, f"it answers {reply.status}"
+            if status not in SUCCESS:
+                raise NoReply("Invalid response code.", words, again=status in RETRIED, reached=True)
+        except NoReply as failure:
+            note(failure.words, reached=failure.reached)
+            if self._watch is not None and how in {None, "duplicate"}:  # every other fault was meant to cause it
+                data = {"words": failure.words, "url": target.url}
+                self._watch(Happening(self._clock.now(), "trouble", sent.conversation, sent.leg, data))
+            return failure, token
         except asyncio.CancelledError:
-            note(None, "called off half-way", reached=True)
+            note("called off half-way", reached=True)
             raise
-        words = f"it answers {reply.status}"
-        note(reply.status, words, reached=True)
-        if reply.status in SUCCESS:
-            return reply, token
-        refusal = NoReply("Invalid response code.", words, again=reply.status in RETRIED, reached=True)
-        return self._traced(refusal, sent, how), token
+        note(words, reached=True)
+        return reply, token
 
     async def _request(self, target: Target, request: Request, how: How | None, token: str | None) -> Reply:
         if how in {"drop", "lose"}:
@@ -81,10 +84,3 @@ class Attempts:
             now -= REPLAYED
         secret = f"not {application.signature_secret}" if how == "secret" else None
         return sign(application, request.hashed, now=now, jti=str(uuid.uuid4()), secret=secret)
-
-    def _traced(self, none: NoReply, sent: Sent, how: How | None) -> NoReply:
-        """*none*, reported to the watcher if no fault was meant to cause it."""
-        if self._watch is not None and how in {None, "duplicate"}:
-            data = {"words": none.words, "url": sent.target.url}
-            self._watch(Happening(self._clock.now(), "trouble", sent.conversation, sent.leg, data))
-        return none

@@ -1,4 +1,4 @@
-"""Sends webhooks to the application: in what order, how often, and with what outcome.
+"""Sends webhooks to the application in order, and again after a failure.
 
 https://developer.vonage.com/en/voice/voice-api/webhook-reference
 """
@@ -162,23 +162,18 @@ class WebhookSender:
             if plan.held_back or plan.parallel:
                 passed.set()
             if plan.held_back:
-                await self._hold_back(queue, index)
+                overtaken = queue.held_back[index] = asyncio.Event()
+                await self._clock.sleep_unless(overtaken, HELD_BACK)
             with contextlib.suppress(NoReply):  # an event that fails twice is lost
                 await self._try(sent, plan)
         finally:
             passed.set()
+            queue.held_back.pop(index, None)
             for held, overtaken in queue.held_back.items():
                 if held < index:
                     overtaken.set()
         if plan.replay and index:
             await self._attempts.make(queue.events[int(plan.pick * index)], "replay", plan)
-
-    async def _hold_back(self, queue: _Queue, index: int) -> None:
-        overtaken = queue.held_back[index] = asyncio.Event()
-        try:
-            await self._clock.sleep_unless(overtaken, HELD_BACK)
-        finally:
-            del queue.held_back[index]
 
     async def _try(self, sent: Sent, plan: Plan) -> Reply:
         """Try as often as Vonage does. Raises NoReply."""
