@@ -107,8 +107,7 @@ class ActiveLeg:
         self.send_status("answered")
         self.picked_up.set()
         self.spawn(self.end_after(self.longest, "platform", "the length timer"))
-        seconds = self.leg.far_end.hangs_up_after
-        if seconds is not None:
+        if (seconds := self.leg.far_end.hangs_up_after) is not None:
             self.spawn(self._hang_up_after(seconds))
 
     def fail(self, failure: str, *, by: str | None = None) -> dict[str, Any]:
@@ -195,11 +194,12 @@ class ActiveLeg:
         """The words it says for the next input; "" if none."""
         return self._says.popleft() if self._says else ""
 
-    def wait_for_answer(self) -> None:
+    async def wait_for_answer(self) -> None:
         """An inbound caller does not wait longer for an answer than it would have talked."""
-        seconds = self.leg.far_end.hangs_up_after
-        if seconds is not None:
-            self.spawn(self._give_up_after(seconds))
+        if (seconds := self.leg.far_end.hangs_up_after) is not None:
+            await self.context.clock.sleep(seconds)
+            if not self.leg.answered:
+                self.end("user", "gave up")
 
     def left_alone(self, *, at_least: float = 0.0) -> None:
         """Nobody else is in the conversation, and nothing is played to it: it stays for a while."""
@@ -263,11 +263,6 @@ class ActiveLeg:
             music = room is not None and not room.started and room.voices.get(last.leg.uuid, Voice()).music
             if last.idle and not music:
                 last.left_alone()
-
-    async def _give_up_after(self, seconds: float) -> None:
-        await self.context.clock.sleep(seconds)
-        if not self.leg.answered:
-            self.end("user", "gave up")
 
     async def _hang_up_after(self, seconds: float) -> None:
         await self.context.clock.sleep(seconds)

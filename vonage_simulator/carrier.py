@@ -145,7 +145,7 @@ class Carrier(CallControl):
     async def _inbound(self, active: ActiveLeg, call: Call) -> None:
         # phone-to-app.events.jsonl
         active.send_status(*(["ringing"] if call.endpoint in RING_FIRST else []), "started")
-        active.wait_for_answer()
+        active.spawn(active.wait_for_answer())
         if call.endpoint == "app":  # the app-to-phone and app-to-app logs: at once
             active.answer()
         ncco = await self._ncco(active, call, self.application.answer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,6 +94,5 @@ def _is_good(found: Certificate) -> bool:
 def _write_key(file: Path, pem: bytes) -> None:
     """Write a private key that nobody else can read at any moment."""
     file.unlink(missing_ok=True)
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        out.write(pem)
+    file.touch(mode=0o600, exist_ok=False)
+    file.write_bytes(pem)

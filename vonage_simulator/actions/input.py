@@ -89,15 +89,12 @@ async def _spoken(active: ActiveLeg, says: str, options: Action) -> dict[str, An
 async def _silence(active: ActiveLeg, action: Action) -> tuple[dict[str, Any], dict[str, Any]]:
     """No keys and no speech: what is played ends, then the longer of the two timeouts passes."""
     clock, types = active.context.clock, action["type"]
-    waits = []
-    if "dtmf" in types:
-        waits.append((action.get("dtmf") or {}).get("timeOut", TIME_OUT))
-    if "speech" in types:
-        waits.append((action.get("speech") or {}).get("startTimeout", START_TIMEOUT))
+    for_keys = (action.get("dtmf") or {}).get("timeOut", TIME_OUT) if "dtmf" in types else 0
+    for_speech = (action.get("speech") or {}).get("startTimeout", START_TIMEOUT) if "speech" in types else 0
     # Whether the timeout begins with the prompt or after it is not documented; nothing could be keyed after a long
     # prompt if it began with it. A prompt that plays for ever does not count.
     playing = active.prompt_until - clock.seconds
-    await clock.sleep((playing if 0 < playing < float("inf") else 0) + max(waits))
+    await clock.sleep((playing if 0 < playing < float("inf") else 0) + max(for_keys, for_speech))
     active.prompt_until = clock.seconds
     dtmf = {"digits": "" if "dtmf" in types else None, "timed_out": "dtmf" in types}
     return dtmf, {"timeout_reason": "start_timeout", "results": []} if "speech" in types else NOT_ENABLED

@@ -41,7 +41,7 @@ class Reply:
 
 
 class NoReply(Exception):
-    """No reply, or none that counts.
+    """No reply, or none that counts; after the last try the webhook is undelivered.
 
     `reason` is Vonage's word for it, `words` are for people. `again`: Vonage would try again; `reached`: the server may
     have received the request.

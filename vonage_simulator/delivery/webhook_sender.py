@@ -49,8 +49,6 @@ class WebhookSender:
     Raises ValueError if the webhooks are to be signed and there is no secret.
     """
 
-    sent: list[Sent]  # in the order of `send` and `request`
-
     def __init__(
         self,
         application: Application,
@@ -62,7 +60,7 @@ class WebhookSender:
     ) -> None:
         if application.signed_callbacks and not application.signature_secret:
             raise ValueError("signed callbacks need a signature secret")
-        self.sent = []
+        self.sent: list[Sent] = []  # in the order of `send` and `request`
         self._application, self._clock, self._seed = application, clock, seed
         self._faults = faults or FaultPlan()
         self._exchange = Exchange()
