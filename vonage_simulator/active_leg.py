@@ -106,9 +106,8 @@ class ActiveLeg:
             return
         self.send_status("answered")
         self.picked_up.set()
-        self.spawn(self._limit())
-        seconds = self.leg.far_end.hangs_up_after
-        if seconds is not None:
+        self.spawn(self.end_after(self.longest, "platform", "the length timer"))
+        if (seconds := self.leg.far_end.hangs_up_after) is not None:
             self.spawn(self._hang_up_after(seconds))
 
     def fail(self, failure: str, *, by: str | None = None) -> dict[str, Any]:
@@ -126,7 +125,7 @@ class ActiveLeg:
     def finish(self) -> None:
         """End the failed leg: `completed`, unless it was rejected (webhook-reference#event-webhook)."""
         if self.leg.failure != "rejected":
-            self._bill()
+            self.leg.bill = bill(self.leg, self.context.clock.now())
             self.send_status("completed")
         self._leave()
 
@@ -143,13 +142,18 @@ class ActiveLeg:
         if self.today:
             leg.disconnected_by = by
             leg.sip_code = 200 if leg.endpoint in WITH_SIP and leg.answered else None
-        self._bill()
+        leg.bill = bill(leg, self.context.clock.now())
         body = self.set_status("completed")
         if leg.endpoint == "phone" and leg.answered:
             self.context.spawn(self._send_later(RATED_AFTER, body))
         else:
             self.context.send(leg, body)
         self._leave()
+
+    async def end_after(self, seconds: float, by: str, why: str) -> None:
+        """Wait *seconds*, then `end` the leg."""
+        await self.context.clock.sleep(seconds)
+        self.end(by, why)
 
     def move(self, to: Conversation) -> None:
         """Move the leg to another conversation, and send the transfer event."""
@@ -190,11 +194,12 @@ class ActiveLeg:
         """The words it says for the next input; "" if none."""
         return self._says.popleft() if self._says else ""
 
-    def wait_for_answer(self) -> None:
+    async def wait_for_answer(self) -> None:
         """An inbound caller does not wait longer for an answer than it would have talked."""
-        seconds = self.leg.far_end.hangs_up_after
-        if seconds is not None:
-            self.spawn(self._give_up_after(seconds))
+        if (seconds := self.leg.far_end.hangs_up_after) is not None:
+            await self.context.clock.sleep(seconds)
+            if not self.leg.answered:
+                self.end("user", "gave up")
 
     def left_alone(self, *, at_least: float = 0.0) -> None:
         """Nobody else is in the conversation, and nothing is played to it: it stays for a while."""
@@ -225,9 +230,6 @@ class ActiveLeg:
         self.leg.conversation = conversation
         conversation.legs[self.leg.uuid] = self.leg
         conversation.present[self.leg.uuid] = self.leg
-
-    def _bill(self) -> None:
-        self.leg.bill = bill(self.leg, self.context.clock.now())
 
     def _leave(self) -> None:
         self.active_legs.pop(self.leg.uuid, None)
@@ -261,15 +263,6 @@ class ActiveLeg:
             music = room is not None and not room.started and room.voices.get(last.leg.uuid, Voice()).music
             if last.idle and not music:
                 last.left_alone()
-
-    async def _give_up_after(self, seconds: float) -> None:
-        await self.context.clock.sleep(seconds)
-        if not self.leg.answered:
-            self.end("user", "gave up")
-
-    async def _limit(self) -> None:
-        await self.context.clock.sleep(self.longest)
-        self.end("platform", "the length timer")
 
     async def _hang_up_after(self, seconds: float) -> None:
         await self.context.clock.sleep(seconds)

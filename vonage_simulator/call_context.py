@@ -8,7 +8,8 @@ from typing import Any
 
 from vonage_simulator import ncco, webhook_bodies
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.sent import Kind, Undelivered
+from vonage_simulator.delivery.exchange import NoReply
+from vonage_simulator.delivery.sent import Kind
 from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.files import Files
 from vonage_simulator.ids import Ids
@@ -27,8 +28,6 @@ Ncco = list[dict[str, Any]]
 
 
 class CallContext:
-    """See the module."""
-
     def __init__(
         self,
         application: Application,
@@ -144,7 +143,7 @@ class CallContext:
             self.trace(leg, "request", url=url.url, about=body if kind == "event" else None)
             try:
                 reply = await self.sender.request(url, body, kind=kind, conversation=conversation.uuid, leg=leg.uuid)
-            except Undelivered as error:  # the sender traced why
+            except NoReply as error:  # the sender traced why
                 reason = error.reason
             else:
                 actions, faults = read(reply.text, reply.content_type)

@@ -9,7 +9,7 @@ from vonage_simulator import recorder
 from vonage_simulator.actions.input import send_each_key
 from vonage_simulator.active_leg import ActiveLeg
 from vonage_simulator.call_context import Action, CallContext
-from vonage_simulator.ledger import Ledger, Target
+from vonage_simulator.ledger import Target
 from vonage_simulator.ncco_runner import run_to_end
 from vonage_simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, TooEarly
 
@@ -22,12 +22,8 @@ class CallControl:
 
     def __init__(self, context: CallContext) -> None:
         self._context = context
+        self.ledger = context.ledger
         self._legs: dict[str, ActiveLeg] = {}  # those that are not over
-
-    @property
-    def ledger(self) -> Ledger:
-        """What happened."""
-        return self._context.ledger
 
     def hang_up(self, uuid: str) -> None:
         """End the leg. Raises TooEarly."""

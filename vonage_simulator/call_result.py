@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,13 +111,11 @@ class CallResult:
         return "\n".join(transcript(self.happenings, self.legs))
 
 
-def transcript(happenings: Iterable[Happening], legs: Iterable[Leg]) -> list[str]:
+def transcript(happenings: Sequence[Happening], legs: Iterable[Leg]) -> list[str]:
     """One line for each thing that happened, with seconds from the first."""
     by_uuid = {leg.uuid: leg for leg in legs}
-    lines: list[str] = []
-    begun = None
-    for happening in happenings:
-        begun = begun or happening.at
-        if text := line(happening, by_uuid.get(happening.leg)):
-            lines.append(f"{(happening.at - begun).total_seconds():8.3f}  {text}")
-    return lines
+    return [
+        f"{(happening.at - happenings[0].at).total_seconds():8.3f}  {text}"
+        for happening in happenings
+        if (text := line(happening, by_uuid.get(happening.leg)))
+    ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from vonage_simulator import ncco_runner, scenario_commands
 from vonage_simulator.active_leg import LONGEST, ActiveLeg
@@ -41,9 +40,9 @@ class Carrier(CallControl):
         seed: int | None = None,
         files_url: str = "https://api.nexmo.com/v1/files",
         watch: Watch | None = None,
-        callee: Callable[[str], FarEnd] | None = None,
+        callees: Mapping[str, FarEnd] | None = None,
     ) -> None:
-        """*seed*: of the ids; *callee*: the far end of calls that the Voice API creates, by name."""
+        """*seed*: of the ids; *callees*: as a scenario's, for calls that the Voice API creates."""
         super().__init__(
             CallContext(application, clock=clock, sender=sender, ids=Ids(seed), files_url=files_url, watch=watch)
         )
@@ -51,7 +50,7 @@ class Carrier(CallControl):
         self.clock = clock
         self.sender = sender
         self.files = self._context.files
-        self._callee = callee or (lambda _: FarEnd())
+        self._callees = callees or {}
         self._runs = 0
 
     async def play(self, scenario: Scenario) -> list[Leg]:
@@ -87,7 +86,7 @@ class Carrier(CallControl):
         if not self._context.may_call():
             raise TooFast
         if scenario is None:
-            scenario = Scenario(name="api", about="", calls=(call,), callees=_Callees(self._callee))
+            scenario = Scenario(name="api", about="", calls=(call,), callees=self._callees)
         active = self._new_leg(call, scenario, event or self.application.event, run)
         active.script = self._context.spawn(self._outbound(active, call, answer))
         return active.leg
@@ -144,10 +143,9 @@ class Carrier(CallControl):
         return active
 
     async def _inbound(self, active: ActiveLeg, call: Call) -> None:
-        active.send_status(
-            *(["ringing"] if call.endpoint in RING_FIRST else []), "started"
-        )  # phone-to-app.events.jsonl
-        active.wait_for_answer()
+        # phone-to-app.events.jsonl
+        active.send_status(*(["ringing"] if call.endpoint in RING_FIRST else []), "started")
+        active.spawn(active.wait_for_answer())
         if call.endpoint == "app":  # the app-to-phone and app-to-app logs: at once
             active.answer()
         ncco = await self._ncco(active, call, self.application.answer)
@@ -167,7 +165,7 @@ class Carrier(CallControl):
         active.answer()
         detection = Detection.of(call.machine_detection, call.advanced_machine_detection)
         replies: list[Ncco] = []
-        if detection and detection.delays_script:
+        if detection and detection.mode in ("detect", "detect_beep"):
             await detect(active, detection, replies.append)
             if active.over.is_set():
                 return
@@ -183,14 +181,3 @@ class Carrier(CallControl):
         if own is None:
             self._context.send_error(active.leg, SYNTAX_ERROR)
         return own
-
-
-class _Callees(dict[str, FarEnd]):
-    """Calls a function for the far end of any name."""
-
-    def __init__(self, callee: Callable[[str], FarEnd]) -> None:
-        super().__init__()
-        self._callee = callee
-
-    def get(self, name: str, default: Any = None) -> FarEnd:  # noqa: ARG002
-        return self._callee(name)

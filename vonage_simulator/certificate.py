@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +39,7 @@ def make(folder: Path) -> Certificate:
     The key of the authority that signs it is never written: nobody can have another certificate of it, so it is safe to
     trust.
     """
-    _make_private(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = Certificate(ca=folder / "ca.pem", cert=folder / "server.pem", key=folder / "server.key")
     if not _is_good(found):
         authority = trustme.CA(organization_name="Switchhook simulator")
@@ -62,7 +61,7 @@ def application_keys(folder: Path) -> tuple[Path, str]:
     RSA of 2048 bits. The private key is unencrypted PKCS #8 in `private.key`, as from Vonage's dashboard:
     https://developer.vonage.com/en/getting-started/concepts/authentication#json-web-tokens
     """
-    _make_private(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / "private.key"
     key = _application_key(file)
     if key is None:
@@ -92,13 +91,8 @@ def _is_good(found: Certificate) -> bool:
     return valid and cert.public_key() == key.public_key()
 
 
-def _make_private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
 def _write_key(file: Path, pem: bytes) -> None:
     """Write a private key that nobody else can read at any moment."""
     file.unlink(missing_ok=True)
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        out.write(pem)
+    file.touch(mode=0o600, exist_ok=False)
+    file.write_bytes(pem)

@@ -24,17 +24,13 @@ class Clock:
             raise ValueError("the speed must be above 0")
         self._start = (start or datetime.now(UTC)).astimezone(UTC)
         self._speed = speed
+        self.jumps = speed is None
         self._begun = time.monotonic()
         self._jumped = 0.0
         self._outside = 0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._driver: asyncio.Task[None] | None = None
-
-    @property
-    def jumps(self) -> bool:
-        """Whether it goes on only while every task sleeps."""
-        return self._speed is None
 
     @property
     def seconds(self) -> float:

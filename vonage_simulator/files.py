@@ -12,8 +12,6 @@ KEPT = 100  # files that `forget` leaves, for a carrier that runs for days
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that can be downloaded."""
-
     content: bytes
     kind: Literal["mp3", "wav", "ogg", "json"]
 

@@ -1,7 +1,4 @@
-"""Places one call to an application and returns what happened: for tests, and for writing call flows.
-
-The call's time jumps, so a minute takes milliseconds.
-"""
+"""Places one call to an application and returns what happened. Its time jumps: a minute takes milliseconds."""
 
 from __future__ import annotations
 
@@ -76,7 +73,7 @@ def place(
     Raises CallTrouble, and Faults for wrong arguments.
     """
     if scenario is None:
-        endpoint = endpoint or ("sip" if headers or _is_address(from_) else "phone")
+        endpoint = endpoint or ("sip" if headers or str(from_).lower().startswith(("sip:", "sips:")) else "phone")
         if wrong := list(_wrong(endpoint, headers, custom_data, digits=digits, says=says)):
             raise Faults(wrong)
         call = Call(
@@ -93,17 +90,13 @@ def place(
     else:
         story = find(scenario)
     if app is None:
-        result = _placed(story, answer_url, event_url, secret)
+        result = asyncio.run(_play(story, answer_url, event_url, secret))
     else:
         with served(lambda _: app) as base:
-            result = _placed(story, base + answer, base + event, secret)
+            result = asyncio.run(_play(story, base + answer, base + event, secret))
     if result.troubles and not trouble:
         raise CallTrouble("\n".join([*result.troubles, "", str(result)]))
     return result
-
-
-def _is_address(caller: str) -> bool:
-    return str(caller).lower().startswith(("sip:", "sips:"))
 
 
 def _wrong(
@@ -158,27 +151,17 @@ def _not_yet(*_: object) -> list[bytes]:
     raise AssertionError("there is no app yet")
 
 
-def _placed(
+async def _play(
     story: Scenario, answer_url: str | None, event_url: str | None, secret: tuple[str, str] | None
 ) -> CallResult:
+    own = application(answer_url=answer_url, event_url=event_url, secret=secret)
     happenings: list[Happening] = []
     try:
-        return asyncio.run(asyncio.wait_for(_play(story, answer_url, event_url, secret, happenings), PATIENCE))
+        async with asyncio.timeout(PATIENCE), simulation(own, speed=None, watch=happenings.append) as carrier:
+            placed = await carrier.play(story)
+            await carrier.over()
+            legs = placed + [leg for leg in carrier.ledger.legs.values() if leg not in placed]
+            return CallResult(legs, happenings, [sent.body for sent in carrier.sender.sent if sent.kind == "event"])
     except TimeoutError:
         so_far = transcript(happenings[:MOST_SHOWN], [])
         raise CallTrouble("\n".join([f"not over within {PATIENCE:g} s", "", *so_far])) from None
-
-
-async def _play(
-    story: Scenario,
-    answer_url: str | None,
-    event_url: str | None,
-    secret: tuple[str, str] | None,
-    happenings: list[Happening],
-) -> CallResult:
-    own = application(answer_url=answer_url, event_url=event_url, secret=secret)
-    async with simulation(own, speed=None, watch=happenings.append) as carrier:
-        placed = await carrier.play(story)
-        await carrier.over()
-        legs = placed + [leg for leg in carrier.ledger.legs.values() if leg not in placed]
-        return CallResult(legs, happenings, [sent.body for sent in carrier.sender.sent if sent.kind == "event"])

@@ -11,16 +11,13 @@ from vonage_simulator.scenario import Endpoint, FarEnd
 
 FAILURES = ("busy", "cancelled", "failed", "rejected", "timeout", "unanswered")
 
-# How long Vonage waits for a reply: application/technical-details#webhook-timeouts
+# How long Vonage waits for a reply: https://developer.vonage.com/en/application/technical-details#webhook-timeouts
 ANSWER_SECONDS, EVENT_SECONDS = 5.0, 10.0  # an answer and the fallback URL; an event
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL of an application, and how it is requested. Time limits are real seconds.
-
-    https://developer.vonage.com/en/application/technical-details#webhook-timeouts
-    """
+    """A URL of an application, and how it is requested. Time limits are real seconds."""
 
     url: str
     method: str = "POST"
@@ -29,7 +26,7 @@ class Target:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self | None:
-        """The `eventUrl` and `eventMethod` of an action; None if it has none: its events go where the leg's do."""
+        """The `eventUrl` and `eventMethod` of an action; None: its events go where the leg's do."""
         urls = options.get("eventUrl")
         return cls(urls[0], options.get("eventMethod", "POST")) if urls else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -53,7 +53,7 @@ async def simulation(
     seed: int = 0,
     ids: int | None = None,
     watch: Watch | None = None,
-    callee: Callable[[str], FarEnd] | None = None,
+    callees: Mapping[str, FarEnd] | None = None,
 ) -> AsyncIterator[Carrier]:
     """A carrier for *application* that is stopped at the end.
 
@@ -63,11 +63,11 @@ async def simulation(
         faults, seed: The faults of webhooks, the same ones for the same seed.
         ids: The seed of all ids; None: new ones each time, as a server that keeps calls needs them.
         watch: Called with everything that happens.
-        callee: The far end of calls that the Voice API creates, by name.
+        callees: The far ends of calls that the Voice API creates, by name; "*" is anybody else.
     """
     clock = Clock(start, speed=speed)
     async with WebhookSender(application, clock=clock, faults=faults, seed=seed, watch=watch) as sender:
-        carrier = Carrier(application, clock=clock, sender=sender, seed=ids, watch=watch, callee=callee)
+        carrier = Carrier(application, clock=clock, sender=sender, seed=ids, watch=watch, callees=callees)
         try:
             yield carrier
         finally:

@@ -41,10 +41,6 @@ def name(leg: Leg | None) -> str:
     return (leg.caller if leg.direction == "inbound" else leg.to) or "unknown"
 
 
-def _called(data: Data) -> str:
-    return f"calls {data['to']}" if data["inbound"] else f"is called from {data['from']}"
-
-
 def _reply(data: Data) -> str:
     if data["ncco"] is None:
         return "gets no NCCO"
@@ -60,19 +56,15 @@ def _left(data: Data) -> str:
     return f"never used {', '.join([*filter(None, data['keys']), *map(repr, filter(None, data['says']))])}"
 
 
-def _input(data: Data) -> str:
-    return f"is asked for {' or '.join('keys' if kind == 'dtmf' else kind for kind in data['type'])}"
-
-
 WORDS: Mapping[What, Callable[[Data], str]] = {
-    "call": _called,
+    "call": lambda data: f"calls {data['to']}" if data["inbound"] else f"is called from {data['from']}",
     "status": lambda data: str(data["status"]),
     "request": _request,
     "left": _left,
     "reply": _reply,
     "talk": lambda data: f"hears “{_short(data['text'])}”",
     "stream": lambda data: f"hears {data['url']}",
-    "input": _input,
+    "input": lambda data: f"is asked for {' or '.join('keys' if kind == 'dtmf' else kind for kind in data['type'])}",
     "keys": lambda data: f"presses {data['digits']}",
     "speech": lambda data: f"says “{_short(data['text'])}”",
     "dtmf": lambda data: f"hears the tones {data['digits']}",

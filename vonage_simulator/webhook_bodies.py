@@ -56,10 +56,8 @@ def answer(leg: Leg, application: Application, *, today: bool) -> Body:
 
 def status(leg: Leg, name: str, at: datetime, *, today: bool) -> Body:
     """A status event. *today*: with the fields that came after 2021."""
-    if name in ("human", "machine"):
-        return _detection(leg, name, at)
-    if name == "disconnected":
-        return _disconnected(leg, at)
+    if name in ("human", "machine", "disconnected"):
+        return _after_answer(leg, name, at)
     body: Body = {}
     bill = leg.bill if name == "completed" else None
     if name == "answered":
@@ -116,31 +114,21 @@ def _from(leg: Leg, name: str, *, today: bool) -> str | None:
     return leg.from_
 
 
-def _detection(leg: Leg, name: str, at: datetime) -> Body:
+def _after_answer(leg: Leg, name: str, at: datetime) -> Body:
+    """A detection, or a websocket's end: https://developer.vonage.com/en/voice/voice-api/concepts/websockets"""
     body: Body = {
         "from": leg.from_,
         "to": leg.to,
-        "call_uuid": leg.uuid,
+        "uuid" if name == "disconnected" else "call_uuid": leg.uuid,
         "conversation_uuid": leg.conversation.uuid,
         "status": name,
         "timestamp": timestamp(at),
     }
-    if leg.machine in ("beep_start", "beep_timeout"):
+    if name == "disconnected":
+        body["headers"] = dict(leg.headers)
+    elif leg.machine in ("beep_start", "beep_timeout"):
         body["sub_state"] = leg.machine
     return body
-
-
-def _disconnected(leg: Leg, at: datetime) -> Body:
-    """https://developer.vonage.com/en/voice/voice-api/concepts/websockets"""
-    return {
-        "from": leg.from_,
-        "to": leg.to,
-        "uuid": leg.uuid,
-        "conversation_uuid": leg.conversation.uuid,
-        "status": "disconnected",
-        "timestamp": timestamp(at),
-        "headers": dict(leg.headers),
-    }
 
 
 def transfer(leg: Leg, left: str, joined: str, at: datetime) -> Body:

@@ -22,8 +22,8 @@ from tests.vonage_simulator.receiver import (
     sending,
 )
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.exchange import Reply
-from vonage_simulator.delivery.sent import Sent, Undelivered
+from vonage_simulator.delivery.exchange import NoReply, Reply
+from vonage_simulator.delivery.sent import Sent
 from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Target
 
@@ -31,7 +31,7 @@ FINAL = [301, 302, 400, 401, 404, 413, 500, 502]
 CURED = [429, 503, 504, "close", "reset", "half", "drops", 1.0]  # by another try
 
 
-async def asked(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
+async def request(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
     async with sending(*acts) as (sender, receiver):
         target = receiver.target(method, "/voice/answer", socket_timeout=0.2)
         return await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg"), receiver
@@ -97,7 +97,7 @@ def test_a_kept_connection_that_was_closed_hides_no_request() -> None:
 
 
 def test_a_reply_is_handed_over_as_it_came() -> None:
-    reply, receiver = asyncio.run(asked(0.1, method="GET"))
+    reply, receiver = asyncio.run(request(0.1, method="GET"))
     assert (reply.status, reply.text, reply.content_type) == (200, b"", "")
     assert 0.1 <= reply.seconds < 2
     assert receiver.received[0].line.startswith("GET /voice/answer?uuid=leg&")
@@ -118,7 +118,7 @@ def test_a_reply_is_handed_over_as_it_came() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 204, 205])
 def test_success_is_200_to_205(status: int) -> None:
-    reply, _ = asyncio.run(asked(status))
+    reply, _ = asyncio.run(request(status))
     assert reply.status == status
 
 
@@ -137,16 +137,16 @@ def test_success_is_200_to_205(status: int) -> None:
         ("garbage", "Invalid response code.", "its answer is no HTTP: "),
     ],
 )
-def test_who_asks_is_told_why_there_is_no_reply(act: Act, reason: str, words: str) -> None:
+def test_an_undelivered_request_raises_the_reason(act: Act, reason: str, words: str) -> None:
     """In Vonage's words for a fallback request, and in plain ones."""
-    with pytest.raises(Undelivered) as unheard:
-        asyncio.run(asked(act, act))
-    assert unheard.value.reason == reason
-    assert unheard.value.words.startswith(words)
+    with pytest.raises(NoReply) as no_reply:
+        asyncio.run(request(act, act))
+    assert no_reply.value.reason == reason
+    assert no_reply.value.words.startswith(words)
 
 
 def test_a_second_try_may_bring_the_reply() -> None:
-    reply, receiver = asyncio.run(asked("close", b"[]"))
+    reply, receiver = asyncio.run(request("close", b"[]"))
     assert reply.text == b"[]"
     assert len(receiver.received) == 2
 
@@ -157,9 +157,9 @@ def test_a_server_that_is_not_there() -> None:
 
     async def run() -> Sent:
         async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
-            with pytest.raises(Undelivered, match=f"nothing listens at {target.url}") as unheard:
+            with pytest.raises(NoReply, match=f"nothing listens at {target.url}") as no_reply:
                 await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg")
-            assert unheard.value.reason == "Connection reset."
+            assert no_reply.value.reason == "Connection reset."
             return sender.sent[0]
 
     sent = asyncio.run(run())
@@ -206,9 +206,9 @@ def test_a_connection_has_its_own_time_limit() -> None:
     async def run(url: str) -> Sent:
         async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
             target = Target(url, connect_timeout=0.2, socket_timeout=5.0)
-            with pytest.raises(Undelivered, match=r"no connection to http://.* within 0.2 s") as unheard:
+            with pytest.raises(NoReply, match=r"no connection to http://.* within 0.2 s") as no_reply:
                 await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg")
-            assert unheard.value.reason == "Socket timeout."
+            assert no_reply.value.reason == "Socket timeout."
             return sender.sent[0]
 
     with contextlib.ExitStack() as stack:
@@ -247,9 +247,9 @@ def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         async with WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:
             for path in ("endless", "bomb"):
                 target = Target(f"http://127.0.0.1:{port}/{path}", "GET", socket_timeout=5.0)
-                with pytest.raises(Undelivered) as unheard:
+                with pytest.raises(NoReply) as no_reply:
                     await sender.request(target, {}, kind="answer", conversation="CON", leg="leg")
-                words.append(unheard.value.words)
+                words.append(no_reply.value.words)
         await runner.cleanup()
         return words
 

@@ -125,13 +125,8 @@ def _caller_left(caller: ActiveLeg, callee: ActiveLeg) -> None:
     elif not callee.leg.answered:
         callee.end("platform", "the caller gave up")
     elif caller.over.is_set():
-        context.spawn(_end_soon(callee, "the caller hung up"))
+        context.spawn(callee.end_after(ENDS_AFTER, "platform", "the caller hung up"))
     elif caller.leg.conversation is callee.leg.conversation:
-        context.spawn(_end_soon(callee, "the caller does something else"))
+        context.spawn(callee.end_after(ENDS_AFTER, "platform", "the caller does something else"))
     elif not callee.idle:  # the `onAnswer` script that it ran is cancelled
         callee.left_alone()
-
-
-async def _end_soon(callee: ActiveLeg, why: str) -> None:
-    await callee.context.clock.sleep(ENDS_AFTER)
-    callee.end("platform", why)

@@ -52,24 +52,19 @@ async def send_each_key(active: ActiveLeg, target: Target | None) -> None:
 
 
 async def _keyed(active: ActiveLeg, keys: str, options: Action) -> dict[str, Any]:
-    clock = active.context.clock
-    most, submits = options.get("maxDigits", MAX_DIGITS), options.get("submitOnHash", False)
-    pressed, timed_out = "", True
+    clock, most = active.context.clock, options.get("maxDigits", MAX_DIGITS)
+    entered, submit, _ = keys.partition("#") if options.get("submitOnHash") else (keys, "", "")
+    digits = entered[:most]
+    if len(digits) == most:
+        submit = ""  # the result is sent before a # could be pressed
+    timed_out = len(digits) < most and not submit
     await clock.sleep(REACTION)
     active.prompt_until = clock.seconds  # the first key interrupts what is played
-    for key in keys:
-        if submits and key == "#":
-            timed_out = False
-            break
-        pressed += key
-        await clock.sleep(BETWEEN_KEYS)
-        if len(pressed) == most:
-            timed_out = False
-            break
-    active.context.trace(active.leg, "keys", digits=keys[: len(pressed) + (not timed_out and len(pressed) < most)])
+    await clock.sleep(BETWEEN_KEYS * len(digits))
+    active.context.trace(active.leg, "keys", digits=digits + submit)
     if timed_out:
         await clock.sleep(options.get("timeOut", TIME_OUT))
-    return {"digits": pressed, "timed_out": timed_out}
+    return {"digits": digits, "timed_out": timed_out}
 
 
 async def _spoken(active: ActiveLeg, says: str, options: Action) -> dict[str, Any]:
@@ -94,15 +89,12 @@ async def _spoken(active: ActiveLeg, says: str, options: Action) -> dict[str, An
 async def _silence(active: ActiveLeg, action: Action) -> tuple[dict[str, Any], dict[str, Any]]:
     """No keys and no speech: what is played ends, then the longer of the two timeouts passes."""
     clock, types = active.context.clock, action["type"]
-    waits = []
-    if "dtmf" in types:
-        waits.append((action.get("dtmf") or {}).get("timeOut", TIME_OUT))
-    if "speech" in types:
-        waits.append((action.get("speech") or {}).get("startTimeout", START_TIMEOUT))
+    for_keys = (action.get("dtmf") or {}).get("timeOut", TIME_OUT) if "dtmf" in types else 0
+    for_speech = (action.get("speech") or {}).get("startTimeout", START_TIMEOUT) if "speech" in types else 0
     # Whether the timeout begins with the prompt or after it is not documented; nothing could be keyed after a long
     # prompt if it began with it. A prompt that plays for ever does not count.
     playing = active.prompt_until - clock.seconds
-    await clock.sleep((playing if 0 < playing < float("inf") else 0) + max(waits))
+    await clock.sleep((playing if 0 < playing < float("inf") else 0) + max(for_keys, for_speech))
     active.prompt_until = clock.seconds
     dtmf = {"digits": "" if "dtmf" in types else None, "timed_out": "dtmf" in types}
     return dtmf, {"timeout_reason": "start_timeout", "results": []} if "speech" in types else NOT_ENABLED

@@ -17,8 +17,7 @@ async def run(active: ActiveLeg, action: Action) -> None:
     key, silence, longest = action.get("endOnKey"), action.get("endOnSilence"), action.get("timeOut")
     if key is None and silence is None and longest is None:
         return
-    says = active.next_says()
-    if says:
+    if says := active.next_says():
         context.trace(leg, "speech", text=says)
         recorder.add_speech(context, leg.conversation, says)
     speaks = spoken_seconds(says) if says else SPEECH_SECONDS

@@ -15,9 +15,9 @@ from vonage_simulator.printable import safe
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is fast
     import asyncio
-    from datetime import datetime
 
     from vonage_simulator.carrier import Carrier
+    from vonage_simulator.delivery.sent import Sent
     from vonage_simulator.scenario import Scenario
     from vonage_simulator.trace import Happening
     from vonage_simulator.verify.server_api import Server
@@ -85,18 +85,16 @@ async def _call(scenario: Scenario, options: RunOptions) -> bool:
             await carrier.over()
             queue.put_nowait(None)
 
-        screen, playing = _Screen(carrier, server, options), asyncio.create_task(play())
+        playing = asyncio.create_task(play())
         try:
-            await asyncio.gather(screen.show(queue), playing)
+            troubles, _ = await asyncio.gather(_show(queue, carrier, server, options), playing)
         finally:
             playing.cancel()
         if none := report.none_acknowledged(carrier.sender.sent, options):
             raise click.ClickException(report.lines_of(none))
         well = server is None or await _agrees(carrier, server, options)
-        if screen.troubles:
-            raise click.ClickException(
-                report.lines_of([*screen.troubles, *report.advice(carrier.sender.sent, options)])
-            )
+        if troubles:
+            raise click.ClickException(report.lines_of([*troubles, *report.advice(carrier.sender.sent, options)]))
         if server is None and options.defaults.server:
             click.echo("\nWhat a server knows of the call was not checked: --server names a Switchhook.")
         if never_rung := scenario.callees.keys() - {"*"} - {leg.to for leg in carrier.ledger.legs.values()}:
@@ -104,50 +102,46 @@ async def _call(scenario: Scenario, options: RunOptions) -> bool:
         return well
 
 
-class _Screen:
-    """Prints what happens, in order; beside a webhook the server's reply to it."""
+async def _show(
+    queue: asyncio.Queue[Happening | None], carrier: Carrier, server: Server | None, options: RunOptions
+) -> dict[str, None]:
+    """Print what happens until None comes, and beside a webhook its reply; returns the troubles, each once."""
+    from vonage_simulator.transcript import line, name, webhook
 
-    def __init__(self, carrier: Carrier, server: Server | None, options: RunOptions) -> None:
-        self.troubles: dict[str, None] = {}  # each once
-        self._carrier = carrier
-        self._server = server
-        self._options = options
-        self._began: datetime | None = None
+    troubles: dict[str, None] = {}
+    began = None
+    click.echo(f"{'seconds':>8}  {'the carrier':{SERVER_COLUMN - 10}}the server")
+    while (happening := await queue.get()) is not None:
+        began = began or happening.at
+        at = f"{(happening.at - began).total_seconds():8.3f}"
+        leg = carrier.ledger.legs.get(happening.leg)
+        if happening.what == "sent":
+            sent = happening.data["sent"]
+            text = f"{at}  {name(leg):14}  → {webhook(sent.body)}"
+            click.echo(safe(f"{text:{SERVER_COLUMN - 2}}  {await _reply(sent, server, options)}"))
+        elif happening.what == "trouble":
+            trouble = report.at_url(happening.data.get("url", ""), happening.data["words"])
+            troubles[trouble] = None
+            text = f"{at}  {line(replace(happening, data={'words': trouble}), leg)}"
+            click.echo(click.style(safe(text), fg="red"))
+        elif happening.what != "status" and (words := line(happening, leg)):  # the webhook shows the status
+            click.echo(safe(f"{at}  {words}"))
+        sys.stdout.flush()
+    return troubles
 
-    async def show(self, queue: asyncio.Queue[Happening | None]) -> None:
-        """Print until None comes."""
-        from vonage_simulator.transcript import line, name, webhook
 
-        click.echo(f"{'seconds':>8}  {'the carrier':{SERVER_COLUMN - 10}}the server")
-        while (happening := await queue.get()) is not None:
-            self._began = self._began or happening.at
-            at = f"{(happening.at - self._began).total_seconds():8.3f}"
-            leg = self._carrier.ledger.legs.get(happening.leg)
-            if happening.what == "sent":
-                sent = happening.data["sent"]
-                text = f"{at}  {name(leg):14}  → {webhook(sent.body)}"
-                click.echo(safe(f"{text:{SERVER_COLUMN - 2}}  {await self._reply(sent)}"))
-            elif happening.what == "trouble":
-                trouble = report.at_url(happening.data.get("url", ""), happening.data["words"])
-                self.troubles[trouble] = None
-                text = f"{at}  {line(replace(happening, data={'words': trouble}), leg)}"
-                click.echo(click.style(safe(text), fg="red"))
-            elif happening.what != "status" and (words := line(happening, leg)):  # the webhook shows the status
-                click.echo(safe(f"{at}  {words}"))
-            sys.stdout.flush()
-
-    async def _reply(self, sent: Any) -> str:
-        """The server's reply to a webhook, and what a Switchhook's API says of the leg after it."""
-        await sent.over.wait()
-        last = sent.tries[-1]
-        reply = f"{last.status} in {last.seconds * 1000:.0f} ms" if last.status else last.words
-        if faults := [attempt.how for attempt in sent.tries if attempt.how]:
-            reply += f" ({', '.join(faults)})"
-        if self._server is None or not sent.acknowledged or not report.is_below(sent.target.url, self._options.server):
-            return reply
-        conversation = await self._server.conversation(sent.conversation) or {"legs": ()}
-        leg = next((leg for leg in conversation["legs"] if leg["uuid"] == sent.leg), None)
-        return f"{reply}: {leg['outcome'] or leg['state']}, {conversation['state']}" if leg else reply
+async def _reply(sent: Sent, server: Server | None, options: RunOptions) -> str:
+    """The server's reply to a webhook, and what a Switchhook's API says of the leg after it."""
+    await sent.over.wait()
+    last = sent.tries[-1]
+    reply = f"{last.status} in {last.seconds * 1000:.0f} ms" if last.status else last.words
+    if faults := [attempt.how for attempt in sent.tries if attempt.how]:
+        reply += f" ({', '.join(faults)})"
+    if server is None or not sent.acknowledged or not report.is_below(sent.target.url, options.server):
+        return reply
+    conversation = await server.conversation(sent.conversation) or {"legs": ()}
+    leg = next((leg for leg in conversation["legs"] if leg["uuid"] == sent.leg), None)
+    return f"{reply}: {leg['outcome'] or leg['state']}, {conversation['state']}" if leg else reply
 
 
 async def _agrees(carrier: Carrier, server: Server, options: RunOptions) -> bool:

@@ -103,22 +103,18 @@ async def _load(scenarios: Sequence[Scenario], options: RunOptions, *, rate: flo
 async def _check(carrier: Carrier, server: Server, options: RunOptions) -> tuple[bool, list[str]]:
     """Whether the Switchhook's API agrees with what happened, and lines that say so."""
     conversations = len(carrier.ledger.conversations)
-    seen: set[str] = set()
-    known: list[str] = []
+    in_api: dict[str, bool] = {}
     with click.progressbar(length=conversations, label=f"checking {conversations} conversations") as bar:
 
         async def fetch(uuid: str) -> tuple[Json | None, list[Json]]:
             found = await server.fetch(uuid)
-            bar.update(uuid not in seen)  # a conversation that lacks an answer is fetched again
-            seen.add(uuid)
-            if found[0] is not None:
-                known.append(uuid)
+            bar.update(uuid not in in_api)  # a conversation that lacks an answer is fetched again
+            in_api[uuid] = found[0] is not None
             return found
 
         verdict = await checked(carrier, options, fetch)
-    unlisted = await server.unlisted(known)
     lines = verdict.lines()
-    if unlisted:
+    if unlisted := await server.unlisted([uuid for uuid, known in in_api.items() if known]):
         lines.append(f"Not in the list of conversations: {len(unlisted)}, as {', '.join(unlisted[:5])}")
     return verdict.ok and not unlisted, lines
 
@@ -133,7 +129,7 @@ async def _finished(carrier: Carrier, playing: Iterable[asyncio.Task[list[Leg]]]
 
     def going_on() -> int:
         open_legs = sum(not leg.over for leg in carrier.ledger.legs.values())
-        return open_legs + sum(not sent.over.is_set() for sent in carrier.sender.sent if sent.target)
+        return open_legs + sum(not sent.over.is_set() for sent in carrier.sender.sent)
 
     most, over = max(1, going_on()), tasks.create_task(finish())
     with click.progressbar(length=most, label="waiting for the last of them") as bar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import wraps
@@ -70,13 +70,13 @@ class RunOptions:
         return any(self.faults.shares.get(name) for name in FORGERIES)
 
     def carrier(
-        self, watch: Watch | None = None, callee: Callable[[str], FarEnd] | None = None
+        self, watch: Watch | None = None, callees: Mapping[str, FarEnd] | None = None
     ) -> AbstractAsyncContextManager[Carrier]:
         """A carrier that runs as these options say."""
         from vonage_simulator.simulation import simulation
 
         return simulation(
-            self.application, speed=self.speed, faults=self.faults, seed=self.seed, watch=watch, callee=callee
+            self.application, speed=self.speed, faults=self.faults, seed=self.seed, watch=watch, callees=callees
         )
 
 

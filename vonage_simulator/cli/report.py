@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,13 +75,11 @@ async def checked(carrier: Carrier, options: RunOptions, fetch: Fetch) -> Verdic
     """
     from vonage_simulator.verify.check import check
 
-    def is_here(url: str) -> bool:
-        return is_below(url, options.server)
-
-    sent = [webhook for webhook in carrier.sender.sent if webhook.target and is_here(webhook.target.url)]
+    is_here = partial(is_below, base=options.server)
+    sent = [webhook for webhook in carrier.sender.sent if is_here(webhook.target.url)]
     if not sent:
         raise click.ClickException(f"No webhook went to {options.server}: there is nothing to check.")
-    elsewhere = [webhook for webhook in carrier.sender.sent if webhook.target and not is_here(webhook.target.url)]
+    elsewhere = [webhook for webhook in carrier.sender.sent if not is_here(webhook.target.url)]
     conversations = [
         replace(conversation, answers=[answer for answer in conversation.answers if is_here(answer.url)])
         for conversation in carrier.ledger.conversations.values()
@@ -111,7 +110,7 @@ def none_acknowledged(sent: Sequence[Sent], options: RunOptions) -> list[str]:
         at_url(webhook.target.url, attempt.words)
         for webhook in sent
         for attempt in webhook.tries[-1:]
-        if webhook.target and attempt.how is None
+        if attempt.how is None
     )
     return ["No webhook was acknowledged.", *counted(reasons), *advice(sent, options)] if reasons else []
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +52,7 @@ async def _serve(options: RunOptions, folder: Path, port: int, scenario: Scenari
             click.echo(safe(f"{happening.at:%H:%M:%S}  {text}"))
 
     options.application.calls_per_second = 3.0  # as Vonage has it: help article 207100288
-    async with carrier_with_api(options, folder, port, show, scenario.callee if scenario else None) as carrier:
+    async with carrier_with_api(options, folder, port, show, scenario.callees if scenario else None) as carrier:
         click.echo("  Ctrl-C stops it.\n")
         while True:
             await asyncio.sleep(TIDY_EVERY)
@@ -66,17 +65,18 @@ async def carrier_with_api(
     folder: Path,
     port: int | None,
     watch: Watch | None = None,
-    callee: Callable[[str], FarEnd] | None = None,
+    callees: Mapping[str, FarEnd] | None = None,
 ) -> AsyncIterator[Carrier]:
     """A carrier with its Voice API at *port*; without one where that is None."""
     from vonage_simulator import certificate
     from vonage_simulator.scenario import FarEnd
     from vonage_simulator.voice_api.api import VoiceApi
 
-    usual = FarEnd(after=3.0, hangs_up_after=60.0)
+    if callees is None:
+        callees = {"*": FarEnd(after=3.0, hangs_up_after=60.0)}
     application = options.application
     private_key, application.public_key = certificate.application_keys(folder)
-    async with options.carrier(watch, callee or (lambda _: usual)) as carrier:
+    async with options.carrier(watch, callees) as carrier:
         api = VoiceApi(carrier)
         try:
             if port is not None:
@@ -103,7 +103,7 @@ def stopped_gently() -> Iterator[None]:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        with contextlib.suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt):
             yield
     finally:
         for number, handler in before.items():

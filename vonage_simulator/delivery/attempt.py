@@ -8,7 +8,7 @@ import time
 import uuid
 
 from vonage_simulator.clock import Clock
-from vonage_simulator.delivery.exchange import Exchange, NoReply, Reply, no_address
+from vonage_simulator.delivery.exchange import Exchange, NoReply, Reply, no_reply
 from vonage_simulator.delivery.fault_plan import How, Plan, tampered
 from vonage_simulator.delivery.sent import Sent, Try
 from vonage_simulator.delivery.signing import sign
@@ -19,8 +19,6 @@ from vonage_simulator.trace import Happening, Watch
 RETRIED = {429, 503, 504}  # help article 115016024247; every other status is final
 SUCCESS = range(200, 206)  # https://developer.vonage.com/en/getting-started/concepts/webhooks
 REPLAYED = 600  # seconds ago that the token of a replayed webhook was made
-# Faults after which a failure is no trouble: it was to happen.
-EXPECTED: set[How | None] = {"drop", "close", "unsigned", "lose", "tamper", "forget", "secret", "clock", "replay"}
 
 
 class Attempts:
@@ -38,30 +36,34 @@ class Attempts:
         Adds a Try to *sent*, also when it is cancelled.
         """
         order, begun, target = next(self._order), time.monotonic(), sent.target
+        status: int | None = None
 
-        def note(status: int | None, words: str, *, reached: bool) -> None:
+        def note(words: str, *, reached: bool) -> None:
             seconds = time.monotonic() - begun
             sent.tries.append(Try(order, how, how != "tamper", reached, status, words, seconds))
 
         try:
-            request = _write(sent)
+            with no_reply(target):
+                request = write(target, sent.body)
             token = token or self._token(request, how, plan)
             if how == "tamper":
                 request = write(target, tampered(sent.body, plan.pick))
             with self._clock.outside():
                 reply = await self._request(target, request, how, token)
-        except NoReply as none:
-            note(None, none.words, reached=none.reached)
-            return self._traced(none, sent, how), token
+            status, words = reply.status, f"it answers {reply.status}"
+            if status not in SUCCESS:
+                raise NoReply("Invalid response code.", words, again=status in RETRIED, reached=True)
+        except NoReply as failure:
+            note(failure.words, reached=failure.reached)
+            if self._watch is not None and how in {None, "duplicate"}:  # every other fault was meant to cause it
+                data = {"words": failure.words, "url": target.url}
+                self._watch(Happening(self._clock.now(), "trouble", sent.conversation, sent.leg, data))
+            return failure, token
         except asyncio.CancelledError:
-            note(None, "called off half-way", reached=True)
+            note("called off half-way", reached=True)
             raise
-        words = f"it answers {reply.status}"
-        note(reply.status, words, reached=True)
-        if reply.status in SUCCESS:
-            return reply, token
-        refusal = NoReply("Invalid response code.", words, again=reply.status in RETRIED, reached=True)
-        return self._traced(refusal, sent, how), token
+        note(words, reached=True)
+        return reply, token
 
     async def _request(self, target: Target, request: Request, how: How | None, token: str | None) -> Reply:
         if how in {"drop", "lose"}:
@@ -82,17 +84,3 @@ class Attempts:
             now -= REPLAYED
         secret = f"not {application.signature_secret}" if how == "secret" else None
         return sign(application, request.hashed, now=now, jti=str(uuid.uuid4()), secret=secret)
-
-    def _traced(self, none: NoReply, sent: Sent, how: How | None) -> NoReply:
-        """*none*, reported to the watcher unless it was to happen."""
-        if self._watch is not None and how not in EXPECTED:
-            data = {"words": none.words, "url": sent.target.url}
-            self._watch(Happening(self._clock.now(), "trouble", sent.conversation, sent.leg, data))
-        return none
-
-
-def _write(sent: Sent) -> Request:
-    try:
-        return write(sent.target, sent.body)
-    except ValueError as error:
-        raise no_address(sent.target, error) from None

@@ -41,7 +41,7 @@ class Reply:
 
 
 class NoReply(Exception):
-    """No reply, or none that counts.
+    """No reply, or none that counts; after the last try the webhook is undelivered.
 
     `reason` is Vonage's word for it, `words` are for people. `again`: Vonage would try again; `reached`: the server may
     have received the request.
@@ -82,7 +82,7 @@ class Exchange:
         begun = time.monotonic()
         no_time = aiohttp.ClientTimeout(total=None, sock_connect=target.connect_timeout)
         limit = asyncio.timeout(None)
-        with _no_reply(target, limit):
+        with no_reply(target, limit):
             async with (
                 limit,
                 self._session.request(
@@ -92,7 +92,7 @@ class Exchange:
                     headers=request.headers(token),
                     allow_redirects=False,
                     timeout=no_time,
-                    trace_request_ctx=_Limit(limit, target.socket_timeout),
+                    trace_request_ctx=(limit, target.socket_timeout),
                 ) as response,
             ):
                 text = await _whole(response)
@@ -124,7 +124,7 @@ class Exchange:
 
     async def _open(self, target: Target, request: Request) -> asyncio.StreamWriter:
         tls = ssl.create_default_context() if request.url.scheme == "https" else None
-        with _no_reply(target):
+        with no_reply(target):
             async with asyncio.timeout(target.connect_timeout):
                 _, writer = await asyncio.open_connection(request.url.host, request.url.port, ssl=tls)
         return writer
@@ -142,20 +142,14 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    timeout: asyncio.Timeout
-    seconds: float
-
-
 async def _connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
     """Connected: the time limit for the whole reply, to its last byte, begins."""
-    limit: _Limit = context.trace_request_ctx
-    limit.timeout.reschedule(asyncio.get_running_loop().time() + limit.seconds)
+    limit, seconds = context.trace_request_ctx
+    limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 @contextlib.contextmanager
-def _no_reply(target: Target, limit: asyncio.Timeout | None = None) -> Iterator[None]:
+def no_reply(target: Target, limit: asyncio.Timeout | None = None) -> Iterator[None]:
     """Turn the errors of a request into NoReply; *limit* has an end once there is a connection.
 
     What is tried again: help article 115016024247. It does not name a refused connection, which counts as reset here:
@@ -167,24 +161,23 @@ def _no_reply(target: Target, limit: asyncio.Timeout | None = None) -> Iterator[
         words = f"its answer is no HTTP: {error.message.partition(chr(10))[0].strip()}"
         raise NoReply("Invalid response code.", words, again=False, reached=True) from None
     except aiohttp.InvalidURL as error:
-        raise no_address(target, error) from None
+        raise _no_address(target, error) from None
     except TimeoutError:
         reached = _connected_yet(limit)
         connecting = f"no connection to {target.url} within {target.connect_timeout:g} s"
         words = f"no answer within {target.socket_timeout:g} s" if reached else connecting
         raise NoReply("Socket timeout.", words, again=True, reached=reached) from None
-    except (OSError, aiohttp.ClientError) as error:
+    except (OSError, aiohttp.ClientError) as error:  # among them certificate errors, which are ValueErrors too
         raise _broken(error, target, reached=_connected_yet(limit)) from None
     except ValueError as error:
-        raise no_address(target, error) from None
+        raise _no_address(target, error) from None
 
 
 def _connected_yet(limit: asyncio.Timeout | None) -> bool:
     return limit is not None and limit.when() is not None
 
 
-def no_address(target: Target, error: ValueError) -> NoReply:
-    """*target* has a URL that cannot be requested."""
+def _no_address(target: Target, error: ValueError) -> NoReply:
     return NoReply("Connection closed.", f"{target.url} cannot be asked: {error}", again=False, reached=False)
 
 

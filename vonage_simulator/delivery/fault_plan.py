@@ -119,8 +119,8 @@ class FaultPlan:
             duplicate_after=3 * again if "duplicate" in hit else None,
             same_token=same < 0.5,
             replay="replay" in hit,
-            skew=(330 + 3000 * skew)
-            * (-1 if past < 0.5 else 1),  # beyond 300 s, also if the server's clock is a bit off
+            # beyond 300 s, also if the server's clock is a bit off
+            skew=(330 + 3000 * skew) * (-1 if past < 0.5 else 1),
             pick=pick,
         )
 

@@ -7,19 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from vonage_simulator.delivery.exchange import Reason
 from vonage_simulator.delivery.fault_plan import How
 from vonage_simulator.ledger import Target
 
 Kind = Literal["answer", "event"]
-
-
-class Undelivered(Exception):
-    """Every try of a request failed. `reason` is for the fallback request, `words` for people."""
-
-    def __init__(self, reason: Reason, words: str) -> None:
-        super().__init__(words)
-        self.reason, self.words = reason, words
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Sends webhooks to the application: in what order, how often, and with what outcome.
+"""Sends webhooks to the application in order, and again after a failure.
 
 https://developer.vonage.com/en/voice/voice-api/webhook-reference
 """
@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.attempt import Attempts
-from vonage_simulator.delivery.exchange import Exchange, Reply
+from vonage_simulator.delivery.exchange import Exchange, NoReply, Reply
 from vonage_simulator.delivery.fault_plan import FaultPlan, Plan
-from vonage_simulator.delivery.sent import Kind, Sent, Undelivered
+from vonage_simulator.delivery.sent import Kind, Sent
 from vonage_simulator.ledger import Application, Target
 from vonage_simulator.trace import Watch
 
@@ -32,14 +32,8 @@ class _Queue:
     ordinal: int
     events: list[Sent] = field(default_factory=list)
     requests: int = 0  # webhooks whose reply is read, which do not queue
-    last: asyncio.Future[None] | None = None  # done once the next event may go
-    held_back: dict[int, asyncio.Future[None]] = field(default_factory=dict)  # by index; done once overtaken
-
-    def delivered(self, index: int) -> None:
-        """The event at *index* has overtaken those before it that are held back."""
-        for held, overtaken in self.held_back.items():
-            if held < index:
-                _done(overtaken)
+    last: asyncio.Event | None = None  # set once the next event may go
+    held_back: dict[int, asyncio.Event] = field(default_factory=dict)  # by index; set once overtaken
 
 
 class WebhookSender:
@@ -55,8 +49,6 @@ class WebhookSender:
     Raises ValueError if the webhooks are to be signed and there is no secret.
     """
 
-    sent: list[Sent]  # in the order of `send` and `request`
-
     def __init__(
         self,
         application: Application,
@@ -68,7 +60,7 @@ class WebhookSender:
     ) -> None:
         if application.signed_callbacks and not application.signature_secret:
             raise ValueError("signed callbacks need a signature secret")
-        self.sent = []
+        self.sent: list[Sent] = []  # in the order of `send` and `request`
         self._application, self._clock, self._seed = application, clock, seed
         self._faults = faults or FaultPlan()
         self._exchange = Exchange()
@@ -94,7 +86,7 @@ class WebhookSender:
         sent, queue = self._record(target, "event", body, conversation, leg)
         index = len(queue.events)
         plan = self._plan(queue, index, reply_read=False)
-        before, queue.last = queue.last, asyncio.get_running_loop().create_future()
+        before, queue.last = queue.last, asyncio.Event()
         due = self._clock.seconds + plan.delay
         self._start(self._deliver(sent, plan, queue, index, due, before, queue.last))
         queue.events.append(sent)
@@ -103,7 +95,7 @@ class WebhookSender:
     async def request(self, target: Target, body: dict[str, Any], *, kind: Kind, conversation: str, leg: str) -> Reply:
         """Send a webhook and return the reply. Goes at once, past events that still wait.
 
-        Raises Undelivered after two tries, or after one that Vonage does not repeat.
+        Raises NoReply after two tries, or after one that Vonage does not repeat.
         """
         sent, queue = self._record(target, kind, body, conversation, leg)
         plan = self._plan(queue, queue.requests, reply_read=True)
@@ -123,7 +115,7 @@ class WebhookSender:
         self.sent = [sent for sent in self.sent if sent.conversation not in conversations or not sent.over.is_set()]
         for conversation in conversations:
             queue = self._queues.get(conversation)
-            if queue and (queue.last is None or queue.last.done()):
+            if queue and (queue.last is None or queue.last.is_set()):
                 del self._queues[conversation]
 
     def _record(
@@ -157,49 +149,43 @@ class WebhookSender:
         queue: _Queue,
         index: int,
         due: float,
-        before: asyncio.Future[None] | None,
-        passed: asyncio.Future[None],
+        before: asyncio.Event | None,
+        passed: asyncio.Event,
     ) -> None:
         try:
             if before is not None:
-                await before
+                await before.wait()
             if due > self._clock.seconds:
                 await self._clock.sleep(due - self._clock.seconds)
             if plan.held_back or plan.parallel:
-                _done(passed)
+                passed.set()
             if plan.held_back:
-                await self._hold_back(queue, index)
-            with contextlib.suppress(Undelivered):  # an event that fails twice is lost
+                overtaken = queue.held_back[index] = asyncio.Event()
+                await self._clock.sleep_unless(overtaken, HELD_BACK)
+            with contextlib.suppress(NoReply):  # an event that fails twice is lost
                 await self._try(sent, plan)
         finally:
-            _done(passed)
-            queue.delivered(index)
+            passed.set()
+            queue.held_back.pop(index, None)
+            for held, overtaken in queue.held_back.items():
+                if held < index:
+                    overtaken.set()
         if plan.replay and index:
-            earlier = queue.events[int(plan.pick * index)]
-            await self._attempts.make(earlier, "replay", plan)
-
-    async def _hold_back(self, queue: _Queue, index: int) -> None:
-        overtaken = queue.held_back[index] = asyncio.get_running_loop().create_future()
-        waiting = asyncio.ensure_future(self._clock.sleep(HELD_BACK))
-        try:
-            await asyncio.wait((overtaken, waiting), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-            del queue.held_back[index]
+            await self._attempts.make(queue.events[int(plan.pick * index)], "replay", plan)
 
     async def _try(self, sent: Sent, plan: Plan) -> Reply:
-        """Try as often as Vonage does. Raises Undelivered."""
+        """Try as often as Vonage does. Raises NoReply."""
         try:
             found, token = await self._attempts.make(sent, plan.tries[0], plan)
-            if not isinstance(found, Reply) and found.again:
+            if isinstance(found, NoReply) and found.again:
                 if plan.tries[0] is None and not self._clock.jumps:  # no fault of ours: the server needs real time
                     await asyncio.sleep(RECOVERS_IN)
                 await self._clock.sleep(RETRY_AFTER)
                 found, token = await self._attempts.make(sent, plan.tries[1], plan)
         finally:
             sent.over.set()
-        if not isinstance(found, Reply):
-            raise Undelivered(found.reason, found.words)
+        if isinstance(found, NoReply):
+            raise found
         if plan.duplicate_after is not None:
             self._start(self._duplicate(sent, plan, token if plan.same_token else None))
         return found
@@ -207,8 +193,3 @@ class WebhookSender:
     async def _duplicate(self, sent: Sent, plan: Plan, token: str | None) -> None:
         await self._clock.sleep(plan.duplicate_after or 0.0)
         await self._attempts.make(sent, "duplicate", plan, token)
-
-
-def _done(future: asyncio.Future[None]) -> None:
-    if not future.done():  # it may have been done before, or cancelled
-        future.set_result(None)

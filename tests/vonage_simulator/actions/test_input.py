@@ -159,7 +159,7 @@ def test_in_silence_both_are_waited_for() -> None:
 # ---- one by one
 
 
-def test_keys_may_be_told_one_by_one_while_the_script_goes_on() -> None:
+def test_keys_may_be_sent_one_by_one_while_the_script_goes_on() -> None:
     played = play(
         scenario(inbound(FarEnd(keys=("7#3",)))),
         {
