@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from app.domain.numbers import digits
 from app.flows import graph, hours, python_modules, routing, steps
-from app.flows.model import DETECTIONS, NAME, Flow, FlowFile, Hours, Pattern, Route
+from app.flows.model import DETECTIONS, NAME, Flow, FlowFile, Hours, Route
 from app.flows.reader import FlowFileFaults, FlowReader
 from app.flows.steps import Draft, Link
 from vonage_simulator import yaml_source
@@ -143,12 +143,11 @@ class _FileReader(FlowReader):
             self.wrong(path, f"there is no flow {name}{self.meant(name, self.flows)}")
         return name or ""
 
-    def _pattern(self, value: Any, path: Steps) -> Pattern | None:
-        if (text := self.written_out(value, path)) is None:
-            return None
-        if words := routing.pattern_fault(text):
+    def _pattern(self, value: Any, path: Steps) -> str | None:
+        text = self.written_out(value, path)
+        if text is not None and (words := routing.pattern_fault(text)):
             self.wrong(path, words)
-        return Pattern(text)
+        return text
 
     def _when(self, value: Any, path: Steps) -> tuple[Hours | None, bool]:
         wanted = "the name of opening hours, or `not` and their name"
@@ -254,7 +253,7 @@ class _FileReader(FlowReader):
 
 def _only_party(route: Route) -> str:
     """The only called party that *route* is for, always written the same way; "" if it is for more than one."""
-    text = route.to.text if route.to else routing.ANY
+    text = route.to or routing.ANY
     return "" if text.endswith(routing.ANY) or text == routing.NUMBER else digits(text) or text.casefold()
 
 

@@ -58,9 +58,6 @@ class FlowReloader:
         self._read(stamp)
         return True
 
-    look = refresh  # the old names, this one and the next
-    looked = property(lambda self: self.read_at)
-
     def start(self) -> None:
         """Read the file now, and check it every second, in a thread; return once it was read, or after a while.
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 from app.flows import schema, sequence
 from app.flows.call_state import CallState
 from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
-from app.flows.schema import Wrong
 from vonage_simulator import json_shape
+from vonage_simulator.json_shape import Found
 from vonage_simulator.yaml_source import field
 
 MOST_FAULTS: Final = 3  # in a message
@@ -76,13 +76,13 @@ def checked(ncco: Ncco, base: str) -> Ncco:
     return ncco
 
 
-def _urls_without_state(ncco: Ncco, base: str) -> Iterator[Wrong]:
+def _urls_without_state(ncco: Ncco, base: str) -> Iterator[Found]:
     """URLs of our steps without the state of the call: there it would begin again, without end."""
     for index, action in enumerate(ncco):
         for url in action.get("eventUrl", ()):
             if url.startswith(base + STEPS_AT) and "?state=" not in url:
                 words = f"It is the address of a step without the state of the call: {HOW_RIGHT}."
-                yield Wrong((index, "eventUrl", 0), words)
+                yield (index, "eventUrl", 0), words
 
 
 def _filled(value: Any, scope: Scope, *, keep: bool = False) -> Any:

@@ -68,9 +68,9 @@ def place_flow_call(settings: Settings, file: Path, *, at: datetime | None, **ca
         app, here = _server(), replace(settings, webhook_verify="off", public_url=base, flows_file=file)
         store = cast("Store", NO_STORE)
         flows = build(here, store=store).flows
-        flows.reloader.look()
-        if flows.reloader.faults:
-            raise Faults(flows.reloader.faults)
+        flows.reloader.refresh()
+        if flows.faults:
+            raise Faults(flows.faults)
         flows.python = _python()
         recorders.append(_Recorder(flows, at))
         app.extensions["switchhook"] = build(here, store=store, flows=cast("Flows", recorders[0]))

@@ -84,7 +84,7 @@ def show(
 
 def _check_step(step: str, flows: Flows, name: str) -> None:
     """Raise BadParameter if the flow *name* has no such step, or none that can be shown."""
-    flow = flows.reloader.flow_file.flows[name] if flows.reloader.flow_file else None
+    flow = flows.flow_file.flows[name] if flows.flow_file else None
     if flow and flow.python:
         words = "is written in Python: `show` has nothing that came back to give it. `flask flows try` goes through it"
         raise click.BadParameter(safe(f"flow {name} {words}"), param_hint="--step")
