@@ -21,7 +21,7 @@ from app.flows.model import NAME, Flow, FlowFile, RenderFault, Route
 from app.flows.python_actions import NoActions, actions_in
 from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
 from app.flows.reload import FlowReloader
-from app.flows.rendering import Ncco, StepUrls, checked, rendered
+from app.flows.rendering import Ncco, checked, rendered, step_urls
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
@@ -222,12 +222,12 @@ class Flows:
     ) -> Ncco | None:
         """The NCCO that *function* returns; None, with which the script goes on, only for a *result*."""
         after = replace(call_state, visits=call_state.entered(step))
-        urls = StepUrls(self._base, flow, after, self._codec.seal)
+        url_of = step_urls(self._base, flow, after, self._codec.seal)
 
         def url(name: str) -> str:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a step: letters, digits, - and _")
-            return urls.of(name, False)
+            return url_of(name, False)
 
         known = {("from_" if name == "from" else name): value for name, value in call_state.known.items()}
         known["headers"] = Headers(call_state.known.get("headers", {}))

@@ -16,13 +16,13 @@ from app.domain.numbers import digits
 from app.flows import graph, hours, python_modules, routing, steps
 from app.flows.model import DETECTIONS, NAME, Flow, FlowFile, Hours, Route
 from app.flows.reader import FlowFileFaults, FlowReader
+from app.flows.request import START
 from app.flows.steps import Draft, Link
 from vonage_simulator import yaml_source
 from vonage_simulator.yaml_source import Faults, Located, Steps
 
 NAMED: Final = "letters, digits, - and _, the first no - or _, 64 at most"
 MOST_STEPS_IN_FLOW: Final = 200
-FIRST: Final = "start"  # the step of a flow that has no other
 PARTIES: Final = ("to", "from", "from_user")
 A_STEP: Final = "the name of a step"
 MOST_FAULTS: Final = 200  # reported of a file: an author with so many mends these first
@@ -87,7 +87,9 @@ class _FileReader(FlowReader):
                 self.wrong((name,), "is missing")
         if "hours" in file:
             each = self.mapping(file["hours"], ("hours",), "names and opening hours") or {}
-            self._hours = {name: self._hours_of(name, value) for name, value in each.items()}
+            for name, value in each.items():
+                self._name(name, ("hours", name))
+                self._hours[name] = hours.read(self, value, ("hours", name), name)
         if "flows" in file:
             flows = self.mapping(file["flows"], ("flows",), "names and flows") or {}
             self.flows = {name: self._flow(name, flow) for name, flow in flows.items()}
@@ -164,17 +166,13 @@ class _FileReader(FlowReader):
         self._hours_used.add(name)
         return self._hours.get(name), bool(no)
 
-    def _hours_of(self, name: str, value: Any) -> Hours | None:
-        self._name(name, ("hours", name))
-        return hours.read(self, value, ("hours", name), name)
-
     # Flows.
 
     def _flow(self, name: str, value: Any) -> Flow | None:
         path: Steps = ("flows", name)
         self._name(name, path)
         if isinstance(value, list):
-            return self._flow_of_steps(name, {}, value, {FIRST: steps.read(self, value, path, FIRST)}, path)
+            return self._flow_of_steps(name, {}, value, {START: steps.read(self, value, path, START)}, path)
         if (options := self.mapping(value, path, "a list of actions, or a mapping with `steps`")) is None:
             return None
         if "about" in options:

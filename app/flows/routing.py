@@ -77,18 +77,14 @@ def shadowed(earlier: Route, later: Route) -> bool:
 
 def choose(flow_file: FlowFile, request: Request, at: datetime) -> Route | None:
     """The route that *request* takes at the moment *at*; None if none is for it."""
-    return next((route for route in flow_file.routes if _takes(route, request) and _is_time_for(route, at)), None)
-
-
-def _takes(route: Route, request: Request) -> bool:
-    # Vonage sends one of `from` and `from_user`: so a route with one of them is not for calls with the other.
-    # https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
-    sides = ((route.to, request.to), (route.from_, request.from_), (route.from_user, request.from_user))
-    return all(pattern is None or fits(pattern, party) for pattern, party in sides)
-
-
-def _is_time_for(route: Route, at: datetime) -> bool:
-    return route.when is None or is_open(route.when, at) is not route.closed
+    for route in flow_file.routes:
+        # Vonage sends one of `from` and `from_user`: so a route with one of them is not for calls with the other.
+        # https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
+        sides = ((route.to, request.to), (route.from_, request.from_), (route.from_user, request.from_user))
+        suits = all(pattern is None or fits(pattern, party) for pattern, party in sides)
+        if suits and (route.when is None or is_open(route.when, at) is not route.closed):
+            return route
+    return None
 
 
 def _digits(pattern: str) -> str | None:

@@ -112,20 +112,10 @@ _runner = PythonFlows()
 class _NoStore:
     """A store that keeps nothing; it has the methods that webhooks need."""
 
-    def record(self, *_: Any, **__: Any) -> bool:
+    def record(self, *_: Any, **__: Any) -> Any:
         return True
 
-    def record_later(self, *_: Any, **__: Any) -> None:
-        """Nothing."""
-
-    def unfile(self, *_: Any, **__: Any) -> bool:
-        return True
-
-    def unfile_later(self, *_: Any, **__: Any) -> None:
-        """Nothing."""
-
-    def count(self, name: str) -> None:
-        """Nothing."""
+    record_later = unfile = unfile_later = count = record
 
 
 NO_STORE: EventWriter = _NoStore()
