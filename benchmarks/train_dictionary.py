@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ class Call:
             request |= {"from_user": "Alice", "to": endpoint["number"]}
         served = FLOWS.answer(request_of(Webhook(b"", request, self.at, ())), self.at)
         measured = {"id": self.new_id().hex[:16], "took_ms": round(self.draw.random(), 3)}
-        answer = kept_answer(request, served._asdict() | measured)
+        answer = kept_answer(request, asdict(served) | measured)
         events = self.leg(first, self.caller, self.dialled, "inbound", rings=True)
         events += self.leg(
             str(self.new_id()), self.caller, endpoint.get("user") or endpoint["number"], "outbound", rings=False

@@ -149,18 +149,16 @@ def array(wanted: str, each: Kind, least: int = 0, most: float = math.inf, *, na
 
 
 def mapping(options: Mapping[str, Kind] | None = None, *rules: Rule, name: str = "") -> Kind:
-    return Kind(wanted="an object", fits=_is_object, options=options or {}, rules=rules, name=name)
+    def fits(value: Any) -> bool:
+        return isinstance(value, dict)
+
+    return Kind(wanted="an object", fits=fits, options=options or {}, rules=rules, name=name)
 
 
 def choice(option: str, kinds: Mapping[str, Kind]) -> Kind:
     """An object whose *option* says which of *kinds* it is."""
     each = {name: replace(kind, options={option: ANYTHING, **kind.options}) for name, kind in kinds.items()}
-    named = {option: needed(one_of(*kinds))}
-    return Kind(wanted="an object", fits=_is_object, options=named, variants=(option, each))
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
+    return replace(mapping({option: needed(one_of(*kinds))}), variants=(option, each))
 
 
 def address(*schemes: str, name: str = "") -> Kind:

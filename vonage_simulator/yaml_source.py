@@ -201,25 +201,28 @@ def load(path: Path) -> Located:
 
 def text_of(path: Path) -> str:
     """The text of the file at *path*. Raises Faults."""
-    name = str(path)
+
+    def refused(words: str, line: int | None = None, column: int | None = None) -> Faults:
+        return Faults([Fault(str(path), line, column, "", words)])
+
     try:
         if path.is_dir():
-            raise Faults([_about(name, "is a folder, not a file")])
+            raise refused("is a folder, not a file")
         if path.exists() and not path.is_file():  # a pipe could be waited for without end
-            raise Faults([_about(name, "is no ordinary file")])
+            raise refused("is no ordinary file")
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise Faults([_about(name, "there is no such file")]) from None
+        raise refused("there is no such file") from None
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
-        raise Faults([_about(name, f"cannot be read: {getattr(error, 'strerror', None) or error}")]) from error
+        raise refused(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > MOST_BYTES:
-        raise Faults([_about(name, f"is larger than {MOST_BYTES // 1024} KiB")])
+        raise refused(f"is larger than {MOST_BYTES // 1024} KiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()  # of *data* without its byte order mark, if it has one
-        raise Faults([Fault(name, *_place_after(before), "", "is not UTF-8 from here on")]) from error
+        raise refused("is not UTF-8 from here on", *_place_after(before)) from error
 
 
 def read(text: str, name: str) -> Located:
@@ -234,10 +237,6 @@ def write(value: Any) -> str:
     """
     text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return "".join(sign if sign.isprintable() or sign == "\n" else f"\\u{ord(sign):04X}" for sign in text)
-
-
-def _about(name: str, words: str) -> Fault:
-    return Fault(name, None, None, "", words)
 
 
 def _place_after(text: str) -> Place:

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields
 
 from app.auth.access import guard
 from app.calls.fields import ObjectSchema, Timestamp, listed, nullable
-from app.flows.model import Flow, Hours, Pattern, Route
+from app.flows.model import Flow, Hours, Route
 from app.services import services
 
 flows = Blueprint("flows", __name__, url_prefix="/api/v1/flows", description="What callers hear.")
@@ -28,9 +28,7 @@ class RouteSchema(ObjectSchema):
 
     def get_attribute(self, obj: Route, attr: str, default: Any) -> Any:
         value = getattr(obj, attr, default)
-        if isinstance(value, Hours):
-            return f"{'not ' if obj.closed else ''}{value.name}"
-        return value.text if isinstance(value, Pattern) else value
+        return f"{'not ' if obj.closed else ''}{value.name}" if isinstance(value, Hours) else value
 
 
 class FlowSchema(ObjectSchema):
@@ -75,16 +73,16 @@ class FlowsSchema(Schema):
 @flows.response(200, FlowsSchema)
 def get_flows() -> dict[str, Any]:
     """Get the call flows in use by the worker that replies; each worker reads a changed file within seconds."""
-    reloader, python = services().flows.reloader, services().flows.python
-    flow_file = reloader.flow_file
+    flows = services().flows
+    flow_file = flows.flow_file
     return {
-        "file": reloader.file,
-        "version": flow_file and flow_file.version,
-        "loaded_at": flow_file and flow_file.loaded,
-        "looked_at": reloader.looked,
+        "file": flows.file,
+        "version": flows.version,
+        "loaded_at": flows.loaded_at,
+        "looked_at": flows.read_at,
         "text": flow_file and flow_file.text,
         "routes": flow_file.routes if flow_file else (),
         "flows": flow_file.flows.values() if flow_file else (),
-        "faults": reloader.faults,
-        "python_threads_left_behind": python.left_behind,
+        "faults": flows.faults,
+        "python_threads_left_behind": flows.python_threads_left_behind,
     }

@@ -55,10 +55,9 @@ def get_status() -> dict[str, Any]:
 
 def read_status(parts: Services) -> dict[str, Any]:
     """The status as JSON. Raises StoreUnavailable."""
-    now, settings, store = datetime.now(UTC), parts.settings, parts.store
+    now, settings, store, flows = datetime.now(UTC), parts.settings, parts.store, parts.flows
     counts = store.counts(now - parts.presume_ended_after)
     counters = counts.counters
-    flow_file = parts.flows.reloader.flow_file
     return {
         "service": {
             "name": "switchhook",
@@ -79,11 +78,11 @@ def read_status(parts: Services) -> dict[str, Any]:
         "webhooks": {name: counters.get(name, 0) for name in WEBHOOKS}
         | {group: _in_group(counters, f"{group}:") for group in ("refused", "reported")},
         "flows": {
-            "version": flow_file and flow_file.version,
-            "loaded_at": timestamp(flow_file.loaded) if flow_file else None,
-            "faults": len(parts.flows.reloader.faults),
+            "version": flows.version,
+            "loaded_at": timestamp(flows.loaded_at),
+            "faults": len(flows.faults),
             "last_resort_served": counters.get(LAST_RESORT_COUNTER, 0),
-            "python_threads_left_behind": parts.flows.python.left_behind,
+            "python_threads_left_behind": flows.python_threads_left_behind,
         },
     }
 

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from traceback import format_tb
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from app.flows import routing
 from app.flows.call_state import CallState, StateCodec
@@ -20,7 +21,7 @@ from app.flows.model import NAME, Flow, FlowFile, RenderFault, Route
 from app.flows.python_actions import NoActions, actions_in
 from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
 from app.flows.reload import FlowReloader
-from app.flows.rendering import Ncco, StepUrls, checked, rendered
+from app.flows.rendering import Ncco, checked, rendered, step_urls
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
@@ -33,7 +34,26 @@ MOST_FRAMES: Final = 8  # of a traceback
 NO_RESULT: Final = {"digits": "", "speech": ""}  # of an input that the call has not reached
 LARGE: Final = frozenset({"custom_data", "headers"})
 
+Arguments = ParamSpec("Arguments")
 AReply = TypeVar("AReply", Reply, Reply | None)
+
+
+def _or_last_resort(reply: Callable[Arguments, AReply]) -> Callable[Arguments, AReply]:
+    """*reply*, but if it fails it returns the last resort, and why."""
+
+    @wraps(reply)
+    def safe(*args: Arguments.args, **kwargs: Arguments.kwargs) -> AReply:
+        try:
+            return reply(*args, **kwargs)
+        except RenderFault as fault:
+            words = str(fault)[:LONGEST_FAULT]
+            log.warning("the last resort was served: %s%s", words, _frames(fault))
+        except Exception as error:
+            log.exception("the last resort was served: a call flow failed unexpectedly")
+            words = f"{type(error).__name__}: {error}"[:LONGEST_FAULT]
+        return replace(LAST_RESORT, fault=words)
+
+    return safe
 
 
 class Flows:
@@ -115,59 +135,47 @@ class Flows:
             raise RenderFault("no route of the flows file is for this call")
         return route
 
+    @_or_last_resort
     def answer(self, request: Request, at: datetime) -> Reply:
         """The reply to an incoming call."""
+        flow = self._flow(self.route(request, at).flow)
+        return self._step(flow, flow.start or START, self._begun(flow, request), None) or LAST_RESORT
 
-        def reply() -> Reply:
-            flow = self._flow(self.route(request, at).flow)
-            return self._step(flow, flow.start or START, self._begun(flow, request), None) or LAST_RESORT
-
-        return _or_last_resort(reply)
-
+    @_or_last_resort
     def enter(self, flow: str, step: str, state: str | None, request: Request) -> Reply | None:
         """The step *step* itself, for a request like that of an answer webhook; None if *state* is for a result."""
+        known = self._flow(flow)
+        call_state = self._begun(known, request) if state is None else self._codec.unseal(state)
+        enters = state is None or call_state.enter or known.python is not None  # a function gets both
+        return self._step(known, step, call_state, None) if enters else None
 
-        def reply() -> Reply | None:
-            known = self._flow(flow)
-            call_state = self._begun(known, request) if state is None else self._codec.unseal(state)
-            enters = state is None or call_state.enter or known.python is not None  # a function gets both
-            return self._step(known, step, call_state, None) if enters else None
-
-        return _or_last_resort(reply)
-
+    @_or_last_resort
     def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Reply | None:
         """What comes after the step *step*, by its *result*. None: the script goes on."""
+        known = self._flow(flow)
+        if result.kind == "detection" and (state is not None or known.python is None):
+            # With a state it is about a callee of `connect`; without, about the call itself.
+            return self._detected(known, request, result) if state is None else None
+        call_state = self._begun(known, request) if state is None else self._codec.unseal(state)
+        inputs = {**call_state.inputs, **_kept(known, step, result)}
+        call_state = replace(call_state, inputs=inputs, enter=False)
+        if known.python is not None:
+            return self._step(known, step, call_state, result)
+        if step not in known.steps:
+            raise RenderFault(f"flow {flow} has no step {step}: was it removed during the call?")
+        leads = known.steps[step].transitions.get(result.kind)
+        if leads is None and (state is None or result.kind in known.steps[step].kinds):
+            return None  # nothing leads on; without a state the URL gets all events of the call
+        if leads is None:
+            raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it removed?")
+        found = target(leads, result, step=step, visits=call_state.visits.get(step, 1))
+        return None if found is None else self._step(known, found, call_state, result)
 
-        def reply() -> Reply | None:
-            known = self._flow(flow)
-            if result.kind == "detection" and (state is not None or known.python is None):
-                # With a state it is about a callee of `connect`; without, about the call itself.
-                return self._detected(known, request, result) if state is None else None
-            call_state = self._begun(known, request) if state is None else self._codec.unseal(state)
-            inputs = {**call_state.inputs, **_kept(known, step, result)}
-            call_state = replace(call_state, inputs=inputs, enter=False)
-            if known.python is not None:
-                return self._step(known, step, call_state, result)
-            if step not in known.steps:
-                raise RenderFault(f"flow {flow} has no step {step}: was it removed during the call?")
-            leads = known.steps[step].transitions.get(result.kind)
-            if leads is None and (state is None or result.kind in known.steps[step].kinds):
-                return None  # nothing leads on; without a state the URL gets all events of the call
-            if leads is None:
-                raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it removed?")
-            found = target(leads, result, step=step, visits=call_state.visits.get(step, 1))
-            return None if found is None else self._step(known, found, call_state, result)
-
-        return _or_last_resort(reply)
-
+    @_or_last_resort
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
         """The reply once it is known who or what answered a call of ours. None: the script goes on."""
-
-        def reply() -> Reply | None:
-            route = routing.choose(self.flow_file, request, at) if self.flow_file else None
-            return self._detected(self._flow(route.flow), request, result) if route else None
-
-        return _or_last_resort(reply)
+        route = routing.choose(self.flow_file, request, at) if self.flow_file else None
+        return self._detected(self._flow(route.flow), request, result) if route else None
 
     def _detected(self, flow: Flow, request: Request, result: Result) -> Reply | None:
         step = flow.detected.get(result.status or "")
@@ -214,12 +222,12 @@ class Flows:
     ) -> Ncco | None:
         """The NCCO that *function* returns; None, with which the script goes on, only for a *result*."""
         after = replace(call_state, visits=call_state.entered(step))
-        urls = StepUrls(self._base, flow, after, self._codec.seal)
+        url_of = step_urls(self._base, flow, after, self._codec.seal)
 
         def url(name: str) -> str:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a step: letters, digits, - and _")
-            return urls.of(name, False)
+            return url_of(name, False)
 
         known = {("from_" if name == "from" else name): value for name, value in call_state.known.items()}
         known["headers"] = Headers(call_state.known.get("headers", {}))
@@ -242,19 +250,6 @@ def _kept(flow: Flow, step: str, result: Result) -> dict[str, dict[str, Any]]:
     if not used or result.kind != "input":
         return {}
     return {step: {name: value for name in INPUT if (value := getattr(result, name)) is not None}}
-
-
-def _or_last_resort(reply: Callable[[], AReply]) -> AReply:
-    """What *reply* returns; the last resort, and why, if it fails."""
-    try:
-        return reply()
-    except RenderFault as fault:
-        words = str(fault)[:LONGEST_FAULT]
-        log.warning("the last resort was served: %s%s", words, _frames(fault))
-    except Exception as error:
-        log.exception("the last resort was served: a call flow failed unexpectedly")
-        words = f"{type(error).__name__}: {error}"[:LONGEST_FAULT]
-    return LAST_RESORT._replace(fault=words)
 
 
 def _frames(fault: RenderFault) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from app.flows import sequence
-from app.flows.model import FAILED_STATUSES, MOST_ACTIONS, MOST_STEPS_ENTERED, MOST_VISITS, Action, Go, Next
+from app.flows.model import FAILED_STATUSES, MOST_ACTIONS, MOST_STEPS_ENTERED, MOST_VISITS, Action, Go
 from app.flows.reader import FlowReader
 from app.flows.steps import Draft, Link, Way
 from vonage_simulator.yaml_source import Steps
@@ -31,6 +31,13 @@ class _Graph:
         self._wrong = reader.wrong
         self._nearest: dict[str, str] = {}
         self._links = [(name, link) for name, draft in drafts.items() for link in draft.links]
+        self._all_links = [*roots, *(link for _, link in self._links)]
+        self._nexts = {
+            (name, action.index): action.next
+            for name, draft in drafts.items()
+            for action in draft.actions
+            if isinstance(action, Action) and action.next
+        }
         self._reached = {ways: self._reach(ways) for ways in (INCLUDED, BY_ITSELF, UNLIMITED, ROUND)}
         self._counted: dict[str, Counter[str]] = {}
 
@@ -41,19 +48,18 @@ class _Graph:
         looped = self._included_in_themselves()
         self._never_ending()
         self._asking_for_ever()
-        whole = {name: draft for name, draft in self._drafts.items() if not self._goes(name) & looped}
-        self._as_played(whole)
+        self._as_played([name for name in self._drafts if not {name, *self._reached[INCLUDED][name]} & looped])
 
     # Links.
 
     def _there(self) -> None:
-        for link in (*self._roots, *(link for _, link in self._links)):
+        for link in self._all_links:
             if link.target not in self._drafts:
                 self._wrong(link.path, f"there is no step {link.target}{self._reader.meant(link.target, self._drafts)}")
 
     def _used(self) -> None:
         """Each step must be linked to. Not checked if any name is wrong: it may have been meant for any step."""
-        targets = {self._meant(link.target) for link in (*self._roots, *(link for _, link in self._links))}
+        targets = {self._meant(link.target) for link in self._all_links}
         if targets - self._drafts.keys() or any(draft.unreadable for draft in self._drafts.values()):
             return
         after: dict[str, set[str]] = {name: set() for name in self._drafts}
@@ -70,7 +76,7 @@ class _Graph:
             for name, path in draft.inputs:
                 if name not in self._drafts:
                     self._wrong(path, f"inputs.{name}: there is no step {name}{self._reader.meant(name, self._drafts)}")
-                elif not any(_is_asking(action, "input") for action in self._drafts[name].actions):
+                elif "input" not in self._drafts[name].step.transitions:
                     words = f"step {name} has no input with `next`, so that it has no result"
                     self._wrong(path, f"inputs.{name}: {words}")
 
@@ -94,26 +100,22 @@ class _Graph:
                 self._wrong(link.path, f"never ends: it leads back to {name} by itself")
 
     def _asking_for_ever(self) -> None:
-        for name, draft in self._drafts.items():
-            for action in draft.actions:
-                if isinstance(action, Action) and action.next:
-                    links = [link for link in draft.links if link.index == action.index]
-                    self._ending(name, action.next, links)
-
-    def _ending(self, name: str, leads: Next, links: Iterable[Link]) -> None:
-        """What *links* of one action of the step *name* lead to must end, if the caller does nothing."""
-        for link in links:
-            if link.way == "exhausted" and self._leads(link.target, name, ROUND):
-                words = f"leads back to {name} even if the caller does nothing, and so on for ever"
-                self._wrong(link.path, f"{words}: name a step from which nothing leads back by itself")
-            elif link.way == "otherwise" and leads.exhausted is None and self._leads(link.target, name, UNLIMITED):
-                advice = f"say with `exhausted` where it goes after {leads.attempts} attempts"
-                self._wrong(link.path, f"asks for ever, for it can lead back to {name}: {advice}")
-                return
+        """What each action leads to must end, if the caller does nothing."""
+        for (name, index), leads in self._nexts.items():
+            for link in self._drafts[name].links:
+                if link.index != index:
+                    continue
+                if link.way == "exhausted" and self._leads(link.target, name, ROUND):
+                    words = f"leads back to {name} even if the caller does nothing, and so on for ever"
+                    self._wrong(link.path, f"{words}: name a step from which nothing leads back by itself")
+                elif link.way == "otherwise" and leads.exhausted is None and self._leads(link.target, name, UNLIMITED):
+                    advice = f"say with `exhausted` where it goes after {leads.attempts} attempts"
+                    self._wrong(link.path, f"asks for ever, for it can lead back to {name}: {advice}")
+                    break
 
     # What is played when a step is entered: its actions, with those of the steps it goes to.
 
-    def _as_played(self, whole: Mapping[str, Draft]) -> None:
+    def _as_played(self, whole: Iterable[str]) -> None:
         found: dict[tuple[Steps, str], None] = {}  # once each, even if many steps have it in them
         for name in self._entered(whole):
             entries = self._entries(name)
@@ -144,18 +146,19 @@ class _Graph:
             if (silence := _in_silence(last)) and not any(path[: len(here)] == here for path in draft.unreadable):
                 yield (*here, "next"), silence
 
-    def _entered(self, whole: Mapping[str, Draft]) -> list[str]:
+    def _entered(self, whole: Iterable[str]) -> list[str]:
         """The steps that are entered by a call: all but those that are only parts of others, by `go`."""
-        within = {link.target for _, link in self._links if link.way == "go"}
-        begun = {link.target for link in (*self._roots, *(link for _, link in self._links)) if link.way != "go"}
+        within = {link.target for link in self._all_links if link.way == "go"}
+        begun = {link.target for link in self._all_links if link.way != "go"}
         return [name for name in whole if name in begun or name not in within]
 
     def _entries(self, name: str) -> Counter[str]:
         """How often each step is entered when *name* is. Counted, not listed: a few lines can mean billions."""
         if name not in self._counted:
             count = Counter({name: 1})
-            for target in self._gone_to(name):
-                count.update(self._entries(target))
+            for action in self._drafts[name].actions:
+                if isinstance(action, Go) and action.step in self._drafts:
+                    count.update(self._entries(action.step))
             self._counted[name] = count
         return self._counted[name]
 
@@ -166,30 +169,17 @@ class _Graph:
             elif action.step in self._drafts:
                 yield from self._played(action.step)
 
-    def _gone_to(self, name: str) -> list[str]:
-        actions = self._drafts[name].actions
-        return [action.step for action in actions if isinstance(action, Go) and action.step in self._drafts]
-
-    def _goes(self, name: str) -> set[str]:
-        return {name} | self._reached[INCLUDED][name]
-
     # Which steps lead to which.
 
     def _reach(self, ways: frozenset[Way]) -> dict[str, set[str]]:
         """For each step, all that it leads to by *ways*, itself if it does; not by links with a limit."""
         after: dict[str, set[str]] = {name: set() for name in self._drafts}
         for name, link in self._links:
-            if link.way in ways and not (link.way == "otherwise" and self._is_limited(name, link)):
+            leads = self._nexts.get((name, link.index))
+            is_limited = link.way == "otherwise" and leads is not None and leads.exhausted is not None
+            if link.way in ways and not is_limited:
                 after[name].add(link.target)
         return {name: _all_after(name, after) for name in after}
-
-    def _is_limited(self, name: str, link: Link) -> bool:
-        """Whether *link*, of the step *name*, is only taken so often."""
-        actions = self._drafts[name].actions
-        return any(
-            isinstance(action, Action) and action.index == link.index and action.next and action.next.exhausted
-            for action in actions
-        )
 
     def _leads(self, begin: str, end: str, ways: frozenset[Way]) -> bool:
         return begin == end or end in self._reached[ways].get(begin, ())
@@ -213,10 +203,6 @@ def _all_after(name: str, after: Mapping[str, set[str]]) -> set[str]:
         found |= new
         ahead += new
     return found
-
-
-def _is_asking(action: Action | Go, kind: str) -> bool:
-    return isinstance(action, Action) and action.next is not None and action.options["action"] == kind
 
 
 def _in_silence(last: Action) -> str | None:

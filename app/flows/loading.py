@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from app.domain.numbers import digits
 from app.flows import graph, hours, python_modules, routing, steps
-from app.flows.model import DETECTIONS, NAME, Flow, FlowFile, Hours, Pattern, Route
+from app.flows.model import DETECTIONS, NAME, Flow, FlowFile, Hours, Route
 from app.flows.reader import FlowFileFaults, FlowReader
+from app.flows.request import START
 from app.flows.steps import Draft, Link
 from vonage_simulator import yaml_source
 from vonage_simulator.yaml_source import Faults, Located, Steps
 
 NAMED: Final = "letters, digits, - and _, the first no - or _, 64 at most"
 MOST_STEPS_IN_FLOW: Final = 200
-FIRST: Final = "start"  # the step of a flow that has no other
 PARTIES: Final = ("to", "from", "from_user")
 A_STEP: Final = "the name of a step"
 MOST_FAULTS: Final = 200  # reported of a file: an author with so many mends these first
@@ -87,7 +87,9 @@ class _FileReader(FlowReader):
                 self.wrong((name,), "is missing")
         if "hours" in file:
             each = self.mapping(file["hours"], ("hours",), "names and opening hours") or {}
-            self._hours = {name: self._hours_of(name, value) for name, value in each.items()}
+            for name, value in each.items():
+                self._name(name, ("hours", name))
+                self._hours[name] = hours.read(self, value, ("hours", name), name)
         if "flows" in file:
             flows = self.mapping(file["flows"], ("flows",), "names and flows") or {}
             self.flows = {name: self._flow(name, flow) for name, flow in flows.items()}
@@ -143,12 +145,11 @@ class _FileReader(FlowReader):
             self.wrong(path, f"there is no flow {name}{self.meant(name, self.flows)}")
         return name or ""
 
-    def _pattern(self, value: Any, path: Steps) -> Pattern | None:
-        if (text := self.written_out(value, path)) is None:
-            return None
-        if words := routing.pattern_fault(text):
+    def _pattern(self, value: Any, path: Steps) -> str | None:
+        text = self.written_out(value, path)
+        if text is not None and (words := routing.pattern_fault(text)):
             self.wrong(path, words)
-        return Pattern(text)
+        return text
 
     def _when(self, value: Any, path: Steps) -> tuple[Hours | None, bool]:
         wanted = "the name of opening hours, or `not` and their name"
@@ -165,17 +166,13 @@ class _FileReader(FlowReader):
         self._hours_used.add(name)
         return self._hours.get(name), bool(no)
 
-    def _hours_of(self, name: str, value: Any) -> Hours | None:
-        self._name(name, ("hours", name))
-        return hours.read(self, value, ("hours", name), name)
-
     # Flows.
 
     def _flow(self, name: str, value: Any) -> Flow | None:
         path: Steps = ("flows", name)
         self._name(name, path)
         if isinstance(value, list):
-            return self._flow_of_steps(name, {}, value, {FIRST: steps.read(self, value, path, FIRST)}, path)
+            return self._flow_of_steps(name, {}, value, {START: steps.read(self, value, path, START)}, path)
         if (options := self.mapping(value, path, "a list of actions, or a mapping with `steps`")) is None:
             return None
         if "about" in options:
@@ -254,7 +251,7 @@ class _FileReader(FlowReader):
 
 def _only_party(route: Route) -> str:
     """The only called party that *route* is for, always written the same way; "" if it is for more than one."""
-    text = route.to.text if route.to else routing.ANY
+    text = route.to or routing.ANY
     return "" if text.endswith(routing.ANY) or text == routing.NUMBER else digits(text) or text.casefold()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from app.flows.request import Request
@@ -38,27 +38,12 @@ class Scope:
     url: Callable[[str, bool], str]  # step, and whether a request there enters it (True) or has its result (False)
 
 
-class Placeholder(Protocol):
-    """A value in an NCCO that is only known once somebody calls."""
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names of the scope that it uses."""
-
-    def fill(self, scope: Scope) -> Any:
-        """The value for this call. Raises RenderFault."""
-
-
 @dataclass(frozen=True, slots=True)
 class StepUrl:
-    """The URL of a step of the same flow."""
+    """The URL of a step of the same flow: a placeholder, like `Expression`. See `json_shape.later`."""
 
     step: str
     enter: bool  # True: a request there gets the step itself; False: what comes after it, by the result
-
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset()
 
     def fill(self, scope: Scope) -> str:
         return scope.url(self.step, self.enter)
@@ -141,13 +126,6 @@ class Flow:
         return inputs_in(self.uses)
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """Which parties a route is for: one, all that begin so, any, or any telephone number. See `routing`."""
-
-    text: str  # as it is in the file
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
     """When something is open: for each day of the week (0 is Monday) minutes of the day, from and to.
@@ -163,15 +141,15 @@ class Hours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Which calls get which flow. None does not matter. `line` is that in the file."""
+    """Which calls get which flow. `to`, `from_` and `from_user` are patterns: see `routing`. None does not matter."""
 
     flow: str
-    to: Pattern | None = None
-    from_: Pattern | None = None
-    from_user: Pattern | None = None
+    to: str | None = None
+    from_: str | None = None
+    from_user: str | None = None
     when: Hours | None = None
     closed: bool = False  # with `when`: while it is not open
-    line: int = 0
+    line: int = 0  # in the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

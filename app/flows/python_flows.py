@@ -43,18 +43,14 @@ class PythonFlows:
     """Runs flows written in Python.
 
     Args:
-        seconds: How long one may take.
+        seconds: How long a flow may take.
         most_left_behind: With so many still running after that time, no flow is run any more: only a restart ends those
             that never return.
         most_at_once: So many may run at the same time, those left behind among them.
     """
 
     def __init__(
-        self,
-        *,
-        seconds: float = SECONDS,
-        most_left_behind: int = MOST_LEFT_BEHIND,
-        most_at_once: int = MOST_AT_ONCE,
+        self, *, seconds: float = SECONDS, most_left_behind: int = MOST_LEFT_BEHIND, most_at_once: int = MOST_AT_ONCE
     ) -> None:
         self._seconds = seconds
         self._most_left_behind = most_left_behind

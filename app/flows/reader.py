@@ -33,8 +33,10 @@ class FlowReader(Reader):
         """*value* if it is a text that is not empty, without an expression."""
         if (text := self.text(value, path, wanted)) is None:
             return None
-        if text.strip() and "{{" not in text:
+        if not text.strip():
+            self.wrong(path, f"is empty: it must be {wanted}")
+        elif "{{" in text:
+            self.wrong(path, f"must be {wanted}, written out: an expression cannot be here")
+        else:
             return text
-        end = ", written out: an expression cannot be here" if text.strip() else ""
-        self.wrong(path, f"must be {wanted}{end}" if end else f"is empty: it must be {wanted}")
         return None

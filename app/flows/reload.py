@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time_ns
@@ -58,9 +58,6 @@ class FlowReloader:
         self._read(stamp)
         return True
 
-    look = refresh  # the old names, this one and the next
-    looked = property(lambda self: self.read_at)
-
     def start(self) -> None:
         """Read the file now, and check it every second, in a thread; return once it was read, or after a while.
 
@@ -75,21 +72,35 @@ class FlowReloader:
     def _read(self, stamp: Stamp) -> None:
         self._stamp, self.read_at, watched, begun = stamp, datetime.now(UTC), self._watched, time_ns()
         try:
-            flow_file = _aside(lambda: loading.load(self.file, self._settings))
-        except FlowFileFaults as wrong:
-            self._watched = wrong.watched
-            self._report(wrong.faults)
+            found = self._loaded_aside() if is_patched() else self._loaded()
         except Exception as error:  # any at all: calls are answered
             log.exception("the flows file cannot be read")
             self.faults = (Fault(str(self.file), None, None, "", f"cannot be read: {type(error).__name__}: {error}"),)
         else:
-            if self._flow_file is not None and self._flow_file.version != flow_file.version:
-                log.info("the flows file has changed: version %s from now on", flow_file.version)
-            self._flow_file, self.faults, self._watched = flow_file, (), flow_file.watched
+            self._watched = found.watched
+            if isinstance(found, FlowFileFaults):
+                self._report(found.faults)
+            else:
+                if self._flow_file is not None and self._flow_file.version != found.version:
+                    log.info("the flows file has changed: version %s from now on", found.version)
+                self._flow_file, self.faults = found, ()
         if self._watched != watched:
             now = _stamp(self._watched)
             # A file that is mended while they are read, and a module may take its time, is read again.
             self._stamp = None if any(len(file) > 1 and file[2] >= begun for file in now) else now
+
+    def _loaded(self) -> FlowFile | FlowFileFaults:
+        try:
+            return loading.load(self.file, self._settings)
+        except FlowFileFaults as wrong:  # returned: gevent would write it to the terminal, with a traceback
+            return wrong
+
+    def _loaded_aside(self) -> FlowFile | FlowFileFaults:
+        """The same, from a native thread: a large file takes over a second, and calls come in."""
+        from gevent import get_hub
+
+        found: FlowFile | FlowFileFaults = get_hub().threadpool.apply(self._loaded)
+        return found
 
     def _report(self, faults: tuple[Fault, ...]) -> None:
         if faults != self.faults:
@@ -108,24 +119,6 @@ class FlowReloader:
             if now == before and now != self._stamp:  # not while somebody may be writing it
                 self._read(now)
             before = now
-
-
-def _aside(work: Callable[[], FlowFile]) -> FlowFile:
-    """What *work* returns, from another thread under gevent: a large file takes over a second, and calls come in."""
-    if not is_patched():
-        return work()
-    from gevent import get_hub
-
-    def caught() -> FlowFile | FlowFileFaults:
-        try:
-            return work()
-        except FlowFileFaults as wrong:  # gevent would write it to the terminal, with a traceback
-            return wrong
-
-    loaded: FlowFile | FlowFileFaults = get_hub().threadpool.apply(caught)
-    if isinstance(loaded, FlowFileFaults):
-        raise loaded
-    return loaded
 
 
 def _stamp(files: Iterable[Path]) -> Stamp:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 from app.flows import schema, sequence
 from app.flows.call_state import CallState
 from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
-from app.flows.schema import Wrong
 from vonage_simulator import json_shape
+from vonage_simulator.json_shape import Found
 from vonage_simulator.yaml_source import field
 
 MOST_FAULTS: Final = 3  # in a message
@@ -21,18 +22,13 @@ Ncco = list[dict[str, Any]]
 Seal = Callable[[CallState], str]
 
 
-class StepUrls:
-    """The URLs of the steps of *flow* for a call in this state. *base* is this server's own URL."""
+def step_urls(base: str, flow: str, state: CallState, seal: Seal) -> Callable[[str, bool], str]:
+    """The function that gives the URL of a step of *flow*, for a call in this state; *base* is this server's own URL.
 
-    def __init__(self, base: str, flow: str, state: CallState, seal: Seal) -> None:
-        self._base, self._flow, self._state, self._seal = base, flow, state, seal
-        self._sealed: dict[bool, str] = {}
-
-    def of(self, step: str, enter: bool) -> str:
-        """The URL of *step*; *enter*: for the step itself, not for what comes after it."""
-        if enter not in self._sealed:
-            self._sealed[enter] = self._seal(replace(self._state, enter=enter))
-        return self._base + STEP_URL.format(flow=self._flow, step=step, state=self._sealed[enter])
+    Its second argument: whether the URL is for the step itself, not for what comes after it.
+    """
+    sealed = cache(lambda enter: seal(replace(state, enter=enter)))
+    return lambda step, enter: base + STEP_URL.format(flow=flow, step=step, state=sealed(enter))
 
 
 def entered(flow: Flow, step: str, state: CallState) -> tuple[list[tuple[str, Action]], CallState]:
@@ -58,8 +54,8 @@ def entered(flow: Flow, step: str, state: CallState) -> tuple[list[tuple[str, Ac
 def rendered(flow: Flow, step: str, state: CallState, *, names: Mapping[str, Any], base: str, seal: Seal) -> Ncco:
     """The NCCO of *step*. *names* are in the scope of every step. Raises RenderFault."""
     actions, after = entered(flow, step, state)
-    urls = StepUrls(base, flow.name, after, seal)
-    scopes = {name: Scope({**names, "attempt": after.visits[name]}, urls.of) for name, _ in actions}
+    url = step_urls(base, flow.name, after, seal)
+    scopes = {name: Scope({**names, "attempt": after.visits[name]}, url) for name, _ in actions}
     return checked([_filled(action.options, scopes[name]) for name, action in actions], base)
 
 
@@ -76,13 +72,13 @@ def checked(ncco: Ncco, base: str) -> Ncco:
     return ncco
 
 
-def _urls_without_state(ncco: Ncco, base: str) -> Iterator[Wrong]:
+def _urls_without_state(ncco: Ncco, base: str) -> Iterator[Found]:
     """URLs of our steps without the state of the call: there it would begin again, without end."""
     for index, action in enumerate(ncco):
         for url in action.get("eventUrl", ()):
             if url.startswith(base + STEPS_AT) and "?state=" not in url:
                 words = f"It is the address of a step without the state of the call: {HOW_RIGHT}."
-                yield Wrong((index, "eventUrl", 0), words)
+                yield (index, "eventUrl", 0), words
 
 
 def _filled(value: Any, scope: Scope, *, keep: bool = False) -> Any:

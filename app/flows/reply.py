@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from json import JSONEncoder
+from typing import Any, Final
 
+COMPACT: Final = JSONEncoder(separators=(",", ":"), allow_nan=False)
 LAST_RESORT_COUNTER: Final = "answers:last_resort"  # in the store: how often it was served
 SORRY: Final = "Sorry, we cannot take your call at the moment. Please call again later."
 
 
-class _Fields(NamedTuple):
+@dataclass(frozen=True)
+class Reply:
+    """An NCCO, and the flow, step and version it comes from. `fault` says why it is the last resort."""
+
     flow: str
     ncco: list[dict[str, Any]]
     step: str | None = None
     version: str | None = None
     fault: str | None = None
 
-
-class Reply(_Fields):
-    """An NCCO, and the flow, step and version it comes from. `fault` says why it is the last resort."""
-
     @cached_property
     def body(self) -> bytes:
-        """The NCCO as compact JSON in ASCII, serialised once."""
-        return json.dumps(self.ncco, separators=(",", ":"), allow_nan=False).encode()
+        """The NCCO as compact JSON in ASCII."""
+        return COMPACT.encode(self.ncco).encode()
 
 
 # What a caller hears if everything else fails. Made at start, so that nothing can go wrong with it later.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
 Kind = Literal["input", "notify", "connect", "detection"]
-START = "start"  # the first step of a flow written in Python
+START = "start"  # the first step of a flow written in Python, or of one without names of steps
 
 
 def _no_url(_: str) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import Final
 
 from app.domain.numbers import digits
 from app.flows.hours import is_open
-from app.flows.model import FlowFile, Pattern, Route
+from app.flows.model import FlowFile, Route
 from app.flows.request import Request
 
 ANY, NUMBER = "*", "number"
@@ -30,38 +30,38 @@ def pattern_fault(text: str) -> str | None:
     return None
 
 
-def fits(pattern: Pattern, party: str | None) -> bool:
+def fits(pattern: str, party: str | None) -> bool:
     """Whether *pattern* is for *party*: a number, an address or a name."""
     if not party:
         return False
-    text, number = pattern.text, digits(party)
-    if text == ANY:
+    if pattern == ANY:
         return True
-    if text == NUMBER:
+    number, wanted = digits(party), _digits(pattern)
+    if pattern == NUMBER:
         return number is not None and len(number) >= LEAST_DIGITS
-    wanted = _digits(text)
-    if text.endswith(ANY):
-        return _folded(party).startswith(_folded(text[:-1])) if wanted is None else _plain(party).startswith(wanted)
-    return _folded(party) == _folded(text) if wanted is None or number is None else number == wanted
+    if pattern.endswith(ANY):
+        folded, begins = party.casefold(), pattern[:-1].casefold()
+        return folded.startswith(begins) if wanted is None else _plain(party).startswith(wanted)
+    return party.casefold() == pattern.casefold() if wanted is None or number is None else number == wanted
 
 
-def covers(wide: Pattern | None, narrow: Pattern | None) -> bool:
+def covers(wide: str | None, narrow: str | None) -> bool:
     """Whether *wide* is for every party that *narrow* is for. None is for all calls, also those without a party."""
     if wide is None or narrow is None:
         return wide is None
-    if wide.text in (ANY, narrow.text):
+    if wide in (ANY, narrow):
         return True
-    if narrow.text in (ANY, NUMBER):
+    if narrow in (ANY, NUMBER):
         return False
-    wanted = _digits(wide.text)
-    if not narrow.text.endswith(ANY):  # fits its own text; only a number may be written in other ways
-        by_writing = wide.text.endswith(ANY) and wanted is None and digits(narrow.text) is not None
-        return fits(wide, narrow.text) and not by_writing
-    if not wide.text.endswith(ANY):
+    wanted = _digits(wide)
+    if not narrow.endswith(ANY):  # fits its own text; only a number may be written in other ways
+        by_writing = wide.endswith(ANY) and wanted is None and digits(narrow) is not None
+        return fits(wide, narrow) and not by_writing
+    if not wide.endswith(ANY):
         return False
     if wanted is None:
-        return _digits(narrow.text) is None and _folded(narrow.text[:-1]).startswith(_folded(wide.text[:-1]))
-    return (_digits(narrow.text) or _plain(narrow.text[:-1])).startswith(wanted)
+        return _digits(narrow) is None and narrow[:-1].casefold().startswith(wide[:-1].casefold())
+    return (_digits(narrow) or _plain(narrow[:-1])).startswith(wanted)
 
 
 def shadowed(earlier: Route, later: Route) -> bool:
@@ -77,18 +77,14 @@ def shadowed(earlier: Route, later: Route) -> bool:
 
 def choose(flow_file: FlowFile, request: Request, at: datetime) -> Route | None:
     """The route that *request* takes at the moment *at*; None if none is for it."""
-    return next((route for route in flow_file.routes if _takes(route, request) and _is_time_for(route, at)), None)
-
-
-def _takes(route: Route, request: Request) -> bool:
-    # Vonage sends one of `from` and `from_user`: so a route with one of them is not for calls with the other.
-    # https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
-    sides = ((route.to, request.to), (route.from_, request.from_), (route.from_user, request.from_user))
-    return all(pattern is None or fits(pattern, party) for pattern, party in sides)
-
-
-def _is_time_for(route: Route, at: datetime) -> bool:
-    return route.when is None or is_open(route.when, at) is not route.closed
+    for route in flow_file.routes:
+        # Vonage sends one of `from` and `from_user`: so a route with one of them is not for calls with the other.
+        # https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
+        sides = ((route.to, request.to), (route.from_, request.from_), (route.from_user, request.from_user))
+        suits = all(pattern is None or fits(pattern, party) for pattern, party in sides)
+        if suits and (route.when is None or is_open(route.when, at) is not route.closed):
+            return route
+    return None
 
 
 def _digits(pattern: str) -> str | None:
@@ -98,8 +94,4 @@ def _digits(pattern: str) -> str | None:
 
 def _plain(party: str) -> str:
     """*party* as it is compared with the digits of a prefix."""
-    return digits(party) or _folded(party).removeprefix("+")
-
-
-def _folded(text: str) -> str:
-    return text.casefold()
+    return digits(party) or party.casefold().removeprefix("+")

@@ -9,26 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from app.flows.addresses import address
 from app.flows.ssml import speech_faults
 from vonage_simulator import json_shape, ncco
 from vonage_simulator.json_shape import Found, Kind
-from vonage_simulator.yaml_source import HALF_A_CHARACTER, Steps
+from vonage_simulator.yaml_source import HALF_A_CHARACTER
 
 DEEPEST: Final = 30  # levels of one action: with the list, and the record it is kept in, they can be read again
 HEADER_NAME: Final = re.compile(r"[!-9;-~]+")  # https://www.rfc-editor.org/rfc/rfc3261#section-25.1
 
 
-class Wrong(NamedTuple):
-    """One thing that is wrong in an NCCO. `path` leads to it: (1, "endpoint", 0, "number"); () is the NCCO itself."""
-
-    path: Steps
-    words: str  # what it is, and what it must be
-
-
-def faults(actions: Any, *, own: str = "") -> list[Wrong]:
+def faults(actions: Any, *, own: str = "") -> list[Found]:
     """Why Vonage would not run the NCCO *actions*, or not as intended: everything wrong with it, in order.
 
     The order of actions is checked elsewhere: see `sequence`. URLs must be https; those that begin with *own*, the
@@ -37,11 +30,11 @@ def faults(actions: Any, *, own: str = "") -> list[Wrong]:
     if json_shape.later(actions):
         return []
     if not isinstance(actions, list):
-        return [Wrong((), f"It is {json_shape.shown(actions)}, but must be an array of actions.")]
+        return [((), f"It is {json_shape.shown(actions)}, but must be an array of actions.")]
     if not actions:
-        return [Wrong((), "It says nothing: the call would end at once. There must be one action at least.")]
+        return [((), "It says nothing: the call would end at once. There must be one action at least.")]
     kind = _action(own.rstrip("/"))
-    return [Wrong((index, *path), words) for index, action in enumerate(actions) for path, words in _all(kind, action)]
+    return [((index, *path), words) for index, action in enumerate(actions) for path, words in _all(kind, action)]
 
 
 def _all(kind: Kind, action: Any) -> list[Found]:

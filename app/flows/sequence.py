@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from app.flows.schema import Wrong
 from vonage_simulator import json_shape
+from vonage_simulator.json_shape import Found
 from vonage_simulator.ncco import barge_in_faults
 
 # A caller who enters a conversation stays until they leave; a transfer leaves this one for good.
@@ -22,20 +22,20 @@ WAITS_FOR_NOTHING: Final = (
 )
 
 
-def faults(ncco: Sequence[Mapping[str, Any]]) -> list[Wrong]:
+def faults(ncco: Sequence[Mapping[str, Any]]) -> list[Found]:
     """What is wrong in the order of actions, each of which may be right alone. Placeholders may become right."""
-    found: list[Wrong] = []
+    found: list[Found] = []
     for index, (action, never_interrupted) in enumerate(zip(ncco, barge_in_faults(ncco), strict=True)):
         name, is_last = action.get("action"), index == len(ncco) - 1
         if name in FINAL and not is_last:
-            found.append(Wrong((index,), f"It must be the last action: what follows a {name} never runs."))
+            found.append(((index,), f"It must be the last action: what follows a {name} never runs."))
         if name == "record" and is_last and not any(option in action for option in RECORDS_UNTIL):
-            found.append(Wrong((index,), WAITS_FOR_NOTHING))
+            found.append(((index,), WAITS_FOR_NOTHING))
         if name in PLAYED and not is_last and _is_endless(action):
             words = f"It is 0, so that the {name} never ends, but an action follows; it must be 1 or more, or the last."
-            found.append(Wrong((index, "loop"), words))
+            found.append(((index, "loop"), words))
         if never_interrupted:
-            found.append(Wrong((index, "bargeIn"), never_interrupted))
+            found.append(((index, "bargeIn"), never_interrupted))
     return found
 
 

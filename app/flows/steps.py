@@ -99,8 +99,9 @@ class _StepReader:
         if "go" in options:
             del options["go"]
             self._wrong((*here, "go"), "must be alone: give it a dash of its own", key=True)
-        if kind == "connect":
-            options = self._with_answers(options, here, index)
+        if kind == "connect" and isinstance(endpoints := options.get("endpoint"), list):
+            made = [self._with_answer(endpoint, (*here, "endpoint", n), index) for n, endpoint in enumerate(endpoints)]
+            options["endpoint"] = made
         self._names(options, here)
         spoken, named = "text" if kind == "talk" else "", options.pop("action")
         filled = {name: self._compiled(value, (*here, name), spoken=name == spoken) for name, value in options.items()}
@@ -155,15 +156,8 @@ class _StepReader:
                 self._wrong((*here, name), "is filled in where there is `next`: leave one of them out", key=True)
         return {**options, **added}
 
-    def _with_answers(self, options: Mapping[str, Any], here: Steps, index: int) -> dict[str, Any]:
-        """*options* of a connect, with the URL of a step where it says which step the callee hears first."""
-        endpoints = options.get("endpoint")
-        if not isinstance(endpoints, list):
-            return dict(options)
-        made = [self._with_answer(endpoint, (*here, "endpoint", n), index) for n, endpoint in enumerate(endpoints)]
-        return {**options, "endpoint": made}
-
     def _with_answer(self, endpoint: Any, here: Steps, index: int) -> Any:
+        """*endpoint*, with the URL of a step where it says which step the callee hears first."""
         answer = endpoint.get("onAnswer") if isinstance(endpoint, dict) else None
         if not isinstance(answer, dict) or "step" not in answer:
             return endpoint

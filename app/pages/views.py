@@ -73,6 +73,6 @@ def submit_logout() -> Response:
 
 def _flows_faults() -> list[str]:
     """The first faults of the flows file. Viewers get only their lines, for the words may quote a PIN."""
-    faults = [fault._replace(name=Path(fault.name).name) for fault in services().flows.reloader.faults[:FAULTS_SHOWN]]
+    faults = [fault._replace(name=Path(fault.name).name) for fault in services().flows.faults[:FAULTS_SHOWN]]
     in_words = current_role() == "operator"
     return [str(fault if in_words else fault._replace(field="", words="")) for fault in faults]

@@ -35,7 +35,7 @@ def keep_later(webhook: Webhook, store: Store, *, counted: bool) -> None:
         annotate(event=event, outcome="later")
 
 
-def keep_answer(webhook: Webhook, reply: Reply, ncco: bytes, took_ms: float, store: Store, *, to_event: bool) -> None:
+def keep_answer(webhook: Webhook, reply: Reply, took_ms: float, store: Store, *, to_event: bool) -> None:
     """Hand the record of an answer to the writer: nobody waits for it.
 
     Its id is made here: an answer URL requested twice gives two records. *to_event*: what was answered is an event,
@@ -47,6 +47,7 @@ def keep_answer(webhook: Webhook, reply: Reply, ncco: bytes, took_ms: float, sto
         request = {name: value for name, value in named.items() if value is not None}
     else:
         asked, request = webhook.caller, webhook.body
+    ncco = reply.body
     served = {"flow": reply.flow, "ncco": ncco, "step": reply.step, "version": reply.version, "fault": reply.fault}
     record = kept_answer(request, served | {"id": token_hex(8), "took_ms": took_ms})
     text = write_object(record)

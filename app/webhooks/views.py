@@ -22,7 +22,7 @@ from app.services import services
 from app.store.errors import StoreUnavailable
 from app.web.logs import annotate
 from app.webhooks import persist
-from app.webhooks.body import BadBody, write_json
+from app.webhooks.body import BadBody
 from app.webhooks.guard import verify
 from app.webhooks.intake import Webhook, read_webhook
 from app.webhooks.to_flow import request_of, result_of
@@ -137,11 +137,10 @@ def _keep_and_reply(webhook: Webhook, reply: Reply | None) -> Response:
 
 def _reply(webhook: Webhook, reply: Reply, *, to_event: bool) -> Response:
     """The NCCO of *reply*; the record of it is written after."""
-    ncco = write_json(reply.ncco)
-    response = Response(ncco, content_type="application/json")
+    response = Response(reply.body, content_type="application/json")
     took_ms = round((perf_counter() - webhook.began) * 1000, 3)
     try:
-        persist.keep_answer(webhook, reply, ncco, took_ms, services().store, to_event=to_event)
+        persist.keep_answer(webhook, reply, took_ms, services().store, to_event=to_event)
     except Exception:
         log.exception("an answer was given, but not recorded")
     return response

@@ -44,7 +44,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def look(site: Site) -> None:
     """Have *site* read its flows file, if it has changed, as a worker does every second."""
-    cast("Services", site.app.extensions["switchhook"]).flows.reloader.look()
+    cast("Services", site.app.extensions["switchhook"]).flows.reloader.refresh()
 
 
 def test_routes_flows_and_text_are_returned(open_site: Open, file: Path) -> None:

@@ -107,7 +107,7 @@ def test_the_status_has_the_flows_in_use_and_how_often_none_could_answer(
         site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "from": "447700900123", "to": to}, "/voice/answer")
     wait_until(lambda: site.read("/status")["flows"]["last_resort_served"] == 2, "it is counted")
     file.write_text("routes: []\nflows: {}\n4711: 4711\n")
-    reloader.look()
+    reloader.refresh()
     after = site.read("/status")["flows"]
     assert after["faults"] == len(reloader.faults) > 1
     assert after["version"] == shown["version"], "what runs is the last that was right"

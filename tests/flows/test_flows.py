@@ -446,4 +446,4 @@ def test_a_reply_is_serialised_once(tmp_path: Path) -> None:
     reply = answered(flows_in(tmp_path, MENU))
     assert json.loads(reply.body) == reply.ncco
     assert reply.body is reply.body
-    assert b", " not in LAST_RESORT._replace(fault="x").body.partition(b"Sorry")[0]
+    assert b", " not in replace(LAST_RESORT, fault="x").body.partition(b"Sorry")[0]

@@ -123,7 +123,7 @@ def test_a_good_file_is_read_as_it_was_meant():
     assert timedelta() <= flow_file.loaded - before < timedelta(minutes=1)
     assert set(flow_file.watched) == {Path("flows.yaml"), Path(transitions.__file__)}
     first, second, third = flow_file.routes
-    assert (first.flow, first.to.text, first.from_.text, first.when.name, first.closed, first.line) == (
+    assert (first.flow, first.to, first.from_, first.when.name, first.closed, first.line) == (
         "menu",
         "442079460000",
         "4420*",
@@ -131,7 +131,7 @@ def test_a_good_file_is_read_as_it_was_meant():
         False,
         2,
     )
-    assert (second.from_user.text, second.to, second.from_, second.when, second.line) == ("*", None, None, None, 6)
+    assert (second.from_user, second.to, second.from_, second.when, second.line) == ("*", None, None, None, 6)
     assert (third.flow, third.line) == ("scripted", 8)
 
     menu = flow_file.flows["menu"]

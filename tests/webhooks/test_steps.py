@@ -281,10 +281,10 @@ def test_the_last_of_two_states_counts(site: Site) -> None:
 def test_a_call_that_was_answered_before_a_change_still_knows_who_calls_whom(site: Site, file: Path) -> None:
     """Though the old text had no use for it."""
     file.write_text(FLOWS.replace('text: "{{ from }} pressed', 'text: "Somebody pressed'))
-    site.flows.reloader.look()
+    site.flows.reloader.refresh()
     asked = site.post("/voice/answer", CALL)
     file.write_text(FLOWS)
-    assert site.flows.reloader.look()
+    assert site.flows.reloader.refresh()
     assert said(site.post(next_of(asked), keys("1"))) == ["447700900123 pressed 1."]
 
 

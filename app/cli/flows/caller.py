@@ -76,10 +76,7 @@ def who_calls(command: Callable[..., None]) -> Callable[..., None]:
         "--at", type=Parsed("time", moment), metavar="TIME", help="As if it were this time; UTC without a zone."
     )
     @click.option(
-        "--file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="The flows file; default: that of FLOWS_FILE.",
+        "--file", type=click.Path(path_type=Path), metavar="FILE", help="The flows file; default: that of FLOWS_FILE."
     )
     @click.option(
         "--header",

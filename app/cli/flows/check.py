@@ -21,7 +21,7 @@ def check(files: tuple[Path, ...]) -> None:
     """
     wrong = False
     for file in files or (file_at(None),):
-        found = read(file).reloader
+        found = read(file)
         if found.faults:
             wrong = True
             click.echo(faults_text(file, found.faults))

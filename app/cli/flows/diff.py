@@ -25,7 +25,7 @@ def diff(file: Path | None, url: str | None) -> None:
     """
     client, file = Client(url), file_at(file)
     base, running = client.base, _running(client)
-    own = without_fault(file).reloader.flow_file
+    own = without_fault(file).flow_file
     assert own is not None  # noqa: S101 - it has no fault
     for line in _state(running, base):
         click.echo(safe(line))

@@ -68,9 +68,9 @@ def place_flow_call(settings: Settings, file: Path, *, at: datetime | None, **ca
         app, here = _server(), replace(settings, webhook_verify="off", public_url=base, flows_file=file)
         store = cast("Store", NO_STORE)
         flows = build(here, store=store).flows
-        flows.reloader.look()
-        if flows.reloader.faults:
-            raise Faults(flows.reloader.faults)
+        flows.reloader.refresh()
+        if flows.faults:
+            raise Faults(flows.faults)
         flows.python = _python()
         recorders.append(_Recorder(flows, at))
         app.extensions["switchhook"] = build(here, store=store, flows=cast("Flows", recorders[0]))
@@ -112,20 +112,10 @@ _runner = PythonFlows()
 class _NoStore:
     """A store that keeps nothing; it has the methods that webhooks need."""
 
-    def record(self, *_: Any, **__: Any) -> bool:
+    def record(self, *_: Any, **__: Any) -> Any:
         return True
 
-    def record_later(self, *_: Any, **__: Any) -> None:
-        """Nothing."""
-
-    def unfile(self, *_: Any, **__: Any) -> bool:
-        return True
-
-    def unfile_later(self, *_: Any, **__: Any) -> None:
-        """Nothing."""
-
-    def count(self, name: str) -> None:
-        """Nothing."""
+    record_later = unfile = unfile_later = count = record
 
 
 NO_STORE: EventWriter = _NoStore()

@@ -25,18 +25,18 @@ def file_at(file: Path | None) -> Path:
 
 
 def read(file: Path) -> Flows:
-    """The flows in *file*; their `reloader` has the faults."""
+    """The flows in *file*, with its faults."""
     found = build(replace(services().settings, flows_file=file)).flows
     with unlogged():
-        found.reloader.look()
+        found.reloader.refresh()
     return found
 
 
 def without_fault(file: Path) -> Flows:
     """The flows in *file*. If there are faults, prints them and ends the command."""
     found = read(file)
-    if found.reloader.faults:
-        click.echo(faults_text(file, found.reloader.faults))
+    if found.faults:
+        click.echo(faults_text(file, found.faults))
         raise click.exceptions.Exit(1)
     return found
 

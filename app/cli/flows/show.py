@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,14 +33,7 @@ LEG, CONVERSATION = "0" * 32, "CON-00000000-0000-4000-8000-000000000000"
 @who_calls
 @click.option("--step", metavar="NAME", help="Show this step of the flow; default: the one a call begins with.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: all of it as one JSON object.")
-def show(
-    number: str,
-    caller: Caller,
-    at: datetime | None,
-    file: Path | None,
-    step: str | None,
-    as_json: bool,
-) -> None:
+def show(number: str, caller: Caller, at: datetime | None, file: Path | None, step: str | None, as_json: bool) -> None:
     """Show what a caller gets who dials NUMBER: which route is taken, and the NCCO.
 
     NUMBER may be a name, too: whom an app user calls. The state that a call carries from step to step is left out of
@@ -73,7 +67,7 @@ def show(
         click.echo(safe(f"{file}, line {route['line']}: {_conditions(route)} gets flow {route['flow']}"))
     if served.fault is not None:
         raise _last_resort(served.fault)
-    ncco = _without_states(served.ncco)
+    ncco = json.loads(without_state(served.body.decode()))
     if as_json:
         served_by = {"flow": served.flow, "step": served.step, "version": served.version}
         click.echo(to_json({"route": route, **served_by, "ncco": ncco}))
@@ -84,7 +78,7 @@ def show(
 
 def _check_step(step: str, flows: Flows, name: str) -> None:
     """Raise BadParameter if the flow *name* has no such step, or none that can be shown."""
-    flow = flows.reloader.flow_file.flows[name] if flows.reloader.flow_file else None
+    flow = flows.flow_file.flows[name] if flows.flow_file else None
     if flow and flow.python:
         words = "is written in Python: `show` has nothing that came back to give it. `flask flows try` goes through it"
         raise click.BadParameter(safe(f"flow {name} {words}"), param_hint="--step")
@@ -100,12 +94,3 @@ def _conditions(route: dict[str, Any]) -> str:
 
 def _last_resort(why: str) -> click.ClickException:
     return click.ClickException(safe(f"the last resort is served: {why}"))
-
-
-def _without_states(value: Any) -> Any:
-    """*value* with the state of the call left out of every URL."""
-    if isinstance(value, dict):
-        return {name: _without_states(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_states(item) for item in value]
-    return without_state(value) if isinstance(value, str) else value

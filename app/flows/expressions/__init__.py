@@ -5,12 +5,5 @@ https://jinja.palletsprojects.com/en/stable/templates/#expressions
 Authors of flows are trusted, but no more than needed; callers are not. So this package lists all that an expression may
 do, and nothing leads from it to Python: `.` and `[ ]` give items of what Vonage sent, never attributes of objects. What
 callers send stays what it is: a text does not become a number, a list, an action or SSML, and no text makes an
-expression use more memory or time than 10,000 characters need. Where to look:
-
-    a text with expressions    expression (read from the file, filled for a call, safe to speak)
-    one expression             part (compiled, run for a call, and what it lacked)
-    what it may use            static_check (names, and which parts of Jinja: checked before anybody calls)
-    what it may do             sandbox (items, methods, operators), filters (filters and tests)
-    what it may give           values (how long, how many, how deep; what is undefined)
-    what is wrong with it      fault
+expression use more memory or time than 10,000 characters need.
 """

@@ -58,10 +58,6 @@ def _round(value: Any, precision: int = 0, method: Any = "common") -> float:
     return filters.do_round(value, precision, method)
 
 
-def _abs(value: Any) -> Any:
-    return abs(_counted(value))
-
-
 def _counted(value: Any) -> Any:
     there(value)
     if not is_number(value):
@@ -89,10 +85,6 @@ def _join(value: Any, d: Any = "") -> str:
     raise Wrong("joins no list")
 
 
-def _tie(value: Any) -> str:
-    return _join(value)
-
-
 def _cut(value: Any, start: Any, stop: Any, step: Any) -> Any:
     if isinstance(value, Undefined):
         return value
@@ -101,19 +93,14 @@ def _cut(value: Any, start: Any, stop: Any, step: Any) -> Any:
     return value[start:stop:step]
 
 
-def _first(value: Any) -> Any:
-    return _end(value, 0, "the first")
+def _item_at(index: int, name: str) -> Callable[[Any], Any]:
+    def item(value: Any) -> Any:
+        there(value)
+        if not isinstance(value, str | list | tuple):
+            raise Wrong("is no list or text that has a first and a last")
+        return value[index] if value else Absent(name=name)
 
-
-def _last(value: Any) -> Any:
-    return _end(value, -1, "the last")
-
-
-def _end(value: Any, place: int, name: str) -> Any:
-    there(value)
-    if not isinstance(value, str | list | tuple):
-        raise Wrong("is no list or text that has a first and a last")
-    return value[place] if value else Absent(name=name)
+    return item
 
 
 def _apart(value: Any) -> str:
@@ -141,18 +128,6 @@ def _of_text(change: Callable[[str], str]) -> Callable[[Any], str]:
     return changed
 
 
-def _odd(value: Any) -> bool:
-    return _whole(value) % 2 == 1
-
-
-def _even(value: Any) -> bool:
-    return _whole(value) % 2 == 0
-
-
-def _divisibleby(value: Any, num: Any) -> bool:
-    return _whole(value) % _whole(num) == 0
-
-
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "default": _default,
     "d": _default,
@@ -167,15 +142,15 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "int": _int,
     "float": _float,
     "round": _round,
-    "abs": _abs,
+    "abs": lambda value: abs(_counted(value)),
     "join": _join,
-    "first": _first,
-    "last": _last,
+    "first": _item_at(0, "the first"),
+    "last": _item_at(-1, "the last"),
     "string": _of_text(str),
     "apart": _apart,
     "digits": _digits,
     "urlencode": _urlencode,
-    TIE: _tie,
+    TIE: _join,
     CUT: _cut,
 }
 _JINJAS = (
@@ -184,7 +159,7 @@ _JINJAS = (
 )
 TESTS: Final[Mapping[str, Any]] = {
     **{name: tests.TESTS[name] for name in _JINJAS},
-    "divisibleby": _divisibleby,
-    "odd": _odd,
-    "even": _even,
+    "divisibleby": lambda value, num: _whole(value) % _whole(num) == 0,
+    "odd": lambda value: _whole(value) % 2 == 1,
+    "even": lambda value: _whole(value) % 2 == 0,
 }

@@ -69,8 +69,8 @@ class StaticCheck:
     def _check_name(self, node: nodes.Name) -> None:
         if node.name not in NAMES:
             advice = ""
-            found = re.search(rf"\b(inputs|headers|custom_data)\.[\w-]+-\s*{re.escape(node.name)}\b", self._source)
-            if found:
+            hyphened = rf"\b(inputs|headers|custom_data)\.[\w-]+-\s*{re.escape(node.name)}\b"
+            if found := re.search(hyphened, self._source):
                 advice = f'; a name with - in it is written {found[1]}["…"]'
             raise ExpressionFault(_unknown(node.name, NAMES) + advice)
         self._paths.append((node.name,))

@@ -69,11 +69,8 @@ def as_text(value: Any) -> str:
         raise Wrong('is none for this call, which is no text: `… or "…"` gives another')
     if isinstance(value, bool):
         raise Wrong('is true or false, which is no text: `"…" if … else "…"` makes one')
-    raise Wrong(f"{_kind(value)}, which is no text")
-
-
-def _kind(value: Any) -> str:
-    return "is a list" if isinstance(value, list) else "is a mapping" if isinstance(value, Mapping) else "is no value"
+    kind = "a list" if isinstance(value, list) else "a mapping" if isinstance(value, Mapping) else "no value"
+    raise Wrong(f"is {kind}, which is no text")
 
 
 def as_value(value: Any) -> Any:
