@@ -11,7 +11,6 @@ from app.domain.events import Answer, Event
 from app.store import keys, scripts
 from app.store.codec import ANSWER, EVENT, Record, pack
 from app.store.connected import WRITE_SECONDS, Connected
-from app.store.contract import EventWriter
 from app.store.link import Command
 from app.store.record_command import Carried, RecordResult, carry_command, digest, record_command
 
@@ -19,12 +18,20 @@ UNFILED_LENGTH: Final = 1000
 MAX_HOPS: Final = 64  # conversations that one leg's news is carried through
 
 
-class Events(Connected, EventWriter):
-    """Keeping webhooks."""
+class Events(Connected):
+    """Keeping webhooks. Every write may be repeated: what is kept already is not kept again.
+
+    Unless it says "later", a method raises StoreUnavailable when Redis does not reply in time.
+    """
 
     def record(
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
     ) -> bool:
+        """Keep *event*, whose JSON text is *body*, with its conversation; a transfer with both of its conversations.
+
+        *notes* come from the signature check; *counted*: whether it counts as a webhook received. Returns False for a
+        repeat, which changes nothing and adds nothing to the feed.
+        """
         record = Record(EVENT, received, body, notes)
         kept, carried, until = False, Carried(), time.monotonic() + WRITE_SECONDS
         for index, name in enumerate(event.conversations):
@@ -39,17 +46,21 @@ class Events(Connected, EventWriter):
     def record_later(
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
     ) -> None:
+        """Keep an event, or our record of an answer, later: the caller does not wait."""
         record = Record(ANSWER if isinstance(event, Answer) else EVENT, received, body, notes)
         for name in event.conversations:
             self._writer.send_later(record_command(self._ttl, event, name, record, counted=counted))
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
+        """Keep a webhook that belongs to no conversation. Returns False for a repeat."""
         return bool(self._writer.send([self._unfile_command(body, why, received)])[0])
 
     def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
+        """The same, later."""
         self._writer.send_later(self._unfile_command(body, why, received))
 
     def count(self, name: str) -> None:
+        """Add 1, later, to a counter of webhooks that are not kept: `refused:expired`."""
         self._writer.count(keys.ALL[0].counts, name)
 
     @property

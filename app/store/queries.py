@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.domain.conversations import History, Kept, by_leg, history, join, moved_between
 from app.store import keys
 from app.store.codec import Record, milliseconds, unpack
 from app.store.connected import Connected
-from app.store.contract import CallReader, Counts
 from app.store.errors import UnreadableRecord
 from app.store.link import Command
 from app.store.pages import Filter, Page, Position, merge_pages
@@ -23,14 +23,25 @@ MAX_MOVES_READ: Final = 64  # conversations read together with one because its l
 YIELD_AFTER: Final = 100  # records unpacked without letting another request run
 
 
-class Queries(Connected, CallReader):
-    """Reading calls."""
+class Counts(NamedTuple):
+    """Sums over all partitions: conversations by state; `counters` has legs by state, and webhooks by outcome."""
+
+    live: int
+    presumed_ended: int
+    ended: int
+    counters: dict[str, int]
+
+
+class Queries(Connected):
+    """Reading calls. Every method raises StoreUnavailable when Redis does not reply in time."""
 
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
+        """The records of *conversation* from index *first* to *last*, in the order in which they were kept."""
         (stored,) = self._reader.fetch([_events_command(conversation, first, last)])
         return _readable(conversation, stored)
 
     def histories(self, conversations: Iterable[str]) -> dict[str, History]:
+        """The events of each of *conversations* that has any, with those that its moved legs have in other ones."""
         wanted = list(dict.fromkeys(conversations))
         alone = self._histories_alone(wanted)
         of_legs = {name: by_leg(events) for name, events in alone.items()}
@@ -51,6 +62,7 @@ class Queries(Connected, CallReader):
         return {name: join(*of_name) for name, of_name in parts.items()}
 
     def leg_history(self, leg: str) -> History:
+        """The events of *leg* in all conversations that it has been in."""
         raw = keys.encode(leg)
         lists = self._reader.fetch([Command(part.legs, ("HGET", part.legs, raw)) for part in keys.ALL])
         conversations = [keys.decode(name) for packed in lists if packed for name in _length_prefixed(packed)]
@@ -58,10 +70,15 @@ class Queries(Connected, CallReader):
         return join(*(by_leg(events).get(leg, {}) for events in alone.values()))
 
     def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
+        """The next conversations that match *wanted*, newest first by first receipt.
+
+        A page may be shorter than *limit*, even empty, although there are more: the number scanned is limited.
+        """
         commands = [wanted.command(part, self._ttl, after, limit) for part in keys.ALL]
         return merge_pages(self._reader.fetch(commands), limit)
 
     def counts(self, presumed_before: datetime) -> Counts:
+        """All counters. Live conversations without an event since *presumed_before* are presumed ended."""
         before = f"({milliseconds(presumed_before)}"
         commands = [
             command
@@ -75,10 +92,9 @@ class Queries(Connected, CallReader):
         ]
         replies = self._reader.fetch(commands)
         live, presumed, ended = (sum(replies[offset::4]) for offset in range(3))
-        counters: dict[str, int] = {}
+        counters: Counter[str] = Counter()
         for flat in replies[3::4]:
-            for name, value in zip(flat[::2], flat[1::2], strict=True):
-                counters[name.decode()] = counters.get(name.decode(), 0) + int(value)
+            counters.update({name.decode(): int(value) for name, value in zip(flat[::2], flat[1::2], strict=True)})
         return Counts(live - presumed, presumed, ended, counters)
 
     def minutes(self, first: int, last: int) -> dict[int, dict[str, int]]:

@@ -18,7 +18,6 @@ from app.flows.python_flows import PythonFlows
 from app.flows.reply import Reply
 from app.flows.request import Request, Result
 from app.services import build
-from app.store.contract import EventWriter
 from config.settings import Settings
 from vonage_simulator.call_result import CallResult
 from vonage_simulator.harness import place, served
@@ -128,7 +127,7 @@ class _NoStore:
         """Nothing."""
 
 
-NO_STORE: EventWriter = _NoStore()
+NO_STORE = _NoStore()
 
 
 class _Recorder:
