@@ -19,7 +19,6 @@ from urllib.parse import parse_qsl
 
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
-from werkzeug.datastructures import MultiDict
 
 CLOCK_LEEWAY = 10  # seconds granted to `exp` and `nbf`, which Vonage does not document; `iat` has max_age
 INDEX = re.compile("0|[1-9][0-9]{0,8}")  # a name that JavaScript puts first in an object
@@ -127,8 +126,10 @@ class Signatures:
             keys = self._keys[api_key]
         else:
             raise SignatureRefused("api_key")
-        made = (urlsafe_b64encode(hmac.digest(key, signed, "sha256")).rstrip(b"=") for key in keys)
-        if not any(hmac.compare_digest(expected, signature) for expected in made):
+        if not any(
+            hmac.compare_digest(urlsafe_b64encode(hmac.digest(key, signed, "sha256")).rstrip(b"="), signature)
+            for key in keys
+        ):
             raise SignatureRefused("signature")
         return claims
 
@@ -242,7 +243,10 @@ def _query_forms(query: str | bytes) -> Iterator[bytes]:
     with_objects = ((name, _object_or_text(value)) for name, value in decoded)
     as_received = (piece.partition("=")[::2] for piece in text.split("&") if piece)
     for pairs in (decoded, with_objects, as_received):
-        parameters = {name: found[0] if len(found) == 1 else found for name, found in MultiDict(pairs).lists()}
+        by_name: dict[str, list[Any]] = {}
+        for name, value in pairs:
+            by_name.setdefault(name, []).append(value)
+        parameters = {name: values[0] if len(values) == 1 else values for name, values in by_name.items()}
         # A JavaScript object has "2" before "10" before all other names.
         # https://tc39.es/ecma262/#sec-ordinaryownpropertykeys
         indexes = sorted(filter(INDEX.fullmatch, parameters), key=int)
