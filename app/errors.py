@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.store.errors import StoreUnavailable
 from app.webhooks.body import BadBody
-from app.webhooks.signature import SignatureMissing, SignatureRefused
+from app.webhooks.signature import SignatureFault, SignatureMissing
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(StoreUnavailable, _of_store)
     app.register_error_handler(BadBody, lambda error: Problem(400, "Bad body", str(error)).response())
-    app.register_error_handler(SignatureMissing, _of_missing_signature)
-    app.register_error_handler(SignatureRefused, _of_refused_signature)
+    app.register_error_handler(SignatureFault, _of_signature)
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(Exception, _of_fault)
 
@@ -59,13 +58,11 @@ def _of_store(error: StoreUnavailable) -> Response:
     return Problem(503, "Store unavailable", detail, RETRY_AFTER, part="redis").response()
 
 
-def _of_missing_signature(error: SignatureMissing) -> Response:
-    # 503, for Vonage itself sometimes sends a webhook unsigned, and repeats it signed:
-    # https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks
-    return Problem(503, "Not signed", str(error), RETRY_AFTER, fault=error.fault).response()
-
-
-def _of_refused_signature(error: SignatureRefused) -> Response:
+def _of_signature(error: SignatureFault) -> Response:
+    if isinstance(error, SignatureMissing):
+        # 503, for Vonage itself sometimes sends a webhook unsigned, and repeats it signed:
+        # https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks
+        return Problem(503, "Not signed", str(error), RETRY_AFTER, fault=error.fault).response()
     headers = {"WWW-Authenticate": "Bearer"}
     return Problem(401, "Signature refused", str(error), headers, fault=error.fault).response()
 
@@ -78,7 +75,7 @@ def _of_http(error: HTTPException) -> Response:
     detail, more = WHAT_TO_DO.get(response.status_code, error.description or ""), {}
     faults = getattr(error, "data", None) or {}  # webargs: which argument is wrong, and why
     if "messages" in faults:
-        more["errors"] = {name: text for place in faults["messages"].values() for name, text in place.items()}
+        more["errors"] = {name: text for texts in faults["messages"].values() for name, text in texts.items()}
         detail = f"Correct what `errors` names: {', '.join(sorted(map(str, more['errors'])))}."
     return Problem(response.status_code, error.name, detail, headers, **more).response()
 

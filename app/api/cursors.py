@@ -20,10 +20,8 @@ def read(cursor: str, of: str) -> list[Any]:
     try:
         return list(_serializer(of).loads(cursor))
     except BadData:
-        wrong = "Not a cursor of this list: pass `next` of the page before, with the same filters."
-        raise Problem(
-            422, "Unprocessable Entity", "Correct what `errors` names: cursor.", errors={"cursor": [wrong]}
-        ) from None
+        errors = {"cursor": ["Not a cursor of this list: pass `next` of the page before, with the same filters."]}
+        raise Problem(422, "Unprocessable Entity", "Correct what `errors` names: cursor.", errors=errors) from None
 
 
 def _serializer(of: str) -> URLSafeSerializer:

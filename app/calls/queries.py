@@ -13,8 +13,8 @@ from app.calls.stored_event import StoredEvent, read_stored_event
 from app.domain.conversations import Conversation, Member, moments, project
 from app.domain.legs import Leg, project_leg
 from app.domain.moves import Presence
+from app.store.contract import CallReader
 from app.store.pages import Filter, Position
-from app.store.store import Store
 
 # Limits for one page where conversations have to be read before it is known whether they are wanted:
 MAX_READ = 1000  # conversations
@@ -25,7 +25,7 @@ MAX_SECONDS = 0.3  # the store gives no more to a request that takes much longer
 class Calls:
     """Reads calls and dumps them as JSON. Needs no request. All that reads raises StoreUnavailable."""
 
-    store: Store
+    store: CallReader
     presume_ended_after: timedelta
     mask_numbers: bool  # for all but operators
 

@@ -146,9 +146,10 @@ def project(
     state: ConversationState = "ended"
     if not members or any(member.presence.here and member.leg.state != "completed" for member in members):
         state = "presumed_ended" if now - last_received > presume_ended_after else "live"
-    started = min(
-        (at for at, event in here if isinstance(event, CallStatus) or _arrives(event, conversation)), default=None
+    begins = (
+        at for at, event in here if isinstance(event, CallStatus) or getattr(event, "joined", None) == conversation
     )
+    started = min(begins, default=None)
     ended = max(filter(None, map(_left, members)), default=None) if state == "ended" else None
     return Conversation(
         conversation_uuid=conversation,
@@ -176,10 +177,6 @@ def _members(conversation: str, here: list[Moment], everywhere: list[Moment]) ->
     uuids = dict.fromkeys(event.leg for _, event in here if event.leg)
     legs = (project_leg(uuid, by_leg[uuid]) for uuid in uuids)
     return [Member(leg, presence(leg.moves, conversation)) for leg in legs]
-
-
-def _arrives(event: Event, conversation: str) -> bool:
-    return isinstance(event, Transfer) and event.joined == conversation
 
 
 def _left(member: Member) -> datetime | None:

@@ -29,6 +29,7 @@ class Event:
     """
 
     kind: ClassVar[str]
+    identity: ClassVar[tuple[str, ...]] = ()  # the fields that identify the fact reported, if they do
 
     canonical: bytes
     conversation: str | None = None
@@ -45,13 +46,11 @@ class Event:
     def dedup_key(self) -> Hashable:
         """Identifies the fact reported. Bodies that differ but have the same key are variants of it, counted once.
 
+        The whole body where a part of its identity is missing, for two facts might then look the same.
         Vonage sends no event id: developer.vonage.com/en/getting-started/concepts/webhooks
         """
-        return self.canonical
-
-    def _dedup_key(self, *parts: Hashable) -> Hashable:
-        """The key made of *parts*; the whole body if a part is missing, for two facts might then look the same."""
-        return self.canonical if None in parts else (self.kind, *parts)
+        parts = [getattr(self, name) for name in self.identity]
+        return (self.kind, *parts) if parts and None not in parts else self.canonical
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,7 @@ class CallStatus(Event):
     """A leg reached a status. `status` is lower case; an unknown one is kept as it came."""
 
     kind: ClassVar[str] = "status"
+    identity: ClassVar[tuple[str, ...]] = ("leg", "status", "occurred")
 
     status: str
     direction: str | None = None
@@ -69,7 +69,7 @@ class CallStatus(Event):
 
     @property
     def dedup_key(self) -> Hashable:
-        return (self.kind, self.leg, self.status, self.occurred)
+        return (self.kind, *(getattr(self, name) for name in self.identity))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +90,9 @@ class Detection(CallStatus):
     """Answering-machine detection: `status` human or machine, `sub_state` beep_start or beep_timeout."""
 
     kind: ClassVar[str] = "detection"
+    identity: ClassVar[tuple[str, ...]] = ("leg", "status", "sub_state", "occurred")
 
     sub_state: str | None = None
-
-    @property
-    def dedup_key(self) -> Hashable:
-        return (self.kind, self.leg, self.status, self.sub_state, self.occurred)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +107,7 @@ class Recording(Event):
     """A recording is available. Names no leg: it belongs to the conversation."""
 
     kind: ClassVar[str] = "record"
+    identity: ClassVar[tuple[str, ...]] = ("recording_uuid",)
 
     recording_uuid: str | None = None
     recording_url: str | None = None
@@ -117,23 +115,16 @@ class Recording(Event):
     start_time: datetime | None = None
     end_time: datetime | None = None
 
-    @property
-    def dedup_key(self) -> Hashable:
-        return self._dedup_key(self.recording_uuid)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcription(Event):
     """The text of a recording is available."""
 
     kind: ClassVar[str] = "transcription"
+    identity: ClassVar[tuple[str, ...]] = ("recording_uuid",)
 
     recording_uuid: str | None = None
     transcription_url: str | None = None
-
-    @property
-    def dedup_key(self) -> Hashable:
-        return self._dedup_key(self.recording_uuid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +140,7 @@ class Input(Event):
     """What the caller keyed or said. `timed_out` may be true although there are digits."""
 
     kind: ClassVar[str] = "input"
+    identity: ClassVar[tuple[str, ...]] = ("leg", "occurred")
 
     from_: str | None = None
     to: str | None = None
@@ -159,16 +151,13 @@ class Input(Event):
     speech_error: str | None = None
     speech_recording_url: str | None = None
 
-    @property
-    def dedup_key(self) -> Hashable:
-        return self._dedup_key(self.leg, self.occurred)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer(Event):
     """A leg went from one conversation (`left`) to another (`joined`) and keeps its id."""
 
     kind: ClassVar[str] = "transfer"
+    identity: ClassVar[tuple[str, ...]] = ("leg", "joined", "occurred")
 
     left: str | None = None
     joined: str | None = None
@@ -176,10 +165,6 @@ class Transfer(Event):
     @property
     def conversations(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for name in (self.left, self.joined) if name))
-
-    @property
-    def dedup_key(self) -> Hashable:
-        return self._dedup_key(self.leg, self.joined, self.occurred)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

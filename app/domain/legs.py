@@ -84,6 +84,7 @@ def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
     explaining += [event for _, event in statuses if event.status == "completed"]
     bill = _bill([event for _, event in statuses if isinstance(event, Completed)])
     caller = _first(mine, "from_") or _first(mine, "from_user")
+    moves = (Move(at, event.left, event.joined) for at, event in mine if isinstance(event, Transfer))
     return Leg(
         uuid=uuid,
         direction=_first(mine, "direction"),
@@ -106,13 +107,8 @@ def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
         sip_code=next((event.sip_code for event in explaining if event.sip_code is not None), None),
         disconnected_by=bill.disconnected_by if bill else None,
         machine=_machine([event for _, event in statuses if isinstance(event, Detection)]),
-        moves=tuple(sorted(moves_of(mine), key=lambda move: move.order)),
+        moves=tuple(sorted(moves, key=lambda move: move.order)),
     )
-
-
-def moves_of(moments: Iterable[Moment]) -> list[Move]:
-    """The moves among *moments*."""
-    return [Move(at, event.left, event.joined) for at, event in moments if isinstance(event, Transfer)]
 
 
 def _rank(event: Event) -> tuple[int, int]:

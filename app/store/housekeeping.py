@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from app.store import keys
 from app.store.errors import StoreError, StoreUnavailable
+from app.store.maintenance import BATCH_SIZE
 from app.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS: Final = 60.0
 LEASE_SECONDS: Final = 50
 ALLOWED: Final = 0.9  # of MAX_MEMORY_MB: make room before Redis is full
-BATCH_SIZE: Final = 100  # conversations deleted by one command
 
 
 class Housekeeping:

@@ -107,7 +107,7 @@ class Link:
         *seconds* is how long to wait for all replies together.
         """
         self._until, self._patient = monotonic() + seconds, seconds >= READ_SECONDS
-        replies = self._send(commands, [command.words() for command in commands])
+        replies = self._send(commands)
         moved = [index for index, reply in enumerate(replies) if isinstance(reply, MovedError)]
         if moved and self._cluster is not None:
             for index in moved:
@@ -131,11 +131,10 @@ class Link:
         self, commands: Sequence[Command], replies: list[Any], indexes: Sequence[int], *, whole_script: bool = False
     ) -> None:
         again = [commands[index] for index in indexes]
-        words = [command.words(whole_script=whole_script) for command in again]
-        for index, reply in zip(indexes, self._send(again, words), strict=True):
+        for index, reply in zip(indexes, self._send(again, whole_script=whole_script), strict=True):
             replies[index] = reply
 
-    def _send(self, commands: Sequence[Command], words: Sequence[tuple[Any, ...]]) -> list[Any]:
+    def _send(self, commands: Sequence[Command], *, whole_script: bool = False) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
         sent: list[tuple[str, Connection, list[int]]] = []
         try:
@@ -149,7 +148,8 @@ class Link:
                     raise RedisTimeoutError("it timed out a moment ago")
                 self._hung.pop(node, None)
                 connection = self._connection(node)
-                connection.send_packed_command(connection.pack_commands(words[index] for index in indexes))
+                words = (commands[index].words(whole_script=whole_script) for index in indexes)
+                connection.send_packed_command(connection.pack_commands(words))
                 sent.append((node, connection, indexes))
             except AWAY as error:
                 self._drop(node, error)
@@ -224,10 +224,8 @@ def unavailable(error: RedisError) -> StoreUnavailable:
     """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
     if isinstance(error, RedisTimeoutError):
         return StoreUnavailable("timeout", f"no reply within {READ_SECONDS} s")
-    if isinstance(error, ClusterError):
-        return StoreUnavailable("cluster", str(error))
-    word = str(error).split(" ", 1)[0].rstrip(":").lower()
-    name = NAMES.get(type(error).__name__)
-    if name or not isinstance(error, RedisConnectionError):
-        return StoreUnavailable(name or word, str(error))
-    return StoreUnavailable("refused", str(error))
+    reason = "cluster" if isinstance(error, ClusterError) else NAMES.get(type(error).__name__)
+    if reason is None:
+        first_word = str(error).split(" ", 1)[0].rstrip(":").lower()
+        reason = "refused" if isinstance(error, RedisConnectionError) else first_word
+    return StoreUnavailable(reason, str(error))

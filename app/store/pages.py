@@ -57,13 +57,10 @@ class Filter(NamedTuple):
         """Read one partition's part of the page."""
         if self.number:
             sources: tuple[bytes, ...] = (part.number(self.number),)
+        elif self.state == "any":
+            sources = (part.live, part.ended)
         else:
-            sources = {
-                "any": (part.live, part.ended),
-                "live": (part.live,),
-                "presumed_ended": (part.live,),
-                "ended": (part.ended,),
-            }[self.state]
+            sources = (part.ended if self.state == "ended" else part.live,)
         lowest = _first_millisecond(self.since) if self.since else "-inf"
         highest: int | str = _first_millisecond(self.until) - 1 if self.until else "+inf"
         name = b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
@@ -86,13 +87,12 @@ class Queries(Connected, CallReader):
         starts = range(first - first % keys.MINUTES_A_BUCKET, last + 1, keys.MINUTES_A_BUCKET)
         buckets = [(start, part.bucket(start)) for part in keys.ALL for start in starts]
         replies = self._reader.fetch([Command(key, ("HGETALL", key)) for _, key in buckets])
-        found: dict[int, dict[str, int]] = {}
+        found: defaultdict[int, Counter[str]] = defaultdict(Counter)
         for (start, _), flat in zip(buckets, replies, strict=True):
             for field, value in zip(flat[::2], flat[1::2], strict=True):
                 offset, _, name = field.decode().partition(":")
-                minute = found.setdefault(start + int(offset), {})
-                minute[name] = minute.get(name, 0) + int(value)
-        return {minute: found[minute] for minute in sorted(found) if first <= minute <= last}
+                found[start + int(offset)][name] += int(value)
+        return {minute: dict(found[minute]) for minute in sorted(found) if first <= minute <= last}
 
     def unfiled(self) -> list[tuple[str, str, Record]]:
         """The webhooks that belong to no conversation, oldest first: entry, why, record."""

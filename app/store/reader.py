@@ -35,7 +35,10 @@ class Reader:
         """
         if not commands:
             return []
-        link = self._borrow()
+        try:
+            link = self._free.get(timeout=BORROW_SECONDS)
+        except Empty:
+            raise StoreUnavailable("busy", "every connection for reading is in use") from None
         try:
             left = give_up_at.get() - monotonic()
             if left <= 0:
@@ -50,12 +53,6 @@ class Reader:
             if isinstance(reply, RedisError):
                 raise unavailable(reply) from reply
         return replies
-
-    def _borrow(self) -> Link:
-        try:
-            return self._free.get(timeout=BORROW_SECONDS)
-        except Empty:
-            raise StoreUnavailable("busy", "every connection for reading is in use") from None
 
     def close(self) -> None:
         """Close the links that are free."""

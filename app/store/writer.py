@@ -9,6 +9,8 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -112,18 +114,15 @@ class Writer:
         closing, retry_at, refused = False, 0.0, list[Command]()
         while not closing or (self._has_late and not refused):
             jobs: list[_Job] = []
-            try:
+            with suppress(Empty):
                 job = self._queue.get(timeout=0 if closing else RETRY_SECONDS if self._has_late else None)
-                while True:
-                    if job is None:
-                        closing = True
-                        break
+                while job is not None:
                     jobs.append(job)
                     if len(jobs) >= MAX_BATCH:
                         break
                     job = self._queue.get_nowait()
-            except Empty:
-                pass
+                else:
+                    closing = True
             late = self._take_late() if closing or monotonic() >= retry_at else []
             try:
                 refused = self._exchange(jobs, late)
@@ -157,18 +156,15 @@ class Writer:
 
     def _exchange(self, jobs: Sequence[_Job], late: Sequence[Command]) -> list[Command]:
         """Send all commands; return those of *late* to send again, because Redis was away."""
-        commands = [command for job in jobs for command in job.commands]
-        commands += late
+        commands = [*chain.from_iterable(job.commands for job in jobs), *late]
         if not commands:
             return []
-        replies = self._link.exchange(commands)
-        start = 0
+        replies = iter(self._link.exchange(commands))
         for job in jobs:
-            job.replies = replies[start : start + len(job.commands)]
-            start += len(job.commands)
+            job.replies = list(islice(replies, len(job.commands)))
             job.done.set()
         refused = []
-        for command, reply in zip(late, replies[start:], strict=True):
+        for command, reply in zip(late, replies, strict=True):
             if isinstance(reply, RedisError):
                 if unavailable(reply).reason in TRANSIENT:
                     refused.append(command)

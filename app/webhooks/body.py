@@ -36,7 +36,8 @@ def read_object(text: bytes, most_nested: int = MOST_NESTED_KEPT) -> dict[str, A
     """The JSON object in *text*. Raises BadBody."""
     value = _parse(text, most_nested)
     if not isinstance(value, dict):
-        raise BadBody(f"the body is a JSON {_name(value)}, not an object: send one webhook as {{...}}")
+        name = {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
+        raise BadBody(f"the body is a JSON {name}, not an object: send one webhook as {{...}}")
     return value
 
 
@@ -114,7 +115,3 @@ def _depth(value: Any) -> int:
         depth += 1
         level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
     return depth
-
-
-def _name(value: Any) -> str:
-    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")

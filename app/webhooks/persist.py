@@ -6,14 +6,14 @@ from secrets import token_hex
 
 from app.domain.events import Answer, Event
 from app.flows.reply import LAST_RESORT_COUNTER, Reply
-from app.store.store import Store
+from app.store.contract import EventWriter
 from app.web.logs import annotate
 from app.webhooks.body import write_object
 from app.webhooks.intake import Webhook
 from app.webhooks.schemas import answered, kept_answer
 
 
-def keep(webhook: Webhook, store: Store) -> None:
+def keep(webhook: Webhook, store: EventWriter) -> None:
     """Keep the event in *webhook* before it is acknowledged. Raises StoreUnavailable."""
     for event, text, counted in webhook.events():
         outcome = "unavailable"
@@ -28,14 +28,14 @@ def keep(webhook: Webhook, store: Store) -> None:
             annotate(event=event, outcome=outcome)
 
 
-def keep_later(webhook: Webhook, store: Store, *, counted: bool) -> None:
+def keep_later(webhook: Webhook, store: EventWriter, *, counted: bool) -> None:
     """Keep the event in *webhook* once Redis is back. *counted*: it has not been counted yet."""
     for event, text, counts in webhook.events():
         _later(store, webhook, event, text, counted=counts and counted)
         annotate(event=event, outcome="later")
 
 
-def keep_answer(webhook: Webhook, reply: Reply, took_ms: float, store: Store, *, to_event: bool) -> None:
+def keep_answer(webhook: Webhook, reply: Reply, took_ms: float, store: EventWriter, *, to_event: bool) -> None:
     """Hand the record of an answer to the writer: nobody waits for it.
 
     Its id is made here: an answer URL requested twice gives two records. *to_event*: what was answered is an event,
@@ -58,7 +58,7 @@ def keep_answer(webhook: Webhook, reply: Reply, took_ms: float, store: Store, *,
     _later(store, webhook, answer, text, counted=not to_event)
 
 
-def _later(store: Store, webhook: Webhook, event: Event, text: bytes, *, counted: bool) -> None:
+def _later(store: EventWriter, webhook: Webhook, event: Event, text: bytes, *, counted: bool) -> None:
     if event.conversations:
         store.record_later(event, text, webhook.received, webhook.notes, counted=counted)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import has_app_context
@@ -35,7 +35,7 @@ def record(calls: Calls, *webhooks: Webhook) -> None:
     """Store all *webhooks* but answers."""
     for webhook in webhooks:
         if webhook.sort != ANSWER and webhook.event.conversations:
-            calls.store.record(webhook.event, webhook.text, webhook.received)
+            cast("Store", calls.store).record(webhook.event, webhook.text, webhook.received)
 
 
 def test_calls_are_read_without_a_request(calls: Calls) -> None:

@@ -386,12 +386,12 @@ def test_times_within_the_limits_and_claims_we_do_not_know_pass(claims: dict[str
     assert check(token_by_hand(claims_of() | claims)) == ()
 
 
-def test_a_wrong_signature_is_told_before_any_claim_is_judged() -> None:
+def test_a_wrong_signature_is_reported_before_any_claim_is_checked() -> None:
     assert fault_of(token_by_hand({"iss": "nobody", "api_key": KEY}, "wrong")) == "signature"
 
 
 @pytest.mark.parametrize("absent", [without("application_id"), claims_of() | {"application_id": None}])
-def test_no_application_is_noted_and_not_looked_at_when_ours_is_unknown(absent: dict[str, Any]) -> None:
+def test_no_application_is_noted_and_not_checked_when_ours_is_unknown(absent: dict[str, Any]) -> None:
     anybody = Signatures([(KEY, SECRET)], application_id=None, max_age=MAX_AGE, verify_get_hash=False)
     assert check(token_by_hand(absent)) == ("no_application_id",)
     assert check(token_by_hand(absent), by=anybody) == ()

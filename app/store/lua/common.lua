@@ -69,7 +69,7 @@ local function read_leg(text)
   return tonumber(bits), tonumber(billed), tonumber(minute), tonumber(moved_at), joined
 end
 
--- "12:CON-one12:CON-two", the conversations of this partition that a leg has been in, without one of them.
+-- "12:CON-one12:CON-two", the conversations of this partition that a leg has been in, without *conversation*.
 local function without(list, conversation)
   local kept, start = {}, 1
   while start <= #list do
