@@ -41,7 +41,7 @@ class Shell:
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
-    def said(self, *words: str, **more: Any) -> str:
+    def output(self, *words: str, **more: Any) -> str:
         """What a command that has to succeed says."""
         code, out, err = self.run(*words, **more)
         assert (code, err) == (0, "")
@@ -61,7 +61,7 @@ class Shell:
         finally:
             site.close()
 
-    def tell(self, *bodies: Body, received: datetime = BASE) -> None:
+    def record(self, *bodies: Body, received: datetime = BASE) -> None:
         """Keep *bodies*."""
         was_alive = self.engine.alive()
         if not was_alive:
@@ -86,7 +86,7 @@ class Inside:
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done.exit_code, done.stdout, done.stderr
 
-    def said(self, *words: str, **more: Any) -> str:
+    def output(self, *words: str, **more: Any) -> str:
         """What a command that has to succeed says."""
         code, out, err = self.run(*words, **more)
         assert (code, err) == (0, "")

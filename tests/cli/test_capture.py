@@ -103,12 +103,12 @@ def conversations(server: Server) -> set[str]:
 
 def essence(server: Server, conversation: str) -> str:
     """What two plays of one call have in common."""
-    told = server.api(f"/api/v1/conversations/{conversation}").json
+    call = server.api(f"/api/v1/conversations/{conversation}").json
     legs = sorted(
         # Whom an app caller asked for only the answer request tells, and a captured call brings its own answer.
         (leg["to"] if leg["direction"] == "outbound" else "", leg["outcome"], leg["duration_seconds"], leg["price"])
-        for leg in told["legs"]
+        for leg in call["legs"]
     )
-    keyed = [one["digits"] for one in told["inputs"]]
-    seconds = [round(told["duration_seconds"])]
-    return json.dumps([legs, keyed, seconds, len(told["recordings"]), [one["reason"] for one in told["errors"]]])
+    keyed = [item["digits"] for item in call["inputs"]]
+    seconds = [round(call["duration_seconds"])]
+    return json.dumps([legs, keyed, seconds, len(call["recordings"]), [item["reason"] for item in call["errors"]]])

@@ -101,8 +101,8 @@ def test_a_call_is_shown_beside_the_servers_replies(server: Server, tmp_path: Pa
     assert ["0.000", "447700900123", "calls 442079460000"] in course
     assert ["0.600", "447700900123", "hears “Please hold the line while we connect your call.”"] in course
     assert re.search(r"20\.\d+  447700900123    → completed +200 in \d+ ms: answered, ended\n", done.out)
-    told, verdict = done.out.split("\n\n")[1:]
-    assert re.match(r"CON-\S+  ended  20\.66 s  0\.00240000 EUR\n  leg ", told)
+    shown, verdict = done.out.split("\n\n")[1:]
+    assert re.match(r"CON-\S+  ended  20\.66 s  0\.00240000 EUR\n  leg ", shown)
     assert verdict.endswith("the server's state matches what happened\n")
 
 
@@ -239,10 +239,10 @@ def test_a_viewers_token_that_only_the_server_knows_to_be_one(server: Server, ru
 def test_a_server_with_other_secrets_acknowledges_nothing(
     server: Server, run: Run, monkeypatch: pytest.MonkeyPatch, secrets: Any, why: str
 ):
-    async def told(*_: Any) -> None:
+    async def fetch(*_: Any) -> None:
         raise AssertionError("there is nothing to look at")
 
-    monkeypatch.setattr(server_api.Server, "fetch", told)
+    monkeypatch.setattr(server_api.Server, "fetch", fetch)
     for words in (("call", "--speed", "max"), ("load", "--rate", "20", "--seconds", "0.5", "--speed", "100")):
         said = what_is_wrong(run(*words, port=server.port, signature_secrets=secrets))
         assert said.startswith("No webhook was acknowledged.\n")
@@ -262,7 +262,7 @@ def test_faults_of_signatures_need_secrets(run: Run, verb: str, faults: str):
     with listening(200, status, **JSON) as unsecured:
         done = run(verb, "--faults", faults, "--server", unsecured.url)
         assert re.search(needed, what_is_wrong(done))
-        assert [path for _, path, _, _ in unsecured.asked] == ["/status"], "nothing was begun"
+        assert [path for _, path, _, _ in unsecured.requests] == ["/status"], "nothing was begun"
 
 
 def test_other_faults_need_no_secrets(run: Run, nobody: int):

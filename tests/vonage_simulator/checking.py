@@ -38,7 +38,7 @@ class Server:
     def __init__(self, calls: Iterable[Conversation] = ()) -> None:
         self.views: dict[str, Body] = {call.uuid: ledgers.api_view(call) for call in calls}
         self.kept: dict[str, list[Body]] = {}
-        self.asked = 0
+        self.fetches = 0
         self.at_once = self.most_at_once = 0
 
     def keep(self, *events: Body, where: str = HERE) -> None:
@@ -47,7 +47,7 @@ class Server:
 
     async def fetch(self, uuid: str) -> tuple[Body | None, list[Body]]:
         """As a client of the API would."""
-        self.asked += 1
+        self.fetches += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0)

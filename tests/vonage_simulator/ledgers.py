@@ -180,14 +180,14 @@ def recording(name: str, seconds: float, **more: Any) -> Recording:
 def webhooks(call: Conversation) -> list[Body]:
     """The bodies of all events about *call*, its legs' lives elsewhere too, as the carrier writes them."""
     found: list[Body] = []
-    for one in call.legs.values():
-        for name, moment in sorted(one.times.items(), key=lambda item: item[1]):
-            moved = [move for move in one.moves if move.at <= moment]
-            home = moved[-1].joined if moved else one.moves[0].left if one.moves else call.uuid
-            found.append(webhook_bodies.status(one, name, moment, today=True) | {"conversation_uuid": home})
-        found += [webhook_bodies.transfer(one, move.left, move.joined, move.at) for move in one.moves]
+    for member in call.legs.values():
+        for name, moment in sorted(member.times.items(), key=lambda item: item[1]):
+            moved = [move for move in member.moves if move.at <= moment]
+            home = moved[-1].joined if moved else member.moves[0].left if member.moves else call.uuid
+            found.append(webhook_bodies.status(member, name, moment, today=True) | {"conversation_uuid": home})
+        found += [webhook_bodies.transfer(member, move.left, move.joined, move.at) for move in member.moves]
     found += [input_body(call, result) for result in call.inputs]
-    found += [asked.about for asked in call.answers if asked.about and "payload" in asked.about]
+    found += [answer.about for answer in call.answers if answer.about and "payload" in answer.about]
     for recorded in call.recordings:
         found.append(webhook_bodies.record(recorded, call.uuid))
         if recorded.transcription_url:
@@ -212,14 +212,14 @@ def replied_to(about: Body, ncco: list[Body] | None, *, leg: str = "caller") -> 
 
 def requests(call: Conversation) -> list[Body]:
     """The bodies of its askings for instructions."""
-    asked = [asked.leg for asked in call.answers if asked.about is None]
-    found = [webhook_bodies.answer(call.legs[leg], APPLICATION, today=True) for leg in asked]
+    legs = [answer.leg for answer in call.answers if answer.about is None]
+    found = [webhook_bodies.answer(call.legs[leg], APPLICATION, today=True) for leg in legs]
     return [body | {"conversation_uuid": call.uuid} for body in found]
 
 
 def replies(call: Conversation) -> list[Body]:
     """The records of the NCCOs in reply to its events, as `/events` lists them."""
-    return [replied(asked.about, asked.ncco) for asked in call.answers if asked.about and asked.ncco is not None]
+    return [replied(answer.about, answer.ncco) for answer in call.answers if answer.about and answer.ncco is not None]
 
 
 def replied(about: Body, ncco: Any, **more: Any) -> Body:
@@ -250,16 +250,16 @@ def kept(bodies: Iterable[Body]) -> list[Body]:
     for body in bodies:
         event = read_event(body)
         occurred = bodies_time(event.occurred)
-        told = {"kind": event.kind, "leg": event.leg, "status": getattr(event, "status", None), "occurred_at": occurred}
-        found.append(told | {"received_at": bodies_time(BASE), "lag_ms": 1, "raw": body, "flags": []})
+        item = {"kind": event.kind, "leg": event.leg, "status": getattr(event, "status", None), "occurred_at": occurred}
+        found.append(item | {"received_at": bodies_time(BASE), "lag_ms": 1, "raw": body, "flags": []})
     return found
 
 
 def answered(request: Body, ncco: Any = NCCO) -> Body:
     """The record of an answer as `/events` lists it."""
     raw = {"request": request, "id": "0123456789abcdef", "flow": "tutorial", "took_ms": 1.5, "ncco": ncco}
-    told = {"kind": "answer", "leg": request.get("uuid"), "status": None, "occurred_at": None, "raw": raw}
-    return told | {"received_at": bodies_time(BASE), "lag_ms": None, "flags": []}
+    item = {"kind": "answer", "leg": request.get("uuid"), "status": None, "occurred_at": None, "raw": raw}
+    return item | {"received_at": bodies_time(BASE), "lag_ms": None, "flags": []}
 
 
 def bodies_time(moment: datetime | None) -> str | None:
@@ -277,6 +277,6 @@ def api_view(call: Conversation) -> Body:
         right
         | clocks
         | {"answers": [answer | more for answer in right["answers"]]}
-        | {"inputs": [one | {"speech_recording_url": None} for one in right["inputs"]]}
+        | {"inputs": [result | {"speech_recording_url": None} for result in right["inputs"]]}
         | {"errors": [error | {"answer": None} for error in right["errors"]]}
     )

@@ -37,13 +37,13 @@ def mutations(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             if isinstance(item, dict):
                 yield f"{here} null", value | {name: None}
     elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield f"{path}[{place}] gone", value[:place] + value[place + 1 :]
-            yield f"{path}[{place}] twice", [*value, item]
-            yield f"{path}[{place}] no object", [*value[:place], "something", *value[place + 1 :]]
+        for index, item in enumerate(value):
+            yield f"{path}[{index}] gone", value[:index] + value[index + 1 :]
+            yield f"{path}[{index}] twice", [*value, item]
+            yield f"{path}[{index}] no object", [*value[:index], "something", *value[index + 1 :]]
             yield from (
-                (step, [*value[:place], changed, *value[place + 1 :]])
-                for step, changed in mutations(item, f"{path}[{place}]")
+                (step, [*value[:index], changed, *value[index + 1 :]])
+                for step, changed in mutations(item, f"{path}[{index}]")
             )
         yield f"{path} null", None
         yield f"{path} no list", {}

@@ -58,12 +58,12 @@ def test_a_stand_in_is_never_a_number_that_is_there_already():
 
 
 def test_numbers_as_viewers_are_shown_them():
-    told = json.loads(
+    view = json.loads(
         json.dumps(PUBLISHED).replace("441234567890", "********7890").replace("442038297050", "********7050")
     )
-    found = scenario(told).calls[0]
+    found = scenario(view).calls[0]
     assert (found.from_, found.to, found.endpoint) == ("447700900001", "442079460001", "phone")
-    assert scenario(told, keep_numbers=True).calls[0].from_ == "********7890"
+    assert scenario(view, keep_numbers=True).calls[0].from_ == "********7890"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_thousand_numbers_are_told_apart():
     numbers = Anonymizer()
     found = [numbers.party(f"4479{count:08}") for count in range(999)]
     assert len(set(found)) == 999
-    assert all(re.fullmatch(r"447700900\d{3}", one) for one in found)
+    assert all(re.fullmatch(r"447700900\d{3}", number) for number in found)
 
 
 KNOWN = "447911123456"

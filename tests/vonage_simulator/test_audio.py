@@ -90,9 +90,9 @@ def read_pages(file: bytes) -> list[Page]:
     return pages
 
 
-@pytest.mark.parametrize(("channels", "told"), [(1, 1), (2, 2), (5, 2)])
+@pytest.mark.parametrize(("channels", "encoded"), [(1, 1), (2, 2), (5, 2)])
 @pytest.mark.parametrize("seconds", LENGTHS)
-def test_ogg_is_opus_in_pages_with_right_checksums(seconds: float, channels: int, told: int) -> None:
+def test_ogg_is_opus_in_pages_with_right_checksums(seconds: float, channels: int, encoded: int) -> None:
     """RFC 7845: a page for the header, one for the comments, then packets of 20 ms, and positions at 48 kHz."""
     head, tags, *sound = read_pages(silence("ogg", seconds, channels))
     assert [page.sequence for page in (head, tags, *sound)] == list(range(len(sound) + 2))
@@ -101,7 +101,7 @@ def test_ogg_is_opus_in_pages_with_right_checksums(seconds: float, channels: int
     assert (head.position, tags.position) == (0, 0)
 
     magic, version, count, skipped, _rate, gain, mapping = struct.unpack("<8sBBHIhB", *head.packets)
-    assert (magic, version, count, gain, mapping) == (b"OpusHead", 1, told, 0, 0)
+    assert (magic, version, count, gain, mapping) == (b"OpusHead", 1, encoded, 0, 0)
     vendor = struct.unpack_from("<I", tags.packets[0], 8)[0]
     assert tags.packets[0][:8] == b"OpusTags"
     assert tags.packets[0][12 + vendor :] == bytes(4), "no comments"
@@ -110,7 +110,7 @@ def test_ogg_is_opus_in_pages_with_right_checksums(seconds: float, channels: int
     for page in sound:
         for packet in page.packets:
             configuration, stereo, frames = packet[0] >> 3, packet[0] >> 2 & 1, packet[0] & 3
-            assert (configuration, stereo, frames) == (31, told - 1, 0)  # RFC 6716, 3.1: CELT, full band, 20 ms, one
+            assert (configuration, stereo, frames) == (31, encoded - 1, 0)  # RFC 6716, 3.1: CELT, full band, 20 ms, one
         sent += 960 * len(page.packets)
         assert page.position == sent or page is sound[-1]
     assert sound[-1].position - skipped == round(seconds * 48_000)

@@ -144,9 +144,9 @@ def test_a_leg_is_put_through_to_what_a_url_answers(answer: Answer, said: list[s
         carrier.transfer(leg.uuid, url=Target(url, method))
 
     played = after(5.0, act, answers={"/answer": LONG, "/other": answer})
-    (asked,) = [one for one in played.got if one.path == "/other"]
-    assert (asked.method, asked.said["uuid"]) == (method, played.leg.uuid)
-    assert asked.said["conversation_uuid"] == played.leg.conversation.uuid
+    (request,) = [got for got in played.got if got.path == "/other"]
+    assert (request.method, request.data["uuid"]) == (method, played.leg.uuid)
+    assert request.data["conversation_uuid"] == played.leg.conversation.uuid
     assert (played.result.said[1:], played.result.ended_by) == (said, "platform")
     assert len(played.having("reason")) == (answer in ([{}], "nonsense"))
 
@@ -169,7 +169,7 @@ def test_a_callee_may_be_put_through_too_and_the_caller_goes_on() -> None:
 
 def test_put_through_twice_it_moves_twice() -> None:
     played = after(5.0, ACTS["transfer"], ACTS["transfer"])
-    assert [one.joined for one in played.leg.moves[:1]] == [one.left for one in played.leg.moves[1:]]
+    assert [move.joined for move in played.leg.moves[:1]] == [move.left for move in played.leg.moves[1:]]
     assert played.result.said[1:] == ["then"], "the first script never began"
 
 
@@ -197,7 +197,7 @@ def listen(carrier: Carrier, leg: Leg) -> None:
 
 def test_each_key_can_be_listened_to() -> None:
     played = after(5.0, listen)
-    assert [one["dtmf"]["digits"] for one in played.to("/keys")] == ["1", "2"]
+    assert [event["dtmf"]["digits"] for event in played.to("/keys")] == ["1", "2"]
     assert played.when("keys") == [6.0, 7.0]
 
 
@@ -260,8 +260,8 @@ def test_a_call_may_have_urls_of_its_own() -> None:
         carrier.create(outbound(FarEnd(after=1.0)), answer=answer, event=event)
 
     played = play(scenario(inbound()), {"/answer": LONG, "/other": [THEN]}, during=during)
-    assert [one["status"] for one in played.to("/own")] == ["started", "ringing", "answered", "completed"]
-    assert [one.method for one in played.got if one.path == "/other"] == ["POST"]
+    assert [event["status"] for event in played.to("/own")] == ["started", "ringing", "answered", "completed"]
+    assert [got.method for got in played.got if got.path == "/other"] == ["POST"]
 
 
 # ---- a scenario's control

@@ -230,10 +230,10 @@ def test_what_was_answered_is_what_it_runs():
     """The first asking's; where that came twice, or went to the fallback URL, the last answer to it."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
-    asked = {"uuid": "leg", "conversation_uuid": HERE, "to": "442038297050", "from": "441234567890"}
-    again = asked | {"reason": "Socket timeout.", "original_request": {"url": "https://example.com", "type": "answer"}}
+    query = {"uuid": "leg", "conversation_uuid": HERE, "to": "442038297050", "from": "441234567890"}
+    again = query | {"reason": "Socket timeout.", "original_request": {"url": "https://example.com", "type": "answer"}}
     first, second, later = ([{"action": "talk", "text": text}] for text in ("one", "two", "three"))
-    events = [answered(asked, first), answered(again, second), answered(asked | {"to": "x"}, later)]
+    events = [answered(query, first), answered(again, second), answered(query | {"to": "x"}, later)]
     assert captured(call, events=events).calls[0].ncco == tuple(second)
     assert captured(call, events=events[::2]).calls[0].ncco == tuple(first)
     call.answers.append(Answer("leg", "https://example.com", first))
@@ -244,9 +244,9 @@ def test_what_a_later_step_answered_is_not_what_it_began_with():
     """Not even if the record of what it began with was lost."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
-    asked = {"uuid": "leg", "conversation_uuid": HERE}
-    began = answered(asked | {"to": "442038297050", "from": "441234567890"}, [{"action": "talk", "text": "one"}])
-    later = answered(asked, [{"action": "talk", "text": "two"}])
+    query = {"uuid": "leg", "conversation_uuid": HERE}
+    began = answered(query | {"to": "442038297050", "from": "441234567890"}, [{"action": "talk", "text": "one"}])
+    later = answered(query, [{"action": "talk", "text": "two"}])
     later["raw"]["step"] = "two"
     assert captured(call, events=[began]).calls[0].ncco == ({"action": "talk", "text": "one"},)
     for events in ([later, began], [later]):

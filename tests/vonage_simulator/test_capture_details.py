@@ -18,7 +18,7 @@ HERE, THERE = "CON-here", "CON-there"
 RUNG: Body = CALLEE | {"to": "Alice", "started": 5}
 
 
-def asked(call: Conversation, ncco: Any) -> Conversation:
+def with_answer(call: Conversation, ncco: Any) -> Conversation:
     """*call*, whose leg asked for instructions and was told *ncco*."""
     call.answers.append(Answer("leg", "https://example.com", ncco))
     return call
@@ -109,7 +109,7 @@ def test_who_does_not_time_out_may_ring_as_long_as_usual():
 
 @pytest.mark.parametrize(("custom", "found"), [({"a": 1}, {"a": 1}), ({}, None), ("text", None), (None, None)])
 def test_data_of_an_apps_own(custom: Any, found: Any):
-    call = asked(Conversation(uuid=HERE), [])
+    call = with_answer(Conversation(uuid=HERE), [])
     leg(call, started=0, from_user="Bob", endpoint="app")
     request = requests(call)[0] | {"custom_data": custom}
     assert captured(call, events=[answered(request, [])]).calls[0].custom_data == found
@@ -128,7 +128,7 @@ def test_data_of_an_apps_own(custom: Any, found: Any):
     ],
 )
 def test_how_long_it_took_to_reach_the_callee(ncco: Any, caller_answered: float, seconds: float):
-    call = asked(Conversation(uuid=HERE), ncco)
+    call = with_answer(Conversation(uuid=HERE), ncco)
     leg(call, **(CALLER | {"answered": caller_answered}))
     leg(call, "first", **(RUNG | {"answered": 6}))
     leg(call, "second", **(RUNG | {"to": "Bob", "started": 9, "answered": 10}))
@@ -176,7 +176,7 @@ CONNECT: list[Body] = [{"action": "connect", "endpoint": [{"type": "app", "user"
     ],
 )
 def test_a_caller_who_is_let_go_is_not_hung_up(caller: Body, callee: Body, hung_up: float | None):
-    call = asked(Conversation(uuid=HERE), CONNECT)
+    call = with_answer(Conversation(uuid=HERE), CONNECT)
     known = {name: value for name, value in (CALLER | caller).items() if value is not None}
     leg(call, **known)
     if callee:
@@ -206,7 +206,7 @@ def room_of(*ends: tuple[str | None, float], **more: Any) -> Conversation:
 
 def test_whoever_waits_in_a_conference_stays_alone_as_long():
     far_ends = [call.far_end for call in captured(room_of(("user", 30), ("user", 3))).calls]
-    assert [(one.hangs_up_after, one.stays_alone) for one in far_ends] == [(29.0, 29.0), (1.0, 2.0)]
+    assert [(far_end.hangs_up_after, far_end.stays_alone) for far_end in far_ends] == [(29.0, 29.0), (1.0, 2.0)]
 
 
 def test_only_the_moderator_ends_it_for_all():
@@ -256,7 +256,7 @@ def test_an_empty_call():
 
 def test_nothing_of_the_callers_number_is_left_nor_any_secret():
     number = "447911123456"
-    call = asked(Conversation(uuid=HERE), [])
+    call = with_answer(Conversation(uuid=HERE), [])
     sent = {f"X-Caller-{number}": f"{number}x", "X-Auth": "Bearer s3cret"}
     leg(call, started=0, from_=number, endpoint="app")
     request = requests(call)[0] | {"custom_data": {"n": int(number), number: 1200, "token": "s3cret"}}
@@ -281,7 +281,7 @@ def test_nothing_of_the_callers_number_is_left_nor_any_secret():
 
 def test_what_would_turn_a_terminal_around_is_escaped():
     text = "a\u202eb\u2066c\x9bd\x1b[31m \\\u200b\u00a0é€"
-    call = asked(Conversation(uuid=HERE), [{"action": "talk", "text": text}])
+    call = with_answer(Conversation(uuid=HERE), [{"action": "talk", "text": text}])
     leg(call, **CALLER)
     found = captured(call)
     written = dump(found)

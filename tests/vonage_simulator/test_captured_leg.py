@@ -78,11 +78,11 @@ def test_what_an_input_asked_for_by_what_came_of_it(result: Body, dtmf: Any, ask
     }
     keyed = nothing | {"digits": "9", "speech_error": "Speech was not enabled"}
     spoken = nothing | {"speech": [{"text": "end", "confidence": 1}]}
-    inputs = [one | {"leg": "leg"} for one in (nothing | result, keyed, spoken)]
-    told = ledgers.api_view(ledgers.published()) | {"inputs": inputs}
+    inputs = [item | {"leg": "leg"} for item in (nothing | result, keyed, spoken)]
+    view = ledgers.api_view(ledgers.published()) | {"inputs": inputs}
     raws = ({"dtmf": dtmf}, {"dtmf": {"digits": "9"}}, {"dtmf": {"digits": None}})
     events = [{"kind": "input", "leg": "leg", "raw": raw} for raw in raws]
-    keys, says = CapturedLeg({"uuid": "leg"}, told, events if dtmf else []).entered(Anonymizer())
+    keys, says = CapturedLeg({"uuid": "leg"}, view, events if dtmf else []).entered(Anonymizer())
     assert (len(keys), keys[-1]) == (1 + ("dtmf" in asked_for), "9")
     assert (len(says), says[-1]) == (1 + ("speech" in asked_for and not result.get("digits")), "end")
 

@@ -22,7 +22,7 @@ def shake_hands(server: Certificate, ca: Path, name: str) -> str | None:
     """Connect to *name* with TLS, trusting only *ca*; the version agreed on."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(server.cert, server.key)
-    one, other = socket.socketpair()
+    local, other = socket.socketpair()
 
     def serve() -> None:
         try:
@@ -38,11 +38,11 @@ def shake_hands(server: Certificate, ca: Path, name: str) -> str | None:
     try:
         client = ssl.create_default_context(cafile=ca)
         client.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 has it from the start
-        with client.wrap_socket(one, server_hostname=name) as here:
+        with client.wrap_socket(local, server_hostname=name) as here:
             here.send(b"!")
             return here.version()
     finally:
-        one.close()
+        local.close()
         serving.join()
 
 

@@ -32,25 +32,25 @@ def test_every_wrong_telling_makes_it_a_wrong_conversation():
     call = ledgers.eventful()
     server = Server([call])
     sents = [sent(body) for body in webhooks(call)]
-    for one in sents:
-        for home in {one.body.get(f"conversation_uuid{end}") for end in ("", "_from", "_to")} - {None}:
-            server.keep(*kept([one.body]), where=str(home))
+    for webhook in sents:
+        for home in {webhook.body.get(f"conversation_uuid{end}") for end in ("", "_from", "_to")} - {None}:
+            server.keep(*kept([webhook.body]), where=str(home))
     right = server.views[call.uuid]
-    asked = [sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call)]
-    server.keep(*(answered(one.body) for one in asked), *replies(call), where=call.uuid)
-    assert verdict(server, [call], [*sents, *asked]).ok
-    wrongs = [(what, told) for what, told in mutations(right) if not (what.startswith("answers") and "twice" in what)]
+    answers = [sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call)]
+    server.keep(*(answered(webhook.body) for webhook in answers), *replies(call), where=call.uuid)
+    assert verdict(server, [call], [*sents, *answers]).ok
+    wrongs = [(what, view) for what, view in mutations(right) if not (what.startswith("answers") and "twice" in what)]
     assert len(wrongs) > 400
-    for what, told in wrongs:
-        server.views[call.uuid] = told
-        found = verdict(server, [call], [*sents, *asked])
+    for what, view in wrongs:
+        server.views[call.uuid] = view
+        found = verdict(server, [call], [*sents, *answers])
         assert (found.ok, found.wrong, found.missing, found.unwanted) == (False, 1, 0, 0), what
 
 
-@pytest.mark.parametrize("place", range(5))
-def test_each_webhook_has_to_be_there_once(place: int):
+@pytest.mark.parametrize("index", range(5))
+def test_each_webhook_has_to_be_there_once(index: int):
     call, sents, server = call_and_server()
-    gone = server.kept[HERE].pop(place)
+    gone = server.kept[HERE].pop(index)
     found = verdict(server, [call], sents)
     assert (found.ok, found.missing, found.unwanted, found.wrong) == (False, 1, 0, 0)
     assert len(found.lines()) == 2
@@ -59,12 +59,12 @@ def test_each_webhook_has_to_be_there_once(place: int):
     assert (found.ok, found.missing, found.unwanted, found.wrong) == (False, 0, 1, 0)
 
 
-@pytest.mark.parametrize("place", range(5))
-def test_a_body_that_is_not_the_one_sent(place: int):
+@pytest.mark.parametrize("index", range(5))
+def test_a_body_that_is_not_the_one_sent(index: int):
     """Whatever is other in it: it was never sent, and the one that was is not there."""
     call, sents, server = call_and_server()
-    raw = server.kept[HERE][place]["raw"]
-    server.kept[HERE][place]["raw"] = raw | {"request": raw["request"] | {"x": 1}} if "ncco" in raw else raw | {"x": 1}
+    raw = server.kept[HERE][index]["raw"]
+    server.kept[HERE][index]["raw"] = raw | {"request": raw["request"] | {"x": 1}} if "ncco" in raw else raw | {"x": 1}
     found = verdict(server, [call], sents)
     assert (found.ok, found.missing, found.unwanted) == (False, 1, 1)
 
@@ -97,12 +97,12 @@ def test_an_answer_that_could_not_be_used_is_told_too():
     again = webhook_bodies.fallback(sents[-1].body, reason="Invalid NCCO.", url="https://example.com", kind="answer")
     sents.append(sent(again, kind="answer", target=ledgers.FALLBACK))
     server.keep(answered(again))
-    told = server.views[HERE]["answers"]
-    told.insert(0, told[0] | {"ncco": [{"action": "sing"}]})
+    answers = server.views[HERE]["answers"]
+    answers.insert(0, answers[0] | {"ncco": [{"action": "sing"}]})
     assert not verdict(server, [call], sents).ok, "of what it tells it has no record"
     server.kept[HERE][-2]["raw"]["ncco"] = [{"action": "sing"}]
     assert verdict(server, [call], sents).ok
-    told[1]["ncco"] = [{"action": "dance"}]
+    answers[1]["ncco"] = [{"action": "dance"}]
     found = verdict(server, [call], sents)
     assert (found.ok, found.wrong) == (False, 1)
 
@@ -116,13 +116,13 @@ def test_what_is_written_a_moment_later_is_waited_for():
     fetch = server.fetch
 
     async def slow(uuid: str) -> tuple[Body | None, list[Body]]:
-        if server.asked:
+        if server.fetches:
             server.kept[HERE].append(late)
         return await fetch(uuid)
 
     server.fetch = slow  # type: ignore[method-assign]
     assert verdict(server, [call], sents, patience=(0.001,)).ok
-    assert server.asked == 2
+    assert server.fetches == 2
 
 
 def test_so_many_are_fetched_at_once_and_no_more():
@@ -169,14 +169,14 @@ def test_a_wrong_look_counts_though_the_next_is_right():
         fetch = server.fetch
 
         async def wrong_at_first(uuid: str) -> tuple[Body | None, list[Body]]:
-            told, events = await fetch(uuid)  # noqa: B023
-            if server.asked == 1:  # noqa: B023
-                return (None, []) if what == "there" else ((told or {}) | {"state": "live"}, events)  # noqa: B023
-            return told, events
+            view, events = await fetch(uuid)  # noqa: B023
+            if server.fetches == 1:  # noqa: B023
+                return (None, []) if what == "there" else ((view or {}) | {"state": "live"}, events)  # noqa: B023
+            return view, events
 
         server.fetch = wrong_at_first  # type: ignore[method-assign]
         found = verdict(server, [call], sents, patience=(0.001, 0.001))
-        assert (found.ok, found.wrong, server.asked) == (False, 1, 1)
+        assert (found.ok, found.wrong, server.fetches) == (False, 1, 1)
 
 
 def test_an_answer_that_is_not_told_yet_is_waited_for_but_no_other_in_its_place():
@@ -185,9 +185,9 @@ def test_an_answer_that_is_not_told_yet_is_waited_for_but_no_other_in_its_place(
         fetch = server.fetch
 
         async def late(uuid: str) -> tuple[Body | None, list[Body]]:
-            told, events = await fetch(uuid)  # noqa: B023
-            first = server.asked == 1  # noqa: B023
-            return ((told or {}) | {"answers": wrong}, events[:-1]) if first else (told, events)  # noqa: B023
+            view, events = await fetch(uuid)  # noqa: B023
+            first = server.fetches == 1  # noqa: B023
+            return ((view or {}) | {"answers": wrong}, events[:-1]) if first else (view, events)  # noqa: B023
 
         server.fetch = late  # type: ignore[method-assign]
         assert verdict(server, [call], sents, patience=(0.001,)).ok is right
@@ -197,8 +197,8 @@ def test_an_answer_told_twice_or_made_up_is_wrong():
     others: list[Body] = [{}, {"ncco": []}, {"leg": "another"}]
     for more in others:
         call, sents, server = call_and_server()
-        told = server.views[HERE]["answers"]
-        told.append(told[0] | more)
+        answers = server.views[HERE]["answers"]
+        answers.append(answers[0] | more)
         assert verdict(server, [call], sents).wrong == 1
 
 
@@ -240,15 +240,15 @@ def test_what_is_not_listed_is_found():
         "/api/v1/conversations?limit=500&cursor=a%2Fb": {"items": [{"conversation_uuid": "CON-2"}], "next": None},
     }
     api = Api("http://127.0.0.1", "token")
-    asked: list[str] = []
+    paths: list[str] = []
 
     async def get(path: str) -> Body | None:
-        asked.append(path)
+        paths.append(path)
         return pages.get(path)
 
     api._get = get  # type: ignore[method-assign]
     assert asyncio.run(api.unlisted(["CON-1"])) == []
-    assert len(asked) == 1, "no further than need be"
+    assert len(paths) == 1, "no further than need be"
     assert asyncio.run(api.unlisted(["CON-2", "CON-3", "CON-1"])) == ["CON-3"]
     pages.clear()
     with pytest.raises(NotSwitchhook):

@@ -60,8 +60,8 @@ def test_a_call_is_signed_and_for_the_application(run: Run) -> None:
         assert (code, err) == (0, "")
         assert "hears “Hello there.”" in out
         assert re.search(r"→ completed +200 in \d+ ms\n", out)
-        assert {path.partition("?")[0] for _, path, _, _ in server.asked} == {"/answer", "/event"}
-        assert all(headers["Authorization"].startswith("Bearer ") for _, _, headers, _ in server.asked)
+        assert {path.partition("?")[0] for _, path, _, _ in server.requests} == {"/answer", "/event"}
+        assert all(headers["Authorization"].startswith("Bearer ") for _, _, headers, _ in server.requests)
         assert "Switchhook" not in out
 
 
@@ -83,7 +83,7 @@ def test_a_load_takes_the_scenarios_that_ask_the_server(run: Run) -> None:
         words = ("--rate", "40", "--seconds", "0.5", "--speed", "1000")
         code, out, _ = run("load", "--answer-url", f"{server.url}/answer", *words)
     assert code == 0, out
-    assert len(server.asked) >= 20
+    assert len(server.requests) >= 20
 
 
 def test_a_server_has_to_be_named(run: Run) -> None:

@@ -81,9 +81,9 @@ def test_time_is_told_in_utc_and_in_whole_milliseconds() -> None:
         await clock.sleep(0.0016)
         return [before, clock.now()]
 
-    told = asyncio.run(run(START.astimezone(timezone(timedelta(hours=2)))))
-    assert told == [START.replace(microsecond=123_000), START.replace(microsecond=125_000)]
-    assert {one.tzinfo for one in told} == {UTC}
+    times = asyncio.run(run(START.astimezone(timezone(timedelta(hours=2)))))
+    assert times == [START.replace(microsecond=123_000), START.replace(microsecond=125_000)]
+    assert {moment.tzinfo for moment in times} == {UTC}
 
 
 def test_time_stands_still_while_somebody_outside_is_asked() -> None:

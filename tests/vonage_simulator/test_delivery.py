@@ -33,7 +33,7 @@ def test_a_webhook_looks_like_vonages(method: str) -> None:
     (request,) = receiver.received
     sender = method == "POST"
     known = {"uuid": "leg", "conversation_uuid": "CON", "status": "ringing", "number": "0"}
-    assert request.said == {**known, "start_time": None if sender else ""}
+    assert request.data == {**known, "start_time": None if sender else ""}
     assert request.line.split("?")[0] == f"{method} /voice/event" + (" HTTP/1.1" if sender else "")
     assert request.headers.get("content-type") == ("application/json" if sender else None)
     assert request.headers["user-agent"].startswith("Apache-HttpAsyncClient")
@@ -41,7 +41,7 @@ def test_a_webhook_looks_like_vonages(method: str) -> None:
     assert request.verdict == 200
     assert sent.acknowledged
     assert not maybe_kept(sent)
-    assert [(one.how, one.status, one.words) for one in sent.tries] == [(None, 200, "it answers 200")]
+    assert [(attempt.how, attempt.status, attempt.words) for attempt in sent.tries] == [(None, 200, "it answers 200")]
     assert troubles == []
 
 

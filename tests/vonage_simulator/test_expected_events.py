@@ -53,14 +53,14 @@ def test_a_transfer_is_of_both_conversations():
     room.legs["leg"] = moved
     sents = [sent(body) for body in webhooks(call)]
     server = Server([call, room])
-    for one in sents:
-        homes = {one.body.get(name) for name in ("conversation_uuid", "conversation_uuid_from", "conversation_uuid_to")}
+    for item in sents:
+        homes = {item.body.get(key) for key in ("conversation_uuid", "conversation_uuid_from", "conversation_uuid_to")}
         for home in homes - {None}:
-            server.keep(*kept([one.body]), where=str(home))
+            server.keep(*kept([item.body]), where=str(home))
     assert verdict(server, [call, room], sents).ok
     for home in (HERE, THERE):
         without = Server([call, room])
-        without.kept = server.kept | {home: [one for one in server.kept[home] if one["kind"] != "transfer"]}
+        without.kept = server.kept | {home: [record for record in server.kept[home] if record["kind"] != "transfer"]}
         found = verdict(without, [call, room], sents)
         assert (found.ok, found.missing) == (False, 1)
 
@@ -75,14 +75,14 @@ def test_a_fallback_copy_is_two_events_and_an_error():
     notice |= {"reason": "Socket timeout.", "failed_url": "https://example.com/event"}
     server.views[HERE]["errors"] = [notice]
     server.keep(*kept([*webhooks(call), body, copied]))
-    sents = [sent(one) for one in (*webhooks(call), body)] + [sent(copied, target=ledgers.FALLBACK)]
+    sents = [sent(item) for item in (*webhooks(call), body)] + [sent(copied, target=ledgers.FALLBACK)]
     assert verdict(server, [call], sents).ok
     without = sents[:-2] + sents[-1:]
     assert verdict(server, [call], without).ok, "the event itself is told by the copy"
     server.views[HERE]["errors"] = []
     assert verdict(server, [call], sents).wrong == 1
     server.views[HERE]["errors"] = [notice]
-    server.kept[HERE] = [one for one in server.kept[HERE] if one["kind"] != "fallback"]
+    server.kept[HERE] = [record for record in server.kept[HERE] if record["kind"] != "fallback"]
     assert verdict(server, [call], sents).missing == 1
 
 
@@ -179,7 +179,7 @@ def test_what_was_acknowledged_is_there_and_what_was_refused_is_not(tries: Any, 
     found = one_event(*tries, there=there)
     assert (found.ok, found.lost) == (ok, lost)
     assert (found.missing, found.unwanted) == (int(not ok and not there), int(not ok and there))
-    assert found.refused == sum((one.status or 0) >= 400 for one in tries)
+    assert found.refused == sum((attempt.status or 0) >= 400 for attempt in tries)
 
 
 def test_a_refused_body_may_be_there_if_an_equal_one_was_acknowledged():

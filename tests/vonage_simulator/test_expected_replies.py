@@ -30,26 +30,26 @@ def test_a_server_that_tells_what_it_replied_is_right():
 def test_a_record_says_of_no_leg_what_it_likes():
     """That it has none, or null for it."""
     call, sents, server = call_with_steps()
-    (of_notify,) = (one for one in server.kept[HERE] if one["kind"] == "answer" and one["leg"] is None)
+    (of_notify,) = (record for record in server.kept[HERE] if record["kind"] == "answer" and record["leg"] is None)
     of_notify["raw"]["request"]["uuid"] = None
     assert verdict(server, [call], sents).ok
 
 
-@pytest.mark.parametrize("place", range(1, 4))
+@pytest.mark.parametrize("index", range(1, 4))
 @pytest.mark.parametrize("lie", ["gone", "another NCCO", "another leg", "no leg", "twice"])
-def test_each_lie_about_a_reply_is_found(place: int, lie: str):
+def test_each_lie_about_a_reply_is_found(index: int, lie: str):
     """In the telling, while the records are right."""
     call, sents, server = call_with_steps()
-    told = server.views[HERE]["answers"]
+    answers = server.views[HERE]["answers"]
     if lie == "gone":
-        del told[place]
+        del answers[index]
     elif lie == "twice":
-        told.insert(place, dict(told[place]))
+        answers.insert(index, dict(answers[index]))
     else:
         wrong: dict[str, Body] = {"another NCCO": {"ncco": OTHER}, "another leg": {"leg": "x"}, "no leg": {"leg": None}}
-        if lie == "no leg" and told[place]["leg"] is None:
+        if lie == "no leg" and answers[index]["leg"] is None:
             wrong["no leg"] = {"leg": "leg"}
-        told[place] |= wrong[lie]
+        answers[index] |= wrong[lie]
     found = verdict(server, [call], sents)
     assert (found.ok, found.wrong, found.missing, found.unwanted) == (False, 1, 0, 0)
     assert not verdict(server, [call], sents, lossless=False).ok or lie == "gone", "a record may be lost, then"
@@ -58,7 +58,7 @@ def test_each_lie_about_a_reply_is_found(place: int, lie: str):
 @pytest.mark.parametrize("where", range(1, 4))
 def test_a_record_that_is_not_there_is_missing(where: int):
     call, sents, server = call_with_steps()
-    records = [one for one in server.kept[HERE] if one["kind"] == "answer"]
+    records = [record for record in server.kept[HERE] if record["kind"] == "answer"]
     server.kept[HERE].remove(records[where])
     found = verdict(server, [call], sents)
     assert (found.ok, found.missing, found.wrong) == (False, 1, 0)
@@ -75,11 +75,11 @@ def test_one_record_too_many_is_unwanted(is_told: bool, lossless: bool):
     """Also for an event of a leg that others of were answered: how many is known."""
     for about in (0, 1, 2):
         call, sents, server = call_with_steps()
-        record = [one for one in server.kept[HERE] if one["kind"] == "answer"][1 + about]
+        record = [record for record in server.kept[HERE] if record["kind"] == "answer"][1 + about]
         server.keep(copy.deepcopy(record))
         if is_told:
-            told = server.views[HERE]["answers"]
-            told.insert(1 + about, dict(told[1 + about]))
+            answers = server.views[HERE]["answers"]
+            answers.insert(1 + about, dict(answers[1 + about]))
         found = verdict(server, [call], sents, lossless=lossless)
         assert (found.ok, found.unwanted) == (False, 1)
 
@@ -104,7 +104,7 @@ def test_an_ncco_made_up_in_reply_to_an_event_that_was_answered_without_is_found
 )
 def test_a_record_about_something_else_was_never_sent(more: Body):
     call, sents, server = call_with_steps()
-    (first,) = (one for one in call.answers if one.about and "dtmf" in one.about and one.ncco)
+    (first,) = (answer for answer in call.answers if answer.about and "dtmf" in answer.about and answer.ncco)
     server.keep(replied(first.about or {}, first.ncco, **more))
     found = verdict(server, [call], sents)
     assert (found.ok, found.unwanted) == (False, 1)
@@ -155,9 +155,9 @@ def test_there_may_be_a_record_for_each_try_and_no_more(
         call, sents, server = _unread(*tries, read=read)
         about, answers = sents[-1].body, server.views[HERE]["answers"]
         server.keep(*[replied(about, OTHER)] * records)
-        told = ledgers.api_view(call)["answers"][:1]
+        answers = ledgers.api_view(call)["answers"][:1]
         more: Body = {"leg": None, "ncco": OTHER, "at": answers[0]["at"]}
-        server.views[HERE]["answers"] = [*told, *[more] * records]
+        server.views[HERE]["answers"] = [*answers, *[more] * records]
         found = verdict(server, [call], sents, lossless=lossless)
         right = (least if lossless else 0) <= records <= most
         assert found.ok is right, (records, found.lines())
@@ -181,7 +181,7 @@ def test_a_record_that_is_written_a_moment_later_is_waited_for():
     fetch = server.fetch
 
     async def slow(uuid: str) -> tuple[Body | None, list[Body]]:
-        if server.asked:
+        if server.fetches:
             server.kept[HERE] = [*server.kept[HERE], late]
             server.views[HERE] = rightly
         return await fetch(uuid)
@@ -189,7 +189,7 @@ def test_a_record_that_is_written_a_moment_later_is_waited_for():
     del server.views[HERE]["answers"][-1]
     server.fetch = slow  # type: ignore[method-assign]
     assert verdict(server, [call], sents, patience=(0.001,)).ok
-    assert server.asked == 2
+    assert server.fetches == 2
 
 
 # ---- The fallback URL, and steps that are asked by GET

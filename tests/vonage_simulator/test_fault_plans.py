@@ -44,9 +44,9 @@ def test_a_share_is_a_share() -> None:
 def test_one_fault_more_leaves_the_others_where_they_were() -> None:
     few, more = FaultPlan.read("duplicate,delay"), FaultPlan.read("duplicate,delay,reorder,lose,drop")
     for number in range(100):
-        one = few.plan(1, 2, number, reply_read=False, signed=True)
+        plan = few.plan(1, 2, number, reply_read=False, signed=True)
         other = more.plan(1, 2, number, reply_read=False, signed=True)
-        assert (one.delay, one.duplicate_after) == (other.delay, other.duplicate_after)
+        assert (plan.delay, plan.duplicate_after) == (other.delay, other.duplicate_after)
 
 
 def test_altering_changes_one_text() -> None:

@@ -56,7 +56,7 @@ def numbers(receiver: Receiver) -> list[str]:
 
 
 def hows(sent: Sent) -> list[tuple[str | None, int | None]]:
-    return [(one.how, one.status) for one in sorted(sent.tries, key=lambda one: one.order)]
+    return [(attempt.how, attempt.status) for attempt in sorted(sent.tries, key=lambda attempt: attempt.order)]
 
 
 # Lossless
@@ -98,7 +98,7 @@ def test_duplicates_come_with_the_same_token_and_with_a_new_one() -> None:
     same = 0
     for sent in sents:
         assert hows(sent) == [(None, 200), ("duplicate", 200)]
-        first, second = (one for one in receiver.received if one.said["number"] == sent.body["number"])
+        first, second = (request for request in receiver.received if request.data["number"] == sent.body["number"])
         assert first.body == second.body
         same += first.token == second.token
     assert 3 < same < 17
@@ -146,7 +146,7 @@ def test_closed_ones_come_twice(method: str) -> None:
     assert hows(sent) == [("close", None), (None, 200)]
     assert maybe_kept(sent)
     first, second = receiver.received
-    assert (first.line, first.said, first.verdict) == (second.line, second.said, 200)
+    assert (first.line, first.data, first.verdict) == (second.line, second.data, 200)
     assert first.headers.keys() == second.headers.keys()
 
 
@@ -154,7 +154,7 @@ def test_unsigned_ones_come_signed_after() -> None:
     (sent,), receiver, _, _ = run("unsigned=1")
     assert hows(sent) == [("unsigned", 503), (None, 200)]
     assert sent.refused == [503]
-    assert [one.token is None for one in receiver.received] == [True, False]
+    assert [request.token is None for request in receiver.received] == [True, False]
 
 
 def test_an_unsigned_one_that_is_taken_is_acknowledged() -> None:
@@ -186,8 +186,8 @@ def test_lost_ones_never_arrive() -> None:
 def test_altered_ones_do_not_fit_their_token() -> None:
     """Their sender is right, their words are not; a 2xx to that is no acknowledgement of the truth."""
     (sent,), receiver, _, _ = run("tamper=1", usual=200)
-    (one,) = sent.tries
-    assert (one.how, one.intact, one.status) == ("tamper", False, 200)
+    (attempt,) = sent.tries
+    assert (attempt.how, attempt.intact, attempt.status) == ("tamper", False, 200)
     assert not sent.acknowledged
     assert receiver.bodies[0].keys() == sent.body.keys()
     assert receiver.bodies[0] != sent.body
@@ -198,7 +198,7 @@ def test_altered_ones_do_not_fit_their_token() -> None:
 def test_forgotten_tokens_are_forgotten_twice() -> None:
     (sent,), receiver, _, _ = run("forget=1")
     assert hows(sent) == [("forget", 503)] * 2
-    assert [one.token for one in receiver.received] == [None, None]
+    assert [request.token for request in receiver.received] == [None, None]
 
 
 def test_wrong_secrets_are_refused_once() -> None:
@@ -213,7 +213,7 @@ def test_wrong_secrets_are_refused_once() -> None:
 def test_wrong_clocks_are_early_and_late() -> None:
     sents, receiver, _, _ = run("clock=1", 20)
     assert {status for sent in sents for _, status in hows(sent)} == {401}
-    signed = [jwt.decode(one.token or "", options={"verify_signature": False})["iat"] for one in receiver.received]
+    signed = [jwt.decode(got.token or "", options={"verify_signature": False})["iat"] for got in receiver.received]
     assert max(signed) - min(signed) > 600
 
 
@@ -273,8 +273,8 @@ def test_a_seed_has_the_same_faults_each_time() -> None:
     first = course(7, "CON-a", "CON-b", "CON-c")
     assert course(7, "CON-x", "CON-y", "CON-z") == first
     assert course(8, "CON-a", "CON-b", "CON-c") != first
-    one, other = first[0::3], first[1::3]
-    assert one != other
+    these, other = first[0::3], first[1::3]
+    assert these != other
 
 
 def test_what_is_asked_in_between_does_not_shift_the_faults() -> None:

@@ -54,15 +54,15 @@ def test_a_telephone_rings_is_asked_for_and_answered() -> None:
     played = ring(HELLO)
     assert played.statuses() == ["ringing", "started", "answered", "completed"]
     assert (played.when("request"), played.when("talk")) == ([0.0], [0.6])
-    assert [one.path for one in played.got].count("/answer") == 1
+    assert [got.path for got in played.got].count("/answer") == 1
 
 
 def test_an_app_user_does_not_ring_and_is_answered_at_once() -> None:
     """The app-to-phone and app-to-app logs; `from` is null, `to` the caller's own name, and there are no headers."""
     played = ring(HELLO, BOB)
     assert played.statuses() == ["started", "answered", "completed"]
-    assert [(one["from"], one["to"]) for one in played.events] == [(None, "Bob")] * 3
-    assert ["headers" in one for one in played.events] == [False, True, True]
+    assert [(event["from"], event["to"]) for event in played.events] == [(None, "Bob")] * 3
+    assert ["headers" in event for event in played.events] == [False, True, True]
     assert played.when("talk") == [0.0]
 
 
@@ -70,10 +70,10 @@ def test_an_app_user_does_not_ring_and_is_answered_at_once() -> None:
 def test_an_app_user_is_asked_for_by_name_with_the_data_it_passed(method: str) -> None:
     """In a GET the data is JSON text."""
     played = ring(HELLO, BOB, answer_method=method)
-    (asked,) = [one for one in played.got if one.path == "/answer"]
-    custom_data = asked.said.pop("custom_data")
+    (request,) = [got for got in played.got if got.path == "/answer"]
+    custom_data = request.data.pop("custom_data")
     assert (json.loads(custom_data) if method == "GET" else custom_data) == BOB.custom_data
-    assert (asked.method, asked.said) == (
+    assert (request.method, request.data) == (
         method,
         {
             "to": "Alice",
@@ -90,19 +90,19 @@ def test_an_app_user_is_asked_for_by_name_with_the_data_it_passed(method: str) -
 def test_a_sip_callers_headers_are_in_the_question(method: str) -> None:
     """But for Vonage's own."""
     played = ring(HELLO, SIP, answer_method=method)
-    (asked,) = played.to("/answer")
-    found = {name: value for name, value in asked.items() if name.startswith("SipHeader")}
+    (request,) = played.to("/answer")
+    found = {name: value for name, value in request.items() if name.startswith("SipHeader")}
     assert found == {"SipHeader_X-UserId": "1938ND9", "SipHeader_User-to-User": "12ab;encoding=hex"}
-    assert (asked["from"], asked["endpoint_type"]) == (SIP.from_, "sip")
+    assert (request["from"], request["endpoint_type"]) == (SIP.from_, "sip")
     assert played.events[0]["headers"] == SIP.headers
 
 
 @pytest.mark.parametrize(("fields", "newer"), [("today", True), ("2021", False)])
 def test_newer_fields_are_there_only_today(fields: Any, newer: bool) -> None:
     played = play(scenario(inbound(FarEnd(hangs_up_after=5.0)), fields=fields), [talk(70.0)])
-    (asked,) = played.to("/answer")
+    (request,) = played.to("/answer")
     completed = played.events[-1]
-    assert (asked.keys() >= {"endpoint_type", "region_url"}) == newer
+    assert (request.keys() >= {"endpoint_type", "region_url"}) == newer
     assert (completed.keys() >= {"disconnected_by", "sip_code"}) == newer
     assert completed["from"] == (CALLER if newer else f" {CALLER}")
     assert (played.leg.disconnected_by, played.leg.sip_code) == (("user", 200) if newer else (None, None))
@@ -141,8 +141,8 @@ def assert_ends(played: Played, *, faults: int) -> None:
     """The call ends unanswered, by the platform."""
     assert played.statuses() == [*RING, "completed"]
     assert (played.result.ended_by, played.result.said) == ("platform", [])
-    assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR] * faults
-    assert [one.reason for one in played.leg.conversation.errors] == [SYNTAX_ERROR] * faults
+    assert [event["reason"] for event in played.having("reason")] == [SYNTAX_ERROR] * faults
+    assert [error.reason for error in played.leg.conversation.errors] == [SYNTAX_ERROR] * faults
     assert played.result.troubles
 
 
@@ -171,8 +171,8 @@ def test_some_errors_are_asked_about_once_more(status: int) -> None:
 
 
 def test_the_second_try_may_succeed() -> None:
-    told = iter([503, HELLO])
-    played = ring(lambda _: next(told))
+    replies = iter([503, HELLO])
+    played = ring(lambda _: next(replies))
     assert (played.result.said, played.when("talk"), len(played.to("/answer"))) == (["Hello"], [1.6], 2)
 
 
@@ -186,7 +186,7 @@ def test_without_anybody_to_ask_the_call_ends(answer: str | None, ended: float) 
             carrier.application.answer = nobody() if answer else None
             (leg,) = await carrier.play(scenario(inbound()))
             await carrier.over()
-            said = [one.data["words"] for one in troubles if one.what == "trouble"]
+            said = [trouble.data["words"] for trouble in troubles if trouble.what == "trouble"]
             return (leg.times["completed"] - leg.times["started"]).total_seconds(), said
 
     seconds, said = asyncio.run(run())
@@ -207,9 +207,9 @@ def test_without_anybody_to_ask_the_call_ends(answer: str | None, ended: float) 
 def test_the_fallback_url_is_asked_with_the_same_and_why(answer: Answer, reason: str) -> None:
     played = ring(answer, sorry=SORRY, answer_method="POST")
     assert (played.result.said, played.having("reason")) == (["Sorry"], [])
-    asked, (again,) = played.to("/answer")[0], played.to("/fallback")
+    request, (again,) = played.to("/answer")[0], played.to("/fallback")
     request = again.pop("original_request")
-    assert again == asked | {"reason": reason}
+    assert again == request | {"reason": reason}
     assert (request["url"].endswith("/answer"), request["type"]) == (True, "answer")
 
 
@@ -232,16 +232,16 @@ def test_the_fallback_url_is_told_how_the_connection_failed(target: Any, reason:
             carrier.application.answer = target(carrier.application.answer)
             await carrier.play(scenario(inbound()))
             await carrier.over()
-            return [one.said for one in stage.got if one.path == "/fallback"]
+            return [got.data for got in stage.got if got.path == "/fallback"]
 
     (again,) = asyncio.run(run())
     assert again["reason"] == reason
 
 
-@pytest.mark.parametrize(("sorry", "faults", "asked"), [(500, 0, 1), (503, 0, 2), ([{}], 1, 1)])
-def test_if_that_fails_too_the_call_ends(sorry: Answer, faults: int, asked: int) -> None:
+@pytest.mark.parametrize(("sorry", "faults", "requests"), [(500, 0, 1), (503, 0, 2), ([{}], 1, 1)])
+def test_if_that_fails_too_the_call_ends(sorry: Answer, faults: int, requests: int) -> None:
     played = ring(500, sorry=sorry)
-    assert len(played.to("/fallback")) == asked
+    assert len(played.to("/fallback")) == requests
     assert_ends(played, faults=faults)
 
 
@@ -257,7 +257,7 @@ def test_an_outbound_call_that_has_no_answer_ends_as_it_was_answered() -> None:
 
 @pytest.mark.parametrize(("answer", "kept"), [(HELLO, [HELLO]), ([], [[]]), (500, [None]), ([{}], [None])])
 def test_what_was_answered_is_in_the_ledger(answer: Answer, kept: list[Any]) -> None:
-    assert [one.ncco for one in ring(answer).leg.conversation.answers] == kept
+    assert [answer.ncco for answer in ring(answer).leg.conversation.answers] == kept
 
 
 def test_events_go_nowhere_where_no_event_url_is_set() -> None:
@@ -266,7 +266,7 @@ def test_events_go_nowhere_where_no_event_url_is_set() -> None:
             carrier.application.event = None
             (leg,) = await carrier.play(scenario(inbound()))
             await carrier.over()
-            return [one.path for one in stage.got], leg.status
+            return [got.path for got in stage.got], leg.status
 
     assert asyncio.run(run()) == (["/answer"], "completed")
 

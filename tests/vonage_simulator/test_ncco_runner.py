@@ -76,8 +76,8 @@ def test_a_wait_is_as_long_as_it_says_between_a_tenth_of_a_second_and_two_hours(
 
 def test_a_payload_is_told_and_the_script_goes_on() -> None:
     played = run(talk(7.0), NOTIFY, talk(1.4))
-    (told,) = played.to("/notify")
-    assert told == {
+    (event,) = played.to("/notify")
+    assert event == {
         "payload": {"step": 1, "of": ["a"]},
         "conversation_uuid": played.leg.conversation.uuid,
         "timestamp": "2026-01-01T00:00:07.600Z",
@@ -88,7 +88,7 @@ def test_a_payload_is_told_and_the_script_goes_on() -> None:
 def test_a_payload_may_be_told_by_get() -> None:
     """Then it is JSON text."""
     played = run(NOTIFY | {"eventMethod": "GET"})
-    assert [(one.method, one.said["payload"]) for one in played.got if one.path == "/notify"] == [
+    assert [(got.method, got.data["payload"]) for got in played.got if got.path == "/notify"] == [
         ("GET", '{"step":1,"of":["a"]}')
     ]
 
@@ -212,9 +212,9 @@ def test_a_telephone_is_told_completed_a_little_after_it_was() -> None:
     for endpoint, after in (("phone", 0.1), ("app", 0.0)):
         played = play(scenario(inbound(endpoint=endpoint)), [talk(1.4)])
         (sent,) = [
-            one
-            for one in played.result.happenings
-            if one.what == "sent" and one.data["sent"].body["status"] == "completed"
+            item
+            for item in played.result.happenings
+            if item.what == "sent" and item.data["sent"].body["status"] == "completed"
         ]
         assert (sent.at - played.leg.times["completed"]).total_seconds() == pytest.approx(after)
 
@@ -261,13 +261,13 @@ def test_a_conversation_that_is_not_there_cannot_be_joined(target: str) -> None:
 
 def test_a_conversation_that_everybody_left_cannot_be_joined() -> None:
     played = two(talk(70.0), join("conversation_of: 0"))
-    assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR]
+    assert [event["reason"] for event in played.having("reason")] == [SYNTAX_ERROR]
 
 
 def test_only_a_scenario_may_name_the_conversation_of_a_call() -> None:
     """To an application it is an id like any other, of nobody's."""
     played = play(scenario(inbound()), [join("conversation_of: 0")])
-    assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR]
+    assert [event["reason"] for event in played.having("reason")] == [SYNTAX_ERROR]
 
 
 def test_who_joins_its_own_conversation_stays_in_it() -> None:
@@ -278,7 +278,7 @@ def test_who_joins_its_own_conversation_stays_in_it() -> None:
 @pytest.mark.parametrize("direction", [inbound, outbound])
 def test_a_scenarios_ncco_that_cannot_be_run_is_a_fault(direction: Any) -> None:
     played = play(scenario(direction(FarEnd(), ncco=({"action": "talk"},))))
-    assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR]
+    assert [event["reason"] for event in played.having("reason")] == [SYNTAX_ERROR]
     assert "the scenario's NCCO cannot be run: action 1 (talk), text: It is missing" in played.result.troubles[0]
     assert played.result.ended_by == "platform"
 
@@ -286,4 +286,4 @@ def test_a_scenarios_ncco_that_cannot_be_run_is_a_fault(direction: Any) -> None:
 def test_a_scenarios_event_url_is_the_applications() -> None:
     action = {"action": "notify", "payload": {"step": 1}, "eventUrl": ["event_url"]}
     played = play(scenario(inbound(ncco=(action,))), event_method="GET")
-    assert [(one.method, one.said["payload"]) for one in played.got if "payload" in one.said] == [("GET", '{"step":1}')]
+    assert [(got.method, got.data["payload"]) for got in played.got if "payload" in got.data] == [("GET", '{"step":1}')]

@@ -43,8 +43,8 @@ def test_a_call_rings_is_answered_and_only_then_asked_for() -> None:
     assert played.statuses() == ["started", "ringing", "answered", "completed"]
     assert played.when("status") == [0.0, 0.0, 5.0, 12.0]
     assert played.when("request") == [5.0], "the answer URL is asked when the callee picks up"
-    (asked,) = played.to("/answer")
-    assert (asked["from"], asked["to"], asked["uuid"]) == (OURS, CALLER, played.leg.uuid)
+    (request,) = played.to("/answer")
+    assert (request["from"], request["to"], request["uuid"]) == (OURS, CALLER, played.leg.uuid)
     assert {event["direction"] for event in played.events} == {"outbound"}
 
 
@@ -132,8 +132,8 @@ def detected(far_end: FarEnd, mode: str | None, answers: Any = None, **advanced:
 
 def verdicts(played: Played) -> list[tuple[str, str | None, float]]:
     times = [*played.when("status", status="human"), *played.when("status", status="machine")]
-    told = [one for one in played.events if one["status"] in ("human", "machine")]
-    return [(one["status"], one.get("sub_state"), at) for one, at in zip(told, times, strict=False)]
+    events = [event for event in played.events if event["status"] in ("human", "machine")]
+    return [(event["status"], event.get("sub_state"), at) for event, at in zip(events, times, strict=False)]
 
 
 @pytest.mark.parametrize("mode", [None, "default", "detect", "detect_beep"])
@@ -144,7 +144,7 @@ def test_a_person_is_told_of_once(mode: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "expected"),
     [
         (None, [(None, 2.5)]),
         ("default", [(None, 2.5), ("beep_start", 6.0)]),
@@ -152,9 +152,9 @@ def test_a_person_is_told_of_once(mode: str | None) -> None:
         ("detect_beep", [("beep_start", 2.5)]),
     ],
 )
-def test_a_machine_is_told_of_as_the_mode_says(mode: str | None, told: list[tuple[str | None, float]]) -> None:
+def test_a_machine_is_told_of_as_the_mode_says(mode: str | None, expected: list[tuple[str | None, float]]) -> None:
     """The verdict, the beep, or first the one and then the other."""
-    assert [sub_state for _, sub_state, _ in verdicts(detected(MACHINE, mode))] == [one for one, _ in told]
+    assert [sub_state for _, sub_state, _ in verdicts(detected(MACHINE, mode))] == [state for state, _ in expected]
 
 
 @pytest.mark.parametrize(("mode", "begins"), [(None, 0.0), ("default", 0.0), ("detect", 2.5), ("detect_beep", 6.0)])
@@ -189,13 +189,13 @@ def test_each_verdict_may_be_answered_with_another_script() -> None:
     """In mode `default`: at once with the verdict, and once more with the beep."""
 
     def event(got: Any) -> list[Json] | None:
-        if got.said.get("status") != "machine":
+        if got.data.get("status") != "machine":
             return None
-        return [{"action": "talk", "text": got.said.get("sub_state", "wait")}, talk(14.0)]
+        return [{"action": "talk", "text": got.data.get("sub_state", "wait")}, talk(14.0)]
 
     played = detected(MACHINE, "default", {"/answer": [talk(70.0)], "/event": event})
-    heard = [words for words in played.result.said if "x" not in words]
-    assert heard == ["wait", "beep_start"]
+    talks = [words for words in played.result.said if "x" not in words]
+    assert talks == ["wait", "beep_start"]
     assert played.when("talk", text="wait") == [2.5]
     assert played.when("talk", text="beep_start") == [6.0]
 
@@ -204,7 +204,7 @@ def test_another_script_takes_the_place_of_a_connect_too() -> None:
     """Whoever was rung goes a moment later."""
 
     def event(got: Any) -> list[Json] | None:
-        return [talk(7.0)] if got.said.get("status") == "human" else None
+        return [talk(7.0)] if got.data.get("status") == "human" else None
 
     call = outbound(FarEnd(after=0.0), machine_detection="continue")
     story = scenario(call, callees={OTHER: FarEnd(after=1.0)})
@@ -217,24 +217,24 @@ def test_another_script_takes_the_place_of_a_connect_too() -> None:
 def test_a_verdict_that_was_waited_for_may_be_answered_with_the_script(reply: list[Json], said: int) -> None:
     """Also with one that leaves nothing to do. Then the answer URL is not asked."""
     played = detected(
-        MACHINE, "detect", {"/answer": HELLO, "/event": lambda got: reply if "call_uuid" in got.said else None}
+        MACHINE, "detect", {"/answer": HELLO, "/event": lambda got: reply if "call_uuid" in got.data else None}
     )
     assert (played.to("/answer"), len(played.result.said)) == ([], said)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         ({"machineDetection": "continue"}, ["machine"]),
         ({"advancedMachineDetection": {"mode": "default"}}, ["machine", "beep_start"]),
         ({"machineDetection": "hangup", "advancedMachineDetection": {"mode": "detect"}}, ["machine"]),
     ],
 )
-def test_a_connect_finds_out_too_and_the_advanced_setting_wins(options: Json, told: list[str]) -> None:
+def test_a_connect_finds_out_too_and_the_advanced_setting_wins(options: Json, expected: list[str]) -> None:
     callees = {OTHER: FarEnd(does="machine", greeting=6.0, hangs_up_after=20.0)}
     played = play(scenario(inbound(), callees=callees), [connect(**options)])
-    found = [one.get("sub_state", one["status"]) for one in played.having("call_uuid")]
-    assert found == told
+    found = [event.get("sub_state", event["status"]) for event in played.having("call_uuid")]
+    assert found == expected
     assert played.callees[0].disconnected_by == "user"
 
 

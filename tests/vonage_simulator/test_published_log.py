@@ -43,9 +43,9 @@ TUTORIAL: Ncco = [
 IDS = ("uuid", "conversation_uuid")
 
 
-def answer(asked: Got) -> Ncco:
+def answer(request: Got) -> Ncco:
     """As the three tutorials do: a telephone reaches Alice, an app user whom it asked for."""
-    to = asked.said["to"] if "from_user" in asked.said else "Alice"
+    to = request.data["to"] if "from_user" in request.data else "Alice"
     endpoint = {"type": "phone", "number": to} if to.isdigit() else {"type": "app", "user": to}
     return [TUTORIAL[0], {"action": "connect", "from": OURS, "endpoint": [endpoint]}]
 
@@ -77,9 +77,9 @@ def test_ids_have_the_form_of_the_published_ones() -> None:
 def test_the_published_call_is_asked_for_as_in_2021() -> None:
     """Without endpoint_type and region_url, which came later."""
     played = play(scenarios.find("phone-to-app"), TUTORIAL, start=BEGAN)
-    (asked,) = played.to("/answer")
+    (request,) = played.to("/answer")
     leg = played.leg
-    assert asked == {
+    assert request == {
         "to": "442038297050",
         "from": "441234567890",
         "conversation_uuid": leg.conversation.uuid,
@@ -119,9 +119,9 @@ def test_a_second_playing_has_rooms_of_its_own() -> None:
         await carrier.play(scenarios.find("conference"))
 
     played = play(scenarios.find("conference"), during=once_more)
-    named = [one.name for one in played.carrier.ledger.conversations.values() if one.name]
+    named = [room.name for room in played.carrier.ledger.conversations.values() if room.name]
     assert named == ["standup", "standup-2"]
-    assert [len(one.legs) for one in played.carrier.ledger.conversations.values() if one.name] == [3, 3]
+    assert [len(room.legs) for room in played.carrier.ledger.conversations.values() if room.name] == [3, 3]
 
 
 def test_a_scenarios_ncco_may_go_to_the_conversation_of_another_of_its_calls() -> None:
@@ -129,7 +129,7 @@ def test_a_scenarios_ncco_may_go_to_the_conversation_of_another_of_its_calls() -
     played = run("joins-conversation")
     waits, comes = played.called
     assert comes.conversation is waits.conversation
-    assert [one["conversation_uuid_to"] for one in played.having("conversation_uuid_to")] == [waits.conversation.uuid]
+    assert [body["conversation_uuid_to"] for body in played.having("conversation_uuid_to")] == [waits.conversation.uuid]
 
 
 # ---- many, and in a moment
@@ -156,7 +156,7 @@ MOMENTS = ["phone-to-app", "ring-group", "conference", "hold-and-resume", "voice
 def test_a_call_may_end_at_any_moment(name: str) -> None:
     """At each in which something happens all are hung up: each leg is told to be over once, and nothing is left."""
     story = scenarios.find(name)
-    moments = sorted({(one.at - START).total_seconds() for one in run(name).result.happenings})
+    moments = sorted({(happening.at - START).total_seconds() for happening in run(name).result.happenings})
     for moment in moments:
         ended = asyncio.run(_ended_at(moment, story))
         assert all(statuses.count("completed") == 1 for statuses in ended), (moment, ended)
@@ -172,7 +172,7 @@ async def _ended_at(moment: float, story: Scenario) -> list[list[str]]:
         await carrier.over()
         await leaves_nothing(carrier)
         return [
-            [one.said["status"] for one in stage.got if one.said.get("uuid") == uuid and "status" in one.said]
+            [got.data["status"] for got in stage.got if got.data.get("uuid") == uuid and "status" in got.data]
             for uuid in carrier.ledger.legs
         ]
 

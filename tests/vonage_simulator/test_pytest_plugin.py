@@ -107,16 +107,16 @@ def test_trouble_can_be_returned(simulated_call: Simulate) -> None:
 
 def test_a_scenario_may_be_played_to_a_flow(simulated_call: Simulate) -> None:
     app = Flask(__name__)
-    asked: list[dict[str, str]] = []
+    requests: list[dict[str, str]] = []
 
     @app.get("/voice/answer")
     def answer() -> Any:
-        asked.append(dict(request.args))
+        requests.append(dict(request.args))
         return jsonify([{"action": "talk", "text": "Hello."}])
 
     app.add_url_rule("/voice/event", "event", lambda: "", methods=["POST"])
     simulated_call(app, scenario="sip-caller")
-    (question,) = asked
+    (question,) = requests
     assert question["endpoint_type"] == "sip"
     assert any(name.startswith("SipHeader_X-") for name in question)
 

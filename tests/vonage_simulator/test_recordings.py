@@ -33,7 +33,7 @@ def recorded(*actions: Json, keys: tuple[str, ...] = (), says: tuple[str, ...] =
 
 
 def recordings(played: Played) -> list[Recording]:
-    return [one for conversation in played.carrier.ledger.conversations.values() for one in conversation.recordings]
+    return [item for conversation in played.carrier.ledger.conversations.values() for item in conversation.recordings]
 
 
 def file(played: Played, url: str) -> File:
@@ -82,16 +82,16 @@ def test_where_nobody_presses_the_key_it_lasts_until_the_caller_hangs_up() -> No
 
 def test_a_second_recording_ends_the_first() -> None:
     played = recorded(record(), talk(7.0), record(format="wav"), talk(7.0))
-    assert [one.format for one in recordings(played)] == ["mp3", "wav"]
-    assert [round((one.ended - one.started).total_seconds()) for one in recordings(played)] == [7, 7]
+    assert [recording.format for recording in recordings(played)] == ["mp3", "wav"]
+    assert [round((recording.ended - recording.started).total_seconds()) for recording in recordings(played)] == [7, 7]
 
 
 def test_a_recording_stays_with_the_conversation() -> None:
     """It ends when the last one has gone to another."""
     played = recorded(record(), talk(7.0), {"action": "conversation", "name": "room"}, hangs_up_after=30.0)
-    (told,) = played.having("recording_url")
-    assert told["conversation_uuid"] == played.leg.moves[0].left
-    assert told["end_time"] == "2026-01-01T00:00:07Z"
+    (event,) = played.having("recording_url")
+    assert event["conversation_uuid"] == played.leg.moves[0].left
+    assert event["end_time"] == "2026-01-01T00:00:07Z"
 
 
 # ---- what is told
@@ -101,8 +101,8 @@ def test_a_recording_is_told_of_a_second_after_it_ended() -> None:
     """With its times in whole seconds, and its size."""
     played = recorded(record(timeOut=10), talk(7.0))
     (made,) = recordings(played)
-    (told,) = played.having("recording_url")
-    assert told == {
+    (event,) = played.having("recording_url")
+    assert event == {
         "start_time": "2026-01-01T00:00:00Z",
         "recording_url": made.url,
         "size": len(made.audio),
@@ -116,7 +116,7 @@ def test_a_recording_is_told_of_a_second_after_it_ended() -> None:
 
 def test_it_may_come_after_completed() -> None:
     played = recorded(record(), talk(1.4))
-    assert [next(iter(one.keys() & {"status", "recording_url"})) for one in played.events][-2:] == [
+    assert [next(iter(event.keys() & {"status", "recording_url"})) for event in played.events][-2:] == [
         "status",
         "recording_url",
     ]
@@ -125,7 +125,7 @@ def test_it_may_come_after_completed() -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_it_is_told_where_the_action_says(method: str) -> None:
     played = recorded(record(eventUrl=["stage:/own"], eventMethod=method), talk(1.4))
-    assert [(one.method, "recording_url" in one.said) for one in played.got if one.path == "/own"] == [(method, True)]
+    assert [(got.method, "recording_url" in got.data) for got in played.got if got.path == "/own"] == [(method, True)]
     assert played.having("recording_url") == []
 
 
@@ -178,7 +178,7 @@ def test_a_recording_may_be_written_down() -> None:
         }
     ]
     (recording, text) = [
-        one.at for one in played.result.happenings if one.what == "sent" and "recording_uuid" in one.data["sent"].body
+        it.at for it in played.result.happenings if it.what == "sent" and "recording_uuid" in it.data["sent"].body
     ]
     assert (text - recording).total_seconds() == 2.0
 
@@ -216,7 +216,7 @@ def test_each_channel_has_a_text() -> None:
     (made,) = recordings(played)
     assert made.transcription_url
     channels = json.loads(file(played, made.transcription_url).content)["channels"]
-    assert [len(one["transcript"]) for one in channels] == [1, 0]
+    assert [len(channel["transcript"]) for channel in channels] == [1, 0]
 
 
 @pytest.mark.parametrize(

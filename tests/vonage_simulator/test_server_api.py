@@ -22,8 +22,8 @@ from vonage_simulator.verify.check import check
 from vonage_simulator.verify.server_api import NotAllowed, NotNow, NotSwitchhook, NotThere, NumbersMasked, Server
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-TOLD = json.loads((SAMPLES / "phone-to-app.expected.json").read_text())
-UUID = TOLD["conversation_uuid"]
+PUBLISHED = json.loads((SAMPLES / "phone-to-app.expected.json").read_text())
+UUID = PUBLISHED["conversation_uuid"]
 UNKNOWN = {"title": "Unknown conversation", "status": 404, "detail": "No such conversation is kept."}
 
 
@@ -32,7 +32,7 @@ def problem(status: int, body: Any) -> web.Response:
     return web.json_response(body, status=status, content_type="application/problem+json")
 
 
-def asked(
+def fetched(
     reply: Callable[[web.Request], web.StreamResponse], ask: Callable[[Server], Awaitable[Any]], **more: Any
 ) -> tuple[Any, list[web.Request]]:
     """What *ask* gives from a server that answers everything by *reply*, and what it was asked."""
@@ -62,8 +62,8 @@ def asked(
 
 
 def test_a_conversation_is_asked_for_with_the_token():
-    told, (request,) = asked(lambda _: web.json_response(TOLD), lambda server: server.conversation(UUID))
-    assert told == TOLD
+    result, (request,) = fetched(lambda _: web.json_response(PUBLISHED), lambda server: server.conversation(UUID))
+    assert result == PUBLISHED
     assert request.path == f"/api/v1/conversations/{UUID}"
     assert request.headers["Authorization"] == "Bearer a-token"
 
@@ -76,28 +76,28 @@ def test_all_pages_of_events():
         items, following = pages[request.query.get("cursor", "")]
         return web.json_response({"items": items, "next": following})
 
-    found, requests = asked(reply, lambda server: server.events(UUID))
+    found, requests = fetched(reply, lambda server: server.events(UUID))
     assert found == [1, 2, 3, 4]
     assert [request.query["limit"] for request in requests] == ["500"] * 3
 
 
 def test_an_id_may_have_any_characters():
     name = "CON-a/b c?d%é"
-    _, (request,) = asked(
-        lambda _: web.json_response(TOLD | {"conversation_uuid": name}), lambda s: s.conversation(name)
+    _, (request,) = fetched(
+        lambda _: web.json_response(PUBLISHED | {"conversation_uuid": name}), lambda s: s.conversation(name)
     )
     assert request.raw_path == f"/api/v1/conversations/{quote(name, safe='')}"
 
 
 @pytest.mark.parametrize("status", [404, 503])
 def test_what_is_not_there_yet_is_asked_for_again(status: int):
-    answers = iter([problem(status, UNKNOWN | {"status": status}), web.json_response(TOLD)])
-    told, requests = asked(lambda _: next(answers), lambda server: server.conversation(UUID))
-    assert (told, len(requests)) == (TOLD, 2)
+    answers = iter([problem(status, UNKNOWN | {"status": status}), web.json_response(PUBLISHED)])
+    result, requests = fetched(lambda _: next(answers), lambda server: server.conversation(UUID))
+    assert (result, len(requests)) == (PUBLISHED, 2)
 
 
 def test_what_is_not_there_is_nothing():
-    found, requests = asked(lambda _: problem(404, UNKNOWN), lambda server: server.fetch(UUID))
+    found, requests = fetched(lambda _: problem(404, UNKNOWN), lambda server: server.fetch(UUID))
     assert (found, len(requests)) == ((None, []), 3)
 
 
@@ -108,7 +108,7 @@ def text(status: int, body: str = "<h1>It works!</h1>", **headers: str) -> Calla
 
 DENIED = {"title": "Not logged in", "status": 401, "detail": "Send a token of ACCESS_TOKENS."}
 AWAY = {"title": "Store unavailable", "status": 503, "detail": "Redis does not answer (timeout)."}
-MASKED = json.loads(json.dumps(TOLD).replace("441234567890", "********7890"))
+MASKED = json.loads(json.dumps(PUBLISHED).replace("441234567890", "********7890"))
 FAULTS: list[tuple[Callable[[web.Request], web.StreamResponse], type[Exception], str]] = [
     (lambda _: problem(401, DENIED), NotAllowed, "does not take this token. Send a token of ACCESS_TOKENS."),
     (text(403), NotAllowed, "does not take this token."),
@@ -131,21 +131,21 @@ FAULTS: list[tuple[Callable[[web.Request], web.StreamResponse], type[Exception],
 @pytest.mark.parametrize(("reply", "error", "words"), FAULTS, ids=[words for _, _, words in FAULTS])
 def test_what_is_wrong_is_said(reply: Any, error: type[Exception], words: str):
     with pytest.raises(error, match=r"^http://127\.0\.0\.1:\d+ ") as caught:
-        asked(reply, lambda server: server.fetch(UUID))
+        fetched(reply, lambda server: server.fetch(UUID))
     assert words in str(caught.value)
 
 
 def test_events_that_are_none():
     with pytest.raises(NotSwitchhook, match="a page of events has no items"):
-        asked(text(200, "{}"), lambda server: server.events(UUID))
+        fetched(text(200, "{}"), lambda server: server.events(UUID))
 
 
 @pytest.mark.parametrize("body", [{}, {"service": {"name": "other"}}, {"service": "switchhook"}])
 def test_a_status_that_is_none(body: Any):
     with pytest.raises(NotSwitchhook, match="its /status is another service's"):
-        asked(lambda _: web.json_response(body), lambda server: server.status())
+        fetched(lambda _: web.json_response(body), lambda server: server.status())
     with pytest.raises(NotSwitchhook, match="its /status is another service's"):
-        asked(lambda _: problem(404, UNKNOWN), lambda server: server.status())
+        fetched(lambda _: problem(404, UNKNOWN), lambda server: server.status())
 
 
 def test_nobody_is_there():

@@ -188,14 +188,14 @@ def test_few_lines_cannot_mean_billions():
 @example("- |\n x\n  - ?")
 def test_any_text_is_read_or_refused_in_one_way(text):
     """Whatever PyYAML makes of it."""
-    told: tuple[Fault, ...] = ()
+    reported: tuple[Fault, ...] = ()
     try:
         read = yaml_source.read(text, "file.yaml")
         json.dumps(read.value, allow_nan=False).encode()
-        assert all(min(place) >= 1 for places in read.places.values() for place in places)
+        assert all(min(position) >= 1 for places in read.places.values() for position in places)
     except Faults as error:
-        told = error.faults
-    assert all(fault.line and fault.column and fault.words for fault in told)
+        reported = error.faults
+    assert all(fault.line and fault.column and fault.words for fault in reported)
 
 
 @given(JSON)

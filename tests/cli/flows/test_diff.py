@@ -105,16 +105,16 @@ def test_a_fault_in_the_own_file_ends_the_command(run: Run, running: tuple[Serve
 
 
 def test_a_server_without_flows_is_reported(run: Run) -> None:
-    told: dict[str, Any] = {"file": "f", "version": None, "loaded_at": None, "text": None, "flows": [], "faults": []}
+    body: dict[str, Any] = {"file": "f", "version": None, "loaded_at": None, "text": None, "flows": [], "faults": []}
     fault = {"line": None, "column": None, "field": "", "words": "there is no such file"}
-    with listening(body=json.dumps(told | {"faults": [fault]}).encode()) as listener:
+    with listening(body=json.dumps(body | {"faults": [fault]}).encode()) as listener:
         code, out, _ = run("diff", "--to", listener.url)
     assert code == 1
     assert out.startswith(
         f"At {listener.url} the file has 1 fault:\n  f: there is no such file\n"
         f"At {listener.url} no flows run: callers hear the last resort.\nadded    closed ("
     )
-    assert listener.asked[0][1] == "/api/v1/flows"
+    assert listener.requests[0][1] == "/api/v1/flows"
 
 
 def test_a_server_that_does_not_run_is_named(run: Run) -> None:

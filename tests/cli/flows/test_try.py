@@ -20,7 +20,7 @@ from tests.engines import free_ports
 def test_a_call_is_placed_without_a_server_and_its_transcript_shown(run: Run) -> None:
     code, out, err = run("try", "+44 2079 460001", "--at", OPEN, "--digits", "1", "--busy", "+447700900301")
     assert (code, err) == (0, "")
-    for told in (
+    for words in (
         "447700900123    calls 442079460001\n",
         "hears “For sales press 1.”\n",
         "presses 1\n",
@@ -30,7 +30,7 @@ def test_a_call_is_placed_without_a_server_and_its_transcript_shown(run: Run) ->
         "hears “Nobody is there.”\n",
         "\n\nServed: menu/choice → menu/sales → menu/nobody\n",
     ):
-        assert told in out
+        assert words in out
     assert "200" not in out, "no log line of the server is among it"
 
 
@@ -137,6 +137,6 @@ def test_the_store_that_keeps_nothing_has_the_signatures_of_the_real_one() -> No
     """What it refused would be no fault of the call, and so nobody would hear of it."""
     for name in ("record", "record_later", "unfile", "unfile_later", "count"):
         wanted = list(signature(getattr(Store, name)).parameters.values())[1:]
-        by_place = [one.name for one in wanted if one.kind is not one.KEYWORD_ONLY]
-        by_name = {one.name: None for one in wanted if one.kind is one.KEYWORD_ONLY}
+        by_place = [parameter.name for parameter in wanted if parameter.kind is not parameter.KEYWORD_ONLY]
+        by_name = {parameter.name: None for parameter in wanted if parameter.kind is parameter.KEYWORD_ONLY}
         signature(getattr(_NoStore(), name)).bind(*by_place, **by_name)

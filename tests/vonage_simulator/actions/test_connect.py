@@ -63,8 +63,8 @@ def test_every_endpoint_can_be_rung(action: Json, kind: str, name: str) -> None:
     assert played.statuses(callee) == ["started", *rings, "answered", *closes, "completed"]
     assert (played.result.rung, callee.to, callee.endpoint) == ([name], name, kind)
     assert callee.conversation is played.leg.conversation
-    told = [one for one in played.events if one.get("uuid") == callee.uuid and one["status"] != "disconnected"]
-    assert {one["direction"] for one in told} == {"outbound"}
+    events = [body for body in played.events if body.get("uuid") == callee.uuid and body["status"] != "disconnected"]
+    assert {body["direction"] for body in events} == {"outbound"}
     assert played.result.said == ["then"]
 
 
@@ -72,10 +72,10 @@ def test_headers_are_told_in_the_events_of_the_leg() -> None:
     played = call(
         endpoint(type="sip", uri="sip:bob@x.example", headers={"a": "1"}, standardHeaders={"User-to-User": "4a"})
     )
-    told = [one["headers"] for one in played.events if one["uuid"] == played.callees[0].uuid]
-    assert told == [{"a": "1", "User-to-User": "4a"}] * 4
+    headers = [event["headers"] for event in played.events if event["uuid"] == played.callees[0].uuid]
+    assert headers == [{"a": "1", "User-to-User": "4a"}] * 4
     closed = call(endpoint(type="websocket", uri=WEBSOCKET, headers={"customer": "1"}))
-    assert [one["headers"] for one in closed.events if one["status"] == "disconnected"] == [{"customer": "1"}]
+    assert [event["headers"] for event in closed.events if event["status"] == "disconnected"] == [{"customer": "1"}]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_who_is_shown_to_call(options: Json, numbers: tuple[str, ...], shown: se
 def test_an_app_caller_is_shown_by_name() -> None:
     story = scenario(inbound(from_="Bob", to="Alice", endpoint="app"), callees={"*": STAYS})
     played = play(story, [{"action": "connect", "endpoint": [{"type": "phone", "number": OTHER}]}])
-    told = [one["from"] for one in played.events if one["uuid"] == played.callees[0].uuid]
-    assert told == ["Bob", "Bob", "Bob", "Unknown"], "as the app-to-phone log has it: Unknown in `completed`"
+    names = [event["from"] for event in played.events if event["uuid"] == played.callees[0].uuid]
+    assert names == ["Bob", "Bob", "Bob", "Unknown"], "as the app-to-phone log has it: Unknown in `completed`"
 
 
 def test_keys_may_be_played_to_whoever_answers() -> None:
@@ -178,16 +178,16 @@ def test_several_are_rung_in_turn() -> None:
 def test_events_of_the_callee_may_go_elsewhere() -> None:
     """The caller's do not."""
     played = call(connect(eventUrl=["stage:/own"], eventMethod="GET"))
-    assert [one["status"] for one in played.to("/own")] == ["started", "ringing", "answered", "completed"]
-    assert {one["uuid"] for one in played.events} == {played.leg.uuid}
-    assert {one.method for one in played.got if one.path == "/own"} == {"GET"}
+    assert [event["status"] for event in played.to("/own")] == ["started", "ringing", "answered", "completed"]
+    assert {event["uuid"] for event in played.events} == {played.leg.uuid}
+    assert {got.method for got in played.got if got.path == "/own"} == {"GET"}
 
 
 def test_too_many_new_calls_a_second_are_told_of() -> None:
     """The connect is passed over, and the script goes on."""
     played = call(*[connect()] * 5, THEN, callee=FarEnd(does="busy", after=0.1), calls_per_second=3.0)
     assert len(played.callees) == 3
-    assert [one["reason"] for one in played.having("reason")] == ["Calls per second limit exceeded."] * 2
+    assert [event["reason"] for event in played.having("reason")] == ["Calls per second limit exceeded."] * 2
     assert "then" in played.result.said
     slower = call(*[connect()] * 5, callee=FarEnd(does="busy", after=0.4), calls_per_second=3.0)
     assert len(slower.callees) == 5
@@ -197,7 +197,7 @@ def test_too_many_new_calls_a_second_are_told_of() -> None:
 
 
 def synchronous(does: str, reply: Any) -> Played:
-    answers = {"/event": lambda got: reply if got.said["to"] == OTHER and got.said["status"] in ANSWERED_WITH else None}
+    answers = {"/event": lambda got: reply if got.data["to"] == OTHER and got.data["status"] in ANSWERED_WITH else None}
     callee = FarEnd(does=does, after=1.0)  # type: ignore[arg-type]
     return call(connect(eventType="synchronous", timeout=20), THEN, callee=callee, answers=answers)
 
@@ -221,8 +221,8 @@ def test_a_failure_that_is_synchronous_may_be_answered(does: str, status: str, r
     """An NCCO replaces the rest; without one the next action comes."""
     played = synchronous(does, reply)
     assert played.result.said == said
-    told = played.statuses(played.callees[0])
-    assert told[2:] == ([status] if status == "rejected" else [status, "completed"])
+    statuses = played.statuses(played.callees[0])
+    assert statuses[2:] == ([status] if status == "rejected" else [status, "completed"])
 
 
 def test_without_synchronous_nobody_reads_the_reply() -> None:
@@ -236,7 +236,7 @@ def test_without_synchronous_nobody_reads_the_reply() -> None:
 )
 def test_a_websocket_that_closes_may_be_answered(reply: Any, said: list[str]) -> None:
     """With what the caller hears next."""
-    answers = {"/event": lambda got: reply if got.said["status"] == "disconnected" else None}
+    answers = {"/event": lambda got: reply if got.data["status"] == "disconnected" else None}
     assert call(endpoint(type="websocket", uri=WEBSOCKET), THEN, answers=answers).result.said == said
 
 
@@ -252,8 +252,8 @@ def test_whoever_answers_may_hear_something_first() -> None:
     """Only then are the two together; the request is like that of an answer URL, by GET."""
     played = whispered([talk(3.5)])
     callee = played.callees[0]
-    (asked,) = [one for one in played.got if one.path == "/whisper"]
-    assert (asked.method, asked.said["uuid"], asked.said["to"]) == ("GET", callee.uuid, OTHER)
+    (request,) = [got for got in played.got if got.path == "/whisper"]
+    assert (request.method, request.data["uuid"], request.data["to"]) == ("GET", callee.uuid, OTHER)
     assert played.when("status", status="answered") == [1.0, 4.5]
 
 

@@ -27,7 +27,7 @@ def meet(*calls: Call, during: During | None = None) -> Played:
 
 
 def rooms(played: Played) -> list[Conversation]:
-    return [one for one in played.carrier.ledger.conversations.values() if one.name]
+    return [conversation for conversation in played.carrier.ledger.conversations.values() if conversation.name]
 
 
 def lasted(leg: Leg) -> float:
@@ -43,10 +43,10 @@ def test_who_enters_changes_conversation_and_is_told_of_there() -> None:
     (moved,) = played.having("conversation_uuid_to")
     (found,) = rooms(played)
     assert (moved["conversation_uuid_to"], moved["uuid"]) == (found.uuid, played.leg.uuid)
-    by_status = {one["status"]: one["conversation_uuid"] for one in played.events if "status" in one}
+    by_status = {event["status"]: event["conversation_uuid"] for event in played.events if "status" in event}
     assert by_status["answered"] == moved["conversation_uuid_from"]
     assert by_status["completed"] == found.uuid
-    assert [(one.left, one.joined) for one in played.leg.moves] == [(moved["conversation_uuid_from"], found.uuid)]
+    assert [(move.left, move.joined) for move in played.leg.moves] == [(moved["conversation_uuid_from"], found.uuid)]
 
 
 def test_those_who_name_the_same_conversation_meet_in_it() -> None:
@@ -130,7 +130,7 @@ def test_a_moderator_who_is_put_through_to_elsewhere_ends_it_too() -> None:
 # ---- who hears whom
 
 
-def heard(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]], None] | None = None) -> set[str]:
+def hearing(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]], None] | None = None) -> set[str]:
     """Who hears whom after so long, as "01" for "the first hears the second"."""
     found: set[str] = set()
 
@@ -138,8 +138,8 @@ def heard(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]], 
         await carrier.clock.sleep(at - carrier.clock.seconds)
         if first:
             first(carrier, legs)
-        for one, listener in enumerate(legs):
-            found.update(f"{one}{other}" for other, speaker in enumerate(legs) if hears(listener, speaker))
+        for index, listener in enumerate(legs):
+            found.update(f"{index}{other}" for other, speaker in enumerate(legs) if hears(listener, speaker))
 
     meet(*calls, during=during)
     return found
@@ -149,21 +149,21 @@ EVERYBODY = {"01", "02", "10", "12", "20", "21"}
 
 
 def test_all_hear_all_but_themselves() -> None:
-    assert heard(member(), member(), member()) == EVERYBODY
+    assert hearing(member(), member(), member()) == EVERYBODY
 
 
 def test_who_is_elsewhere_or_gone_hears_nobody() -> None:
-    assert heard(member(), member(name="another"), member(after=5.0)) == set()
+    assert hearing(member(), member(name="another"), member(after=5.0)) == set()
 
 
 def test_who_is_mute_is_not_heard() -> None:
-    assert heard(member(), member(mute=True), member()) == EVERYBODY - {"01", "21"}
+    assert hearing(member(), member(mute=True), member()) == EVERYBODY - {"01", "21"}
 
 
 def test_one_who_may_hear_nobody_and_speak_to_nobody_is_alone() -> None:
-    assert heard(member(), member(canHear=[], canSpeak=[]), member()) == {"02", "20"}
-    assert heard(member(), member(canHear=[]), member()) == EVERYBODY - {"10", "12"}
-    assert heard(member(), member(canSpeak=[]), member()) == EVERYBODY - {"01", "21"}
+    assert hearing(member(), member(canHear=[], canSpeak=[]), member()) == {"02", "20"}
+    assert hearing(member(), member(canHear=[]), member()) == EVERYBODY - {"10", "12"}
+    assert hearing(member(), member(canSpeak=[]), member()) == EVERYBODY - {"01", "21"}
 
 
 @pytest.mark.parametrize(("option", "known"), [("canHear", EVERYBODY - {"20"}), ("canSpeak", EVERYBODY - {"02"})])
@@ -180,7 +180,7 @@ def test_who_may_hear_or_speak_to_some_is_apart_from_the_others(option: str, kno
         ids.extend(leg.uuid for leg in legs)
 
     meet(*calls("nobody"), during=during)
-    assert heard(*calls(ids[1])) == known
+    assert hearing(*calls(ids[1])) == known
 
 
 @pytest.mark.parametrize(
@@ -191,25 +191,25 @@ def test_who_may_hear_or_speak_to_some_is_apart_from_the_others(option: str, kno
     ],
 )
 def test_the_voice_api_mutes_and_earmuffs(act: Callable[[Carrier, str], None], known: set[str]) -> None:
-    assert heard(member(), member(), member(), first=lambda carrier, legs: act(carrier, legs[1].uuid)) == known
+    assert hearing(member(), member(), member(), first=lambda carrier, legs: act(carrier, legs[1].uuid)) == known
 
     def back(carrier: Carrier, legs: list[Leg]) -> None:
         act(carrier, legs[1].uuid)
         carrier.mute(legs[1].uuid, False)
         carrier.earmuff(legs[1].uuid, False)
 
-    assert heard(member(), member(), member(), first=back) == EVERYBODY
+    assert hearing(member(), member(), member(), first=back) == EVERYBODY
 
 
 def test_nobody_hears_anybody_until_it_starts() -> None:
     """Who enters and does not start it waits; whoever does starts it for all."""
-    assert heard(member(startOnEnter=False), member(startOnEnter=False)) == set()
-    assert heard(member(startOnEnter=False), member(at=5.0)) == {"01", "10"}
+    assert hearing(member(startOnEnter=False), member(startOnEnter=False)) == set()
+    assert hearing(member(startOnEnter=False), member(at=5.0)) == {"01", "10"}
 
 
 def test_it_has_to_be_started_anew_once_everybody_was_gone() -> None:
     waits = [member(at=10.0, startOnEnter=False), member(at=10.0, startOnEnter=False)]
-    assert heard(member(after=5.0), *waits, at=20.0) == set()
+    assert hearing(member(after=5.0), *waits, at=20.0) == set()
 
 
 def test_who_joined_by_id_hears_and_is_heard_as_it_says() -> None:
@@ -218,10 +218,10 @@ def test_who_joined_by_id_hears_and_is_heard_as_it_says() -> None:
         return inbound(FarEnd(hangs_up_after=30.0), at=5.0, ncco=(action,))
 
     waits = inbound(FarEnd(hangs_up_after=30.0), ncco=(talk(70.0),))
-    assert heard(waits, joins()) == {"01", "10"}
-    assert heard(waits, joins(mute=True)) == {"10"}
-    assert heard(waits, joins(canHear=[])) == {"01"}
-    assert heard(waits, joins(canSpeak=[])) == {"10"}
+    assert hearing(waits, joins()) == {"01", "10"}
+    assert hearing(waits, joins(mute=True)) == {"10"}
+    assert hearing(waits, joins(canHear=[])) == {"01"}
+    assert hearing(waits, joins(canSpeak=[])) == {"10"}
 
 
 # ---- recorded
@@ -256,7 +256,7 @@ def test_the_recording_is_told_where_the_action_says() -> None:
     assert played.to("/own") == [], "only an application knows its address"
     story = scenario(inbound(FarEnd(hangs_up_after=5.0)))
     played = play(story, [room(record=True, eventUrl=["stage:/own"])])
-    assert [one["conversation_uuid"] for one in played.to("/own")] == [rooms(played)[0].uuid]
+    assert [event["conversation_uuid"] for event in played.to("/own")] == [rooms(played)[0].uuid]
 
 
 def test_a_room_that_was_forgotten_is_another_when_somebody_enters_it_again() -> None:

@@ -19,15 +19,15 @@ def ask(*types: str, **more: Any) -> Json:
     return {"action": "input", "type": list(types), **more}
 
 
-def asked(action: Json, keys: tuple[str, ...] = (), says: tuple[str, ...] = (), reply: Any = None) -> Played:
+def play_input(action: Json, keys: tuple[str, ...] = (), says: tuple[str, ...] = (), reply: Any = None) -> Played:
     """What comes of one input, behind which THEN is said; it begins at 0.6."""
-    answers = {"/answer": [action, THEN], "/event": lambda got: reply if "dtmf" in got.said else None}
+    answers = {"/answer": [action, THEN], "/event": lambda got: reply if "dtmf" in got.data else None}
     return play(scenario(inbound(FarEnd(keys=keys, says=says))), answers)
 
 
 def result(played: Played) -> Json:
-    (told,) = played.having("dtmf")
-    return told
+    (event,) = played.having("dtmf")
+    return event
 
 
 def took(played: Played) -> float:
@@ -40,7 +40,7 @@ def took(played: Played) -> float:
 
 
 def test_keys_are_told_with_who_pressed_them_in_which_call() -> None:
-    played = asked(ask("dtmf"), ("12",))
+    played = play_input(ask("dtmf"), ("12",))
     assert result(played) == {
         "speech": SPEECH_OFF,
         "dtmf": {"digits": "12", "timed_out": True},
@@ -75,7 +75,7 @@ def test_keys_are_told_with_who_pressed_them_in_which_call() -> None:
 def test_keys_end_with_the_last_with_the_hash_key_or_in_silence(
     keys: str, dtmf: Json, digits: str, timed_out: bool, seconds: float
 ) -> None:
-    played = asked(ask("dtmf", dtmf=dtmf), (keys,))
+    played = play_input(ask("dtmf", dtmf=dtmf), (keys,))
     assert result(played)["dtmf"] == {"digits": digits, "timed_out": timed_out}
     assert took(played) == seconds
 
@@ -83,7 +83,7 @@ def test_keys_end_with_the_last_with_the_hash_key_or_in_silence(
 def test_each_input_gets_the_next_keys() -> None:
     """None left, and an empty text, are silence."""
     played = play(scenario(inbound(FarEnd(keys=("1", "", "2")))), [ask("dtmf")] * 4)
-    assert [one["dtmf"]["digits"] for one in played.having("dtmf")] == ["1", "", "2", ""]
+    assert [event["dtmf"]["digits"] for event in played.having("dtmf")] == ["1", "", "2", ""]
     assert played.result.pressed == ["1", "2"]
 
 
@@ -91,7 +91,7 @@ def test_each_input_gets_the_next_keys() -> None:
 
 
 def test_what_is_said_is_told_with_how_sure_that_is() -> None:
-    played = asked(ask("speech"), says=(HELLO,))
+    played = play_input(ask("speech"), says=(HELLO,))
     assert result(played)["speech"] == {
         "timeout_reason": "end_on_silence_timeout",
         "results": [{"confidence": "0.9405097", "text": HELLO}],
@@ -114,7 +114,7 @@ def test_what_is_said_is_told_with_how_sure_that_is() -> None:
 def test_speech_ends_in_silence_or_when_it_is_too_long_or_never_begins(
     says: str, speech: Json, reason: str, seconds: float
 ) -> None:
-    played = asked(ask("speech", speech=speech), says=(says,))
+    played = play_input(ask("speech", speech=speech), says=(says,))
     assert result(played)["speech"]["timeout_reason"] == reason
     assert len(result(played)["speech"]["results"]) == (1 if says else 0)
     assert took(played) == seconds
@@ -122,7 +122,7 @@ def test_speech_ends_in_silence_or_when_it_is_too_long_or_never_begins(
 
 @pytest.mark.parametrize(("says", "saved"), [(HELLO, 1), ("", 0)])
 def test_speech_may_be_saved_and_can_be_downloaded(says: str, saved: int) -> None:
-    played = asked(ask("speech", speech={"saveAudio": True}), says=(says,))
+    played = play_input(ask("speech", speech={"saveAudio": True}), says=(says,))
     url = result(played)["speech"].get("recording_url")
     assert (url is not None) == bool(saved)
     assert len(played.carrier.files) == saved
@@ -133,7 +133,7 @@ def test_speech_may_be_saved_and_can_be_downloaded(says: str, saved: int) -> Non
 
 
 def test_speech_is_not_saved_unless_it_is_asked_for() -> None:
-    assert "recording_url" not in result(asked(ask("speech"), says=(HELLO,)))["speech"]
+    assert "recording_url" not in result(play_input(ask("speech"), says=(HELLO,)))["speech"]
 
 
 # ---- both
@@ -149,11 +149,11 @@ def test_who_presses_a_key_is_not_listened_to() -> None:
 
 def test_in_silence_both_are_waited_for() -> None:
     """So long as the one that waits longer."""
-    played = asked(ask("dtmf", "speech", dtmf={"timeOut": 2}, speech={"startTimeout": 7}))
+    played = play_input(ask("dtmf", "speech", dtmf={"timeOut": 2}, speech={"startTimeout": 7}))
     assert result(played)["dtmf"] == {"digits": "", "timed_out": True}
     assert result(played)["speech"] == {"timeout_reason": "start_timeout", "results": []}
     assert took(played) == 7.0
-    assert took(asked(ask("dtmf", "speech", dtmf={"timeOut": 9}, speech={"startTimeout": 7}))) == 9.0
+    assert took(play_input(ask("dtmf", "speech", dtmf={"timeOut": 9}, speech={"startTimeout": 7}))) == 9.0
 
 
 # ---- one by one
@@ -164,10 +164,10 @@ def test_keys_may_be_told_one_by_one_while_the_script_goes_on() -> None:
         scenario(inbound(FarEnd(keys=("7#3",)))),
         {
             "/answer": [ask("dtmf", mode="asynchronous"), talk(10.5)],
-            "/event": lambda got: [THEN] if "dtmf" in got.said else None,
+            "/event": lambda got: [THEN] if "dtmf" in got.data else None,
         },
     )
-    assert [one["dtmf"] for one in played.having("dtmf")] == [
+    assert [event["dtmf"] for event in played.having("dtmf")] == [
         {"digits": "7", "timed_out": False},
         {"digits": "#", "timed_out": False},
         {"digits": "3", "timed_out": False},
@@ -189,12 +189,12 @@ def test_keys_one_by_one_end_with_the_call() -> None:
 def test_the_result_goes_where_the_action_says(mode: str, method: str) -> None:
     action = ask("dtmf", mode=mode, eventUrl=["stage:/own?from=menu"], eventMethod=method)
     played = play(scenario(inbound(FarEnd(keys=("1",)))), [action, talk(3.0)])
-    (told,) = [one for one in played.got if one.path == "/own"]
-    assert told.method == method
+    (request,) = [got for got in played.got if got.path == "/own"]
+    assert request.method == method
     assert played.having("dtmf") == []
     if method == "GET":
-        assert told.said["dtmf"] == '{"digits":"1","timed_out":%s}' % ("false" if mode == "asynchronous" else "true")
-        assert told.said["from"] in ("menu", "447700900123")
+        assert request.data["dtmf"] == '{"digits":"1","timed_out":%s}' % ("false" if mode == "asynchronous" else "true")
+        assert request.data["from"] in ("menu", "447700900123")
 
 
 @pytest.mark.parametrize(
@@ -209,20 +209,20 @@ def test_the_result_goes_where_the_action_says(mode: str, method: str) -> None:
 )
 def test_an_ncco_in_the_reply_replaces_the_rest_of_the_script(reply: Any, said: list[str]) -> None:
     """An empty one leaves nothing to do; no body, or an object, is none."""
-    assert asked(ask("dtmf"), reply=reply).result.said == said
+    assert play_input(ask("dtmf"), reply=reply).result.said == said
 
 
 @pytest.mark.parametrize("reply", [[{"action": "dance"}], ("text/plain", "hello"), ("text/html", "<p>hello</p>")])
 def test_a_reply_that_cannot_be_run_is_told_of_and_the_script_goes_on(reply: Any) -> None:
-    played = asked(ask("dtmf"), reply=reply)
+    played = play_input(ask("dtmf"), reply=reply)
     assert played.result.said == ["then"]
-    (told,) = played.having("reason")
-    assert told["reason"] == "Syntax error in NCCO. Invalid value type or action."
+    (event,) = played.having("reason")
+    assert event["reason"] == "Syntax error in NCCO. Invalid value type or action."
     assert len(played.leg.conversation.errors) == len(played.result.troubles) == 1
 
 
 def test_an_event_url_that_fails_has_the_fallback_url_asked_and_else_the_script_goes_on() -> None:
-    answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: 500 if "dtmf" in got.said else None}
+    answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: 500 if "dtmf" in got.data else None}
     assert play(scenario(inbound()), answers).result.said == ["then"]
     answers["/fallback"] = [{"action": "talk", "text": "instead"}]
     played = play(scenario(inbound()), answers, fallback=True)
@@ -247,7 +247,7 @@ def test_what_came_of_inputs_is_in_the_ledger() -> None:
 )
 def test_what_was_replied_to_events_is_in_the_ledger(reply: Any, ncco: Any) -> None:
     """Beside the answer, each with the event that it was the reply to."""
-    played = asked(ask("dtmf"), ("1",), reply=reply)
+    played = play_input(ask("dtmf"), ("1",), reply=reply)
     first, second = played.leg.conversation.answers
     assert first.about is None
     assert (second.leg, second.ncco, second.about) == (played.leg.uuid, ncco, result(played))
@@ -257,8 +257,8 @@ def test_what_was_replied_to_events_is_in_the_ledger(reply: Any, ncco: Any) -> N
 @pytest.mark.parametrize("reply", [[{"action": "dance"}], 500, ("text/plain", "hello")])
 def test_a_reply_of_which_nothing_could_be_read_is_not_in_the_ledger(reply: Any) -> None:
     """What the fallback URL says is."""
-    assert [one.about for one in asked(ask("dtmf"), reply=reply).leg.conversation.answers] == [None]
-    answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: reply if "dtmf" in got.said else None}
+    assert [answer.about for answer in play_input(ask("dtmf"), reply=reply).leg.conversation.answers] == [None]
+    answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: reply if "dtmf" in got.data else None}
     played = play(scenario(inbound()), answers | {"/fallback": [THEN]}, fallback=True)
     _, said = played.leg.conversation.answers
     assert (said.ncco, said.url.rpartition("/")[2]) == ([THEN], "fallback")
