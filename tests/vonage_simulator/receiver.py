@@ -128,7 +128,7 @@ class Receiver:
         return Received(line, headers, await reader.readexactly(int(headers.get("content-length", 0))), connection)
 
     async def _act(self, writer: asyncio.StreamWriter, request: Received) -> bool:
-        """Answer, or do what comes instead. False: the connection is over."""
+        """Answer, or do the act instead. False: the connection is over."""
         act = self._acts.popleft() if self._acts else self._usual if isinstance(self._usual, int) else None
         if act is None:
             assert callable(self._usual)

@@ -1,4 +1,4 @@
-"""A small application in the event loop of the carrier: it answers what a test says, and records requests."""
+"""A small application in the carrier's event loop: it gives the answers of the test, and records requests."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Played:
 
     @property
     def leg(self) -> Leg:
-        """The call's own."""
+        """The leg of the first call."""
         return self.called[0]
 
     @property
@@ -142,11 +142,11 @@ def absolute(ncco: Any, url: str) -> Any:
     return [absolute(item, url) for item in ncco] if isinstance(ncco, list) else ncco
 
 
-# What is played
+# Actions and scenarios
 
 
 def talk(seconds: float = 7.0, **more: Any) -> Json:
-    """Words that take so long."""
+    """A `talk` whose words take *seconds*."""
     return {"action": "talk", "text": "x" * round(seconds / 0.07), **more}
 
 
@@ -180,7 +180,7 @@ def play(
     fallback: bool = False,
     **settings: Any,
 ) -> Played:
-    """Play *story* with an application that answers so; no leg and no task is left.
+    """Play *story* with an application that gives *answers*; no leg and no task is left.
 
     Args:
         answers: The replies of the application, by path; or only its NCCO.

@@ -42,7 +42,7 @@ def request_for(number: str = ALICE, **more: Any) -> CreateCallRequest:
 # ---- calls are made
 
 
-def test_a_call_is_made_answered_and_told_of(server: Server) -> None:
+def test_a_call_is_made_and_answered_and_its_events_are_sent(server: Server) -> None:
     made = server.client.voice.create_call(request_for(ringing_timer=30, length_timer=600))
     assert (made.status, made.direction) == ("started", "outbound")
     leg = server.leg(made.uuid)
@@ -58,7 +58,7 @@ def test_a_call_is_made_answered_and_told_of(server: Server) -> None:
     assert statuses == ["answered"]
 
 
-def test_an_answer_url_is_asked_and_events_go_where_the_call_says(server: Server) -> None:
+def test_the_answer_url_is_requested_and_events_go_to_the_url_of_the_call(server: Server) -> None:
     url = f"{server.application_url}/answer?of=call"
     elsewhere = f"{server.application_url}/event"
     made = server.client.voice.create_call(
@@ -69,10 +69,10 @@ def test_an_answer_url_is_asked_and_events_go_where_the_call_says(server: Server
     ]
     events = server.leg(made.uuid).events
     assert events is not None
-    assert (events.url, events.method, events.socket_timeout) == (elsewhere, "POST", 2.0)  # the application's patience
+    assert (events.url, events.method, events.socket_timeout) == (elsewhere, "POST", 2.0)  # the application's timeouts
 
 
-def test_a_number_may_be_left_to_the_carrier(server: Server) -> None:
+def test_the_carrier_may_choose_the_number(server: Server) -> None:
     made = server.client.voice.create_call(request_for(from_=None, random_from_number=True))
     assert server.leg(made.uuid).from_ == OURS
 
@@ -113,7 +113,7 @@ def test_every_endpoint_of_the_sdk_can_be_called(
     assert server.client.voice.get_call(made.uuid).to
 
 
-def test_an_app_user_can_be_called_though_the_sdk_cannot_read_of_it(server: Server) -> None:
+def test_an_app_user_can_be_called_though_the_sdk_cannot_parse_the_call(server: Server) -> None:
     leg = server.answered(to=[{"type": "app", "user": "Bob"}])
     assert server.ask("GET", f"/v1/calls/{leg.uuid}").json()["to"] == {"type": "app", "user": "Bob"}
     with pytest.raises(ValidationError):
@@ -121,7 +121,7 @@ def test_an_app_user_can_be_called_though_the_sdk_cannot_read_of_it(server: Serv
 
 
 @pytest.mark.parametrize(("dialled", "shown"), [(ALICE, PHONE), ("Bob", {"type": "app", "user": "Bob"})])
-def test_an_app_caller_is_shown_with_whom_it_asked_for(server: Server, dialled: str, shown: Json) -> None:
+def test_an_app_caller_is_shown_with_the_name_it_called(server: Server, dialled: str, shown: Json) -> None:
     call = Call(from_="Carol", to=dialled, endpoint="app", far_end=STAYS)
     leg = server.do(lambda: server.carrier.place(call, Scenario(name="app", about="", calls=(call,))))
     found = server.ask("GET", f"/v1/calls/{leg.uuid}").json()
@@ -187,10 +187,10 @@ def test_a_machine_that_answered_is_found_by_that(server: Server) -> None:
     assert leg.uuid in [call.uuid for call in found]
 
 
-# ---- calls are steered
+# ---- calls are controlled
 
 
-def test_a_call_is_hung_up_and_then_shows_what_it_cost(server: Server) -> None:
+def test_a_call_that_is_hung_up_has_its_price(server: Server) -> None:
     leg = server.answered()
     server.until(lambda: (server.carrier.clock.now() - leg.times["answered"]).total_seconds() > 2)
     server.client.voice.hangup(leg.uuid)
@@ -264,7 +264,7 @@ def test_audio_speech_and_keys_are_played_into_a_call(server: Server) -> None:
     assert happened["dtmf"]["digits"] == "12p#*"
 
 
-def test_each_key_of_a_leg_can_be_listened_to(server: Server) -> None:
+def test_each_key_of_a_leg_can_be_subscribed_to(server: Server) -> None:
     leg = server.answered()
     path, event_url = f"/v1/calls/{leg.uuid}/input/dtmf", f"{server.application_url}/event"
     assert server.ask("PUT", path, {"event_url": [event_url]}).status_code == 200
@@ -416,7 +416,7 @@ def test_the_application_is_looked_up(server: Server) -> None:
     assert "PRIVATE" not in json.dumps(found.model_dump(mode="json"))
 
 
-def test_the_application_is_not_for_everybody(server: Server) -> None:
+def test_the_application_is_returned_only_with_its_credentials(server: Server) -> None:
     other = "00000000-0000-4000-8000-000000000000"
     with pytest.raises(NotFoundError, match=other):
         server.client.application.get_application(other)

@@ -1,4 +1,4 @@
-"""Every error response of the simulated API that Vonage documents or that people met."""
+"""Every error response of the simulated API that Vonage documents or that people have reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def request_for(number: str = ALICE) -> CreateCallRequest:
 # ---- what is refused
 
 
-def test_an_applications_token_is_asked_for(server: Server, tmp_path: Path) -> None:
+def test_an_applications_token_is_required(server: Server, tmp_path: Path) -> None:
     now = int(time.time())
     foreign, _ = application_keys(tmp_path)
     hour = {"iat": now - 3600, "exp": now + 3600}
@@ -145,7 +145,7 @@ def test_every_wrong_field_of_a_new_call_is_named(server: Server, more: Json, wr
     assert len(server.carrier.ledger.legs) == before, "nobody was called"
 
 
-def test_a_fault_of_an_ncco_is_told_as_the_carrier_words_it(server: Server) -> None:
+def test_a_fault_of_an_ncco_is_reported_in_the_carriers_words(server: Server) -> None:
     body = server.ask("POST", "/v1/calls", CALL | {"ncco": [{"action": "talk"}]}).json()
     assert body["invalid_parameters"][0]["reason"].startswith("action 1 (talk), text: ")
 
@@ -170,7 +170,7 @@ def test_a_fault_of_an_ncco_is_told_as_the_carrier_words_it(server: Server) -> N
         ("/input/dtmf", {"event_url": []}, ["event_url"]),
     ],
 )  # fmt: skip
-def test_every_wrong_field_of_an_act_is_named(server: Server, path: str, body: Json, wrong: list[str]) -> None:
+def test_every_wrong_field_of_a_command_is_named(server: Server, path: str, body: Json, wrong: list[str]) -> None:
     response = server.ask("PUT", f"/v1/calls/any{path}", body)
     assert response.status_code == 400
     assert sorted(item["name"] for item in response.json()["invalid_parameters"]) == wrong
@@ -208,7 +208,7 @@ def test_wrong_recordings_lists_and_bodies_are_refused(server: Server) -> None:
             assert (response.status_code, response.json()) == (400, BAD_REQUEST), raw[:10]
 
 
-def test_a_call_or_conversation_that_is_not_there_cannot_be_acted_on(server: Server) -> None:
+def test_an_unknown_call_or_conversation_is_not_found(server: Server) -> None:
     past = server.of_past().uuid
     transfer = {"action": "transfer", "destination": {"type": "ncco", "ncco": ROOM}}
     acts: list[tuple[str, str, Json | None]] = [
@@ -234,13 +234,13 @@ def test_a_call_or_conversation_that_is_not_there_cannot_be_acted_on(server: Ser
         server.client.voice.get_call("nobody")
 
 
-def test_nothing_can_be_played_to_somebody_who_has_not_picked_up(server: Server) -> None:
+def test_nothing_can_be_played_before_the_call_is_answered(server: Server) -> None:
     made = server.client.voice.create_call(request_for(RINGS))
     response = server.ask("PUT", f"/v1/calls/{made.uuid}/talk", {"text": "Hello"})
     assert (response.status_code, response.json()) == (400, BAD_REQUEST)
 
 
-def test_addresses_and_methods_that_are_not_there(server: Server) -> None:
+def test_unknown_paths_and_methods_are_refused(server: Server) -> None:
     response = server.ask("GET", "/v1/texts")
     assert (response.status_code, response.json()) == (404, NOT_FOUND)
     response = server.ask("DELETE", "/v1/calls")
@@ -248,7 +248,7 @@ def test_addresses_and_methods_that_are_not_there(server: Server) -> None:
     assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
 
 
-def test_without_an_event_url_of_the_applications_a_call_must_have_one(folder: Path) -> None:
+def test_a_call_needs_an_event_url_if_the_application_has_none(folder: Path) -> None:
     with serving(folder, event=None, numbers=()) as server:
         body = server.ask("POST", "/v1/calls", CALL | {"ncco": [{"action": "talk"}], "event_method": "PUT"}).json()
         named = sorted(item["name"] for item in body["invalid_parameters"])
@@ -284,7 +284,7 @@ def test_three_new_calls_a_second_and_any_number_of_other_requests(folder: Path)
 
 
 def test_other_requests_have_a_limit_too(folder: Path) -> None:
-    """Only requests of the Voice API count, only other ones than new calls, and only those of the application."""
+    """Only requests of the application to the Voice API count, new calls excepted."""
     with serving(folder, other_requests_per_second=2.0) as server, requests.Session() as session:
         session.verify = str(server.certificate.ca)
         session.headers["Authorization"] = f"Bearer {server.token()}"
@@ -304,7 +304,7 @@ def test_other_requests_have_a_limit_too(folder: Path) -> None:
         assert status("/v1/calls/nobody") == 404
 
 
-def test_fifteen_in_any_second_and_no_more() -> None:
+def test_the_limit_is_fifteen_in_any_second() -> None:
     limit = RateLimit()
     assert all(limit.take(0.0, 15.0) for _ in range(15))
     assert not any(limit.take(now, 15.0) for now in (0.0, 0.5, 0.999))

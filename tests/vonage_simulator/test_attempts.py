@@ -39,7 +39,7 @@ async def requested(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("act", CURED)
-def test_what_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
+def test_a_webhook_that_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
     """Signed anew, about a second later."""
     clock = Clock(speed=None)
     sent, receiver, troubles = asyncio.run(send_one(act, clock=clock, method=method))
@@ -57,7 +57,7 @@ def test_what_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
 
 
 @pytest.mark.parametrize("act", [*FINAL, "garbage"])
-def test_what_vonage_does_not_repeat_is_sent_once(act: Act) -> None:
+def test_a_webhook_that_vonage_does_not_repeat_is_sent_once(act: Act) -> None:
     sent, receiver, _ = asyncio.run(send_one(act))
     assert len(receiver.received) == len(sent.tries) == 1
     assert not sent.acknowledged
@@ -66,7 +66,7 @@ def test_what_vonage_does_not_repeat_is_sent_once(act: Act) -> None:
 
 @pytest.mark.parametrize("act", CURED)
 def test_an_event_that_fails_twice_is_lost(act: Act) -> None:
-    """There is no third try; the next event goes all the same."""
+    """There is no third try; the next event is sent all the same."""
 
     async def run() -> tuple[list[Sent], Receiver]:
         async with sending(act, act) as (sender, receiver):
@@ -82,7 +82,7 @@ def test_an_event_that_fails_twice_is_lost(act: Act) -> None:
 
 
 def test_a_kept_connection_that_was_closed_hides_no_request() -> None:
-    """A client may repeat a GET by itself when its connection turns out closed; the record would not know of it."""
+    """A client may itself repeat a GET on a closed connection; the record would lack that request."""
 
     async def run() -> tuple[Sent, Receiver]:
         async with sending(200, "close") as (sender, receiver):
@@ -96,7 +96,7 @@ def test_a_kept_connection_that_was_closed_hides_no_request() -> None:
     assert [request.connection for request in receiver.received] == [1, 1, 2]
 
 
-def test_a_reply_is_handed_over_as_it_came() -> None:
+def test_a_reply_is_returned_unchanged() -> None:
     reply, receiver = asyncio.run(requested(0.1, method="GET"))
     assert (reply.status, reply.text, reply.content_type) == (200, b"", "")
     assert 0.1 <= reply.seconds < 2
@@ -137,7 +137,7 @@ def test_success_is_200_to_205(status: int) -> None:
         ("garbage", "Invalid response code.", "its answer is no HTTP: "),
     ],
 )
-def test_who_asks_is_told_why_there_is_no_reply(act: Act, reason: str, words: str) -> None:
+def test_a_failed_request_has_its_reason(act: Act, reason: str, words: str) -> None:
     """In Vonage's words for a fallback request, and in plain ones."""
     with pytest.raises(Undelivered) as unheard:
         asyncio.run(requested(act, act))
@@ -151,8 +151,8 @@ def test_a_second_try_may_bring_the_reply() -> None:
     assert len(receiver.received) == 2
 
 
-def test_a_server_that_is_not_there() -> None:
-    """Tried twice, as it may just be starting."""
+def test_a_server_that_does_not_run_is_tried_twice() -> None:
+    """It may just be starting."""
     target = nobody()
 
     async def run() -> Sent:
@@ -168,7 +168,7 @@ def test_a_server_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("url", ["voice/event", "http://127.0.0.1:0x50/", f"http://{'a' * 64}.example/"])
-def test_an_address_that_is_none_is_not_tried_again(url: str) -> None:
+def test_an_unknown_host_is_not_tried_again(url: str) -> None:
     async def run() -> Sent:
         async with sending() as (sender, _):
             sent = send_event(sender, Target(url))
@@ -221,8 +221,8 @@ def test_a_connection_has_its_own_time_limit() -> None:
     assert [(attempt.reached, attempt.status) for attempt in sent.tries] == [(False, None)] * 2
 
 
-def test_an_answer_without_end_is_not_read_to_its_end() -> None:
-    """Plain or packed: 1 GB of blanks is 1 MB of gzip."""
+def test_an_endless_answer_is_not_read_to_its_end() -> None:
+    """Plain or compressed: 1 GB of blanks is 1 MB of gzip."""
     packed = gzip.compress(b" " * (64 * 1024 * 1024))
 
     async def endless(request: web.Request) -> web.StreamResponse:

@@ -17,7 +17,7 @@ LENGTHS = [0.0, 0.02, 0.5, 1.0, 3.21, 9.99, 10.0]
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize("seconds", LENGTHS)
-def test_wav_is_as_long_as_asked_at_16_khz_and_16_bit(seconds: float, channels: int) -> None:
+def test_wav_has_the_requested_length_at_16_khz_and_16_bit(seconds: float, channels: int) -> None:
     with wave.open(io.BytesIO(silence("wav", seconds, channels))) as file:
         assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (16_000, 2, channels)
         assert file.getnframes() == round(seconds * 16_000)
@@ -27,7 +27,7 @@ def test_wav_is_as_long_as_asked_at_16_khz_and_16_bit(seconds: float, channels: 
 @pytest.mark.parametrize(("channels", "mode"), [(1, 0b11), (2, 0b00), (5, 0b00)])
 @pytest.mark.parametrize("seconds", LENGTHS)
 def test_mp3_is_frames_of_mpeg_2_layer_iii(seconds: float, channels: int, mode: int) -> None:
-    """ISO/IEC 13818-3: each header says where the next frame begins, and there the file goes on, or ends."""
+    """ISO/IEC 13818-3: each header gives the start of the next frame, where the file goes on or ends."""
     file = silence("mp3", seconds, channels)
     frames = at = 0
     while at < len(file):
@@ -124,7 +124,7 @@ def test_a_long_recording_is_cut_and_a_negative_one_is_none(format: Any) -> None
     assert len(silence(format, 7200.0)) <= 320_044
 
 
-def test_what_is_no_recording_is_refused() -> None:
+def test_unknown_formats_and_channels_are_refused() -> None:
     with pytest.raises(ValueError, match="channel"):
         silence("wav", 1.0, 0)
     with pytest.raises(ValueError, match="flac"):

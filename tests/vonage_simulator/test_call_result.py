@@ -37,7 +37,7 @@ def result_of(far_end: FarEnd | None = None, *actions: Json) -> CallResult:
     ).result
 
 
-def test_everything_that_happened_is_there_by_name() -> None:
+def test_every_happening_is_available_by_name() -> None:
     call = result_of()
     assert (call.said, call.played) == (["Hello"], ["https://example.com/a.mp3"])
     assert call.asked_for == [{"type": ["dtmf"], "dtmf": {"maxDigits": 1}}, {"type": ["speech"]}]
@@ -48,7 +48,7 @@ def test_everything_that_happened_is_there_by_name() -> None:
     assert call.troubles == []
 
 
-def test_it_tells_how_the_call_went() -> None:
+def test_it_has_the_course_of_the_call() -> None:
     call = result_of()
     assert (call.status, call.answered, call.ended_by) == ("completed", True, "user")
     assert [leg.to for leg in call.legs] == [OURS, OTHER]
@@ -56,23 +56,23 @@ def test_it_tells_how_the_call_went() -> None:
     assert {event["uuid"] for event in call.events if "uuid" in event} == {leg.uuid for leg in call.legs}
 
 
-def test_it_tells_how_a_call_failed() -> None:
+def test_it_has_the_failure_of_a_call() -> None:
     """Nobody hung up then."""
     call = play(scenario(outbound(FarEnd(does="busy"))), [talk(7.0)]).result
     assert (call.status, call.answered, call.ended_by) == ("busy", False, None)
 
 
-def test_the_end_of_another_leg_is_not_that_of_the_call() -> None:
+def test_the_end_of_another_leg_is_not_the_end_of_the_call() -> None:
     call = result_of(FarEnd(), connect())
     assert [happening.data["by"] for happening in call.happenings if happening.what == "hangup"] == ["user", "platform"]
     assert call.ended_by == "platform"
 
 
-def test_nothing_is_heard_of_nothing() -> None:
+def test_an_empty_result_has_an_empty_transcript() -> None:
     assert (CallResult([], []).seconds, str(CallResult([], []))) == (0.0, "")
 
 
-def test_the_transcript_has_a_line_for_each_thing_with_seconds_from_the_first() -> None:
+def test_the_transcript_has_a_line_for_each_happening_with_its_seconds() -> None:
     call = result_of(FarEnd(hangs_up_after=3.0), talk(7.0))
     lines = str(call).splitlines()
     assert lines[0] == f"   0.000  {CALLER}    calls {OURS}"

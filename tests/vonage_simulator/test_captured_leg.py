@@ -17,7 +17,7 @@ HERE = "CON-here"
 RUNG: Body = CALLEE | {"to": "Alice", "started": 5}
 
 
-def test_the_time_until_it_was_picked_up_is_ringing():
+def test_the_time_until_the_answer_is_ringing():
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     leg(call, "callee", **(RUNG | {"ringing": 7, "answered": 10}))
@@ -26,7 +26,7 @@ def test_the_time_until_it_was_picked_up_is_ringing():
 
 @pytest.mark.parametrize(("ringing", "events", "after"), [(7, None, 2.0), (None, None, 4.0), (7, [], 13.0)])
 def test_the_time_until_it_failed(ringing: float | None, events: Any, after: float):
-    """Without ringing from its beginning; without events until it was over: that is all there is."""
+    """Without `ringing` from its start; without events until its end: nothing else is known."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     times = {"busy": 9, "completed": 20} | ({"ringing": ringing} if ringing else {})
@@ -67,8 +67,8 @@ def test_a_call_without_headers():
         ({"speech_timeout_reason": "start_timeout"}, {"digits": None}, ("speech",)),
     ],
 )
-def test_what_an_input_asked_for_by_what_came_of_it(result: Body, dtmf: Any, asked_for: tuple[str, ...]):
-    """A turn of keys for each that asked for keys, a turn of words for each that asked for speech."""
+def test_the_type_of_an_input_by_its_result(result: Body, dtmf: Any, asked_for: tuple[str, ...]):
+    """A turn of keys for each input for keys, a turn of words for each input for speech."""
     nothing: Body = {
         "digits": None,
         "timed_out": False,
@@ -103,7 +103,7 @@ def test_a_hash_that_ended_an_input_was_pressed(digits: str, timed_out: bool, mo
     assert captured(call).calls[0].far_end.keys == (keys,)
 
 
-def test_whoever_keyed_has_words_left_for_the_next_time():
+def test_a_caller_who_pressed_keys_keeps_the_words_for_the_next_input():
     both = {"action": "input", "type": ["dtmf", "speech"]}
     call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", [both, both])])
     leg(call, **CALLER)

@@ -77,8 +77,8 @@ def test_a_load_counts_what_went_wrong(run: Run) -> None:
     assert re.search(r"5 calls: this went wrong\n5 × http://\S+/answer .*talk.*text", out)
 
 
-def test_a_load_takes_the_scenarios_that_ask_the_server(run: Run) -> None:
-    """The NCCO of others would come from the scenario, with nothing of the server in it but its events."""
+def test_a_load_uses_the_scenarios_that_request_an_answer(run: Run) -> None:
+    """Others bring their own NCCO, and would test nothing of the server but its events."""
     with listening(200, HELLO, **JSON) as server:
         words = ("--rate", "40", "--seconds", "0.5", "--speed", "1000")
         code, out, _ = run("load", "--answer-url", f"{server.url}/answer", *words)
