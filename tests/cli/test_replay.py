@@ -154,7 +154,7 @@ def test_the_server_may_be_behind_a_path(inside: Inside, path: str) -> None:
     with listening(body=b"[]") as listener:
         inside.run("replay", "-", "--to", f"{listener.url}{path}", typed=lines_of(body, {"to": "x", "uuid": "y"}))
     prefix = path.rstrip("/")
-    assert [(method, path) for method, path, _, _ in listener.requests] == [
+    assert [(method, to) for method, to, _, _ in listener.requests] == [
         ("POST", f"{prefix}/voice/event"),
         ("POST", f"{prefix}/voice/answer"),
         ("GET", f"{prefix}/api/v1/conversations/CON%2F1"),

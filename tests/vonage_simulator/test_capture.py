@@ -321,7 +321,7 @@ def test_headers_are_captured():
     assert captured(call).calls[0].headers == {"X-Customer": "447700900002", "X-Kind": "gold"}
 
 
-def test_callees_are_there_whoever_the_application_rings():
+def test_any_callee_that_the_application_rings_is_there():
     """Its answer is not known: it is requested again, and rings the true number, not the stand-in."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)

@@ -1,4 +1,4 @@
-"""Every wrong value in what a server says is found."""
+"""Every wrong value in a server's view is found."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RIGHT = {
 WRONG = [(name, what, view) for name, (_, right) in RIGHT.items() for what, view in mutations(right)]
 
 
-def test_a_right_telling_has_no_differences():
+def test_a_correct_view_has_no_differences():
     for call, view in RIGHT.values():
         assert differences(expected(call), copy.deepcopy(view)) == []
         assert differences(expected(call), json.loads(json.dumps(view))) == []
@@ -33,7 +33,7 @@ def test_a_right_telling_has_no_differences():
 @pytest.mark.parametrize(
     ("name", "view"), [(name, view) for name, _, view in WRONG], ids=[what for _, what, _ in WRONG]
 )
-def test_a_telling_with_one_thing_other_is_wrong(name: str, view: Any):
+def test_a_view_with_one_change_is_wrong(name: str, view: Any):
     """Each field, each item of each list, one at a time."""
     found = differences(expected(RIGHT[name][0]), view)
     assert found
@@ -67,7 +67,7 @@ def test_the_order_of_legs_does_not_matter_but_lists_are_oldest_first():
     ],
 )
 def test_amounts_of_money(says: Any, words: str):
-    """The same value in other words is a difference, too, and called by its name."""
+    """The same value written in another way is a difference, too, and is named as such."""
     assert list(map(str, differences(expected(ledgers.published()), PUBLISHED | {"price": says}))) == [words]
 
 
@@ -91,7 +91,7 @@ def test_a_difference_is_a_line():
     ]
 
 
-def test_an_item_that_differs_in_one_field_is_told_by_that_field():
+def test_an_item_that_differs_in_one_field_is_reported_by_that_field():
     call = Conversation(uuid="CON-here", errors=[ErrorEvent(at(1), "Syntax error in NCCO.")])
     view = expected(call) | {"errors": [expected(call)["errors"][0] | {"reason": "Something else."}]}
     assert differences(expected(call), view) == [

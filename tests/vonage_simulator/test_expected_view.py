@@ -1,4 +1,4 @@
-"""What a server's API should say about a call."""
+"""The view of a call that a server's API should return."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ HERE, THERE = "CON-here", "CON-there"
 
 
 def leg_view(call: Conversation, uuid: str = "leg") -> Any:
-    """What is expected of one leg."""
+    """The expected view of one leg."""
     return next(found for found in expected(call)["legs"] if found["uuid"] == uuid)
 
 
-def test_the_published_call_is_expected_as_it_is_told():
+def test_the_published_call_has_the_published_view():
     right = expected(ledgers.published())
     assert right == TOLD
     assert differences(right, TOLD) == []
@@ -67,7 +67,7 @@ def test_a_leg_that_failed(failure: str):
 
 
 def test_a_caller_who_gave_up_has_no_failure():
-    """Vonage has no word for it: the leg is completed, and was not answered."""
+    """Vonage has no status for it: the leg is completed, and was not answered."""
     call = Conversation(uuid=HERE)
     leg(call, started=0, ringing=0, completed=12, bill=bill(0, "0", network=None), disconnected_by="user")
     view = leg_view(call)
@@ -82,8 +82,8 @@ def test_a_caller_who_gave_up_has_no_failure():
         ({"started": 0, "ringing": 0, "answered": 2, "human": 4}, "answered", "answered"),
     ],
 )
-def test_a_call_that_goes_on(times: dict[str, Any], state: str, status: str):
-    """It has no end, no outcome and no bill, even where the ledger knows more than was sent."""
+def test_a_call_that_is_still_running(times: dict[str, Any], state: str, status: str):
+    """It has no end, no outcome and no bill, even if the ledger has more than was sent."""
     call = Conversation(uuid=HERE)
     known: dict[str, Any] = {"sip_code": 200, "disconnected_by": "user", "bill": bill(3), "detail": "x"}
     leg(call, **times, **known)
@@ -94,7 +94,7 @@ def test_a_call_that_goes_on(times: dict[str, Any], state: str, status: str):
     assert [right[name] for name in ("state", "ended_at", "duration_seconds", "price")] == ["live", None, None, None]
 
 
-def test_a_conversation_of_which_no_leg_is_known_is_live():
+def test_a_conversation_without_known_legs_is_live():
     call = Conversation(uuid=HERE)
     leg(call)  # nothing was sent of it yet
     right = expected(call)
@@ -102,7 +102,7 @@ def test_a_conversation_of_which_no_leg_is_known_is_live():
 
 
 def test_a_leg_that_was_put_on_hold_and_came_back():
-    """It tells of the latest coming, and of no going while it is there."""
+    """It has its latest arrival, and no departure while it is there."""
     call = Conversation(uuid=HERE)
     moves = [Move(at(5), HERE, THERE), Move(at(8), THERE, HERE)]
     leg(call, started=0, answered=1, completed=20, bill=bill(19), moves=moves)
@@ -112,8 +112,8 @@ def test_a_leg_that_was_put_on_hold_and_came_back():
     assert (right["started_at"], right["ended_at"]) == ("2021-03-29T21:20:00.000Z", "2021-03-29T21:20:20.000Z")
 
 
-def test_what_a_leg_left_behind():
-    """A conversation ends when the last one is over or gone; one that moved on is paid for where it ended."""
+def test_a_conversation_ends_when_its_legs_have_left():
+    """Over or moved away; a leg that moved is billed in the conversation where it ended."""
     call = Conversation(uuid=HERE)
     leg(call, "gone", started=0, answered=2, completed=60, bill=bill(58, "7"), moves=[Move(at(9), HERE, THERE)])
     leg(call, "stays", started=3, answered=4, completed=8, bill=bill(4, "0.5"), direction="outbound")
@@ -123,8 +123,8 @@ def test_what_a_leg_left_behind():
     assert right["answered_at"] == "2021-03-29T21:20:02.000Z"
 
 
-def test_a_leg_that_went_on_from_where_it_went():
-    """Where it went from here is told, not where it went at last."""
+def test_a_leg_that_moved_twice():
+    """Its next conversation is shown, not its last one."""
     call = Conversation(uuid=HERE)
     leg(call, started=0, answered=2, moves=[Move(at(9), HERE, THERE)]).moves.append(Move(at(12), THERE, "CON-yonder"))
     assert leg_view(call)["moved_to"] == {"conversation_uuid": THERE, "at": "2021-03-29T21:20:09.000Z"}
@@ -145,7 +145,7 @@ def test_a_conference_begins_with_the_first_to_enter_it():
 
 
 def test_a_leg_answered_elsewhere_was_not_answered_here():
-    """It left while it rang; one that was picked up at the moment it was put through was answered in both."""
+    """It left while it rang; a leg answered at the moment of the transfer was answered in both."""
     call = Conversation(uuid=HERE)
     leg(call, started=0, ringing=0, answered=3, moves=[Move(at(2), HERE, THERE)])
     assert expected(call)["answered_at"] is None
@@ -153,7 +153,7 @@ def test_a_leg_answered_elsewhere_was_not_answered_here():
     assert expected(call)["answered_at"] == "2021-03-29T21:20:03.000Z"
 
 
-def test_lists_have_what_the_webhooks_carry():
+def test_lists_have_the_items_of_the_webhooks():
     right = expected(ledgers.eventful())
     assert right["answers"] == [
         {"leg": "caller", "ncco": ledgers.NCCO},
@@ -182,7 +182,7 @@ def test_silence_is_no_keys():
     assert (expected(call)["inputs"][0]["digits"], expected(call)["inputs"][0]["timed_out"]) == (None, True)
 
 
-def test_a_recording_is_told_in_whole_seconds():
+def test_a_recording_has_whole_seconds():
     made = recording("one", 20)
     made.started += timedelta(milliseconds=600)
     made.ended += timedelta(milliseconds=600)
@@ -191,7 +191,7 @@ def test_a_recording_is_told_in_whole_seconds():
 
 
 @pytest.mark.parametrize("nobody", ["Unknown", "unknown", " ", "", None])
-def test_who_is_not_known_is_null(nobody: str | None):
+def test_an_unknown_party_is_null(nobody: str | None):
     call = Conversation(uuid=HERE)
     leg(call, started=0, from_=nobody)
     leg(call, "other", started=0, from_=" 447700900123 ")
@@ -199,7 +199,7 @@ def test_who_is_not_known_is_null(nobody: str | None):
 
 
 def test_an_app_caller_has_a_name_once_something_names_it():
-    """Its statuses have null, and its own name as whom it calls; a request for instructions has both, as an input."""
+    """Its statuses have null, and its own name as `to`; an answer request has both names, and so has an input."""
     app: dict[str, Any] = {"from_": None, "from_user": "Bob", "to": "Bob", "dialled": "Alice", "endpoint": "app"}
     call = Conversation(uuid=HERE)
     leg(call, started=0, **app)
@@ -215,12 +215,12 @@ def test_an_app_caller_has_a_name_once_something_names_it():
     )
     leg(replied, started=0, **app)
     assert (leg_view(replied)["from"], leg_view(replied)["to"]) == (None, "Bob"), "the record of a reply names nobody"
-    call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", None)])
-    leg(call, started=0, **(app | {"dialled": ""}))
-    assert leg_view(call)["to"] == "Bob", "it asked for nobody"
+    nobody = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", None)])
+    leg(nobody, started=0, **(app | {"dialled": ""}))
+    assert leg_view(nobody)["to"] == "Bob", "it called nobody"
     room = Conversation(uuid=THERE)
     leg(room, started=0, moves=[Move(at(1), HERE, THERE)], **app)
-    assert leg_view(room)["from"] == OneOf((None, "Bob")), "it may have been asked for where it came from"
+    assert leg_view(room)["from"] == OneOf((None, "Bob")), "the conversation it came from may have the answer request"
     for name, to, right in (
         (None, "Bob", True),
         ("Bob", "Alice", True),
@@ -238,8 +238,8 @@ def test_money_never_has_an_exponent():
 
 
 @pytest.mark.parametrize("make", [ledgers.published, ledgers.eventful])
-def test_the_server_reads_the_same_out_of_the_webhooks(make: Any):
-    """Two who read the design by themselves agree on a call with everything in it, whatever the order of arrival."""
+def test_the_server_makes_the_same_view_of_the_webhooks(make: Any):
+    """Two implementations of one design agree on a call with everything in it, in any order of arrival."""
     call = make()
     events = [*ledgers.webhooks(call)]
     for order in (events, events[::-1]):

@@ -17,7 +17,7 @@ from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Application
 from vonage_simulator.trace import Happening
 
-Told = tuple[list[Sent], Receiver, list[Happening], Clock]
+Outcome = tuple[list[Sent], Receiver, list[Happening], Clock]
 
 
 async def send_one(
@@ -29,8 +29,8 @@ async def send_one(
     application: Application = APPLICATION,
     method: str = "POST",
     usual: Any = careful,
-) -> Told:
-    """What became of *count* events in each conversation, told all at once."""
+) -> Outcome:
+    """The outcome of *count* events in each conversation, sent all at once."""
     troubles: list[Happening] = []
     clock = Clock(speed=None)
     async with (
@@ -47,7 +47,7 @@ async def send_one(
     return sender.sent, receiver, troubles, clock
 
 
-def run(faults: str, count: int = 1, **options: Any) -> Told:
+def run(faults: str, count: int = 1, **options: Any) -> Outcome:
     return asyncio.run(send_one(faults, count, **options))
 
 
@@ -64,7 +64,7 @@ def hows(sent: Sent) -> list[tuple[str | None, int | None]]:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_is_lossless_ends_acknowledged(seed: int, method: str) -> None:
+def test_lossless_faults_end_acknowledged(seed: int, method: str) -> None:
     """All of them together, in every second webhook."""
     sents, receiver, troubles, _ = run("lossless=0.5", 30, seed=seed, conversations=("a", "b"), method=method)
     assert all(sent.acknowledged for sent in sents)
@@ -81,8 +81,8 @@ def test_each_lossless_fault_ends_acknowledged(fault: str) -> None:
     assert all(sent.acknowledged for sent in sents)
 
 
-def test_reordered_ones_are_overtaken() -> None:
-    """By those that come later; the last one waits a while for nobody."""
+def test_reordered_webhooks_are_overtaken() -> None:
+    """By later ones; the last one waits a while in vain."""
     sents, receiver, _, clock = run("reorder=0.4", 20)
     arrived = numbers(receiver)
     assert sorted(arrived, key=int) == [f"{number}" for number in range(20)] != arrived
@@ -92,7 +92,7 @@ def test_reordered_ones_are_overtaken() -> None:
 
 
 def test_duplicates_come_with_the_same_token_and_with_a_new_one() -> None:
-    """After the success, so that the application has it already."""
+    """After the first was acknowledged, so that the application has the event already."""
     sents, receiver, _, clock = run("duplicate=1", 20)
     assert len(receiver.received) == 40
     same = 0
@@ -105,14 +105,14 @@ def test_duplicates_come_with_the_same_token_and_with_a_new_one() -> None:
     assert 0 < clock.seconds <= 3
 
 
-def test_delayed_ones_delay_those_behind() -> None:
+def test_delayed_webhooks_delay_the_next() -> None:
     _, receiver, _, clock = run("delay=0.5", 10)
     assert numbers(receiver) == [f"{number}" for number in range(10)]
     assert 1 < clock.seconds <= 8
 
 
-def test_parallel_ones_do_not_wait() -> None:
-    """The server has several at once of one conversation."""
+def test_parallel_webhooks_do_not_wait() -> None:
+    """The server receives several of one conversation at once."""
     _, receiver, _, _ = run("parallel=1", 10, usual=lambda _: 200)
     assert len(receiver.received) == 10
     assert receiver.connections > 1
@@ -130,7 +130,7 @@ def test_parallel_ones_do_not_wait() -> None:
     assert asyncio.run(slow()).most_at_once == 5
 
 
-def test_dropped_ones_come_with_the_second_try() -> None:
+def test_dropped_webhooks_arrive_with_the_second_try() -> None:
     """The server sees a connection without a request."""
     sents, receiver, _, clock = run("drop=1", 2)
     assert [hows(sent) for sent in sents] == [[("drop", None), (None, 200)]] * 2
@@ -140,8 +140,8 @@ def test_dropped_ones_come_with_the_second_try() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_closed_ones_come_twice(method: str) -> None:
-    """Whole both times; what the server said to the first, nobody knows."""
+def test_webhooks_with_a_closed_connection_arrive_twice(method: str) -> None:
+    """Whole both times; the reply to the first is not read."""
     (sent,), receiver, _, _ = run("close=1", method=method)
     assert hows(sent) == [("close", None), (None, 200)]
     assert maybe_kept(sent)
@@ -150,14 +150,14 @@ def test_closed_ones_come_twice(method: str) -> None:
     assert first.headers.keys() == second.headers.keys()
 
 
-def test_unsigned_ones_come_signed_after() -> None:
+def test_unsigned_webhooks_are_repeated_signed() -> None:
     (sent,), receiver, _, _ = run("unsigned=1")
     assert hows(sent) == [("unsigned", 503), (None, 200)]
     assert sent.refused == [503]
     assert [request.token is None for request in receiver.received] == [True, False]
 
 
-def test_an_unsigned_one_that_is_taken_is_acknowledged() -> None:
+def test_an_accepted_unsigned_webhook_is_acknowledged() -> None:
     """By an application that checks nothing."""
     (sent,), receiver, _, _ = run("unsigned=1", usual=200)
     assert hows(sent) == [("unsigned", 200)]
@@ -170,21 +170,21 @@ def test_an_unsigned_one_that_is_taken_is_acknowledged() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("fault", sorted(LOSSY.keys() - {"replay"}))
-def test_what_is_lossy_is_never_acknowledged(fault: str, method: str) -> None:
-    """A careful server takes nothing, and nothing of it is in doubt; nor is it any trouble."""
+def test_lossy_webhooks_are_never_acknowledged(fault: str, method: str) -> None:
+    """A careful server accepts none, none is in doubt, and none counts as trouble."""
     sents, _, troubles, _ = run(f"{fault}=1,reorder,delay,parallel,duplicate", 10, method=method)
     assert not any(sent.acknowledged or maybe_kept(sent) for sent in sents)
     assert troubles == []
 
 
-def test_lost_ones_never_arrive() -> None:
+def test_lost_webhooks_never_arrive() -> None:
     (sent,), receiver, _, _ = run("lose=1")
     assert hows(sent) == [("lose", None)] * 2
     assert sent.refused == receiver.received == []
 
 
-def test_altered_ones_do_not_fit_their_token() -> None:
-    """Their sender is right, their words are not; a 2xx to that is no acknowledgement of the truth."""
+def test_altered_webhooks_do_not_match_their_token() -> None:
+    """The token is right, the body is not; a 2xx to that does not acknowledge the event."""
     (sent,), receiver, _, _ = run("tamper=1", usual=200)
     (attempt,) = sent.tries
     assert (attempt.how, attempt.intact, attempt.status) == ("tamper", False, 200)
@@ -217,8 +217,8 @@ def test_wrong_clocks_are_early_and_late() -> None:
     assert max(signed) - min(signed) > 600
 
 
-def test_replayed_ones_count_on_what_they_repeat() -> None:
-    """An old token with a true body: refused by a careful server, and nothing is changed by it."""
+def test_replays_have_an_old_token() -> None:
+    """With a right body: a careful server refuses it, and nothing is changed by it."""
     sents, receiver, troubles, _ = run("replay=1", 10)
     assert all(sent.acknowledged for sent in sents)
     replays = [how for sent in sents for how in hows(sent) if how[0] == "replay"]
@@ -228,8 +228,8 @@ def test_replayed_ones_count_on_what_they_repeat() -> None:
     assert troubles == []
 
 
-def test_without_signatures_there_are_no_faults_of_them() -> None:
-    """An application that cannot send_event would take every lie for true."""
+def test_without_signatures_there_are_no_signature_faults() -> None:
+    """An application that checks no signatures would accept every false webhook."""
     sents, receiver, _, _ = run(
         "tamper=1,forget=1,secret=1,clock=1,replay=1,unsigned=1", 3, application=UNSIGNED, usual=200
     )
@@ -237,12 +237,12 @@ def test_without_signatures_there_are_no_faults_of_them() -> None:
     assert numbers(receiver) == ["0", "1", "2"]
 
 
-# Whoever asks
+# Requests whose reply is read
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_who_asks_gets_a_reply_whatever_the_faults(seed: int) -> None:
-    """Nothing lossy befalls a request whose reply is read: a call goes on."""
+def test_requests_get_a_reply_with_any_faults(seed: int) -> None:
+    """No lossy fault befalls a request whose reply is read: the call goes on."""
 
     async def ask() -> tuple[list[Reply], list[Sent]]:
         async with (
@@ -264,7 +264,7 @@ def test_who_asks_gets_a_reply_whatever_the_faults(seed: int) -> None:
 
 
 def test_a_seed_has_the_same_faults_each_time() -> None:
-    """Ids differ between runs, and so does how fast the server is."""
+    """Ids differ between runs, and so does the server's speed."""
 
     def course(seed: int, *conversations: str) -> list[list[tuple[str | None, int | None]]]:
         sents, _, _, _ = run("all=0.3", 8, seed=seed, conversations=conversations)
@@ -277,16 +277,16 @@ def test_a_seed_has_the_same_faults_each_time() -> None:
     assert these != other
 
 
-def test_what_is_asked_in_between_does_not_shift_the_faults() -> None:
-    """Whether a reply came before or after an event was told may depend on how fast the server is."""
+def test_requests_in_between_do_not_shift_the_faults() -> None:
+    """Whether a reply came before or after an event was sent may depend on the server's speed."""
 
-    async def course(asked_after: int) -> list[list[tuple[str | None, int | None]]]:
+    async def course(requested_at: int) -> list[list[tuple[str | None, int | None]]]:
         async with (
             receiving(usual=careful) as receiver,
             WebhookSender(APPLICATION, clock=Clock(speed=None), faults=FaultPlan.read("all=0.4")) as sender,
         ):
             for number in range(8):
-                if number == asked_after:
+                if number == requested_at:
                     await sender.request(receiver.target(), {}, kind="event", conversation="CON", leg="leg")
                 sender.send(receiver.target(), {"number": f"{number}"}, conversation="CON", leg="leg")
             await sender.settle()

@@ -1,4 +1,4 @@
-"""The simulated call gives the log that Vonage published; every scenario ends, also if it is cut short."""
+"""The simulated call gives the log that Vonage published; every scenario ends, also if it is interrupted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ IDS = ("uuid", "conversation_uuid")
 
 
 def answer(request: Got) -> Ncco:
-    """As the three tutorials do: a telephone reaches Alice, an app user whom it asked for."""
+    """As the three tutorials do: a telephone reaches Alice, an app user the name that it called."""
     to = request.data["to"] if "from_user" in request.data else "Alice"
     endpoint = {"type": "phone", "number": to} if to.isdigit() else {"type": "app", "user": to}
     return [TUTORIAL[0], {"action": "connect", "from": OURS, "endpoint": [endpoint]}]
@@ -74,7 +74,7 @@ def test_ids_have_the_form_of_the_published_ones() -> None:
     assert caller.conversation.uuid.startswith("CON-")
 
 
-def test_the_published_call_is_asked_for_as_in_2021() -> None:
+def test_the_answer_request_of_the_published_call_is_as_in_2021() -> None:
     """Without endpoint_type and region_url, which came later."""
     played = play(scenarios.find("phone-to-app"), TUTORIAL, start=BEGAN)
     (request,) = played.to("/answer")
@@ -88,8 +88,8 @@ def test_the_published_call_is_asked_for_as_in_2021() -> None:
 
 
 @pytest.mark.parametrize("name", scenarios.names())
-def test_every_scenario_comes_to_its_end_and_has_no_trouble(name: str) -> None:
-    """`play` sees to it that nobody is left connected, and that nothing goes on behind."""
+def test_every_scenario_ends_without_trouble(name: str) -> None:
+    """`play` asserts that no leg and no task is left."""
     played = run(name)
     assert bool(played.result.troubles) == (name == "wrong-ncco"), played.result.troubles
     for leg in played.result.legs:
@@ -106,7 +106,7 @@ def test_the_same_seed_of_ids_gives_the_same_webhooks(name: str) -> None:
     assert first.to("/answer") == second.to("/answer")
 
 
-def test_a_wrong_ncco_is_told_of_and_ends_the_call() -> None:
+def test_a_wrong_ncco_is_reported_and_ends_the_call() -> None:
     played = run("wrong-ncco")
     assert played.having("reason")[0]["reason"] == "Syntax error in NCCO. Invalid value type or action."
     assert (played.result.answered, played.result.ended_by) == (False, "platform")
@@ -136,7 +136,7 @@ def test_a_scenarios_ncco_may_go_to_the_conversation_of_another_of_its_calls() -
 
 
 def test_a_hundred_may_call_at_once() -> None:
-    """Each is told of in the same way, and all of them leave."""
+    """Each has the same events, and all of them leave."""
     story = scenario(*[inbound(from_=f"4477009001{number:02}") for number in range(100)])
     played = play(story, [room()], during=_all_go)
     assert {tuple(played.statuses(leg)) for leg in played.called} == {("ringing", "started", "answered", "completed")}
@@ -154,7 +154,7 @@ MOMENTS = ["phone-to-app", "ring-group", "conference", "hold-and-resume", "voice
 
 @pytest.mark.parametrize("name", MOMENTS)
 def test_a_call_may_end_at_any_moment(name: str) -> None:
-    """At each in which something happens all are hung up: each leg is told to be over once, and nothing is left."""
+    """All are hung up at each moment with a happening: each leg is completed once, and no task is left."""
     story = scenarios.find(name)
     moments = sorted({(happening.at - START).total_seconds() for happening in run(name).result.happenings})
     for moment in moments:
@@ -177,7 +177,7 @@ async def _ended_at(moment: float, story: Scenario) -> list[list[str]]:
         ]
 
 
-def test_nothing_takes_any_time_in_a_scenario_of_noughts() -> None:
+def test_a_scenario_of_zeros_takes_no_time() -> None:
     at_once = FarEnd(after=0.0, hangs_up_after=0.0, stays_alone=0.0, greeting=0.0)
     machine = replace(at_once, does="machine", hangs_up_after=None)
     story = scenario(

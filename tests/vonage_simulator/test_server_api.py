@@ -35,7 +35,7 @@ def problem(status: int, body: Any) -> web.Response:
 def fetched(
     reply: Callable[[web.Request], web.StreamResponse], ask: Callable[[Server], Awaitable[Any]], **more: Any
 ) -> tuple[Any, list[web.Request]]:
-    """What *ask* gives from a server that answers everything by *reply*, and what it was asked."""
+    """The result of *ask* with a server that answers every request by *reply*, and the requests."""
     requests: list[web.Request] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -61,7 +61,7 @@ def fetched(
     return asyncio.run(run()), requests
 
 
-def test_a_conversation_is_asked_for_with_the_token():
+def test_a_conversation_is_requested_with_the_token():
     result, (request,) = fetched(lambda _: web.json_response(PUBLISHED), lambda server: server.conversation(UUID))
     assert result == PUBLISHED
     assert request.path == f"/api/v1/conversations/{UUID}"
@@ -69,7 +69,7 @@ def test_a_conversation_is_asked_for_with_the_token():
 
 
 def test_all_pages_of_events():
-    """By the cursor of each, which may have any characters."""
+    """By the cursor of each page, which may have any characters."""
     pages = {"": ([1, 2], "a+b/c="), "a+b/c=": ([3], "d&e"), "d&e": ([4], None)}
 
     def reply(request: web.Request) -> web.Response:
@@ -90,19 +90,19 @@ def test_an_id_may_have_any_characters():
 
 
 @pytest.mark.parametrize("status", [404, 503])
-def test_what_is_not_there_yet_is_asked_for_again(status: int):
+def test_a_conversation_that_is_not_stored_yet_is_requested_again(status: int):
     answers = iter([problem(status, UNKNOWN | {"status": status}), web.json_response(PUBLISHED)])
     result, requests = fetched(lambda _: next(answers), lambda server: server.conversation(UUID))
     assert (result, len(requests)) == (PUBLISHED, 2)
 
 
-def test_what_is_not_there_is_nothing():
+def test_an_unknown_conversation_is_none():
     found, requests = fetched(lambda _: problem(404, UNKNOWN), lambda server: server.fetch(UUID))
     assert (found, len(requests)) == ((None, []), 3)
 
 
 def text(status: int, body: str = "<h1>It works!</h1>", **headers: str) -> Callable[[web.Request], web.Response]:
-    """Answers that everything."""
+    """Answers every request with *body*."""
     return lambda _: web.Response(status=status, text=body, headers=headers)
 
 
@@ -129,26 +129,26 @@ FAULTS: list[tuple[Callable[[web.Request], web.StreamResponse], type[Exception],
 
 
 @pytest.mark.parametrize(("reply", "error", "words"), FAULTS, ids=[words for _, _, words in FAULTS])
-def test_what_is_wrong_is_said(reply: Any, error: type[Exception], words: str):
+def test_errors_are_clear(reply: Any, error: type[Exception], words: str):
     with pytest.raises(error, match=r"^http://127\.0\.0\.1:\d+ ") as caught:
         fetched(reply, lambda server: server.fetch(UUID))
     assert words in str(caught.value)
 
 
-def test_events_that_are_none():
+def test_a_list_of_events_in_another_shape_is_refused():
     with pytest.raises(NotSwitchhook, match="a page of events has no items"):
         fetched(text(200, "{}"), lambda server: server.events(UUID))
 
 
 @pytest.mark.parametrize("body", [{}, {"service": {"name": "other"}}, {"service": "switchhook"}])
-def test_a_status_that_is_none(body: Any):
+def test_a_status_of_another_service_is_refused(body: Any):
     with pytest.raises(NotSwitchhook, match="its /status is another service's"):
         fetched(lambda _: web.json_response(body), lambda server: server.status())
     with pytest.raises(NotSwitchhook, match="its /status is another service's"):
         fetched(lambda _: problem(404, UNKNOWN), lambda server: server.status())
 
 
-def test_nobody_is_there():
+def test_a_server_that_does_not_run():
     async def ask(url: str, **more: Any) -> None:
         async with Server(url, "a-token", **more) as server:
             await server.status()
@@ -171,7 +171,7 @@ def test_an_answer_that_takes_too_long():
 
 
 def test_the_published_call_on_a_real_server(tmp_path: Path, valkey: Engine):
-    """It tells the truth; of a call that was otherwise, the same telling is wrong, and so is one event too few."""
+    """Its view is right; for a different call the same view is wrong, and so is one event too few."""
     valkey.flush()
     server = serving.Server(tmp_path, REDIS_URL=valkey.address.url)
     try:
