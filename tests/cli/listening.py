@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Listener(ThreadingHTTPServer):
-    """A server that remembers what it is asked, and answers as it is told."""
+    """A server that records its requests and answers each with *code*, *body* and *headers*."""
 
     daemon_threads = True
 

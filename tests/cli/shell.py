@@ -1,4 +1,4 @@
-"""`flask`, run as people run it: in a shell; or inside this process, for a start takes half a second."""
+"""`flask` in a shell, as people run it; or inside this process, as a start takes half a second."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Shell:
 
     @property
     def token(self) -> str:
-        """The operator's token that was made there."""
+        """The operator's token in the DATA_DIR."""
         return (self.data_dir / "operator_token").read_text().strip()
 
     @contextmanager
@@ -62,7 +62,7 @@ class Shell:
             site.close()
 
     def record(self, *bodies: Body, received: datetime = BASE) -> None:
-        """Keep *bodies*."""
+        """Store *bodies* as received webhooks."""
         was_alive = self.engine.alive()
         if not was_alive:
             self.engine.start()

@@ -1,4 +1,4 @@
-"""`flask calls` and `flask call`: what is kept, for people and for programs."""
+"""`flask calls` and `flask call`: stored calls, for people and for programs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_calls_are_listed_newest_first(either: Shell) -> None:
     assert "no leg known yet" in lines[2]
 
 
-def test_calls_can_be_chosen(inside: Inside) -> None:
+def test_calls_can_be_filtered(inside: Inside) -> None:
     for number in range(4):
         name = f"CON-{number}"
         inside.site.tell(
@@ -85,7 +85,7 @@ def test_a_wrong_option_is_named(inside: Inside, words: tuple[str, ...], named: 
 
 
 def test_one_call_is_shown_in_full(either: Shell) -> None:
-    """For people with all that is known; for programs as the API gives it to an operator."""
+    """For people with all that is known; for programs as the API returns it to an operator."""
     about = {"conversation_uuid": "CON-1", "uuid": "leg", "timestamp": iso(BASE)}
     move = {"type": "transfer", "uuid": "two", "conversation_uuid_from": "CON-1", "conversation_uuid_to": "CON-2"}
     either.record(
@@ -109,7 +109,7 @@ def test_one_call_is_shown_in_full(either: Shell) -> None:
 
 
 def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> None:
-    """With where that came from, and each action in a line of its own that no text makes longer."""
+    """With its origin, and each action in a line of its own that no text makes longer."""
     talks = [{"action": "talk", "text": f"{'Zoë ' * 40}\x1b[2J"}, {"action": "input", "type": ["dtmf"]}]
     about = {"conversation_uuid": "CON-1", "uuid": "leg"}
     known: list[tuple[Body, Body]] = [
@@ -155,7 +155,7 @@ def test_an_unknown_call_is_an_error(shell: Shell) -> None:
 
 
 def test_no_name_controls_the_terminal(inside: Inside) -> None:
-    """Ids and names are whatever somebody sent: what is not printable is shown as an escape."""
+    """Ids and names can have any characters: those that cannot be printed are shown as escapes."""
     for name in ODD:
         inside.site.tell(status("ringing", name, name, from_=f"{name}x", to="Alice", detail=name))
         inside.site.tell({"conversation_uuid": name, "reason": f"{name}x"})

@@ -32,7 +32,7 @@ def test_a_number_is_forgotten_after_confirmation(either: Shell) -> None:
     "number", ["", "Alice", "0123", "0900123", "900123", "12345678901234567", "sip:447700900123@a"]
 )
 def test_part_of_a_number_is_not_forgotten(inside: Inside, number: str) -> None:
-    """Its end alone would take every number with that end along."""
+    """Its end alone would delete every number with that end."""
     code, out, err = inside.run("forget", "--yes", number)
     assert (code, out) == (2, "")
     assert "whole telephone number" in err

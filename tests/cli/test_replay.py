@@ -24,7 +24,7 @@ SECRETS = "a1b2c3d4:k7Qm2vX9sT4bL8wR1nZ6cY3pH5dJ0fGa"
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Shell]]:
-    """Starts servers, once for all tests with the same settings; gives a shell beside each."""
+    """Starts servers, one for all tests with the same settings; returns a shell for each."""
     started: dict[str, tuple[Server, Shell]] = {}
 
     def start(**environ: str) -> Shell:
@@ -144,7 +144,7 @@ def test_a_line_that_is_no_webhook_is_named_with_its_number(inside: Inside, tmp_
         code, out, err = inside.run("replay", str(file), "--to", listener.url)
     assert code == 1
     assert f"{file}, line 3: " in err
-    assert out == "   1  200  ringing\n", "what stands before it was sent, what stands behind it was not"
+    assert out == "   1  200  ringing\n", "the lines before it were sent, those after it were not"
     assert len(listener.requests) == 1
 
 
@@ -173,7 +173,7 @@ def test_a_server_that_is_no_switchhook_is_named(inside: Inside, body: bytes) ->
     assert f"{listener.url} answers, but is no Switchhook" in err
 
 
-def test_what_is_posted_is_signed_as_vonage_signs(valkey: ValkeyEngine) -> None:
+def test_posted_webhooks_are_signed_like_vonages(valkey: ValkeyEngine) -> None:
     key, _, secret = SECRETS.partition(":")
     signing = Inside(valkey.address.url, signature_secrets=((key, secret),))
     with listening() as listener:
@@ -185,7 +185,7 @@ def test_what_is_posted_is_signed_as_vonage_signs(valkey: ValkeyEngine) -> None:
 
 
 def test_a_redirect_is_not_followed(inside: Inside) -> None:
-    """Followed, a redirection would turn the webhook into a GET without it, and nobody would see."""
+    """A followed redirect would turn the POST into a GET without the webhook, unnoticed."""
     with listening(301, Location="https://elsewhere.example/voice/event\x1b[2J".replace("\x1b", "%1b")) as listener:
         code, out, err = inside.run("replay", "-", "--to", listener.url, typed=lines_of({"nothing": "known"}))
     assert (code, out) == (1, "")

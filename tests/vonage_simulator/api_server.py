@@ -102,7 +102,7 @@ class Server:
         self.until(lambda: leg.answered)
         return leg
 
-    def of_past(self) -> Leg:
+    def ended_call(self) -> Leg:
         """A call that is over."""
         leg = self.answered()
         self.until(lambda: self.ask("PUT", f"/v1/calls/{leg.uuid}", {"action": "hangup"}).status_code == 204)

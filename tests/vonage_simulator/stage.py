@@ -108,8 +108,8 @@ class Played:
     def statuses(self, leg: Leg | None = None) -> list[str]:
         """The statuses sent about *leg*, or the call's own leg, in order."""
         uuid = (leg or self.leg).uuid
-        said = (got.data for got in self.got if uuid in (got.data.get("uuid"), got.data.get("call_uuid")))
-        return [body["status"] for body in said if "status" in body and "original_request" not in body]
+        bodies = (got.data for got in self.got if uuid in (got.data.get("uuid"), got.data.get("call_uuid")))
+        return [body["status"] for body in bodies if "status" in body and "original_request" not in body]
 
     def having(self, name: str, path: str = "/event") -> list[Json]:
         """The events that have a field of this name."""

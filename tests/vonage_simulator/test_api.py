@@ -141,7 +141,7 @@ def test_an_inbound_caller_is_shown(server: Server) -> None:
 def test_calls_are_listed_by_status_conversation_time_and_page(folder: Path) -> None:
     with serving(folder) as server:
         voice = server.client.voice
-        past = server.of_past()
+        past = server.ended_call()
         legs = [past, *(server.answered(ncco=[{"action": "conversation", "name": f"{n}"}]) for n in range(3))]
         busy = server.leg(voice.create_call(request_for(BUSY)).uuid)
         server.until(lambda: busy.over)

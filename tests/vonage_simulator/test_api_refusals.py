@@ -209,7 +209,7 @@ def test_wrong_recordings_lists_and_bodies_are_refused(server: Server) -> None:
 
 
 def test_an_unknown_call_or_conversation_is_not_found(server: Server) -> None:
-    past = server.of_past().uuid
+    past = server.ended_call().uuid
     transfer = {"action": "transfer", "destination": {"type": "ncco", "ncco": ROOM}}
     acts: list[tuple[str, str, Json | None]] = [
         *(("PUT", "", {"action": action}) for action in ("hangup", "mute", "unmute", "earmuff", "unearmuff")),

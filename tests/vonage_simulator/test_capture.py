@@ -204,7 +204,7 @@ def test_keys_and_words_in_order():
     assert captured(call).calls[0].far_end.says == ("sales", "", "thank you")
 
 
-def test_an_input_that_asked_for_both():
+def test_an_input_for_keys_and_speech():
     """A caller who pressed keys has said nothing; one who spoke pressed nothing, which takes a turn of the keys."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)

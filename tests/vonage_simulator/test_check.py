@@ -99,7 +99,7 @@ def test_an_answer_that_could_not_be_used_is_expected_too():
     server.keep(answered(again))
     answers = server.views[HERE]["answers"]
     answers.insert(0, answers[0] | {"ncco": [{"action": "sing"}]})
-    assert not verdict(server, [call], sents).ok, "of what it tells it has no record"
+    assert not verdict(server, [call], sents).ok, "the view has an answer without a record"
     server.kept[HERE][-2]["raw"]["ncco"] = [{"action": "sing"}]
     assert verdict(server, [call], sents).ok
     answers[1]["ncco"] = [{"action": "dance"}]
@@ -164,7 +164,7 @@ def test_a_lossy_verdict_has_other_words():
 
 
 def test_a_wrong_view_counts_though_the_next_is_right():
-    for what in ("told", "there"):
+    for what in ("view", "there"):
         call, sents, server = call_and_server()
         fetch = server.fetch
 

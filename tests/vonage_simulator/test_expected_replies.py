@@ -177,13 +177,13 @@ def test_a_copy_may_have_got_another_ncco():
 
 def test_a_record_written_a_moment_later_is_waited_for():
     call, sents, server = call_with_steps()
-    rightly, late = copy.deepcopy(server.views[HERE]), server.kept[HERE].pop()
+    correct, late = copy.deepcopy(server.views[HERE]), server.kept[HERE].pop()
     fetch = server.fetch
 
     async def slow(uuid: str) -> tuple[Body | None, list[Body]]:
         if server.fetches:
             server.kept[HERE] = [*server.kept[HERE], late]
-            server.views[HERE] = rightly
+            server.views[HERE] = correct
         return await fetch(uuid)
 
     del server.views[HERE]["answers"][-1]

@@ -55,7 +55,7 @@ def numbers(receiver: Receiver) -> list[str]:
     return [body["number"] for body in receiver.bodies]
 
 
-def hows(sent: Sent) -> list[tuple[str | None, int | None]]:
+def outcomes(sent: Sent) -> list[tuple[str | None, int | None]]:
     return [(attempt.how, attempt.status) for attempt in sorted(sent.tries, key=lambda attempt: attempt.order)]
 
 
@@ -71,7 +71,7 @@ def test_lossless_faults_end_acknowledged(seed: int, method: str) -> None:
     assert {(body["conversation_uuid"], body["number"]) for body in receiver.bodies} == {
         (conversation, f"{number}") for conversation in ("a", "b") for number in range(30)
     }
-    assert {how for sent in sents for how, _ in hows(sent)} == {None, "drop", "close", "unsigned", "duplicate"}
+    assert {how for sent in sents for how, _ in outcomes(sent)} == {None, "drop", "close", "unsigned", "duplicate"}
     assert troubles == []
 
 
@@ -88,7 +88,7 @@ def test_reordered_webhooks_are_overtaken() -> None:
     assert sorted(arrived, key=int) == [f"{number}" for number in range(20)] != arrived
     assert sum(later < earlier for earlier, later in zip(map(int, arrived), map(int, arrived[1:]), strict=False)) >= 3
     assert clock.seconds in {0.0, 5.0}
-    assert all(hows(sent) == [(None, 200)] for sent in sents)
+    assert all(outcomes(sent) == [(None, 200)] for sent in sents)
 
 
 def test_duplicates_come_with_the_same_token_and_with_a_new_one() -> None:
@@ -97,7 +97,7 @@ def test_duplicates_come_with_the_same_token_and_with_a_new_one() -> None:
     assert len(receiver.received) == 40
     same = 0
     for sent in sents:
-        assert hows(sent) == [(None, 200), ("duplicate", 200)]
+        assert outcomes(sent) == [(None, 200), ("duplicate", 200)]
         first, second = (request for request in receiver.received if request.data["number"] == sent.body["number"])
         assert first.body == second.body
         same += first.token == second.token
@@ -133,7 +133,7 @@ def test_parallel_webhooks_do_not_wait() -> None:
 def test_dropped_webhooks_arrive_with_the_second_try() -> None:
     """The server sees a connection without a request."""
     sents, receiver, _, clock = run("drop=1", 2)
-    assert [hows(sent) for sent in sents] == [[("drop", None), (None, 200)]] * 2
+    assert [outcomes(sent) for sent in sents] == [[("drop", None), (None, 200)]] * 2
     assert not any(maybe_kept(sent) for sent in sents)
     assert numbers(receiver) == ["0", "1"]
     assert clock.seconds == 2.0
@@ -143,7 +143,7 @@ def test_dropped_webhooks_arrive_with_the_second_try() -> None:
 def test_webhooks_with_a_closed_connection_arrive_twice(method: str) -> None:
     """Whole both times; the reply to the first is not read."""
     (sent,), receiver, _, _ = run("close=1", method=method)
-    assert hows(sent) == [("close", None), (None, 200)]
+    assert outcomes(sent) == [("close", None), (None, 200)]
     assert maybe_kept(sent)
     first, second = receiver.received
     assert (first.line, first.data, first.verdict) == (second.line, second.data, 200)
@@ -152,7 +152,7 @@ def test_webhooks_with_a_closed_connection_arrive_twice(method: str) -> None:
 
 def test_unsigned_webhooks_are_repeated_signed() -> None:
     (sent,), receiver, _, _ = run("unsigned=1")
-    assert hows(sent) == [("unsigned", 503), (None, 200)]
+    assert outcomes(sent) == [("unsigned", 503), (None, 200)]
     assert sent.refused == [503]
     assert [request.token is None for request in receiver.received] == [True, False]
 
@@ -160,7 +160,7 @@ def test_unsigned_webhooks_are_repeated_signed() -> None:
 def test_an_accepted_unsigned_webhook_is_acknowledged() -> None:
     """By an application that checks nothing."""
     (sent,), receiver, _, _ = run("unsigned=1", usual=200)
-    assert hows(sent) == [("unsigned", 200)]
+    assert outcomes(sent) == [("unsigned", 200)]
     assert sent.acknowledged
     assert len(receiver.received) == 1
 
@@ -179,7 +179,7 @@ def test_lossy_webhooks_are_never_acknowledged(fault: str, method: str) -> None:
 
 def test_lost_webhooks_never_arrive() -> None:
     (sent,), receiver, _, _ = run("lose=1")
-    assert hows(sent) == [("lose", None)] * 2
+    assert outcomes(sent) == [("lose", None)] * 2
     assert sent.refused == receiver.received == []
 
 
@@ -197,14 +197,14 @@ def test_altered_webhooks_do_not_match_their_token() -> None:
 
 def test_forgotten_tokens_are_forgotten_twice() -> None:
     (sent,), receiver, _, _ = run("forget=1")
-    assert hows(sent) == [("forget", 503)] * 2
+    assert outcomes(sent) == [("forget", 503)] * 2
     assert [request.token for request in receiver.received] == [None, None]
 
 
 def test_wrong_secrets_are_refused_once() -> None:
     """A 401 is final."""
     (sent,), receiver, _, _ = run("secret=1")
-    assert hows(sent) == [("secret", 401)]
+    assert outcomes(sent) == [("secret", 401)]
     assert sent.refused == [401]
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(receiver.received[0].token or "", APPLICATION.signature_secret, algorithms=["HS256"])
@@ -212,7 +212,7 @@ def test_wrong_secrets_are_refused_once() -> None:
 
 def test_wrong_clocks_are_early_and_late() -> None:
     sents, receiver, _, _ = run("clock=1", 20)
-    assert {status for sent in sents for _, status in hows(sent)} == {401}
+    assert {status for sent in sents for _, status in outcomes(sent)} == {401}
     signed = [jwt.decode(got.token or "", options={"verify_signature": False})["iat"] for got in receiver.received]
     assert max(signed) - min(signed) > 600
 
@@ -221,7 +221,7 @@ def test_replays_have_an_old_token() -> None:
     """With a right body: a careful server refuses it, and nothing is changed by it."""
     sents, receiver, troubles, _ = run("replay=1", 10)
     assert all(sent.acknowledged for sent in sents)
-    replays = [how for sent in sents for how in hows(sent) if how[0] == "replay"]
+    replays = [how for sent in sents for how in outcomes(sent) if how[0] == "replay"]
     assert replays == [("replay", 401)] * 9  # nothing came before the first
     assert len(receiver.received) == 19
     assert sents[-1].refused == []
@@ -233,7 +233,7 @@ def test_without_signatures_there_are_no_signature_faults() -> None:
     sents, receiver, _, _ = run(
         "tamper=1,forget=1,secret=1,clock=1,replay=1,unsigned=1", 3, application=UNSIGNED, usual=200
     )
-    assert [hows(sent) for sent in sents] == [[(None, 200)]] * 3
+    assert [outcomes(sent) for sent in sents] == [[(None, 200)]] * 3
     assert numbers(receiver) == ["0", "1", "2"]
 
 
@@ -257,7 +257,7 @@ def test_requests_get_a_reply_with_any_faults(seed: int) -> None:
     replies, sents = asyncio.run(ask())
     assert {reply.status for reply in replies} == {200}
     assert all(sent.acknowledged for sent in sents)
-    assert {how for sent in sents for how, _ in hows(sent)} <= {None, "drop", "close", "unsigned", "duplicate"}
+    assert {how for sent in sents for how, _ in outcomes(sent)} <= {None, "drop", "close", "unsigned", "duplicate"}
 
 
 # The same again
@@ -268,7 +268,7 @@ def test_a_seed_has_the_same_faults_each_time() -> None:
 
     def course(seed: int, *conversations: str) -> list[list[tuple[str | None, int | None]]]:
         sents, _, _, _ = run("all=0.3", 8, seed=seed, conversations=conversations)
-        return [hows(sent) for sent in sents]
+        return [outcomes(sent) for sent in sents]
 
     first = course(7, "CON-a", "CON-b", "CON-c")
     assert course(7, "CON-x", "CON-y", "CON-z") == first
@@ -290,6 +290,6 @@ def test_requests_in_between_do_not_shift_the_faults() -> None:
                     await sender.request(receiver.target(), {}, kind="event", conversation="CON", leg="leg")
                 sender.send(receiver.target(), {"number": f"{number}"}, conversation="CON", leg="leg")
             await sender.settle()
-            return [hows(sent) for sent in sender.sent if sent.body]
+            return [outcomes(sent) for sent in sender.sent if sent.body]
 
     assert asyncio.run(course(2)) == asyncio.run(course(6))

@@ -69,8 +69,8 @@ def test_a_call_lasts_no_longer_than_its_timer() -> None:
     assert (played.ended, played.result.ended_by) == (22.0, "platform")
 
 
-def test_a_leg_lasts_two_hours_at_most_whatever_is_played_to_it() -> None:
-    """As long as a call of the API does where nothing is said. A caller who never hangs up is not there for ever."""
+def test_a_leg_lasts_two_hours_at_most() -> None:
+    """The default of the API, with any action. A caller who never hangs up does not stay for ever."""
     played = play(scenario(inbound()), [talk(7.0, loop=0)])
     assert (played.ended, played.result.ended_by) == (7200.6, "platform")
 

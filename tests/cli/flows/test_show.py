@@ -38,7 +38,7 @@ def test_opening_hours_can_be_tried_and_a_time_without_a_zone_is_utc(run: Run, a
     assert f"gets flow {flow}\n" in run("show", "442079460001", "--at", at)[1]
 
 
-def test_who_calls_makes_a_difference(run: Run) -> None:
+def test_the_caller_decides_the_flow(run: Run) -> None:
     assert "line 7: from-user *, to number gets flow out" in run("show", "447700900301", "--from-user", "Bob")[1]
     assert run("show", "447700900301", "--from", "447700900123")[0] == 1
 

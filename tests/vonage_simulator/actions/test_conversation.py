@@ -240,12 +240,12 @@ def test_the_recording_begins_when_the_conversation_does() -> None:
     assert (recording.ended - recording.started).total_seconds() == 30.0
 
 
-def test_one_recording_is_made_for_all_who_ask_for_it() -> None:
+def test_one_recording_is_made_for_all_who_request_it() -> None:
     played = meet(*[member(at=number, record=True) for number in range(3)])
     assert len(rooms(played)[0].recordings) == 1
 
 
-def test_later_members_are_not_recorded_unless_they_ask_for_it() -> None:
+def test_later_members_are_recorded_only_on_request() -> None:
     """The wish of a member who has left no longer counts."""
     played = meet(member(after=5.0, record=True), member(at=20.0))
     assert len(rooms(played)[0].recordings) == 1

@@ -132,7 +132,7 @@ def test_saved_speech_can_be_downloaded(says: str, saved: int) -> None:
         assert file.content.startswith(b"RIFF")
 
 
-def test_speech_is_not_saved_unless_it_is_asked_for() -> None:
+def test_speech_is_saved_only_on_request() -> None:
     assert "recording_url" not in result(play_input(ask("speech"), says=(HELLO,)))["speech"]
 
 
