@@ -1,4 +1,4 @@
-"""What all tests share: engines that run once in each process, how hard Hypothesis tries, and what took how long."""
+"""What all tests share: engines that run once in each process, Hypothesis settings, and the time of each folder."""
 
 from __future__ import annotations
 

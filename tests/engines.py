@@ -26,7 +26,7 @@ from app.store import keys
 from app.store.link import Address
 from config.embedded import binary
 
-WAIT_SECONDS = 60.0  # far longer than anything takes, however busy the machine is
+WAIT_SECONDS = 60.0  # far longer than anything takes, even on a busy machine
 VALKEY = str(binary())
 REDIS = shutil.which("redis-server")
 SINGLE = ["valkey", *(["redis"] if REDIS else [])]
@@ -34,7 +34,7 @@ EVERY = ["valkey", "cluster", *(["redis"] if REDIS else [])]
 
 
 def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> None:
-    """Return as soon as *true()* is true; fail with *what* if it is not in time."""
+    """Return as soon as *true()* is true; fail with *what* if it stays false."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

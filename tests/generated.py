@@ -38,7 +38,7 @@ PARTIES = (
     "",
     None,
 )
-STEPS = (0, 0, 1, 1, 40, 600, 5000, 61_000)  # milliseconds between two things that happen
+STEPS = (0, 0, 1, 1, 40, 600, 5000, 61_000)  # milliseconds between two events
 ODD_TIMES = (
     None,
     "",
@@ -60,12 +60,12 @@ class Webhook(NamedTuple):
 
     @property
     def kept(self) -> Kept:
-        """What the domain sees of it."""
+        """The event as the domain gets it."""
         return Kept(self.event, self.received)
 
 
 def compact(body: Any) -> bytes:
-    """JSON as it comes over the wire, keys in their own order."""
+    """Compact JSON, keys in their own order."""
     return json.dumps(body, separators=(",", ":")).encode()
 
 
@@ -75,13 +75,13 @@ def iso(moment: datetime) -> str:
 
 
 def read_record(record: Record) -> Event:
-    """What the app hands to its store for reading records."""
+    """The function that the app gives to its store for reading records."""
     body = read_object(record.body)
     return read_kept_answer(body, record.body) if record.sort == ANSWER else read_event(body)
 
 
 def webhooks_of(body: Body, received: datetime) -> list[Webhook]:
-    """What is recorded of *body*: of a fallback copy, that it was needed, and the event as if it came first hand."""
+    """The webhooks stored for *body*: for a fallback copy the fallback, and the event as if it came directly."""
     text = compact(body)
     if "ncco" in body:
         return [Webhook(read_kept_answer(body, text), text, received, ANSWER)]
@@ -121,7 +121,7 @@ class Call:
             for webhook in webhooks_of(body, self.begins + timedelta(milliseconds=self.chance.randrange(180_000)))
         ]
         known: dict[bytes, Webhook] = {}
-        for webhook in found:  # a copy may be written in another way, but was received when the first of them was
+        for webhook in found:  # a copy may be written in another way, but was received when the first was
             first = known.setdefault(webhook.event.canonical, webhook)
             assert first.event == webhook.event
         copies = [webhook._replace(received=known[webhook.event.canonical].received) for webhook in found]
@@ -138,7 +138,7 @@ class Call:
         return at + timedelta(milliseconds=self.chance.choice(STEPS))
 
     def _time(self, at: datetime) -> dict[str, Any]:
-        """A `timestamp`, mostly; now and then none, or one that is hard to read."""
+        """A `timestamp`, mostly; now and then none, or an unusual one."""
         if self.chance.random() < 0.9:
             return {"timestamp": iso(at)}
         return self._pick({}, {"timestamp": self.chance.choice(ODD_TIMES)})
@@ -149,7 +149,7 @@ class Call:
         return {"conversation_uuid": name}
 
     def _leg(self) -> None:
-        """A leg's life: statuses, detection, inputs, the asking for instructions, moves; to its end or not."""
+        """The webhooks of a leg: statuses, detection, inputs, answer request, moves; to its end or not."""
         chance = self.chance
         leg = self._pick(self._id().hex, str(self._id()))
         at, current, been = self._step(self.begins), chance.choice(self.names), []
@@ -296,7 +296,7 @@ class Call:
         self.bodies += self.chance.choice(kinds)
 
     def _variant(self, body: Body) -> Body:
-        """The same again in another way: fields null, added or in another order, or by the fallback URL."""
+        """The same event in another form: fields null, added or in another order, or by the fallback URL."""
         if "ncco" in body:
             return dict(body)
         variant = dict(body)
@@ -319,7 +319,7 @@ class Call:
 
 
 def distinct(webhooks: Iterable[Webhook]) -> dict[bytes, Webhook]:
-    """Each webhook once, by what makes two of them the same."""
+    """Each webhook once, by its identity in the store."""
     return {webhook.event.canonical: webhook for webhook in webhooks}
 
 

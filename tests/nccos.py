@@ -1,4 +1,4 @@
-"""NCCO for tests: what Vonage runs, what of that we let out, and what is neither; option by option, and made up.
+"""NCCO for tests: what Vonage runs, which of it we serve, and what is neither; option by option, and generated.
 
 https://developer.vonage.com/en/voice/voice-api/ncco-reference
 """
@@ -13,16 +13,16 @@ from typing import Any
 from hypothesis import strategies as st
 
 Json = Any
-# A sound action, an option of it, values that it can have, values that it cannot, and values that Vonage runs and we
-# do not let out.
+# A valid action, an option of it, valid values, invalid values, and values that Vonage runs and we
+# do not serve.
 Row = tuple[str, str, list[Json], list[Json], list[Json]]
-GONE = object()  # in a row: the option is not there
+GONE = object()  # in a row: the option is absent
 URL = "https://example.com/x?y=z"
 OWN = "http://localhost:8080"  # this server's own address
 
 
 class Placeholder:
-    """A value that is only known once somebody calls."""
+    """A value that is only known during a call."""
 
     def fill(self, _: object) -> Json:
         raise AssertionError("nobody calls here")
@@ -59,7 +59,7 @@ SOUND: dict[str, dict[str, Json]] = {
 
 
 def put(action: Json, path: str, value: Json) -> Json:
-    """*action* with what is at *path* ("endpoint[0].number") set to *value*; what is not there on the way is made."""
+    """*action* with *value* at *path* ("endpoint[0].number"); missing objects on the way are added."""
     *way, last = (int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path))
     inner = action
     for part in way:
@@ -72,7 +72,7 @@ def put(action: Json, path: str, value: Json) -> Json:
 
 
 def changed(sound: str, path: str, value: Json) -> Json:
-    """One of the sound actions, with *value* at *path*."""
+    """One of the valid actions, with *value* at *path*."""
     return put(copy.deepcopy(SOUND[sound]), path, value)
 
 
@@ -166,7 +166,7 @@ OPTIONS: list[Row] = [
     ("stream", "loop", [0, 2], [-1, "0", None], []),
     ("stream", "level", [-1, 0, 1, -0.5], [-1.01, 1.01, "0", None], []),
     ("stream", "bargeIn", [False], NO_FLAG, []),
-    ("wait", "timeout", [0.1, 7200, 10, 0.5], NO_NUMBER, [0, 0.09, 7200.5, -3, 10**400]),  # counts as the nearer end
+    ("wait", "timeout", [0.1, 7200, 10, 0.5], NO_NUMBER, [0, 0.09, 7200.5, -3, 10**400]),  # clamped to the nearer limit
     ("notify", "payload", FREE, [*NO_OBJECT, GONE], []),
     ("notify", "eventUrl", [[URL]], [*NO_ARRAY, GONE], [["http://example.com"]]),
     ("notify", "eventMethod", ["GET", "POST"], ["PATCH", None], []),
@@ -259,7 +259,7 @@ def row_name(row: Row) -> str:
 
 TALK, STREAM, INPUT, CONNECT = SOUND["talk"], SOUND["stream"], SOUND["keys"], SOUND["connect"]
 BARGE, BARGE_STREAM = TALK | {"bargeIn": True}, STREAM | {"bargeIn": True}
-# An NCCO, and the indexes of what can be interrupted but is not followed by an input.
+# An NCCO, and the indexes of actions that can be interrupted but are not followed by an input.
 BARGE_IN: list[tuple[list[Json], list[int]]] = [
     ([BARGE, INPUT], []),
     ([BARGE, TALK, TALK, INPUT, CONNECT], []),
@@ -361,7 +361,7 @@ UNFILLED = anything(LEAVES | st.just(PLACEHOLDER))  # with placeholders in it
 
 @st.composite
 def sound_actions(draw: st.DrawFn, *, as_vonage: bool = False) -> Json:
-    """Any action or endpoint, with some of its options; *as_vonage*: also with values that we do not let out."""
+    """Any action or endpoint, with some of its options; *as_vonage*: also with values that we do not serve."""
     sound = draw(st.sampled_from(sorted(SOUND)))
     action = copy.deepcopy(SOUND[sound])
     for name, path, good, _, stricter in OPTIONS:
@@ -381,7 +381,7 @@ def sound_actions(draw: st.DrawFn, *, as_vonage: bool = False) -> Json:
 
 @st.composite
 def sound_nccos(draw: st.DrawFn, *, as_vonage: bool = False) -> Json:
-    """Any sound actions, and here and there something to be interrupted before an input."""
+    """Any valid actions, some of them interruptible before an input."""
     ncco: list[Json] = []
     for action in draw(st.lists(sound_actions(as_vonage=as_vonage), min_size=not as_vonage, max_size=5)):
         if action["action"] == "input" and draw(st.booleans()):
@@ -392,12 +392,12 @@ def sound_nccos(draw: st.DrawFn, *, as_vonage: bool = False) -> Json:
 
 @st.composite
 def broken_nccos(draw: st.DrawFn, values: st.SearchStrategy[Json] = ANYTHING) -> Json:
-    """Sound but for some options, which may be any of *values*, or what they cannot be."""
+    """Valid except for some options, which have any of *values*, or invalid ones."""
     ncco = copy.deepcopy(draw(sound_nccos()))
     for action in ncco:
         name, path, _, bad, stricter = draw(st.sampled_from(OPTIONS))
         if SOUND[name]["action"] == action["action"]:
             wrong = st.sampled_from([value for value in bad + stricter if value is not GONE] or [None])
-            with contextlib.suppress(AttributeError, KeyError, TypeError):  # what is there is no object to put it in
+            with contextlib.suppress(AttributeError, KeyError, TypeError):  # the value on the way is no object
                 put(action, path, draw(values | wrong))
     return ncco

@@ -20,7 +20,7 @@ from tests.engines import free_ports, wait_until
 ROOT = Path(__file__).resolve().parents[1]
 GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app")
 OPERATOR = "operators-token-of-32-characters-x"
-SECONDS = 60.0  # that a test waits for a response, or for a process to end
+SECONDS = 60.0  # for a response, or for a process to end
 
 
 class Reply(NamedTuple):
@@ -92,7 +92,7 @@ class Server:
 
     @property
     def said(self) -> str:
-        """Its output so far."""
+        """The output so far."""
         return self._log.read_text(errors="replace")
 
     def client(self) -> Client:

@@ -1,4 +1,4 @@
-"""The docs leave nothing out and promise nothing that does not exist."""
+"""The docs name everything that exists, and nothing else."""
 
 import re
 from dataclasses import fields
@@ -143,11 +143,11 @@ def test_every_field_of_a_call_result_is_documented() -> None:
         assert f"`{name}`" in SIMULATOR, f"docs/simulator.md lacks {name}"
 
 
-def test_the_example_in_the_docs_is_the_one_that_is_run() -> None:
+def test_the_simulator_example_in_the_docs_is_tested() -> None:
     assert (ROOT / "tests" / "vonage_simulator" / "test_your_flow.py").read_text().strip() in SIMULATOR
 
 
 @pytest.mark.parametrize("name", ["dentist.yaml", "test_dentist.py"])
-def test_the_example_of_a_flow_in_the_docs_is_the_one_that_is_run(name: str) -> None:
+def test_the_flow_example_in_the_docs_is_tested(name: str) -> None:
     example = (ROOT / "tests" / "flows" / "example" / name).read_text()
     assert f"\n{example}```\n" in (ROOT / "docs" / "flows.md").read_text()

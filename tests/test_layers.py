@@ -1,6 +1,6 @@
-"""Which part may import which: the layout as a table, and no circles.
+"""Which part may import which: the layers as a table, and no circles.
 
-Every import counts: of a module, within a function, for types only, and by name in a text. A part's packages are
+Every import counts: of a module, within a function, for types only, and by name in a string. A part's packages are
 imported with it; that is left out, for `app` itself holds the server together.
 """
 
@@ -16,14 +16,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# What flows and simulator share: what a JSON value can be, where a value is in a YAML file, what an NCCO can be.
+# What flows and simulator share: shapes of JSON values, positions in YAML files, and NCCO.
 SHARED = "vonage_simulator.json_shape vonage_simulator.yaml_source vonage_simulator.ncco"
 BELOW = "config app.domain app.store app.flows app.webhooks app.web app.errors app.services app.auth app.calls"
 
 # Part -> the parts it may import; from the lowest to the highest. A module is of the part with the longest name that
 # it begins with.
 LAYERS = {
-    # Nothing of the server, else both could be wrong alike; and it is installed alone.
+    # Nothing of the server: both could have the same fault; and it is installed alone.
     "vonage_simulator.yaml_source": "",
     "vonage_simulator.json_shape": "vonage_simulator.yaml_source",
     "vonage_simulator.ncco": "vonage_simulator.json_shape vonage_simulator.yaml_source",
@@ -63,7 +63,7 @@ FILES["wsgi"] = ROOT / "wsgi.py"
 
 
 def imported(source: str, name: str, *, package: bool) -> set[str]:
-    """Every module that *source*, the module *name*, imports, or names in a text if it is ours."""
+    """Every module that *source*, the module *name*, imports, or names in a string if it is ours."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -88,12 +88,12 @@ def imports(name: str) -> frozenset[str]:
 
 
 def own_imports(name: str) -> list[str]:
-    """Those of them that are ours."""
+    """Our modules among them."""
     return sorted(module for module in imports(name) if module in FILES)
 
 
 def part_of(module: str) -> str:
-    """The part of the table that *module* is of."""
+    """The part of the table that *module* belongs to."""
     return max((part for part in LAYERS if module == part or module.startswith(f"{part}.")), key=len)
 
 
@@ -120,7 +120,7 @@ def way_back(name: str) -> list[str]:
     return []
 
 
-def test_no_part_imports_what_the_layout_does_not_let_it():
+def test_no_part_imports_what_the_table_forbids():
     found = list(forbidden())
     assert not found, "\n".join(found)
 
@@ -130,14 +130,14 @@ def test_there_are_no_circles():
     assert not circles, "\n".join(circles.values())
 
 
-def test_the_table_itself_has_none():
+def test_the_table_has_no_circles():
     """Each part imports lower ones only."""
     parts = list(LAYERS)
     for index, part in enumerate(parts):
         assert set(LAYERS[part].split()) <= set(parts[:index]), part
 
 
-def test_every_part_is_there():
+def test_every_part_of_the_table_exists():
     assert {part_of(name) for name in FILES} == set(LAYERS)
 
 
@@ -161,12 +161,12 @@ def test_the_domain_imports_the_standard_library_only():
         ("import json", {"json"}),
     ],
 )
-def test_every_way_to_import_is_seen(source: str, found: set[str]):
-    """A test that sees nothing would pass, too."""
+def test_every_way_to_import_is_found(source: str, found: set[str]):
+    """Without this, tests that find no import would pass, too."""
     assert imported(source, "vonage_simulator.carrier", package=False) == found
 
 
-def test_imports_are_found():
+def test_real_imports_are_found():
     """The commands import the simulator, and it imports itself."""
     assert {"vonage_simulator.verify.check", "vonage_simulator.delivery.webhook_sender"} <= set(FILES)
     assert any(

@@ -22,7 +22,7 @@ def inside(valkey: ValkeyEngine) -> Iterator[Inside]:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """A shell beside an engine that no server runs: each command starts it, and stops it again."""
+    """A shell with an engine that no server runs: each command starts and stops it."""
     shell = Shell(tmp_path / "var")
     yield shell
     assert not shell.engine.alive(), "nothing is left running"
@@ -30,10 +30,10 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.fixture
 def beside(shell: Shell) -> Iterator[Shell]:
-    """A shell beside an engine that a server runs."""
+    """A shell with an engine that a server runs."""
     shell.engine.start()
     yield shell
-    assert shell.engine.alive(), "a command leaves it to its server"
+    assert shell.engine.alive(), "a command does not stop its server's engine"
     shell.engine.stop()
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 
 class Listener(ThreadingHTTPServer):
-    """A server that remembers what it is asked, and answers as it is told."""
+    """A server that records its requests and answers each with *code*, *body* and *headers*."""
 
     daemon_threads = True
 
     def __init__(self, code: int = 200, body: bytes = b"", **headers: str) -> None:
         self.code, self.body, self.headers = code, body, headers
-        self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         super().__init__(("127.0.0.1", 0), Answering)
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -28,7 +28,7 @@ class Answering(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.asked.append((self.command, self.path, dict(self.headers), body))
+        self.server.requests.append((self.command, self.path, dict(self.headers), body))
         self.send_response(self.server.code)
         for name, value in {**self.server.headers, "Content-Length": str(len(self.server.body))}.items():
             self.send_header(name, value)

@@ -1,4 +1,4 @@
-"""`flask`, run as people run it: in a shell; or inside this process, for a start takes half a second."""
+"""`flask` in a shell, as people run it; or inside this process, as a start takes half a second."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Shell:
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
-    def said(self, *words: str, **more: Any) -> str:
+    def output(self, *words: str, **more: Any) -> str:
         """What a command that has to succeed says."""
         code, out, err = self.run(*words, **more)
         assert (code, err) == (0, "")
@@ -49,7 +49,7 @@ class Shell:
 
     @property
     def token(self) -> str:
-        """The operator's token that was made there."""
+        """The operator's token in the DATA_DIR."""
         return (self.data_dir / "operator_token").read_text().strip()
 
     @contextmanager
@@ -61,8 +61,8 @@ class Shell:
         finally:
             site.close()
 
-    def tell(self, *bodies: Body, received: datetime = BASE) -> None:
-        """Keep *bodies*."""
+    def record(self, *bodies: Body, received: datetime = BASE) -> None:
+        """Store *bodies* as received webhooks."""
         was_alive = self.engine.alive()
         if not was_alive:
             self.engine.start()
@@ -86,7 +86,7 @@ class Inside:
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done.exit_code, done.stdout, done.stderr
 
-    def said(self, *words: str, **more: Any) -> str:
+    def output(self, *words: str, **more: Any) -> str:
         """What a command that has to succeed says."""
         code, out, err = self.run(*words, **more)
         assert (code, err) == (0, "")

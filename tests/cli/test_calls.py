@@ -1,4 +1,4 @@
-"""`flask calls` and `flask call`: what is kept, for people and for programs."""
+"""`flask calls` and `flask call`: stored calls, for people and for programs."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ ODD = [
 
 
 def test_calls_are_listed_newest_first(either: Shell) -> None:
-    assert either.said("calls") == "No call is kept yet.\n"
-    either.tell(
+    assert either.output("calls") == "No call is kept yet.\n"
+    either.record(
         status("ringing", "CON-1", from_="447700900123", to="Alice", timestamp=iso(BASE)),
         status("completed", "CON-1", timestamp=iso(BASE + timedelta(seconds=11.992)), duration="12"),
     )
     now = datetime.now(UTC)
-    either.tell(status("answered", "CON-2", from_="Bob", to="442079460000"), received=BASE + timedelta(hours=9))
-    either.tell({"conversation_uuid": "CON-3", "payload": {}}, received=now - timedelta(days=1))
-    lines = either.said("calls").splitlines()
+    either.record(status("answered", "CON-2", from_="Bob", to="442079460000"), received=BASE + timedelta(hours=9))
+    either.record({"conversation_uuid": "CON-3", "payload": {}}, received=now - timedelta(days=1))
+    lines = either.output("calls").splitlines()
     assert [line.split()[-1:] for line in lines] == [["answered"], ["answered"], ["yet"]]
     assert "CON-2  Bob → 442079460000 answered" in lines[0]
     assert lines[1] == ("2126-11-20 12:00:00.000  ended               12.0 s  CON-1  447700900123 → Alice answered")
@@ -46,7 +46,7 @@ def test_calls_are_listed_newest_first(either: Shell) -> None:
     assert "no leg known yet" in lines[2]
 
 
-def test_calls_can_be_chosen(inside: Inside) -> None:
+def test_calls_can_be_filtered(inside: Inside) -> None:
     for number in range(4):
         name = f"CON-{number}"
         inside.site.tell(
@@ -60,7 +60,7 @@ def test_calls_can_be_chosen(inside: Inside) -> None:
         (("--number", "0121"), "1"),
         (("--state", "live", "--number", "0120"), ""),
     ):
-        out = inside.said("calls", *words)
+        out = inside.output("calls", *words)
         assert [line.split("CON-")[1][0] for line in out.splitlines() if "CON-" in line] == list(found)
     assert out == "No call is kept that fits.\n"
 
@@ -85,10 +85,10 @@ def test_a_wrong_option_is_named(inside: Inside, words: tuple[str, ...], named: 
 
 
 def test_one_call_is_shown_in_full(either: Shell) -> None:
-    """For people with all that is known; for programs as the API gives it to an operator."""
+    """For people with all that is known; for programs as the API returns it to an operator."""
     about = {"conversation_uuid": "CON-1", "uuid": "leg", "timestamp": iso(BASE)}
     move = {"type": "transfer", "uuid": "two", "conversation_uuid_from": "CON-1", "conversation_uuid_to": "CON-2"}
-    either.tell(
+    either.record(
         about | {"status": "answered", "from": "447700900123", "to": "Alice", "direction": "inbound"},
         about | {"status": "completed", "price": "0.00144000", "duration": "12", "sip_code": 200},
         about | {"dtmf": {"digits": "12#"}, "speech": {"results": [{"text": "yes"}]}},
@@ -97,19 +97,19 @@ def test_one_call_is_shown_in_full(either: Shell) -> None:
         status("answered", "CON-1", "two", timestamp=iso(BASE)),
         move | {"timestamp": iso(BASE + timedelta(seconds=1))},
     )
-    out = either.said("call", "CON-1")
-    for told in (
+    out = either.output("call", "CON-1")
+    for words in (
         *("CON-1  ended", "0.00144000 EUR", "leg leg  inbound  447700900123 → Alice", "billed 12 s", "sip_code 200"),
         *("keys 12#", "speech yes", "https://r.example/1", "Syntax error in NCCO.", "went to CON-2", "talked 0.0 s"),
     ):
-        assert told in out
-    told = json.loads(either.said("call", "CON-1", "--json"))
-    assert list(told)[:2] == ["conversation_uuid", "state"]
-    assert [leg["uuid"] for leg in told["legs"]] == ["leg", "two"]
+        assert words in out
+    call = json.loads(either.output("call", "CON-1", "--json"))
+    assert list(call)[:2] == ["conversation_uuid", "state"]
+    assert [leg["uuid"] for leg in call["legs"]] == ["leg", "two"]
 
 
 def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> None:
-    """With where that came from, and each action in a line of its own that no text makes longer."""
+    """With its origin, and each action in a line of its own that no text makes longer."""
     talks = [{"action": "talk", "text": f"{'Zoë ' * 40}\x1b[2J"}, {"action": "input", "type": ["dtmf"]}]
     about = {"conversation_uuid": "CON-1", "uuid": "leg"}
     known: list[tuple[Body, Body]] = [
@@ -117,14 +117,14 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> Non
         (about, {"flow": "last-resort", "fault": "menu/choice: no such step", "ncco": talks[1:]}),
         (about, {"flow": "tutorial", "ncco": []}),
     ]
-    for place, (request, served) in enumerate(known):
-        answer = kept_answer(request, {"id": str(place), "took_ms": 1.2} | served)
-        inside.site.keep(webhooks_of(answer, BASE + timedelta(seconds=place)))
+    for index, (request, served) in enumerate(known):
+        answer = kept_answer(request, {"id": str(index), "took_ms": 1.2} | served)
+        inside.site.keep(webhooks_of(answer, BASE + timedelta(seconds=index)))
     said = [(0.5, "Syntax error in NCCO."), (1.5, "Another."), (2.5, "Nothing in it."), (-1, "Before all.")]
     for seconds, reason in said:
         moment = BASE + timedelta(seconds=seconds)
         inside.site.tell({"conversation_uuid": "CON-1", "reason": reason, "timestamp": iso(moment)}, received=moment)
-    lines = inside.said("call", "CON-1").splitlines()
+    lines = inside.output("call", "CON-1").splitlines()
     first = lines.index("  answered 12:00:00.000 by menu/welcome (3f2a91c0) in 1.2 ms: talk → input")
     assert lines[first + 1 :] == [
         "  answered 12:00:01.000 by last-resort in 1.2 ms: input",
@@ -143,8 +143,8 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> Non
 def test_json_is_what_the_api_returns_to_an_operator(inside: Inside) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         inside.site.hear(line)
-    told = json.loads(inside.said("call", PUBLISHED, "--json"))
-    assert told == inside.site.conversation(PUBLISHED, token=OPERATOR)
+    call = json.loads(inside.output("call", PUBLISHED, "--json"))
+    assert call == inside.site.conversation(PUBLISHED, token=OPERATOR)
 
 
 def test_an_unknown_call_is_an_error(shell: Shell) -> None:
@@ -155,24 +155,24 @@ def test_an_unknown_call_is_an_error(shell: Shell) -> None:
 
 
 def test_no_name_controls_the_terminal(inside: Inside) -> None:
-    """Ids and names are whatever somebody sent: what is not printable is shown as an escape."""
+    """Ids and names can have any characters: those that cannot be printed are shown as escapes."""
     for name in ODD:
         inside.site.tell(status("ringing", name, name, from_=f"{name}x", to="Alice", detail=name))
         inside.site.tell({"conversation_uuid": name, "reason": f"{name}x"})
     inside.site.tell(status("ringing", "CON-\ud800", from_="half \udc00 a pair"))
-    outputs = [inside.said("calls", "--limit", "500")]
+    outputs = [inside.output("calls", "--limit", "500")]
     assert len(outputs[0].splitlines()) == len(ODD) + 1, "a line each"
     for name in [*ODD, "CON-\ud800"]:
-        outputs += [inside.said("call", "--", name), inside.said("call", "--json", "--", name)]
+        outputs += [inside.output("call", "--", name), inside.output("call", "--json", "--", name)]
         assert json.loads(outputs[-1])["conversation_uuid"] == name
     for line in "".join(outputs).split("\n"):
         assert line.isprintable(), ascii(line)
 
 
 def test_no_name_controls_a_real_terminal(beside: Shell) -> None:
-    beside.tell(status("ringing", ODD[0], from_="half \udc00 a pair", to="Zoë"))
+    beside.record(status("ringing", ODD[0], from_="half \udc00 a pair", to="Zoë"))
     for words in (("calls",), ("call", ODD[0])):
-        out = beside.said(*words)
+        out = beside.output(*words)
         assert r"CON-\x1b]0;owned\x07" in out
         assert r"half \udc00 a pair → Zoë" in out
 

@@ -1,4 +1,4 @@
-"""`flask capture`: a call that is kept, made a scenario that plays the same call again."""
+"""`flask capture`: a stored call becomes a scenario that plays the same call again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vonage_simulator.scenarios import find, load
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that has the published call, and one of each of some scenarios."""
+    """A server that has the published call, and a call of each of some scenarios."""
     started = Server(tmp_path_factory.mktemp("capture")).ready()
     flask(started, "replay", "tests/samples/phone-to-app.events.jsonl")
     yield started
@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def flask(server: Server, *words: str, status: int = 0) -> str:
-    """What `flask` says beside *server*."""
+    """The output of `flask` with the store of *server*."""
     environ = {"PATH": os.environ["PATH"], "PORT": str(server.port), "DATA_DIR": str(server.folder / "var")}
     command = [sys.executable, "-m", "flask", *words]
     environ["ACCESS_TOKENS"] = f"operator:{OPERATOR}"
@@ -34,7 +34,7 @@ def flask(server: Server, *words: str, status: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-# Calls that the server answered: of others it does not know what they ran.
+# Calls that the server answered: the script of others is not known to it.
 SERVED = [
     *("app-to-app", "callee-busy", "callee-cannot-be-reached", "callee-hangs-up-first", "callee-rejects"),
     *("callee-unreachable", "caller-gives-up", "nobody-answers", "sip-caller"),
@@ -64,8 +64,8 @@ def test_numbers_can_be_kept(server: Server) -> None:
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_what_was_captured_plays_the_same_call_again(server: Server, tmp_path: Path, name: str) -> None:
-    """The legs, how each ended, what was keyed and recorded; to the second, for the times of two calls differ a bit."""
+def test_a_captured_scenario_plays_the_same_call_again(server: Server, tmp_path: Path, name: str) -> None:
+    """Legs and their ends, keys and recordings; to the second, as the times of two calls differ a bit."""
     known = conversations(server)
     flask(server, "simulate", "call", "--scenario", name, "--speed", "max")
     (first,) = conversations(server) - known
@@ -84,7 +84,7 @@ def test_a_call_that_was_answered_elsewhere_has_no_ncco(server: Server) -> None:
     assert "Its NCCO is not known" in flask(server, "capture", uuid)
 
 
-def test_a_call_that_is_not_kept_is_named(server: Server) -> None:
+def test_an_unknown_call_is_named(server: Server) -> None:
     assert "No such conversation is kept" in flask(server, "capture", "CON-nobody", status=1)
 
 
@@ -96,19 +96,19 @@ def test_a_file_that_cannot_be_written_is_named(server: Server, tmp_path: Path) 
 
 
 def conversations(server: Server) -> set[str]:
-    """The ids of all that are kept."""
+    """The ids of all stored conversations."""
     items = server.api("/api/v1/conversations?limit=500").json["items"]
     return {item["conversation_uuid"] for item in items}
 
 
 def essence(server: Server, conversation: str) -> str:
-    """What two plays of one call have in common."""
-    told = server.api(f"/api/v1/conversations/{conversation}").json
+    """The part of a view that is the same in every play of a call."""
+    call = server.api(f"/api/v1/conversations/{conversation}").json
     legs = sorted(
-        # Whom an app caller asked for only the answer request tells, and a captured call brings its own answer.
+        # Only the answer request names the user that an app caller called, and a captured call has its own answer.
         (leg["to"] if leg["direction"] == "outbound" else "", leg["outcome"], leg["duration_seconds"], leg["price"])
-        for leg in told["legs"]
+        for leg in call["legs"]
     )
-    keyed = [one["digits"] for one in told["inputs"]]
-    seconds = [round(told["duration_seconds"])]
-    return json.dumps([legs, keyed, seconds, len(told["recordings"]), [one["reason"] for one in told["errors"]]])
+    keyed = [item["digits"] for item in call["inputs"]]
+    seconds = [round(call["duration_seconds"])]
+    return json.dumps([legs, keyed, seconds, len(call["recordings"]), [item["reason"] for item in call["errors"]]])

@@ -9,7 +9,7 @@ from tests.cli.shell import Inside, Shell
 
 
 def test_a_number_is_forgotten_after_confirmation(either: Shell) -> None:
-    either.tell(
+    either.record(
         status("completed", "CON-1", from_="447700900123", to="Alice"),
         status("ringing", "CON-2", from_="+44 7700 900123"),
         status("ringing", "CON-3", from_="442079460000", to="447700900123"),
@@ -20,19 +20,19 @@ def test_a_number_is_forgotten_after_confirmation(either: Shell) -> None:
     assert code == 1
     assert "447700900123" in out
     assert "Aborted" in err
-    assert either.said("calls").count("CON-") == 5
-    out = either.said("forget", "+44 7700 900-123", typed="y\n")
+    assert either.output("calls").count("CON-") == 5
+    out = either.output("forget", "+44 7700 900-123", typed="y\n")
     assert "Deleted 3 conversations." in out
-    listed = either.said("calls")
+    listed = either.output("calls")
     assert [f"CON-{number}" in listed for number in range(1, 6)] == [False, False, False, True, True]
-    assert either.said("forget", "447700900124", "--yes") == "Deleted 1 conversations.\n"
+    assert either.output("forget", "447700900124", "--yes") == "Deleted 1 conversations.\n"
 
 
 @pytest.mark.parametrize(
     "number", ["", "Alice", "0123", "0900123", "900123", "12345678901234567", "sip:447700900123@a"]
 )
 def test_part_of_a_number_is_not_forgotten(inside: Inside, number: str) -> None:
-    """Its end alone would take every number with that end along."""
+    """Its end alone would delete every number with that end."""
     code, out, err = inside.run("forget", "--yes", number)
     assert (code, out) == (2, "")
     assert "whole telephone number" in err

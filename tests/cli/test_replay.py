@@ -24,7 +24,7 @@ SECRETS = "a1b2c3d4:k7Qm2vX9sT4bL8wR1nZ6cY3pH5dJ0fGa"
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Shell]]:
-    """Starts servers, once for all tests with the same settings; gives a shell beside each."""
+    """Starts servers, one for all tests with the same settings; returns a shell for each."""
     started: dict[str, tuple[Server, Shell]] = {}
 
     def start(**environ: str) -> Shell:
@@ -51,7 +51,7 @@ def lines_of(*bodies: Body) -> str:
 def test_the_published_call_is_replayed_and_shown(serve: Callable[..., Shell]) -> None:
     shell = serve()
     for _ in range(2):  # a repeat changes nothing, and is no error
-        out = shell.said("replay", str(SAMPLE))
+        out = shell.output("replay", str(SAMPLE))
         posted, _, shown = out.partition("\n\n")
         assert [line.split() for line in posted.splitlines()] == [
             [str(number), "200", word]
@@ -61,15 +61,15 @@ def test_the_published_call_is_replayed_and_shown(serve: Callable[..., Shell]) -
         ]
         assert shown.startswith(f"{PUBLISHED}  ended  11.992 s  0.00144000 EUR\n")
         assert "441234567890 → Alice" in shown
-    assert shell.said("call", PUBLISHED) == shown, "the running server's store is the one that commands read"
+    assert shell.output("call", PUBLISHED) == shown, "the running server's store is the one that commands read"
 
 
 def test_every_kind_of_webhook_can_be_replayed_also_from_a_pipe(serve: Callable[..., Shell]) -> None:
-    asked = {"from": "447700900123", "to": "442079460000", "uuid": "a", "conversation_uuid": "CON-asked"}
+    request = {"from": "447700900123", "to": "442079460000", "uuid": "a", "conversation_uuid": "CON-asked"}
     move = {"type": "transfer", "uuid": "a", "conversation_uuid_from": "CON-asked", "conversation_uuid_to": "CON-moved"}
     about = {"conversation_uuid": "CON-moved", "timestamp": iso(BASE)}
     bodies = [
-        asked,
+        request,
         status("\x1b[31mred", "CON-asked", "a"),
         move,
         about | {"dtmf": {"digits": "1"}, "uuid": "a"},
@@ -78,11 +78,11 @@ def test_every_kind_of_webhook_can_be_replayed_also_from_a_pipe(serve: Callable[
         about | {"reason": "Oh."},
         {"nothing": "known"},
     ]
-    out = serve().said("replay", "-", typed="\n" + "\n".join(lines_of(*bodies).splitlines(keepends=True)))
+    out = serve().output("replay", "-", typed="\n" + "\n".join(lines_of(*bodies).splitlines(keepends=True)))
     posted, _, shown = out.partition("\n\n")
     words = ["answer", r"\x1b[31mred", "transfer", "input", "record", "notify", "error", "unknown"]
     assert [line.split()[1:] for line in posted.splitlines()] == [["200", word] for word in words]
-    assert [line.split()[0] for line in posted.splitlines()] == [str(2 + 2 * place) for place in range(8)], (
+    assert [line.split()[0] for line in posted.splitlines()] == [str(2 + 2 * index) for index in range(8)], (
         "as in the file"
     )
     assert "CON-asked" in shown
@@ -97,15 +97,15 @@ def test_a_call_whose_answer_is_recorded_a_moment_later_is_shown(
     shell = serve()
     inside = Inside(shell.engine.url, port=int(shell.environ["PORT"]), access_tokens=(("operator", shell.token),))
     for number in range(20):
-        asked = {"from": "447700900123", "to": "Alice", "uuid": "b", "conversation_uuid": f"CON-only-{number}"}
-        assert f"CON-only-{number}  live" in inside.said("replay", "-", typed=lines_of(asked))
+        request = {"from": "447700900123", "to": "Alice", "uuid": "b", "conversation_uuid": f"CON-only-{number}"}
+        assert f"CON-only-{number}  live" in inside.output("replay", "-", typed=lines_of(request))
     inside.site.close()
 
 
 def test_a_server_that_requires_signatures_gets_them(serve: Callable[..., Shell]) -> None:
     application = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
     shell = serve(VONAGE_SIGNATURE_SECRETS=SECRETS, VONAGE_APPLICATION_ID=application)
-    out = shell.said("replay", str(SAMPLE))
+    out = shell.output("replay", str(SAMPLE))
     assert out.count("  200  ") == 7
     assert PUBLISHED in out
 
@@ -144,8 +144,8 @@ def test_a_line_that_is_no_webhook_is_named_with_its_number(inside: Inside, tmp_
         code, out, err = inside.run("replay", str(file), "--to", listener.url)
     assert code == 1
     assert f"{file}, line 3: " in err
-    assert out == "   1  200  ringing\n", "what stands before it was sent, what stands behind it was not"
-    assert len(listener.asked) == 1
+    assert out == "   1  200  ringing\n", "the lines before it were sent, those after it were not"
+    assert len(listener.requests) == 1
 
 
 @pytest.mark.parametrize("path", ["", "/", "/behind/a/prefix", "/behind/a/prefix//"])
@@ -154,15 +154,15 @@ def test_the_server_may_be_behind_a_path(inside: Inside, path: str) -> None:
     with listening(body=b"[]") as listener:
         inside.run("replay", "-", "--to", f"{listener.url}{path}", typed=lines_of(body, {"to": "x", "uuid": "y"}))
     prefix = path.rstrip("/")
-    assert [(method, asked) for method, asked, _, _ in listener.asked] == [
+    assert [(method, to) for method, to, _, _ in listener.requests] == [
         ("POST", f"{prefix}/voice/event"),
         ("POST", f"{prefix}/voice/answer"),
         ("GET", f"{prefix}/api/v1/conversations/CON%2F1"),
     ]
-    assert listener.asked[0][3] == compact(body), "byte for byte"
-    assert listener.asked[0][2]["Content-Type"] == "application/json"
-    assert "Authorization" not in listener.asked[0][2]
-    assert listener.asked[2][2]["Authorization"] == f"Bearer {OPERATOR}"
+    assert listener.requests[0][3] == compact(body), "byte for byte"
+    assert listener.requests[0][2]["Content-Type"] == "application/json"
+    assert "Authorization" not in listener.requests[0][2]
+    assert listener.requests[2][2]["Authorization"] == f"Bearer {OPERATOR}"
 
 
 @pytest.mark.parametrize("body", [b"", b"<!doctype html>", b"[]", b"{}", b'{"legs": 1}', b"null", b"\xff"])
@@ -173,25 +173,25 @@ def test_a_server_that_is_no_switchhook_is_named(inside: Inside, body: bytes) ->
     assert f"{listener.url} answers, but is no Switchhook" in err
 
 
-def test_what_is_posted_is_signed_as_vonage_signs(valkey: ValkeyEngine) -> None:
+def test_posted_webhooks_are_signed_like_vonages(valkey: ValkeyEngine) -> None:
     key, _, secret = SECRETS.partition(":")
     signing = Inside(valkey.address.url, signature_secrets=((key, secret),))
     with listening() as listener:
-        signing.said("replay", "-", "--to", listener.url, typed=lines_of({"a": 1}))
-    _, _, headers, _ = listener.asked[0]
+        signing.output("replay", "-", "--to", listener.url, typed=lines_of({"a": 1}))
+    _, _, headers, _ = listener.requests[0]
     claims = jwt.decode(headers["Authorization"].removeprefix("Bearer "), secret, algorithms=["HS256"])
     assert claims["api_key"] == key
     assert abs(claims["iat"] - time.time()) < 60
 
 
 def test_a_redirect_is_not_followed(inside: Inside) -> None:
-    """Followed, a redirection would turn the webhook into a GET without it, and nobody would see."""
+    """A followed redirect would turn the POST into a GET without the webhook, unnoticed."""
     with listening(301, Location="https://elsewhere.example/voice/event\x1b[2J".replace("\x1b", "%1b")) as listener:
         code, out, err = inside.run("replay", "-", "--to", listener.url, typed=lines_of({"nothing": "known"}))
     assert (code, out) == (1, "")
     assert "301" in err
     assert "https://elsewhere.example/" in err
-    assert len(listener.asked) == 1
+    assert len(listener.requests) == 1
 
 
 def test_no_response_controls_the_terminal(inside: Inside) -> None:

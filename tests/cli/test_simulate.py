@@ -1,4 +1,4 @@
-"""`flask simulate`: what people see of a call, and what they are told where something is wrong.
+"""`flask simulate`: what it prints of a call, and its messages when something is wrong.
 
 Where only the words matter, a command is run inside of this process: a start takes half a second.
 """
@@ -39,20 +39,20 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that wants signatures."""
+    """A server that requires signatures."""
     with serving(tmp_path_factory.mktemp("server"), ACCESS_TOKENS=f"operator:{OPERATOR},viewer:{VIEWER}") as server:
         yield server
 
 
 @pytest.fixture
 def nobody() -> int:
-    """A port at which nobody listens."""
+    """A port where nothing listens."""
     return free_ports(1)[0]
 
 
 @pytest.fixture
 def run() -> Run:
-    """Exit status, standard output and standard error of `flask simulate`, run in here with these settings."""
+    """Exit status, standard output and standard error of `flask simulate`, run in this process with *more* settings."""
 
     def run(*words: str, **more: Any) -> tuple[int, str, str]:
         known: dict[str, Any] = {
@@ -70,8 +70,8 @@ def run() -> Run:
     return run
 
 
-def what_is_wrong(done: tuple[int, str, str]) -> str:
-    """The one message of a command that could not do what it should."""
+def error_message(done: tuple[int, str, str]) -> str:
+    """The one message of a command that failed."""
     code, out, err = done
     assert code in (1, 2), (out, err)
     assert err.count("Error: ") == 1
@@ -101,8 +101,8 @@ def test_a_call_is_shown_beside_the_servers_replies(server: Server, tmp_path: Pa
     assert ["0.000", "447700900123", "calls 442079460000"] in course
     assert ["0.600", "447700900123", "hears “Please hold the line while we connect your call.”"] in course
     assert re.search(r"20\.\d+  447700900123    → completed +200 in \d+ ms: answered, ended\n", done.out)
-    told, verdict = done.out.split("\n\n")[1:]
-    assert re.match(r"CON-\S+  ended  20\.66 s  0\.00240000 EUR\n  leg ", told)
+    shown, verdict = done.out.split("\n\n")[1:]
+    assert re.match(r"CON-\S+  ended  20\.66 s  0\.00240000 EUR\n  leg ", shown)
     assert verdict.endswith("the server's state matches what happened\n")
 
 
@@ -137,14 +137,14 @@ def test_an_answer_from_another_server_is_not_checked(server: Server, run: Run):
     assert "the server's state matches what happened" in out
 
 
-def test_there_is_nothing_to_check_where_every_webhook_went_elsewhere(server: Server, run: Run):
+def test_nothing_is_checked_if_every_webhook_went_elsewhere(server: Server, run: Run):
     with listening(200, HELLO, **JSON) as own:
         words = ("--answer-url", f"{own.url}/answer", "--event-url", f"{own.url}/event", "--speed", "max")
         done = run("call", "--server", f"http://127.0.0.1:{server.port}", *words)
-    assert f"No webhook went to http://127.0.0.1:{server.port}" in what_is_wrong(done)
+    assert f"No webhook went to http://127.0.0.1:{server.port}" in error_message(done)
 
 
-# -- Somebody else's server is wrong ----------------------------------------------------------------------------------
+# -- Errors of another server ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_there_is_nothing_to_check_where_every_webhook_went_elsewhere(server: Se
         (302, b"", {"Location": "https://elsewhere.example"}, ["it answers 302", "No redirect is followed"]),
     ],
 )
-def test_an_answer_that_cannot_be_used(run: Run, status: int, body: bytes, headers: dict[str, str], words: list[str]):
+def test_an_answer_that_is_no_ncco(run: Run, status: int, body: bytes, headers: dict[str, str], words: list[str]):
     with listening(status, body, **headers) as own:
-        said = what_is_wrong(run("call", "--speed", "max", "--answer-url", f"{own.url}/answer"))
+        said = error_message(run("call", "--speed", "max", "--answer-url", f"{own.url}/answer"))
         assert f"{own.url}/answer" in said
     assert all(word in said for word in words)
 
@@ -170,31 +170,31 @@ def test_an_answer_that_never_comes(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(simulation, "ANSWER_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/answer"
-        said = what_is_wrong(run("call", "--speed", "max", "--answer-url", url))
+        said = error_message(run("call", "--speed", "max", "--answer-url", url))
     assert f"{url}: no answer within 0.1 s" in said
 
 
 def test_nothing_listens_at_the_answer_url(run: Run, nobody: int):
     url = f"http://127.0.0.1:{nobody}/answer"
-    assert f"nothing listens at {url}" in what_is_wrong(run("call", "--speed", "max", "--answer-url", url))
+    assert f"nothing listens at {url}" in error_message(run("call", "--speed", "max", "--answer-url", url))
 
 
 def test_nothing_listens_at_the_event_url(run: Run, nobody: int):
-    """The call goes on without; it is said once, however many events there were."""
+    """The call goes on; it is reported once, however many events there were."""
     with listening(200, HELLO, **JSON) as own:
         url = f"http://127.0.0.1:{nobody}/event"
         done = run("call", "--speed", "max", "--answer-url", f"{own.url}/answer", "--event-url", url)
     assert "hears “Hello there.”" in done[1]
-    assert what_is_wrong(done) == f"nothing listens at {url}\n"
+    assert error_message(done) == f"nothing listens at {url}\n"
 
 
-# -- The server is not there, or not ours -----------------------------------------------------------------------------
+# -- No server, or no Switchhook -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("verb", ["call", "load"])
 def test_a_server_that_does_not_run_is_named(run: Run, verb: str, nobody: int):
     for done in (run(verb, port=nobody), run(verb, "--server", f"http://127.0.0.1:{nobody}")):
-        said = what_is_wrong(done)
+        said = error_message(done)
         assert f"Nobody answers at http://127.0.0.1:{nobody}" in said
         assert "make run" in said
         assert done[1] == "", "nothing was begun"
@@ -205,13 +205,13 @@ def test_a_server_that_is_no_switchhook_is_named(run: Run, verb: str):
     for status, body in ((200, HELLO), (404, b""), (500, b"oops"), (302, b"")):
         with listening(status, body, Location="https://elsewhere.example") as own:
             done = run(verb, "--server", own.url)
-        assert f"{own.url} answers, but is no Switchhook" in what_is_wrong(done)
+        assert f"{own.url} answers, but is no Switchhook" in error_message(done)
         assert done[1] == ""
 
 
 def test_an_unknown_token(server: Server, run: Run):
     done = run("call", port=server.port, access_tokens=(("operator", "nobodys-token-of-32-characters-xx"),))
-    assert "does not take this token" in what_is_wrong(done)
+    assert "does not take this token" in error_message(done)
     assert "ACCESS_TOKENS" in done[2]
 
 
@@ -219,14 +219,14 @@ def test_an_unknown_token(server: Server, run: Run):
 def test_a_viewers_token_is_not_enough(server: Server, run: Run, verb: str):
     """Viewers see masked numbers."""
     done = run(verb, port=server.port, access_tokens=(("viewer", VIEWER),))
-    assert "viewers see masked numbers" in what_is_wrong(done)
+    assert "viewers see masked numbers" in error_message(done)
     assert done[1] == "", "nothing was begun"
 
 
-def test_a_viewers_token_that_only_the_server_knows_to_be_one(server: Server, run: Run):
-    """Said as soon as it shows, not after the call."""
+def test_a_viewers_token_found_out_by_the_server(server: Server, run: Run):
+    """Reported at once, not after the call."""
     done = run("call", port=server.port, access_tokens=(("operator", VIEWER),))
-    assert "masks telephone numbers for this token" in what_is_wrong(done)
+    assert "masks telephone numbers for this token" in error_message(done)
     assert "hangs up" not in done[1]
 
 
@@ -239,12 +239,12 @@ def test_a_viewers_token_that_only_the_server_knows_to_be_one(server: Server, ru
 def test_a_server_with_other_secrets_acknowledges_nothing(
     server: Server, run: Run, monkeypatch: pytest.MonkeyPatch, secrets: Any, why: str
 ):
-    async def told(*_: Any) -> None:
-        raise AssertionError("there is nothing to look at")
+    async def fetch(*_: Any) -> None:
+        raise AssertionError("there is nothing to read")
 
-    monkeypatch.setattr(server_api.Server, "fetch", told)
+    monkeypatch.setattr(server_api.Server, "fetch", fetch)
     for words in (("call", "--speed", "max"), ("load", "--rate", "20", "--seconds", "0.5", "--speed", "100")):
-        said = what_is_wrong(run(*words, port=server.port, signature_secrets=secrets))
+        said = error_message(run(*words, port=server.port, signature_secrets=secrets))
         assert said.startswith("No webhook was acknowledged.\n")
         assert re.search(rf"\d × http://127.0.0.1:{server.port}/voice/event: it answers 401\n", said)
         assert why in said.splitlines()[-1]
@@ -254,24 +254,24 @@ def test_a_server_with_other_secrets_acknowledges_nothing(
 @pytest.mark.parametrize("verb", ["call", "load"])
 @pytest.mark.parametrize("faults", ["all", "lossless,secret", "tamper=0.5", "replay,clock", "forget"])
 def test_faults_of_signatures_need_secrets(run: Run, verb: str, faults: str):
-    """Without, the server takes what is signed wrong for right."""
+    """Without them the server accepts every signature."""
     needed = "faults of signatures .* need VONAGE_SIGNATURE_SECRETS, here and at the server"
     done = run(verb, "--faults", faults, signature_secrets=())
-    assert re.search(needed, what_is_wrong(done))
+    assert re.search(needed, error_message(done))
     status = json.dumps({"service": {"name": "switchhook", "webhook_verify": "off"}}).encode()
     with listening(200, status, **JSON) as unsecured:
         done = run(verb, "--faults", faults, "--server", unsecured.url)
-        assert re.search(needed, what_is_wrong(done))
-        assert [path for _, path, _, _ in unsecured.asked] == ["/status"], "nothing was begun"
+        assert re.search(needed, error_message(done))
+        assert [path for _, path, _, _ in unsecured.requests] == ["/status"], "nothing was begun"
 
 
-def test_other_faults_need_no_secrets(run: Run, nobody: int):
+def test_faults_other_than_signatures_need_no_secrets(run: Run, nobody: int):
     for faults in ("lossless", "lose", "all,tamper=0,forget=0,secret=0,clock=0,replay=0"):
         done = run("load", "--faults", faults, port=nobody, signature_secrets=())
-        assert "Nobody answers" in what_is_wrong(done)
+        assert "Nobody answers" in error_message(done)
 
 
-# -- Words that cannot be meant ---------------------------------------------------------------------------------------
+# -- Wrong options ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -300,13 +300,13 @@ def test_other_faults_need_no_secrets(run: Run, nobody: int):
 def test_a_wrong_option_is_named(run: Run, nobody: int, words: tuple[str, ...], said: list[str]):
     done = run(*words, port=nobody)
     assert done[:2] == (2, "")
-    assert all(word in what_is_wrong(done) for word in said), done[2]
+    assert all(word in error_message(done) for word in said), done[2]
 
 
 def test_a_fault_in_a_scenario_is_reported_with_line_and_field(run: Run, tmp_path: Path):
     file = tmp_path / "mine.yaml"
     file.write_text('about: x\ncalls:\n  - from: "447700900001"\n    to: 442079460000\n    speed: 2\n')
-    said = what_is_wrong(run("call", "--scenario", str(file)))
+    said = error_message(run("call", "--scenario", str(file)))
     assert f"{file}:4:9: calls[0].to: must be a text: put it in quotes" in said
     assert f"{file}:5:5: calls[0].speed: is no field here" in said
 
@@ -358,5 +358,5 @@ def test_ctrl_c_ends_it_at_once(server: Server, tmp_path: Path, words: tuple[str
         while phase not in (line := process.stdout.readline()):
             assert line, "it ended by itself"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)  # by itself it would take minutes
+        _, err = process.communicate(timeout=30)  # without Ctrl-C it would take minutes
     assert (process.returncode, err) == (130, "")

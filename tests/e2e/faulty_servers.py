@@ -67,7 +67,7 @@ def ignores_signatures() -> Flask:
 
 
 def keeps_what_it_refuses() -> Flask:
-    """It says 401, and has kept the event by then."""
+    """Answer 401, but store the event before."""
     rightly = guard._refuse
 
     def refuse(fault: SignatureFault, services: Services) -> None:
@@ -139,7 +139,7 @@ def invents_answers() -> Flask:
 
 
 def forgets_what_steps_served() -> Flask:
-    """It keeps the answers to answer webhooks alone."""
+    """Store only the answers to answer webhooks."""
     rightly = persist.keep_answer
 
     def keep_answer(*answer: Any, to_event: bool) -> None:

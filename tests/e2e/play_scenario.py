@@ -50,7 +50,7 @@ def play_once(server: Server, scenario: Scenario, faults: str, *, event_method: 
                 speed=None,
                 faults=wrong,
                 seed=1,
-                watch=lambda one: troubles.append(one.data["words"]) if one.what == "trouble" else None,
+                watch=lambda item: troubles.append(item.data["words"]) if item.what == "trouble" else None,
             ) as carrier,
         ):
             await carrier.play(scenario)

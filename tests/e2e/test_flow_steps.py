@@ -63,14 +63,14 @@ BUSY, AWAY, THERE = FarEnd(does="busy"), FarEnd(does="never_answers"), FarEnd(ha
 
 
 def calls(far_end: FarEnd, **callees: FarEnd) -> Scenario:
-    """A caller calls us."""
+    """Inbound calls."""
     known = {"*": THERE, **{f"44207946000{number[1:]}": callee for number, callee in callees.items()}}
     call = Call(from_="447700900123", to=CALLED, far_end=far_end)
     return Scenario(name="calls", about="", calls=(call,), callees=known)
 
 
 def is_called(far_end: FarEnd) -> Scenario:
-    """We call a callee."""
+    """Outbound calls."""
     call = Call(from_=CALLED, to="447700900123", direction="outbound", far_end=far_end)
     call = replace(call, advanced_machine_detection={"behavior": "continue", "mode": "default"})
     return Scenario(name="is called", about="", calls=(call,), callees={})

@@ -121,7 +121,7 @@ def compact(body: Any) -> bytes:
 
 
 def faults_of(reply: Reply) -> list[str]:
-    """Why Vonage could not run it; empty if it can."""
+    """Why Vonage could not run the reply; empty if it can."""
     return [str(fault) for fault in ncco.read(reply.body, reply.headers.get("Content-Type", ""))[1]]
 
 

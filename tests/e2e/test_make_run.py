@@ -24,7 +24,7 @@ from tests.serving import ROOT, Server
 pytestmark = pytest.mark.skipif(not (shutil.which("make") and shutil.which("curl")), reason="needs make and curl")
 
 Run = Callable[[], Server]
-START_CPU_SECONDS = 6.0  # of all processes: three seconds on two cores, for a start may be waited for by a first call
+START_CPU_SECONDS = 6.0  # of all processes: three seconds on two cores, as a first call may wait for the start
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(checkout: Path) -> Iterator[Run]:
-    """Runs it; all is killed at the end of the test."""
+    """Runs `make run`; its processes are killed at the end of the test."""
     servers: list[Server] = []
 
     def run() -> Server:
@@ -57,7 +57,7 @@ def run(checkout: Path) -> Iterator[Run]:
     for server in servers:
         server.kill()
     engine = Engine(checkout / "var")
-    if engine.alive():  # what a killed server left
+    if engine.alive():  # a killed server may leave it
         engine.start()
         engine.stop()
 
@@ -80,7 +80,7 @@ def cpu_seconds(server: Server) -> float:
 
 
 def gone(pid: int) -> bool:
-    """Whether the process has ended. One whose parent was killed may be left unburied for a moment."""
+    """Whether the process has ended. If its parent was killed, it may stay a zombie for a moment."""
     found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return found.stdout.strip()[:1] in ("", "Z")
 
@@ -106,7 +106,7 @@ def curl(command: str) -> str:
     return done.stdout
 
 
-def test_what_it_prints_works(run: Run):
+def test_the_printed_commands_work(run: Run):
     server = run()
     wait_until(lambda: "Ctrl-C stops it." in server.said, "it prints what to try")
     status, send = printed(server)

@@ -126,7 +126,7 @@ class Sent:
         self.events = {event.canonical: event for event in self.reported}
         self.answers = Counter(path for path, _ in requests)["/voice/answer"]
         self.wanted: dict[str, set[bytes]] = {
-            home: set() for call in calls for one in call for home in one.event.conversations
+            home: set() for call in calls for webhook in call for home in webhook.event.conversations
         }
         for event in self.events.values():
             for home in event.conversations:
@@ -163,10 +163,10 @@ def every_event_is_kept_once(reader: Reader, sent: Sent, began: datetime) -> dic
     wait_until(written, "the answers are written")
     kept = {name: kept_with(reader, name) for name in sent.wanted}
     for name, canonicals in sent.wanted.items():
-        events = [one.event.canonical for one in kept[name] if one.event.kind != "answer"]
+        events = [record.event.canonical for record in kept[name] if record.event.kind != "answer"]
         assert len(events) == len(set(events)), "none is stored twice"
         assert set(events) == canonicals
-        assert all(began <= one.received <= datetime.now(UTC) for one in kept[name])
+        assert all(began <= record.received <= datetime.now(UTC) for record in kept[name])
     return kept
 
 
@@ -177,13 +177,13 @@ def every_conversation_is_returned(
     folded: dict[str, Conversation] = {}
     for call in sent.calls:
         conversations = {home for webhook in call for home in webhook.event.conversations}
-        events = history(one for name in conversations for one in kept[name])
+        events = history(record for name in conversations for record in kept[name])
         folded |= {name: projected(name, events) for name in conversations}
-        for leg in list({one.event.leg for one in events.values() if one.event.leg})[:1]:
+        for leg in list({record.event.leg for record in events.values() if record.event.leg})[:1]:
             assert reader.get(f"/api/v1/legs/{leg}") == dump(
                 with_latest_move(project_leg(leg, moments(events))), mask_numbers=False
             )
-    rendered = {name: dump(one, mask_numbers=False) for name, one in folded.items()}
+    rendered = {name: dump(view, mask_numbers=False) for name, view in folded.items()}
     for name, expected in rendered.items():
         assert reader.get(f"/api/v1/conversations/{quote(name, safe='')}") == expected
 
@@ -201,12 +201,12 @@ def every_list_has_what_its_filter_matches(
 ) -> None:
     for state in ("live", "ended", "presumed_ended"):
         found = names(reader.all_of(f"/api/v1/conversations?state={state}"))
-        assert found == {name for name, one in conversations.items() if one.state == state}
+        assert found == {name for name, view in conversations.items() if view.state == state}
     for outcome in ("answered", "unanswered", "busy"):
         found = names(reader.all_of(f"/api/v1/conversations?outcome={outcome}"))
-        assert found == {name for name, one in conversations.items() if any(m.leg.outcome == outcome for m in one.legs)}
+        assert found == {name for name, it in conversations.items() if any(m.leg.outcome == outcome for m in it.legs)}
     by_number: dict[str, set[str]] = {}
-    for name, number in ((name, n) for name, each in kept.items() for one in each for n in numbers_in(one.event)):
+    for name, number in ((name, n) for name, each in kept.items() for record in each for n in numbers_in(record.event)):
         by_number.setdefault(number, set()).add(name)
     for number, found_by in by_number.items():
         assert names(reader.all_of(f"/api/v1/conversations?number={number}")) == found_by
@@ -214,10 +214,10 @@ def every_list_has_what_its_filter_matches(
 
 def counters_add_up(reader: Reader, sent: Sent, conversations: dict[str, Conversation], again: int) -> None:
     status = reader.get("/status")
-    present = [member.leg for one in conversations.values() for member in one.legs if member.presence.here]
+    present = [member.leg for view in conversations.values() for member in view.legs if member.presence.here]
     open_legs = Counter(leg.state for leg in present)
     assert status["legs"] == {state: open_legs[state] for state in ("started", "ringing", "answered")}
-    states = Counter(one.state for one in conversations.values())
+    states = Counter(view.state for view in conversations.values())
     assert status["conversations"] == {state: states[state] for state in ("live", "presumed_ended", "ended")}
 
     counted = status["webhooks"]

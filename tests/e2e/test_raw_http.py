@@ -66,7 +66,7 @@ class Wire:
         return Reply(status, dict(headers.items()), body, time.monotonic() - begun)
 
     def rest(self) -> bytes:
-        """All that comes until the server closes the connection."""
+        """All bytes until the server closes the connection."""
         with contextlib.suppress(ConnectionError):
             while True:
                 self._receive()

@@ -194,7 +194,7 @@ def test_with_redis_away_callers_are_answered_and_events_are_sent_again(serve: S
     wait_until(
         lambda: len(vonage.ask("GET", "/api/v1/conversations/CON-away").json["answers"]) == 14, "answers are recorded"
     )
-    kinds = [one["kind"] for one in vonage.ask("GET", "/api/v1/conversations/CON-away/events").json["items"]]
+    kinds = [item["kind"] for item in vonage.ask("GET", "/api/v1/conversations/CON-away/events").json["items"]]
     assert kinds.count("status") == 1
     assert server.said.count("Booting worker") == 2, "no worker was replaced"
     assert "Traceback" not in server.said
@@ -234,5 +234,5 @@ def test_one_node_of_a_cluster_away_costs_its_own_conversations_only(serve: Serv
         for name in names:
             assert vonage.ask("POST", "/voice/event", event(name)).status == 200
         listed = vonage.ask("GET", "/api/v1/conversations?limit=500").json["items"]
-        assert {one["conversation_uuid"] for one in listed} == {*names, "CON-before"}
-        assert all(one["legs"][0]["state"] == "ringing" for one in listed)
+        assert {item["conversation_uuid"] for item in listed} == {*names, "CON-before"}
+        assert all(item["legs"][0]["state"] == "ringing" for item in listed)

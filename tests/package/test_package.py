@@ -32,7 +32,7 @@ print(*(name for name in ("app", "config", "wsgi", "flask", "gunicorn", "redis")
 
 
 def run(*command: str | Path, cwd: Path, status: int = 0) -> str:
-    """What *command* prints, without this checkout and this virtual environment around it."""
+    """The output of *command*, run outside this checkout and its virtual environment."""
     environ = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == status, done.stdout + done.stderr
@@ -51,7 +51,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(installed: Path) -> Path:
-    """The same with what the examples need."""
+    """The same environment with what the examples need."""
     run(installed / "pip", "install", "--quiet", "flask", "pytest", cwd=installed)
     return installed
 
@@ -83,7 +83,7 @@ def serving(project: Path, python: Path) -> Iterator[tuple[str, ...]]:
         server.wait(30)
 
 
-def test_nothing_else_of_the_checkout_is_there_or_needed(installed: Path, tmp_path: Path) -> None:
+def test_nothing_else_of_the_checkout_is_installed(installed: Path, tmp_path: Path) -> None:
     path, others = run(installed / "python", "-c", IMPORT_ALL, cwd=tmp_path).splitlines()
     assert Path(path).is_relative_to(installed.parent)
     assert others == ""
@@ -113,7 +113,7 @@ def test_a_call_and_a_load_to_a_server_in_any_language(project: Path, python: Pa
     assert "nothing listens at http://localhost:" in out
 
 
-def test_the_fixture_is_found_by_itself(project: Path, python: Path) -> None:
+def test_the_fixture_is_found_without_import(project: Path, python: Path) -> None:
     assert "2 passed" in run(python / "pytest", "-W", "error", cwd=project)
 
 
@@ -123,7 +123,7 @@ def test_a_conftest_that_imports_the_fixture_does_no_harm(python: Path, tmp_path
     assert "2 passed" in run(python / "pytest", "-W", "error", cwd=tmp_path)
 
 
-def test_the_examples_are_those_of_the_docs() -> None:
+def test_the_examples_are_those_in_the_docs() -> None:
     docs = (ROOT / "docs" / "simulator.md").read_text()
     for example in EXAMPLES.glob("*/*.*"):
         assert f"\n{example.read_text()}```\n" in docs, example

@@ -60,7 +60,7 @@ class Server:
         self.ready, self.over = threading.Event(), asyncio.Event()
 
     def do(self, work: Callable[[], Made]) -> Made:
-        """Do *work* where the carrier is."""
+        """Do *work* in the carrier's event loop."""
 
         async def doing() -> Made:
             return work()
@@ -87,10 +87,10 @@ class Server:
         return self.carrier.ledger.legs[uuid]
 
     def until(self, holds: Callable[[], Any]) -> Any:
-        """Wait until *holds*; what it was."""
+        """Wait until *holds* is true; returns its value."""
         end = time.monotonic() + 60
         while not (found := holds()):
-            assert time.monotonic() < end, "it never came about"
+            assert time.monotonic() < end, "it never became true"
             time.sleep(0.005)
         return found
 
@@ -102,7 +102,7 @@ class Server:
         self.until(lambda: leg.answered)
         return leg
 
-    def of_past(self) -> Leg:
+    def ended_call(self) -> Leg:
         """A call that is over."""
         leg = self.answered()
         self.until(lambda: self.ask("PUT", f"/v1/calls/{leg.uuid}", {"action": "hangup"}).status_code == 204)
@@ -153,9 +153,9 @@ def serving(
     other_requests_per_second: float | None = None,
     **settings: Any,
 ) -> Iterator[Server]:
-    """A server, and the SDK's client of it. In *folder* are certificate and keys, or they are made there.
+    """A server, and the SDK's client of it. Certificate and keys are in *folder*, or are made there.
 
-    Time goes fast; limits there are none unless *settings*, which are the application's, say so.
+    Time goes fast. There are no limits unless *settings*, which are the application's, set them.
     """
     certificate = make(folder)
     private_key, public_key = application_keys(folder)

@@ -17,9 +17,9 @@ CALLEE: Body = {"direction": "outbound", "from_": "442038297050", "disconnected_
 
 
 def captured(call: Conversation, *, events: list[Body] | None = None, **more: Any) -> Scenario:
-    """The scenario of *call*, as a server tells it; it can be written down and read again."""
+    """The scenario captured from *call*; it survives being written to a file and read again."""
     if events is None:
-        nccos = [asked.ncco for asked in call.answers]
+        nccos = [answer.ncco for answer in call.answers]
         events = [answered(body, ncco) for body, ncco in zip(requests(call), nccos, strict=True)]
         events += ledgers.kept(webhooks(call))
     found = scenario(ledgers.api_view(call), events, **more)

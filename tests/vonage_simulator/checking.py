@@ -33,21 +33,21 @@ HERE, THERE = "CON-here", "CON-there"
 
 
 class Server:
-    """A server as the check sees it: what it tells, and what it has kept."""
+    """A server as the check sees it: its views of calls, and the events that it has kept."""
 
     def __init__(self, calls: Iterable[Conversation] = ()) -> None:
         self.views: dict[str, Body] = {call.uuid: ledgers.api_view(call) for call in calls}
         self.kept: dict[str, list[Body]] = {}
-        self.asked = 0
+        self.fetches = 0
         self.at_once = self.most_at_once = 0
 
     def keep(self, *events: Body, where: str = HERE) -> None:
-        """Have *events*."""
+        """Add *events* to those that it has."""
         self.kept.setdefault(where, []).extend(events)
 
     async def fetch(self, uuid: str) -> tuple[Body | None, list[Body]]:
-        """As a client of the API would."""
-        self.asked += 1
+        """Fetch a view and its events, as a client of the API would."""
+        self.fetches += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0)
@@ -58,12 +58,12 @@ class Server:
 def verdict(
     server: Server, calls: Iterable[Conversation], sents: Iterable[Sent], *, lossless: bool = True, **more: Any
 ) -> Verdict:
-    """What the check says, without patience."""
+    """The verdict of the check, which does not try again."""
     return asyncio.run(check(calls, sents, server.fetch, lossless=lossless, **({"patience": ()} | more)))
 
 
 def call_and_server() -> tuple[Conversation, list[Sent], Server]:
-    """A call, all that was sent about it, and a server that knows it all."""
+    """A call, every webhook sent about it, and a server that has them all."""
     call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", NCCO)])
     leg(call, started=0, ringing=0, answered=1, completed=9, bill=bill(8))
     server = Server([call])
@@ -92,7 +92,7 @@ def call_with_steps() -> tuple[Conversation, list[Sent], Server]:
 
 
 def one_event(*tries: Any, there: bool, lossless: bool = False) -> Verdict:
-    """What the check says of one event after *tries*, which the server has or has not."""
+    """The verdict on one event after *tries*, which the server has (*there*) or has not."""
     body = webhook_bodies.error(HERE, "Syntax error in NCCO.", at(1))
     server = Server([Conversation(uuid=HERE)])
     server.keep(*(kept([body]) if there else []))

@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
-    """For whatever does not mind other calls."""
+    """A server for tests that other calls do not disturb."""
     from tests.vonage_simulator.api_server import serving  # the SDK takes a while to import
 
     with serving(folder) as running:

@@ -1,4 +1,4 @@
-"""Ledgers written by hand, their webhooks, and what a server should say about them."""
+"""Ledgers written by hand, their webhooks, and what a server should return about them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def at(seconds: float) -> datetime:
 
 
 def bill(seconds: int, price: str = "0.00144000", rate: str = "0.00720000", network: str | None = "GB-FIXED") -> Bill:
-    """A bill over so many seconds."""
+    """A bill for *seconds*."""
     return Bill(at(6) if seconds else None, at(6 + seconds) if seconds else None, seconds, rate, price, network)
 
 
@@ -91,7 +91,7 @@ def published() -> Conversation:
 
 
 def eventful() -> Conversation:
-    """A call with everything that can be told of one: put on hold, recorded, and with two of each list."""
+    """A call with everything that a call can have: put on hold, recorded, and two items in each list."""
     call = Conversation(uuid="CON-eventful")
     caller = leg(
         call,
@@ -145,7 +145,7 @@ def eventful() -> Conversation:
 
 
 def pressed(seconds: float, digits: str | None, *, leg: str = "leg", timed_out: bool = False) -> InputResult:
-    """Keys that were pressed when they were asked for alone."""
+    """Keys pressed at an input for keys only."""
     error = "Speech was not enabled"
     return InputResult(
         at=at(seconds), leg=leg, digits=digits, timed_out=timed_out, speech=(), timeout_reason=None, error=error
@@ -153,7 +153,7 @@ def pressed(seconds: float, digits: str | None, *, leg: str = "leg", timed_out: 
 
 
 def said(seconds: float, *results: tuple[str, str], leg: str = "leg") -> InputResult:
-    """Words that were said when they were asked for alone."""
+    """Words said at an input for speech only."""
     reason = "end_on_silence_timeout"
     return InputResult(
         at=at(seconds), leg=leg, digits=None, timed_out=False, speech=results, timeout_reason=reason, error=None
@@ -174,20 +174,20 @@ def recording(name: str, seconds: float, **more: Any) -> Recording:
     )
 
 
-# ---- The webhooks about them
+# ---- Their webhooks
 
 
 def webhooks(call: Conversation) -> list[Body]:
-    """The bodies of all events about *call*, its legs' lives elsewhere too, as the carrier writes them."""
+    """The bodies of all events about *call*, also of its legs in other conversations, as the carrier writes them."""
     found: list[Body] = []
-    for one in call.legs.values():
-        for name, moment in sorted(one.times.items(), key=lambda item: item[1]):
-            moved = [move for move in one.moves if move.at <= moment]
-            home = moved[-1].joined if moved else one.moves[0].left if one.moves else call.uuid
-            found.append(webhook_bodies.status(one, name, moment, today=True) | {"conversation_uuid": home})
-        found += [webhook_bodies.transfer(one, move.left, move.joined, move.at) for move in one.moves]
+    for member in call.legs.values():
+        for name, moment in sorted(member.times.items(), key=lambda item: item[1]):
+            moved = [move for move in member.moves if move.at <= moment]
+            home = moved[-1].joined if moved else member.moves[0].left if member.moves else call.uuid
+            found.append(webhook_bodies.status(member, name, moment, today=True) | {"conversation_uuid": home})
+        found += [webhook_bodies.transfer(member, move.left, move.joined, move.at) for move in member.moves]
     found += [input_body(call, result) for result in call.inputs]
-    found += [asked.about for asked in call.answers if asked.about and "payload" in asked.about]
+    found += [answer.about for answer in call.answers if answer.about and "payload" in answer.about]
     for recorded in call.recordings:
         found.append(webhook_bodies.record(recorded, call.uuid))
         if recorded.transcription_url:
@@ -206,20 +206,20 @@ def input_body(call: Conversation, result: InputResult) -> Body:
 
 
 def replied_to(about: Body, ncco: list[Body] | None, *, leg: str = "caller") -> Answer:
-    """That *ncco* was in the reply to an event; None: there was none in it."""
+    """The record that *ncco* was the reply to an event; None: the reply had no NCCO."""
     return Answer(leg, EVENTS.url, ncco, about)
 
 
 def requests(call: Conversation) -> list[Body]:
-    """The bodies of its askings for instructions."""
-    asked = [asked.leg for asked in call.answers if asked.about is None]
-    found = [webhook_bodies.answer(call.legs[leg], APPLICATION, today=True) for leg in asked]
+    """The bodies of the call's answer requests."""
+    legs = [answer.leg for answer in call.answers if answer.about is None]
+    found = [webhook_bodies.answer(call.legs[leg], APPLICATION, today=True) for leg in legs]
     return [body | {"conversation_uuid": call.uuid} for body in found]
 
 
 def replies(call: Conversation) -> list[Body]:
     """The records of the NCCOs in reply to its events, as `/events` lists them."""
-    return [replied(asked.about, asked.ncco) for asked in call.answers if asked.about and asked.ncco is not None]
+    return [replied(answer.about, answer.ncco) for answer in call.answers if answer.about and answer.ncco is not None]
 
 
 def replied(about: Body, ncco: Any, **more: Any) -> Body:
@@ -232,7 +232,7 @@ def replied(about: Body, ncco: Any, **more: Any) -> Body:
 
 
 def attempt(status: int | None = 200, how: Any = None, *, intact: bool = True, reached: bool = True) -> Try:
-    """One try that came to *status*."""
+    """One try that was answered *status*."""
     return Try(0, how, intact, reached, status, "", 0.01)
 
 
@@ -250,16 +250,16 @@ def kept(bodies: Iterable[Body]) -> list[Body]:
     for body in bodies:
         event = read_event(body)
         occurred = bodies_time(event.occurred)
-        told = {"kind": event.kind, "leg": event.leg, "status": getattr(event, "status", None), "occurred_at": occurred}
-        found.append(told | {"received_at": bodies_time(BASE), "lag_ms": 1, "raw": body, "flags": []})
+        item = {"kind": event.kind, "leg": event.leg, "status": getattr(event, "status", None), "occurred_at": occurred}
+        found.append(item | {"received_at": bodies_time(BASE), "lag_ms": 1, "raw": body, "flags": []})
     return found
 
 
 def answered(request: Body, ncco: Any = NCCO) -> Body:
     """The record of an answer as `/events` lists it."""
     raw = {"request": request, "id": "0123456789abcdef", "flow": "tutorial", "took_ms": 1.5, "ncco": ncco}
-    told = {"kind": "answer", "leg": request.get("uuid"), "status": None, "occurred_at": None, "raw": raw}
-    return told | {"received_at": bodies_time(BASE), "lag_ms": None, "flags": []}
+    item = {"kind": "answer", "leg": request.get("uuid"), "status": None, "occurred_at": None, "raw": raw}
+    return item | {"received_at": bodies_time(BASE), "lag_ms": None, "flags": []}
 
 
 def bodies_time(moment: datetime | None) -> str | None:
@@ -268,7 +268,7 @@ def bodies_time(moment: datetime | None) -> str | None:
 
 
 def api_view(call: Conversation) -> Body:
-    """What a right server says about *call*, with everything that the carrier cannot know."""
+    """The view of *call* that a correct server returns, with everything that the carrier cannot know."""
     right = expected(call)
     clocks = {"first_heard_at": bodies_time(BASE), "last_heard_at": bodies_time(at(50))}
     more = {"at": bodies_time(BASE), "flow": "menu", "step": "choice", "version": "3f2a91c0", "took_ms": 1.5}
@@ -277,6 +277,6 @@ def api_view(call: Conversation) -> Body:
         right
         | clocks
         | {"answers": [answer | more for answer in right["answers"]]}
-        | {"inputs": [one | {"speech_recording_url": None} for one in right["inputs"]]}
+        | {"inputs": [result | {"speech_recording_url": None} for result in right["inputs"]]}
         | {"errors": [error | {"answer": None} for error in right["errors"]]}
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-# What the carrier cannot know: when webhooks were received, how an answer came about, where an input's audio was saved,
-# and what an error is put down to.
+# What the carrier cannot know: when webhooks were received, how an answer was made, where an input's audio was saved,
+# and the cause of an error.
 NEVER_COMPARED = {
     *("first_heard_at", "last_heard_at", "took_ms", "flow", "step", "version", "fault", "fallback_reason"),
     *("speech_recording_url", "answer"),
@@ -26,7 +26,7 @@ def other_values(value: Any) -> Iterator[Any]:
 
 
 def mutations(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every way to have one thing other in *value*, JSON: a name, and the whole with it."""
+    """Every way to change one thing in *value*, JSON: the name of the change, and the changed value."""
     if isinstance(value, dict):
         for name, item in value.items():
             if name in NEVER_COMPARED or (name == "at" and path.startswith("answers")):
@@ -37,13 +37,13 @@ def mutations(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             if isinstance(item, dict):
                 yield f"{here} null", value | {name: None}
     elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield f"{path}[{place}] gone", value[:place] + value[place + 1 :]
-            yield f"{path}[{place}] twice", [*value, item]
-            yield f"{path}[{place}] no object", [*value[:place], "something", *value[place + 1 :]]
+        for index, item in enumerate(value):
+            yield f"{path}[{index}] gone", value[:index] + value[index + 1 :]
+            yield f"{path}[{index}] twice", [*value, item]
+            yield f"{path}[{index}] no object", [*value[:index], "something", *value[index + 1 :]]
             yield from (
-                (step, [*value[:place], changed, *value[place + 1 :]])
-                for step, changed in mutations(item, f"{path}[{place}]")
+                (step, [*value[:index], changed, *value[index + 1 :]])
+                for step, changed in mutations(item, f"{path}[{index}]")
             )
         yield f"{path} null", None
         yield f"{path} no list", {}

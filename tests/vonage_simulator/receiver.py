@@ -46,7 +46,7 @@ class Received:
         return self.headers.get("authorization", "").removeprefix("Bearer ") or None
 
     @property
-    def said(self) -> dict[str, Any]:
+    def data(self) -> dict[str, Any]:
         """The body, or the parameters as text."""
         said: dict[str, Any] = json.loads(self.body) if self.body else dict(parse_qsl(self.query, True))
         return said
@@ -56,7 +56,7 @@ class Received:
         """The status from a careful application."""
         if self.token is None:
             return 503
-        signed = self.body or json.dumps(self.said, ensure_ascii=False, separators=(",", ":")).encode()
+        signed = self.body or json.dumps(self.data, ensure_ascii=False, separators=(",", ":")).encode()
         try:
             claims = jwt.decode(self.token, SECRET, algorithms=["HS256"], options={"verify_iat": False})
         except jwt.InvalidSignatureError:
@@ -87,7 +87,7 @@ class Receiver:
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
-        return [one.said for one in self.received]
+        return [request.data for request in self.received]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -124,11 +124,11 @@ class Receiver:
         except asyncio.IncompleteReadError:
             return None
         line, *rest = head.rstrip().split("\r\n")
-        headers = {name.lower(): text for name, _, text in (one.partition(": ") for one in rest)}
+        headers = {name.lower(): text for name, _, text in (header.partition(": ") for header in rest)}
         return Received(line, headers, await reader.readexactly(int(headers.get("content-length", 0))), connection)
 
     async def _act(self, writer: asyncio.StreamWriter, request: Received) -> bool:
-        """Answer, or do what comes instead. False: the connection is over."""
+        """Answer, or do the act instead. False: the connection is over."""
         act = self._acts.popleft() if self._acts else self._usual if isinstance(self._usual, int) else None
         if act is None:
             assert callable(self._usual)

@@ -1,4 +1,4 @@
-"""A small application in the event loop of the carrier: it answers what a test says, and records requests."""
+"""A small application in the carrier's event loop: it gives the answers of the test, and records requests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Got:
 
     path: str
     method: str
-    said: Json  # the body, or the parameters as text
+    data: Json  # the body, or the parameters as text
 
 
 class Stage:
@@ -50,7 +50,7 @@ class Stage:
 
     async def __aenter__(self) -> Stage:
         app = web.Application()
-        app.add_routes([web.route("*", "/{path:.*}", self._said)])
+        app.add_routes([web.route("*", "/{path:.*}", self._reply)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -60,9 +60,9 @@ class Stage:
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
 
-    async def _said(self, request: web.Request) -> web.Response:
-        said = await request.json() if request.can_read_body else dict(request.query)
-        got = Got(request.path, request.method, said)
+    async def _reply(self, request: web.Request) -> web.Response:
+        data = await request.json() if request.can_read_body else dict(request.query)
+        got = Got(request.path, request.method, data)
         self.got.append(got)
         answer = self.answers.get(request.path)
         if isinstance(answer, deque):
@@ -88,7 +88,7 @@ class Played:
 
     @property
     def leg(self) -> Leg:
-        """The call's own."""
+        """The leg of the first call."""
         return self.called[0]
 
     @property
@@ -103,13 +103,13 @@ class Played:
 
     def to(self, path: str) -> list[Json]:
         """The bodies that were sent to a path."""
-        return [one.said for one in self.got if one.path == path]
+        return [got.data for got in self.got if got.path == path]
 
     def statuses(self, leg: Leg | None = None) -> list[str]:
         """The statuses sent about *leg*, or the call's own leg, in order."""
         uuid = (leg or self.leg).uuid
-        said = (one.said for one in self.got if uuid in (one.said.get("uuid"), one.said.get("call_uuid")))
-        return [body["status"] for body in said if "status" in body and "original_request" not in body]
+        bodies = (got.data for got in self.got if uuid in (got.data.get("uuid"), got.data.get("call_uuid")))
+        return [body["status"] for body in bodies if "status" in body and "original_request" not in body]
 
     def having(self, name: str, path: str = "/event") -> list[Json]:
         """The events that have a field of this name."""
@@ -118,9 +118,9 @@ class Played:
     def when(self, what: str, **data: Any) -> list[float]:
         """When it happened, in seconds from the beginning."""
         return [
-            seconds(one)
-            for one in self.result.happenings
-            if one.what == what and all(one.data.get(name) == value for name, value in data.items())
+            seconds(happening)
+            for happening in self.result.happenings
+            if happening.what == what and all(happening.data.get(name) == value for name, value in data.items())
         ]
 
     @property
@@ -129,8 +129,8 @@ class Played:
         return (self.leg.times["completed"] - START).total_seconds()
 
 
-def seconds(one: Happening) -> float:
-    return (one.at - START).total_seconds()
+def seconds(happening: Happening) -> float:
+    return (happening.at - START).total_seconds()
 
 
 def absolute(ncco: Any, url: str) -> Any:
@@ -139,14 +139,14 @@ def absolute(ncco: Any, url: str) -> Any:
         return ncco.replace("stage:", url)
     if isinstance(ncco, dict):
         return {name: absolute(value, url) for name, value in ncco.items()}
-    return [absolute(one, url) for one in ncco] if isinstance(ncco, list) else ncco
+    return [absolute(item, url) for item in ncco] if isinstance(ncco, list) else ncco
 
 
-# What is played
+# Actions and scenarios
 
 
 def talk(seconds: float = 7.0, **more: Any) -> Json:
-    """Words that take so long."""
+    """A `talk` whose words take *seconds*."""
     return {"action": "talk", "text": "x" * round(seconds / 0.07), **more}
 
 
@@ -180,7 +180,7 @@ def play(
     fallback: bool = False,
     **settings: Any,
 ) -> Played:
-    """Play *story* with an application that answers so; no leg and no task is left.
+    """Play *story* with an application that gives *answers*; no leg and no task is left.
 
     Args:
         answers: The replies of the application, by path; or only its NCCO.

@@ -42,7 +42,7 @@ def request_for(number: str = ALICE, **more: Any) -> CreateCallRequest:
 # ---- calls are made
 
 
-def test_a_call_is_made_answered_and_told_of(server: Server) -> None:
+def test_a_call_is_made_and_answered_and_its_events_are_sent(server: Server) -> None:
     made = server.client.voice.create_call(request_for(ringing_timer=30, length_timer=600))
     assert (made.status, made.direction) == ("started", "outbound")
     leg = server.leg(made.uuid)
@@ -52,27 +52,27 @@ def test_a_call_is_made_answered_and_told_of(server: Server) -> None:
     assert (call.uuid, call.status, call.direction) == (made.uuid, "answered", "outbound")
     assert (call.to.number, call.from_.number, call.link) == (ALICE, OURS, f"/v1/calls/{made.uuid}")
     assert (call.rate, call.price, call.duration, call.start_time, call.network) == (None,) * 5
-    told = server.until(
+    statuses = server.until(
         lambda: [event["status"] for event in server.events if event.get("uuid") == made.uuid and "status" in event][2:]
     )
-    assert told == ["answered"]
+    assert statuses == ["answered"]
 
 
-def test_an_answer_url_is_asked_and_events_go_where_the_call_says(server: Server) -> None:
+def test_the_answer_url_is_requested_and_events_go_to_the_url_of_the_call(server: Server) -> None:
     url = f"{server.application_url}/answer?of=call"
     elsewhere = f"{server.application_url}/event"
     made = server.client.voice.create_call(
         request_for(ncco=None, answer_url=[url], answer_method="POST", event_url=[elsewhere], event_method="POST")
     )
-    assert server.until(lambda: [one for one in server.events if one.get("query") == {"of": "call"}]) == [
+    assert server.until(lambda: [event for event in server.events if event.get("query") == {"of": "call"}]) == [
         {"method": "POST", "query": {"of": "call"}}
     ]
     events = server.leg(made.uuid).events
     assert events is not None
-    assert (events.url, events.method, events.socket_timeout) == (elsewhere, "POST", 2.0)  # the application's patience
+    assert (events.url, events.method, events.socket_timeout) == (elsewhere, "POST", 2.0)  # the application's timeouts
 
 
-def test_a_number_may_be_left_to_the_carrier(server: Server) -> None:
+def test_the_carrier_may_choose_the_number(server: Server) -> None:
     made = server.client.voice.create_call(request_for(from_=None, random_from_number=True))
     assert server.leg(made.uuid).from_ == OURS
 
@@ -113,7 +113,7 @@ def test_every_endpoint_of_the_sdk_can_be_called(
     assert server.client.voice.get_call(made.uuid).to
 
 
-def test_an_app_user_can_be_called_though_the_sdk_cannot_read_of_it(server: Server) -> None:
+def test_an_app_user_can_be_called_though_the_sdk_cannot_parse_the_call(server: Server) -> None:
     leg = server.answered(to=[{"type": "app", "user": "Bob"}])
     assert server.ask("GET", f"/v1/calls/{leg.uuid}").json()["to"] == {"type": "app", "user": "Bob"}
     with pytest.raises(ValidationError):
@@ -121,7 +121,7 @@ def test_an_app_user_can_be_called_though_the_sdk_cannot_read_of_it(server: Serv
 
 
 @pytest.mark.parametrize(("dialled", "shown"), [(ALICE, PHONE), ("Bob", {"type": "app", "user": "Bob"})])
-def test_an_app_caller_is_shown_with_whom_it_asked_for(server: Server, dialled: str, shown: Json) -> None:
+def test_an_app_caller_is_shown_with_the_name_it_called(server: Server, dialled: str, shown: Json) -> None:
     call = Call(from_="Carol", to=dialled, endpoint="app", far_end=STAYS)
     leg = server.do(lambda: server.carrier.place(call, Scenario(name="app", about="", calls=(call,))))
     found = server.ask("GET", f"/v1/calls/{leg.uuid}").json()
@@ -141,7 +141,7 @@ def test_an_inbound_caller_is_shown(server: Server) -> None:
 def test_calls_are_listed_by_status_conversation_time_and_page(folder: Path) -> None:
     with serving(folder) as server:
         voice = server.client.voice
-        past = server.of_past()
+        past = server.ended_call()
         legs = [past, *(server.answered(ncco=[{"action": "conversation", "name": f"{n}"}]) for n in range(3))]
         busy = server.leg(voice.create_call(request_for(BUSY)).uuid)
         server.until(lambda: busy.over)
@@ -187,10 +187,10 @@ def test_a_machine_that_answered_is_found_by_that(server: Server) -> None:
     assert leg.uuid in [call.uuid for call in found]
 
 
-# ---- calls are steered
+# ---- calls are controlled
 
 
-def test_a_call_is_hung_up_and_then_shows_what_it_cost(server: Server) -> None:
+def test_a_call_that_is_hung_up_has_its_price(server: Server) -> None:
     leg = server.answered()
     server.until(lambda: (server.carrier.clock.now() - leg.times["answered"]).total_seconds() > 2)
     server.client.voice.hangup(leg.uuid)
@@ -198,9 +198,9 @@ def test_a_call_is_hung_up_and_then_shows_what_it_cost(server: Server) -> None:
     assert leg.bill is not None
     assert (call.status, call.rate, call.price) == ("completed", leg.bill.rate, leg.bill.price)
     assert (call.duration, call.network) == (str(leg.bill.duration), leg.bill.network)
-    for told, moment in ((call.start_time, leg.bill.start_time), (call.end_time, leg.bill.end_time)):
-        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", told)
-        assert told == f"{moment:%Y-%m-%d %H:%M:%S}"
+    for shown, moment in ((call.start_time, leg.bill.start_time), (call.end_time, leg.bill.end_time)):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", shown)
+        assert shown == f"{moment:%Y-%m-%d %H:%M:%S}"
     with pytest.raises(NotFoundError):
         server.client.voice.hangup(leg.uuid)
 
@@ -230,14 +230,14 @@ def test_a_leg_is_transferred_to_an_ncco(server: Server) -> None:
     moves = len(leg.moves)
     server.client.voice.transfer_call_ncco(leg.uuid, [Talk(text="One moment please.")])
     assert len(leg.moves) == moves + 1
-    server.until(lambda: [one for one in server.happenings if one.leg == leg.uuid and one.what == "talk"])
+    server.until(lambda: [item for item in server.happenings if item.leg == leg.uuid and item.what == "talk"])
 
 
 def test_a_leg_is_transferred_to_an_answer_url(server: Server) -> None:
     leg = server.answered()
     server.client.voice.transfer_call_answer_url(leg.uuid, f"{server.application_url}/answer?of=transfer")
-    (asked,) = server.until(lambda: [one for one in server.events if "transfer" in one.get("query", {}).get("of", "")])
-    assert (asked["method"], asked["query"]["uuid"]) == ("GET", leg.uuid)
+    (sent,) = server.until(lambda: [got for got in server.events if "transfer" in got.get("query", {}).get("of", "")])
+    assert (sent["method"], sent["query"]["uuid"]) == ("GET", leg.uuid)
 
 
 def test_audio_speech_and_keys_are_played_into_a_call(server: Server) -> None:
@@ -258,20 +258,20 @@ def test_audio_speech_and_keys_are_played_into_a_call(server: Server) -> None:
         "Talk stopped",
         "DTMF sent",
     ]
-    happened = {one.what: one.data for one in server.happenings if one.leg == leg.uuid}
+    happened = {item.what: item.data for item in server.happenings if item.leg == leg.uuid}
     assert (happened["stream"]["url"], happened["stream"]["loop"]) == (url, 0)
     assert (happened["talk"]["text"], happened["talk"]["loop"]) == ("Hello", 1)
     assert happened["dtmf"]["digits"] == "12p#*"
 
 
-def test_each_key_of_a_leg_can_be_listened_to(server: Server) -> None:
+def test_each_key_of_a_leg_can_be_subscribed_to(server: Server) -> None:
     leg = server.answered()
     path, event_url = f"/v1/calls/{leg.uuid}/input/dtmf", f"{server.application_url}/event"
     assert server.ask("PUT", path, {"event_url": [event_url]}).status_code == 200
-    told = server.until(
-        lambda: [one["dtmf"]["digits"] for one in server.events if one.get("uuid") == leg.uuid and "dtmf" in one]
+    digits = server.until(
+        lambda: [body["dtmf"]["digits"] for body in server.events if body.get("uuid") == leg.uuid and "dtmf" in body]
     )
-    assert told[0] == "1"
+    assert digits[0] == "1"
     assert server.ask("DELETE", path).status_code == 200
 
 
@@ -288,8 +288,8 @@ def test_a_conversation_is_recorded_and_the_sdk_downloads_it(
     (recording,) = server.until(lambda: conversation.recordings)
     (event,) = server.until(
         lambda: [
-            one for one in server.events
-            if "recording_url" in one and one["conversation_uuid"] == conversation.uuid
+            event for event in server.events
+            if "recording_url" in event and event["conversation_uuid"] == conversation.uuid
         ]
     )  # fmt: skip
     assert event["recording_url"] == recording.url
@@ -331,9 +331,9 @@ def test_users_are_made_found_changed_and_taken_away(server: Server) -> None:
     assert "theodora" in server.api.users.names()
     assert users.delete_user(made.id) is None
     for gone in (users.get_user, users.delete_user):
-        with pytest.raises(NotFoundError) as told:
+        with pytest.raises(NotFoundError) as error:
             gone(made.id)
-        body = told.value.response.json()
+        body = error.value.response.json()
         assert (body["code"], body["title"]) == ("user:error:not-found", "Not found.")
 
 
@@ -345,13 +345,13 @@ def test_a_user_without_a_name_is_given_one(server: Server) -> None:
 
 def test_no_two_users_have_one_name(server: Server) -> None:
     users = server.client.users
-    one, other = users.create_user(User(name="one")), users.create_user(User(name="other"))
-    with pytest.raises(HttpRequestError) as told:
+    first, other = users.create_user(User(name="one")), users.create_user(User(name="other"))
+    with pytest.raises(HttpRequestError) as error:
         users.create_user(User(name="one"))
-    assert told.value.response.json()["code"] == "user:error:duplicate-name"
+    assert error.value.response.json()["code"] == "user:error:duplicate-name"
     with pytest.raises(HttpRequestError, match="already exists"):
         users.update_user(other.id, User(name="one"))
-    for user in (one, other):
+    for user in (first, other):
         users.delete_user(user.id)
 
 
@@ -388,10 +388,10 @@ def test_users_are_listed_page_by_page(folder: Path, order: str) -> None:
     ],
 )
 def test_a_wrong_user_is_refused(server: Server, body: Json, wrong: list[str]) -> None:
-    told = server.ask("POST", "/v1/users", body)
-    assert told.status_code == 400
-    assert told.json()["code"] == "http:error:validation-fail"
-    assert sorted(one["name"] for one in told.json()["invalid_parameters"]) == wrong
+    response = server.ask("POST", "/v1/users", body)
+    assert response.status_code == 400
+    assert response.json()["code"] == "http:error:validation-fail"
+    assert sorted(item["name"] for item in response.json()["invalid_parameters"]) == wrong
 
 
 # ---- the application
@@ -416,7 +416,7 @@ def test_the_application_is_looked_up(server: Server) -> None:
     assert "PRIVATE" not in json.dumps(found.model_dump(mode="json"))
 
 
-def test_the_application_is_not_for_everybody(server: Server) -> None:
+def test_the_application_is_returned_only_with_its_credentials(server: Server) -> None:
     other = "00000000-0000-4000-8000-000000000000"
     with pytest.raises(NotFoundError, match=other):
         server.client.application.get_application(other)
@@ -430,6 +430,6 @@ def test_the_application_is_not_for_everybody(server: Server) -> None:
         secret[6:],
         f"Bearer {secret[6:]}",
     ):
-        told = server.ask("GET", "/v2/applications", headers={"Authorization": wrong.encode()})
-        assert told.status_code == 401
-        assert told.json()["title"] == "Invalid credentials supplied"
+        response = server.ask("GET", "/v2/applications", headers={"Authorization": wrong.encode()})
+        assert response.status_code == 401
+        assert response.json()["title"] == "Invalid credentials supplied"

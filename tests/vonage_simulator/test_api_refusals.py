@@ -1,4 +1,4 @@
-"""Every error response of the simulated API that Vonage documents or that people met."""
+"""Every error response of the simulated API that Vonage documents or that people have reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def request_for(number: str = ALICE) -> CreateCallRequest:
 # ---- what is refused
 
 
-def test_an_applications_token_is_asked_for(server: Server, tmp_path: Path) -> None:
+def test_an_applications_token_is_required(server: Server, tmp_path: Path) -> None:
     now = int(time.time())
     foreign, _ = application_keys(tmp_path)
     hour = {"iat": now - 3600, "exp": now + 3600}
@@ -63,8 +63,8 @@ def test_an_applications_token_is_asked_for(server: Server, tmp_path: Path) -> N
         "that is none": "x.y.z",
     }
     for kind, token in bad.items():
-        told = server.ask("GET", "/v1/calls", token=token)
-        assert (told.status_code, told.json()) == (401, {"type": "UNAUTHORIZED", "error_title": "Unauthorized"}), kind
+        reply = server.ask("GET", "/v1/calls", token=token)
+        assert (reply.status_code, reply.json()) == (401, {"type": "UNAUTHORIZED", "error_title": "Unauthorized"}), kind
     for header in ("", "Bearer", "Bearer \xe9".encode("latin-1"), f"Basic {server.token()}", server.token()):
         assert server.ask("POST", "/v1/calls", CALL, headers={"Authorization": header}).status_code == 401
     assert server.ask("GET", "/v1/users", token="x.y.z").json()["code"] == "system:error:invalid-token"
@@ -136,18 +136,18 @@ def test_the_sdk_raises_its_authentication_error(server: Server, tmp_path: Path)
 def test_every_wrong_field_of_a_new_call_is_named(server: Server, more: Json, wrong: list[str]) -> None:
     before = len(server.carrier.ledger.legs)
     body = {name: value for name, value in (CALL | more).items() if value is not None}
-    told = server.ask("POST", "/v1/calls", body)
-    assert told.status_code == 400
-    found = told.json()
+    response = server.ask("POST", "/v1/calls", body)
+    assert response.status_code == 400
+    found = response.json()
     assert (found["type"], found["title"]) == (400, "Bad Request")
-    assert sorted(one["name"] for one in found["invalid_parameters"]) == wrong
-    assert all(one["reason"] for one in found["invalid_parameters"])
+    assert sorted(item["name"] for item in found["invalid_parameters"]) == wrong
+    assert all(item["reason"] for item in found["invalid_parameters"])
     assert len(server.carrier.ledger.legs) == before, "nobody was called"
 
 
-def test_a_fault_of_an_ncco_is_told_as_the_carrier_words_it(server: Server) -> None:
-    told = server.ask("POST", "/v1/calls", CALL | {"ncco": [{"action": "talk"}]}).json()
-    assert told["invalid_parameters"][0]["reason"].startswith("action 1 (talk), text: ")
+def test_a_fault_of_an_ncco_is_reported_in_the_carriers_words(server: Server) -> None:
+    body = server.ask("POST", "/v1/calls", CALL | {"ncco": [{"action": "talk"}]}).json()
+    assert body["invalid_parameters"][0]["reason"].startswith("action 1 (talk), text: ")
 
 
 @pytest.mark.parametrize(
@@ -170,10 +170,10 @@ def test_a_fault_of_an_ncco_is_told_as_the_carrier_words_it(server: Server) -> N
         ("/input/dtmf", {"event_url": []}, ["event_url"]),
     ],
 )  # fmt: skip
-def test_every_wrong_field_of_an_act_is_named(server: Server, path: str, body: Json, wrong: list[str]) -> None:
-    told = server.ask("PUT", f"/v1/calls/any{path}", body)
-    assert told.status_code == 400
-    assert sorted(one["name"] for one in told.json()["invalid_parameters"]) == wrong
+def test_every_wrong_field_of_a_command_is_named(server: Server, path: str, body: Json, wrong: list[str]) -> None:
+    response = server.ask("PUT", f"/v1/calls/any{path}", body)
+    assert response.status_code == 400
+    assert sorted(item["name"] for item in response.json()["invalid_parameters"]) == wrong
 
 
 def test_a_recordings_options_get_the_names_of_the_action(server: Server) -> None:
@@ -195,21 +195,21 @@ def test_a_recordings_options_get_the_names_of_the_action(server: Server) -> Non
 
 def test_wrong_recordings_lists_and_bodies_are_refused(server: Server) -> None:
     bad = {"action": "pause", "format": "flac", "split": "x", "channels": 33, "event_url": "x", "event_method": "HEAD"}
-    told = server.ask("PUT", "/v1/conversations/CON-1/record", bad)
-    assert sorted(one["name"] for one in told.json()["invalid_parameters"]) == sorted(bad)
+    response = server.ask("PUT", "/v1/conversations/CON-1/record", bad)
+    assert sorted(item["name"] for item in response.json()["invalid_parameters"]) == sorted(bad)
     query = "status=gone&date_start=yesterday&date_end=x&page_size=101&record_index=-1&order=up"
-    told = server.ask("GET", f"/v1/calls?{query}")
-    assert sorted(one["name"] for one in told.json()["invalid_parameters"]) == sorted(
-        name for name, _, _ in (one.partition("=") for one in query.split("&"))
+    response = server.ask("GET", f"/v1/calls?{query}")
+    assert sorted(item["name"] for item in response.json()["invalid_parameters"]) == sorted(
+        name for name, _, _ in (pair.partition("=") for pair in query.split("&"))
     )
     for method, path in (("POST", "/v1/calls"), ("PUT", "/v1/calls/any"), ("PUT", "/v1/calls/any/talk")):
         for raw in (b"", b"{", b"[]", b'"text"', b"\xff", b"[" * 50_000):
-            told = server.ask(method, path, data=raw)
-            assert (told.status_code, told.json()) == (400, BAD_REQUEST), raw[:10]
+            response = server.ask(method, path, data=raw)
+            assert (response.status_code, response.json()) == (400, BAD_REQUEST), raw[:10]
 
 
-def test_a_call_or_conversation_that_is_not_there_cannot_be_acted_on(server: Server) -> None:
-    past = server.of_past().uuid
+def test_an_unknown_call_or_conversation_is_not_found(server: Server) -> None:
+    past = server.ended_call().uuid
     transfer = {"action": "transfer", "destination": {"type": "ncco", "ncco": ROOM}}
     acts: list[tuple[str, str, Json | None]] = [
         *(("PUT", "", {"action": action}) for action in ("hangup", "mute", "unmute", "earmuff", "unearmuff")),
@@ -224,8 +224,8 @@ def test_a_call_or_conversation_that_is_not_there_cannot_be_acted_on(server: Ser
     ]
     for leg in (past, str(uuid.uuid4())):
         for method, path, body in acts:
-            told = server.ask(method, f"/v1/calls/{leg}{path}", body)
-            assert (told.status_code, told.json()) == (404, NOT_FOUND), (leg == past, method, path, body)
+            response = server.ask(method, f"/v1/calls/{leg}{path}", body)
+            assert (response.status_code, response.json()) == (404, NOT_FOUND), (leg == past, method, path, body)
     assert server.ask("GET", f"/v1/calls/{uuid.uuid4()}").status_code == 404
     for action in ("start", "stop"):
         assert server.ask("PUT", "/v1/conversations/CON-none/record", {"action": action}).json() == NOT_FOUND
@@ -234,28 +234,28 @@ def test_a_call_or_conversation_that_is_not_there_cannot_be_acted_on(server: Ser
         server.client.voice.get_call("nobody")
 
 
-def test_nothing_can_be_played_to_somebody_who_has_not_picked_up(server: Server) -> None:
+def test_nothing_can_be_played_before_the_call_is_answered(server: Server) -> None:
     made = server.client.voice.create_call(request_for(RINGS))
-    told = server.ask("PUT", f"/v1/calls/{made.uuid}/talk", {"text": "Hello"})
-    assert (told.status_code, told.json()) == (400, BAD_REQUEST)
+    response = server.ask("PUT", f"/v1/calls/{made.uuid}/talk", {"text": "Hello"})
+    assert (response.status_code, response.json()) == (400, BAD_REQUEST)
 
 
-def test_addresses_and_methods_that_are_not_there(server: Server) -> None:
-    told = server.ask("GET", "/v1/texts")
-    assert (told.status_code, told.json()) == (404, NOT_FOUND)
-    told = server.ask("DELETE", "/v1/calls")
-    assert (told.status_code, told.json()["type"]) == (405, "METHOD_NOT_ALLOWED")
-    assert set(told.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
+def test_unknown_paths_and_methods_are_refused(server: Server) -> None:
+    response = server.ask("GET", "/v1/texts")
+    assert (response.status_code, response.json()) == (404, NOT_FOUND)
+    response = server.ask("DELETE", "/v1/calls")
+    assert (response.status_code, response.json()["type"]) == (405, "METHOD_NOT_ALLOWED")
+    assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
 
 
-def test_without_an_event_url_of_the_applications_a_call_must_have_one(folder: Path) -> None:
+def test_a_call_needs_an_event_url_if_the_application_has_none(folder: Path) -> None:
     with serving(folder, event=None, numbers=()) as server:
-        told = server.ask("POST", "/v1/calls", CALL | {"ncco": [{"action": "talk"}], "event_method": "PUT"}).json()
-        named = sorted(one["name"] for one in told["invalid_parameters"])
+        body = server.ask("POST", "/v1/calls", CALL | {"ncco": [{"action": "talk"}], "event_method": "PUT"}).json()
+        named = sorted(item["name"] for item in body["invalid_parameters"])
         assert named == ["event_method", "event_url", "ncco[0].text"], "all at once"
         random = {name: CALL[name] for name in ("to", "ncco")} | {"random_from_number": True}
-        told = server.ask("POST", "/v1/calls", random).json()
-        assert sorted(one["name"] for one in told["invalid_parameters"]) == ["event_url", "random_from_number"]
+        body = server.ask("POST", "/v1/calls", random).json()
+        assert sorted(item["name"] for item in body["invalid_parameters"]) == ["event_url", "random_from_number"]
         assert server.ask("POST", "/v1/calls", CALL | {"event_url": [f"{server.application_url}/event"]}).ok
         found = server.client.application.get_application(APPLICATION_ID)
         assert found.capabilities.voice.webhooks.event_url is None
@@ -267,24 +267,24 @@ def test_without_an_event_url_of_the_applications_a_call_must_have_one(folder: P
 def test_a_call_cannot_be_hung_up_as_soon_as_it_is_made(folder: Path) -> None:
     with serving(folder, speed=0.05) as server:
         made = server.client.voice.create_call(request_for())
-        with pytest.raises(HttpRequestError) as told:
+        with pytest.raises(HttpRequestError) as error:
             server.client.voice.hangup(made.uuid)
-        assert told.value.response.status_code == 400
-        assert told.value.response.json() == BAD_REQUEST
+        assert error.value.response.status_code == 400
+        assert error.value.response.json() == BAD_REQUEST
 
 
 def test_three_new_calls_a_second_and_any_number_of_other_requests(folder: Path) -> None:
     with serving(folder, speed=0.05, calls_per_second=3.0) as server:
         for _ in range(3):
             server.client.voice.create_call(request_for())
-        with pytest.raises(RateLimitedError) as told:
+        with pytest.raises(RateLimitedError) as error:
             server.client.voice.create_call(request_for())
-        assert told.value.response.json() == TOO_MANY_REQUESTS
+        assert error.value.response.json() == TOO_MANY_REQUESTS
         assert server.ask("GET", "/v1/calls").json()["count"] == 3
 
 
 def test_other_requests_have_a_limit_too(folder: Path) -> None:
-    """Only requests of the Voice API count, only other ones than new calls, and only those of the application."""
+    """Only requests of the application to the Voice API count, new calls excepted."""
     with serving(folder, other_requests_per_second=2.0) as server, requests.Session() as session:
         session.verify = str(server.certificate.ca)
         session.headers["Authorization"] = f"Bearer {server.token()}"
@@ -295,16 +295,16 @@ def test_other_requests_have_a_limit_too(folder: Path) -> None:
         assert status("/v1/calls", headers={"Authorization": "Bearer x"}) == 401
         assert session.post(f"{server.base}/v1/calls", json=CALL, timeout=20).status_code == 201
         assert status("/v1/users") == 200
-        told = [status("/v1/calls/nobody") for _ in range(3)]
+        statuses = [status("/v1/calls/nobody") for _ in range(3)]
         refused = session.get(f"{server.base}/v1/calls", timeout=20)
-        assert told == [404, 404, 429]
+        assert statuses == [404, 404, 429]
         assert (refused.status_code, refused.json()) == (429, TOO_MANY_REQUESTS)
         assert "Retry-After" not in refused.headers, "with it the SDK would wait and ask again by itself"
         time.sleep(1.05)
         assert status("/v1/calls/nobody") == 404
 
 
-def test_fifteen_in_any_second_and_no_more() -> None:
+def test_the_limit_is_fifteen_in_any_second() -> None:
     limit = RateLimit()
     assert all(limit.take(0.0, 15.0) for _ in range(15))
     assert not any(limit.take(now, 15.0) for now in (0.0, 0.5, 0.999))

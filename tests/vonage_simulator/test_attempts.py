@@ -31,7 +31,7 @@ FINAL = [301, 302, 400, 401, 404, 413, 500, 502]
 CURED = [429, 503, 504, "close", "reset", "half", "drops", 1.0]  # by another try
 
 
-async def request(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
+async def requested(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
     async with sending(*acts) as (sender, receiver):
         target = receiver.target(method, "/voice/answer", socket_timeout=0.2)
         return await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg"), receiver
@@ -39,7 +39,7 @@ async def request(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("act", CURED)
-def test_what_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
+def test_a_webhook_that_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
     """Signed anew, about a second later."""
     clock = Clock(speed=None)
     sent, receiver, troubles = asyncio.run(send_one(act, clock=clock, method=method))
@@ -47,17 +47,17 @@ def test_what_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
     assert clock.seconds == 1.0
     assert maybe_kept(sent) is not isinstance(act, int)
     assert sent.refused == ([act] if isinstance(act, int) else [])
-    assert [one.order for one in sent.tries] == [0, 1]
+    assert [attempt.order for attempt in sent.tries] == [0, 1]
     first, second = receiver.received
-    assert first.said == second.said
+    assert first.data == second.data
     assert first.token != second.token
     assert first.verdict == second.verdict == 200
-    assert [one.what for one in troubles] == ["trouble"]
+    assert [trouble.what for trouble in troubles] == ["trouble"]
     assert troubles[0].data == {"words": sent.tries[0].words, "url": receiver.target().url}
 
 
 @pytest.mark.parametrize("act", [*FINAL, "garbage"])
-def test_what_vonage_does_not_repeat_is_sent_once(act: Act) -> None:
+def test_a_webhook_that_vonage_does_not_repeat_is_sent_once(act: Act) -> None:
     sent, receiver, _ = asyncio.run(send_one(act))
     assert len(receiver.received) == len(sent.tries) == 1
     assert not sent.acknowledged
@@ -66,7 +66,7 @@ def test_what_vonage_does_not_repeat_is_sent_once(act: Act) -> None:
 
 @pytest.mark.parametrize("act", CURED)
 def test_an_event_that_fails_twice_is_lost(act: Act) -> None:
-    """There is no third try; the next event goes all the same."""
+    """There is no third try; the next event is sent all the same."""
 
     async def run() -> tuple[list[Sent], Receiver]:
         async with sending(act, act) as (sender, receiver):
@@ -78,11 +78,11 @@ def test_an_event_that_fails_twice_is_lost(act: Act) -> None:
     (lost, fine), receiver = asyncio.run(run())
     assert (lost.acknowledged, fine.acknowledged) == (False, True)
     assert len(receiver.received) == 3
-    assert [one.status for one in lost.tries] == [act if isinstance(act, int) else None] * 2
+    assert [attempt.status for attempt in lost.tries] == [act if isinstance(act, int) else None] * 2
 
 
 def test_a_kept_connection_that_was_closed_hides_no_request() -> None:
-    """A client may repeat a GET by itself when its connection turns out closed; the record would not know of it."""
+    """A client may itself repeat a GET on a closed connection; the record would lack that request."""
 
     async def run() -> tuple[Sent, Receiver]:
         async with sending(200, "close") as (sender, receiver):
@@ -93,11 +93,11 @@ def test_a_kept_connection_that_was_closed_hides_no_request() -> None:
 
     sent, receiver = asyncio.run(run())
     assert len(receiver.received) == 1 + len(sent.tries) == 3
-    assert [one.connection for one in receiver.received] == [1, 1, 2]
+    assert [request.connection for request in receiver.received] == [1, 1, 2]
 
 
-def test_a_reply_is_handed_over_as_it_came() -> None:
-    reply, receiver = asyncio.run(request(0.1, method="GET"))
+def test_a_reply_is_returned_unchanged() -> None:
+    reply, receiver = asyncio.run(requested(0.1, method="GET"))
     assert (reply.status, reply.text, reply.content_type) == (200, b"", "")
     assert 0.1 <= reply.seconds < 2
     assert receiver.received[0].line.startswith("GET /voice/answer?uuid=leg&")
@@ -109,7 +109,7 @@ def test_a_reply_is_handed_over_as_it_came() -> None:
             reply = await sender.request(target, EVENT, kind="event", conversation="CON", leg="leg")
             await sender.request(target, EVENT, kind="event", conversation="CON", leg="leg")
             assert "cookie" not in receiver.received[1].headers
-            assert [(one.kind, one.acknowledged) for one in sender.sent] == [("event", True)] * 2
+            assert [(webhook.kind, webhook.acknowledged) for webhook in sender.sent] == [("event", True)] * 2
             return reply
 
     reply = asyncio.run(talkative())
@@ -118,7 +118,7 @@ def test_a_reply_is_handed_over_as_it_came() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 204, 205])
 def test_success_is_200_to_205(status: int) -> None:
-    reply, _ = asyncio.run(request(status))
+    reply, _ = asyncio.run(requested(status))
     assert reply.status == status
 
 
@@ -137,22 +137,22 @@ def test_success_is_200_to_205(status: int) -> None:
         ("garbage", "Invalid response code.", "its answer is no HTTP: "),
     ],
 )
-def test_an_undelivered_request_raises_the_reason(act: Act, reason: str, words: str) -> None:
+def test_a_failed_request_has_its_reason(act: Act, reason: str, words: str) -> None:
     """In Vonage's words for a fallback request, and in plain ones."""
-    with pytest.raises(NoReply) as no_reply:
-        asyncio.run(request(act, act))
-    assert no_reply.value.reason == reason
-    assert no_reply.value.words.startswith(words)
+    with pytest.raises(NoReply) as unheard:
+        asyncio.run(requested(act, act))
+    assert unheard.value.reason == reason
+    assert unheard.value.words.startswith(words)
 
 
 def test_a_second_try_may_bring_the_reply() -> None:
-    reply, receiver = asyncio.run(request("close", b"[]"))
+    reply, receiver = asyncio.run(requested("close", b"[]"))
     assert reply.text == b"[]"
     assert len(receiver.received) == 2
 
 
-def test_a_server_that_is_not_there() -> None:
-    """Tried twice, as it may just be starting."""
+def test_a_server_that_does_not_run_is_tried_twice() -> None:
+    """It may just be starting."""
     target = nobody()
 
     async def run() -> Sent:
@@ -163,12 +163,12 @@ def test_a_server_that_is_not_there() -> None:
             return sender.sent[0]
 
     sent = asyncio.run(run())
-    assert [(one.reached, one.status) for one in sent.tries] == [(False, None)] * 2
+    assert [(attempt.reached, attempt.status) for attempt in sent.tries] == [(False, None)] * 2
     assert not maybe_kept(sent)
 
 
 @pytest.mark.parametrize("url", ["voice/event", "http://127.0.0.1:0x50/", f"http://{'a' * 64}.example/"])
-def test_an_address_that_is_none_is_not_tried_again(url: str) -> None:
+def test_an_unknown_host_is_not_tried_again(url: str) -> None:
     async def run() -> Sent:
         async with sending() as (sender, _):
             sent = send_event(sender, Target(url))
@@ -176,7 +176,7 @@ def test_an_address_that_is_none_is_not_tried_again(url: str) -> None:
             return sent
 
     sent = asyncio.run(run())
-    assert [(one.reached, one.status) for one in sent.tries] == [(False, None)]
+    assert [(attempt.reached, attempt.status) for attempt in sent.tries] == [(False, None)]
     assert url in sent.tries[0].words
 
 
@@ -196,7 +196,7 @@ def test_a_server_without_tls_is_not_tried_again() -> None:
             return sent
 
     sent = asyncio.run(run())
-    assert [(one.reached, one.status) for one in sent.tries] == [(False, None)]
+    assert [(attempt.reached, attempt.status) for attempt in sent.tries] == [(False, None)]
     assert not maybe_kept(sent)
 
 
@@ -214,15 +214,15 @@ def test_a_connection_has_its_own_time_limit() -> None:
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):
-            one = stack.enter_context(socket.socket())
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
         sent = asyncio.run(run(f"http://127.0.0.1:{full.getsockname()[1]}/"))
-    assert [(one.reached, one.status) for one in sent.tries] == [(False, None)] * 2
+    assert [(attempt.reached, attempt.status) for attempt in sent.tries] == [(False, None)] * 2
 
 
-def test_an_answer_without_end_is_not_read_to_its_end() -> None:
-    """Plain or packed: 1 GB of blanks is 1 MB of gzip."""
+def test_an_endless_answer_is_not_read_to_its_end() -> None:
+    """Plain or compressed: 1 GB of blanks is 1 MB of gzip."""
     packed = gzip.compress(b" " * (64 * 1024 * 1024))
 
     async def endless(request: web.Request) -> web.StreamResponse:

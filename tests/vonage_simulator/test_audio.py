@@ -17,7 +17,7 @@ LENGTHS = [0.0, 0.02, 0.5, 1.0, 3.21, 9.99, 10.0]
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize("seconds", LENGTHS)
-def test_wav_is_as_long_as_asked_at_16_khz_and_16_bit(seconds: float, channels: int) -> None:
+def test_wav_has_the_requested_length_at_16_khz_and_16_bit(seconds: float, channels: int) -> None:
     with wave.open(io.BytesIO(silence("wav", seconds, channels))) as file:
         assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (16_000, 2, channels)
         assert file.getnframes() == round(seconds * 16_000)
@@ -27,7 +27,7 @@ def test_wav_is_as_long_as_asked_at_16_khz_and_16_bit(seconds: float, channels: 
 @pytest.mark.parametrize(("channels", "mode"), [(1, 0b11), (2, 0b00), (5, 0b00)])
 @pytest.mark.parametrize("seconds", LENGTHS)
 def test_mp3_is_frames_of_mpeg_2_layer_iii(seconds: float, channels: int, mode: int) -> None:
-    """ISO/IEC 13818-3: each header says where the next frame begins, and there the file goes on, or ends."""
+    """ISO/IEC 13818-3: each header gives the start of the next frame, where the file goes on or ends."""
     file = silence("mp3", seconds, channels)
     frames = at = 0
     while at < len(file):
@@ -90,9 +90,9 @@ def read_pages(file: bytes) -> list[Page]:
     return pages
 
 
-@pytest.mark.parametrize(("channels", "told"), [(1, 1), (2, 2), (5, 2)])
+@pytest.mark.parametrize(("channels", "encoded"), [(1, 1), (2, 2), (5, 2)])
 @pytest.mark.parametrize("seconds", LENGTHS)
-def test_ogg_is_opus_in_pages_with_right_checksums(seconds: float, channels: int, told: int) -> None:
+def test_ogg_is_opus_in_pages_with_right_checksums(seconds: float, channels: int, encoded: int) -> None:
     """RFC 7845: a page for the header, one for the comments, then packets of 20 ms, and positions at 48 kHz."""
     head, tags, *sound = read_pages(silence("ogg", seconds, channels))
     assert [page.sequence for page in (head, tags, *sound)] == list(range(len(sound) + 2))
@@ -101,7 +101,7 @@ def test_ogg_is_opus_in_pages_with_right_checksums(seconds: float, channels: int
     assert (head.position, tags.position) == (0, 0)
 
     magic, version, count, skipped, _rate, gain, mapping = struct.unpack("<8sBBHIhB", *head.packets)
-    assert (magic, version, count, gain, mapping) == (b"OpusHead", 1, told, 0, 0)
+    assert (magic, version, count, gain, mapping) == (b"OpusHead", 1, encoded, 0, 0)
     vendor = struct.unpack_from("<I", tags.packets[0], 8)[0]
     assert tags.packets[0][:8] == b"OpusTags"
     assert tags.packets[0][12 + vendor :] == bytes(4), "no comments"
@@ -110,7 +110,7 @@ def test_ogg_is_opus_in_pages_with_right_checksums(seconds: float, channels: int
     for page in sound:
         for packet in page.packets:
             configuration, stereo, frames = packet[0] >> 3, packet[0] >> 2 & 1, packet[0] & 3
-            assert (configuration, stereo, frames) == (31, told - 1, 0)  # RFC 6716, 3.1: CELT, full band, 20 ms, one
+            assert (configuration, stereo, frames) == (31, encoded - 1, 0)  # RFC 6716, 3.1: CELT, full band, 20 ms, one
         sent += 960 * len(page.packets)
         assert page.position == sent or page is sound[-1]
     assert sound[-1].position - skipped == round(seconds * 48_000)
@@ -124,7 +124,7 @@ def test_a_long_recording_is_cut_and_a_negative_one_is_none(format: Any) -> None
     assert len(silence(format, 7200.0)) <= 320_044
 
 
-def test_what_is_no_recording_is_refused() -> None:
+def test_unknown_formats_and_channels_are_refused() -> None:
     with pytest.raises(ValueError, match="channel"):
         silence("wav", 1.0, 0)
     with pytest.raises(ValueError, match="flac"):

@@ -18,7 +18,7 @@ ANSWERED = datetime(2021, 3, 29, 21, 20, 6, 182_000, tzinfo=UTC)
 
 
 def billed(seconds: float, *, answered: bool = True, **more: Any) -> Bill:
-    """The bill of a leg that lasted so long."""
+    """The bill of a leg that lasted *seconds*."""
     far_end = FarEnd(**{name: more.pop(name) for name in ("rate", "network", "billing_offset") if name in more})
     given: dict[str, Any] = {"direction": "inbound", "endpoint": "phone", "from_": "441234567890", "to": "442038297050"}
     leg = Leg(uuid="leg", far_end=far_end, conversation=Conversation(uuid="CON"), events=None, **(given | more))
@@ -27,7 +27,7 @@ def billed(seconds: float, *, answered: bool = True, **more: Any) -> Bill:
     return bill(leg, ANSWERED + timedelta(seconds=seconds))
 
 
-def test_the_published_call_costs_what_it_cost() -> None:
+def test_the_published_call_has_the_published_price() -> None:
     """11.332 seconds are 12; the start is cut to a whole second, the end is 12 seconds after that."""
     start = ANSWERED.replace(microsecond=0)
     found = billed(11.332, rate="0.00720000", network="GB-FIXED")
@@ -47,7 +47,7 @@ def test_times_in_a_bill_may_be_off() -> None:
     [(0.0, 1), (0.001, 1), (1.0, 1), (1.001, 2), (11.9999, 12), (12.0, 12), (59.0004, 59), (7200.0, 7200)],
 )
 def test_every_second_begun_counts(seconds: float, duration: int) -> None:
-    """One at least; and a millisecond is the smallest there is."""
+    """One second at least; times are in milliseconds."""
     assert billed(seconds).duration == duration
 
 
@@ -64,7 +64,7 @@ def test_every_second_begun_counts(seconds: float, duration: int) -> None:
     ],
 )
 def test_the_price_is_the_rate_a_minute_to_eight_places(rate: str, seconds: float, price: str) -> None:
-    """Rounded as people round; what costs nothing is a plain nought."""
+    """Rounded half up; a price of nothing is `0`."""
     assert billed(seconds, rate=rate).price == price
 
 
@@ -87,7 +87,7 @@ def test_every_endpoint_has_a_rate(endpoint: Endpoint) -> None:
     ],
 )
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
-def test_the_network_is_the_far_ends(number: str, network: str | None, direction: str) -> None:
+def test_the_network_is_that_of_the_far_end(number: str, network: str | None, direction: str) -> None:
     """Of a caller it is that of `from`, of a callee that of `to`."""
     caller, callee = (number, "1") if direction == "inbound" else ("1", number)
     assert billed(60, direction=direction, from_=caller, to=callee).network == network

@@ -1,4 +1,4 @@
-"""Voice API commands for calls that go on, and stopping a carrier."""
+"""Voice API commands for running calls, and stopping a carrier."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Act = Callable[[Carrier, Leg], Any]
 
 
 def after(seconds: float, *acts: Act, answers: Any = None, call: Any = None, **more: Any) -> Played:
-    """A call, to whose leg these are done after so long, one after the other."""
+    """A call to whose leg *acts* are done, one after the other."""
 
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(seconds)
@@ -71,11 +71,11 @@ ANY_TIME: dict[str, Act] = {
 RINGS = outbound(FarEnd(after=20.0))
 
 
-# ---- what cannot be done
+# ---- impossible commands
 
 
 @pytest.mark.parametrize("name", ACTS)
-def test_what_needs_somebody_there_cannot_be_done_before_they_answer(name: str) -> None:
+def test_commands_for_an_answered_leg_fail_before_it_is_answered(name: str) -> None:
     refused(5.0, NotActive, ACTS[name], call=RINGS)
 
 
@@ -85,7 +85,7 @@ def test_nothing_can_be_done_to_a_leg_that_is_over(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*ACTS, *ANY_TIME])
-def test_nothing_can_be_done_to_a_leg_of_nobodys(name: str) -> None:
+def test_nothing_can_be_done_to_an_unknown_leg(name: str) -> None:
     refused(5.0, NoSuchLeg, lambda carrier, leg: (ACTS | ANY_TIME)[name](carrier, replace(leg, uuid="nobody's")))
 
 
@@ -112,7 +112,7 @@ def test_a_leg_cannot_be_hung_up_in_its_first_second() -> None:
     assert after(1.0, ANY_TIME["hang_up"]).ended == 1.0
 
 
-def test_what_is_over_is_hung_up_once() -> None:
+def test_a_leg_is_hung_up_once() -> None:
     played = after(5.0, ANY_TIME["hang_up"])
     assert played.statuses().count("completed") == 1
     refused(5.0, NoSuchLeg, lambda carrier, leg: [ANY_TIME["hang_up"](carrier, leg) for _ in range(2)])
@@ -121,7 +121,7 @@ def test_what_is_over_is_hung_up_once() -> None:
 # ---- transfer
 
 
-def test_a_leg_is_put_through_to_another_script_in_a_conversation_of_its_own() -> None:
+def test_a_leg_is_transferred_to_an_ncco_in_a_new_conversation() -> None:
     played = after(5.0, ACTS["transfer"])
     (moved,) = played.having("conversation_uuid_to")
     assert moved["timestamp"] == "2026-01-01T00:00:05.000Z"
@@ -135,8 +135,8 @@ def test_a_leg_is_put_through_to_another_script_in_a_conversation_of_its_own() -
 
 @pytest.mark.parametrize(("answer", "said"), [([THEN], ["then"]), ([], []), (500, []), ([{}], []), ("nonsense", [])])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_leg_is_put_through_to_what_a_url_answers(answer: Answer, said: list[str], method: str) -> None:
-    """If that cannot be run, the call ends; the application is told where it was at fault."""
+def test_a_leg_is_transferred_to_the_ncco_of_a_url(answer: Answer, said: list[str], method: str) -> None:
+    """If that cannot be run, the call ends; an error event is sent if the application is at fault."""
 
     def act(carrier: Carrier, leg: Leg) -> None:
         assert carrier.application.answer
@@ -144,20 +144,20 @@ def test_a_leg_is_put_through_to_what_a_url_answers(answer: Answer, said: list[s
         carrier.transfer(leg.uuid, url=Target(url, method))
 
     played = after(5.0, act, answers={"/answer": LONG, "/other": answer})
-    (asked,) = [one for one in played.got if one.path == "/other"]
-    assert (asked.method, asked.said["uuid"]) == (method, played.leg.uuid)
-    assert asked.said["conversation_uuid"] == played.leg.conversation.uuid
+    (request,) = [got for got in played.got if got.path == "/other"]
+    assert (request.method, request.data["uuid"]) == (method, played.leg.uuid)
+    assert request.data["conversation_uuid"] == played.leg.conversation.uuid
     assert (played.result.said[1:], played.result.ended_by) == (said, "platform")
     assert len(played.having("reason")) == (answer in ([{}], "nonsense"))
 
 
-def test_the_other_one_is_left_alone_and_goes() -> None:
+def test_the_other_leg_is_left_alone_and_hangs_up() -> None:
     played = after(20.0, ACTS["transfer"], answers=[connect()])
     assert played.when("status", status="completed") == [20.6, 22.0]
     assert played.callees[0].disconnected_by == "user"
 
 
-def test_a_callee_may_be_put_through_too_and_the_caller_goes_on() -> None:
+def test_a_callee_may_be_transferred_and_the_callers_script_goes_on() -> None:
     def act(carrier: Carrier, _: Leg) -> None:
         callee = next(leg for leg in carrier.ledger.legs.values() if leg.to == OTHER)
         carrier.transfer(callee.uuid, ncco=[talk(7.0)])
@@ -167,16 +167,16 @@ def test_a_callee_may_be_put_through_too_and_the_caller_goes_on() -> None:
     assert played.callees[0].moves[0].left == played.leg.conversation.uuid
 
 
-def test_put_through_twice_it_moves_twice() -> None:
+def test_two_transfers_are_two_moves() -> None:
     played = after(5.0, ACTS["transfer"], ACTS["transfer"])
-    assert [one.joined for one in played.leg.moves[:1]] == [one.left for one in played.leg.moves[1:]]
+    assert [move.joined for move in played.leg.moves[:1]] == [move.left for move in played.leg.moves[1:]]
     assert played.result.said[1:] == ["then"], "the first script never began"
 
 
-# ---- what is played, and listened to
+# ---- play and subscribe
 
 
-def test_what_is_played_is_heard_and_the_script_goes_on() -> None:
+def test_an_injected_talk_is_played_and_the_script_goes_on() -> None:
     played = after(5.0, ACTS["talk"], ACTS["stop_playing"], ACTS["stream"], ACTS["stop_playing"], ACTS["dtmf"])
     assert played.result.said[-1] == "Hello"
     assert played.result.played == ["https://example.com/a.mp3"]
@@ -184,7 +184,7 @@ def test_what_is_played_is_heard_and_the_script_goes_on() -> None:
     assert played.ended == 70.6
 
 
-def test_muting_is_no_event() -> None:
+def test_muting_sends_no_event() -> None:
     played = after(5.0, ANY_TIME["mute"], ANY_TIME["earmuff"])
     assert (played.leg.muted, played.leg.earmuffed) == (True, True)
     assert played.statuses() == ["ringing", "started", "answered", "completed"]
@@ -195,14 +195,14 @@ def listen(carrier: Carrier, leg: Leg) -> None:
     carrier.listen(leg.uuid, Target(carrier.application.event.url.replace("/event", "/keys")))
 
 
-def test_each_key_can_be_listened_to() -> None:
+def test_each_key_can_be_subscribed_to() -> None:
     played = after(5.0, listen)
-    assert [one["dtmf"]["digits"] for one in played.to("/keys")] == ["1", "2"]
+    assert [event["dtmf"]["digits"] for event in played.to("/keys")] == ["1", "2"]
     assert played.when("keys") == [6.0, 7.0]
 
 
-def test_listening_can_be_stopped_and_begun_again() -> None:
-    """Anew, with what is pressed next."""
+def test_the_subscription_can_be_stopped_and_started_again() -> None:
+    """It starts again with the next key."""
 
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         for act in (listen, lambda *_: carrier.stop_listening(legs[0].uuid), listen):
@@ -217,7 +217,7 @@ def test_listening_can_be_stopped_and_begun_again() -> None:
 # ---- record
 
 
-def test_a_conversation_is_recorded_from_when_to_when_it_is_told() -> None:
+def test_a_conversation_is_recorded_between_start_and_stop() -> None:
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(5.0)
         carrier.record(legs[0].conversation.uuid, {"format": "wav"})
@@ -240,7 +240,7 @@ def test_only_a_conversation_with_somebody_in_it_can_be_recorded() -> None:
 # ---- new calls
 
 
-def test_no_more_calls_are_made_in_a_second_than_may_be() -> None:
+def test_the_calls_per_second_limit_holds() -> None:
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         for _ in range(2):
             await carrier.clock.sleep(1.0)
@@ -260,11 +260,11 @@ def test_a_call_may_have_urls_of_its_own() -> None:
         carrier.create(outbound(FarEnd(after=1.0)), answer=answer, event=event)
 
     played = play(scenario(inbound()), {"/answer": LONG, "/other": [THEN]}, during=during)
-    assert [one["status"] for one in played.to("/own")] == ["started", "ringing", "answered", "completed"]
-    assert [one.method for one in played.got if one.path == "/other"] == ["POST"]
+    assert [event["status"] for event in played.to("/own")] == ["started", "ringing", "answered", "completed"]
+    assert [got.method for got in played.got if got.path == "/other"] == ["POST"]
 
 
-# ---- a scenario's control
+# ---- a scenario's commands
 
 
 def controlled(*commands: Command, callee: FarEnd = STAYS, answers: Any = None) -> Played:
@@ -272,8 +272,8 @@ def controlled(*commands: Command, callee: FarEnd = STAYS, answers: Any = None) 
     return play(scenario(call, callees={"*": callee}), answers or LONG)
 
 
-def test_a_scenario_does_it_so_long_after_the_call_was_answered() -> None:
-    """In the order of time; to the callee of a name, where it says so."""
+def test_a_scenarios_commands_are_timed_from_the_answer() -> None:
+    """In order of time; to a callee where one is named."""
     played = controlled(
         Command(at=20.0, do="hangup"),
         Command(at=10.0, do="mute", to=OTHER),
@@ -285,7 +285,7 @@ def test_a_scenario_does_it_so_long_after_the_call_was_answered() -> None:
     assert (played.leg.muted, played.callees[0].muted) == (False, True)
 
 
-def test_what_cannot_be_done_is_told_to_who_watches() -> None:
+def test_an_impossible_command_is_reported_to_the_watcher() -> None:
     played = controlled(Command(at=5.0, do="hangup", to="nobody"), Command(at=0.1, do="hangup"))
     assert played.result.troubles == [
         "hangup of call: A leg cannot be hung up so soon after it was made.",
@@ -293,7 +293,7 @@ def test_what_cannot_be_done_is_told_to_who_watches() -> None:
     ]
 
 
-def test_a_script_that_cannot_be_run_is_not_put_through_to() -> None:
+def test_no_leg_is_transferred_to_an_ncco_that_cannot_be_run() -> None:
     played = controlled(Command(at=5.0, do="transfer", options={"ncco": [{"action": "talk"}]}))
     assert "the scenario's NCCO cannot be run" in played.result.troubles[0]
     assert played.leg.moves == []
@@ -303,8 +303,8 @@ def test_a_script_that_cannot_be_run_is_not_put_through_to() -> None:
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.3, 2.0, 6.0, 16.0, 22.0])
-def test_a_carrier_that_is_stopped_says_no_more(moment: float) -> None:
-    """Not even that whoever rings is cancelled; and nothing goes on."""
+def test_a_stopped_carrier_sends_no_more_events(moment: float) -> None:
+    """Not even that a ringing leg is cancelled; and no task is left."""
 
     async def run() -> tuple[int, int, int]:
         answers: Json = {"/answer": [connect(), {"action": "record"}]}

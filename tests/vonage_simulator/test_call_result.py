@@ -30,15 +30,15 @@ MENU: list[Json] = [
 ]
 
 
-def heard(far_end: FarEnd | None = None, *actions: Json) -> CallResult:
+def result_of(far_end: FarEnd | None = None, *actions: Json) -> CallResult:
     caller = far_end or FarEnd(keys=("1",), says=("sales",), hangs_up_after=60.0)
     return play(
         scenario(inbound(caller), callees={OTHER: FarEnd(after=1.0, hangs_up_after=5.0)}), [*actions] or MENU
     ).result
 
 
-def test_everything_that_happened_is_there_by_name() -> None:
-    call = heard()
+def test_every_happening_is_available_by_name() -> None:
+    call = result_of()
     assert (call.said, call.played) == (["Hello"], ["https://example.com/a.mp3"])
     assert call.asked_for == [{"type": ["dtmf"], "dtmf": {"maxDigits": 1}}, {"type": ["speech"]}]
     assert (call.pressed, call.spoken) == (["1"], ["sales"])
@@ -48,32 +48,32 @@ def test_everything_that_happened_is_there_by_name() -> None:
     assert call.troubles == []
 
 
-def test_it_tells_how_the_call_went() -> None:
-    call = heard()
+def test_it_has_the_course_of_the_call() -> None:
+    call = result_of()
     assert (call.status, call.answered, call.ended_by) == ("completed", True, "user")
     assert [leg.to for leg in call.legs] == [OURS, OTHER]
     assert call.seconds == 60.7, "`completed` is sent a little later"
     assert {event["uuid"] for event in call.events if "uuid" in event} == {leg.uuid for leg in call.legs}
 
 
-def test_it_tells_how_a_call_failed() -> None:
+def test_it_has_the_failure_of_a_call() -> None:
     """Nobody hung up then."""
     call = play(scenario(outbound(FarEnd(does="busy"))), [talk(7.0)]).result
     assert (call.status, call.answered, call.ended_by) == ("busy", False, None)
 
 
-def test_the_end_of_another_leg_is_not_that_of_the_call() -> None:
-    call = heard(FarEnd(), connect())
-    assert [one.data["by"] for one in call.happenings if one.what == "hangup"] == ["user", "platform"]
+def test_the_end_of_another_leg_is_not_the_end_of_the_call() -> None:
+    call = result_of(FarEnd(), connect())
+    assert [happening.data["by"] for happening in call.happenings if happening.what == "hangup"] == ["user", "platform"]
     assert call.ended_by == "platform"
 
 
-def test_nothing_is_heard_of_nothing() -> None:
+def test_an_empty_result_has_an_empty_transcript() -> None:
     assert (CallResult([], []).seconds, str(CallResult([], []))) == (0.0, "")
 
 
-def test_the_transcript_has_a_line_for_each_thing_with_seconds_from_the_first() -> None:
-    call = heard(FarEnd(hangs_up_after=3.0), talk(7.0))
+def test_the_transcript_has_a_line_for_each_happening_with_its_seconds() -> None:
+    call = result_of(FarEnd(hangs_up_after=3.0), talk(7.0))
     lines = str(call).splitlines()
     assert lines[0] == f"   0.000  {CALLER}    calls {OURS}"
     assert lines[3].startswith(f"   0.000  {CALLER}    requests http://")

@@ -1,4 +1,4 @@
-"""A captured scenario has what everybody did, and no real telephone number."""
+"""A captured scenario has all that callers and callees did, and no real telephone number."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_published_call():
     )
 
 
-def test_numbers_are_kept_if_wanted():
+def test_numbers_are_kept_on_request():
     found = scenario(PUBLISHED, ledgers.kept(LOG), keep_numbers=True)
     assert (found.calls[0].from_, found.calls[0].to) == ("441234567890", "442038297050")
 
@@ -55,7 +55,7 @@ def test_numbers_are_kept_if_wanted():
         ("completed", {}, {"does": "never_answers"}),
     ],
 )
-def test_somebody_who_was_rung_in_vain(failure: str, more: Body, far_end: Body):
+def test_a_callee_who_did_not_answer(failure: str, more: Body, far_end: Body):
     """The time is that until it failed: `completed` may come much later."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
@@ -67,7 +67,7 @@ def test_somebody_who_was_rung_in_vain(failure: str, more: Body, far_end: Body):
     assert len(found.calls) == 1
 
 
-def test_of_two_tries_to_ring_somebody_the_one_that_was_answered_counts():
+def test_of_two_attempts_to_ring_a_callee_the_answered_one_counts():
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     leg(call, "first", to="Alice", started=5, busy=6, failure="busy", **CALLEE)
@@ -90,7 +90,7 @@ def test_of_two_tries_to_ring_somebody_the_one_that_was_answered_counts():
     ],
 )
 def test_who_hung_up(caller: tuple[Any, float], callee: tuple[Any, float], hang_up: tuple[Any, Any]):
-    """As it is told or, where that is not, whoever went first."""
+    """As the events say or, if they do not, the one whose leg ended first."""
     call = Conversation(uuid=HERE)
     leg(call, **(CALLER | {"completed": caller[1], "disconnected_by": caller[0]}))
     rung = {"started": 5, "answered": 10, "completed": callee[1], "to": "Alice", "bill": bill(3)}
@@ -105,7 +105,7 @@ def test_a_caller_who_gave_up():
     assert captured(call).calls[0].far_end.hangs_up_after == 12.0
 
 
-def test_a_call_that_goes_on():
+def test_a_call_that_is_still_running():
     call = Conversation(uuid=HERE)
     leg(call, started=0, answered=2)
     assert captured(call).calls[0].far_end == FarEnd()
@@ -120,8 +120,8 @@ def test_a_call_that_goes_on():
         (None, True),
     ],
 )
-def test_what_would_go_on_for_ever_is_hung_up(ncco: Any, hung_up: bool):
-    """By the Voice API, as it was: neither the caller nor the script ended it."""
+def test_a_call_that_would_never_end_is_hung_up(ncco: Any, hung_up: bool):
+    """By the Voice API, as in the call: neither the caller nor the script ended it."""
     call = Conversation(uuid=HERE)
     leg(call, **(CALLER | {"disconnected_by": "platform"}))
     call.answers += [Answer("leg", "https://example.com", ncco)] if ncco else []
@@ -145,7 +145,7 @@ def test_a_machine_and_when_it_beeped():
     assert captured(call).calls[0].far_end.greeting == FarEnd().greeting
 
 
-def test_a_call_of_the_applications_own():
+def test_an_outbound_call():
     """Its own numbers are landlines, those of people mobiles; and it rings no longer than it rang."""
     call = Conversation(uuid=HERE)
     failed: Body = {"to": "33612345678", "started": 1, "ringing": 2, "timeout": 27, "failure": "timeout"}
@@ -168,7 +168,7 @@ ENDPOINTS = [
 
 
 @pytest.mark.parametrize(("direction", "name", "more", "kind"), ENDPOINTS)
-def test_what_the_far_end_is(direction: str, name: str, more: Body, kind: str):
+def test_the_type_of_the_far_end(direction: str, name: str, more: Body, kind: str):
     call = Conversation(uuid=HERE)
     party = {"from_": name} if direction == "inbound" else {"to": name}
     leg(call, **(CALLER | party | {"direction": direction} | more))
@@ -176,7 +176,7 @@ def test_what_the_far_end_is(direction: str, name: str, more: Body, kind: str):
     assert captured(call).calls[0].endpoint == kind
 
 
-def test_an_app_caller_and_whom_it_called():
+def test_an_app_caller_and_the_user_it_called():
     """The statuses have its own name at both ends; the request for instructions has the rest."""
     call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", ledgers.NCCO)])
     app: Body = {"from_": None, "from_user": "Bob", "to": "Bob", "dialled": "447911123456", "endpoint": "app"}
@@ -189,7 +189,7 @@ def test_an_app_caller_and_whom_it_called():
 
 
 def test_keys_and_words_in_order():
-    """Each where it was asked for, as the NCCO says or else what came of it; silence at the end is left out."""
+    """Each at its input, as the NCCO says or else the result; silence at the end is left out."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     call.inputs += [
@@ -204,8 +204,8 @@ def test_keys_and_words_in_order():
     assert captured(call).calls[0].far_end.says == ("sales", "", "thank you")
 
 
-def test_an_input_that_asked_for_both():
-    """Whoever keys has not spoken; whoever speaks has not keyed, which is a turn of their keys."""
+def test_an_input_for_keys_and_speech():
+    """A caller who pressed keys has said nothing; one who spoke pressed nothing, which takes a turn of the keys."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     both = {"action": "input", "type": ["dtmf", "speech"]}
@@ -216,7 +216,7 @@ def test_an_input_that_asked_for_both():
     assert (found.keys, found.says) == (("", "1", "44#"), ("sales",))
 
 
-def test_keys_that_were_told_one_by_one():
+def test_keys_that_were_sent_one_by_one():
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     call.answers.append(
@@ -226,34 +226,34 @@ def test_keys_that_were_told_one_by_one():
     assert captured(call).calls[0].far_end.keys == ("12#",)
 
 
-def test_what_was_answered_is_what_it_runs():
-    """The first asking's; where that came twice, or went to the fallback URL, the last answer to it."""
+def test_the_answer_is_the_ncco_of_the_captured_call():
+    """That to the first answer request; if it came twice or went to the fallback URL, the last answer to it."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
-    asked = {"uuid": "leg", "conversation_uuid": HERE, "to": "442038297050", "from": "441234567890"}
-    again = asked | {"reason": "Socket timeout.", "original_request": {"url": "https://example.com", "type": "answer"}}
+    query = {"uuid": "leg", "conversation_uuid": HERE, "to": "442038297050", "from": "441234567890"}
+    again = query | {"reason": "Socket timeout.", "original_request": {"url": "https://example.com", "type": "answer"}}
     first, second, later = ([{"action": "talk", "text": text}] for text in ("one", "two", "three"))
-    events = [answered(asked, first), answered(again, second), answered(asked | {"to": "x"}, later)]
+    events = [answered(query, first), answered(again, second), answered(query | {"to": "x"}, later)]
     assert captured(call, events=events).calls[0].ncco == tuple(second)
     assert captured(call, events=events[::2]).calls[0].ncco == tuple(first)
     call.answers.append(Answer("leg", "https://example.com", first))
-    assert captured(call, events=[]).calls[0].ncco == tuple(first), "as the conversation tells it"
+    assert captured(call, events=[]).calls[0].ncco == tuple(first), "as the view of the conversation has it"
 
 
-def test_what_a_later_step_answered_is_not_what_it_began_with():
-    """Not even if the record of what it began with was lost."""
+def test_the_answer_of_a_later_step_is_not_the_first_ncco():
+    """Not even if the record of the first was lost."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
-    asked = {"uuid": "leg", "conversation_uuid": HERE}
-    began = answered(asked | {"to": "442038297050", "from": "441234567890"}, [{"action": "talk", "text": "one"}])
-    later = answered(asked, [{"action": "talk", "text": "two"}])
+    query = {"uuid": "leg", "conversation_uuid": HERE}
+    began = answered(query | {"to": "442038297050", "from": "441234567890"}, [{"action": "talk", "text": "one"}])
+    later = answered(query, [{"action": "talk", "text": "two"}])
     later["raw"]["step"] = "two"
     assert captured(call, events=[began]).calls[0].ncco == ({"action": "talk", "text": "one"},)
     for events in ([later, began], [later]):
-        assert captured(call, events=events).calls[0].ncco is None, "the server is asked again, from the beginning"
+        assert captured(call, events=events).calls[0].ncco is None, "the answer is requested again from the server"
 
 
-def test_what_it_runs_asks_no_other_server():
+def test_the_captured_ncco_requests_no_other_server():
     endpoint: Body = {
         "type": "websocket",
         "uri": "wss://example.com",
@@ -277,7 +277,7 @@ def test_what_it_runs_asks_no_other_server():
 
 
 def test_the_time_it_took_to_reach_the_callee():
-    """What was said before takes its time, too: 50 characters at 14 a second."""
+    """A `talk` before it takes its time, too: 50 characters at 14 a second."""
     ncco = [{"action": "talk", "text": "x" * 50}, ledgers.NCCO[1]]
     call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", ncco)])
     leg(call, **CALLER)
@@ -286,7 +286,7 @@ def test_the_time_it_took_to_reach_the_callee():
 
 
 def test_a_conference_is_several_calls():
-    """Each at its time; who is hung up on as the moderator goes does not hang up."""
+    """Each at its time; members whose call ends with the moderator's do not hang up."""
     room = Conversation(uuid=THERE)
     for number, (by, ended) in enumerate((("platform", 40.0), ("user", 25.0), ("user", 40.0))):
         moves = [Move(at(2 + number), f"CON-{number}", THERE)]
@@ -305,7 +305,7 @@ def test_a_conference_is_several_calls():
     assert [ncco[0]["name"] for ncco in nccos if ncco] == ["standup"] * 3, "where the others went is known then"
 
 
-def test_who_was_on_hold_has_not_called_by_itself():
+def test_a_leg_that_was_on_hold_is_no_call_of_its_own():
     """The caller came back from another conversation; the callee was rung where both began."""
     call = Conversation(uuid=HERE)
     moves = [Move(at(9), HERE, THERE), Move(at(12), THERE, HERE)]
@@ -315,14 +315,14 @@ def test_who_was_on_hold_has_not_called_by_itself():
     assert (len(found.calls), list(found.callees)) == (1, ["Alice"])
 
 
-def test_headers_are_brought_along():
+def test_headers_are_captured():
     call = Conversation(uuid=HERE)
     leg(call, **(CALLER | {"headers": {"X-Customer": "447911123456", "X-Kind": "gold"}}))
     assert captured(call).calls[0].headers == {"X-Customer": "447700900002", "X-Kind": "gold"}
 
 
-def test_whoever_the_application_rings_this_time_is_there():
-    """What it answered is not known: it is asked anew, and rings the true number, not the stand-in."""
+def test_any_callee_that_the_application_rings_is_there():
+    """Its answer is not known: it is requested again, and rings the true number, not the stand-in."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     leg(call, "callee", **(CALLEE | {"to": "33612345678", "started": 3, "busy": 4, "failure": "busy"}))
@@ -330,7 +330,7 @@ def test_whoever_the_application_rings_this_time_is_there():
     assert found.callees["*"] == found.callees["447700900002"]
 
 
-def test_who_is_not_known():
+def test_an_unknown_caller():
     call = Conversation(uuid=HERE)
     leg(call, **(CALLER | {"from_": None}))
     assert (captured(call).calls[0].from_, captured(call).calls[0].endpoint) == ("Unknown", "phone")

@@ -1,4 +1,4 @@
-"""Capturing, case by case: what little the API and the events say in each."""
+"""Capturing, case by case, from the little that the API and the events have in each."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ HERE, THERE = "CON-here", "CON-there"
 RUNG: Body = CALLEE | {"to": "Alice", "started": 5}
 
 
-def asked(call: Conversation, ncco: Any) -> Conversation:
-    """*call*, whose leg asked for instructions and was told *ncco*."""
+def with_answer(call: Conversation, ncco: Any) -> Conversation:
+    """*call*, whose answer request was answered with *ncco*."""
     call.answers.append(Answer("leg", "https://example.com", ncco))
     return call
 
@@ -37,7 +37,7 @@ def asked(call: Conversation, ncco: Any) -> Conversation:
         ("outbound", None, "phone"),
     ],
 )
-def test_the_far_end_by_the_look_of_its_name(direction: str, name: str | None, kind: str):
+def test_the_type_of_a_far_end_by_the_form_of_its_name(direction: str, name: str | None, kind: str):
     """An app's calls do not ring, and have no number."""
     call = Conversation(uuid=HERE)
     party = {"from_": name, "to": "442079460000"} if direction == "inbound" else {"to": name or "", "from_": "Bob"}
@@ -48,7 +48,7 @@ def test_the_far_end_by_the_look_of_its_name(direction: str, name: str | None, k
         assert (found.from_, found.to) == ("Bob", name if name and kind != "phone" else found.to)
 
 
-def test_an_app_caller_of_whom_only_the_name_is_known():
+def test_an_app_caller_with_nothing_known_but_the_name():
     call = Conversation(uuid=HERE)
     leg(call, started=0, answered=0, from_=None, from_user="Bob", to="Bob", dialled="Alice", endpoint="app")
     (found,) = captured(call).calls
@@ -75,7 +75,7 @@ def test_the_fields_of_the_webhooks():
         (["answered", "busy"], "answers"),
     ],
 )
-def test_who_was_rung_twice(tries: list[str], does: str):
+def test_a_callee_who_was_rung_twice(tries: list[str], does: str):
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     for number, status in enumerate(tries):
@@ -85,7 +85,7 @@ def test_who_was_rung_twice(tries: list[str], does: str):
     assert captured(call).callees["Alice"].does == does
 
 
-def test_of_two_who_answered_the_first_counts():
+def test_of_two_answered_legs_the_first_counts():
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     for number in (1, 2):
@@ -101,15 +101,15 @@ def test_how_long_it_may_ring(rang: float, timer: float):
     assert captured(call).calls[0].ringing_timer == timer
 
 
-def test_who_does_not_time_out_may_ring_as_long_as_usual():
+def test_a_callee_who_does_not_time_out_may_ring_as_long_as_usual():
     call = Conversation(uuid=HERE)
     leg(call, **(CALLEE | {"to": "33612345678", "started": 0, "ringing": 0, "busy": 5, "failure": "busy"}))
     assert captured(call).calls[0].ringing_timer == 60.0
 
 
 @pytest.mark.parametrize(("custom", "found"), [({"a": 1}, {"a": 1}), ({}, None), ("text", None), (None, None)])
-def test_data_of_an_apps_own(custom: Any, found: Any):
-    call = asked(Conversation(uuid=HERE), [])
+def test_custom_data_of_an_app(custom: Any, found: Any):
+    call = with_answer(Conversation(uuid=HERE), [])
     leg(call, started=0, from_user="Bob", endpoint="app")
     request = requests(call)[0] | {"custom_data": custom}
     assert captured(call, events=[answered(request, [])]).calls[0].custom_data == found
@@ -128,7 +128,7 @@ def test_data_of_an_apps_own(custom: Any, found: Any):
     ],
 )
 def test_how_long_it_took_to_reach_the_callee(ncco: Any, caller_answered: float, seconds: float):
-    call = asked(Conversation(uuid=HERE), ncco)
+    call = with_answer(Conversation(uuid=HERE), ncco)
     leg(call, **(CALLER | {"answered": caller_answered}))
     leg(call, "first", **(RUNG | {"answered": 6}))
     leg(call, "second", **(RUNG | {"to": "Bob", "started": 9, "answered": 10}))
@@ -146,7 +146,7 @@ def test_how_long_it_took_to_reach_the_callee(ncco: Any, caller_answered: float,
         (("platform", 30), ("user", 12), (None, 2.0)),
     ],
 )
-def test_who_goes_in_time_is_let_go(caller: Any, callee: Any, hang_up: Any):
+def test_a_callee_who_hangs_up_in_time_is_not_hung_up_on(caller: Any, callee: Any, hang_up: Any):
     call = Conversation(uuid=HERE)
     leg(call, **(CALLER | {"completed": caller[1], "disconnected_by": caller[0]}))
     over = {"completed": callee[1], "bill": bill(3)} if callee[1] else {}
@@ -155,7 +155,7 @@ def test_who_goes_in_time_is_let_go(caller: Any, callee: Any, hang_up: Any):
     assert (found.calls[0].far_end.hangs_up_after, found.callees["Alice"].hangs_up_after) == hang_up
 
 
-def test_who_declined_did_not_hang_up():
+def test_a_callee_who_declined_did_not_hang_up():
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     busy = {"busy": 6, "completed": 9, "failure": "busy", "disconnected_by": "user", "bill": bill(0, "0")}
@@ -175,8 +175,8 @@ CONNECT: list[Body] = [{"action": "connect", "endpoint": [{"type": "app", "user"
         ({"disconnected_by": "user", "completed": 20}, {}, None),
     ],
 )
-def test_a_caller_who_is_let_go_is_not_hung_up(caller: Body, callee: Body, hung_up: float | None):
-    call = asked(Conversation(uuid=HERE), CONNECT)
+def test_a_caller_whose_script_ends_is_not_hung_up(caller: Body, callee: Body, hung_up: float | None):
+    call = with_answer(Conversation(uuid=HERE), CONNECT)
     known = {name: value for name, value in (CALLER | caller).items() if value is not None}
     leg(call, **known)
     if callee:
@@ -184,7 +184,7 @@ def test_a_caller_who_is_let_go_is_not_hung_up(caller: Body, callee: Body, hung_
     assert captured(call).calls[0].control == ((Command(at=hung_up, do="hangup"),) if hung_up else ())
 
 
-def test_where_the_script_is_not_known_a_talk_is_hung_up():
+def test_without_a_known_script_a_talk_is_hung_up():
     call = Conversation(uuid=HERE)
     leg(call, **(CALLER | {"disconnected_by": "platform"}))
     leg(call, "callee", **(RUNG | {"answered": 6, "completed": 30.06, "bill": bill(3)}))
@@ -195,7 +195,7 @@ def test_where_the_script_is_not_known_a_talk_is_hung_up():
 
 
 def room_of(*ends: tuple[str | None, float], **more: Any) -> Conversation:
-    """A conference that so many entered, each from a conversation of their own: who ended them, and when."""
+    """A conference of legs that came from conversations of their own; each pair: who ended the leg, and when."""
     room = Conversation(uuid=THERE)
     for number, (by, ended) in enumerate(ends):
         moves = [Move(at(2 + number), f"CON-{number}", THERE)]
@@ -204,31 +204,31 @@ def room_of(*ends: tuple[str | None, float], **more: Any) -> Conversation:
     return room
 
 
-def test_whoever_waits_in_a_conference_stays_alone_as_long():
+def test_a_member_who_waited_alone_stays_alone_as_long():
     far_ends = [call.far_end for call in captured(room_of(("user", 30), ("user", 3))).calls]
-    assert [(one.hangs_up_after, one.stays_alone) for one in far_ends] == [(29.0, 29.0), (1.0, 2.0)]
+    assert [(far_end.hangs_up_after, far_end.stays_alone) for far_end in far_ends] == [(29.0, 29.0), (1.0, 2.0)]
 
 
 def test_only_the_moderator_ends_it_for_all():
-    """Two who go together do not."""
+    """Two members who leave at the same time do not."""
     calls = captured(room_of(("user", 30), ("user", 30.5), ("user", 40))).calls
     assert not any("endOnExit" in (call.ncco or ({},))[0] for call in calls)
 
 
 @pytest.mark.parametrize("members", [1, 2])
-def test_one_who_came_from_elsewhere_is_no_conference(members: int):
+def test_a_leg_from_another_conversation_makes_no_conference(members: int):
     found = captured(room_of(*[("user", 30.0)] * members))
     assert [call.ncco is None for call in found.calls] == [members == 1] * members
 
 
-def test_one_who_began_in_the_conference_has_not_entered_it():
+def test_a_leg_that_began_in_the_conference_has_not_entered_it():
     room = room_of(("user", 30), ("user", 40))
     leg(room, "own", **(CALLER | {"started": 10, "ringing": 10, "answered": 11}))
     assert [call.ncco is None for call in captured(room).calls] == [False, False, True]
 
 
 def test_agents_who_were_called_into_a_conference_are_calls():
-    """Where they began there was nobody who could have rung them; without events their coming tells that, too."""
+    """Nobody was in their first conversation who could have rung them; without events their moves show that, too."""
     room = room_of(("user", 30), ("user", 40), direction="outbound", from_="442079460000", to="447700900555")
     known: tuple[list[Body] | None, ...] = (None, [])
     for events in known:
@@ -237,7 +237,7 @@ def test_agents_who_were_called_into_a_conference_are_calls():
         assert found.callees == {}
 
 
-def test_what_it_is_about_is_one_line():
+def test_the_description_is_one_line():
     call = Conversation(uuid=HERE)
     leg(call, started=0, ringing=1)
     for number in range(3):
@@ -254,9 +254,9 @@ def test_an_empty_call():
     assert scenario(ledgers.api_view(Conversation(uuid=HERE))).calls == ()
 
 
-def test_nothing_of_the_callers_number_is_left_nor_any_secret():
+def test_neither_the_callers_number_nor_a_secret_is_left():
     number = "447911123456"
-    call = asked(Conversation(uuid=HERE), [])
+    call = with_answer(Conversation(uuid=HERE), [])
     sent = {f"X-Caller-{number}": f"{number}x", "X-Auth": "Bearer s3cret"}
     leg(call, started=0, from_=number, endpoint="app")
     request = requests(call)[0] | {"custom_data": {"n": int(number), number: 1200, "token": "s3cret"}}
@@ -279,9 +279,9 @@ def test_nothing_of_the_callers_number_is_left_nor_any_secret():
     assert "s3cret" not in str(kept_ones)
 
 
-def test_what_would_turn_a_terminal_around_is_escaped():
+def test_text_that_would_reverse_a_terminal_is_escaped():
     text = "a\u202eb\u2066c\x9bd\x1b[31m \\\u200b\u00a0é€"
-    call = asked(Conversation(uuid=HERE), [{"action": "talk", "text": text}])
+    call = with_answer(Conversation(uuid=HERE), [{"action": "talk", "text": text}])
     leg(call, **CALLER)
     found = captured(call)
     written = dump(found)

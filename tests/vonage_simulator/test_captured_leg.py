@@ -17,7 +17,7 @@ HERE = "CON-here"
 RUNG: Body = CALLEE | {"to": "Alice", "started": 5}
 
 
-def test_the_time_until_it_was_picked_up_is_ringing():
+def test_the_time_until_the_answer_is_ringing():
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     leg(call, "callee", **(RUNG | {"ringing": 7, "answered": 10}))
@@ -26,7 +26,7 @@ def test_the_time_until_it_was_picked_up_is_ringing():
 
 @pytest.mark.parametrize(("ringing", "events", "after"), [(7, None, 2.0), (None, None, 4.0), (7, [], 13.0)])
 def test_the_time_until_it_failed(ringing: float | None, events: Any, after: float):
-    """Without ringing from its beginning; without events until it was over: that is all there is."""
+    """Without `ringing` from its start; without events until its end: nothing else is known."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     times = {"busy": 9, "completed": 20} | ({"ringing": ringing} if ringing else {})
@@ -67,8 +67,8 @@ def test_a_call_without_headers():
         ({"speech_timeout_reason": "start_timeout"}, {"digits": None}, ("speech",)),
     ],
 )
-def test_what_an_input_asked_for_by_what_came_of_it(result: Body, dtmf: Any, asked_for: tuple[str, ...]):
-    """A turn of keys for each that asked for keys, a turn of words for each that asked for speech."""
+def test_the_type_of_an_input_by_its_result(result: Body, dtmf: Any, asked_for: tuple[str, ...]):
+    """A turn of keys for each input for keys, a turn of words for each input for speech."""
     nothing: Body = {
         "digits": None,
         "timed_out": False,
@@ -78,11 +78,11 @@ def test_what_an_input_asked_for_by_what_came_of_it(result: Body, dtmf: Any, ask
     }
     keyed = nothing | {"digits": "9", "speech_error": "Speech was not enabled"}
     spoken = nothing | {"speech": [{"text": "end", "confidence": 1}]}
-    inputs = [one | {"leg": "leg"} for one in (nothing | result, keyed, spoken)]
-    told = ledgers.api_view(ledgers.published()) | {"inputs": inputs}
+    inputs = [item | {"leg": "leg"} for item in (nothing | result, keyed, spoken)]
+    view = ledgers.api_view(ledgers.published()) | {"inputs": inputs}
     raws = ({"dtmf": dtmf}, {"dtmf": {"digits": "9"}}, {"dtmf": {"digits": None}})
     events = [{"kind": "input", "leg": "leg", "raw": raw} for raw in raws]
-    keys, says = CapturedLeg({"uuid": "leg"}, told, events if dtmf else []).entered(Anonymizer())
+    keys, says = CapturedLeg({"uuid": "leg"}, view, events if dtmf else []).entered(Anonymizer())
     assert (len(keys), keys[-1]) == (1 + ("dtmf" in asked_for), "9")
     assert (len(says), says[-1]) == (1 + ("speech" in asked_for and not result.get("digits")), "end")
 
@@ -103,7 +103,7 @@ def test_a_hash_that_ended_an_input_was_pressed(digits: str, timed_out: bool, mo
     assert captured(call).calls[0].far_end.keys == (keys,)
 
 
-def test_whoever_keyed_has_words_left_for_the_next_time():
+def test_a_caller_who_pressed_keys_keeps_the_words_for_the_next_input():
     both = {"action": "input", "type": ["dtmf", "speech"]}
     call = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", [both, both])])
     leg(call, **CALLER)

@@ -22,14 +22,14 @@ def shake_hands(server: Certificate, ca: Path, name: str) -> str | None:
     """Connect to *name* with TLS, trusting only *ca*; the version agreed on."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(server.cert, server.key)
-    one, other = socket.socketpair()
+    local, other = socket.socketpair()
 
     def serve() -> None:
         try:
             with context.wrap_socket(other, server_side=True) as there:
                 there.recv(1)
         except (ssl.SSLError, ConnectionError):
-            pass  # the client hung up: that is what is tested
+            pass  # the client closed the connection: that is what is tested
         finally:
             other.close()
 
@@ -37,12 +37,12 @@ def shake_hands(server: Certificate, ca: Path, name: str) -> str | None:
     serving.start()
     try:
         client = ssl.create_default_context(cafile=ca)
-        client.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 has it from the start
-        with client.wrap_socket(one, server_hostname=name) as here:
+        client.verify_flags |= ssl.VERIFY_X509_STRICT  # the default since Python 3.13
+        with client.wrap_socket(local, server_hostname=name) as here:
             here.send(b"!")
             return here.version()
     finally:
-        one.close()
+        local.close()
         serving.join()
 
 
@@ -56,7 +56,7 @@ def test_a_client_that_trusts_the_authority_connects(tmp_path: Path, name: str) 
     assert shake_hands(made, made.ca, name) == "TLSv1.3"
 
 
-def test_it_is_good_for_no_other_name_and_no_other_authority_vouches_for_it(tmp_path: Path) -> None:
+def test_it_is_refused_for_other_names_and_by_other_authorities(tmp_path: Path) -> None:
     made, other = make(tmp_path / "one"), make(tmp_path / "other")
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(made, made.ca, "api.nexmo.com")
@@ -64,14 +64,14 @@ def test_it_is_good_for_no_other_name_and_no_other_authority_vouches_for_it(tmp_
         shake_hands(made, other.ca, "localhost")
 
 
-def test_private_keys_are_for_their_owner_alone_and_the_authoritys_is_nowhere(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_private_keys_and_the_authoritys_is_not_stored(tmp_path: Path) -> None:
     made = make(tmp_path)
     private, _ = application_keys(tmp_path)
     assert rights(made.key) == rights(private) == 0o600
     assert {file.name for file in tmp_path.iterdir() if "PRIVATE" in file.read_text()} == {"server.key", "private.key"}
 
 
-def test_what_is_there_is_taken_again(tmp_path: Path) -> None:
+def test_existing_files_are_used_again(tmp_path: Path) -> None:
     made = make(tmp_path)
     before = [file.read_bytes() for file in (made.ca, made.cert, made.key)]
     assert make(tmp_path) == made
@@ -97,7 +97,7 @@ def test_a_certificate_is_valid_a_few_days_and_renewed_before_its_end(
 
 @pytest.mark.parametrize("spoilt", ["ca.pem", "server.pem", "server.key"])
 @pytest.mark.parametrize("how", ["gone", "torn", "another's"])
-def test_files_that_do_not_belong_together_are_made_anew(tmp_path: Path, spoilt: str, how: str) -> None:
+def test_files_that_do_not_belong_together_are_replaced(tmp_path: Path, spoilt: str, how: str) -> None:
     made, other = make(tmp_path / "one"), make(tmp_path / "other")
     file = tmp_path / "one" / spoilt
     if how == "gone":
@@ -117,7 +117,7 @@ def test_the_applications_keys_are_a_pair_that_vonages_sdk_signs_with(tmp_path: 
     assert application_keys(tmp_path) == (private, public)
 
 
-def test_a_torn_application_key_is_made_anew(tmp_path: Path) -> None:
+def test_a_truncated_application_key_is_replaced(tmp_path: Path) -> None:
     private, public = application_keys(tmp_path)
     private.write_text("-----BEGIN PRIVATE KEY-----\n")
     private, another = application_keys(tmp_path)

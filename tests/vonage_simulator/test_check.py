@@ -18,7 +18,7 @@ from vonage_simulator.verify.server_api import NotSwitchhook
 from vonage_simulator.verify.server_api import Server as Api
 
 
-def test_a_server_that_knows_it_all():
+def test_a_server_that_has_everything_passes():
     call, sents, server = call_and_server()
     found = verdict(server, [call], sents)
     assert found.ok
@@ -27,30 +27,30 @@ def test_a_server_that_knows_it_all():
     assert found.lines() == [f"{counts}: the server's state matches what happened"]
 
 
-def test_every_wrong_telling_makes_it_a_wrong_conversation():
-    """All of them, as `test_differences` has them; one answer too many shows in the events."""
+def test_every_wrong_view_makes_a_wrong_conversation():
+    """All changes of `test_differences`; an answer too many shows in the events."""
     call = ledgers.eventful()
     server = Server([call])
     sents = [sent(body) for body in webhooks(call)]
-    for one in sents:
-        for home in {one.body.get(f"conversation_uuid{end}") for end in ("", "_from", "_to")} - {None}:
-            server.keep(*kept([one.body]), where=str(home))
+    for webhook in sents:
+        for home in {webhook.body.get(f"conversation_uuid{end}") for end in ("", "_from", "_to")} - {None}:
+            server.keep(*kept([webhook.body]), where=str(home))
     right = server.views[call.uuid]
-    asked = [sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call)]
-    server.keep(*(answered(one.body) for one in asked), *replies(call), where=call.uuid)
-    assert verdict(server, [call], [*sents, *asked]).ok
-    wrongs = [(what, told) for what, told in mutations(right) if not (what.startswith("answers") and "twice" in what)]
+    answers = [sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call)]
+    server.keep(*(answered(webhook.body) for webhook in answers), *replies(call), where=call.uuid)
+    assert verdict(server, [call], [*sents, *answers]).ok
+    wrongs = [(what, view) for what, view in mutations(right) if not (what.startswith("answers") and "twice" in what)]
     assert len(wrongs) > 400
-    for what, told in wrongs:
-        server.views[call.uuid] = told
-        found = verdict(server, [call], [*sents, *asked])
+    for what, view in wrongs:
+        server.views[call.uuid] = view
+        found = verdict(server, [call], [*sents, *answers])
         assert (found.ok, found.wrong, found.missing, found.unwanted) == (False, 1, 0, 0), what
 
 
-@pytest.mark.parametrize("place", range(5))
-def test_each_webhook_has_to_be_there_once(place: int):
+@pytest.mark.parametrize("index", range(5))
+def test_each_webhook_has_to_be_there_once(index: int):
     call, sents, server = call_and_server()
-    gone = server.kept[HERE].pop(place)
+    gone = server.kept[HERE].pop(index)
     found = verdict(server, [call], sents)
     assert (found.ok, found.missing, found.unwanted, found.wrong) == (False, 1, 0, 0)
     assert len(found.lines()) == 2
@@ -59,17 +59,17 @@ def test_each_webhook_has_to_be_there_once(place: int):
     assert (found.ok, found.missing, found.unwanted, found.wrong) == (False, 0, 1, 0)
 
 
-@pytest.mark.parametrize("place", range(5))
-def test_a_body_that_is_not_the_one_sent(place: int):
-    """Whatever is other in it: it was never sent, and the one that was is not there."""
+@pytest.mark.parametrize("index", range(5))
+def test_a_changed_body_is_found(index: int):
+    """It was never sent, and the one that was sent is missing."""
     call, sents, server = call_and_server()
-    raw = server.kept[HERE][place]["raw"]
-    server.kept[HERE][place]["raw"] = raw | {"request": raw["request"] | {"x": 1}} if "ncco" in raw else raw | {"x": 1}
+    raw = server.kept[HERE][index]["raw"]
+    server.kept[HERE][index]["raw"] = raw | {"request": raw["request"] | {"x": 1}} if "ncco" in raw else raw | {"x": 1}
     found = verdict(server, [call], sents)
     assert (found.ok, found.missing, found.unwanted) == (False, 1, 1)
 
 
-def test_a_conversation_that_the_server_does_not_know():
+def test_an_unknown_conversation_is_found():
     call, sents, server = call_and_server()
     server.views, server.kept = {}, {}
     found = verdict(server, [call], sents)
@@ -86,53 +86,53 @@ def test_an_empty_check_is_not_passed():
     assert "nothing to check" in found.lines()[0]
 
 
-def test_a_webhook_of_a_conversation_that_is_in_no_ledger_is_looked_at_too():
+def test_a_webhook_of_a_conversation_without_ledger_is_checked_too():
     assert not one_event(there=False, lossless=True).ok
     assert one_event(there=True, lossless=True).ok
 
 
-def test_an_answer_that_could_not_be_used_is_told_too():
-    """What was asked first came to nothing; the fallback URL was asked, and its answer counts."""
+def test_an_answer_that_could_not_be_used_is_expected_too():
+    """The first answer failed; the fallback URL was requested, and its answer counts."""
     call, sents, server = call_and_server()
     again = webhook_bodies.fallback(sents[-1].body, reason="Invalid NCCO.", url="https://example.com", kind="answer")
     sents.append(sent(again, kind="answer", target=ledgers.FALLBACK))
     server.keep(answered(again))
-    told = server.views[HERE]["answers"]
-    told.insert(0, told[0] | {"ncco": [{"action": "sing"}]})
-    assert not verdict(server, [call], sents).ok, "of what it tells it has no record"
+    answers = server.views[HERE]["answers"]
+    answers.insert(0, answers[0] | {"ncco": [{"action": "sing"}]})
+    assert not verdict(server, [call], sents).ok, "the view has an answer without a record"
     server.kept[HERE][-2]["raw"]["ncco"] = [{"action": "sing"}]
     assert verdict(server, [call], sents).ok
-    told[1]["ncco"] = [{"action": "dance"}]
+    answers[1]["ncco"] = [{"action": "dance"}]
     found = verdict(server, [call], sents)
     assert (found.ok, found.wrong) == (False, 1)
 
 
-# ---- How it looks
+# ---- How the server is read
 
 
-def test_what_is_written_a_moment_later_is_waited_for():
+def test_records_written_a_moment_later_are_waited_for():
     call, sents, server = call_and_server()
     late = server.kept[HERE].pop()
     fetch = server.fetch
 
     async def slow(uuid: str) -> tuple[Body | None, list[Body]]:
-        if server.asked:
+        if server.fetches:
             server.kept[HERE].append(late)
         return await fetch(uuid)
 
     server.fetch = slow  # type: ignore[method-assign]
     assert verdict(server, [call], sents, patience=(0.001,)).ok
-    assert server.asked == 2
+    assert server.fetches == 2
 
 
-def test_so_many_are_fetched_at_once_and_no_more():
+def test_no_more_than_the_limit_are_fetched_at_once():
     calls = [Conversation(uuid=f"CON-{number}") for number in range(30)]
     server = Server(calls)
     assert verdict(server, calls, [], at_once=4).conversations == 30
     assert server.most_at_once == 4
 
 
-def test_the_first_differences_are_lines_for_people():
+def test_the_first_differences_are_printed_as_lines():
     call, sents, server = call_and_server()
     for name in ("from", "to", "network"):
         server.views[HERE]["legs"][0][name] = None
@@ -153,7 +153,7 @@ def test_the_first_differences_are_lines_for_people():
     assert lines[1:] == ["CON-here event started sent at 21:20:00.000: expected sent once, got there 2 times"]
 
 
-def test_a_server_that_took_what_it_could_is_right_in_other_words():
+def test_a_lossy_verdict_has_other_words():
     found = one_event(there=True)
     summary = "Conversations: 1, webhooks: 1 (0 copies, 0 refused, 0 lost)"
     words = "everything acknowledged is there, and no more; the state of 0 of 1 could be compared, and matches"
@@ -163,50 +163,50 @@ def test_a_server_that_took_what_it_could_is_right_in_other_words():
 # ---- What would fool it
 
 
-def test_a_wrong_look_counts_though_the_next_is_right():
-    for what in ("told", "there"):
+def test_a_wrong_view_counts_though_the_next_is_right():
+    for what in ("view", "there"):
         call, sents, server = call_and_server()
         fetch = server.fetch
 
         async def wrong_at_first(uuid: str) -> tuple[Body | None, list[Body]]:
-            told, events = await fetch(uuid)  # noqa: B023
-            if server.asked == 1:  # noqa: B023
-                return (None, []) if what == "there" else ((told or {}) | {"state": "live"}, events)  # noqa: B023
-            return told, events
+            view, events = await fetch(uuid)  # noqa: B023
+            if server.fetches == 1:  # noqa: B023
+                return (None, []) if what == "there" else ((view or {}) | {"state": "live"}, events)  # noqa: B023
+            return view, events
 
         server.fetch = wrong_at_first  # type: ignore[method-assign]
         found = verdict(server, [call], sents, patience=(0.001, 0.001))
-        assert (found.ok, found.wrong, server.asked) == (False, 1, 1)
+        assert (found.ok, found.wrong, server.fetches) == (False, 1, 1)
 
 
-def test_an_answer_that_is_not_told_yet_is_waited_for_but_no_other_in_its_place():
+def test_a_missing_answer_is_waited_for_but_a_wrong_one_is_not():
     for wrong, right in (([], True), ([{"leg": "leg", "ncco": []}], False)):
         call, sents, server = call_and_server()
         fetch = server.fetch
 
         async def late(uuid: str) -> tuple[Body | None, list[Body]]:
-            told, events = await fetch(uuid)  # noqa: B023
-            first = server.asked == 1  # noqa: B023
-            return ((told or {}) | {"answers": wrong}, events[:-1]) if first else (told, events)  # noqa: B023
+            view, events = await fetch(uuid)  # noqa: B023
+            first = server.fetches == 1  # noqa: B023
+            return ((view or {}) | {"answers": wrong}, events[:-1]) if first else (view, events)  # noqa: B023
 
         server.fetch = late  # type: ignore[method-assign]
         assert verdict(server, [call], sents, patience=(0.001,)).ok is right
 
 
-def test_an_answer_told_twice_or_made_up_is_wrong():
+def test_a_repeated_or_invented_answer_is_wrong():
     others: list[Body] = [{}, {"ncco": []}, {"leg": "another"}]
     for more in others:
         call, sents, server = call_and_server()
-        told = server.views[HERE]["answers"]
-        told.append(told[0] | more)
+        answers = server.views[HERE]["answers"]
+        answers.append(answers[0] | more)
         assert verdict(server, [call], sents).wrong == 1
 
 
-def test_what_was_never_acknowledged_is_lost_and_not_missing():
+def test_an_unacknowledged_webhook_is_lost_and_not_missing():
     call, sents, server = call_and_server()
     sents[1].tries = [attempt(503), attempt(503)]
     server.kept[HERE].pop(1)
-    server.views[HERE]["state"] = "live"  # it was not told all
+    server.views[HERE]["state"] = "live"  # it did not get every event
     found = verdict(server, [call], sents)
     assert (found.ok, found.lost, found.missing, found.wrong, found.compared) == (False, 1, 0, 0, 0)
     summary = "Conversations: 1, webhooks: 5 (1 copies, 2 refused, 1 lost): 1 never acknowledged"
@@ -218,7 +218,7 @@ def test_what_was_never_acknowledged_is_lost_and_not_missing():
 # ---- What is at the server, and in its list
 
 
-def test_localhost_by_its_number_is_the_same_server():
+def test_localhost_and_127_0_0_1_are_the_same_server():
     base = "http://localhost:8080/at"
     for url in ("http://localhost:8080/at/x", "http://127.0.0.1:8080/at/x", "HTTP://LocalHost:8080/at/"):
         assert is_below(url, base), url
@@ -234,21 +234,21 @@ def test_localhost_by_its_number_is_the_same_server():
     assert is_below("http://example.com:80/voice/event", "http://example.com")
 
 
-def test_what_is_not_listed_is_found():
+def test_unlisted_conversations_are_found():
     pages: dict[str, Body] = {
         "/api/v1/conversations?limit=500": {"items": [{"conversation_uuid": "CON-1"}, "x"], "next": "a/b"},
         "/api/v1/conversations?limit=500&cursor=a%2Fb": {"items": [{"conversation_uuid": "CON-2"}], "next": None},
     }
     api = Api("http://127.0.0.1", "token")
-    asked: list[str] = []
+    paths: list[str] = []
 
     async def get(path: str) -> Body | None:
-        asked.append(path)
+        paths.append(path)
         return pages.get(path)
 
     api._get = get  # type: ignore[method-assign]
     assert asyncio.run(api.unlisted(["CON-1"])) == []
-    assert len(asked) == 1, "no further than need be"
+    assert len(paths) == 1, "no more pages than needed"
     assert asyncio.run(api.unlisted(["CON-2", "CON-3", "CON-1"])) == ["CON-3"]
     pages.clear()
     with pytest.raises(NotSwitchhook):

@@ -60,8 +60,8 @@ def test_a_call_is_signed_and_for_the_application(run: Run) -> None:
         assert (code, err) == (0, "")
         assert "hears “Hello there.”" in out
         assert re.search(r"→ completed +200 in \d+ ms\n", out)
-        assert {path.partition("?")[0] for _, path, _, _ in server.asked} == {"/answer", "/event"}
-        assert all(headers["Authorization"].startswith("Bearer ") for _, _, headers, _ in server.asked)
+        assert {path.partition("?")[0] for _, path, _, _ in server.requests} == {"/answer", "/event"}
+        assert all(headers["Authorization"].startswith("Bearer ") for _, _, headers, _ in server.requests)
         assert "Switchhook" not in out
 
 
@@ -77,13 +77,13 @@ def test_a_load_counts_what_went_wrong(run: Run) -> None:
     assert re.search(r"5 calls: this went wrong\n5 × http://\S+/answer .*talk.*text", out)
 
 
-def test_a_load_takes_the_scenarios_that_ask_the_server(run: Run) -> None:
-    """The NCCO of others would come from the scenario, with nothing of the server in it but its events."""
+def test_a_load_uses_the_scenarios_that_request_an_answer(run: Run) -> None:
+    """Others bring their own NCCO, and would test nothing of the server but its events."""
     with listening(200, HELLO, **JSON) as server:
         words = ("--rate", "40", "--seconds", "0.5", "--speed", "1000")
         code, out, _ = run("load", "--answer-url", f"{server.url}/answer", *words)
     assert code == 0, out
-    assert len(server.asked) >= 20
+    assert len(server.requests) >= 20
 
 
 def test_a_server_has_to_be_named(run: Run) -> None:

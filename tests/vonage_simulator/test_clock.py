@@ -16,7 +16,7 @@ START = datetime(2026, 1, 1, 12, 0, 0, 123_999, tzinfo=UTC)
 
 
 def slept(*naps: float, clock: Clock | None = None) -> tuple[list[tuple[float, float]], float]:
-    """Who slept so long woke at what time, in the order in which they did; and the real seconds it took."""
+    """When each sleeper woke, in the order of waking, and the real seconds that it took."""
     woken: list[tuple[float, float]] = []
 
     async def sleeper(clock: Clock, seconds: float) -> None:
@@ -32,13 +32,13 @@ def slept(*naps: float, clock: Clock | None = None) -> tuple[list[tuple[float, f
     return woken, time.monotonic() - begun
 
 
-def test_a_clock_that_jumps_wakes_everybody_in_turn_and_takes_no_time() -> None:
+def test_a_jumping_clock_wakes_sleepers_in_order_and_takes_no_time() -> None:
     woken, took = slept(3600.0, 5.0, 86_400.0, 5.0, 0.0)
     assert woken == [(0.0, 0.0), (5.0, 5.0), (5.0, 5.0), (3600.0, 3600.0), (86_400.0, 86_400.0)]
     assert took < 60
 
 
-def test_those_who_wake_at_one_moment_wake_in_the_order_in_which_they_lay_down() -> None:
+def test_sleepers_of_the_same_moment_wake_in_the_order_in_which_they_fell_asleep() -> None:
     order: list[int] = []
 
     async def run() -> None:
@@ -54,7 +54,7 @@ def test_those_who_wake_at_one_moment_wake_in_the_order_in_which_they_lay_down()
     assert order == list(range(20))
 
 
-def test_nobody_sleeps_backwards() -> None:
+def test_a_negative_sleep_takes_no_time() -> None:
     assert slept(-5.0, 1.0)[0] == [(-5.0, 0.0), (1.0, 1.0)]
     assert slept(-500.0, clock=Clock(speed=1.0))[1] < 60
 
@@ -67,12 +67,12 @@ def test_a_clock_that_runs_goes_at_its_speed(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan")])
-def test_a_speed_is_above_nought(speed: float) -> None:
+def test_a_speed_must_be_above_zero(speed: float) -> None:
     with pytest.raises(ValueError, match="above 0"):
         Clock(speed=speed)
 
 
-def test_time_is_told_in_utc_and_in_whole_milliseconds() -> None:
+def test_times_are_in_utc_and_in_whole_milliseconds() -> None:
     """Cut, as Vonage's webhooks have it."""
 
     async def run(start: datetime) -> list[datetime]:
@@ -81,13 +81,13 @@ def test_time_is_told_in_utc_and_in_whole_milliseconds() -> None:
         await clock.sleep(0.0016)
         return [before, clock.now()]
 
-    told = asyncio.run(run(START.astimezone(timezone(timedelta(hours=2)))))
-    assert told == [START.replace(microsecond=123_000), START.replace(microsecond=125_000)]
-    assert {one.tzinfo for one in told} == {UTC}
+    times = asyncio.run(run(START.astimezone(timezone(timedelta(hours=2)))))
+    assert times == [START.replace(microsecond=123_000), START.replace(microsecond=125_000)]
+    assert {moment.tzinfo for moment in times} == {UTC}
 
 
-def test_time_stands_still_while_somebody_outside_is_asked() -> None:
-    """However long that takes, and although others sleep."""
+def test_time_stops_during_a_real_request() -> None:
+    """However long it takes, and although others sleep."""
 
     async def run() -> tuple[float, float]:
         clock = Clock(speed=None)
@@ -101,8 +101,8 @@ def test_time_stands_still_while_somebody_outside_is_asked() -> None:
     assert asyncio.run(run()) == (0.0, 100.0)
 
 
-def test_time_goes_on_only_when_nobody_has_anything_to_do() -> None:
-    """What one sets off, another may take up, and that may go through several hands."""
+def test_time_goes_on_only_when_every_task_is_idle() -> None:
+    """One task may wake another, and that one the next."""
 
     async def run() -> float:
         clock = Clock(speed=None)
@@ -123,8 +123,8 @@ def test_time_goes_on_only_when_nobody_has_anything_to_do() -> None:
     assert asyncio.run(run()) == 0.0
 
 
-def test_who_is_called_away_is_not_waited_for() -> None:
-    """The time does not go to where they would have woken; and a crowd of them costs next to nothing."""
+def test_a_cancelled_sleeper_is_not_waited_for() -> None:
+    """Time does not jump to where it would have woken; and thousands of them cost next to nothing."""
 
     async def run() -> float:
         clock = Clock(speed=None)
@@ -141,7 +141,7 @@ def test_who_is_called_away_is_not_waited_for() -> None:
     assert time.process_time() - begun < 5
 
 
-def test_the_clock_goes_on_after_it_was_idle() -> None:
+def test_the_clock_goes_on_after_idling() -> None:
     async def run() -> float:
         clock = Clock(speed=None)
         await clock.sleep(1)

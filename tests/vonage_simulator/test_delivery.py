@@ -1,4 +1,4 @@
-"""Webhooks look and queue as at Vonage, and the record has their outcome."""
+"""Webhooks have the form and order of Vonage's, and the record has their outcome."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from vonage_simulator.trace import Happening
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_webhook_looks_like_vonages(method: str) -> None:
+def test_a_webhook_has_vonages_headers_and_token(method: str) -> None:
     """Its headers are those seen in published logs, its token is for it, and it is acknowledged by a 2xx."""
     sent, receiver, troubles = asyncio.run(send_one(method=method))
     (request,) = receiver.received
     sender = method == "POST"
     known = {"uuid": "leg", "conversation_uuid": "CON", "status": "ringing", "number": "0"}
-    assert request.said == {**known, "start_time": None if sender else ""}
+    assert request.data == {**known, "start_time": None if sender else ""}
     assert request.line.split("?")[0] == f"{method} /voice/event" + (" HTTP/1.1" if sender else "")
     assert request.headers.get("content-type") == ("application/json" if sender else None)
     assert request.headers["user-agent"].startswith("Apache-HttpAsyncClient")
@@ -41,7 +41,7 @@ def test_a_webhook_looks_like_vonages(method: str) -> None:
     assert request.verdict == 200
     assert sent.acknowledged
     assert not maybe_kept(sent)
-    assert [(one.how, one.status, one.words) for one in sent.tries] == [(None, 200, "it answers 200")]
+    assert [(attempt.how, attempt.status, attempt.words) for attempt in sent.tries] == [(None, 200, "it answers 200")]
     assert troubles == []
 
 
@@ -51,14 +51,14 @@ def test_without_signed_callbacks_there_is_no_token() -> None:
     assert receiver.received[0].token is None
 
 
-def test_a_post_that_cannot_sign_is_not_made() -> None:
-    """Rather than found out by every webhook being refused."""
+def test_a_sender_without_secret_cannot_be_made() -> None:
+    """Else every webhook would be refused."""
     with pytest.raises(ValueError, match="secret"):
         WebhookSender(Application(id="app"), clock=Clock())
 
 
 def test_order_is_kept_within_a_conversation() -> None:
-    """Each waits for the one before, however slow that is; the connection is kept."""
+    """Each waits for the one before, however slow; the connection is kept."""
 
     async def run() -> Receiver:
         async with sending(0.1, 503, 0.05) as (sender, receiver):
@@ -86,7 +86,7 @@ def test_conversations_do_not_wait_for_each_other() -> None:
     assert seconds < 2
 
 
-def test_a_clock_that_jumps_stands_still_for_a_request() -> None:
+def test_a_jumping_clock_stops_during_a_request() -> None:
     """A slow server does not make a call longer."""
 
     async def run() -> tuple[float, float]:
@@ -101,15 +101,15 @@ def test_a_clock_that_jumps_stands_still_for_a_request() -> None:
     assert asyncio.run(run()) == (0.0, 100.0)
 
 
-def test_a_server_that_cannot_now_gets_time_of_its_own_even_where_the_clock_runs_fast() -> None:
+def test_a_busy_server_gets_real_time_even_on_a_fast_clock() -> None:
     begun = time.monotonic()
     sent, _, _ = asyncio.run(send_one(503, clock=Clock(speed=1000)))
     assert sent.acknowledged
     assert time.monotonic() - begun >= RECOVERS_IN
 
 
-def test_leaving_calls_off_what_is_under_way() -> None:
-    """The server may have got it, and the record says so."""
+def test_leaving_cancels_requests_under_way() -> None:
+    """The server may have received it, and the record says so."""
 
     async def run() -> list[Sent]:
         async with sending(5.0) as (sender, receiver):
@@ -124,8 +124,8 @@ def test_leaving_calls_off_what_is_under_way() -> None:
     assert second.tries == []
 
 
-def test_a_fault_of_the_carriers_own_is_not_lost() -> None:
-    """Settling raises it."""
+def test_an_error_in_the_carrier_is_not_lost() -> None:
+    """`settle` raises it."""
 
     def watch(_: Happening) -> None:
         raise LookupError
@@ -134,8 +134,8 @@ def test_a_fault_of_the_carriers_own_is_not_lost() -> None:
         asyncio.run(send_one(500, watch=watch))
 
 
-def test_a_crowd_is_delivered() -> None:
-    """Each of many conversations at once, in its own order."""
+def test_many_conversations_are_delivered_at_once() -> None:
+    """Each in its own order."""
 
     async def run() -> Receiver:
         async with receiving(usual=careful) as receiver, WebhookSender(APPLICATION, clock=Clock(speed=None)) as sender:

@@ -1,4 +1,4 @@
-"""Every wrong value in what a server says is found."""
+"""Every wrong value in a server's view is found."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ RIGHT = {
     name: (make(), ledgers.api_view(make()))
     for name, make in (("published", ledgers.published), ("eventful", ledgers.eventful))
 }
-WRONG = [(name, what, told) for name, (_, right) in RIGHT.items() for what, told in mutations(right)]
+WRONG = [(name, what, view) for name, (_, right) in RIGHT.items() for what, view in mutations(right)]
 
 
-def test_a_right_telling_has_no_differences():
-    for call, told in RIGHT.values():
-        assert differences(expected(call), copy.deepcopy(told)) == []
-        assert differences(expected(call), json.loads(json.dumps(told))) == []
+def test_a_correct_view_has_no_differences():
+    for call, view in RIGHT.values():
+        assert differences(expected(call), copy.deepcopy(view)) == []
+        assert differences(expected(call), json.loads(json.dumps(view))) == []
     assert len(WRONG) > 500
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [(name, told) for name, _, told in WRONG], ids=[what for _, what, _ in WRONG]
+    ("name", "view"), [(name, view) for name, _, view in WRONG], ids=[what for _, what, _ in WRONG]
 )
-def test_a_telling_with_one_thing_other_is_wrong(name: str, told: Any):
+def test_a_view_with_one_change_is_wrong(name: str, view: Any):
     """Each field, each item of each list, one at a time."""
-    found = differences(expected(RIGHT[name][0]), told)
+    found = differences(expected(RIGHT[name][0]), view)
     assert found
     assert all("\n" not in str(difference) for difference in found)
 
 
 def test_what_the_carrier_cannot_know_is_not_compared():
-    call, told = RIGHT["eventful"]
-    told = copy.deepcopy(told) | {"first_heard_at": None, "more": 1}
-    told["answers"][0] |= {"took_ms": 99, "flow": "other", "at": None}
-    assert differences(expected(call), told) == []
+    call, view = RIGHT["eventful"]
+    view = copy.deepcopy(view) | {"first_heard_at": None, "more": 1}
+    view["answers"][0] |= {"took_ms": 99, "flow": "other", "at": None}
+    assert differences(expected(call), view) == []
 
 
 def test_the_order_of_legs_does_not_matter_but_lists_are_oldest_first():
-    call, told = RIGHT["eventful"]
-    assert differences(expected(call), told | {"legs": told["legs"][::-1]}) == []
+    call, view = RIGHT["eventful"]
+    assert differences(expected(call), view | {"legs": view["legs"][::-1]}) == []
     for name in ("inputs", "recordings", "errors"):
-        (found,) = differences(expected(call), told | {name: told[name][::-1]})
+        (found,) = differences(expected(call), view | {name: view[name][::-1]})
         assert (found.path, found.expected) == (name, "oldest first")
 
 
@@ -67,33 +67,33 @@ def test_the_order_of_legs_does_not_matter_but_lists_are_oldest_first():
     ],
 )
 def test_amounts_of_money(says: Any, words: str):
-    """The same value in other words is a difference, too, and called by its name."""
+    """The same value written in another way is a difference, too, and is named as such."""
     assert list(map(str, differences(expected(ledgers.published()), PUBLISHED | {"price": says}))) == [words]
 
 
 def test_only_money_is_read_as_an_amount():
     call = Conversation(uuid="CON-here", inputs=[ledgers.pressed(1, "1")])
-    told = ledgers.api_view(call)
-    told["inputs"][0] |= {"digits": "01", "timed_out": True}
-    assert list(map(str, differences(expected(call), told))) == [
+    view = ledgers.api_view(call)
+    view["inputs"][0] |= {"digits": "01", "timed_out": True}
+    assert list(map(str, differences(expected(call), view))) == [
         "inputs[0] digits: expected 1, got 01",
         "inputs[0] timed_out: expected false, got true",
     ]
 
 
 def test_a_difference_is_a_line():
-    told = copy.deepcopy(PUBLISHED)
-    told["legs"][0]["times"]["answered"] = None
-    told["inputs"] = [{"at": "2021-03-29T21:20:05.582Z", "digits": "1"}]
-    assert list(map(str, differences(expected(ledgers.published()), told))) == [
+    view = copy.deepcopy(PUBLISHED)
+    view["legs"][0]["times"]["answered"] = None
+    view["inputs"] = [{"at": "2021-03-29T21:20:05.582Z", "digits": "1"}]
+    assert list(map(str, differences(expected(ledgers.published()), view))) == [
         "leg 0779a56d002f1c7f47f82ef5fe84ab79 times.answered: expected 2021-03-29T21:20:06.182Z, got null",
         "inputs[0]: expected no such thing, got {'at': '2021-03-29T21:20:05.582Z', 'digits': '1'}",
     ]
 
 
-def test_an_item_that_differs_in_one_field_is_told_by_that_field():
+def test_an_item_that_differs_in_one_field_is_reported_by_that_field():
     call = Conversation(uuid="CON-here", errors=[ErrorEvent(at(1), "Syntax error in NCCO.")])
-    told = expected(call) | {"errors": [expected(call)["errors"][0] | {"reason": "Something else."}]}
-    assert differences(expected(call), told) == [
+    view = expected(call) | {"errors": [expected(call)["errors"][0] | {"reason": "Something else."}]}
+    assert differences(expected(call), view) == [
         Difference("errors[0] reason", "Syntax error in NCCO.", "Something else.")
     ]

@@ -24,13 +24,13 @@ def test_copies_are_kept_once():
     assert (found.ok, found.copies, found.refused, found.sent) == (True, 2, 1, 5)
 
 
-def test_equal_bodies_are_one():
+def test_equal_bodies_are_one_event():
     call, sents, server = call_and_server()
     assert verdict(server, [call], [*sents, sent(dict(sents[0].body))]).ok
 
 
 @pytest.mark.parametrize(("tries", "records", "right"), [(1, 2, False), (2, 0, False), (2, 1, False), (2, 2, True)])
-def test_each_asking_is_a_record(tries: int, records: int, right: bool):
+def test_each_answer_request_has_a_record(tries: int, records: int, right: bool):
     call, sents, server = call_and_server()
     sents[-1].tries += [attempt()] * (tries - 1)
     server.kept[HERE] = server.kept[HERE][:-1] + [answered(sents[-1].body)] * records
@@ -39,28 +39,28 @@ def test_each_asking_is_a_record(tries: int, records: int, right: bool):
 
 
 @pytest.mark.parametrize("records", [1, 2])
-def test_an_asking_whose_answer_was_not_read_may_be_a_record(records: int):
+def test_an_answer_request_whose_answer_was_not_read_may_have_a_record(records: int):
     call, sents, server = call_and_server()
     sents[-1].tries.insert(0, attempt(None, "close"))
     server.kept[HERE] = server.kept[HERE][:-1] + [answered(sents[-1].body)] * records
     assert verdict(server, [call], sents).ok
 
 
-def test_a_transfer_is_of_both_conversations():
+def test_a_transfer_is_kept_in_both_conversations():
     call, room = Conversation(uuid=HERE), Conversation(uuid=THERE)
     moves = [Move(at(2), HERE, THERE)]
     moved = leg(call, started=0, answered=1, completed=9, bill=bill(8), moves=moves)
     room.legs["leg"] = moved
     sents = [sent(body) for body in webhooks(call)]
     server = Server([call, room])
-    for one in sents:
-        homes = {one.body.get(name) for name in ("conversation_uuid", "conversation_uuid_from", "conversation_uuid_to")}
+    for item in sents:
+        homes = {item.body.get(key) for key in ("conversation_uuid", "conversation_uuid_from", "conversation_uuid_to")}
         for home in homes - {None}:
-            server.keep(*kept([one.body]), where=str(home))
+            server.keep(*kept([item.body]), where=str(home))
     assert verdict(server, [call, room], sents).ok
     for home in (HERE, THERE):
         without = Server([call, room])
-        without.kept = server.kept | {home: [one for one in server.kept[home] if one["kind"] != "transfer"]}
+        without.kept = server.kept | {home: [record for record in server.kept[home] if record["kind"] != "transfer"]}
         found = verdict(without, [call, room], sents)
         assert (found.ok, found.missing) == (False, 1)
 
@@ -75,14 +75,14 @@ def test_a_fallback_copy_is_two_events_and_an_error():
     notice |= {"reason": "Socket timeout.", "failed_url": "https://example.com/event"}
     server.views[HERE]["errors"] = [notice]
     server.keep(*kept([*webhooks(call), body, copied]))
-    sents = [sent(one) for one in (*webhooks(call), body)] + [sent(copied, target=ledgers.FALLBACK)]
+    sents = [sent(item) for item in (*webhooks(call), body)] + [sent(copied, target=ledgers.FALLBACK)]
     assert verdict(server, [call], sents).ok
     without = sents[:-2] + sents[-1:]
-    assert verdict(server, [call], without).ok, "the event itself is told by the copy"
+    assert verdict(server, [call], without).ok, "the copy brings the event itself"
     server.views[HERE]["errors"] = []
     assert verdict(server, [call], sents).wrong == 1
     server.views[HERE]["errors"] = [notice]
-    server.kept[HERE] = [one for one in server.kept[HERE] if one["kind"] != "fallback"]
+    server.kept[HERE] = [record for record in server.kept[HERE] if record["kind"] != "fallback"]
     assert verdict(server, [call], sents).missing == 1
 
 
@@ -107,7 +107,7 @@ def test_a_get_is_kept_as_text():
 
 
 def test_a_fallback_copy_of_a_detection_names_its_leg_in_another_field():
-    """Whether the notice has it is not said anywhere."""
+    """Whether the notice names the leg is not documented."""
     body = {"call_uuid": "leg", "conversation_uuid": HERE, "status": "machine", "timestamp": "2021-03-29T21:20:03.000Z"}
     copied = webhook_bodies.fallback(body, reason="Socket timeout.", url="https://example.com", kind="event")
     call, server = Conversation(uuid=HERE), Server([Conversation(uuid=HERE)])
@@ -129,13 +129,13 @@ def test_a_fallback_copy_of_a_detection_names_its_leg_in_another_field():
         assert verdict(server, [call], [with_leg]).ok is right
 
 
-def test_what_was_to_be_delivered_is_to_be_there():
-    """Lossless: also if the server never said that it has it."""
+def test_lossless_webhooks_must_be_there():
+    """Also if the server never acknowledged them."""
     assert not one_event(LOST, LOST, there=False, lossless=True).ok
     assert one_event(UNREAD, UNREAD, there=True, lossless=True).ok
 
 
-def test_an_answer_of_which_nothing_can_be_read():
+def test_an_unreadable_record_of_an_answer():
     server = Server()
     server.keep({"kind": "answer", "raw": None})
     assert verdict(server, [], [sent(webhook_bodies.error(HERE, "x", at(1)))], lossless=False).unwanted == 1
@@ -174,12 +174,12 @@ def test_an_answer_of_which_nothing_can_be_read():
         ([attempt(200, "unsigned")], True, True, 0),
     ],
 )
-def test_what_was_acknowledged_is_there_and_what_was_refused_is_not(tries: Any, there: bool, ok: bool, lost: int):
-    """503 asks for an unsigned one to be sent again; else the server has trouble of its own, and may have kept it."""
+def test_acknowledged_webhooks_are_there_and_refused_ones_are_not(tries: Any, there: bool, ok: bool, lost: int):
+    """503 makes Vonage repeat an unsigned one; with others it is trouble in the server, which may have kept it."""
     found = one_event(*tries, there=there)
     assert (found.ok, found.lost) == (ok, lost)
     assert (found.missing, found.unwanted) == (int(not ok and not there), int(not ok and there))
-    assert found.refused == sum((one.status or 0) >= 400 for one in tries)
+    assert found.refused == sum((attempt.status or 0) >= 400 for attempt in tries)
 
 
 def test_a_refused_body_may_be_there_if_an_equal_one_was_acknowledged():
@@ -190,7 +190,7 @@ def test_a_refused_body_may_be_there_if_an_equal_one_was_acknowledged():
     assert not verdict(server, [], [sent(body, FORGED)], lossless=False).ok
 
 
-def test_what_was_altered_on_the_way_must_not_be_there():
+def test_an_altered_webhook_must_not_be_there():
     body = webhook_bodies.error(HERE, "Syntax error in NCCO.", at(1))
     server = Server()
     server.keep(*kept([body, body | {"reason": "another"}]))
@@ -199,7 +199,7 @@ def test_what_was_altered_on_the_way_must_not_be_there():
     assert "never sent" in found.lines()[1]
 
 
-def test_a_record_of_an_answer_may_be_lost_but_none_may_be_made_up():
+def test_a_record_of_an_answer_may_be_lost_but_not_invented():
     call, sents, server = call_and_server()
     server.kept[HERE].pop()
     assert verdict(server, [call], sents, lossless=False).ok
@@ -215,8 +215,8 @@ def test_a_record_of_an_answer_may_be_lost_but_none_may_be_made_up():
 @pytest.mark.parametrize(
     "tries", [[LOST, LOST], [FORGED, FORGED], [attempt(401, "tamper", intact=False), attempt()], [attempt(503)]]
 )
-def test_a_telling_is_not_looked_at_where_webhooks_were_lost(tries: Any):
-    """What the server was not told it cannot tell. Of all else it has to tell the truth."""
+def test_a_view_is_not_compared_if_webhooks_were_lost(tries: Any):
+    """The server cannot show what it never received. All else must be right."""
     call, sents, server = call_and_server()
     assert verdict(server, [call], sents, lossless=False).compared == 1
     server.views[HERE]["state"] = "live"
@@ -229,7 +229,7 @@ def test_a_telling_is_not_looked_at_where_webhooks_were_lost(tries: Any):
     assert (found.ok, found.compared) == (True, 0)
 
 
-def test_nor_where_they_went_elsewhere_or_the_leg_came_from_where_some_were_lost():
+def test_a_view_is_not_compared_if_webhooks_of_it_or_of_an_earlier_conversation_are_missing():
     call, sents, server = call_and_server()
     server.views[HERE]["state"] = "live"
     other = sent(webhook_bodies.error(HERE, "x", at(1)))

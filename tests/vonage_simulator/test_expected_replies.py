@@ -19,7 +19,7 @@ OTHER: list[Body] = [{"action": "talk", "text": "something else"}]
 Case = tuple[Conversation, list[Sent], Server]
 
 
-def test_a_server_that_tells_what_it_replied_is_right():
+def test_a_server_that_returns_its_replies_is_right():
     call, sents, server = call_with_steps()
     assert len(server.views[HERE]["answers"]) == 4
     for lossless in (True, False):
@@ -27,38 +27,38 @@ def test_a_server_that_tells_what_it_replied_is_right():
         assert (found.ok, found.compared, found.sent) == (True, 1, 9), found.lines()
 
 
-def test_a_record_says_of_no_leg_what_it_likes():
-    """That it has none, or null for it."""
+def test_a_record_of_no_leg_may_have_null_or_no_uuid():
+    """Both mean that the reply names no leg."""
     call, sents, server = call_with_steps()
-    (of_notify,) = (one for one in server.kept[HERE] if one["kind"] == "answer" and one["leg"] is None)
+    (of_notify,) = (record for record in server.kept[HERE] if record["kind"] == "answer" and record["leg"] is None)
     of_notify["raw"]["request"]["uuid"] = None
     assert verdict(server, [call], sents).ok
 
 
-@pytest.mark.parametrize("place", range(1, 4))
+@pytest.mark.parametrize("index", range(1, 4))
 @pytest.mark.parametrize("lie", ["gone", "another NCCO", "another leg", "no leg", "twice"])
-def test_each_lie_about_a_reply_is_found(place: int, lie: str):
-    """In the telling, while the records are right."""
+def test_each_wrong_reply_in_the_view_is_found(index: int, lie: str):
+    """The view is wrong while the records are right."""
     call, sents, server = call_with_steps()
-    told = server.views[HERE]["answers"]
+    answers = server.views[HERE]["answers"]
     if lie == "gone":
-        del told[place]
+        del answers[index]
     elif lie == "twice":
-        told.insert(place, dict(told[place]))
+        answers.insert(index, dict(answers[index]))
     else:
         wrong: dict[str, Body] = {"another NCCO": {"ncco": OTHER}, "another leg": {"leg": "x"}, "no leg": {"leg": None}}
-        if lie == "no leg" and told[place]["leg"] is None:
+        if lie == "no leg" and answers[index]["leg"] is None:
             wrong["no leg"] = {"leg": "leg"}
-        told[place] |= wrong[lie]
+        answers[index] |= wrong[lie]
     found = verdict(server, [call], sents)
     assert (found.ok, found.wrong, found.missing, found.unwanted) == (False, 1, 0, 0)
     assert not verdict(server, [call], sents, lossless=False).ok or lie == "gone", "a record may be lost, then"
 
 
 @pytest.mark.parametrize("where", range(1, 4))
-def test_a_record_that_is_not_there_is_missing(where: int):
+def test_a_record_that_the_server_lacks_is_missing(where: int):
     call, sents, server = call_with_steps()
-    records = [one for one in server.kept[HERE] if one["kind"] == "answer"]
+    records = [record for record in server.kept[HERE] if record["kind"] == "answer"]
     server.kept[HERE].remove(records[where])
     found = verdict(server, [call], sents)
     assert (found.ok, found.missing, found.wrong) == (False, 1, 0)
@@ -69,22 +69,22 @@ def test_a_record_that_is_not_there_is_missing(where: int):
     assert verdict(server, [call], sents, lossless=False).ok, "the record of an answer may be lost"
 
 
-@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize("is_shown", [False, True])
 @pytest.mark.parametrize("lossless", [True, False])
-def test_one_record_too_many_is_unwanted(is_told: bool, lossless: bool):
-    """Also for an event of a leg that others of were answered: how many is known."""
+def test_one_record_too_many_is_unwanted(is_shown: bool, lossless: bool):
+    """Also for an event of a leg with other answered events: their number is known."""
     for about in (0, 1, 2):
         call, sents, server = call_with_steps()
-        record = [one for one in server.kept[HERE] if one["kind"] == "answer"][1 + about]
+        record = [record for record in server.kept[HERE] if record["kind"] == "answer"][1 + about]
         server.keep(copy.deepcopy(record))
-        if is_told:
-            told = server.views[HERE]["answers"]
-            told.insert(1 + about, dict(told[1 + about]))
+        if is_shown:
+            answers = server.views[HERE]["answers"]
+            answers.insert(1 + about, dict(answers[1 + about]))
         found = verdict(server, [call], sents, lossless=lossless)
         assert (found.ok, found.unwanted) == (False, 1)
 
 
-def test_an_ncco_made_up_in_reply_to_an_event_that_was_answered_without_is_found():
+def test_an_invented_reply_to_an_event_is_found():
     call, sents, server = call_and_server()
     about = webhook_bodies.notify(HERE, {}, at(4))
     call.answers.append(replied_to(about, None, leg="leg"))
@@ -102,16 +102,16 @@ def test_an_ncco_made_up_in_reply_to_an_event_that_was_answered_without_is_found
 @pytest.mark.parametrize(
     "more", [{"uuid": "x"}, {"uuid": None}, {"to": "447700900123"}, {"conversation_uuid": "CON-x"}]
 )
-def test_a_record_about_something_else_was_never_sent(more: Body):
+def test_a_record_about_another_event_is_unwanted(more: Body):
     call, sents, server = call_with_steps()
-    (first,) = (one for one in call.answers if one.about and "dtmf" in one.about and one.ncco)
+    (first,) = (answer for answer in call.answers if answer.about and "dtmf" in answer.about and answer.ncco)
     server.keep(replied(first.about or {}, first.ncco, **more))
     found = verdict(server, [call], sents)
     assert (found.ok, found.unwanted) == (False, 1)
 
 
 @pytest.mark.parametrize("status", ["started", "ringing", "answered", "completed"])
-def test_an_event_whose_reply_nobody_reads_is_not_answered(status: str):
+def test_a_reply_to_an_event_whose_reply_is_not_read_is_unwanted(status: str):
     call, sents, server = call_and_server()
     about = {"conversation_uuid": HERE, "uuid": "leg", "status": status}
     assert verdict(server, [call], sents).ok
@@ -119,7 +119,7 @@ def test_an_event_whose_reply_nobody_reads_is_not_answered(status: str):
     assert verdict(server, [call], sents).unwanted == 1
 
 
-# ---- What the carrier never read
+# ---- Replies that the carrier did not read
 
 
 def _unread(*tries: Any, read: bool = True) -> Case:
@@ -145,7 +145,7 @@ def _unread(*tries: Any, read: bool = True) -> Case:
         ([attempt(None, "drop", reached=False), attempt()], True, 1, 1),
         ([attempt(503, "unsigned"), attempt()], True, 1, 1),
         ([attempt(None, "close"), attempt(None, "close")], False, 0, 2),
-        ([attempt()], False, 0, 1),  # told, and nobody read what came back; or it could not be run
+        ([attempt()], False, 0, 1),  # the reply was not read, or could not be run
     ],
 )
 def test_there_may_be_a_record_for_each_try_and_no_more(
@@ -155,16 +155,16 @@ def test_there_may_be_a_record_for_each_try_and_no_more(
         call, sents, server = _unread(*tries, read=read)
         about, answers = sents[-1].body, server.views[HERE]["answers"]
         server.keep(*[replied(about, OTHER)] * records)
-        told = ledgers.api_view(call)["answers"][:1]
+        first = ledgers.api_view(call)["answers"][:1]
         more: Body = {"leg": None, "ncco": OTHER, "at": answers[0]["at"]}
-        server.views[HERE]["answers"] = [*told, *[more] * records]
+        server.views[HERE]["answers"] = [*first, *[more] * records]
         found = verdict(server, [call], sents, lossless=lossless)
         right = (least if lossless else 0) <= records <= most
         assert found.ok is right, (records, found.lines())
 
 
-def test_a_copy_may_have_been_answered_with_another_ncco():
-    """Which was not read; what was read has to be there."""
+def test_a_copy_may_have_got_another_ncco():
+    """That one was not read; the NCCO that was read must be there."""
     call, sents, server = _unread(attempt(), attempt(how="duplicate"))
     about = sents[-1].body
     server.keep(replied(about, OTHER), replied(about, []))
@@ -175,28 +175,28 @@ def test_a_copy_may_have_been_answered_with_another_ncco():
     assert verdict(server, [call], sents).wrong == 1
 
 
-def test_a_record_that_is_written_a_moment_later_is_waited_for():
+def test_a_record_written_a_moment_later_is_waited_for():
     call, sents, server = call_with_steps()
-    rightly, late = copy.deepcopy(server.views[HERE]), server.kept[HERE].pop()
+    correct, late = copy.deepcopy(server.views[HERE]), server.kept[HERE].pop()
     fetch = server.fetch
 
     async def slow(uuid: str) -> tuple[Body | None, list[Body]]:
-        if server.asked:
+        if server.fetches:
             server.kept[HERE] = [*server.kept[HERE], late]
-            server.views[HERE] = rightly
+            server.views[HERE] = correct
         return await fetch(uuid)
 
     del server.views[HERE]["answers"][-1]
     server.fetch = slow  # type: ignore[method-assign]
     assert verdict(server, [call], sents, patience=(0.001,)).ok
-    assert server.asked == 2
+    assert server.fetches == 2
 
 
-# ---- The fallback URL, and steps that are asked by GET
+# ---- The fallback URL, and steps that are requested by GET
 
 
-def test_a_reply_of_the_fallback_url_is_one_to_the_event():
-    """The first could not be run, so it is not known to have been told; the second is the one that counts."""
+def test_a_reply_of_the_fallback_url_counts_as_a_reply_to_the_event():
+    """The first could not be run, so it may be missing; the second must be there."""
     call, sents, server = call_and_server()
     about = ledgers.input_body(call, ledgers.pressed(4, "1"))
     copied = webhook_bodies.fallback(about, reason="Invalid NCCO.", url=ledgers.EVENTS.url, kind="event")
@@ -214,14 +214,14 @@ def test_a_reply_of_the_fallback_url_is_one_to_the_event():
     server.keep(replied(about, OTHER))
     assert verdict(server, [call], sents).unwanted == 1
     server.kept[HERE] = [*server.kept[HERE][:-3], replied(about, OTHER)]
-    assert verdict(server, [call], sents).wrong == 1, "it tells of one that it has no record of"
+    assert verdict(server, [call], sents).wrong == 1, "the view has a reply without a record"
     del answers[1]
-    assert verdict(server, [call], sents).ok, "the record of what was not read may be the one that is not there"
+    assert verdict(server, [call], sents).ok, "the missing record may be that of the reply that was not read"
     answers[1] = answers[1] | {"ncco": [{"action": "sing"}]}
     assert not verdict(server, [call], sents).ok
 
 
-def test_what_a_server_put_into_the_address_of_a_step_is_no_part_of_what_it_is_asked():
+def test_the_state_in_the_url_of_a_step_is_no_part_of_the_request():
     target = Target("https://example.com/voice/flows/menu/choice?state=abc&own=1", "GET")
     about = webhook_bodies.notify(HERE, {"n": 1}, at(4))
     assert as_received(target, about) == about | {"own": "1"}

@@ -1,4 +1,4 @@
-"""What a server's API should say about a call."""
+"""The view of a call that a server's API should return."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TOLD = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.expecte
 HERE, THERE = "CON-here", "CON-there"
 
 
-def one(call: Conversation, uuid: str = "leg") -> Any:
-    """What is expected of one leg."""
+def leg_view(call: Conversation, uuid: str = "leg") -> Any:
+    """The expected view of one leg."""
     return next(found for found in expected(call)["legs"] if found["uuid"] == uuid)
 
 
-def test_the_published_call_is_expected_as_it_is_told():
+def test_the_published_call_has_the_published_view():
     right = expected(ledgers.published())
     assert right == TOLD
     assert differences(right, TOLD) == []
@@ -51,27 +51,27 @@ def test_a_leg_that_failed(failure: str):
     paid: dict[str, Any] = {} if failure == "rejected" else {"completed": 9, "bill": bill(0, "0", network=None)}
     times: dict[str, Any] = {"started": 1, "ringing": 1.25, failure: 4}
     leg(call, failure=failure, disconnected_by="user", **times, **paid, **FAILED[failure])
-    told = one(call)
-    assert (told["state"], told["status"], told["outcome"]) == ("completed", failure, failure)
-    assert (told["ring_seconds"], told["talk_seconds"]) == (2.75, None)
-    assert (told["detail"], told["sip_code"]) == (FAILED[failure].get("detail"), FAILED[failure].get("sip_code"))
+    view = leg_view(call)
+    assert (view["state"], view["status"], view["outcome"]) == ("completed", failure, failure)
+    assert (view["ring_seconds"], view["talk_seconds"]) == (2.75, None)
+    assert (view["detail"], view["sip_code"]) == (FAILED[failure].get("detail"), FAILED[failure].get("sip_code"))
     if paid:
-        assert told["times"]["completed"] == "2021-03-29T21:20:09.000Z"
-        assert (told["duration_seconds"], told["price"], told["disconnected_by"]) == (0, "0", "user")
+        assert view["times"]["completed"] == "2021-03-29T21:20:09.000Z"
+        assert (view["duration_seconds"], view["price"], view["disconnected_by"]) == (0, "0", "user")
     else:
-        assert told["times"]["completed"] == "2021-03-29T21:20:04.000Z"
-        assert (told["duration_seconds"], told["price"], told["disconnected_by"]) == (None, None, None)
+        assert view["times"]["completed"] == "2021-03-29T21:20:04.000Z"
+        assert (view["duration_seconds"], view["price"], view["disconnected_by"]) == (None, None, None)
     right = expected(call)
-    assert (right["state"], right["answered_at"], right["ended_at"]) == ("ended", None, told["times"]["completed"])
+    assert (right["state"], right["answered_at"], right["ended_at"]) == ("ended", None, view["times"]["completed"])
     assert right["price"] == ("0" if paid else None)
 
 
 def test_a_caller_who_gave_up_has_no_failure():
-    """Vonage has no word for it: the leg is completed, and was not answered."""
+    """Vonage has no status for it: the leg is completed, and was not answered."""
     call = Conversation(uuid=HERE)
     leg(call, started=0, ringing=0, completed=12, bill=bill(0, "0", network=None), disconnected_by="user")
-    told = one(call)
-    assert (told["status"], told["outcome"], told["ring_seconds"]) == ("completed", "unanswered", 12)
+    view = leg_view(call)
+    assert (view["status"], view["outcome"], view["ring_seconds"]) == ("completed", "unanswered", 12)
 
 
 @pytest.mark.parametrize(
@@ -82,19 +82,19 @@ def test_a_caller_who_gave_up_has_no_failure():
         ({"started": 0, "ringing": 0, "answered": 2, "human": 4}, "answered", "answered"),
     ],
 )
-def test_a_call_that_goes_on(times: dict[str, Any], state: str, status: str):
-    """It has no end, no outcome and no bill, even where the ledger knows more than was sent."""
+def test_a_call_that_is_still_running(times: dict[str, Any], state: str, status: str):
+    """It has no end, no outcome and no bill, even if the ledger has more than was sent."""
     call = Conversation(uuid=HERE)
     known: dict[str, Any] = {"sip_code": 200, "disconnected_by": "user", "bill": bill(3), "detail": "x"}
     leg(call, **times, **known)
-    told, right = one(call), expected(call)
-    assert (told["state"], told["status"], told["outcome"]) == (state, status, None)
-    assert [told[name] for name in ("sip_code", "disconnected_by", "price", "rate", "detail")] == [None] * 5
-    assert (told["ring_seconds"], told["talk_seconds"]) == (2 if "answered" in times else None, None)
+    view, right = leg_view(call), expected(call)
+    assert (view["state"], view["status"], view["outcome"]) == (state, status, None)
+    assert [view[name] for name in ("sip_code", "disconnected_by", "price", "rate", "detail")] == [None] * 5
+    assert (view["ring_seconds"], view["talk_seconds"]) == (2 if "answered" in times else None, None)
     assert [right[name] for name in ("state", "ended_at", "duration_seconds", "price")] == ["live", None, None, None]
 
 
-def test_a_conversation_of_which_no_leg_is_known_is_live():
+def test_a_conversation_without_known_legs_is_live():
     call = Conversation(uuid=HERE)
     leg(call)  # nothing was sent of it yet
     right = expected(call)
@@ -102,32 +102,32 @@ def test_a_conversation_of_which_no_leg_is_known_is_live():
 
 
 def test_a_leg_that_was_put_on_hold_and_came_back():
-    """It tells of the latest coming, and of no going while it is there."""
+    """It has its latest arrival, and no departure while it is there."""
     call = Conversation(uuid=HERE)
     moves = [Move(at(5), HERE, THERE), Move(at(8), THERE, HERE)]
     leg(call, started=0, answered=1, completed=20, bill=bill(19), moves=moves)
-    told, right = one(call), expected(call)
-    assert told["moved_from"] == {"conversation_uuid": THERE, "at": "2021-03-29T21:20:08.000Z"}
-    assert told["moved_to"] is None
+    view, right = leg_view(call), expected(call)
+    assert view["moved_from"] == {"conversation_uuid": THERE, "at": "2021-03-29T21:20:08.000Z"}
+    assert view["moved_to"] is None
     assert (right["started_at"], right["ended_at"]) == ("2021-03-29T21:20:00.000Z", "2021-03-29T21:20:20.000Z")
 
 
-def test_what_a_leg_left_behind():
-    """A conversation ends when the last one is over or gone; one that moved on is paid for where it ended."""
+def test_a_conversation_ends_when_its_legs_have_left():
+    """Over or moved away; a leg that moved is billed in the conversation where it ended."""
     call = Conversation(uuid=HERE)
     leg(call, "gone", started=0, answered=2, completed=60, bill=bill(58, "7"), moves=[Move(at(9), HERE, THERE)])
     leg(call, "stays", started=3, answered=4, completed=8, bill=bill(4, "0.5"), direction="outbound")
-    told, right = one(call, "gone"), expected(call)
-    assert (told["moved_from"], told["moved_to"]["conversation_uuid"], told["price"]) == (None, THERE, "7")
+    view, right = leg_view(call, "gone"), expected(call)
+    assert (view["moved_from"], view["moved_to"]["conversation_uuid"], view["price"]) == (None, THERE, "7")
     assert (right["state"], right["ended_at"], right["price"]) == ("ended", "2021-03-29T21:20:09.000Z", "0.5")
     assert right["answered_at"] == "2021-03-29T21:20:02.000Z"
 
 
-def test_a_leg_that_went_on_from_where_it_went():
-    """Where it went from here is told, not where it went at last."""
+def test_a_leg_that_moved_twice():
+    """Its next conversation is shown, not its last one."""
     call = Conversation(uuid=HERE)
     leg(call, started=0, answered=2, moves=[Move(at(9), HERE, THERE)]).moves.append(Move(at(12), THERE, "CON-yonder"))
-    assert one(call)["moved_to"] == {"conversation_uuid": THERE, "at": "2021-03-29T21:20:09.000Z"}
+    assert leg_view(call)["moved_to"] == {"conversation_uuid": THERE, "at": "2021-03-29T21:20:09.000Z"}
     assert expected(call)["ended_at"] == "2021-03-29T21:20:09.000Z"
 
 
@@ -141,11 +141,11 @@ def test_a_conference_begins_with_the_first_to_enter_it():
     right = expected(room)
     assert right["started_at"] == right["answered_at"] == "2021-03-29T21:20:02.500Z"
     assert (right["ended_at"], right["duration_seconds"], right["price"]) == ("2021-03-29T21:20:31.000Z", 28.5, "0.2")
-    assert [one["moved_from"]["conversation_uuid"] for one in right["legs"]] == ["CON-0", "CON-1"]
+    assert [member["moved_from"]["conversation_uuid"] for member in right["legs"]] == ["CON-0", "CON-1"]
 
 
 def test_a_leg_answered_elsewhere_was_not_answered_here():
-    """It left while it rang; one that was picked up at the moment it was put through was answered in both."""
+    """It left while it rang; a leg answered at the moment of the transfer was answered in both."""
     call = Conversation(uuid=HERE)
     leg(call, started=0, ringing=0, answered=3, moves=[Move(at(2), HERE, THERE)])
     assert expected(call)["answered_at"] is None
@@ -153,7 +153,7 @@ def test_a_leg_answered_elsewhere_was_not_answered_here():
     assert expected(call)["answered_at"] == "2021-03-29T21:20:03.000Z"
 
 
-def test_lists_have_what_the_webhooks_carry():
+def test_lists_have_the_items_of_the_webhooks():
     right = expected(ledgers.eventful())
     assert right["answers"] == [
         {"leg": "caller", "ncco": ledgers.NCCO},
@@ -166,8 +166,8 @@ def test_lists_have_what_the_webhooks_carry():
     assert (keyed["at"], keyed["digits"], keyed["speech"]) == ("2021-03-29T21:20:03.000Z", "12", [])
     assert spoken["speech"] == [{"text": "sales", "confidence": 0.9405097}, {"text": "sails", "confidence": 0.05}]
     assert (spoken["digits"], spoken["speech_timeout_reason"]) == (None, "end_on_silence_timeout")
-    assert [one["transcription_url"] for one in right["recordings"]] == [None, "https://example.com/text"]
-    assert [one["size"] for one in right["recordings"]] == [200, 200]
+    assert [recording["transcription_url"] for recording in right["recordings"]] == [None, "https://example.com/text"]
+    assert [recording["size"] for recording in right["recordings"]] == [200, 200]
     assert right["errors"][0] == {
         "at": "2021-03-29T21:20:02.000Z",
         "kind": "error",
@@ -182,68 +182,68 @@ def test_silence_is_no_keys():
     assert (expected(call)["inputs"][0]["digits"], expected(call)["inputs"][0]["timed_out"]) == (None, True)
 
 
-def test_a_recording_is_told_in_whole_seconds():
+def test_a_recording_has_whole_seconds():
     made = recording("one", 20)
     made.started += timedelta(milliseconds=600)
     made.ended += timedelta(milliseconds=600)
-    (told,) = expected(Conversation(uuid=HERE, recordings=[made]))["recordings"]
-    assert (told["started_at"], told["ended_at"]) == ("2021-03-29T21:20:10.000Z", "2021-03-29T21:20:19.000Z")
+    (shown,) = expected(Conversation(uuid=HERE, recordings=[made]))["recordings"]
+    assert (shown["started_at"], shown["ended_at"]) == ("2021-03-29T21:20:10.000Z", "2021-03-29T21:20:19.000Z")
 
 
 @pytest.mark.parametrize("nobody", ["Unknown", "unknown", " ", "", None])
-def test_who_is_not_known_is_null(nobody: str | None):
+def test_an_unknown_party_is_null(nobody: str | None):
     call = Conversation(uuid=HERE)
     leg(call, started=0, from_=nobody)
     leg(call, "other", started=0, from_=" 447700900123 ")
-    assert (one(call)["from"], one(call, "other")["from"]) == (None, "447700900123")
+    assert (leg_view(call)["from"], leg_view(call, "other")["from"]) == (None, "447700900123")
 
 
 def test_an_app_caller_has_a_name_once_something_names_it():
-    """Its statuses have null, and its own name as whom it calls; a request for instructions has both, as an input."""
+    """Its statuses have null, and its own name as `to`; an answer request has both names, and so has an input."""
     app: dict[str, Any] = {"from_": None, "from_user": "Bob", "to": "Bob", "dialled": "Alice", "endpoint": "app"}
     call = Conversation(uuid=HERE)
     leg(call, started=0, **app)
-    assert (one(call)["from"], one(call)["to"]) == (None, "Bob")
+    assert (leg_view(call)["from"], leg_view(call)["to"]) == (None, "Bob")
     for named in (
         Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", None)]),
         Conversation(uuid=HERE, inputs=[pressed(3, "1")]),
     ):
         leg(named, started=0, **app)
-        assert (one(named)["from"], one(named)["to"]) == ("Bob", "Alice")
+        assert (leg_view(named)["from"], leg_view(named)["to"]) == ("Bob", "Alice")
     replied = Conversation(
         uuid=HERE, answers=[ledgers.replied_to(webhook_bodies.notify(HERE, {}, at(1)), [], leg="leg")]
     )
     leg(replied, started=0, **app)
-    assert (one(replied)["from"], one(replied)["to"]) == (None, "Bob"), "the record of a reply names nobody"
-    asked = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", None)])
-    leg(asked, started=0, **(app | {"dialled": ""}))
-    assert one(asked)["to"] == "Bob", "it asked for nobody"
+    assert (leg_view(replied)["from"], leg_view(replied)["to"]) == (None, "Bob"), "the record of a reply names nobody"
+    nobody = Conversation(uuid=HERE, answers=[Answer("leg", "https://example.com", None)])
+    leg(nobody, started=0, **(app | {"dialled": ""}))
+    assert leg_view(nobody)["to"] == "Bob", "it called nobody"
     room = Conversation(uuid=THERE)
     leg(room, started=0, moves=[Move(at(1), HERE, THERE)], **app)
-    assert one(room)["from"] == OneOf((None, "Bob")), "it may have been asked for where it came from"
+    assert leg_view(room)["from"] == OneOf((None, "Bob")), "the conversation it came from may have the answer request"
     for name, to, right in (
         (None, "Bob", True),
         ("Bob", "Alice", True),
         ("Eve", "Alice", False),
         ("Bob", "Eve", False),
     ):
-        says = expected(room) | {"legs": [one(room) | {"from": name, "to": to}]}
+        says = expected(room) | {"legs": [leg_view(room) | {"from": name, "to": to}]}
         assert (differences(expected(room), says) == []) is right
 
 
 def test_money_never_has_an_exponent():
     call = Conversation(uuid=HERE)
     leg(call, started=0, answered=1, completed=2, bill=bill(1, "1.5E-4"))
-    assert (one(call)["price"], expected(call)["price"]) == ("0.00015", "0.00015")
+    assert (leg_view(call)["price"], expected(call)["price"]) == ("0.00015", "0.00015")
 
 
 @pytest.mark.parametrize("make", [ledgers.published, ledgers.eventful])
-def test_the_server_reads_the_same_out_of_the_webhooks(make: Any):
-    """Two who read the design by themselves agree on a call with everything in it, whatever the order of arrival."""
+def test_the_server_makes_the_same_view_of_the_webhooks(make: Any):
+    """Two implementations of one design agree on a call with everything in it, in any order of arrival."""
     call = make()
     events = [*ledgers.webhooks(call)]
     for order in (events, events[::-1]):
-        heard = history(Kept(read_event(body), BASE) for body in order)
-        says = project(call.uuid, heard, now=at(60), presume_ended_after=timedelta(hours=2))
+        known = history(Kept(read_event(body), BASE) for body in order)
+        says = project(call.uuid, known, now=at(60), presume_ended_after=timedelta(hours=2))
         assert says is not None
         assert differences(expected(call) | {"answers": []}, dump(says, mask_numbers=False)) == []

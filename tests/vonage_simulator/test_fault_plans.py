@@ -12,7 +12,7 @@ def test_faults_are_read_with_and_without_a_share() -> None:
     assert faults.shares == {"reorder": 0.2, "duplicate": 0.3, "lose": 0.05}
 
 
-def test_groups_stand_for_their_members_and_the_last_word_counts() -> None:
+def test_groups_include_their_members_and_the_last_share_counts() -> None:
     assert FaultPlan.read("lossless").shares == dict.fromkeys(LOSSLESS, 0.2)
     assert FaultPlan.read("all").shares == dict.fromkeys(LOSSLESS, 0.2) | dict.fromkeys(LOSSY, 0.05)
     assert FaultPlan.read("all=0.5,drop=0").shares == dict.fromkeys(FAULTS, 0.5) | {"drop": 0.0}
@@ -20,7 +20,7 @@ def test_groups_stand_for_their_members_and_the_last_word_counts() -> None:
 
 
 @pytest.mark.parametrize(("text", "lossless"), [("", True), ("lossless", True), ("all", False), ("lose=0", True)])
-def test_whether_all_is_delivered_in_the_end_is_known(text: str, lossless: bool) -> None:
+def test_a_plan_knows_whether_it_is_lossless(text: str, lossless: bool) -> None:
     assert FaultPlan.read(text).lossless is lossless
 
 
@@ -35,18 +35,18 @@ def test_a_share_is_from_0_to_1(share: str) -> None:
         FaultPlan.read(f"drop={share}")
 
 
-def test_a_share_is_a_share() -> None:
+def test_a_fault_befalls_its_share_of_the_webhooks() -> None:
     faults = FaultPlan.read("delay=0.3")
     plans = [faults.plan(0, 0, number, reply_read=False, signed=True) for number in range(2000)]
     assert 500 < sum(plan.delay > 0 for plan in plans) < 700
 
 
-def test_one_fault_more_leaves_the_others_where_they_were() -> None:
+def test_adding_a_fault_does_not_move_the_others() -> None:
     few, more = FaultPlan.read("duplicate,delay"), FaultPlan.read("duplicate,delay,reorder,lose,drop")
     for number in range(100):
-        one = few.plan(1, 2, number, reply_read=False, signed=True)
+        plan = few.plan(1, 2, number, reply_read=False, signed=True)
         other = more.plan(1, 2, number, reply_read=False, signed=True)
-        assert (one.delay, one.duplicate_after) == (other.delay, other.duplicate_after)
+        assert (plan.delay, plan.duplicate_after) == (other.delay, other.duplicate_after)
 
 
 def test_altering_changes_one_text() -> None:

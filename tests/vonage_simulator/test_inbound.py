@@ -46,34 +46,34 @@ def ring(answer: Answer, call: Call | None = None, *, sorry: Answer = None, **se
     return play(scenario(call or inbound()), answers, fallback=sorry is not None, **settings)
 
 
-# ---- who calls
+# ---- callers
 
 
-def test_a_telephone_rings_is_asked_for_and_answered() -> None:
+def test_a_telephone_call_rings_requests_the_answer_and_is_answered() -> None:
     """0.6 seconds after it began to ring, as in the published log."""
     played = ring(HELLO)
     assert played.statuses() == ["ringing", "started", "answered", "completed"]
     assert (played.when("request"), played.when("talk")) == ([0.0], [0.6])
-    assert [one.path for one in played.got].count("/answer") == 1
+    assert [got.path for got in played.got].count("/answer") == 1
 
 
 def test_an_app_user_does_not_ring_and_is_answered_at_once() -> None:
     """The app-to-phone and app-to-app logs; `from` is null, `to` the caller's own name, and there are no headers."""
     played = ring(HELLO, BOB)
     assert played.statuses() == ["started", "answered", "completed"]
-    assert [(one["from"], one["to"]) for one in played.events] == [(None, "Bob")] * 3
-    assert ["headers" in one for one in played.events] == [False, True, True]
+    assert [(event["from"], event["to"]) for event in played.events] == [(None, "Bob")] * 3
+    assert ["headers" in event for event in played.events] == [False, True, True]
     assert played.when("talk") == [0.0]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_app_user_is_asked_for_by_name_with_the_data_it_passed(method: str) -> None:
+def test_the_answer_request_of_an_app_user_has_name_and_custom_data(method: str) -> None:
     """In a GET the data is JSON text."""
     played = ring(HELLO, BOB, answer_method=method)
-    (asked,) = [one for one in played.got if one.path == "/answer"]
-    custom_data = asked.said.pop("custom_data")
+    (request,) = [got for got in played.got if got.path == "/answer"]
+    custom_data = request.data.pop("custom_data")
     assert (json.loads(custom_data) if method == "GET" else custom_data) == BOB.custom_data
-    assert (asked.method, asked.said) == (
+    assert (request.method, request.data) == (
         method,
         {
             "to": "Alice",
@@ -87,33 +87,33 @@ def test_an_app_user_is_asked_for_by_name_with_the_data_it_passed(method: str) -
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_sip_callers_headers_are_in_the_question(method: str) -> None:
-    """But for Vonage's own."""
+def test_the_answer_request_of_a_sip_caller_has_the_headers(method: str) -> None:
+    """Except Vonage's own."""
     played = ring(HELLO, SIP, answer_method=method)
-    (asked,) = played.to("/answer")
-    found = {name: value for name, value in asked.items() if name.startswith("SipHeader")}
+    (request,) = played.to("/answer")
+    found = {name: value for name, value in request.items() if name.startswith("SipHeader")}
     assert found == {"SipHeader_X-UserId": "1938ND9", "SipHeader_User-to-User": "12ab;encoding=hex"}
-    assert (asked["from"], asked["endpoint_type"]) == (SIP.from_, "sip")
+    assert (request["from"], request["endpoint_type"]) == (SIP.from_, "sip")
     assert played.events[0]["headers"] == SIP.headers
 
 
 @pytest.mark.parametrize(("fields", "newer"), [("today", True), ("2021", False)])
-def test_newer_fields_are_there_only_today(fields: Any, newer: bool) -> None:
+def test_newer_fields_are_absent_in_2021(fields: Any, newer: bool) -> None:
     played = play(scenario(inbound(FarEnd(hangs_up_after=5.0)), fields=fields), [talk(70.0)])
-    (asked,) = played.to("/answer")
+    (request,) = played.to("/answer")
     completed = played.events[-1]
-    assert (asked.keys() >= {"endpoint_type", "region_url"}) == newer
+    assert (request.keys() >= {"endpoint_type", "region_url"}) == newer
     assert (completed.keys() >= {"disconnected_by", "sip_code"}) == newer
     assert completed["from"] == (CALLER if newer else f" {CALLER}")
     assert (played.leg.disconnected_by, played.leg.sip_code) == (("user", 200) if newer else (None, None))
 
 
-def test_the_region_is_the_applications() -> None:
+def test_the_region_is_that_of_the_application() -> None:
     assert ring(HELLO, region="apac-sng").to("/answer")[0]["region_url"] == "https://api-ap-3.vonage.com"
 
 
-def test_a_caller_who_does_not_wait_for_the_answer_is_gone() -> None:
-    """The answer comes to nothing."""
+def test_a_caller_may_hang_up_before_the_answer() -> None:
+    """The answer is not used."""
     played = ring(HELLO, inbound(FarEnd(hangs_up_after=0.3)))
     assert (played.statuses(), played.result.ended_by) == ([*RING, "completed"], "user")
     assert (played.ended, played.result.said) == (0.3, [])
@@ -138,17 +138,17 @@ FAILS = [400, 401, 404, 500, 302]
 
 
 def assert_ends(played: Played, *, faults: int) -> None:
-    """The call ends unanswered, by the platform."""
+    """Assert that the platform ends the call unanswered."""
     assert played.statuses() == [*RING, "completed"]
     assert (played.result.ended_by, played.result.said) == ("platform", [])
-    assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR] * faults
-    assert [one.reason for one in played.leg.conversation.errors] == [SYNTAX_ERROR] * faults
+    assert [event["reason"] for event in played.having("reason")] == [SYNTAX_ERROR] * faults
+    assert [error.reason for error in played.leg.conversation.errors] == [SYNTAX_ERROR] * faults
     assert played.result.troubles
 
 
 @pytest.mark.parametrize("answer", CANNOT_BE_RUN)
-def test_an_answer_that_cannot_be_run_is_told_of_and_ends_the_call(answer: Answer) -> None:
-    """It is not asked for again."""
+def test_an_answer_that_cannot_be_run_is_reported_and_ends_the_call(answer: Answer) -> None:
+    """It is not requested again."""
     played = ring(answer)
     assert len(played.to("/answer")) == 1
     assert_ends(played, faults=1)
@@ -162,7 +162,7 @@ def test_an_error_ends_the_call(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503, 504])
-def test_some_errors_are_asked_about_once_more(status: int) -> None:
+def test_after_some_errors_the_answer_is_requested_once_more(status: int) -> None:
     """A second later."""
     played = ring(lambda _: status)
     assert len(played.to("/answer")) == 2
@@ -171,14 +171,14 @@ def test_some_errors_are_asked_about_once_more(status: int) -> None:
 
 
 def test_the_second_try_may_succeed() -> None:
-    told = iter([503, HELLO])
-    played = ring(lambda _: next(told))
+    replies = iter([503, HELLO])
+    played = ring(lambda _: next(replies))
     assert (played.result.said, played.when("talk"), len(played.to("/answer"))) == (["Hello"], [1.6], 2)
 
 
 @pytest.mark.parametrize(("answer", "ended"), [("nobody", 1.0), (None, 0.0)])
-def test_without_anybody_to_ask_the_call_ends(answer: str | None, ended: float) -> None:
-    """Where nobody listens is asked twice; where no answer URL is set there is nothing to ask."""
+def test_without_an_answer_url_that_can_be_reached_the_call_ends(answer: str | None, ended: float) -> None:
+    """A port where nothing listens is tried twice; without an answer URL nothing is tried."""
 
     async def run() -> tuple[float, list[str]]:
         troubles: list[Any] = []
@@ -186,7 +186,7 @@ def test_without_anybody_to_ask_the_call_ends(answer: str | None, ended: float) 
             carrier.application.answer = nobody() if answer else None
             (leg,) = await carrier.play(scenario(inbound()))
             await carrier.over()
-            said = [one.data["words"] for one in troubles if one.what == "trouble"]
+            said = [trouble.data["words"] for trouble in troubles if trouble.what == "trouble"]
             return (leg.times["completed"] - leg.times["started"]).total_seconds(), said
 
     seconds, said = asyncio.run(run())
@@ -204,12 +204,12 @@ def test_without_anybody_to_ask_the_call_ends(answer: str | None, ended: float) 
         *((status, "Invalid response code.") for status in [*FAILS, 503]),
     ],
 )
-def test_the_fallback_url_is_asked_with_the_same_and_why(answer: Answer, reason: str) -> None:
+def test_the_fallback_request_has_the_same_fields_and_the_reason(answer: Answer, reason: str) -> None:
     played = ring(answer, sorry=SORRY, answer_method="POST")
     assert (played.result.said, played.having("reason")) == (["Sorry"], [])
-    asked, (again,) = played.to("/answer")[0], played.to("/fallback")
+    first, (again,) = played.to("/answer")[0], played.to("/fallback")
     request = again.pop("original_request")
-    assert again == asked | {"reason": reason}
+    assert again == first | {"reason": reason}
     assert (request["url"].endswith("/answer"), request["type"]) == (True, "answer")
 
 
@@ -226,29 +226,29 @@ def test_by_get_the_original_request_is_json_text() -> None:
         (lambda target: replace(target, url="not a URL"), "Connection closed."),
     ],
 )
-def test_the_fallback_url_is_told_how_the_connection_failed(target: Any, reason: str) -> None:
+def test_the_fallback_request_says_how_the_connection_failed(target: Any, reason: str) -> None:
     async def run() -> list[Json]:
         async with playing({"/fallback": SORRY}, fallback=True) as (carrier, stage):
             carrier.application.answer = target(carrier.application.answer)
             await carrier.play(scenario(inbound()))
             await carrier.over()
-            return [one.said for one in stage.got if one.path == "/fallback"]
+            return [got.data for got in stage.got if got.path == "/fallback"]
 
     (again,) = asyncio.run(run())
     assert again["reason"] == reason
 
 
-@pytest.mark.parametrize(("sorry", "faults", "asked"), [(500, 0, 1), (503, 0, 2), ([{}], 1, 1)])
-def test_if_that_fails_too_the_call_ends(sorry: Answer, faults: int, asked: int) -> None:
+@pytest.mark.parametrize(("sorry", "faults", "requests"), [(500, 0, 1), (503, 0, 2), ([{}], 1, 1)])
+def test_if_the_fallback_fails_too_the_call_ends(sorry: Answer, faults: int, requests: int) -> None:
     played = ring(500, sorry=sorry)
-    assert len(played.to("/fallback")) == asked
+    assert len(played.to("/fallback")) == requests
     assert_ends(played, faults=faults)
 
 
-# ---- outbound, and what is kept
+# ---- outbound, and the ledger
 
 
-def test_an_outbound_call_that_has_no_answer_ends_as_it_was_answered() -> None:
+def test_an_outbound_call_without_ncco_ends_when_it_is_answered() -> None:
     played = ring([{}], outbound(FarEnd(after=3.0)))
     assert played.statuses() == ["started", "ringing", "answered", "completed"]
     assert (played.ended, played.result.ended_by) == (3.0, "platform")
@@ -256,27 +256,27 @@ def test_an_outbound_call_that_has_no_answer_ends_as_it_was_answered() -> None:
 
 
 @pytest.mark.parametrize(("answer", "kept"), [(HELLO, [HELLO]), ([], [[]]), (500, [None]), ([{}], [None])])
-def test_what_was_answered_is_in_the_ledger(answer: Answer, kept: list[Any]) -> None:
-    assert [one.ncco for one in ring(answer).leg.conversation.answers] == kept
+def test_the_answer_is_in_the_ledger(answer: Answer, kept: list[Any]) -> None:
+    assert [given.ncco for given in ring(answer).leg.conversation.answers] == kept
 
 
-def test_events_go_nowhere_where_no_event_url_is_set() -> None:
+def test_no_events_are_sent_without_an_event_url() -> None:
     async def run() -> tuple[list[Any], Any]:
         async with playing({"/answer": [{"action": "input", "type": ["dtmf"]}, *HELLO]}) as (carrier, stage):
             carrier.application.event = None
             (leg,) = await carrier.play(scenario(inbound()))
             await carrier.over()
-            return [one.path for one in stage.got], leg.status
+            return [got.path for got in stage.got], leg.status
 
     assert asyncio.run(run()) == (["/answer"], "completed")
 
 
-def test_an_application_that_signs_nothing_is_asked_all_the_same() -> None:
+def test_an_application_without_signatures_is_requested_all_the_same() -> None:
     assert ring(HELLO, signed_callbacks=False).result.said == ["Hello"]
 
 
-def test_a_target_says_how_it_is_asked() -> None:
-    """By POST unless it says otherwise; those of an application have Vonage's time limits."""
+def test_a_target_has_its_method_and_timeouts() -> None:
+    """POST by default; those of an application have Vonage's time limits."""
     assert Target("https://example.com/").method == "POST"
 
     async def run() -> tuple[Any, Any]:
@@ -288,7 +288,7 @@ def test_a_target_says_how_it_is_asked() -> None:
     assert (event.method, event.connect_timeout, event.socket_timeout) == ("POST", 1.0, 10.0)
 
 
-def test_an_application_that_always_says_to_ask_again_at_once_is_asked_so_often_and_no_more() -> None:
+def test_an_application_that_is_requested_in_a_circle_is_requested_so_often_and_no_more() -> None:
     again = [{"action": "notify", "payload": {"again": True}, "eventUrl": ["stage:/event"]}]
     played = play(scenario(inbound()), {"/answer": again, "/event": again})
     assert len(played.having("payload")) == MOST_AT_ONCE

@@ -55,8 +55,8 @@ def test_an_option_takes_nothing_else(row):
         assert found in ([option], [f"{option}[0]"]), value
 
 
-def test_every_option_has_a_row():
-    """An option that was added without one would not be tested, by either strictness."""
+def test_every_option_has_a_row_in_the_table():
+    """An option without a row would not be tested, strictly or not."""
 
     def options(kind: Kind, under: str = "") -> Iterator[str]:
         for name, inner in kind.options.items():
@@ -69,11 +69,11 @@ def test_every_option_has_a_row():
 
 
 @pytest.mark.parametrize("page", PUBLISHED)
-def test_what_vonage_publishes_can_be_run(page):
+def test_the_nccos_that_vonage_publishes_can_be_run(page):
     assert faults(PUBLISHED[page]) == []
 
 
-def test_what_is_unknown_or_not_used_is_ignored():
+def test_unknown_and_unused_options_are_ignored():
     values: list[Json] = [None, 1, {}]
     for value in values:
         assert faults([TALK | {"unheardOf": value}]) == []
@@ -123,7 +123,7 @@ def test_an_unknown_action_is_one_fault_among_any_others():
     assert [(fault.action, fault.field) for fault in faults([BARGE, {"action": "pay"}, INPUT])] == [(1, "action")]
 
 
-def test_what_comes_after_an_endless_action_is_simply_not_run():
+def test_actions_after_an_endless_one_are_no_fault():
     for last in (SOUND["conversation"], SOUND["transfer"], TALK | {"loop": 0}):
         assert faults([last, TALK, CONNECT]) == []
 
@@ -133,11 +133,11 @@ def test_an_empty_ncco_can_be_run():
 
 
 @pytest.mark.parametrize("ncco", [None, {}, TALK, "[]", 1, True])
-def test_what_is_no_array_is_no_ncco(ncco):
+def test_only_an_array_is_an_ncco(ncco):
     assert [(fault.action, fault.field) for fault in faults(ncco)] == [(None, "")]
 
 
-def test_all_faults_are_reported_at_once_in_order_in_words_that_a_person_understands():
+def test_all_faults_are_reported_at_once_in_order_and_in_plain_words():
     ncco = [
         "talk",
         connect(type="app", user="") | {"limit": "60"},
@@ -207,7 +207,7 @@ def test_html_and_xml_are_refused_for_their_type(content_type):
         ("null", "is null"),
     ],
 )
-def test_what_is_no_ncco_is_named(text, words):
+def test_a_reply_that_is_no_ncco_is_named(text, words):
     actions, [fault] = read(text, "application/json")
     assert (actions, fault.action, fault.field) == ([], None, "")
     assert words in fault.words
@@ -231,7 +231,7 @@ def test_an_empty_array_is_an_ncco_that_leaves_nothing_to_do():
 
 
 @pytest.mark.parametrize("text", ["null", "ok", "<p>", "[1]", '"{}"', '[{"action": "pay"}]'])
-def test_what_else_an_instruction_callback_says_is_judged_like_an_answer(text):
+def test_any_other_reply_to_an_event_is_judged_like_an_answer(text):
     assert reply(text, "application/json") == read(text, "application/json")
     assert reply(text, "application/json")[1]
 
@@ -246,7 +246,7 @@ def test_what_else_an_instruction_callback_says_is_judged_like_an_answer(text):
         ("<speaker>", "<speaker>"),
     ],
 )
-def test_bare_text_is_what_is_spoken(text, bare):
+def test_bare_text_is_the_spoken_text(text, bare):
     assert bare_text(text) == bare
 
 
@@ -254,7 +254,7 @@ def test_bare_text_is_what_is_spoken(text, bare):
 
 
 @given(sound_nccos(as_vonage=True))
-def test_all_that_is_sound_has_no_faults(ncco):
+def test_sound_nccos_have_no_faults(ncco):
     assert faults(ncco) == []
     assert read(json.dumps(ncco), "application/json") == (ncco, [])
 

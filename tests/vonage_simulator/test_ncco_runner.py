@@ -1,4 +1,4 @@
-"""A script: which actions wait, how long, what replaces what is left, and what is at its end."""
+"""A script: which actions wait, how long, what replaces the rest, and how it ends."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def run(*actions: Json, far_end: FarEnd | None = None, **more: Any) -> Played:
 # ---- talk and stream
 
 
-def test_words_take_their_time_and_the_next_action_comes_behind_them() -> None:
+def test_a_talk_takes_its_time_and_then_the_next_action_runs() -> None:
     played = run(talk(7.0), talk(1.4))
     assert (played.when("talk"), played.ended) == ([0.6, 7.6], 9.0)
 
 
 @pytest.mark.parametrize("loop", [1, 2, 3])
-def test_words_are_said_as_often_as_they_are_to_be(loop: int) -> None:
+def test_a_talk_is_repeated_as_often_as_loop_says(loop: int) -> None:
     assert run(talk(7.0, loop=loop)).ended == pytest.approx(0.6 + loop * 7.0)
 
 
 @pytest.mark.parametrize("loop", [0, 10**9, 10**400])
 @pytest.mark.parametrize("action", [talk(1.4), JINGLE])
-def test_what_never_ends_is_heard_until_the_caller_hangs_up(action: Json, loop: int) -> None:
-    """As often as nobody could listen to it is for ever, too."""
+def test_an_endless_action_plays_until_the_caller_hangs_up(action: Json, loop: int) -> None:
+    """A huge `loop` is endless, too."""
     played = run(action | {"loop": loop}, talk(7.0), far_end=FarEnd(hangs_up_after=30.0))
     assert (played.ended, played.result.ended_by) == (30.6, "user")
     assert len(played.when("talk") + played.when("stream")) == 1
@@ -64,7 +64,7 @@ def test_an_audio_file_lasts_as_long_as_the_scenario_says(seconds: float, loop: 
     ("timeout", "seconds"),
     [(None, 10.0), (2.5, 2.5), (0, 0.1), (-7, 0.1), (0.01, 0.1), (7200, 7200.0), (10**400, 7200.0)],
 )
-def test_a_wait_is_as_long_as_it_says_between_a_tenth_of_a_second_and_two_hours(
+def test_a_wait_lasts_its_timeout_between_a_tenth_of_a_second_and_two_hours(
     timeout: float | None, seconds: float
 ) -> None:
     action: Json = {"action": "wait"} if timeout is None else {"action": "wait", "timeout": timeout}
@@ -74,10 +74,10 @@ def test_a_wait_is_as_long_as_it_says_between_a_tenth_of_a_second_and_two_hours(
 # ---- notify
 
 
-def test_a_payload_is_told_and_the_script_goes_on() -> None:
+def test_a_payload_is_sent_and_the_script_goes_on() -> None:
     played = run(talk(7.0), NOTIFY, talk(1.4))
-    (told,) = played.to("/notify")
-    assert told == {
+    (event,) = played.to("/notify")
+    assert event == {
         "payload": {"step": 1, "of": ["a"]},
         "conversation_uuid": played.leg.conversation.uuid,
         "timestamp": "2026-01-01T00:00:07.600Z",
@@ -85,10 +85,10 @@ def test_a_payload_is_told_and_the_script_goes_on() -> None:
     assert (played.result.notified, played.ended) == ([NOTIFY["payload"]], 9.0)
 
 
-def test_a_payload_may_be_told_by_get() -> None:
+def test_a_payload_may_be_sent_by_get() -> None:
     """Then it is JSON text."""
     played = run(NOTIFY | {"eventMethod": "GET"})
-    assert [(one.method, one.said["payload"]) for one in played.got if one.path == "/notify"] == [
+    assert [(got.method, got.data["payload"]) for got in played.got if got.path == "/notify"] == [
         ("GET", '{"step":1,"of":["a"]}')
     ]
 
@@ -111,7 +111,7 @@ def test_an_ncco_in_the_reply_replaces_the_rest(reply: Any, said: list[str]) -> 
     assert len(played.having("reason")) == (1 if reply == [{}] else 0)
 
 
-def test_nothing_that_was_left_is_run_after_it_was_replaced() -> None:
+def test_no_action_is_run_after_it_was_replaced() -> None:
     """Also if what replaced it is replaced in its turn."""
     answers = {
         "/answer": [NOTIFY, talk(70.0)],
@@ -161,7 +161,7 @@ def test_the_caller_may_hang_up_at_any_time() -> None:
     assert (played.ended, played.result.ended_by, len(played.result.said)) == (3.6, "user", 1)
 
 
-def test_a_script_may_be_given_in_place_of_the_one_that_runs() -> None:
+def test_a_running_script_may_be_replaced() -> None:
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(5.0)
         ncco_runner.replace_script(carrier._legs[legs[0].uuid], [talk(1.4)])
@@ -190,8 +190,8 @@ ACTIONS: list[Json] = [
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: str(action["action"]))
 @pytest.mark.parametrize("gone", [True, False])
 @pytest.mark.parametrize("at", [2.6, 5.0])
-def test_any_action_may_be_cut_short(action: Json, gone: bool, at: float) -> None:
-    """By the caller, who hangs up, or by the Voice API, which has something else run; then nothing of it is left."""
+def test_any_action_may_be_interrupted(action: Json, gone: bool, at: float) -> None:
+    """By the caller, who hangs up, or by the Voice API, which runs another script; no task is left."""
 
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(at)
@@ -207,14 +207,14 @@ def test_any_action_may_be_cut_short(action: Json, gone: bool, at: float) -> Non
     assert played.ended == pytest.approx(at if gone else at + 0.6)
 
 
-def test_a_telephone_is_told_completed_a_little_after_it_was() -> None:
-    """An app user at once: phone-to-app.events.jsonl, where the other leg's comes between."""
+def test_completed_of_a_telephone_is_sent_a_little_late() -> None:
+    """That of an app user at once: phone-to-app.events.jsonl, where the other leg's comes between."""
     for endpoint, after in (("phone", 0.1), ("app", 0.0)):
         played = play(scenario(inbound(endpoint=endpoint)), [talk(1.4)])
         (sent,) = [
-            one
-            for one in played.result.happenings
-            if one.what == "sent" and one.data["sent"].body["status"] == "completed"
+            item
+            for item in played.result.happenings
+            if item.what == "sent" and item.data["sent"].body["status"] == "completed"
         ]
         assert (sent.at - played.leg.times["completed"]).total_seconds() == pytest.approx(after)
 
@@ -227,7 +227,7 @@ def join(target: str, **more: Any) -> Json:
 
 
 def two(*actions: Json, **more: Any) -> Played:
-    """One who waits for twenty seconds, and another who calls at 5 and runs *actions*."""
+    """One caller who waits for twenty seconds, and another who calls at 5 and runs *actions*."""
     waits = inbound(FarEnd(hangs_up_after=20.0), ncco=(talk(7.0, loop=0),))
     return play(scenario(waits, inbound(FarEnd(**more), at=5.0, ncco=actions)))
 
@@ -252,7 +252,7 @@ def test_a_leg_joins_a_conversation_for_good() -> None:
 
 @pytest.mark.parametrize("target", ["CON-of-nobody", "conversation_of: 7", "conversation_of: x", "conversation_of: 1 "])
 def test_a_conversation_that_is_not_there_cannot_be_joined(target: str) -> None:
-    """The application is told so, and the script goes on."""
+    """The application gets an error event, and the script goes on."""
     played = two(join(target), {"action": "talk", "text": "then"})
     assert played.having("reason")[0]["reason"] == SYNTAX_ERROR
     assert played.having("conversation_uuid_to") == []
@@ -261,16 +261,16 @@ def test_a_conversation_that_is_not_there_cannot_be_joined(target: str) -> None:
 
 def test_a_conversation_that_everybody_left_cannot_be_joined() -> None:
     played = two(talk(70.0), join("conversation_of: 0"))
-    assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR]
+    assert [event["reason"] for event in played.having("reason")] == [SYNTAX_ERROR]
 
 
 def test_only_a_scenario_may_name_the_conversation_of_a_call() -> None:
-    """To an application it is an id like any other, of nobody's."""
+    """For an application it is an unknown id like any other."""
     played = play(scenario(inbound()), [join("conversation_of: 0")])
-    assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR]
+    assert [event["reason"] for event in played.having("reason")] == [SYNTAX_ERROR]
 
 
-def test_who_joins_its_own_conversation_stays_in_it() -> None:
+def test_a_leg_that_joins_its_own_conversation_stays_in_it() -> None:
     played = two(join("conversation_of: 1"), hangs_up_after=9.0)
     assert (played.called[1].moves, played.called[1].disconnected_by) == ([], "user")
 
@@ -278,12 +278,12 @@ def test_who_joins_its_own_conversation_stays_in_it() -> None:
 @pytest.mark.parametrize("direction", [inbound, outbound])
 def test_a_scenarios_ncco_that_cannot_be_run_is_a_fault(direction: Any) -> None:
     played = play(scenario(direction(FarEnd(), ncco=({"action": "talk"},))))
-    assert [one["reason"] for one in played.having("reason")] == [SYNTAX_ERROR]
+    assert [event["reason"] for event in played.having("reason")] == [SYNTAX_ERROR]
     assert "the scenario's NCCO cannot be run: action 1 (talk), text: It is missing" in played.result.troubles[0]
     assert played.result.ended_by == "platform"
 
 
-def test_a_scenarios_event_url_is_the_applications() -> None:
+def test_an_event_url_in_a_scenario_is_that_of_the_application() -> None:
     action = {"action": "notify", "payload": {"step": 1}, "eventUrl": ["event_url"]}
     played = play(scenario(inbound(ncco=(action,))), event_method="GET")
-    assert [(one.method, one.said["payload"]) for one in played.got if "payload" in one.said] == [("GET", '{"step":1}')]
+    assert [(got.method, got.data["payload"]) for got in played.got if "payload" in got.data] == [("GET", '{"step":1}')]

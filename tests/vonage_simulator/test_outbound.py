@@ -38,13 +38,13 @@ def call(far_end: FarEnd, answers: Any = None, **more: Any) -> Played:
 # ---- answered
 
 
-def test_a_call_rings_is_answered_and_only_then_asked_for() -> None:
+def test_a_call_rings_is_answered_and_then_requests_the_answer() -> None:
     played = call(FarEnd(after=5.0))
     assert played.statuses() == ["started", "ringing", "answered", "completed"]
     assert played.when("status") == [0.0, 0.0, 5.0, 12.0]
-    assert played.when("request") == [5.0], "the answer URL is asked when the callee picks up"
-    (asked,) = played.to("/answer")
-    assert (asked["from"], asked["to"], asked["uuid"]) == (OURS, CALLER, played.leg.uuid)
+    assert played.when("request") == [5.0], "the answer URL is requested when the callee picks up"
+    (request,) = played.to("/answer")
+    assert (request["from"], request["to"], request["uuid"]) == (OURS, CALLER, played.leg.uuid)
     assert {event["direction"] for event in played.events} == {"outbound"}
 
 
@@ -69,13 +69,13 @@ def test_a_call_lasts_no_longer_than_its_timer() -> None:
     assert (played.ended, played.result.ended_by) == (22.0, "platform")
 
 
-def test_a_leg_lasts_two_hours_at_most_whatever_is_played_to_it() -> None:
-    """As long as a call of the API does where nothing is said. A caller who never hangs up is not there for ever."""
+def test_a_leg_lasts_two_hours_at_most() -> None:
+    """The default of the API, with any action. A caller who never hangs up does not stay for ever."""
     played = play(scenario(inbound()), [talk(7.0, loop=0)])
     assert (played.ended, played.result.ended_by) == (7200.6, "platform")
 
 
-def test_a_call_that_is_its_own_ncco_asks_nobody() -> None:
+def test_a_call_with_an_ncco_requests_no_answer() -> None:
     played = call(FarEnd(), ncco=({"action": "talk", "text": "Hello"},))
     assert (played.to("/answer"), played.result.said) == ([], ["Hello"])
 
@@ -84,7 +84,7 @@ def test_a_call_that_is_its_own_ncco_asks_nobody() -> None:
 
 
 @pytest.mark.parametrize(("does", "status", "sip_code", "detail", "ended_by"), NOT_ANSWERED)
-def test_a_call_that_fails_says_how(
+def test_a_failed_call_has_its_failure(
     does: Any, status: str, sip_code: int, detail: str | None, ended_by: str | None
 ) -> None:
     """Then it is completed, but for one that was rejected, after which nothing comes."""
@@ -99,10 +99,10 @@ def test_a_call_that_fails_says_how(
         assert (event["duration"], event["price"], event["start_time"]) == ("0", "0", None)
 
 
-def test_the_reason_may_be_another_than_the_usual_one() -> None:
+def test_the_scenario_may_give_another_reason() -> None:
     played = call(FarEnd(does="fails", detail="number_out_of_service"))
     assert played.events[2]["detail"] == "number_out_of_service"
-    assert "detail" not in call(FarEnd(does="busy", detail="never told")).events[2]
+    assert "detail" not in call(FarEnd(does="busy", detail="never sent")).events[2]
 
 
 @pytest.mark.parametrize("far_end", [FarEnd(does="never_answers"), FarEnd(after=31.0), FarEnd(does="busy", after=31.0)])
@@ -113,11 +113,11 @@ def test_it_rings_no_longer_than_the_ringing_timer(far_end: FarEnd) -> None:
     assert played.events[-1]["disconnected_by"] == "user", "who did not answer"
 
 
-def test_whoever_answers_at_the_last_moment_has_answered() -> None:
+def test_an_answer_at_the_last_moment_counts() -> None:
     assert call(FarEnd(after=30.0), ringing_timer=30.0).result.answered
 
 
-# ---- who picked up
+# ---- machine detection
 
 MACHINE = FarEnd(does="machine", after=0.0, greeting=6.0)
 DEAF = FarEnd(does="machine", after=0.0, beep=False)
@@ -132,19 +132,19 @@ def detected(far_end: FarEnd, mode: str | None, answers: Any = None, **advanced:
 
 def verdicts(played: Played) -> list[tuple[str, str | None, float]]:
     times = [*played.when("status", status="human"), *played.when("status", status="machine")]
-    told = [one for one in played.events if one["status"] in ("human", "machine")]
-    return [(one["status"], one.get("sub_state"), at) for one, at in zip(told, times, strict=False)]
+    events = [event for event in played.events if event["status"] in ("human", "machine")]
+    return [(event["status"], event.get("sub_state"), at) for event, at in zip(events, times, strict=False)]
 
 
 @pytest.mark.parametrize("mode", [None, "default", "detect", "detect_beep"])
-def test_a_person_is_told_of_once(mode: str | None) -> None:
+def test_a_person_is_reported_once(mode: str | None) -> None:
     played = detected(FarEnd(after=0.0), mode)
     assert verdicts(played) == [("human", None, 2.5)]
     assert played.leg.machine == "human"
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "expected"),
     [
         (None, [(None, 2.5)]),
         ("default", [(None, 2.5), ("beep_start", 6.0)]),
@@ -152,33 +152,33 @@ def test_a_person_is_told_of_once(mode: str | None) -> None:
         ("detect_beep", [("beep_start", 2.5)]),
     ],
 )
-def test_a_machine_is_told_of_as_the_mode_says(mode: str | None, told: list[tuple[str | None, float]]) -> None:
-    """The verdict, the beep, or first the one and then the other."""
-    assert [sub_state for _, sub_state, _ in verdicts(detected(MACHINE, mode))] == [one for one, _ in told]
+def test_a_machine_is_reported_as_the_mode_says(mode: str | None, expected: list[tuple[str | None, float]]) -> None:
+    """The verdict, the beep, or the verdict and then the beep."""
+    assert [sub_state for _, sub_state, _ in verdicts(detected(MACHINE, mode))] == [state for state, _ in expected]
 
 
 @pytest.mark.parametrize(("mode", "begins"), [(None, 0.0), ("default", 0.0), ("detect", 2.5), ("detect_beep", 6.0)])
-def test_the_script_waits_for_what_it_has_to_know(mode: str | None, begins: float) -> None:
+def test_the_script_waits_for_the_verdict_of_its_mode(mode: str | None, begins: float) -> None:
     """In the modes `detect` and `detect_beep`; in the others it runs meanwhile."""
     played = detected(MACHINE, mode)
     assert (played.when("talk"), played.when("reply")[-1] >= begins) == ([begins], True)
 
 
 @pytest.mark.parametrize(("mode", "most"), [("default", 50), ("detect_beep", 45), ("detect_beep", 120)])
-def test_a_machine_that_does_not_beep_is_waited_for_only_so_long(mode: str, most: int) -> None:
+def test_the_wait_for_a_beep_has_a_limit(mode: str, most: int) -> None:
     played = detected(DEAF, mode, [talk(70.0, loop=2)], beep_timeout=most)
     assert [sub_state for _, sub_state, _ in verdicts(played)][-1] == "beep_timeout"
     assert played.when("status", status="machine")[-1] == 2.5 + most
 
 
-def test_a_greeting_that_is_too_long_is_a_machine_that_does_not_beep() -> None:
+def test_a_greeting_longer_than_the_limit_is_a_beep_timeout() -> None:
     played = detected(FarEnd(does="machine", greeting=60.0), "detect_beep", beep_timeout=45)
     assert played.leg.machine == "beep_timeout"
 
 
 @pytest.mark.parametrize("mode", [None, "default", "detect", "detect_beep"])
 def test_a_machine_may_be_hung_up_on(mode: str | None) -> None:
-    """Nothing is asked for what is over, and a person is not hung up on."""
+    """No answer is requested for a call that is over, and a person is not hung up on."""
     played = detected(MACHINE, mode, behavior="hangup")
     assert (played.statuses()[-2:], played.ended, played.result.ended_by) == (["machine", "completed"], 2.5, "platform")
     assert len(played.to("/answer")) == (1 if mode in (None, "default") else 0)
@@ -189,22 +189,22 @@ def test_each_verdict_may_be_answered_with_another_script() -> None:
     """In mode `default`: at once with the verdict, and once more with the beep."""
 
     def event(got: Any) -> list[Json] | None:
-        if got.said.get("status") != "machine":
+        if got.data.get("status") != "machine":
             return None
-        return [{"action": "talk", "text": got.said.get("sub_state", "wait")}, talk(14.0)]
+        return [{"action": "talk", "text": got.data.get("sub_state", "wait")}, talk(14.0)]
 
     played = detected(MACHINE, "default", {"/answer": [talk(70.0)], "/event": event})
-    heard = [words for words in played.result.said if "x" not in words]
-    assert heard == ["wait", "beep_start"]
+    talks = [words for words in played.result.said if "x" not in words]
+    assert talks == ["wait", "beep_start"]
     assert played.when("talk", text="wait") == [2.5]
     assert played.when("talk", text="beep_start") == [6.0]
 
 
-def test_another_script_takes_the_place_of_a_connect_too() -> None:
-    """Whoever was rung goes a moment later."""
+def test_another_script_may_replace_a_connect_too() -> None:
+    """The callee's leg ends a moment later."""
 
     def event(got: Any) -> list[Json] | None:
-        return [talk(7.0)] if got.said.get("status") == "human" else None
+        return [talk(7.0)] if got.data.get("status") == "human" else None
 
     call = outbound(FarEnd(after=0.0), machine_detection="continue")
     story = scenario(call, callees={OTHER: FarEnd(after=1.0)})
@@ -214,27 +214,27 @@ def test_another_script_takes_the_place_of_a_connect_too() -> None:
 
 
 @pytest.mark.parametrize(("reply", "said"), [([talk(1.4)], 1), ([], 0)])
-def test_a_verdict_that_was_waited_for_may_be_answered_with_the_script(reply: list[Json], said: int) -> None:
-    """Also with one that leaves nothing to do. Then the answer URL is not asked."""
+def test_an_awaited_verdict_may_be_answered_with_the_script(reply: list[Json], said: int) -> None:
+    """Also with an empty one. Then the answer URL is not requested."""
     played = detected(
-        MACHINE, "detect", {"/answer": HELLO, "/event": lambda got: reply if "call_uuid" in got.said else None}
+        MACHINE, "detect", {"/answer": HELLO, "/event": lambda got: reply if "call_uuid" in got.data else None}
     )
     assert (played.to("/answer"), len(played.result.said)) == ([], said)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         ({"machineDetection": "continue"}, ["machine"]),
         ({"advancedMachineDetection": {"mode": "default"}}, ["machine", "beep_start"]),
         ({"machineDetection": "hangup", "advancedMachineDetection": {"mode": "detect"}}, ["machine"]),
     ],
 )
-def test_a_connect_finds_out_too_and_the_advanced_setting_wins(options: Json, told: list[str]) -> None:
+def test_a_connect_detects_machines_too_and_the_advanced_setting_wins(options: Json, expected: list[str]) -> None:
     callees = {OTHER: FarEnd(does="machine", greeting=6.0, hangs_up_after=20.0)}
     played = play(scenario(inbound(), callees=callees), [connect(**options)])
-    found = [one.get("sub_state", one["status"]) for one in played.having("call_uuid")]
-    assert found == told
+    found = [event.get("sub_state", event["status"]) for event in played.having("call_uuid")]
+    assert found == expected
     assert played.callees[0].disconnected_by == "user"
 
 

@@ -1,4 +1,4 @@
-"""The simulated call gives the log that Vonage published; every scenario ends, also if it is cut short."""
+"""The simulated call gives the log that Vonage published; every scenario ends, also if it is interrupted."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ TUTORIAL: Ncco = [
 IDS = ("uuid", "conversation_uuid")
 
 
-def answer(asked: Got) -> Ncco:
-    """As the three tutorials do: a telephone reaches Alice, an app user whom it asked for."""
-    to = asked.said["to"] if "from_user" in asked.said else "Alice"
+def answer(request: Got) -> Ncco:
+    """As the three tutorials do: a telephone reaches Alice, an app user the name that it called."""
+    to = request.data["to"] if "from_user" in request.data else "Alice"
     endpoint = {"type": "phone", "number": to} if to.isdigit() else {"type": "app", "user": to}
     return [TUTORIAL[0], {"action": "connect", "from": OURS, "endpoint": [endpoint]}]
 
@@ -74,12 +74,12 @@ def test_ids_have_the_form_of_the_published_ones() -> None:
     assert caller.conversation.uuid.startswith("CON-")
 
 
-def test_the_published_call_is_asked_for_as_in_2021() -> None:
+def test_the_answer_request_of_the_published_call_is_as_in_2021() -> None:
     """Without endpoint_type and region_url, which came later."""
     played = play(scenarios.find("phone-to-app"), TUTORIAL, start=BEGAN)
-    (asked,) = played.to("/answer")
+    (request,) = played.to("/answer")
     leg = played.leg
-    assert asked == {
+    assert request == {
         "to": "442038297050",
         "from": "441234567890",
         "conversation_uuid": leg.conversation.uuid,
@@ -88,8 +88,8 @@ def test_the_published_call_is_asked_for_as_in_2021() -> None:
 
 
 @pytest.mark.parametrize("name", scenarios.names())
-def test_every_scenario_comes_to_its_end_and_has_no_trouble(name: str) -> None:
-    """`play` sees to it that nobody is left connected, and that nothing goes on behind."""
+def test_every_scenario_ends_without_trouble(name: str) -> None:
+    """`play` asserts that no leg and no task is left."""
     played = run(name)
     assert bool(played.result.troubles) == (name == "wrong-ncco"), played.result.troubles
     for leg in played.result.legs:
@@ -106,7 +106,7 @@ def test_the_same_seed_of_ids_gives_the_same_webhooks(name: str) -> None:
     assert first.to("/answer") == second.to("/answer")
 
 
-def test_a_wrong_ncco_is_told_of_and_ends_the_call() -> None:
+def test_a_wrong_ncco_is_reported_and_ends_the_call() -> None:
     played = run("wrong-ncco")
     assert played.having("reason")[0]["reason"] == "Syntax error in NCCO. Invalid value type or action."
     assert (played.result.answered, played.result.ended_by) == (False, "platform")
@@ -119,9 +119,9 @@ def test_a_second_playing_has_rooms_of_its_own() -> None:
         await carrier.play(scenarios.find("conference"))
 
     played = play(scenarios.find("conference"), during=once_more)
-    named = [one.name for one in played.carrier.ledger.conversations.values() if one.name]
+    named = [room.name for room in played.carrier.ledger.conversations.values() if room.name]
     assert named == ["standup", "standup-2"]
-    assert [len(one.legs) for one in played.carrier.ledger.conversations.values() if one.name] == [3, 3]
+    assert [len(room.legs) for room in played.carrier.ledger.conversations.values() if room.name] == [3, 3]
 
 
 def test_a_scenarios_ncco_may_go_to_the_conversation_of_another_of_its_calls() -> None:
@@ -129,14 +129,14 @@ def test_a_scenarios_ncco_may_go_to_the_conversation_of_another_of_its_calls() -
     played = run("joins-conversation")
     waits, comes = played.called
     assert comes.conversation is waits.conversation
-    assert [one["conversation_uuid_to"] for one in played.having("conversation_uuid_to")] == [waits.conversation.uuid]
+    assert [body["conversation_uuid_to"] for body in played.having("conversation_uuid_to")] == [waits.conversation.uuid]
 
 
 # ---- many, and in a moment
 
 
 def test_a_hundred_may_call_at_once() -> None:
-    """Each is told of in the same way, and all of them leave."""
+    """Each has the same events, and all of them leave."""
     story = scenario(*[inbound(from_=f"4477009001{number:02}") for number in range(100)])
     played = play(story, [room()], during=_all_go)
     assert {tuple(played.statuses(leg)) for leg in played.called} == {("ringing", "started", "answered", "completed")}
@@ -154,9 +154,9 @@ MOMENTS = ["phone-to-app", "ring-group", "conference", "hold-and-resume", "voice
 
 @pytest.mark.parametrize("name", MOMENTS)
 def test_a_call_may_end_at_any_moment(name: str) -> None:
-    """At each in which something happens all are hung up: each leg is told to be over once, and nothing is left."""
+    """All are hung up at each moment with a happening: each leg is completed once, and no task is left."""
     story = scenarios.find(name)
-    moments = sorted({(one.at - START).total_seconds() for one in run(name).result.happenings})
+    moments = sorted({(happening.at - START).total_seconds() for happening in run(name).result.happenings})
     for moment in moments:
         ended = asyncio.run(_ended_at(moment, story))
         assert all(statuses.count("completed") == 1 for statuses in ended), (moment, ended)
@@ -172,12 +172,12 @@ async def _ended_at(moment: float, story: Scenario) -> list[list[str]]:
         await carrier.over()
         await leaves_nothing(carrier)
         return [
-            [one.said["status"] for one in stage.got if one.said.get("uuid") == uuid and "status" in one.said]
+            [got.data["status"] for got in stage.got if got.data.get("uuid") == uuid and "status" in got.data]
             for uuid in carrier.ledger.legs
         ]
 
 
-def test_nothing_takes_any_time_in_a_scenario_of_noughts() -> None:
+def test_a_scenario_of_zeros_takes_no_time() -> None:
     at_once = FarEnd(after=0.0, hangs_up_after=0.0, stays_alone=0.0, greeting=0.0)
     machine = replace(at_once, does="machine", hangs_up_after=None)
     story = scenario(

@@ -1,4 +1,4 @@
-"""The fixture for tests of call flows: what it tells of a flow that works, and of one that does not."""
+"""The fixture for tests of call flows: its result for a flow that works, and for one that does not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_result_has_what_was_said_pressed_and_rung(simulated_call: Simulate)
     assert call.troubles == []
 
 
-def test_its_text_is_the_transcript(simulated_call: Simulate) -> None:
+def test_the_text_of_a_result_is_the_transcript(simulated_call: Simulate) -> None:
     call = simulated_call(flow({"action": "talk", "text": "Hello."}), from_="447700900321")
     assert re.search(r"^ +0\.600  447700900321 +hears “Hello\.”$", str(call), re.MULTILINE)
 
@@ -107,16 +107,16 @@ def test_trouble_can_be_returned(simulated_call: Simulate) -> None:
 
 def test_a_scenario_may_be_played_to_a_flow(simulated_call: Simulate) -> None:
     app = Flask(__name__)
-    asked: list[dict[str, str]] = []
+    requests: list[dict[str, str]] = []
 
     @app.get("/voice/answer")
     def answer() -> Any:
-        asked.append(dict(request.args))
+        requests.append(dict(request.args))
         return jsonify([{"action": "talk", "text": "Hello."}])
 
     app.add_url_rule("/voice/event", "event", lambda: "", methods=["POST"])
     simulated_call(app, scenario="sip-caller")
-    (question,) = asked
+    (question,) = requests
     assert question["endpoint_type"] == "sip"
     assert any(name.startswith("SipHeader_X-") for name in question)
 

@@ -28,12 +28,12 @@ def record(**options: Any) -> Json:
 
 
 def recorded(*actions: Json, keys: tuple[str, ...] = (), says: tuple[str, ...] = (), **far_end: Any) -> Played:
-    """A caller, whose script begins at 0.6; whom they ring talks for ten seconds."""
+    """A caller, whose script begins at 0.6; a callee talks for ten seconds."""
     return play(scenario(inbound(FarEnd(keys=keys, says=says, **far_end)), callees={"*": STAYS}), list(actions))
 
 
 def recordings(played: Played) -> list[Recording]:
-    return [one for conversation in played.carrier.ledger.conversations.values() for one in conversation.recordings]
+    return [item for conversation in played.carrier.ledger.conversations.values() for item in conversation.recordings]
 
 
 def file(played: Played, url: str) -> File:
@@ -56,7 +56,7 @@ def test_a_recording_goes_on_while_the_script_does_until_everybody_is_gone() -> 
     [
         ({"timeOut": 10}, (), (), 10.0),
         ({"endOnSilence": 3}, (), (HELLO,), 6.5),
-        ({"endOnSilence": 3}, (), (), 8.0),  # words that no scenario gives take five seconds
+        ({"endOnSilence": 3}, (), (), 8.0),  # speech without words in the scenario takes five seconds
         ({"endOnSilence": 3, "timeOut": 4}, (), (HELLO,), 4.0),
         ({"endOnKey": "#"}, ("#",), (HELLO,), 3.5),
         ({"endOnKey": "#", "endOnSilence": 3}, ("#",), (HELLO,), 3.5),
@@ -64,7 +64,7 @@ def test_a_recording_goes_on_while_the_script_does_until_everybody_is_gone() -> 
         ({"endOnKey": "1", "timeOut": 5}, ("",), (), 5.0),
     ],
 )
-def test_a_recording_that_something_ends_is_waited_for(
+def test_a_recording_that_ends_by_an_option_is_waited_for(
     options: Json, keys: tuple[str, ...], says: tuple[str, ...], seconds: float
 ) -> None:
     """A key, silence, or a time, whichever comes first."""
@@ -75,34 +75,34 @@ def test_a_recording_that_something_ends_is_waited_for(
     assert len(recordings(played)) == 1
 
 
-def test_where_nobody_presses_the_key_it_lasts_until_the_caller_hangs_up() -> None:
+def test_without_the_key_it_lasts_until_the_caller_hangs_up() -> None:
     played = recorded(record(endOnKey="#"), THEN, hangs_up_after=30.0)
     assert (played.result.said, played.ended, len(recordings(played))) == ([], 30.6, 1)
 
 
 def test_a_second_recording_ends_the_first() -> None:
     played = recorded(record(), talk(7.0), record(format="wav"), talk(7.0))
-    assert [one.format for one in recordings(played)] == ["mp3", "wav"]
-    assert [round((one.ended - one.started).total_seconds()) for one in recordings(played)] == [7, 7]
+    assert [recording.format for recording in recordings(played)] == ["mp3", "wav"]
+    assert [round((recording.ended - recording.started).total_seconds()) for recording in recordings(played)] == [7, 7]
 
 
 def test_a_recording_stays_with_the_conversation() -> None:
     """It ends when the last one has gone to another."""
     played = recorded(record(), talk(7.0), {"action": "conversation", "name": "room"}, hangs_up_after=30.0)
-    (told,) = played.having("recording_url")
-    assert told["conversation_uuid"] == played.leg.moves[0].left
-    assert told["end_time"] == "2026-01-01T00:00:07Z"
+    (event,) = played.having("recording_url")
+    assert event["conversation_uuid"] == played.leg.moves[0].left
+    assert event["end_time"] == "2026-01-01T00:00:07Z"
 
 
-# ---- what is told
+# ---- the event
 
 
-def test_a_recording_is_told_of_a_second_after_it_ended() -> None:
+def test_the_event_comes_a_second_after_the_end() -> None:
     """With its times in whole seconds, and its size."""
     played = recorded(record(timeOut=10), talk(7.0))
     (made,) = recordings(played)
-    (told,) = played.having("recording_url")
-    assert told == {
+    (event,) = played.having("recording_url")
+    assert event == {
         "start_time": "2026-01-01T00:00:00Z",
         "recording_url": made.url,
         "size": len(made.audio),
@@ -114,18 +114,18 @@ def test_a_recording_is_told_of_a_second_after_it_ended() -> None:
     assert not made.url.endswith(made.recording_uuid), "the file has an id of its own"
 
 
-def test_it_may_come_after_completed() -> None:
+def test_the_event_may_come_after_completed() -> None:
     played = recorded(record(), talk(1.4))
-    assert [next(iter(one.keys() & {"status", "recording_url"})) for one in played.events][-2:] == [
+    assert [next(iter(event.keys() & {"status", "recording_url"})) for event in played.events][-2:] == [
         "status",
         "recording_url",
     ]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_it_is_told_where_the_action_says(method: str) -> None:
+def test_the_event_goes_to_the_url_of_the_action(method: str) -> None:
     played = recorded(record(eventUrl=["stage:/own"], eventMethod=method), talk(1.4))
-    assert [(one.method, "recording_url" in one.said) for one in played.got if one.path == "/own"] == [(method, True)]
+    assert [(got.method, "recording_url" in got.data) for got in played.got if got.path == "/own"] == [(method, True)]
     assert played.having("recording_url") == []
 
 
@@ -159,13 +159,13 @@ def test_the_file_is_of_the_format_and_has_the_channels(
             assert sound.getnframes() / sound.getframerate() == pytest.approx(1.4, abs=0.01)
 
 
-# ---- its text
+# ---- the transcript
 
 TRANSCRIPTION = {"transcription": {"language": "en-GB", "eventUrl": ["stage:/text"]}}
 
 
-def test_a_recording_may_be_written_down() -> None:
-    """Some time after it is told of, at a URL of its own."""
+def test_a_recording_may_be_transcribed() -> None:
+    """Its event comes some time later, with a URL of its own."""
     played = recorded(record(**TRANSCRIPTION), talk(1.4))
     (made,) = recordings(played)
     assert played.to("/text") == [
@@ -178,7 +178,7 @@ def test_a_recording_may_be_written_down() -> None:
         }
     ]
     (recording, text) = [
-        one.at for one in played.result.happenings if one.what == "sent" and "recording_uuid" in one.data["sent"].body
+        it.at for it in played.result.happenings if it.what == "sent" and "recording_uuid" in it.data["sent"].body
     ]
     assert (text - recording).total_seconds() == 2.0
 
@@ -191,13 +191,13 @@ def test_a_recording_may_be_written_down() -> None:
         ({**TRANSCRIPTION, "eventUrl": ["stage:/own"]}, "/text"),
     ],
 )
-def test_it_is_told_where_it_says_or_else_where_the_recording_is(options: Json, path: str) -> None:
+def test_the_transcription_event_goes_to_its_own_url_or_that_of_the_recording(options: Json, path: str) -> None:
     played = recorded(record(**options), talk(1.4))
     assert len(played.having("transcription_url", path)) == 1
 
 
-def test_the_text_can_be_downloaded_and_has_what_was_said() -> None:
-    """While it was recorded, and nothing else; when it was said is told from the beginning of the recording."""
+def test_the_transcript_can_be_downloaded_and_has_the_words() -> None:
+    """Only words said during the recording; their times count from its beginning."""
     speech = {"action": "input", "type": ["speech"]}
     played = recorded(speech, record(**TRANSCRIPTION), talk(7.0), speech, says=("before", HELLO))
     (made,) = recordings(played)
@@ -211,19 +211,19 @@ def test_the_text_can_be_downloaded_and_has_what_was_said() -> None:
     }
 
 
-def test_each_channel_has_a_text() -> None:
+def test_each_channel_has_a_transcript() -> None:
     played = recorded(record(endOnSilence=3, split="conversation", **TRANSCRIPTION), says=(HELLO,))
     (made,) = recordings(played)
     assert made.transcription_url
     channels = json.loads(file(played, made.transcription_url).content)["channels"]
-    assert [len(one["transcript"]) for one in channels] == [1, 0]
+    assert [len(channel["transcript"]) for channel in channels] == [1, 0]
 
 
 @pytest.mark.parametrize(
     ("kind", "content_type"),
     [("mp3", "audio/mpeg"), ("wav", "audio/wav"), ("ogg", "audio/ogg"), ("json", "application/json")],
 )
-def test_every_file_is_served_as_what_it_is(kind: Any, content_type: str) -> None:
+def test_every_file_has_its_content_type(kind: Any, content_type: str) -> None:
     async def run() -> tuple[Any, str]:
         async with playing({}) as (carrier, _):
             name = carrier.files.add(File(b"content", kind)).rpartition("/")[2]
@@ -236,7 +236,7 @@ def test_every_file_is_served_as_what_it_is(kind: Any, content_type: str) -> Non
     assert asyncio.run(run()) == (b"content", content_type)
 
 
-def test_what_was_not_to_be_written_down_is_not() -> None:
+def test_no_transcript_is_made_without_the_option() -> None:
     played = recorded(record(), talk(1.4))
     assert (recordings(played)[0].transcription_url, len(played.carrier.files)) == (None, 1)
 

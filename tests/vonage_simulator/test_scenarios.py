@@ -24,7 +24,7 @@ CALL = 'about: x\ncalls:\n  - from: "447700900001"\n    to: "442079460000"\n'  #
 
 
 def faults(text):
-    """What is said to be wrong with a file of this text."""
+    """The faults of a file with *text*, as lines."""
     with pytest.raises(Faults) as caught:
         scenarios.read(text, "file.yaml")
     return str(caught.value).splitlines()
@@ -35,10 +35,10 @@ def every_number(value):
     return re.findall(r"\b\d{10,}\b", value)
 
 
-# Those built in.
+# The built-in scenarios.
 
 
-def test_all_that_are_promised_are_there_and_are_loaded():
+def test_all_built_in_scenarios_can_be_loaded():
     every = scenarios.every()
     assert list(every) == sorted(every) == scenarios.names()
     assert set(every) == set(chain.from_iterable(names.split() for names in NAMES))
@@ -46,7 +46,7 @@ def test_all_that_are_promised_are_there_and_are_loaded():
 
 
 @pytest.mark.parametrize("path", sorted(scenarios.LIBRARY.iterdir()), ids=lambda path: path.stem)
-def test_each_is_written_so_that_nobody_is_called_by_it(path):
+def test_each_has_numbers_for_drama_only(path):
     """Numbers are those that Ofcom keeps for drama: https://www.ofcom.org.uk/phones-and-broadband/phone-numbers"""
     text = path.read_text()
     numbers = [] if path.stem == "phone-to-app" else every_number(text)
@@ -56,7 +56,7 @@ def test_each_is_written_so_that_nobody_is_called_by_it(path):
 
 @pytest.mark.parametrize("name", scenarios.names())
 def test_each_is_over_in_a_minute_or_so(name):
-    """What it waits for by itself; what is played and rung comes to that."""
+    """Counting its own waits; playing and ringing come on top."""
     scenario = scenarios.find(name)
     for call in scenario.calls:
         assert len(scenario.about) <= 110
@@ -83,7 +83,7 @@ def test_the_published_call_has_the_published_times_and_amounts():
     )
 
 
-# What is wrong with one.
+# Faults.
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_the_published_call_has_the_published_times_and_amounts():
         ("fields: '2020'\n" + CALL, "file.yaml:1:9: fields: must be one of today, 2021; did you mean 2021?"),
     ],
 )
-def test_whatever_is_wrong_is_named_by_line_column_and_field(text, fault):
+def test_each_fault_is_named_by_line_column_and_field(text, fault):
     (said,) = faults(text)
     assert fault in said
     assert said.startswith("file.yaml:")
@@ -223,24 +223,24 @@ callees:
     ]
 
 
-def test_numbers_that_yaml_would_take_for_others_are_taken_as_written():
+def test_numbers_that_yaml_would_read_otherwise_are_read_as_written():
     text = "about: x\ncalls: [{from: 0441234567890, to: +442079460000}]\ncallees: {447700900001: {}}"
     scenario = scenarios.read(text, "own.yaml")
     assert (scenario.calls[0].from_, scenario.calls[0].to) == ("0441234567890", "+442079460000")
     assert scenario.callee("447700900001") == FarEnd()
 
 
-# Finding one.
+# Finding a scenario.
 
 
-def test_one_is_found_by_its_name_or_by_its_path(tmp_path):
+def test_a_scenario_is_found_by_its_name_or_by_its_path(tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text(CALL)
     assert scenarios.find("callee-busy").callee("anybody").does == "busy"
     assert scenarios.find(str(own)).name == "own"
 
 
-def test_a_name_that_is_none_is_answered_with_the_nearest_and_with_all():
+def test_for_an_unknown_name_the_nearest_and_all_are_named():
     with pytest.raises(scenarios.NoSuchScenario) as caught:
         scenarios.find("callee-buzy")
     assert str(caught.value).startswith(
@@ -256,13 +256,13 @@ def test_no_name_leads_out_of_the_library(name):
 
 
 @pytest.mark.parametrize("path", ["none.yaml", "./none", "/none/such.yml", "/", "../..", "\0.yaml"])
-def test_a_path_that_is_no_file_is_one_fault(path):
+def test_a_path_without_file_is_one_fault(path):
     with pytest.raises(Faults) as caught:
         scenarios.find(path)
     assert len(caught.value.faults) == 1
 
 
-def test_a_folder_is_loaded_whole_and_its_faults_are_told_together(tmp_path):
+def test_a_folder_is_loaded_whole_and_its_faults_are_reported_together(tmp_path):
     (tmp_path / "a.yaml").write_text(CALL)
     (tmp_path / ".#b.yaml").write_text("an editor's")
     (tmp_path / "notes.txt").write_text("no scenario")
@@ -277,7 +277,7 @@ def test_a_folder_is_loaded_whole_and_its_faults_are_told_together(tmp_path):
     ]
 
 
-def test_a_folder_that_is_not_there_is_one_fault(tmp_path):
+def test_a_missing_folder_is_one_fault(tmp_path):
     with pytest.raises(Faults, match="there is no such folder"):
         scenarios.every(tmp_path / "none")
 
@@ -357,17 +357,17 @@ SCENARIOS = st.builds(
 
 
 @pytest.mark.parametrize("name", scenarios.names())
-def test_those_built_in_come_back_as_they_were(name):
+def test_built_in_scenarios_survive_being_written(name):
     scenario = scenarios.find(name)
     assert scenarios.read(scenarios.dump(scenario), f"{name}.yaml") == scenario
 
 
 @given(SCENARIOS, st.text(max_size=30))
-def test_any_scenario_comes_back_as_it_was(scenario, header):
+def test_any_scenario_survives_being_written(scenario, header):
     assert scenarios.read(scenarios.dump(scenario, header), "made-up.yaml") == scenario
 
 
-def test_what_is_dumped_says_no_more_than_is_needed():
+def test_the_written_file_leaves_out_defaults():
     scenario = Scenario(
         name="short",
         about="From a log",

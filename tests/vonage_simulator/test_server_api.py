@@ -22,8 +22,8 @@ from vonage_simulator.verify.check import check
 from vonage_simulator.verify.server_api import NotAllowed, NotNow, NotSwitchhook, NotThere, NumbersMasked, Server
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-TOLD = json.loads((SAMPLES / "phone-to-app.expected.json").read_text())
-UUID = TOLD["conversation_uuid"]
+PUBLISHED = json.loads((SAMPLES / "phone-to-app.expected.json").read_text())
+UUID = PUBLISHED["conversation_uuid"]
 UNKNOWN = {"title": "Unknown conversation", "status": 404, "detail": "No such conversation is kept."}
 
 
@@ -32,10 +32,10 @@ def problem(status: int, body: Any) -> web.Response:
     return web.json_response(body, status=status, content_type="application/problem+json")
 
 
-def asked(
+def fetched(
     reply: Callable[[web.Request], web.StreamResponse], ask: Callable[[Server], Awaitable[Any]], **more: Any
 ) -> tuple[Any, list[web.Request]]:
-    """What *ask* gives from a server that answers everything by *reply*, and what it was asked."""
+    """The result of *ask* with a server that answers every request by *reply*, and the requests."""
     requests: list[web.Request] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -61,54 +61,54 @@ def asked(
     return asyncio.run(run()), requests
 
 
-def test_a_conversation_is_asked_for_with_the_token():
-    told, (request,) = asked(lambda _: web.json_response(TOLD), lambda server: server.conversation(UUID))
-    assert told == TOLD
+def test_a_conversation_is_requested_with_the_token():
+    result, (request,) = fetched(lambda _: web.json_response(PUBLISHED), lambda server: server.conversation(UUID))
+    assert result == PUBLISHED
     assert request.path == f"/api/v1/conversations/{UUID}"
     assert request.headers["Authorization"] == "Bearer a-token"
 
 
 def test_all_pages_of_events():
-    """By the cursor of each, which may have any characters."""
+    """By the cursor of each page, which may have any characters."""
     pages = {"": ([1, 2], "a+b/c="), "a+b/c=": ([3], "d&e"), "d&e": ([4], None)}
 
     def reply(request: web.Request) -> web.Response:
         items, following = pages[request.query.get("cursor", "")]
         return web.json_response({"items": items, "next": following})
 
-    found, requests = asked(reply, lambda server: server.events(UUID))
+    found, requests = fetched(reply, lambda server: server.events(UUID))
     assert found == [1, 2, 3, 4]
     assert [request.query["limit"] for request in requests] == ["500"] * 3
 
 
 def test_an_id_may_have_any_characters():
     name = "CON-a/b c?d%é"
-    _, (request,) = asked(
-        lambda _: web.json_response(TOLD | {"conversation_uuid": name}), lambda s: s.conversation(name)
+    _, (request,) = fetched(
+        lambda _: web.json_response(PUBLISHED | {"conversation_uuid": name}), lambda s: s.conversation(name)
     )
     assert request.raw_path == f"/api/v1/conversations/{quote(name, safe='')}"
 
 
 @pytest.mark.parametrize("status", [404, 503])
-def test_what_is_not_there_yet_is_asked_for_again(status: int):
-    answers = iter([problem(status, UNKNOWN | {"status": status}), web.json_response(TOLD)])
-    told, requests = asked(lambda _: next(answers), lambda server: server.conversation(UUID))
-    assert (told, len(requests)) == (TOLD, 2)
+def test_a_conversation_that_is_not_stored_yet_is_requested_again(status: int):
+    answers = iter([problem(status, UNKNOWN | {"status": status}), web.json_response(PUBLISHED)])
+    result, requests = fetched(lambda _: next(answers), lambda server: server.conversation(UUID))
+    assert (result, len(requests)) == (PUBLISHED, 2)
 
 
-def test_what_is_not_there_is_nothing():
-    found, requests = asked(lambda _: problem(404, UNKNOWN), lambda server: server.fetch(UUID))
+def test_an_unknown_conversation_is_none():
+    found, requests = fetched(lambda _: problem(404, UNKNOWN), lambda server: server.fetch(UUID))
     assert (found, len(requests)) == ((None, []), 3)
 
 
 def text(status: int, body: str = "<h1>It works!</h1>", **headers: str) -> Callable[[web.Request], web.Response]:
-    """Answers that everything."""
+    """Answers every request with *body*."""
     return lambda _: web.Response(status=status, text=body, headers=headers)
 
 
 DENIED = {"title": "Not logged in", "status": 401, "detail": "Send a token of ACCESS_TOKENS."}
 AWAY = {"title": "Store unavailable", "status": 503, "detail": "Redis does not answer (timeout)."}
-MASKED = json.loads(json.dumps(TOLD).replace("441234567890", "********7890"))
+MASKED = json.loads(json.dumps(PUBLISHED).replace("441234567890", "********7890"))
 FAULTS: list[tuple[Callable[[web.Request], web.StreamResponse], type[Exception], str]] = [
     (lambda _: problem(401, DENIED), NotAllowed, "does not take this token. Send a token of ACCESS_TOKENS."),
     (text(403), NotAllowed, "does not take this token."),
@@ -129,26 +129,26 @@ FAULTS: list[tuple[Callable[[web.Request], web.StreamResponse], type[Exception],
 
 
 @pytest.mark.parametrize(("reply", "error", "words"), FAULTS, ids=[words for _, _, words in FAULTS])
-def test_what_is_wrong_is_said(reply: Any, error: type[Exception], words: str):
+def test_errors_are_clear(reply: Any, error: type[Exception], words: str):
     with pytest.raises(error, match=r"^http://127\.0\.0\.1:\d+ ") as caught:
-        asked(reply, lambda server: server.fetch(UUID))
+        fetched(reply, lambda server: server.fetch(UUID))
     assert words in str(caught.value)
 
 
-def test_events_that_are_none():
+def test_a_list_of_events_in_another_shape_is_refused():
     with pytest.raises(NotSwitchhook, match="a page of events has no items"):
-        asked(text(200, "{}"), lambda server: server.events(UUID))
+        fetched(text(200, "{}"), lambda server: server.events(UUID))
 
 
 @pytest.mark.parametrize("body", [{}, {"service": {"name": "other"}}, {"service": "switchhook"}])
-def test_a_status_that_is_none(body: Any):
+def test_a_status_of_another_service_is_refused(body: Any):
     with pytest.raises(NotSwitchhook, match="its /status is another service's"):
-        asked(lambda _: web.json_response(body), lambda server: server.status())
+        fetched(lambda _: web.json_response(body), lambda server: server.status())
     with pytest.raises(NotSwitchhook, match="its /status is another service's"):
-        asked(lambda _: problem(404, UNKNOWN), lambda server: server.status())
+        fetched(lambda _: problem(404, UNKNOWN), lambda server: server.status())
 
 
-def test_nobody_is_there():
+def test_a_server_that_does_not_run():
     async def ask(url: str, **more: Any) -> None:
         async with Server(url, "a-token", **more) as server:
             await server.status()
@@ -171,7 +171,7 @@ def test_an_answer_that_takes_too_long():
 
 
 def test_the_published_call_on_a_real_server(tmp_path: Path, valkey: Engine):
-    """It tells the truth; of a call that was otherwise, the same telling is wrong, and so is one event too few."""
+    """Its view is right; for a different call the same view is wrong, and so is one event too few."""
     valkey.flush()
     server = serving.Server(tmp_path, REDIS_URL=valkey.address.url)
     try:

@@ -19,7 +19,7 @@ BODY = {"from": "447700900000", "text": "Zoë & co", "status": "ringing"}
 
 
 def test_the_claims_are_those_documented_and_in_their_order() -> None:
-    """Nothing more, nothing less; the moment is in whole seconds."""
+    """These and no others; times are in whole seconds."""
     now = time.time()
     token = sign(APPLICATION, b"{}", now=now, jti=JTI)
     claims = jwt.decode(token, SECRET, algorithms=["HS256"])
@@ -34,21 +34,21 @@ def test_the_claims_are_those_documented_and_in_their_order() -> None:
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
 
 
-def test_the_sdk_takes_it_and_refuses_it_with_another_secret() -> None:
-    """The check that an application makes who follows the guide."""
+def test_the_sdk_accepts_the_token_and_refuses_it_with_another_secret() -> None:
+    """The check of an application that follows the guide."""
     payload = write(Target("http://127.0.0.1/"), BODY).hashed
     assert verify_signature(sign(APPLICATION, payload, now=time.time(), jti=JTI), SECRET)
     other = sign(APPLICATION, payload, now=time.time(), jti=JTI, secret="another secret of at least 32 bytes")
     assert not verify_signature(other, SECRET)
 
 
-def test_a_short_secret_is_no_reason_to_warn() -> None:
-    """Warnings are errors here; whoever simulates need not invent 32 bytes."""
+def test_a_short_secret_gives_no_warning() -> None:
+    """Warnings are errors here; a simulation does not need 32 bytes."""
     short = Application(id="app", signature_secret="short")
     assert sign(short, b"{}", now=0, jti=JTI).count(".") == 2
 
 
-def test_of_a_post_the_bytes_sent_are_hashed() -> None:
+def test_a_post_is_signed_over_its_bytes() -> None:
     """Compact JSON, with nothing escaped that need not be."""
     request = write(Target("http://127.0.0.1/"), BODY)
     assert request.content == request.hashed == '{"from":"447700900000","text":"Zoë & co","status":"ringing"}'.encode()
@@ -70,8 +70,8 @@ def test_of_a_post_the_bytes_sent_are_hashed() -> None:
         ("http://127.0.0.1/e?mine=1", {}, "mine=1", '{"mine":"1"}'),
     ],
 )
-def test_of_a_get_the_parameters_are_hashed(url: str, body: dict[str, object], query: str, hashed: str | None) -> None:
-    """As one compact object in their order, each value the text that whoever reads the query gets."""
+def test_a_get_is_signed_over_its_parameters(url: str, body: dict[str, object], query: str, hashed: str | None) -> None:
+    """As one compact object in their order, each value the text in the query."""
     request = write(Target(url, "GET"), body)
     assert request.url.raw_path_qs == f"/e?{query}"
     assert request.content == b""
@@ -79,7 +79,7 @@ def test_of_a_get_the_parameters_are_hashed(url: str, body: dict[str, object], q
 
 
 @pytest.mark.parametrize("url", ["", "voice/event", "ftp://127.0.0.1/", "http:///voice", "http://127.0.0.1:port/"])
-def test_what_is_no_url_is_said_to_be_none(url: str) -> None:
-    """Rather than sent to somewhere."""
+def test_a_text_that_is_no_url_is_refused(url: str) -> None:
+    """Else the webhook would go to a wrong address."""
     with pytest.raises(ValueError, match=r"."):
         write(Target(url), BODY)

@@ -56,12 +56,12 @@ def leg(**more: Any) -> Leg:
         ("hangup", {"by": "platform", "why": "the API"}, "is hung up (the API)"),
     ],
 )
-def test_each_thing_has_its_words(what: Any, data: dict[str, Any], words: str) -> None:
+def test_each_happening_has_its_words(what: Any, data: dict[str, Any], words: str) -> None:
     assert line(happening(what, **data), leg()) == f"447700900123    {words}"
 
 
-def test_everything_is_told_of_but_what_was_sent() -> None:
-    """Which is told by its webhook."""
+def test_every_happening_but_sent_has_a_line() -> None:
+    """A sent webhook is described by its body."""
     assert set(get_args(What)) - set(WORDS) == {"sent"}
     assert line(happening("sent", sent=None), leg()) is None
 
@@ -76,8 +76,8 @@ def test_everything_is_told_of_but_what_was_sent() -> None:
         (None, ""),
     ],
 )
-def test_a_line_begins_with_whom_it_happened_to(whom: Leg | None, name: str) -> None:
-    """The one at the far end."""
+def test_a_line_begins_with_the_far_end(whom: Leg | None, name: str) -> None:
+    """The number or name of the leg's far end."""
     assert line(happening("status", status="x"), whom) == f"{name:14}  x"
 
 
@@ -96,5 +96,5 @@ def test_a_line_begins_with_whom_it_happened_to(whom: Leg | None, name: str) -> 
         ({"uuid": "leg"}, "event"),
     ],
 )
-def test_a_webhook_is_told_in_a_few_words(body: dict[str, Any], words: str) -> None:
+def test_a_webhook_has_a_short_description(body: dict[str, Any], words: str) -> None:
     assert webhook(body) == words

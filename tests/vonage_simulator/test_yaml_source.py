@@ -1,4 +1,4 @@
-"""YAML as people write it: what it says, where it says so, and what is wrong with it."""
+"""YAML as people write it: values, their positions, and faults."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ TANGLE = st.text("ab12:-.[]{}'\"\\ \n\t\r#*&!|>%@`?,~<=\x85\ufeffuU0x", max_size
 
 
 def faults(text):
-    """What is said to be wrong with *text*."""
+    """The faults of *text*, as lines."""
     with pytest.raises(Faults) as caught:
         yaml_source.read(text, "file.yaml")
     return str(caught.value).splitlines()
@@ -51,12 +51,12 @@ empty:
         (("empty",), (8, 7), (8, 1)),
     ],
 )
-def test_every_value_and_every_key_has_its_place(path, value, key):
+def test_every_value_and_every_key_has_its_position(path, value, key):
     read = yaml_source.read(FILE, "file.yaml")
     assert (read.at(path), read.at(path, key=True)) == (value, key)
 
 
-def test_what_is_not_there_is_placed_where_it_would_belong():
+def test_a_missing_value_has_the_position_of_its_parent():
     read = yaml_source.read(FILE, "file.yaml")
     assert read.at(("calls", 0, "to")) == read.at(("calls", 0, "to", "deeper"), key=True) == (4, 5)
 
@@ -127,7 +127,7 @@ def test_a_key_is_the_text_as_written():
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "\ufeff"])
-def test_an_empty_file_says_nothing(text):
+def test_an_empty_file_has_no_value(text):
     assert yaml_source.read(text, "file.yaml").value is None
 
 
@@ -156,12 +156,12 @@ def test_an_empty_file_says_nothing(text):
         ("a: " + "[" * 40, "file.yaml:1:35: goes deeper than 32 levels"),
     ],
 )
-def test_what_is_no_yaml_for_us_is_named_by_line_and_column(text, fault):
+def test_unsupported_yaml_is_named_by_line_and_column(text, fault):
     (said,) = faults(text)
     assert said.startswith(fault)
 
 
-def test_advice_goes_with_what_people_do_most():
+def test_common_mistakes_get_advice():
     assert faults("a:\n\t- 1")[0].endswith("; indent with blanks, not with tabs")
     assert faults("a: `x`")[0].endswith("; a text that begins so needs quotes")
     assert faults("about: Menu: by keys")[0].endswith(
@@ -169,7 +169,7 @@ def test_advice_goes_with_what_people_do_most():
     )
 
 
-def test_all_that_can_be_named_is_named_at_once():
+def test_all_faults_are_named_at_once():
     assert [line.split(": ")[0] for line in faults("a: *x\nb: !!int 5\na: 1\n\tc: d")] == [
         "file.yaml:1:4",
         "file.yaml:2:4",
@@ -186,25 +186,25 @@ def test_few_lines_cannot_mean_billions():
 @given(TANGLE | st.text(max_size=40))
 @example("%YAML 3.0\n---\na: 1")
 @example("- |\n x\n  - ?")
-def test_any_text_is_read_or_refused_in_one_way(text):
-    """Whatever PyYAML makes of it."""
-    told: tuple[Fault, ...] = ()
+def test_any_text_is_read_or_refused_with_faults(text):
+    """Also if PyYAML raises an error of its own."""
+    reported: tuple[Fault, ...] = ()
     try:
         read = yaml_source.read(text, "file.yaml")
         json.dumps(read.value, allow_nan=False).encode()
-        assert all(min(place) >= 1 for places in read.places.values() for place in places)
+        assert all(min(position) >= 1 for places in read.places.values() for position in places)
     except Faults as error:
-        told = error.faults
-    assert all(fault.line and fault.column and fault.words for fault in told)
+        reported = error.faults
+    assert all(fault.line and fault.column and fault.words for fault in reported)
 
 
 @given(JSON)
 @example({"a": ["447700900001", "no", "0x1", "2026-11-20", "1e5", "+44", "", " x ", "#", "- a: b"]})
-def test_what_is_written_is_read_as_it_was(value):
+def test_a_written_value_is_read_back(value):
     assert json.dumps(yaml_source.read(yaml_source.write(value), "file.yaml").value) == json.dumps(value)
 
 
-def test_what_is_there_twice_is_written_twice():
+def test_a_shared_value_is_written_twice():
     same = {"action": "talk"}
     assert yaml_source.write([same, same]) == "- action: talk\n- action: talk\n"
 
@@ -232,13 +232,13 @@ def test_a_file_is_read_as_utf_8_with_or_without_its_mark(tmp_path):
         (b"#" * (yaml_source.MOST_BYTES + 1), ": is larger than 256 KiB"),
     ],
 )
-def test_a_file_that_is_no_text_is_refused_in_one_line(tmp_path, data, fault):
+def test_a_binary_file_is_refused_in_one_line(tmp_path, data, fault):
     path = tmp_path / "file.yaml"
     path.write_bytes(data)
     assert load_fault(path) == f"{path}{fault}"
 
 
-def test_what_is_no_file_is_refused_in_one_line(tmp_path):
+def test_a_path_without_file_is_refused_in_one_line(tmp_path):
     assert load_fault(tmp_path) == f"{tmp_path}: is a folder, not a file"
     assert load_fault(tmp_path / "none.yaml") == f"{tmp_path / 'none.yaml'}: there is no such file"
     assert load_fault(Path("a\0b")) == "a\0b: cannot be read: embedded null byte"

@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(file: Path) -> Run:
-    """Exit status, standard output and standard error of `flask flows`, run in here with that file."""
+    """Exit status, standard output and standard error of `flask flows`, run inside this process with that file."""
 
     def run(*words: str, **more: Any) -> tuple[int, str, str]:
         known: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": (("operator", OPERATOR),), "flows_file": file}

@@ -71,7 +71,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 def written(file: Path, text: str) -> Path:
-    """*file*, once that *text* is in it."""
+    """Write *text* to *file*; returns *file*."""
     file.write_text(text, encoding="utf-8")
     return file
 

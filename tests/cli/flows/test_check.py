@@ -41,7 +41,7 @@ def test_routes_that_do_not_fit_every_call_are_reported(run: Run, tmp_path: Path
     assert out.endswith(": no fault\n" if every else ": no fault; calls that no route fits hear the last resort\n")
 
 
-def test_one_route_is_no_plural(run: Run, tmp_path: Path) -> None:
+def test_the_summary_of_one_route_has_no_plural(run: Run, tmp_path: Path) -> None:
     file = written(tmp_path / "one.yaml", "routes: [{ flow: a }]\nflows: { a: [{ action: talk, text: Hello. }] }\n")
     assert ": 1 route, 1 flow, version " in run("check", str(file))[1]
 

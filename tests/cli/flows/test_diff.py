@@ -1,4 +1,4 @@
-"""`flask flows diff`: how the flows file here differs from the flows that run at a server."""
+"""`flask flows diff`: how the local flows file differs from the flows that a server runs."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
 
 
 @contextlib.contextmanager
-def saying(server: Server, theirs: Path, text: str) -> Iterator[None]:
-    """Meanwhile the server's file has *text* in it, and the server has seen that."""
+def server_file(server: Server, theirs: Path, text: str) -> Iterator[None]:
+    """Within it the server's flows file has *text*, and the server has read it."""
 
-    def looked() -> Any:
+    def last_read() -> Any:
         return server.api("/api/v1/flows").json["looked_at"]
 
     for now, last in ((text, False), (FLOWS, True)):
-        before = looked()
+        before = last_read()
         written(theirs, now)
-        wait_until(lambda before=before: looked() != before, "the server has read its file")  # type: ignore[misc]
+        wait_until(lambda before=before: last_read() != before, "the server has read its file")  # type: ignore[misc]
         if not last:
             yield
 
@@ -71,7 +71,7 @@ def test_differences_are_summarised_and_shown_line_by_line(run: Run, running: tu
     assert run("diff", str(running[1]), port=server.port)[0] == 0, "the file may be named"
 
 
-def test_a_comment_is_no_difference_of_a_flow(run: Run, running: tuple[Server, Path], file: Path) -> None:
+def test_a_changed_comment_is_no_changed_flow(run: Run, running: tuple[Server, Path], file: Path) -> None:
     written(file, f"# Ours.\n{FLOWS}")
     code, out, _ = run("diff", port=running[0].port)
     assert code == 1
@@ -81,7 +81,7 @@ def test_a_comment_is_no_difference_of_a_flow(run: Run, running: tuple[Server, P
 
 def test_a_server_that_runs_an_older_version_is_reported(run: Run, running: tuple[Server, Path], file: Path) -> None:
     server, theirs = running
-    with saying(server, theirs, FLOWS.replace("flow: out", "flow: oout")):
+    with server_file(server, theirs, FLOWS.replace("flow: out", "flow: oout")):
         code, out, _ = run("diff", port=server.port)
         assert code == 0
         first, fault, older, last = out.splitlines()
@@ -96,7 +96,7 @@ def test_a_server_that_runs_an_older_version_is_reported(run: Run, running: tupl
     assert run("diff", str(theirs), port=server.port) == (0, "no difference\n", "")
 
 
-def test_a_fault_in_the_own_file_ends_the_command(run: Run, running: tuple[Server, Path], file: Path) -> None:
+def test_a_fault_in_the_local_file_ends_the_command(run: Run, running: tuple[Server, Path], file: Path) -> None:
     written(file, "routes: []\nflows: {}\n")
     code, out, _ = run("diff", port=running[0].port)
     assert code == 1
@@ -105,16 +105,16 @@ def test_a_fault_in_the_own_file_ends_the_command(run: Run, running: tuple[Serve
 
 
 def test_a_server_without_flows_is_reported(run: Run) -> None:
-    told: dict[str, Any] = {"file": "f", "version": None, "loaded_at": None, "text": None, "flows": [], "faults": []}
+    body: dict[str, Any] = {"file": "f", "version": None, "loaded_at": None, "text": None, "flows": [], "faults": []}
     fault = {"line": None, "column": None, "field": "", "words": "there is no such file"}
-    with listening(body=json.dumps(told | {"faults": [fault]}).encode()) as listener:
+    with listening(body=json.dumps(body | {"faults": [fault]}).encode()) as listener:
         code, out, _ = run("diff", "--to", listener.url)
     assert code == 1
     assert out.startswith(
         f"At {listener.url} the file has 1 fault:\n  f: there is no such file\n"
         f"At {listener.url} no flows run: callers hear the last resort.\nadded    closed ("
     )
-    assert listener.asked[0][1] == "/api/v1/flows"
+    assert listener.requests[0][1] == "/api/v1/flows"
 
 
 def test_a_server_that_does_not_run_is_named(run: Run) -> None:

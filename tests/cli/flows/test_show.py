@@ -18,9 +18,9 @@ def test_route_flow_step_and_ncco_are_shown(run: Run, file: Path) -> None:
     assert first == f"{file}, line 5: to 442079460001 gets flow menu"
     assert second.startswith("Step choice, version ")
     assert empty == ""
-    talk, asked = yaml_source.read("\n".join(rest), "out").value
+    talk, question = yaml_source.read("\n".join(rest), "out").value
     assert talk == {"action": "talk", "text": "For sales press 1."}
-    assert asked["eventUrl"] == ["http://127.0.0.1:8080/voice/flows/menu/choice?state=…"]
+    assert question["eventUrl"] == ["http://127.0.0.1:8080/voice/flows/menu/choice?state=…"]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_opening_hours_can_be_tried_and_a_time_without_a_zone_is_utc(run: Run, a
     assert f"gets flow {flow}\n" in run("show", "442079460001", "--at", at)[1]
 
 
-def test_who_calls_makes_a_difference(run: Run) -> None:
+def test_the_caller_decides_the_flow(run: Run) -> None:
     assert "line 7: from-user *, to number gets flow out" in run("show", "447700900301", "--from-user", "Bob")[1]
     assert run("show", "447700900301", "--from", "447700900123")[0] == 1
 
@@ -68,7 +68,7 @@ def test_a_step_of_a_flow_in_python_cannot_be_shown(run: Run, tmp_path: Path, mo
     assert "`flask flows try` goes through it" in " ".join(err.split())
 
 
-TOLD = """\
+CALLER_IN_TEXTS = """\
 routes: [{ flow: told }]
 flows:
   told:
@@ -81,7 +81,7 @@ flows:
 
 
 @pytest.mark.parametrize(
-    ("words", "heard"),
+    ("words", "texts"),
     [
         ((), ["phone nobody ", "no order"]),
         (("--header", "X-UserId=1938ND9"), ["sip 1938ND9 ", "no order"]),
@@ -100,24 +100,24 @@ flows:
         (("--from-user", "Bob", "--custom-data", "{}"), ["app nobody ", "no order"]),
     ],
 )
-def test_headers_and_custom_data_are_used(run: Run, tmp_path: Path, words: tuple[str, ...], heard: list[str]) -> None:
-    file = str(written(tmp_path / "told.yaml", TOLD))
+def test_headers_and_custom_data_are_used(run: Run, tmp_path: Path, words: tuple[str, ...], texts: list[str]) -> None:
+    file = str(written(tmp_path / "told.yaml", CALLER_IN_TEXTS))
     code, out, err = run("show", "442079460000", "--file", file, "--json", *words)
     assert (code, err) == (0, "")
-    assert [action["text"] for action in json.loads(out)["ncco"]] == heard
+    assert [action["text"] for action in json.loads(out)["ncco"]] == texts
     code, out, err = run("try", "442079460000", "--file", file, *words)
     assert (code, err) == (0, "")
-    assert [line.partition("hears ")[2] for line in out.splitlines() if "hears " in line] == [f"“{it}”" for it in heard]
+    assert [line.partition("hears ")[2] for line in out.splitlines() if "hears " in line] == [f"“{it}”" for it in texts]
 
 
 def test_json_is_one_object(run: Run) -> None:
     code, out, _ = run("show", "442079460001", "--at", OPEN, "--json", public_url="https://calls.example.com")
     assert code == 0
-    told = json.loads(out)
-    assert list(told) == ["route", "flow", "step", "version", "ncco"]
-    assert told["route"]["line"] == 5
-    assert [action["action"] for action in told["ncco"]] == ["talk", "input"]
-    assert told["ncco"][1]["eventUrl"] == ["https://calls.example.com/voice/flows/menu/choice?state=…"]
+    shown = json.loads(out)
+    assert list(shown) == ["route", "flow", "step", "version", "ncco"]
+    assert shown["route"]["line"] == 5
+    assert [action["action"] for action in shown["ncco"]] == ["talk", "input"]
+    assert shown["ncco"][1]["eventUrl"] == ["https://calls.example.com/voice/flows/menu/choice?state=…"]
 
 
 def test_a_call_that_no_route_fits_gets_the_last_resort(run: Run) -> None:

@@ -20,7 +20,7 @@ from tests.engines import free_ports
 def test_a_call_is_placed_without_a_server_and_its_transcript_shown(run: Run) -> None:
     code, out, err = run("try", "+44 2079 460001", "--at", OPEN, "--digits", "1", "--busy", "+447700900301")
     assert (code, err) == (0, "")
-    for told in (
+    for words in (
         "447700900123    calls 442079460001\n",
         "hears “For sales press 1.”\n",
         "presses 1\n",
@@ -30,7 +30,7 @@ def test_a_call_is_placed_without_a_server_and_its_transcript_shown(run: Run) ->
         "hears “Nobody is there.”\n",
         "\n\nServed: menu/choice → menu/sales → menu/nobody\n",
     ):
-        assert told in out
+        assert words in out
     assert "200" not in out, "no log line of the server is among it"
 
 
@@ -44,7 +44,7 @@ def test_other_keys_and_callees_lead_to_other_steps(run: Run) -> None:
     assert "Nobody is there." not in out
 
 
-def test_words_are_said_at_inputs_that_listen(run: Run, tmp_path: Path) -> None:
+def test_words_are_said_at_inputs_with_speech(run: Run, tmp_path: Path) -> None:
     text = """\
 routes: [{ flow: ask }]
 flows:
@@ -64,7 +64,7 @@ flows:
     assert "Served: ask/which → ask/which → ask/sales\n" in out
 
 
-def test_the_time_given_is_the_servers(run: Run) -> None:
+def test_the_given_time_is_the_flows_time(run: Run) -> None:
     out = run("try", "442079460001", "--at", CLOSED)[1]
     assert "hears “We are closed.”" in out
     assert "Served: closed/start\n" in out
@@ -97,7 +97,7 @@ def test_the_last_resort_later_in_the_call_is_an_error_too(run: Run, file: Path)
     assert "flow menu, step sorry" in err
 
 
-def test_odd_names_do_no_harm(run: Run) -> None:
+def test_odd_numbers_and_names_do_no_harm(run: Run) -> None:
     for name in ("\x1b[2J", "a\nb", "Zoë 李", "\udcff", "-", "💥", "\u202e", "sip:alice@example.com", "*", "~", "null"):
         code, out, err = run("try", "--from-user", name, "--at", OPEN, "--", "442079460001")
         assert code in (0, 2)
@@ -118,7 +118,7 @@ def test_it_leaves_the_log_as_it_was(run: Run) -> None:
 
 
 def test_neither_pytest_nor_redis_nor_a_signature_is_needed(tmp_path: Path, file: Path) -> None:
-    """It is for whoever has only what the server needs."""
+    """The server's own requirements are enough for it."""
     written(tmp_path / "pytest.py", "raise ImportError('there is none')\n")
     done = flask(
         *("try", "442079460001", "--at", CLOSED, "--file", str(file)),
@@ -134,9 +134,9 @@ def test_neither_pytest_nor_redis_nor_a_signature_is_needed(tmp_path: Path, file
 
 
 def test_the_store_that_keeps_nothing_has_the_signatures_of_the_real_one() -> None:
-    """What it refused would be no fault of the call, and so nobody would hear of it."""
+    """A call that only the substitute refuses would fail unnoticed."""
     for name in ("record", "record_later", "unfile", "unfile_later", "count"):
         wanted = list(signature(getattr(Store, name)).parameters.values())[1:]
-        by_place = [one.name for one in wanted if one.kind is not one.KEYWORD_ONLY]
-        by_name = {one.name: None for one in wanted if one.kind is one.KEYWORD_ONLY}
-        signature(getattr(_NoStore(), name)).bind(*by_place, **by_name)
+        by_position = [parameter.name for parameter in wanted if parameter.kind is not parameter.KEYWORD_ONLY]
+        by_name = {parameter.name: None for parameter in wanted if parameter.kind is parameter.KEYWORD_ONLY}
+        signature(getattr(_NoStore(), name)).bind(*by_position, **by_name)

@@ -1,4 +1,4 @@
-"""The `connect` action: ringing, failures, and when both have parted."""
+"""The `connect` action: ringing, failures, and what follows when the two have hung up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WEBSOCKET = "wss://assistant.example.com/audio"
 def call(
     *actions: Json, callee: FarEnd = STAYS, caller: FarEnd | None = None, answers: Json | None = None, **more: Any
 ) -> Played:
-    """A telephone calls; whoever is rung is *callee*."""
+    """A telephone calls; *callee* is who is rung."""
     given: dict[str, Answer] = {"/answer": [*actions]} | (answers or {})
     return play(scenario(inbound(caller), callees={"*": callee}), given, **more)
 
@@ -41,7 +41,7 @@ def endpoint(**fields: Any) -> Json:
     return {"action": "connect", "from": OURS, "endpoint": [fields]}
 
 
-# ---- who is rung
+# ---- endpoints
 
 ENDPOINTS = [
     (endpoint(type="phone", number=OTHER), "phone", OTHER),
@@ -55,7 +55,7 @@ ENDPOINTS = [
 
 @pytest.mark.parametrize(("action", "kind", "name"), ENDPOINTS)
 def test_every_endpoint_can_be_rung(action: Json, kind: str, name: str) -> None:
-    """Telephones ring; a websocket that its side closes says so first."""
+    """Telephones ring; a websocket closed by its side sends `disconnected` first."""
     played = call(action, THEN)
     (callee,) = played.callees
     rings = ["ringing"] if kind in ("phone", "sip", "vbc") else []
@@ -63,19 +63,19 @@ def test_every_endpoint_can_be_rung(action: Json, kind: str, name: str) -> None:
     assert played.statuses(callee) == ["started", *rings, "answered", *closes, "completed"]
     assert (played.result.rung, callee.to, callee.endpoint) == ([name], name, kind)
     assert callee.conversation is played.leg.conversation
-    told = [one for one in played.events if one.get("uuid") == callee.uuid and one["status"] != "disconnected"]
-    assert {one["direction"] for one in told} == {"outbound"}
+    events = [body for body in played.events if body.get("uuid") == callee.uuid and body["status"] != "disconnected"]
+    assert {body["direction"] for body in events} == {"outbound"}
     assert played.result.said == ["then"]
 
 
-def test_headers_are_told_in_the_events_of_the_leg() -> None:
+def test_the_events_of_the_leg_have_its_headers() -> None:
     played = call(
         endpoint(type="sip", uri="sip:bob@x.example", headers={"a": "1"}, standardHeaders={"User-to-User": "4a"})
     )
-    told = [one["headers"] for one in played.events if one["uuid"] == played.callees[0].uuid]
-    assert told == [{"a": "1", "User-to-User": "4a"}] * 4
+    headers = [event["headers"] for event in played.events if event["uuid"] == played.callees[0].uuid]
+    assert headers == [{"a": "1", "User-to-User": "4a"}] * 4
     closed = call(endpoint(type="websocket", uri=WEBSOCKET, headers={"customer": "1"}))
-    assert [one["headers"] for one in closed.events if one["status"] == "disconnected"] == [{"customer": "1"}]
+    assert [event["headers"] for event in closed.events if event["status"] == "disconnected"] == [{"customer": "1"}]
 
 
 @pytest.mark.parametrize(
@@ -99,16 +99,16 @@ def test_who_is_shown_to_call(options: Json, numbers: tuple[str, ...], shown: se
 def test_an_app_caller_is_shown_by_name() -> None:
     story = scenario(inbound(from_="Bob", to="Alice", endpoint="app"), callees={"*": STAYS})
     played = play(story, [{"action": "connect", "endpoint": [{"type": "phone", "number": OTHER}]}])
-    told = [one["from"] for one in played.events if one["uuid"] == played.callees[0].uuid]
-    assert told == ["Bob", "Bob", "Bob", "Unknown"], "as the app-to-phone log has it: Unknown in `completed`"
+    names = [event["from"] for event in played.events if event["uuid"] == played.callees[0].uuid]
+    assert names == ["Bob", "Bob", "Bob", "Unknown"], "as the app-to-phone log has it: Unknown in `completed`"
 
 
-def test_keys_may_be_played_to_whoever_answers() -> None:
+def test_keys_may_be_played_to_the_callee_who_answers() -> None:
     played = call(endpoint(type="phone", number=OTHER, dtmfAnswer="p12#"))
     assert played.when("dtmf", digits="p12#") == played.when("status", status="answered")[:1]
 
 
-# ---- how it goes
+# ---- the course of a call
 
 
 def test_the_two_talk_until_the_callee_hangs_up_and_the_script_goes_on() -> None:
@@ -123,7 +123,7 @@ def test_a_caller_hears_it_ring_and_is_answered_with_the_callee() -> None:
     assert played.when("status", status="answered") == [5.0, 5.0]
 
 
-def test_a_callee_goes_a_moment_after_the_caller() -> None:
+def test_a_callee_leaves_a_moment_after_the_caller() -> None:
     """As in the published log: 0.06 seconds."""
     played = call(connect(), callee=FarEnd(after=1.0), caller=FarEnd(hangs_up_after=20.0))
     caller, callee = played.leg, played.callees[0]
@@ -165,8 +165,8 @@ def test_a_callee_who_does_not_answer_lets_the_script_go_on(does: Any, status: s
     assert played.when("talk") == [2.0]
 
 
-def test_several_are_rung_in_turn() -> None:
-    """Each once the one before has failed, or parted; all in one conversation."""
+def test_several_callees_are_rung_in_turn() -> None:
+    """Each once the one before has failed or hung up; all in one conversation."""
     callees = {"447700900301": FarEnd(does="busy", after=1.0), "447700900302": STAYS, "447700900303": STAYS}
     played = play(scenario(inbound(), callees=callees), [connect(number) for number in callees])
     assert played.result.rung == list(callees)
@@ -178,16 +178,16 @@ def test_several_are_rung_in_turn() -> None:
 def test_events_of_the_callee_may_go_elsewhere() -> None:
     """The caller's do not."""
     played = call(connect(eventUrl=["stage:/own"], eventMethod="GET"))
-    assert [one["status"] for one in played.to("/own")] == ["started", "ringing", "answered", "completed"]
-    assert {one["uuid"] for one in played.events} == {played.leg.uuid}
-    assert {one.method for one in played.got if one.path == "/own"} == {"GET"}
+    assert [event["status"] for event in played.to("/own")] == ["started", "ringing", "answered", "completed"]
+    assert {event["uuid"] for event in played.events} == {played.leg.uuid}
+    assert {got.method for got in played.got if got.path == "/own"} == {"GET"}
 
 
-def test_too_many_new_calls_a_second_are_told_of() -> None:
-    """The connect is passed over, and the script goes on."""
+def test_too_many_new_calls_a_second_are_reported() -> None:
+    """The connect is skipped, and the script goes on."""
     played = call(*[connect()] * 5, THEN, callee=FarEnd(does="busy", after=0.1), calls_per_second=3.0)
     assert len(played.callees) == 3
-    assert [one["reason"] for one in played.having("reason")] == ["Calls per second limit exceeded."] * 2
+    assert [event["reason"] for event in played.having("reason")] == ["Calls per second limit exceeded."] * 2
     assert "then" in played.result.said
     slower = call(*[connect()] * 5, callee=FarEnd(does="busy", after=0.4), calls_per_second=3.0)
     assert len(slower.callees) == 5
@@ -197,7 +197,7 @@ def test_too_many_new_calls_a_second_are_told_of() -> None:
 
 
 def synchronous(does: str, reply: Any) -> Played:
-    answers = {"/event": lambda got: reply if got.said["to"] == OTHER and got.said["status"] in ANSWERED_WITH else None}
+    answers = {"/event": lambda got: reply if got.data["to"] == OTHER and got.data["status"] in ANSWERED_WITH else None}
     callee = FarEnd(does=does, after=1.0)  # type: ignore[arg-type]
     return call(connect(eventType="synchronous", timeout=20), THEN, callee=callee, answers=answers)
 
@@ -221,8 +221,8 @@ def test_a_failure_that_is_synchronous_may_be_answered(does: str, status: str, r
     """An NCCO replaces the rest; without one the next action comes."""
     played = synchronous(does, reply)
     assert played.result.said == said
-    told = played.statuses(played.callees[0])
-    assert told[2:] == ([status] if status == "rejected" else [status, "completed"])
+    statuses = played.statuses(played.callees[0])
+    assert statuses[2:] == ([status] if status == "rejected" else [status, "completed"])
 
 
 def test_without_synchronous_nobody_reads_the_reply() -> None:
@@ -236,7 +236,7 @@ def test_without_synchronous_nobody_reads_the_reply() -> None:
 )
 def test_a_websocket_that_closes_may_be_answered(reply: Any, said: list[str]) -> None:
     """With what the caller hears next."""
-    answers = {"/event": lambda got: reply if got.said["status"] == "disconnected" else None}
+    answers = {"/event": lambda got: reply if got.data["status"] == "disconnected" else None}
     assert call(endpoint(type="websocket", uri=WEBSOCKET), THEN, answers=answers).result.said == said
 
 
@@ -248,30 +248,30 @@ def whispered(whisper: Any, callee: FarEnd = STAYS, **more: Any) -> Played:
     return call(on_answer, THEN, callee=callee, answers={"/whisper": whisper}, **more)
 
 
-def test_whoever_answers_may_hear_something_first() -> None:
-    """Only then are the two together; the request is like that of an answer URL, by GET."""
+def test_a_callee_may_hear_something_before_being_connected() -> None:
+    """Only then are the two connected; the request is like that to an answer URL, by GET."""
     played = whispered([talk(3.5)])
     callee = played.callees[0]
-    (asked,) = [one for one in played.got if one.path == "/whisper"]
-    assert (asked.method, asked.said["uuid"], asked.said["to"]) == ("GET", callee.uuid, OTHER)
+    (request,) = [got for got in played.got if got.path == "/whisper"]
+    assert (request.method, request.data["uuid"], request.data["to"]) == ("GET", callee.uuid, OTHER)
     assert played.when("status", status="answered") == [1.0, 4.5]
 
 
 @pytest.mark.parametrize("whisper", [[], 500, "nonsense"])
-def test_without_anything_to_hear_they_are_put_together_at_once(whisper: Any) -> None:
+def test_without_anything_to_hear_they_are_connected_at_once(whisper: Any) -> None:
     played = whispered(whisper)
     assert played.when("status", status="answered") == [1.0, 1.0]
     assert played.result.said == ["then"]
 
 
-def test_whoever_hangs_up_before_they_are_together_has_not_answered_the_caller() -> None:
+def test_a_callee_who_hangs_up_before_being_connected_has_not_answered_the_caller() -> None:
     played = whispered([talk(35.0)], callee=FarEnd(after=1.0, hangs_up_after=2.0))
     assert played.when("status", status="answered") == [1.0, 3.0], "the caller is answered by what comes then"
     assert played.when("talk", text="then") == [3.0]
 
 
 @pytest.mark.parametrize("gone", ["hangs up", "is put through to elsewhere"])
-def test_a_caller_may_go_while_the_callee_still_hears_something(gone: str) -> None:
+def test_a_caller_may_hang_up_while_the_callee_still_hears_something(gone: str) -> None:
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(3.0)
         if gone == "hangs up":
@@ -287,7 +287,7 @@ def test_a_caller_may_go_while_the_callee_still_hears_something(gone: str) -> No
     assert played.when("status", status="completed")[0 if gone != "hangs up" else 1] == ends[gone]
 
 
-def test_a_callee_put_through_to_elsewhere_before_they_are_together_is_lost_to_the_caller() -> None:
+def test_a_callee_transferred_before_being_connected_is_lost_to_the_caller() -> None:
     async def during(carrier: Carrier, _: list[Leg]) -> None:
         await carrier.clock.sleep(2.0)
         callee = next(line.leg for line in carrier._legs.values() if line.leg.to == OTHER)
@@ -298,11 +298,11 @@ def test_a_callee_put_through_to_elsewhere_before_they_are_together_is_lost_to_t
     assert len(played.callees[0].moves) == 1
 
 
-# ---- when somebody is put through to elsewhere
+# ---- transfers meanwhile
 
 
-def test_a_callee_who_is_left_stays_a_while_and_goes() -> None:
-    """It is in the conversation that the caller left; whoever comes there keeps it."""
+def test_a_callee_left_alone_stays_a_while_and_hangs_up() -> None:
+    """It is in the conversation that the caller left; anybody who comes there keeps it."""
 
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(10.0)
@@ -315,7 +315,7 @@ def test_a_callee_who_is_left_stays_a_while_and_goes() -> None:
     assert callee.disconnected_by == "user"
 
 
-def test_a_callee_who_is_left_stays_where_somebody_else_comes() -> None:
+def test_a_callee_left_alone_stays_if_somebody_else_comes() -> None:
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(10.0)
         left = legs[0].conversation.uuid
@@ -329,7 +329,7 @@ def test_a_callee_who_is_left_stays_where_somebody_else_comes() -> None:
     assert played.when("status", status="completed") == [41.0, 44.0]
 
 
-def test_who_is_rung_for_a_caller_put_through_to_elsewhere_is_cancelled() -> None:
+def test_ringing_is_cancelled_when_the_caller_is_transferred() -> None:
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(10.0)
         carrier.transfer(legs[0].uuid, url=Target(carrier.application.answer.url.replace("answer", "other"), "GET"))  # type: ignore[union-attr]
@@ -339,7 +339,7 @@ def test_who_is_rung_for_a_caller_put_through_to_elsewhere_is_cancelled() -> Non
     assert played.result.said[-1] == "then"
 
 
-def test_an_outbound_call_may_be_put_through_too() -> None:
+def test_an_outbound_call_may_connect_too() -> None:
     played = play(scenario(outbound(FarEnd(after=1.0)), callees={"*": STAYS}), [connect(), THEN])
     assert played.callees[0].conversation is played.leg.conversation
     assert played.result.said == ["then"]

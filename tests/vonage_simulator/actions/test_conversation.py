@@ -27,7 +27,7 @@ def meet(*calls: Call, during: During | None = None) -> Played:
 
 
 def rooms(played: Played) -> list[Conversation]:
-    return [one for one in played.carrier.ledger.conversations.values() if one.name]
+    return [conversation for conversation in played.carrier.ledger.conversations.values() if conversation.name]
 
 
 def lasted(leg: Leg) -> float:
@@ -38,15 +38,15 @@ def lasted(leg: Leg) -> float:
 # ---- coming and going
 
 
-def test_who_enters_changes_conversation_and_is_told_of_there() -> None:
+def test_a_member_changes_conversation_and_its_events_name_the_new_one() -> None:
     played = meet(member())
     (moved,) = played.having("conversation_uuid_to")
     (found,) = rooms(played)
     assert (moved["conversation_uuid_to"], moved["uuid"]) == (found.uuid, played.leg.uuid)
-    by_status = {one["status"]: one["conversation_uuid"] for one in played.events if "status" in one}
+    by_status = {event["status"]: event["conversation_uuid"] for event in played.events if "status" in event}
     assert by_status["answered"] == moved["conversation_uuid_from"]
     assert by_status["completed"] == found.uuid
-    assert [(one.left, one.joined) for one in played.leg.moves] == [(moved["conversation_uuid_from"], found.uuid)]
+    assert [(move.left, move.joined) for move in played.leg.moves] == [(moved["conversation_uuid_from"], found.uuid)]
 
 
 def test_those_who_name_the_same_conversation_meet_in_it() -> None:
@@ -56,13 +56,13 @@ def test_those_who_name_the_same_conversation_meet_in_it() -> None:
     assert played.result.joined == ["room", "room", "another"]
 
 
-def test_nothing_behind_it_is_run() -> None:
+def test_no_action_after_it_is_run() -> None:
     played = play(scenario(inbound(FarEnd(hangs_up_after=9.0), ncco=(room(), talk(7.0)))))
     assert (played.result.said, played.leg.disconnected_by) == ([], "user")
 
 
 def test_a_conversation_has_fifty_members_at_most() -> None:
-    """Whoever comes then does not get in; the script goes on, here to its end."""
+    """The next caller does not get in; their script goes on, here to its end."""
     played = meet(*[member(at=0.01 * number) for number in range(52)])
     (found,) = rooms(played)
     assert len(found.legs) == 50
@@ -71,18 +71,18 @@ def test_a_conversation_has_fifty_members_at_most() -> None:
     assert len(rooms(later)[0].legs) == 51, "there is room again once somebody has left"
 
 
-def test_whoever_waits_for_others_waits() -> None:
+def test_a_member_may_wait_for_others() -> None:
     assert lasted(meet(member(after=600.0)).leg) == 600.6
 
 
-def test_nobody_waits_for_ever_where_nobody_comes() -> None:
+def test_nobody_waits_for_ever_if_nobody_comes() -> None:
     alone = meet(member(after=None)).leg
     assert (lasted(alone), alone.disconnected_by) == (120.6, "user")
     assert lasted(meet(member(after=None, alone=300.0)).leg) == 300.6
 
 
-def test_the_last_one_stays_a_while_and_goes() -> None:
-    """Unless somebody comes in that time."""
+def test_the_last_member_stays_a_while_and_hangs_up() -> None:
+    """Unless somebody comes meanwhile."""
     last = meet(member(), member(at=5.0, after=None, alone=4.0)).called[1]
     assert lasted(last) == 30.6 - 5.0 + 4.0
     assert last.disconnected_by == "user"
@@ -90,7 +90,7 @@ def test_the_last_one_stays_a_while_and_goes() -> None:
     assert lasted(kept) == 33.0 + 0.6 + 60.0 - 5.0 + 4.0
 
 
-def test_the_last_one_stays_as_long_as_it_hears_music() -> None:
+def test_the_last_member_stays_as_long_as_it_hears_music() -> None:
     """Which plays until the conversation starts."""
     waits: Json = {"startOnEnter": False, "musicOnHoldUrl": MUSIC}
     assert lasted(meet(member(**waits), member(at=5.0, after=50.0, **waits)).called[1]) == 50.6
@@ -103,7 +103,7 @@ def test_a_conversation_ends_for_all_when_a_moderator_leaves() -> None:
     assert {leg.times["completed"] for leg in played.called} == {played.leg.times["completed"]}
 
 
-def test_the_others_leave_as_they_like() -> None:
+def test_other_members_may_leave_without_ending_it() -> None:
     played = meet(member(after=60.0, endOnExit=True), member(at=1.0), member(at=2.0))
     assert [leg.disconnected_by for leg in played.called] == ["user"] * 3
 
@@ -113,12 +113,12 @@ def test_one_of_two_moderators_is_enough_to_end_it() -> None:
     assert {leg.times["completed"] for leg in played.called} == {played.leg.times["completed"]}
 
 
-def test_a_moderator_who_was_there_before_it_emptied_ends_nothing_later() -> None:
+def test_a_moderator_of_before_it_emptied_ends_nothing_later() -> None:
     played = meet(member(after=5.0, endOnExit=True), member(at=10.0), member(at=11.0))
     assert [leg.disconnected_by for leg in played.called] == ["user"] * 3
 
 
-def test_a_moderator_who_is_put_through_to_elsewhere_ends_it_too() -> None:
+def test_a_moderator_who_is_transferred_ends_it_too() -> None:
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(10.0)
         carrier.transfer(legs[0].uuid, ncco=[talk(1.4)])
@@ -130,16 +130,16 @@ def test_a_moderator_who_is_put_through_to_elsewhere_ends_it_too() -> None:
 # ---- who hears whom
 
 
-def heard(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]], None] | None = None) -> set[str]:
-    """Who hears whom after so long, as "01" for "the first hears the second"."""
+def hearing(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]], None] | None = None) -> set[str]:
+    """Who hears whom after *at* seconds, as "01" for "the first hears the second"."""
     found: set[str] = set()
 
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
         await carrier.clock.sleep(at - carrier.clock.seconds)
         if first:
             first(carrier, legs)
-        for one, listener in enumerate(legs):
-            found.update(f"{one}{other}" for other, speaker in enumerate(legs) if hears(listener, speaker))
+        for index, listener in enumerate(legs):
+            found.update(f"{index}{other}" for other, speaker in enumerate(legs) if hears(listener, speaker))
 
     meet(*calls, during=during)
     return found
@@ -148,26 +148,26 @@ def heard(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]], 
 EVERYBODY = {"01", "02", "10", "12", "20", "21"}
 
 
-def test_all_hear_all_but_themselves() -> None:
-    assert heard(member(), member(), member()) == EVERYBODY
+def test_all_members_hear_all_others() -> None:
+    assert hearing(member(), member(), member()) == EVERYBODY
 
 
-def test_who_is_elsewhere_or_gone_hears_nobody() -> None:
-    assert heard(member(), member(name="another"), member(after=5.0)) == set()
+def test_members_elsewhere_or_gone_hear_nobody() -> None:
+    assert hearing(member(), member(name="another"), member(after=5.0)) == set()
 
 
-def test_who_is_mute_is_not_heard() -> None:
-    assert heard(member(), member(mute=True), member()) == EVERYBODY - {"01", "21"}
+def test_a_muted_member_is_not_heard() -> None:
+    assert hearing(member(), member(mute=True), member()) == EVERYBODY - {"01", "21"}
 
 
-def test_one_who_may_hear_nobody_and_speak_to_nobody_is_alone() -> None:
-    assert heard(member(), member(canHear=[], canSpeak=[]), member()) == {"02", "20"}
-    assert heard(member(), member(canHear=[]), member()) == EVERYBODY - {"10", "12"}
-    assert heard(member(), member(canSpeak=[]), member()) == EVERYBODY - {"01", "21"}
+def test_a_member_who_may_hear_and_speak_to_nobody_is_alone() -> None:
+    assert hearing(member(), member(canHear=[], canSpeak=[]), member()) == {"02", "20"}
+    assert hearing(member(), member(canHear=[]), member()) == EVERYBODY - {"10", "12"}
+    assert hearing(member(), member(canSpeak=[]), member()) == EVERYBODY - {"01", "21"}
 
 
 @pytest.mark.parametrize(("option", "known"), [("canHear", EVERYBODY - {"20"}), ("canSpeak", EVERYBODY - {"02"})])
-def test_who_may_hear_or_speak_to_some_is_apart_from_the_others(option: str, known: set[str]) -> None:
+def test_a_member_who_may_hear_or_speak_to_some_is_apart_from_the_others(option: str, known: set[str]) -> None:
     """Here the third, who names the second."""
 
     def calls(uuid: str) -> list[Call]:
@@ -180,7 +180,7 @@ def test_who_may_hear_or_speak_to_some_is_apart_from_the_others(option: str, kno
         ids.extend(leg.uuid for leg in legs)
 
     meet(*calls("nobody"), during=during)
-    assert heard(*calls(ids[1])) == known
+    assert hearing(*calls(ids[1])) == known
 
 
 @pytest.mark.parametrize(
@@ -191,37 +191,37 @@ def test_who_may_hear_or_speak_to_some_is_apart_from_the_others(option: str, kno
     ],
 )
 def test_the_voice_api_mutes_and_earmuffs(act: Callable[[Carrier, str], None], known: set[str]) -> None:
-    assert heard(member(), member(), member(), first=lambda carrier, legs: act(carrier, legs[1].uuid)) == known
+    assert hearing(member(), member(), member(), first=lambda carrier, legs: act(carrier, legs[1].uuid)) == known
 
     def back(carrier: Carrier, legs: list[Leg]) -> None:
         act(carrier, legs[1].uuid)
         carrier.mute(legs[1].uuid, False)
         carrier.earmuff(legs[1].uuid, False)
 
-    assert heard(member(), member(), member(), first=back) == EVERYBODY
+    assert hearing(member(), member(), member(), first=back) == EVERYBODY
 
 
 def test_nobody_hears_anybody_until_it_starts() -> None:
-    """Who enters and does not start it waits; whoever does starts it for all."""
-    assert heard(member(startOnEnter=False), member(startOnEnter=False)) == set()
-    assert heard(member(startOnEnter=False), member(at=5.0)) == {"01", "10"}
+    """A member who does not start it waits; one who does starts it for all."""
+    assert hearing(member(startOnEnter=False), member(startOnEnter=False)) == set()
+    assert hearing(member(startOnEnter=False), member(at=5.0)) == {"01", "10"}
 
 
-def test_it_has_to_be_started_anew_once_everybody_was_gone() -> None:
+def test_it_has_to_be_started_again_once_everybody_has_left() -> None:
     waits = [member(at=10.0, startOnEnter=False), member(at=10.0, startOnEnter=False)]
-    assert heard(member(after=5.0), *waits, at=20.0) == set()
+    assert hearing(member(after=5.0), *waits, at=20.0) == set()
 
 
-def test_who_joined_by_id_hears_and_is_heard_as_it_says() -> None:
+def test_a_leg_that_joined_by_id_hears_and_is_heard_as_its_options_say() -> None:
     def joins(**options: Any) -> Call:
         action = {"action": "transfer", "conversationId": "conversation_of: 0", **options}
         return inbound(FarEnd(hangs_up_after=30.0), at=5.0, ncco=(action,))
 
     waits = inbound(FarEnd(hangs_up_after=30.0), ncco=(talk(70.0),))
-    assert heard(waits, joins()) == {"01", "10"}
-    assert heard(waits, joins(mute=True)) == {"10"}
-    assert heard(waits, joins(canHear=[])) == {"01"}
-    assert heard(waits, joins(canSpeak=[])) == {"10"}
+    assert hearing(waits, joins()) == {"01", "10"}
+    assert hearing(waits, joins(mute=True)) == {"10"}
+    assert hearing(waits, joins(canHear=[])) == {"01"}
+    assert hearing(waits, joins(canSpeak=[])) == {"10"}
 
 
 # ---- recorded
@@ -240,26 +240,26 @@ def test_the_recording_begins_when_the_conversation_does() -> None:
     assert (recording.ended - recording.started).total_seconds() == 30.0
 
 
-def test_one_recording_is_enough_for_all_who_ask_for_it() -> None:
+def test_one_recording_is_made_for_all_who_request_it() -> None:
     played = meet(*[member(at=number, record=True) for number in range(3)])
     assert len(rooms(played)[0].recordings) == 1
 
 
-def test_those_who_come_later_are_not_recorded_unless_they_ask_for_it() -> None:
-    """The wish of somebody who has left is none any more."""
+def test_later_members_are_recorded_only_on_request() -> None:
+    """The wish of a member who has left no longer counts."""
     played = meet(member(after=5.0, record=True), member(at=20.0))
     assert len(rooms(played)[0].recordings) == 1
 
 
-def test_the_recording_is_told_where_the_action_says() -> None:
+def test_the_recording_event_goes_to_the_url_of_the_action() -> None:
     played = meet(member(record=True, eventUrl=["stage:/own"]))
     assert played.to("/own") == [], "only an application knows its address"
     story = scenario(inbound(FarEnd(hangs_up_after=5.0)))
     played = play(story, [room(record=True, eventUrl=["stage:/own"])])
-    assert [one["conversation_uuid"] for one in played.to("/own")] == [rooms(played)[0].uuid]
+    assert [event["conversation_uuid"] for event in played.to("/own")] == [rooms(played)[0].uuid]
 
 
-def test_a_room_that_was_forgotten_is_another_when_somebody_enters_it_again() -> None:
+def test_a_room_that_was_forgotten_is_a_new_one_when_somebody_enters_it_again() -> None:
     async def run() -> None:
         async with playing({"/answer": [room()]}) as (carrier, _):
             (first,) = await carrier.play(scenario(inbound(FarEnd(hangs_up_after=5.0))))

@@ -19,15 +19,15 @@ def ask(*types: str, **more: Any) -> Json:
     return {"action": "input", "type": list(types), **more}
 
 
-def asked(action: Json, keys: tuple[str, ...] = (), says: tuple[str, ...] = (), reply: Any = None) -> Played:
-    """What comes of one input, behind which THEN is said; it begins at 0.6."""
-    answers = {"/answer": [action, THEN], "/event": lambda got: reply if "dtmf" in got.said else None}
+def play_input(action: Json, keys: tuple[str, ...] = (), says: tuple[str, ...] = (), reply: Any = None) -> Played:
+    """Play one input, followed by THEN; it begins at 0.6 seconds."""
+    answers = {"/answer": [action, THEN], "/event": lambda got: reply if "dtmf" in got.data else None}
     return play(scenario(inbound(FarEnd(keys=keys, says=says))), answers)
 
 
 def result(played: Played) -> Json:
-    (told,) = played.having("dtmf")
-    return told
+    (event,) = played.having("dtmf")
+    return event
 
 
 def took(played: Played) -> float:
@@ -39,8 +39,8 @@ def took(played: Played) -> float:
 # ---- keys
 
 
-def test_keys_are_told_with_who_pressed_them_in_which_call() -> None:
-    played = asked(ask("dtmf"), ("12",))
+def test_an_event_has_the_keys_and_names_leg_and_call() -> None:
+    played = play_input(ask("dtmf"), ("12",))
     assert result(played) == {
         "speech": SPEECH_OFF,
         "dtmf": {"digits": "12", "timed_out": True},
@@ -56,7 +56,7 @@ def test_keys_are_told_with_who_pressed_them_in_which_call() -> None:
 @pytest.mark.parametrize(
     ("keys", "dtmf", "digits", "timed_out", "seconds"),
     [
-        # It takes a second until the first is pressed, and a third of one for each.
+        # The first key takes a second, each further one a third of a second.
         ("12345", {}, "1234", False, 2.2),  # four are the most unless it says otherwise
         ("12345", {"maxDigits": 1}, "1", False, 1.3),
         ("12345", {"maxDigits": 20}, "12345", True, 5.5),
@@ -75,28 +75,28 @@ def test_keys_are_told_with_who_pressed_them_in_which_call() -> None:
 def test_keys_end_with_the_last_with_the_hash_key_or_in_silence(
     keys: str, dtmf: Json, digits: str, timed_out: bool, seconds: float
 ) -> None:
-    played = asked(ask("dtmf", dtmf=dtmf), (keys,))
+    played = play_input(ask("dtmf", dtmf=dtmf), (keys,))
     assert result(played)["dtmf"] == {"digits": digits, "timed_out": timed_out}
     assert took(played) == seconds
 
 
 def test_each_input_gets_the_next_keys() -> None:
-    """None left, and an empty text, are silence."""
+    """No keys left, or an empty text, is silence."""
     played = play(scenario(inbound(FarEnd(keys=("1", "", "2")))), [ask("dtmf")] * 4)
-    assert [one["dtmf"]["digits"] for one in played.having("dtmf")] == ["1", "", "2", ""]
+    assert [event["dtmf"]["digits"] for event in played.having("dtmf")] == ["1", "", "2", ""]
     assert played.result.pressed == ["1", "2"]
 
 
 # ---- speech
 
 
-def test_what_is_said_is_told_with_how_sure_that_is() -> None:
-    played = asked(ask("speech"), says=(HELLO,))
+def test_an_event_has_the_words_and_their_confidence() -> None:
+    played = play_input(ask("speech"), says=(HELLO,))
     assert result(played)["speech"] == {
         "timeout_reason": "end_on_silence_timeout",
         "results": [{"confidence": "0.9405097", "text": HELLO}],
     }
-    assert result(played)["dtmf"] == {"digits": None, "timed_out": False}, "no keys were asked for"
+    assert result(played)["dtmf"] == {"digits": None, "timed_out": False}, "no keys were requested"
     assert played.result.spoken == [HELLO]
 
 
@@ -114,15 +114,15 @@ def test_what_is_said_is_told_with_how_sure_that_is() -> None:
 def test_speech_ends_in_silence_or_when_it_is_too_long_or_never_begins(
     says: str, speech: Json, reason: str, seconds: float
 ) -> None:
-    played = asked(ask("speech", speech=speech), says=(says,))
+    played = play_input(ask("speech", speech=speech), says=(says,))
     assert result(played)["speech"]["timeout_reason"] == reason
     assert len(result(played)["speech"]["results"]) == (1 if says else 0)
     assert took(played) == seconds
 
 
 @pytest.mark.parametrize(("says", "saved"), [(HELLO, 1), ("", 0)])
-def test_speech_may_be_saved_and_can_be_downloaded(says: str, saved: int) -> None:
-    played = asked(ask("speech", speech={"saveAudio": True}), says=(says,))
+def test_saved_speech_can_be_downloaded(says: str, saved: int) -> None:
+    played = play_input(ask("speech", speech={"saveAudio": True}), says=(says,))
     url = result(played)["speech"].get("recording_url")
     assert (url is not None) == bool(saved)
     assert len(played.carrier.files) == saved
@@ -132,14 +132,14 @@ def test_speech_may_be_saved_and_can_be_downloaded(says: str, saved: int) -> Non
         assert file.content.startswith(b"RIFF")
 
 
-def test_speech_is_not_saved_unless_it_is_asked_for() -> None:
-    assert "recording_url" not in result(asked(ask("speech"), says=(HELLO,)))["speech"]
+def test_speech_is_saved_only_on_request() -> None:
+    assert "recording_url" not in result(play_input(ask("speech"), says=(HELLO,)))["speech"]
 
 
 # ---- both
 
 
-def test_who_presses_a_key_is_not_listened_to() -> None:
+def test_after_a_key_speech_is_not_recognised() -> None:
     """What they would have said waits for the next input."""
     played = play(scenario(inbound(FarEnd(keys=("1",), says=(HELLO,)))), [ask("dtmf", "speech")] * 2)
     first, second = played.having("dtmf")
@@ -147,13 +147,13 @@ def test_who_presses_a_key_is_not_listened_to() -> None:
     assert (second["dtmf"]["digits"], second["speech"]["results"][0]["text"]) == ("", HELLO)
 
 
-def test_in_silence_both_are_waited_for() -> None:
-    """So long as the one that waits longer."""
-    played = asked(ask("dtmf", "speech", dtmf={"timeOut": 2}, speech={"startTimeout": 7}))
+def test_in_silence_both_timeouts_are_waited_for() -> None:
+    """The longer one counts."""
+    played = play_input(ask("dtmf", "speech", dtmf={"timeOut": 2}, speech={"startTimeout": 7}))
     assert result(played)["dtmf"] == {"digits": "", "timed_out": True}
     assert result(played)["speech"] == {"timeout_reason": "start_timeout", "results": []}
     assert took(played) == 7.0
-    assert took(asked(ask("dtmf", "speech", dtmf={"timeOut": 9}, speech={"startTimeout": 7}))) == 9.0
+    assert took(play_input(ask("dtmf", "speech", dtmf={"timeOut": 9}, speech={"startTimeout": 7}))) == 9.0
 
 
 # ---- one by one
@@ -164,10 +164,10 @@ def test_keys_may_be_sent_one_by_one_while_the_script_goes_on() -> None:
         scenario(inbound(FarEnd(keys=("7#3",)))),
         {
             "/answer": [ask("dtmf", mode="asynchronous"), talk(10.5)],
-            "/event": lambda got: [THEN] if "dtmf" in got.said else None,
+            "/event": lambda got: [THEN] if "dtmf" in got.data else None,
         },
     )
-    assert [one["dtmf"] for one in played.having("dtmf")] == [
+    assert [event["dtmf"] for event in played.having("dtmf")] == [
         {"digits": "7", "timed_out": False},
         {"digits": "#", "timed_out": False},
         {"digits": "3", "timed_out": False},
@@ -181,20 +181,20 @@ def test_keys_one_by_one_end_with_the_call() -> None:
     assert played.result.pressed == ["1", "2"]
 
 
-# ---- where it goes, and what is replied
+# ---- where the result goes, and the reply
 
 
 @pytest.mark.parametrize("mode", ["synchronous", "asynchronous"])
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_the_result_goes_where_the_action_says(mode: str, method: str) -> None:
+def test_the_result_goes_to_the_url_of_the_action(mode: str, method: str) -> None:
     action = ask("dtmf", mode=mode, eventUrl=["stage:/own?from=menu"], eventMethod=method)
     played = play(scenario(inbound(FarEnd(keys=("1",)))), [action, talk(3.0)])
-    (told,) = [one for one in played.got if one.path == "/own"]
-    assert told.method == method
+    (request,) = [got for got in played.got if got.path == "/own"]
+    assert request.method == method
     assert played.having("dtmf") == []
     if method == "GET":
-        assert told.said["dtmf"] == '{"digits":"1","timed_out":%s}' % ("false" if mode == "asynchronous" else "true")
-        assert told.said["from"] in ("menu", "447700900123")
+        assert request.data["dtmf"] == '{"digits":"1","timed_out":%s}' % ("false" if mode == "asynchronous" else "true")
+        assert request.data["from"] in ("menu", "447700900123")
 
 
 @pytest.mark.parametrize(
@@ -208,32 +208,32 @@ def test_the_result_goes_where_the_action_says(mode: str, method: str) -> None:
     ],
 )
 def test_an_ncco_in_the_reply_replaces_the_rest_of_the_script(reply: Any, said: list[str]) -> None:
-    """An empty one leaves nothing to do; no body, or an object, is none."""
-    assert asked(ask("dtmf"), reply=reply).result.said == said
+    """An empty one leaves nothing to do; no body, or an object, is no NCCO."""
+    assert play_input(ask("dtmf"), reply=reply).result.said == said
 
 
 @pytest.mark.parametrize("reply", [[{"action": "dance"}], ("text/plain", "hello"), ("text/html", "<p>hello</p>")])
-def test_a_reply_that_cannot_be_run_is_told_of_and_the_script_goes_on(reply: Any) -> None:
-    played = asked(ask("dtmf"), reply=reply)
+def test_a_reply_that_cannot_be_run_is_reported_and_the_script_goes_on(reply: Any) -> None:
+    played = play_input(ask("dtmf"), reply=reply)
     assert played.result.said == ["then"]
-    (told,) = played.having("reason")
-    assert told["reason"] == "Syntax error in NCCO. Invalid value type or action."
+    (event,) = played.having("reason")
+    assert event["reason"] == "Syntax error in NCCO. Invalid value type or action."
     assert len(played.leg.conversation.errors) == len(played.result.troubles) == 1
 
 
-def test_an_event_url_that_fails_has_the_fallback_url_asked_and_else_the_script_goes_on() -> None:
-    answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: 500 if "dtmf" in got.said else None}
+def test_if_the_event_url_fails_the_fallback_url_is_requested_or_the_script_goes_on() -> None:
+    answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: 500 if "dtmf" in got.data else None}
     assert play(scenario(inbound()), answers).result.said == ["then"]
     answers["/fallback"] = [{"action": "talk", "text": "instead"}]
     played = play(scenario(inbound()), answers, fallback=True)
     assert played.result.said == ["instead"]
     (asked_again,) = played.to("/fallback")
-    assert asked_again["dtmf"] == '{"digits":"","timed_out":true}', "the fallback URL is asked by GET"
+    assert asked_again["dtmf"] == '{"digits":"","timed_out":true}', "the fallback URL is requested by GET"
     assert asked_again["reason"] == "Invalid response code."
     assert json.loads(asked_again["original_request"])["type"] == "event"
 
 
-def test_what_came_of_inputs_is_in_the_ledger() -> None:
+def test_the_results_of_inputs_are_in_the_ledger() -> None:
     played = play(scenario(inbound(FarEnd(keys=("1",), says=("", HELLO)))), [ask("dtmf", "speech"), ask("speech")] * 2)
     first, second, third, _ = played.leg.conversation.inputs
     assert (first.leg, first.digits, first.error) == (played.leg.uuid, "1", "Speech overridden by DTMF")
@@ -245,9 +245,9 @@ def test_what_came_of_inputs_is_in_the_ledger() -> None:
     ("reply", "ncco"),
     [([THEN], [THEN]), ([], []), (None, None), ({}, None), ({"status": "success"}, None)],
 )
-def test_what_was_replied_to_events_is_in_the_ledger(reply: Any, ncco: Any) -> None:
-    """Beside the answer, each with the event that it was the reply to."""
-    played = asked(ask("dtmf"), ("1",), reply=reply)
+def test_the_replies_to_events_are_in_the_ledger(reply: Any, ncco: Any) -> None:
+    """After the answer, each with the event that it replied to."""
+    played = play_input(ask("dtmf"), ("1",), reply=reply)
     first, second = played.leg.conversation.answers
     assert first.about is None
     assert (second.leg, second.ncco, second.about) == (played.leg.uuid, ncco, result(played))
@@ -255,10 +255,10 @@ def test_what_was_replied_to_events_is_in_the_ledger(reply: Any, ncco: Any) -> N
 
 
 @pytest.mark.parametrize("reply", [[{"action": "dance"}], 500, ("text/plain", "hello")])
-def test_a_reply_of_which_nothing_could_be_read_is_not_in_the_ledger(reply: Any) -> None:
-    """What the fallback URL says is."""
-    assert [one.about for one in asked(ask("dtmf"), reply=reply).leg.conversation.answers] == [None]
-    answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: reply if "dtmf" in got.said else None}
+def test_an_unreadable_reply_is_not_in_the_ledger(reply: Any) -> None:
+    """The reply of the fallback URL is."""
+    assert [answer.about for answer in play_input(ask("dtmf"), reply=reply).leg.conversation.answers] == [None]
+    answers: Json = {"/answer": [ask("dtmf"), THEN], "/event": lambda got: reply if "dtmf" in got.data else None}
     played = play(scenario(inbound()), answers | {"/fallback": [THEN]}, fallback=True)
     _, said = played.leg.conversation.answers
     assert (said.ncco, said.url.rpartition("/")[2]) == ([THEN], "fallback")
@@ -279,26 +279,26 @@ def test_a_prompt_may_be_interrupted_by_a_key(prompt: str) -> None:
     assert (played.when("input"), took(played)) == ([0.6], 1.3)
 
 
-def test_in_silence_the_wait_begins_when_the_prompt_is_over() -> None:
+def test_in_silence_the_timeout_begins_when_the_prompt_is_over() -> None:
     """Whether it does is not documented; nothing could be keyed after a long prompt if it did not."""
     played = play(scenario(inbound()), [talk(5.0, bargeIn=True), ask("dtmf"), THEN])
     assert took(played) == pytest.approx(5.0 + 3.0, abs=0.05)
 
 
 def test_prompts_follow_each_other_and_all_may_be_interrupted_until_an_input() -> None:
-    """Also one that does not say so itself."""
+    """Also one without `bargeIn` of its own."""
     played = play(scenario(inbound()), [talk(7.0, bargeIn=True), talk(3.5), ask("dtmf"), talk(1.4), THEN])
     assert played.when("input") == [0.6]
     assert took(played) == 7.0 + 3.5 + 3.0 + 1.4
 
 
-def test_a_prompt_that_plays_for_ever_is_not_waited_for() -> None:
+def test_a_prompt_without_end_is_not_waited_for() -> None:
     played = play(scenario(inbound()), [talk(5.0, bargeIn=True, loop=0), ask("dtmf"), talk(1.4), THEN])
     assert took(played) == 3.0 + 1.4, "and it is silent after the input"
 
 
-def test_what_follows_keys_one_by_one_waits_for_the_prompt() -> None:
-    """It is no longer one that may be interrupted."""
+def test_the_action_after_asynchronous_keys_waits_for_the_prompt() -> None:
+    """It can no longer be interrupted."""
     prompt = [talk(7.0, bargeIn=True), ask("dtmf", mode="asynchronous")]
     played = play(scenario(inbound()), [*prompt, talk(3.5), THEN])
     assert (played.when("input"), took(played)) == ([0.6], 7.0 + 3.5)
