@@ -285,5 +285,5 @@ def test_no_call_takes_a_route_that_is_shadowed(earlier: Route, later: Route, re
 
 
 @given(PATTERNS)
-def test_a_pattern_covers_itself(one: Pattern | None) -> None:
-    assert covers(one, one)
+def test_a_pattern_covers_itself(pattern: Pattern | None) -> None:
+    assert covers(pattern, pattern)

@@ -44,7 +44,7 @@ def test_every_action_and_endpoint_is_taken(sound):
 @pytest.mark.parametrize("row", OPTIONS, ids=row_name)
 def test_an_option_takes_what_is_documented(row):
     sound, path, good, *_ = row
-    assert [str(one) for value in good for one in faults([changed(sound, path, value)], own=OWN)] == []
+    assert [str(fault) for value in good for fault in faults([changed(sound, path, value)], own=OWN)] == []
 
 
 @pytest.mark.parametrize("row", OPTIONS, ids=row_name)
@@ -107,21 +107,21 @@ def test_what_vonage_publishes_is_let_out(page):
 )
 def test_an_option_that_is_unknown_is_a_fault_and_may_be_misspelt(sound, path, words):
     for value in ("x", PLACEHOLDER):
-        (one,) = faults([changed(sound, path, value)])
-        assert (*paths([one]), one.words) == (path, words)
+        (fault,) = faults([changed(sound, path, value)])
+        assert (*paths([fault]), fault.words) == (path, words)
 
 
 def test_a_name_that_is_no_text_is_reported():
-    (one,) = faults([SOUND["talk"] | {1: 2}])
-    assert one == ((0, "the number 1"), "It is no option of talk.")
-    (one,) = faults([SOUND["talk"] | {10**5000: 2}])
-    assert one == ((0, "a number far too large"), "It is no option of talk.")
-    (one,) = faults([SOUND["talk"] | {"bargeIn" * 1000: 2}])
-    assert one.words == "It is no option of talk."
-    (one,) = faults([changed("notify", "payload", {"a": {1: 2}})])
-    assert one == ((0, "payload", "a", "the number 1"), "Its name is no text that JSON could hold.")
-    (one,) = faults([SOUND["talk"] | {"\ud800": 2}])
-    field(one.path).encode()
+    (fault,) = faults([SOUND["talk"] | {1: 2}])
+    assert fault == ((0, "the number 1"), "It is no option of talk.")
+    (fault,) = faults([SOUND["talk"] | {10**5000: 2}])
+    assert fault == ((0, "a number far too large"), "It is no option of talk.")
+    (fault,) = faults([SOUND["talk"] | {"bargeIn" * 1000: 2}])
+    assert fault.words == "It is no option of talk."
+    (fault,) = faults([changed("notify", "payload", {"a": {1: 2}})])
+    assert fault == ((0, "payload", "a", "the number 1"), "Its name is no text that JSON could hold.")
+    (fault,) = faults([SOUND["talk"] | {"\ud800": 2}])
+    field(fault.path).encode()
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_nothing_is_too_deep():
     deep: list[Json] = []
     for _ in range(100_000):
         deep = [deep]
-    (one,) = faults([changed("notify", "payload", {"a": deep})])
-    assert one.words == "It is nested too deep."
+    (fault,) = faults([changed("notify", "payload", {"a": deep})])
+    assert fault.words == "It is nested too deep."
     assert len(faults([changed("websocket", "endpoint[0].headers", {"a": deep})])) == 1
     deep = [1]
     for _ in range(schema.DEEPEST - 4):
@@ -199,7 +199,7 @@ def test_what_is_set_for_keys_or_speech_must_be_asked_for():
     ],
 )
 def test_a_sip_endpoint_has_a_uri_or_a_domain_and_a_user(sip, wrong):
-    assert paths(faults([connect(type="sip", **sip)])) == [f"endpoint[0].{one}" for one in wrong]
+    assert paths(faults([connect(type="sip", **sip)])) == [f"endpoint[0].{option}" for option in wrong]
 
 
 def test_an_authorization_of_ones_own_says_what_is_sent():
@@ -257,8 +257,8 @@ def test_an_address_that_every_program_reads_the_same_way_is_taken(url):
     ],
 )
 def test_what_is_wrong_with_an_address_is_reported(url, words):
-    (told,) = streamed(url)
-    assert told.startswith(words)
+    (fault,) = streamed(url)
+    assert fault.startswith(words)
 
 
 @pytest.mark.parametrize("host", ["my_bucket.s3.example.com", "example.com.", "_dmarc.example.com", "[2001:db8::1]"])
@@ -277,8 +277,8 @@ def test_our_own_address_is_what_it_was_set_to_and_what_follows_is_as_in_any_oth
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "é", "a\r\nb", "\t"])
 def test_the_name_of_a_sip_header_is_one(name):
-    (one,) = faults([changed("sip", "endpoint[0].headers", {name: "x", "X-Y.z_1": "y"})])
-    assert (one.path[-1], one.words.partition(":")[0]) == (name, "It is no name of a SIP header")
+    (fault,) = faults([changed("sip", "endpoint[0].headers", {name: "x", "X-Y.z_1": "y"})])
+    assert (fault.path[-1], fault.words.partition(":")[0]) == (name, "It is no name of a SIP header")
 
 
 @pytest.mark.parametrize(
@@ -355,8 +355,8 @@ def test_a_text_says_something(tag):
 @given(st.text("<>&;/!-[]speak ab'=\n\x07é", max_size=30))
 def test_any_text_in_speak_is_checked(text):
     for whole in (f"<speak>{text}</speak>", f"{text}<speak>", f"<speak>a</speak>{text}"):
-        told = ssml.ssml_fault(whole)
-        assert told is None or told.startswith("It is no SSML: ")
+        fault = ssml.ssml_fault(whole)
+        assert fault is None or fault.startswith("It is no SSML: ")
 
 
 def test_addresses_are_https_but_for_this_server_s_own():
@@ -368,9 +368,9 @@ def test_addresses_are_https_but_for_this_server_s_own():
 
 @pytest.mark.parametrize("ncco", [None, {}, SOUND["talk"], "[]", 1, True, ()])
 def test_what_is_no_array_is_no_ncco(ncco):
-    (one,) = faults(ncco)
-    assert one.path == ()
-    assert one.words.endswith("must be an array of actions.")
+    (fault,) = faults(ncco)
+    assert fault.path == ()
+    assert fault.words.endswith("must be an array of actions.")
 
 
 def test_an_empty_ncco_is_a_fault():
@@ -427,7 +427,7 @@ def test_all_that_is_sound_has_no_faults(ncco):
 @given(sound_nccos() | broken_nccos(UNFILLED))
 def test_what_is_let_out_could_be_run_by_the_carrier(ncco):
     if not schema.faults(ncco, own=OWN) and not sequence.faults(ncco) and "Placeholder" not in repr(ncco):
-        assert [str(one) for one in carrier.faults(ncco)] == []
+        assert [str(fault) for fault in carrier.faults(ncco)] == []
         assert carrier.read(json.dumps(ncco), "application/json") == (ncco, [])
 
 
@@ -481,7 +481,7 @@ def test_any_value_that_is_let_out_could_be_run_by_the_carrier(row, data):
     sound, path, values = row
     action = changed(sound, path, data.draw(values))
     assume(not faults([action]))
-    assert [str(one) for one in carrier.faults([action])] == []
+    assert [str(fault) for fault in carrier.faults([action])] == []
 
 
 @given(
