@@ -44,7 +44,7 @@ class Site:
         """A client with a cookie jar of its own."""
         return self.app.test_client()
 
-    def ask(self, method: str, path: str, *, token: str | None = VIEWER, **more: Any) -> TestResponse:
+    def send(self, method: str, path: str, *, token: str | None = VIEWER, **more: Any) -> TestResponse:
         """The response to a request."""
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         headers |= more.pop("headers", {})
@@ -52,7 +52,7 @@ class Site:
 
     def get(self, path: str, *, token: str | None = VIEWER, **query: Any) -> TestResponse:
         """The response to a GET with *query* as its parameters."""
-        return self.ask("GET", path, token=token, query_string=query or None)
+        return self.send("GET", path, token=token, query_string=query or None)
 
     def read(self, path: str, *, token: str | None = VIEWER, **query: Any) -> Any:
         """The JSON of a GET that has to succeed."""
@@ -75,12 +75,12 @@ class Site:
             assert page["next"] != query.get("cursor"), "the list goes on"
             query["cursor"] = page["next"]
 
-    def tell(self, *bodies: Body, received: datetime = BASE) -> None:
+    def record(self, *bodies: Body, received: datetime = BASE) -> None:
         """Store *bodies* as received at that moment."""
         for body in bodies:
             self.store.record(read_event(body), write_json(body), received)
 
-    def keep(self, webhooks: Iterable[Webhook]) -> None:
+    def record_webhooks(self, webhooks: Iterable[Webhook]) -> None:
         """Store *webhooks*, answers too."""
         for event, text, received, sort in webhooks:
             if sort == ANSWER:
@@ -90,7 +90,7 @@ class Site:
         wait_until(lambda: not self.store.answers_waiting, "the responses are written")
         self.store.ping()  # behind them, on the same connection
 
-    def hear(self, body: Body | bytes, path: str = "/voice/event") -> TestResponse:
+    def post(self, body: Body | bytes, path: str = "/voice/event") -> TestResponse:
         """Send a webhook."""
         sent = {"data": body} if isinstance(body, bytes) else {"json": body}
         response = self.app.test_client().post(path, **cast("Any", sent))

@@ -43,7 +43,7 @@ NOBODY = {
 @pytest.fixture
 def filled(site: Site) -> Site:
     """A site with one call."""
-    site.tell(status("ringing", "CON-1", "leg", from_="447700900123"))
+    site.record(status("ringing", "CON-1", "leg", from_="447700900123"))
     return site
 
 
@@ -51,7 +51,7 @@ def filled(site: Site) -> Site:
 def test_without_a_token_a_response_does_not_even_reveal_what_exists(filled: Site, authorization: str | None) -> None:
     """The response is the same whether the thing exists or not, and the arguments are right or wrong."""
     headers = {} if authorization is None else {"Authorization": authorization}
-    responses = [filled.ask(method, path, token=None, headers=headers) for method, path in REQUESTS]
+    responses = [filled.send(method, path, token=None, headers=headers) for method, path in REQUESTS]
     for (method, _), response in zip(REQUESTS, responses, strict=True):
         assert response.status_code == 401
         assert response.headers["WWW-Authenticate"] == "Bearer"
@@ -67,7 +67,7 @@ def test_without_a_token_a_response_does_not_even_reveal_what_exists(filled: Sit
 
 def test_the_scheme_may_be_written_in_any_case(filled: Site) -> None:
     for scheme in ("bearer", "BEARER"):
-        assert filled.ask("GET", LIST, token=None, headers={"Authorization": f"{scheme} {VIEWER}"}).status_code == 200
+        assert filled.send("GET", LIST, token=None, headers={"Authorization": f"{scheme} {VIEWER}"}).status_code == 200
 
 
 @pytest.mark.parametrize("token", [VIEWER, OPERATOR, ANOTHER])
@@ -82,20 +82,20 @@ def test_every_token_reads(filled: Site, token: str) -> None:
         "/docs",
     ):
         assert filled.get(path, token=token).status_code == 200
-        head = filled.ask("HEAD", path, token=token)
+        head = filled.send("HEAD", path, token=token)
         assert (head.status_code, head.data) == (200, b"")
 
 
 def test_a_viewer_may_not_act_and_learns_which_role_may(filled: Site) -> None:
     """The response is the same whether the call exists or not."""
-    problems = [is_problem(filled.ask(method, path), 403) for method, path in ACT]
+    problems = [is_problem(filled.send(method, path), 403) for method, path in ACT]
     assert problems[0] == problems[1]
     assert "operator" in problems[0]["detail"]
     assert filled.listed() == ["CON-1"]
 
 
 def test_an_operator_acts(filled: Site) -> None:
-    assert filled.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR).status_code == 204
+    assert filled.send("DELETE", f"{LIST}/CON-1", token=OPERATOR).status_code == 204
 
 
 @pytest.mark.parametrize("token", [VIEWER, OPERATOR])
@@ -182,7 +182,7 @@ def test_tokens_are_all_compared_in_constant_time(filled: Site, monkeypatch: pyt
 
 
 def test_a_preflight_does_not_reveal_what_exists(filled: Site) -> None:
-    responses = [filled.ask("OPTIONS", path, token=None) for path in (f"{LIST}/CON-1", f"{LIST}/CON-none")]
+    responses = [filled.send("OPTIONS", path, token=None) for path in (f"{LIST}/CON-1", f"{LIST}/CON-none")]
     assert [response.status_code for response in responses] == [200, 200]
     assert responses[0].headers == responses[1].headers
     assert responses[0].data == b""
@@ -202,7 +202,7 @@ def test_a_preflight_does_not_reveal_what_exists(filled: Site) -> None:
 def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
     filled: Site, method: str, path: str, allowed: set[str]
 ) -> None:
-    response = filled.ask(method, path, token=OPERATOR)
+    response = filled.send(method, path, token=OPERATOR)
     assert "Allow" in is_problem(response, 405)["detail"]
     assert set(response.headers["Allow"].split(", ")) == allowed
     assert filled.listed() == ["CON-1"]

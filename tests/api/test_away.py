@@ -40,7 +40,7 @@ def away(request: pytest.FixtureRequest, node: Node, open_site: Callable[..., Si
         node.kill()
         return open_site(node.url)
     site = open_site(node.url)
-    site.tell(status("ringing", "CON-1", "leg"))
+    site.record(status("ringing", "CON-1", "leg"))
     assert site.listed() == ["CON-1"]
     if request.param == "killed":
         node.kill()
@@ -59,8 +59,8 @@ def is_503(response: Any) -> Any:
 def test_reads_and_deletions_get_503_with_retry_after(away: Site) -> None:
     for path in READ:
         assert is_503(away.get(path))["part"] == "redis"
-    assert is_503(away.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"
-    head = away.ask("HEAD", LIST)
+    assert is_503(away.send("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"
+    head = away.send("HEAD", LIST)
     assert (head.status_code, head.headers["Retry-After"]) == (503, "1")
 
 
@@ -74,7 +74,7 @@ def test_requests_that_need_no_redis_succeed(away: Site) -> None:
     assert away.get("/openapi.json").status_code == 200
     assert away.get("/docs").status_code == 200
     is_problem(away.get(LIST, token=None), 401)
-    is_problem(away.ask("DELETE", f"{LIST}/CON-1"), 403)
+    is_problem(away.send("DELETE", f"{LIST}/CON-1"), 403)
     is_problem(away.get(LIST, limit=0), 422)
     is_problem(away.get("/nowhere"), 404)
 
@@ -92,7 +92,7 @@ def test_the_page_says_so_too(away: Site) -> None:
 
 def test_the_list_returns_with_redis(node: Node, open_site: Callable[..., Site]) -> None:
     site = open_site(node.url)
-    site.tell(status("ringing", "CON-1"))
+    site.record(status("ringing", "CON-1"))
     node.freeze()
     is_503(site.get(LIST))
     node.thaw()
@@ -110,21 +110,21 @@ def test_a_connection_that_redis_closed_while_idle_costs_no_request(
 ) -> None:
     """Redis closes idle connections after its `timeout`: 300 s with some providers, Heroku among them."""
     site = open_site(node.url)
-    site.tell(status("ringing", "CON-1"))
+    site.record(status("ringing", "CON-1"))
     site.read(LIST)
     for client in node.client.client_list(_type="normal"):
         if client["cmd"] != "client|list":
             node.client.client_kill_filter(_id=client["id"])
     if ask == "event":
-        site.tell(status("answered", "CON-1"))
+        site.record(status("answered", "CON-1"))
     else:
         site.read(LIST if ask == "list" else "/readyz")
 
 
 def test_a_read_only_redis_is_not_ready_but_can_be_read(node: Node, open_site: Callable[..., Site]) -> None:
     site = open_site(node.url)
-    site.tell(status("ringing", "CON-1"))
+    site.record(status("ringing", "CON-1"))
     node.client.replicaof("127.0.0.1", 1)
     assert is_503(site.get("/readyz", token=None))["degraded"] == ["redis"]
     assert site.read(LIST)["items"]
-    assert is_503(site.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"
+    assert is_503(site.send("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"

@@ -56,19 +56,19 @@ def keeps_the_contract(shown: Any) -> None:
         seconds += [leg["ring_seconds"], leg["talk_seconds"], leg["duration_seconds"]]
         money += [leg["rate"], leg["price"]]
         assert leg["sip_code"] is None or isinstance(leg["sip_code"], int)
-    moments += [one["at"] for name in LISTS[1:] for one in shown[name]]
-    assert all(list(one) == ANSWER_KEYS for one in shown["answers"])
-    assert all(list(one) == ERROR_KEYS for one in shown["errors"])
-    assert all(one["answer"] is None or list(one["answer"]) == CAUSE_KEYS for one in shown["errors"])
+    moments += [entry["at"] for name in LISTS[1:] for entry in shown[name]]
+    assert all(list(answer) == ANSWER_KEYS for answer in shown["answers"])
+    assert all(list(error) == ERROR_KEYS for error in shown["errors"])
+    assert all(error["answer"] is None or list(error["answer"]) == CAUSE_KEYS for error in shown["errors"])
     assert all(moment is None or MOMENT.fullmatch(moment) for moment in moments)
-    assert all(one is None or type(one) in (int, float) for one in seconds)
-    assert all(one is None or MONEY.fullmatch(one) for one in money)
+    assert all(value is None or type(value) in (int, float) for value in seconds)
+    assert all(value is None or MONEY.fullmatch(value) for value in money)
 
 
 def test_the_published_call_is_returned_byte_by_byte(site: Site) -> None:
     """With its keys in order, which people rely on."""
-    for place, line in enumerate(SAMPLE.read_bytes().splitlines()):
-        site.keep([_webhook(line, BASE + timedelta(milliseconds=place))])
+    for index, line in enumerate(SAMPLE.read_bytes().splitlines()):
+        site.record_webhooks([_webhook(line, BASE + timedelta(milliseconds=index))])
     shown = site.conversation(str(PUBLISHED["conversation_uuid"]), token=OPERATOR)
     assert shown == PUBLISHED
     assert list(shown) == KEYS
@@ -80,7 +80,7 @@ def test_every_key_is_always_present(site: Site) -> None:
     chance = Random(20)
     calls = several(chance, 40) + several(chance, 20, orderly=False)
     for call in calls:
-        site.keep(call)
+        site.record_webhooks(call)
     names = {name for call in calls for name in conversations_of(call)}
     for name in names:
         keeps_the_contract(site.conversation(name))
@@ -88,7 +88,7 @@ def test_every_key_is_always_present(site: Site) -> None:
 
 
 def test_of_a_call_with_only_an_answer_webhook_nothing_else_is_known(site: Site) -> None:
-    answer = site.hear(
+    answer = site.post(
         {"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob"}, "/voice/answer"
     )
     site.store.ping()
@@ -108,7 +108,7 @@ def test_of_a_call_with_only_an_answer_webhook_nothing_else_is_known(site: Site)
 
 def test_what_was_keyed_recorded_and_went_wrong_is_listed(site: Site) -> None:
     about = {"conversation_uuid": "CON-1", "timestamp": iso(BASE)}
-    site.tell(
+    site.record(
         about | {"uuid": "leg", "dtmf": {"digits": "12", "timed_out": True}, "speech": {"results": [{"text": "yes"}]}},
         about | {"recording_url": "https://r.example/1", "recording_uuid": "rec", "size": 12, "start_time": iso(BASE)},
         about | {"recording_uuid": "rec", "status": "transcribed", "transcription_url": "https://t.example/1"},
@@ -163,32 +163,32 @@ def _answered(seconds: float, *, reply: bool = True, **served: Any) -> Webhook:
 def test_answers_have_flow_step_and_version_and_errors_the_ncco_that_caused_them(
     site: Site,
 ) -> None:
-    place: dict[str, Any] = {"step": "choice", "version": "12345678"}
+    same: dict[str, Any] = {"step": "choice", "version": "12345678"}
     fault = "menu/choice: no such step"
     lost: dict[str, Any] = {"flow": "last-resort", "fault": fault}
-    site.keep([_answered(0, reply=False), _answered(2, **place), _answered(4, **lost)])
+    site.record_webhooks([_answered(0, reply=False), _answered(2, **same), _answered(4, **lost)])
     error = {"conversation_uuid": "CON-1", "reason": "Syntax error in NCCO.", "timestamp": iso(BASE)}
-    site.tell(error, received=BASE + timedelta(seconds=3))
+    site.record(error, received=BASE + timedelta(seconds=3))
     shown = site.conversation("CON-1")
     keeps_the_contract(shown)
-    by = [(one["leg"], one["flow"], one["step"], one["version"], one["fault"]) for one in shown["answers"]]
+    by = [(row["leg"], row["flow"], row["step"], row["version"], row["fault"]) for row in shown["answers"]]
     assert by == [
         ("leg", "menu", None, None, None),
         ("leg", "menu", "choice", "12345678", None),  # which a viewer sees whole: it is no number
         ("leg", "last-resort", None, None, fault),
     ]
-    assert [one["answer"] for one in shown["errors"]] == [
-        {"at": iso(BASE + timedelta(seconds=2)), "flow": "menu", **place, "ncco": [{"action": "talk", "text": "2"}]}
+    assert [error["answer"] for error in shown["errors"]] == [
+        {"at": iso(BASE + timedelta(seconds=2)), "flow": "menu", **same, "ncco": [{"action": "talk", "text": "2"}]}
     ]
     (leg,) = shown["legs"]
     assert (leg["from"], leg["to"]) == ("*" * 8 + "0123", "1"), "as the asking has it"
     events = site.read(f"{LIST}/CON-1/events")["items"]
-    assert ["step" in one["raw"] for one in events if one["kind"] == "answer"] == [False, True, False]
+    assert ["step" in event["raw"] for event in events if event["kind"] == "answer"] == [False, True, False]
 
 
 def test_the_reason_for_a_fallback_is_shown(site: Site) -> None:
     fallback = {"reason": "Socket timeout.", "original_request": {"url": "https://a.example/x", "type": "event"}}
-    site.hear(status("ringing", "CON-1") | fallback, "/voice/fallback")
+    site.post(status("ringing", "CON-1") | fallback, "/voice/fallback")
     shown = site.conversation("CON-1")
     assert [(e["kind"], e["reason"], e["failed_url"]) for e in shown["errors"]] == [
         ("fallback", "Socket timeout.", "https://a.example/x")
@@ -199,7 +199,7 @@ def test_the_reason_for_a_fallback_is_shown(site: Site) -> None:
 def test_a_moved_leg_is_shown_where_it_was_and_where_it_is(site: Site) -> None:
     moved = {"type": "transfer", "conversation_uuid_from": "CON-a", "conversation_uuid_to": "CON-b", "uuid": "leg"}
     at = BASE + timedelta(seconds=5)
-    site.tell(
+    site.record(
         status("answered", "CON-a", "leg", timestamp=iso(BASE), from_="447700900123"),
         moved | {"timestamp": iso(at)},
         status("completed", "CON-b", "leg", timestamp=iso(BASE + timedelta(seconds=9)), price="0.5", duration="9"),
@@ -221,14 +221,14 @@ def test_a_moved_leg_is_shown_where_it_was_and_where_it_is(site: Site) -> None:
 
 def test_a_silent_live_call_is_presumed_ended_until_its_next_webhook(site: Site) -> None:
     now = datetime.now(UTC)
-    site.tell(status("answered", "CON-silent"), received=now - timedelta(hours=3))
-    site.tell(status("answered", "CON-live"), received=now - timedelta(hours=2))
+    site.record(status("answered", "CON-silent"), received=now - timedelta(hours=3))
+    site.record(status("answered", "CON-live"), received=now - timedelta(hours=2))
     assert [site.conversation(name)["state"] for name in ("CON-silent", "CON-live")] == ["presumed_ended", "live"]
     assert site.conversation("CON-silent")["ended_at"] is None, "nobody knows when"
     assert site.listed(state="presumed_ended") == ["CON-silent"]
     assert site.listed(state="live") == ["CON-live"]
     assert site.listed(state="ended") == []
-    site.tell(status("ringing", "CON-silent"), received=now)
+    site.record(status("ringing", "CON-silent"), received=now)
     assert site.conversation("CON-silent")["state"] == "live"
 
 
@@ -257,31 +257,31 @@ IDS = [
 @pytest.mark.parametrize("name", IDS)
 def test_an_id_is_any_text(site: Site, name: str) -> None:
     """Vonage promises no alphabet; all is stored, found and deleted under exactly its id."""
-    site.tell(status("ringing", name, name), status("ringing", "CON-other", "other"))
+    site.record(status("ringing", name, name), status("ringing", "CON-other", "other"))
     address = f"{LIST}/{quoted(name)}"
     assert site.read(address)["conversation_uuid"] == name
     assert [event["leg"] for event in site.read(f"{address}/events")["items"]] == [name]
     assert site.read(f"/api/v1/legs/{quoted(name)}")["uuid"] == name
     assert sorted(site.listed()) == sorted([name, "CON-other"])
-    assert site.ask("DELETE", address, token=OPERATOR).status_code == 204
+    assert site.send("DELETE", address, token=OPERATOR).status_code == 204
     is_problem(site.get(address), 404)
     assert site.listed() == ["CON-other"]
 
 
 def test_an_address_leads_to_exactly_its_id(site: Site) -> None:
     """No redirection to an id that looks alike: a program that follows one would delete the wrong call."""
-    site.tell(status("ringing", "a", "leg"))
+    site.record(status("ringing", "a", "leg"))
     for name in ("/a", "a/", "//a", "a\n", "\na", " a", "A"):
         for path in (f"{LIST}/{quoted(name)}", f"{LIST}/{name.replace(chr(10), '%0A')}"):
-            is_problem(site.ask("DELETE", path, token=OPERATOR), 404)
+            is_problem(site.send("DELETE", path, token=OPERATOR), 404)
             is_problem(site.get(path), 404)
         is_problem(site.get(f"/api/v1/legs/{quoted(name)}"), 404)
     assert site.listed() == ["a"]
 
 
 def test_half_a_surrogate_pair_in_an_id_is_shown_and_breaks_no_list(site: Site) -> None:
-    site.hear(b'{"conversation_uuid": "CON-\\ud800", "uuid": "\\udfff", "status": "ringing", "from": "\\ud83d"}')
-    site.tell(status("ringing", "CON-other"))
+    site.post(b'{"conversation_uuid": "CON-\\ud800", "uuid": "\\udfff", "status": "ringing", "from": "\\ud83d"}')
+    site.record(status("ringing", "CON-other"))
     assert set(site.listed()) == {"CON-\ud800", "CON-other"}
 
 

@@ -65,7 +65,7 @@ def faults(spec: Any, schema: Any, value: Any, where: str = "") -> list[str]:
     """Where *value* is not as *schema* describes it."""
     schema = looked_up(spec, schema)
     if "anyOf" in schema:
-        tried = [faults(spec, one, value, where) for one in schema["anyOf"]]
+        tried = [faults(spec, option, value, where) for option in schema["anyOf"]]
         return [] if [] in tried else [fault for each in tried for fault in each]
     wanted = schema.get("type", [])
     names = [wanted] if isinstance(wanted, str) else wanted
@@ -104,14 +104,14 @@ def test_the_description_is_complete_openapi_3_1(spec: Any) -> None:
     assert spec["openapi"] == "3.1.0"
     assert spec["info"] == {"title": "Switchhook", "version": "v1"}
     names = set()
-    for one in everything(spec):
-        if isinstance(one.get("$ref"), str):
-            assert looked_up(spec, one)
-            names.add(one["$ref"].rpartition("/")[2])
-        assert "nullable" not in one, "that is 3.0"
+    for item in everything(spec):
+        if isinstance(item.get("$ref"), str):
+            assert looked_up(spec, item)
+            names.add(item["$ref"].rpartition("/")[2])
+        assert "nullable" not in item, "that is 3.0"
     assert names == {name for part in ("schemas", "responses") for name in spec["components"][part]}, "nothing unused"
     for path, methods in spec["paths"].items():
-        in_path = [one["name"] for one in methods.get("parameters", ()) if one["in"] == "path" and one["required"]]
+        in_path = [item["name"] for item in methods.get("parameters", ()) if item["in"] == "path" and item["required"]]
         assert in_path == re.findall(r"{(\w+)}", path)
         for method, operation in methods.items():
             if method != "parameters":
@@ -127,34 +127,34 @@ def test_which_routes_need_a_token_is_described(spec: Any) -> None:
 
 
 def test_every_parameter_is_described_with_what_it_takes(spec: Any) -> None:
-    described = {one["name"]: one for one in spec["paths"][LIST]["get"]["parameters"]}
+    described = {parameter["name"]: parameter for parameter in spec["paths"][LIST]["get"]["parameters"]}
     assert list(described) == ["limit", "cursor", "state", "number", "outcome", "since", "until"]
-    assert not any(one["required"] for one in described.values())
+    assert not any(parameter["required"] for parameter in described.values())
     assert described["limit"]["schema"] == {"type": "integer", "default": 50, "minimum": 1, "maximum": 500}
     assert described["state"]["schema"] == {"type": "string", "enum": ["live", "ended", "presumed_ended"]}
     assert "answered" in described["outcome"]["schema"]["enum"]
     assert described["since"]["schema"] == {"type": "string", "format": "date-time"}
     events = spec["paths"][f"{LIST}/{{conversation_uuid}}/events"]["get"]["parameters"]
-    assert [one["name"] for one in events] == ["limit", "cursor"]
+    assert [parameter["name"] for parameter in events] == ["limit", "cursor"]
 
 
 def test_responses_are_as_described(spec: Any, site: Site) -> None:
     for line in SAMPLE.read_bytes().splitlines():
-        site.hear(line)
-    site.hear(
+        site.post(line)
+    site.post(
         {"conversation_uuid": "CON-asked", "uuid": "leg", "from_user": "Alice", "to": "447700900123"}, "/voice/answer"
     )
     calls = several(Random(12), 40, orderly=False)
     for call in calls:
-        site.keep(call)
+        site.record_webhooks(call)
     names = [PUBLISHED, "CON-asked", *sorted({name for call in calls for name in conversations_of(call)})]
-    asked = [("/status", "/status"), ("/healthz", "/healthz"), ("/readyz", "/readyz"), (LIST, LIST)]
+    requests = [("/status", "/status"), ("/healthz", "/healthz"), ("/readyz", "/readyz"), (LIST, LIST)]
     for name in names:
-        asked.append((f"{LIST}/{{conversation_uuid}}", f"{LIST}/{quoted(name)}"))
-        asked.append((f"{LIST}/{{conversation_uuid}}/events", f"{LIST}/{quoted(name)}/events"))
+        requests.append((f"{LIST}/{{conversation_uuid}}", f"{LIST}/{quoted(name)}"))
+        requests.append((f"{LIST}/{{conversation_uuid}}/events", f"{LIST}/{quoted(name)}/events"))
         legs = site.conversation(name)["legs"]
-        asked += [("/api/v1/legs/{uuid}", f"/api/v1/legs/{quoted(leg['uuid'])}") for leg in legs]
-    for route, path in asked:
+        requests += [("/api/v1/legs/{uuid}", f"/api/v1/legs/{quoted(leg['uuid'])}") for leg in legs]
+    for route, path in requests:
         described = spec["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         for token in (OPERATOR, None) if route.endswith("z") else (OPERATOR,):
             assert faults(spec, described, site.read(path, token=token)) == [], path
@@ -171,11 +171,11 @@ def test_errors_are_as_described(spec: Any, site: Site) -> None:
     schema = described["application/problem+json"]["schema"]
     for response in (
         site.get(LIST, token=None),
-        site.ask("DELETE", f"{LIST}/x"),
+        site.send("DELETE", f"{LIST}/x"),
         site.get(f"{LIST}/none"),
         site.get("/api/v1/legs/none"),
         site.get(LIST, limit="x", state="y"),
-        site.ask("POST", LIST),
+        site.send("POST", LIST),
         site.get("/nowhere"),
     ):
         assert response.status_code >= 400

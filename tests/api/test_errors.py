@@ -32,7 +32,7 @@ def test_an_internal_error_is_a_500_that_reveals_no_internals(
     ):
         for name in names:
             monkeypatch.setattr(owner, name, fail)
-    response = site.ask(method, path, token=OPERATOR)
+    response = site.send(method, path, token=OPERATOR)
     problem = is_problem(response, 500)
     assert problem["title"] == "Internal error"
     assert "its log has the details" in problem["detail"]
@@ -42,27 +42,27 @@ def test_an_internal_error_is_a_500_that_reveals_no_internals(
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_a_body_that_is_too_large_is_refused(site: Site, method: str, path: str) -> None:
-    site.tell(status("ringing", "CON-1", "leg"))
-    response = site.ask(method, path, token=OPERATOR, data=b"x" * (64 * 1024 + 1))
+    site.record(status("ringing", "CON-1", "leg"))
+    response = site.send(method, path, token=OPERATOR, data=b"x" * (64 * 1024 + 1))
     assert "64 KiB" in is_problem(response, 413)["detail"]
     assert site.listed() == ["CON-1"]
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_an_unexpected_body_does_no_harm(site: Site, method: str, path: str) -> None:
-    site.tell(status("ringing", "CON-1", "leg"))
-    response = site.ask(method, path, token=OPERATOR, data=b"\xff{not json", content_type="application/json")
+    site.record(status("ringing", "CON-1", "leg"))
+    response = site.send(method, path, token=OPERATOR, data=b"\xff{not json", content_type="application/json")
     assert response.status_code in (200, 204)
 
 
 def test_every_error_has_its_parts_in_the_same_order(site: Site) -> None:
     for response in (
         site.get(LIST, token=None),
-        site.ask("DELETE", f"{LIST}/CON-1"),
+        site.send("DELETE", f"{LIST}/CON-1"),
         site.get(f"{LIST}/CON-1"),
         site.get("/api/v1/legs/leg"),
         site.get("/nowhere"),
-        site.ask("PUT", LIST),
+        site.send("PUT", LIST),
         site.get(LIST, limit=0),
         site.get(LIST, cursor="x"),
     ):

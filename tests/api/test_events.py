@@ -20,7 +20,7 @@ PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
 def test_events_are_given_as_they_came_oldest_first(site: Site) -> None:
     lines = SAMPLE.read_bytes().splitlines()
     for line in lines:
-        site.hear(line)
+        site.post(line)
     page = site.read(f"{LIST}/{PUBLISHED}/events", token=OPERATOR)
     assert list(page) == ["items", "next"]
     assert page["next"] is None
@@ -33,7 +33,7 @@ def test_events_are_given_as_they_came_oldest_first(site: Site) -> None:
 def test_an_event_has_its_time_its_receipt_and_the_lag(site: Site) -> None:
     happened = BASE - timedelta(milliseconds=1234, microseconds=567)
     body = status("ringing", "CON-1", "leg", timestamp=happened.isoformat())
-    site.tell(body, received=BASE)
+    site.record(body, received=BASE)
     (shown,) = site.read(f"{LIST}/CON-1/events", token=OPERATOR)["items"]
     assert shown == {
         "kind": "status",
@@ -48,19 +48,19 @@ def test_an_event_has_its_time_its_receipt_and_the_lag(site: Site) -> None:
 
 
 def test_a_clock_that_is_fast_gives_a_lag_below_zero(site: Site) -> None:
-    site.tell(status("ringing", "CON-1", timestamp=iso(BASE + timedelta(seconds=2))), received=BASE)
+    site.record(status("ringing", "CON-1", timestamp=iso(BASE + timedelta(seconds=2))), received=BASE)
     (shown,) = site.read(f"{LIST}/CON-1/events")["items"]
     assert shown["lag_ms"] == -2000
 
 
 def test_what_is_not_known_is_null_and_what_is_odd_is_flagged(site: Site) -> None:
     received = datetime.now(UTC)
-    site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "status": "levitating"})
-    site.hear({"conversation_uuid": "CON-1", "something": "else", "timestamp": iso(BASE)})
-    site.hear(
+    site.post({"conversation_uuid": "CON-1", "uuid": "leg", "status": "levitating"})
+    site.post({"conversation_uuid": "CON-1", "something": "else", "timestamp": iso(BASE)})
+    site.post(
         {"conversation_uuid": "CON-1", "uuid": "leg", "status": "completed", "timestamp": iso(BASE), "duration": "x"}
     )
-    site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "to": "Alice", "from": "447700900123"}, "/voice/answer")
+    site.post({"conversation_uuid": "CON-1", "uuid": "leg", "to": "Alice", "from": "447700900123"}, "/voice/answer")
     site.store.ping()
     strange, unknown, unreadable, answer = site.read(f"{LIST}/CON-1/events")["items"]
     assert (strange["kind"], strange["status"], strange["occurred_at"], strange["lag_ms"]) == (
@@ -77,7 +77,7 @@ def test_what_is_not_known_is_null_and_what_is_odd_is_flagged(site: Site) -> Non
 
 def test_events_come_page_by_page_while_more_of_them_arrive(site: Site) -> None:
     for number in range(10):
-        site.tell(status("ringing", "CON-1", note=number))
+        site.record(status("ringing", "CON-1", note=number))
     found: list[int] = []
     query: dict[str, Any] = {"limit": 3}
     while True:
@@ -88,13 +88,13 @@ def test_events_come_page_by_page_while_more_of_them_arrive(site: Site) -> None:
             break
         query["cursor"] = page["next"]
         if len(found) < 10:
-            site.tell(status("ringing", "CON-1", note=10 + len(found)))
+            site.record(status("ringing", "CON-1", note=10 + len(found)))
     assert found == [*range(10), 13, 16, 19]
 
 
 def test_a_page_that_holds_them_all_is_the_last(site: Site) -> None:
     for _ in range(4):
-        site.tell(status("ringing", "CON-1"))
+        site.record(status("ringing", "CON-1"))
     assert site.read(f"{LIST}/CON-1/events", limit=4)["next"] is None
     assert site.read(f"{LIST}/CON-1/events", limit=3)["next"] is not None
 
@@ -102,9 +102,9 @@ def test_a_page_that_holds_them_all_is_the_last(site: Site) -> None:
 def test_a_cursor_outlives_its_conversation(site: Site) -> None:
     """Deleted in between, there is nothing more to come; a new request gets 404."""
     for _ in range(3):
-        site.tell(status("ringing", "CON-1"))
+        site.record(status("ringing", "CON-1"))
     cursor = site.read(f"{LIST}/CON-1/events", limit=1)["next"]
-    site.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR)
+    site.send("DELETE", f"{LIST}/CON-1", token=OPERATOR)
     assert site.read(f"{LIST}/CON-1/events", cursor=cursor) == {"items": [], "next": None}
     is_problem(site.get(f"{LIST}/CON-1/events"), 404)
 
@@ -112,7 +112,7 @@ def test_a_cursor_outlives_its_conversation(site: Site) -> None:
 def test_every_event_of_every_call_is_given_back_byte_for_byte(site: Site) -> None:
     calls = several(Random(4), 25, orderly=False)
     for call in calls:
-        site.keep(call)
+        site.record_webhooks(call)
     for call in calls:
         first = {w.event.canonical: w for w in reversed(call)}  # of copies the first is kept
         for name in conversations_of(call):
@@ -128,14 +128,14 @@ def test_every_event_of_every_call_is_given_back_byte_for_byte(site: Site) -> No
 def test_a_leg_is_shown_over_all_conversations_it_has_been_in(site: Site) -> None:
     """A leg keeps its id when it moves; here it was called, put through and brought back."""
     moves = [("CON-a", "CON-b", 5), ("CON-b", "CON-c", 7), ("CON-c", "CON-a", 8)]
-    site.tell(
+    site.record(
         status("started", "CON-a", "leg", timestamp=iso(BASE), from_="447700900123", to="Alice", direction="inbound")
     )
     for left, joined, second in moves:
         move = {"type": "transfer", "conversation_uuid_from": left, "conversation_uuid_to": joined, "uuid": "leg"}
-        site.tell(move | {"timestamp": iso(BASE + timedelta(seconds=second))})
-    site.tell(status("answered", "CON-b", "leg", timestamp=iso(BASE + timedelta(seconds=6))))
-    site.tell(
+        site.record(move | {"timestamp": iso(BASE + timedelta(seconds=second))})
+    site.record(status("answered", "CON-b", "leg", timestamp=iso(BASE + timedelta(seconds=6))))
+    site.record(
         status("completed", "CON-c", "leg", timestamp=iso(BASE + timedelta(seconds=9)), price="0.01", duration="3")
     )
     shown = site.read("/api/v1/legs/leg", token=OPERATOR)
@@ -160,13 +160,13 @@ def test_a_leg_is_shown_over_all_conversations_it_has_been_in(site: Site) -> Non
 
 def test_a_leg_that_never_moved_is_the_same_as_in_its_conversation(site: Site) -> None:
     for line in SAMPLE.read_bytes().splitlines():
-        site.hear(line)
+        site.post(line)
     for leg in site.conversation(PUBLISHED)["legs"]:
         assert site.read(f"/api/v1/legs/{leg['uuid']}") == leg
 
 
 def test_an_unknown_leg_is_a_problem_that_says_why(site: Site) -> None:
-    site.tell(status("ringing", "CON-1", "leg"))
+    site.record(status("ringing", "CON-1", "leg"))
     for name in ("none", "CON-1", "le", "leg2"):
         problem = is_problem(site.get(f"/api/v1/legs/{name}"), 404)
         assert (problem["title"], problem["uuid"]) == ("Unknown leg", name)
@@ -176,7 +176,7 @@ def test_an_unknown_leg_is_a_problem_that_says_why(site: Site) -> None:
 def test_both_routes_return_the_same_of_all_generated_legs(site: Site) -> None:
     calls = several(Random(11), 25)
     for call in calls:
-        site.keep(call)
+        site.record_webhooks(call)
     for name in {name for call in calls for name in conversations_of(call)}:
         for leg in site.conversation(name)["legs"]:
             alone = site.read(f"/api/v1/legs/{leg['uuid']}")
@@ -189,19 +189,19 @@ def test_both_routes_return_the_same_of_all_generated_legs(site: Site) -> None:
 
 
 def test_a_deleted_call_is_gone_from_everywhere(site: Site) -> None:
-    site.tell(
+    site.record(
         status("answered", "CON-1", "one", from_="447700900123"),
         status("completed", "CON-2", "two", from_="447700900123"),
     )
     for name, leg in (("CON-1", "one"), ("CON-2", "two")):
-        answer = site.ask("DELETE", f"{LIST}/{name}", token=OPERATOR)
+        answer = site.send("DELETE", f"{LIST}/{name}", token=OPERATOR)
         assert (answer.status_code, answer.data) == (204, b"")
         is_problem(site.get(f"{LIST}/{name}"), 404)
         is_problem(site.get(f"{LIST}/{name}/events"), 404)
         is_problem(site.get(f"/api/v1/legs/{leg}"), 404)
         assert name not in site.listed()
         assert name not in site.listed(number="447700900123")
-        is_problem(site.ask("DELETE", f"{LIST}/{name}", token=OPERATOR), 404)
+        is_problem(site.send("DELETE", f"{LIST}/{name}", token=OPERATOR), 404)
     counted = site.read("/status")
     assert counted["conversations"] == {"live": 0, "presumed_ended": 0, "ended": 0}
     assert counted["legs"] == {"started": 0, "ringing": 0, "answered": 0}
@@ -210,8 +210,8 @@ def test_a_deleted_call_is_gone_from_everywhere(site: Site) -> None:
 def test_deleting_a_call_leaves_the_others(site: Site) -> None:
     """Also the conversation that a leg of it moved on to, and what is known there of the leg."""
     move = {"type": "transfer", "conversation_uuid_from": "CON-a", "conversation_uuid_to": "CON-b", "uuid": "leg"}
-    site.tell(status("answered", "CON-a", "leg", timestamp=iso(BASE)), move | {"timestamp": iso(BASE)})
-    site.ask("DELETE", f"{LIST}/CON-a", token=OPERATOR)
+    site.record(status("answered", "CON-a", "leg", timestamp=iso(BASE)), move | {"timestamp": iso(BASE)})
+    site.send("DELETE", f"{LIST}/CON-a", token=OPERATOR)
     assert site.listed() == ["CON-b"]
     assert [leg["uuid"] for leg in site.conversation("CON-b")["legs"]] == ["leg"]
     assert site.read("/api/v1/legs/leg")["uuid"] == "leg"
@@ -223,5 +223,5 @@ def test_a_webhook_for_a_deleted_call_is_stored_anew(site: Site) -> None:
     for _ in range(2):
         site.store.record(read_event(body), write_json(body), BASE)
         assert len(site.read(f"{LIST}/CON-1/events")["items"]) == 1
-        site.ask("DELETE", f"{LIST}/CON-1", token=OPERATOR)
+        site.send("DELETE", f"{LIST}/CON-1", token=OPERATOR)
     assert site.listed() == []

@@ -36,8 +36,8 @@ def filled(site: Site) -> Site:
         ("CON-4", [status("answered", "CON-4", "one", from_=ALICE), status("rejected", "CON-4", "two", to=CAROL)]),
         ("CON-5", [status("started", "CON-5", from_="Bob", to="sip:bob@example.com")]),
     ]
-    for place, (_, bodies) in enumerate(calls):
-        site.tell(*bodies, received=seconds(60 * place))
+    for index, (_, bodies) in enumerate(calls):
+        site.record(*bodies, received=seconds(60 * index))
     return site
 
 
@@ -90,13 +90,13 @@ def test_filters_narrow_the_list_and_keep_its_order(filled: Site, query: dict[st
 def test_a_plus_in_the_address_may_as_well_be_a_blank(filled: Site) -> None:
     """In a query string "+" means a blank, and few people know it."""
     for text in ("+447700900123", "%2B447700900123", "%2B44+7700+900123"):
-        items = filled.ask("GET", f"{LIST}?number={text}").json
+        items = filled.send("GET", f"{LIST}?number={text}").json
         assert items is not None
         assert [item["conversation_uuid"] for item in items["items"]] == ["CON-4", "CON-2", "CON-1"]
 
 
 def test_later_webhooks_do_not_move_a_call_in_the_list(filled: Site) -> None:
-    filled.tell(status("completed", "CON-3"), received=seconds(900))
+    filled.record(status("completed", "CON-3"), received=seconds(900))
     assert filled.listed() == ["CON-5", "CON-4", "CON-3", "CON-2", "CON-1"]
     assert filled.listed(state="ended") == ["CON-3", "CON-2", "CON-1"]
 
@@ -112,7 +112,7 @@ def test_a_page_has_as_many_items_as_its_limit(filled: Site, limit: int) -> None
 
 def test_the_default_limit_is_fifty(site: Site) -> None:
     for number in range(52):
-        site.tell(status("ringing", f"CON-{number}"), received=seconds(number))
+        site.record(status("ringing", f"CON-{number}"), received=seconds(number))
     page = site.read(LIST)
     assert len(page["items"]) == 50
     assert len(site.read(LIST, cursor=page["next"])["items"]) == 2
@@ -147,7 +147,7 @@ WRONG = [
 @pytest.mark.parametrize("query", WRONG)
 def test_a_wrong_or_unknown_parameter_is_named(site: Site, query: str) -> None:
     """Exact with people: a filter that is silently ignored shows unwanted calls."""
-    problem = is_problem(site.ask("GET", f"{LIST}?{query}"), 422)
+    problem = is_problem(site.send("GET", f"{LIST}?{query}"), 422)
     name = query.partition("=")[0].replace("%00", "\0")
     assert list(problem["errors"]) == [name]
     assert problem["errors"][name][0]
@@ -162,7 +162,7 @@ def test_every_wrong_parameter_is_named_at_once(site: Site) -> None:
 
 @pytest.mark.parametrize("query", ["limit=0", "cursor=x", "state=live", "since=2126-11-20T12:00:00Z"])
 def test_the_events_of_a_call_take_no_other_parameters_than_their_own(filled: Site, query: str) -> None:
-    problem = is_problem(filled.ask("GET", f"{LIST}/CON-1/events?{query}"), 422)
+    problem = is_problem(filled.send("GET", f"{LIST}/CON-1/events?{query}"), 422)
     assert list(problem["errors"]) == [query.partition("=")[0]]
 
 
@@ -175,10 +175,10 @@ def test_a_cursor_is_valid_only_for_its_own_list(filled: Site) -> None:
     assert filled.read(LIST, state="live", limit=2, cursor=cursor)["items"], "another size of page is the same list"
     events = filled.read(f"{LIST}/CON-4/events", limit=1)["next"]
     for query in ({}, {"state": "ended"}, {"state": "live", "number": "0123"}, {"state": "live", "since": iso(BASE)}):
-        for one in (cursor, events):
-            assert list(is_problem(filled.get(LIST, **query, cursor=one), 422)["errors"]) == ["cursor"]
-    for path, one in (("CON-4", cursor), ("CON-5", events), ("CON-4/events", events)):
-        is_problem(filled.get(f"{LIST}/{path}/events", cursor=one), 422)
+        for wrong in (cursor, events):
+            assert list(is_problem(filled.get(LIST, **query, cursor=wrong), 422)["errors"]) == ["cursor"]
+    for path, wrong in (("CON-4", cursor), ("CON-5", events), ("CON-4/events", events)):
+        is_problem(filled.get(f"{LIST}/{path}/events", cursor=wrong), 422)
     assert filled.read(f"{LIST}/CON-4/events", cursor=events)["items"]
 
 
@@ -230,9 +230,9 @@ def test_json_that_is_no_cursor_is_refused(lasting_site: Site, value: Any) -> No
 @example([2**53 - 1, base64.b64encode(b"\xff\xfe").decode()])
 def test_a_cursor_with_another_position_in_it_is_refused(lasting_site: Site, position: list[Any]) -> None:
     """Cursors are signed: a changed one is a 422, never an error of ours."""
-    lasting_site.tell(status("ringing", "CON-1"), status("ringing", "CON-2"))
+    lasting_site.record(status("ringing", "CON-1"), status("ringing", "CON-2"))
     for path in (LIST, f"{LIST}/CON-1/events"):
-        lasting_site.tell(status("ringing", "CON-1"))
+        lasting_site.record(status("ringing", "CON-1"))
         cursor = lasting_site.read(path, limit=1)["next"]
         changed = forged(cursor, position)
         if changed == cursor:
@@ -247,7 +247,7 @@ def test_a_cursor_with_another_position_in_it_is_refused(lasting_site: Site, pos
 def test_every_call_is_on_exactly_one_page(site: Site) -> None:
     chance = Random(8)
     for call in several(chance, 60):
-        site.keep([Webhook(w.event, w.text, BASE, w.sort) for w in call])  # all in one millisecond
+        site.record_webhooks([Webhook(w.event, w.text, BASE, w.sort) for w in call])  # all in one millisecond
     whole = site.listed(limit=500)
     assert len(whole) == len(set(whole)) > 60
     for limit in (1, 7, 50):
@@ -262,7 +262,7 @@ def test_pages_hold_while_calls_come_and_end(site: Site) -> None:
     """A cursor is a position that never changes: no earlier call is missed or doubled."""
     before = [f"CON-{number}" for number in range(120)]
     for number, name in enumerate(before):
-        site.tell(status("ringing", name, from_=ALICE), received=seconds(number // 3))
+        site.record(status("ringing", name, from_=ALICE), received=seconds(number // 3))
     over = threading.Event()
     faults: list[BaseException] = []
 
@@ -271,9 +271,11 @@ def test_pages_hold_while_calls_come_and_end(site: Site) -> None:
         try:
             while not over.is_set():
                 number += 1
-                site.tell(status("started", f"CON-new-{thread}-{number}", from_=ALICE), received=seconds(100 + number))
-                site.tell(status("answered", chance.choice(before[1::2])), received=seconds(500))
-                site.tell(status("completed", chance.choice(before[1::2])), received=seconds(900))
+                site.record(
+                    status("started", f"CON-new-{thread}-{number}", from_=ALICE), received=seconds(100 + number)
+                )
+                site.record(status("answered", chance.choice(before[1::2])), received=seconds(500))
+                site.record(status("completed", chance.choice(before[1::2])), received=seconds(900))
         except BaseException as fault:  # noqa: BLE001 - checked below
             faults.append(fault)
 
@@ -297,9 +299,9 @@ def test_pages_hold_while_calls_come_and_end(site: Site) -> None:
 def test_a_page_may_be_short_if_an_outcome_is_rare(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The outcome is known only of calls that were read, and their number is limited; the cursor continues there."""
     monkeypatch.setattr(queries, "MAX_READ", 10)
-    site.tell(status("busy", "CON-oldest"), received=BASE)
+    site.record(status("busy", "CON-oldest"), received=BASE)
     for number in range(60):
-        site.tell(status("completed", f"CON-{number}"), received=seconds(1 + number))
+        site.record(status("completed", f"CON-{number}"), received=seconds(1 + number))
     page = site.read(LIST, outcome="busy", limit=5)
     assert page["items"] == []
     assert page["next"] is not None
@@ -309,9 +311,9 @@ def test_a_page_may_be_short_if_an_outcome_is_rare(site: Site, monkeypatch: pyte
 def test_a_page_may_be_short_if_the_search_takes_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the store's time for one request is up: then there would be no page at all, ever."""
     monkeypatch.setattr(queries, "MAX_SECONDS", 0.0)
-    site.tell(status("busy", "CON-oldest"), received=BASE)
+    site.record(status("busy", "CON-oldest"), received=BASE)
     for number in range(5):
-        site.tell(status("completed", f"CON-{number}"), received=seconds(1 + number))
+        site.record(status("completed", f"CON-{number}"), received=seconds(1 + number))
     first = site.read(LIST, outcome="busy", limit=1)
     assert first["items"] == []
     assert first["next"] is not None
@@ -322,11 +324,11 @@ def test_a_page_may_be_empty_if_the_store_reached_its_limit(site: Site, monkeypa
     monkeypatch.setattr(pages, "MAX_SCANNED", 0)
     now = datetime.now(UTC)
     old = now - timedelta(hours=9)
-    site.tell(status("ringing", "CON-oldest"), status("busy", "CON-oldest", "two"), received=old)
+    site.record(status("ringing", "CON-oldest"), status("busy", "CON-oldest", "two"), received=old)
     for number in range(200):
         at = old + timedelta(seconds=1 + number)
-        site.tell(status("ringing", f"CON-{number}"), received=at)
-        site.tell(status("answered", f"CON-{number}"), received=now)
+        site.record(status("ringing", f"CON-{number}"), received=at)
+        site.record(status("answered", f"CON-{number}"), received=now)
     empty = 0
     for query in ({"state": "presumed_ended"}, {"state": "presumed_ended", "outcome": "busy"}):
         page: dict[str, Any] = {"items": [], "next": None}
@@ -347,5 +349,5 @@ def test_a_moment_may_be_given_in_any_zone(filled: Site) -> None:
 
 
 def test_head_is_taken_as_well(filled: Site) -> None:
-    response = filled.ask("HEAD", LIST, token=VIEWER)
+    response = filled.send("HEAD", LIST, token=VIEWER)
     assert (response.status_code, response.data) == (200, b"")

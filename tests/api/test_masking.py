@@ -18,7 +18,7 @@ PATHS = [LIST, f"{LIST}/{CALL}", f"{LIST}/{CALL}/events", f"{LIST}/{ELSEWHERE}",
 def record_a_call(site: Site) -> None:
     """A call with a number in every field that has held one, or may."""
     about = {"conversation_uuid": CALL, "uuid": LEG, "timestamp": iso(BASE)}
-    site.tell(
+    site.record(
         about | {"status": "started", "from": f" {CALLER}", "to": CALLED, "direction": "inbound"},
         about | {"status": "answered", "from": f"sip:+{CALLER}@sip.example.com;user=phone", "to": f"tel:+{CALLED}"},
         about | {"status": "ringing", "from": "+44 7700 900123", "to": "+44 (7700) 900-123"},
@@ -35,7 +35,7 @@ def record_a_call(site: Site) -> None:
         {"type": "transfer", "uuid": LEG, "conversation_uuid_from": CALL, "conversation_uuid_to": ELSEWHERE},
         status("ringing", ELSEWHERE, LEG, from_=CALLER, to=f"sip:{DIALLED}@b.example"),
     )
-    site.hear({"conversation_uuid": CALL, "uuid": LEG, "from_user": "Alice", "to": DIALLED}, "/voice/answer")
+    site.post({"conversation_uuid": CALL, "uuid": LEG, "from_user": "Alice", "to": DIALLED}, "/voice/answer")
     site.store.ping()
 
 
@@ -114,7 +114,7 @@ def test_a_masked_response_has_the_shape_of_an_unmasked_one(site: Site) -> None:
     ],
 )
 def test_a_number_is_masked_in_any_field(site: Site, body: dict[str, object]) -> None:
-    site.tell(status("ringing", "CON-1") | body)
+    site.record(status("ringing", "CON-1") | body)
     shown = site.get(f"{LIST}/CON-1/events").text
     assert CALLER not in shown.replace(" ", "").replace("/7700/", "7700")
 

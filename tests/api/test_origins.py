@@ -31,12 +31,12 @@ def cors(response: Any) -> dict[str, str]:
 
 def preflight(site: Site, path: str, origin: str, method: str = "GET") -> Any:
     """A browser's preflight request for a script."""
-    asked = {
+    headers = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization",
     }
-    return site.ask("OPTIONS", path, token=None, headers=asked)
+    return site.send("OPTIONS", path, token=None, headers=headers)
 
 
 @pytest.mark.parametrize("origin", [BOARD, OTHER])
@@ -44,21 +44,21 @@ def preflight(site: Site, path: str, origin: str, method: str = "GET") -> Any:
     "path", [LIST, f"{LIST}/CON-1", f"{LIST}/CON-1/events", "/api/v1/legs/x", "/status", "/openapi.json"]
 )
 def test_scripts_of_a_named_website_may_send_requests_and_read(site: Site, origin: str, path: str) -> None:
-    asked = preflight(site, path, origin)
-    assert asked.status_code == 200
-    assert cors(asked)["Access-Control-Allow-Origin"] == origin
-    assert cors(asked)["Access-Control-Allow-Headers"] == "authorization"
-    assert "GET" in cors(asked)["Access-Control-Allow-Methods"]
-    response = site.ask("GET", path, headers={"Origin": origin})
+    response = preflight(site, path, origin)
+    assert response.status_code == 200
+    assert cors(response)["Access-Control-Allow-Origin"] == origin
+    assert cors(response)["Access-Control-Allow-Headers"] == "authorization"
+    assert "GET" in cors(response)["Access-Control-Allow-Methods"]
+    response = site.send("GET", path, headers={"Origin": origin})
     assert cors(response) == {"Access-Control-Allow-Origin": origin}
     assert "Origin" in response.headers["Vary"]
 
 
 def test_they_read_errors_too(site: Site) -> None:
     for response in (
-        site.ask("GET", LIST, token=None, headers={"Origin": BOARD}),
-        site.ask("GET", f"{LIST}?limit=0", headers={"Origin": BOARD}),
-        site.ask("GET", f"{LIST}/none", headers={"Origin": BOARD}),
+        site.send("GET", LIST, token=None, headers={"Origin": BOARD}),
+        site.send("GET", f"{LIST}?limit=0", headers={"Origin": BOARD}),
+        site.send("GET", f"{LIST}/none", headers={"Origin": BOARD}),
     ):
         assert response.status_code >= 400
         assert cors(response) == {"Access-Control-Allow-Origin": BOARD}
@@ -68,13 +68,13 @@ def test_they_read_errors_too(site: Site) -> None:
 def test_the_scripts_of_any_other_website_may_not(site: Site, origin: str) -> None:
     for path in (LIST, "/status", "/openapi.json"):
         assert cors(preflight(site, path, origin)) == {}
-        assert cors(site.ask("GET", path, headers={"Origin": origin})) == {}
+        assert cors(site.send("GET", path, headers={"Origin": origin})) == {}
 
 
 def test_no_script_is_let_in_where_no_website_is_named(open_site: Callable[..., Site]) -> None:
     site = open_site()
     assert cors(preflight(site, LIST, BOARD)) == {}
-    assert cors(site.ask("GET", LIST, headers={"Origin": BOARD})) == {}
+    assert cors(site.send("GET", LIST, headers={"Origin": BOARD})) == {}
 
 
 def test_a_star_in_an_origin_lets_nobody_in(open_site: Callable[..., Site]) -> None:
@@ -87,7 +87,7 @@ def test_a_star_in_an_origin_lets_nobody_in(open_site: Callable[..., Site]) -> N
 @pytest.mark.parametrize("path", ["/", "/login", "/docs", "/voice/event", "/voice/answer", "/healthz", "/readyz"])
 def test_pages_and_webhooks_are_for_no_script(site: Site, path: str) -> None:
     assert cors(preflight(site, path, BOARD)) == {}
-    assert cors(site.ask("GET", path, token=None, headers={"Origin": BOARD})) == {}
+    assert cors(site.send("GET", path, token=None, headers={"Origin": BOARD})) == {}
 
 
 def test_cookies_are_never_allowed(site: Site) -> None:
@@ -120,13 +120,13 @@ def test_as_many_proxies_are_believed_as_are_trusted(
     }
     seen: dict[str, Any] = {}
     site.app.before_request(lambda: seen.update(request.environ))
-    assert site.ask("GET", "/healthz", token=None, headers=said).status_code == 200
+    assert site.send("GET", "/healthz", token=None, headers=said).status_code == 200
     assert (seen["wsgi.url_scheme"], seen["HTTP_HOST"], seen["REMOTE_ADDR"]) == (scheme, host, client)
     assert seen["SCRIPT_NAME"] == ""
 
 
 def test_a_redirection_names_no_host(open_site: Callable[..., Site]) -> None:
     """So that no Host header leads elsewhere."""
-    response = open_site(trusted_proxies=1).ask("GET", "/", token=None, headers={"X-Forwarded-Host": "evil.example"})
+    response = open_site(trusted_proxies=1).send("GET", "/", token=None, headers={"X-Forwarded-Host": "evil.example"})
     assert (response.status_code, response.headers["Location"]) == (302, "/login")
     is_problem(open_site().get("/nowhere", token=None), 404)

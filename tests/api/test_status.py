@@ -36,10 +36,10 @@ def test_the_status_has_the_keys_of_the_contract_from_the_start(site: Site) -> N
 def test_the_numbers_are_those_of_the_calls(site: Site) -> None:
     chance = Random(30)
     for call in several(chance, 80):
-        site.keep(call)
+        site.record_webhooks(call)
     now = datetime.now(UTC)
     for number in range(3):
-        site.tell(status("answered", f"CON-silent-{number}"), received=now - timedelta(hours=5))
+        site.record(status("answered", f"CON-silent-{number}"), received=now - timedelta(hours=5))
     shown = site.read("/status")
     names = site.listed(limit=500)
     calls = [site.conversation(name) for name in names]
@@ -60,8 +60,8 @@ def test_webhooks_are_counted_by_their_outcome(site: Site) -> None:
         status("started", "CON-1"),
         status("levitating", "CON-1"),
     ):
-        site.hear(body)
-    site.hear({"status": "ringing", "uuid": "homeless"})
+        site.post(body)
+    site.post({"status": "ringing", "uuid": "homeless"})
     site.app.test_client().post("/voice/event", data=b"no json")
     shown = site.read("/status")["webhooks"]
     assert {name: shown[name] for name in CONTRACT["webhooks"]} == {
@@ -78,7 +78,7 @@ def test_refusals_are_counted_by_their_reason(open_site: Callable[..., Site]) ->
     site = open_site(signature_secrets=(("a1b2c3d4", "s" * 32),))
     for authorization in (None, "Bearer x.y.z"):
         headers = {"Authorization": authorization} if authorization else {}
-        site.ask("POST", "/voice/event", token=None, headers=headers, json=status("ringing", "CON-1"))
+        site.send("POST", "/voice/event", token=None, headers=headers, json=status("ringing", "CON-1"))
     site.store.ping()
     shown = site.read("/status")
     assert sum(shown["webhooks"]["refused"].values()) == 2
@@ -104,7 +104,7 @@ def test_the_status_has_the_flows_in_use_and_how_often_none_could_answer(
         "python_threads_left_behind": 0,
     }
     for to in ("1", "2", "2"):
-        site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "from": "447700900123", "to": to}, "/voice/answer")
+        site.post({"conversation_uuid": "CON-1", "uuid": "leg", "from": "447700900123", "to": to}, "/voice/answer")
     wait_until(lambda: site.read("/status")["flows"]["last_resort_served"] == 2, "it is counted")
     file.write_text("routes: []\nflows: {}\n4711: 4711\n")
     reloader.refresh()
@@ -127,12 +127,12 @@ def test_the_status_reveals_no_secret(open_site: Callable[..., Site]) -> None:
 
 
 def test_health_checks_need_no_token_and_reveal_no_more_than_that(site: Site) -> None:
-    site.tell(status("ringing", "CON-1"))
+    site.record(status("ringing", "CON-1"))
     for token in (None, "nobody"):
         assert site.read("/healthz", token=token) == {"alive": True}
         assert site.read("/readyz", token=token) == {"degraded": []}
         for path in ("/healthz", "/readyz"):
-            assert site.ask("HEAD", path, token=token).status_code == 200
+            assert site.send("HEAD", path, token=token).status_code == 200
 
 
 def test_an_unknown_parameter_of_a_check_does_no_harm(site: Site) -> None:

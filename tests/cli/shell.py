@@ -67,7 +67,7 @@ class Shell:
         if not was_alive:
             self.engine.start()
         with self.site() as site:
-            site.tell(*bodies, received=received)
+            site.record(*bodies, received=received)
         if not was_alive:
             self.engine.stop()
 

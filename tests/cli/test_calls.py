@@ -49,7 +49,7 @@ def test_calls_are_listed_newest_first(either: Shell) -> None:
 def test_calls_can_be_filtered(inside: Inside) -> None:
     for number in range(4):
         name = f"CON-{number}"
-        inside.site.tell(
+        inside.site.record(
             status("ringing" if number % 2 else "busy", name, from_=f"44770090012{number}"),
             received=BASE + timedelta(minutes=number),
         )
@@ -119,11 +119,11 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> Non
     ]
     for index, (request, served) in enumerate(known):
         answer = kept_answer(request, {"id": str(index), "took_ms": 1.2} | served)
-        inside.site.keep(webhooks_of(answer, BASE + timedelta(seconds=index)))
+        inside.site.record_webhooks(webhooks_of(answer, BASE + timedelta(seconds=index)))
     said = [(0.5, "Syntax error in NCCO."), (1.5, "Another."), (2.5, "Nothing in it."), (-1, "Before all.")]
     for seconds, reason in said:
         moment = BASE + timedelta(seconds=seconds)
-        inside.site.tell({"conversation_uuid": "CON-1", "reason": reason, "timestamp": iso(moment)}, received=moment)
+        inside.site.record({"conversation_uuid": "CON-1", "reason": reason, "timestamp": iso(moment)}, received=moment)
     lines = inside.output("call", "CON-1").splitlines()
     first = lines.index("  answered 12:00:00.000 by menu/welcome (3f2a91c0) in 1.2 ms: talk → input")
     assert lines[first + 1 :] == [
@@ -142,7 +142,7 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> Non
 
 def test_json_is_what_the_api_returns_to_an_operator(inside: Inside) -> None:
     for line in SAMPLE.read_bytes().splitlines():
-        inside.site.hear(line)
+        inside.site.post(line)
     call = json.loads(inside.output("call", PUBLISHED, "--json"))
     assert call == inside.site.conversation(PUBLISHED, token=OPERATOR)
 
@@ -157,9 +157,9 @@ def test_an_unknown_call_is_an_error(shell: Shell) -> None:
 def test_no_name_controls_the_terminal(inside: Inside) -> None:
     """Ids and names can have any characters: those that cannot be printed are shown as escapes."""
     for name in ODD:
-        inside.site.tell(status("ringing", name, name, from_=f"{name}x", to="Alice", detail=name))
-        inside.site.tell({"conversation_uuid": name, "reason": f"{name}x"})
-    inside.site.tell(status("ringing", "CON-\ud800", from_="half \udc00 a pair"))
+        inside.site.record(status("ringing", name, name, from_=f"{name}x", to="Alice", detail=name))
+        inside.site.record({"conversation_uuid": name, "reason": f"{name}x"})
+    inside.site.record(status("ringing", "CON-\ud800", from_="half \udc00 a pair"))
     outputs = [inside.output("calls", "--limit", "500")]
     assert len(outputs[0].splitlines()) == len(ODD) + 1, "a line each"
     for name in [*ODD, "CON-\ud800"]:

@@ -43,7 +43,7 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def forsake(data_dir: Path) -> Engine:
+def abandoned_engine(data_dir: Path) -> Engine:
     """What a server that was killed leaves behind: an engine that runs, and nobody who holds its lock."""
     script = (
         "import os, signal, sys; from pathlib import Path; from config.embedded import Engine\n"
@@ -118,7 +118,7 @@ def test_after_kill_9_everything_acknowledged_is_there(engine):
 
 
 def test_an_engine_whose_server_was_killed_is_adopted_and_stopped(tmp_path):
-    left = forsake(tmp_path / "var")
+    left = abandoned_engine(tmp_path / "var")
     assert left.alive()
     pid = pid_of(left)
     left.start()
@@ -148,7 +148,7 @@ def test_a_fork_neither_stops_the_engine_nor_holds_its_lock(engine):
 
 def test_no_second_engine_on_files_that_are_in_use(tmp_path, monkeypatch):
     """One that hangs is waited for, not replaced: two on one file would spoil it."""
-    left = forsake(tmp_path / "var")
+    left = abandoned_engine(tmp_path / "var")
     pid = pid_of(left)
     os.kill(pid, signal.SIGSTOP)
     try:

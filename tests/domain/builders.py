@@ -43,10 +43,10 @@ def transfer(left: str | None, joined: str | None, seconds: float | None = 0.0, 
 
 
 def answer(
-    seconds: float, *, name: str = "1", where: str = HERE, served: dict[str, Any] | None = None, **asked: Any
+    seconds: float, *, name: str = "1", where: str = HERE, served: dict[str, Any] | None = None, **fields: Any
 ) -> Kept:
     """Our record of an answer given *seconds* after the call began; *served* are further fields of it."""
-    request = {"uuid": "leg", "conversation_uuid": where} | {k.rstrip("_"): v for k, v in asked.items()}
+    request = {"uuid": "leg", "conversation_uuid": where} | {k.rstrip("_"): v for k, v in fields.items()}
     known = {"id": name, "flow": "tutorial", "took_ms": 1.25, "ncco": [{"action": "talk", "text": "Hello"}]}
     kept_of_it = kept_answer(request, known | (served or {}))
     return Kept(read_kept_answer(kept_of_it, compact(kept_of_it)), at(seconds))

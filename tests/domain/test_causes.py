@@ -24,9 +24,9 @@ def fallback(received: float, **more: Any) -> Kept:
     return Kept(read_event(about(0.0, **({"status": "machine"} | INVALID | more))), at(received))
 
 
-def given(seconds: float, step: str, **asked: Any) -> Kept:
+def given(seconds: float, step: str, **fields: Any) -> Kept:
     """An answer that came of *step*."""
-    return answer(seconds, name=step, served={"step": step}, **asked)
+    return answer(seconds, name=step, served={"step": step}, **fields)
 
 
 def blamed(*kept_events: Kept) -> list[str | None]:

@@ -135,7 +135,7 @@ def test_a_leg_that_was_answered_after_it_came_was_answered_then() -> None:
     ],
 )
 def test_its_price_is_the_exact_sum_of_its_legs_never_with_an_exponent(prices: Any, total: str | None) -> None:
-    bodies = [body for place, price in enumerate(prices) for body in life(f"leg-{place}", price=price)]
+    bodies = [body for index, price in enumerate(prices) for body in life(f"leg-{index}", price=price)]
     assert conversation(*bodies).price == total
 
 
@@ -179,7 +179,7 @@ def test_two_bodies_that_differ_and_report_the_same_count_once() -> None:
 
 def test_inputs_are_oldest_first_by_their_own_time() -> None:
     result = conversation(*(about(s, uuid="leg", dtmf={"digits": str(s), "timed_out": True}) for s in (3, 1, 2)))
-    assert [(moment, one.digits, one.timed_out) for moment, one in result.inputs] == [
+    assert [(moment, entry.digits, entry.timed_out) for moment, entry in result.inputs] == [
         (at(s), str(s), True) for s in (1, 2, 3)
     ]
 
@@ -216,7 +216,7 @@ def test_the_record_of_a_reply_to_an_event_changes_nothing_else(reply_first: boo
     without = conversation(*bodies)
     replies = [reply, to_nobody]
     result = conversation(*(replies if reply_first else []), *bodies, *(replies[::-1] if not reply_first else []))
-    assert [one.step for _, one in result.answers] == [None, "choice", "noted"]
+    assert [event.step for _, event in result.answers] == [None, "choice", "noted"]
     assert replace(result, answers=without.answers, last_received=without.last_received) == without
     alone = conversation(reply)
     (member,) = alone.legs
@@ -247,9 +247,14 @@ WRITTEN = about(9, status="transcribed", type="record", recording_uuid="r1", tra
 
 def test_a_recording_is_joined_by_its_transcription_whichever_comes_first() -> None:
     for order in permutations([RECORDED, WRITTEN]):
-        (one,) = conversation(*order).recordings
-        assert (one.at, one.recording_url, one.size, one.start_time) == (at(5), "https://r.example/1", 12, at(1))
-        assert one.transcription_url == "https://t.example/1"
+        (entry,) = conversation(*order).recordings
+        assert (entry.at, entry.recording_url, entry.size, entry.start_time) == (
+            at(5),
+            "https://r.example/1",
+            12,
+            at(1),
+        )
+        assert entry.transcription_url == "https://t.example/1"
 
 
 def test_recordings_and_transcriptions_without_each_other_are_listed_too() -> None:
@@ -269,7 +274,7 @@ def test_recordings_without_an_id_are_all_listed_and_take_no_transcription() -> 
         about(s, status="transcribed", recording_uuid=None, transcription_url=f"https://t.example/{s}") for s in (3, 4)
     ]
     result = conversation(*nameless, *texts).recordings
-    assert [(one.recording_url, one.transcription_url) for one in result] == [
+    assert [(recording.recording_url, recording.transcription_url) for recording in result] == [
         ("https://r.example/1", None),
         ("https://r.example/2", None),
         (None, "https://t.example/3"),

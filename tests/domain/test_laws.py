@@ -44,7 +44,7 @@ def test_all_5040_orders_of_the_published_call_tell_the_one_story_of_the_design(
     events = [read_event(json.loads(line)) for line in SAMPLE.read_text().splitlines()]
     first = None
     for order in permutations(events):
-        result = history(Kept(event, at(place)) for place, event in enumerate(order))
+        result = history(Kept(event, at(index)) for index, event in enumerate(order))
         found = project_one(name, result, LATER)
         first = first or found
         assert found == first
@@ -91,8 +91,8 @@ def test_copies_that_come_later_change_nothing(webhooks: list[Webhook], chance: 
 def test_parts_that_were_kept_apart_can_be_joined_in_any_order(webhooks: list[Webhook], data: st.DataObject) -> None:
     parts = [history([]) for _ in range(3)]
     for webhook in webhooks:
-        for place in data.draw(st.sets(st.integers(0, 2), min_size=1)):
-            parts[place] = join(parts[place], history([webhook.kept]))
+        for index in data.draw(st.sets(st.integers(0, 2), min_size=1)):
+            parts[index] = join(parts[index], history([webhook.kept]))
     whole = history(of(webhooks))
     for a, b, c in permutations(parts):
         assert join(a, b, c) == whole
@@ -138,8 +138,8 @@ def test_a_leg_is_present_in_exactly_one_of_the_conversations_of_its_moves(webho
         }
         present = [
             name
-            for name, one in result.items()
-            for member in one.legs
+            for name, projected in result.items()
+            for member in projected.legs
             if member.leg.uuid == uuid and member.presence.here
         ]
         assert len(present) == 1
@@ -150,8 +150,8 @@ def test_a_leg_is_present_in_exactly_one_of_the_conversations_of_its_moves(webho
 def test_every_conversation_tells_the_same_of_a_leg(webhooks: list[Webhook]) -> None:
     result = project_all(of(webhooks))
     legs: dict[str, object] = {}
-    for one in result.values():
-        for member in one.legs:
+    for projected in result.values():
+        for member in projected.legs:
             assert legs.setdefault(member.leg.uuid, member.leg) == member.leg
 
 
@@ -169,10 +169,10 @@ def test_whatever_came_can_be_told_and_what_is_told_makes_sense(webhooks: list[W
             assert (leg.talk_seconds or 0) >= 0
             assert leg.started is None or leg.status is not None
         for times in (result.answers, result.inputs, result.recordings, result.errors):
-            assert [one[0] for one in times] == sorted(one[0] for one in times)
+            assert [entry[0] for entry in times] == sorted(entry[0] for entry in times)
         for wrong in result.errors:
-            served = [(one.received, one.answer) for one in [wrong.cause] if one]
-            assert all(answer in [one for _, one in result.answers] for _, answer in served)
+            served = [(cause.received, cause.answer) for cause in [wrong.cause] if cause]
+            assert all(answer in [event for _, event in result.answers] for _, answer in served)
             assert all(result.first_received <= received <= result.last_received for received, _ in served)
 
 

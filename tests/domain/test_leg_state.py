@@ -29,8 +29,8 @@ def test_the_table_for_the_scripts_says_what_the_rules_say() -> None:
     assert len(TABLE) == 2 * len(EVERY)
     for bits in EVERY:
         state, outcome = TABLE[2 * bits], TABLE[2 * bits + 1]
-        told = state_of(bits)
-        assert (STATES[int(state)], None if outcome == "-" else OUTCOMES[int(outcome)]) == told
+        result = state_of(bits)
+        assert (STATES[int(state)], None if outcome == "-" else OUTCOMES[int(outcome)]) == result
 
 
 @pytest.mark.parametrize(

@@ -40,14 +40,14 @@ def test_state_status_and_outcome_do_not_depend_on_the_order(
     seen: Any, state: str, shown: str, outcome: str | None
 ) -> None:
     for order in (seen, seen[::-1]):
-        told = leg(*(status(name, place) for place, name in enumerate(order)))
-        assert (told.state, told.status, told.outcome) == (state, shown, outcome)
+        result = leg(*(status(name, index) for index, name in enumerate(order)))
+        assert (result.state, result.status, result.outcome) == (state, shown, outcome)
 
 
 def test_a_leg_of_which_no_status_is_known_has_started() -> None:
     for only in (about(1, uuid="leg", dtmf="1"), answer(1), transfer(HERE, THERE, 1)):
-        told = leg(only)
-        assert (told.state, told.status, told.outcome, told.started) == ("started", None, None, None)
+        result = leg(only)
+        assert (result.state, result.status, result.outcome, result.started) == ("started", None, None, None)
 
 
 def test_of_statuses_never_heard_of_the_latest_is_shown_if_nothing_else_is_known() -> None:
@@ -94,21 +94,21 @@ def test_detection_names_its_leg_by_either_id_and_the_uuid_wins() -> None:
 
 
 def test_detail_and_sip_code_are_of_the_event_that_gives_the_status() -> None:
-    told = leg(
+    result = leg(
         status("completed", 3, sip_code=200, detail="of completed"),
         status("failed", 2, detail="cannot_route", sip_code=404),
         status("unanswered", 1, detail="unavailable", sip_code=480),
     )
-    assert (told.status, told.detail, told.sip_code) == ("failed", "cannot_route", 404)
+    assert (result.status, result.detail, result.sip_code) == ("failed", "cannot_route", 404)
 
 
 def test_else_detail_and_sip_code_are_those_of_completed() -> None:
-    told = leg(
+    result = leg(
         status("completed", 3, sip_code=487, detail="of completed"),
         status("cancelled", 2),
         status("ringing", 1, sip_code=180),
     )
-    assert (told.status, told.detail, told.sip_code) == ("cancelled", "of completed", 487)
+    assert (result.status, result.detail, result.sip_code) == ("cancelled", "of completed", 487)
     assert leg(status("ringing", 1, sip_code=180), status("answered", 2)).sip_code is None, "and never of any other"
 
 
@@ -116,28 +116,28 @@ LIFE = ["started", "ringing", "answered", "human", "machine", "disconnected", "r
 
 
 def test_from_to_and_direction_are_of_the_first_in_its_life_that_has_one() -> None:
-    lives = [status(name, 9 - place, from_=name, to=f"to {name}", direction=name) for place, name in enumerate(LIFE)]
+    lives = [status(name, 9 - index, from_=name, to=f"to {name}", direction=name) for index, name in enumerate(LIFE)]
     while lives:
-        told = leg(
+        result = leg(
             *reversed(lives),
             about(0, uuid="leg", dtmf="1", **{"from": "input", "to": "to input"}),
             answer(0, from_="answer"),
         )
         first = lives.pop(0)["status"]
-        assert (told.from_, told.to, told.direction) == (first, f"to {first}", first)
-    told = leg(
+        assert (result.from_, result.to, result.direction) == (first, f"to {first}", first)
+    result = leg(
         about(0, uuid="leg", dtmf="1", **{"from": "input", "to": "to input"}), answer(0, from_="answer", to="answer")
     )
-    assert (told.from_, told.to, told.direction) == ("input", "to input", None)
+    assert (result.from_, result.to, result.direction) == ("input", "to input", None)
     assert leg(answer(0, from_="answer", to="answer")).from_ == "answer"
 
 
 @pytest.mark.parametrize("nothing", [None, "", "   ", "Unknown", "unknown", " UNKNOWN "])
 def test_null_empty_and_unknown_tell_nothing(nothing: object) -> None:
-    told = leg(
+    result = leg(
         status("started", 1, from_=nothing, to=nothing), status("answered", 2, from_=" 447700900123", to="Alice ")
     )
-    assert (told.from_, told.to) == ("447700900123", "Alice")
+    assert (result.from_, result.to) == ("447700900123", "Alice")
     assert leg(status("started", 1, from_=nothing, to=nothing)).from_ is None
 
 
@@ -156,21 +156,21 @@ def test_what_a_leg_cost_is_completeds_own_and_null_before() -> None:
         "network": "GB-FIXED",
         "disconnected_by": "user",
     }
-    told = leg(status("answered", 1), status("completed", 2, **bill))
-    assert (told.duration_seconds, told.rate, told.price) == (12, "0.00720000", "0.00015")
-    assert (told.network, told.disconnected_by) == ("GB-FIXED", "user")
+    result = leg(status("answered", 1), status("completed", 2, **bill))
+    assert (result.duration_seconds, result.rate, result.price) == (12, "0.00720000", "0.00015")
+    assert (result.network, result.disconnected_by) == ("GB-FIXED", "user")
 
 
 def test_of_two_bills_the_longer_one_is_taken_and_each_fills_in_for_the_other() -> None:
     one, other = status("completed", 1, duration="12", price="0.10"), status("completed", 2, duration="7", rate="0.2")
     for order in permutations([one, other]):
-        told = leg(*order)
-        assert (told.duration_seconds, told.price, told.rate) == (12, "0.10", "0.2")
+        result = leg(*order)
+        assert (result.duration_seconds, result.price, result.rate) == (12, "0.10", "0.2")
 
 
 def test_each_status_keeps_its_earliest_time() -> None:
-    told = leg(*(status(name, s) for name in ("started", "ringing", "answered", "completed") for s in (7, 3, 5)))
-    assert {told.started, told.ringing, told.answered, told.completed} == {at(3)}
+    result = leg(*(status(name, s) for name in ("started", "ringing", "answered", "completed") for s in (7, 3, 5)))
+    assert {result.started, result.ringing, result.answered, result.completed} == {at(3)}
 
 
 def test_completed_without_its_event_is_at_the_time_of_the_failure() -> None:
@@ -212,18 +212,18 @@ def test_talk_seconds_are_from_answered_to_the_end(bodies: Any, seconds: float |
 
 
 def test_a_leg_tells_of_all_its_moves_oldest_first() -> None:
-    told = leg(transfer(HERE, THERE, 5), transfer(THERE, HERE, 7), transfer("CON-before", HERE, 1))
-    assert [(move.at, move.joined) for move in told.moves] == [(at(1), HERE), (at(5), THERE), (at(7), HERE)]
+    result = leg(transfer(HERE, THERE, 5), transfer(THERE, HERE, 7), transfer("CON-before", HERE, 1))
+    assert [(move.at, move.joined) for move in result.moves] == [(at(1), HERE), (at(5), THERE), (at(7), HERE)]
 
 
 def test_a_status_without_a_timestamp_counts_from_when_it_was_received() -> None:
-    told = leg(status("ringing", None), status("answered", 2), status("completed", None))
-    assert (told.ringing, told.answered, told.completed) == (BASE, at(2), BASE)
+    result = leg(status("ringing", None), status("answered", 2), status("completed", None))
+    assert (result.ringing, result.answered, result.completed) == (BASE, at(2), BASE)
 
 
 def test_an_app_caller_reaches_whom_it_asked_for_not_itself() -> None:
     """In the logs of Vonage's app-to-phone and app-to-app tutorials `to` is the caller's own name."""
-    asked = answer(1, from_user="Bob", to="447700900123")
-    assert leg(status("started", 1, to="Bob"), asked).to == "447700900123"
+    request = answer(1, from_user="Bob", to="447700900123")
+    assert leg(status("started", 1, to="Bob"), request).to == "447700900123"
     assert leg(status("started", 1, to="Bob")).to == "Bob"
     assert leg(answer(1, from_user="Bob", to="Bob")).to == "Bob"

@@ -52,8 +52,8 @@ def _model(action: Mapping[str, Any]) -> NccoAction:
     if "endpoint" in options:
         # Left to find out by itself, the SDK takes the first model that fits: AppEndpoint for {type: sip, user: …}.
         options["endpoint"] = [
-            ENDPOINTS[one["type"]](**{OTHER_NAMES.get(name, name): value for name, value in one.items()})
-            for one in options["endpoint"]
+            ENDPOINTS[endpoint["type"]](**{OTHER_NAMES.get(name, name): value for name, value in endpoint.items()})
+            for endpoint in options["endpoint"]
         ]
     return MODELS[action["action"]](**options)
 
@@ -79,7 +79,7 @@ class Difference:
 
 def differences(action: Mapping[str, Any]) -> tuple[Difference, ...]:
     """Why the SDK does not say *action*, in which there are no faults, as it is; none if it does."""
-    return tuple(one for one in DIFFERENCES if one.occurs(action))
+    return tuple(difference for difference in DIFFERENCES if difference.occurs(action))
 
 
 def _value(action: Mapping[str, Any], path: str) -> Any:
@@ -101,7 +101,7 @@ def _whole(*paths: str) -> Callable[[Mapping[str, Any]], bool]:
 
 def _endpoint(kind: str, occurs: Callable[[Mapping[str, Any]], bool]) -> Callable[[Mapping[str, Any]], bool]:
     return lambda action: (
-        action["action"] == "connect" and any(one["type"] == kind and occurs(one) for one in action["endpoint"])
+        action["action"] == "connect" and any(item["type"] == kind and occurs(item) for item in action["endpoint"])
     )
 
 
@@ -116,14 +116,14 @@ DIFFERENCES: Final = (
         "needs none: an app user has no need of it, and elsewhere the callee sees an unknown number",
         "refuses a connect with neither from nor randomFromNumber",
         f"{NCCO}#connect",
-        lambda one: one["action"] == "connect" and "from" not in one and "randomFromNumber" not in one,
+        lambda action: action["action"] == "connect" and "from" not in action and "randomFromNumber" not in action,
     ),
     Difference(
         "connect.from",
         "takes any text: a caller may have a SIP address",
         "refuses all but 7 to 15 digits",
         f"{NCCO}#connect",
-        lambda one: not re.fullmatch("[1-9][0-9]{6,14}", _value(one, "connect.from") or "1234567"),
+        lambda action: not re.fullmatch("[1-9][0-9]{6,14}", _value(action, "connect.from") or "1234567"),
     ),
     Difference(
         "connect.ringbackTone",
@@ -137,14 +137,14 @@ DIFFERENCES: Final = (
         "takes it still: the old name of ringbackTone",
         "leaves it out",
         f"{NCCO}#connect",
-        _endpoint("phone", lambda one: "ringback" in one.get("onAnswer", {})),
+        _endpoint("phone", lambda endpoint: "ringback" in endpoint.get("onAnswer", {})),
     ),
     Difference(
         "connect.endpoint[0].domain",
         "takes a domain and a user in place of a uri",
         "refuses a SIP endpoint without uri",
         f"{NCCO}#connect",
-        _endpoint("sip", lambda one: "uri" not in one),
+        _endpoint("sip", lambda endpoint: "uri" not in endpoint),
     ),
     Difference(
         "connect.endpoint[0].uri",
@@ -158,7 +158,7 @@ DIFFERENCES: Final = (
         "takes 1500 characters, SSML tags not counted",
         "refuses more than 1500 characters, SSML tags counted",
         f"{NCCO}#talk",
-        lambda one: len(_value(one, "talk.text") or "") > 1500,
+        lambda action: len(_value(action, "talk.text") or "") > 1500,
     ),
     Difference(
         "talk.provider",
@@ -179,7 +179,7 @@ DIFFERENCES: Final = (
         "needs none: 10 seconds is usual",
         "adds 10.0",
         f"{NCCO}#wait",
-        lambda one: one["action"] == "wait" and "timeout" not in one,
+        lambda action: action["action"] == "wait" and "timeout" not in action,
     ),
     Difference(
         "record.transcription",
@@ -193,7 +193,7 @@ DIFFERENCES: Final = (
         "takes them, though they are not documented",
         "leaves them out",
         f"{NCCO}#record",
-        lambda one: one["action"] == "record" and ("public" in one or "validity_time" in one),
+        lambda action: action["action"] == "record" and ("public" in action or "validity_time" in action),
     ),
     Difference(
         "conversation.transcription",
@@ -214,7 +214,7 @@ DIFFERENCES: Final = (
         "needs none: false is usual",
         "adds false to all settings of speech",
         f"{NCCO}#input",
-        lambda one: _value(one, "input.speech") is not None and _value(one, "input.speech.saveAudio") is None,
+        lambda action: _value(action, "input.speech") is not None and _value(action, "input.speech.saveAudio") is None,
     ),
     Difference(
         "input.speech.provider",

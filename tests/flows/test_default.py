@@ -22,7 +22,7 @@ def test_it_is_the_one_in_the_configs_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "caller_number", "flow", "connect"),
+    ("query", "caller_number", "flow", "connect"),
     [
         pytest.param(
             {"from": CALLER, "to": CALLED},
@@ -90,9 +90,9 @@ def test_it_is_the_one_in_the_configs_folder() -> None:
     ],
 )
 def test_every_kind_of_caller_is_greeted_and_put_through(
-    asked: dict[str, Any], caller_number: str | None, flow: str, connect: dict[str, Any]
+    query: dict[str, Any], caller_number: str | None, flow: str, connect: dict[str, Any]
 ) -> None:
-    served = flows_of(FILE, CALLER_NUMBER=caller_number).answer(request_of(Webhook(b"", asked, NOON, ())), NOON)
+    served = flows_of(FILE, CALLER_NUMBER=caller_number).answer(request_of(Webhook(b"", query, NOON, ())), NOON)
     assert served.fault is None
     assert (served.flow, served.step) == (flow, "start")
     assert served.ncco == [GREETING, {"action": "connect", **connect}]
@@ -100,5 +100,5 @@ def test_every_kind_of_caller_is_greeted_and_put_through(
 
 @pytest.mark.parametrize("to", [None, "", "  ", "Unknown", "0207946", "07700900123", "00447700900123"])
 def test_an_app_user_who_asks_for_nobody_or_for_no_international_number_hears_the_last_resort(to: str | None) -> None:
-    asked = {"from_user": "Alice", "to": to}
-    is_last_resort(flows_of(FILE).answer(request_of(Webhook(b"", asked, NOON, ())), NOON), "flow app-to-")
+    query = {"from_user": "Alice", "to": to}
+    is_last_resort(flows_of(FILE).answer(request_of(Webhook(b"", query, NOON, ())), NOON), "flow app-to-")

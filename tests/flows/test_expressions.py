@@ -59,9 +59,9 @@ def scope(**names: Any) -> Scope:
 
 def expression(text: str, *, spoken: bool = False) -> Expression:
     """*text*, which has expressions."""
-    one = compiled(text, spoken=spoken)
-    assert isinstance(one, Expression)
-    return one
+    parsed = compiled(text, spoken=spoken)
+    assert isinstance(parsed, Expression)
+    return parsed
 
 
 def filled(text: str, *, spoken: bool = False, **names: Any) -> Any:
@@ -78,9 +78,9 @@ def fault(text: str, *, spoken: bool = False) -> str:
 
 def late_fault(text: str, *, spoken: bool = False, **names: Any) -> str:
     """What is wrong with *text* for a call."""
-    one = expression(text, spoken=spoken)
+    parsed = expression(text, spoken=spoken)
     with pytest.raises(RenderFault) as raised:
-        one.fill(scope(**names))
+        parsed.fill(scope(**names))
     return str(raised.value)
 
 
@@ -487,11 +487,11 @@ def test_whatever_stands_between_the_brackets_is_an_expression_or_a_fault(inside
 )
 def test_there_is_no_way_out_and_no_way_to_fill_the_memory(escape: str) -> None:
     """Refused when it is read, or else when it is filled; at once in any case."""
-    begun = time.process_time()
+    started = time.process_time()
     for text in (f"{{{{ {escape} }}}}", f"a {{{{ {escape} }}}}"):
         with pytest.raises((ExpressionFault, RenderFault)):
             filled(text)
-    assert time.process_time() - begun < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_text_cannot_be_blown_up() -> None:
@@ -536,25 +536,25 @@ def test_there_is_nothing_but_what_is_listed() -> None:
 
 def test_constants_are_not_worked_out_while_a_file_is_read() -> None:
     """Reading costs no more than its length."""
-    begun = time.process_time()
-    one = expression("{{ 'x' * 1000000000 }} {{ 9 * 9 }}")
-    assert time.process_time() - begun < 1
+    started = time.process_time()
+    parsed = expression("{{ 'x' * 1000000000 }} {{ 9 * 9 }}")
+    assert time.process_time() - started < 1
     with pytest.raises(RenderFault, match="two numbers"):
-        one.fill(scope())
+        parsed.fill(scope())
 
 
 def test_an_expression_knows_what_it_is_made_of() -> None:
     """Its names, the steps whose inputs it asks for, and what of it is there in any case."""
     text = 'Hello {{ custom_data.name }}: {{ inputs.menu.digits ~ inputs["other-one"].speech }}, {{ from }}!'
-    one = expression(text, spoken=True)
-    assert one.source == text
-    assert one.names == {"custom_data", "inputs", "from"}
-    assert one.names <= set(NAMES)
-    assert one.inputs == {"menu", "other-one"}
-    assert one.least == "Hello : , !"
-    assert one == expression(text, spoken=True) != expression(text)
-    assert hash(one) == hash(expression(text, spoken=True))
-    assert text in repr(one)
+    parsed = expression(text, spoken=True)
+    assert parsed.source == text
+    assert parsed.names == {"custom_data", "inputs", "from"}
+    assert parsed.names <= set(NAMES)
+    assert parsed.inputs == {"menu", "other-one"}
+    assert parsed.least == "Hello : , !"
+    assert parsed == expression(text, spoken=True) != expression(text)
+    assert hash(parsed) == hash(expression(text, spoken=True))
+    assert text in repr(parsed)
     alone = expression("{{ attempt }}")
     assert (alone.names, alone.inputs, alone.least) == (frozenset({"attempt"}), frozenset(), "")
 
@@ -660,11 +660,11 @@ def test_what_is_not_spoken_is_left_as_it_is() -> None:
 
 def test_many_threads_may_fill_one_expression() -> None:
     """Each gets its own."""
-    one = expression("{{ from }}-{{ attempt + 1 }}")
+    parsed = expression("{{ from }}-{{ attempt + 1 }}")
     wrong: list[str] = []
 
     def fill(name: str) -> None:
-        got = [one.fill(scope(from_=name, attempt=attempt)) for attempt in range(300)]
+        got = [parsed.fill(scope(from_=name, attempt=attempt)) for attempt in range(300)]
         if got != [f"{name}-{attempt + 1}" for attempt in range(300)]:
             wrong.append(name)
 

@@ -47,7 +47,7 @@ MENU = """
 
 
 def said(served: Any) -> list[str]:
-    return [one["text"] for one in served.ncco if one["action"] == "talk"]
+    return [action["text"] for action in served.ncco if action["action"] == "talk"]
 
 
 def test_a_call_goes_from_step_to_step_with_what_it_knows(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_what_vonage_would_refuse_does_not_leave_the_house(tmp_path: Path) -> No
               endpoint: [{type: phone, number: "{{ custom_data.number }}"}]
         """,
     )
-    asked = Request(from_user="Bob", to="Alice", custom_data={"number": "+44 20"})
-    is_last_resort(flows.answer(asked, NOON), "flow through, step start: [0].endpoint[0].number: It is the text")
-    fine = flows.answer(replace(asked, custom_data={"number": "442079460001"}), NOON)
+    request = Request(from_user="Bob", to="Alice", custom_data={"number": "+44 20"})
+    is_last_resort(flows.answer(request, NOON), "flow through, step start: [0].endpoint[0].number: It is the text")
+    fine = flows.answer(replace(request, custom_data={"number": "442079460001"}), NOON)
     assert fine.ncco == [{"action": "connect", "endpoint": [{"type": "phone", "number": "442079460001"}]}]
 
 
@@ -209,7 +209,7 @@ def test_notifies_that_lead_nowhere_may_be_several(tmp_path: Path) -> None:
             - {action: notify, payload: {b: 2}}
         """,
     )
-    urls = [one["eventUrl"][0] for one in answered(flows).ncco if "eventUrl" in one]
+    urls = [action["eventUrl"][0] for action in answered(flows).ncco if "eventUrl" in action]
     assert len(urls) == 2
     state = urls[0].split("state=")[1]
     assert flows.follow("f", "start", state, Request(), Result(kind="notify", payload={"a": 1})) is None
@@ -279,8 +279,8 @@ def test_connect_and_notify_lead_on_too_and_a_callee_hears_a_step_first(tmp_path
     assert said(over) == ["Over, leg."]
     whisper = connect["endpoint"][0]["onAnswer"]["url"]
     assert whisper.startswith("https://calls.example.com/voice/flows/through/whisper?state=")
-    heard = flows.enter("through", "whisper", whisper.split("state=")[1], Request(to="442079460001"))
-    assert said(heard) == [f"A call from {CALLER}."]
+    reply = flows.enter("through", "whisper", whisper.split("state=")[1], Request(to="442079460001"))
+    assert said(reply) == [f"A call from {CALLER}."]
     assert flows.enter("through", "ring", state, Request()) is None  # that address is for what came back
 
 
@@ -306,18 +306,18 @@ DETECTED = """
 
 def test_what_picked_up_a_call_of_ours_decides(tmp_path: Path) -> None:
     flows = flows_in(tmp_path, DETECTED)
-    asked = Request(from_="442079460000", to=CALLER, uuid="leg", conversation_uuid="CON-1")
+    request = Request(from_="442079460000", to=CALLER, uuid="leg", conversation_uuid="CON-1")
 
-    def told(status: str) -> Any:
+    def texts_after(status: str) -> Any:
         result = Result(kind="detection", status=status)
-        both = flows.detected(asked, result, NOON), flows.follow("notice", "start", None, asked, result)
+        both = flows.detected(request, result, NOON), flows.follow("notice", "start", None, request, result)
         assert both[0] == both[1]
         return both[0] and said(both[0])
 
-    assert told("human") == [f"Hello {CALLER}"]
-    assert told("beep_start") == ["A message."]
-    assert told("machine") is None
-    elsewhere = replace(asked, from_="442079460999")
+    assert texts_after("human") == [f"Hello {CALLER}"]
+    assert texts_after("beep_start") == ["A message."]
+    assert texts_after("machine") is None
+    elsewhere = replace(request, from_="442079460999")
     assert flows.detected(elsewhere, Result(kind="detection", status="human"), NOON) is None
 
 
@@ -405,9 +405,9 @@ def test_it_may_let_the_script_go_on_and_be_asked_by_a_callee(written: Any) -> N
 
 
 def test_so_does_one_that_takes_too_long(written: Any) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     is_last_resort(written.answer(replace(CALL, to="4"), NOON), "longer than 2 s")
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - started < 60
     assert written.python.left_behind == 1
     assert answered(written).step == "start"
 

@@ -36,7 +36,7 @@ def only(text, more=""):
 
 
 @pytest.mark.parametrize(
-    ("actions", "place"),
+    ("actions", "position"),
     [
         ("{ go: tow }", "5:19: flows.f.steps.one[0].go"),
         (f"{{ {NOTIFY}, next: tow }}", "5:50: flows.f.steps.one[0].next"),
@@ -48,8 +48,8 @@ def only(text, more=""):
         (f"{{ {CONNECT}, next: {{ busy: tow, else: two }} }}", "5:82: flows.f.steps.one[0].next.busy"),
     ],
 )
-def test_a_step_that_is_not_there_is_named_with_the_nearest_that_is(actions, place):
-    assert only(steps(one=actions, two=TALK)) == f"{place}: there is no step tow; did you mean two?"
+def test_a_step_that_is_not_there_is_named_with_the_nearest_that_is(actions, position):
+    assert only(steps(one=actions, two=TALK)) == f"{position}: there is no step tow; did you mean two?"
 
 
 def test_without_a_near_one_all_are_named():
@@ -58,7 +58,7 @@ def test_without_a_near_one_all_are_named():
 
 def test_a_step_that_is_never_entered_is_named():
     found = faults(steps(one=TALK, two="{ go: three }", three=TALK))
-    assert [one.partition(": is never")[0] for one in found] == ["6:7: flows.f.steps.two", "7:7: flows.f.steps.three"]
+    assert [text.partition(": is never")[0] for text in found] == ["6:7: flows.f.steps.two", "7:7: flows.f.steps.three"]
 
 
 def test_a_call_comes_to_the_step_it_starts_with_and_to_those_of_detection():

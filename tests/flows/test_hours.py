@@ -197,8 +197,8 @@ def minutes_open(opened: Hours, first: datetime, last: datetime) -> int:
 )
 def test_in_nights_when_the_clocks_change_it_goes_by_what_they_show(evening: str, span: str, minutes: int) -> None:
     saturday = hours(f'{{sat: "{span}"}}')
-    begun = at(f"{evening} 12:00")
-    assert minutes_open(saturday, begun, begun + timedelta(days=1)) == minutes
+    start = at(f"{evening} 12:00")
+    assert minutes_open(saturday, start, start + timedelta(days=1)) == minutes
 
 
 def test_the_hour_that_comes_twice_is_as_open_each_time() -> None:
@@ -210,8 +210,8 @@ def test_the_hour_that_comes_twice_is_as_open_each_time() -> None:
 
 def test_the_hour_that_is_left_out_is_not_seen() -> None:
     sunday = hours('{sun: "01:15-01:45"}')
-    begun = datetime(2026, 3, 29, tzinfo=UTC)
-    assert minutes_open(sunday, begun, begun + timedelta(hours=6)) == 0
+    start = datetime(2026, 3, 29, tzinfo=UTC)
+    assert minutes_open(sunday, start, start + timedelta(hours=6)) == 0
 
 
 def test_the_first_day_there_is_has_no_evening_before() -> None:

@@ -109,7 +109,7 @@ def flow(*lines):
     return "routes: [{ flow: f }]\nflows:\n  f:\n" + "".join(f"    {line}\n" for line in lines)
 
 
-def asked(*lines, type_="[dtmf]", more=""):
+def input_(*lines, type_="[dtmf]", more=""):
     """A file with an input whose `next` has these lines; the first of them is the 10th, from the 13th column on."""
     first = ["start:", "  - action: input", f"    type: {type_}", f"    {more or 'mode: synchronous'}", "    next:"]
     end = ["  - action: talk", "    text: Bye", "other:", "  - action: talk", "    text: Other"]
@@ -218,12 +218,12 @@ def test_versions_change_with_what_is_said_and_only_with_that():
     flow_file, same = read(GOOD), read("# a comment\n" + GOOD)
     other = read(GOOD.replace("Bye", "Good bye"))
     assert flow_file.version != same.version, "of the file's text"
-    assert {name: one.version for name, one in flow_file.flows.items()} == {
-        name: one.version for name, one in same.flows.items()
+    assert {name: flow.version for name, flow in flow_file.flows.items()} == {
+        name: flow.version for name, flow in same.flows.items()
     }
-    changed = {name for name, one in other.flows.items() if one.version != flow_file.flows[name].version}
+    changed = {name for name, flow in other.flows.items() if flow.version != flow_file.flows[name].version}
     assert changed == {"menu"}
-    assert all(re.fullmatch("[0-9a-f]{8}", one.version) for one in (flow_file, *flow_file.flows.values()))
+    assert all(re.fullmatch("[0-9a-f]{8}", flow.version) for flow in (flow_file, *flow_file.flows.values()))
 
 
 def test_the_order_of_steps_is_part_of_what_is_said():
@@ -408,51 +408,51 @@ WRONG = {
         flow("- { action: notify, payload: {}, next: { else: start } }"),
         "4:44: flows.f[0].next: must be the name of a step",
     ),
-    "next that is empty": (asked("{}"), "10:13: .*next: is empty"),
-    "next that leads nowhere": (asked("attempts: 2", "exhausted: other"), "10:13: .*next: leads nowhere"),
-    "a branch that is none": (asked("esle: other"), "10:13: .*esle: is no branch of input; did you mean else?"),
-    "a branch of connect's": (asked("busy: other"), "10:13: .*busy: is a branch of connect, not of input"),
-    "a branch to a number": (asked("else: 5"), "10:19: .*else: must be the name of a step: put it in quotes"),
-    "no attempt": (asked("else: other", "attempts: 0"), "11:23: .*attempts: must be a whole number from 1 to 10"),
+    "next that is empty": (input_("{}"), "10:13: .*next: is empty"),
+    "next that leads nowhere": (input_("attempts: 2", "exhausted: other"), "10:13: .*next: leads nowhere"),
+    "a branch that is none": (input_("esle: other"), "10:13: .*esle: is no branch of input; did you mean else?"),
+    "a branch of connect's": (input_("busy: other"), "10:13: .*busy: is a branch of connect, not of input"),
+    "a branch to a number": (input_("else: 5"), "10:19: .*else: must be the name of a step: put it in quotes"),
+    "no attempt": (input_("else: other", "attempts: 0"), "11:23: .*attempts: must be a whole number from 1 to 10"),
     "attempts that are true": (
-        asked("else: other", "attempts: true"),
+        input_("else: other", "attempts: true"),
         "11:23: .*attempts: must be a whole number from 1 to 10",
     ),
     "attempts, and nothing after them": (
-        asked("else: other", "attempts: 2"),
+        input_("else: other", "attempts: 2"),
         "11:23: .*attempts: says how often, but not what comes after: say with `exhausted`",
     ),
-    "a key that is none": (asked("keys: { a: other }", "else: other"), "10:21: .*keys.a: must be keys"),
+    "a key that is none": (input_("keys: { a: other }", "else: other"), "10:21: .*keys.a: must be keys"),
     "a key too many": (
-        asked("keys: { 12345: other }", "else: other"),
+        input_("keys: { 12345: other }", "else: other"),
         "10:21: .*keys.12345: can never be pressed: it has 5 keys, and `maxDigits` of `dtmf` is 4",
     ),
     "a key too many of two": (
-        asked("keys: { 123: other }", "else: other", more="dtmf: { maxDigits: 2 }"),
+        input_("keys: { 123: other }", "else: other", more="dtmf: { maxDigits: 2 }"),
         "10:21: .*keys.123: can never be pressed: it has 3",
     ),
     "the key that submits": (
-        asked('keys: { "1#": other }', "else: other", more="dtmf: { submitOnHash: true }"),
+        input_('keys: { "1#": other }', "else: other", more="dtmf: { submitOnHash: true }"),
         "10:21: .*can never match: with `submitOnHash`",
     ),
     "keys where none are read": (
-        asked("keys: { 1: other }", "else: other", type_="[speech]"),
+        input_("keys: { 1: other }", "else: other", type_="[speech]"),
         "10:13: .*keys: can never match: `type` has no dtmf",
     ),
     "words where none are heard": (
-        asked("words: { a: other }", "else: other"),
+        input_("words: { a: other }", "else: other"),
         "10:13: .*words: can never match: `type` has no speech",
     ),
-    "no keys": (asked("keys: {}", "else: other"), "10:19: .*keys: is empty"),
+    "no keys": (input_("keys: {}", "else: other"), "10:19: .*keys: is empty"),
     "keys that are a list": (
-        asked("keys: [1]", "else: other"),
+        input_("keys: [1]", "else: other"),
         "10:19: .*keys: must be keys and steps, as in `1: sales`",
     ),
     "words twice": (
-        asked("words: { Good bye: other, good  BYE: other }", type_="[speech]"),
+        input_("words: { Good bye: other, good  BYE: other }", type_="[speech]"),
         '10:39: .*is the same as "Good bye"',
     ),
-    "words without a word": (asked('words: { "!": other }', type_="[speech]"), "10:22: .*must have a word in it"),
+    "words without a word": (input_('words: { "!": other }', type_="[speech]"), "10:22: .*must have a word in it"),
     "words that hide others": (
         flow("- { action: input, type: [speech], next: { words: { not: start, Not Very: start }, else: start } }"),
         '4:69: flows.f[0].next.words["Not Very"]: can never match: "not", which is before it, is in it',
@@ -492,7 +492,7 @@ WRONG = {
 @pytest.mark.parametrize(("text", "wanted"), WRONG.values(), ids=WRONG.keys())
 def test_what_is_wrong_is_named_with_its_place(text, wanted):
     pattern = re.sub(r"[\[\](){}?*+]|\.(?!\*)", r"\\\g<0>", wanted).replace(r".\*", ".*")
-    assert [one for one in faults(text) if re.match(pattern, one)], faults(text)
+    assert [fault for fault in faults(text) if re.match(pattern, fault)], faults(text)
 
 
 def test_completed_is_no_failure():
@@ -523,7 +523,7 @@ flows:
 extra: 1
 """
     found = faults(text)
-    lines = [int(one.split(":")[0]) for one in found]
+    lines = [int(fault.split(":")[0]) for fault in found]
     assert lines == sorted(lines)
     assert {2, 3, 5, 11, 10, 14, 16, 18, 19} <= set(lines)
     assert len(found) >= 12
@@ -539,13 +539,13 @@ def test_hours_are_not_reported_as_never_used_where_nobody_knows_which_were_mean
     two = GOOD.replace("hours:\n", "hours:\n  other: { zone: UTC, open: { mon: '09:00-10:00' } }\n")
     assert faults(two) == ["10:3: hours.other: are never used: no route has `when` with them"]
     for when in ("zzz", "not zzz", "5", "or other"):
-        (one,) = faults(two.replace("when: office", f"when: {when}"))
-        assert "routes[0].when: " in one
+        (fault,) = faults(two.replace("when: office", f"when: {when}"))
+        assert "routes[0].when: " in fault
 
 
 def test_a_route_for_telephones_and_app_users_at_once_is_never_taken():
-    (one,) = faults(GOOD.replace('- from_user: "*"', '- from_user: "*"\n    from: number'))
-    assert one == (
+    (fault,) = faults(GOOD.replace('- from_user: "*"', '- from_user: "*"\n    from: number'))
+    assert fault == (
         "6:5: routes[1].from_user: is beside `from`, so that the route is never taken: a caller has one of the two"
     )
 
@@ -575,7 +575,7 @@ def test_two_hundred_faults_are_reported_each():
 def test_of_so_many_names_that_are_misspelt_only_the_first_are_guessed_at():
     flows = "flows:\n" + "".join(f"  sales{n}: [{TALK.removeprefix('- ')}]\n" for n in range(60))
     found = faults(routes_to(60, "sals") + flows)
-    assert ["did you mean" in one for one in found] == [True] * yaml_source.MOST_GUESSES + [False] * 20
+    assert ["did you mean" in fault for fault in found] == [True] * yaml_source.MOST_GUESSES + [False] * 20
     assert faults(routes_to(60, "sals") + flows) == found  # each file has as many
 
 
@@ -656,7 +656,7 @@ def test_our_own_address_may_be_http_while_developing():
 
 
 def test_keys_that_only_a_call_can_decide_are_accepted():
-    text = asked("keys: { 123456: other }", "else: other", more='dtmf: { maxDigits: "{{ custom_data.most }}" }')
+    text = input_("keys: { 123456: other }", "else: other", more='dtmf: { maxDigits: "{{ custom_data.most }}" }')
     assert read(text).flows["f"].steps["start"].transitions["input"].keys == {"123456": "other"}
 
 

@@ -274,8 +274,8 @@ def test_anything_it_raises_is_a_fault_with_its_cause(error: BaseException, word
     flows = PythonFlows()
     with pytest.raises(PythonFlowFault) as caught:
         flows.run(raises, REQUEST)
-    told, _, line = str(caught.value).partition(" (line ")
-    assert told == words
+    message, _, line = str(caught.value).partition(" (line ")
+    assert message == words
     assert line.endswith(" of test_python_flows.py)")
     assert caught.value.__cause__ is error
     assert flows.run(lambda _: 1, REQUEST) == 1
@@ -283,9 +283,9 @@ def test_anything_it_raises_is_a_fault_with_its_cause(error: BaseException, word
 
 def test_one_that_takes_too_long_is_left_behind_and_the_next_has_a_thread() -> None:
     flows, done = PythonFlows(seconds=SHORT), threading.Event()
-    begun = time.monotonic()
+    started = time.monotonic()
     assert fault(flows, lambda _: done.wait(LONG)) == "it took longer than 0.2 s"
-    assert SHORT <= time.monotonic() - begun < LONG / 2
+    assert SHORT <= time.monotonic() - started < LONG / 2
     assert flows.left_behind == 1
     assert flows.run(lambda _: 1, REQUEST) == 1
     done.set()
@@ -319,7 +319,7 @@ def test_only_so_many_run_at_once() -> None:
         wait_until(lambda: flows._running == 2, "both are running")
         assert fault(flows, lambda _: 1) == "refused: too many at once: 2 Python flows are running"
         done.set()
-        assert [one.result(LONG) for one in both] == [True, True]
+        assert [future.result(LONG) for future in both] == [True, True]
     assert flows.run(lambda _: 1, REQUEST) == 1
     assert (len(flows._idle), flows.left_behind) == (2, 0)
 
@@ -506,12 +506,12 @@ def test_in_a_real_worker_other_requests_are_answered_while_flows_hang(worker: C
         assert list(callers.map(worker, ["work"] * 12)) == ["ok"] * 12  # sleep, lock, thread and request, each its own
         assert worker("leave").startswith("it raised GreenletExit (line ")
         assert worker("count") == "False True 0"
-        begun = time.monotonic()
+        started = time.monotonic()
         hanging = [callers.submit(worker, path) for path in ("hang", "sleep")]
         answered = 0
-        while not all(one.done() for one in hanging):
+        while not all(future.done() for future in hanging):
             assert worker("ok") == "ok"
-            assert worker("work") == "ok" or time.monotonic() - begun > 7.5
+            assert worker("work") == "ok" or time.monotonic() - started > 7.5
             answered += 1
         assert answered >= 2
         assert [one.result() for one in hanging] == ["it took longer than 8 s"] * 2

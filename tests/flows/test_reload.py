@@ -146,10 +146,10 @@ def test_a_worker_does_not_wait_long_for_what_takes_long(file: Path, monkeypatch
     monkeypatch.setattr("app.flows.loading.load", slow)
     monkeypatch.setattr("app.flows.reload.FIRST_READ", 0.2)
     reloader = FlowReloader(file, SETTINGS)
-    begun = time.monotonic()
+    started = time.monotonic()
     reloader.start()
     assert reloader.flow_file is None, "callers hear the last resort meanwhile"
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - started < 5
     reloader.stop()
     waiting.set()
 

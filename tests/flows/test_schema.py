@@ -45,7 +45,7 @@ def test_every_action_and_endpoint_is_taken(sound):
 @pytest.mark.parametrize("row", OPTIONS, ids=row_name)
 def test_an_option_takes_what_is_documented(row):
     sound, path, good, *_ = row
-    assert [str(one) for value in good for one in faults([changed(sound, path, value)], own=OWN)] == []
+    assert [str(fault) for value in good for fault in faults([changed(sound, path, value)], own=OWN)] == []
 
 
 @pytest.mark.parametrize("row", OPTIONS, ids=row_name)
@@ -200,7 +200,7 @@ def test_what_is_set_for_keys_or_speech_must_be_asked_for():
     ],
 )
 def test_a_sip_endpoint_has_a_uri_or_a_domain_and_a_user(sip, wrong):
-    assert paths(faults([connect(type="sip", **sip)])) == [f"endpoint[0].{one}" for one in wrong]
+    assert paths(faults([connect(type="sip", **sip)])) == [f"endpoint[0].{option}" for option in wrong]
 
 
 def test_an_authorization_of_ones_own_says_what_is_sent():
@@ -258,8 +258,8 @@ def test_an_address_that_every_program_reads_the_same_way_is_taken(url):
     ],
 )
 def test_what_is_wrong_with_an_address_is_reported(url, words):
-    (told,) = streamed(url)
-    assert told.startswith(words)
+    (fault,) = streamed(url)
+    assert fault.startswith(words)
 
 
 @pytest.mark.parametrize("host", ["my_bucket.s3.example.com", "example.com.", "_dmarc.example.com", "[2001:db8::1]"])
@@ -356,8 +356,8 @@ def test_a_text_says_something(tag):
 @given(st.text("<>&;/!-[]speak ab'=\n\x07é", max_size=30))
 def test_any_text_in_speak_is_checked(text):
     for whole in (f"<speak>{text}</speak>", f"{text}<speak>", f"<speak>a</speak>{text}"):
-        told = ssml.ssml_fault(whole)
-        assert told is None or told.startswith("It is no SSML: ")
+        fault = ssml.ssml_fault(whole)
+        assert fault is None or fault.startswith("It is no SSML: ")
 
 
 def test_addresses_are_https_but_for_this_server_s_own():
@@ -428,7 +428,7 @@ def test_all_that_is_sound_has_no_faults(ncco):
 @given(sound_nccos() | broken_nccos(UNFILLED))
 def test_what_is_let_out_could_be_run_by_the_carrier(ncco):
     if not schema.faults(ncco, own=OWN) and not sequence.faults(ncco) and "Placeholder" not in repr(ncco):
-        assert [str(one) for one in carrier.faults(ncco)] == []
+        assert [str(fault) for fault in carrier.faults(ncco)] == []
         assert carrier.read(json.dumps(ncco), "application/json") == (ncco, [])
 
 
@@ -482,7 +482,7 @@ def test_any_value_that_is_let_out_could_be_run_by_the_carrier(row, data):
     sound, path, values = row
     action = changed(sound, path, data.draw(values))
     assume(not faults([action]))
-    assert [str(one) for one in carrier.faults([action])] == []
+    assert [str(fault) for fault in carrier.faults([action])] == []
 
 
 @given(

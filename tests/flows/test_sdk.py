@@ -94,7 +94,7 @@ def test_every_option_is_said_by_the_sdk_or_it_is_known_why_not(row):
 
 
 @pytest.mark.parametrize(
-    ("known", "row"), [*zip(DIFFERENCES, DIFFERENT, strict=True)], ids=lambda one: getattr(one, "where", "")
+    ("known", "row"), [*zip(DIFFERENCES, DIFFERENT, strict=True)], ids=lambda row: getattr(row, "where", "")
 )
 def test_every_difference_is_there(known: Difference, row):
     """Once the SDK has mended one, it is to be taken off the list."""
@@ -105,7 +105,7 @@ def test_every_difference_is_there(known: Difference, row):
     assert not same(said, action)
 
 
-@pytest.mark.parametrize("known", DIFFERENCES, ids=lambda one: one.where)
+@pytest.mark.parametrize("known", DIFFERENCES, ids=lambda difference: difference.where)
 def test_a_difference_is_reported_with_its_source(known):
     assert known.vonage
     assert known.sdk

@@ -40,7 +40,7 @@ def test_nothing_runs_after_a_conversation_or_a_transfer(last):
     ],
 )
 def test_what_is_played_without_end_and_cannot_be_interrupted_is_the_last(ncco, wrong):
-    assert [path for path, _ in faults(ncco)] == [(place, "loop") for place in wrong]
+    assert [path for path, _ in faults(ncco)] == [(index, "loop") for index in wrong]
 
 
 def test_a_loop_is_reported_in_words():
@@ -58,7 +58,7 @@ def test_a_loop_is_reported_in_words():
     ],
 )
 def test_after_barge_in_the_next_action_of_another_kind_is_input(ncco, wrong):
-    assert [path for path, _ in faults(ncco)] == [(place, "bargeIn") for place in wrong]
+    assert [path for path, _ in faults(ncco)] == [(index, "bargeIn") for index in wrong]
 
 
 def test_barge_in_is_reported_in_words():
@@ -83,7 +83,7 @@ def test_barge_in_is_reported_in_words():
 )
 def test_a_recording_that_does_not_wait_is_not_the_last(ncco, wrong):
     """The call would end as it begins."""
-    assert [path for path, _ in faults(ncco)] == [(place,) for place in wrong]
+    assert [path for path, _ in faults(ncco)] == [(index,) for index in wrong]
 
 
 def test_a_recording_of_nothing_is_reported_in_words():

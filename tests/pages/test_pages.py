@@ -240,16 +240,16 @@ def test_an_empty_board_says_what_to_do(site: Site) -> None:
 
 def test_the_board_shows_calls_as_they_are(site: Site) -> None:
     for line in SAMPLE.read_bytes().splitlines():
-        site.hear(line)
+        site.post(line)
     now = datetime.now(UTC)
-    site.tell(status("ringing", "CON-live", from_="Bob", to="Carol"), received=now)
-    site.tell({"conversation_uuid": "CON-live", "reason": "Syntax error in NCCO."}, received=now)
-    site.tell(status("answered", "CON-silent", "s", from_="Dave"), received=now - timedelta(hours=5))
-    site.tell({"conversation_uuid": "CON-bare", "payload": {}}, received=now)
+    site.record(status("ringing", "CON-live", from_="Bob", to="Carol"), received=now)
+    site.record({"conversation_uuid": "CON-live", "reason": "Syntax error in NCCO."}, received=now)
+    site.record(status("answered", "CON-silent", "s", from_="Dave"), received=now - timedelta(hours=5))
+    site.record({"conversation_uuid": "CON-bare", "payload": {}}, received=now)
     move = {"type": "transfer", "conversation_uuid_from": "CON-a", "conversation_uuid_to": "CON-b", "uuid": "moved"}
-    site.tell(status("answered", "CON-a", "moved", from_="Erin"), move | {"timestamp": iso(BASE)}, received=now)
+    site.record(status("answered", "CON-a", "moved", from_="Erin"), move | {"timestamp": iso(BASE)}, received=now)
     long = status("completed", "CON-long", from_="Frank", timestamp=iso(BASE + timedelta(minutes=66, seconds=40)))
-    site.tell(status("started", "CON-long", timestamp=iso(BASE)), long, received=now)
+    site.record(status("started", "CON-long", timestamp=iso(BASE)), long, received=now)
     page = Page(logged_in(site, OPERATOR).get("/").text)
     text = " ".join(" ".join(page.text).split())
     for seen in (
@@ -266,8 +266,8 @@ def test_the_board_shows_calls_as_they_are(site: Site) -> None:
 
 def test_the_figures_are_those_of_the_status(site: Site) -> None:
     for number in range(3):
-        site.hear(status("answered", f"CON-{number}"))
-    site.hear(status("ringing", "CON-9"))
+        site.post(status("answered", f"CON-{number}"))
+    site.post(status("ringing", "CON-9"))
     page = Page(logged_in(site).get("/").text)
     text = " ".join(" ".join(page.text).split())
     shown = site.read("/status")
@@ -279,7 +279,7 @@ def test_the_figures_are_those_of_the_status(site: Site) -> None:
 
 def test_the_board_shows_the_latest_fifty(site: Site) -> None:
     for number in range(60):
-        site.tell(status("ringing", f"CON-{number}"), received=BASE + timedelta(seconds=number))
+        site.record(status("ringing", f"CON-{number}"), received=BASE + timedelta(seconds=number))
     links = Page(logged_in(site).get("/").text).values("a", "href")
     shown = [link.rpartition("/")[2] for link in links if link.startswith(LIST) and not link.endswith("/events")]
     assert shown == [f"CON-{number}" for number in range(59, 9, -1)]
@@ -305,13 +305,13 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_webhook_holds_is_shown_as_text(site: Site, name: str) -> None:
     """A caller may have any name, an id any letters: on the page they are read, never run."""
-    site.tell(status("ringing", "CON-plain", "plain", from_="Bob", to="Carol"))
-    site.tell({"conversation_uuid": "CON-plain", "reason": "plain"})
+    site.record(status("ringing", "CON-plain", "plain", from_="Bob", to="Carol"))
+    site.record({"conversation_uuid": "CON-plain", "reason": "plain"})
     plain = Page(logged_in(site).get("/").text)
-    site.ask("DELETE", f"{LIST}/CON-plain", token=OPERATOR)
+    site.send("DELETE", f"{LIST}/CON-plain", token=OPERATOR)
 
-    site.tell(status("ringing", f"CON-{name}", name, from_=f"{name}x", to=f"{name}y"))
-    site.tell({"conversation_uuid": f"CON-{name}", "reason": f"{name}z"})
+    site.record(status("ringing", f"CON-{name}", name, from_=f"{name}x", to=f"{name}y"))
+    site.record({"conversation_uuid": f"CON-{name}", "reason": f"{name}z"})
     response = logged_in(site).get("/")
     assert response.status_code == 200
     page = Page(response.text)
@@ -330,7 +330,7 @@ def test_what_a_webhook_holds_is_shown_as_text(site: Site, name: str) -> None:
 
 
 def test_a_viewers_board_shows_no_whole_number_and_an_operators_does(site: Site) -> None:
-    site.tell(status("ringing", "CON-1", from_="447700900123", to="sip:442079460000@example.com"))
+    site.record(status("ringing", "CON-1", from_="447700900123", to="sip:442079460000@example.com"))
     assert "********0123" in logged_in(site).get("/").text
     assert "447700900123" not in logged_in(site).get("/").text
     assert "442079460000" not in logged_in(site).get("/").text
@@ -339,7 +339,7 @@ def test_a_viewers_board_shows_no_whole_number_and_an_operators_does(site: Site)
 
 def test_a_bearer_token_does_not_open_the_board(site: Site) -> None:
     """The page is for the cookie; a header beside it never shows more than the cookie may see."""
-    site.tell(status("ringing", "CON-1", from_="447700900123"))
+    site.record(status("ringing", "CON-1", from_="447700900123"))
     assert site.get("/", token=OPERATOR).status_code == 302
     browser = logged_in(site, OPERATOR)
     assert "447700900123" not in browser.get("/", headers={"Authorization": f"Bearer {VIEWER}"}).text
@@ -371,7 +371,7 @@ def test_the_board_warns_once_the_last_resort_was_served(open_site: Callable[...
     file.write_text('routes: [{ to: "1", flow: a }]\nflows: { a: [{ action: talk, text: Hello. }] }\n')
     site = open_site(flows_file=file)
     for times in ("1 time", "2 times"):
-        site.hear({"conversation_uuid": "CON-1", "uuid": "leg", "to": "2"}, "/voice/answer")
+        site.post({"conversation_uuid": "CON-1", "uuid": "leg", "to": "2"}, "/voice/answer")
         wait_until(lambda times=times: flows_line(site)[1].endswith(f" {times}"), "it is counted")  # type: ignore[misc]
     assert flows_line(site)[0] == "bad"
 

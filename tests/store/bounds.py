@@ -17,11 +17,11 @@ def in_time() -> Iterator[None]:
 
     Vonage gives up on an answer after five.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     try:
         yield
     finally:
-        took = time.monotonic() - begun
+        took = time.monotonic() - started
         assert took < 5.0, f"it took {took:.2f} s"
 
 

@@ -34,6 +34,6 @@ def post(store: Store, webhook: Webhook) -> bool | None:
     return store.record(webhook.event, webhook.text, webhook.received)
 
 
-def keep(store: Store, *bodies: Body, seconds: float = 0.0) -> list[bool | None]:
+def send(store: Store, *bodies: Body, seconds: float = 0.0) -> list[bool | None]:
     """Post *bodies*, all received *seconds* after the call began."""
     return [post(store, webhook) for body in bodies for webhook in webhooks_of(body, at(seconds))]

@@ -27,10 +27,10 @@ def post_all(stores: Sequence[Store], webhooks: Sequence[Webhook], *, threads: i
 
     def work(number: int) -> None:
         together.wait()
-        for place in range(number, len(webhooks), threads):
-            if post(stores[number % len(stores)], webhooks[place]):
+        for index in range(number, len(webhooks), threads):
+            if post(stores[number % len(stores)], webhooks[index]):
                 with lock:
-                    new[webhooks[place].event.canonical] += 1
+                    new[webhooks[index].event.canonical] += 1
 
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(work, number) for number in range(threads)]:

@@ -81,11 +81,11 @@ def reads(store: Store) -> dict[str, Callable[[], object]]:
     }
 
 
-def assert_away(reason: str, asked: dict[str, Callable[[], object]]) -> None:
+def assert_away(reason: str, calls: dict[str, Callable[[], object]]) -> None:
     """Each says why it cannot be, soon."""
-    for name, ask in asked.items():
+    for name, call in calls.items():
         with in_time(), pytest.raises(StoreUnavailable) as away:
-            ask()
+            call()
         assert away.value.reason == reason, (name, str(away.value))
         assert str(away.value).startswith("Redis is away (")
 
@@ -93,9 +93,9 @@ def assert_away(reason: str, asked: dict[str, Callable[[], object]]) -> None:
 def assert_well(store: Store) -> None:
     """Everything works."""
     assert post(store, numbered(7))
-    for name, ask in (writes(store) | reads(store)).items():
+    for name, call in (writes(store) | reads(store)).items():
         with contextlib.suppress(StopIteration):
-            assert ask() is not StopIteration, name
+            assert call() is not StopIteration, name
 
 
 def test_an_engine_that_hangs(store: Store, own: Engine) -> None:

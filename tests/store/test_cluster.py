@@ -71,13 +71,13 @@ def one_of(part: keys.Partition, number: int = 0) -> Webhook:
 def try_all(store: Store, number: int) -> tuple[set[int], set[int], set[str]]:
     """Post one event to each partition. Which took it, which did not, and why."""
     took, refused, why = set(), set(), set()
-    for place, part in enumerate(keys.ALL):
+    for index, part in enumerate(keys.ALL):
         try:
             with in_time():
                 assert post(store, one_of(part, number))
-            took.add(place)
+            took.add(index)
         except StoreUnavailable as away:
-            refused.add(place)
+            refused.add(index)
             why.add(away.reason)
     return took, refused, why
 
@@ -92,7 +92,7 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
 ) -> None:
     store = open_store(engine)
     node = engine.nodes[which]
-    its = {place for place, part in enumerate(keys.ALL) if engine.node_of(part) is node}
+    its = {index for index, part in enumerate(keys.ALL) if engine.node_of(part) is node}
     assert len(its) in (5, 6)
     for number in (0, 1):
         assert try_all(store, number) == (set(range(keys.PARTITIONS)), set(), set())
@@ -102,11 +102,11 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
         assert refused == its
         assert took == set(range(keys.PARTITIONS)) - its
         assert why == {"refused" if how == "kill" else "timeout"}
-    for place, part in enumerate(keys.ALL[::5]):
+    for index, part in enumerate(keys.ALL[::5]):
         name = one_of(part).event.conversation
         assert name is not None
         with in_time():
-            if 5 * place in its:
+            if 5 * index in its:
                 with pytest.raises(StoreUnavailable):
                     store.histories([name])
             else:
@@ -161,8 +161,8 @@ def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[...,
     move_slot(engine, keys.slot(part.tag), target, lambda: None)
     engine.moved[part.tag] = target
     try:
-        for place, webhook in enumerate(posted[third:]):
-            post(stores[place % 2], webhook)
+        for index, webhook in enumerate(posted[third:]):
+            post(stores[index % 2], webhook)
         settle(*stores)
         assert_as_expected(stores[1], engine, Expected(calls), posted=len(posted))
     finally:

@@ -18,7 +18,7 @@ from tests.domain.builders import HERE, THERE, YONDER, about, answer, at, status
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, several
 from tests.store.expected import NOW
-from tests.store.posting import keep, post, settle
+from tests.store.posting import post, send, settle
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -37,7 +37,7 @@ def changes(store: Store, conversation: str) -> list[Change]:
 
 
 def test_each_event_of_a_call_is_an_entry_with_its_index_and_what_it_changed(store: Store) -> None:
-    keep(
+    send(
         store,
         status("started", 1),
         status("ringing", 2),
@@ -66,15 +66,15 @@ def test_each_event_of_a_call_is_an_entry_with_its_index_and_what_it_changed(sto
 
 def test_a_repeat_makes_no_entry(store: Store) -> None:
     bodies = [status("ringing", 1), transfer(HERE, THERE, 2)]
-    keep(store, *bodies)
+    send(store, *bodies)
     before = feed(store)
-    keep(store, *bodies, *bodies)
+    send(store, *bodies, *bodies)
     assert feed(store) == before
     assert Counter(entry.conversation for entry in before) == {HERE: 2, THERE: 1}
 
 
 def test_a_transfer_takes_the_leg_out_of_one_conversation_and_into_the_other(store: Store) -> None:
-    keep(store, status("answered", 1), transfer(HERE, THERE, 2), transfer(THERE, HERE, 3))
+    send(store, status("answered", 1), transfer(HERE, THERE, 2), transfer(THERE, HERE, 3))
     assert changes(store, HERE) == [
         (HERE, 0, "status", "leg", None, "answered"),
         (HERE, 1, "transfer", "leg", "answered", None),
@@ -88,7 +88,7 @@ def test_a_transfer_takes_the_leg_out_of_one_conversation_and_into_the_other(sto
 
 def test_news_carried_from_another_conversation_is_an_entry_without_an_event(store: Store) -> None:
     """The leg's end is reported where it was before; it ends where it is."""
-    keep(store, status("answered", 1), transfer(HERE, THERE, 2), status("completed", 9, where=HERE))
+    send(store, status("answered", 1), transfer(HERE, THERE, 2), status("completed", 9, where=HERE))
     assert changes(store, HERE)[-1] == (HERE, 2, "status", "leg", None, None)
     assert changes(store, THERE) == [
         (THERE, 0, "transfer", "leg", None, "answered"),
@@ -100,15 +100,15 @@ def test_news_for_a_leg_that_has_not_come_yet_is_in_the_entry_of_its_first_event
     carry = carry_command(store._ttl, THERE, "leg", Carried(bits=4, billed=0), BASE)
     assert store._writer.send([carry])[0][0] == 0
     assert changes(store, THERE) == []
-    keep(store, transfer(HERE, THERE, 2))
+    send(store, transfer(HERE, THERE, 2))
     assert changes(store, THERE) == [(THERE, 0, "transfer", "leg", None, "answered")]
 
 
 def test_a_deletion_is_an_entry_and_what_comes_after_it_begins_anew(store: Store) -> None:
-    keep(store, status("answered", 1), status("answered", 1, where=THERE))
+    send(store, status("answered", 1), status("answered", 1, where=THERE))
     assert store.delete(HERE)
     assert not store.delete(YONDER)
-    keep(store, status("completed", 9))
+    send(store, status("completed", 9))
     assert changes(store, HERE) == [
         (HERE, 0, "status", "leg", None, "answered"),
         (HERE, None, DELETE, None, None, None),
@@ -120,10 +120,10 @@ def test_a_deletion_is_an_entry_and_what_comes_after_it_begins_anew(store: Store
 
 def test_expiry_makes_no_entry(engine: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(engine, retention=timedelta(milliseconds=100))
-    keep(store, status("answered", 1), status("answered", 1, where=THERE))
+    send(store, status("answered", 1), status("answered", 1, where=THERE))
     wait_until(lambda: not store.records(HERE) and not store.records(THERE), "they expire")
     assert store.forget_expired(keys.partition(THERE), NOW) == 1
-    keep(store, status("completed", 9))
+    send(store, status("completed", 9))
     assert changes(store, THERE) == [(THERE, 0, "status", "leg", None, "answered")]
     assert changes(store, HERE) == [
         (HERE, 0, "status", "leg", None, "answered"),
@@ -133,7 +133,7 @@ def test_expiry_makes_no_entry(engine: Engine, open_store: Callable[..., Store])
 
 @pytest.mark.parametrize("name", ["\ud800", "-", "1", "a\x00b", "x" * 3000])
 def test_names_are_opaque(store: Store, name: str) -> None:
-    keep(store, status("ringing", 1, where=name, uuid=name))
+    send(store, status("ringing", 1, where=name, uuid=name))
     assert changes(store, name) == [(name, 0, "status", name, None, "ringing")]
 
 

@@ -110,7 +110,7 @@ def life_of(name: str, goes_to: str) -> list[Webhook]:
 
 
 def test_hostile_names_are_names_like_any_other(store: Store, engine: Engine) -> None:
-    lives = [life_of(name, HOSTILE[place - 1]) for place, name in enumerate(HOSTILE)]
+    lives = [life_of(name, HOSTILE[index - 1]) for index, name in enumerate(HOSTILE)]
     for life in lives:
         assert [post(store, webhook) for webhook in life] == [True] * len(life)
     everything = [webhook for life in lives for webhook in life]
@@ -126,7 +126,7 @@ def test_hostile_names_are_names_like_any_other(store: Store, engine: Engine) ->
 def test_a_hostile_name_touches_nothing_of_another_conversation(store: Store, engine: Engine, name: str) -> None:
     for webhook in life_of(VICTIM, "CON-other"):
         post(store, webhook)
-    own = {keys.encode(one) for one in (VICTIM, "CON-other")}
+    own = {keys.encode(member) for member in (VICTIM, "CON-other")}
     before = {key: contents(engine, key) for key in sorted(engine.keys()) if key.split(b":", 1)[-1] in own}
     assert len(before) == 4
     known = engine.keys()
@@ -138,9 +138,9 @@ def test_a_hostile_name_touches_nothing_of_another_conversation(store: Store, en
     assert store.delete(f"{name}'s other")
     assert not store.delete(name)
     assert {key: contents(engine, key) for key in before} == before
-    for one in own:
-        part = keys.of(keys.decode(one))
-        assert engine.ask(part, "ZSCORE", part.live, one) or engine.ask(part, "ZSCORE", part.ended, one)
+    for member in own:
+        part = keys.of(keys.decode(member))
+        assert engine.ask(part, "ZSCORE", part.live, member) or engine.ask(part, "ZSCORE", part.ended, member)
     assert set(store.histories([VICTIM, "CON-other"])) == {VICTIM, "CON-other"}
 
 

@@ -48,16 +48,16 @@ def published_call(chance: Random, begins: datetime) -> Iterator[Webhook]:
             if new.get(name):
                 new[name] = iso(datetime.fromisoformat(new[name]) - BEGUN + begins)
         yield from webhooks_of(new, begins)
-    asked = {"from": caller, "to": "442038297050", "uuid": others[NAMES[1]], "conversation_uuid": others[NAMES[0]]}
-    asked |= {"endpoint_type": "phone", "region_url": "https://api-eu-3.vonage.com"}
+    request = {"from": caller, "to": "442038297050", "uuid": others[NAMES[1]], "conversation_uuid": others[NAMES[0]]}
+    request |= {"endpoint_type": "phone", "region_url": "https://api-eu-3.vonage.com"}
     ncco = [
         {"action": "talk", "text": "Please wait while we connect you."},
         {"action": "connect", "from": "442038297050", "endpoint": [{"type": "app", "user": "Alice"}]},
     ]
     served: Body = {"id": ids[3].hex[:16], "flow": "phone-to-app", "ncco": ncco, "step": "start"}
     served |= {"version": f"{chance.getrandbits(32):08x}", "took_ms": round(chance.random(), 3)}
-    assert 400 < len(compact(kept_answer(asked, served))) < 600
-    yield from webhooks_of(kept_answer(asked, served), begins)
+    assert 400 < len(compact(kept_answer(request, served))) < 600
+    yield from webhooks_of(kept_answer(request, served), begins)
 
 
 def test_a_call_takes_two_kilobytes_all_in_all(

@@ -17,7 +17,7 @@ from app.store.store import Store
 from tests.domain.builders import at, status
 from tests.engines import Engine
 from tests.generated import BASE
-from tests.store.posting import keep
+from tests.store.posting import send
 
 ALICE, BOB, CAROL = "447700900123", "442079460000", "14155550123"
 
@@ -25,12 +25,12 @@ ALICE, BOB, CAROL = "447700900123", "442079460000", "14155550123"
 def begin(store: Store, name: str, seconds: float = 0.0, *, ended: bool = False, **more: Any) -> None:
     """A conversation whose first event was received *seconds* after the base."""
     first = "completed" if ended else "started"
-    keep(store, status(first, 1, uuid=f"leg {name}", where=name, **more), seconds=seconds)
+    send(store, status(first, 1, uuid=f"leg {name}", where=name, **more), seconds=seconds)
 
 
 def end(store: Store, name: str, seconds: float) -> None:
     """Its end, received later."""
-    keep(store, status("completed", 5, uuid=f"leg {name}", where=name), seconds=seconds)
+    send(store, status("completed", 5, uuid=f"leg {name}", where=name), seconds=seconds)
 
 
 def walk(store: Store, wanted: Filter, limit: int, meanwhile: Callable[[], object] = lambda: None) -> list[str]:
@@ -139,8 +139,8 @@ def test_numbers(store: Store, number: str, found: list[str], limit: int) -> Non
 
 
 def test_since_is_included_and_until_is_not(store: Store) -> None:
-    for place in range(10):
-        begin(store, f"CON-{place}", place / 1000, from_=ALICE)
+    for number in range(10):
+        begin(store, f"CON-{number}", number / 1000, from_=ALICE)
 
     def listed(since: datetime | None = None, until: datetime | None = None, **more: Any) -> list[int]:
         names = walk(store, Filter(since=since, until=until, **more), 3)
@@ -199,7 +199,7 @@ LIMIT = 50
 FEW, MANY = 10_000, 100_000
 MOST_COMMANDS = keys.PARTITIONS * (2 * (LIMIT + MAX_SCANNED) + MAX_SCANNED)  # however many there are
 
-ASKED = {
+QUERIES = {
     "any": Filter(),
     "live": Filter("live", presumed_before=BASE - timedelta(days=1)),
     "ended": Filter("ended"),
@@ -221,8 +221,8 @@ def fill(engine: Engine, numbers: Iterable[int]) -> None:
     for number in numbers:
         name = f"CON-{number}"
         by_partition.setdefault(keys.partition(name), []).append((number, name.encode()))
-    for place, entries in by_partition.items():
-        part = keys.ALL[place]
+    for partition, entries in by_partition.items():
+        part = keys.ALL[partition]
         with engine.node_of(part).client.pipeline(transaction=False) as pipe:
             for start in range(0, len(entries), 500):
                 some = entries[start : start + 500]
@@ -240,7 +240,7 @@ def fill(engine: Engine, numbers: Iterable[int]) -> None:
 def costs(store: Store, engine: Engine) -> dict[str, tuple[int, int]]:
     """For each question how many were found, and how many commands it took."""
     found = {}
-    for name, wanted in ASKED.items():
+    for name, wanted in QUERIES.items():
         store.page(wanted, None, LIMIT)  # the script is known from now on
         engine.reset_calls()
         page = store.page(wanted, None, LIMIT)
@@ -270,9 +270,9 @@ def test_a_page_costs_no_more_however_many_conversations_there_are(
         "all of it",
     }
     # Every question comes to its end all the same.
-    assert walk(store, ASKED["a number nobody has, with an end that many have"], LIMIT) == []
-    assert walk(store, ASKED["a state with no members"], LIMIT) == []
-    assert walk(store, ASKED["a number that one has"], LIMIT) == ["CON-42"]
+    assert walk(store, QUERIES["a number nobody has, with an end that many have"], LIMIT) == []
+    assert walk(store, QUERIES["a state with no members"], LIMIT) == []
+    assert walk(store, QUERIES["a number that one has"], LIMIT) == ["CON-42"]
 
 
 def test_counting_costs_no_more_however_many_conversations_there_are(

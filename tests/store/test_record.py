@@ -20,7 +20,7 @@ from tests.domain.builders import HERE, THERE, YONDER, about, at, project_one, s
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, Webhook, conversations_of, distinct, several, webhooks_of
 from tests.store.expected import FIRST_MINUTE, LAST_MINUTE, NOW, Expected, assert_as_expected, sum_of
-from tests.store.posting import keep, post, settle
+from tests.store.posting import post, send, settle
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -33,10 +33,10 @@ def legs(store: Store) -> dict[str, int]:
 
 def test_an_event_is_new_once_and_a_repeat_changes_nothing(store: Store, engine: Engine) -> None:
     body = status("ringing", 1, from_="447700900123")
-    assert keep(store, body) == [True]
+    assert send(store, body) == [True]
     before = sorted(engine.everything())
     counted = store.counts(NOW).counters
-    assert keep(store, body, dict(reversed(body.items())), seconds=99) == [False, False]
+    assert send(store, body, dict(reversed(body.items())), seconds=99) == [False, False]
     assert (counted["received"], counted.get("repeats", 0)) == (1, 0)
     counted = store.counts(NOW).counters
     assert (counted["received"], counted["repeats"], counted["ringing"]) == (3, 2, 1)
@@ -46,8 +46,8 @@ def test_an_event_is_new_once_and_a_repeat_changes_nothing(store: Store, engine:
 
 
 def test_an_event_was_received_when_its_first_copy_was(store: Store) -> None:
-    keep(store, status("ringing", None), seconds=5)
-    keep(store, status("ringing", None), seconds=3)
+    send(store, status("ringing", None), seconds=5)
+    send(store, status("ringing", None), seconds=3)
     found = project(HERE, store.histories([HERE])[HERE], now=NOW, presume_ended_after=timedelta(hours=1))
     assert found is not None
     assert (found.first_received, found.legs[0].leg.ringing) == (at(5), at(5))
@@ -75,13 +75,13 @@ def test_an_answer_is_recorded_later_and_each_request_is_one(store: Store) -> No
 
 
 def test_a_transfer_is_kept_with_both_conversations_and_counted_once(store: Store) -> None:
-    assert keep(store, status("answered", 1), transfer(HERE, THERE, 2)) == [True, True]
+    assert send(store, status("answered", 1), transfer(HERE, THERE, 2)) == [True, True]
     assert [len(store.records(name)) for name in (HERE, THERE)] == [2, 1]
     counts = store.counts(NOW - timedelta(days=1))
     assert counts.counters["received"] == 2
     assert legs(store) == {"answered": 1}
     assert (counts.live, counts.ended) == (1, 1)
-    assert keep(store, status("completed", 9, where=HERE)) == [True]
+    assert send(store, status("completed", 9, where=HERE)) == [True]
     assert legs(store) == {}, "also if its end is reported in the conversation that it left"
 
 
@@ -131,16 +131,16 @@ def test_the_repeat_that_completes_a_transfer_says_that_it_is_new(store: Store, 
 def test_a_repeat_of_a_move_without_a_time_does_not_move_the_leg_again(store: Store) -> None:
     """Its time is that of its first copy."""
     away, back = transfer(HERE, THERE, None), transfer(THERE, HERE, 60)
-    keep(store, status("answered", 1), away)
-    keep(store, back, seconds=60)
-    assert keep(store, away, seconds=120) == [False]
+    send(store, status("answered", 1), away)
+    send(store, back, seconds=60)
+    assert send(store, away, seconds=120) == [False]
     projections = {
         name: project(name, events, now=at(120), presume_ended_after=timedelta(hours=1))
         for name, events in store.histories([HERE, THERE]).items()
     }
     assert {name: found.state for name, found in projections.items() if found} == {HERE: "live", THERE: "ended"}
     assert store.page(Filter("live"), None, 10).conversations == [HERE]
-    keep(store, status("completed", 130), seconds=130)
+    send(store, status("completed", 130), seconds=130)
     assert legs(store) == {}
     counts = store.counts(BASE - timedelta(days=1))
     assert (counts.live, counts.ended) == (0, 2)
@@ -148,10 +148,10 @@ def test_a_repeat_of_a_move_without_a_time_does_not_move_the_leg_again(store: St
 
 def test_an_end_that_comes_late_for_where_the_leg_was_follows_it_through_all_its_moves(store: Store) -> None:
     for body in (transfer(THERE, YONDER, 3), transfer(YONDER, "CON-beyond", 4), transfer(HERE, THERE, 2)):
-        keep(store, body)
-    keep(store, status("answered", 1))
+        send(store, body)
+    send(store, status("answered", 1))
     assert legs(store) == {"answered": 1}
-    keep(store, status("completed", 5, duration="7"))
+    send(store, status("completed", 5, duration="7"))
     assert legs(store) == {}
     assert store.counts(BASE - timedelta(days=1)).ended == 4
     minutes = sum_of(store.minutes(FIRST_MINUTE, LAST_MINUTE))
@@ -161,17 +161,17 @@ def test_an_end_that_comes_late_for_where_the_leg_was_follows_it_through_all_its
 @pytest.mark.parametrize("duration", ["9007199254740992", 1e15, "100000000000000000000", 0.25])
 def test_a_duration_that_cannot_be_is_survived(store: Store, duration: object) -> None:
     """Also where it has to wait for the leg that it is of."""
-    keep(store, transfer(HERE, THERE, 2))
-    keep(store, status("completed", 3, duration=duration))
-    keep(store, transfer(THERE, YONDER, 3))
-    assert keep(store, status("completed", 4, duration=duration)) == [True]
-    assert keep(store, transfer("CON-far", "CON-farther", 3, uuid="other")) == [True]
+    send(store, transfer(HERE, THERE, 2))
+    send(store, status("completed", 3, duration=duration))
+    send(store, transfer(THERE, YONDER, 3))
+    assert send(store, status("completed", 4, duration=duration)) == [True]
+    assert send(store, transfer("CON-far", "CON-farther", 3, uuid="other")) == [True]
     assert legs(store) == {"started": 1}
 
 
 @pytest.mark.parametrize("when", ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "2300-01-01T00:00:00Z"])
 def test_a_move_at_a_time_that_cannot_be_is_survived(store: Store, when: str) -> None:
-    assert keep(store, status("answered", 1), transfer(HERE, THERE, None) | {"timestamp": when}) == [True, True]
+    assert send(store, status("answered", 1), transfer(HERE, THERE, None) | {"timestamp": when}) == [True, True]
     assert legs(store) == {"answered": 1}
     counts = store.counts(BASE - timedelta(days=1))
     assert (counts.live, counts.ended) == (1, 1)
@@ -180,7 +180,7 @@ def test_a_move_at_a_time_that_cannot_be_is_survived(store: Store, when: str) ->
 
 
 def test_what_came_out_of_order_is_counted(store: Store) -> None:
-    keep(
+    send(
         store,
         status("answered", 2),
         status("ringing", 1),
@@ -189,21 +189,21 @@ def test_what_came_out_of_order_is_counted(store: Store) -> None:
         status("busy", 5),
     )
     assert store.counts(NOW).counters["out_of_order"] == 3
-    keep(store, status("ringing", 1), status("ringing", 1.5, uuid="other"))
+    send(store, status("ringing", 1), status("ringing", 1.5, uuid="other"))
     assert store.counts(NOW).counters["out_of_order"] == 3
 
 
 def test_unknown_kinds_and_statuses_are_counted(store: Store) -> None:
-    keep(store, status("ferried", 1), about(1, something="else"), status("ringing", 1))
+    send(store, status("ferried", 1), about(1, something="else"), status("ringing", 1))
     assert store.counts(NOW).counters["unknown"] == 2
 
 
 def test_statistics_are_by_the_minute_in_which_webhooks_were_received(store: Store) -> None:
     minute = milliseconds(BASE) // 60_000
-    keep(store, status("ringing", 1), seconds=0)
-    keep(store, status("ringing", 1), status("answered", 2), seconds=60)
-    keep(store, status("completed", 600, duration="598"), seconds=605)
-    keep(store, status("completed", 601, duration="599"), seconds=1205)
+    send(store, status("ringing", 1), seconds=0)
+    send(store, status("ringing", 1), status("answered", 2), seconds=60)
+    send(store, status("completed", 600, duration="598"), seconds=605)
+    send(store, status("completed", 601, duration="599"), seconds=1205)
     assert store.minutes(minute, minute + 30) == {
         minute: {"events": 1, "conversations": 1, "legs": 1},
         minute + 1: {"events": 1, "repeats": 1},
@@ -216,8 +216,8 @@ def test_statistics_are_by_the_minute_in_which_webhooks_were_received(store: Sto
 
 def test_an_outcome_is_counted_in_the_minute_in_which_it_was_first_known(store: Store) -> None:
     minute = milliseconds(BASE) // 60_000
-    keep(store, status("completed", 9), seconds=0)
-    keep(store, status("busy", 8), seconds=60)
+    send(store, status("completed", 9), seconds=0)
+    send(store, status("busy", 8), seconds=60)
     counted = store.minutes(minute, minute + 5)
     assert {name: at.get("busy", 0) for name, at in counted.items()} == {minute: 1, minute + 1: 0}
     assert sum_of(counted)["unanswered"] == 0
@@ -242,11 +242,11 @@ def test_what_is_only_counted_is_counted(store: Store) -> None:
 
 def test_what_has_expired_counts_as_never_been(engine: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(engine, retention=timedelta(milliseconds=200))
-    keep(store, status("answered", 1, from_="447700900123"), transfer(HERE, THERE, 2))
+    send(store, status("answered", 1, from_="447700900123"), transfer(HERE, THERE, 2))
     assert store.histories([HERE, THERE]).keys() == {HERE, THERE}
     wait_until(lambda: not store.records(HERE) and not store.records(THERE), "it expires")
     assert store.histories([HERE, THERE]) == {}
-    assert keep(store, status("answered", 1, from_="447700900999"), seconds=30) == [True], "it starts anew"
+    assert send(store, status("answered", 1, from_="447700900999"), seconds=30) == [True], "it starts anew"
     assert legs(store) == {"answered": 2}, "the other one is still counted"
     assert store.forget_expired(keys.partition(THERE), NOW) == 1
     assert legs(store) == {"answered": 1}

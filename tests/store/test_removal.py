@@ -18,7 +18,7 @@ from tests.domain.builders import HERE, THERE, status, transfer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, EVENT, Body, several, webhooks_of
 from tests.store.expected import NOW, PRESUME_ENDED_AFTER, Expected, assert_indexes
-from tests.store.posting import keep, post
+from tests.store.posting import post, send
 
 ALICE, BOB, CAROL = "447700900123", "442079460000", "14155550123"
 
@@ -44,9 +44,9 @@ def traces(engine: Engine, *words: str) -> list[bytes]:
 
 def test_of_a_deleted_conversation_nothing_is_left_but_its_name_in_the_feed(store: Store, engine: Engine) -> None:
     """Listeners have to learn that it is gone; new entries of the feed replace the name in time."""
-    keep(store, *life("CON-kept", CAROL, BOB))
+    send(store, *life("CON-kept", CAROL, BOB))
     kept = Counter(engine.everything())
-    keep(store, *life(HERE, duration="12"), {"dtmf": "1", "uuid": f"leg of {HERE}", "conversation_uuid": HERE})
+    send(store, *life(HERE, duration="12"), {"dtmf": "1", "uuid": f"leg of {HERE}", "conversation_uuid": HERE})
     assert traces(engine, HERE)
     assert store.delete(HERE) is True
     assert traces(engine, HERE, ALICE) == []
@@ -105,8 +105,8 @@ def test_a_number_is_forgotten_with_all_its_conversations_and_no_others(store: S
     mine = [f"CON-mine-{number}" for number in range(130)]
     for number, name in enumerate(mine):
         parties = [(ALICE, BOB), (f"+{ALICE}", "Alice"), (CAROL, ALICE)][number % 3]
-        keep(store, *life(name, *parties)[: number % 3 + 1], seconds=number // 7)
-    keep(store, *life("CON-other", CAROL, BOB))
+        send(store, *life(name, *parties)[: number % 3 + 1], seconds=number // 7)
+    send(store, *life("CON-other", CAROL, BOB))
     store.unfile(b'{"from":"447700900123","status":"ringing"}', "no conversation", BASE)
     store.unfile(b'{"from":"14155550123","status":"ringing"}', "no conversation", BASE)
     assert store.forget(ALICE) == len(mine)
@@ -119,7 +119,7 @@ def test_a_number_is_forgotten_with_all_its_conversations_and_no_others(store: S
 
 @pytest.mark.parametrize("number", ["0123", "0900123", "900123"])
 def test_forgetting_a_short_number_is_not_forgetting_all_that_end_like_it(store: Store, number: str) -> None:
-    keep(store, *life("CON-long", ALICE, BOB), *life("CON-short", number, BOB))
+    send(store, *life("CON-long", ALICE, BOB), *life("CON-short", number, BOB))
     assert store.forget(number) == 1
     assert store.page(Filter(), None, 9).conversations == ["CON-long"]
 
@@ -140,8 +140,8 @@ def test_what_has_expired_is_taken_out_of_every_index_and_counter(
             post(store, webhook._replace(received=now - timedelta(days=1)))
     gone = Expected(goes).projections
     wait_until(lambda: not any(brief.records(name) for name in gone), "they expire")
-    keeper = Housekeeping(brief, max_memory_mb=None)
-    assert keeper.tidy(datetime.now(UTC)) == len(gone)
+    housekeeping = Housekeeping(brief, max_memory_mb=None)
+    assert housekeeping.tidy(datetime.now(UTC)) == len(gone)
     there = Expected([[w._replace(received=now - timedelta(days=1)) for w in call] for call in stays])
     assert_indexes(engine, there)
     counts = long.counts(NOW)
@@ -170,11 +170,11 @@ def test_a_partition_is_tidied_by_one_worker_at_a_time(store: Store) -> None:
 def test_old_ones_that_are_still_kept_hide_no_expired_ones_behind_them(store: Store, engine: Engine) -> None:
     """A long-lived call stays in the index, before many that came after it and are gone."""
     names = [name for name in (f"CON-{number}" for number in range(4000)) if keys.partition(name) == 5][:230]
-    for place, name in enumerate(names):
-        keep(store, *life(name), seconds=place)
+    for index, name in enumerate(names):
+        send(store, *life(name), seconds=index)
     part = keys.ALL[5]
-    for place, name in enumerate(names):
-        if place % 2:
+    for index, name in enumerate(names):
+        if index % 2:
             engine.ask(part, "DEL", part.events(keys.encode(name)))
     assert store.forget_expired(5, NOW) == 0, "nothing is old enough to have expired"
     assert store.forget_expired(5, NOW + store.retention) == 115
@@ -186,10 +186,10 @@ def test_when_memory_runs_out_the_oldest_ended_conversations_go_whole(
 ) -> None:
     valkey.flush()
     store = open_store(valkey)
-    keep(store, status("started", 1, where="CON-live", from_=CAROL), seconds=-9)
+    send(store, status("started", 1, where="CON-live", from_=CAROL), seconds=-9)
     for number in range(1500):
         bulk = Random(number).randbytes(4000).hex()
-        keep(
+        send(
             store, status("completed", 5, where=f"CON-{number}", uuid=f"leg of CON-{number}", bulk=bulk), seconds=number
         )
     used = store.used_bytes()
@@ -217,16 +217,16 @@ def test_housekeeping_goes_on_by_itself(engine: Engine, open_store: Callable[...
     for webhook in (w for body in life(HERE) for w in webhooks_of(body, datetime.now(UTC))):
         post(store, webhook)
     wait_until(lambda: not store.records(HERE), "it expires")
-    keeper = Housekeeping(store, max_memory_mb=None, every_seconds=0.05)
-    keeper.start()
+    housekeeping = Housekeeping(store, max_memory_mb=None, every_seconds=0.05)
+    housekeeping.start()
     wait_until(lambda: store.page(Filter(), None, 9).conversations == [], "it is forgotten")
-    keeper.stop()
-    keeper._thread.join(5)
+    housekeeping.stop()
+    housekeeping._thread.join(5)
 
 
 def test_a_leg_that_moved_is_deleted_with_each_of_its_conversations(store: Store, engine: Engine) -> None:
     """The other conversation goes on telling where its leg came from: that is its own story."""
-    keep(store, status("answered", 1, from_=ALICE), transfer(HERE, THERE, 2))
+    send(store, status("answered", 1, from_=ALICE), transfer(HERE, THERE, 2))
     assert store.delete(HERE)
     assert store.page(Filter(), None, 9).conversations == [THERE]
     assert traces(engine, ALICE) == []

@@ -67,13 +67,13 @@ def test_an_error_comes_with_its_traceback(as_json: bool) -> None:
 )
 def test_no_whole_number_is_written(as_json: bool, written: str) -> None:
     """Neither in the message, nor in what is put into it, nor in an error's own words."""
-    for told in (
+    for entry in (
         record(f"met {written}"),
         record("met %s", written),
         record("%s", written),
         record("an error of ours", fault=raised(written)),
     ):
-        text = Lines(as_json=as_json).format(told)
+        text = Lines(as_json=as_json).format(entry)
         assert NUMBER not in text
         assert "0123" in text
 
@@ -87,11 +87,11 @@ def test_ids_are_written_whole() -> None:
 def loggers() -> Iterator[list[logging.Logger]]:
     """Our loggers, put back as they were in the end."""
     ours = [logging.getLogger(name) for name in LOGGERS]
-    before = [(one.handlers[:], one.level, one.propagate) for one in ours]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in ours]
     yield ours
-    for one, (handlers, level, propagate) in zip(ours, before, strict=True):
-        one.handlers[:], one.propagate = handlers, propagate
-        one.setLevel(level)
+    for logger, (handlers, level, propagate) in zip(ours, before, strict=True):
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.mark.parametrize("as_json", [True, False])

@@ -76,7 +76,7 @@ class Site:
         assert response.status_code == 200, response.text
         return response.json
 
-    def told(self, conversation: str) -> Any:
+    def conversation(self, conversation: str) -> Any:
         """The conversation, without the times at which it was heard of."""
         found = self.api(f"/api/v1/conversations/{conversation}")
         return {name: value for name, value in found.items() if name not in ("first_heard_at", "last_heard_at")}
@@ -99,7 +99,7 @@ class Site:
         wait_until(written, f"{count} answers are recorded")
         return found
 
-    def counted(self) -> Any:
+    def counters(self) -> Any:
         """The counters of webhooks."""
         return self.api("/status")["webhooks"]
 
@@ -108,13 +108,13 @@ class Site:
         return [(why, record.body) for _, why, record in self.store.unfiled()]
 
     @property
-    def said(self) -> str:
+    def log_text(self) -> str:
         """The whole log."""
         return self._log.getvalue()
 
     def lines(self) -> list[Any]:
         """The lines of requests, where the log is JSON."""
-        return [line for line in map(json.loads, self.said.splitlines()) if "path" in line]
+        return [line for line in map(json.loads, self.log_text.splitlines()) if "path" in line]
 
 
 Start = Callable[..., Site]

@@ -109,7 +109,7 @@ def test_a_wrong_token_is_refused_for_good(site: Site, path, claims, fault):
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert "Retry-After" not in response.headers
     assert problem(response)["fault"] == fault
-    wait_until(lambda: site.counted()["refused"] == {fault: 1}, "it is counted")
+    wait_until(lambda: site.counters()["refused"] == {fault: 1}, "it is counted")
 
 
 @every_route
@@ -124,10 +124,10 @@ def test_nothing_of_what_was_refused_is_kept(site: Site):
     for path in ROUTES:
         for body, headers in [(LARGE, bearer(LARGE)), (GOOD, UNSIGNED), (GOOD, WRONG), (BAD, UNSIGNED), (BAD, WRONG)]:
             site.post(path, body, headers)
-    wait_until(lambda: site.counted()["refused"] == {"missing": 6, "signature": 6}, "all are counted")
+    wait_until(lambda: site.counters()["refused"] == {"missing": 6, "signature": 6}, "all are counted")
     assert site.store.records(CONVERSATION) == []
     assert site.unfiled() == []
-    assert site.counted()["received"] == 0
+    assert site.counters()["received"] == 0
 
 
 @every_route
@@ -139,7 +139,7 @@ def test_a_bad_body_that_was_signed_is_kept_aside(site: Site, path, body):
     ((why, kept),) = site.unfiled()
     assert why.startswith("bad body: ")
     assert kept == body
-    assert site.counted()["unfiled"] == 1
+    assert site.counters()["unfiled"] == 1
 
 
 def test_a_bad_query_that_was_signed_is_kept_aside(site: Site):
@@ -155,7 +155,7 @@ def test_what_was_never_seen_before_is_taken_and_flagged(site: Site, body):
     (event,) = site.events(CONVERSATION)
     assert event["kind"] == "unknown" or event["flags"] == ["unknown_status"]
     assert event["raw"] == body
-    assert site.counted()["unknown"] == 1
+    assert site.counters()["unknown"] == 1
 
 
 # -- a token vouches for one body -------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def test_the_same_token_with_the_same_body_is_a_repeat(site: Site):
         response = site.post("/voice/event", EVENT, token)
         assert (response.status_code, response.data) == (200, b"")
     assert len(site.events(CONVERSATION)) == 1
-    assert (site.counted()["received"], site.counted()["repeats"]) == (3, 2)
+    assert (site.counters()["received"], site.counters()["repeats"]) == (3, 2)
     assert [line["outcome"] for line in site.lines()[:3]] == ["kept", "repeat", "repeat"]
 
 
@@ -203,8 +203,8 @@ def test_a_get_whose_hash_is_of_something_else_is_taken_counted_and_noted(site: 
     """Of what Vonage makes the hash of a GET is not documented."""
     assert site.get("/voice/event", EVENT, bearer(b"something else")).status_code == 200
     assert site.events(CONVERSATION)[0]["flags"] == ["get_hash_mismatch"]
-    wait_until(lambda: site.counted()["reported"] == {"get_hash_mismatch": 1}, "it is counted")
-    assert "payload hash of a GET webhook" in site.said
+    wait_until(lambda: site.counters()["reported"] == {"get_hash_mismatch": 1}, "it is counted")
+    assert "payload hash of a GET webhook" in site.log_text
 
 
 def test_a_get_whose_hash_is_of_something_else_is_refused_where_that_is_asked_for(start):
@@ -247,9 +247,9 @@ def test_report_lets_through_and_tells(start, headers, flag, fault):
     site = start(app_env="production", webhook_verify="report")
     assert site.post("/voice/event", EVENT, headers).status_code == 200
     assert site.events(CONVERSATION)[0]["flags"] == [flag]
-    wait_until(lambda: site.counted()["reported"] == {fault: 1}, "it is counted")
-    assert site.counted()["refused"] == {}
-    assert "let through, for WEBHOOK_VERIFY is report" in site.said
+    wait_until(lambda: site.counters()["reported"] == {fault: 1}, "it is counted")
+    assert site.counters()["refused"] == {}
+    assert "let through, for WEBHOOK_VERIFY is report" in site.log_text
     assert site.post("/voice/event", BAD, headers).status_code == 400
     assert site.post("/voice/event", LARGE, headers).status_code == 413
 
@@ -258,7 +258,7 @@ def test_report_does_not_mark_what_is_signed_right(start):
     site = start(app_env="production", webhook_verify="report")
     site.post("/voice/event", EVENT)
     assert site.events(CONVERSATION)[0]["flags"] == []
-    assert site.counted()["reported"] == {}
+    assert site.counters()["reported"] == {}
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_where_no_signature_is_looked_at_everything_is_marked_unsigned(start, se
     site = start(**settings)
     assert site.post("/voice/event", EVENT, headers).status_code == 200
     assert site.events(CONVERSATION)[0]["flags"] == ["unsigned"]
-    assert (site.counted()["refused"], site.counted()["reported"]) == ({}, {})
+    assert (site.counters()["refused"], site.counters()["reported"]) == ({}, {})
     assert site.api("/status")["service"]["webhook_verify"] == "off"
     assert site.post("/voice/event", BAD, headers).status_code == 400
 

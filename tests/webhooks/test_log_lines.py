@@ -23,12 +23,12 @@ def test_a_request_is_one_line_of_json(site: Site):
     site.post("/voice/event", EVENT)
     site.post("/voice/answer", EVENT)
     site.client.get("/healthz")
-    event, answer, health = map(json.loads, site.said.splitlines())
+    event, answer, health = map(json.loads, site.log_text.splitlines())
     about = {"conversation": CONVERSATION, "leg": LEG, "from": "********7890", "to": "********7050"}
-    asked = {"method": "POST", "status": 200}
+    request = {"method": "POST", "status": 200}
     kept = {"path": "/voice/event", "kind": "status", "call_status": "ringing", "outcome": "kept"}
-    assert event == event | asked | about | kept
-    assert answer == answer | asked | about | {
+    assert event == event | request | about | kept
+    assert answer == answer | request | about | {
         "path": "/voice/answer",
         "kind": "answer",
         "outcome": "answered:phone-to-app/start",
@@ -118,16 +118,16 @@ def test_no_telephone_number_is_in_the_log_however_it_is_written(start, number, 
             method(path, EVENT | {"from_user": number, "to": number, "status": None})
             method(path, EVENT | {"to": number}, {})
     digits = "".join(filter(str.isdigit, number))
-    only_digits = "".join(filter(str.isdigit, site.said.replace(CONVERSATION, "").replace(LEG, "")))
+    only_digits = "".join(filter(str.isdigit, site.log_text.replace(CONVERSATION, "").replace(LEG, "")))
     assert digits[-12:] not in only_digits
-    assert number.strip() not in site.said
-    assert len([line for line in site.said.splitlines() if " ms" in line or '"ms"' in line]) == 18
+    assert number.strip() not in site.log_text
+    assert len([line for line in site.log_text.splitlines() if " ms" in line or '"ms"' in line]) == 18
 
 
 def test_a_number_in_the_path_is_not_in_the_log(site: Site):
     for path in ("/447700900123", "/x/447700900123", "/voice/447700900123", "/%0A447700900123", "/x%0A447700900123"):
         site.client.get(path)
-    assert "447700900" not in site.said
+    assert "447700900" not in site.log_text
 
 
 def test_neither_tokens_nor_secrets_nor_query_strings_are_in_the_log(start):
@@ -150,7 +150,7 @@ def test_neither_tokens_nor_secrets_nor_query_strings_are_in_the_log(start):
             "secret_in_query",
             "secret-key",
         ):
-            assert secret not in site.said
+            assert secret not in site.log_text
 
 
 INJECTIONS = [
@@ -176,8 +176,8 @@ def test_an_id_cannot_write_lines_of_its_own(start, name, in_production):
     site.post("/voice/event", body)
     site.post("/voice/answer", body)
     site.client.get("/" + quote(name, errors="surrogatepass"))
-    assert len(site.said.splitlines()) == 3
-    assert all(line.isprintable() for line in site.said.splitlines())
+    assert len(site.log_text.splitlines()) == 3
+    assert all(line.isprintable() for line in site.log_text.splitlines())
     if in_production:
         lines = site.lines()
         assert [line["path"] for line in lines[:2]] == ["/voice/event", "/voice/answer"]
@@ -195,8 +195,8 @@ def test_an_error_of_ours_is_one_line_too(site: Site, monkeypatch):
     assert response.status_code == 500
     assert response.content_type == "application/problem+json"
     assert "ZeroDivisionError" not in response.text
-    fault, line = map(json.loads, site.said.splitlines())
+    fault, line = map(json.loads, site.log_text.splitlines())
     assert fault["level"] == "error"
     assert "ZeroDivisionError" in fault["traceback"]
-    assert "447700900123" not in site.said
+    assert "447700900123" not in site.log_text
     assert (line["status"], line["path"]) == (500, "/voice/event")

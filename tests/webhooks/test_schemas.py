@@ -29,7 +29,7 @@ OCCURRED = datetime(2021, 3, 29, 21, 20, 5, 582000, tzinfo=UTC)
 Body = dict[str, Any]
 
 
-def told(event: Event) -> dict[str, Any]:
+def fields_of(event: Event) -> dict[str, Any]:
     """What *event* says, without its own body and what it does not know."""
     fields = {name: getattr(event, name) for cls in type(event).__mro__ for name in getattr(cls, "__slots__", ())}
     del fields["canonical"]
@@ -61,18 +61,18 @@ def test_a_status_of_a_leg(name):
     assert type(event) is events.CallStatus
     assert event.kind == "status"
     who = {"from_": "447700900000", "to": "442079460000", "direction": "outbound"}
-    assert told(event) == MINE | who | {"status": name}
+    assert fields_of(event) == MINE | who | {"status": name}
 
 
 def test_a_failure_with_its_detail_and_sip_code():
     event = read_event(status("rejected", detail="invalid_number", sip_code=603))
-    assert told(event) == MINE | {"status": "rejected", "detail": "invalid_number", "sip_code": 603}
+    assert fields_of(event) == MINE | {"status": "rejected", "detail": "invalid_number", "sip_code": 603}
     assert read_event(status("failed", sip_code="404")).sip_code == 404  # type: ignore[attr-defined]
 
 
 def test_answered_has_nulls_where_completed_has_the_bill():
     event = read_event(status("answered", start_time=None, rate=None, network=None, from_=None, to="Alice"))
-    assert told(event) == MINE | {"status": "answered", "to": "Alice"}
+    assert fields_of(event) == MINE | {"status": "answered", "to": "Alice"}
 
 
 def test_completed_has_the_bill():
@@ -90,7 +90,7 @@ def test_completed_has_the_bill():
     event = read_event(body)
     assert type(event) is events.Completed
     assert event.kind == "status"
-    assert told(event) == MINE | {
+    assert fields_of(event) == MINE | {
         "status": "completed",
         "start_time": datetime(2021, 3, 29, 21, 20, 6, tzinfo=UTC),
         "end_time": datetime(2021, 3, 29, 21, 20, 18, tzinfo=UTC),
@@ -114,7 +114,7 @@ def test_a_bill_without_anything_in_it():
     empty = dict.fromkeys(("start_time", "end_time", "duration", "rate", "price", "network", "disconnected_by"), None)
     event = read_event(status("completed", **empty))
     assert type(event) is events.Completed
-    assert told(event) == MINE | {"status": "completed"}
+    assert fields_of(event) == MINE | {"status": "completed"}
 
 
 @pytest.mark.parametrize("name", ["complete", "Complete", "COMPLETED", " completed "])
@@ -127,7 +127,7 @@ def test_complete_and_capitals_mean_completed(name):
 @pytest.mark.parametrize("name", ["RINGING", "Ringing", " ringing"])
 def test_the_case_of_a_status_does_not_matter(name):
     event = read_event(status(name))
-    assert told(event) == MINE | {"status": "ringing"}
+    assert fields_of(event) == MINE | {"status": "ringing"}
 
 
 @pytest.mark.parametrize("name", ["human", "machine"])
@@ -136,13 +136,13 @@ def test_detection_names_its_leg_call_uuid(name):
     event = read_event(body)
     assert type(event) is events.Detection
     assert event.kind == "detection"
-    assert told(event) == MINE | {"status": name}
+    assert fields_of(event) == MINE | {"status": name}
 
 
 @pytest.mark.parametrize("sub_state", ["beep_start", "beep_timeout", "BEEP_START"])
 def test_detection_tells_of_the_beep(sub_state):
     event = read_event(status("Machine", sub_state=sub_state))
-    assert told(event) == MINE | {"status": "machine", "sub_state": sub_state.lower()}
+    assert fields_of(event) == MINE | {"status": "machine", "sub_state": sub_state.lower()}
 
 
 def test_detection_with_both_ids_takes_uuid():
@@ -160,21 +160,21 @@ def test_a_websocket_that_was_closed_by_the_application():
     )
     assert type(event) is events.Disconnected
     assert event.kind == "disconnected"
-    assert told(event) == MINE | {"status": "disconnected", "from_": "447700900000", "to": "wss://example.com/a"}
+    assert fields_of(event) == MINE | {"status": "disconnected", "from_": "447700900000", "to": "wss://example.com/a"}
 
 
 @pytest.mark.parametrize("name", ["held", "transcoding", "input", "recording", "Überraschung"])
 def test_a_status_never_heard_of_is_kept_and_flagged(name):
     event = read_event(status(name))
     assert type(event) is events.CallStatus
-    assert told(event) == MINE | {"status": name.lower(), "flags": ("unknown_status",)}
+    assert fields_of(event) == MINE | {"status": name.lower(), "flags": ("unknown_status",)}
 
 
 @pytest.mark.parametrize("name", [None, "", " ", 7, True, {}, ["ringing"]])
 def test_a_status_that_is_no_word_is_none(name):
     event = read_event(status(name))
     assert type(event) is events.Unknown
-    assert told(event) == MINE
+    assert fields_of(event) == MINE
 
 
 # -- other kinds ------------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def test_a_recording():
     event = read_event(body)
     assert type(event) is events.Recording
     assert event.kind == "record"
-    assert told(event) == HERE | {
+    assert fields_of(event) == HERE | {
         "start_time": datetime(2020, 1, 1, 12, tzinfo=UTC),
         "end_time": datetime(2020, 1, 1, 12, 1, 0, 250000, tzinfo=UTC),
         "recording_url": "https://api.nexmo.com/v1/files/bbbbbbbb-aaaa-cccc-dddd-0123456789ab",
@@ -204,7 +204,7 @@ def test_a_recording_that_came_to_nothing():
     """https://github.com/Vonage/vonage-node-sdk/issues/132"""
     event = read_event({"conversation_uuid": CONVERSATION, "recording_url": "", "size": 0})
     assert type(event) is events.Recording
-    assert told(event) == {"conversation": CONVERSATION, "size": 0, "flags": ("no_timestamp",)}
+    assert fields_of(event) == {"conversation": CONVERSATION, "size": 0, "flags": ("no_timestamp",)}
 
 
 def test_a_transcription_has_no_time_of_its_own_and_that_is_no_oddity():
@@ -213,7 +213,7 @@ def test_a_transcription_has_no_time_of_its_own_and_that_is_no_oddity():
     event = read_event(body | {"transcription_url": url})
     assert type(event) is events.Transcription
     assert event.kind == "transcription"
-    assert told(event) == {"conversation": CONVERSATION, "recording_uuid": "r", "transcription_url": url}
+    assert fields_of(event) == {"conversation": CONVERSATION, "recording_uuid": "r", "transcription_url": url}
 
 
 def test_keys_as_they_come_today():
@@ -222,7 +222,7 @@ def test_keys_as_they_come_today():
     assert type(event) is events.Input
     assert event.kind == "input"
     who = {"from_": "447700900000", "to": "442079460000"}
-    assert told(event) == MINE | who | {"digits": "12*", "timed_out": False}
+    assert fields_of(event) == MINE | who | {"digits": "12*", "timed_out": False}
     assert event.speech_results == ()
 
 
@@ -303,7 +303,7 @@ def test_a_transfer_belongs_to_both_conversations():
     event = read_event(body | {"timestamp": AT})
     assert type(event) is events.Transfer
     assert event.kind == "transfer"
-    assert told(event) == {"leg": LEG, "occurred": OCCURRED, "left": "CON-a", "joined": "CON-b"}
+    assert fields_of(event) == {"leg": LEG, "occurred": OCCURRED, "left": "CON-a", "joined": "CON-b"}
     assert event.conversations == ("CON-a", "CON-b")
 
 
@@ -328,14 +328,14 @@ def test_a_notification(payload):
     event = read_event(about(payload=payload))
     assert type(event) is events.Notify
     assert event.kind == "notify"
-    assert told(event) == HERE
+    assert fields_of(event) == HERE
 
 
 def test_an_error():
     event = read_event(about(reason="Syntax error in NCCO. Invalid value type or action."))
     assert type(event) is events.CallError
     assert event.kind == "error"
-    assert told(event) == HERE | {"reason": "Syntax error in NCCO. Invalid value type or action."}
+    assert fields_of(event) == HERE | {"reason": "Syntax error in NCCO. Invalid value type or action."}
 
 
 @pytest.mark.parametrize("body", [{}, {"something": "else"}, {"reason": None}, {"type": "record"}, {"dtmf": None}])
@@ -343,22 +343,24 @@ def test_none_of_these_is_unknown(body):
     event = read_event(about(**body))
     assert type(event) is events.Unknown
     assert event.kind == "unknown"
-    assert told(event) == HERE
+    assert fields_of(event) == HERE
 
 
 @pytest.mark.parametrize("original", [status("ringing"), about(reason="one"), about(dtmf="1"), about(payload={})])
 def test_a_copy_for_the_fallback_address_is_known_by_the_original_request(original):
-    asked = {"url": "https://example.com/voice/event", "type": "event"}
-    event = read_event(original | {"reason": "Socket timeout.", "original_request": asked})
+    request = {"url": "https://example.com/voice/event", "type": "event"}
+    event = read_event(original | {"reason": "Socket timeout.", "original_request": request})
     assert type(event) is events.Fallback
     assert event.kind == "fallback"
     assert (event.reason, event.url) == ("Socket timeout.", "https://example.com/voice/event")
     assert (event.conversation, event.occurred) == (CONVERSATION, OCCURRED)
 
 
-@pytest.mark.parametrize(("asked", "url"), [({}, None), ("https://x.example", "https://x.example"), ({"url": 1}, "1")])
-def test_an_original_request_of_another_shape(asked, url):
-    event = read_event(about(original_request=asked))
+@pytest.mark.parametrize(
+    ("original", "url"), [({}, None), ("https://x.example", "https://x.example"), ({"url": 1}, "1")]
+)
+def test_an_original_request_of_another_shape(original, url):
+    event = read_event(about(original_request=original))
     assert isinstance(event, events.Fallback)
     assert event.url == url
 
@@ -428,7 +430,7 @@ def test_without_a_readable_timestamp_an_event_is_flagged(timestamp):
 
 def test_each_field_that_cannot_be_read_is_flagged_and_none():
     event = read_event(status("completed", from_=[], duration="long", price="dear", sip_code="four"))
-    assert told(event) == MINE | {
+    assert fields_of(event) == MINE | {
         "status": "completed",
         "flags": ("unreadable_duration", "unreadable_from", "unreadable_price", "unreadable_sip_code"),
     }
@@ -436,7 +438,7 @@ def test_each_field_that_cannot_be_read_is_flagged_and_none():
 
 def test_what_is_not_known_is_passed_over_but_tells_two_bodies_apart():
     plain, more = read_event(status("ringing")), read_event(status("ringing", region_url="https://api-eu-3.vonage.com"))
-    assert told(plain) == told(more)
+    assert fields_of(plain) == fields_of(more)
     assert plain.dedup_key == more.dedup_key
     assert plain.canonical != more.canonical
 
@@ -484,10 +486,10 @@ def test_by_get_everything_is_text_and_reads_the_same():
         about(reason="Socket timeout.", original_request={"url": "https://a.example", "type": "event"}, status="busy"),
     ]
     for body in posted:
-        asked = {k: json.dumps(v) if isinstance(v, dict | list) else str(v) for k, v in body.items()}
-        by_get = read_event(read_query(urlencode(asked, safe=":,")))
+        query = {k: json.dumps(v) if isinstance(v, dict | list) else str(v) for k, v in body.items()}
+        by_get = read_event(read_query(urlencode(query, safe=":,")))
         assert type(by_get) is type(read_event(body))
-        assert told(by_get) == told(read_event(body))
+        assert fields_of(by_get) == fields_of(read_event(body))
 
 
 def test_by_get_an_offset_s_plus_has_become_a_blank():
@@ -585,13 +587,13 @@ def test_any_json_object_is_an_event_and_its_canonical_form_is_stable(body):
 @given(bodies)
 def test_any_json_object_can_be_asked_as_an_answer_and_its_record_reads_the_same(body):
     body = read_object(write_json(body))
-    asked = read_answer(body)
+    answer = read_answer(body)
     text = write_json(kept_answer(body, {"id": "1", "flow": "tutorial", "took_ms": 1.25, "ncco": []}))
     kept = read_kept_answer(read_object(text), text)
     hash(kept)
     assert (kept.flow, kept.took_ms, kept.ncco) == ("tutorial", 1.25, "[]")
     same = ("conversation", "leg", "from_", "from_user", "to", "reason")
-    assert [getattr(kept, name) for name in same] == [getattr(asked, name) for name in same]
+    assert [getattr(kept, name) for name in same] == [getattr(answer, name) for name in same]
 
 
 def test_every_made_up_call_is_read_whatever_is_odd_about_it():
@@ -613,9 +615,9 @@ def every_kind(cls: Any) -> set[Any]:
 
 
 def test_an_answer_webhook_from_a_telephone():
-    asked = {"from": " 447700900000", "to": "442079460000", "uuid": LEG, "conversation_uuid": CONVERSATION}
-    event = read_answer(asked | {"endpoint_type": "phone", "region_url": "https://api-us-3.vonage.com"})
-    assert told(event) == {"conversation": CONVERSATION, "leg": LEG, "from_": "447700900000", "to": "442079460000"}
+    query = {"from": " 447700900000", "to": "442079460000", "uuid": LEG, "conversation_uuid": CONVERSATION}
+    event = read_answer(query | {"endpoint_type": "phone", "region_url": "https://api-us-3.vonage.com"})
+    assert fields_of(event) == {"conversation": CONVERSATION, "leg": LEG, "from_": "447700900000", "to": "442079460000"}
 
 
 def test_a_record_tells_what_was_served_and_leaves_out_what_is_not_known():
@@ -637,18 +639,18 @@ def test_a_record_tells_what_was_served_and_leaves_out_what_is_not_known():
 def test_a_record_of_before_there_were_steps_reads_as_it_did():
     text = b'{"request":{"uuid":"leg"},"id":"1","flow":"tutorial","took_ms":1.25,"ncco":[{"action":"talk"}]}'
     read = read_kept_answer(read_object(text), text)
-    assert told(read) == {"leg": "leg", "flow": "tutorial", "took_ms": 1.25, "ncco": '[{"action":"talk"}]'}
+    assert fields_of(read) == {"leg": "leg", "flow": "tutorial", "took_ms": 1.25, "ncco": '[{"action":"talk"}]'}
 
 
 def test_the_record_of_a_reply_to_an_event_has_its_conversation_and_leg_alone():
     kept = kept_answer({"conversation_uuid": CONVERSATION, "uuid": LEG}, {"id": "1", "flow": "menu", "ncco": []})
     read = read_kept_answer(kept, write_json(kept))
-    assert told(read) == {"conversation": CONVERSATION, "leg": LEG, "flow": "menu", "ncco": "[]"}
+    assert fields_of(read) == {"conversation": CONVERSATION, "leg": LEG, "flow": "menu", "ncco": "[]"}
 
 
 def test_an_answer_webhook_from_an_app():
     event = read_answer({"from_user": "Alice", "to": "442079460000", "uuid": LEG, "custom_data": {"key": "value"}})
-    assert told(event) == {"leg": LEG, "from_user": "Alice", "to": "442079460000"}
+    assert fields_of(event) == {"leg": LEG, "from_user": "Alice", "to": "442079460000"}
 
 
 def test_a_reason_counts_only_where_the_fallback_address_was_asked():

@@ -68,12 +68,12 @@ def site(start: Start, file: Path) -> Site:
 def said(response: Any) -> list[str]:
     """What the caller hears."""
     assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
-    return [one["text"] for one in response.json if one["action"] == "talk"]
+    return [action["text"] for action in response.json if action["action"] == "talk"]
 
 
 def next_of(response: Any) -> str:
     """The path and query at which what comes next is asked for."""
-    (url,) = (one["eventUrl"][0] for one in response.json if "eventUrl" in one)
+    (url,) = (action["eventUrl"][0] for action in response.json if "eventUrl" in action)
     assert url.startswith("https://calls.example.com/voice/flows/")
     return url.removeprefix("https://calls.example.com")
 
@@ -87,18 +87,18 @@ def keys(digits: str) -> Body:
 
 
 def test_what_was_keyed_is_kept_and_leads_on(site: Site) -> None:
-    asked = site.post("/voice/answer", CALL)
-    assert said(asked) == ["Which key?"]
-    served = site.post(next_of(asked), keys("1"))
+    answer = site.post("/voice/answer", CALL)
+    assert said(answer) == ["Which key?"]
+    served = site.post(next_of(answer), keys("1"))
     assert said(served) == ["447700900123 pressed 1."]
     first, second = site.answers(CONVERSATION, 2)
     assert (first["flow"], first["step"], second["flow"], second["step"]) == ("menu", "ask", "menu", "one")
     assert first["version"] == second["version"] != None  # noqa: E711
     assert second["ncco"] == served.json
     assert (second["leg"], second["fault"], second["fallback_reason"]) == (LEG, None, None)
-    told = site.told(CONVERSATION)
-    assert [(one["digits"], one["timed_out"]) for one in told["inputs"]] == [("1", False)]
-    (leg,) = told["legs"]
+    conversation = site.conversation(CONVERSATION)
+    assert [(entry["digits"], entry["timed_out"]) for entry in conversation["inputs"]] == [("1", False)]
+    (leg,) = conversation["legs"]
     assert (leg["from"], leg["to"]) == ("447700900123", "442079460000")
     kinds = [event["kind"] for event in site.events(CONVERSATION)]
     assert sorted(kinds) == ["answer", "answer", "input"]
@@ -108,30 +108,30 @@ def test_by_get_the_addresss_own_parameter_is_none_of_the_events(site: Site) -> 
     path = urlsplit(next_of(site.get("/voice/answer", CALL)))
     state = parse_qs(path.query)["state"][0]
     assert said(site.get(path.path, {"state": state, **keys("1")})) == ["447700900123 pressed 1."]
-    (event,) = (one for one in site.events(CONVERSATION) if one["kind"] == "input")
+    (event,) = (event for event in site.events(CONVERSATION) if event["kind"] == "input")
     assert "state" not in event["raw"]
     assert site.post(f"{path.path}?state={state}", keys("1")).status_code == 200
-    assert [one["kind"] for one in site.events(CONVERSATION)].count("input") == 1, "the same event, by POST"
+    assert [event["kind"] for event in site.events(CONVERSATION)].count("input") == 1, "the same event, by POST"
 
 
 def test_a_repeat_of_it_gets_the_same_and_is_one_event(site: Site) -> None:
-    asked = site.post("/voice/answer", CALL)
+    answer = site.post("/voice/answer", CALL)
     for _ in range(2):
-        assert said(site.post(next_of(asked), keys("7"))) == ["Which key?"]
-    assert len(site.told(CONVERSATION)["inputs"]) == 1
+        assert said(site.post(next_of(answer), keys("7"))) == ["Which key?"]
+    assert len(site.conversation(CONVERSATION)["inputs"]) == 1
     assert len(site.answers(CONVERSATION, 3)) == 3
 
 
 def test_the_fallback_url_goes_on_where_the_step_could_not_be_reached(site: Site) -> None:
     """https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url"""
-    asked = site.post("/voice/answer", CALL)
-    url = f"https://calls.example.com{next_of(asked)}"
+    answer = site.post("/voice/answer", CALL)
+    url = f"https://calls.example.com{next_of(answer)}"
     copy = {**keys("1"), "reason": "Socket timeout.", "original_request": {"url": url, "type": "event"}}
     assert said(site.post("/voice/fallback", copy)) == ["447700900123 pressed 1."]
-    told = site.told(CONVERSATION)
-    assert [one["digits"] for one in told["inputs"]] == ["1"]
-    assert [(one["kind"], one["reason"]) for one in told["errors"]] == [("fallback", "Socket timeout.")]
-    assert [one["step"] for one in site.answers(CONVERSATION, 2)] == ["ask", "one"]
+    conversation = site.conversation(CONVERSATION)
+    assert [entry["digits"] for entry in conversation["inputs"]] == ["1"]
+    assert [(error["kind"], error["reason"]) for error in conversation["errors"]] == [("fallback", "Socket timeout.")]
+    assert [answer["step"] for answer in site.answers(CONVERSATION, 2)] == ["ask", "one"]
 
 
 @pytest.mark.parametrize("status", ["busy", "timeout", "unanswered", "rejected", "failed"])
@@ -140,7 +140,7 @@ def test_a_connect_that_failed_leads_on(site: Site, status: str) -> None:
     event = {"status": status, "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
     event |= {"from": "442079460000", "to": "442079460001", "direction": "outbound"}
     assert said(site.post(next_of(through), event)) == ["Goodbye."]
-    assert next(leg["status"] for leg in site.told(CONVERSATION)["legs"] if leg["uuid"] == "callee") == status
+    assert next(leg["status"] for leg in site.conversation(CONVERSATION)["legs"] if leg["uuid"] == "callee") == status
 
 
 @pytest.mark.parametrize("status", ["started", "ringing", "answered", "completed", "cancelled", "human", "machine"])
@@ -148,15 +148,15 @@ def test_what_vonage_reads_no_reply_to_gets_none(site: Site, status: str) -> Non
     through = site.post(next_of(site.post("/voice/answer", CALL)), keys("1"))
     event = {"status": status, "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
     assert goes_on(site.post(next_of(through), event))
-    assert any(one["status"] == status for one in site.events(CONVERSATION))
+    assert any(event["status"] == status for event in site.events(CONVERSATION))
 
 
 def test_a_callee_hears_a_step_first(site: Site) -> None:
     through: Any = site.post(next_of(site.post("/voice/answer", CALL)), keys("1"))
-    (endpoint,) = (one["endpoint"][0] for one in through.json if one["action"] == "connect")
+    (endpoint,) = (action["endpoint"][0] for action in through.json if action["action"] == "connect")
     path = endpoint["onAnswer"]["url"].removeprefix("https://calls.example.com")
-    asked = {"from": "442079460000", "to": "442079460001", "uuid": "callee", "conversation_uuid": CONVERSATION}
-    assert said(site.post(path, asked)) == ["A call for you."]
+    query = {"from": "442079460000", "to": "442079460001", "uuid": "callee", "conversation_uuid": CONVERSATION}
+    assert said(site.post(path, query)) == ["A call for you."]
     served = site.answers(CONVERSATION, 3)[-1]
     assert (served["flow"], served["step"], served["leg"]) == ("menu", "whisper", "callee")
 
@@ -174,7 +174,7 @@ def test_what_picked_up_a_call_of_ours_is_told_what_to_do(site: Site) -> None:
     beep = {**event, "status": "machine", "sub_state": "beep_start"}
     assert said(site.post("/voice/flows/notice/start", beep)) == ["A message."]
     assert goes_on(site.post("/voice/event", {**event, "status": "machine"}))
-    assert [(one["step"], one["leg"]) for one in site.answers(CONVERSATION, 2)] == [("person", "leg"), ("left", "leg")]
+    assert [(row["step"], row["leg"]) for row in site.answers(CONVERSATION, 2)] == [("person", "leg"), ("left", "leg")]
 
 
 @pytest.mark.parametrize("path", ["/voice/flows/menu/gone", "/voice/flows/gone/ask", "/voice/flows/menu/ask?state=x"])
@@ -184,16 +184,16 @@ def test_what_is_no_longer_there_gets_the_last_resort_and_it_is_told_why(site: S
     served = site.answers(CONVERSATION, 2)[-1]
     assert served["flow"] == "last-resort"
     assert served["fault"]
-    assert served["fault"] in site.said
-    assert len(site.told(CONVERSATION)["inputs"]) == 1
+    assert served["fault"] in site.log_text
+    assert len(site.conversation(CONVERSATION)["inputs"]) == 1
 
 
 def test_while_redis_is_away_the_caller_is_told_all_the_same(start: Start, file: Path) -> None:
     site = start("unix:///nonexistent/socket", flows_file=file)
-    asked = site.post("/voice/answer", CALL)
-    assert said(site.post(next_of(asked), keys("1"))) == ["447700900123 pressed 1."]
+    answer = site.post("/voice/answer", CALL)
+    assert said(site.post(next_of(answer), keys("1"))) == ["447700900123 pressed 1."]
     ringing = {"status": "ringing", "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
-    assert site.post(next_of(asked), ringing).status_code == 503, "nobody waits for that one: it is to come again"
+    assert site.post(next_of(answer), ringing).status_code == 503, "nobody waits for that one: it is to come again"
     assert site.store.answers_waiting == 3
 
 
@@ -201,43 +201,43 @@ def test_what_came_back_meanwhile_is_kept_once_redis_is_back(start: Start, file:
     from app.store.errors import StoreUnavailable
 
     site = start(flows_file=file)
-    asked = site.post("/voice/answer", CALL)
+    answer = site.post("/voice/answer", CALL)
 
     def away(*_: Any, **__: Any) -> None:
         raise StoreUnavailable("timeout", "for this test")
 
     with monkeypatch.context() as patched:
         patched.setattr(site.store, "record", away)
-        assert said(site.post(next_of(asked), keys("1"))) == ["447700900123 pressed 1."]
-    wait_until(lambda: len(site.told(CONVERSATION)["inputs"]) == 1, "what was keyed is kept")
+        assert said(site.post(next_of(answer), keys("1"))) == ["447700900123 pressed 1."]
+    wait_until(lambda: len(site.conversation(CONVERSATION)["inputs"]) == 1, "what was keyed is kept")
 
 
 def test_an_error_is_told_beside_the_ncco_that_caused_it(site: Site) -> None:
     """https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event"""
-    asked = site.post("/voice/answer", CALL)
+    answer = site.post("/voice/answer", CALL)
     site.answers(CONVERSATION)
     reason = "Syntax error in NCCO. Invalid value type or action."
     site.post("/voice/event", {"reason": reason, "conversation_uuid": CONVERSATION, "timestamp": AT})
-    (error,) = site.told(CONVERSATION)["errors"]
+    (error,) = site.conversation(CONVERSATION)["errors"]
     assert (error["reason"], error["answer"]["flow"], error["answer"]["step"]) == (reason, "menu", "ask")
-    assert error["answer"]["ncco"] == asked.json
+    assert error["answer"]["ncco"] == answer.json
 
 
 def test_nobody_forges_a_step(site: Site) -> None:
-    asked = site.post("/voice/answer", CALL)
-    response = site.post(next_of(asked), keys("1"), headers={"Authorization": "Bearer x.y.z"})
+    answer = site.post("/voice/answer", CALL)
+    response = site.post(next_of(answer), keys("1"), headers={"Authorization": "Bearer x.y.z"})
     assert response.status_code == 401
     site.answers(CONVERSATION)
-    assert site.told(CONVERSATION)["inputs"] == []
+    assert site.conversation(CONVERSATION)["inputs"] == []
 
 
 def test_no_number_or_state_is_in_a_log_line(site: Site) -> None:
-    asked = site.post("/voice/answer", CALL)
-    site.post(next_of(asked), keys("1"))
-    state = next_of(asked).split("state=")[1]
-    assert "447700900123" not in site.said
-    assert state not in site.said
-    assert "answered:menu/one" in site.said
+    answer = site.post("/voice/answer", CALL)
+    site.post(next_of(answer), keys("1"))
+    state = next_of(answer).split("state=")[1]
+    assert "447700900123" not in site.log_text
+    assert state not in site.log_text
+    assert "answered:menu/one" in site.log_text
 
 
 def test_whoever_picked_up_is_told_what_to_do_while_redis_is_away(start: Start, file: Path) -> None:
@@ -262,15 +262,17 @@ def test_a_fallback_copy_that_was_replied_to_meanwhile_is_kept_with_its_reason(
     with monkeypatch.context() as patched:
         patched.setattr(site.store, "record", away)
         assert said(site.post("/voice/fallback", copy)) == ["447700900123 pressed 1."]
-    wait_until(lambda: len(site.told(CONVERSATION)["inputs"]) == 1, "what was keyed is kept")
-    wait_until(lambda: [one["reason"] for one in site.told(CONVERSATION)["errors"]] == ["Socket timeout."], "why, too")
+    wait_until(lambda: len(site.conversation(CONVERSATION)["inputs"]) == 1, "what was keyed is kept")
+    wait_until(
+        lambda: [row["reason"] for row in site.conversation(CONVERSATION)["errors"]] == ["Socket timeout."], "why, too"
+    )
 
 
 def test_a_callback_is_one_webhook_though_its_reply_is_recorded_too(site: Site) -> None:
-    asked = site.post("/voice/answer", CALL)
-    site.post(next_of(asked), keys("1"))
+    answer = site.post("/voice/answer", CALL)
+    site.post(next_of(answer), keys("1"))
     site.answers(CONVERSATION, 2)
-    assert site.counted()["received"] == 2
+    assert site.counters()["received"] == 2
 
 
 def test_the_last_of_two_states_counts(site: Site) -> None:
@@ -282,10 +284,10 @@ def test_a_call_that_was_answered_before_a_change_still_knows_who_calls_whom(sit
     """Though the old text had no use for it."""
     file.write_text(FLOWS.replace('text: "{{ from }} pressed', 'text: "Somebody pressed'))
     site.flows.reloader.refresh()
-    asked = site.post("/voice/answer", CALL)
+    answer = site.post("/voice/answer", CALL)
     file.write_text(FLOWS)
     assert site.flows.reloader.refresh()
-    assert said(site.post(next_of(asked), keys("1"))) == ["447700900123 pressed 1."]
+    assert said(site.post(next_of(answer), keys("1"))) == ["447700900123 pressed 1."]
 
 
 @pytest.mark.parametrize("levels", [5, 24, 27, 28, 29, 30, 31])
@@ -303,8 +305,8 @@ def test_whatever_was_served_can_be_read_again(start: Start, tmp_path: Path, lev
     value: Any = "here"
     for _ in range(levels - 1):
         value = {"a": value}
-    asked = {"from_user": "Bob", "to": "x", "uuid": LEG, "conversation_uuid": CONVERSATION, "custom_data": {"x": value}}
-    response = site.post("/voice/answer", asked)
+    query = {"from_user": "Bob", "to": "x", "uuid": LEG, "conversation_uuid": CONVERSATION, "custom_data": {"x": value}}
+    response = site.post("/voice/answer", query)
     if response.status_code == 400:
         assert "nested deeper" in response.text
         return

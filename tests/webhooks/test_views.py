@@ -185,7 +185,7 @@ def test_whatever_else_is_odd_there_is_an_answer(site: Site, odd):
     ncco_of(site.post("/voice/answer", CALL | odd))
 
 
-asked = st.dictionaries(
+queries = st.dictionaries(
     st.sampled_from(["to", "from", "from_user", "uuid", "conversation_uuid", "reason", "original_request"]),
     st.none()
     | st.booleans()
@@ -199,7 +199,7 @@ asked = st.dictionaries(
 FLOWS = build(Settings(secret_key="secret-key-of-the-cookies-32-long")).flows
 
 
-@given(asked)
+@given(queries)
 def test_no_flow_makes_what_vonage_would_refuse(body):
     now = datetime.now(UTC)
     served = FLOWS.answer(request_of(Webhook(b"", body, now, ())), now)
@@ -212,7 +212,7 @@ def test_a_flow_that_breaks_does_not_break_the_call(site: Site, monkeypatch):
 
     monkeypatch.setattr(Flows, "answer", broken)
     assert ncco_of(site.post("/voice/answer", CALL)) == [{"action": "talk", "text": SORRY}]
-    assert "ZeroDivisionError" in site.said
+    assert "ZeroDivisionError" in site.log_text
     assert site.answers(CONVERSATION)[0]["flow"] == "last-resort"
 
 
@@ -222,7 +222,7 @@ def test_an_answer_that_cannot_be_recorded_is_given_all_the_same(site: Site, mon
 
     monkeypatch.setattr(site.store, "record_later", broken)
     ncco_of(site.post("/voice/answer", CALL))
-    assert "ZeroDivisionError" in site.said
+    assert "ZeroDivisionError" in site.log_text
 
 
 def test_an_answer_to_a_call_without_a_conversation_is_unfiled(site: Site):
@@ -296,16 +296,16 @@ def test_every_kind_of_event_is_kept_and_read_back(site: Site, kind, method):
     assert event["kind"] == kind
     assert event["flags"] == []
     assert (event["raw"] == KINDS[kind]) or method == "get"
-    assert site.told(CONVERSATION)["conversation_uuid"] == CONVERSATION
+    assert site.conversation(CONVERSATION)["conversation_uuid"] == CONVERSATION
     known = {"received": 1, "repeats": 0, "out_of_order": 0, "unfiled": 0, "refused": {}, "reported": {}}
-    assert site.counted() == known | {"unknown": int(kind == "unknown")}
+    assert site.counters() == known | {"unknown": int(kind == "unknown")}
 
 
 def test_a_status_never_heard_of_is_kept_flagged_and_counted(site: Site):
     assert is_go_on(site.post("/voice/event", RINGING | {"status": "ferried"}))
     (event,) = site.events(CONVERSATION)
     assert (event["status"], event["flags"]) == ("ferried", ["unknown_status"])
-    assert site.counted()["unknown"] == 1
+    assert site.counters()["unknown"] == 1
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_a_byte_order_mark_blanks_and_other_key_order_make_no_other_event(site: 
     for text in (compact(RINGING), b"\xef\xbb\xbf" + compact(RINGING), json.dumps(backwards, indent=4).encode()):
         assert is_go_on(site.post("/voice/event", text))
     assert len(site.events(CONVERSATION)) == 1
-    assert site.counted()["repeats"] == 2
+    assert site.counters()["repeats"] == 2
 
 
 @pytest.mark.parametrize(
@@ -334,9 +334,9 @@ def test_an_event_without_a_conversation_is_taken_and_unfiled(site: Site, body):
     ((why, kept),) = site.unfiled()
     assert why.endswith("without a conversation")
     assert json.loads(kept) == body
-    assert site.counted()["unfiled"] == 1
+    assert site.counters()["unfiled"] == 1
     assert is_go_on(site.post("/voice/event", body))
-    assert (site.counted()["unfiled"], site.counted()["repeats"]) == (1, 1)
+    assert (site.counters()["unfiled"], site.counters()["repeats"]) == (1, 1)
 
 
 @pytest.mark.parametrize("path", ["/voice/event", "/voice/answer", "/voice/fallback"])
@@ -348,7 +348,7 @@ def test_the_deepest_body_that_is_let_in_does_not_shut_its_conversation(site: Si
         assert site.events(CONVERSATION)[0]["raw"] == deep
     else:
         site.post("/voice/event", RINGING)
-    assert site.told(CONVERSATION)["state"] == "live"
+    assert site.conversation(CONVERSATION)["state"] == "live"
 
 
 def test_a_get_nested_as_deep_as_may_be_does_not_shut_its_conversation(site: Site):
@@ -362,14 +362,14 @@ def test_a_get_nested_as_deep_as_may_be_does_not_shut_its_conversation(site: Sit
 def test_speech_is_told_also_where_another_field_cannot_be_read(site: Site, timestamp):
     speech = {"results": [{"text": "yes", "confidence": ".91"}, {}]}
     assert is_go_on(site.post("/voice/event", CALL | {"speech": speech, "timestamp": timestamp}))
-    (one,) = site.told(CONVERSATION)["inputs"]
-    assert one["speech"] == [{"text": "yes", "confidence": 0.91}, {"text": None, "confidence": None}]
+    (entry,) = site.conversation(CONVERSATION)["inputs"]
+    assert entry["speech"] == [{"text": "yes", "confidence": 0.91}, {"text": None, "confidence": None}]
 
 
 def test_a_price_without_end_costs_nothing(site: Site):
     body = RINGING | {"status": "completed", "price": "1E+999999999", "rate": "1E-999999999"}
     assert is_go_on(site.post("/voice/event", body))
-    assert site.told(CONVERSATION)["price"] is None
+    assert site.conversation(CONVERSATION)["price"] is None
     assert site.events(CONVERSATION)[0]["flags"] == ["unreadable_price", "unreadable_rate"]
 
 
@@ -377,7 +377,7 @@ def test_a_price_without_end_costs_nothing(site: Site):
 def test_a_number_without_end_is_kept_with_its_event(site: Site, text):
     body = compact(RINGING | {"sip_code": 0}).replace(b'"sip_code":0', b'"sip_code":' + text.encode())
     assert is_go_on(site.post("/voice/event", body))
-    assert site.told(CONVERSATION)["legs"][0]["sip_code"] is None
+    assert site.conversation(CONVERSATION)["legs"][0]["sip_code"] is None
     assert site.events(CONVERSATION)[0]["flags"] == ["unreadable_sip_code"]
 
 
@@ -410,25 +410,25 @@ def test_the_fallback_of_an_event_is_the_event_and_that_it_was_needed(site: Site
         return
     # An error has a `reason` of its own, which the copy's hides: it cannot be told from one that says nothing.
     assert kinds == ["fallback", "unknown" if kind == "error" else kind]
-    (error,) = site.told(CONVERSATION)["errors"]
+    (error,) = site.conversation(CONVERSATION)["errors"]
     assert (error["kind"], error["reason"]) == ("fallback", "Socket timeout.")
     assert error["failed_url"] == "https://calls.example.com/voice/event"
 
 
 @pytest.mark.parametrize("address", ["/voice/event", "/voice/fallback"])
 def test_original_and_fallback_copy_in_either_order_come_to_the_same(start, valkey, address):
-    told = []
+    shown = []
     for order in ((0, 1), (1, 0), (0, 1, 1, 0, 0)):
         valkey.flush()
         site = start()
         for which in order:
             assert is_go_on(site.post(*(("/voice/event", RINGING), (address, for_fallback(RINGING)))[which]))
-        told.append(site.told(CONVERSATION))
+        shown.append(site.conversation(CONVERSATION))
         assert sorted(event["kind"] for event in site.events(CONVERSATION)) == ["fallback", "status"]
-        assert site.counted()["out_of_order"] == 0
-    assert told[0] == told[1] == told[2]
-    assert told[0]["legs"][0]["state"] == "ringing"
-    assert told[0]["errors"][0]["reason"] == "Socket timeout."
+        assert site.counters()["out_of_order"] == 0
+    assert shown[0] == shown[1] == shown[2]
+    assert shown[0]["legs"][0]["state"] == "ringing"
+    assert shown[0]["errors"][0]["reason"] == "Socket timeout."
 
 
 @pytest.mark.parametrize("original", [{}, {"type": "new"}, "text", [], {"url": 1}])
@@ -509,23 +509,23 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name)[:24])
 def test_an_id_of_any_shape_reaches_its_own_conversation_only(site: Site, name):
     site.post("/voice/event", RINGING)
-    before = site.told(CONVERSATION), site.events(CONVERSATION)
+    before = site.conversation(CONVERSATION), site.events(CONVERSATION)
     trimmed = name.strip()
     for status in ("ringing", "completed"):
         assert is_go_on(
             site.post("/voice/event", RINGING | {"conversation_uuid": name, "uuid": name, "status": status})
         )
-    assert (site.told(CONVERSATION), site.events(CONVERSATION)) == before
+    assert (site.conversation(CONVERSATION), site.events(CONVERSATION)) == before
     if not trimmed:  # blank: no id at all
         assert len(site.unfiled()) == 2
         return
-    told = site.store.histories([trimmed])[trimmed]
-    assert {kept.event.leg for kept in told.values()} == {trimmed}
+    history = site.store.histories([trimmed])[trimmed]
+    assert {kept.event.leg for kept in history.values()} == {trimmed}
     assert len(site.store.leg_history(trimmed)) == 2
     listed = site.api("/api/v1/conversations")["items"]
-    assert sorted(one["conversation_uuid"] for one in listed) == sorted([CONVERSATION, trimmed])
+    assert sorted(item["conversation_uuid"] for item in listed) == sorted([CONVERSATION, trimmed])
     assert site.store.delete(trimmed)
-    assert (site.told(CONVERSATION), site.events(CONVERSATION)) == before
+    assert (site.conversation(CONVERSATION), site.events(CONVERSATION)) == before
     assert site.api("/status")["legs"] == {"started": 0, "ringing": 1, "answered": 0}
 
 
@@ -545,8 +545,8 @@ def test_a_transfer_between_ids_of_any_shape(site: Site, name):
     assert is_go_on(site.post("/voice/event", RINGING | {"status": "answered"})), (
         "late for the conversation that was left"
     )
-    assert site.told(CONVERSATION)["state"] == "ended"
-    assert site.told(CONVERSATION)["legs"][0]["moved_to"]["conversation_uuid"] == name
+    assert site.conversation(CONVERSATION)["state"] == "ended"
+    assert site.conversation(CONVERSATION)["legs"][0]["moved_to"]["conversation_uuid"] == name
     status = site.api("/status")
     assert status["legs"] == {"started": 0, "ringing": 0, "answered": 1}
     assert status["conversations"] == {"live": 1, "presumed_ended": 0, "ended": 1}
@@ -566,7 +566,7 @@ def test_the_counters_add_up(site: Site):
     site.post("/voice/event", RINGING, {"Authorization": "Bearer x"})
     site.post("/voice/answer", CALL)
     site.answers(CONVERSATION)
-    counted = site.counted()
+    counted = site.counters()
     assert counted["refused"] == {"malformed": 1, "missing": 1}
     kept = len(site.events(CONVERSATION))
     assert (kept, counted["repeats"], counted["unfiled"], counted["unknown"]) == (11, 10, 2, 1)
@@ -578,7 +578,7 @@ def test_a_fallback_copy_is_one_webhook(site: Site, first):
     """And a repeat where the original came before it, or it before the original."""
     posts = [("/voice/event", RINGING), ("/voice/fallback", for_fallback(RINGING))]
     site.post(*posts[first])
-    assert (site.counted()["received"], site.counted()["repeats"]) == (1, 0)
+    assert (site.counters()["received"], site.counters()["repeats"]) == (1, 0)
     site.post(*posts[1 - first])
-    assert (site.counted()["received"], site.counted()["repeats"]) == (2, 1)
+    assert (site.counters()["received"], site.counters()["repeats"]) == (2, 1)
     assert len(site.events(CONVERSATION)) == 2

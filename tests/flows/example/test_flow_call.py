@@ -237,27 +237,27 @@ def test_a_flow_in_python_that_hangs_once_hinders_no_other_test(
 def server() -> tuple[Flask, list[dict[str, str]]]:
     """A server that keeps what it was asked."""
     app = Flask(__name__)
-    asked: list[dict[str, str]] = []
+    queries: list[dict[str, str]] = []
 
     def answer() -> Any:
-        asked.append(dict(request.args))
+        queries.append(dict(request.args))
         return jsonify([{"action": "talk", "text": "Hello."}])
 
     app.add_url_rule("/voice/answer", "answer", answer)
     app.add_url_rule("/voice/event", "event", lambda: "", methods=["POST"])
-    return app, asked
+    return app, queries
 
 
 def test_headers_come_by_sip_and_custom_data_from_an_app_user() -> None:
-    app, asked = server()
+    app, queries = server()
     place(app, headers={"X-UserId": "1938ND9", "X-Nexmo-Own": "1", "Account": "1"})
     place(app, endpoint="app", from_="Bob", custom_data={"order": "4711"})
     place(app, from_="sip:bob@pbx.example.com")
     place(app)
-    assert [one["endpoint_type"] for one in asked] == ["sip", "app", "sip", "phone"]
-    assert [(one.get("from"), one.get("from_user")) for one in asked[:2]] == [("447700900123", None), (None, "Bob")]
-    assert {name for name in asked[0] if name.startswith("SipHeader_")} == {"SipHeader_X-UserId"}
-    assert "4711" in asked[1]["custom_data"]
+    assert [query["endpoint_type"] for query in queries] == ["sip", "app", "sip", "phone"]
+    assert [(q.get("from"), q.get("from_user")) for q in queries[:2]] == [("447700900123", None), (None, "Bob")]
+    assert {name for name in queries[0] if name.startswith("SipHeader_")} == {"SipHeader_X-UserId"}
+    assert "4711" in queries[1]["custom_data"]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_headers_come_by_sip_and_custom_data_from_an_app_user() -> None:
     ],
 )
 def test_calls_that_vonage_does_not_have_are_refused(given: Any, words: str) -> None:
-    app, asked = server()
+    app, queries = server()
     with pytest.raises(Faults, match=words):
         place(app, **given)
-    assert asked == []
+    assert queries == []

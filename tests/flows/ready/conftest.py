@@ -44,25 +44,25 @@ class Carrier:
         file.write_text(dump(Scenario(name="played", about="a test", calls=calls, callees=known)))
         return self._place(step=step, scenario=str(file))
 
-    def conversation(self, heard: CallResult) -> dict[str, Any]:
+    def conversation(self, call: CallResult) -> dict[str, Any]:
         """What the server tells of the conversation that the call began in, once every answer is written down."""
-        begun = heard.legs[0].moves[0].left if heard.legs[0].moves else heard.legs[0].conversation.uuid
-        told: dict[str, Any] = {}
+        uuid = call.legs[0].moves[0].left if call.legs[0].moves else call.legs[0].conversation.uuid
+        conversation: dict[str, Any] = {}
 
         def complete() -> bool:
-            told.update(self.server.api(f"/api/v1/conversations/{begun}").json)
-            return len(told.get("answers", ())) >= len(heard.nccos)
+            conversation.update(self.server.api(f"/api/v1/conversations/{uuid}").json)
+            return len(conversation.get("answers", ())) >= len(call.nccos)
 
         wait_until(complete, "all answers are written down", WITHIN)
-        return told
+        return conversation
 
-    def served(self, heard: CallResult) -> list[tuple[str, str]]:
+    def served(self, call: CallResult) -> list[tuple[str, str]]:
         """Flow and step of every answer in the conversation that the call began in, none of them with a fault."""
-        answers = self.conversation(heard)["answers"]
-        assert [one["fault"] for one in answers] == [None] * len(answers)
-        assert all(len(one["version"]) == 8 for one in answers)
-        assert len({(one["flow"], one["version"]) for one in answers}) == 1, "one flow, in one version"
-        return [(one["flow"], one["step"]) for one in answers]
+        answers = self.conversation(call)["answers"]
+        assert [answer["fault"] for answer in answers] == [None] * len(answers)
+        assert all(len(answer["version"]) == 8 for answer in answers)
+        assert len({(answer["flow"], answer["version"]) for answer in answers}) == 1, "one flow, in one version"
+        return [(answer["flow"], answer["step"]) for answer in answers]
 
     def _place(self, *, step: str | None = None, **options: Any) -> CallResult:
         answer, event = (f"flows/{step}", f"flows/{step}") if step else ("answer", "event")
@@ -107,13 +107,13 @@ def party(leg: Leg) -> str | None:
     return leg.to if leg.direction == "outbound" else leg.from_user or leg.from_
 
 
-def of(heard: CallResult, who: str) -> CallResult:
+def of(call: CallResult, who: str) -> CallResult:
     """What *who* alone heard and did."""
-    legs = [leg for leg in heard.legs if party(leg) == who]
+    legs = [leg for leg in call.legs if party(leg) == who]
     own = {leg.uuid for leg in legs}
-    return CallResult(legs, [one for one in heard.happenings if one.leg in own])
+    return CallResult(legs, [happening for happening in call.happenings if happening.leg in own])
 
 
-def languages(heard: CallResult) -> set[str]:
+def languages(call: CallResult) -> set[str]:
     """In which languages something was said."""
-    return {one.data["language"] for one in heard.happenings if one.what == "talk"}
+    return {happening.data["language"] for happening in call.happenings if happening.what == "talk"}

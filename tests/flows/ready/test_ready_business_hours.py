@@ -140,8 +140,8 @@ def test_a_message_ends_by_silence_too(closed: Carrier, caller: str) -> None:
 def test_a_message_takes_two_minutes_at_most(closed: Carrier) -> None:
     call = closed.call(says=["word " * 1000])
     (recording,) = closed.conversation(call)["recordings"]
-    begun, ended = (datetime.fromisoformat(recording[name]) for name in ("started_at", "ended_at"))
-    assert (ended - begun).total_seconds() == pytest.approx(120, abs=1)
+    started, ended = (datetime.fromisoformat(recording[name]) for name in ("started_at", "ended_at"))
+    assert (ended - started).total_seconds() == pytest.approx(120, abs=1)
     assert call.said[-1] == WORDS[ENGLISH].thanks
 
 

@@ -93,28 +93,28 @@ def test_the_moderator_starts_it(conference: Carrier, caller: str) -> None:
 
 @CALLERS
 def test_when_the_moderator_goes_it_is_over_for_all(conference: Carrier, caller: str) -> None:
-    heard = conference.play(
+    call = conference.play(
         calls(ENGLISH, PARTICIPANT), calls(FRENCH, PARTICIPANT, at=5), calls(BOSS, MODERATOR, at=20, until=90)
     )
-    assert [of(heard, who).ended_by for who in (ENGLISH, FRENCH, BOSS)] == ["platform", "platform", "user"]
-    assert len({leg.conversation.uuid for leg in heard.legs}) == 1, "all were in one room, whatever their language"
-    assert of(heard, caller).said == [WORDS[caller].welcome, WORDS[caller].ask, WORDS[caller].wait]
+    assert [of(call, who).ended_by for who in (ENGLISH, FRENCH, BOSS)] == ["platform", "platform", "user"]
+    assert len({leg.conversation.uuid for leg in call.legs}) == 1, "all were in one room, whatever their language"
+    assert of(call, caller).said == [WORDS[caller].welcome, WORDS[caller].ask, WORDS[caller].wait]
 
 
 def test_who_leaves_before_the_moderator_ends_it_for_nobody_else(conference: Carrier) -> None:
-    heard = conference.play(
+    call = conference.play(
         calls(ENGLISH, PARTICIPANT, until=40), calls(FRENCH, PARTICIPANT), calls(BOSS, MODERATOR, at=10, until=90)
     )
     ended = {
-        who: next(one.at for one in of(heard, who).happenings if one.what == "hangup") for who in (ENGLISH, FRENCH)
+        who: next(item.at for item in of(call, who).happenings if item.what == "hangup") for who in (ENGLISH, FRENCH)
     }
     assert (ended[FRENCH] - ended[ENGLISH]).total_seconds() > 50
-    assert [of(heard, who).ended_by for who in (ENGLISH, FRENCH)] == ["user", "platform"]
+    assert [of(call, who).ended_by for who in (ENGLISH, FRENCH)] == ["user", "platform"]
 
 
 @CALLERS
 @pytest.mark.parametrize(
-    ("keys", "heard"),
+    ("keys", "texts"),
     [
         (["1111", "2222", "3333"], ["wrong", "wrong"]),
         ([], ["unheard", "unheard"]),
@@ -122,10 +122,10 @@ def test_who_leaves_before_the_moderator_ends_it_for_nobody_else(conference: Car
     ],
     ids=["wrong", "silence", "both"],
 )
-def test_three_wrong_pins_are_not_let_in(conference: Carrier, caller: str, keys: list[str], heard: list[str]) -> None:
+def test_three_wrong_pins_are_not_let_in(conference: Carrier, caller: str, keys: list[str], texts: list[str]) -> None:
     words = WORDS[caller]
     call = conference.call(caller, digits=keys)
-    between = [text for one in heard for text in (getattr(words, one), words.ask)]
+    between = [text for name in texts for text in (getattr(words, name), words.ask)]
     assert call.said == [words.welcome, words.ask, *between, words.sorry]
     assert call.joined == []
     assert len(call.asked_for) == 3
@@ -154,11 +154,11 @@ def test_who_hangs_up_while_asked_is_not_in(conference: Carrier, caller: str) ->
 
 
 def test_two_callers_at_once_each_have_their_own_attempts(conference: Carrier) -> None:
-    heard = conference.play(calls(ENGLISH, "1111", "2222", "3333"), calls(FRENCH, "4444", PARTICIPANT, until=60))
-    assert of(heard, ENGLISH).said[-1] == WORDS[ENGLISH].sorry
-    assert of(heard, ENGLISH).joined == []
-    assert of(heard, FRENCH).said[-1] == WORDS[FRENCH].wait
-    assert of(heard, FRENCH).joined == ["team"]
+    call = conference.play(calls(ENGLISH, "1111", "2222", "3333"), calls(FRENCH, "4444", PARTICIPANT, until=60))
+    assert of(call, ENGLISH).said[-1] == WORDS[ENGLISH].sorry
+    assert of(call, ENGLISH).joined == []
+    assert of(call, FRENCH).said[-1] == WORDS[FRENCH].wait
+    assert of(call, FRENCH).joined == ["team"]
 
 
 @CALLERS
@@ -166,5 +166,5 @@ def test_the_server_tells_which_steps_were_served(conference: Carrier, caller: s
     flow = WORDS[caller].flow
     call = conference.call(caller, digits=["1111", "", MODERATOR], hangs_up_after=60)
     assert conference.served(call) == [(flow, step) for step in ("welcome", "wrong", "again", "moderator")]
-    (last,) = (one["ncco"][-1] for one in conference.conversation(call)["answers"][-1:])
+    (last,) = (answer["ncco"][-1] for answer in conference.conversation(call)["answers"][-1:])
     assert last["action"] == "conversation"

@@ -115,11 +115,11 @@ def test_the_scenario_of_a_page_can_be_played(name: str, serve: Serve, tmp_path:
     scenario = tmp_path / "scenario.yaml"
     scenario.write_text(text)
     base = f"http://127.0.0.1:{carrier.server.port}"
-    heard = place(answer_url=f"{base}/voice/answer", event_url=f"{base}/voice/event", scenario=str(scenario))
-    assert heard.said
+    call = place(answer_url=f"{base}/voice/answer", event_url=f"{base}/voice/event", scenario=str(scenario))
+    assert call.said
     if name == "notification":
         for line in re.findall(r"(?:hears|notifies) .*", blocks(PAGES[name], "")[0]):
-            assert line.rstrip() in str(heard)
+            assert line.rstrip() in str(call)
 
 
 # The manual.
@@ -161,14 +161,14 @@ def test_the_flow_in_python_reads_out_orders(tmp_path: Path, monkeypatch: pytest
     monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / "flows.yaml"
     file.write_text(next(text for text in blocks(MANUAL, "yaml") if "python:" in text))
-    for digits, heard in (
+    for digits, texts in (
         ("1234", ["Your order is on its way."]),
         ("9999,5678", ["Sorry, we have no such order.", "Your order is delivered."]),
         ("1,2,3", ["Sorry, we have no such order."] * 2 + ["Please call us when we are open."]),
     ):
         done = run(f"flows try 442079460000 --digits {digits}", file)
         assert done.exit_code == 0, done.output
-        assert re.findall("hears “(.*?)”", done.output)[1:] == heard
+        assert re.findall("hears “(.*?)”", done.output)[1:] == texts
 
 
 def test_every_word_of_the_language_is_in_the_manual() -> None:
@@ -182,18 +182,18 @@ def test_every_word_of_the_language_is_in_the_manual() -> None:
 
 @pytest.mark.parametrize("cls", [Request, Result])
 def test_every_attribute_that_a_python_flow_gets_is_in_the_manual(cls: type[Request] | type[Result]) -> None:
-    told = MANUAL.partition("## Flows in Python")[2].partition("\n## ")[0]
+    section = MANUAL.partition("## Flows in Python")[2].partition("\n## ")[0]
     for name in cls.__slots__:
-        assert re.search(rf"^\| [^|]*`{name}\b", told, re.MULTILINE), f"docs/flows.md lacks {cls.__name__}.{name}"
+        assert re.search(rf"^\| [^|]*`{name}\b", section, re.MULTILINE), f"docs/flows.md lacks {cls.__name__}.{name}"
 
 
 def test_the_table_of_the_sdk_has_every_difference_and_no_other() -> None:
-    told = MANUAL.partition("## Where the SDK differs")[2].partition("\n## ")[0]
-    rows = [row for row in told.splitlines() if row.startswith("| `")]
+    section = MANUAL.partition("## Where the SDK differs")[2].partition("\n## ")[0]
+    rows = [row for row in section.splitlines() if row.startswith("| `")]
     assert len(rows) == len(DIFFERENCES)
-    for one, row in zip(DIFFERENCES, rows, strict=True):
-        assert row.startswith(f"| `{one.where}` | {one.vonage} | {one.sdk} |")
-        assert f"({one.source})" in row
+    for difference, row in zip(DIFFERENCES, rows, strict=True):
+        assert row.startswith(f"| `{difference.where}` | {difference.vonage} | {difference.sdk} |")
+        assert f"({difference.source})" in row
 
 
 @pytest.mark.parametrize("name", ["", *PAGES])

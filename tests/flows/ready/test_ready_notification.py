@@ -79,11 +79,11 @@ def to(callee: str, mode: str | None = "detect_beep", at: float = 0.0, **far_end
     )
 
 
-def detected(heard: CallResult) -> list[str]:
+def detected(call: CallResult) -> list[str]:
     """What was found to have picked up."""
     return [
         event.get("sub_state") or event["status"]
-        for event in heard.events
+        for event in call.events
         if event.get("status") in ("human", "machine")
     ]
 
@@ -146,7 +146,7 @@ def test_a_machine_is_left_the_message_after_its_beep(
     assert detected(call) == events
     assert call.said == [WORDS[callee].left], "nothing was said while the machine spoke"
     assert call.asked_for == []
-    assert begun(call) == pytest.approx(8, abs=0.5)
+    assert seconds_to_speech(call) == pytest.approx(8, abs=0.5)
 
 
 @CALLEES
@@ -159,18 +159,18 @@ def test_a_machine_without_a_beep_is_left_the_message_anyway(
     call = notification.play(to(callee, mode, does="machine", beep=False))
     assert detected(call) == events
     assert call.said == [WORDS[callee].left]
-    assert begun(call) == pytest.approx(47.5, abs=0.5)
+    assert seconds_to_speech(call) == pytest.approx(47.5, abs=0.5)
 
 
 @MODES
 def test_a_person_hears_the_message_once_it_is_known_that_they_are_one(notification: Carrier, mode: str) -> None:
-    assert begun(notification.play(to(ENGLISH, mode, keys=("1",)))) == pytest.approx(2.5, abs=0.5)
+    assert seconds_to_speech(notification.play(to(ENGLISH, mode, keys=("1",)))) == pytest.approx(2.5, abs=0.5)
 
 
 def test_a_call_without_detection_waits_in_vain_then_speaks_anyway(notification: Carrier) -> None:
     call = notification.play(to(ENGLISH, None, keys=("1",)))
     assert detected(call) == []
-    assert begun(call) == pytest.approx(60, abs=0.5)
+    assert seconds_to_speech(call) == pytest.approx(60, abs=0.5)
     assert call.said[-1] == WORDS[ENGLISH].confirmed
 
 
@@ -192,11 +192,11 @@ def test_who_does_not_answer_hears_nothing(notification: Carrier, does: str, sta
 
 
 @MODES
-@pytest.mark.parametrize(("seconds", "heard"), [(1.0, 0), (6.0, 1), (12.0, 2)])
-def test_who_hangs_up_hears_no_more(notification: Carrier, mode: str, seconds: float, heard: int) -> None:
+@pytest.mark.parametrize(("seconds", "texts"), [(1.0, 0), (6.0, 1), (12.0, 2)])
+def test_who_hangs_up_hears_no_more(notification: Carrier, mode: str, seconds: float, texts: int) -> None:
     words = WORDS[ENGLISH]
     call = notification.play(to(ENGLISH, mode, hangs_up_after=seconds))
-    assert call.said == [words.message, words.question][:heard]
+    assert call.said == [words.message, words.question][:texts]
     assert (call.ended_by, call.notified) == ("user", [])
 
 
@@ -208,12 +208,12 @@ def test_two_calls_at_once_each_have_their_own_answer(notification: Carrier) -> 
 
 
 @MODES
-@pytest.mark.parametrize(("far_end", "heard"), [({"keys": ("1",)}, "confirmed"), ({"does": "machine"}, "left")])
+@pytest.mark.parametrize(("far_end", "text"), [({"keys": ("1",)}, "confirmed"), ({"does": "machine"}, "left")])
 def test_a_step_can_be_asked_for_by_its_own_address(
-    notification: Carrier, mode: str, far_end: dict[str, Any], heard: str
+    notification: Carrier, mode: str, far_end: dict[str, Any], text: str
 ) -> None:
     call = notification.play(to(FRENCH, mode, **far_end), step="notification/start")
-    assert call.said[-1] == getattr(WORDS[ENGLISH], heard), "whatever the routes say"
+    assert call.said[-1] == getattr(WORDS[ENGLISH], text), "whatever the routes say"
 
 
 @CALLEES
@@ -231,7 +231,7 @@ def test_the_server_tells_which_steps_were_served(notification: Carrier, callee:
     assert notification.served(machine) == [(flow, "start"), (flow, "left")]
 
 
-def begun(heard: CallResult) -> float:
+def seconds_to_speech(call: CallResult) -> float:
     """Seconds from when it was answered until something was said."""
-    said = next(one.at for one in heard.happenings if one.what == "talk")
-    return (said - heard.legs[0].times["answered"]).total_seconds()
+    said = next(happening.at for happening in call.happenings if happening.what == "talk")
+    return (said - call.legs[0].times["answered"]).total_seconds()

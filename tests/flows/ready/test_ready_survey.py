@@ -106,7 +106,7 @@ def test_what_is_said_leads_to_what_is_meant(survey: Carrier, callee: str, said:
     assert call.notified == [{"said": said, "pressed": "", "comment": COMMENT[callee]}]
     assert (call.status, call.ended_by) == ("completed", "platform")
     assert languages(call) == {words.language}
-    assert {asked["speech"]["language"] for asked in call.asked_for} == {words.language}
+    assert {action["speech"]["language"] for action in call.asked_for} == {words.language}
 
 
 @CALLEES
