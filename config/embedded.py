@@ -142,7 +142,7 @@ class Engine:
             os.close(lock)
             raise EngineInUse(
                 f"Another Switchhook, process {holder}, keeps its calls in {self._data_dir}. "
-                "Stop that one, or give this one another DATA_DIR."
+                "Stop that one, or start this one with another DATA_DIR and PORT."
             ) from None
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())

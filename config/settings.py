@@ -331,11 +331,13 @@ class Settings:
         notes = []
         if self.unsigned_allowed:
             notes.append(
-                "UNSIGNED WEBHOOKS ARE TAKEN, from anybody who reaches this port,"
+                "UNSIGNED WEBHOOKS ARE ACCEPTED from anyone who reaches this port,"
                 " until VONAGE_SIGNATURE_SECRETS is set."
             )
         if self.public_url is None:
-            notes.append("PUBLIC_URL is not set: only a carrier on this machine reaches the steps of call flows.")
+            notes.append(
+                "PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows."
+            )
         if self.webhook_verify == "off":
             notes.append("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.")
         if self.webhook_verify == "report":

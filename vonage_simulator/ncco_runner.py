@@ -48,7 +48,7 @@ async def run(active: ActiveLeg, ncco: Ncco) -> None:
 async def run_to_end(active: ActiveLeg, ncco: Ncco | None) -> None:
     """Run *ncco*, then end the leg; with None end it at once."""
     if ncco is None:
-        active.end("platform", "nobody said what to do")
+        active.end("platform", "no NCCO was received")
         return
     await run(active, ncco)
     active.end("platform", "the script is over")

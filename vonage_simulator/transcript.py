@@ -56,6 +56,11 @@ def _left(data: Data) -> str:
     return f"never used {', '.join([*filter(None, data['keys']), *map(repr, filter(None, data['says']))])}"
 
 
+def _hangup(data: Data) -> str:
+    words = "hangs up" if data["by"] == "user" else "is hung up"
+    return words if data["why"] == "hung up" else f"{words} ({data['why']})"
+
+
 WORDS: Mapping[What, Callable[[Data], str]] = {
     "call": lambda data: f"calls {data['to']}" if data["inbound"] else f"is called from {data['from']}",
     "status": lambda data: str(data["status"]),
@@ -76,7 +81,7 @@ WORDS: Mapping[What, Callable[[Data], str]] = {
     "moved": lambda data: f"moves to {data['joined']}",
     "error": lambda data: f"error: {data['reason']}",
     "trouble": lambda data: f"TROUBLE: {data['words']}",
-    "hangup": lambda data: f"{'hangs up' if data['by'] == 'user' else 'is hung up'} ({data['why']})",
+    "hangup": _hangup,
 }
 
 

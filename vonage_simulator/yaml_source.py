@@ -161,7 +161,7 @@ class Reader:
         """Add a fault for each of *names*, the keys of the mapping at *path*, that is not *known*."""
         for name in names:
             if name not in known:
-                self.wrong((*path, name), f"is no field here{self.meant(name, known)}", key=True)
+                self.wrong((*path, name), f"is an unknown field{self.meant(name, known)}", key=True)
 
     def meant(self, word: str, known: Iterable[str]) -> str:
         """The name that is spelt like *word*, else all there are, as the end of a sentence."""

@@ -31,6 +31,8 @@ def require(role: Role) -> None:
     current = current_role()
     if current is None:
         detail = "Send 'Authorization: Bearer TOKEN' with a token of ACCESS_TOKENS."
+        if "Authorization" in request.headers:
+            detail = f"The Authorization header has no known token. {detail}"
         raise Problem(401, "Not logged in", detail, {"WWW-Authenticate": "Bearer"})
     if RANK[current] < RANK[role]:
         raise Problem(403, "Not allowed", f"This needs the token of an {role}; yours is a {current}'s.")

@@ -40,7 +40,7 @@ def demo(options: RunOptions, every: float, api_port: int | None) -> None:
     with stopped_gently(), _running(options.server, settings.local_url, settings.data_dir / "demo.log"):
         click.echo(banner(settings).replace("\n  Ctrl-C stops it.", ""), nl=False)
         given = "".join(f"{name}={os.environ[name]} " for name in ("PORT", "DATA_DIR", "HOST") if name in os.environ)
-        click.echo(f"  Call it     {given}.venv/bin/flask simulate call --scenario ring-group")
+        click.echo(f"  First call   {given}.venv/bin/flask simulate call --scenario ring-group")
         asyncio.run(_demo(options, api_port, every))
 
 
@@ -53,7 +53,7 @@ async def _demo(options: RunOptions, port: int | None, every: float) -> None:
     kinds = [scenario for name, scenario in scenarios.every().items() if name != "phone-to-app"]
     chance = random.Random()  # noqa: S311 - which calls, not secrets
     async with carrier_with_api(options, options.defaults.folder, port) as carrier:
-        click.echo(f"\n  Calls of {len(kinds)} kinds come in, one every {every:g} s. Ctrl-C stops it.\n")
+        click.echo(f"\n  Simulated calls of all kinds come in, one every {every:g} s. Ctrl-C stops it.\n")
         tidied = time.monotonic()
         playing: set[asyncio.Task[object]] = set()
         for number in count():

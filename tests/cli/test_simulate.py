@@ -308,7 +308,7 @@ def test_a_fault_in_a_scenario_is_reported_with_line_and_field(run: Run, tmp_pat
     file.write_text('about: x\ncalls:\n  - from: "447700900001"\n    to: 442079460000\n    speed: 2\n')
     said = error_message(run("call", "--scenario", str(file)))
     assert f"{file}:4:9: calls[0].to: must be a text: put it in quotes" in said
-    assert f"{file}:5:5: calls[0].speed: is no field here" in said
+    assert f"{file}:5:5: calls[0].speed: is an unknown field" in said
 
 
 # -- load -------------------------------------------------------------------------------------------------------------

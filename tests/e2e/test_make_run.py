@@ -115,7 +115,7 @@ def test_the_printed_commands_work(run: Run):
     assert '"conversations":{"live":1,' in curl(status).replace(" ", "")
     (stored,) = conversations(server)
     assert stored["legs"][0]["status"] == "ringing"
-    assert "UNSIGNED WEBHOOKS ARE TAKEN" in server.said
+    assert "UNSIGNED WEBHOOKS ARE ACCEPTED" in server.said
 
     address = re.search(r"http://127\.0\.0\.1:(\d+)(/\?token=\S+)", server.said)
     assert address

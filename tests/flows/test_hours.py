@@ -247,7 +247,7 @@ hours:
 """
     assert faults(text) == [
         "4:11: hours.office.zone: is no time zone; did you mean Europe/London?",
-        "5:5: hours.office.opn: is no field here; did you mean open?",
+        "5:5: hours.office.opn: is an unknown field; did you mean open?",
         "7:7: hours.office.open.mon-fry: fry is no day; did you mean fri?; there are mon, tue, wed, thu, fri, sat, sun",
         '8:12: hours.office.open.tue: "9-17" must be times, as in 09:00-17:30; a day that is closed is left out',
         '9:7: hours.office.open["tue, wed"]: names tue in tue already',

@@ -258,7 +258,7 @@ TALK = "- { action: talk, text: Hello }"
 WRONG = {
     "nothing in it": ("", "1:1: must be a file with `routes` and `flows`"),
     "only a text": ("hello", "1:1: must be a file with `routes` and `flows`"),
-    "a name not known": (flow(TALK) + "hour: {}\n", "5:1: hour: is no field here; did you mean hours?"),
+    "a name not known": (flow(TALK) + "hour: {}\n", "5:1: hour: is an unknown field; did you mean hours?"),
     "no routes": ("flows: { f: [{ action: talk, text: x }] }", "1:1: routes: is missing"),
     "no flows": ("routes: [{ flow: f }]", "1:1: flows: is missing"),
     "routes that are empty": (flow(TALK).replace("[{ flow: f }]", "[]"), "1:9: routes: is empty"),
@@ -268,7 +268,7 @@ WRONG = {
     "a route without a flow": (flow(TALK).replace("flow: f", "to: '*'"), "1:10: routes[0].flow: is missing"),
     "a route's misspelt name": (
         flow(TALK).replace("flow: f", "flow: f, form: '4'"),
-        "1:21: routes[0].form: is no field here; did you mean from?",
+        "1:21: routes[0].form: is an unknown field; did you mean from?",
     ),
     "a number without quotes": (
         flow(TALK).replace("flow: f", "flow: f, to: 44"),
@@ -294,7 +294,7 @@ WRONG = {
         GOOD.replace("    python: app.flows.transitions:plain\n    about: In Python", "    5"),
         "22:5: flows.scripted: must be a list of actions, or",
     ),
-    "a flow with an unknown name": (flow("step: {}"), "4:5: flows.f.step: is no field here; did you mean steps?"),
+    "a flow with an unknown name": (flow("step: {}"), "4:5: flows.f.step: is an unknown field; did you mean steps?"),
     "a flow without steps": (flow("about: x"), "4:5: flows.f: has no `steps`, nor `python`"),
     "a flow with no step": (flow("steps: {}"), "4:12: flows.f.steps: is empty"),
     "about that is no text": (flow("about: 5", f"steps: {{ a: [{TALK[2:]}] }}"), "4:12: flows.f.about: must be a text"),
@@ -305,7 +305,7 @@ WRONG = {
     ),
     "detected what cannot be": (
         flow("detected: { robot: a }", f"steps: {{ a: [{TALK[2:]}] }}"),
-        "4:17: flows.f.detected.robot: is no field here; there are human, machine, beep_start, beep_timeout",
+        "4:17: flows.f.detected.robot: is an unknown field; there are human, machine, beep_start, beep_timeout",
     ),
     "detected leads nowhere": (
         flow("detected: { human: b }", f"steps: {{ a: [{TALK[2:]}] }}"),
@@ -353,7 +353,7 @@ WRONG = {
         "7:19: flows.f[0].endpoint[0].number: It is the",
     ),
     "go beside an action": (flow("- action: talk", "  text: Hello", "  go: a"), "6:7: flows.f[0].go: must be alone"),
-    "go with an option": (flow("- go: a", "  text: Hello"), "5:7: flows.f[0].text: is no field here; there is go"),
+    "go with an option": (flow("- go: a", "  text: Hello"), "5:7: flows.f[0].text: is an unknown field; there is go"),
     "go with an expression": (flow('- go: "{{ to }}"'), "4:11: flows.f[0].go: must be the name of a step, written out"),
     "go without value": (flow("- go:"), "4:10: flows.f[0].go: has no value: give it one, or leave it out"),
     # Expressions.

@@ -81,7 +81,7 @@ def test_the_transcript_has_a_line_for_each_happening_with_its_seconds() -> None
         f"   0.000  {CALLER}    gets NCCO: talk",
         f"   0.600  {CALLER}    answered",
         f"   0.600  {CALLER}    hears “{'x' * 69}…”",
-        f"   3.600  {CALLER}    hangs up (hung up)",
+        f"   3.600  {CALLER}    hangs up",
         f"   3.600  {CALLER}    completed",
     ]
     assert transcript(call.happenings, []) != lines, "without the legs nobody has a name"

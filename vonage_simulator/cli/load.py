@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is fast
 
     from vonage_simulator.carrier import Carrier
     from vonage_simulator.ledger import Leg
-    from vonage_simulator.scenario import Scenario
+    from vonage_simulator.scenario import Call, Scenario
     from vonage_simulator.trace import Happening
     from vonage_simulator.verify.server_api import Json, Server
 
@@ -55,9 +55,14 @@ def load(options: RunOptions, rate: float, seconds: float, scenarios: tuple[Scen
         scenarios = tuple(
             scenario
             for scenario in every().values()
-            if options.server or all(call.ncco is None for call in scenario.calls)
+            if options.server or all(_fits_any_server(call) for call in scenario.calls)
         )
     finish(_load(scenarios, options, rate=rate, seconds=seconds))
+
+
+def _fits_any_server(call: Call) -> bool:
+    """Whether *call* requests the answer URL, and needs no callee: which ones are rung is the server's choice."""
+    return call.ncco is None and all(command.to == "call" for command in call.control)
 
 
 async def _load(scenarios: Sequence[Scenario], options: RunOptions, *, rate: float, seconds: float) -> bool:
