@@ -40,7 +40,7 @@ async def requested(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("act", CURED)
 def test_a_webhook_that_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
-    """Signed anew, about a second later."""
+    """With a new token, about a second later."""
     clock = Clock(speed=None)
     sent, receiver, troubles = asyncio.run(send_one(act, clock=clock, method=method))
     assert sent.acknowledged
@@ -138,7 +138,7 @@ def test_success_is_200_to_205(status: int) -> None:
     ],
 )
 def test_a_failed_request_has_its_reason(act: Act, reason: str, words: str) -> None:
-    """In Vonage's words for a fallback request, and in plain ones."""
+    """In Vonage's words for a fallback request, and in plain words."""
     with pytest.raises(Undelivered) as unheard:
         asyncio.run(requested(act, act))
     assert unheard.value.reason == reason
