@@ -102,7 +102,7 @@ def test_a_failed_call_has_its_failure(
 def test_the_scenario_may_give_another_reason() -> None:
     played = call(FarEnd(does="fails", detail="number_out_of_service"))
     assert played.events[2]["detail"] == "number_out_of_service"
-    assert "detail" not in call(FarEnd(does="busy", detail="never sent")).events[2]
+    assert "detail" not in call(FarEnd(does="busy", detail="never told")).events[2]
 
 
 @pytest.mark.parametrize("far_end", [FarEnd(does="never_answers"), FarEnd(after=31.0), FarEnd(does="busy", after=31.0)])
