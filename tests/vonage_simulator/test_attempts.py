@@ -138,7 +138,7 @@ def test_success_is_200_to_205(status: int) -> None:
     ],
 )
 def test_a_failed_request_has_its_reason(act: Act, reason: str, words: str) -> None:
-    """In Vonage's words for a fallback request, and in plain words."""
+    """In Vonage's words for a fallback request, and in plain ones."""
     with pytest.raises(Undelivered) as unheard:
         asyncio.run(requested(act, act))
     assert unheard.value.reason == reason
