@@ -42,7 +42,7 @@ class Shell:
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def output(self, *words: str, **more: Any) -> str:
-        """What a command that has to succeed says."""
+        """The output of a command that must succeed."""
         code, out, err = self.run(*words, **more)
         assert (code, err) == (0, "")
         return out
@@ -87,7 +87,7 @@ class Inside:
         return done.exit_code, done.stdout, done.stderr
 
     def output(self, *words: str, **more: Any) -> str:
-        """What a command that has to succeed says."""
+        """The output of a command that must succeed."""
         code, out, err = self.run(*words, **more)
         assert (code, err) == (0, "")
         return out

@@ -140,7 +140,7 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> Non
     ]
 
 
-def test_json_is_what_the_api_returns_to_an_operator(inside: Inside) -> None:
+def test_json_is_the_response_of_the_api_to_an_operator(inside: Inside) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         inside.site.post(line)
     call = json.loads(inside.output("call", PUBLISHED, "--json"))

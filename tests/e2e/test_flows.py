@@ -243,7 +243,7 @@ def test_with_a_broken_flows_file_the_last_resort_is_served_until_it_is_repaired
     wait_until(repaired, "every worker has the new flows")
 
 
-def test_a_change_reaches_every_worker_and_a_faulty_one_none(serve: Serve, folder: Path) -> None:
+def test_a_change_reaches_every_worker_and_a_faulty_change_none(serve: Serve, folder: Path) -> None:
     file = folder / "changing.yaml"
 
     def write(text: str) -> None:

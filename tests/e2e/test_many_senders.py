@@ -173,7 +173,7 @@ def every_event_is_kept_once(reader: Reader, sent: Sent, began: datetime) -> dic
 def every_conversation_is_returned(
     reader: Reader, sent: Sent, kept: dict[str, list[Kept]], longest: float
 ) -> dict[str, Conversation]:
-    """By itself, in the list, and its legs; as the domain folds the stored events."""
+    """Alone, in the list, and by its legs; as the domain folds the stored events."""
     folded: dict[str, Conversation] = {}
     for call in sent.calls:
         conversations = {home for webhook in call for home in webhook.event.conversations}

@@ -120,7 +120,7 @@ SLOW = {
 }
 
 
-def test_a_body_that_is_too_slow_is_refused_and_nothing_behind_it_is_read(server: Server):
+def test_a_body_that_is_too_slow_is_refused_and_no_later_byte_is_read(server: Server):
     """Late bytes must not be taken for the next request."""
 
     def send_slowly(which: str) -> tuple[Reply, float, bytes]:

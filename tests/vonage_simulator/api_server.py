@@ -95,7 +95,7 @@ class Server:
         return found
 
     def answered(self, **more: Any) -> Leg:
-        """A call to somebody who has picked up."""
+        """A call that is answered."""
         answer = self.ask("POST", "/v1/calls", CALL | more)
         assert answer.status_code == 201, answer.text
         leg = self.leg(answer.json()["uuid"])

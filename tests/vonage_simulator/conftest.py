@@ -18,7 +18,7 @@ __all__ = ["simulated_call"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where certificate and keys are."""
+    """The folder of certificate and keys."""
     return tmp_path_factory.mktemp("api")
 
 

@@ -81,7 +81,7 @@ def test_masked_numbers_are_read():
         "Basic plan, 0.0072 EUR, 1200 seconds",
     ],
 )
-def test_what_is_no_telephone_number_stays(text: str):
+def test_a_text_that_is_no_telephone_number_stays(text: str):
     assert Anonymizer().replace(text) == text
 
 

@@ -47,7 +47,7 @@ def test_a_call_is_made_and_answered_and_its_events_are_sent(server: Server) -> 
     assert (made.status, made.direction) == ("started", "outbound")
     leg = server.leg(made.uuid)
     server.until(lambda: leg.status == "answered" and leg.moves)
-    assert made.conversation_uuid == leg.moves[0].left, "the one it was in before it entered the room"
+    assert made.conversation_uuid == leg.moves[0].left, "the conversation before it entered the room"
     call = server.client.voice.get_call(made.uuid)
     assert (call.uuid, call.status, call.direction) == (made.uuid, "answered", "outbound")
     assert (call.to.number, call.from_.number, call.link) == (ALICE, OURS, f"/v1/calls/{made.uuid}")
@@ -164,7 +164,7 @@ def test_calls_are_listed_by_status_conversation_time_and_page(folder: Path) -> 
         assert listed(date_end=started) == ids[:3]
         assert listed(date_start=started, date_end=started, page_size=1) == [legs[2].uuid]
         assert listed(page_size=2, record_index=1) == ids[1:3]
-        assert voice.list_calls(ListCallsFilter(page_size=4))[1] == 1, "its own reckoning: it takes calls for pages"
+        assert voice.list_calls(ListCallsFilter(page_size=4))[1] == 1, "the SDK counts wrong: it takes calls for pages"
 
         page = server.ask("GET", "/v1/calls?page_size=2&record_index=2&order=asc").json()
         assert (page["count"], page["page_size"], page["record_index"]) == (5, 2, 2)
@@ -343,7 +343,7 @@ def test_a_user_without_a_name_is_given_one(server: Server) -> None:
     server.client.users.delete_user(user.id)
 
 
-def test_no_two_users_have_one_name(server: Server) -> None:
+def test_user_names_are_unique(server: Server) -> None:
     users = server.client.users
     first, other = users.create_user(User(name="one")), users.create_user(User(name="other"))
     with pytest.raises(HttpRequestError) as error:

@@ -299,7 +299,7 @@ def test_other_requests_have_a_limit_too(folder: Path) -> None:
         refused = session.get(f"{server.base}/v1/calls", timeout=20)
         assert statuses == [404, 404, 429]
         assert (refused.status_code, refused.json()) == (429, TOO_MANY_REQUESTS)
-        assert "Retry-After" not in refused.headers, "with it the SDK would wait and ask again by itself"
+        assert "Retry-After" not in refused.headers, "with it the SDK would wait and send the request again"
         time.sleep(1.05)
         assert status("/v1/calls/nobody") == 404
 
@@ -314,7 +314,7 @@ def test_the_limit_is_fifteen_in_any_second() -> None:
     assert all(unlimited.take(1.0, None) for _ in range(100))
 
 
-def test_after_it_is_stopped_nobody_listens(folder: Path) -> None:
+def test_after_it_is_stopped_connections_are_refused(folder: Path) -> None:
     with serving(folder) as server:
         asyncio.run_coroutine_threadsafe(server.api.stop(), server.loop).result(20)
         with pytest.raises(requests.ConnectionError):

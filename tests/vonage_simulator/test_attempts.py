@@ -40,7 +40,7 @@ async def requested(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("act", CURED)
 def test_a_webhook_that_vonage_repeats_is_sent_once_more(act: Act, method: str) -> None:
-    """Signed anew, about a second later."""
+    """With a new token, about a second later."""
     clock = Clock(speed=None)
     sent, receiver, troubles = asyncio.run(send_one(act, clock=clock, method=method))
     assert sent.acknowledged

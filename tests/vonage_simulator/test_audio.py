@@ -32,7 +32,7 @@ def test_mp3_is_frames_of_mpeg_2_layer_iii(seconds: float, channels: int, mode: 
     frames = at = 0
     while at < len(file):
         header = int.from_bytes(file[at : at + 4], "big")
-        assert header >> 21 == 0x7FF, "in step"
+        assert header >> 21 == 0x7FF, "the frame begins where the one before ends"
         version, layer, unprotected = header >> 19 & 3, header >> 17 & 3, header >> 16 & 1
         assert (version, layer, unprotected) == (0b10, 0b01, 1)  # MPEG-2, Layer III
         bitrate = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)[header >> 12 & 15]
@@ -118,7 +118,7 @@ def test_ogg_is_opus_in_pages_with_right_checksums(seconds: float, channels: int
 
 
 @pytest.mark.parametrize("format", ["mp3", "wav", "ogg"])
-def test_a_long_recording_is_cut_and_a_negative_one_is_none(format: Any) -> None:  # noqa: A002
+def test_a_long_recording_is_cut_and_a_negative_one_is_empty(format: Any) -> None:  # noqa: A002
     assert silence(format, 7200.0) == silence(format, LONGEST)
     assert silence(format, -1.0) == silence(format, 0.0)
     assert len(silence(format, 7200.0)) <= 320_044

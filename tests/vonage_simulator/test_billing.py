@@ -35,7 +35,7 @@ def test_the_published_call_has_the_published_price() -> None:
 
 
 def test_times_in_a_bill_may_be_off() -> None:
-    """As those of the app user in the published log are, by two seconds; the seconds and the price are not."""
+    """By two seconds, as those of the app user in the published log; duration and price are right."""
     found = billed(4.549, rate="0.00", endpoint="app", billing_offset=-2.0)
     assert found.start_time == datetime(2021, 3, 29, 21, 20, 4, tzinfo=UTC)
     assert found.end_time == datetime(2021, 3, 29, 21, 20, 9, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_every_endpoint_has_a_rate(endpoint: Endpoint) -> None:
 )
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
 def test_the_network_is_that_of_the_far_end(number: str, network: str | None, direction: str) -> None:
-    """Of a caller it is that of `from`, of a callee that of `to`."""
+    """The network of `from` for a caller, of `to` for a callee."""
     caller, callee = (number, "1") if direction == "inbound" else ("1", number)
     assert billed(60, direction=direction, from_=caller, to=callee).network == network
 

@@ -231,7 +231,7 @@ def test_a_conversation_is_recorded_between_start_and_stop() -> None:
     assert played.result.recorded == [{"format": "wav"}]
 
 
-def test_only_a_conversation_with_somebody_in_it_can_be_recorded() -> None:
+def test_only_a_conversation_with_a_member_can_be_recorded() -> None:
     refused(5.0, NoSuchConversation, lambda carrier, _: carrier.record("CON-of-nobody", {}))
     refused(5.0, NoSuchConversation, lambda carrier, _: carrier.stop_record("CON-of-nobody"))
     refused(90.0, NoSuchConversation, lambda carrier, leg: carrier.record(leg.conversation.uuid, {}))

@@ -84,4 +84,4 @@ def test_the_transcript_has_a_line_for_each_happening_with_its_seconds() -> None
         f"   3.600  {CALLER}    hangs up",
         f"   3.600  {CALLER}    completed",
     ]
-    assert transcript(call.happenings, []) != lines, "without the legs nobody has a name"
+    assert transcript(call.happenings, []) != lines, "without the legs there are no names"

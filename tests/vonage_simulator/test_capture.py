@@ -89,7 +89,7 @@ def test_of_two_attempts_to_ring_a_callee_the_answered_one_counts():
         ((None, 30), (None, 30), (29.0, None)),
     ],
 )
-def test_who_hung_up(caller: tuple[Any, float], callee: tuple[Any, float], hang_up: tuple[Any, Any]):
+def test_the_party_that_hung_up(caller: tuple[Any, float], callee: tuple[Any, float], hang_up: tuple[Any, Any]):
     """As the events say or, if they do not, the one whose leg ended first."""
     call = Conversation(uuid=HERE)
     leg(call, **(CALLER | {"completed": caller[1], "disconnected_by": caller[0]}))
@@ -302,7 +302,7 @@ def test_a_conference_is_several_calls():
     request = {"uuid": "leg-0", "conversation_uuid": "CON-0"}
     events = [*ledgers.kept(webhooks(room)), answered(request, [{"action": "conversation", "name": "standup"}])]
     nccos = [call.ncco for call in captured(room, events=events).calls]
-    assert [ncco[0]["name"] for ncco in nccos if ncco] == ["standup"] * 3, "where the others went is known then"
+    assert [ncco[0]["name"] for ncco in nccos if ncco] == ["standup"] * 3, "the other legs' moves are known then"
 
 
 def test_a_leg_that_was_on_hold_is_no_call_of_its_own():

@@ -56,7 +56,7 @@ def test_an_app_caller_with_nothing_known_but_the_name():
 
 
 def test_the_fields_of_the_webhooks():
-    """Those of 2021 have nobody who ended it."""
+    """Those of 2021 do not say who ended the call."""
     call = Conversation(uuid=HERE)
     leg(call, **CALLER)
     assert captured(call).fields == "today"

@@ -1,4 +1,4 @@
-"""What the events of one leg say about its far end."""
+"""The far end of a leg as its events show it."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_the_applications_keys_are_a_pair_that_vonages_sdk_signs_with(tmp_path: 
     private, public = application_keys(tmp_path)
     token = JwtClient("an-application", str(private)).generate_application_jwt()
     assert jwt.decode(token, public, algorithms=["RS256"])["application_id"] == "an-application"
-    assert JwtClient("an-application", private.read_text()), "as text it will do too"
+    assert JwtClient("an-application", private.read_text()), "a key as text is accepted too"
     assert application_keys(tmp_path) == (private, public)
 
 

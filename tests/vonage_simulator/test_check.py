@@ -74,10 +74,10 @@ def test_an_unknown_conversation_is_found():
     server.views, server.kept = {}, {}
     found = verdict(server, [call], sents)
     assert (found.ok, found.wrong, found.missing) == (False, 1, 5)
-    assert not verdict(server, [call], []).ok, "also where nobody says what was sent"
+    assert not verdict(server, [call], []).ok, "also if no webhook is known"
     notified = sent(webhook_bodies.notify(HERE, {}, at(1)))
     assert verdict(server, [Conversation(uuid=HERE)], [notified]).wrong == 1
-    assert verdict(server, [Conversation(uuid=HERE)], []).ok, "of one that nothing was sent of there is nothing to know"
+    assert verdict(server, [Conversation(uuid=HERE)], []).ok, "a conversation without webhooks may be unknown"
 
 
 def test_an_empty_check_is_not_passed():
@@ -212,7 +212,7 @@ def test_an_unacknowledged_webhook_is_lost_and_not_missing():
     summary = "Conversations: 1, webhooks: 5 (1 copies, 2 refused, 1 lost): 1 never acknowledged"
     assert found.lines() == [summary]
     server.kept[HERE].pop(0)
-    assert verdict(server, [call], sents).missing == 1, "what it did acknowledge"
+    assert verdict(server, [call], sents).missing == 1, "it did acknowledge the webhook"
 
 
 # ---- What is at the server, and in its list

@@ -1,4 +1,4 @@
-"""What a server should have kept of the webhooks that were sent to it, and what it must not have."""
+"""The events that a server should have of the webhooks sent to it, and those that it must not have."""
 
 from __future__ import annotations
 

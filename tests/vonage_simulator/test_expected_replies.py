@@ -52,7 +52,7 @@ def test_each_wrong_reply_in_the_view_is_found(index: int, lie: str):
         answers[index] |= wrong[lie]
     found = verdict(server, [call], sents)
     assert (found.ok, found.wrong, found.missing, found.unwanted) == (False, 1, 0, 0)
-    assert not verdict(server, [call], sents, lossless=False).ok or lie == "gone", "a record may be lost, then"
+    assert not verdict(server, [call], sents, lossless=False).ok or lie == "gone", "lossy: the record may be lost"
 
 
 @pytest.mark.parametrize("where", range(1, 4))

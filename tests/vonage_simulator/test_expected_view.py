@@ -19,7 +19,7 @@ from vonage_simulator.ledger import Answer, Conversation, Move
 from vonage_simulator.verify.differences import OneOf, differences
 from vonage_simulator.verify.expected_view import expected
 
-TOLD = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.expected.json").read_text())
+PUBLISHED = json.loads((Path(__file__).parents[1] / "samples" / "phone-to-app.expected.json").read_text())
 HERE, THERE = "CON-here", "CON-there"
 
 
@@ -30,8 +30,8 @@ def leg_view(call: Conversation, uuid: str = "leg") -> Any:
 
 def test_the_published_call_has_the_published_view():
     right = expected(ledgers.published())
-    assert right == TOLD
-    assert differences(right, TOLD) == []
+    assert right == PUBLISHED
+    assert differences(right, PUBLISHED) == []
 
 
 FAILED: dict[str, dict[str, Any]] = {

@@ -41,14 +41,14 @@ def test_every_action_and_endpoint_can_be_run(sound):
 
 
 @pytest.mark.parametrize("row", OPTIONS, ids=row_name)
-def test_an_option_takes_what_is_documented(row):
+def test_an_option_takes_the_documented_values(row):
     sound, option, good, _, stricter = row
     assert {str(fault) for value in good + stricter for fault in faults([changed(sound, option, value)])} == set()
 
 
 @pytest.mark.parametrize("row", OPTIONS, ids=row_name)
-def test_an_option_takes_nothing_else(row):
-    """There is one fault, at the option or at a member of the array that it is."""
+def test_an_option_takes_no_other_values(row):
+    """There is one fault, at the option or at an item of its array."""
     sound, option, _, bad, _ = row
     for value in bad:
         found = [fault.field for fault in faults([changed(sound, option, value)])]

@@ -55,7 +55,7 @@ def test_telephones_ring_apps_and_websockets_do_not(kind: str, rings: bool) -> N
     """No published log shows an app ringing."""
     played = call(FarEnd(), to="somebody", endpoint=kind)
     assert ("ringing" in played.statuses()) == rings
-    assert played.events[-1].get("sip_code") == (200 if rings else None), "only what is SIP underneath has a code"
+    assert played.events[-1].get("sip_code") == (200 if rings else None), "only calls over SIP have a code"
 
 
 def test_the_leg_may_start_some_time_after_it_was_dialled() -> None:
@@ -102,7 +102,7 @@ def test_a_failed_call_has_its_failure(
 def test_the_scenario_may_give_another_reason() -> None:
     played = call(FarEnd(does="fails", detail="number_out_of_service"))
     assert played.events[2]["detail"] == "number_out_of_service"
-    assert "detail" not in call(FarEnd(does="busy", detail="never sent")).events[2]
+    assert "detail" not in call(FarEnd(does="busy", detail="never told")).events[2]
 
 
 @pytest.mark.parametrize("far_end", [FarEnd(does="never_answers"), FarEnd(after=31.0), FarEnd(does="busy", after=31.0)])
@@ -110,7 +110,7 @@ def test_it_rings_no_longer_than_the_ringing_timer(far_end: FarEnd) -> None:
     played = call(far_end, ringing_timer=30.0)
     assert played.statuses() == ["started", "ringing", "timeout", "completed"]
     assert played.when("status", status="timeout") == [30.0]
-    assert played.events[-1]["disconnected_by"] == "user", "who did not answer"
+    assert played.events[-1]["disconnected_by"] == "user", "the callee did not answer"
 
 
 def test_an_answer_at_the_last_moment_counts() -> None:

@@ -44,7 +44,7 @@ IDS = ("uuid", "conversation_uuid")
 
 
 def answer(request: Got) -> Ncco:
-    """As the three tutorials do: a telephone reaches Alice, an app user the name that it called."""
+    """As the three tutorials do: a telephone reaches Alice, an app user the user it called."""
     to = request.data["to"] if "from_user" in request.data else "Alice"
     endpoint = {"type": "phone", "number": to} if to.isdigit() else {"type": "app", "user": to}
     return [TUTORIAL[0], {"action": "connect", "from": OURS, "endpoint": [endpoint]}]

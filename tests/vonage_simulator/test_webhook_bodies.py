@@ -45,7 +45,7 @@ def test_an_answer_request_names_caller_and_callee() -> None:
         "uuid": "leg",
         "region_url": "https://api-eu-3.vonage.com",
     }
-    assert not request.keys() & {"direction", "status", "timestamp"}, "which it never has"
+    assert not request.keys() & {"direction", "status", "timestamp"}, "an answer request never has them"
 
 
 def test_an_answer_request_of_2021_has_four_fields() -> None:
@@ -124,7 +124,7 @@ def test_a_leg_never_answered_is_completed_without_times() -> None:
     assert (body["start_time"], body["end_time"], body["duration"], body["price"]) == (None, None, "0", "0")
 
 
-def test_who_ended_it_and_the_sip_code_came_after_2021() -> None:
+def test_disconnected_by_and_sip_code_came_after_2021() -> None:
     body = status(leg(bill=BILL, disconnected_by="user", sip_code=200), "completed", today=False)
     assert not body.keys() & {"disconnected_by", "sip_code"}
 

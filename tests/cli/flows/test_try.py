@@ -31,7 +31,7 @@ def test_a_call_is_placed_without_a_server_and_its_transcript_shown(run: Run) ->
         "\n\nServed: menu/choice → menu/sales → menu/nobody\n",
     ):
         assert words in out
-    assert "200" not in out, "no log line of the server is among it"
+    assert "200" not in out, "the output has no log line of the server"
 
 
 def test_other_keys_and_callees_lead_to_other_steps(run: Run) -> None:
@@ -104,7 +104,7 @@ def test_odd_numbers_and_names_do_no_harm(run: Run) -> None:
         assert all(line.isprintable() for line in (out + err).split("\n"))
 
 
-def test_it_leaves_the_log_as_it_was(run: Run) -> None:
+def test_it_does_not_change_the_log(run: Run) -> None:
     run("check")
     loggers = [logging.getLogger(name) for name in LOGGERS]
     handlers = [logger.handlers[:] for logger in loggers]

@@ -89,8 +89,8 @@ def test_the_events_of_the_leg_have_its_headers() -> None:
         ({"randomFromNumber": False}, (OURS,), {"Unknown"}),
     ],
 )
-def test_who_is_shown_to_call(options: Json, numbers: tuple[str, ...], shown: set[str]) -> None:
-    """The number given, any of the application's, or nobody known."""
+def test_the_number_shown_to_the_callee(options: Json, numbers: tuple[str, ...], shown: set[str]) -> None:
+    """The given number, any of the application's, or an unknown one."""
     action = {"action": "connect", "endpoint": [{"type": "phone", "number": OTHER}], **options}
     played = call(*[action] * 12, callee=FarEnd(does="busy", after=0.1), numbers=numbers)
     assert {leg.from_ for leg in played.callees} == shown
@@ -266,7 +266,7 @@ def test_without_anything_to_hear_they_are_connected_at_once(whisper: Any) -> No
 
 def test_a_callee_who_hangs_up_before_being_connected_has_not_answered_the_caller() -> None:
     played = whispered([talk(35.0)], callee=FarEnd(after=1.0, hangs_up_after=2.0))
-    assert played.when("status", status="answered") == [1.0, 3.0], "the caller is answered by what comes then"
+    assert played.when("status", status="answered") == [1.0, 3.0], "the next action answers the caller"
     assert played.when("talk", text="then") == [3.0]
 
 

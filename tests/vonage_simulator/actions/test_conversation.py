@@ -49,7 +49,7 @@ def test_a_member_changes_conversation_and_its_events_name_the_new_one() -> None
     assert [(move.left, move.joined) for move in played.leg.moves] == [(moved["conversation_uuid_from"], found.uuid)]
 
 
-def test_those_who_name_the_same_conversation_meet_in_it() -> None:
+def test_callers_of_the_same_conversation_meet_in_it() -> None:
     played = meet(member(), member(at=3), member(at=3, name="another"))
     first, second, third = played.called
     assert first.conversation is second.conversation is not third.conversation
@@ -68,14 +68,14 @@ def test_a_conversation_has_fifty_members_at_most() -> None:
     assert len(found.legs) == 50
     assert [lasted(leg) for leg in played.called[50:]] == [0.6, 0.6]
     later = meet(*[member(at=0.01 * number) for number in range(50)], member(at=40.0))
-    assert len(rooms(later)[0].legs) == 51, "there is room again once somebody has left"
+    assert len(rooms(later)[0].legs) == 51, "there is room again after a member has left"
 
 
 def test_a_member_may_wait_for_others() -> None:
     assert lasted(meet(member(after=600.0)).leg) == 600.6
 
 
-def test_nobody_waits_for_ever_if_nobody_comes() -> None:
+def test_a_lone_member_does_not_wait_for_ever() -> None:
     alone = meet(member(after=None)).leg
     assert (lasted(alone), alone.disconnected_by) == (120.6, "user")
     assert lasted(meet(member(after=None, alone=300.0)).leg) == 300.6
@@ -113,7 +113,7 @@ def test_one_of_two_moderators_is_enough_to_end_it() -> None:
     assert {leg.times["completed"] for leg in played.called} == {played.leg.times["completed"]}
 
 
-def test_a_moderator_of_before_it_emptied_ends_nothing_later() -> None:
+def test_a_moderator_who_left_before_it_emptied_does_not_end_it_later() -> None:
     played = meet(member(after=5.0, endOnExit=True), member(at=10.0), member(at=11.0))
     assert [leg.disconnected_by for leg in played.called] == ["user"] * 3
 
@@ -253,7 +253,7 @@ def test_later_members_are_recorded_only_on_request() -> None:
 
 def test_the_recording_event_goes_to_the_url_of_the_action() -> None:
     played = meet(member(record=True, eventUrl=["stage:/own"]))
-    assert played.to("/own") == [], "only an application knows its address"
+    assert played.to("/own") == [], "only an application knows its own URL"
     story = scenario(inbound(FarEnd(hangs_up_after=5.0)))
     played = play(story, [room(record=True, eventUrl=["stage:/own"])])
     assert [event["conversation_uuid"] for event in played.to("/own")] == [rooms(played)[0].uuid]
@@ -266,7 +266,7 @@ def test_a_room_that_was_forgotten_is_a_new_one_when_somebody_enters_it_again() 
             await carrier.over()
             old = first.conversation.uuid
             carrier.forget()
-            assert old in carrier.ledger.conversations, "it is over for a moment only"
+            assert old in carrier.ledger.conversations, "it is empty for a moment only"
             await carrier.clock.sleep(FORGOTTEN_AFTER.total_seconds() + 60)
             carrier.forget()
             assert old not in carrier.ledger.conversations

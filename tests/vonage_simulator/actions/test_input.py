@@ -173,7 +173,7 @@ def test_keys_may_be_sent_one_by_one_while_the_script_goes_on() -> None:
         {"digits": "3", "timed_out": False},
     ]
     assert played.when("keys") == [1.6, 2.6, 3.6]
-    assert (played.when("talk"), played.ended) == ([0.6], 11.1), "and nobody reads what is replied to them"
+    assert (played.when("talk"), played.ended) == ([0.6], 11.1), "and the replies to them are not read"
 
 
 def test_keys_one_by_one_end_with_the_call() -> None:
@@ -280,7 +280,7 @@ def test_a_prompt_may_be_interrupted_by_a_key(prompt: str) -> None:
 
 
 def test_in_silence_the_timeout_begins_when_the_prompt_is_over() -> None:
-    """Whether it does is not documented; nothing could be keyed after a long prompt if it did not."""
+    """This is not documented; otherwise no key could be pressed after a long prompt."""
     played = play(scenario(inbound()), [talk(5.0, bargeIn=True), ask("dtmf"), THEN])
     assert took(played) == pytest.approx(5.0 + 3.0, abs=0.05)
 
@@ -294,7 +294,7 @@ def test_prompts_follow_each_other_and_all_may_be_interrupted_until_an_input() -
 
 def test_a_prompt_without_end_is_not_waited_for() -> None:
     played = play(scenario(inbound()), [talk(5.0, bargeIn=True, loop=0), ask("dtmf"), talk(1.4), THEN])
-    assert took(played) == 3.0 + 1.4, "and it is silent after the input"
+    assert took(played) == 3.0 + 1.4, "and it stops at the input"
 
 
 def test_the_action_after_asynchronous_keys_waits_for_the_prompt() -> None:
