@@ -70,8 +70,10 @@ def place(
         secret: API key and signature secret, if the server verifies signatures.
         trouble: True: do not raise CallTrouble.
 
-    Raises CallTrouble, and Faults for wrong arguments.
+    Raises CallTrouble, Faults for wrong arguments, and TypeError if *app* is no WSGI app.
     """
+    if app is not None and not callable(app):
+        raise TypeError(f"app is {app!r}, no WSGI app: a server is named by answer_url and event_url")
     if scenario is None:
         endpoint = endpoint or ("sip" if headers or str(from_).lower().startswith(("sip:", "sips:")) else "phone")
         if wrong := list(_wrong(endpoint, headers, custom_data, digits=digits, says=says)):
@@ -128,6 +130,7 @@ def _wrong(
 def served(make: Callable[[str], WSGIApplication]) -> Iterator[str]:
     """Serve the app that *make* returns for a base URL on this machine; yields that URL."""
     from werkzeug.serving import WSGIRequestHandler, make_server
+    from werkzeug.wsgi import get_input_stream  # ends with the body: an app that reads to the end would wait for ever
 
     class Quiet(WSGIRequestHandler):
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -137,7 +140,8 @@ def served(make: Callable[[str], WSGIApplication]) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, args=(STOPS_WITHIN,), daemon=True)
     try:
         base = f"http://127.0.0.1:{server.server_port}"
-        server.app = make(base)
+        app = make(base)
+        server.app = lambda environ, respond: app(environ | {"wsgi.input": get_input_stream(environ)}, respond)
         thread.start()
         yield base
     finally:

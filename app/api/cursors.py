@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -25,4 +26,6 @@ def read(cursor: str, of: str) -> list[Any]:
 
 
 def _serializer(of: str) -> URLSafeSerializer:
-    return URLSafeSerializer(services().settings.secret_key, salt=f"cursor {of}".encode(errors="surrogatepass"))
+    # As ASCII: an id may have half a surrogate pair, which UTF-8 has not.
+    salt = f"cursor {of}".encode(errors="surrogatepass")
+    return URLSafeSerializer(services().settings.secret_key, salt=salt, serializer=json)

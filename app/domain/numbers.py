@@ -75,6 +75,8 @@ def masked(value: Any) -> Any:
         return [masked(item) for item in value]
     if isinstance(value, dict):
         return {mask(key): _masked_item(key, item) for key, item in value.items()}
+    if type(value) is float and value >= 10**9:
+        return value % 10**4  # its last four digits, still as a number
     return mask(str(value)) if type(value) is int and value >= 10**9 else value
 
 

@@ -241,6 +241,13 @@ def test_a_cursor_with_another_position_in_it_is_refused(lasting_site: Site, pos
             assert list(is_problem(lasting_site.get(path, cursor=changed), 422)["errors"]) == ["cursor"]
 
 
+def test_a_page_may_end_at_any_id(site: Site) -> None:
+    """Also at one that UTF-8 cannot hold."""
+    names = {"\ud800x", "CON-1", "CON-2", "☎"}
+    site.record(*(status("ringing", name, name) for name in names))
+    assert sorted(site.listed(limit=1)) == sorted(names)
+
+
 # -- pages over time --------------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ def record_a_call(site: Site) -> None:
         about | {"status": "busy", "custom_data": {"deep": [{"deeper": {"still": f"call {CALLER} back"}}]}},
         about | {"dtmf": {"digits": DIALLED, "timed_out": True}, "from": CALLER, "to": CALLED},
         about | {"speech": {"results": [{"text": f"my number is {CALLER}", "confidence": "0.9"}]}},
+        about | {"speech": {"results": [{"text": "", "confidence": int(CALLER)}]}},
         about | {"reason": f"Cannot connect to {DIALLED}."},
         about | {"payload": {"number": CALLER}},
         about | {"recording_url": f"https://r.example/{LEG}", "recording_uuid": LEG},

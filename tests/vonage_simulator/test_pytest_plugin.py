@@ -125,3 +125,20 @@ def jsonify_text(value: Any) -> Any:
     """A JSON reply, made outside of a request."""
     app = Flask(__name__)
     return app.json.dumps(value), 200, {"Content-Type": "application/json"}
+
+
+def test_an_app_may_read_its_input_to_the_end(simulated_call: Simulate) -> None:
+    """Without a length: as WSGI servers for production allow."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        environ["wsgi.input"].read()
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b'[{"action": "talk", "text": "Hello."}]']
+
+    assert simulated_call(app).said == ["Hello."]
+
+
+@pytest.mark.parametrize("app", [5, "http://localhost:3000", b""])
+def test_what_is_no_app_is_named(simulated_call: Simulate, app: Any) -> None:
+    with pytest.raises(TypeError, match="no WSGI app: a server is named by answer_url and event_url"):
+        simulated_call(app)

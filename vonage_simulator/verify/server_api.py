@@ -72,9 +72,14 @@ class Server:
         view = await self._get(f"/api/v1/conversations/{_quoted(uuid)}")
         if view is None:
             return None
-        if not isinstance(view.get("legs"), list) or view.get("conversation_uuid") != uuid:
+        legs = view.get("legs")
+        if (
+            not isinstance(legs, list)
+            or not all(isinstance(leg, dict) for leg in legs)
+            or view.get("conversation_uuid") != uuid
+        ):
             raise self._something_else("a conversation has no legs or the wrong id")
-        if any(MASKED.search(str(leg.get(end))) for leg in view["legs"] for end in ("from", "to")):
+        if any(MASKED.search(str(leg.get(end))) for leg in legs for end in ("from", "to")):
             raise NumbersMasked(f"{self.url} masks telephone numbers for this token: take an operator's.")
         return view
 
@@ -160,7 +165,7 @@ class Server:
 def _object(text: bytes) -> Json | None:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
