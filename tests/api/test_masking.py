@@ -29,7 +29,6 @@ def record_a_call(site: Site) -> None:
         about | {"status": "busy", "custom_data": {"deep": [{"deeper": {"still": f"call {CALLER} back"}}]}},
         about | {"dtmf": {"digits": DIALLED, "timed_out": True}, "from": CALLER, "to": CALLED},
         about | {"speech": {"results": [{"text": f"my number is {CALLER}", "confidence": "0.9"}]}},
-        about | {"speech": {"results": [{"text": "", "confidence": int(CALLER)}]}},
         about | {"reason": f"Cannot connect to {DIALLED}."},
         about | {"payload": {"number": CALLER}},
         about | {"recording_url": f"https://r.example/{LEG}", "recording_uuid": LEG},
@@ -76,6 +75,14 @@ def test_ids_times_and_money_are_shown_to_all(site: Site) -> None:
         assert {event["leg"] for event in events} == {LEG}
         assert events[0]["raw"]["conversation_uuid"] == CALL
         assert events[0]["raw"]["timestamp"] == iso(BASE)
+
+
+def test_a_number_in_a_confidence_is_masked_and_still_a_number(site: Site) -> None:
+    site.record(
+        {"conversation_uuid": CALL, "uuid": LEG, "speech": {"results": [{"text": "", "confidence": int(CALLER)}]}}
+    )
+    (guess,) = site.conversation(CALL)["inputs"][0]["speech"]
+    assert guess["confidence"] == 123.0
 
 
 def test_operators_see_every_number_whole(site: Site) -> None:
