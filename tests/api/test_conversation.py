@@ -87,7 +87,7 @@ def test_every_key_is_always_present(site: Site) -> None:
     assert {item["conversation_uuid"] for item in site.read(LIST, limit=500)["items"]} == names
 
 
-def test_of_a_call_with_only_an_answer_webhook_nothing_else_is_known(site: Site) -> None:
+def test_a_call_with_only_an_answer_webhook_shows_nothing_else(site: Site) -> None:
     answer = site.post(
         {"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob"}, "/voice/answer"
     )
@@ -106,7 +106,7 @@ def test_of_a_call_with_only_an_answer_webhook_nothing_else_is_known(site: Site)
     assert served["took_ms"] > 0
 
 
-def test_what_was_keyed_recorded_and_went_wrong_is_listed(site: Site) -> None:
+def test_inputs_recordings_and_errors_are_listed(site: Site) -> None:
     about = {"conversation_uuid": "CON-1", "timestamp": iso(BASE)}
     site.record(
         about | {"uuid": "leg", "dtmf": {"digits": "12", "timed_out": True}, "speech": {"results": [{"text": "yes"}]}},

@@ -129,7 +129,7 @@ def test_a_wrong_value_is_named_with_what_is_wanted_and_never_shown(tmp_path, va
         ("PUBLIC_URL", "http://calls.example.com"),
     ],
 )
-def test_production_wants_more_of_some(variable, text):
+def test_production_requires_stronger_values_of_some_settings(variable, text):
     """What development takes as it is: keys and tokens that can be guessed, and plain http."""
     found = faults({**PRODUCTION, variable: text})
     assert set(found) == {variable}
@@ -235,7 +235,7 @@ def test_a_short_signature_secret_is_noted_by_its_key_only(tmp_path):
     assert "wrong-way-round-secret" not in note
 
 
-def test_the_table_tells_every_setting_once():
+def test_the_table_lists_every_setting_once():
     variables = [setting.variable for setting in SETTINGS]
     assert len(variables) == len(set(variables)) == len(fields(Settings)) + 1  # REDIS_TLS_URL has no field
     for setting in SETTINGS:

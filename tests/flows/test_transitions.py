@@ -126,6 +126,6 @@ def test_of_two_the_first_can_take_all_that_the_other_is_for() -> None:
 
 
 @given(st.text() | st.text("aÅ\u0301\u0327ßİ ’`'", max_size=300))
-def test_what_is_plain_stays_so(text: str) -> None:
+def test_plain_words_stay_unchanged(text: str) -> None:
     assert plain(f" {text}\t") == plain(text)
     assert plain(plain(text)) == plain(text)

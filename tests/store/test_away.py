@@ -118,7 +118,7 @@ def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine) -> Non
     assert_well(store)
 
 
-def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[..., Store]) -> None:
+def test_an_engine_that_was_never_there(tmp_path: Path, open_store: Callable[..., Store]) -> None:
     with engines.single() as engine:
         engine.nodes[0].kill()
         store = Store(engine.address, read=read_record, retention=timedelta(days=1))
@@ -228,7 +228,7 @@ def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch
     writer.close()
 
 
-def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
+def test_threads_that_wait_for_each_other_are_served_after_any_trouble(
     own: Engine, open_store: Callable[..., Store]
 ) -> None:
     """Connections cut, scripts forgotten, the engine hanging: who tries again gets his event kept, once."""

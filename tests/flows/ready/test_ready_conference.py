@@ -147,7 +147,7 @@ def test_the_pin_is_four_digits_and_no_more_are_waited_for(conference: Carrier) 
 
 
 @CALLERS
-def test_who_hangs_up_while_asked_is_not_in(conference: Carrier, caller: str) -> None:
+def test_a_caller_who_hangs_up_during_the_question_does_not_join(conference: Carrier, caller: str) -> None:
     call = conference.call(caller, hangs_up_after=7)
     assert call.said == [WORDS[caller].welcome, WORDS[caller].ask]
     assert (call.joined, call.ended_by) == ([], "user")
@@ -162,7 +162,7 @@ def test_two_callers_at_once_each_have_their_own_attempts(conference: Carrier) -
 
 
 @CALLERS
-def test_the_server_tells_which_steps_were_served(conference: Carrier, caller: str) -> None:
+def test_the_api_shows_which_steps_were_served(conference: Carrier, caller: str) -> None:
     flow = WORDS[caller].flow
     call = conference.call(caller, digits=["1111", "", MODERATOR], hangs_up_after=60)
     assert conference.served(call) == [(flow, step) for step in ("welcome", "wrong", "again", "moderator")]

@@ -152,7 +152,7 @@ def test_who_has_no_number_is_announced_without_one(group: Carrier, caller: str,
 
 
 @CALLERS
-def test_the_server_tells_which_steps_were_served(group: Carrier, caller: str) -> None:
+def test_the_api_shows_which_steps_were_served(group: Carrier, caller: str) -> None:
     flow = WORDS[caller].flow
     call = group.call(caller, callees={FIRST: FarEnd(does="busy"), SECOND: FarEnd(does="rejects")})
     assert group.served(call) == [(flow, step) for step in ("first", "second", "third", "announcement")]
