@@ -84,7 +84,7 @@ def test_filters_narrow_the_list_and_keep_its_order(filled: Site, query: dict[st
     """Newest first by first receipt; all filters together."""
     expected = [f"CON-{number}" for number in found]
     assert filled.listed(**query) == expected
-    assert filled.listed(**query, limit=1) == expected, "whatever the size of a page"
+    assert filled.listed(**query, limit=1) == expected, "for any size of a page"
 
 
 def test_a_plus_in_the_address_may_as_well_be_a_blank(filled: Site) -> None:

@@ -1,4 +1,4 @@
-"""The embedded Valkey: started, adopted, kept to one server, and its calls still there whatever happened."""
+"""The embedded Valkey: started, adopted, kept to one server, and its calls still there after any end."""
 
 import multiprocessing
 import os

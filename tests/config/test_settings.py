@@ -1,4 +1,4 @@
-"""What may be set, what happens when it is not, and how a wrong setting is told."""
+"""What may be set, what happens when it is not, and how a wrong setting is reported."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -169,7 +169,7 @@ def test_every_kind_of_redis_address_is_taken(address):
 
 
 def test_the_encrypted_address_wins_and_is_enough():
-    """Some platforms set both; their chain of certificates is accepted unless we are told to verify it."""
+    """Some platforms set both; their chain of certificates is accepted unless a setting requires verification."""
     tls = "rediss://:p@tls.example.com:6380"
     settings = load({**PRODUCTION, "REDIS_URL": "redis://:p@plain.example.com:6379", "REDIS_TLS_URL": tls})
     assert settings.redis_url == tls
@@ -216,7 +216,7 @@ def test_neither_dotenv_files_nor_the_real_environment_slip_in(tmp_path, monkeyp
     monkeypatch.setenv("PORT", "2222")
     assert in_development(tmp_path).port == 8080
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "var"))
-    assert load().port == 2222, "asked for nothing else, load reads the real one"
+    assert load().port == 2222, "by default load reads the real one"
 
 
 def test_no_secret_is_shown_when_settings_are_printed():

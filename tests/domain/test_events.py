@@ -1,4 +1,4 @@
-"""What makes two webhooks the same, and how bodies that differ become one fact."""
+"""When two webhooks are the same, and how differing bodies are merged."""
 
 from itertools import permutations
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a leg stands, for every set of statuses that can have been seen of it."""
+"""The state of a leg, for every set of statuses that can have been received of it."""
 
 from itertools import combinations
 from typing import Any

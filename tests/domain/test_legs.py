@@ -1,4 +1,4 @@
-"""What is told of a leg: section by section what its words mean."""
+"""The projection of a leg: field by field what its values mean."""
 
 from itertools import permutations
 from typing import Any

@@ -65,7 +65,7 @@ def expression(text: str, *, spoken: bool = False) -> Expression:
 
 
 def filled(text: str, *, spoken: bool = False, **names: Any) -> Any:
-    """What *text* comes to."""
+    """What *text* is rendered as."""
     return expression(text, spoken=spoken).fill(scope(**names))
 
 
@@ -169,7 +169,7 @@ def test_a_text_is_not_read_for_what_it_may_mean(text: str) -> None:
 
 @given(TEXTS)
 def test_a_text_leaf_never_gives_anything_but_a_text(text: str) -> None:
-    """Whatever callers send, alone and among other text, spoken or not."""
+    """Any sent value, alone and among other text, spoken or not."""
     names: dict[str, Any] = {"from": text, "custom_data": {"name": text}, "headers": {"X": text}}
     for source in ("{{ from }}", "{{ custom_data.name }}", "{{ headers.X }}"):
         assert filled(source, **names) == text
@@ -370,7 +370,7 @@ def test_what_is_wrong_with_an_expression_is_reported_before_anybody_calls(text:
     ],
 )
 def test_an_expression_has_its_bounds(text: str) -> None:
-    """What is too long or goes too deep is told as such, and at once."""
+    """What is too long or nested too deep is reported as such, and at once."""
     assert fault(text)
 
 
@@ -647,7 +647,7 @@ def test_what_is_ssml_is_escaped(source: str) -> None:
 
 @pytest.mark.parametrize("text", ["Hi <speak>{{ from }}</speak>", "{{ from }} <SPEAK>Hi</SPEAK>", "{{ from }}<speak/>"])
 def test_all_of_a_text_is_in_speak(text: str) -> None:
-    """What stands in front of it would have it read out, tags and all."""
+    """Text before it would have the tags read out."""
     assert "not at its very beginning" in fault(text, spoken=True)
     assert filled(text)
     assert filled("{{ from }} <speaker>", spoken=True, from_="a") == "a  speaker>"

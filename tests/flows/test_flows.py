@@ -166,14 +166,14 @@ def test_more_than_an_address_holds_is_the_last_resort(tmp_path: Path) -> None:
 
 
 def test_a_payload_keeps_what_is_none(tmp_path: Path) -> None:
-    """It is no option of Vonage's: whoever reads it may want to see that there was none."""
+    """It is no option of Vonage's: its receiver may want to see that there was none."""
     flows = flows_in(tmp_path, CHAIN)
     (notify,) = answered(flows, replace(CALL, custom_data={"few": "A", "much": "B", "none": None})).ncco
     assert notify["payload"] == {"much": "B", "none": None}
 
 
 def test_what_a_connect_detects_is_reported_to_its_step_and_changes_nothing(tmp_path: Path) -> None:
-    """Told where all events go, it would be taken for news of the call itself."""
+    """Sent where all events go, it would be taken for an event of the call itself."""
     flows = flows_in(
         tmp_path,
         """
@@ -227,7 +227,7 @@ def test_a_step_that_is_gone_after_a_reload_gets_the_last_resort(tmp_path: Path)
 
 
 def test_an_address_without_a_state_may_be_where_all_events_of_a_call_go(tmp_path: Path) -> None:
-    """Of a call by the Voice API, say. That nobody picked it up is told there, too."""
+    """Of a call by the Voice API, say. That nobody picked it up is reported there, too."""
     flows = flows_in(tmp_path, MENU)
     assert flows.follow("menu", "ask", None, CALL, Result(kind="connect", status="busy")) is None
 
@@ -398,7 +398,7 @@ def test_it_may_let_the_script_go_on_and_be_asked_by_a_callee(written: Any) -> N
     state = address(answered(written))[2]
     assert written.follow("own", "on", state, Request(), Result(kind="notify", payload={})) is None
     whisper = written.enter("own", "pin?", state, Request())
-    assert said(whisper) == ["PIN?"], "it is asked for a step as for an answer"
+    assert said(whisper) == ["PIN?"], "it serves a step as it serves an answer"
     assert written.follow("own", "on", None, CALL, Result(kind="detection", status="human")) is None
     assert written.follow("own", "on", state, CALL, Result(kind="detection", status="human")) is None
     is_last_resort(written.answer(replace(CALL, to="6"), NOON), "it returned None, but must")

@@ -13,7 +13,7 @@ NOTIFY = "action: notify, payload: {}"
 
 
 def steps(**lists):
-    """A flow of these steps: the first one stands in line 5, each in one line, from the seventh column on."""
+    """A flow of these steps: the first one is in line 5, each in one line, from the seventh column on."""
     return "steps:\n" + "".join(f"      {name}: [{actions}]\n" for name, actions in lists.items())
 
 

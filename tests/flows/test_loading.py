@@ -701,7 +701,7 @@ def test_a_name_that_no_file_can_have_is_a_fault():
         loading.load(Path("a\0b"), SETTINGS)
 
 
-# Whatever stands in it.
+# Any content.
 
 PARTS = [path for path in yaml_source.read(GOOD, "").places if path]
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=8) | st.sampled_from(

@@ -1,4 +1,4 @@
-"""Flows written in Python: how they are found, and that none of them holds up the others, whatever it does."""
+"""Flows written in Python: how they are found, and that none of them can hold up the others."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_module_is_executed_once_as_long_as_its_file_stays_the_same(write: Wri
 
 
 def test_a_module_whose_file_changed_is_executed_anew_and_old_calls_go_on(write: Write) -> None:
-    """Even within one second, and with as many letters: by that, compiled files are not told apart."""
+    """Even within one second, and with as many letters: compiled files do not differ by that."""
     write("fresh_4.py", "WORD = 'old'\nGONE = 1\n\ndef greet(request):\n    return WORD\n")
     old = load("fresh_4:greet")[0]
     write("fresh_4.py", "WORD = 'new'\nELSE = 1\n\ndef greet(request):\n    return WORD\n")

@@ -1,4 +1,4 @@
-"""What we let out as NCCO, option by option, and what authors are told who write something else.
+"""What is accepted as NCCO, option by option, and which faults are reported for anything else.
 
 https://developer.vonage.com/en/voice/voice-api/ncco-reference
 """

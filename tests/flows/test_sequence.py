@@ -1,4 +1,4 @@
-"""How actions may stand to each other."""
+"""In which order actions may follow each other."""
 
 from __future__ import annotations
 

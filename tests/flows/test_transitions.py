@@ -1,4 +1,4 @@
-"""Where a call goes by what came back."""
+"""Which step a call goes to, by the result of an action."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MENU = Next(
 
 
 def after(leads: Next, visits: int = 1, step: str = "menu", **result: Any) -> str | None:
-    """Where it goes."""
+    """The step it goes to."""
     known = {"kind": "input", "digits": "", "speech": ""} if "status" not in result else {"kind": "connect"}
     return target(leads, Result(**(known | result)), step=step, visits=visits)
 

@@ -183,7 +183,7 @@ def test_in_production_a_token_in_the_address_is_ignored(production: Site) -> No
     assert cookie_of(response) == {}
     assert browser.get("/").status_code == 302
     inside = logged_in(production)
-    assert inside.get(f"/?token={OPERATOR}").headers["Location"] == "/login", "also for whoever is in already"
+    assert inside.get(f"/?token={OPERATOR}").headers["Location"] == "/login", "also with a valid cookie"
 
 
 @pytest.mark.parametrize("path", ["/login", "/docs", "/status", LIST, "/healthz"])

@@ -82,7 +82,7 @@ def test_one_call_whose_copies_race_each_other(engine: Engine, open_store: Calla
 
 
 def test_contradictory_calls_are_kept_too(engine: Engine, open_store: Callable[..., Store]) -> None:
-    """Nobody can tell where their legs are; but every event is there, and nothing of them stays behind."""
+    """It is undefined where their legs are; but every event is there, and nothing of them stays behind."""
     calls = with_conversations(several(Random(77), 120, orderly=False))
     posted = flat(calls) * 2
     Random(78).shuffle(posted)

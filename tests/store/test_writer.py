@@ -1,4 +1,4 @@
-"""One writer for all requests of a process: they share its round trips, and nobody pays for somebody else's trouble."""
+"""One writer for all requests of a process: they share its round trips, and one failure does not affect the others."""
 
 from __future__ import annotations
 

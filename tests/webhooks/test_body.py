@@ -1,4 +1,4 @@
-"""From bytes to a JSON object: what is one, what is none, and what the sender is told about it."""
+"""From bytes to a JSON object: what is one, what is none, and what the sender learns about it."""
 
 import json
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Every kind of webhook becomes its own domain event, whatever the carrier left out, added or wrote in another way.
+"""Every kind of webhook becomes its own domain event, with fields left out, added or written in another way.
 
 https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
 """
@@ -30,7 +30,7 @@ Body = dict[str, Any]
 
 
 def fields_of(event: Event) -> dict[str, Any]:
-    """What *event* says, without its own body and what it does not know."""
+    """The fields of *event*, without its own body and those that are None."""
     fields = {name: getattr(event, name) for cls in type(event).__mro__ for name in getattr(cls, "__slots__", ())}
     del fields["canonical"]
     return {name: value for name, value in fields.items() if value not in (None, ())}

@@ -204,7 +204,7 @@ def test_a_secret_that_cannot_be_one_is_a_fault_at_start_that_does_not_show_it(s
 
 @pytest.mark.parametrize("authorization", [None, "", "   ", "Bearer", "Bearer  "])
 def test_no_token_is_missing_not_refused(authorization: str | None) -> None:
-    """Vonage repeats an unsigned request, signed, when told 503."""
+    """Vonage repeats an unsigned request, signed, after a 503."""
     with pytest.raises(SignatureMissing, match="not signed") as caught:
         ours.check(authorization=authorization, method="POST", body=BODY, query=b"", now=NOW)
     assert caught.value.fault == "missing"
@@ -504,7 +504,7 @@ def test_notes_add_up() -> None:
     assert check(token, method="GET", body=b"", query="a=1") == ("no_application_id", "get_hash_mismatch")
 
 
-# whatever comes
+# any input
 
 
 @given(body=st.binary(min_size=1, max_size=200), data=st.data())

@@ -66,13 +66,13 @@ def site(start: Start, file: Path) -> Site:
 
 
 def said(response: Any) -> list[str]:
-    """What the caller hears."""
+    """The texts that the caller hears."""
     assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
     return [action["text"] for action in response.json if action["action"] == "talk"]
 
 
 def next_of(response: Any) -> str:
-    """The path and query at which what comes next is asked for."""
+    """The path and query of the next step."""
     (url,) = (action["eventUrl"][0] for action in response.json if "eventUrl" in action)
     assert url.startswith("https://calls.example.com/voice/flows/")
     return url.removeprefix("https://calls.example.com")
@@ -193,7 +193,7 @@ def test_while_redis_is_away_the_caller_is_served_all_the_same(start: Start, fil
     answer = site.post("/voice/answer", CALL)
     assert said(site.post(next_of(answer), keys("1"))) == ["447700900123 pressed 1."]
     ringing = {"status": "ringing", "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
-    assert site.post(next_of(answer), ringing).status_code == 503, "nobody waits for that one: it is to come again"
+    assert site.post(next_of(answer), ringing).status_code == 503, "not answered later: Vonage sends it again"
     assert site.store.answers_waiting == 3
 
 
@@ -292,7 +292,7 @@ def test_a_call_that_was_answered_before_a_change_still_knows_who_calls_whom(sit
 
 @pytest.mark.parametrize("levels", [5, 24, 27, 28, 29, 30, 31])
 def test_everything_served_can_be_read_again(start: Start, tmp_path: Path, levels: int) -> None:
-    """However deep what an app user's page sent along goes: either it is served and told, or it is not served."""
+    """At any depth of what an app user's page sent: either it is served and can be read, or it is not served."""
     text = """
         routes: [{flow: f}]
         flows:

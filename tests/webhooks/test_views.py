@@ -1,4 +1,4 @@
-"""The /voice/* routes: an NCCO for whoever calls, 200 for every event, a fallback as good as what it stands in for."""
+"""The /voice/* routes: an NCCO for every caller, 200 for every event, a fallback that does the same as the original."""
 
 import json
 import re
@@ -408,7 +408,7 @@ def test_the_fallback_of_an_event_is_the_event_and_a_note_that_it_was_needed(sit
         assert kinds == ["transfer"]
         assert [event["kind"] for event in site.events(KINDS[kind]["conversation_uuid_to"])] == ["fallback", "transfer"]
         return
-    # An error has a `reason` of its own, which the copy's hides: it cannot be told from one that says nothing.
+    # An error has a `reason` of its own, which the copy's hides: it cannot be distinguished from one without.
     assert kinds == ["fallback", "unknown" if kind == "error" else kind]
     (error,) = site.conversation(CONVERSATION)["errors"]
     assert (error["kind"], error["reason"]) == ("fallback", "Socket timeout.")
@@ -531,7 +531,7 @@ def test_an_id_of_any_shape_reaches_its_own_conversation_only(site: Site, name):
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name)[:24])
 def test_a_transfer_between_ids_of_any_shape(site: Site, name):
-    """Where a leg went stands in the middle of what the store keeps about it."""
+    """The conversation that a leg went to is in the middle of what the store keeps about it."""
     name = name.strip() or "blank"
     moved = {
         "type": "transfer",

@@ -1,4 +1,4 @@
-"""The fixture for tests of flows: what it tells, what fails a test, and that it leaves nothing behind."""
+"""The fixture for tests of flows: what it returns, what fails a test, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_it_writes_nothing_prints_nothing_and_leaves_the_log_as_it_was(
     bad = written(tmp_path / "bad.yaml", "routes: []\n")
     before = {path.name for path in tmp_path.iterdir()}
     loggers = [logging.getLogger(name) for name in LOGGERS]
-    for logger, propagate in zip(loggers, (True, False), strict=True):  # whatever they were
+    for logger, propagate in zip(loggers, (True, False), strict=True):  # both possible values
         monkeypatch.setattr(logger, "propagate", propagate)
         monkeypatch.setattr(logger, "level", logging.ERROR)
         monkeypatch.setattr(logger, "handlers", [logging.NullHandler()])
@@ -235,7 +235,7 @@ def test_a_flow_in_python_that_hangs_once_hinders_no_other_test(
 
 
 def server() -> tuple[Flask, list[dict[str, str]]]:
-    """A server that keeps what it was asked."""
+    """A server that keeps the queries it received."""
     app = Flask(__name__)
     queries: list[dict[str, str]] = []
 

@@ -61,7 +61,7 @@ def conference(serve: Serve) -> Carrier:
 
 
 def calls(who: str, *keys: str, at: float = 0.0, until: float | None = None) -> Call:
-    """Somebody who calls at *at*, and hangs up *until* seconds after they were answered."""
+    """A caller who calls at *at*, and hangs up *until* seconds after they were answered."""
     return Call(from_=who, to=OURS, at=at, far_end=FarEnd(keys=keys, hangs_up_after=until, stays_alone=600))
 
 
@@ -97,7 +97,7 @@ def test_when_the_moderator_goes_it_is_over_for_all(conference: Carrier, caller:
         calls(ENGLISH, PARTICIPANT), calls(FRENCH, PARTICIPANT, at=5), calls(BOSS, MODERATOR, at=20, until=90)
     )
     assert [of(call, who).ended_by for who in (ENGLISH, FRENCH, BOSS)] == ["platform", "platform", "user"]
-    assert len({leg.conversation.uuid for leg in call.legs}) == 1, "all were in one room, whatever their language"
+    assert len({leg.conversation.uuid for leg in call.legs}) == 1, "all were in one room, in any language"
     assert of(call, caller).said == [WORDS[caller].welcome, WORDS[caller].ask, WORDS[caller].wait]
 
 

@@ -1,4 +1,4 @@
-"""config/ready/menu.yaml: every key, wrong ones, silence, and whoever cannot be reached."""
+"""config/ready/menu.yaml: every key, wrong ones, silence, and departments that cannot be reached."""
 
 from __future__ import annotations
 

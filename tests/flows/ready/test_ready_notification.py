@@ -80,7 +80,7 @@ def to(callee: str, mode: str | None = "detect_beep", at: float = 0.0, **far_end
 
 
 def detected(call: CallResult) -> list[str]:
-    """What was found to have picked up."""
+    """What was detected to have picked up."""
     return [
         event.get("sub_state") or event["status"]
         for event in call.events
@@ -213,7 +213,7 @@ def test_a_step_can_be_asked_for_by_its_own_address(
     notification: Carrier, mode: str, far_end: dict[str, Any], text: str
 ) -> None:
     call = notification.play(to(FRENCH, mode, **far_end), step="notification/start")
-    assert call.said[-1] == getattr(WORDS[ENGLISH], text), "whatever the routes say"
+    assert call.said[-1] == getattr(WORDS[ENGLISH], text), "in spite of the routes"
 
 
 @CALLEES

@@ -1,4 +1,4 @@
-"""config/ready/ring-group.yaml: who answers, in which turn, and what is heard on both sides."""
+"""config/ready/ring-group.yaml: who answers, in which order, and what both sides hear."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_if_the_first_answers_nobody_else_is_rung(group: Carrier, caller: str) -
     call = group.call(caller, to=OURS)
     assert call.rung == [FIRST]
     assert of(call, caller).said == [words.welcome]
-    assert of(call, FIRST).said == [words.announced], "whoever answers hears who calls"
+    assert of(call, FIRST).said == [words.announced], "the one who answers hears who calls"
     assert languages(call) == {words.language}
     assert (call.status, call.ended_by) == ("completed", "platform")
     assert call.legs[1].from_ == OURS
