@@ -79,7 +79,7 @@ def test_requests_that_need_no_redis_succeed(away: Site) -> None:
     is_problem(away.get("/nowhere"), 404)
 
 
-def test_the_page_says_so_too(away: Site) -> None:
+def test_the_page_shows_the_outage_too(away: Site) -> None:
     browser = away.browser()
     assert browser.get("/login").status_code == 200
     assert browser.post("/login", data={"token": VIEWER}).status_code == 302

@@ -1,4 +1,4 @@
-"""One conversation, as the contract has it."""
+"""One conversation, as the contract defines it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PUBLISHED = EXPECTED | {"first_heard_at": "2126-11-20T12:00:00.000Z", "last_hear
 
 
 def keeps_the_contract(shown: Any) -> None:
-    """Fails unless *shown* is a conversation exactly as the contract has it."""
+    """Fails unless *shown* is a conversation exactly as the contract defines it."""
     assert list(shown) == KEYS
     assert shown["state"] in ("live", "ended", "presumed_ended")
     assert shown["currency"] == "EUR"
@@ -87,7 +87,7 @@ def test_every_key_is_always_present(site: Site) -> None:
     assert {item["conversation_uuid"] for item in site.read(LIST, limit=500)["items"]} == names
 
 
-def test_of_a_call_with_only_an_answer_webhook_nothing_else_is_known(site: Site) -> None:
+def test_a_call_with_only_an_answer_webhook_shows_nothing_else(site: Site) -> None:
     answer = site.post(
         {"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob"}, "/voice/answer"
     )
@@ -106,7 +106,7 @@ def test_of_a_call_with_only_an_answer_webhook_nothing_else_is_known(site: Site)
     assert served["took_ms"] > 0
 
 
-def test_what_was_keyed_recorded_and_went_wrong_is_listed(site: Site) -> None:
+def test_inputs_recordings_and_errors_are_listed(site: Site) -> None:
     about = {"conversation_uuid": "CON-1", "timestamp": iso(BASE)}
     site.record(
         about | {"uuid": "leg", "dtmf": {"digits": "12", "timed_out": True}, "speech": {"results": [{"text": "yes"}]}},
@@ -181,7 +181,7 @@ def test_answers_have_flow_step_and_version_and_errors_the_ncco_that_caused_them
         {"at": iso(BASE + timedelta(seconds=2)), "flow": "menu", **same, "ncco": [{"action": "talk", "text": "2"}]}
     ]
     (leg,) = shown["legs"]
-    assert (leg["from"], leg["to"]) == ("*" * 8 + "0123", "1"), "as the asking has it"
+    assert (leg["from"], leg["to"]) == ("*" * 8 + "0123", "1"), "as the request has it"
     events = site.read(f"{LIST}/CON-1/events")["items"]
     assert ["step" in event["raw"] for event in events if event["kind"] == "answer"] == [False, True, False]
 

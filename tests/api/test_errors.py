@@ -71,7 +71,7 @@ def test_every_error_has_its_parts_in_the_same_order(site: Site) -> None:
         assert response.text.endswith("\n"), "reads well in a terminal"
 
 
-def test_what_was_sent_comes_back_only_as_json(site: Site) -> None:
+def test_sent_text_is_returned_only_as_json(site: Site) -> None:
     """A name in an address is shown in the error, but no browser takes it for a page."""
     response = site.get(f"{LIST}/%3Cscript%3E")
     assert is_problem(response, 404)["conversation_uuid"] == "<script>"

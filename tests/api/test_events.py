@@ -17,7 +17,7 @@ KEYS = ["kind", "leg", "status", "occurred_at", "received_at", "lag_ms", "raw", 
 PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
 
 
-def test_events_are_given_as_they_came_oldest_first(site: Site) -> None:
+def test_events_are_returned_as_received_oldest_first(site: Site) -> None:
     lines = SAMPLE.read_bytes().splitlines()
     for line in lines:
         site.post(line)
@@ -109,7 +109,7 @@ def test_a_cursor_outlives_its_conversation(site: Site) -> None:
     is_problem(site.get(f"{LIST}/CON-1/events"), 404)
 
 
-def test_every_event_of_every_call_is_given_back_byte_for_byte(site: Site) -> None:
+def test_every_event_of_every_call_is_returned_byte_for_byte(site: Site) -> None:
     calls = several(Random(4), 25, orderly=False)
     for call in calls:
         site.record_webhooks(call)
@@ -173,7 +173,7 @@ def test_an_unknown_leg_is_a_problem_that_says_why(site: Site) -> None:
         assert "RETENTION_DAYS" in problem["detail"]
 
 
-def test_both_routes_return_the_same_of_all_generated_legs(site: Site) -> None:
+def test_both_routes_return_the_same_for_all_generated_legs(site: Site) -> None:
     calls = several(Random(11), 25)
     for call in calls:
         site.record_webhooks(call)

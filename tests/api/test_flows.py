@@ -98,7 +98,7 @@ def test_without_a_good_file_there_are_nulls(open_site: Open, tmp_path: Path) ->
     assert len(shown["faults"]) == 1
 
 
-def test_it_needs_an_operator_for_flows_may_hold_pins(open_site: Open, file: Path) -> None:
+def test_reading_flows_needs_an_operator_for_they_may_hold_pins(open_site: Open, file: Path) -> None:
     site = open_site(flows_file=file, mask_numbers=False)
     problem = is_problem(site.get(PATH, token=VIEWER), 403)
     assert "operator" in problem["detail"]
@@ -110,7 +110,7 @@ def test_it_needs_an_operator_for_flows_may_hold_pins(open_site: Open, file: Pat
     assert "4711" in browser.get(PATH).text
 
 
-def test_it_is_as_described(open_site: Open, file: Path, tmp_path: Path) -> None:
+def test_the_response_is_as_described(open_site: Open, file: Path, tmp_path: Path) -> None:
     for site in (open_site(flows_file=file), open_site(flows_file=tmp_path / "none.yaml")):
         spec: Any = site.read("/openapi.json")
         response = spec["paths"][PATH]["get"]["responses"]["200"]["content"]["application/json"]["schema"]

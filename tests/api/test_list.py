@@ -84,7 +84,7 @@ def test_filters_narrow_the_list_and_keep_its_order(filled: Site, query: dict[st
     """Newest first by first receipt; all filters together."""
     expected = [f"CON-{number}" for number in found]
     assert filled.listed(**query) == expected
-    assert filled.listed(**query, limit=1) == expected, "whatever the size of a page"
+    assert filled.listed(**query, limit=1) == expected, "for any size of a page"
 
 
 def test_a_plus_in_the_address_may_as_well_be_a_blank(filled: Site) -> None:
@@ -205,7 +205,7 @@ JSON = st.recursive(
 @example("W10")  # []
 @example("e30")  # {}
 @example("WyIiLDEsIiJd" * 2000)
-def test_rubbish_is_no_cursor(lasting_site: Site, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(lasting_site: Site, cursor: str) -> None:
     for path in (LIST, f"{LIST}/CON-1/events"):
         is_problem(lasting_site.get(path, cursor=cursor), 422)
 
@@ -355,6 +355,6 @@ def test_a_moment_may_be_given_in_any_zone(filled: Site) -> None:
     assert filled.listed(since=east.isoformat()) == ["CON-5", "CON-4", "CON-3"]
 
 
-def test_head_is_taken_as_well(filled: Site) -> None:
+def test_head_is_accepted_as_well(filled: Site) -> None:
     response = filled.send("HEAD", LIST, token=VIEWER)
     assert (response.status_code, response.data) == (200, b"")

@@ -54,7 +54,7 @@ def test_viewers_see_no_whole_number_anywhere(site: Site) -> None:
     shown = shown_to(site, VIEWER)
     for number in NUMBERS:
         assert number not in shown
-    assert "0123" in shown, "the end is shown, so that calls can be told apart"
+    assert "0123" in shown, "the end is shown, so that calls can be distinguished"
     (served,) = site.conversation(CALL)["answers"]
     assert served["ncco"][1]["endpoint"] == [{"type": "phone", "number": "*******5678"}]
 

@@ -1,4 +1,4 @@
-"""The embedded Valkey: started, adopted, kept to one server, and its calls still there whatever happened."""
+"""The embedded Valkey: started, adopted, kept to one server, and its calls still there after any end."""
 
 import multiprocessing
 import os
@@ -54,7 +54,7 @@ def abandoned_engine(data_dir: Path) -> Engine:
     return Engine(data_dir)
 
 
-def test_it_is_reached_by_socket_only_and_keeps_what_it_acknowledged(engine):
+def test_the_engine_is_reached_by_socket_only_and_keeps_what_it_acknowledged(engine):
     engine.start()
     assert engine.alive()
     assert ask(engine.url, "CONFIG", "GET", "port") == {"port": "0"}
@@ -78,7 +78,7 @@ def test_only_its_owner_can_enter(engine, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["with blanks", 'quote\'s "here"', "Größe", "what?#100%", "deep/" * 30])
-def test_any_folder_will_do(tmp_path, name):
+def test_any_folder_name_works(tmp_path, name):
     """Blanks, quotes, letters of all kinds, and a path longer than a socket's address may be."""
     engine = Engine(tmp_path / name)
     engine.start()
@@ -127,7 +127,7 @@ def test_an_engine_whose_server_was_killed_is_adopted_and_stopped(tmp_path):
     assert not left.alive()
 
 
-def test_a_second_server_is_told_who_holds_the_folder(engine, tmp_path):
+def test_a_second_server_learns_which_process_holds_the_folder(engine, tmp_path):
     engine.start()
     with pytest.raises(EngineInUse) as caught:
         Engine(tmp_path / "var").start()
@@ -164,7 +164,7 @@ def test_no_second_engine_on_files_that_are_in_use(tmp_path, monkeypatch):
     left.stop()
 
 
-def test_it_stops_even_while_a_script_runs_on_and_on(engine):
+def test_the_engine_stops_even_while_a_script_runs_endlessly(engine):
     engine.start()
     ask(engine.url, "SET", "call", "kept")
     ask(engine.url, "CONFIG", "SET", "busy-reply-threshold", "10")
@@ -177,7 +177,7 @@ def test_it_stops_even_while_a_script_runs_on_and_on(engine):
     assert ask(engine.url, "GET", "call") == "kept"
 
 
-def test_one_that_hangs_is_killed_in_the_end(engine, monkeypatch):
+def test_an_engine_that_hangs_is_killed_in_the_end(engine, monkeypatch):
     monkeypatch.setattr(embedded, "STOP_SECONDS", 0.2)
     monkeypatch.setattr(embedded, "ANSWER_SECONDS", 0.1)
     engine.start()
@@ -188,7 +188,7 @@ def test_one_that_hangs_is_killed_in_the_end(engine, monkeypatch):
         os.kill(pid, 0)
 
 
-def test_why_it_does_not_start_is_told_from_its_log(engine, tmp_path):
+def test_the_reason_it_does_not_start_is_taken_from_its_log(engine, tmp_path):
     engine.start()
     ask(engine.url, "SET", "call", "kept")
     engine.stop()

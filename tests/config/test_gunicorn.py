@@ -132,7 +132,7 @@ Start = Callable[..., Server]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts servers on one folder; whatever is left of them in the end is killed."""
+    """Starts servers on one folder; what is left of them in the end is killed."""
     (tmp_path / "stand_in.py").write_text(STAND_IN)
     servers: list[Server] = []
 

@@ -1,4 +1,4 @@
-"""What may be set, what happens when it is not, and how a wrong setting is told."""
+"""What may be set, what happens when it is not, and how a wrong setting is reported."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -129,7 +129,7 @@ def test_a_wrong_value_is_named_with_what_is_wanted_and_never_shown(tmp_path, va
         ("PUBLIC_URL", "http://calls.example.com"),
     ],
 )
-def test_production_wants_more_of_some(variable, text):
+def test_production_requires_stronger_values_of_some_settings(variable, text):
     """What development takes as it is: keys and tokens that can be guessed, and plain http."""
     found = faults({**PRODUCTION, variable: text})
     assert set(found) == {variable}
@@ -169,7 +169,7 @@ def test_every_kind_of_redis_address_is_taken(address):
 
 
 def test_the_encrypted_address_wins_and_is_enough():
-    """Some platforms set both; their chain of certificates is accepted unless we are told to verify it."""
+    """Some platforms set both; their chain of certificates is accepted unless a setting requires verification."""
     tls = "rediss://:p@tls.example.com:6380"
     settings = load({**PRODUCTION, "REDIS_URL": "redis://:p@plain.example.com:6379", "REDIS_TLS_URL": tls})
     assert settings.redis_url == tls
@@ -216,7 +216,7 @@ def test_neither_dotenv_files_nor_the_real_environment_slip_in(tmp_path, monkeyp
     monkeypatch.setenv("PORT", "2222")
     assert in_development(tmp_path).port == 8080
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "var"))
-    assert load().port == 2222, "asked for nothing else, load reads the real one"
+    assert load().port == 2222, "by default load reads the real one"
 
 
 def test_no_secret_is_shown_when_settings_are_printed():
@@ -235,7 +235,7 @@ def test_a_short_signature_secret_is_noted_by_its_key_only(tmp_path):
     assert "wrong-way-round-secret" not in note
 
 
-def test_the_table_tells_every_setting_once():
+def test_the_table_lists_every_setting_once():
     variables = [setting.variable for setting in SETTINGS]
     assert len(variables) == len(set(variables)) == len(fields(Settings)) + 1  # REDIS_TLS_URL has no field
     for setting in SETTINGS:

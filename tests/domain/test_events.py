@@ -1,4 +1,4 @@
-"""What makes two webhooks the same, and how bodies that differ become one fact."""
+"""When two webhooks are the same, and how differing bodies are merged."""
 
 from itertools import permutations
 from typing import Any
@@ -11,7 +11,7 @@ from tests.domain.builders import HERE, THERE, about, at, history_of, status, tr
 from tests.generated import Body, read_event
 
 
-def test_two_bodies_are_the_same_whatever_the_order_of_their_keys() -> None:
+def test_two_bodies_are_the_same_in_any_order_of_their_keys() -> None:
     assert canonical_json({"b": {"y": 1, "x": [2, None]}, "a": "é"}) == canonical_json(
         {"a": "é", "b": {"x": [2, None], "y": 1}}
     )
@@ -117,5 +117,5 @@ def test_of_two_values_of_one_moment_the_one_with_the_larger_canonical_bytes_win
     assert (event.to, event.network) == ("2222222", "x")
 
 
-def test_what_was_odd_about_any_variant_is_kept() -> None:
+def test_the_flags_of_every_variant_are_kept() -> None:
     assert merged(status("started", 1), status("started", 1, sip_code="many")).flags == ("unreadable_sip_code",)

@@ -38,7 +38,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(f"2021-03-29T21:20:{text}+00:00")
 
 
-def test_all_5040_orders_of_the_published_call_tell_the_one_story_of_the_design() -> None:
+def test_all_5040_orders_of_the_published_call_give_the_call_in_the_design() -> None:
     """https://developer.vonage.com/en/tutorials/phone-to-app"""
     name = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
     events = [read_event(json.loads(line)) for line in SAMPLE.read_text().splitlines()]
@@ -147,7 +147,7 @@ def test_a_leg_is_present_in_exactly_one_of_the_conversations_of_its_moves(webho
 
 
 @given(calls(orderly=True))
-def test_every_conversation_tells_the_same_of_a_leg(webhooks: list[Webhook]) -> None:
+def test_every_conversation_shows_a_leg_in_the_same_way(webhooks: list[Webhook]) -> None:
     result = project_all(of(webhooks))
     legs: dict[str, object] = {}
     for projected in result.values():
@@ -156,7 +156,7 @@ def test_every_conversation_tells_the_same_of_a_leg(webhooks: list[Webhook]) -> 
 
 
 @given(any_calls())
-def test_whatever_came_can_be_told_and_what_is_told_makes_sense(webhooks: list[Webhook]) -> None:
+def test_any_events_give_a_projection_and_it_is_consistent(webhooks: list[Webhook]) -> None:
     for result in project_all(of(webhooks)).values():
         assert result.first_received <= result.last_received
         assert (result.state == "ended") or result.ended is None

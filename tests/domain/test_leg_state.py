@@ -1,4 +1,4 @@
-"""Where a leg stands, for every set of statuses that can have been seen of it."""
+"""The state of a leg, for every set of statuses that can have been received of it."""
 
 from itertools import combinations
 from typing import Any
@@ -25,7 +25,7 @@ from app.domain.leg_state import (
 EVERY = range(ALL + 1)
 
 
-def test_the_table_for_the_scripts_says_what_the_rules_say() -> None:
+def test_the_table_for_the_scripts_follows_the_rules() -> None:
     assert len(TABLE) == 2 * len(EVERY)
     for bits in EVERY:
         state, outcome = TABLE[2 * bits], TABLE[2 * bits + 1]
@@ -70,7 +70,7 @@ def test_a_failure_gives_its_name_whatever_else_was_seen(failure: str) -> None:
 
 
 @pytest.mark.parametrize("pair", list(combinations(FAILURES, 2)))
-def test_of_two_failures_the_more_telling_gives_its_name(pair: tuple[str, str]) -> None:
+def test_of_two_failures_the_more_specific_one_gives_its_name(pair: tuple[str, str]) -> None:
     assert state_of(BITS[pair[0]] | BITS[pair[1]] | COMPLETED).outcome == pair[0]
 
 

@@ -1,4 +1,4 @@
-"""What is told of a leg: section by section what its words mean."""
+"""The projection of a leg: field by field what its values mean."""
 
 from itertools import permutations
 from typing import Any
@@ -50,7 +50,7 @@ def test_a_leg_of_which_no_status_is_known_has_started() -> None:
         assert (result.state, result.status, result.outcome, result.started) == ("started", None, None, None)
 
 
-def test_of_statuses_never_heard_of_the_latest_is_shown_if_nothing_else_is_known() -> None:
+def test_the_latest_of_unknown_statuses_is_shown_if_nothing_else_is_known() -> None:
     assert leg(status("held", 2), status("resumed", 1)).status == "held"
     assert leg(status("held", 2), status("started", 1)).status == "started"
 
@@ -133,7 +133,7 @@ def test_from_to_and_direction_are_of_the_first_in_its_life_that_has_one() -> No
 
 
 @pytest.mark.parametrize("nothing", [None, "", "   ", "Unknown", "unknown", " UNKNOWN "])
-def test_null_empty_and_unknown_tell_nothing(nothing: object) -> None:
+def test_null_empty_and_unknown_are_ignored(nothing: object) -> None:
     result = leg(
         status("started", 1, from_=nothing, to=nothing), status("answered", 2, from_=" 447700900123", to="Alice ")
     )
@@ -211,7 +211,7 @@ def test_talk_seconds_are_from_answered_to_the_end(bodies: Any, seconds: float |
     assert leg(*bodies).talk_seconds == seconds
 
 
-def test_a_leg_tells_of_all_its_moves_oldest_first() -> None:
+def test_a_leg_lists_all_its_moves_oldest_first() -> None:
     result = leg(transfer(HERE, THERE, 5), transfer(THERE, HERE, 7), transfer("CON-before", HERE, 1))
     assert [(move.at, move.joined) for move in result.moves] == [(at(1), HERE), (at(5), THERE), (at(7), HERE)]
 
@@ -221,7 +221,7 @@ def test_a_status_without_a_timestamp_counts_from_when_it_was_received() -> None
     assert (result.ringing, result.answered, result.completed) == (BASE, at(2), BASE)
 
 
-def test_an_app_caller_reaches_whom_it_asked_for_not_itself() -> None:
+def test_to_of_an_app_caller_is_the_callee_it_requested_not_itself() -> None:
     """In the logs of Vonage's app-to-phone and app-to-app tutorials `to` is the caller's own name."""
     request = answer(1, from_user="Bob", to="447700900123")
     assert leg(status("started", 1, to="Bob"), request).to == "447700900123"

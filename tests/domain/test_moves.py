@@ -83,7 +83,7 @@ def test_so_it_is_when_it_came_straight_back_at_the_same_moment(way: list[str], 
     assert [name for name in set(way) if here(moves, name)] == [max(way[-2:])]
 
 
-def test_through_whatever_conversations_it_went_in_one_moment_it_is_never_in_none() -> None:
+def test_after_any_moves_in_one_moment_a_leg_is_in_some_conversation() -> None:
     for way in product(NAMES, repeat=5):
         moves = [Move(at(1), left, joined) for left, joined in pairwise(way) if left != joined]
         assert any(here(moves, name) for name in way), way
@@ -95,7 +95,7 @@ def test_through_three_conversations_in_one_moment_it_is_in_one_of_them() -> Non
     assert [name for name in (HERE, YONDER, THERE) if here(moves, name)] == [max(YONDER, THERE)]
 
 
-def test_a_leg_that_went_on_from_elsewhere_is_gone_though_nobody_told_of_its_leaving() -> None:
+def test_a_leg_that_moved_on_from_elsewhere_is_gone_though_its_departure_was_not_reported() -> None:
     moves = [Move(at(1), HERE, THERE), Move(at(3), HERE, YONDER)]  # the way back from THERE was lost
     assert [name for name in (HERE, YONDER, THERE) if here(moves, name)] == [YONDER]
     assert presence(moves, THERE).departure == moves[1]

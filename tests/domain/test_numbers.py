@@ -36,7 +36,7 @@ def test_a_number_is_its_digits_and_nothing_else_is_one(text: str, found: str | 
     assert digits(text) == found
 
 
-def test_a_conversation_is_found_by_whoever_called_and_was_called() -> None:
+def test_a_conversation_is_found_by_caller_and_callee() -> None:
     assert numbers_in(read_event(status("started", 1, from_="+447700900123", to="442079460000"))) == [
         "447700900123",
         "442079460000",
@@ -116,7 +116,7 @@ def test_a_json_value_is_masked_at_any_depth_and_its_ids_stay() -> None:
     assert body["from"] == "447700900123", "what was handed in is left alone"
 
 
-def test_the_version_of_a_flow_is_no_number_whatever_its_digits() -> None:
+def test_the_version_of_a_flow_is_never_a_telephone_number() -> None:
     assert masked({"version": "12345678"}) == {"version": "12345678"}
 
 
@@ -143,5 +143,5 @@ def test_masking_shows_no_number_of_a_conversation_and_keeps_its_name() -> None:
         ("4, 4, 7, 7, 0, 0, 9, 0, 0, 1, 2, 3", "******************************2, 3"),
     ],
 )
-def test_what_stands_behind_a_number_does_not_hide_it(text: str, shown: str) -> None:
+def test_characters_after_a_number_do_not_hide_it(text: str, shown: str) -> None:
     assert mask(text) == shown

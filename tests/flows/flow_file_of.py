@@ -58,7 +58,7 @@ def came_back(flows: Flows, reply: Reply, **result: Any) -> Reply | None:
 
 
 def is_last_resort(reply: Reply | None, words: str) -> None:
-    """Fails unless *reply* is the last resort, for a reason that has *words* in it."""
+    """Fail unless *reply* is the last resort, for a reason that has *words* in it."""
     assert reply is not None
     assert (reply.flow, reply.ncco) == (LAST_RESORT.flow, LAST_RESORT.ncco)
     assert words in (reply.fault or "")

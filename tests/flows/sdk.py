@@ -1,4 +1,4 @@
-"""NCCO by Vonage's Python SDK, an independent judge: what its models make of ours, and where they differ.
+"""NCCO by Vonage's Python SDK, an independent check: what its models write for ours, and where they differ.
 
 Nothing that is served goes through the SDK: the table that it is checked by follows Vonage's pages.
 https://github.com/Vonage/vonage-python-sdk/tree/main/voice/src/vonage_voice/models
@@ -40,7 +40,7 @@ OTHER_NAMES: Final = {"from": "from_", "content-type": "contentType"}  # Python'
 
 
 def by_sdk(action: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the SDK makes of *action*; None if it refuses it."""
+    """What the SDK writes for *action*; None if it refuses it."""
     try:
         return _dumped(_model(action))
     except (ValueError, NccoActionError):  # pydantic's own are ValueErrors
@@ -68,7 +68,7 @@ def _dumped(model: NccoAction) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that Vonage takes and the SDK does not say, or says otherwise. `occurs` tells it in an action."""
+    """Something that Vonage takes and the SDK does not say, or writes otherwise. `occurs` finds it in an action."""
 
     where: str  # "connect.from"
     vonage: str  # what Vonage takes

@@ -39,7 +39,7 @@ def test_another_worker_unseals_what_one_has_sealed(call_state: CallState) -> No
 def test_nobody_reads_a_number_in_it() -> None:
     call_state = CallState(known={"from": "447700900123"}, inputs={"pin": {"digits": "4711"}})
     assert "447700900123" not in CODEC.seal(call_state)
-    assert CODEC.seal(call_state) != CODEC.seal(call_state)  # nor tells whether two calls are of one caller
+    assert CODEC.seal(call_state) != CODEC.seal(call_state)  # nor shows whether two calls are of one caller
 
 
 NOT_OURS = ["", "x", "gAAAAAB", "ä", "\ud800", CODEC.seal(CallState())[:-4] + "AAA="]

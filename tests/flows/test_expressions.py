@@ -65,7 +65,7 @@ def expression(text: str, *, spoken: bool = False) -> Expression:
 
 
 def filled(text: str, *, spoken: bool = False, **names: Any) -> Any:
-    """What *text* comes to."""
+    """What *text* is rendered as."""
     return expression(text, spoken=spoken).fill(scope(**names))
 
 
@@ -169,7 +169,7 @@ def test_a_text_is_not_read_for_what_it_may_mean(text: str) -> None:
 
 @given(TEXTS)
 def test_a_text_leaf_never_gives_anything_but_a_text(text: str) -> None:
-    """Whatever callers send, alone and among other text, spoken or not."""
+    """Any sent value, alone and among other text, spoken or not."""
     names: dict[str, Any] = {"from": text, "custom_data": {"name": text}, "headers": {"X": text}}
     for source in ("{{ from }}", "{{ custom_data.name }}", "{{ headers.X }}"):
         assert filled(source, **names) == text
@@ -183,7 +183,7 @@ def test_a_text_leaf_never_gives_anything_but_a_text(text: str) -> None:
 @example(10**400)
 @example(b"bytes")
 @example(object())
-def test_whatever_is_sent_comes_out_as_json_or_is_a_fault_of_the_rendering(value: Any) -> None:
+def test_any_sent_value_is_rendered_as_json_or_is_a_rendering_fault(value: Any) -> None:
     """And as the very same; nothing else is ever raised."""
     for text in ("{{ custom_data.it }}", "a {{ custom_data.it }}", "{{ custom_data.it | replace('a', 'b') | int }}",
                  "{{ custom_data.it + 1 }}", "{{ custom_data.it % 2 }}", "{{ custom_data.it < 'a' }}",
@@ -235,7 +235,7 @@ def test_markup_is_a_plain_text() -> None:
         "x" * 10_001,
     ],
 )
-def test_what_no_json_has_is_refused(value: Any) -> None:
+def test_values_that_json_does_not_have_are_refused(value: Any) -> None:
     """As a fault of the rendering."""
     assert late_fault("{{ custom_data.it }}", custom_data={"it": value})
 
@@ -271,7 +271,7 @@ def test_what_goes_too_deep_or_is_too_much_is_refused() -> None:
         ("{{ [] | first }}", "`[] | first`: the first is undefined for this call: give it a default"),
     ],
 )
-def test_what_vonage_did_not_send_is_named(text: str, words: str) -> None:
+def test_a_value_that_vonage_did_not_send_is_named(text: str, words: str) -> None:
     """The whole path as far as it is missing."""
     assert late_fault(text) == words
 
@@ -289,7 +289,7 @@ def test_what_vonage_did_not_send_is_named(text: str, words: str) -> None:
         ("a {{ from.lower }}", "is no value"),
     ],
 )
-def test_what_nobody_would_read_out_is_no_text(text: str, words: str) -> None:
+def test_values_that_cannot_be_spoken_are_no_text(text: str, words: str) -> None:
     """Nothing, true and false, lists and mappings do not become part of a text."""
     assert words in late_fault(text)
 
@@ -370,7 +370,7 @@ def test_what_is_wrong_with_an_expression_is_reported_before_anybody_calls(text:
     ],
 )
 def test_an_expression_has_its_bounds(text: str) -> None:
-    """What is too long or goes too deep is told as such, and at once."""
+    """What is too long or nested too deep is reported as such, and at once."""
     assert fault(text)
 
 
@@ -395,7 +395,7 @@ WORDS = (
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join) | TEXTS, st.booleans())
-def test_whatever_stands_between_the_brackets_is_an_expression_or_a_fault(inside: str, spoken: bool) -> None:
+def test_any_text_between_the_brackets_is_an_expression_or_a_fault(inside: str, spoken: bool) -> None:
     """One of the two kinds there are, and nothing else is ever raised."""
     with contextlib.suppress(ExpressionFault, RenderFault):
         filled("{{ " + inside + " }}", spoken=spoken)
@@ -647,7 +647,7 @@ def test_what_is_ssml_is_escaped(source: str) -> None:
 
 @pytest.mark.parametrize("text", ["Hi <speak>{{ from }}</speak>", "{{ from }} <SPEAK>Hi</SPEAK>", "{{ from }}<speak/>"])
 def test_all_of_a_text_is_in_speak(text: str) -> None:
-    """What stands in front of it would have it read out, tags and all."""
+    """Text before it would have the tags read out."""
     assert "not at its very beginning" in fault(text, spoken=True)
     assert filled(text)
     assert filled("{{ from }} <speaker>", spoken=True, from_="a") == "a  speaker>"

@@ -63,7 +63,7 @@ def test_a_call_goes_from_step_to_step_with_what_it_knows(tmp_path: Path) -> Non
     assert said(last) == [f"You pressed 1, {CALLER}."]
 
 
-def test_nobody_is_asked_for_ever(tmp_path: Path) -> None:
+def test_a_question_is_not_repeated_for_ever(tmp_path: Path) -> None:
     flows = flows_in(tmp_path, MENU)
     served: Any = answered(flows)
     for _ in range(2):
@@ -84,21 +84,21 @@ def test_another_worker_goes_on_where_one_began(tmp_path: Path) -> None:
     assert said(came_back(flows_in(tmp_path, MENU), first, digits="1")) == [f"You pressed 1, {CALLER}."]
 
 
-def test_a_call_that_no_route_is_for_hears_the_last_resort(tmp_path: Path) -> None:
+def test_a_call_that_no_route_matches_gets_the_last_resort(tmp_path: Path) -> None:
     is_last_resort(flows_in(tmp_path, MENU).answer(replace(CALL, to="442079460999"), NOON), "no route")
 
 
-def test_so_does_one_while_there_is_no_file_that_can_be_used(tmp_path: Path) -> None:
+def test_without_a_usable_file_a_call_gets_the_last_resort(tmp_path: Path) -> None:
     is_last_resort(flows_in(tmp_path, "routes: nonsense").answer(CALL, NOON), "no flows file")
 
 
-def test_and_one_of_whom_not_enough_is_known(tmp_path: Path) -> None:
+def test_a_call_with_too_little_known_about_it_gets_the_last_resort(tmp_path: Path) -> None:
     served = flows_in(tmp_path, MENU).answer(replace(CALL, from_=None), NOON)
     is_last_resort(served, "flow menu, step hello")
     assert "`from`" in (served.fault or "")
 
 
-def test_what_vonage_would_refuse_does_not_leave_the_house(tmp_path: Path) -> None:
+def test_an_ncco_that_vonage_would_refuse_is_not_served(tmp_path: Path) -> None:
     flows = flows_in(
         tmp_path,
         """
@@ -166,14 +166,14 @@ def test_more_than_an_address_holds_is_the_last_resort(tmp_path: Path) -> None:
 
 
 def test_a_payload_keeps_what_is_none(tmp_path: Path) -> None:
-    """It is no option of Vonage's: whoever reads it may want to see that there was none."""
+    """It is no option of Vonage's: its receiver may want to see that there was none."""
     flows = flows_in(tmp_path, CHAIN)
     (notify,) = answered(flows, replace(CALL, custom_data={"few": "A", "much": "B", "none": None})).ncco
     assert notify["payload"] == {"much": "B", "none": None}
 
 
 def test_what_a_connect_detects_is_reported_to_its_step_and_changes_nothing(tmp_path: Path) -> None:
-    """Told where all events go, it would be taken for news of the call itself."""
+    """Sent where all events go, it would be taken for an event of the call itself."""
     flows = flows_in(
         tmp_path,
         """
@@ -227,7 +227,7 @@ def test_a_step_that_is_gone_after_a_reload_gets_the_last_resort(tmp_path: Path)
 
 
 def test_an_address_without_a_state_may_be_where_all_events_of_a_call_go(tmp_path: Path) -> None:
-    """Of a call by the Voice API, say. That nobody picked it up is told there, too."""
+    """Of a call by the Voice API, say. That nobody picked it up is reported there, too."""
     flows = flows_in(tmp_path, MENU)
     assert flows.follow("menu", "ask", None, CALL, Result(kind="connect", status="busy")) is None
 
@@ -304,7 +304,7 @@ DETECTED = """
 """
 
 
-def test_what_picked_up_a_call_of_ours_decides(tmp_path: Path) -> None:
+def test_the_detected_person_or_machine_selects_the_step(tmp_path: Path) -> None:
     flows = flows_in(tmp_path, DETECTED)
     request = Request(from_="442079460000", to=CALLER, uuid="leg", conversation_uuid="CON-1")
 
@@ -381,7 +381,7 @@ def test_a_flow_in_python_goes_from_step_to_step(written: Any) -> None:
         ("5", "it returned what is no action"),
     ],
 )
-def test_one_that_is_wrong_gets_the_last_resort(written: Any, to: str, words: str) -> None:
+def test_a_wrong_python_flow_gets_the_last_resort(written: Any, to: str, words: str) -> None:
     is_last_resort(written.answer(replace(CALL, to=to), NOON), words)
 
 
@@ -398,13 +398,13 @@ def test_it_may_let_the_script_go_on_and_be_asked_by_a_callee(written: Any) -> N
     state = address(answered(written))[2]
     assert written.follow("own", "on", state, Request(), Result(kind="notify", payload={})) is None
     whisper = written.enter("own", "pin?", state, Request())
-    assert said(whisper) == ["PIN?"], "it is asked for a step as for an answer"
+    assert said(whisper) == ["PIN?"], "it serves a step as it serves an answer"
     assert written.follow("own", "on", None, CALL, Result(kind="detection", status="human")) is None
     assert written.follow("own", "on", state, CALL, Result(kind="detection", status="human")) is None
     is_last_resort(written.answer(replace(CALL, to="6"), NOON), "it returned None, but must")
 
 
-def test_so_does_one_that_takes_too_long(written: Any) -> None:
+def test_a_python_flow_that_takes_too_long_gets_the_last_resort(written: Any) -> None:
     started = time.monotonic()
     is_last_resort(written.answer(replace(CALL, to="4"), NOON), "longer than 2 s")
     assert time.monotonic() - started < 60
@@ -412,7 +412,7 @@ def test_so_does_one_that_takes_too_long(written: Any) -> None:
     assert answered(written).step == "start"
 
 
-def test_it_says_what_is_wrong_and_what_runs(tmp_path: Path) -> None:
+def test_the_state_has_the_faults_and_the_running_version(tmp_path: Path) -> None:
     flows = flows_in(tmp_path, MENU)
     assert (flows.name, flows.read_at) == ("flows", None)
     flows.start()

@@ -13,7 +13,7 @@ NOTIFY = "action: notify, payload: {}"
 
 
 def steps(**lists):
-    """A flow of these steps: the first one stands in line 5, each in one line, from the seventh column on."""
+    """A flow of these steps: the first one is in line 5, each in one line, from the seventh column on."""
     return "steps:\n" + "".join(f"      {name}: [{actions}]\n" for name, actions in lists.items())
 
 
@@ -234,7 +234,7 @@ def test_what_comes_after_may_be_in_the_step_around_it():
 # The order of actions, with those of other steps among them.
 
 
-def test_a_conversation_in_the_middle_is_found():
+def test_a_conversation_before_the_last_action_is_found():
     text = steps(one="{ go: two }, { go: three }", two="{ action: conversation, name: c }", three=TALK)
     found = only(text)
     assert found.startswith("6:13: flows.f.steps.two[0]: It must be the last action")

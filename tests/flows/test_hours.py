@@ -36,7 +36,7 @@ def office(text: str = OFFICE) -> Hours:
 
 
 def hours(opened: str, holidays: str = "[]", zone: str = "Europe/London") -> Hours:
-    """Hours in short."""
+    """Hours in a short notation."""
     return office(f"hours: {{office: {{zone: {zone}, open: {opened}, holidays: {holidays}}}}}")
 
 

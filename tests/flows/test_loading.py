@@ -204,7 +204,7 @@ def test_expressions_stay_until_somebody_calls():
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 @pytest.mark.parametrize("number", [None, "442079460000"])
-def test_what_is_shipped_has_no_fault(path, number):
+def test_the_shipped_files_have_no_fault(path, number):
     flow_file = loading.load(path, {**SETTINGS, "CALLER_NUMBER": number})
     assert flow_file.file == path
     assert flow_file.text == path.read_text()
@@ -214,7 +214,7 @@ def test_what_is_shipped_has_no_fault(path, number):
 # Versions.
 
 
-def test_versions_change_with_what_is_said_and_only_with_that():
+def test_versions_change_with_the_content_and_only_with_that():
     flow_file, same = read(GOOD), read("# a comment\n" + GOOD)
     other = read(GOOD.replace("Bye", "Good bye"))
     assert flow_file.version != same.version, "of the file's text"
@@ -226,7 +226,7 @@ def test_versions_change_with_what_is_said_and_only_with_that():
     assert all(re.fullmatch("[0-9a-f]{8}", flow.version) for flow in (flow_file, *flow_file.flows.values()))
 
 
-def test_the_order_of_steps_is_part_of_what_is_said():
+def test_the_order_of_steps_is_part_of_the_version():
     """The first one is where a call begins."""
     one, two = (
         "a: [{ action: input, type: [dtmf], next: { else: b, exhausted: c } }]",
@@ -701,7 +701,7 @@ def test_a_name_that_no_file_can_have_is_a_fault():
         loading.load(Path("a\0b"), SETTINGS)
 
 
-# Whatever stands in it.
+# Any content.
 
 PARTS = [path for path in yaml_source.read(GOOD, "").places if path]
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=8) | st.sampled_from(

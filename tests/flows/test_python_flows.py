@@ -1,4 +1,4 @@
-"""Flows written in Python: how they are found, and that none of them holds up the others, whatever it does."""
+"""Flows written in Python: how they are found, and that none of them can hold up the others."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_module_is_executed_once_as_long_as_its_file_stays_the_same(write: Wri
 
 
 def test_a_module_whose_file_changed_is_executed_anew_and_old_calls_go_on(write: Write) -> None:
-    """Even within one second, and with as many letters: by that, compiled files are not told apart."""
+    """Even within one second, and with as many letters: compiled files do not differ by that."""
     write("fresh_4.py", "WORD = 'old'\nGONE = 1\n\ndef greet(request):\n    return WORD\n")
     old = load("fresh_4:greet")[0]
     write("fresh_4.py", "WORD = 'new'\nELSE = 1\n\ndef greet(request):\n    return WORD\n")
@@ -233,7 +233,7 @@ def test_what_is_no_function_to_ask_is_refused(write: Write) -> None:
         assert why_not(f"odd_12:{name}").startswith(f"{name} in module odd_12 is asynchronous"), name
 
 
-def test_it_gives_what_the_function_gives() -> None:
+def test_the_result_of_the_function_is_returned() -> None:
     flows = PythonFlows()
     assert flows.run(lambda request: [request.to], REQUEST) == ["442079460000"]
     assert flows.run(lambda _: None, REQUEST) is None
@@ -267,7 +267,7 @@ class Mute(Exception):
         (Mute(), "it raised Mute"),
     ],
 )
-def test_anything_it_raises_is_a_fault_with_its_cause(error: BaseException, words: str) -> None:
+def test_any_exception_of_a_function_is_a_fault_with_its_cause(error: BaseException, words: str) -> None:
     def raises(_: Request) -> NoReturn:
         raise error
 
@@ -281,7 +281,7 @@ def test_anything_it_raises_is_a_fault_with_its_cause(error: BaseException, word
     assert flows.run(lambda _: 1, REQUEST) == 1
 
 
-def test_one_that_takes_too_long_is_left_behind_and_the_next_has_a_thread() -> None:
+def test_a_function_that_takes_too_long_is_left_behind_and_the_next_has_a_thread() -> None:
     flows, done = PythonFlows(seconds=SHORT), threading.Event()
     started = time.monotonic()
     assert fault(flows, lambda _: done.wait(LONG)) == "it took longer than 0.2 s"
@@ -291,14 +291,14 @@ def test_one_that_takes_too_long_is_left_behind_and_the_next_has_a_thread() -> N
     done.set()
 
 
-def test_it_says_how_long_it_may_take() -> None:
+def test_the_fault_names_the_time_limit() -> None:
     assert PythonFlows()._seconds == 2
     flows, done = PythonFlows(seconds=0.05), threading.Event()
     assert fault(flows, lambda _: done.wait(LONG)) == "it took longer than 0.05 s"
     done.set()
 
 
-def test_while_so_many_are_left_behind_none_is_run() -> None:
+def test_with_too_many_left_behind_no_function_is_run() -> None:
     """Those that never come back end with a restart only; what was only slow does no harm for ever."""
     flows, done = PythonFlows(seconds=0.05, most_left_behind=2), threading.Event()
     for _ in range(2):
@@ -312,7 +312,7 @@ def test_while_so_many_are_left_behind_none_is_run() -> None:
     assert (flows.left_behind, flows.refuses) == (0, False)
 
 
-def test_only_so_many_run_at_once() -> None:
+def test_a_limited_number_runs_at_once() -> None:
     flows, done = PythonFlows(seconds=LONG, most_at_once=2), threading.Event()
     with ThreadPoolExecutor(2) as callers:
         both = [callers.submit(flows.run, lambda _: done.wait(LONG), REQUEST) for _ in range(2)]
@@ -564,7 +564,7 @@ class Slow(dict[str, Any]):
         ([{"a": "x" * 70_000}], "characters of JSON, but must return 65,536 at most"),
     ],
 )
-def test_what_is_no_list_of_actions_is_said_to_be_none(given: Any, words: str) -> None:
+def test_a_result_that_is_no_list_of_actions_is_a_fault(given: Any, words: str) -> None:
     with pytest.raises(PythonFlowFault) as caught:
         PythonFlows().run(lambda _: given, REQUEST, python_actions.actions_in)
     assert words in str(caught.value.__cause__)

@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_may_come_later(file: Path) -> None:
     assert text_of(reloader) == GOOD
 
 
-def test_one_that_is_put_in_its_place_is_seen_whatever_its_times(file: Path) -> None:
+def test_a_file_that_replaces_the_old_one_is_seen_with_any_timestamps(file: Path) -> None:
     """As editors do it: a new file with the name of the old."""
     reloader = FlowReloader(file, SETTINGS)
     assert reloader.flow_file
@@ -79,7 +79,7 @@ def test_one_that_is_put_in_its_place_is_seen_whatever_its_times(file: Path) -> 
     assert text_of(reloader) == BETTER
 
 
-def test_a_thread_looks_by_itself(file: Path) -> None:
+def test_a_thread_checks_the_file_by_itself(file: Path) -> None:
     reloader = FlowReloader(file, SETTINGS)
     assert reloader.flow_file
     reloader.start()

@@ -144,7 +144,7 @@ def test_what_is_wrong_with_a_pattern_is_said(text: str, words: str) -> None:
         ("number", BOB, True),
         ("number", "999", False),
         ("number", "Alice", False),
-        ("number", "4420*", False),  # whoever is called 4420-desk
+        ("number", "4420*", False),  # a name such as 4420-desk
         ("44*", "4420*", True),
         ("44*", "+4420*", True),
         ("+44*", "4420*", True),

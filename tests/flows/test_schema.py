@@ -1,4 +1,4 @@
-"""What we let out as NCCO, option by option, and what authors are told who write something else.
+"""What is accepted as NCCO, option by option, and which faults are reported for anything else.
 
 https://developer.vonage.com/en/voice/voice-api/ncco-reference
 """
@@ -81,7 +81,7 @@ def test_placeholders_may_be_in_arrays_and_objects():
 
 
 @pytest.mark.parametrize("page", PUBLISHED)
-def test_what_vonage_publishes_is_let_out(page):
+def test_what_vonage_publishes_is_accepted(page):
     assert (faults(PUBLISHED[page]), sequence.faults(PUBLISHED[page])) == ([], [])
 
 
@@ -135,7 +135,7 @@ def test_a_name_that_is_no_text_is_reported():
         (b"a", "It is a bytes, which JSON does not have."),
     ],
 )
-def test_what_no_json_could_say_is_reported_at_any_depth(value, words):
+def test_values_that_json_does_not_have_are_reported_at_any_depth(value, words):
     assert faults([changed("notify", "payload", {"a": [value]})]) == [((0, "payload", "a", 0), words)]
     assert faults([changed("sip", "endpoint[0].headers", {"a": value})]) == [
         ((0, "endpoint", 0, "headers", "a"), words)
@@ -421,12 +421,12 @@ def test_tags_do_not_count_and_a_reference_is_one_character(text, counted):
 
 
 @given(sound_nccos())
-def test_all_that_is_sound_has_no_faults(ncco):
+def test_every_sound_action_has_no_faults(ncco):
     assert faults(ncco, own=OWN) == []
 
 
 @given(sound_nccos() | broken_nccos(UNFILLED))
-def test_what_is_let_out_could_be_run_by_the_carrier(ncco):
+def test_accepted_actions_can_be_run_by_the_carrier(ncco):
     if not schema.faults(ncco, own=OWN) and not sequence.faults(ncco) and "Placeholder" not in repr(ncco):
         assert [str(fault) for fault in carrier.faults(ncco)] == []
         assert carrier.read(json.dumps(ncco), "application/json") == (ncco, [])
@@ -478,7 +478,7 @@ LOOSE: list[tuple[str, str, st.SearchStrategy[Json]]] = [
 
 @pytest.mark.parametrize("row", LOOSE, ids=lambda row: f"{row[0]}-{row[1]}")
 @given(data=st.data())
-def test_any_value_that_is_let_out_could_be_run_by_the_carrier(row, data):
+def test_any_accepted_value_can_be_run_by_the_carrier(row, data):
     sound, path, values = row
     action = changed(sound, path, data.draw(values))
     assume(not faults([action]))

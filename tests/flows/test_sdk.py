@@ -66,20 +66,20 @@ def judge(ncco: list[dict[str, Json]]) -> None:
 
 
 @pytest.mark.parametrize("page", PUBLISHED)
-def test_what_vonage_publishes_is_said_by_the_sdk_or_it_is_known_why_not(page):
+def test_published_actions_are_produced_by_the_sdk_or_the_reason_is_known(page):
     judge(PUBLISHED[page])
 
 
 @given(sound_nccos() | broken_nccos(UNFILLED))
 @example([action for action, _ in DIFFERENT])
-def test_the_sdk_says_what_is_taken_or_it_is_known_why_not(ncco):
+def test_accepted_values_are_produced_by_the_sdk_or_the_reason_is_known(ncco):
     if not schema.faults(ncco, own=OWN) and "Placeholder" not in repr(ncco):
         judge(ncco)
 
 
 @pytest.mark.parametrize("row", LOOSE, ids=lambda row: f"{row[0]}-{row[1]}")
 @given(data=st.data())
-def test_with_any_value_the_sdk_says_it_or_it_is_known_why_not(row, data):
+def test_any_accepted_value_is_produced_by_the_sdk_or_the_reason_is_known(row, data):
     sound, path, values = row
     action = changed(sound, path, data.draw(values))
     assume(not schema.faults([action]))
@@ -87,7 +87,7 @@ def test_with_any_value_the_sdk_says_it_or_it_is_known_why_not(row, data):
 
 
 @pytest.mark.parametrize("row", OPTIONS, ids=row_name)
-def test_every_option_is_said_by_the_sdk_or_it_is_known_why_not(row):
+def test_every_option_is_produced_by_the_sdk_or_the_reason_is_known(row):
     sound, path, good, *_ = row
     for value in good:
         judge([changed(sound, path, value)])
@@ -202,7 +202,7 @@ def test_what_somebody_set_by_hand_is_for_the_table_to_judge():
     assert plain(model) == {"action": "talk", "text": "Hello", "loop": "twice"}
 
 
-def test_what_no_json_could_say_is_refused():
+def test_values_that_json_does_not_have_are_refused():
     with pytest.raises(NoActions, match="the SDK cannot say its Notify in JSON"):
         plain(Notify(payload={"a": object()}, eventUrl=[URL]))
 

@@ -1,4 +1,4 @@
-"""How actions may stand to each other."""
+"""In which order actions may follow each other."""
 
 from __future__ import annotations
 
@@ -94,5 +94,5 @@ def test_a_recording_of_nothing_is_reported_in_words():
     )
 
 
-def test_all_is_reported_in_order():
+def test_faults_are_reported_in_order():
     assert [path for path, _ in faults([LOOP, CONVERSATION, BARGE, TRANSFER])] == [(0, "loop"), (1,), (2, "bargeIn")]

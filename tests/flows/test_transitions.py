@@ -1,4 +1,4 @@
-"""Where a call goes by what came back."""
+"""Which step a call goes to, by the result of an action."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MENU = Next(
 
 
 def after(leads: Next, visits: int = 1, step: str = "menu", **result: Any) -> str | None:
-    """Where it goes."""
+    """The step it goes to."""
     known = {"kind": "input", "digits": "", "speech": ""} if "status" not in result else {"kind": "connect"}
     return target(leads, Result(**(known | result)), step=step, visits=visits)
 
@@ -126,6 +126,6 @@ def test_of_two_the_first_can_take_all_that_the_other_is_for() -> None:
 
 
 @given(st.text() | st.text("aÅ\u0301\u0327ßİ ’`'", max_size=300))
-def test_what_is_plain_stays_so(text: str) -> None:
+def test_plain_words_stay_unchanged(text: str) -> None:
     assert plain(f" {text}\t") == plain(text)
     assert plain(plain(text)) == plain(text)

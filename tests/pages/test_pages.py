@@ -147,7 +147,7 @@ def test_the_own_form_logs_in_also_from_a_browser_without_sec_fetch_site(site: S
     assert site.browser().post("/login", data={"token": VIEWER}, headers=headers).status_code == 302
 
 
-def test_logging_out_ends_it(site: Site) -> None:
+def test_logging_out_ends_the_session(site: Site) -> None:
     browser = logged_in(site)
     response = browser.post("/logout")
     assert (response.status_code, response.headers["Location"]) == (302, "/login")
@@ -183,7 +183,7 @@ def test_in_production_a_token_in_the_address_is_ignored(production: Site) -> No
     assert cookie_of(response) == {}
     assert browser.get("/").status_code == 302
     inside = logged_in(production)
-    assert inside.get(f"/?token={OPERATOR}").headers["Location"] == "/login", "also for whoever is in already"
+    assert inside.get(f"/?token={OPERATOR}").headers["Location"] == "/login", "also with a valid cookie"
 
 
 @pytest.mark.parametrize("path", ["/login", "/docs", "/status", LIST, "/healthz"])

@@ -81,10 +81,8 @@ def test_one_call_whose_copies_race_each_other(engine: Engine, open_store: Calla
     assert_as_expected(stores[1], engine, Expected(calls), posted=len(posted))
 
 
-def test_calls_that_contradict_themselves_are_kept_all_the_same(
-    engine: Engine, open_store: Callable[..., Store]
-) -> None:
-    """Nobody can tell where their legs are; but every event is there, and nothing of them stays behind."""
+def test_contradictory_calls_are_kept_too(engine: Engine, open_store: Callable[..., Store]) -> None:
+    """It is undefined where their legs are; but every event is there, and nothing of them stays behind."""
     calls = with_conversations(several(Random(77), 120, orderly=False))
     posted = flat(calls) * 2
     Random(78).shuffle(posted)
@@ -141,7 +139,7 @@ def test_a_leg_is_not_projected_from_a_conversation_to_which_only_others_moved(s
     assert counts.counters["answered"] == 2
 
 
-def test_news_of_a_leg_reaches_a_conversation_that_has_its_move_already(store: Store) -> None:
+def test_an_update_of_a_leg_reaches_a_conversation_that_already_has_its_move(store: Store) -> None:
     bodies = [status("timeout", 1), transfer(THERE, YONDER, 5), transfer(YONDER, HERE, 3)]
     for webhook in (webhook for body in bodies for webhook in webhooks_of(body, BASE)):
         post(store, webhook)

@@ -1,4 +1,4 @@
-"""When Redis is slow, gone, full or not ready: a clear word within a second, and all is well once it is back."""
+"""When Redis is slow, gone, full or not ready: a clear error within a second, and everything works once it is back."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_connection_that_was_cut_while_idle_is_opened_again_and_nobody_notices
 
 
 def writes(store: Store) -> dict[str, Callable[[], object]]:
-    """All that changes something."""
+    """All methods that write."""
     return {
         "record": lambda: post(store, numbered(1)),
         "repeat": lambda: post(store, numbered(0)),
@@ -67,7 +67,7 @@ def writes(store: Store) -> dict[str, Callable[[], object]]:
 
 
 def reads(store: Store) -> dict[str, Callable[[], object]]:
-    """All that only looks."""
+    """All methods that only read."""
     return {
         "records": lambda: store.records("CON-0"),
         "histories": lambda: store.histories(["CON-0", "CON-1"]),
@@ -82,7 +82,7 @@ def reads(store: Store) -> dict[str, Callable[[], object]]:
 
 
 def assert_away(reason: str, calls: dict[str, Callable[[], object]]) -> None:
-    """Each says why it cannot be, soon."""
+    """Each call raises an error that gives the reason, in time."""
     for name, call in calls.items():
         with in_time(), pytest.raises(StoreUnavailable) as away:
             call()
@@ -105,7 +105,7 @@ def test_an_engine_that_hangs(store: Store, own: Engine) -> None:
     own.nodes[0].thaw()
     wait_until(lambda: works(store), "it works again")
     assert_well(store)
-    # What was asked meanwhile may or may not have been done; asked again, it is there once.
+    # Requests of that time may or may not have been done; sent again, each event is there once.
     post(store, numbered(1))
     assert len(store.records("CON-1")) == 1
 
@@ -118,7 +118,7 @@ def test_an_engine_that_is_gone_and_comes_back(store: Store, own: Engine) -> Non
     assert_well(store)
 
 
-def test_an_engine_that_never_was_there(tmp_path: Path, open_store: Callable[..., Store]) -> None:
+def test_an_engine_that_was_never_there(tmp_path: Path, open_store: Callable[..., Store]) -> None:
     with engines.single() as engine:
         engine.nodes[0].kill()
         store = Store(engine.address, read=read_record, retention=timedelta(days=1))
@@ -228,7 +228,7 @@ def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch
     writer.close()
 
 
-def test_threads_that_wait_for_each_other_are_served_whatever_went_wrong_before(
+def test_threads_that_wait_for_each_other_are_served_after_any_trouble(
     own: Engine, open_store: Callable[..., Store]
 ) -> None:
     """Connections cut, scripts forgotten, the engine hanging: who tries again gets his event kept, once."""

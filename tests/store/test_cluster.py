@@ -31,7 +31,7 @@ def shared() -> Iterator[Engine]:
 
 @pytest.fixture
 def engine(shared: Engine) -> Engine:
-    """It, whole and empty."""
+    """The shared cluster, whole and empty."""
     for node in shared.nodes:
         if node.process is None:
             node.start()
@@ -114,7 +114,7 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
     for everything in (lambda: must_ping(store), lambda: store.counts(NOW), lambda: store.page(Filter(), None, 10)):
         with in_time(), pytest.raises(StoreUnavailable):
             everything()
-    if how == "kill":  # however often it is asked meanwhile
+    if how == "kill":  # however many requests there are meanwhile
         for number in range(10, 130):
             with pytest.raises(StoreUnavailable, match="refused"):
                 post(store, one_of(keys.ALL[min(its)], number))
@@ -173,7 +173,7 @@ def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[...,
 def test_while_a_slot_moves_its_events_are_refused_or_kept_and_never_both(
     engine: Engine, open_store: Callable[..., Store]
 ) -> None:
-    """Whoever was refused tries again, and in the end each event is there, once."""
+    """Refused events are sent again, and in the end each one is there, once."""
     store = open_store(engine)
     part = keys.ALL[3]
     before, target = engine.node_of(part), engine.nodes[2]

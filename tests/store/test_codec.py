@@ -35,7 +35,7 @@ JSON = st.recursive(
     st.sampled_from([EVENT, ANSWER]),
     st.sets(st.sampled_from(NOTES)),
 )
-def test_any_json_text_comes_back_as_it_was(body: Any, home: str, sort: bytes, notes: set[str]) -> None:
+def test_any_json_text_is_read_back_unchanged(body: Any, home: str, sort: bytes, notes: set[str]) -> None:
     name = keys.encode(home)
     for text in (
         compact(body),
@@ -46,7 +46,7 @@ def test_any_json_text_comes_back_as_it_was(body: Any, home: str, sort: bytes, n
 
 
 @given(st.randoms(use_true_random=False))
-def test_what_calls_are_made_of_comes_back_as_it_was(chance: Random) -> None:
+def test_the_webhooks_of_calls_are_read_back_unchanged(chance: Random) -> None:
     for webhook in Call(chance).webhooks():
         record = Record(webhook.sort, webhook.received, webhook.text)
         for home in webhook.event.conversations:
@@ -61,7 +61,7 @@ def test_names_that_are_found_in_every_body_do_no_harm(home: str) -> None:
 
 
 @given(st.binary())
-def test_what_is_no_json_at_all_comes_back_where_it_has_no_conversation(body: Any) -> None:
+def test_text_that_is_not_json_is_read_back_if_it_has_no_conversation(body: Any) -> None:
     record = Record(EVENT, BASE, body)
     assert unpack(pack(record)) == record
 

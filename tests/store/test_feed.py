@@ -86,7 +86,7 @@ def test_a_transfer_takes_the_leg_out_of_one_conversation_and_into_the_other(sto
     ]
 
 
-def test_news_carried_from_another_conversation_is_an_entry_without_an_event(store: Store) -> None:
+def test_an_update_from_another_conversation_is_an_entry_without_an_event(store: Store) -> None:
     """The leg's end is reported where it was before; it ends where it is."""
     send(store, status("answered", 1), transfer(HERE, THERE, 2), status("completed", 9, where=HERE))
     assert changes(store, HERE)[-1] == (HERE, 2, "status", "leg", None, None)
@@ -96,7 +96,7 @@ def test_news_carried_from_another_conversation_is_an_entry_without_an_event(sto
     ]
 
 
-def test_news_for_a_leg_that_has_not_come_yet_is_in_the_entry_of_its_first_event(store: Store) -> None:
+def test_an_update_for_a_leg_not_yet_seen_is_in_the_entry_of_its_first_event(store: Store) -> None:
     carry = carry_command(store._ttl, THERE, "leg", Carried(bits=4, billed=0), BASE)
     assert store._writer.send([carry])[0][0] == 0
     assert changes(store, THERE) == []

@@ -306,7 +306,7 @@ def test_an_event_costs_no_more_however_many_conversations_there_are(
 
 
 def test_parts_of_a_page_need_not_come_in_order_of_partitions(store: Store) -> None:
-    """Two conversations of one moment in different partitions: the larger name first, on whatever page."""
+    """Two conversations of one moment in different partitions: the larger name first, on any page."""
     names: Sequence[str] = sorted((f"CON-{number}" for number in range(40)), reverse=True)
     for name in names:
         begin(store, name)

@@ -53,7 +53,7 @@ def test_an_event_was_received_when_its_first_copy_was(store: Store) -> None:
     assert (found.first_received, found.legs[0].leg.ringing) == (at(5), at(5))
 
 
-def test_what_is_read_back_is_what_came(store: Store) -> None:
+def test_events_are_read_back_as_they_were_received(store: Store) -> None:
     webhooks = [webhook for call in several(Random(1), 20) for webhook in call if webhook.event.conversations]
     for webhook in webhooks:
         post(store, webhook)
@@ -234,13 +234,13 @@ def test_webhooks_of_no_conversation_are_kept_apart_once(store: Store) -> None:
     assert (counters["unfiled"], counters["received"], counters["repeats"]) == (2, 3, 1)
 
 
-def test_what_is_only_counted_is_counted(store: Store) -> None:
+def test_refusals_are_only_counted(store: Store) -> None:
     for _ in range(3):
         store.count("refused:expired")
     wait_until(lambda: store.counts(NOW).counters.get("refused:expired") == 3, "it is counted")
 
 
-def test_what_has_expired_counts_as_never_been(engine: Engine, open_store: Callable[..., Store]) -> None:
+def test_an_expired_conversation_counts_as_one_that_never_was(engine: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(engine, retention=timedelta(milliseconds=200))
     send(store, status("answered", 1, from_="447700900123"), transfer(HERE, THERE, 2))
     assert store.histories([HERE, THERE]).keys() == {HERE, THERE}

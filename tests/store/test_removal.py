@@ -225,7 +225,7 @@ def test_housekeeping_goes_on_by_itself(engine: Engine, open_store: Callable[...
 
 
 def test_a_leg_that_moved_is_deleted_with_each_of_its_conversations(store: Store, engine: Engine) -> None:
-    """The other conversation goes on telling where its leg came from: that is its own story."""
+    """The other conversation still shows where its leg came from."""
     send(store, status("answered", 1, from_=ALICE), transfer(HERE, THERE, 2))
     assert store.delete(HERE)
     assert store.page(Filter(), None, 9).conversations == [THERE]

@@ -1,4 +1,4 @@
-"""One writer for all requests of a process: they share its round trips, and nobody pays for somebody else's trouble."""
+"""One writer for all requests of a process: they share its round trips, and one failure does not affect the others."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_request_that_fails_takes_no_other_with_it(store: Store, own: Engine) 
     assert came == dict.fromkeys(range(20), True) | {6: "wrongtype"}
 
 
-def test_what_redis_will_never_do_is_given_up_and_holds_up_nothing_behind_it(store: Store, own: Engine) -> None:
+def test_a_write_that_can_never_succeed_is_given_up_and_holds_up_nothing_behind_it(store: Store, own: Engine) -> None:
     part = keys.of("CON-7")
     own.ask(part, "SET", part.meta(b"CON-7"), "something else")
     for number in (5, 6, 7, 8, 9):
@@ -82,7 +82,7 @@ def test_what_redis_will_never_do_is_given_up_and_holds_up_nothing_behind_it(sto
     assert store.answers_waiting == 0
 
 
-def test_order_is_kept_for_what_is_recorded_some_time(store: Store) -> None:
+def test_records_written_later_keep_their_order(store: Store) -> None:
     given = [answer(number, name=str(number), where="CON-1") for number in range(2000)]
     for kept in given:
         store.record_later(kept.event, kept.event.canonical, kept.received)
@@ -95,7 +95,7 @@ def test_a_store_that_was_never_used_closes_at_once(own: Engine) -> None:
     Store(own.address, read=read_record, retention=NOW - BASE).stop()
 
 
-def test_however_many_are_counted_the_records_of_answers_keep_their_place(store: Store, own: Engine) -> None:
+def test_counted_refusals_never_crowd_out_the_records_of_answers(store: Store, own: Engine) -> None:
     """Anybody can have a webhook refused while Redis is away; what was answered to others must not be lost by it."""
     own.nodes[0].freeze()
     for _ in range(20_000):

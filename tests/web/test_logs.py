@@ -38,7 +38,7 @@ def raised(message: str) -> ValueError:
 def test_for_programs_a_record_is_one_json_object_on_one_line() -> None:
     text = Lines(as_json=True).format(record('a "quoted"\nmessage of\r\n%s \x1b[31m lines\u2028', 4))
     assert text.isascii()
-    assert text.isprintable(), "one line, whatever the message"
+    assert text.isprintable(), "one line for any message"
     line = json.loads(text)
     assert list(line) == ["at", "level", "logger", "message"]
     assert MOMENT.fullmatch(line["at"])
@@ -66,7 +66,7 @@ def test_an_error_comes_with_its_traceback(as_json: bool) -> None:
     [NUMBER, f"+{NUMBER}", f"to {NUMBER}.", f"sip:{NUMBER}@a.example", f"{{'from': '{NUMBER}'}}", f"a\n{NUMBER}\nb"],
 )
 def test_no_whole_number_is_written(as_json: bool, written: str) -> None:
-    """Neither in the message, nor in what is put into it, nor in an error's own words."""
+    """Neither in the message, nor in its arguments, nor in an error's own text."""
     for entry in (
         record(f"met {written}"),
         record("met %s", written),

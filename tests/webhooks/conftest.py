@@ -1,4 +1,4 @@
-"""The whole app over a real store, asked as Vonage asks it."""
+"""The whole app over a real store, with requests as Vonage sends them."""
 
 from __future__ import annotations
 
@@ -66,27 +66,27 @@ class Site:
         return self.client.post(path, data=text, headers=bearer(text) if headers is None else headers)
 
     def get(self, path: str, query: Body, headers: dict[str, str] | None = None) -> TestResponse:
-        """Ask by GET; signed unless *headers* says how not."""
+        """Send a GET; signed unless *headers* says how not."""
         query = {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in query.items()}
         return self.client.get(path, query_string=query, headers=bearer(compact(query)) if headers is None else headers)
 
     def api(self, path: str) -> Any:
-        """What the API says."""
+        """The JSON of a GET that has to succeed."""
         response = self.client.get(path, headers={"Authorization": f"Bearer {OPERATOR}"})
         assert response.status_code == 200, response.text
         return response.json
 
     def conversation(self, conversation: str) -> Any:
-        """The conversation, without the times at which it was heard of."""
+        """The conversation, without the times at which webhooks of it were received."""
         found = self.api(f"/api/v1/conversations/{conversation}")
         return {name: value for name, value in found.items() if name not in ("first_heard_at", "last_heard_at")}
 
     def events(self, conversation: str) -> Any:
-        """What is kept of it."""
+        """The events of the conversation."""
         return self.api(f"/api/v1/conversations/{conversation}/events")["items"]
 
     def answers(self, conversation: str, count: int = 1) -> Any:
-        """The records of answers to it, once there are so many: nobody waits for them to be written."""
+        """The recorded answers of the conversation, once there are *count*: they are written later."""
         path = f"/api/v1/conversations/{conversation}"
 
         found: list[Any] = []
@@ -104,7 +104,7 @@ class Site:
         return self.api("/status")["webhooks"]
 
     def unfiled(self) -> list[tuple[str, bytes]]:
-        """Why and what."""
+        """Reason and body of every unfiled webhook."""
         return [(why, record.body) for _, why, record in self.store.unfiled()]
 
     @property

@@ -1,4 +1,4 @@
-"""From bytes to a JSON object: what is one, what is none, and what the sender is told about it."""
+"""From bytes to a JSON object: what is one, what is none, and what the sender learns about it."""
 
 import json
 from contextlib import suppress
@@ -72,7 +72,7 @@ def test_bytes_are_an_object_or_a_bad_body_and_nothing_else(body):
         (b'{"a":"\xc0\x80"}', "not UTF-8"),
     ],
 )
-def test_a_bad_body_is_told_in_a_word(body, word):
+def test_a_bad_body_is_described_in_a_few_words(body, word):
     assert word in why(body)
 
 
@@ -82,7 +82,7 @@ def test_what_is_nested_too_deep_is_a_bad_body(depth):
 
 
 @pytest.mark.parametrize("brackets", [b"[" * 60_000, b'{"a":' * 10_000, b"[" * 60_000 + b"]" * 60_000])
-def test_brackets_without_end_are_a_bad_body_and_no_crash(brackets):
+def test_endless_brackets_are_a_bad_body_and_no_crash(brackets):
     assert why(brackets)
     assert why(b'{"a":' + brackets + b"}")
 
@@ -129,7 +129,7 @@ def test_a_number_that_is_none_of_python_s_is_kept_as_its_text(number, read):
     assert (found, type(found)) == (read, type(read))
 
 
-def test_of_a_repeated_key_the_last_counts():
+def test_the_last_of_a_repeated_key_counts():
     assert read_object(b'{"status":"started","status":"ringing"}') == {"status": "ringing"}
 
 
@@ -173,11 +173,11 @@ def test_json_in_a_parameter_is_read_and_other_text_is_left_alone():
     assert read_query(urlencode(parameters)) == read
 
 
-def test_of_a_repeated_parameter_the_last_counts():
+def test_the_last_of_a_repeated_parameter_counts():
     assert read_query("a=1&a=2") == {"a": "2"}
 
 
-def test_colons_and_commas_stand_bare_in_a_query_and_a_plus_is_a_blank():
+def test_colons_and_commas_are_not_escaped_in_a_query_and_a_plus_is_a_space():
     assert read_query("timestamp=2020-01-01T12:00:00.123Z&names=a,b&from=+4477&x=a%2Bb") == {
         "timestamp": "2020-01-01T12:00:00.123Z",
         "names": "a,b",
@@ -213,10 +213,10 @@ def test_a_query_is_read_as_it_was_meant_and_its_text_reads_the_same(parameters)
 
 
 @given(objects)
-def test_what_is_written_is_read_back_also_from_within_the_record_of_an_answer(body):
+def test_written_json_is_read_back_also_from_within_the_record_of_an_answer(body):
     assert read_object(write_json({"request": body})) == {"request": body}
 
 
-def test_also_the_deepest_that_is_let_in_is_read_from_within_the_record_of_an_answer():
+def test_the_deepest_accepted_body_is_read_from_within_the_record_of_an_answer():
     _, body = read_body(nested(MOST_NESTED), "")
     assert read_object(write_json({"request": body})) == {"request": body}

@@ -120,7 +120,7 @@ def test_an_authorization_of_any_other_shape_is_no_crash(site: Site, path, heade
     assert site.post(path, EVENT, {"Authorization": header}).status_code in (401, 503)
 
 
-def test_nothing_of_what_was_refused_is_kept(site: Site):
+def test_nothing_is_kept_of_a_refused_webhook(site: Site):
     for path in ROUTES:
         for body, headers in [(LARGE, bearer(LARGE)), (GOOD, UNSIGNED), (GOOD, WRONG), (BAD, UNSIGNED), (BAD, WRONG)]:
             site.post(path, body, headers)
@@ -132,7 +132,7 @@ def test_nothing_of_what_was_refused_is_kept(site: Site):
 
 @every_route
 @pytest.mark.parametrize("body", [BAD, b"[]", b"[" * 60_000, b'{"a":NaN}', "é".encode("latin-1"), b"\x00"])
-def test_a_bad_body_that_was_signed_is_kept_aside(site: Site, path, body):
+def test_a_signed_bad_body_is_kept_as_unfiled(site: Site, path, body):
     response = site.post(path, body)
     assert response.status_code == 400
     assert problem(response)["title"] == "Bad body"
@@ -142,7 +142,7 @@ def test_a_bad_body_that_was_signed_is_kept_aside(site: Site, path, body):
     assert site.counters()["unfiled"] == 1
 
 
-def test_a_bad_query_that_was_signed_is_kept_aside(site: Site):
+def test_a_signed_bad_query_is_kept_as_unfiled(site: Site):
     response = site.client.get("/voice/event?uuid=%FF", headers=bearer(b"{}"))
     assert response.status_code == 400
     ((_, kept),) = site.unfiled()
@@ -150,7 +150,7 @@ def test_a_bad_query_that_was_signed_is_kept_aside(site: Site):
 
 
 @pytest.mark.parametrize("body", [EVENT | {"status": "ferried"}, {**EVENT, "status": None}, EVENT | {"status": 7}])
-def test_what_was_never_seen_before_is_taken_and_flagged(site: Site, body):
+def test_unknown_events_are_accepted_and_flagged(site: Site, body):
     assert site.post("/voice/event", body).status_code == 200
     (event,) = site.events(CONVERSATION)
     assert event["kind"] == "unknown" or event["flags"] == ["unknown_status"]
@@ -222,7 +222,7 @@ def test_a_token_that_names_no_application_is_taken_and_noted(site: Site):
     assert site.events(CONVERSATION)[0]["flags"] == ["no_application_id"]
 
 
-def test_notes_stand_beside_what_was_odd_about_the_event(site: Site):
+def test_signature_notes_are_added_to_the_flags_of_the_event(site: Site):
     body = EVENT | {"timestamp": "yesterday"}
     site.post("/voice/event", body, bearer(compact(body), application_id=""))
     flags = ["unreadable_timestamp", "no_timestamp", "no_application_id"]
@@ -243,7 +243,7 @@ def test_any_secret_of_the_key_is_good_while_secrets_are_rotated(start):
 @pytest.mark.parametrize(
     ("headers", "flag", "fault"), [(UNSIGNED, "unsigned", "missing"), (WRONG, "refused_signature", "signature")]
 )
-def test_report_lets_through_and_tells(start, headers, flag, fault):
+def test_report_accepts_counts_and_logs(start, headers, flag, fault):
     site = start(app_env="production", webhook_verify="report")
     assert site.post("/voice/event", EVENT, headers).status_code == 200
     assert site.events(CONVERSATION)[0]["flags"] == [flag]
@@ -254,7 +254,7 @@ def test_report_lets_through_and_tells(start, headers, flag, fault):
     assert site.post("/voice/event", LARGE, headers).status_code == 413
 
 
-def test_report_does_not_mark_what_is_signed_right(start):
+def test_report_does_not_mark_a_valid_signature(start):
     site = start(app_env="production", webhook_verify="report")
     site.post("/voice/event", EVENT)
     assert site.events(CONVERSATION)[0]["flags"] == []
@@ -267,7 +267,7 @@ def test_report_does_not_mark_what_is_signed_right(start):
     ids=["off", "development without a secret"],
 )
 @pytest.mark.parametrize("headers", [UNSIGNED, WRONG, SIGNED], ids=["unsigned", "wrong", "signed"])
-def test_where_no_signature_is_looked_at_everything_is_marked_unsigned(start, settings, headers):
+def test_with_signatures_off_everything_is_marked_unsigned(start, settings, headers):
     site = start(**settings)
     assert site.post("/voice/event", EVENT, headers).status_code == 200
     assert site.events(CONVERSATION)[0]["flags"] == ["unsigned"]

@@ -36,7 +36,7 @@ def unreadable(field: Loose, value: Any) -> bool:
 
 @by_name
 @pytest.mark.parametrize("nothing", [None, "", " ", "\t\n"])
-def test_nothing_is_none_however_it_is_written(field, nothing):
+def test_every_empty_value_is_none(field, nothing):
     assert field.deserialize(nothing) is None
 
 
@@ -107,7 +107,7 @@ def test_complete_means_completed(value):
 
 
 @pytest.mark.parametrize("value", ["completes", "incomplete", "held"])
-def test_a_status_never_heard_of_stays_what_it_is(value):
+def test_an_unknown_status_is_kept_as_it_is(value):
     assert Status().deserialize(value) == value
 
 

@@ -42,7 +42,7 @@ def test_a_fallback_copy_is_two_events_one_of_which_counts() -> None:
     assert (first, second) == (False, True)
 
 
-def test_it_is_read_once_however_often_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_is_read_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[str] = []
     for name in ("read_event", "read_answer"):
         rightly = getattr(intake, name)

@@ -1,4 +1,4 @@
-"""One line for each request: who it was about and what became of it; never a token, a query, or a whole number."""
+"""One line for each request: whom it was about and its outcome; never a token, a query, or a whole number."""
 
 import json
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""Every kind of webhook becomes its own domain event, whatever the carrier left out, added or wrote in another way.
+"""Every kind of webhook becomes its own domain event, with fields left out, added or written in another way.
 
 https://developer.vonage.com/en/voice/voice-api/webhook-reference#event-webhook
 """
@@ -30,7 +30,7 @@ Body = dict[str, Any]
 
 
 def fields_of(event: Event) -> dict[str, Any]:
-    """What *event* says, without its own body and what it does not know."""
+    """The fields of *event*, without its own body and those that are None."""
     fields = {name: getattr(event, name) for cls in type(event).__mro__ for name in getattr(cls, "__slots__", ())}
     del fields["canonical"]
     return {name: value for name, value in fields.items() if value not in (None, ())}
@@ -140,7 +140,7 @@ def test_detection_names_its_leg_call_uuid(name):
 
 
 @pytest.mark.parametrize("sub_state", ["beep_start", "beep_timeout", "BEEP_START"])
-def test_detection_tells_of_the_beep(sub_state):
+def test_detection_reports_the_beep(sub_state):
     event = read_event(status("Machine", sub_state=sub_state))
     assert fields_of(event) == MINE | {"status": "machine", "sub_state": sub_state.lower()}
 
@@ -164,7 +164,7 @@ def test_a_websocket_that_was_closed_by_the_application():
 
 
 @pytest.mark.parametrize("name", ["held", "transcoding", "input", "recording", "Überraschung"])
-def test_a_status_never_heard_of_is_kept_and_flagged(name):
+def test_an_unknown_status_is_kept_and_flagged(name):
     event = read_event(status(name))
     assert type(event) is events.CallStatus
     assert fields_of(event) == MINE | {"status": name.lower(), "flags": ("unknown_status",)}
@@ -200,7 +200,7 @@ def test_a_recording():
     }
 
 
-def test_a_recording_that_came_to_nothing():
+def test_an_empty_recording():
     """https://github.com/Vonage/vonage-node-sdk/issues/132"""
     event = read_event({"conversation_uuid": CONVERSATION, "recording_url": "", "size": 0})
     assert type(event) is events.Recording
@@ -280,7 +280,7 @@ def test_results_that_are_no_list_are_flagged(results):
     assert (event.speech_results, event.flags) == (None, ("unreadable_heard",))
 
 
-def test_results_that_are_no_guesses_are_passed_over():
+def test_invalid_speech_results_are_ignored():
     event = read_event(about(uuid=LEG, speech={"results": ["Sales", None, [], {"text": "Sails"}]}))
     assert isinstance(event, events.Input)
     assert event.speech_results == (SpeechResult("Sails", None),)
@@ -365,7 +365,7 @@ def test_an_original_request_of_another_shape(original, url):
     assert event.url == url
 
 
-def test_kinds_are_told_apart_in_the_order_in_which_the_sdks_do_it():
+def test_kinds_are_distinguished_in_the_same_order_as_in_the_sdks():
     body = about(reason="r")
     kinds = [read_event(body).kind]
     for field, value in [
@@ -436,7 +436,7 @@ def test_each_field_that_cannot_be_read_is_flagged_and_none():
     }
 
 
-def test_what_is_not_known_is_passed_over_but_tells_two_bodies_apart():
+def test_unknown_fields_are_ignored_but_make_two_bodies_differ():
     plain, more = read_event(status("ringing")), read_event(status("ringing", region_url="https://api-eu-3.vonage.com"))
     assert fields_of(plain) == fields_of(more)
     assert plain.dedup_key == more.dedup_key
@@ -620,7 +620,7 @@ def test_an_answer_webhook_from_a_telephone():
     assert fields_of(event) == {"conversation": CONVERSATION, "leg": LEG, "from_": "447700900000", "to": "442079460000"}
 
 
-def test_a_record_tells_what_was_served_and_leaves_out_what_is_not_known():
+def test_a_record_has_what_was_served_and_leaves_out_what_is_not_known():
     request = {"from": "1", "uuid": LEG, "conversation_uuid": CONVERSATION}
     served = {"id": "1", "flow": "menu", "step": "choice", "version": "3f2a91c0", "took_ms": 1.25, "ncco": []}
     whole = kept_answer(request, served | {"fault": "menu/choice: no such step"})
@@ -636,7 +636,7 @@ def test_a_record_tells_what_was_served_and_leaves_out_what_is_not_known():
         assert (read.ncco, read.from_, read.leg) == ("[]", "1", LEG)
 
 
-def test_a_record_of_before_there_were_steps_reads_as_it_did():
+def test_a_record_from_before_there_were_steps_is_still_read():
     text = b'{"request":{"uuid":"leg"},"id":"1","flow":"tutorial","took_ms":1.25,"ncco":[{"action":"talk"}]}'
     read = read_kept_answer(read_object(text), text)
     assert fields_of(read) == {"leg": "leg", "flow": "tutorial", "took_ms": 1.25, "ncco": '[{"action":"talk"}]'}
@@ -653,7 +653,7 @@ def test_an_answer_webhook_from_an_app():
     assert fields_of(event) == {"leg": LEG, "from_user": "Alice", "to": "442079460000"}
 
 
-def test_a_reason_counts_only_where_the_fallback_address_was_asked():
+def test_a_reason_counts_only_at_the_fallback_address():
     assert read_answer({"reason": "why not"}).reason is None
     assert read_answer({"reason": "Invalid NCCO.", "original_request": {"type": "answer"}}).reason == "Invalid NCCO."
 

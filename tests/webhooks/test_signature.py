@@ -204,7 +204,7 @@ def test_a_secret_that_cannot_be_one_is_a_fault_at_start_that_does_not_show_it(s
 
 @pytest.mark.parametrize("authorization", [None, "", "   ", "Bearer", "Bearer  "])
 def test_no_token_is_missing_not_refused(authorization: str | None) -> None:
-    """Vonage repeats an unsigned request, signed, when told 503."""
+    """Vonage repeats an unsigned request, signed, after a 503."""
     with pytest.raises(SignatureMissing, match="not signed") as caught:
         ours.check(authorization=authorization, method="POST", body=BODY, query=b"", now=NOW)
     assert caught.value.fault == "missing"
@@ -391,7 +391,7 @@ def test_a_wrong_signature_is_reported_before_any_claim_is_checked() -> None:
 
 
 @pytest.mark.parametrize("absent", [without("application_id"), claims_of() | {"application_id": None}])
-def test_no_application_is_noted_and_not_checked_when_ours_is_unknown(absent: dict[str, Any]) -> None:
+def test_a_missing_application_is_noted_and_not_checked_when_ours_is_unknown(absent: dict[str, Any]) -> None:
     anybody = Signatures([(KEY, SECRET)], application_id=None, max_age=MAX_AGE, verify_get_hash=False)
     assert check(token_by_hand(absent)) == ("no_application_id",)
     assert check(token_by_hand(absent), by=anybody) == ()
@@ -504,7 +504,7 @@ def test_notes_add_up() -> None:
     assert check(token, method="GET", body=b"", query="a=1") == ("no_application_id", "get_hash_mismatch")
 
 
-# whatever comes
+# any input
 
 
 @given(body=st.binary(min_size=1, max_size=200), data=st.data())
@@ -556,13 +556,13 @@ requests = st.fixed_dictionaries(
 
 
 @given(rubbish, requests)
-def test_rubbish_is_a_signature_fault_and_nothing_else(authorization: str | None, request: dict[str, Any]) -> None:
+def test_an_invalid_token_is_a_signature_fault_only(authorization: str | None, request: dict[str, Any]) -> None:
     with pytest.raises(SignatureFault):
         ours.check(authorization=authorization, now=NOW, **request)
 
 
 @given(st.dictionaries(claim_names, json_values), requests)
-def test_signed_rubbish_is_a_signature_fault_or_passes(claims: dict[str, Any], request: dict[str, Any]) -> None:
+def test_a_signed_invalid_token_is_a_signature_fault_or_passes(claims: dict[str, Any], request: dict[str, Any]) -> None:
     """A carrier's secret in wrong hands, or a carrier that changes its mind, is no reason to fall over."""
     with suppress(SignatureFault):
         check(token_by_hand(claims_of(request["body"]) | claims), by=accounts, **request)
@@ -586,7 +586,7 @@ def test_signature_and_hash_are_compared_in_constant_time(monkeypatch: pytest.Mo
     assert compared == [(made, made), (sha256(BODY).encode(), sha256(BODY).encode())]
 
 
-def test_what_is_said_of_a_fault_is_one_sentence_without_token_or_secret() -> None:
+def test_a_fault_is_described_in_one_sentence_without_token_or_secret() -> None:
     for fault, text in REFUSALS.items():
         assert text == str(SignatureRefused(fault))
         assert text.endswith(".")

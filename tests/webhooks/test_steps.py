@@ -66,13 +66,13 @@ def site(start: Start, file: Path) -> Site:
 
 
 def said(response: Any) -> list[str]:
-    """What the caller hears."""
+    """The texts that the caller hears."""
     assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
     return [action["text"] for action in response.json if action["action"] == "talk"]
 
 
 def next_of(response: Any) -> str:
-    """The path and query at which what comes next is asked for."""
+    """The path and query of the next step."""
     (url,) = (action["eventUrl"][0] for action in response.json if "eventUrl" in action)
     assert url.startswith("https://calls.example.com/voice/flows/")
     return url.removeprefix("https://calls.example.com")
@@ -86,7 +86,7 @@ def keys(digits: str) -> Body:
     return {"dtmf": {"digits": digits, "timed_out": not digits}, **INPUT}
 
 
-def test_what_was_keyed_is_kept_and_leads_on(site: Site) -> None:
+def test_pressed_keys_are_kept_and_select_the_next_step(site: Site) -> None:
     answer = site.post("/voice/answer", CALL)
     assert said(answer) == ["Which key?"]
     served = site.post(next_of(answer), keys("1"))
@@ -104,7 +104,7 @@ def test_what_was_keyed_is_kept_and_leads_on(site: Site) -> None:
     assert sorted(kinds) == ["answer", "answer", "input"]
 
 
-def test_by_get_the_addresss_own_parameter_is_none_of_the_events(site: Site) -> None:
+def test_by_get_the_addresss_own_parameter_is_not_part_of_the_event(site: Site) -> None:
     path = urlsplit(next_of(site.get("/voice/answer", CALL)))
     state = parse_qs(path.query)["state"][0]
     assert said(site.get(path.path, {"state": state, **keys("1")})) == ["447700900123 pressed 1."]
@@ -114,7 +114,7 @@ def test_by_get_the_addresss_own_parameter_is_none_of_the_events(site: Site) -> 
     assert [event["kind"] for event in site.events(CONVERSATION)].count("input") == 1, "the same event, by POST"
 
 
-def test_a_repeat_of_it_gets_the_same_and_is_one_event(site: Site) -> None:
+def test_a_repeated_callback_gets_the_same_reply_and_is_one_event(site: Site) -> None:
     answer = site.post("/voice/answer", CALL)
     for _ in range(2):
         assert said(site.post(next_of(answer), keys("7"))) == ["Which key?"]
@@ -122,7 +122,7 @@ def test_a_repeat_of_it_gets_the_same_and_is_one_event(site: Site) -> None:
     assert len(site.answers(CONVERSATION, 3)) == 3
 
 
-def test_the_fallback_url_goes_on_where_the_step_could_not_be_reached(site: Site) -> None:
+def test_the_fallback_url_continues_the_step_that_could_not_be_reached(site: Site) -> None:
     """https://developer.vonage.com/en/voice/voice-api/webhook-reference#fallback-url"""
     answer = site.post("/voice/answer", CALL)
     url = f"https://calls.example.com{next_of(answer)}"
@@ -144,7 +144,7 @@ def test_a_connect_that_failed_leads_on(site: Site, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["started", "ringing", "answered", "completed", "cancelled", "human", "machine"])
-def test_what_vonage_reads_no_reply_to_gets_none(site: Site, status: str) -> None:
+def test_callbacks_whose_reply_vonage_ignores_get_none(site: Site, status: str) -> None:
     through = site.post(next_of(site.post("/voice/answer", CALL)), keys("1"))
     event = {"status": status, "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
     assert goes_on(site.post(next_of(through), event))
@@ -167,7 +167,7 @@ def test_a_step_is_an_answer_url_too(site: Site) -> None:
     assert (served["flow"], served["step"], served["leg"]) == ("menu", "bye", LEG)
 
 
-def test_what_picked_up_a_call_of_ours_is_told_what_to_do(site: Site) -> None:
+def test_a_detected_person_or_machine_is_served_its_step(site: Site) -> None:
     event: Body = {"call_uuid": "leg", "from": "442079460000", "to": "447700900123", "conversation_uuid": CONVERSATION}
     event |= {"timestamp": AT}
     assert said(site.post("/voice/event", {**event, "status": "human"})) == ["Hello, 447700900123."]
@@ -178,7 +178,7 @@ def test_what_picked_up_a_call_of_ours_is_told_what_to_do(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", ["/voice/flows/menu/gone", "/voice/flows/gone/ask", "/voice/flows/menu/ask?state=x"])
-def test_what_is_no_longer_there_gets_the_last_resort_and_it_is_told_why(site: Site, path: str) -> None:
+def test_a_step_that_is_gone_gets_the_last_resort_and_the_reason_is_shown(site: Site, path: str) -> None:
     site.post("/voice/answer", CALL)
     assert said(site.post(path, keys("1"))) == [SORRY]
     served = site.answers(CONVERSATION, 2)[-1]
@@ -188,16 +188,16 @@ def test_what_is_no_longer_there_gets_the_last_resort_and_it_is_told_why(site: S
     assert len(site.conversation(CONVERSATION)["inputs"]) == 1
 
 
-def test_while_redis_is_away_the_caller_is_told_all_the_same(start: Start, file: Path) -> None:
+def test_while_redis_is_away_the_caller_is_served_all_the_same(start: Start, file: Path) -> None:
     site = start("unix:///nonexistent/socket", flows_file=file)
     answer = site.post("/voice/answer", CALL)
     assert said(site.post(next_of(answer), keys("1"))) == ["447700900123 pressed 1."]
     ringing = {"status": "ringing", "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
-    assert site.post(next_of(answer), ringing).status_code == 503, "nobody waits for that one: it is to come again"
+    assert site.post(next_of(answer), ringing).status_code == 503, "not answered later: Vonage sends it again"
     assert site.store.answers_waiting == 3
 
 
-def test_what_came_back_meanwhile_is_kept_once_redis_is_back(start: Start, file: Path, monkeypatch: Any) -> None:
+def test_a_callback_received_meanwhile_is_kept_once_redis_is_back(start: Start, file: Path, monkeypatch: Any) -> None:
     from app.store.errors import StoreUnavailable
 
     site = start(flows_file=file)
@@ -212,7 +212,7 @@ def test_what_came_back_meanwhile_is_kept_once_redis_is_back(start: Start, file:
     wait_until(lambda: len(site.conversation(CONVERSATION)["inputs"]) == 1, "what was keyed is kept")
 
 
-def test_an_error_is_told_beside_the_ncco_that_caused_it(site: Site) -> None:
+def test_an_error_is_shown_beside_the_ncco_that_caused_it(site: Site) -> None:
     """https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event"""
     answer = site.post("/voice/answer", CALL)
     site.answers(CONVERSATION)
@@ -240,7 +240,7 @@ def test_no_number_or_state_is_in_a_log_line(site: Site) -> None:
     assert "answered:menu/one" in site.log_text
 
 
-def test_whoever_picked_up_is_told_what_to_do_while_redis_is_away(start: Start, file: Path) -> None:
+def test_a_detected_person_or_machine_is_served_while_redis_is_away(start: Start, file: Path) -> None:
     site = start("unix:///nonexistent/socket", flows_file=file)
     event: Body = {"call_uuid": "leg", "from": "442079460000", "to": "447700900123", "conversation_uuid": CONVERSATION}
     assert said(site.post("/voice/event", {**event, "status": "human"})) == ["Hello, 447700900123."]
@@ -291,8 +291,8 @@ def test_a_call_that_was_answered_before_a_change_still_knows_who_calls_whom(sit
 
 
 @pytest.mark.parametrize("levels", [5, 24, 27, 28, 29, 30, 31])
-def test_whatever_was_served_can_be_read_again(start: Start, tmp_path: Path, levels: int) -> None:
-    """However deep what an app user's page sent along goes: either it is served and told, or it is not served."""
+def test_everything_served_can_be_read_again(start: Start, tmp_path: Path, levels: int) -> None:
+    """At any depth of what an app user's page sent: either it is served and can be read, or it is not served."""
     text = """
         routes: [{flow: f}]
         flows:

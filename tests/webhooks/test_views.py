@@ -1,4 +1,4 @@
-"""The /voice/* routes: an NCCO for whoever calls, 200 for every event, a fallback as good as what it stands in for."""
+"""The /voice/* routes: an NCCO for every caller, 200 for every event, a fallback that does the same as the original."""
 
 import json
 import re
@@ -87,7 +87,7 @@ class TestAnswer:
         connect = connect_of(getattr(site, method)("/voice/answer", APP_CALL | {"to": "Zoë"}))
         assert connect["endpoint"] == [{"type": "app", "user": "Zoë"}]
 
-    def test_what_was_answered_is_recorded(self, site: Site, method):
+    def test_each_answer_is_recorded(self, site: Site, method):
         ncco = ncco_of(getattr(site, method)("/voice/answer", CALL))
         (answer,) = site.answers(CONVERSATION)
         assert (answer["leg"], answer["flow"], answer["ncco"]) == (LEG, "phone-to-app", ncco)
@@ -95,12 +95,12 @@ class TestAnswer:
         assert answer["fallback_reason"] is None
         assert 0 <= answer["took_ms"] < 1000
 
-    def test_two_askings_are_two_records(self, site: Site, method):
+    def test_two_requests_are_two_records(self, site: Site, method):
         for _ in range(2):
             ncco_of(getattr(site, method)("/voice/answer", CALL))
         assert len(site.answers(CONVERSATION, 2)) == 2
 
-    def test_asked_without_anything_it_still_answers(self, site: Site, method):
+    def test_a_request_without_parameters_is_answered(self, site: Site, method):
         ncco_of(getattr(site, method)("/voice/answer", {}))
 
     def test_custom_data_and_sip_headers_do_no_harm(self, site: Site, method):
@@ -174,14 +174,14 @@ PARTIES = [
 
 @pytest.mark.parametrize("caller", ["from", "from_user"])
 @pytest.mark.parametrize("to", PARTIES, ids=lambda to: repr(to)[:20])
-def test_whatever_was_dialled_there_is_an_answer(site: Site, caller, to):
+def test_any_dialled_text_gets_an_answer(site: Site, caller, to):
     ncco_of(site.post("/voice/answer", {caller: to, "to": to, "uuid": LEG, "conversation_uuid": CONVERSATION}))
 
 
 @pytest.mark.parametrize(
     "odd", [{"uuid": None}, {"uuid": {}}, {"conversation_uuid": []}, {"from_user": "A"}, {"from": "Unknown"}]
 )
-def test_whatever_else_is_odd_there_is_an_answer(site: Site, odd):
+def test_any_odd_field_gets_an_answer(site: Site, odd):
     ncco_of(site.post("/voice/answer", CALL | odd))
 
 
@@ -200,7 +200,7 @@ FLOWS = build(Settings(secret_key="secret-key-of-the-cookies-32-long")).flows
 
 
 @given(queries)
-def test_no_flow_makes_what_vonage_would_refuse(body):
+def test_no_flow_serves_what_vonage_would_refuse(body):
     now = datetime.now(UTC)
     served = FLOWS.answer(request_of(Webhook(b"", body, now, ())), now)
     assert_is_ncco(json.loads(write_json(served.ncco)))
@@ -301,7 +301,7 @@ def test_every_kind_of_event_is_kept_and_read_back(site: Site, kind, method):
     assert site.counters() == known | {"unknown": int(kind == "unknown")}
 
 
-def test_a_status_never_heard_of_is_kept_flagged_and_counted(site: Site):
+def test_an_unknown_status_is_kept_flagged_and_counted(site: Site):
     assert is_go_on(site.post("/voice/event", RINGING | {"status": "ferried"}))
     (event,) = site.events(CONVERSATION)
     assert (event["status"], event["flags"]) == ("ferried", ["unknown_status"])
@@ -311,7 +311,7 @@ def test_a_status_never_heard_of_is_kept_flagged_and_counted(site: Site):
 @pytest.mark.parametrize(
     "content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", "x", None]
 )
-def test_the_content_type_of_a_webhook_is_not_looked_at(site: Site, content_type):
+def test_the_content_type_of_a_webhook_does_not_matter(site: Site, content_type):
     text = compact(RINGING)
     headers = bearer(text) | ({"Content-Type": content_type} if content_type else {})
     assert is_go_on(site.post("/voice/event", text, headers))
@@ -359,7 +359,7 @@ def test_a_get_nested_as_deep_as_may_be_does_not_shut_its_conversation(site: Sit
 
 
 @pytest.mark.parametrize("timestamp", ["yesterday", AT])
-def test_speech_is_told_also_where_another_field_cannot_be_read(site: Site, timestamp):
+def test_speech_is_shown_even_if_another_field_cannot_be_read(site: Site, timestamp):
     speech = {"results": [{"text": "yes", "confidence": ".91"}, {}]}
     assert is_go_on(site.post("/voice/event", CALL | {"speech": speech, "timestamp": timestamp}))
     (entry,) = site.conversation(CONVERSATION)["inputs"]
@@ -400,7 +400,7 @@ def test_the_fallback_of_an_answer_answers_and_keeps_the_reason(site: Site, meth
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_fallback_of_an_event_is_the_event_and_that_it_was_needed(site: Site, kind, method):
+def test_the_fallback_of_an_event_is_the_event_and_a_note_that_it_was_needed(site: Site, kind, method):
     body = {name: value for name, value in KINDS[kind].items() if name != "reason"}
     assert is_go_on(getattr(site, method)("/voice/fallback", for_fallback(body)))
     kinds = [event["kind"] for event in site.events(CONVERSATION)]
@@ -408,7 +408,7 @@ def test_the_fallback_of_an_event_is_the_event_and_that_it_was_needed(site: Site
         assert kinds == ["transfer"]
         assert [event["kind"] for event in site.events(KINDS[kind]["conversation_uuid_to"])] == ["fallback", "transfer"]
         return
-    # An error has a `reason` of its own, which the copy's hides: it cannot be told from one that says nothing.
+    # An error has a `reason` of its own, which the copy's hides: it cannot be distinguished from one without.
     assert kinds == ["fallback", "unknown" if kind == "error" else kind]
     (error,) = site.conversation(CONVERSATION)["errors"]
     assert (error["kind"], error["reason"]) == ("fallback", "Socket timeout.")
@@ -416,7 +416,7 @@ def test_the_fallback_of_an_event_is_the_event_and_that_it_was_needed(site: Site
 
 
 @pytest.mark.parametrize("address", ["/voice/event", "/voice/fallback"])
-def test_original_and_fallback_copy_in_either_order_come_to_the_same(start, valkey, address):
+def test_original_and_fallback_copy_give_the_same_result_in_either_order(start, valkey, address):
     shown = []
     for order in ((0, 1), (1, 0), (0, 1, 1, 0, 0)):
         valkey.flush()
@@ -432,7 +432,7 @@ def test_original_and_fallback_copy_in_either_order_come_to_the_same(start, valk
 
 
 @pytest.mark.parametrize("original", [{}, {"type": "new"}, "text", [], {"url": 1}])
-def test_a_fallback_that_does_not_say_of_what_is_told_by_its_status(site: Site, original):
+def test_a_fallback_that_does_not_say_of_what_is_recognised_by_its_status(site: Site, original):
     assert is_go_on(site.post("/voice/fallback", RINGING | {"original_request": original}))
     ncco_of(site.post("/voice/fallback", CALL | {"original_request": original}))
 
@@ -531,7 +531,7 @@ def test_an_id_of_any_shape_reaches_its_own_conversation_only(site: Site, name):
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name)[:24])
 def test_a_transfer_between_ids_of_any_shape(site: Site, name):
-    """Where a leg went stands in the middle of what the store keeps about it."""
+    """The conversation that a leg went to is in the middle of what the store keeps about it."""
     name = name.strip() or "blank"
     moved = {
         "type": "transfer",

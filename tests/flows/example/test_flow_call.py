@@ -1,4 +1,4 @@
-"""The fixture for tests of flows: what it tells, what fails a test, and that it leaves nothing behind."""
+"""The fixture for tests of flows: what it returns, what fails a test, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def written(file: Path, text: str) -> Path:
     return file
 
 
-def test_it_tells_what_was_heard_and_what_was_served(flow_call: FlowCall, file: Path) -> None:
+def test_the_result_has_what_was_said_and_what_was_served(flow_call: FlowCall, file: Path) -> None:
     call = flow_call(file)
     assert call.said == ["442079460000 447700900123 phone Alice -"]
     assert call.steps == ["told/start"]
@@ -80,7 +80,7 @@ def test_who_calls_whom_and_settings_may_be_given(flow_call: FlowCall, file: Pat
     assert flow_call(file, **given).said == [said]
 
 
-def test_what_callers_send_along_comes_through(flow_call: FlowCall, tmp_path: Path) -> None:
+def test_headers_and_custom_data_reach_the_flow(flow_call: FlowCall, tmp_path: Path) -> None:
     file = written(tmp_path / "h.yaml", telling("{{ headers['X-UserId'] | default(custom_data.order.number) }}"))
     assert flow_call(file, headers={"X-UserId": "1938ND9"}).said == ["1938ND9"]
     assert flow_call(file, from_user="Bob", custom_data={"order": {"number": 4711}}).said == ["4711"]
@@ -155,7 +155,7 @@ def test_all_faults_of_a_file_are_named(flow_call: FlowCall, tmp_path: Path) -> 
         ({"custom_data": {"a": float("nan")}, "from_user": "Bob"}, Faults, "custom_data: is no JSON"),
     ],
 )
-def test_what_cannot_be_is_named(
+def test_impossible_arguments_are_named(
     flow_call: FlowCall, file: Path, given: Any, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
@@ -186,7 +186,7 @@ def test_it_writes_nothing_prints_nothing_and_leaves_the_log_as_it_was(
     bad = written(tmp_path / "bad.yaml", "routes: []\n")
     before = {path.name for path in tmp_path.iterdir()}
     loggers = [logging.getLogger(name) for name in LOGGERS]
-    for logger, propagate in zip(loggers, (True, False), strict=True):  # whatever they were
+    for logger, propagate in zip(loggers, (True, False), strict=True):  # both possible values
         monkeypatch.setattr(logger, "propagate", propagate)
         monkeypatch.setattr(logger, "level", logging.ERROR)
         monkeypatch.setattr(logger, "handlers", [logging.NullHandler()])
@@ -235,7 +235,7 @@ def test_a_flow_in_python_that_hangs_once_hinders_no_other_test(
 
 
 def server() -> tuple[Flask, list[dict[str, str]]]:
-    """A server that keeps what it was asked."""
+    """A server that keeps the queries it received."""
     app = Flask(__name__)
     queries: list[dict[str, str]] = []
 

@@ -31,11 +31,11 @@ class Carrier:
         self._folder = folder
 
     def call(self, from_: str = ENGLISH, **options: Any) -> CallResult:
-        """What is heard in one call; options as of `vonage_simulator.harness.place`. Raises CallTrouble."""
+        """The result of one call; options as of `vonage_simulator.harness.place`. Raises CallTrouble."""
         return self._place(from_=from_, **options)
 
     def play(self, *calls: Call, callees: Mapping[str, FarEnd] | None = None, step: str | None = None) -> CallResult:
-        """What is heard in several calls at once, or in one that is placed by us. Raises CallTrouble.
+        """The result of several calls at once, or of one that is placed by us. Raises CallTrouble.
 
         *step*: the flow and step whose address all webhooks go to, in place of the usual ones.
         """
@@ -45,7 +45,7 @@ class Carrier:
         return self._place(step=step, scenario=str(file))
 
     def conversation(self, call: CallResult) -> dict[str, Any]:
-        """What the server tells of the conversation that the call began in, once every answer is written down."""
+        """The conversation that the call began in, as the API returns it once every answer is recorded."""
         uuid = call.legs[0].moves[0].left if call.legs[0].moves else call.legs[0].conversation.uuid
         conversation: dict[str, Any] = {}
 
@@ -108,7 +108,7 @@ def party(leg: Leg) -> str | None:
 
 
 def of(call: CallResult, who: str) -> CallResult:
-    """What *who* alone heard and did."""
+    """The part of *call* that concerns *who* alone."""
     legs = [leg for leg in call.legs if party(leg) == who]
     own = {leg.uuid for leg in legs}
     return CallResult(legs, [happening for happening in call.happenings if happening.leg in own])

@@ -165,7 +165,7 @@ def test_two_callers_at_once_each_leave_their_own(closed: Carrier) -> None:
 
 
 @CALLERS
-def test_the_server_tells_which_steps_were_served(opened: Carrier, closed: Carrier, caller: str) -> None:
+def test_the_api_shows_which_steps_were_served(opened: Carrier, closed: Carrier, caller: str) -> None:
     words = WORDS[caller]
     call = opened.call(caller, callees={"*": FarEnd(does="busy")})
     assert opened.served(call) == [(f"open{words.suffix}", "greeting"), (f"open{words.suffix}", "nobody")]

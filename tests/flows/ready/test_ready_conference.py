@@ -61,7 +61,7 @@ def conference(serve: Serve) -> Carrier:
 
 
 def calls(who: str, *keys: str, at: float = 0.0, until: float | None = None) -> Call:
-    """Somebody who calls at *at*, and hangs up *until* seconds after they were answered."""
+    """A caller who calls at *at*, and hangs up *until* seconds after they were answered."""
     return Call(from_=who, to=OURS, at=at, far_end=FarEnd(keys=keys, hangs_up_after=until, stays_alone=600))
 
 
@@ -97,7 +97,7 @@ def test_when_the_moderator_goes_it_is_over_for_all(conference: Carrier, caller:
         calls(ENGLISH, PARTICIPANT), calls(FRENCH, PARTICIPANT, at=5), calls(BOSS, MODERATOR, at=20, until=90)
     )
     assert [of(call, who).ended_by for who in (ENGLISH, FRENCH, BOSS)] == ["platform", "platform", "user"]
-    assert len({leg.conversation.uuid for leg in call.legs}) == 1, "all were in one room, whatever their language"
+    assert len({leg.conversation.uuid for leg in call.legs}) == 1, "all were in one room, in any language"
     assert of(call, caller).said == [WORDS[caller].welcome, WORDS[caller].ask, WORDS[caller].wait]
 
 
@@ -147,7 +147,7 @@ def test_the_pin_is_four_digits_and_no_more_are_waited_for(conference: Carrier) 
 
 
 @CALLERS
-def test_who_hangs_up_while_asked_is_not_in(conference: Carrier, caller: str) -> None:
+def test_a_caller_who_hangs_up_during_the_question_does_not_join(conference: Carrier, caller: str) -> None:
     call = conference.call(caller, hangs_up_after=7)
     assert call.said == [WORDS[caller].welcome, WORDS[caller].ask]
     assert (call.joined, call.ended_by) == ([], "user")
@@ -162,7 +162,7 @@ def test_two_callers_at_once_each_have_their_own_attempts(conference: Carrier) -
 
 
 @CALLERS
-def test_the_server_tells_which_steps_were_served(conference: Carrier, caller: str) -> None:
+def test_the_api_shows_which_steps_were_served(conference: Carrier, caller: str) -> None:
     flow = WORDS[caller].flow
     call = conference.call(caller, digits=["1111", "", MODERATOR], hangs_up_after=60)
     assert conference.served(call) == [(flow, step) for step in ("welcome", "wrong", "again", "moderator")]

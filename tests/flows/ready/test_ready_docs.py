@@ -39,7 +39,7 @@ def blocks(text: str, kind: str) -> list[str]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Page and command: each `flask flows` that stands in a page of a ready flow."""
+    """Page and command: each `flask flows` in a page of a ready flow."""
     for name, page in PAGES.items():
         for block in blocks(page, "sh"):
             for line in block.splitlines():
@@ -48,13 +48,13 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 def flask(*words: str) -> Ran:
-    """What comes of `flask` with *words*."""
+    """The result of `flask` with *words*."""
     with APP.app_context():
         return APP.test_cli_runner().invoke(args=words)
 
 
 def run(command: str, file: Path) -> Ran:
-    """What comes of `flask …` as it stands in a page, with *file* for FLOWS_FILE."""
+    """The result of `flask …` as written in a page, with *file* for FLOWS_FILE."""
     return flask(*shlex.split(command.removeprefix(FLASK), comments=True), "--file", str(file))
 
 

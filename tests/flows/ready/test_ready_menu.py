@@ -1,4 +1,4 @@
-"""config/ready/menu.yaml: every key, wrong ones, silence, and whoever cannot be reached."""
+"""config/ready/menu.yaml: every key, wrong ones, silence, and departments that cannot be reached."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_each_key_rings_its_department(menu: Carrier, caller: str, key: str) -> 
 
 
 @CALLERS
-def test_wrong_keys_and_silence_are_told_so_and_asked_again(menu: Carrier, caller: str) -> None:
+def test_wrong_keys_and_silence_get_a_hint_and_a_repeat(menu: Carrier, caller: str) -> None:
     words = WORDS[caller]
     call = menu.call(caller, digits=["7", "", "2"])
     said, number = words.departments["2"]
@@ -163,7 +163,7 @@ def test_two_callers_at_once_each_hear_their_own(menu: Carrier) -> None:
 
 
 @CALLERS
-def test_the_server_tells_which_steps_were_served(menu: Carrier, caller: str) -> None:
+def test_the_api_shows_which_steps_were_served(menu: Carrier, caller: str) -> None:
     flow = WORDS[caller].flow
     call = menu.call(caller, digits=["7", "", "0"], callees={"*": FarEnd(does="busy")})
     assert menu.served(call) == [(flow, step) for step in ("greeting", "wrong", "again", "operator", "nobody")]

@@ -80,7 +80,7 @@ def to(callee: str, mode: str | None = "detect_beep", at: float = 0.0, **far_end
 
 
 def detected(call: CallResult) -> list[str]:
-    """What was found to have picked up."""
+    """What was detected to have picked up."""
     return [
         event.get("sub_state") or event["status"]
         for event in call.events
@@ -111,7 +111,7 @@ def test_somebody_hears_it_again(notification: Carrier, callee: str, mode: str) 
 
 @CALLEES
 @MODES
-def test_wrong_keys_and_silence_are_told_so_and_asked_again(notification: Carrier, callee: str, mode: str) -> None:
+def test_wrong_keys_and_silence_get_a_hint_and_a_repeat(notification: Carrier, callee: str, mode: str) -> None:
     words = WORDS[callee]
     call = notification.play(to(callee, mode, keys=("8", "", "1")))
     assert call.said[1:] == [
@@ -213,17 +213,17 @@ def test_a_step_can_be_asked_for_by_its_own_address(
     notification: Carrier, mode: str, far_end: dict[str, Any], text: str
 ) -> None:
     call = notification.play(to(FRENCH, mode, **far_end), step="notification/start")
-    assert call.said[-1] == getattr(WORDS[ENGLISH], text), "whatever the routes say"
+    assert call.said[-1] == getattr(WORDS[ENGLISH], text), "in spite of the routes"
 
 
 @CALLEES
-def test_who_calls_back_is_reported_who_it_was(notification: Carrier, callee: str) -> None:
+def test_a_callback_gets_an_explanation_of_who_called(notification: Carrier, callee: str) -> None:
     call = notification.call(callee, to=OURS)
     assert call.said == [WORDS[callee].called_back]
 
 
 @CALLEES
-def test_the_server_tells_which_steps_were_served(notification: Carrier, callee: str) -> None:
+def test_the_api_shows_which_steps_were_served(notification: Carrier, callee: str) -> None:
     flow = WORDS[callee].flow
     person = notification.play(to(callee, keys=("8", "", "1")))
     assert notification.served(person) == [(flow, step) for step in ("message", "wrong", "again", "confirmed")]

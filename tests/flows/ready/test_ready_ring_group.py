@@ -1,4 +1,4 @@
-"""config/ready/ring-group.yaml: who answers, in which turn, and what is heard on both sides."""
+"""config/ready/ring-group.yaml: who answers, in which order, and what both sides hear."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_if_the_first_answers_nobody_else_is_rung(group: Carrier, caller: str) -
     call = group.call(caller, to=OURS)
     assert call.rung == [FIRST]
     assert of(call, caller).said == [words.welcome]
-    assert of(call, FIRST).said == [words.announced], "whoever answers hears who calls"
+    assert of(call, FIRST).said == [words.announced], "the one who answers hears who calls"
     assert languages(call) == {words.language}
     assert (call.status, call.ended_by) == ("completed", "platform")
     assert call.legs[1].from_ == OURS
@@ -152,7 +152,7 @@ def test_who_has_no_number_is_announced_without_one(group: Carrier, caller: str,
 
 
 @CALLERS
-def test_the_server_tells_which_steps_were_served(group: Carrier, caller: str) -> None:
+def test_the_api_shows_which_steps_were_served(group: Carrier, caller: str) -> None:
     flow = WORDS[caller].flow
     call = group.call(caller, callees={FIRST: FarEnd(does="busy"), SECOND: FarEnd(does="rejects")})
     assert group.served(call) == [(flow, step) for step in ("first", "second", "third", "announcement")]

@@ -136,7 +136,7 @@ def test_no_comment_is_no_fault(survey: Carrier, callee: str, keys: tuple[str, .
 
 
 @CALLEES
-def test_what_was_not_understood_or_not_heard_is_asked_again(survey: Carrier, callee: str) -> None:
+def test_the_question_is_repeated_if_nothing_was_understood(survey: Carrier, callee: str) -> None:
     words = WORDS[callee]
     yes = "Very." if callee == ENGLISH else "Très."
     call = survey.play(to(callee, NOT_UNDERSTOOD[callee], "", yes))
@@ -207,7 +207,7 @@ def test_two_at_once_each_give_their_own_answers(survey: Carrier) -> None:
 
 
 @CALLEES
-def test_the_server_tells_which_steps_were_served(survey: Carrier, callee: str) -> None:
+def test_the_api_shows_which_steps_were_served(survey: Carrier, callee: str) -> None:
     flow = WORDS[callee].flow
     call = survey.play(to(callee, NOT_UNDERSTOOD[callee], keys=("", "", "1")))
     assert survey.served(call) == [(flow, step) for step in ("greeting", "wrong", "again", "happy", "thanks")]

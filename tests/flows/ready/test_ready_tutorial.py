@@ -92,6 +92,6 @@ def test_all_at_once_are_each_put_through(tutorial: Carrier) -> None:
 
 
 @EVERY
-def test_the_server_tells_which_step_was_served(tutorial: Carrier, name: str) -> None:
+def test_the_api_shows_which_step_was_served(tutorial: Carrier, name: str) -> None:
     *_, flow, _, _ = CALLS[name]
     assert tutorial.served(tutorial.play(made(name))) == [(flow, "start")]
