@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import count
@@ -56,7 +57,9 @@ class Site:
 
     def read(self, path: str, *, token: str | None = VIEWER, **query: Any) -> Any:
         """The JSON of a GET that has to succeed."""
-        response = self.get(path, token=token, **query)
+        deadline = time.monotonic() + 30  # a busy machine may leave no time for a read
+        while (response := self.get(path, token=token, **query)).status_code == 503 and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert response.status_code == 200, response.text
         return response.json
 

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from flask import Flask, Response, request
 
-from app.domain import conversations
+from app.calls import queries
 from app.domain.conversations import Conversation, History
 from app.domain.events import CallStatus, Transfer
 from app.domain.leg_state import state_of
@@ -42,7 +42,7 @@ def drops_one_in_a_hundred() -> Flask:
 
 def trusts_the_latest_event() -> Flask:
     """Give each leg the status that arrived last."""
-    rightly = conversations.project
+    rightly = queries.project
 
     def project(conversation: str, events: History, **times: Any) -> Conversation | None:
         found = rightly(conversation, events, **times)
@@ -56,7 +56,7 @@ def trusts_the_latest_event() -> Flask:
         assert isinstance(last, CallStatus)
         return replace(leg, status=last.status, state=state_of(bits_of(last)).state)
 
-    conversations.project = project
+    queries.project = project
     return served()
 
 
@@ -128,13 +128,13 @@ def is_sometimes_wrong() -> Flask:
 
 def invents_answers() -> Flask:
     """Return the last answer of a conversation twice."""
-    rightly = conversations.project
+    rightly = queries.project
 
     def project(conversation: str, events: History, **times: Any) -> Conversation | None:
         found = rightly(conversation, events, **times)
         return found and replace(found, answers=(*found.answers, *found.answers[-1:]))
 
-    conversations.project = project
+    queries.project = project
     return served()
 
 

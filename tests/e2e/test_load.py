@@ -58,6 +58,6 @@ def test_lost_webhooks_are_not_expected_and_refused_ones_are_not_stored(loaded: 
     assert (done.status, done.err) == (0, ""), done
     assert number(r"(\d+) lost", done.out) > 0
     assert number(r"(\d+) refused", done.out) > 0
-    assert "all that was acknowledged is there, and no more" in done.out
+    assert "everything acknowledged is there, and no more" in done.out
     refused = status["webhooks"]["refused"]
     assert refused.keys() == {"missing", "payload_hash", "signature", "too_new", "too_old"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +83,12 @@ class Reader:
         self._client = client
 
     def get(self, path: str) -> Any:
-        reply = self._client.ask("GET", path, Authorization=f"Bearer {OPERATOR}")
+        deadline = time.monotonic() + 30  # a busy machine may leave the server no time for a read
+        while True:
+            reply = self._client.ask("GET", path, Authorization=f"Bearer {OPERATOR}")
+            if reply.status != 503 or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
         assert reply.status == 200, (path, reply)
         return reply.json
 
