@@ -17,7 +17,8 @@ from zlib import crc32
 from flask import Flask, Response, request
 
 from app.calls import queries
-from app.domain.conversations import Conversation, History
+from app.domain import conversations
+from app.domain.conversations import Conversation, History, project
 from app.domain.events import CallStatus, Transfer
 from app.domain.leg_state import state_of
 from app.domain.legs import Leg, bits_of
@@ -42,10 +43,9 @@ def drops_one_in_a_hundred() -> Flask:
 
 def trusts_the_latest_event() -> Flask:
     """Give each leg the status that arrived last."""
-    rightly = queries.project
 
-    def project(conversation: str, events: History, **times: Any) -> Conversation | None:
-        found = rightly(conversation, events, **times)
+    def projected(conversation: str, events: History, **times: Any) -> Conversation | None:
+        found = project(conversation, events, **times)
         return found and replace(found, legs=tuple(leg._replace(leg=_last(leg.leg, events)) for leg in found.legs))
 
     def _last(leg: Leg, history: History) -> Leg:
@@ -56,7 +56,7 @@ def trusts_the_latest_event() -> Flask:
         assert isinstance(last, CallStatus)
         return replace(leg, status=last.status, state=state_of(bits_of(last)).state)
 
-    queries.project = project
+    queries.project = projected  # type: ignore[attr-defined]
     return served()
 
 
@@ -128,13 +128,12 @@ def is_sometimes_wrong() -> Flask:
 
 def invents_answers() -> Flask:
     """Return the last answer of a conversation twice."""
-    rightly = queries.project
 
-    def project(conversation: str, events: History, **times: Any) -> Conversation | None:
-        found = rightly(conversation, events, **times)
+    def projected(conversation: str, events: History, **times: Any) -> Conversation | None:
+        found = project(conversation, events, **times)
         return found and replace(found, answers=(*found.answers, *found.answers[-1:]))
 
-    queries.project = project
+    queries.project = projected  # type: ignore[attr-defined]
     return served()
 
 
