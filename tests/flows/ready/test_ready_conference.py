@@ -35,7 +35,7 @@ WORDS = {
         "Welcome to the conference of Example Limited.",
         "Please enter your PIN.",
         "Sorry, I did not hear you.",
-        "Sorry, that PIN is not valid.",
+        "Sorry, that is not a PIN of ours.",
         "Sorry, we cannot let you in. Please check your PIN and call again.",
         "Thank you. Please wait for the moderator.",
         "Thank you. The conference begins now.",

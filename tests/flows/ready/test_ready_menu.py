@@ -30,7 +30,7 @@ WORDS = {
         "Welcome to Example Limited.",
         "For sales press 1. For support press 2. To talk to somebody press 0.",
         "Sorry, I did not hear you.",
-        "Sorry, {} is not one of the choices.",
+        "Sorry, {} is none of the choices.",
         {
             "1": ("We put you through to sales.", "442079460001"),
             "2": ("We put you through to support.", "442079460002"),
