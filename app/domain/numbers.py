@@ -52,7 +52,7 @@ def mask(text: str) -> str:
 
 
 def mask_party(party: str) -> str:
-    """A masked `from` or `to`: seven digits in it are a telephone number, whatever is between and around them."""
+    """A masked `from` or `to`: seven digits in it are a telephone number, with anything between and around them."""
     if party.isdecimal():
         return mask(party)
     return ALL_BUT_THE_LAST_FOUR.sub("*", party) if sum(map(str.isdigit, party)) >= 7 else party

@@ -67,7 +67,7 @@ def answer() -> Response:
     webhook = cast("Webhook", g.webhook)
     try:
         reply = services().flows.answer(request_of(webhook), webhook.received)
-    except Exception:  # whatever it is, the caller hears something
+    except Exception:  # after any error the caller still hears something
         log.exception("no call flow could answer: the last resort did")
         reply = LAST_RESORT
     return _reply(webhook, reply, to_event=False)

@@ -72,12 +72,9 @@ class Server:
         view = await self._get(f"/api/v1/conversations/{_quoted(uuid)}")
         if view is None:
             return None
-        legs = view.get("legs")
-        if (
-            not isinstance(legs, list)
-            or not all(isinstance(leg, dict) for leg in legs)
-            or view.get("conversation_uuid") != uuid
-        ):
+        legs: Any = view.get("legs")
+        has_legs = isinstance(legs, list) and all(isinstance(leg, dict) for leg in legs)
+        if not has_legs or view.get("conversation_uuid") != uuid:
             raise self._something_else("a conversation has no legs or the wrong id")
         if any(MASKED.search(str(leg.get(end))) for leg in legs for end in ("from", "to")):
             raise NumbersMasked(f"{self.url} masks telephone numbers for this token: take an operator's.")
