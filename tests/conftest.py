@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 # The same examples every time: a failure comes from the change that is tested. No time limit for one example: the
 # machine may be busy.
 settings.register_profile(
-    "switchhook", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "switchhook",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("quick", settings.get_profile("switchhook"), max_examples=20)  # make check
 settings.load_profile("switchhook")

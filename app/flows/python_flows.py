@@ -6,8 +6,7 @@ for each that computes takes its share of the processor.
 
 Under gevent, sleeping, locks and connections work in such a thread: it gets a hub of its own for them. A connection
 belongs to the hub it was opened under, and the next call may be in another thread, so a flow must not keep a connection
-or a session for the next call. If many threads take a patched lock again and again without a pause, as with logging,
-gevent 26.9 does not wake all that wait for it: those are left behind.
+or a session for the next call. For patched locks see flow_locks.py.
 https://www.gevent.org/api/gevent.hub.html
 
 gevent.threadpool does not do: a pool can only be used from the thread of its hub, and tests and commands use threads;
@@ -104,6 +103,10 @@ class PythonFlows:
 
     def _work(self, job: _Job) -> None:
         """The endless loop of a thread."""
+        if is_patched():
+            from app.flows import flow_locks
+
+            flow_locks.try_in_this_thread()
         while True:
             job.work()
             seat = _Seat()

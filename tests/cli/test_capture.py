@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.serving import OPERATOR, ROOT, Server
+from tests.api.site import SAMPLE
+from tests.cli.shell import Inside
+from tests.engines import Engine
+from tests.serving import OPERATOR, Server
 from vonage_simulator.scenarios import find, load
 
 
+class Calls:
+    """A server, and commands with its store."""
+
+    def __init__(self, server: Server, inside: Inside) -> None:
+        self.server, self.inside = server, inside
+
+    def flask(self, *words: str, status: int = 0) -> str:
+        """The output of `flask` with *words*."""
+        code, out, err = self.inside.run(*words)
+        assert code == status, out + err
+        return out + err
+
+    def known(self) -> set[str]:
+        """The ids of all stored conversations."""
+        items = self.server.api("/api/v1/conversations?limit=500").json["items"]
+        return {item["conversation_uuid"] for item in items}
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def calls(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[Calls]:
     """A server that has the published call, and a call of each of some scenarios."""
-    started = Server(tmp_path_factory.mktemp("capture")).ready()
-    flask(started, "replay", "tests/samples/phone-to-app.events.jsonl")
-    yield started
-    started.kill()
-
-
-def flask(server: Server, *words: str, status: int = 0) -> str:
-    """The output of `flask` with the store of *server*."""
-    environ = {"PATH": os.environ["PATH"], "PORT": str(server.port), "DATA_DIR": str(server.folder / "var")}
-    command = [sys.executable, "-m", "flask", *words]
-    environ["ACCESS_TOKENS"] = f"operator:{OPERATOR}"
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    valkey.flush()
+    server = Server(tmp_path_factory.mktemp("capture"), REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1").ready()
+    inside = Inside(valkey.address.url, port=server.port, access_tokens=(("operator", OPERATOR),))
+    calls = Calls(server, inside)
+    calls.flask("replay", str(SAMPLE))
+    yield calls
+    inside.site.close()
+    server.kill()
 
 
 # Calls that the server answered: the script of others is not known to it.
@@ -42,9 +54,9 @@ SERVED = [
 PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
 
 
-def test_the_published_call_becomes_a_scenario_without_its_numbers(server: Server, tmp_path: Path) -> None:
+def test_the_published_call_becomes_a_scenario_without_its_numbers(calls: Calls, tmp_path: Path) -> None:
     file = tmp_path / "captured.yaml"
-    said = flask(server, "capture", PUBLISHED, "--to", str(file))
+    said = calls.flask("capture", PUBLISHED, "--to", str(file))
     assert str(file) in said
     text = file.read_text()
     assert "441234567890" not in text
@@ -57,48 +69,42 @@ def test_the_published_call_becomes_a_scenario_without_its_numbers(server: Serve
     assert scenario.fields == "2021"
 
 
-def test_numbers_can_be_kept(server: Server) -> None:
-    text = flask(server, "capture", PUBLISHED, "--keep-numbers")
+def test_numbers_can_be_kept(calls: Calls) -> None:
+    text = calls.flask("capture", PUBLISHED, "--keep-numbers")
     assert "441234567890" in text
     assert "442038297050" in text
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_a_captured_scenario_plays_the_same_call_again(server: Server, tmp_path: Path, name: str) -> None:
+def test_a_captured_scenario_plays_the_same_call_again(calls: Calls, tmp_path: Path, name: str) -> None:
     """Legs and their ends, keys and recordings; to the second, as the times of two calls differ a bit."""
-    known = conversations(server)
-    flask(server, "simulate", "call", "--scenario", name, "--speed", "max")
-    (first,) = conversations(server) - known
+    known = calls.known()
+    calls.flask("simulate", "call", "--scenario", name, "--speed", "max")
+    (first,) = calls.known() - known
     file = tmp_path / "captured.yaml"
-    flask(server, "capture", first, "--to", str(file))
-    flask(server, "simulate", "call", "--scenario", str(file), "--speed", "max")
-    (second,) = conversations(server) - known - {first}
-    assert essence(server, second) == essence(server, first)
+    calls.flask("capture", first, "--to", str(file))
+    calls.flask("simulate", "call", "--scenario", str(file), "--speed", "max")
+    (second,) = calls.known() - known - {first}
+    assert essence(calls.server, second) == essence(calls.server, first)
     assert len(find(name).calls) == len(load(file).calls)
 
 
-def test_a_call_that_was_answered_elsewhere_has_no_ncco(server: Server) -> None:
-    known = conversations(server)
-    flask(server, "simulate", "call", "--scenario", "ring-group", "--speed", "max")
-    (uuid,) = conversations(server) - known
-    assert "Its NCCO is not known" in flask(server, "capture", uuid)
+def test_a_call_that_was_answered_elsewhere_has_no_ncco(calls: Calls) -> None:
+    known = calls.known()
+    calls.flask("simulate", "call", "--scenario", "ring-group", "--speed", "max")
+    (uuid,) = calls.known() - known
+    assert "Its NCCO is not known" in calls.flask("capture", uuid)
 
 
-def test_an_unknown_call_is_named(server: Server) -> None:
-    assert "No such conversation is kept" in flask(server, "capture", "CON-nobody", status=1)
+def test_an_unknown_call_is_named(calls: Calls) -> None:
+    assert "No such conversation is kept" in calls.flask("capture", "CON-nobody", status=1)
 
 
-def test_a_file_that_cannot_be_written_is_named(server: Server, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named(calls: Calls, tmp_path: Path) -> None:
     file = tmp_path / "missing" / "captured.yaml"
-    said = flask(server, "capture", PUBLISHED, "--to", str(file), status=1)
+    said = calls.flask("capture", PUBLISHED, "--to", str(file), status=1)
     assert str(file) in said
     assert "Traceback" not in said
-
-
-def conversations(server: Server) -> set[str]:
-    """The ids of all stored conversations."""
-    items = server.api("/api/v1/conversations?limit=500").json["items"]
-    return {item["conversation_uuid"] for item in items}
 
 
 def essence(server: Server, conversation: str) -> str:

@@ -40,7 +40,9 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that requires signatures."""
-    with serving(tmp_path_factory.mktemp("server"), ACCESS_TOKENS=f"operator:{OPERATOR},viewer:{VIEWER}") as server:
+    with serving(
+        tmp_path_factory.mktemp("server"), WEB_CONCURRENCY="1", ACCESS_TOKENS=f"operator:{OPERATOR},viewer:{VIEWER}"
+    ) as server:
         yield server
 
 

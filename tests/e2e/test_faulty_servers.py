@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from tests.cli.shell import Inside
 from tests.e2e import faulty_servers
-from tests.e2e.simulate_command import Done, at_lower_rates, load, serving, simulate
+from tests.e2e.simulate_command import API_KEY, SECRET, Done, at_lower_rates, load, serving
 from tests.engines import Engine
-from tests.serving import GUNICORN
+from tests.serving import GUNICORN, OPERATOR
 
 # Fault -> number of calls, faults on the way, and what the command must print.
 FOUND: dict[Callable[[], Flask], tuple[int, str, str]] = {
@@ -34,11 +35,14 @@ def test_the_load_finds_the_fault(tmp_path: Path, valkey: Engine, fault: Callabl
     calls, faults, found = FOUND[fault]
     valkey.flush()
     server = (*GUNICORN[:-1], f"tests.e2e.faulty_servers:{fault.__name__}()")
-    with serving(tmp_path, command=server, REDIS_URL=valkey.address.url) as running:
+    secrets = {"access_tokens": (("operator", OPERATOR),), "signature_secrets": ((API_KEY, SECRET),)}
+    with serving(tmp_path, command=server, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1") as running:
+        inside = Inside(valkey.address.url, port=running.port, **secrets)
 
         def go(rate: int) -> Done:
-            return simulate(running, tmp_path, *load(calls, rate), "--speed", "50", "--faults", faults)
+            return Done(*inside.run("simulate", *load(calls, rate), "--speed", "50", "--faults", faults))
 
         done = at_lower_rates(go)
+        inside.site.close()
     assert (done.status, done.err) == (1, ""), done
     assert re.search(found, done.out), done.out

@@ -503,17 +503,15 @@ def worker(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
 def test_in_a_real_worker_other_requests_are_answered_while_flows_hang(worker: Callable[[str], str]) -> None:
     with ThreadPoolExecutor(12) as callers:
-        # Sleep, lock, thread and request, each its own. On a busy machine gevent may wake a waiter too late: once more.
-        tries = (list(callers.map(worker, ["work"] * 12)) for _ in range(4))
-        assert any(answers == ["ok"] * 12 for answers in tries)
+        for _ in range(4):  # sleep, lock, thread and request, each its own
+            assert list(callers.map(worker, ["work"] * 12)) == ["ok"] * 12
         assert worker("leave").startswith("it raised GreenletExit (line ")
         wait_until(lambda: worker("count") == "False True 0", "no thread is left behind")
-        started = time.monotonic()
         hanging = [callers.submit(worker, path) for path in ("hang", "sleep")]
         answered = 0
         while not all(future.done() for future in hanging):
             assert worker("ok") == "ok"
-            assert worker("work") == "ok" or time.monotonic() - started > 7.5
+            assert worker("work") == "ok" or worker("count").endswith(" 2"), "served until both are left behind"
             answered += 1
         assert answered >= 2
         assert [one.result() for one in hanging] == ["it took longer than 8 s"] * 2

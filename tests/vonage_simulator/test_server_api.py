@@ -173,7 +173,7 @@ def test_an_answer_that_takes_too_long():
 def test_the_published_call_on_a_real_server(tmp_path: Path, valkey: Engine):
     """Its view is right; for a different call the same view is wrong, and so is one event too few."""
     valkey.flush()
-    server = serving.Server(tmp_path, REDIS_URL=valkey.address.url)
+    server = serving.Server(tmp_path, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1")
     try:
         server.ready()
         log = [json.loads(line) for line in (SAMPLES / "phone-to-app.events.jsonl").read_text().splitlines()]

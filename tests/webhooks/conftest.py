@@ -24,6 +24,7 @@ from vonage_simulator.ledger import Application
 KEY, SECRET = "a1b2c3d4", "k7Qm2vX9sT4bL8wR1nZ6cY3pH5dJ0fGa"
 APPLICATION = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 VIEWER, OPERATOR = "viewers-token-of-32-characters-xx", "operators-token-of-32-characters-x"
+AS_OPERATOR = {"Authorization": f"Bearer {OPERATOR}"}
 
 Body = dict[str, Any]
 
@@ -72,13 +73,15 @@ class Site:
 
     def api(self, path: str) -> Any:
         """The JSON of a GET that has to succeed."""
-        response = self.client.get(path, headers={"Authorization": f"Bearer {OPERATOR}"})
+        response = self.client.get(path, headers=AS_OPERATOR)
         assert response.status_code == 200, response.text
         return response.json
 
     def conversation(self, conversation: str) -> Any:
-        """The conversation, without the times at which webhooks of it were received."""
-        found = self.api(f"/api/v1/conversations/{conversation}")
+        """The conversation, once it is kept, without the times at which webhooks of it were received."""
+        path = f"/api/v1/conversations/{conversation}"
+        wait_until(lambda: self.client.get(path, headers=AS_OPERATOR).status_code == 200, "it is kept")
+        found = self.api(path)
         return {name: value for name, value in found.items() if name not in ("first_heard_at", "last_heard_at")}
 
     def events(self, conversation: str) -> Any:
@@ -92,7 +95,7 @@ class Site:
         found: list[Any] = []
 
         def written() -> bool:
-            response = self.client.get(path, headers={"Authorization": f"Bearer {OPERATOR}"})
+            response = self.client.get(path, headers=AS_OPERATOR)
             found[:] = json.loads(response.data)["answers"] if response.status_code == 200 else []
             return len(found) >= count
 

@@ -1,4 +1,4 @@
-"""The ready flows of config/ready/, each served by a real server of two workers, and called by the simulator."""
+"""The ready flows of config/ready/, each served by a real server, and called by the simulator."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[
             PORT=port,
             PUBLIC_URL=f"http://127.0.0.1:{port}",
             FLOWS_FILE=str(file),
-            WEB_CONCURRENCY="2",
+            WEB_CONCURRENCY="1",  # tests/e2e has flows in several workers
             REDIS_URL=valkey.address.url,
             **environ,
         )
