@@ -61,7 +61,7 @@ def simulate(server: Server, folder: Path, *words: str, **more: str | None) -> D
 
 def at_lower_rates(go: Callable[[int], Done]) -> Done:
     """Run *go* with a rate of calls per second; again with lower ones while the machine is too busy for the server."""
-    for rate in (40, 20, 10):
+    for rate in (20, 10):
         done = go(rate)
         if done.status == 0 or ("Went wrong by itself" not in done.out and "answers 503" not in done.err):
             break

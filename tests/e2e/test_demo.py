@@ -18,14 +18,16 @@ from tests.e2e.conftest import Serve
 from tests.engines import free_ports, wait_until
 from tests.serving import Server
 
-START = 120.0  # seconds: an engine, two workers, keys and a certificate, on a busy machine
+START = 120.0  # seconds: an engine, a worker, keys and a certificate, on a busy machine
 
 
 class Command(Server):
     """A `flask` command that runs until it is stopped, with its output in a file."""
 
     def __init__(self, folder: Path, *words: str, port: int) -> None:
-        super().__init__(folder, command=(sys.executable, "-u", "-m", "flask", *words), PORT=str(port))
+        super().__init__(
+            folder, command=(sys.executable, "-u", "-m", "flask", *words), PORT=str(port), WEB_CONCURRENCY="1"
+        )
         self.base = f"http://127.0.0.1:{port}"
 
     def conversations(self) -> list[dict[str, object]]:
@@ -83,7 +85,7 @@ def test_a_terminated_demo_stops_its_server_too(command: Callable[..., Command])
 def test_demo_uses_a_server_that_runs_already_and_leaves_it_running(
     command: Callable[..., Command], serve: Serve
 ) -> None:
-    server = serve()
+    server = serve(WEB_CONCURRENCY="1")
     demo = command("simulate", "demo", "--every", "0.2", port=server.port)
     wait_until(lambda: len(demo.conversations()) > 2, "calls come in", START)
     assert demo.stop() == 0
@@ -93,7 +95,7 @@ def test_demo_uses_a_server_that_runs_already_and_leaves_it_running(
 def test_the_vonage_sdk_places_a_call_and_the_server_has_it(
     command: Callable[..., Command], serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = serve()
+    server = serve(WEB_CONCURRENCY="1")
     vonage = command("simulate", "serve", "--api-port", "0", "--speed", "20", port=server.port)
     wait_until(lambda: vonage.has_said("Ctrl-C stops it."), "it serves", START)
     host, ca = re.findall(r"https://(\S+)  \(REQUESTS_CA_BUNDLE=(\S+)\)", vonage.said)[0]

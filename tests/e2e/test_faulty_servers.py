@@ -17,7 +17,7 @@ from tests.serving import GUNICORN, OPERATOR
 
 # Fault -> number of calls, faults on the way, and what the command must print.
 FOUND: dict[Callable[[], Flask], tuple[int, str, str]] = {
-    faulty_servers.drops_one_in_a_hundred: (200, "lossless", r"event .* sent at .*: expected sent, got not there"),
+    faulty_servers.drops_one_in_a_hundred: (80, "lossless", r"event .* sent at .*: expected sent, got not there"),
     faulty_servers.trusts_the_latest_event: (80, "lossless", r"leg .* status: expected completed, got \w+"),
     faulty_servers.rounds_prices: (80, "lossless", r" price: expected 0\.\d+, got 0\.\d{4}0000"),
     faulty_servers.forgets_who_left: (80, "lossless", r"event moved to CON-.*: expected sent, got not there"),

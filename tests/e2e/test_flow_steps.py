@@ -122,7 +122,7 @@ def test_the_state_is_right_after_each(server: Server, name: str, faults: str) -
 def test_a_server_that_does_not_store_what_its_steps_served_is_found(tmp_path: Path) -> None:
     (tmp_path / "flows.yaml").write_text(FLOWS.replace("METHOD", "POST"))
     command = (*GUNICORN[:-1], "tests.e2e.faulty_servers:forgets_what_steps_served()")
-    with serving(tmp_path, command=command, FLOWS_FILE=str(tmp_path / "flows.yaml")) as server:
+    with serving(tmp_path, command=command, FLOWS_FILE=str(tmp_path / "flows.yaml"), WEB_CONCURRENCY="1") as server:
         played = play(server, SCENARIOS["is put through"], event_method="POST")
     assert not played.verdict.ok
     assert "answers" in "\n".join(played.verdict.lines())

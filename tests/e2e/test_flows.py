@@ -166,7 +166,7 @@ def steps_of(reply: Reply) -> list[str]:
     return ["/" + url.split("/", 3)[3] for url in urls]
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(body=BODIES)
 def test_every_request_gets_an_ncco(odd: Server, body: Any) -> None:
     served = ask(odd, "/voice/answer", body)
@@ -175,7 +175,7 @@ def test_every_request_gets_an_ncco(odd: Server, body: Any) -> None:
         is_run_or_empty(ask(odd, path, body))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(
     body=BODIES,
     flow=st.sampled_from(["menu", "good", "raises", "nonsense", "raising", "gone", "%00", "a%20b"]),
@@ -228,7 +228,7 @@ def test_with_a_broken_flows_file_the_last_resort_is_served_until_it_is_repaired
     file = folder / "other.yaml"
     if broken is not None:
         file.write_text(broken)
-    server = serve(FLOWS_FILE=str(file), WEB_CONCURRENCY="2")
+    server = serve(FLOWS_FILE=str(file), WEB_CONCURRENCY="1")
     served = ask(server, "/voice/answer", {"from": CALLER, "to": CALLED, "conversation_uuid": "CON-1"})
     is_run(served)
     assert served.json == [{"action": "talk", "text": SORRY}]
@@ -237,10 +237,10 @@ def test_with_a_broken_flows_file_the_last_resort_is_served_until_it_is_repaired
     file.write_text("routes: [{flow: right}]\nflows: {right: [{action: talk, text: Repaired.}]}\n")
 
     def repaired() -> bool:
-        replies = [ask(server, "/voice/answer", {"to": CALLED}) for _ in range(8)]  # whichever worker answers
-        return all(reply.json == [{"action": "talk", "text": "Repaired."}] for reply in replies)
+        reply = ask(server, "/voice/answer", {"to": CALLED})
+        return bool(reply.json == [{"action": "talk", "text": "Repaired."}])
 
-    wait_until(repaired, "every worker has the new flows")
+    wait_until(repaired, "the worker has the new flows")
 
 
 def test_a_change_reaches_every_worker_and_a_faulty_change_none(serve: Serve, folder: Path) -> None:

@@ -62,7 +62,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     servers: list[Server] = []
 
     def start(**environ: Any) -> Server:
-        known = {"APP_ENV": "production", "HOST": "127.0.0.1", "DATA_DIR": None, "ACCESS_TOKENS": None}
+        known = {
+            "APP_ENV": "production",
+            "HOST": "127.0.0.1",
+            "DATA_DIR": None,
+            "ACCESS_TOKENS": None,
+            "WEB_CONCURRENCY": "1",
+        }
         servers.append(Server(tmp_path, command=["/bin/sh", "-c", f"exec {command}"], **known | environ))
         return servers[-1]
 

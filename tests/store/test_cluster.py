@@ -18,6 +18,7 @@ from tests.domain.builders import status
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, Webhook, read_record, several, webhooks_of
 from tests.store.bounds import in_time, must_ping, works
+from tests.store.conftest import opens
 from tests.store.expected import NOW, Expected, assert_as_expected
 from tests.store.posting import post, settle
 
@@ -225,7 +226,7 @@ def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engin
     for node in engine.nodes:
         node.ready()
     whole_again(engine)
-    store.start()
+    wait_until(lambda: opens(store), "it is found")
     must_ping(store)
     store.stop()
 
