@@ -22,7 +22,7 @@ from tests.engines import Engine, wait_until
 from tests.generated import BASE, Body, Webhook, compact, webhooks_of
 from tests.store.posting import post, settle
 
-CALLS = 2000
+CALLS = 1000
 MOST_BYTES = 2048  # design: a two-leg call of seven events, its answer request and NCCO
 SAMPLE = [
     json.loads(line)
