@@ -70,6 +70,7 @@ class Server:
     ) -> None:
         """Start *command*. *environ* overrides the development settings; None removes a variable."""
         self.folder = folder
+        self._embeds = "REDIS_URL" not in environ
         self.port = int(environ.get("PORT") or free_ports(1)[0])
         known: dict[str, str | None] = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -141,8 +142,8 @@ class Server:
         return not any(int(group) == self.process.pid and state[0] != "Z" for group, state in processes)
 
     def kill(self) -> None:
-        """End it: with SIGTERM at first, for an embedded engine would go on without it."""
-        if self.process.poll() is None:
+        """End it: with SIGTERM at first if it has an embedded engine, which would go on without it."""
+        if self._embeds and self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(SECONDS)

@@ -166,7 +166,7 @@ def steps_of(reply: Reply) -> list[str]:
     return ["/" + url.split("/", 3)[3] for url in urls]
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(body=BODIES)
 def test_every_request_gets_an_ncco(odd: Server, body: Any) -> None:
     served = ask(odd, "/voice/answer", body)
@@ -175,7 +175,7 @@ def test_every_request_gets_an_ncco(odd: Server, body: Any) -> None:
         is_run_or_empty(ask(odd, path, body))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     body=BODIES,
     flow=st.sampled_from(["menu", "good", "raises", "nonsense", "raising", "gone", "%00", "a%20b"]),

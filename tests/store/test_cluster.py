@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
@@ -116,9 +117,9 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
         with in_time(), pytest.raises(StoreUnavailable):
             everything()
     if how == "kill":  # however many requests there are meanwhile
-        for number in range(10, 130):
-            with pytest.raises(StoreUnavailable, match="refused"):
-                post(store, one_of(keys.ALL[min(its)], number))
+        whys = Counter(why_not(store, one_of(keys.ALL[min(its)], number)) for number in range(10, 130))
+        assert whys["refused"] > 100, whys  # a busy machine may be too slow for some
+        assert whys.keys() <= {"refused", "timeout"}
     # it comes back: the killed one empty
     if how == "kill":
         node.start()
@@ -129,6 +130,13 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
     assert try_all(store, 5)[0] == set(range(keys.PARTITIONS))
     must_ping(store)
     assert sum(store.counts(NOW).counters.values())
+
+
+def why_not(store: Store, webhook: Webhook) -> str:
+    """The reason for which the store does not take it."""
+    with pytest.raises(StoreUnavailable) as away:
+        post(store, webhook)
+    return away.value.reason
 
 
 def move_slot(engine: Engine, slot: int, target: Node, during: Callable[[], None]) -> None:
