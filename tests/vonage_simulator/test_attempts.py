@@ -28,12 +28,14 @@ from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Target
 
 FINAL = [301, 302, 400, 401, 404, 413, 500, 502]
+LONG = 30.0  # seconds: for a busy machine
 CURED = [429, 503, 504, "close", "reset", "half", "drops", 1.0]  # by another try
 
 
 async def requested(*acts: Act, method: str = "POST") -> tuple[Reply, Receiver]:
     async with sending(*acts) as (sender, receiver):
-        target = receiver.target(method, "/voice/answer", socket_timeout=0.2)
+        silent = any(act == "drops" or isinstance(act, float) for act in acts)
+        target = receiver.target(method, "/voice/answer", socket_timeout=0.2 if silent else LONG)
         return await sender.request(target, EVENT, kind="answer", conversation="CON", leg="leg"), receiver
 
 
