@@ -7,50 +7,20 @@ Source: https://docs.gunicorn.org/en/stable/settings.html
 import atexit
 import gc
 import os
+import resource
 import signal
 import sys
 from datetime import UTC, datetime
 from shlex import quote
-from typing import TYPE_CHECKING, Any
-
-from gevent import GreenletExit, Timeout, getcurrent, sleep
-from gunicorn.workers.ggevent import GeventWorker
+from typing import TYPE_CHECKING
 
 from config.embedded import Engine, EngineFailed, EngineInUse
 from config.settings import Settings, SettingsError, load
+from config.worker import QuietWorker
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
-
-
-FIRST_REQUEST_SECONDS = 10  # for the headers of a connection's first request
-
-
-class QuietWorker(GeventWorker):
-    """gevent: a stream or a slow peer does not block the worker.
-
-    Three things differ from gunicorn's own. Between two requests of a connection all others have their turn: a client
-    that sends without a pause would keep the worker to itself. A connection without a first request is closed soon;
-    after that it may idle as long as a router's do. And at its end the worker closes idle connections quietly: gunicorn
-    logs an error with a traceback, and sends a 500 that a router would take for the reply to a request on its way.
-    """
-
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
-        answered = super().handle_request(listener_name, req, sock, addr)
-        sleep(0)
-        return answered
-
-    def timeout_ctx(self) -> Any:
-        connection: Any = getcurrent()
-        seconds = self.cfg.keepalive if getattr(connection, "has_asked", False) else FIRST_REQUEST_SECONDS
-        connection.has_asked = True
-        return Timeout(seconds, False)  # type: ignore[arg-type]  # False: ends the block, raises nothing
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        if not isinstance(exc, GreenletExit):
-            super().handle_error(req, client, addr, exc)
-
 
 try:
     settings = load()
@@ -61,7 +31,10 @@ _shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
 bind = f"{_shown_host}:{settings.port}"
 workers = settings.web_concurrency
 worker_class = QuietWorker
-worker_connections = 1000
+worker_connections = 1000  # places; `QuietWorker` keeps some of them free
+# Each place is an open file, and many systems allow 1024 at first.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, min(_hard, 2 * worker_connections)), _hard))
 http_parser = "auto"  # the C one where it is installed
 
 # Seconds without a heartbeat after which a worker is replaced; importing the app counts.

@@ -5,6 +5,7 @@ The app it runs here is a stand-in that answers with the address of its store.
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -262,6 +263,24 @@ def test_an_idle_connection_does_not_get_workers_killed(start):
     assert "Traceback" not in server.said
     assert server.said.count("worker left in order") == 2
     assert "SIGKILL" not in server.said
+
+
+def test_idle_connections_take_no_place_from_a_webhook(start):
+    """More than a worker has places, each kept open after a request, half of them with half of another one sent."""
+    server = start(WEB_CONCURRENCY="1").ready()
+    request = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
+    with contextlib.ExitStack() as connections:
+        for number in range(1500):
+            idle = connections.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            idle.sendall(request + request[:20] * (number % 2))
+        for _ in range(20):
+            assert server.ask()[0] == 200  # within 60 seconds; an idle connection may be kept for 100
+    assert "Traceback" not in server.said
+    server.process.terminate()
+    assert server.ended() == 0
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_worker_that_hangs_is_replaced(start):
