@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from app.store.errors import StoreUnavailable
+from app.store.errors import StoreUnavailable, TooMuchAtOnce
 from app.webhooks.body import BadBody
 from app.webhooks.signature import SignatureFault, SignatureMissing
 
@@ -46,6 +46,7 @@ def install(app: Flask) -> None:
     """Let *app* respond to every error with a problem."""
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(StoreUnavailable, _of_store)
+    app.register_error_handler(TooMuchAtOnce, _of_readers)
     app.register_error_handler(BadBody, lambda error: Problem(400, "Bad body", str(error)).response())
     app.register_error_handler(SignatureFault, _of_signature)
     app.register_error_handler(HTTPException, _of_http)
@@ -56,6 +57,12 @@ def _of_store(error: StoreUnavailable) -> Response:
     log.warning("%s", error)
     detail = f"Redis does not answer ({error.reason}). Nothing was lost here: send it again in a moment."
     return Problem(503, "Store unavailable", detail, RETRY_AFTER, part="redis").response()
+
+
+def _of_readers(error: TooMuchAtOnce) -> Response:
+    log.warning("%s", error)
+    detail = "Too much is being read at once. Read less in a request (limit), fewer at a time, or again in a moment."
+    return Problem(503, "Too much at once", detail, RETRY_AFTER).response()
 
 
 def _of_signature(error: SignatureFault) -> Response:

@@ -13,7 +13,9 @@ from flask import Flask, current_app
 
 from app.calls.queries import Calls
 from app.flows.flows import Flows
+from app.flows.python_flows import is_patched
 from app.flows.reload import FlowReloader
+from app.store import apart
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.link import Address
@@ -111,6 +113,8 @@ def begin(app: Flask) -> None:
     Redis away is no reason not to start: callers are answered without it. Raises WrongLayout.
     """
     started = services(app)
+    if is_patched():
+        apart.begin()
 
     def end() -> None:
         for part in reversed(started.parts):

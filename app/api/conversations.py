@@ -40,7 +40,7 @@ def list_conversations(args: dict[str, Any]) -> dict[str, Any]:
         after = Position(first_received, keys.encode(uuid))
     found, after = calls.page(wanted, limit=args["limit"], outcome=outcome, after=after)
     following = cursors.write([after.first_received, keys.decode(after.conversation)], of) if after else None
-    return {"items": [calls.dump(conversation, role) for conversation in found], "next": following}
+    return {"items": calls.dump_all(found, role), "next": following}
 
 
 @conversations.get("/<id:conversation_uuid>/events")
@@ -57,7 +57,7 @@ def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
     if not events and first == 0:
         raise _unknown(conversation_uuid)
     following = cursors.write([end], of) if len(events) > args["limit"] else None
-    return {"items": [calls.dump(event, role) for event in events[: args["limit"]]], "next": following}
+    return {"items": calls.dump_all(events[: args["limit"]], role), "next": following}
 
 
 @conversations.get("/<id:conversation_uuid>")

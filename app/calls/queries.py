@@ -13,6 +13,7 @@ from app.calls.stored_event import StoredEvent, read_stored_event
 from app.domain.conversations import Conversation, Member, moments, project
 from app.domain.legs import Leg, project_leg
 from app.domain.moves import Presence
+from app.store.apart import apart
 from app.store.contract import CallReader
 from app.store.pages import Filter, Position
 
@@ -35,14 +36,14 @@ class Calls:
 
     def conversations(self, uuids: Sequence[str], now: datetime | None = None) -> list[Conversation]:
         """The conversations *uuids*, in their order, without those of which nothing is stored."""
-        now = now or datetime.now(UTC)
         histories = self.store.histories(uuids)
-        projected = (
-            project(uuid, histories[uuid], now=now, presume_ended_after=self.presume_ended_after)
-            for uuid in uuids
-            if uuid in histories
-        )
-        return [conversation for conversation in projected if conversation is not None]
+        times: Any = {"now": now or datetime.now(UTC), "presume_ended_after": self.presume_ended_after}
+
+        def fold() -> list[Conversation]:
+            projected = (project(uuid, histories[uuid], **times) for uuid in uuids if uuid in histories)
+            return [conversation for conversation in projected if conversation is not None]
+
+        return apart(fold)
 
     def page(
         self, wanted: Filter, *, limit: int, outcome: str | None = None, after: Position | None = None
@@ -71,16 +72,22 @@ class Calls:
 
     def events(self, conversation: str, first: int = 0, last: int = -1) -> list[StoredEvent]:
         """The events stored with *conversation*, oldest first by receipt, from index *first* to *last*."""
-        return [read_stored_event(record) for record in self.store.records(conversation, first, last)]
+        records = self.store.records(conversation, first, last)
+        return apart(lambda: [read_stored_event(record) for record in records])
 
     def leg(self, uuid: str) -> Member | None:
         """The leg over all conversations it has been in, with its latest move; None if nothing of it is stored."""
         history = self.store.leg_history(uuid)
-        return with_latest_move(project_leg(uuid, moments(history))) if history else None
+        return apart(lambda: with_latest_move(project_leg(uuid, moments(history)))) if history else None
 
     def dump(self, item: Conversation | Member | StoredEvent, role: str | None) -> dict[str, Any]:
         """*item* as JSON, telephone numbers masked as they are for *role*."""
-        return schemas.dump(item, mask_numbers=self.mask_numbers and role != "operator")
+        return self.dump_all([item], role)[0]
+
+    def dump_all(self, items: Sequence[Conversation | Member | StoredEvent], role: str | None) -> list[dict[str, Any]]:
+        """Each of *items*, as `dump` returns it."""
+        mask = self.mask_numbers and role != "operator"
+        return apart(lambda: [schemas.dump(item, mask_numbers=mask) for item in items])
 
 
 def with_latest_move(leg: Leg) -> Member:

@@ -35,7 +35,7 @@ def board() -> Response:
     calls, role = services().calls, current_role()
     try:
         latest, _ = calls.page(Filter(), limit=LATEST)
-        shown = [calls.dump(call, role) for call in latest]
+        shown = calls.dump_all(latest, role)
         return page("board.html", overview=read_status(services()), faults=_flows_faults(), calls=shown)
     except StoreUnavailable as away:
         return page("away.html", 503, reason=away.reason)

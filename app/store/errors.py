@@ -16,6 +16,14 @@ class StoreUnavailable(StoreError):
         self.reason = reason
 
 
+class TooMuchAtOnce(StoreUnavailable):
+    """Too much is being read at once. Redis is well, and callers are answered; reading has to wait."""
+
+    def __init__(self) -> None:
+        StoreError.__init__(self, "too much is being read at once")
+        self.reason = "busy"
+
+
 class UnreadableRecord(StoreError):
     """The stored bytes are no record that this version can read."""
 

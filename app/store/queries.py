@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Final
 
 from app.domain.conversations import History, Kept, by_leg, history, join, moved_between
 from app.store import keys
+from app.store.apart import apart
 from app.store.codec import Record, milliseconds, unpack
 from app.store.connected import Connected
 from app.store.contract import CallReader, Counts
@@ -21,7 +21,6 @@ from app.store.pages import Filter, Page, Position, merge_pages
 log = logging.getLogger(__name__)
 
 MAX_MOVES_READ: Final = 64  # conversations read together with one because its legs moved
-YIELD_AFTER: Final = 100  # records unpacked without letting another request run
 
 
 class Queries(Connected, CallReader):
@@ -29,7 +28,10 @@ class Queries(Connected, CallReader):
 
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
         (stored,) = self._reader.fetch([_events_command(conversation, first, last)])
-        return _readable(conversation, stored)
+        unreadable: list[str] = []
+        records = apart(lambda: _readable(conversation, stored, unreadable))
+        _log(unreadable)
+        return records
 
     def histories(self, conversations: Iterable[str]) -> dict[str, History]:
         wanted = list(dict.fromkeys(conversations))
@@ -103,10 +105,15 @@ class Queries(Connected, CallReader):
     def _histories_alone(self, conversations: Sequence[str]) -> dict[str, History]:
         """The history of each of *conversations*, without those of other conversations."""
         lists = self._reader.fetch([_events_command(name) for name in conversations])
-        return {
-            name: history(Kept(self._read(record), record.received) for record in _readable(name, stored))
-            for name, stored in zip(conversations, lists, strict=True)
-        }
+        unreadable: list[str] = []
+
+        def read(name: str, stored: Sequence[bytes]) -> History:
+            records = _readable(name, stored, unreadable)
+            return history(Kept(self._read(record), record.received) for record in records)
+
+        found = apart(lambda: {name: read(name, stored) for name, stored in zip(conversations, lists, strict=True)})
+        _log(unreadable)
+        return found
 
 
 class _Followed:
@@ -132,17 +139,20 @@ def _events_command(conversation: str, first: int = 0, last: int = -1) -> Comman
     return Command(key, ("LRANGE", key, first, last))
 
 
-def _readable(conversation: str, stored: Iterable[bytes]) -> list[Record]:
-    """The records. One that this version cannot read, because a later one wrote it, is logged and left out."""
+def _readable(conversation: str, stored: Iterable[bytes], unreadable: list[str]) -> list[Record]:
+    """The records. Of one that this version cannot read, because a later one wrote it, *unreadable* gets the reason."""
     name, records = keys.encode(conversation), []
-    for count, raw in enumerate(stored, start=1):
-        if count % YIELD_AFTER == 0:
-            time.sleep(0)  # a long conversation must not keep a caller waiting
+    for raw in stored:
         try:
             records.append(unpack(raw, name))
         except UnreadableRecord as error:
-            log.error("a record of %s is passed over: %s", conversation, error)  # noqa: TRY400 - it says all there is
+            unreadable.append(f"a record of {conversation} is passed over: {error}")
     return records
+
+
+def _log(unreadable: Iterable[str]) -> None:
+    for words in unreadable:
+        log.error(words)
 
 
 def _length_prefixed(packed: bytes) -> Iterable[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from app.store.errors import StoreUnavailable
+from app.store.errors import StoreUnavailable, TooMuchAtOnce
 from app.store.link import READ_SECONDS, Address, Command, Link, unavailable
 
 BORROW_SECONDS = 0.2
@@ -38,7 +38,7 @@ class Reader:
         try:
             link = self._free.get(timeout=BORROW_SECONDS)
         except Empty:
-            raise StoreUnavailable("busy", "every connection for reading is in use") from None
+            raise TooMuchAtOnce from None
         try:
             left = give_up_at.get() - monotonic()
             if left <= 0:

@@ -1,0 +1,77 @@
+"""Work on what was read, apart from the requests of callers.
+
+To unpack, fold and dump a long call or a long list takes up to some seconds of pure Python. In a worker of gevent
+nobody else would be served meanwhile. So it is done there in a native thread, one piece after the other, and the thread
+that serves requests gets the processor whenever it needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, ClassVar, Final, TypeVar
+
+from app.store.errors import TooMuchAtOnce
+from app.store.reader import give_up_at
+
+MOST_WAITING: Final = 16  # pieces of work
+WAIT_SECONDS: Final = 5.0  # that one waits for its turn
+SWITCH_SECONDS: Final = 0.001  # how long this thread may keep the processor when the other one wants it
+
+T = TypeVar("T")
+
+
+def apart(work: Callable[[], T]) -> T:
+    """What *work* returns. It must use nothing of gevent's: no connection, no lock, no log.
+
+    Raises TooMuchAtOnce if too many wait for their turn, or one waits too long.
+    """
+    if _Thread.of_this_process is None:
+        return work()
+    began = monotonic()
+    outcome = _Thread.of_this_process.do(work)
+    give_up_at.set(give_up_at.get() + monotonic() - began)  # that limit is for waiting for Redis
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+def begin() -> None:
+    """Start the thread, in a worker of gevent."""
+    _Thread.of_this_process = _Thread()
+
+
+class _Thread:
+    """One native thread, and the greenlets that wait for it."""
+
+    of_this_process: ClassVar[_Thread | None] = None
+
+    def __init__(self) -> None:
+        from gevent.threadpool import ThreadPool
+
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self._thread: Any = ThreadPool(1)
+        self._waiting = 0
+
+    def do(self, work: Callable[[], T]) -> T | BaseException:
+        """What *work* returned or raised."""
+        from gevent import Timeout
+
+        if self._waiting >= MOST_WAITING:
+            raise TooMuchAtOnce
+        self._waiting += 1
+        try:
+            with Timeout(WAIT_SECONDS, TooMuchAtOnce):
+                running = self._thread.spawn(_attempt, work)  # once the thread is free
+        finally:
+            self._waiting -= 1
+        outcome: T | BaseException = running.get()
+        return outcome
+
+
+def _attempt(work: Callable[[], T]) -> T | BaseException:
+    try:
+        return work()
+    except BaseException as error:  # noqa: BLE001 - gevent would print it before it raises it
+        return error
