@@ -4,7 +4,8 @@
 
 Both servers run at the same time under the same config/gunicorn.py and take turns; what counts is the ratio, for
 machines differ and are noisy. Every event is distinct and signed, and at the end every one that was acknowledged is
-looked up in the store. Then: Redis memory for a call of seven events, its answer request and its NCCO.
+looked up in the store. Then: answers while six readers read a conversation of 10,000 events again and again; and Redis
+memory for a call of seven events, its answer request and its NCCO.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from redis import Redis
 from app.store.link import Address
 from app.store.store import Store
 from app.webhooks.kept import read_record
+from app.webhooks.schemas import read_event
 from benchmarks import servers
 from benchmarks.load import Result, run
 from vonage_simulator.delivery.signing import sign
@@ -33,6 +37,7 @@ from vonage_simulator.ledger import Application
 
 SAMPLE = Path(__file__).parent.parent / "tests" / "samples" / "phone-to-app.events.jsonl"
 CALLS_FOR_MEMORY = 2000
+READERS, EVENTS_READ, READING_SECONDS = 6, 10_000, 20.0
 
 
 def calls() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
@@ -83,6 +88,7 @@ def main() -> int:
         servers.server("wsgi:app", address, *options.gunicorn) as ours,
     ):
         sound = measure(options, address, nothing.port, ours.port)
+        beside_readers(address, ours.port)
         memory(address, ours.port)
     return 0 if sound else 1
 
@@ -122,6 +128,32 @@ def measure(options: argparse.Namespace, address: str, nothing: int, ours: int) 
     kept = f"{len(acknowledged) - missing} of {len(acknowledged)} acknowledged events"
     print(f"kept     {kept}; other answers: {others or 'none'}")
     return not missing and not others
+
+
+def beside_readers(address: str, port: int) -> None:
+    """Print how long answers take, one after the other, while six readers read a very long conversation."""
+    store = Store(Address(address), read=read_record, retention=timedelta(days=7))
+    for number in range(EVENTS_READ):
+        body = {"conversation_uuid": "CON-long", "uuid": "leg", "dtmf": {"digits": str(number)}}
+        store.record(read_event(body), json.dumps(body).encode(), datetime.now(UTC))
+    store.stop()
+    until = time.monotonic() + READING_SECONDS
+    with ThreadPoolExecutor(READERS) as pool:
+        readers = [pool.submit(_read_until, until, port) for _ in range(READERS)]
+        answers = [request("/voice/answer", answer) for answer, _ in islice(calls(), 2000)]
+        alone = run(port, answers, connections=1, most_seconds=READING_SECONDS - 2)
+        reads = sum(reader.result() for reader in readers)
+    p50, p99 = (alone.percentile(share) for share in (0.5, 0.99))
+    print(f"beside {READERS} readers ({reads} reads of {EVENTS_READ} events)   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms")
+
+
+def _read_until(until: float, port: int) -> int:
+    """Read the very long conversation again and again; returns how often."""
+    reads = 0
+    while time.monotonic() < until:
+        servers.get(port, "/api/v1/conversations/CON-long")
+        reads += 1
+    return reads
 
 
 def memory(address: str, port: int) -> None:
