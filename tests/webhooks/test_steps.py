@@ -86,6 +86,13 @@ def keys(digits: str) -> Body:
     return {"dtmf": {"digits": digits, "timed_out": not digits}, **INPUT}
 
 
+def test_a_later_step_still_knows_the_region(start: Start, file: Path) -> None:
+    file.write_text(FLOWS.replace("pressed {{ inputs.ask.digits }}", "is controlled at {{ region_url }}"))
+    site = start(flows_file=file)
+    answer = site.post("/voice/answer", CALL | {"region_url": "https://api-ap-3.vonage.com"})
+    assert said(site.post(next_of(answer), keys("1"))) == ["447700900123 is controlled at https://api-ap-3.vonage.com."]
+
+
 def test_pressed_keys_are_kept_and_select_the_next_step(site: Site) -> None:
     answer = site.post("/voice/answer", CALL)
     assert said(answer) == ["Which key?"]
