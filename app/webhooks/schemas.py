@@ -104,12 +104,17 @@ FIELDS: Final[dict[str, fields.Field[Any]]] = {
     **dict.fromkeys(("recording_uuid", "recording_url", "transcription_url"), Text()),
     **dict.fromkeys(("speech_timeout_reason", "speech_error", "speech_recording_url"), Text()),
 }
+# The names of fields in webhooks, those included that are read elsewhere, or not at all.
+NAMES: Final = frozenset(field.data_key or name for name, field in FIELDS.items()) | {
+    *("call_uuid", "headers", "endpoint_type", "custom_data", "channel", "type"),
+    *("dtmf", "speech", "payload", "original_request"),
+}
 BASES: Final[dict[type[events.Event], type[WebhookSchema]]] = {
     events.Input: InputSchema,
     events.Fallback: FallbackSchema,
 }
 GUESS: Final = GuessSchema()
-WITHOUT_TIMESTAMP: Final = frozenset({events.Transcription, events.TranscriptionFailed})
+WITHOUT_TIMESTAMP: Final = (events.Transcription, events.TranscriptionFailed)
 BY_STATUS: Final[dict[str, type[events.Event]]] = {
     "transcribed": events.Transcription,
     "transcription_failed": events.TranscriptionFailed,
@@ -151,7 +156,7 @@ def read_event(body: Mapping[str, Any]) -> events.Event:
     kind = kind_of(body)
     data, unreadable = _read(kind, body)
     flags = [f"unreadable_{name}" for name in unreadable]
-    if kind not in WITHOUT_TIMESTAMP and data.get("occurred") is None:
+    if not issubclass(kind, WITHOUT_TIMESTAMP) and data.get("occurred") is None:
         flags.append(NO_TIMESTAMP)
     if kind is events.CallStatus and data["status"] not in BITS:
         flags.append(UNKNOWN_STATUS)
