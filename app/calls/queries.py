@@ -80,7 +80,11 @@ class Calls:
 
     def dump(self, item: Conversation | Member | StoredEvent, role: str | None) -> dict[str, Any]:
         """*item* as JSON, telephone numbers masked as they are for *role*."""
-        return schemas.dump(item, mask_numbers=self.mask_numbers and role != "operator")
+        return schemas.dump(item, mask_numbers=self.masks_for(role))
+
+    def masks_for(self, role: str | None) -> bool:
+        """Whether *role* sees of a telephone number its last four digits only."""
+        return self.mask_numbers and role != "operator"
 
 
 def with_latest_move(leg: Leg) -> Member:

@@ -56,6 +56,12 @@ def digits(text: str | None) -> str | None:
     return found if len(found) <= 15 else None
 
 
+def searched(text: str) -> str | None:
+    """The digits that calls can be found by: of a whole number, or its last 4 or 7. None if *text* is none of these."""
+    found = digits(text)
+    return found if found and (len(found) >= 7 or len(found) == SHOWN) else None
+
+
 def numbers_in(event: Event) -> list[str]:
     """The telephone numbers a conversation can be found by through *event*."""
     found: list[str] = []

@@ -58,6 +58,7 @@ def test_calls_can_be_filtered(inside: Inside) -> None:
         (("--state", "ended"), "20"),
         (("--number", "+44 7700 900123"), "3"),
         (("--number", "0121"), "1"),
+        (("--number", "0900121"), "1"),
         (("--state", "live", "--number", "0120"), ""),
     ):
         out = inside.output("calls", *words)
@@ -69,6 +70,7 @@ def test_calls_can_be_filtered(inside: Inside) -> None:
     ("words", "named"),
     [
         (("calls", "--number", "Alice"), "--number"),
+        (("calls", "--number", "900123"), "whole, or its last 4 or 7 digits"),
         (("calls", "--state", "over"), "--state"),
         (("calls", "--limit", "0"), "--limit"),
         (("calls", "--limit", "501"), "--limit"),
