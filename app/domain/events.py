@@ -129,7 +129,7 @@ class Transcription(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionFailed(Event):
-    """The text of a recording will not come; `error` says why. Not documented: seen in a public application's tests."""
+    """The text of a recording will not come; `error` says why. Not documented; seen in one public source."""
 
     kind: ClassVar[str] = "transcription_failed"
     identity: ClassVar[tuple[str, ...]] = ("recording_uuid", "error")
