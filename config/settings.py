@@ -240,7 +240,8 @@ class Settings:
     verify_get_hash: bool = _setting(
         "VERIFY_GET_HASH",
         ON_OFF,
-        "refuse GET webhooks whose payload hash is not of the query; Vonage does not document it fully, hence off",
+        "refuse GET webhooks whose payload hash is not of the query; Vonage does not document it fully, hence off:"
+        " set it on once /status has counted some as right and none as wrong (webhooks.get_hash)",
         default=False,
     )
     access_tokens: tuple[tuple[str, str], ...] = _setting(
@@ -342,6 +343,11 @@ class Settings:
             notes.append("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.")
         if self.webhook_verify == "report":
             notes.append("WEBHOOK_VERIFY is report: webhooks without a valid signature are counted, and accepted.")
+        if self.signature_secrets and self.webhook_verify == "enforce" and not self.verify_get_hash:
+            notes.append(
+                "VERIFY_GET_HASH is off: a token that somebody captured is accepted with other parameters by GET,"
+                f" for {self.signature_max_age} seconds. Set it on if /status counts no get_hash as wrong."
+            )
         weak = [key for key, secret in self.signature_secrets if len(secret.encode()) < 32]
         if weak:
             # RFC 7518, section 3.2. A long "key" may be a secret written before the colon by mistake.

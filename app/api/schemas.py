@@ -10,18 +10,18 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 from app.calls.fields import listed, nullable
 from app.calls.schemas import CONVERSATION_STATES, ConversationSchema, EventSchema
 from app.domain.leg_state import OUTCOMES
-from app.domain.numbers import digits
+from app.domain.numbers import searched
 
 MAX_PAGE = 500  # items
 
 
 class PhoneNumber(fields.String):
-    """A telephone number, or the last 4 or 7 digits of one; "+", blanks, dots and dashes do not count."""
+    """A telephone number whole, or its last 4 or 7 digits; "+", blanks, dots and dashes do not count."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str:
-        found = digits(str(value).strip())
+        found = searched(str(value).strip())
         if found is None:
-            raise ValidationError("Not a telephone number: give all its digits, or the last 4 or 7.")
+            raise ValidationError("Give a telephone number whole, or its last 4 or 7 digits (as a viewer, its last 4).")
         return found
 
 
@@ -48,7 +48,7 @@ class ConversationsArgs(PageArgs):
     """Which conversations."""
 
     state = fields.String(validate=validate.OneOf(CONVERSATION_STATES))
-    number = PhoneNumber(metadata={"description": "a number, or its last 4 or 7 digits"})
+    number = PhoneNumber(metadata={"description": "whole, or its last 4 or 7 digits; for viewers its last 4"})
     outcome = fields.String(validate=validate.OneOf(OUTCOMES), metadata={"description": "of any leg"})
     since = Bound("first webhook received at this time or later")
     until = Bound("first webhook received before this time")

@@ -31,6 +31,30 @@ class FlowsStatusSchema(Schema):
     python_threads_left_behind = fields.Integer(required=True)
 
 
+class GetHashSchema(Schema):
+    """Signed GET webhooks by their payload hash. While none is wrong, VERIFY_GET_HASH can be set on."""
+
+    right = fields.Integer(required=True, metadata={"description": "the hash is of the query it came with"})
+    wrong = fields.Integer(
+        required=True, metadata={"description": "it is not, or is missing: accepted while VERIFY_GET_HASH is off"}
+    )
+
+
+class WebhooksStatusSchema(Schema):
+    """Webhooks by what became of them. `refused` and `reported` are by what is wrong with the signature."""
+
+    received = fields.Integer(required=True)
+    repeats = fields.Integer(required=True)
+    out_of_order = fields.Integer(required=True)
+    unknown_ = fields.Integer(
+        required=True, data_key="unknown", metadata={"description": "of a kind or status not known here"}
+    )
+    unfiled = fields.Integer(required=True, metadata={"description": "of no conversation, or not readable"})
+    refused = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
+    reported = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
+    get_hash = fields.Nested(GetHashSchema, required=True)
+
+
 class StatusSchema(Schema):
     """Sums over all workers since the store was created, except for what is live now."""
 
@@ -38,7 +62,7 @@ class StatusSchema(Schema):
     store = fields.Dict(required=True)
     legs = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
     conversations = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
-    webhooks = fields.Dict(required=True)
+    webhooks = fields.Nested(WebhooksStatusSchema, required=True)
     flows = fields.Nested(FlowsStatusSchema, required=True)
 
 
@@ -76,7 +100,8 @@ def read_status(parts: Services) -> dict[str, Any]:
         "legs": {state: counters.get(state, 0) for state in STATES if state != "completed"},
         "conversations": {"live": counts.live, "presumed_ended": counts.presumed_ended, "ended": counts.ended},
         "webhooks": {name: counters.get(name, 0) for name in WEBHOOKS}
-        | {group: _in_group(counters, f"{group}:") for group in ("refused", "reported")},
+        | {group: _in_group(counters, f"{group}:") for group in ("refused", "reported")}
+        | {"get_hash": {name: counters.get(f"get_hash:{name}", 0) for name in ("right", "wrong")}},
         "flows": {
             "version": flows.version,
             "loaded_at": timestamp(flows.loaded_at),

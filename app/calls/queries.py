@@ -86,8 +86,12 @@ class Calls:
 
     def dump_all(self, items: Sequence[Conversation | Member | StoredEvent], role: str | None) -> list[dict[str, Any]]:
         """Each of *items*, as `dump` returns it."""
-        mask = self.mask_numbers and role != "operator"
+        mask = self.masks_for(role)
         return apart(lambda: [schemas.dump(item, mask_numbers=mask) for item in items])
+
+    def masks_for(self, role: str | None) -> bool:
+        """Whether *role* sees of a telephone number its last four digits only."""
+        return self.mask_numbers and role != "operator"
 
 
 def with_latest_move(leg: Leg) -> Member:

@@ -61,7 +61,9 @@ class LegSchema(ObjectSchema):
     detail = nullable(fields.String, description="why it failed, in Vonage's words")
     sip_code = nullable(fields.Integer)
     disconnected_by = nullable(fields.String, description="user or platform")
-    machine = nullable(fields.String, description="human, machine, beep_start or beep_timeout")
+    machine = nullable(
+        fields.String, description="the latest verdict: human or machine; of a machine beep_start or beep_timeout"
+    )
     moved_from = fields.Nested(MoveSchema, required=True, allow_none=True)
     moved_to = fields.Nested(MoveSchema, required=True, allow_none=True)
 
@@ -96,6 +98,11 @@ class AnswerSchema(MomentSchema):
     ncco = Ncco()
     fault = nullable(fields.String, description="why the last resort was served, if it was")
     fallback_reason = nullable(fields.String, "reason", description="why Vonage used the fallback URL, if it did")
+    region_url = nullable(
+        fields.String,
+        description="where Vonage's API controls the leg; null where an event was answered",
+        example="https://api-us-3.vonage.com",
+    )
 
 
 class SpeechSchema(ObjectSchema):
@@ -122,7 +129,7 @@ class InputSchema(MomentSchema):
 
 
 class RecordingSchema(ObjectSchema):
-    """A recording and, once it was transcribed, where its text is."""
+    """A recording and, once it was transcribed, where its text is, or why there is none."""
 
     at = Timestamp("when it was ready")
     recording_uuid = nullable(fields.String)
@@ -131,13 +138,14 @@ class RecordingSchema(ObjectSchema):
     started_at = Timestamp("its start", "start_time")
     ended_at = Timestamp("its end", "end_time")
     transcription_url = nullable(fields.String)
+    transcription_error = nullable(fields.String, description="why it was not transcribed, if that failed")
 
 
 class CauseSchema(AnswerSchema):
     """The answer that led to an error."""
 
     class Meta:
-        exclude = ("leg", "took_ms", "fault", "fallback_reason")
+        exclude = ("leg", "took_ms", "fault", "fallback_reason", "region_url")
 
 
 class FaultSchema(MomentSchema):
@@ -169,7 +177,7 @@ class ConversationSchema(ObjectSchema):
     state = fields.String(required=True, validate=validate.OneOf(CONVERSATION_STATES))
     first_heard_at = Timestamp("when its first webhook was received", "first_received")
     last_heard_at = Timestamp("when its latest webhook was received", "last_received")
-    started_at = Timestamp("earliest time of a leg in it", "started")
+    started_at = Timestamp("earliest time of a leg in it; null if only its end is known", "started")
     answered_at = Timestamp("when the first leg was answered", "answered")
     ended_at = Timestamp("when the last leg ended; null while live", "ended")
     duration_seconds = nullable(ExactNumber)
@@ -205,4 +213,7 @@ SCHEMAS = {Conversation: ConversationSchema(), Member: LegSchema(), StoredEvent:
 def dump(item: Conversation | Member | StoredEvent, *, mask_numbers: bool) -> dict[str, Any]:
     """*item* as JSON; with *mask_numbers*, every telephone number in it is masked."""
     json: dict[str, Any] = SCHEMAS[type(item)].dump(item)
-    return masked(json) if mask_numbers else json
+    if not mask_numbers:
+        return json
+    computed = {name: value for name, value in json.items() if name == "lag_ms"}  # and as large as it may be
+    return {**masked(json), **computed}

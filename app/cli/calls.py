@@ -8,7 +8,7 @@ import click
 
 from app.cli.conversation_text import list_line
 from app.cli.store import with_store
-from app.domain.numbers import digits
+from app.domain.numbers import searched
 from app.services import services
 from app.store.pages import Filter, State
 
@@ -20,11 +20,9 @@ from app.store.pages import Filter, State
 @with_store
 def calls(state: str | None, number: str | None, limit: int) -> None:
     """Show the latest conversations, newest first."""
-    wanted = digits(number) if number else ""
+    wanted = searched(number) if number else ""
     if wanted is None:
-        raise click.BadParameter(
-            "not a telephone number: give all its digits, or the last 4 or 7", param_hint="--number"
-        )
+        raise click.BadParameter("give a telephone number whole, or its last 4 or 7 digits", param_hint="--number")
     stored = services().calls
     found, _ = stored.page(Filter(cast("State", state or "any"), wanted), limit=limit)
     for conversation in found:

@@ -49,6 +49,8 @@ def call_lines(call: Json) -> list[str]:
         lines.append(f"  input {_time(entry['at'])}  keys {entry['digits'] or '-'}  speech {speech or '-'}")
     for recording in call["recordings"]:
         lines.append(f"  recording {_time(recording['at'])}  {recording['recording_url'] or 'no address'}")
+        failed = recording["transcription_error"]
+        lines += [f"      its transcription failed: {failed}"] if failed is not None else []
     for error in call["errors"]:
         line, cause = f"  {error['kind']} {_time(error['at'])}  {error['reason'] or 'no reason'}", error["answer"]
         lines.append(f"{line}  in what was answered {_served(cause)}:" if cause else line)

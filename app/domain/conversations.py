@@ -17,14 +17,17 @@ from app.domain.events import (
     Answer,
     CallError,
     CallStatus,
+    Completed,
     Event,
     Fallback,
     Input,
     Recording,
     Transcription,
+    TranscriptionFailed,
     Transfer,
     merge,
 )
+from app.domain.leg_state import BITS, FINAL
 from app.domain.legs import Leg, Moment, project_leg, seconds_between
 from app.domain.moves import Presence, presence
 
@@ -64,7 +67,7 @@ class Member(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A recording and, once it was transcribed, where its text is. `size` is in bytes."""
+    """A recording and, once it was transcribed, where its text is, or why there is none. `size` is in bytes."""
 
     at: datetime
     recording_uuid: str | None
@@ -73,6 +76,7 @@ class Recorded(NamedTuple):
     start_time: datetime | None = None
     end_time: datetime | None = None
     transcription_url: str | None = None
+    transcription_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,11 +150,8 @@ def project(
     state: ConversationState = "ended"
     if not members or any(member.presence.here and member.leg.state != "completed" for member in members):
         state = "presumed_ended" if now - last_received > presume_ended_after else "live"
-    begins = (
-        at for at, event in here if isinstance(event, CallStatus) or getattr(event, "joined", None) == conversation
-    )
-    started = min(begins, default=None)
     ended = max(filter(None, map(_left, members)), default=None) if state == "ended" else None
+    started = _started(conversation, here, ended)
     return Conversation(
         conversation_uuid=conversation,
         state=state,
@@ -179,6 +180,21 @@ def _members(conversation: str, here: list[Moment], everywhere: list[Moment]) ->
     return [Member(leg, presence(leg.moves, conversation)) for leg in legs]
 
 
+def _started(conversation: str, here: list[Moment], ended: datetime | None) -> datetime | None:
+    """When the first leg was here. A status that ends a leg does not say when it began; its bill does."""
+    seen = (
+        at
+        for at, event in here
+        if getattr(event, "joined", None) == conversation
+        or (isinstance(event, CallStatus) and event.leg and not BITS.get(event.status, 0) & FINAL)
+    )
+    started = min(seen, default=None)
+    if started is None or (ended and started >= ended):
+        billed_from = (event.start_time for _, event in here if isinstance(event, Completed) and event.leg)
+        return min(filter(None, billed_from), default=started)
+    return started
+
+
 def _left(member: Member) -> datetime | None:
     """When the leg ended or left the conversation."""
     return member.leg.completed if member.presence.departure is None else member.presence.departure.at
@@ -195,20 +211,21 @@ def _answered_here(member: Member, conversation: str, here: list[Moment]) -> dat
 
 
 def _recordings(here: list[Moment]) -> tuple[Recorded, ...]:
-    texts: dict[str | bytes | None, Recorded] = {
-        event.recording_uuid or event.canonical: Recorded(
-            at, event.recording_uuid, transcription_url=event.transcription_url
-        )
-        for at, event in here
-        if isinstance(event, Transcription)
-    }
-    recorded = []
+    """Recordings, each with what became of its text; a text whose recording is not known is listed by itself."""
+    recordings: dict[str | bytes, Recorded] = {}
     for at, event in here:
         if isinstance(event, Recording):
-            text = texts.pop(event.recording_uuid, None)
             facts = (event.recording_uuid, event.recording_url, event.size, event.start_time, event.end_time)
-            recorded.append(Recorded(at, *facts, text.transcription_url if text else None))
-    return tuple(sorted([*recorded, *texts.values()], key=lambda recording: recording.at))
+            recordings[event.recording_uuid or event.canonical] = Recorded(at, *facts)
+    for at, event in here:
+        if isinstance(event, Transcription | TranscriptionFailed):
+            name = event.recording_uuid or event.canonical
+            known = recordings.get(name) or Recorded(at, event.recording_uuid)
+            if isinstance(event, Transcription):  # it counts, though an attempt before it may have failed
+                recordings[name] = known._replace(transcription_url=event.transcription_url, transcription_error=None)
+            elif known.transcription_url is None:
+                recordings[name] = known._replace(transcription_error=event.error or "no reason given")
+    return tuple(sorted(recordings.values(), key=lambda recording: recording.at))
 
 
 def _errors(here: list[Moment], events: History) -> tuple[WentWrong, ...]:

@@ -127,6 +127,17 @@ class Transcription(Event):
     transcription_url: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionFailed(Event):
+    """The text of a recording will not come; `error` says why. Not documented; seen in one public source."""
+
+    kind: ClassVar[str] = "transcription_failed"
+    identity: ClassVar[tuple[str, ...]] = ("recording_uuid", "error")
+
+    recording_uuid: str | None = None
+    error: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechResult:
     """A transcription of what was said; `confidence` between 0 and 1."""
@@ -208,8 +219,9 @@ class Unknown(Event):
 class Answer(Event):
     """Our record of an answer: the request and the NCCO returned. `canonical` is an id of ours: each request is kept.
 
-    `from_user` calls from an app and has no number; `reason` is why the fallback URL was requested, if it was. All of
-    these are None in the reply to an event, which is kept by itself: then only conversation and leg are known.
+    `from_user` calls from an app and has no number; `region_url` is where to control the call; `reason` is why the
+    fallback URL was requested, if it was. All of these are None in the reply to an event, which is kept by itself: then
+    only conversation and leg are known.
     `ncco` is the JSON text returned after `took_ms` milliseconds by a `step` of the call flow `flow`, in its `version`
     of that time; `fault` is why the last resort was served, if it was.
     """
@@ -219,6 +231,7 @@ class Answer(Event):
     from_: str | None = None
     from_user: str | None = None
     to: str | None = None
+    region_url: str | None = None
     flow: str | None = None
     step: str | None = None
     version: str | None = None

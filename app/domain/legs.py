@@ -14,7 +14,7 @@ from app.domain.moves import Move
 # Statuses in the order of a leg's life: numbers are read from the first event that has them. Events without a status
 # come after all of these.
 LIFE: Final = ("started", "ringing", "answered", "human", "machine", "disconnected", *FAILURES, "completed")
-MACHINE: Final = ("human", "machine", "beep_start", "beep_timeout")
+BEEPS: Final = frozenset({"beep_start", "beep_timeout"})
 
 
 class Moment(NamedTuple):
@@ -98,7 +98,7 @@ def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
         answered=answered,
         completed=completed,
         ring_seconds=seconds_between(ringing, rang_until),
-        talk_seconds=seconds_between(answered, completed),
+        talk_seconds=_talked(answered, completed, bill),
         duration_seconds=bill.duration if bill else None,
         rate=bill.rate if bill else None,
         price=bill.price if bill else None,
@@ -106,7 +106,7 @@ def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
         detail=next((event.detail for event in explaining if event.detail is not None), None),
         sip_code=next((event.sip_code for event in explaining if event.sip_code is not None), None),
         disconnected_by=bill.disconnected_by if bill else None,
-        machine=_machine([event for _, event in statuses if isinstance(event, Detection)]),
+        machine=_machine([(at, event) for at, event in statuses if isinstance(event, Detection)]),
         moves=tuple(sorted(moves, key=lambda move: move.order)),
     )
 
@@ -148,9 +148,23 @@ def _bill(completed: Sequence[Completed]) -> Completed | None:
     return replace(merge(completed), duration=longest)
 
 
-def _machine(detections: Sequence[Detection]) -> str | None:
-    seen = {event.status for event in detections} | {event.sub_state for event in detections}
-    return next((word for word in reversed(MACHINE) if word in seen), None)
+def _talked(answered: datetime | None, completed: datetime | None, bill: Completed | None) -> float | None:
+    """Talk time; where the clocks leave none of it though the leg is billed, that between the times of the bill."""
+    talked = seconds_between(answered, completed)
+    if talked == 0 and bill and bill.duration:
+        return seconds_between(bill.start_time, bill.end_time) or None
+    return talked
+
+
+def _machine(detections: Sequence[tuple[datetime, Detection]]) -> str | None:
+    """The latest verdict; of a machine its latest beep, if there was one. A later verdict corrects one before."""
+
+    def latest(of: Iterable[tuple[datetime, str]]) -> str | None:
+        return max(of, default=(None, None))[1]
+
+    beeps = ((at, event.sub_state) for at, event in detections if event.sub_state in BEEPS)
+    verdict = latest((at, event.status) for at, event in detections)
+    return (latest(beeps) if verdict == "machine" else None) or verdict
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:

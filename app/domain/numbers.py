@@ -11,19 +11,42 @@ from app.domain.events import Event
 NUMBER: Final = re.compile(r"\+?(\d[\d ().-]{0,24}\d|\d)", re.ASCII)
 ADDRESS: Final = re.compile(r"(?:sips?|tel):(\+?\d+)(?:[@;].*)?", re.ASCII | re.IGNORECASE | re.DOTALL)
 NOT_DIGITS: Final = re.compile(r"\D", re.ASCII)
-DECIMAL: Final = re.compile(r"\d+\.\d+", re.ASCII)  # an amount of money, a confidence
-MAY_BE_IN_TEXT: Final = re.compile(r"\+\d|\d{7}|\d(?:[ ,.-]{1,3}\d){6}", re.ASCII)  # quick: most texts have none
-# A number, if NUMBER_FOLLOWS matches the text before it; of "+447700900123 10:15" the first 12 digits. Blanks and the
-# like are allowed in it only after a plus, else it might be a date; or between all of its digits, as read aloud.
-IN_TEXT: Final = re.compile(
-    r"(?:\+\d(?:[ ().-]{0,2}\d){6,14}|\d(?:[ ,.-]{1,3}\d){6,14}|\+?\d{7,})(?![\w:-]|\.\d)", re.ASCII
+
+# Masking. A digit is one in any script, superscript or circled; the ranges are those for which str.isdigit() is true.
+DIGIT: Final = (
+    r"[\d\u00b2\u00b3\u00b9\u1369-\u1371\u19da\u2070\u2074-\u2079\u2080-\u2089\u2460-\u2468\u2474-\u247c\u2488-\u2490"
+    r"\u24ea\u24f5-\u24fd\u24ff\u2776-\u277e\u2780-\u2788\u278a-\u2792\U00010a40-\U00010a43\U00010e60-\U00010e68"
+    r"\U00011052-\U0001105a\U0001f100-\U0001f10a]"
 )
-NUMBER_FOLLOWS: Final = re.compile(r"(?:^|[^\w.:+-]|[a-z\"' ]:|%2b)$", re.ASCII | re.IGNORECASE)
-NEVER_NUMBERS: Final = frozenset(
-    {"uuid", "call_uuid", "conversation_uuid", "leg", "price", "rate", "timestamp", "lag_ms", "size", "version"}
+ANY_DIGIT: Final = re.compile(DIGIT)
+# Seven digits or more with up to three signs between two of them are a number; whatever else they are for, they go.
+RUN: Final = re.compile(rf"{DIGIT}(?:[\W_]{{0,3}}{DIGIT}){{6,}}")
+MAY_HAVE_RUN: Final = re.compile(r"[0-9](?:[\W_]{0,3}[0-9]){6}", re.ASCII)  # the same for ASCII: quick, most have none
+# What has as many digits and is known to be no number: the ids of calls, and moments.
+KNOWN: Final = re.compile(
+    r"(?<![^\W_])(?:"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|(?=[0-9]*[a-f])[0-9a-f]{32}"
+    r"|(?:19[7-9]|20\d|21\d)\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-6]\d"
+    r"(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):?[0-5]\d)?"
+    r")(?![^\W_]|[.:-]\d)",
+    re.ASCII | re.IGNORECASE,
 )
-PARTIES: Final = frozenset({"from", "to"})  # also when they are JSON numbers
-ALL_BUT_THE_LAST_FOUR: Final = re.compile(r"\d(?=(?:\D*\d){4})")
+# What a value may be, under its name, and stay. Names that are not here, and other values, are masked like any text.
+ID: Final = re.compile(r"(?s).*")
+OUR_ID: Final = re.compile(r"(?=[0-9]*[a-f])[0-9a-f]{16}")  # of the record of an answer
+VERSION: Final = re.compile(r"[0-9a-f]{8}")  # of a flow
+AMOUNT: Final = re.compile(r"-?(\d{1,3}(\.\d{1,20})?|\d{1,6}(\.\d{1,3})?)", re.ASCII)  # EUR, or seconds
+BYTES: Final = re.compile(r"\d{1,9}", re.ASCII)
+STAY: Final[dict[str, re.Pattern[str]]] = (
+    dict.fromkeys(("uuid", "call_uuid", "conversation_uuid", "conversation_uuid_from", "conversation_uuid_to"), ID)
+    | dict.fromkeys(("leg", "recording_uuid"), ID)
+    | dict.fromkeys(("price", "rate", "confidence", "duration", "took_ms"), AMOUNT)
+    | dict.fromkeys(("duration_seconds", "ring_seconds", "talk_seconds"), AMOUNT)
+    | {"id": OUR_ID, "version": VERSION, "size": BYTES}
+)
+PARTIES: Final = frozenset({"from", "to"})
+SHOWN: Final = 4  # digits of a number, its last
 
 
 def digits(text: str | None) -> str | None:
@@ -32,6 +55,12 @@ def digits(text: str | None) -> str | None:
         return None
     found = text if text.isdecimal() else NOT_DIGITS.sub("", text)
     return found if len(found) <= 15 else None
+
+
+def searched(text: str) -> str | None:
+    """The digits that calls can be found by: of a whole number, or its last 4 or 7. None if *text* is none of these."""
+    found = digits(text)
+    return found if found and (len(found) >= 7 or len(found) == SHOWN) else None
 
 
 def numbers_in(event: Event) -> list[str]:
@@ -45,42 +74,53 @@ def numbers_in(event: Event) -> list[str]:
 
 
 def mask(text: str) -> str:
-    """*text* with all but the last four digits of every telephone number in it starred out; ids stay as they are."""
-    if len(digits(text) or "") >= 7 and not DECIMAL.fullmatch(text):
-        return _starred(text)
-    return IN_TEXT.sub(_starred_if_number, text) if MAY_BE_IN_TEXT.search(text) else text
+    """*text* with all but the last four digits of every number in it starred out; ids and moments stay as they are."""
+    if not (MAY_HAVE_RUN if text.isascii() else RUN).search(text) or KNOWN.fullmatch(text):
+        return text
+    parts, end = [], 0
+    for known in KNOWN.finditer(text):
+        parts += [RUN.sub(_starred, text[end : known.start()]), known[0]]
+        end = known.end()
+    return "".join(parts) + RUN.sub(_starred, text[end:])
 
 
 def mask_party(party: str) -> str:
     """A masked `from` or `to`: seven digits in it are a telephone number, with anything between and around them."""
-    if party.isdecimal():
-        return mask(party)
-    return ALL_BUT_THE_LAST_FOUR.sub("*", party) if sum(map(str.isdigit, party)) >= 7 else party
+    return _stars(party) if len(ANY_DIGIT.findall(party)) >= 7 else party
 
 
-def _starred_if_number(seen: re.Match[str]) -> str:
-    before = seen.string[max(0, seen.start() - 6) : seen.start()]
-    return _starred(seen[0]) if NUMBER_FOLLOWS.search(before) else seen[0]
+def _starred(run: re.Match[str]) -> str:
+    return _stars(run[0])
 
 
-def _starred(number: str) -> str:
-    return "*" * (len(number) - 4) + number[-4:]
+def _stars(text: str) -> str:
+    """*text* with a star for each digit but the last four; the signs between them stay."""
+    hidden = len(ANY_DIGIT.findall(text)) - SHOWN
+    return ANY_DIGIT.sub("*", text, count=hidden)
 
 
 def masked(value: Any) -> Any:
-    """A JSON value with every telephone number in it masked, at any depth."""
+    """A JSON value with every telephone number in it masked, at any depth. No value becomes one of another type."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, list):
         return [masked(item) for item in value]
     if isinstance(value, dict):
         return {mask(key): _masked_item(key, item) for key, item in value.items()}
-    if type(value) is float and value >= 10**9:
-        return value % 10**4  # its last four digits, still as a number
-    return mask(str(value)) if type(value) is int and value >= 10**9 else value
+    if type(value) in (int, float):
+        return _masked_number(value)
+    return value
 
 
 def _masked_item(key: str, item: Any) -> Any:
-    if key in PARTIES and type(item) in (str, int):
-        return mask_party(str(item))
-    return item if key in NEVER_NUMBERS and not isinstance(item, dict | list) else masked(item)
+    if isinstance(item, str) and key in PARTIES:
+        return mask_party(item)
+    known = STAY.get(key) if type(item) in (str, int, float) else None
+    return item if known and known.fullmatch(str(item)) else masked(item)
+
+
+def _masked_number(number: float) -> int | float:
+    """The last four digits of a number that has seven or more, as a number of the same type."""
+    whole = type(number) is float and number.is_integer()
+    text = str(int(number) if whole else number)
+    return type(number)(NOT_DIGITS.sub("", text)[-SHOWN:]) if RUN.search(text) else number

@@ -69,6 +69,7 @@ class Request:
         from_: Who calls: a number, or a SIP address. None if an app user calls.
         from_user: The app user who calls.
         to: Who was called.
+        region_url: The address at which the call is controlled by Vonage's API: "https://api-us-3.vonage.com".
         headers: SIP headers, by their names, in capitals or not: {"X-UserId": "1938ND9"}.
         custom_data: What an app user's page sent.
         step: The step that is requested.
@@ -83,6 +84,7 @@ class Request:
     uuid: str | None = None
     conversation_uuid: str | None = None
     endpoint_type: str | None = None
+    region_url: str | None = None
     custom_data: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=Headers)
     step: str = START

@@ -12,6 +12,7 @@ from app.web.logs import annotate
 from app.webhooks.signature import SignatureFault, SignatureMissing
 
 SAY_AGAIN_SECONDS = 60.0
+HASH_NOTES = frozenset({"get_hash_mismatch", "no_payload_hash"})
 
 log = logging.getLogger(__name__)
 _last_logged: dict[str, float] = {}  # fault -> when the log last said what to do about it
@@ -36,6 +37,8 @@ def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]
         services.store.count(f"reported:{fault.fault}")
         log.warning("let through, for WEBHOOK_VERIFY is report: %s", fault)
         return ("unsigned" if isinstance(fault, SignatureMissing) else "refused_signature",)
+    if request.method == "GET" and request.query_string:
+        services.store.count("get_hash:wrong" if HASH_NOTES.intersection(notes) else "get_hash:right")
     if "get_hash_mismatch" in notes:
         services.store.count("reported:get_hash_mismatch")
         log.warning("the payload hash of a GET webhook is not of its query (VERIFY_GET_HASH is off: let through)")

@@ -27,15 +27,14 @@ class WebhookSchema(Schema):
     class Meta:
         unknown = EXCLUDE  # Vonage adds fields without notice
 
-
-class DetectionSchema(WebhookSchema):
-    """The leg is `call_uuid`; where both ids are there `uuid` wins, as in the Java SDK."""
-
-    call_uuid = Text()
+    call_uuid = Text()  # the leg, in webhooks of machine detection: see `_read`
 
 
-class GuessSchema(WebhookSchema):
+class GuessSchema(Schema):
     """One guess at what was said; `confidence` has come as ".91" and as a number."""
+
+    class Meta:
+        unknown = EXCLUDE
 
     text = Text()
     confidence = Number()
@@ -101,18 +100,24 @@ FIELDS: Final[dict[str, fields.Field[Any]]] = {
     **dict.fromkeys(("start_time", "end_time"), Moment()),
     **dict.fromkeys(("rate", "price"), Money()),
     **dict.fromkeys(("direction", "disconnected_by", "sub_state"), Word()),
-    **dict.fromkeys(("detail", "network", "digits", "reason", "url"), Text()),
+    **dict.fromkeys(("detail", "network", "digits", "reason", "url", "region_url", "error"), Text()),
     **dict.fromkeys(("recording_uuid", "recording_url", "transcription_url"), Text()),
     **dict.fromkeys(("speech_timeout_reason", "speech_error", "speech_recording_url"), Text()),
 }
+# The names of fields in webhooks, those included that are read elsewhere, or not at all.
+NAMES: Final = frozenset(field.data_key or name for name, field in FIELDS.items()) | {
+    *("call_uuid", "headers", "endpoint_type", "custom_data", "channel", "type"),
+    *("dtmf", "speech", "payload", "original_request"),
+}
 BASES: Final[dict[type[events.Event], type[WebhookSchema]]] = {
-    events.Detection: DetectionSchema,
     events.Input: InputSchema,
     events.Fallback: FallbackSchema,
 }
 GUESS: Final = GuessSchema()
+WITHOUT_TIMESTAMP: Final = (events.Transcription, events.TranscriptionFailed)
 BY_STATUS: Final[dict[str, type[events.Event]]] = {
     "transcribed": events.Transcription,
+    "transcription_failed": events.TranscriptionFailed,
     "completed": events.Completed,
     "complete": events.Completed,
     "human": events.Detection,
@@ -149,12 +154,9 @@ def schema_of(kind: type[events.Event]) -> Schema:
 def read_event(body: Mapping[str, Any]) -> events.Event:
     """The event in a webhook's JSON object. Never fails: what cannot be read is None, and a flag says so."""
     kind = kind_of(body)
-    data, unreadable = _lenient(schema_of(kind), body)  # type: ignore[arg-type]  # mypy: a class is hashable
-    if kind is events.Detection:
-        called = data.pop("call_uuid", None)
-        data["leg"] = data.get("leg") or called
+    data, unreadable = _read(kind, body)
     flags = [f"unreadable_{name}" for name in unreadable]
-    if kind is not events.Transcription and data.get("occurred") is None:
+    if not issubclass(kind, WITHOUT_TIMESTAMP) and data.get("occurred") is None:
         flags.append(NO_TIMESTAMP)
     if kind is events.CallStatus and data["status"] not in BITS:
         flags.append(UNKNOWN_STATUS)
@@ -166,7 +168,7 @@ def read_answer(request: Mapping[str, Any]) -> events.Answer:
 
     https://developer.vonage.com/en/voice/voice-api/webhook-reference#answer-webhook
     """
-    data, _ = _lenient(schema_of(events.Answer), request)
+    data, _ = _read(events.Answer, request)
     if request.get("original_request") is None:
         data.pop("reason", None)  # a reason is why the fallback URL was requested, and only that
     return events.Answer(canonical=b"", **data)
@@ -190,6 +192,18 @@ def answered(request: events.Answer, kept: Mapping[str, Any], text: bytes, ncco:
 def read_kept_answer(kept: Mapping[str, Any], text: bytes) -> events.Answer:
     """The answer in its record; *text* is the record's JSON text."""
     return answered(read_answer(kept["request"]), kept, text, write_json(kept.get("ncco")))
+
+
+def _read(kind: type[events.Event], body: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The fields of *kind* in *body*, and the names of those that cannot be read.
+
+    The leg is `call_uuid` where `uuid` says nothing; where both ids are there `uuid` wins, as in the Java SDK.
+    """
+    data, unreadable = _lenient(schema_of(kind), body)  # type: ignore[arg-type]  # mypy: a class is hashable
+    called = data.pop("call_uuid", None)
+    if called and not data.get("leg"):
+        data["leg"] = called
+    return data, unreadable
 
 
 def _lenient(schema: Schema, body: Any) -> tuple[dict[str, Any], list[str]]:

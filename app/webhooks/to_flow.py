@@ -24,6 +24,7 @@ def request_of(webhook: Webhook) -> Request:
         uuid=caller.leg,
         conversation_uuid=caller.conversation,
         endpoint_type=kind if isinstance(kind, str) else None,
+        region_url=caller.region_url,
         custom_data=custom if isinstance(custom, dict) else {},
         headers=Headers(
             (name.removeprefix(SIP_HEADER), value)

@@ -24,7 +24,7 @@ LEG_KEYS = [
     *("duration_seconds", "rate", "price", "network", "detail", "sip_code", "disconnected_by", "machine"),
     *("moved_from", "moved_to"),
 ]
-ANSWER_KEYS = ["at", "leg", "flow", "step", "version", "took_ms", "ncco", "fault", "fallback_reason"]
+ANSWER_KEYS = ["at", "leg", "flow", "step", "version", "took_ms", "ncco", "fault", "fallback_reason", "region_url"]
 ERROR_KEYS = ["at", "kind", "leg", "reason", "failed_url", "answer"]
 CAUSE_KEYS = ["at", "flow", "step", "version", "ncco"]
 TIMES = ["started", "ringing", "answered", "completed"]
@@ -88,9 +88,9 @@ def test_every_key_is_always_present(site: Site) -> None:
 
 
 def test_a_call_with_only_an_answer_webhook_shows_nothing_else(site: Site) -> None:
-    answer = site.post(
-        {"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob"}, "/voice/answer"
-    )
+    region = "https://api-ap-4.vonage.com"
+    request = {"conversation_uuid": "CON-1", "uuid": "leg", "from_user": "Alice", "to": "Bob", "region_url": region}
+    answer = site.post(request, "/voice/answer")
     site.store.ping()
     shown = site.conversation("CON-1")
     keeps_the_contract(shown)
@@ -101,7 +101,7 @@ def test_a_call_with_only_an_answer_webhook_shows_nothing_else(site: Site) -> No
     (served,) = shown["answers"]
     assert list(served) == ANSWER_KEYS
     assert served["ncco"] == answer.json
-    assert (served["leg"], served["fallback_reason"]) == ("leg", None)
+    assert (served["leg"], served["fallback_reason"], served["region_url"]) == ("leg", None, region)
     assert served["flow"] is not None
     assert served["took_ms"] > 0
 
@@ -138,6 +138,7 @@ def test_inputs_recordings_and_errors_are_listed(site: Site) -> None:
             "started_at": moment,
             "ended_at": None,
             "transcription_url": "https://t.example/1",
+            "transcription_error": None,
         }
     ]
     assert shown["errors"] == [
@@ -291,6 +292,60 @@ def test_an_unknown_conversation_is_a_problem_that_says_why(site: Site) -> None:
         assert problem["title"] == "Unknown conversation"
         assert problem["conversation_uuid"] == "CON-none"
         assert "RETENTION_DAYS" in problem["detail"]
+
+
+def _cases(name: str) -> list[dict[str, Any]]:
+    """The webhooks of `tests/samples/<name>.json`, in their order."""
+    found: list[dict[str, Any]] = json.loads((SAMPLE.parent / f"{name}.json").read_text())
+    return found
+
+
+def test_a_later_verdict_corrects_the_machine_detection_before(site: Site) -> None:
+    for body in _cases("detection-later-verdict"):
+        site.post(body)
+    ((leg,),) = [call["legs"] for call in site.read(LIST)["items"]]
+    assert (leg["machine"], leg["status"], leg["state"]) == ("human", "answered", "answered")
+
+
+def test_call_uuid_is_the_leg_in_a_detection_of_a_status_of_its_own(site: Site) -> None:
+    (body,) = _cases("call-uuid-of-other-status")
+    site.post(body)
+    shown = site.conversation(body["conversation_uuid"])
+    assert [(leg["uuid"], leg["status"], leg["machine"]) for leg in shown["legs"]] == [
+        (body["call_uuid"], "unknown", None)
+    ]
+    assert site.read(f"/api/v1/legs/{body['call_uuid']}")["status"] == "unknown"
+    assert site.read("/status")["legs"]["started"] == 1
+
+
+def test_a_text_that_failed_is_shown_at_its_recording_and_is_no_call(site: Site) -> None:
+    recording, failed = _cases("transcription-failed")
+    for order in ((recording, failed), (failed, recording)):
+        site.store.delete(recording["conversation_uuid"])
+        for body in order:
+            site.post(body)
+        shown = site.conversation(recording["conversation_uuid"])
+        keeps_the_contract(shown)
+        assert (shown["started_at"], shown["legs"], shown["errors"]) == (None, [], [])
+        (recorded,) = shown["recordings"]
+        assert (recorded["recording_uuid"], recorded["size"]) == ("rec-0000-0002", 12222)
+        assert (recorded["transcription_url"], recorded["transcription_error"]) == (None, "Provider timeout")
+    events = site.read(f"{LIST}/{recording['conversation_uuid']}/events")["items"]
+    assert [(event["kind"], event["flags"]) for event in events] == [
+        ("transcription_failed", ["unsigned"]),
+        ("record", ["unsigned"]),
+    ]
+    assert site.read("/status")["webhooks"]["unknown"] == 0
+
+
+def test_a_call_of_which_only_the_end_was_received_began_when_its_bill_does(site: Site) -> None:
+    (body,) = _cases("only-completed")
+    site.post(body)
+    shown = site.conversation(body["conversation_uuid"])
+    keeps_the_contract(shown)
+    assert (shown["started_at"], shown["ended_at"]) == ("2026-11-26T10:00:00.000Z", "2026-11-26T10:02:05.200Z")
+    assert shown["duration_seconds"] == 125.2
+    assert [(leg["duration_seconds"], leg["talk_seconds"]) for leg in shown["legs"]] == [(125, None)]
 
 
 def _webhook(line: bytes, received: datetime) -> Webhook:

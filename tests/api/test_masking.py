@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -85,6 +86,64 @@ def test_a_number_in_a_confidence_is_masked_and_still_a_number(site: Site) -> No
     assert guess["confidence"] == 123.0
 
 
+@pytest.mark.parametrize("odd", [10**9, 447700900123, 10**15])
+def test_an_odd_number_is_no_error_for_viewers_and_stays_a_number(site: Site, odd: int) -> None:
+    about = {"conversation_uuid": CALL, "uuid": LEG, "timestamp": iso(BASE), "payload": {"deep": [-odd, odd + 0.5]}}
+    site.record(
+        about | {"status": "completed", "sip_code": odd, "duration": odd, "size": odd, "price": odd},
+        about | {"speech": {"results": [{"text": "", "confidence": odd}]}},
+        about | {"recording_url": "https://r.example/1", "size": odd},
+        status("ringing", ELSEWHERE, LEG),
+    )
+    shown = shown_to(site, VIEWER)
+    assert str(odd) not in shown
+    for path in (LIST, f"{LIST}/{CALL}", f"{LIST}/{CALL}/events", f"/api/v1/legs/{LEG}"):
+        assert _types(site.read(path)) == _types(site.read(path, token=OPERATOR))
+    call = site.conversation(CALL)
+    assert call["legs"][0]["sip_code"] == odd % 10**4
+    assert type(call["inputs"][-1]["speech"][0]["confidence"]) is float
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(
+            "(415) 555-0132",
+            "(020) 7946 0018",
+            "07700/900123",
+            "07700,900,123",
+            "020–7946–0018",
+            "020\u00a07946\u00a00018",
+        ),
+        *("x447700900123", "rec_447700900123.wav", "447700900123-abc", "٤٤٧٧٠٠٩٠٠١٢٣", "4477.00900123"),
+    ],
+)
+def test_a_number_written_in_any_way_is_masked_in_every_text(site: Site, number: str) -> None:
+    about = {"conversation_uuid": CALL, "uuid": LEG, "timestamp": iso(BASE)}
+    site.record(
+        about | {"status": "completed", "from": number, "to": f"sip:{number}@a.example", "detail": number},
+        about | {"status": f"odd {number}", "network": number, "direction": number, "headers": {number: [number]}},
+        about | {"speech": {"error": number, "timeout_reason": number, "results": [{"text": f"call {number}!"}]}},
+        about | {"dtmf": number},
+        about | {"recording_url": f"https://r.example/{number}", "recording_uuid": LEG, "price": number},
+        about | {"reason": f"Cannot connect to {number}", "timestamp": number},
+        about | {"payload": {"deep": {number: f"{number}{number}"}}},
+    )
+    site.post(
+        about | {"from": number, "to": number, "custom_data": {"n": number}, "region_url": number}, "/voice/answer"
+    )
+    site.store.ping()
+    browser = site.browser()
+    browser.post("/login", data={"token": VIEWER})
+    escaped = json.dumps(number)[1:-1]
+    for path in ("/", LIST, f"{LIST}/{CALL}", f"{LIST}/{CALL}/events", f"/api/v1/legs/{LEG}"):
+        shown = browser.get(path)
+        assert shown.status_code == 200
+        assert number not in shown.text
+        assert escaped not in shown.text
+        assert LEG in shown.text or path == "/"
+
+
 def test_operators_see_every_number_whole(site: Site) -> None:
     record_a_call(site)
     shown = shown_to(site, OPERATOR)
@@ -125,6 +184,12 @@ def test_a_number_is_masked_in_any_field(site: Site, body: dict[str, object]) ->
     site.record(status("ringing", "CON-1") | body)
     shown = site.get(f"{LIST}/CON-1/events").text
     assert CALLER not in shown.replace(" ", "").replace("/7700/", "7700")
+
+
+def _types(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _types(item) for name, item in value.items()}
+    return [_types(item) for item in value] if isinstance(value, list) else type(value)
 
 
 def _shape(value: object) -> object:

@@ -58,6 +58,7 @@ def test_calls_can_be_filtered(inside: Inside) -> None:
         (("--state", "ended"), "20"),
         (("--number", "+44 7700 900123"), "3"),
         (("--number", "0121"), "1"),
+        (("--number", "0900121"), "1"),
         (("--state", "live", "--number", "0120"), ""),
     ):
         out = inside.output("calls", *words)
@@ -69,6 +70,7 @@ def test_calls_can_be_filtered(inside: Inside) -> None:
     ("words", "named"),
     [
         (("calls", "--number", "Alice"), "--number"),
+        (("calls", "--number", "900123"), "whole, or its last 4 or 7 digits"),
         (("calls", "--state", "over"), "--state"),
         (("calls", "--limit", "0"), "--limit"),
         (("calls", "--limit", "501"), "--limit"),
@@ -90,17 +92,26 @@ def test_one_call_is_shown_in_full(either: Shell) -> None:
     move = {"type": "transfer", "uuid": "two", "conversation_uuid_from": "CON-1", "conversation_uuid_to": "CON-2"}
     either.record(
         about | {"status": "answered", "from": "447700900123", "to": "Alice", "direction": "inbound"},
-        about | {"status": "completed", "price": "0.00144000", "duration": "12", "sip_code": 200},
+        about | {"status": "completed", "price": "0.00144000", "duration": "0", "sip_code": 200},
         about | {"dtmf": {"digits": "12#"}, "speech": {"results": [{"text": "yes"}]}},
         about | {"recording_url": "https://r.example/1", "recording_uuid": "r"},
+        about | {"status": "transcription_failed", "recording_uuid": "r", "error": "Provider timeout"},
         about | {"reason": "Syntax error in NCCO."},
         status("answered", "CON-1", "two", timestamp=iso(BASE)),
         move | {"timestamp": iso(BASE + timedelta(seconds=1))},
     )
     out = either.output("call", "CON-1")
     for words in (
-        *("CON-1  ended", "0.00144000 EUR", "leg leg  inbound  447700900123 → Alice", "billed 12 s", "sip_code 200"),
-        *("keys 12#", "speech yes", "https://r.example/1", "Syntax error in NCCO.", "went to CON-2", "talked 0.0 s"),
+        *("CON-1  ended", "0.00144000 EUR", "leg leg  inbound  447700900123 → Alice", "billed 0 s", "sip_code 200"),
+        *(
+            "keys 12#",
+            "speech yes",
+            "https://r.example/1",
+            "failed: Provider timeout",
+            "Syntax error in NCCO.",
+            "went to CON-2",
+            "talked 0.0 s",
+        ),
     ):
         assert words in out
     call = json.loads(either.output("call", "CON-1", "--json"))

@@ -52,8 +52,16 @@ def test_production_with_all_it_needs_starts_on_all_addresses():
         ("operator", "t0ken-of-the-operator"),
     )
     assert not settings.unsigned_allowed
-    assert settings.notes() == []
+    assert load({**PRODUCTION, "VERIFY_GET_HASH": "on"}).notes() == []
     assert load({**PRODUCTION, "HOST": "127.0.0.1"}).host == "127.0.0.1"
+
+
+def test_that_a_captured_token_may_carry_another_query_is_said_at_the_start():
+    [note] = load({**PRODUCTION, "SIGNATURE_MAX_AGE": "120"}).notes()
+    for words in ("VERIFY_GET_HASH is off", "captured", "120 seconds", "/status", "get_hash"):
+        assert words in note
+    for changed in ({"WEBHOOK_VERIFY": "off"}, {"WEBHOOK_VERIFY": "report"}, {"VERIFY_GET_HASH": "on"}):
+        assert not any("VERIFY_GET_HASH" in note for note in load(PRODUCTION | changed).notes()), "nothing more is open"
 
 
 def test_production_names_everything_missing_at_once():

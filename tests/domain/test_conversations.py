@@ -26,7 +26,7 @@ from tests.domain.builders import (
     status,
     transfer,
 )
-from tests.generated import Body, read_event
+from tests.generated import Body, iso, read_event
 
 ONE, TWO = "leg-one", "leg-two"
 
@@ -97,6 +97,54 @@ def test_first_and_last_received_are_those_of_its_webhooks() -> None:
 def test_it_started_at_the_earliest_time_and_was_answered_with_its_first_answered_leg() -> None:
     result = conversation(*life(ONE, 3), *life(TWO, 1), about(0, payload={}))
     assert (result.started, result.answered) == (at(1), at(3))
+
+
+BILL = {"start_time": iso(at(1)), "end_time": iso(at(126)), "duration": "125"}
+
+
+@pytest.mark.parametrize(
+    ("bodies", "started", "seconds"),
+    [
+        ([status("completed", 126.5, **BILL)], at(1), 125.5),
+        ([status("completed", 126.5)], None, None),
+        ([status("busy", 3)], None, None),
+        ([status("busy", 3), status("completed", 9, start_time=None)], None, None),
+        ([status("ringing", 2), status("completed", 126.5, **BILL)], at(2), 124.5),
+        ([status("answered", 130), status("completed", 126.5, **BILL)], at(1), 125.5),
+        ([status("started", 3), status("failed", 3)], at(3), 0.0),
+        ([about(5, status="completed")], None, None),
+        ([about(5, status="ringing")], None, None),
+        ([about(5, status="never seen before")], None, None),
+    ],
+)
+def test_what_ends_a_leg_does_not_say_when_it_began_but_its_bill_does(
+    bodies: list[Body], started: datetime | None, seconds: float | None
+) -> None:
+    result = conversation(*bodies)
+    assert (result.started, result.duration_seconds) == (started, seconds)
+
+
+FAILED_TEXT = about(None, recording_uuid="r", status="transcription_failed", error="Provider timeout")
+TEXT = about(None, recording_uuid="r", status="transcribed", transcription_url="https://t.example/1")
+
+
+@pytest.mark.parametrize(
+    ("bodies", "url", "error"),
+    [
+        ([FAILED_TEXT], None, "Provider timeout"),
+        ([FAILED_TEXT | {"error": None}], None, "no reason given"),
+        ([FAILED_TEXT, TEXT], "https://t.example/1", None),
+        ([TEXT], "https://t.example/1", None),
+    ],
+)
+@pytest.mark.parametrize("recording", [[], [about(3, recording_url="https://r.example/1", recording_uuid="r")]])
+def test_a_recording_has_its_text_or_why_there_is_none(
+    bodies: list[Body], url: str | None, error: str | None, recording: list[Body]
+) -> None:
+    for order in permutations(bodies + recording):
+        (recorded,) = conversation(*order).recordings
+        assert (recorded.recording_uuid, recorded.transcription_url, recorded.transcription_error) == ("r", url, error)
+        assert (recorded.recording_url is None) == (not recording)
 
 
 def test_it_ended_at_the_latest_end_and_not_while_it_lives() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.domain.builders import BASE, HERE, THERE, about, answer, at, leg, status, transfer
-from tests.generated import FAILURES
+from tests.generated import FAILURES, iso
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,22 @@ MACHINE = [
     ([status("machine", 1, sub_state="beep_timeout")], "beep_timeout"),
     ([status("machine", 2), status("human", 1)], "machine"),
     ([status("machine", 1, sub_state="beep_start"), status("machine", 2)], "beep_start"),
-    ([status("machine", 1, sub_state="beep_timeout"), status("machine", 2, sub_state="beep_start")], "beep_timeout"),
+    ([status("machine", 1, sub_state="beep_timeout"), status("machine", 2, sub_state="beep_start")], "beep_start"),
+    ([status("machine", 1, sub_state="beep_timeout"), status("machine", 1, sub_state="beep_start")], "beep_timeout"),
+    ([status("machine", 1), status("human", 2)], "human"),
+    ([status("machine", 1, sub_state="beep_start"), status("human", 2)], "human"),
+    ([status("machine", 1), status("human", 1)], "machine"),
+    (
+        [status("machine", 1, sub_state="beep_start"), status("human", 2), status("machine", 3)],
+        "beep_start",
+    ),
     ([status("machine", 1, sub_state="never heard of")], "machine"),
     ([status("answered", 1)], None),
 ]
 
 
 @pytest.mark.parametrize(("bodies", "machine"), MACHINE)
-def test_machine_is_the_last_word_in_its_own_order(bodies: Any, machine: str | None) -> None:
+def test_machine_is_the_latest_verdict_and_of_a_machine_its_beep(bodies: Any, machine: str | None) -> None:
     for order in permutations(bodies):
         assert leg(*order).machine == machine
 
@@ -203,6 +211,9 @@ TALKING = [
     ([status("answered", 4)], None),
     ([status("completed", 9, duration="5")], None),
     ([status("human", 4), status("completed", 9)], None),
+    ([status("answered", 9), status("completed", 9, duration="125", start_time=iso(at(1)), end_time=iso(at(6)))], 5.0),
+    ([status("answered", 9.5), status("completed", 9, duration="125")], None),
+    ([status("answered", 9), status("completed", 9, duration="0")], 0.0),
 ]
 
 

@@ -1,8 +1,13 @@
 """Telephone numbers: found by their digits, and shown to nobody who need not see them."""
 
 import json
+import re
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.domain.numbers import digits, mask, masked, numbers_in
 from tests.domain.builders import HERE, about, answer, status
@@ -54,19 +59,39 @@ def test_a_conversation_is_found_by_caller_and_callee() -> None:
     ("text", "shown"),
     [
         ("447700900123", "********0123"),
-        ("+447700900123", "*********0123"),
+        ("+447700900123", "+********0123"),
         ("1234567", "***4567"),
         ("Call 447700900123 or 442079460000.", "Call ********0123 or ********0000."),
         ("(447700900123)", "(********0123)"),
         ('{"from":"447700900123"}', '{"from":"********0123"}'),
-        ("447700900123,442079460000", "********0123,********0000"),
+        ("447700900123,442079460000", "************,********0000"),
         ("He was 447700900123!", "He was ********0123!"),
         ("from=447700900123&to=442079460000", "from=********0123&to=********0000"),
         ("sip:447700900123@example.com", "sip:********0123@example.com"),
-        ("sip:+447700900123@example.com;user=phone", "sip:*********0123@example.com;user=phone"),
-        ("tel:+447700900123", "tel:*********0123"),
-        ("+44 (7700) 900-123", "**************-123"),
+        ("sip:+447700900123@example.com;user=phone", "sip:+********0123@example.com;user=phone"),
+        ("tel:+447700900123", "tel:+********0123"),
+        ("+44 (7700) 900-123", "+** (****) **0-123"),
         ("00447700900123000", "*************3000"),
+        ("(415) 555-0132", "(***) ***-0132"),
+        ("(020) 7946 0018", "(***) **** 0018"),
+        ("07700/900123", "*****/**0123"),
+        ("07700,900,123", "*****,**0,123"),
+        ("020\u20137946\u20130018", "***\u2013****\u20130018"),
+        ("020\u00a07946\u00a00018", "***\u00a0****\u00a00018"),
+        ("x447700900123", "x********0123"),
+        ("rec_447700900123.wav", "rec_********0123.wav"),
+        ("447700900123-abc", "********0123-abc"),
+        ("user1234567", "user***4567"),
+        ("1234567_8", "****567_8"),
+        ("٤٤٧٧٠٠٩٠٠١٢٣", "********٠١٢٣"),
+        ("४४७७००९००१२३", "********०१२३"),
+        ("\uff14\uff14\uff17\uff17\uff10\uff10\uff19", "***\uff17\uff10\uff10\uff19"),
+        ("⁴⁴⁷⁷⁰⁰⁹", "***⁷⁰⁰⁹"),
+        ("4477.00900123", "****.****0123"),
+        ("-447700900123", "-********0123"),
+        ("2021-03-29T21:20:05.447700900123Z", "****-03-29T**:**:**.********0123Z"),
+        ("447700900123-12345678-1234-4321-8123-123456789012", "********0123-12345678-1234-4321-8123-123456789012"),
+        ("2079-11-2100", "****-**-2100"),
     ],
 )
 def test_of_a_number_in_a_text_the_last_four_digits_are_shown(text: str, shown: str) -> None:
@@ -81,15 +106,16 @@ def test_of_a_number_in_a_text_the_last_four_digits_are_shown(text: str, shown: 
         "12345678-1234-4321-8123-123456789012",
         "0779a56d002f1c7f47f82ef5fe84ab79",
         "12345678901234567890123456789ab2",
-        "12345678901234ab",
         "2021-03-29T21:20:05.582Z",
-        "2021-03-29T21:20:05.5821234567Z",
-        "0.00720000",
-        "1.23456789",
+        "2021-03-29 21:20:05+01:00",
+        "2021-03-29T21:20:05.582123456Z",
+        "at 2021-03-29T21:20:05Z of 12345678-1234-4321-8123-123456789012, 7",
+        "https://r.example/7/12345678-1234-4321-8123-123456789012",
         "123456",
         "GB-FIXED",
-        "user1234567",
-        "1234567_8",
+        "1 2 3 4 5 6",
+        "user123456 and 7",
+        "123----4567",
         "",
     ],
 )
@@ -103,7 +129,7 @@ def test_a_json_value_is_masked_at_any_depth_and_its_ids_stay() -> None:
         "uuid": "1234567890",
         "call_uuid": "1234567890",
         "conversation_uuid": "1234567890",
-        "price": "1234567",
+        "price": "0.00720000",
         "headers": {"X-Caller": "447700900123", "list": ["447700900123", 7, None, True, 0.5]},
         "status": "answered",
     }
@@ -121,7 +147,7 @@ def test_the_version_of_a_flow_is_never_a_telephone_number() -> None:
 
 
 def test_a_number_that_came_as_a_json_number_is_masked_too() -> None:
-    assert masked({"from": 447700900123, "to": 442079460000}) == {"from": "********0123", "to": "********0000"}
+    assert masked({"from": 447700900123, "to": 442079460000}) == {"from": 123, "to": 0}
 
 
 def test_masking_shows_no_number_of_a_conversation_and_keeps_its_name() -> None:
@@ -135,13 +161,132 @@ def test_masking_shows_no_number_of_a_conversation_and_keeps_its_name() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("+447700900123 10:15", "*********0123 10:15"),
-        ("+447700900123 2126-11-20", "*********0123 2126-11-20"),
-        ("+447700900123 447700900199", "*********0123 ********0199"),
-        ("Call 4 4 7 7 0 0 9 0 0 1 2 3.", "Call ******************* 2 3."),
+        ("+447700900123 10:15", "+************ 10:15"),
+        ("+447700900123 2126-11-20", "+************ ****-11-20"),
+        ("+447700900123 447700900199", "+************ ********0199"),
+        ("Call 4 4 7 7 0 0 9 0 0 1 2 3.", "Call * * * * * * * * 0 1 2 3."),
         ("1 2 3 4 5 6", "1 2 3 4 5 6"),
-        ("4, 4, 7, 7, 0, 0, 9, 0, 0, 1, 2, 3", "******************************2, 3"),
+        ("4, 4, 7, 7, 0, 0, 9, 0, 0, 1, 2, 3", "*, *, *, *, *, *, *, *, 0, 1, 2, 3"),
     ],
 )
 def test_characters_after_a_number_do_not_hide_it(text: str, shown: str) -> None:
     assert mask(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (447700900123, 123),
+        (10**9, 0),
+        (1234567, 4567),
+        (123456, 123456),
+        (-447700900123, 123),
+        (447700900123.0, 123.0),
+        (4477.00900123, 123.0),
+        (-20.7946001, 6001.0),
+        (0.5, 0.5),
+        (20.665, 20.665),
+        (True, True),
+    ],
+)
+def test_of_a_number_that_is_no_text_the_last_four_digits_are_left_in_its_type(number: float, shown: float) -> None:
+    assert masked({"sip_code": number}) == {"sip_code": shown}
+    assert type(masked(number)) is type(number)
+
+
+@pytest.mark.parametrize("name", ["price", "rate", "confidence", "duration", "duration_seconds", "took_ms"])
+def test_an_amount_stays_under_its_name_if_it_is_one(name: str) -> None:
+    for amount in ("0.00720000", "125", 123456.789, 0.912345678, 7):
+        assert masked({name: amount}) == {name: amount}
+    assert masked({name: "447700900123"}) == {name: "********0123"}
+    assert masked({name: "4477.00900123"}) == {name: "****.****0123"}
+    assert masked({name: 447700900123}) == {name: 123}
+
+
+def test_the_size_of_a_recording_and_ids_of_ours_stay() -> None:
+    kept = {"size": 1234567, "id": "12345678901234ab", "version": "12345678"}
+    assert masked(kept) == kept
+    hidden = masked({"size": 447700900123, "id": "447700900123", "version": "447700900123"})
+    assert hidden == {"size": 123, "id": "********0123", "version": "********0123"}
+
+
+# any text
+
+ANY_DIGITS = st.characters(categories=["Nd"]) | st.sampled_from("0123456789")
+SIGNS = st.text(st.sampled_from(" -–—/.,()+_·:;#*'\"\u00a0\u202f\u200b\n\t"), max_size=3)
+RUNS = st.lists(st.tuples(ANY_DIGITS, SIGNS), min_size=7, max_size=20).map(
+    lambda pairs: "".join(digit + signs for digit, signs in pairs[:-1]) + pairs[-1][0]
+)
+AROUND = st.text(st.sampled_from('abxyzé _-./:@#%"{}01789'), max_size=12)
+
+
+def most_digits_together(text: str) -> int:
+    """How many digits are shown with three signs or fewer between each two of them, at most."""
+    most = together = signs = 0
+    for character in text:
+        if character.isdigit():
+            together, signs = together + 1, 0
+        else:
+            signs += 1
+            if (character.isalnum() and character != "*") or signs > 3:
+                together = 0
+        most = max(most, together)
+    return most
+
+
+@given(before=AROUND, run=RUNS, after=AROUND)
+def test_no_run_of_seven_digits_is_shown_whatever_is_between_and_around_them(before: str, run: str, after: str) -> None:
+    text = before + run + after
+    shown = mask(text)
+    assert run not in shown
+    assert len(shown) == len(text)
+    assert most_digits_together(shown) < 7
+    assert mask(shown) == shown
+
+
+FREE = st.sampled_from(["text", "headers", "reason", "detail", "payload", "from_user", "url", "network", "timestamp"])
+LEAVES = RUNS | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none()
+
+
+@given(st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FREE, inner, max_size=3)))
+def test_a_json_value_keeps_its_shape_and_shows_no_run_in_any_place(value: Any) -> None:
+    assert shape_of(masked(value)) == shape_of(value)
+    for leaf in leaves_of(masked(value)):
+        assert most_digits_together(leaf) < 7
+
+
+def shape_of(value: Any) -> Any:
+    """Names and types."""
+    if isinstance(value, dict):
+        return {name: shape_of(item) for name, item in value.items()}
+    return [*map(shape_of, value)] if isinstance(value, list) else type(value)
+
+
+def leaves_of(value: Any) -> list[str]:
+    """Every text and number in it, as text."""
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return [leaf for item in items for leaf in leaves_of(item)]
+    return [str(value)]
+
+
+@given(
+    uuid=st.uuids(),
+    moment=st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31)),  # noqa: DTZ001 - hypothesis wants it
+    seconds=st.floats(0, 999_999),
+    price=st.decimals(0, 999, places=8),
+)
+def test_ids_moments_durations_and_prices_stay_readable(
+    uuid: Any, moment: datetime, seconds: float, price: Any
+) -> None:
+    for identifier in (str(uuid), f"CON-{uuid}", f"https://api.example/v1/files/{uuid}", f"{uuid}.wav", f"{uuid}, 7"):
+        assert mask(identifier) == identifier
+    if re.search("[a-f]", uuid.hex):
+        assert mask(f"leg {uuid.hex}") == f"leg {uuid.hex}"
+    for text in (
+        *(moment.isoformat(timespec="milliseconds") + "Z", moment.replace(tzinfo=UTC).isoformat()),
+        *(moment.strftime("%Y-%m-%d %H:%M:%S") if moment.year >= 1000 else "", f"at {moment.isoformat()}Z, 7"),
+    ):
+        assert mask(text) == text
+    known = {"duration_seconds": round(seconds, 3), "duration": f"{int(seconds)}", "price": f"{price:f}", "rate": "1"}
+    assert masked(known) == known

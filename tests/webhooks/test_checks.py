@@ -4,13 +4,15 @@ Vonage repeats a request, once, on 429, 503 and 504. https://developer.vonage.co
 """
 
 import json
+import time
 from typing import Any
 
+import jwt
 import pytest
 
 from app.web.limits import MOST_BODY
 from tests.engines import wait_until
-from tests.webhooks.conftest import KEY, SECRET, Body, Site, bearer, compact
+from tests.webhooks.conftest import APPLICATION, KEY, SECRET, Body, Site, bearer, compact
 
 CONVERSATION = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
 EVENT: Body = {
@@ -204,7 +206,29 @@ def test_a_get_whose_hash_is_of_something_else_is_taken_counted_and_noted(site: 
     assert site.get("/voice/event", EVENT, bearer(b"something else")).status_code == 200
     assert site.events(CONVERSATION)[0]["flags"] == ["get_hash_mismatch"]
     wait_until(lambda: site.counters()["reported"] == {"get_hash_mismatch": 1}, "it is counted")
+    assert site.counters()["get_hash"] == {"right": 0, "wrong": 1}
     assert "payload hash of a GET webhook" in site.log_text
+
+
+def test_gets_are_counted_by_their_hash_so_that_it_is_known_whether_it_can_be_required(start):
+    """The JSON of the query is the documented form, its text itself is another that was published.
+
+    https://api.support.vonage.com/hc/en-us/articles/19033783342876
+    """
+    query = "from=447700900123&to=442079460000&conversation_uuid=CON-1&uuid=leg"
+    as_json = b'{"from":"447700900123","to":"442079460000","conversation_uuid":"CON-1","uuid":"leg"}'
+    site = start(app_env="production")
+    unhashed = {"iat": int(time.time()), "iss": "Vonage", "api_key": KEY, "application_id": APPLICATION}
+    without_hash = {"Authorization": f"Bearer {jwt.encode(unhashed, SECRET, 'HS256')}"}
+    for headers in (bearer(as_json), bearer(query.encode()), bearer(GOOD), without_hash):
+        assert site.client.get("/voice/event", query_string=query, headers=headers).status_code == 200
+    site.post("/voice/event", EVENT)
+    wait_until(lambda: site.counters()["received"] == 5, "all are counted")
+    wait_until(lambda: site.counters()["get_hash"] == {"right": 2, "wrong": 2}, "each by its hash")
+    strict = start(app_env="production", verify_get_hash=True)
+    codes = (bearer(as_json), 200), (bearer(query.encode()), 200), (bearer(GOOD), 401), (without_hash, 401)
+    for headers, code in codes:
+        assert strict.client.get("/voice/event", query_string=query, headers=headers).status_code == code
 
 
 def test_a_get_whose_hash_is_of_something_else_is_refused_where_that_is_asked_for(start):

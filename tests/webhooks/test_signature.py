@@ -7,7 +7,7 @@ import json
 import string
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import jwt
 import pytest
@@ -21,6 +21,7 @@ from app.webhooks.signature import (
     SignatureMissing,
     SignatureRefused,
     Signatures,
+    _merged_form,
 )
 from vonage_simulator.delivery.signing import sign
 from vonage_simulator.ledger import Application
@@ -502,6 +503,165 @@ def test_a_get_without_a_hash_is_noted_and_in_strict_mode_carries_no_query() -> 
 def test_notes_add_up() -> None:
     token = token_by_hand(without("application_id"))
     assert check(token, method="GET", body=b"", query="a=1") == ("no_application_id", "get_hash_mismatch")
+
+
+# the published form of query and body together
+
+
+STEP = "state=gAAA-_x%3D%3D&n=1"
+MERGED = '{"state":"gAAA-_x==","n":"1",' + BODY.decode()[1:]
+
+
+def merged(query: str | bytes, body: bytes | str, hashed: bytes | str, method: str = "POST") -> tuple[str, ...]:
+    """The notes on a request signed with the hash of *hashed*, by every rule there is."""
+    token = token_by_hand(claims_of(None) | {"payload_hash": sha256(hashed)})
+    body = body.encode() if isinstance(body, str) else body
+    assert check(token, method=method, body=body, query=query) == ()
+    return check(token, by=strict, method=method, body=body, query=query)
+
+
+def not_merged(query: str | bytes, body: bytes | str, hashed: bytes | str, method: str = "POST") -> None:
+    token = token_by_hand(claims_of(None) | {"payload_hash": sha256(hashed)})
+    body = body.encode() if isinstance(body, str) else body
+    assert fault_of(token, method=method, body=body, query=query) == "payload_hash"
+
+
+# On the right is what Node.js prints for JSON.stringify(Object.assign(query, body)).
+@pytest.mark.parametrize(
+    ("query", "body", "hashed"),
+    [
+        pytest.param(STEP, BODY, MERGED, id="a step of ours"),
+        pytest.param(STEP.encode(), BODY, MERGED, id="query as bytes"),
+        pytest.param("a=&b", '{"to":""}', '{"a":"","b":"","to":""}', id="values left empty"),
+        pytest.param("a=Zo%C3%AB+%26", '{"to":"Zo\\u00eb"}', '{"a":"Zoë &","to":"Zoë"}', id="escapes"),
+        pytest.param("a=1", '{ "to" : [ 1 , null,true ] }\n', '{"a":"1","to":[1,null,true]}', id="blanks of the body"),
+        pytest.param("a=1", '{"to":"\\/\\u2028\\u007f\\u0001\\b"}', '{"a":"1","to":"/\u2028\x7f\\u0001\\b"}', id="all"),
+        pytest.param("a=1", '{"to":"\\uD800 \\ud83d\\ude00"}', '{"a":"1","to":"\\ud800 😀"}', id="surrogates"),
+        pytest.param("b=1", '{"to":{"b":1,"0":2},"10":2,"2":1}', '{"2":1,"10":2,"b":"1","to":{"0":2,"b":1}}', id="js"),
+        pytest.param("a=1", '{"to":[0.50,1.5e-7,1e-6,12.5e-1,-0.1e-9]}',
+                     '{"a":"1","to":[0.5,1.5e-7,0.000001,1.25,-1e-10]}', id="fractions"),
+        pytest.param("a=1", '{"to":9007199254740991,"c":-0}', '{"a":"1","to":9007199254740991,"c":0}', id="integers"),
+        pytest.param("a=1", '{"to":1,"c":2,"to":3}', '{"a":"1","to":3,"c":2}', id="doubled in the body"),
+        pytest.param("a=1", '{"to":4.9e-324,"c":123456.789}', '{"a":"1","to":5e-324,"c":123456.789}', id="small"),
+    ],
+)  # fmt: skip
+def test_a_post_may_be_hashed_with_the_query_of_its_address(query: str | bytes, body: bytes | str, hashed: str) -> None:
+    assert merged(query, body, hashed) == ()
+    for method in ("GET", "PUT"):
+        not_merged(query, body, hashed, method)
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        pytest.param("", BODY, id="removed"),
+        pytest.param("?", BODY, id="nothing but a mark"),
+        pytest.param("state=gAAA-_x%3D%3D", BODY, id="one removed"),
+        pytest.param(STEP + "&b=2", BODY, id="added"),
+        pytest.param("b=2&" + STEP, BODY, id="added in front"),
+        pytest.param("state=gAAA-_y%3D%3D&n=1", BODY, id="changed"),
+        pytest.param(STEP + "&n=1", BODY, id="doubled"),
+        pytest.param(STEP + "&n=2", BODY, id="doubled with another value"),
+        pytest.param(STEP + "&status=completed", BODY, id="added, and the body has it too"),
+        pytest.param("n=1&state=gAAA-_x%3D%3D", BODY, id="another order"),
+        pytest.param(STEP + "&%ff=1", BODY, id="added, no UTF-8"),
+        pytest.param(STEP, BODY[:-1] + b',"x":1}', id="body: added"),
+        pytest.param(STEP, b'{"from":"441234567890","status":"ringing"}', id="body: removed"),
+        pytest.param(STEP, BODY.replace(b"ringing", b"busy"), id="body: changed"),
+        pytest.param(STEP, BODY[:-1] + b',"status":"busy"}', id="body: doubled"),
+        pytest.param(STEP, b'{"status":"ringing",' + BODY[1:].replace(b'"status":"ringing",', b""), id="body: order"),
+        pytest.param(STEP, BODY.replace(b'"441234567890"', b"441234567890"), id="body: a number for a text"),
+        pytest.param(STEP, BODY[:-1] + b',"n":"1"}', id="body: has a parameter too"),
+        pytest.param("state=gAAA-_x%3D%3D", BODY[:-1] + b',"n":"1"}', id="a parameter moved into the body"),
+        pytest.param(STEP + "&status=ringing", BODY.replace(b'"status":"ringing",', b""), id="and out of it"),
+        pytest.param(STEP, b"[" + BODY + b"]", id="body: a list"),
+        pytest.param(STEP, b'"x"', id="body: a text"),
+        pytest.param(STEP, b"\xef\xbb\xbf" + BODY, id="body: a byte order mark"),
+        pytest.param(STEP, BODY + b"x", id="body: no JSON"),
+        pytest.param(STEP, b'{"a":' * 100_000, id="body: nested without end"),
+        pytest.param(STEP, b'{"a":' * 900 + b"1" + b"}" * 900, id="body: nested deeply"),
+    ],
+)
+def test_query_and_body_are_both_covered_whole(query: str, body: bytes) -> None:
+    not_merged(query, body, MERGED)
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "hashed"),
+    [
+        pytest.param("a=1&a=2", '{"to":3}', '{"a":["1","2"],"to":3}', id="repeated"),
+        pytest.param("a=1&a=2", '{"to":3}', '{"a":"2","to":3}', id="the last of a repeated one"),
+        pytest.param("a=1", '{"to":3, "a":"2"}', '{"a":"2","to":3}', id="hidden by the body"),
+        pytest.param("a=1", '{"to":3, "a":"1"}', '{"a":"1","to":3}', id="the same in the body"),
+        pytest.param("a=1&from=4", '{"to":3}', '{"a":"1","from":"4","to":3}', id="moved out of the body"),
+        pytest.param("a=1", '{"b":"2","to":3}', '{"a":"1","b":"2","to":3}', id="moved into the body"),
+        pytest.param("a=1&2=3", '{"to":3}', '{"2":"3","a":"1","to":3}', id="moved out of the body, by its order"),
+        pytest.param("a=1", "{}", '{"a":"1"}', id="all moved out of the body"),
+        pytest.param("", '{ "to": 1 }', '{"to":1}', id="without a query only the raw body counts"),
+        pytest.param("&", '{ "to": 1 }', '{"to":1}', id="nor with an empty one"),
+        pytest.param("a=%ff", '{"to":3}', '{"a":"\ufffd","to":3}', id="a query that is no UTF-8"),
+        pytest.param("a=1", b'{"to":"\xff"}', '{"a":"1","to":"\ufffd"}', id="a body that is no UTF-8"),
+        pytest.param("a=1", '{"to":3}'.encode("utf-16"), '{"a":"1","to":3}', id="a body in UTF-16"),
+        pytest.param("a=1", '{"to":1.0}', '{"a":"1","to":1}', id="1.0, which is read apart from 1"),
+        pytest.param("a=1", '{"to":-0.0}', '{"a":"1","to":0}', id="-0.0"),
+        pytest.param("a=1", '{"to":1e21}', '{"a":"1","to":1e+21}', id="1e21"),
+        pytest.param("a=1", '{"to":9007199254740993}', '{"a":"1","to":9007199254740992}', id="rounded by JavaScript"),
+        pytest.param("a=1", '{"to":' + "9" * 5000 + "}", '{"a":"1","to":null}', id="a number without end"),
+        pytest.param("a=1", '{"to":1e400}', '{"a":"1","to":null}', id="Infinity"),
+        pytest.param("a=1", '{"to":NaN}', '{"a":"1","to":NaN}', id="NaN"),
+        pytest.param("b=1&a=2", '{"to":3}', '{"a":"2","b":"1","to":3}', id="sorted"),
+        pytest.param("a=1", '{"to":3}', '{"to":3,"a":"1"}', id="the query behind"),
+        pytest.param("a=1", '{"to":3}', '{"a": "1", "to": 3}', id="not compact"),
+        pytest.param("a=1", '{"to":"ë"}', '{"a":"1","to":"\\u00eb"}', id="escaped as Python does"),
+        pytest.param("a=1", '{"to":3}', 'a=1{"to":3}', id="put together as text"),
+        pytest.param("a=1", '{"to":3}', '{"a":"1"}', id="the query alone"),
+        pytest.param("a=1", '{"to":3}', "a=1", id="the raw query alone"),
+        pytest.param("a=1", '{"to":3}', "", id="nothing"),
+    ],
+)  # fmt: skip
+def test_no_other_form_of_query_and_body_is_accepted(query: str, body: bytes | str, hashed: str) -> None:
+    not_merged(query, body, hashed)
+
+
+wire_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3), values, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_requests_that_are_read_differently_never_share_a_hash(data: st.DataObject) -> None:
+    """Whatever is signed in the merged form, another query or body needs another token."""
+    few = st.sampled_from([0, 1, 1.0, 0.5, "1", "a", -0.0, 2**53, True, None])
+    bodies = st.dictionaries(st.sampled_from(["to", "from", "a", "b", "2"]), few | wire_values)
+    queries = st.dictionaries(st.sampled_from(["a", "b", "from", "2"]), st.sampled_from(["1", "", "%31", "a"]))
+
+    def drawn() -> tuple[str, bytes]:
+        query = "&".join(f"{name}={value}" for name, value in data.draw(queries).items())
+        return query, json.dumps({"to": "1"} | data.draw(bodies)).encode()
+
+    first, second = drawn(), drawn()
+    forms = [*_merged_form(*first)]
+    if forms and forms == [*_merged_form(*second)]:
+        assert typed(json.loads(first[1])) == typed(json.loads(second[1]))
+        assert [*parse_qsl(first[0], keep_blank_values=True)] == [*parse_qsl(second[0], keep_blank_values=True)]
+
+
+def test_a_boundary_that_is_moved_between_query_and_body_needs_another_token() -> None:
+    fields = [("a", "1"), ("b", "2"), ("from", "3"), ("uuid", "4")]
+    hashed = json.dumps(dict(fields), separators=(",", ":"))
+    merged("a=1&b=2", json.dumps(dict(fields[2:])), hashed)
+    for moved in (0, 1, 3, 4):
+        query = "&".join(f"{name}={value}" for name, value in fields[:moved])
+        not_merged(query, json.dumps(dict(fields[moved:])), hashed)
+
+
+def typed(value: Any) -> Any:
+    """*value* so that 1, 1.0 and true differ."""
+    if isinstance(value, dict):
+        return {name: typed(item) for name, item in value.items()}
+    return [*map(typed, value)] if isinstance(value, list) else (type(value), value)
 
 
 # any input

@@ -10,7 +10,7 @@ import pytest
 
 from app.flows.reply import SORRY
 from tests.engines import wait_until
-from tests.webhooks.conftest import Body, Site, Start
+from tests.webhooks.conftest import Body, Site, Start, bearer, compact
 
 CONVERSATION, LEG = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6", "0779a56d002f1c7f47f82ef5fe84ab79"
 CALL: Body = {"from": "447700900123", "to": "442079460000", "uuid": LEG, "conversation_uuid": CONVERSATION}
@@ -84,6 +84,23 @@ def goes_on(response: Any) -> bool:
 
 def keys(digits: str) -> Body:
     return {"dtmf": {"digits": digits, "timed_out": not digits}, **INPUT}
+
+
+def test_a_step_may_be_signed_with_the_parameters_of_its_address_before_those_of_its_body(site: Site) -> None:
+    path = urlsplit(next_of(site.post("/voice/answer", CALL)))
+    state = {name: value for name, (value,) in parse_qs(path.query).items()}
+    headers = bearer(compact(state | keys("1")))
+    assert said(site.post(f"{path.path}?{path.query}", keys("1"), headers)) == ["447700900123 pressed 1."]
+    for other in ("", "state=x", f"{path.query}&from=1", f"{path.query}&{path.query}"):
+        assert site.post(f"{path.path}?{other}", keys("1"), headers).status_code == 401
+    assert site.post(f"{path.path}?{path.query}", keys("2"), headers).status_code == 401
+
+
+def test_a_later_step_still_knows_the_region(start: Start, file: Path) -> None:
+    file.write_text(FLOWS.replace("pressed {{ inputs.ask.digits }}", "is controlled at {{ region_url }}"))
+    site = start(flows_file=file)
+    answer = site.post("/voice/answer", CALL | {"region_url": "https://api-ap-3.vonage.com"})
+    assert said(site.post(next_of(answer), keys("1"))) == ["447700900123 is controlled at https://api-ap-3.vonage.com."]
 
 
 def test_pressed_keys_are_kept_and_select_the_next_step(site: Site) -> None:

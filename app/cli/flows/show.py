@@ -20,11 +20,12 @@ from app.flows.request import Request
 from vonage_simulator import yaml_source
 from vonage_simulator.cli.options import NAME
 from vonage_simulator.printable import safe
+from vonage_simulator.webhook_bodies import REGION_HOSTS
 
 if TYPE_CHECKING:
     from app.flows.flows import Flows
 
-# Vonage always sends these two; these are nobody's.
+# Vonage always sends these two, and a region; these are nobody's.
 LEG, CONVERSATION = "0" * 32, "CON-00000000-0000-4000-8000-000000000000"
 
 
@@ -51,6 +52,7 @@ def show(number: str, caller: Caller, at: datetime | None, file: Path | None, st
             uuid=LEG,
             conversation_uuid=CONVERSATION,
             endpoint_type=caller.endpoint,
+            region_url=REGION_HOSTS["eu-west"],
             custom_data=caller.custom_data or {},
             headers=caller.headers,
         )

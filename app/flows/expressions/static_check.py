@@ -16,7 +16,10 @@ from app.flows.expressions.values import LARGEST
 from vonage_simulator.yaml_source import nearest
 
 # What is known of a call from the request it began with.
-CONTEXT: Final = ("from", "to", "from_user", "uuid", "conversation_uuid", "endpoint_type", "custom_data", "headers")
+CONTEXT: Final = (
+    *("from", "to", "from_user", "uuid", "conversation_uuid"),
+    *("endpoint_type", "region_url", "custom_data", "headers"),
+)
 NAMES: Final = (*CONTEXT, "settings", "inputs", "attempt")
 SETTINGS: Final = ("APP_USER", "CALLER_NUMBER", "PUBLIC_URL")
 INPUT: Final = ("digits", "speech", "confidence", "timed_out")  # the result of an input: inputs.<step>.digits
