@@ -17,6 +17,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from app.flows import routing
 from app.flows.call_state import CallState, StateCodec
 from app.flows.expressions.static_check import CONTEXT, INPUT
+from app.flows.meant import unmarked
 from app.flows.model import NAME, Flow, FlowFile, RenderFault, Route
 from app.flows.python_actions import NoActions, actions_in
 from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
@@ -178,7 +179,7 @@ class Flows:
         return self._detected(self._flow(route.flow), request, result) if route else None
 
     def _detected(self, flow: Flow, request: Request, result: Result) -> Reply | None:
-        step = flow.detected.get(result.status or "")
+        step = flow.detected.get(result.sub_state or "") or flow.detected.get(result.status or "")
         return None if step is None else self._step(flow, step, self._begun(flow, request), result)
 
     def _flow(self, name: str) -> Flow:
@@ -241,7 +242,10 @@ class Flows:
             raise
         if actions is None and result is None:
             raise RenderFault("it returned None, but must return a list of actions")
-        return None if actions is None else checked(actions, self._base)
+        if actions is None:
+            return None
+        ncco, meant = unmarked(actions)
+        return checked(ncco, self._base, meant)
 
 
 def _kept(flow: Flow, step: str, result: Result) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.domain.numbers import digits
-from app.flows import graph, hours, python_modules, routing, steps
+from app.flows import graph, hours, meant, python_modules, routing, steps
 from app.flows.model import DETECTIONS, NAME, Flow, FlowFile, Hours, Route
 from app.flows.reader import FlowFileFaults, FlowReader
 from app.flows.request import START
@@ -59,6 +59,7 @@ def read(text: str, name: str, settings: Mapping[str, Any]) -> FlowFile:
         routes=routes,
         flows={name: flow for name, flow in reader.flows.items() if flow},
         watched=tuple(dict.fromkeys(watched)),
+        advices=Faults(reader.advices).faults,
     )
 
 
@@ -218,11 +219,14 @@ class _FileReader(FlowReader):
 
     def _detected(self, value: Any, path: Steps, roots: list[Link]) -> dict[str, str]:
         each = self.mapping(value, path, f"steps by what was detected: {', '.join(DETECTIONS)}") or {}
-        self.fields(each, DETECTIONS, path)
+        self.fields((word for word in each if not meant.has_mark(word)), DETECTIONS, path)
         found: dict[str, str] = {}
         for word, named in each.items():
+            if meant.has_mark(word):
+                known = meant.plain(word) in DETECTIONS
+                self.advise((*path, word), meant.NEEDLESS if known else meant.SERVED, key=True)
             if step := self.written_out(named, (*path, word), A_STEP):
-                found[word] = step
+                found[meant.plain(word).lower()] = step  # as events are read
                 roots.append(Link(step, "otherwise", (*path, word)))
         return found
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from app.flows.request import Request
+from vonage_simulator.yaml_source import Fault, Steps
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)  # of a flow or a step: it is part of URLs
 STEPS_AT: Final = "/voice/flows/"  # under this server's own address, before flow and step
@@ -70,6 +71,7 @@ class Action:
     index: int
     options: Mapping[str, Any]  # `action` among them
     next: Next | None = None
+    meant: frozenset[Steps] = frozenset()  # paths of options that are served as they are: see `meant`
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +165,4 @@ class FlowFile:
     routes: tuple[Route, ...] = ()
     flows: Mapping[str, Flow] = field(default_factory=dict)
     watched: tuple[Path, ...] = ()  # the files to reload after: its own, those of Python flows
+    advices: tuple[Fault, ...] = ()  # what should be otherwise, though it is served

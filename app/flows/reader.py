@@ -23,8 +23,13 @@ class FlowReader(Reader):
 
     def __init__(self, file: Located, settings: Mapping[str, Any]) -> None:
         super().__init__(file)
+        self.advices: list[Fault] = []
         self.own = str(settings.get("PUBLIC_URL") or "")
         self.scope = Scope({"settings": settings}, lambda step, _: step)
+
+    def advise(self, path: Steps, words: str, *, key: bool = False) -> None:
+        """Add what should be otherwise at *path*, though it is no fault."""
+        self.advices.append(self.file.fault(path, words, key=key))
 
     def line(self, path: Steps) -> int:
         return self.file.at(path)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
@@ -12,7 +12,7 @@ from app.flows.call_state import CallState
 from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
 from vonage_simulator import json_shape
 from vonage_simulator.json_shape import Found
-from vonage_simulator.yaml_source import field
+from vonage_simulator.yaml_source import Steps, field
 
 MOST_FAULTS: Final = 3  # in a message
 HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
@@ -56,12 +56,17 @@ def rendered(flow: Flow, step: str, state: CallState, *, names: Mapping[str, Any
     actions, after = entered(flow, step, state)
     url = step_urls(base, flow.name, after, seal)
     scopes = {name: Scope({**names, "attempt": after.visits[name]}, url) for name, _ in actions}
-    return checked([_filled(action.options, scopes[name]) for name, action in actions], base)
+    meant = {(index, *path) for index, (_, action) in enumerate(actions) for path in action.meant}
+    return checked([_filled(action.options, scopes[name]) for name, action in actions], base, meant)
 
 
-def checked(ncco: Ncco, base: str) -> Ncco:
-    """*ncco* if Vonage would run it, else raises RenderFault. *base* is this server's own URL."""
-    wrong = [*schema.faults(ncco, own=base)] or [*sequence.faults(ncco), *_urls_without_state(ncco, base)]
+def checked(ncco: Ncco, base: str, meant: Collection[Steps] = ()) -> Ncco:
+    """*ncco* if Vonage would run it, else raises RenderFault. *base* is this server's own URL.
+
+    What is at *meant* is served as it is: see `app.flows.meant`.
+    """
+    wrong = [*schema.faults(ncco, own=base, meant=meant)]
+    wrong = wrong or [*sequence.faults(ncco), *_urls_without_state(ncco, base)]
     if wrong:
         more = f" (and {len(wrong) - MOST_FAULTS} more)" if len(wrong) > MOST_FAULTS else ""
         raise RenderFault(
@@ -75,8 +80,9 @@ def checked(ncco: Ncco, base: str) -> Ncco:
 def _urls_without_state(ncco: Ncco, base: str) -> Iterator[Found]:
     """URLs of our steps without the state of the call: there it would begin again, without end."""
     for index, action in enumerate(ncco):
-        for url in action.get("eventUrl", ()):
-            if url.startswith(base + STEPS_AT) and "?state=" not in url:
+        urls = action.get("eventUrl")
+        for url in urls if isinstance(urls, list) else ():
+            if isinstance(url, str) and url.startswith(base + STEPS_AT) and "?state=" not in url:
                 words = f"It is the address of a step without the state of the call: {HOW_RIGHT}."
                 yield (index, "eventUrl", 0), words
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from vonage_simulator import json_shape
 from vonage_simulator.json_shape import Found
-from vonage_simulator.ncco import barge_in_faults
+from vonage_simulator.ncco import ACTION, barge_in_faults
 
 # A caller who enters a conversation stays until they leave; a transfer leaves this one for good.
 # https://developer.vonage.com/en/voice/voice-api/ncco-reference#conversation and #transfer
@@ -25,6 +25,7 @@ WAITS_FOR_NOTHING: Final = (
 def faults(ncco: Sequence[Mapping[str, Any]]) -> list[Found]:
     """What is wrong in the order of actions, each of which may be right alone. Placeholders may become right."""
     found: list[Found] = []
+    ncco = [ACTION.plain(action) for action in ncco]
     for index, (action, never_interrupted) in enumerate(zip(ncco, barge_in_faults(ncco), strict=True)):
         name, is_last = action.get("action"), index == len(ncco) - 1
         if name in FINAL and not is_last:
