@@ -13,12 +13,12 @@ from vonage_simulator.ncco import ACTION, barge_in_faults
 # https://developer.vonage.com/en/voice/voice-api/ncco-reference#conversation and #transfer
 FINAL: Final = ("conversation", "transfer")
 PLAYED: Final = ("talk", "stream")
-RECORDS_UNTIL: Final = ("endOnSilence", "endOnKey", "timeOut")
-# Without any of those, the next action runs at once; the call ends if there is none.
-# https://developer.vonage.com/en/voice/voice-api/ncco-reference#record
+# Without any of those, the next action runs at once; the call ends if there is none. With `timeOut` alone, too:
+# https://developer.vonage.com/en/voice/voice-api/concepts/recording
+RECORDS_UNTIL: Final = ("endOnSilence", "endOnKey")
 WAITS_FOR_NOTHING: Final = (
     "It is the last action and does not wait, so that the call ends at once and nothing is recorded;"
-    " there must be endOnSilence, endOnKey or timeOut, or an action after it."
+    " there must be endOnSilence or endOnKey, or an action after it."
 )
 
 
