@@ -76,10 +76,11 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """In place of an action: those of another step follow here."""
+    """In place of an action: those of another step follow here, or of the first step of another flow."""
 
     index: int
     step: str
+    flow: str = ""  # without `step`
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class Flow:
     detected: Mapping[str, str] = field(default_factory=dict)
     python: Callable[[Request], Any] | None = None
     uses: frozenset[tuple[str, ...]] = frozenset()
+    leads_to: frozenset[str] = frozenset()  # flows, from there on, too
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -164,5 +166,6 @@ class FlowFile:
     loaded: datetime
     routes: tuple[Route, ...] = ()
     flows: Mapping[str, Flow] = field(default_factory=dict)
+    hours: Mapping[str, Hours] = field(default_factory=dict)
     watched: tuple[Path, ...] = ()  # the files to reload after: its own, those of Python flows
     advices: tuple[Fault, ...] = ()  # what should be otherwise, though it is served

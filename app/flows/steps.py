@@ -41,7 +41,8 @@ class Draft:
     """A step as it was read. Faults within it have been found, faults between it and other steps have not.
 
     `checked` has the options of each action, by its index, with expressions only where a call is needed to fill them.
-    `inputs` are the steps whose input an expression uses, and where; `unreadable` is where no step's name can be read.
+    `inputs` are the steps whose input an expression uses, and where; `flows` those that it goes to, and where;
+    `unreadable` is where no step's name can be read.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Draft:
     checked: dict[int, dict[str, Any]] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     inputs: list[tuple[str, Steps]] = field(default_factory=list)
+    flows: list[tuple[str, Steps]] = field(default_factory=list)
     uses: set[Use] = field(default_factory=set)
     unreadable: list[Steps] = field(default_factory=list)
 
@@ -92,8 +94,14 @@ class _StepReader:
             self._reader.fields(item, ("go",), here)
             if target := self._link(item["go"], "go", (*here, "go"), index):
                 self.draft.actions.append(Go(index, target))
+        elif "flow" in item:
+            self._reader.fields(item, ("flow",), here)
+            if flow := self._reader.written_out(item["flow"], (*here, "flow"), "the name of a flow"):
+                self.draft.flows.append((flow, (*here, "flow")))
+                self.draft.actions.append(Go(index, "", flow))
+                self.draft.checked[index] = {"action": UNKNOWN}
         else:
-            self._wrong(here, "has neither `action` nor `go`")
+            self._wrong(here, "has neither `action` nor `go`, nor `flow`")
 
     def _action(self, index: int, item: Mapping[str, Any], here: Steps) -> None:
         options, marked = meant.unmarked({name: value for name, value in item.items() if name != "next"})
@@ -221,12 +229,28 @@ class _StepReader:
             return made
         self.draft.uses.update(made.uses)
         self.draft.inputs.extend((step, path) for step in sorted(made.inputs))
+        self._hours(made.uses, path)
         if spoken and (least := len(ncco.bare_text(made.least))) > ncco.MOST_CHARACTERS:
             words = f"has {least} characters beside its expressions, but must have {ncco.MOST_CHARACTERS} at most"
             self._wrong(path, words)
         if spoken and (words := ssml.ssml_fault(made.least) or ""):
             self._wrong(path, words)
         return made
+
+    def _hours(self, uses: Iterable[Use], path: Steps) -> None:
+        """The opening hours that an expression uses must be there."""
+        known = self._reader.hours
+        for use in sorted(uses):
+            if use[0] != "hours":
+                continue
+            if len(use) == 1:
+                self._wrong(path, "hours: of them, a name is expected, as in hours.office")
+            elif use[1] not in known:
+                self._wrong(path, f"hours.{use[1]}: there are no hours {use[1]}{self._reader.meant(use[1], known)}")
+            if len(use) == 1 or use[1] not in known:
+                self._reader.hours_unclear = True
+            else:
+                self._reader.hours_used.add(use[1])
 
     def _names(self, names: Iterable[str], path: Steps) -> None:
         for name in names:
