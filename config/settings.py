@@ -128,6 +128,17 @@ def _number(text: str) -> str:
     return digits
 
 
+def _file(text: str) -> Path:
+    path = Path(text)
+    try:
+        there = path.is_file()
+    except ValueError:  # no file can have such a name
+        there = False
+    if not there:
+        raise ValidationError("There is no such file.")
+    return path
+
+
 def _application_id(text: str) -> str:
     try:
         return str(UUID(text))
@@ -137,7 +148,7 @@ def _application_id(text: str) -> str:
 
 TEXT = Kind("text", lambda env, variable: env.str(variable))
 RANDOM_TEXT = Kind("random text, as `openssl rand -hex 32` prints it", lambda env, variable: env.str(variable))
-FILE = Kind("file", lambda env, variable: env.path(variable))
+FILE = _kind("file", _file)
 FOLDER = Kind("folder", lambda env, variable: env.path(variable))
 ON_OFF = Kind("on or off", lambda env, variable: env.bool(variable))
 ORIGINS = _kind("https://board.example.com, several separated by commas", _origins)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import re
 from typing import Any
 
@@ -81,10 +82,10 @@ def padded(size: int) -> dict[str, str]:
     return {"k": "é" + "a" * (size - len('{"k":""}') - 2)}
 
 
-NO_FLAG: list[Json] = ["true", 1, 0, None]
+NO_FLAG: list[Json] = ["yes", "", 1, 0, None]
 NO_OBJECT: list[Json] = ["a", [], 1, None]
 NO_LANGUAGE: list[Json] = ["en_GB", "English (UK)", "english", "e", "en-", "", 1, None]
-NO_NUMBER: list[Json] = ["1", True, None, [], float("nan"), float("inf")]
+NO_NUMBER: list[Json] = ["one", "", True, None, [], float("nan"), float("inf")]
 NO_URL: list[Json] = [
     "example.com",
     "ftp://a.com",
@@ -109,7 +110,8 @@ def sip(length: int) -> str:
 
 
 def whole(least: int, most: int) -> tuple[list[Json], list[Json], list[Json]]:
-    return [least, most], [least - 1, most + 1, least + 0.5, float(most), str(most), True, None, 10**5000], []
+    wrong: list[Json] = [least - 1, most + 1, least + 0.5, float(most), str(most + 1), f"{most}.0", "true", True, None]
+    return [least, most], [*wrong, 10**5000], []
 
 
 def url(sound: str, option: str) -> Row:
@@ -144,9 +146,9 @@ def voice(sound: str, under: str = "") -> list[Row]:
 
 
 SOUNDS: list[Json] = [f"audio/l16;rate={khz}000" for khz in (8, 16, 24)]
-SIP_URIS: list[Json] = [sip(50), "sips:a@b;transport=tls", "SIP:a@b", "sip:[2001:db8::1]", "sip:o'hara@b"]
-NO_SIP: list[Json] = [sip(51), "sip:", "a@b", "sip:a b", "sip:ä@b", 'sip:"alice"@b', "sip:<a@b>", "", 1, None, GONE]
-NO_TYPE: list[Json] = [[], "dtmf", ["keys"], [None], None, GONE]
+SIP_URIS: list[Json] = [sip(50), sip(51), "sips:a@b;transport=tls", "SIP:a@b", "sip:[2001:db8::1]", "sip:o'hara@b"]
+NO_SIP: list[Json] = ["sip:", "a@b", "sip:a b", "sip:ä@b", 'sip:"alice"@b', "sip:<a@b>", "", 1, None, GONE]
+NO_TYPE: list[Json] = [[], "dtmf", ["keys"], [None], None]
 
 OPTIONS: list[Row] = [
     ("talk", "action", [], ["Talk", "pay", "", 1, None, ["talk"], GONE], []),
@@ -156,15 +158,15 @@ OPTIONS: list[Row] = [
     ("talk", "text", ["é", "1", "50 %", "你好", "a < b & c"], [], ["…", "?!", "👍", "<speak>…</speak>", "<speak/>"]),
     ("talk", "text", ["<speak><amazon:effect>x</amazon:effect></speak>\n"], [], ["<speak>a & b</speak>", "a <speak/>"]),
     ("talk", "language", ["en-US", "ar", "en-GB-WLS", "de-u-co-phonebk", "es-419"], NO_LANGUAGE, []),
-    ("talk", "style", [0, 12], [1.5, "1", True, None], [10**400]),
+    ("talk", "style", [0, 12], [1.5, "1.5", True, None], [10**400]),
     ("talk", "premium", [True, False], NO_FLAG, []),
-    ("talk", "loop", [0, 1, 99], [-1, 1.0, "1", False, None], []),
+    ("talk", "loop", [0, 1, 99], [-1, 1.0, "-1", "", False, None], []),
     ("talk", "level", [-1, 1, 0.25, 1.0], [-1.1, 1.1, 2, *NO_NUMBER], []),
     ("talk", "bargeIn", [False], NO_FLAG, []),
     *voice("talk"),
     ("stream", "streamUrl", [[URL], [f"{OWN}/a.mp3"]], [*NO_ARRAY, GONE], [["http://example.com"]]),
-    ("stream", "loop", [0, 2], [-1, "0", None], []),
-    ("stream", "level", [-1, 0, 1, -0.5], [-1.01, 1.01, "0", None], []),
+    ("stream", "loop", [0, 2], [-1, "x", None], []),
+    ("stream", "level", [-1, 0, 1, -0.5], [-1.01, 1.01, "2", None], []),
     ("stream", "bargeIn", [False], NO_FLAG, []),
     ("wait", "timeout", [0.1, 7200, 10, 0.5], NO_NUMBER, [0, 0.09, 7200.5, -3, 10**400]),  # clamped to the nearer limit
     ("notify", "payload", FREE, [*NO_OBJECT, GONE], []),
@@ -217,7 +219,7 @@ OPTIONS: list[Row] = [
     url("answering", "endpoint[0].onAnswer.ringback"),
     ("phone", "endpoint[0].shaken", ["eyJ…"], NO_TEXT, EMPTY),
     ("connect", "endpoint[0].user", ["Alice"], [*NO_NAME, GONE], [HALF]),
-    ("websocket", "endpoint[0].uri", ["wss://x:1/y?z"], [URL, "x.com", "wss://", 1, None, GONE], ["ws://example.com"]),
+    ("websocket", "endpoint[0].uri", ["wss://x:1/y?z", "WSS://x"], [URL, "x.com", "wss://", 1, None, GONE], []),
     ("websocket", "endpoint[0].content-type", SOUNDS, ["audio/wav", None], []),
     ("websocket", "endpoint[0].headers", [*FREE, padded(512)], [*NO_OBJECT, padded(513)], []),
     ("authorized", "endpoint[0].authorization", [], NO_OBJECT, []),
@@ -230,7 +232,7 @@ OPTIONS: list[Row] = [
     ("sip domain", "endpoint[0].domain", ["example"], [*NO_NAME, GONE], [HALF]),
     ("sip domain", "endpoint[0].user", ["alice"], [*NO_NAME, GONE], [HALF]),
     ("vbc", "endpoint[0].extension", ["111"], [*NO_NAME, GONE], [HALF]),
-    ("input", "type", [["dtmf"], ["speech"], ["speech", "dtmf"]], NO_TYPE, [["dtmf"] * 2]),
+    ("input", "type", [["dtmf"], ["speech"], ["speech", "dtmf"], ["dtmf"] * 2, GONE], NO_TYPE, []),
     ("keys", "mode", ["synchronous", "asynchronous"], ["async", None], []),
     ("input", "mode", ["synchronous"], ["async", None], []),
     ("keys", "dtmf", [{}], NO_OBJECT, []),
@@ -251,6 +253,20 @@ OPTIONS: list[Row] = [
     ("input", "speech.sensitivity", [50], [], []),
     *events("input"),
 ]  # fmt: skip
+
+
+# What Vonage runs and we serve, though it should be otherwise: a valid action, an option of it, and values.
+ADVISED: list[tuple[str, str, list[Json]]] = [
+    *(
+        (sound, path, [json.dumps(value) for value in good if isinstance(value, bool | int | float)])
+        for sound, path, good, *_ in OPTIONS
+        if path not in ("public", "validity_time")
+    ),
+    ("talk", "bargeIn", ["False", "FALSE"]),
+    ("sip", "endpoint[0].uri", [sip(51)]),
+    ("websocket", "endpoint[0].uri", ["ws://example.com"]),
+    ("keys", "type", [GONE, ["dtmf"] * 2]),
+]
 
 
 def row_name(row: Row) -> str:
@@ -371,7 +387,7 @@ def sound_actions(draw: st.DrawFn, *, as_vonage: bool = False) -> Json:
         if fits and values and draw(st.booleans()):
             put(action, path, copy.deepcopy(draw(st.sampled_from(values))))
     if sound == "input":  # its `type` may have become one of the two
-        for kind in {"dtmf", "speech"} - {*action["type"]}:
+        for kind in {"dtmf", "speech"} - {*action.get("type", ())}:
             action.pop(kind, None)
     for option, other in EXCLUDED:
         if option in action and other in action:

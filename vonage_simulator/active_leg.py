@@ -227,7 +227,7 @@ class ActiveLeg:
     def _enter(self, conversation: Conversation) -> None:
         for other in conversation.present:
             self.active_legs[other].in_company()
-        self.leg.conversation = conversation
+        self.leg.conversation, self.leg.voice = conversation, Voice()
         conversation.legs[self.leg.uuid] = self.leg
         conversation.present[self.leg.uuid] = self.leg
 
@@ -249,7 +249,6 @@ class ActiveLeg:
         if not conversation.present:
             recorder.stop(self.context, conversation)
         if room := conversation.room:
-            room.voices.pop(self.leg.uuid, None)
             ends = self.leg.uuid in room.moderators
             if not conversation.present:  # the next one to enter waits again
                 room.started = room.recording = False
@@ -260,7 +259,7 @@ class ActiveLeg:
                 self.active_legs[other].end("platform", "the moderator left")
         if len(conversation.present) == 1:
             last = self.active_legs[next(iter(conversation.present))]
-            music = room is not None and not room.started and room.voices.get(last.leg.uuid, Voice()).music
+            music = room is not None and not room.started and last.leg.voice.music
             if last.idle and not music:
                 last.left_alone()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from vonage_simulator.yaml_source import HALF_A_CHARACTER, Steps, nearest
+from vonage_simulator.yaml_source import HALF_A_CHARACTER, Steps, nearest, scalar
 
 Found = tuple[Steps, str]  # path within a value, and what is wrong there
 Rule = Callable[[Any], Iterator[Found]]
@@ -21,7 +21,7 @@ Rule = Callable[[Any], Iterator[Found]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a value must be: *wanted* in words, *fits* as a test."""
+    """What a value must be: *wanted* in words, *fits* as a test; and what it had better be, which is only advice."""
 
     wanted: str
     fits: Callable[[Any], bool]
@@ -32,6 +32,10 @@ class Kind:
     closed: bool = False  # whether other options than those are faults; else they are ignored
     variants: tuple[str, Mapping[str, Kind]] | None = None  # an option, and what else holds by its value
     rules: tuple[Rule, ...] = ()  # what else must hold for a value that fits
+    should: Kind | None = None  # what a value that fits should be
+    advice: tuple[Rule, ...] = ()  # what else should hold
+    or_text: bool = False  # whether a number, true or false may be written as text
+    withdrawn: Mapping[str, str] = field(default_factory=dict)  # an option that there was once, and what to use now
 
     def faults(self, value: Any) -> Iterator[Found]:
         """What is wrong with *value* and with everything in it."""
@@ -40,24 +44,67 @@ class Kind:
         if not self.fits(value):
             yield (), f"It is {shown(value)}, but must be {self.wanted}."
             return
-        if self.each:
-            for index, member in enumerate(value):
-                yield from within(index, self.each.faults(member))
+        for step, kind, inner in self._parts(value):
+            yield from within(step, kind.faults(inner))
         for name, kind in self.options.items():
-            if name in value:
-                yield from within(name, kind.faults(value[name]))
-            elif kind.needed:
+            if kind.needed and name not in value:
                 yield (name,), f"It is missing; it must be {kind.wanted}."
         if self.closed:
             for name in value:
                 if not known(name, self.options):
-                    near = nearest(name, self.options) if isinstance(name, str) else None
-                    meant = f"; did you mean {near}?" if near else "."
-                    yield (_step(name),), f"It is no option of {self.name}{meant}"
-        if self.variants and known(variant := value.get(self.variants[0]), self.variants[1]):
-            yield from self.variants[1][variant].faults(value)
+                    yield (_step(name),), self._unknown(name)
+        if variant := self._variant(value):
+            yield from variant.faults(value)
+        plain = self.plain(value) if self.rules else value
         for rule in self.rules:
+            yield from rule(plain)
+
+    def advices(self, value: Any) -> Iterator[Found]:
+        """What should be otherwise in *value*, though nothing is wrong with it."""
+        if later(value) or not self.fits(value):
+            return
+        if self.should and not self.should.fits(value):
+            yield (), f"It is {shown(value)}, but should be {self.should.wanted}."
+        for step, kind, inner in self._parts(value):
+            yield from within(step, kind.advices(inner))
+        if variant := self._variant(value):
+            yield from variant.advices(value)
+        for rule in self.advice:
             yield from rule(value)
+
+    def plain(self, value: Any) -> Any:
+        """*value* with numbers, true and false for texts that say so, where such are wanted."""
+        if later(value) or not self.fits(value):
+            return value
+        if self.or_text:
+            return scalar(value) if isinstance(value, str) else value
+        made: Any = value.copy() if isinstance(value, list | dict) else value
+        for step, kind, inner in self._parts(value):
+            made[step] = kind.plain(inner)
+        variant = self._variant(value)
+        return variant.plain(made) if variant else made
+
+    def _parts(self, value: Any) -> Iterator[tuple[str | int, Kind, Any]]:
+        """Where each part of *value* is, what it must be, and what it is."""
+        if self.each:
+            for index, member in enumerate(value):
+                yield index, self.each, member
+        for name, kind in self.options.items():
+            if name in value:
+                yield name, kind, value[name]
+
+    def _variant(self, value: Any) -> Kind | None:
+        if self.variants and known(name := value.get(self.variants[0]), self.variants[1]):
+            return self.variants[1][name]
+        return None
+
+    def _unknown(self, name: Any) -> str:
+        if known(name, self.withdrawn):
+            return f"It is withdrawn: use {self.withdrawn[name]}."
+        if within := [f"{outer}.{name}" for outer, kind in self.options.items() if known(name, kind.options)]:
+            return f"It is no option of {self.name}: it must be one level deeper, {' or '.join(within)}."
+        near = nearest(name, self.options) if isinstance(name, str) else None
+        return f"It is no option of {self.name}{f'; did you mean {near}?' if near else '.'}"
 
 
 def narrowed(kind: Kind, house: Mapping[str, Kind]) -> Kind:
@@ -72,7 +119,14 @@ def narrowed(kind: Kind, house: Mapping[str, Kind]) -> Kind:
         option, kinds = kind.variants
         inner = replace(inner, variants=(option, {name: narrowed(each, house) for name, each in kinds.items()}))
     if own := house.get(kind.name):
-        return replace(inner, wanted=own.wanted, fits=own.fits, rules=(*inner.rules, *own.rules))
+        return replace(
+            inner,
+            wanted=own.wanted,
+            fits=own.fits,
+            rules=(*inner.rules, *own.rules),
+            should=own.should,
+            advice=(*inner.advice, *own.advice),
+        )
     return inner
 
 
@@ -108,8 +162,17 @@ def shown(value: Any) -> str:
     return "an object" if isinstance(value, dict) else "no JSON"
 
 
+def or_text(kind: Kind) -> Kind:
+    """*kind*, though not in JSON's own type: "45" for 45, "true" for true. It should be in that."""
+
+    def fits(value: Any) -> bool:
+        return kind.fits(scalar(value) if isinstance(value, str) else value)
+
+    return replace(kind, fits=fits, should=replace(kind, wanted=f"{kind.wanted}, without quotes"), or_text=True)
+
+
 ANYTHING = Kind(wanted="anything", fits=lambda _: True)
-FLAG = Kind(wanted="true or false", fits=lambda value: isinstance(value, bool))
+FLAG = or_text(Kind(wanted="true or false", fits=lambda value: isinstance(value, bool)))
 
 
 def text(wanted: str = "text", pattern: str = r"(?s).*", *, name: str = "") -> Kind:
@@ -125,7 +188,7 @@ def one_of(*words: str) -> Kind:
 
 
 def number(least: float | None = None, most: float | None = None, *, whole: bool = False, name: str = "") -> Kind:
-    """A number of JSON's: true is none, though Python takes it for 1, nor are NaN and Infinity."""
+    """A number of JSON's, or as text: true is none, though Python takes it for 1, nor are NaN and Infinity."""
 
     def fits(value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
@@ -134,7 +197,7 @@ def number(least: float | None = None, most: float | None = None, *, whole: bool
         return finite and (least is None or least <= value) and (most is None or value <= most)
 
     between = f" from {least} to {most}" if most is not None else f", {least} or more" if least is not None else ""
-    return Kind(wanted=f"a {'whole ' * whole}number{between}", fits=fits, name=name)
+    return or_text(Kind(wanted=f"a {'whole ' * whole}number{between}", fits=fits, name=name))
 
 
 def whole(least: int | None = None, most: int | None = None, *, name: str = "") -> Kind:
@@ -179,8 +242,8 @@ def needed(kind: Kind) -> Kind:
     return replace(kind, needed=True)
 
 
-def known(name: Any, kinds: Mapping[str, Kind]) -> bool:
-    return isinstance(name, str) and name in kinds
+def known(name: Any, names: Mapping[str, Any]) -> bool:
+    return isinstance(name, str) and name in names
 
 
 def not_json(value: Any, deepest: int) -> Iterator[Found]:

@@ -71,6 +71,15 @@ class Move:
     joined: str
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who hears a member of a room, and whom it hears; None is everybody. *music*: it hears some until the start."""
+
+    speaks_to: frozenset[str] | None = None
+    hears: frozenset[str] | None = None
+    music: bool = False
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Leg:
     """One connection. `times` has the timestamp of each status webhook."""
@@ -97,6 +106,7 @@ class Leg:
     moves: list[Move] = field(default_factory=list)
     muted: bool = False
     earmuffed: bool = False
+    voice: Voice = Voice()  # in the conversation that it is in, or was last
 
     @property
     def answered(self) -> bool:
@@ -110,6 +120,22 @@ class Leg:
     @property
     def caller(self) -> str | None:
         return self.from_user or self.from_
+
+    def hears(self, speaker: Leg) -> bool:
+        """Whether it hears what *speaker* says now."""
+        if self is speaker or speaker.conversation is not self.conversation:
+            return False
+        if not (self.answered and speaker.answered) or self.over or speaker.over:
+            return False
+        if speaker.muted or self.earmuffed:
+            return False
+        room = self.conversation.room
+        if room is None:
+            return True
+        if not room.started:  # everybody waits, and hears music
+            return False
+        spoken_to, heard = speaker.voice.speaks_to, self.voice.hears
+        return (spoken_to is None or self.uuid in spoken_to) and (heard is None or speaker.uuid in heard)
 
     @property
     def status(self) -> str:
@@ -178,21 +204,11 @@ class Answer:
     about: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """Who hears a member of a room, and whom it hears; None is everybody. *music*: it hears some until the start."""
-
-    speaks_to: frozenset[str] | None = None
-    hears: frozenset[str] | None = None
-    music: bool = False
-
-
 @dataclass(slots=True)
 class Room:
     """What the `conversation` and `transfer` actions set for a conversation, until everybody has left."""
 
     started: bool = False
-    voices: dict[str, Voice] = field(default_factory=dict)  # by leg
     moderators: set[str] = field(default_factory=set)  # legs; when one leaves the conversation ends
     record: Mapping[str, Any] | None = None  # the action that has it recorded once it starts
     recording: bool = False

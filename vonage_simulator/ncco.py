@@ -4,6 +4,10 @@ The table follows https://developer.vonage.com/en/voice/voice-api/ncco-reference
 named beside what they say. Only what is documented as wrong is a fault: unknown options are ignored, and so is what
 comes after an action that never ends. The server checks what it sends by the same table, with stricter rules on top
 (app/flows/schema.py).
+
+Numbers, true and false may be text: Vonage's PHP SDK and some of its own samples send them so, and a maintainer of its
+.NET SDK says that the API takes both. https://github.com/Vonage/vonage-dotnet-sdk/issues/211,
+https://developer.vonage.com/en/voice/voice-api/code-snippets/recording-calls/record-a-message
 """
 
 from __future__ import annotations
@@ -133,10 +137,14 @@ NUMBER = json_shape.text(
     "[1-9][0-9]{6,14}",
 )  # https://developer.vonage.com/en/voice/voice-api/concepts/numbers
 KEYS = json_shape.text("text of digits, *, # and p (a pause of half a second)", "[0-9*#p]+")
-SIP_URI = json_shape.text(
-    "a SIP URI of 50 characters at most, without blanks, quotes, < and >, such as sip:alice@example.com",
-    r"""(?=.{1,50}\Z)(?i:sips?):[!#-;=?-~]+""",
-)  # the length: https://developer.vonage.com/en/api/voice; the characters: https://www.rfc-editor.org/rfc/rfc3261
+# The characters: https://www.rfc-editor.org/rfc/rfc3261. Only https://developer.vonage.com/en/api/voice has a limit of
+# length, and longer ones are served.
+SIP_URI = replace(
+    json_shape.text(
+        "a SIP URI without blanks, quotes, < and >, such as sip:alice@example.com", r"(?i:sips?):[!#-;=?-~]+"
+    ),
+    should=json_shape.text("50 characters at most, by one page of Vonage's", r".{1,50}"),
+)
 URL = json_shape.address("http", "https", name="url")
 ONE_URL = json_shape.array("an array of one URL", URL, 1, 1, name="one url")
 LEGS = json_shape.array("an array of leg ids", NAME)  # empty: nobody
@@ -249,9 +257,9 @@ CONNECT = {
     "ringbackTone": URL,  # text, unlike the other URLs of actions
 }
 INPUT = {
-    "type": json_shape.needed(
-        json_shape.array('an array of "dtmf", "speech" or both', json_shape.one_of("dtmf", "speech"), 1)
-    ),
+    # Documented as required, but Vonage's PHP SDK never sends it.
+    # https://github.com/Vonage/vonage-php-sdk-core/blob/main/src/Voice/NCCO/Action/Input.php
+    "type": json_shape.array('an array of "dtmf", "speech" or both', json_shape.one_of("dtmf", "speech"), 1),
     "mode": json_shape.one_of("synchronous", "asynchronous"),
     "dtmf": json_shape.mapping(DTMF, name="dtmf"),
     "speech": json_shape.mapping(SPEECH, name="speech"),
@@ -263,7 +271,7 @@ ACTIONS = {
     "record": json_shape.mapping(RECORD, _split_for_channels, name="record"),
     "conversation": json_shape.mapping(CONVERSATION, _never_with("canSpeak", "mute"), name="conversation"),
     "connect": json_shape.mapping(CONNECT, _never_with("from", "randomFromNumber"), name="connect"),
-    "talk": json_shape.mapping(TALK, name="talk"),
+    "talk": replace(json_shape.mapping(TALK, name="talk"), withdrawn={"voiceName": "language and style"}),
     "stream": json_shape.mapping(STREAM, name="stream"),
     "input": json_shape.mapping(INPUT, _one_key_at_a_time, name="input"),
     "notify": json_shape.mapping(NOTIFY, name="notify"),
@@ -273,7 +281,18 @@ ACTIONS = {
 ACTION = json_shape.choice("action", ACTIONS)
 
 
-# ---- The check
+# ---- The check, and what is run
+
+
+def as_run(action: Mapping[str, Any]) -> dict[str, Any]:
+    """*action*, which has no fault, with its options in their own types; an `input` has a `type`.
+
+    What Vonage reads without one is not documented; here it is what has settings, else keys.
+    """
+    plain: dict[str, Any] = ACTION.plain(action)
+    if plain["action"] == "input" and "type" not in plain:
+        plain["type"] = [kind for kind in ("dtmf", "speech") if kind in plain] or ["dtmf"]
+    return plain
 
 
 def faults(ncco: Any) -> list[Fault]:
@@ -297,7 +316,7 @@ def barge_in_faults(ncco: Sequence[Any]) -> list[str | None]:
     found: list[str | None] = []
     following: str | None = None  # the nearest name after this action
     beyond: str | None = None  # the nearest that is another than that
-    for action in reversed(ncco):
+    for action in map(ACTION.plain, reversed(ncco)):
         name = _name(action)
         then = beyond if name == following else following
         if name in ("talk", "stream") and action.get("bargeIn") is True and then != "input":

@@ -10,6 +10,7 @@ from vonage_simulator.actions import connect, conversation, notify, record, stre
 from vonage_simulator.actions import input as input_
 from vonage_simulator.active_leg import ActiveLeg
 from vonage_simulator.call_context import Action, Ncco
+from vonage_simulator.ncco import as_run
 
 NEEDS_NO_ANSWER = ("connect", "notify")  # a caller hears ringing until the callee answers (a log of 2018)
 # ncco.py refuses every other action; `connect` gets an argument more
@@ -36,7 +37,7 @@ async def run(active: ActiveLeg, ncco: Ncco) -> None:
     """Run *ncco*; an NCCO that the application replies with on the way replaces the actions that are left."""
     actions = deque(ncco)
     while actions and not active.over.is_set():
-        action = actions.popleft()
+        action = as_run(actions.popleft())
         name = action["action"]
         if name not in NEEDS_NO_ANSWER:
             active.answer()

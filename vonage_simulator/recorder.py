@@ -5,6 +5,7 @@ https://developer.vonage.com/en/voice/voice-api/ncco-reference#record
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,11 +20,12 @@ READY_AFTER = 1.0  # seconds from its end until a recording can be had (a record
 TRANSCRIBED_AFTER = 2.0  # seconds more until its transcript can be; ours
 
 
-def start(context: CallContext, conversation: Conversation, options: Mapping[str, Any], leg: Leg) -> None:
+def start(context: CallContext, conversation: Conversation, options: Mapping[str, Any], leg: Leg) -> RunningRecording:
     """Record *conversation* from now on, for *leg*; a recording that runs already ends."""
     stop(context, conversation)
     context.trace(leg, "record", **{name: value for name, value in options.items() if name != "action"})
-    conversation.recording = RunningRecording(context.clock.now(), options, leg)
+    running = conversation.recording = RunningRecording(context.clock.now(), options, leg)
+    return running
 
 
 def add_speech(context: CallContext, conversation: Conversation, words: str) -> None:
@@ -32,11 +34,10 @@ def add_speech(context: CallContext, conversation: Conversation, words: str) -> 
         running.speech.append((context.clock.now(), words))
 
 
-def stop(context: CallContext, conversation: Conversation) -> None:
-    """End the recording of *conversation*, if there is one; its webhook follows."""
+def stop(context: CallContext, conversation: Conversation) -> asyncio.Task[None] | None:
+    """End the recording of *conversation*, if there is one. Returns what sends its webhook."""
     running, conversation.recording = conversation.recording, None
-    if running:
-        context.spawn(_ready(context, conversation, running, context.clock.now()))
+    return context.spawn(_ready(context, conversation, running, context.clock.now())) if running else None
 
 
 async def _ready(context: CallContext, conversation: Conversation, running: RunningRecording, ended: datetime) -> None:
@@ -58,11 +59,18 @@ async def _ready(context: CallContext, conversation: Conversation, running: Runn
     target = Target.of(options)
     body = webhook_bodies.record(recording, conversation.uuid)
     context.send(running.leg, body, target, conversation=conversation.uuid)
-    if (transcription := options.get("transcription")) is not None:
-        await context.clock.sleep(TRANSCRIBED_AFTER)
-        recording.transcription_url = context.files.add(File(_transcript(recording, running, channels), "json"))
-        body = webhook_bodies.transcribed(recording, conversation.uuid, recording.transcription_url)
-        context.send(running.leg, body, Target.of(transcription) or target, conversation=conversation.uuid)
+    if options.get("transcription") is not None:
+        context.spawn(_transcribed(context, conversation, running, recording, channels))
+
+
+async def _transcribed(
+    context: CallContext, conversation: Conversation, running: RunningRecording, recording: Recording, channels: int
+) -> None:
+    await context.clock.sleep(TRANSCRIBED_AFTER)
+    recording.transcription_url = context.files.add(File(_transcript(recording, running, channels), "json"))
+    body = webhook_bodies.transcribed(recording, conversation.uuid, recording.transcription_url)
+    target = Target.of(running.options["transcription"]) or Target.of(running.options)
+    context.send(running.leg, body, target, conversation=conversation.uuid)
 
 
 def _transcript(recording: Recording, running: RunningRecording, channels: int) -> bytes:

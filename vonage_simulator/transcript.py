@@ -56,6 +56,14 @@ def _left(data: Data) -> str:
     return f"never used {', '.join([*filter(None, data['keys']), *map(repr, filter(None, data['says']))])}"
 
 
+def _voice(data: Data) -> str:
+    words = ["is muted"] if data["muted"] else []
+    for verb, names in (("is heard by", data["speaks_to"]), ("hears", data["hears"])):
+        if names is not None:
+            words.append(f"{verb} {' and '.join(names)} only" if names else f"{verb} nobody")
+    return ", ".join(words)
+
+
 def _hangup(data: Data) -> str:
     words = "hangs up" if data["by"] == "user" else "is hung up"
     return words if data["why"] == "hung up" else f"{words} ({data['why']})"
@@ -75,6 +83,7 @@ WORDS: Mapping[What, Callable[[Data], str]] = {
     "dtmf": lambda data: f"hears the tones {data['digits']}",
     "ring": lambda data: f"calls {data['to']} ({data['endpoint']})",
     "join": lambda data: f"enters the conversation “{data['name']}”",
+    "voice": _voice,
     "record": lambda _: "is recorded",
     "wait": lambda data: f"waits {data['seconds']:g} s",
     "notify": lambda data: f"notifies {_short(str(data['payload']))}",

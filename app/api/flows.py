@@ -64,6 +64,7 @@ class FlowsSchema(Schema):
     routes = listed(RouteSchema, description="the first that matches is taken")
     flows = listed(FlowSchema)
     faults = listed(FlowsFaultSchema, description="of the file as it is now")
+    advice = listed(FlowsFaultSchema, description="what of this version should be otherwise, though it is served")
     python_threads_left_behind = fields.Integer(
         required=True, metadata={"description": "Python flows of this worker that did not return in time"}
     )
@@ -84,5 +85,6 @@ def get_flows() -> dict[str, Any]:
         "routes": flow_file.routes if flow_file else (),
         "flows": flow_file.flows.values() if flow_file else (),
         "faults": flows.faults,
+        "advice": flow_file.advices if flow_file else (),
         "python_threads_left_behind": flows.python_threads_left_behind,
     }

@@ -22,6 +22,7 @@ WEBHOOKS = ("received", "repeats", "out_of_order", "unknown", "unfiled")
 class FlowsStatusSchema(Schema):
     """The call flows in use by the worker that replies. `last_resort_served` is a sum over all workers."""
 
+    alarm = nullable(fields.String, description="that no flow can be used, and every caller hears the last resort")
     version = nullable(fields.String, example="3f2a91c0")
     loaded_at = Timestamp("when this version of the file was read; null if none was without a fault")
     faults = fields.Integer(required=True, metadata={"description": "of the file as it is now"})
@@ -103,6 +104,7 @@ def read_status(parts: Services) -> dict[str, Any]:
         | {group: _in_group(counters, f"{group}:") for group in ("refused", "reported")}
         | {"get_hash": {name: counters.get(f"get_hash:{name}", 0) for name in ("right", "wrong")}},
         "flows": {
+            "alarm": flows.alarm,
             "version": flows.version,
             "loaded_at": timestamp(flows.loaded_at),
             "faults": len(flows.faults),

@@ -19,14 +19,20 @@ NO_ADDRESS: Final = re.compile(r'[^!-~]|["<>{}|\\^`]')
 LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")  # of a host
 
 
-def address(scheme: str, own: str = "") -> Kind:
-    """A URL of that *scheme*, or one of this server's: those begin with *own*, as set, without "/" at its end."""
+def address(scheme: str, own: str = "", *, or_scheme: str = "") -> Kind:
+    """A URL of that *scheme*, or one of this server's: those begin with *own*, as set, without "/" at its end.
+
+    *or_scheme* is taken, too, but it should be the other.
+    """
 
     def is_own(url: str) -> bool:
         return bool(own) and f"{url}/".startswith(f"{own}/")
 
     def fits(value: Any) -> bool:
-        return isinstance(value, str) and (value[: len(scheme) + 3].lower() == f"{scheme}://" or is_own(value))
+        if not isinstance(value, str):
+            return False
+        begin = value.partition("://")[0].lower() if "://" in value else ""
+        return begin in {scheme, or_scheme} - {""} or is_own(value)
 
     def faults(url: str) -> Iterator[Found]:
         if HALF_A_CHARACTER.search(url):  # a fault of its own
@@ -39,7 +45,9 @@ def address(scheme: str, own: str = "") -> Kind:
         if words:
             yield (), words
 
-    return Kind(wanted=f"a URL that begins with {scheme}://", fits=fits, rules=(faults,))
+    words = " or ".join(f"{name}://" for name in (or_scheme, scheme) if name)
+    should = address(scheme) if or_scheme else None
+    return Kind(wanted=f"a URL that begins with {words}", fits=fits, rules=(faults,), should=should)
 
 
 def _url_fault(text: str) -> str | None:

@@ -28,7 +28,7 @@ class CallState:
     """Where a call has been in its flow.
 
     `known`: what is kept of its first request; `inputs`: the results of its steps, by their names; `visits`: how often
-    each step was entered. `enter`: a request gets the step itself, not what comes after it.
+    each step was entered, by `visit`. `enter`: a request gets the step itself, not what comes after it.
     """
 
     known: Mapping[str, Any] = field(default_factory=dict)
@@ -36,14 +36,20 @@ class CallState:
     visits: Mapping[str, int] = field(default_factory=dict)
     enter: bool = False
 
-    def entered(self, step: str) -> dict[str, int]:
-        """`visits` with one more of *step*. Raises RenderFault if the call loops."""
-        visits = {**self.visits, step: self.visits.get(step, 0) + 1}
-        if visits[step] > MOST_VISITS:
+    def entered(self, flow: str, step: str) -> dict[str, int]:
+        """`visits` with one more of *step* of *flow*. Raises RenderFault if the call loops."""
+        here = visit(flow, step)
+        visits = {**self.visits, here: self.visits.get(here, 0) + 1}
+        if visits[here] > MOST_VISITS:
             raise RenderFault(f"the call came to step {step} more than {MOST_VISITS} times")
         if sum(visits.values()) > MOST_STEPS_ENTERED:
             raise RenderFault(f"the call has gone through more than {MOST_STEPS_ENTERED} steps")
         return visits
+
+
+def visit(flow: str, step: str) -> str:
+    """The key of *step* of *flow* in `CallState.visits`: two flows may have a step of one name."""
+    return f"{flow}/{step}"
 
 
 class StateCodec:

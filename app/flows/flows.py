@@ -6,22 +6,24 @@ Nothing in here raises: if anything fails, the caller gets the last resort, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from traceback import format_tb
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from app.flows import routing
-from app.flows.call_state import CallState, StateCodec
+from app.flows.call_state import CallState, StateCodec, visit
 from app.flows.expressions.static_check import CONTEXT, INPUT
+from app.flows.hours import is_open
+from app.flows.meant import unmarked
 from app.flows.model import NAME, Flow, FlowFile, RenderFault, Route
 from app.flows.python_actions import NoActions, actions_in
 from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
-from app.flows.reload import FlowReloader
-from app.flows.rendering import Ncco, checked, rendered, step_urls
+from app.flows.reload import NO_FLOWS, FlowReloader
+from app.flows.rendering import Entry, Ncco, checked, rendered, step_urls
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
@@ -94,6 +96,11 @@ class Flows:
         return "Python flows are refused: too many did not return" if self.python.refuses else None
 
     @property
+    def alarm(self) -> str | None:
+        """What must be said loudly: no flow can be used. None if the server has some."""
+        return None if self.flow_file else NO_FLOWS
+
+    @property
     def file(self) -> Path:
         return self.reloader.file
 
@@ -139,28 +146,35 @@ class Flows:
     def answer(self, request: Request, at: datetime) -> Reply:
         """The reply to an incoming call."""
         flow = self._flow(self.route(request, at).flow)
-        return self._step(flow, flow.start or START, self._begun(flow, request), None) or LAST_RESORT
+        return self._step(flow, flow.start or START, self._begun(flow, request), None, at) or LAST_RESORT
 
     @_or_last_resort
-    def enter(self, flow: str, step: str, state: str | None, request: Request) -> Reply | None:
-        """The step *step* itself, for a request like that of an answer webhook; None if *state* is for a result."""
+    def enter(
+        self, flow: str, step: str, state: str | None, request: Request, at: datetime | None = None
+    ) -> Reply | None:
+        """The step *step* itself, for a request like that of an answer webhook; None if *state* is for a result.
+
+        *at* is the time by which hours are open; None: now.
+        """
         known = self._flow(flow)
         call_state = self._begun(known, request) if state is None else self._codec.unseal(state)
         enters = state is None or call_state.enter or known.python is not None  # a function gets both
-        return self._step(known, step, call_state, None) if enters else None
+        return self._step(known, step, call_state, None, at) if enters else None
 
     @_or_last_resort
-    def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Reply | None:
-        """What comes after the step *step*, by its *result*. None: the script goes on."""
+    def follow(
+        self, flow: str, step: str, state: str | None, request: Request, result: Result, at: datetime | None = None
+    ) -> Reply | None:
+        """What comes after the step *step*, by its *result*. None: the script goes on. *at* as in `enter`."""
         known = self._flow(flow)
         if result.kind == "detection" and (state is not None or known.python is None):
             # With a state it is about a callee of `connect`; without, about the call itself.
-            return self._detected(known, request, result) if state is None else None
+            return self._detected(known, request, result, at) if state is None else None
         call_state = self._begun(known, request) if state is None else self._codec.unseal(state)
-        inputs = {**call_state.inputs, **_kept(known, step, result)}
+        inputs = {**call_state.inputs, **_kept(self._reached(known), step, result)}
         call_state = replace(call_state, inputs=inputs, enter=False)
         if known.python is not None:
-            return self._step(known, step, call_state, result)
+            return self._step(known, step, call_state, result, at)
         if step not in known.steps:
             raise RenderFault(f"flow {flow} has no step {step}: was it removed during the call?")
         leads = known.steps[step].transitions.get(result.kind)
@@ -168,18 +182,18 @@ class Flows:
             return None  # nothing leads on; without a state the URL gets all events of the call
         if leads is None:
             raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it removed?")
-        found = target(leads, result, step=step, visits=call_state.visits.get(step, 1))
-        return None if found is None else self._step(known, found, call_state, result)
+        found = target(leads, result, step=step, visits=call_state.visits.get(visit(flow, step), 1))
+        return None if found is None else self._step(known, found, call_state, result, at)
 
     @_or_last_resort
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
         """The reply once it is known who or what answered a call of ours. None: the script goes on."""
         route = routing.choose(self.flow_file, request, at) if self.flow_file else None
-        return self._detected(self._flow(route.flow), request, result) if route else None
+        return self._detected(self._flow(route.flow), request, result, at) if route else None
 
-    def _detected(self, flow: Flow, request: Request, result: Result) -> Reply | None:
-        step = flow.detected.get(result.status or "")
-        return None if step is None else self._step(flow, step, self._begun(flow, request), result)
+    def _detected(self, flow: Flow, request: Request, result: Result, at: datetime | None) -> Reply | None:
+        step = flow.detected.get(result.sub_state or "") or flow.detected.get(result.status or "")
+        return None if step is None else self._step(flow, step, self._begun(flow, request), result, at)
 
     def _flow(self, name: str) -> Flow:
         flow = self.flow_file.flows.get(name) if self.flow_file else None
@@ -188,65 +202,97 @@ class Flows:
         return flow
 
     def _begun(self, flow: Flow, request: Request) -> CallState:
-        """The state of a call that begins in *flow*: who calls whom, and of what may be large what the flow uses."""
+        """The state of a call that begins in *flow*: who calls whom, and of what may be large what the flow uses.
+
+        Or one that it leads to.
+        """
         values = {name: getattr(request, "from_" if name == "from" else name) for name in CONTEXT}
-        whole = {name for name in CONTEXT if name not in LARGE or flow.python or (name,) in flow.uses}
+        reached = self._reached(flow)
+        python, uses = any(each.python for each in reached), {use for each in reached for use in each.uses}
+        whole = {name for name in CONTEXT if name not in LARGE or python or (name,) in uses}
         known = {name: value for name, value in values.items() if value and name in whole}
         for name in LARGE - whole:
-            items = {use[1] for use in flow.uses if use[0] == name and len(use) > 1}
+            items = {use[1] for use in uses if use[0] == name and len(use) > 1}
             if found := {item: values[name][item] for item in items if item in values[name]}:
                 known[name] = found
         return CallState(known=known)
 
-    def _step(self, flow: Flow, step: str, call_state: CallState, result: Result | None) -> Reply | None:
+    def _reached(self, flow: Flow) -> list[Flow]:
+        """*flow*, and those that it leads to."""
+        flows = self.flow_file.flows if self.flow_file else {}
+        return [flow, *(flows[name] for name in flow.leads_to if name in flows)]
+
+    def _step(
+        self, flow: Flow, step: str, call_state: CallState, result: Result | None, at: datetime | None
+    ) -> Reply | None:
         try:
             if flow.python is not None:
-                ncco = self._returned(flow.name, flow.python, step, call_state, result)
+                after = replace(call_state, visits=call_state.entered(flow.name, step))
+                ncco = self._returned(flow, step, after, result)
+                if ncco is not None:
+                    ncco, meant = unmarked(ncco)
+                    checked(ncco, self._base, meant)
             else:
-                ncco = self._rendered(flow, step, call_state)
+                ncco = self._rendered(flow, step, call_state, at or datetime.now(UTC))
             return None if ncco is None else Reply(flow.name, ncco, step, flow.version)
         except (RenderFault, PythonFlowFault) as fault:
             raise RenderFault(f"flow {flow.name}, step {step}: {fault}") from fault
 
-    def _rendered(self, flow: Flow, step: str, call_state: CallState) -> Ncco:
+    def _rendered(self, flow: Flow, step: str, call_state: CallState, at: datetime) -> Ncco:
         """The NCCO of *step* by the flows file."""
-        if step not in flow.steps:
+        if step not in flow.steps or self.flow_file is None:
             raise RenderFault("there is no such step: was it removed during the call?")
-        inputs = {**dict.fromkeys(flow.inputs, NO_RESULT), **call_state.inputs}
-        names = {"custom_data": {}, **call_state.known, "inputs": inputs, "settings": self._settings}
-        names["headers"] = Headers(call_state.known.get("headers", {}))
-        return rendered(flow, step, call_state, names=names, base=self._base, seal=self._codec.seal)
+        opening = self.flow_file.hours
 
-    def _returned(
-        self, flow: str, function: Function, step: str, call_state: CallState, result: Result | None
-    ) -> Ncco | None:
-        """The NCCO that *function* returns; None, with which the script goes on, only for a *result*."""
-        after = replace(call_state, visits=call_state.entered(step))
-        url_of = step_urls(self._base, flow, after, self._codec.seal)
+        def names(entry: Entry) -> dict[str, Any]:
+            inputs = {**dict.fromkeys(entry.flow.inputs, NO_RESULT), **entry.inputs}
+            headers = Headers(call_state.known.get("headers", {}))
+            now = {use[1]: is_open(opening[use[1]], at) for use in entry.flow.uses if use[0] == "hours"}
+            known = {"custom_data": {}, **call_state.known, "headers": headers}
+            return {**known, "inputs": inputs, "settings": self._settings, "hours": now}
+
+        return rendered(
+            flow,
+            step,
+            call_state,
+            flows=self.flow_file.flows,
+            names=names,
+            called=lambda entry, after: self._returned(entry.flow, entry.step, after, None) or [],
+            base=self._base,
+            seal=self._codec.seal,
+        )
+
+    def _returned(self, flow: Flow, step: str, after: CallState, result: Result | None) -> Ncco | None:
+        """What the function of *flow* returns; None, with which the script goes on, only for a *result*.
+
+        *after* is the state of the call with *step* entered.
+        """
+        url_of = step_urls(self._base, flow.name, after, self._codec.seal)
 
         def url(name: str) -> str:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a step: letters, digits, - and _")
             return url_of(name, False)
 
-        known = {("from_" if name == "from" else name): value for name, value in call_state.known.items()}
-        known["headers"] = Headers(call_state.known.get("headers", {}))
-        inputs = {name: Result(kind="input", **values) for name, values in call_state.inputs.items()}
-        request = Request(**known, step=step, attempt=after.visits[step], inputs=inputs, result=result, url=url)
+        known = {("from_" if name == "from" else name): value for name, value in after.known.items()}
+        known["headers"] = Headers(after.known.get("headers", {}))
+        inputs = {name: Result(kind="input", **values) for name, values in after.inputs.items()}
+        attempt = after.visits[visit(flow.name, step)]
+        request = Request(**known, step=step, attempt=attempt, inputs=inputs, result=result, url=url)
         try:
-            actions = self.python.run(function, request, actions_in)
+            actions: Ncco | None = self.python.run(cast("Function", flow.python), request, actions_in)
         except PythonFlowFault as fault:
             if isinstance(fault.__cause__, NoActions):
                 raise RenderFault(str(fault.__cause__)) from fault.__cause__
             raise
         if actions is None and result is None:
             raise RenderFault("it returned None, but must return a list of actions")
-        return None if actions is None else checked(actions, self._base)
+        return actions
 
 
-def _kept(flow: Flow, step: str, result: Result) -> dict[str, dict[str, Any]]:
-    """What the state keeps of the *result* of *step*, if *flow* may ever use it."""
-    used = flow.python is not None or step in flow.inputs or ("inputs",) in flow.uses
+def _kept(flows: Iterable[Flow], step: str, result: Result) -> dict[str, dict[str, Any]]:
+    """What the state keeps of the *result* of *step*, if any of *flows* may ever use it."""
+    used = any(flow.python is not None or step in flow.inputs or ("inputs",) in flow.uses for flow in flows)
     if not used or result.kind != "input":
         return {}
     return {step: {name: value for name in INPUT if (value := getattr(result, name)) is not None}}

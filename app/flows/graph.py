@@ -66,7 +66,7 @@ class _Graph:
         for name, link in self._links:
             after[name].add(self._meant(link.target))
         begun = {self._meant(link.target) for link in self._roots}
-        used = begun.union(*(_all_after(name, after) for name in begun))
+        used = begun.union(*(all_after(name, after) for name in begun))
         for name, draft in self._drafts.items():
             if name not in used:
                 self._wrong(draft.path, "is never used: nothing leads here from where a call begins", key=True)
@@ -166,6 +166,8 @@ class _Graph:
         for action in self._drafts[name].actions:
             if isinstance(action, Action):
                 yield self._drafts[name], action
+            elif action.flow:  # whose actions nobody knows here
+                yield self._drafts[name], Action(action.index, self._drafts[name].checked[action.index])
             elif action.step in self._drafts:
                 yield from self._played(action.step)
 
@@ -179,7 +181,7 @@ class _Graph:
             is_limited = link.way == "otherwise" and leads is not None and leads.exhausted is not None
             if link.way in ways and not is_limited:
                 after[name].add(link.target)
-        return {name: _all_after(name, after) for name in after}
+        return {name: all_after(name, after) for name in after}
 
     def _leads(self, begin: str, end: str, ways: frozenset[Way]) -> bool:
         return begin == end or end in self._reached[ways].get(begin, ())
@@ -195,7 +197,14 @@ class _Graph:
         return self._nearest[name]
 
 
-def _all_after(name: str, after: Mapping[str, set[str]]) -> set[str]:
+def included(drafts: Mapping[str, Draft], name: str) -> set[str]:
+    """The step *name*, and all whose actions it has in it."""
+    after = {step: {link.target for link in draft.links if link.way == "go"} for step, draft in drafts.items()}
+    return {name, *all_after(name, after)} & drafts.keys()
+
+
+def all_after(name: str, after: Mapping[str, set[str]]) -> set[str]:
+    """All that *name* leads to, itself if it does, where *after* has what each leads to."""
     found: set[str] = set()
     ahead = [name]
     while ahead:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from app.domain.numbers import digits
-from app.flows import graph, hours, python_modules, routing, steps
+from app.flows import graph, hours, meant, python_modules, routing, steps
 from app.flows.model import DETECTIONS, NAME, Flow, FlowFile, Hours, Route
 from app.flows.reader import FlowFileFaults, FlowReader
 from app.flows.request import START
@@ -58,7 +59,9 @@ def read(text: str, name: str, settings: Mapping[str, Any]) -> FlowFile:
         loaded=datetime.now(UTC),
         routes=routes,
         flows={name: flow for name, flow in reader.flows.items() if flow},
+        hours={name: hours for name, hours in reader.hours.items() if hours},
         watched=tuple(dict.fromkeys(watched)),
+        advices=Faults(reader.advices).faults,
     )
 
 
@@ -73,9 +76,9 @@ class _FileReader(FlowReader):
         super().__init__(file, settings)
         self._watched = watched
         self.flows: dict[str, Flow | None] = {}
-        self._hours: dict[str, Hours | None] = {}
-        self._hours_used: set[str] = set()
-        self._hours_unclear = False  # a route has hours that are not there: nobody knows which were meant
+        self._drafts: dict[str, Mapping[str, Draft]] = {}  # by flow
+        self._starts: dict[str, str] = {}
+        self._leads_to: dict[str, set[str]] = {}
 
     def routes_of_all(self) -> tuple[Route, ...]:
         """The routes, once everything that they refer to has been read."""
@@ -89,10 +92,11 @@ class _FileReader(FlowReader):
             each = self.mapping(file["hours"], ("hours",), "names and opening hours") or {}
             for name, value in each.items():
                 self._name(name, ("hours", name))
-                self._hours[name] = hours.read(self, value, ("hours", name), name)
+                self.hours[name] = hours.read(self, value, ("hours", name), name)
         if "flows" in file:
             flows = self.mapping(file["flows"], ("flows",), "names and flows") or {}
             self.flows = {name: self._flow(name, flow) for name, flow in flows.items()}
+            self._lead_on()
         return self._routes(file["routes"]) if "routes" in file else ()
 
     # Routes.
@@ -112,9 +116,9 @@ class _FileReader(FlowReader):
             if first := next((earlier for earlier in before if routing.shadowed(earlier, route)), None):
                 self.wrong(("routes", index), f"is never taken: the one in line {first.line} takes all its calls")
             taken.setdefault(party, []).append(route)
-        for name in self._hours:
-            if name not in self._hours_used and not self._hours_unclear:
-                self.wrong(("hours", name), "are never used: no route has `when` with them", key=True)
+        for name in self.hours:
+            if name not in self.hours_used and not self.hours_unclear:
+                self.wrong(("hours", name), "are never used: by no route, and no expression", key=True)
         return tuple(route for route in routes if route)
 
     def _route(self, value: Any, path: Steps) -> Route | None:
@@ -154,17 +158,17 @@ class _FileReader(FlowReader):
     def _when(self, value: Any, path: Steps) -> tuple[Hours | None, bool]:
         wanted = "the name of opening hours, or `not` and their name"
         if (text := self.written_out(value, path, wanted)) is None:
-            self._hours_unclear = True
+            self.hours_unclear = True
             return None, False
         *no, name = text.split()
         if no not in ([], ["not"]):
-            self._hours_unclear = True
+            self.hours_unclear = True
             self.wrong(path, f"must be {wanted}")
-        elif name not in self._hours:
-            self.wrong(path, f"there are no hours {name}{self.meant(name, self._hours)}")
-            self._hours_unclear = True
-        self._hours_used.add(name)
-        return self._hours.get(name), bool(no)
+        elif name not in self.hours:
+            self.wrong(path, f"there are no hours {name}{self.meant(name, self.hours)}")
+            self.hours_unclear = True
+        self.hours_used.add(name)
+        return self.hours.get(name), bool(no)
 
     # Flows.
 
@@ -206,6 +210,7 @@ class _FileReader(FlowReader):
         roots.append(Link(start, "otherwise", (*path, "start")))
         detected = self._detected(options["detected"], (*path, "detected"), roots) if "detected" in options else {}
         graph.check(self, drafts, roots)
+        self._drafts[name], self._starts[name] = drafts, start
         return Flow(
             name=name,
             version=_version(_canonical(said)),
@@ -218,11 +223,14 @@ class _FileReader(FlowReader):
 
     def _detected(self, value: Any, path: Steps, roots: list[Link]) -> dict[str, str]:
         each = self.mapping(value, path, f"steps by what was detected: {', '.join(DETECTIONS)}") or {}
-        self.fields(each, DETECTIONS, path)
+        self.fields((word for word in each if not meant.has_mark(word)), DETECTIONS, path)
         found: dict[str, str] = {}
         for word, named in each.items():
+            if meant.has_mark(word):
+                known = meant.plain(word) in DETECTIONS
+                self.advise((*path, word), meant.NEEDLESS if known else meant.SERVED, key=True)
             if step := self.written_out(named, (*path, word), A_STEP):
-                found[word] = step
+                found[meant.plain(word).lower()] = step  # as events are read
                 roots.append(Link(step, "otherwise", (*path, word)))
         return found
 
@@ -243,6 +251,27 @@ class _FileReader(FlowReader):
             return None
         about = options.get("about", "")
         return Flow(name=name, version=_version(_canonical(options), code), about=about, python=function)
+
+    def _lead_on(self) -> None:
+        """Flows that lead to others: those must be there, and none may have itself in it."""
+        for name, drafts in self._drafts.items():
+            for target, path in (lead for draft in drafts.values() for lead in draft.flows):
+                if target not in self.flows:
+                    self.wrong(path, f"there is no flow {target}{self.meant(target, self.flows)}")
+            self._leads_to[name] = {target for draft in drafts.values() for target, _ in draft.flows}
+        begun = {
+            name: [lead for step in graph.included(drafts, self._starts[name]) for lead in drafts[step].flows]
+            for name, drafts in self._drafts.items()
+        }
+        at_once = {name: {target for target, _ in leads} for name, leads in begun.items()}
+        for name, leads in begun.items():
+            for target, path in leads:
+                if name == target or name in graph.all_after(target, at_once):
+                    self.wrong(path, f"flow {name} would have itself in it without end")
+                    break
+        for name, flow in self.flows.items():
+            if flow and (after := graph.all_after(name, self._leads_to)):
+                self.flows[name] = replace(flow, leads_to=frozenset(after))
 
     def _name(self, name: str, path: Steps) -> None:
         if not NAME.fullmatch(name):

@@ -11,6 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from app.flows.request import Request
+from vonage_simulator.yaml_source import Fault, Steps
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)  # of a flow or a step: it is part of URLs
 STEPS_AT: Final = "/voice/flows/"  # under this server's own address, before flow and step
@@ -70,14 +71,16 @@ class Action:
     index: int
     options: Mapping[str, Any]  # `action` among them
     next: Next | None = None
+    meant: frozenset[Steps] = frozenset()  # paths of options that are served as they are: see `meant`
 
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """In place of an action: those of another step follow here."""
+    """In place of an action: those of another step follow here, or of the first step of another flow."""
 
     index: int
     step: str
+    flow: str = ""  # without `step`
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class Flow:
     detected: Mapping[str, str] = field(default_factory=dict)
     python: Callable[[Request], Any] | None = None
     uses: frozenset[tuple[str, ...]] = frozenset()
+    leads_to: frozenset[str] = frozenset()  # flows, from there on, too
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -162,4 +166,6 @@ class FlowFile:
     loaded: datetime
     routes: tuple[Route, ...] = ()
     flows: Mapping[str, Flow] = field(default_factory=dict)
+    hours: Mapping[str, Hours] = field(default_factory=dict)
     watched: tuple[Path, ...] = ()  # the files to reload after: its own, those of Python flows
+    advices: tuple[Fault, ...] = ()  # what should be otherwise, though it is served

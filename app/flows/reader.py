@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.flows.model import Scope
+from app.flows.model import Hours, Scope
 from vonage_simulator.yaml_source import Fault, Faults, Located, Reader, Steps
 
 
@@ -23,8 +23,16 @@ class FlowReader(Reader):
 
     def __init__(self, file: Located, settings: Mapping[str, Any]) -> None:
         super().__init__(file)
+        self.advices: list[Fault] = []
+        self.hours: dict[str, Hours | None] = {}  # None: with a fault
+        self.hours_used: set[str] = set()
+        self.hours_unclear = False  # hours are named that are not there: nobody knows which were meant
         self.own = str(settings.get("PUBLIC_URL") or "")
         self.scope = Scope({"settings": settings}, lambda step, _: step)
+
+    def advise(self, path: Steps, words: str, *, key: bool = False) -> None:
+        """Add what should be otherwise at *path*, though it is no fault."""
+        self.advices.append(self.file.fault(path, words, key=key))
 
     def line(self, path: Steps) -> int:
         return self.file.at(path)[0]

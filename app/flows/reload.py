@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 CHECK_EVERY: Final = 1.0  # seconds
 FIRST_READ: Final = 3.0  # seconds that a worker waits for it
 MOST_LOGGED: Final = 20  # faults
+NO_FLOWS: Final = "NO CALL FLOW CAN BE USED: every caller hears the last resort until the flows file is mended"
 
 Stamp = tuple[tuple[str, int, int, int] | tuple[str], ...]
 
@@ -104,10 +105,12 @@ class FlowReloader:
 
     def _report(self, faults: tuple[Fault, ...]) -> None:
         if faults != self.faults:
-            kept = "the last good flows stay" if self._flow_file else "callers hear the last resort until it is mended"
             lines = "\n  ".join(map(str, faults[:MOST_LOGGED]))
             many = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
-            log.error("%s in the flows file, %s:\n  %s", many, kept, lines)
+            if self._flow_file:
+                log.error("%s in the flows file, the last good flows stay:\n  %s", many, lines)
+            else:
+                log.critical("%s. %s in it:\n  %s", NO_FLOWS, many.capitalize(), lines)
         self.faults = faults
 
     def _watch(self) -> None:

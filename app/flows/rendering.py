@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
 from app.flows import schema, sequence
-from app.flows.call_state import CallState
-from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, Go, RenderFault, Scope
+from app.flows.call_state import CallState, visit
+from app.flows.meant import unmarked
+from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, RenderFault, Scope
+from app.flows.request import START
 from vonage_simulator import json_shape
 from vonage_simulator.json_shape import Found
-from vonage_simulator.yaml_source import field
+from vonage_simulator.yaml_source import Steps, field
 
 MOST_FAULTS: Final = 3  # in a message
 HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
@@ -31,37 +33,85 @@ def step_urls(base: str, flow: str, state: CallState, seal: Seal) -> Callable[[s
     return lambda step, enter: base + STEP_URL.format(flow=flow, step=step, state=sealed(enter))
 
 
-def entered(flow: Flow, step: str, state: CallState) -> tuple[list[tuple[str, Action]], CallState]:
-    """The actions of *step* and of all it goes to, each with the name of its step; and the state with those entered.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An action of a step of a flow, and the inputs that the flow has. No action: the flow is in Python."""
 
-    Raises RenderFault if the call loops.
+    flow: Flow
+    step: str
+    action: Action | None
+    inputs: Mapping[str, Mapping[str, Any]]
+
+
+def entered(
+    flow: Flow, step: str, state: CallState, flows: Mapping[str, Flow] | None = None
+) -> tuple[list[Entry], CallState]:
+    """The actions of *step* and of all it goes to, in *flows*, too; and the state with those entered.
+
+    A flow begins anew when it is entered: its steps have no inputs yet. Raises RenderFault if the call loops.
     """
-    actions: list[tuple[str, Action]] = []
+    entries: list[Entry] = []
 
-    def add(name: str) -> None:
+    def add(flow: Flow, name: str) -> None:
         nonlocal state
-        state = replace(state, visits=state.entered(name))
+        state = replace(state, visits=state.entered(flow.name, name))
+        inputs = state.inputs
+        if flow.python is not None:
+            entries.append(Entry(flow, name, None, inputs))
+            return
         for action in flow.steps[name].actions:
-            if isinstance(action, Go):
-                add(action.step)
+            if isinstance(action, Action):
+                entries.append(Entry(flow, name, action, inputs))
+            elif action.flow:
+                other = (flows or {})[action.flow]
+                own = {step: result for step, result in state.inputs.items() if step not in other.steps}
+                state = replace(state, inputs=own)
+                add(other, other.start or START)
             else:
-                actions.append((name, action))
+                add(flow, action.step)
 
-    add(step)
-    return actions, state
-
-
-def rendered(flow: Flow, step: str, state: CallState, *, names: Mapping[str, Any], base: str, seal: Seal) -> Ncco:
-    """The NCCO of *step*. *names* are in the scope of every step. Raises RenderFault."""
-    actions, after = entered(flow, step, state)
-    url = step_urls(base, flow.name, after, seal)
-    scopes = {name: Scope({**names, "attempt": after.visits[name]}, url) for name, _ in actions}
-    return checked([_filled(action.options, scopes[name]) for name, action in actions], base)
+    add(flow, step)
+    return entries, state
 
 
-def checked(ncco: Ncco, base: str) -> Ncco:
-    """*ncco* if Vonage would run it, else raises RenderFault. *base* is this server's own URL."""
-    wrong = [*schema.faults(ncco, own=base)] or [*sequence.faults(ncco), *_urls_without_state(ncco, base)]
+def rendered(
+    flow: Flow,
+    step: str,
+    state: CallState,
+    *,
+    flows: Mapping[str, Flow],
+    names: Callable[[Entry], Mapping[str, Any]],
+    called: Callable[[Entry, CallState], Ncco],
+    base: str,
+    seal: Seal,
+) -> Ncco:
+    """The NCCO of *step*, with those of *flows* that it goes to.
+
+    *names* gives what is in the scope of an action, *called* the actions of a flow in Python. Raises RenderFault.
+    """
+    entries, after = entered(flow, step, state, flows)
+    ncco: Ncco = []
+    meant: set[Steps] = set()
+    for entry in entries:
+        if entry.action is None:
+            actions, marks = unmarked(called(entry, after))
+        else:
+            url = step_urls(base, entry.flow.name, after, seal)
+            attempt = after.visits[visit(entry.flow.name, entry.step)]
+            actions = [_filled(entry.action.options, Scope({**names(entry), "attempt": attempt}, url))]
+            marks = frozenset((0, *path) for path in entry.action.meant)
+        meant |= {(len(ncco) + int(path[0]), *path[1:]) for path in marks}
+        ncco += actions
+    return checked(ncco, base, meant)
+
+
+def checked(ncco: Ncco, base: str, meant: Collection[Steps] = ()) -> Ncco:
+    """*ncco* if Vonage would run it, else raises RenderFault. *base* is this server's own URL.
+
+    What is at *meant* is served as it is: see `app.flows.meant`.
+    """
+    wrong = [*schema.faults(ncco, own=base, meant=meant)]
+    wrong = wrong or [*sequence.faults(ncco), *_urls_without_state(ncco, base)]
     if wrong:
         more = f" (and {len(wrong) - MOST_FAULTS} more)" if len(wrong) > MOST_FAULTS else ""
         raise RenderFault(
@@ -75,8 +125,9 @@ def checked(ncco: Ncco, base: str) -> Ncco:
 def _urls_without_state(ncco: Ncco, base: str) -> Iterator[Found]:
     """URLs of our steps without the state of the call: there it would begin again, without end."""
     for index, action in enumerate(ncco):
-        for url in action.get("eventUrl", ()):
-            if url.startswith(base + STEPS_AT) and "?state=" not in url:
+        urls = action.get("eventUrl")
+        for url in urls if isinstance(urls, list) else ():
+            if isinstance(url, str) and url.startswith(base + STEPS_AT) and "?state=" not in url:
                 words = f"It is the address of a step without the state of the call: {HOW_RIGHT}."
                 yield (index, "eventUrl", 0), words
 

@@ -45,8 +45,10 @@ class Result:
         timed_out: Whether time ran out before all keys were pressed (input).
         speech: What was said, most likely, "" for none (input).
         confidence: How sure Vonage is of `speech`, 0 to 1 (input).
+        guesses: What else may have been said, the likeliest first (input).
         status: How it went: busy, timeout, unanswered, rejected, failed, … (connect), human, machine, beep_start or
             beep_timeout (detection).
+        sub_state: What Vonage says beside the status, known here or not (detection).
         payload: That of the action (notify).
     """
 
@@ -55,7 +57,9 @@ class Result:
     timed_out: bool | None = None
     speech: str | None = None
     confidence: float | None = None
+    guesses: tuple[str, ...] = ()
     status: str | None = None
+    sub_state: str | None = None
     payload: Any = None
 
 

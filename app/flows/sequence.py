@@ -7,24 +7,25 @@ from typing import Any, Final
 
 from vonage_simulator import json_shape
 from vonage_simulator.json_shape import Found
-from vonage_simulator.ncco import barge_in_faults
+from vonage_simulator.ncco import ACTION, barge_in_faults
 
 # A caller who enters a conversation stays until they leave; a transfer leaves this one for good.
 # https://developer.vonage.com/en/voice/voice-api/ncco-reference#conversation and #transfer
 FINAL: Final = ("conversation", "transfer")
 PLAYED: Final = ("talk", "stream")
-RECORDS_UNTIL: Final = ("endOnSilence", "endOnKey", "timeOut")
-# Without any of those, the next action runs at once; the call ends if there is none.
-# https://developer.vonage.com/en/voice/voice-api/ncco-reference#record
+# Without any of those, the next action runs at once; the call ends if there is none. With `timeOut` alone, too:
+# https://developer.vonage.com/en/voice/voice-api/concepts/recording
+RECORDS_UNTIL: Final = ("endOnSilence", "endOnKey")
 WAITS_FOR_NOTHING: Final = (
     "It is the last action and does not wait, so that the call ends at once and nothing is recorded;"
-    " there must be endOnSilence, endOnKey or timeOut, or an action after it."
+    " there must be endOnSilence or endOnKey, or an action after it."
 )
 
 
 def faults(ncco: Sequence[Mapping[str, Any]]) -> list[Found]:
     """What is wrong in the order of actions, each of which may be right alone. Placeholders may become right."""
     found: list[Found] = []
+    ncco = [ACTION.plain(action) for action in ncco]
     for index, (action, never_interrupted) in enumerate(zip(ncco, barge_in_faults(ncco), strict=True)):
         name, is_last = action.get("action"), index == len(ncco) - 1
         if name in FINAL and not is_last:

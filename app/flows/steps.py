@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from app.flows import schema, ssml
+from app.flows import meant, schema, ssml
 from app.flows.branches import read_branches
 from app.flows.expressions.expression import compiled
 from app.flows.expressions.fault import ExpressionFault
@@ -16,6 +17,7 @@ from app.flows.reader import FlowReader
 from vonage_simulator import json_shape, ncco
 from vonage_simulator.yaml_source import Steps
 
+NO_OPTION: Final = re.compile(r"It is no option of [\w ]+\.")  # and nothing is known that was meant
 ENDS: Final = ("hangup", "hang up", "end", "reject", "stop")
 UNKNOWN: Final = StepUrl("", enter=False)  # in place of what has a fault: no further fault of it, and never rendered
 
@@ -39,7 +41,8 @@ class Draft:
     """A step as it was read. Faults within it have been found, faults between it and other steps have not.
 
     `checked` has the options of each action, by its index, with expressions only where a call is needed to fill them.
-    `inputs` are the steps whose input an expression uses, and where; `unreadable` is where no step's name can be read.
+    `inputs` are the steps whose input an expression uses, and where; `flows` those that it goes to, and where;
+    `unreadable` is where no step's name can be read.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Draft:
     checked: dict[int, dict[str, Any]] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     inputs: list[tuple[str, Steps]] = field(default_factory=list)
+    flows: list[tuple[str, Steps]] = field(default_factory=list)
     uses: set[Use] = field(default_factory=set)
     unreadable: list[Steps] = field(default_factory=list)
 
@@ -75,8 +79,8 @@ class _StepReader:
 
     def __init__(self, reader: FlowReader, draft: Draft) -> None:
         self._reader = reader
-        self._wrong = reader.wrong
         self.draft = draft
+        self._marked: set[Steps] = set()
         self._reporting: dict[str, tuple[Steps, bool]] = {}  # action -> the first that reports, and if it leads on
 
     def item(self, index: int, item: Any) -> None:
@@ -84,18 +88,28 @@ class _StepReader:
         if not isinstance(item, dict):
             no = ": an expression cannot replace one" if isinstance(item, str) and "{{" in item else ""
             self._wrong(here, f"must be an action, as in `action: talk`{no}")
-        elif "action" in item:
+        elif "action" in item or f"action{meant.MARK}" in item:
             self._action(index, item, here)
         elif "go" in item:
             self._reader.fields(item, ("go",), here)
             if target := self._link(item["go"], "go", (*here, "go"), index):
                 self.draft.actions.append(Go(index, target))
+        elif "flow" in item:
+            self._reader.fields(item, ("flow",), here)
+            if flow := self._reader.written_out(item["flow"], (*here, "flow"), "the name of a flow"):
+                self.draft.flows.append((flow, (*here, "flow")))
+                self.draft.actions.append(Go(index, "", flow))
+                self.draft.checked[index] = {"action": UNKNOWN}
         else:
-            self._wrong(here, "has neither `action` nor `go`")
+            self._wrong(here, "has neither `action` nor `go`, nor `flow`")
 
     def _action(self, index: int, item: Mapping[str, Any], here: Steps) -> None:
-        kind = item["action"] if isinstance(item["action"], str) else ""
-        options = {name: value for name, value in item.items() if name != "next"}
+        options, marked = meant.unmarked({name: value for name, value in item.items() if name != "next"})
+        self._marked |= {(*here, *path) for path in marked}
+        for path in marked:
+            if _value_at(item, path) is not None:
+                self._reader.wrong((*here, *path), "is there twice: with ! and without", key=True)
+        kind = options["action"] if isinstance(options["action"], str) else ""
         if "go" in options:
             del options["go"]
             self._wrong((*here, "go"), "must be alone: give it a dash of its own", key=True)
@@ -111,25 +125,52 @@ class _StepReader:
             self._reports_once(kind, here, leads_on=leads_on)
             options = self._with_event_url(options, here, leads_on=leads_on)
         checked: dict[str, Any] = self._filled(options, here)
-        faults = schema.faults([checked], own=self._reader.own)
-        for path, words in faults:
-            self._wrong((*here, *path[1:]), words + self._advice(path, _value_at(checked, path[1:]), words))
+        faults = self._checked(checked, here, marked)
+        checked = ncco.ACTION.plain(checked)
         self._no_step_urls(checked, here)
         leads = None
-        if "next" in item and not any(path[1:] == ("action",) for path, _ in faults):
+        if "next" in item and ("action",) not in faults:
             leads = self._next(item["next"], kind, checked, (*here, "next"), index)
         self.draft.checked[index] = checked
-        self.draft.actions.append(Action(index, options, leads))
+        self.draft.actions.append(Action(index, options, leads, marked))
+
+    def _wrong(self, path: Steps, words: str, *, key: bool = False) -> None:
+        self._reader.wrong(self._written(path), words, key=key)
+
+    def _written(self, path: Steps) -> Steps:
+        """*path* as it is in the file: with the marks of what is meant."""
+        return tuple(
+            f"{step}{meant.MARK}" if path[: index + 1] in self._marked else step for index, step in enumerate(path)
+        )
+
+    def _checked(self, action: Mapping[str, Any], here: Steps, marked: Collection[Steps]) -> set[Steps]:
+        """Report what is wrong with *action*, and what should be otherwise; return the paths of what is wrong."""
+        own = self._reader.own
+        faults = schema.faults([action], own=own, meant={(0, *at) for at in marked})
+        for path, words in faults:
+            self._wrong((*here, *path[1:]), words + self._advice(path[1:], _value_at(action, path[1:]), words))
+        for path, words in schema.advices([action], own=own):
+            if not schema.is_meant(path[1:], marked):
+                self._reader.advise(self._written((*here, *path[1:])), words)
+        unknown = [path[1:] for path, _ in schema.faults([action], own=own)] if marked else []
+        for at in marked:
+            needless = not json_shape.later(_value_at(action, at)) and not any(
+                path[: len(at)] == at for path in unknown
+            )
+            self._reader.advise(self._written((*here, *at)), meant.NEEDLESS if needless else meant.SERVED, key=True)
+        return {path[1:] for path, _ in faults}
 
     def _advice(self, path: Steps, value: Any, words: str) -> str:
         """How to mend *value*, of which *words* say what is wrong, in a file."""
-        if path[1:] == ("action",) and isinstance(value, str):
+        if path == ("action",) and isinstance(value, str):
             if value in ENDS:
                 return " A call ends by itself, after the last action."
             near = self._reader.nearest(value, ncco.ACTIONS)
             return f" Did you mean {near}?" if near else ""
+        if NO_OPTION.fullmatch(words):
+            return f" If it is meant, write {path[-1]}{meant.MARK}."
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return " Put it in quotes." if is_number and "number" not in words.partition("must")[2] else ""
+        return " Put it in quotes." if is_number and "but must be text" in words else ""
 
     def _no_step_urls(self, checked: Mapping[str, Any], here: Steps) -> None:
         """The URL of a step cannot be in the file: without the state of a call, the call would begin again there."""
@@ -188,12 +229,28 @@ class _StepReader:
             return made
         self.draft.uses.update(made.uses)
         self.draft.inputs.extend((step, path) for step in sorted(made.inputs))
+        self._hours(made.uses, path)
         if spoken and (least := len(ncco.bare_text(made.least))) > ncco.MOST_CHARACTERS:
             words = f"has {least} characters beside its expressions, but must have {ncco.MOST_CHARACTERS} at most"
             self._wrong(path, words)
         if spoken and (words := ssml.ssml_fault(made.least) or ""):
             self._wrong(path, words)
         return made
+
+    def _hours(self, uses: Iterable[Use], path: Steps) -> None:
+        """The opening hours that an expression uses must be there."""
+        known = self._reader.hours
+        for use in sorted(uses):
+            if use[0] != "hours":
+                continue
+            if len(use) == 1:
+                self._wrong(path, "hours: of them, a name is expected, as in hours.office")
+            elif use[1] not in known:
+                self._wrong(path, f"hours.{use[1]}: there are no hours {use[1]}{self._reader.meant(use[1], known)}")
+            if len(use) == 1 or use[1] not in known:
+                self._reader.hours_unclear = True
+            else:
+                self._reader.hours_used.add(use[1])
 
     def _names(self, names: Iterable[str], path: Steps) -> None:
         for name in names:

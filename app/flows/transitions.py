@@ -29,9 +29,11 @@ def target(leads: Next, result: Result, *, step: str, visits: int) -> str | None
 def _expected(leads: Next, result: Result) -> str | None:
     if result.digits:
         return leads.keys.get(result.digits)
-    if result.speech:
-        said = plain(result.speech)
-        return next((step for words, step in leads.words.items() if _found(plain(words), said)), None)
+    for guess in (result.speech, *result.guesses):
+        said = plain(guess or "")
+        for words, step in leads.words.items():
+            if _found(plain(words), said):
+                return step
     return None
 
 

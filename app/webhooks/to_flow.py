@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.domain.events import CallStatus, Detection, Input, Notify
-from app.flows.model import FAILED_STATUSES
+from app.flows.model import DETECTIONS, FAILED_STATUSES
 from app.flows.request import Headers, Request, Result
 from app.webhooks.intake import Webhook
 
@@ -41,19 +41,22 @@ def result_of(webhook: Webhook) -> Result | None:
     """
     event = webhook.event
     if isinstance(event, Input):
-        guesses = (guess for guess in event.speech_results or () if guess.text)
-        best = max(guesses, key=lambda guess: guess.confidence or 0, default=None)
+        guesses = [guess for guess in event.speech_results or () if guess.text]
+        guesses.sort(key=lambda guess: guess.confidence or 0, reverse=True)
+        best = guesses[0] if guesses else None
         return Result(
             kind="input",
             digits=event.digits or "",
             timed_out=event.timed_out,
             speech=best.text if best else "",
             confidence=best.confidence if best else None,
+            guesses=tuple(guess.text for guess in guesses[1:] if guess.text),
         )
     if isinstance(event, Notify):
         return Result(kind="notify", payload=webhook.body.get("payload"))
     if isinstance(event, Detection):
-        return Result(kind="detection", status=event.sub_state or event.status)
+        known = event.sub_state if event.sub_state in DETECTIONS else event.status
+        return Result(kind="detection", status=known, sub_state=event.sub_state)
     if isinstance(event, CallStatus) and event.status in FAILED_STATUSES:
         return Result(kind="connect", status=event.status)
     return None

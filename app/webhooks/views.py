@@ -107,11 +107,11 @@ def _step_at(url: str) -> tuple[str, str, str | None] | None:
 def _step(webhook: Webhook, flow: str, step: str, state: str | None) -> Response:
     flows, reply = services().flows, None
     if isinstance(webhook.event, Unknown):  # a request as of an answer URL: `onAnswer`, a transfer, a call by API
-        reply = flows.enter(flow, step, state, request_of(webhook))
+        reply = flows.enter(flow, step, state, request_of(webhook), webhook.received)
         if reply is not None:
             return _reply(webhook, reply, to_event=False)
     elif result := result_of(webhook):
-        reply = flows.follow(flow, step, state, request_of(webhook), result)
+        reply = flows.follow(flow, step, state, request_of(webhook), result, webhook.received)
     return _keep_and_reply(webhook, reply)
 
 

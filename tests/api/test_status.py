@@ -97,6 +97,7 @@ def test_the_status_has_the_flows_in_use_and_how_often_none_could_answer(
     shown = site.read("/status")["flows"]
     known = site.read("/api/v1/flows", token=OPERATOR)
     assert shown == {
+        "alarm": None,
         "version": known["version"],
         "loaded_at": known["loaded_at"],
         "faults": 0,
@@ -115,8 +116,10 @@ def test_the_status_has_the_flows_in_use_and_how_often_none_could_answer(
 
 
 def test_without_a_flows_file_the_status_says_so(open_site: Callable[..., Site], tmp_path: Path) -> None:
-    shown = open_site(flows_file=tmp_path / "none.yaml").read("/status")["flows"]
+    site = open_site(flows_file=tmp_path / "none.yaml")
+    shown = site.read("/status")["flows"]
     assert (shown["version"], shown["loaded_at"], shown["faults"]) == (None, None, 1)
+    assert shown["alarm"].startswith("NO CALL FLOW CAN BE USED: every caller hears the last resort")
 
 
 def test_the_status_reveals_no_secret(open_site: Callable[..., Site]) -> None:

@@ -43,6 +43,15 @@ def test_development_needs_nothing(tmp_path):
     assert any("UNSIGNED" in note for note in settings.notes())
 
 
+@pytest.mark.parametrize("name", ["none.yaml", ".", "a\0b"])
+def test_a_flows_file_that_is_not_there_is_an_error(tmp_path, name):
+    assert faults({"DATA_DIR": str(tmp_path), "FLOWS_FILE": str(tmp_path / name)}) == {
+        "FLOWS_FILE": "There is no such file. Wanted: file."
+    }
+    (tmp_path / "mine.yaml").touch()
+    assert in_development(tmp_path, FLOWS_FILE=str(tmp_path / "mine.yaml")).flows_file == tmp_path / "mine.yaml"
+
+
 def test_production_with_all_it_needs_starts_on_all_addresses():
     settings = load(PRODUCTION)
     assert settings.host == "0.0.0.0"  # noqa: S104 - compared

@@ -56,9 +56,9 @@ def redis_url() -> Iterator[str]:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Runs the Procfile's command with the given environment."""
-    (line,) = (ROOT / "Procfile").read_text().splitlines()
-    process, _, command = line.partition(": ")
-    assert process == "web"
+    processes = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    assert processes["release"] == "flask flows check", "no file with a fault is released"
+    command = processes["web"]
     servers: list[Server] = []
 
     def start(**environ: Any) -> Server:

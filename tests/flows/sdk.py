@@ -16,6 +16,8 @@ from vonage_voice.models import connect_endpoints as endpoints
 from vonage_voice.models import ncco as actions
 from vonage_voice.models.ncco import NccoAction
 
+from vonage_simulator import ncco
+
 NCCO: Final = "https://developer.vonage.com/en/voice/voice-api/ncco-reference"
 
 MODELS: Final[Mapping[str, type[NccoAction]]] = {
@@ -112,6 +114,13 @@ def _odd_uri(sip: Mapping[str, Any]) -> bool:
 
 DIFFERENCES: Final = (
     Difference(
+        "numbers, true and false",
+        "takes them as text, too",
+        "makes numbers, true and false of them",
+        "https://github.com/Vonage/vonage-dotnet-sdk/issues/211",
+        lambda action: ncco.ACTION.plain(action) != action,
+    ),
+    Difference(
         "connect.from",
         "needs none: an app user has no need of it, and elsewhere the callee sees an unknown number",
         "refuses a connect with neither from nor randomFromNumber",
@@ -201,6 +210,13 @@ DIFFERENCES: Final = (
         "leaves it out",
         f"{NCCO}#conversation",
         _there("conversation.transcription"),
+    ),
+    Difference(
+        "input.type",
+        "needs none, though it is documented as required",
+        "refuses an input without type",
+        f"{NCCO}#input",
+        lambda action: action["action"] == "input" and "type" not in action,
     ),
     Difference(
         "input.mode",

@@ -63,9 +63,9 @@ def test_more_than_an_address_holds_is_refused() -> None:
 
 
 def test_visits_are_counted_and_have_an_end() -> None:
-    assert CallState(visits={"a": 1}).entered("a") == {"a": 2}
-    assert CallState(visits={"a": 1}).entered("b") == {"a": 1, "b": 1}
+    assert CallState(visits={"f/a": 1}).entered("f", "a") == {"f/a": 2}
+    assert CallState(visits={"f/a": 1}).entered("g", "a") == {"f/a": 1, "g/a": 1}
     with pytest.raises(RenderFault, match=f"step a more than {MOST_VISITS} times"):
-        CallState(visits={"a": MOST_VISITS}).entered("a")
+        CallState(visits={"f/a": MOST_VISITS}).entered("f", "a")
     with pytest.raises(RenderFault, match=f"more than {MOST_STEPS_ENTERED} steps"):
-        CallState(visits={str(number): 10 for number in range(20)}).entered("new")
+        CallState(visits={str(number): 10 for number in range(20)}).entered("f", "new")

@@ -537,7 +537,7 @@ def test_one_that_is_misspelt_is_one_fault():
 
 def test_hours_are_not_reported_as_never_used_where_nobody_knows_which_were_meant():
     two = GOOD.replace("hours:\n", "hours:\n  other: { zone: UTC, open: { mon: '09:00-10:00' } }\n")
-    assert faults(two) == ["10:3: hours.other: are never used: no route has `when` with them"]
+    assert faults(two) == ["10:3: hours.other: are never used: by no route, and no expression"]
     for when in ("zzz", "not zzz", "5", "or other"):
         (fault,) = faults(two.replace("when: office", f"when: {when}"))
         assert "routes[0].when: " in fault

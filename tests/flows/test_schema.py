@@ -12,8 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.flows import schema, sequence, ssml
-from app.flows.schema import faults
+from app.flows.schema import advices, faults
 from tests.nccos import (
+    ADVISED,
     OPTIONS,
     OWN,
     PLACEHOLDER,
@@ -63,6 +64,22 @@ def test_what_is_only_known_later_is_no_fault(row):
     assert faults([changed(sound, path, PLACEHOLDER)]) == []
 
 
+@pytest.mark.parametrize(("sound", "path", "values"), ADVISED)
+def test_what_vonage_runs_without_saying_so_is_served_with_advice(sound, path, values):
+    for value in values:
+        action = changed(sound, path, value)
+        assert faults([action]) == carrier.faults([action]) == []
+        assert paths(advices([action])) == [path], value
+
+
+@pytest.mark.parametrize("row", OPTIONS, ids=row_name)
+def test_there_is_no_advice_about_what_is_documented(row):
+    sound, path, good, *_ = row
+    advised = [changed(sound, path, value) for sound, path, values in ADVISED for value in values]
+    sent = [changed(sound, path, value) for value in good]
+    assert [found for action in sent if action not in advised for found in advices([action], own=OWN)] == []
+
+
 def test_placeholders_may_be_in_arrays_and_objects():
     assert (
         faults([changed("stream", "streamUrl", [PLACEHOLDER]), changed("input", "type", ["dtmf", PLACEHOLDER])]) == []
@@ -89,7 +106,11 @@ def test_what_vonage_publishes_is_accepted(page):
     ("sound", "path", "words"),
     [
         ("talk", "bargein", "It is no option of talk; did you mean bargeIn?"),
-        ("talk", "voiceName", "It is no option of talk."),
+        ("talk", "voiceName", "It is withdrawn: use language and style."),
+        ("talk", "voice", "It is no option of talk."),
+        ("keys", "maxDigits", "It is no option of input: it must be one level deeper, dtmf.maxDigits."),
+        ("speech", "context", "It is no option of input: it must be one level deeper, speech.context."),
+        ("phone", "endpoint[0].url", "It is no option of a phone endpoint: it must be one level deeper, onAnswer.url."),
         ("connect", "event_url", "It is no option of connect; did you mean eventUrl?"),
         ("connect", "from_", "It is no option of connect; did you mean from?"),
         ("phone", "endpoint[0].user", "It is no option of a phone endpoint."),
@@ -179,13 +200,14 @@ def test_asynchronous_input_is_for_keys_only_and_without_settings():
     assert faults([keys | {"dtmf": {}}]) == []
     assert paths(faults([keys | {"dtmf": {"maxDigits": 1}}])) == ["dtmf"]
     assert paths(faults([keys | {"type": ["dtmf", "speech"]}])) == ["type"]
-    assert paths(faults([keys | {"speech": {"maxDuration": 1}}])) == ["speech"]
+    assert paths(advices([keys | {"speech": {"maxDuration": 1}}])) == ["speech"]
 
 
-def test_what_is_set_for_keys_or_speech_must_be_asked_for():
-    assert paths(faults([SOUND["keys"] | {"speech": {"language": "en-GB"}}])) == ["speech"]
-    assert paths(faults([SOUND["speech"] | {"dtmf": {"maxDigits": 1}}])) == ["dtmf"]
-    assert faults([SOUND["keys"] | {"speech": {}}, SOUND["input"] | {"speech": {"language": "en-GB"}}]) == []
+def test_what_is_set_for_keys_or_speech_should_be_asked_for():
+    keys, speech = SOUND["keys"] | {"speech": {"language": "en-GB"}}, SOUND["speech"] | {"dtmf": {"maxDigits": 1}}
+    assert faults([keys, speech]) == []
+    assert (paths(advices([keys])), paths(advices([speech]))) == (["speech"], ["dtmf"])
+    assert advices([SOUND["keys"] | {"speech": {}}, SOUND["input"] | {"speech": {"language": "en-GB"}}]) == []
 
 
 @pytest.mark.parametrize(
@@ -194,13 +216,24 @@ def test_what_is_set_for_keys_or_speech_must_be_asked_for():
         ({}, ["uri"]),
         ({"user": "a"}, ["domain"]),
         ({"domain": "a"}, ["user"]),
+    ],
+)
+def test_a_sip_endpoint_has_a_uri_or_a_domain_and_a_user(sip, wrong):
+    assert paths(faults([connect(type="sip", **sip)])) == [f"endpoint[0].{option}" for option in wrong]
+
+
+@pytest.mark.parametrize(
+    ("sip", "unused"),
+    [
         ({"uri": "sip:a@b", "user": "a"}, ["user"]),
         ({"uri": "sip:a@b", "domain": "a", "user": "a"}, ["domain", "user"]),
         ({"uri": PLACEHOLDER, "domain": "a", "user": "a"}, []),
     ],
 )
-def test_a_sip_endpoint_has_a_uri_or_a_domain_and_a_user(sip, wrong):
-    assert paths(faults([connect(type="sip", **sip)])) == [f"endpoint[0].{option}" for option in wrong]
+def test_beside_a_sip_uri_a_domain_and_a_user_are_not_used(sip, unused):
+    action = connect(type="sip", **sip)
+    assert faults([action]) == []
+    assert paths(advices([action])) == [f"endpoint[0].{option}" for option in unused]
 
 
 def test_an_authorization_of_ones_own_says_what_is_sent():
@@ -381,7 +414,7 @@ def test_an_empty_ncco_is_a_fault():
 def test_all_faults_are_reported_at_once_in_order_in_words_that_a_person_understands():
     ncco = [
         "talk",
-        connect(type="phone", number=447700900123) | {"limit": "60"},
+        connect(type="phone", number=447700900123) | {"limit": "60 s"},
         {"action": "input", "type": ["dtmf"], "dtmf": {"maxDigits": 21}, "eventUrl": URL},
         {"action": "talk", "text": "x" * 1501, "level": 2.5, "premium": 1},
         {"action": "stream", "streamUrl": ["http://example.com"]},
@@ -389,7 +422,7 @@ def test_all_faults_are_reported_at_once_in_order_in_words_that_a_person_underst
     assert [f"{field(path)}: {words}" for path, words in faults(ncco)] == [
         '[0]: It is the text "talk", but must be an object.',
         f"[1].endpoint[0].number: It is the number 447700900123, but must be {carrier.NUMBER.wanted}.",
-        '[1].limit: It is the text "60", but must be a whole number from 1 to 7200.',
+        '[1].limit: It is the text "60 s", but must be a whole number from 1 to 7200.',
         "[2].dtmf.maxDigits: It is the number 21, but must be a whole number from 1 to 20.",
         f'[2].eventUrl: It is the text "{URL}", but must be an array of one URL that begins with https://.',
         "[3].text: It has 1501 characters without SSML tags, but must have 1500 at most.",

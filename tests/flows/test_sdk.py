@@ -33,6 +33,7 @@ def to(**endpoint: Json) -> dict[str, Json]:
 
 # Actions that Vonage takes and the SDK does not say so, each for one reason, and what the SDK makes of them.
 DIFFERENT: list[tuple[dict[str, Json], dict[str, Json] | None]] = [
+    ({"action": "wait", "timeout": "0.5"}, {"action": "wait", "timeout": 0.5}),
     (TO_APP, None),
     (TO_APP | {"from": "sip:alice@example.com"}, None),
     (to(type="app", user="Alice") | {"ringbackTone": "https://example.com/a.mp3"}, None),
@@ -49,6 +50,7 @@ DIFFERENT: list[tuple[dict[str, Json], dict[str, Json] | None]] = [
     ({"action": "record", "transcription": {}}, {"action": "record"}),
     ({"action": "record", "public": True}, {"action": "record"}),
     ({"action": "conversation", "name": "a", "transcription": {}}, {"action": "conversation", "name": "a"}),
+    ({"action": "input"}, None),
     ({"action": "input", "type": ["dtmf"], "mode": "asynchronous"}, {"action": "input", "type": ["dtmf"]}),
     (SPEECH | {"speech": {"context": ["sales"]}}, SPEECH | {"speech": {"context": ["sales"], "saveAudio": False}}),
     (SPEECH | {"speech": {"saveAudio": True, "provider": "other"}}, SPEECH | {"speech": {"saveAudio": True}}),

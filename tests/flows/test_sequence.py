@@ -9,7 +9,7 @@ from tests.nccos import BARGE, BARGE_IN, CONNECT, INPUT, PLACEHOLDER, STREAM, TA
 
 LOOP, LOOP_STREAM = TALK | {"loop": 0}, STREAM | {"loop": 0}
 RECORD = {"action": "record", "endOnKey": "#"}
-UNTIL = {"endOnSilence": 3, "endOnKey": "#", "timeOut": 60}
+UNTIL = {"endOnSilence": 3, "endOnKey": "#"}
 CONVERSATION = {"action": "conversation", "name": "support"}
 TRANSFER = {"action": "transfer", "conversationId": "CON-1"}
 
@@ -74,6 +74,9 @@ def test_barge_in_is_reported_in_words():
         *(([{"action": "record", option: value}], []) for option, value in UNTIL.items()),
         *(([{"action": "record", option: PLACEHOLDER}], []) for option in UNTIL),
         ([{"action": "record"}], [0]),
+        ([{"action": "record", "timeOut": 60}], [0]),
+        ([{"action": "record", "timeOut": 60}, TALK], []),
+        ([{"action": "record", "timeOut": 60, "endOnKey": "#"}], []),
         ([TALK, {"action": "record", "format": "mp3", "beepStart": True, "split": "conversation"}], [1]),
         ([{"action": "record"}, CONNECT], []),
         ([{"action": "record"}, CONVERSATION], []),
@@ -90,7 +93,7 @@ def test_a_recording_of_nothing_is_reported_in_words():
     ((_, words),) = faults([{"action": "record"}])
     assert words == (
         "It is the last action and does not wait, so that the call ends at once and nothing is recorded;"
-        " there must be endOnSilence, endOnKey or timeOut, or an action after it."
+        " there must be endOnSilence or endOnKey, or an action after it."
     )
 
 

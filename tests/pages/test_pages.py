@@ -361,6 +361,7 @@ def test_the_board_says_which_flows_run(site: Site) -> None:
     style, line = flows_line(site)
     shown = site.read("/api/v1/flows", token=OPERATOR)
     assert style == "soft"
+    assert 'role="alert"' not in logged_in(site, VIEWER).get("/").text
     assert shown["version"] in line
     assert shown["loaded_at"][:10] in line
     assert shown["loaded_at"][11:19] in line
@@ -390,6 +391,7 @@ def test_the_board_warns_of_faults_and_shows_their_words_to_operators_only(
     for token, words in ((VIEWER, False), (OPERATOR, True)):
         style, line = flows_line(site, token)
         assert style == "bad"
+        assert '<p class="alarm" role="alert">NO CALL FLOW CAN BE USED: ' in logged_in(site, token).get("/").text
         assert "none can be used, callers hear the last resort" in line
         assert f"has {count} faults" in line
         assert "flows.yaml:2:" in line

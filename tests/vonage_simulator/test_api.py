@@ -205,6 +205,22 @@ def test_a_call_that_is_hung_up_has_its_price(server: Server) -> None:
         server.client.voice.hangup(leg.uuid)
 
 
+def test_what_no_network_is_known_of_has_none(server: Server) -> None:
+    leg = server.answered(to=[{"type": "app", "user": "Bob"}])
+    server.client.voice.hangup(leg.uuid)
+    found = server.ask("GET", f"/v1/calls/{leg.uuid}").json()
+    assert (found["status"], "price" in found, "network" in found) == ("completed", True, False)
+
+
+def test_a_path_may_end_with_a_slash_and_numbers_and_flags_may_be_text(server: Server) -> None:
+    leg = server.answered()
+    path = f"/v1/calls/{leg.uuid}/"
+    assert server.ask("GET", path).json() == server.ask("GET", path[:-1]).json()
+    body: Json = {"text": "Hello", "loop": "2", "level": "0.5", "style": "1", "premium": "true"}
+    assert server.ask("PUT", f"{path}talk/", body).status_code == 200
+    assert server.ask("PUT", path, {"action": "hangup"}).status_code == 204
+
+
 def test_a_call_that_failed_has_no_price(server: Server) -> None:
     leg = server.leg(server.client.voice.create_call(request_for(BUSY)).uuid)
     server.until(lambda: leg.over)

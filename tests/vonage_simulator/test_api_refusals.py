@@ -94,7 +94,7 @@ def test_the_sdk_raises_its_authentication_error(server: Server, tmp_path: Path)
         ({"to": [{"type": "phone", "number": ALICE, "dtmfAnswer": "A"}]}, ["to[0].dtmfAnswer"]),
         ({"to": [{"type": "phone", "number": ALICE, "dtmf_answer": "A"}]}, ["to[0].dtmfAnswer"]),
         ({"to": [{"type": "sip"}]}, ["to[0].uri"]),
-        ({"to": [{"type": "sip", "uri": "sip:" + "x" * 50}]}, ["to[0].uri"]),
+        ({"to": [{"type": "sip", "uri": "sip:x y"}]}, ["to[0].uri"]),
         ({"to": [{"type": "websocket", "uri": "https://example.com"}]}, ["to[0].content-type", "to[0].uri"]),
         (
             {"to": [SOCKET | {"headers": {"a": "x" * 510}}]},
@@ -130,7 +130,7 @@ def test_the_sdk_raises_its_authentication_error(server: Server, tmp_path: Path)
         ),
         ({"length_timer": 0, "ringing_timer": 121}, ["length_timer", "ringing_timer"]),
         ({"length_timer": 86_401, "ringing_timer": 0}, ["length_timer", "ringing_timer"]),
-        ({"length_timer": "60", "ringing_timer": True}, ["length_timer", "ringing_timer"]),
+        ({"length_timer": "60 s", "ringing_timer": True}, ["length_timer", "ringing_timer"]),
     ],
 )  # fmt: skip
 def test_every_wrong_field_of_a_new_call_is_named(server: Server, more: Json, wrong: list[str]) -> None:

@@ -32,7 +32,7 @@ from tests.nccos import (
     sound_nccos,
 )
 from vonage_simulator.json_shape import Kind
-from vonage_simulator.ncco import ACTIONS, ENDPOINTS, MOST_FAULTS, Fault, bare_text, faults, read, reply
+from vonage_simulator.ncco import ACTIONS, ENDPOINTS, MOST_FAULTS, Fault, as_run, bare_text, faults, read, reply
 
 
 @pytest.mark.parametrize("sound", SOUND)
@@ -81,6 +81,32 @@ def test_unknown_and_unused_options_are_ignored():
     assert faults([changed("authorized", "endpoint[0].authorization.type", "custom")]) == []
     assert faults([changed("websocket", "endpoint[0].headers", {"\ud800": 1})]) == []
     assert faults([changed("connect", "from", "")]) == []
+
+
+def test_numbers_true_and_false_may_be_text_and_are_run_as_what_they_say():
+    said = TALK | {"bargeIn": "true", "loop": "0", "level": "-0.5", "premium": "False"}
+    assert faults([said, INPUT]) == []
+    assert as_run(said) == TALK | {"bargeIn": True, "loop": 0, "level": -0.5, "premium": False}
+    assert [fault.field for fault in faults([said, CONNECT])] == ["bargeIn"]
+    answering = changed("answering", "timeout", "45")
+    assert as_run(answering) == changed("answering", "timeout", 45)
+    assert said["loop"] == "0", "it is left as it is"
+    assert [fault.field for fault in faults([CONNECT | {"from": "x", "randomFromNumber": "true"}])] == [
+        "randomFromNumber"
+    ]
+    talking = TALK | {"text": "45"}
+    assert as_run(talking) == talking
+
+
+@pytest.mark.parametrize(
+    ("has", "reads"),
+    [({}, ["dtmf"]), ({"dtmf": {}}, ["dtmf"]), ({"speech": {"language": "en-GB"}}, ["speech"]),
+     ({"speech": {}, "dtmf": {}}, ["dtmf", "speech"])],
+)  # fmt: skip
+def test_an_input_may_leave_out_its_type(has, reads):
+    """As in https://github.com/Vonage/vonage-php-sdk-core/blob/main/src/Voice/NCCO/Action/Input.php."""
+    assert faults([{"action": "input", **has}]) == []
+    assert as_run({"action": "input", **has})["type"] == reads
 
 
 def test_channels_need_split():
@@ -140,7 +166,7 @@ def test_only_an_array_is_an_ncco(ncco):
 def test_all_faults_are_reported_at_once_in_order_and_in_plain_words():
     ncco = [
         "talk",
-        connect(type="app", user="") | {"limit": "60"},
+        connect(type="app", user="") | {"limit": "60 s"},
         {"action": "input", "type": ["dtmf"], "dtmf": {"maxDigits": 21}, "eventUrl": URL},
         {"action": "talk", "text": "x" * 1501, "level": 2.5, "premium": 1},
         {"action": "notify", "payload": [], "eventUrl": [URL, URL]},
@@ -150,7 +176,7 @@ def test_all_faults_are_reported_at_once_in_order_and_in_plain_words():
     assert [str(fault) for fault in faults(ncco)] == [
         'action 1: It is the text "talk", but must be an object.',
         "action 2 (connect), endpoint[0].user: It is empty text, but must be text that is not empty.",
-        'action 2 (connect), limit: It is the text "60", but must be a whole number from 1 to 7200.',
+        'action 2 (connect), limit: It is the text "60 s", but must be a whole number from 1 to 7200.',
         "action 3 (input), dtmf.maxDigits: It is the number 21, but must be a whole number from 1 to 20.",
         f'action 3 (input), eventUrl: It is the text "{URL}", but must be an array of one URL.',
         "action 4 (talk), text: It has 1501 characters without SSML tags, but must have 1500 at most.",

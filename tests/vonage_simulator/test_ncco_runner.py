@@ -35,6 +35,16 @@ def test_a_talk_is_repeated_as_often_as_loop_says(loop: int) -> None:
     assert run(talk(7.0, loop=loop)).ended == pytest.approx(0.6 + loop * 7.0)
 
 
+def test_numbers_true_and_false_may_be_text() -> None:
+    assert run(talk(7.0, loop="2")).ended == pytest.approx(14.6)
+    played = run(
+        talk(7.0, bargeIn="true"), {"action": "input", "dtmf": {"maxDigits": "1"}}, far_end=FarEnd(keys=("12",))
+    )
+    assert (played.result.pressed, played.when("keys")) == (["1"], [pytest.approx(1.9)])
+    (wait,) = run({"action": "wait", "timeout": "2.5"}).when("hangup")
+    assert wait == pytest.approx(3.1)
+
+
 @pytest.mark.parametrize("loop", [0, 10**9, 10**400])
 @pytest.mark.parametrize("action", [talk(1.4), JINGLE])
 def test_an_endless_action_plays_until_the_caller_hangs_up(action: Json, loop: int) -> None:
@@ -281,6 +291,17 @@ def test_a_scenarios_ncco_that_cannot_be_run_is_a_fault(direction: Any) -> None:
     assert [event["reason"] for event in played.having("reason")] == [SYNTAX_ERROR]
     assert "the scenario's NCCO cannot be run: action 1 (talk), text: It is missing" in played.result.troubles[0]
     assert played.result.ended_by == "platform"
+
+
+def test_an_event_url_in_a_scenario_is_replaced_anywhere() -> None:
+    """As in a room that is recorded and transcribed: https://github.com/Vonage/vonage-node-sdk/issues/992."""
+    own: Json = {"eventUrl": ["event_url"]}
+    recorded = room(record=True, transcription=own)
+    played = play(scenario(inbound(FarEnd(hangs_up_after=9.0), ncco=(recorded,))), event_method="GET")
+    (event,) = played.having("transcription_url")
+    assert event["status"] == "transcribed"
+    assert {got.method for got in played.got if "transcription_url" in got.data} == {"GET"}
+    assert played.result.troubles == []
 
 
 def test_an_event_url_in_a_scenario_is_that_of_the_application() -> None:

@@ -15,7 +15,9 @@ from aiohttp.test_utils import make_mocked_request
 from tests.vonage_simulator.stage import STAYS, Json, Played, connect, inbound, play, playing, scenario, talk
 from vonage_simulator.files import File
 from vonage_simulator.ledger import Recording
+from vonage_simulator.recorder import READY_AFTER
 from vonage_simulator.scenario import FarEnd
+from vonage_simulator.trace import Happening
 from vonage_simulator.voice_api.calls import Calls
 from vonage_simulator.voice_api.errors import NotFound
 
@@ -54,7 +56,6 @@ def test_a_recording_goes_on_while_the_script_does_until_everybody_is_gone() -> 
 @pytest.mark.parametrize(
     ("options", "keys", "says", "seconds"),
     [
-        ({"timeOut": 10}, (), (), 10.0),
         ({"endOnSilence": 3}, (), (HELLO,), 6.5),
         ({"endOnSilence": 3}, (), (), 8.0),  # speech without words in the scenario takes five seconds
         ({"endOnSilence": 3, "timeOut": 4}, (), (HELLO,), 4.0),
@@ -67,12 +68,29 @@ def test_a_recording_goes_on_while_the_script_does_until_everybody_is_gone() -> 
 def test_a_recording_that_ends_by_an_option_is_waited_for(
     options: Json, keys: tuple[str, ...], says: tuple[str, ...], seconds: float
 ) -> None:
-    """A key, silence, or a time, whichever comes first."""
+    """A key, silence, or a time, whichever comes first. Its event is sent before the next action begins."""
     played = recorded(record(**options), THEN, keys=keys, says=says)
-    assert played.when("talk") == [pytest.approx(0.6 + seconds)]
+    assert played.when("talk") == [pytest.approx(0.6 + seconds + READY_AFTER)]
+    (made,) = recordings(played)
+    assert (made.ended - made.started).total_seconds() == int(0.6 + seconds)
+    order = [it.what for it in played.result.happenings if it.what == "talk" or _is_recording(it)]
+    assert order == ["sent", "talk"]
     assert played.result.spoken == list(says)
     assert played.result.pressed == ([options["endOnKey"]] if options.get("endOnKey") in keys else [])
     assert len(recordings(played)) == 1
+
+
+def _is_recording(happening: Happening) -> bool:
+    return happening.what == "sent" and "recording_url" in happening.data["sent"].body
+
+
+def test_with_a_time_alone_the_script_goes_on_meanwhile() -> None:
+    played = recorded(record(timeOut=3), talk(7.0))
+    assert played.when("talk") == [0.6]
+    (made,) = recordings(played)
+    assert (made.ended - made.started).total_seconds() == 3
+    again = recorded(record(timeOut=5), talk(1.4), record(format="wav"), talk(7.0))
+    assert [round((it.ended - it.started).total_seconds()) for it in recordings(again)] == [2, 7], "the first is over"
 
 
 def test_without_the_key_it_lasts_until_the_caller_hangs_up() -> None:
@@ -99,7 +117,7 @@ def test_a_recording_stays_with_the_conversation() -> None:
 
 def test_the_event_comes_a_second_after_the_end() -> None:
     """With its times in whole seconds, and its size."""
-    played = recorded(record(timeOut=10), talk(7.0))
+    played = recorded(record(endOnKey="*", timeOut=10), talk(7.0))
     (made,) = recordings(played)
     (event,) = played.having("recording_url")
     assert event == {

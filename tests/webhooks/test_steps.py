@@ -194,6 +194,43 @@ def test_a_detected_person_or_machine_is_served_its_step(site: Site) -> None:
     assert [(row["step"], row["leg"]) for row in site.answers(CONVERSATION, 2)] == [("person", "leg"), ("left", "leg")]
 
 
+@pytest.mark.parametrize(
+    ("status", "sub_state", "hears"),
+    [
+        ("human", "human_answered", ["Hello, 447700900123."]),
+        ("machine", "screener", ["Please put me through."]),
+        ("machine", "beep_start", ["A message."]),
+        ("machine", "beep_timeout", None),
+        ("machine", "fax", None),
+    ],
+)
+def test_a_sub_state_that_is_not_known_counts_as_its_status_unless_the_flow_names_it(
+    site: Site, file: Path, status: str, sub_state: str, hears: list[str] | None
+) -> None:
+    screener = FLOWS.replace("beep_start: left}", "beep_start: left, screener!: screened}")
+    file.write_text(f"{screener}      screened: [{{action: talk, text: Please put me through.}}]\n")
+    site.flows.reloader.refresh()
+    event = {"status": status, "sub_state": sub_state, "call_uuid": "c1", "from": "442079460000", "to": "447700900123"}
+    reply = site.post("/voice/event", {**event, "conversation_uuid": CONVERSATION, "timestamp": AT})
+    assert goes_on(reply) if hears is None else said(reply) == hears
+
+
+def test_what_else_may_have_been_said_counts_after_the_likeliest(site: Site, file: Path) -> None:
+    file.write_text(
+        FLOWS.replace("{keys: {1: one}", "{words: {sales: one, support: bye}").replace("[dtmf]", "[speech]")
+    )
+    file.write_text(file.read_text().replace("          dtmf: {maxDigits: 1}\n", ""))
+    site.flows.reloader.refresh()
+
+    def said_one_of(*results: tuple[str, float]) -> list[str]:
+        speech = {"results": [{"text": text, "confidence": confidence} for text, confidence in results]}
+        return said(site.post(next_of(site.post("/voice/answer", CALL)), {**INPUT, "speech": speech}))
+
+    assert said_one_of(("sails", 0.8), ("sales", 0.7)) == ["447700900123 pressed ."]
+    assert said_one_of(("sales", 0.6), ("support", 0.9)) == ["Goodbye."]
+    assert said_one_of(("sails", 0.8), ("sale", 0.7)) == ["Which key?"]
+
+
 @pytest.mark.parametrize("path", ["/voice/flows/menu/gone", "/voice/flows/gone/ask", "/voice/flows/menu/ask?state=x"])
 def test_a_step_that_is_gone_gets_the_last_resort_and_the_reason_is_shown(site: Site, path: str) -> None:
     site.post("/voice/answer", CALL)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from vonage_simulator import recorder
 from vonage_simulator.active_leg import ActiveLeg
-from vonage_simulator.call_context import Action
-from vonage_simulator.ledger import Conversation, Leg, Room, Voice
+from vonage_simulator.call_context import Action, CallContext
+from vonage_simulator.ledger import Conversation, Room, Voice
+from vonage_simulator.transcript import name
 
 MOST_MEMBERS = 50
 WAITS = 120.0  # seconds that the first member waits for another, at least, if the scenario does not say; ours
@@ -13,13 +14,13 @@ WAITS = 120.0  # seconds that the first member waits for another, at least, if t
 
 async def run(active: ActiveLeg, action: Action) -> None:
     """Enter the named conversation, and stay; go on at once if it is full."""
-    context, leg, name = active.context, active.leg, action["name"]
-    conversation = context.ledger.by_name.get(name)
+    context, leg, called = active.context, active.leg, action["name"]
+    conversation = context.ledger.by_name.get(called)
     if conversation is None:
-        conversation = context.ledger.by_name[name] = context.new_conversation(name)
+        conversation = context.ledger.by_name[called] = context.new_conversation(called)
     if len(conversation.present) >= MOST_MEMBERS:
         return
-    context.trace(leg, "join", name=name)
+    context.trace(leg, "join", name=called)
     room = join(active, conversation, action)
     if action.get("endOnExit"):
         room.moderators.add(leg.uuid)
@@ -38,33 +39,23 @@ async def run(active: ActiveLeg, action: Action) -> None:
 def join(active: ActiveLeg, conversation: Conversation, action: Action) -> Room:
     """Move the leg to *conversation*, with the `canSpeak`, `canHear`, `mute` and `musicOnHoldUrl` of *action*."""
     room = conversation.room = conversation.room or Room()
-    speaks, hears = action.get("canSpeak"), action.get("canHear")
-    room.voices[active.leg.uuid] = Voice(
+    speaks, hears, leg = action.get("canSpeak"), action.get("canHear"), active.leg
+    leg.muted = bool(action.get("mute"))
+    active.move(conversation)
+    leg.voice = Voice(
         None if speaks is None else frozenset(speaks),
         None if hears is None else frozenset(hears),
         "musicOnHoldUrl" in action,
     )
-    active.leg.muted = bool(action.get("mute"))
-    active.move(conversation)
+    if leg.muted or speaks is not None or hears is not None:
+        active.context.trace(
+            leg, "voice", muted=leg.muted, speaks_to=_names(active.context, speaks), hears=_names(active.context, hears)
+        )
     active.idle = True
     return room
 
 
-def hears(listener: Leg, speaker: Leg) -> bool:
-    """Whether *listener* hears what *speaker* says now."""
-    conversation = listener.conversation
-    if listener is speaker or speaker.conversation is not conversation:
-        return False
-    if not (listener.answered and speaker.answered) or listener.over or speaker.over:
-        return False
-    if speaker.muted or listener.earmuffed:
-        return False
-    room = conversation.room
-    if room is None:
-        return True
-    if not room.started:  # everybody waits, and hears music
-        return False
-    said, heard = room.voices.get(speaker.uuid, Voice()), room.voices.get(listener.uuid, Voice())
-    return (said.speaks_to is None or listener.uuid in said.speaks_to) and (
-        heard.hears is None or speaker.uuid in heard.hears
-    )
+def _names(context: CallContext, legs: list[str] | None) -> list[str] | None:
+    """Who is at the far ends of *legs*."""
+    known = context.ledger.legs
+    return None if legs is None else [name(known[uuid]) if uuid in known else uuid for uuid in legs]

@@ -42,7 +42,9 @@ class VoiceApi:
         guarded = guard(carrier.application, other_requests_per_second)
         self._app = web.Application(middlewares=[error_responses, guarded])
         for part in (Calls(carrier), self.users, Applications(carrier.application)):
-            self._app.add_routes(part.routes())
+            for route in part.routes():  # some SDKs end every path with a slash
+                slashed = web.RouteDef(route.method, f"{route.path}/", route.handler, route.kwargs)
+                self._app.add_routes([route, slashed])
         self._runner: web.AppRunner | None = None
 
     async def start(self, certificate: Certificate, *, port: int = 0) -> str:

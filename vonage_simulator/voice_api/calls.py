@@ -186,7 +186,8 @@ def describe(leg: Leg) -> Body:
     body |= {"status": leg.status, "direction": leg.direction}
     if leg.status == "completed" and (bill := leg.bill):
         body |= {"rate": bill.rate, "price": bill.price, "duration": str(bill.duration)}
-        body |= {"start_time": _time(bill.start_time), "end_time": _time(bill.end_time), "network": bill.network}
+        body |= {"start_time": _time(bill.start_time), "end_time": _time(bill.end_time)}
+        body |= {"network": bill.network} if bill.network else {}
     return body
 
 

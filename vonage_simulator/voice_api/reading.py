@@ -11,6 +11,7 @@ from aiohttp import web
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from vonage_simulator.voice_api.errors import ApiFault, Invalid
+from vonage_simulator.yaml_source import scalar
 
 
 async def read(request: web.Request, schema: Schema, *, needed: bool = True) -> dict[str, Any]:
@@ -71,9 +72,21 @@ def method(**more: Any) -> fields.String:
     return fields.String(validate=validate.OneOf(("GET", "POST")), **more)
 
 
+class _OrText(fields.Integer):
+    """A whole number, which may be text: see vonage_simulator/ncco.py."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **more: Any) -> int:
+        return super()._deserialize(scalar(value) if isinstance(value, str) else value, attr, data, **more)
+
+
 def whole(least: int, most: int | None = None, **more: Any) -> fields.Integer:
-    """A field: a whole number, not as text."""
-    return fields.Integer(strict=True, validate=validate.Range(least, most), **more)
+    """A field: a whole number, also as text."""
+    return _OrText(strict=True, validate=validate.Range(least, most), **more)
+
+
+def flag(**more: Any) -> fields.Boolean:
+    """A field: true or false, also as text."""
+    return fields.Boolean(truthy={True, "true", "True"}, falsy={False, "false", "False"}, **more)
 
 
 class Body(Schema):

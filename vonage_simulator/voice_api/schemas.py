@@ -13,7 +13,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from vonage_simulator import ncco
 from vonage_simulator.ledger import FAILURES, Application
 from vonage_simulator.voice_api.endpoints import CallerField, EndpointField
-from vonage_simulator.voice_api.reading import Body, method, one_url, whole
+from vonage_simulator.voice_api.reading import Body, flag, method, one_url, whole
 
 STATUSES = ("started", "ringing", "answered", "machine", "completed", *FAILURES)
 
@@ -46,7 +46,7 @@ class CreateSchema(Body):
 
     to = fields.List(EndpointField(), required=True, validate=validate.Length(equal=1, error="Not exactly one."))
     from_ = CallerField(data_key="from", load_default=None)
-    random_from_number = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    random_from_number = flag(load_default=False)
     ncco = fields.Raw(validate=_can_be_run, load_default=None)
     answer_url = one_url(load_default=None)
     answer_method = method(load_default="GET")
@@ -122,7 +122,7 @@ class TalkSchema(PlayedSchema):
     text = fields.String(required=True, validate=validate.Length(1))
     language = fields.String()
     style = whole(0)
-    premium = fields.Boolean(truthy={True}, falsy={False})
+    premium = flag()
 
 
 class DtmfSchema(Body):
@@ -143,7 +143,7 @@ class TranscriptionSchema(Body):
     language = fields.String()
     event_url = one_url(attribute="eventUrl")
     event_method = method(attribute="eventMethod")
-    sentiment_analysis = fields.Boolean(truthy={True}, falsy={False}, attribute="sentimentAnalysis")
+    sentiment_analysis = flag(attribute="sentimentAnalysis")
 
 
 class RecordSchema(Body):

@@ -17,7 +17,7 @@ from vonage_simulator.printable import safe
 def check(files: tuple[Path, ...]) -> None:
     """Print every fault in FILE, one a line. Without FILE: in the one at FLOWS_FILE.
 
-    Ends with 1 if there is any fault.
+    Ends with 1 if there is any fault. Without faults it prints advice: what is served, but should be otherwise.
     """
     wrong = False
     for file in files or (file_at(None),):
@@ -27,6 +27,8 @@ def check(files: tuple[Path, ...]) -> None:
             click.echo(faults_text(file, found.faults))
         elif flow_file := found.flow_file:
             summary = f"{count(len(flow_file.routes), 'route')}, {count(len(flow_file.flows), 'flow')}"
+            for advice in flow_file.advices:
+                click.echo(safe(str(advice._replace(words=f"advice: {advice.words}"))))
             rest = "" if _fit_every_call(flow_file.routes) else "; calls that no route fits hear the last resort"
             click.echo(safe(f"{file}: {summary}, version {flow_file.version}: no fault{rest}"))
     if wrong:

@@ -134,11 +134,13 @@ class _Recorder:
         self.served.append(reply)
         return reply
 
-    def enter(self, flow: str, step: str, state: str | None, request: Request) -> Reply | None:
-        return self._kept(self._flows.enter(flow, step, state, request))
+    def enter(self, flow: str, step: str, state: str | None, request: Request, at: datetime) -> Reply | None:
+        return self._kept(self._flows.enter(flow, step, state, request, self._at or at))
 
-    def follow(self, flow: str, step: str, state: str | None, request: Request, result: Result) -> Reply | None:
-        return self._kept(self._flows.follow(flow, step, state, request, result))
+    def follow(
+        self, flow: str, step: str, state: str | None, request: Request, result: Result, at: datetime
+    ) -> Reply | None:
+        return self._kept(self._flows.follow(flow, step, state, request, result, self._at or at))
 
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
         return self._kept(self._flows.detected(request, result, self._at or at))

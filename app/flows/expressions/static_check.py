@@ -20,7 +20,7 @@ CONTEXT: Final = (
     *("from", "to", "from_user", "uuid", "conversation_uuid"),
     *("endpoint_type", "region_url", "custom_data", "headers"),
 )
-NAMES: Final = (*CONTEXT, "settings", "inputs", "attempt")
+NAMES: Final = (*CONTEXT, "settings", "inputs", "hours", "attempt")
 SETTINGS: Final = ("APP_USER", "CALLER_NUMBER", "PUBLIC_URL")
 INPUT: Final = ("digits", "speech", "confidence", "timed_out")  # the result of an input: inputs.<step>.digits
 
@@ -97,6 +97,8 @@ class StaticCheck:
         match path:
             case None:
                 return
+            case ("hours", str(), _, *_):
+                raise ExpressionFault(f"`{spelt(path[:2])}` is true or false: there is nothing in it")
             case ("settings", what, *_) if what not in SETTINGS:
                 raise ExpressionFault(_unknown(str(what), SETTINGS, "settings."))
             case ("inputs", step, what, *_) if what not in INPUT:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.vonage_simulator.stage import During, Json, Played, inbound, play, playing, room, scenario, talk
-from vonage_simulator.actions.conversation import hears
 from vonage_simulator.carrier import FORGOTTEN_AFTER, Carrier
 from vonage_simulator.ledger import Conversation, Leg
 from vonage_simulator.scenario import Call, FarEnd
@@ -139,7 +138,7 @@ def hearing(*calls: Call, at: float = 10.0, first: Callable[[Carrier, list[Leg]]
         if first:
             first(carrier, legs)
         for index, listener in enumerate(legs):
-            found.update(f"{index}{other}" for other, speaker in enumerate(legs) if hears(listener, speaker))
+            found.update(f"{index}{other}" for other, speaker in enumerate(legs) if listener.hears(speaker))
 
     meet(*calls, during=during)
     return found
@@ -154,6 +153,17 @@ def test_all_members_hear_all_others() -> None:
 
 def test_members_elsewhere_or_gone_hear_nobody() -> None:
     assert hearing(member(), member(name="another"), member(after=5.0)) == set()
+
+
+def test_who_hears_whom_is_in_the_transcript_and_in_the_ledger() -> None:
+    played = meet(member(), member(mute=True), member(canHear=[], canSpeak=["x"]))
+    lines = [text for text in str(played.result).splitlines() if "muted" in text or "heard" in text]
+    assert [text.split(maxsplit=2)[2] for text in lines] == ["is muted", "is heard by x only, hears nobody"]
+    assert [(leg.muted, leg.voice.speaks_to, leg.voice.hears) for leg in played.called] == [
+        (False, None, None),
+        (True, None, None),
+        (False, frozenset("x"), frozenset()),
+    ]
 
 
 def test_a_muted_member_is_not_heard() -> None:
