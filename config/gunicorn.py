@@ -104,6 +104,17 @@ def on_starting(server: "Arbiter") -> None:
         sys.exit(130)
     os.environ["REDIS_URL"] = engine.url
 
+    # gunicorn has no hook for it. Its main loop does this every second, and at once when a child has ended.
+    # https://github.com/benoitc/gunicorn/blob/master/gunicorn/arbiter.py (Arbiter.run)
+    manage_workers = server.manage_workers
+
+    def tend_engine_and_workers() -> None:
+        if (said := engine.tend()) and server.log:
+            server.log.error(said)
+        manage_workers()
+
+    server.manage_workers = tend_engine_and_workers  # type: ignore[method-assign]
+
 
 def when_ready(server: "Arbiter") -> None:
     """Print what to try first, in development; warnings, everywhere."""
