@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,7 @@ def test_an_engine_that_was_killed_is_started_again_with_what_it_acknowledged(en
     assert engine.tend() is None, "it runs"
     for _ in range(2):
         os.kill(pid_of(engine), signal.SIGKILL)
-        said = []
+        said: list[str] = []
 
         def is_alive_again(said=said):
             said += filter(None, [engine.tend()])
@@ -208,7 +209,7 @@ def test_an_engine_that_ends_again_and_again_is_started_at_growing_intervals(eng
                 last = said
                 engine._process.wait()
             now += 1
-    waits = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(starts)]
     assert waits[:7] == [1, 2, 4, 8, 16, 32, 60]
     assert set(waits[7:]) == {60}
     assert "Its log ends" in last
