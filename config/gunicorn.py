@@ -6,6 +6,7 @@ Source: https://docs.gunicorn.org/en/stable/settings.html
 
 import atexit
 import gc
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from gevent import GreenletExit, Timeout, getcurrent, sleep
 from gunicorn.workers.ggevent import GeventWorker
 
 from config.embedded import Engine, EngineFailed, EngineInUse
+from config.few_lines import FewLines
 from config.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class QuietWorker(GeventWorker):
             super().handle_error(req, client, addr, exc)
 
 
+_few_lines = FewLines()
+
 try:
     settings = load()
 except SettingsError as error:
@@ -62,7 +66,9 @@ bind = f"{_shown_host}:{settings.port}"
 workers = settings.web_concurrency
 worker_class = QuietWorker
 worker_connections = 1000
-http_parser = "auto"  # the C one where it is installed
+# In Python: the C one takes a line break without CR, and a header folded over two lines, which a proxy in front may
+# read as something else. https://www.rfc-editor.org/rfc/rfc9112#section-5.2
+http_parser = "python"
 
 # Seconds without a heartbeat after which a worker is replaced; importing the app counts.
 timeout = 30
@@ -138,6 +144,16 @@ def post_fork(server: "Arbiter", worker: "Worker") -> None:
     for number in (signal.SIGTERM, signal.SIGQUIT):
         signal.signal(number, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("gunicorn.error").addFilter(_few)
+
+
+def _few(record: logging.LogRecord) -> bool:
+    """Requests that are no HTTP are logged, but nobody fills the log with them."""
+    if not _few_lines.one_more():
+        return False
+    if left_out := _few_lines.left_out():
+        record.msg = f"({left_out} more lines like the last ones were left out.) {record.msg}"
+    return True
 
 
 def post_worker_init(worker: "Worker") -> None:
