@@ -5,10 +5,12 @@ Source: https://docs.gunicorn.org/en/stable/settings.html
 """
 
 import atexit
+import errno
 import gc
 import logging
 import os
 import signal
+import socket
 import sys
 from datetime import UTC, datetime
 from shlex import quote
@@ -96,6 +98,8 @@ worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 def on_starting(server: "Arbiter") -> None:
     """Start the embedded store if REDIS_URL is not set, and pass its address on to the workers."""
+    if words := _port_taken(server):
+        sys.exit(f"Switchhook cannot start. {words}")
     if settings.redis_url:
         return
     engine = Engine(settings.data_dir)
@@ -120,6 +124,23 @@ def on_starting(server: "Arbiter") -> None:
         manage_workers()
 
     server.manage_workers = tend_engine_and_workers  # type: ignore[method-assign]
+
+
+def _port_taken(server: "Arbiter") -> str | None:
+    """Why it cannot listen, and what to do. gunicorn would try for five seconds, and not say what to do."""
+    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
+        return None  # the socket is inherited
+    for host, port in (address for address in server.cfg.address if isinstance(address, tuple)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                probe.listen()
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return f"Port {port} is in use, perhaps by another Switchhook: stop that, or set PORT to another."
+                return f"It cannot listen at {host}, port {port} ({error.strerror}): set HOST or PORT to another."
+    return None
 
 
 def when_ready(server: "Arbiter") -> None:
@@ -152,7 +173,7 @@ def _few(record: logging.LogRecord) -> bool:
     if not _few_lines.one_more():
         return False
     if left_out := _few_lines.left_out():
-        record.msg = f"({left_out} more lines like the last ones were left out.) {record.msg}"
+        record.msg = f"{record.msg} (lines like this that were left out: {left_out})"
     return True
 
 

@@ -23,7 +23,7 @@ def list_line(call: Json) -> str:
     legs = ", ".join(f"{_pair(leg)} {leg['outcome'] or leg['state']}" for leg in call["legs"]) or "no leg known yet"
     lasted = f"{call['duration_seconds']:.1f} s" if call["duration_seconds"] is not None else "-"
     state = call["state"].replace("_", " ")
-    return safe(f"{_clock(call['first_heard_at'])}  {state:14}  {lasted:>10}  {call['conversation_uuid']}  {legs}")
+    return safe(f"{clock(call['first_heard_at'])}  {state:14}  {lasted:>10}  {call['conversation_uuid']}  {legs}")
 
 
 def call_lines(call: Json) -> list[str]:
@@ -47,11 +47,11 @@ def call_lines(call: Json) -> list[str]:
         lines += [f"      the last resort: {answer['fault']}"] if answer["fault"] else []
     for entry in call["inputs"]:
         speech = ", ".join(guess["text"] or "" for guess in entry["speech"])
-        lines.append(f"  input {_clock(entry['at'])}  keys {entry['digits'] or '-'}  speech {speech or '-'}")
+        lines.append(f"  input {clock(entry['at'])}  keys {entry['digits'] or '-'}  speech {speech or '-'}")
     for recording in call["recordings"]:
-        lines.append(f"  recording {_clock(recording['at'])}  {recording['recording_url'] or 'no address'}")
+        lines.append(f"  recording {clock(recording['at'])}  {recording['recording_url'] or 'no address'}")
     for error in call["errors"]:
-        line, cause = f"  {error['kind']} {_clock(error['at'])}  {error['reason'] or 'no reason'}", error["answer"]
+        line, cause = f"  {error['kind']} {clock(error['at'])}  {error['reason'] or 'no reason'}", error["answer"]
         lines.append(f"{line}  in what was answered {_served(cause)}:" if cause else line)
         lines += [_action_line(action) for action in cause["ncco"] or []] if cause else []
     return [safe(line) for line in lines]
@@ -65,7 +65,7 @@ def _served(answer: Json) -> str:
     """When, and by which flow, step and version of it."""
     step = f"/{answer['step']}" if answer["step"] else ""
     version = f" ({answer['version']})" if answer["version"] else ""
-    return f"{_clock(answer['at'])} by {answer['flow']}{step}{version}"
+    return f"{clock(answer['at'])} by {answer['flow']}{step}{version}"
 
 
 def _action_line(action: Any) -> str:
@@ -78,7 +78,8 @@ def _pair(leg: Json) -> str:
     return f"{leg['from'] or 'unknown'} → {leg['to'] or 'unknown'}"
 
 
-def _clock(at: str | None) -> str:
+def clock(at: str | None) -> str:
+    """Date and time."""
     return at.replace("T", " ").rstrip("Z") if at else "-"
 
 
@@ -87,5 +88,5 @@ def _times(times: dict[str, str | None]) -> Iterator[str]:
     day = ""
     for name, at in times.items():
         if at:
-            yield f"{name} {_clock(at)[len(day) :]}" if at.startswith(day) else f"{name} {_clock(at)}"
+            yield f"{name} {clock(at)[len(day) :]}" if at.startswith(day) else f"{name} {clock(at)}"
             day = at[:11]

@@ -37,7 +37,8 @@ def board() -> Response:
         calls, role = services().calls, current_role()
         latest, _ = calls.page(Filter(), limit=LATEST)
         shown = [calls.dump(call, role) for call in latest]
-        return page("board.html", overview=read_status(services()), faults=_flows_faults(), calls=shown)
+        overview, faults = read_status(services()), _flows_faults()
+        return page("board.html", overview=overview, faults=faults, calls=shown, operator=role == "operator")
     except StoreUnavailable as away:
         return page("away.html", 503, reason=away.reason)
 

@@ -67,7 +67,7 @@ def install(app: Flask, *, as_json: bool) -> None:
         if not g.get("known") and not of_anybody.one_more():
             return response
         if left_out := of_anybody.left_out():
-            log.warning("%d more requests without a valid token or signature were not logged", left_out)
+            log.warning("more requests without a valid token or signature, which were not logged: %d", left_out)
         environ, now = request.environ, perf_counter()
         line: Line = {
             "method": environ["REQUEST_METHOD"],

@@ -126,13 +126,13 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> Non
         inside.site.record({"conversation_uuid": "CON-1", "reason": reason, "timestamp": iso(moment)}, received=moment)
     lines = inside.output("call", "CON-1").splitlines()
     first = lines.index("  answered 2126-11-20 12:00:00.000 by menu/welcome (3f2a91c0) in 1.2 ms: talk → input")
-    served = lines[first].removesuffix(" in 1.2 ms: talk → input")[1:]
+    origin = lines[first].removesuffix(" in 1.2 ms: talk → input")[1:]
     assert lines[first + 1 :] == [
         "  answered 2126-11-20 12:00:01.000 by last-resort in 1.2 ms: input",
         "      the last resort: menu/choice: no such step",
         "  answered 2126-11-20 12:00:02.000 by tutorial in 1.2 ms: ",
         "  error 2126-11-20 11:59:59.000  Before all.",
-        f"  error 2126-11-20 12:00:00.500  Syntax error in NCCO.  in what was{served}:",
+        f"  error 2126-11-20 12:00:00.500  Syntax error in NCCO.  in what was{origin}:",
         f'      {{"action":"talk","text":"{"Zoë " * 40}'[:109] + "…",
         '      {"action":"input","type":["dtmf"]}',
         "  error 2126-11-20 12:00:01.500  Another.  in what was answered 2126-11-20 12:00:01.000 by last-resort:",
