@@ -40,7 +40,7 @@ class Problem(Exception):
     def response(self) -> Response:
         """The error in the form of RFC 9457; for people, as a page."""
         if _for_a_person():
-            response = page("error.html", self.status, **self.body)
+            response = page("error.html", self.status, problem=self.body)
             response.headers.extend(self.headers)
             return response
         text = json.dumps(self.body) + "\n"

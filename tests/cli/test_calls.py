@@ -207,3 +207,17 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     code, _, err = Shell(tmp_path / "var").run("calls", PORT="many")
     assert code == 1
     assert "PORT" in err
+
+
+def test_webhooks_of_no_conversation_are_shown(inside: Inside) -> None:
+    assert inside.output("unfiled") == "Every webhook that is kept belongs to a conversation.\n"
+    inside.site.store.unfile(b'{"status":"x"}', "no conversation", BASE)
+    inside.site.store.unfile(b"\xff\x1b[2J", "bad body: no JSON", BASE + timedelta(seconds=1))
+    lines = inside.output("unfiled").splitlines()
+    assert lines == [
+        "2126-11-20 12:00:01.000  bad body: no JSON",
+        "      \ufffd\\x1b[2J",
+        "2126-11-20 12:00:00.000  no conversation",
+        '      {"status":"x"}',
+    ]
+    assert inside.output("unfiled", "--limit", "1").splitlines() == lines[:2]

@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from app.auth import guessing
 from app.auth.guessing import FROM_ONE
 from app.auth.sessions import ID
+from app.services import Services
 from tests.api.site import LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, iso
@@ -424,6 +425,46 @@ def test_a_bearer_token_does_not_open_the_board(site: Site) -> None:
     browser = logged_in(site, OPERATOR)
     assert "447700900123" not in browser.get("/", headers={"Authorization": f"Bearer {VIEWER}"}).text
     assert "447700900123" not in browser.get("/", headers={"Authorization": "Basic eDp5"}).text
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
+
+
+def test_browsers_get_errors_as_pages_and_programs_as_json(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = logged_in(site)
+    monkeypatch.setattr(Services, "eviction", lambda _: 1 // 0)
+    for browser, path, code, words in (
+        *((site.browser(), path, 401, "not logged in") for path in (LIST, "/docs", "/status", f"{LIST}/CON-1")),
+        *((inside, path, 404, "There is no such page") for path in ("/nowhere", "/<b>x</b>")),
+        (inside, f"{LIST}/CON-1", 404, "No such conversation is stored"),
+        (inside, f"{LIST}?limit=0", 422, "limit"),
+        (inside, "/api/v1/flows", 403, "operator"),
+        (inside, "/status", 500, "fault of this server"),
+    ):
+        shown = browser.get(path, headers=BROWSER)
+        assert (shown.status_code, shown.content_type) == (code, "text/html; charset=utf-8")
+        assert words in shown.text
+        assert "Content-Security-Policy" in shown.headers
+        assert Page(shown.text).values("a", "href"), "it leads somewhere"
+        for accept in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+            is_problem(browser.get(path, headers=accept), code)
+    assert site.browser().get("/docs", headers=BROWSER).headers["WWW-Authenticate"] == "Bearer"
+    assert site.browser().post("/voice/event", data="{", headers=BROWSER).content_type == "application/problem+json"
+
+
+def test_warnings_stand_at_the_top_of_the_board(site: Site, production: Site) -> None:
+    text = logged_in(site).get("/").text
+    assert text.index("UNSIGNED WEBHOOKS ARE ACCEPTED") < text.index("Latest calls")
+    assert "UNSIGNED" not in logged_in(production).get("/").text
+
+
+def test_the_board_counts_unfiled_webhooks_and_leads_operators_to_them(site: Site) -> None:
+    assert "unfiled" not in logged_in(site, OPERATOR).get("/").text
+    site.store.unfile(b"{}", "no conversation", BASE)
+    for token, leads in ((VIEWER, False), (OPERATOR, True)):
+        page = Page(logged_in(site, token).get("/").text)
+        assert "unfiled 1" in " ".join(" ".join(page.text).split())
+        assert ("/api/v1/unfiled" in page.values("a", "href")) is leads
 
 
 # -- the flows --------------------------------------------------------------------------------------------------------
