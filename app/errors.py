@@ -1,4 +1,4 @@
-"""Errors become problem+json here, and only here: what is wrong and what to do about it (RFC 9457)."""
+"""Errors become problem+json here, and only here, or a page: what is wrong and what to do about it (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from app.pages.html import page
 from app.store.errors import StoreUnavailable, TooMuchAtOnce
 from app.webhooks.body import BadBody
 from app.webhooks.signature import SignatureFault, SignatureMissing
@@ -37,9 +38,19 @@ class Problem(Exception):
         self.body = {"title": title, "status": status, "detail": detail} | more
 
     def response(self) -> Response:
-        """The error in the form of RFC 9457."""
+        """The error in the form of RFC 9457; for people, as a page."""
+        if _for_a_person():
+            response = page("error.html", self.status, problem=self.body)
+            response.headers.extend(self.headers)
+            return response
         text = json.dumps(self.body) + "\n"
         return Response(text, self.status, self.headers, content_type="application/problem+json")
+
+
+def _for_a_person() -> bool:
+    """Whether a browser shows the response to somebody: it prefers a page to JSON. Vonage never gets one."""
+    accepted = request.accept_mimetypes
+    return accepted["text/html"] > accepted["application/json"] and not request.path.startswith("/voice/")
 
 
 def install(app: Flask) -> None:

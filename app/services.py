@@ -61,6 +61,13 @@ class Services:
         """In the order in which they start; they stop in reverse."""
         return self.flows, self.store, self.housekeeping
 
+    def eviction(self) -> str | None:
+        """A warning if Redis removes calls by itself, else None. Raises StoreUnavailable."""
+        policy = self.store.evicts()
+        if policy is None:
+            return None
+        return f"Redis removes calls by itself when it is full (maxmemory-policy {policy}): set it to noeviction."
+
     @property
     def presume_ended_after(self) -> timedelta:
         """How long a live conversation may be silent."""
@@ -127,5 +134,5 @@ def begin(app: Flask) -> None:
         except StoreUnavailable as away:
             log.warning("%s has started without Redis: %s", part.name, away)
     with suppress(StoreUnavailable):
-        if policy := started.store.evicts():
-            log.warning("Redis removes calls by itself when it is full (maxmemory-policy %s): set noeviction", policy)
+        if warning := started.eviction():
+            log.warning("%s", warning)

@@ -28,6 +28,7 @@ START_SECONDS = 60.0  # it first loads its file; a development store takes some 
 STOP_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
 POLL_SECONDS = 0.01
+LONGEST_PAUSE = 60.0  # seconds between two starts of an engine that ends again and again
 
 # The path of a socket may have 108 bytes on Linux and 104 on macOS, the closing zero included.
 LONGEST_SOCKET_PATH = 100
@@ -75,6 +76,7 @@ class Engine:
             self._socket = Path(f"/tmp/switchhook-{os.getuid()}-{digest}/socket")  # noqa: S108 - checked
         self._server_lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._restarted, self._pause = 0.0, 0.0  # when (time.monotonic), and how long until the next time
 
     @property
     def url(self) -> str:
@@ -100,6 +102,28 @@ class Engine:
             self._give_up()
             raise
 
+    def tend(self) -> str | None:
+        """Start an engine that has ended again. Returns what the log should say, None if it runs or has to wait.
+
+        The server calls it every second. It waits for nothing: the engine answers once it has loaded its file. One that
+        ends at once, as on a full disk, is started at growing intervals.
+        """
+        now = time.monotonic()
+        since = now - self._restarted
+        if since < self._pause or not self._ended() or self.alive():
+            return None
+        if self._process is not None and self._process.poll() is None:
+            return None  # it is just ending
+        self._restarted, self._pause = now, min(2 * self._pause, LONGEST_PAUSE) if since < 2 * LONGEST_PAUSE else 1.0
+        try:
+            self._process = self._launch()
+        except (OSError, EngineFailed) as error:
+            return f"The embedded store has ended, and cannot be started again: {error}"
+        if self._process is None:
+            return None
+        why = f"\n{self._tail_of_log()}" if self._pause > 1 else f" Its log: {self._log}"
+        return f"The embedded store had ended, and is started again.{why}"
+
     def stop(self) -> None:
         """Shut the engine down gently, so that its file is complete; kill it only if it does not end.
 
@@ -107,7 +131,7 @@ class Engine:
         """
         if self._server_lock is None:
             return
-        pid = self._pid()
+        pid = self.pid()
         try:
             # NOSAVE is about snapshots, of which there are none; with it, the engine ends even while a script runs.
             # Its end closes the connection; a reply before that is a refusal.
@@ -168,6 +192,20 @@ class Engine:
                 )
             time.sleep(POLL_SECONDS)
 
+    def _ended(self) -> bool:
+        """Whether no engine uses the files. One that hangs, or is loading, does."""
+        try:
+            lock = os.open(self._folder / "lock", os.O_RDWR)
+        except OSError:
+            return True
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(lock)
+        return True
+
     def _launch(self) -> subprocess.Popen[bytes] | None:
         """Start the engine; None if another one uses the files."""
         lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -205,7 +243,7 @@ class Engine:
             connection.sendall(f"{command}\r\nQUIT\r\n".encode())
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
-    def _pid(self) -> int | None:
+    def pid(self) -> int | None:
         """By the engine itself: gunicorn reaps every child, and then a remembered number may be another process's."""
         try:
             found = re.search(rb"process_id:(\d+)", self._ask("INFO server", ANSWER_SECONDS))

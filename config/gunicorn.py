@@ -5,22 +5,28 @@ Source: https://docs.gunicorn.org/en/stable/settings.html
 """
 
 import atexit
+import errno
 import gc
+import logging
 import os
 import resource
 import signal
+import socket
 import sys
 from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from config.embedded import Engine, EngineFailed, EngineInUse
+from config.few_lines import FewLines
 from config.settings import Settings, SettingsError, load
 from config.worker import QuietWorker
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
+
+_few_lines = FewLines()
 
 try:
     settings = load()
@@ -35,7 +41,9 @@ worker_connections = 1000  # places; `QuietWorker` keeps some of them free
 # Each place is an open file, and many systems allow 1024 at first.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, min(_hard, 2 * worker_connections)), _hard))
-http_parser = "auto"  # the C one where it is installed
+# In Python: the C one takes a line break without CR, and a header folded over two lines, which a proxy in front may
+# read as something else. https://www.rfc-editor.org/rfc/rfc9112#section-5.2
+http_parser = "python"
 
 # Seconds without a heartbeat after which a worker is replaced; importing the app counts.
 timeout = 30
@@ -63,6 +71,8 @@ worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 def on_starting(server: "Arbiter") -> None:
     """Start the embedded store if REDIS_URL is not set, and pass its address on to the workers."""
+    if words := _port_taken(server):
+        sys.exit(f"Switchhook cannot start. {words}")
     if settings.redis_url:
         return
     engine = Engine(settings.data_dir)
@@ -76,6 +86,34 @@ def on_starting(server: "Arbiter") -> None:
     except KeyboardInterrupt:  # gunicorn handles signals only after this
         sys.exit(130)
     os.environ["REDIS_URL"] = engine.url
+
+    # gunicorn has no hook for it. Its main loop does this every second, and at once when a child has ended.
+    # https://github.com/benoitc/gunicorn/blob/master/gunicorn/arbiter.py (Arbiter.run)
+    manage_workers = server.manage_workers
+
+    def tend_engine_and_workers() -> None:
+        if (said := engine.tend()) and server.log:
+            server.log.error(said)
+        manage_workers()
+
+    server.manage_workers = tend_engine_and_workers  # type: ignore[method-assign]
+
+
+def _port_taken(server: "Arbiter") -> str | None:
+    """Why it cannot listen, and what to do. gunicorn would try for five seconds, and not say what to do."""
+    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
+        return None  # the socket is inherited
+    for host, port in (address for address in server.cfg.address if isinstance(address, tuple)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                probe.listen()
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return f"Port {port} is in use, perhaps by another Switchhook: stop that, or set PORT to another."
+                return f"It cannot listen at {host}, port {port} ({error.strerror}): set HOST or PORT to another."
+    return None
 
 
 def when_ready(server: "Arbiter") -> None:
@@ -100,6 +138,16 @@ def post_fork(server: "Arbiter", worker: "Worker") -> None:
     for number in (signal.SIGTERM, signal.SIGQUIT):
         signal.signal(number, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("gunicorn.error").addFilter(_few)
+
+
+def _few(record: logging.LogRecord) -> bool:
+    """Requests that are no HTTP are logged, but nobody fills the log with them."""
+    if not _few_lines.one_more():
+        return False
+    if left_out := _few_lines.left_out():
+        record.msg = f"{record.msg} (lines like this that were left out: {left_out})"
+    return True
 
 
 def post_worker_init(worker: "Worker") -> None:

@@ -341,6 +341,8 @@ class Settings:
     def notes(self) -> list[str]:
         """Warnings for the operator at start: one sentence each, without secrets."""
         notes = []
+        if unread := _unread(os.environ):
+            notes.append(f"No setting of this server: {unread}. It reads {' and '.join(VONAGE)}.")
         if self.unsigned_allowed:
             notes.append(
                 "UNSIGNED WEBHOOKS ARE ACCEPTED from anyone who reaches this port,"
@@ -376,6 +378,14 @@ _REDIS_TLS_URL = Setting(
 
 SETTINGS: tuple[Setting, ...] = (*(each.metadata["row"] for each in fields(Settings)), _REDIS_TLS_URL)
 """All settings, for the docs and the test that checks them."""
+
+
+VONAGE = tuple(setting.variable for setting in SETTINGS if setting.variable.startswith("VONAGE_"))
+
+
+def _unread(variables: Mapping[str, str]) -> str:
+    """The names that look like settings for Vonage, and are none: probably one is misspelt."""
+    return ", ".join(sorted(name for name in variables if name.upper().startswith("VONAGE_") and name not in VONAGE))
 
 
 class _Variables(Env):
@@ -431,6 +441,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if problems:
         wanted = {setting.variable: setting.type for setting in SETTINGS}
         lines = [f"{variable}: {problems[variable]} Wanted: {wanted[variable]}." for variable in sorted(problems)]
+        if unread := _unread(everything):
+            lines.append(f"No setting of this server, misspelt? {unread}")
         raise SettingsError("\n  ".join(["Switchhook cannot start; wrong or missing in the environment:", *lines]))
     return Settings(**values)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import INCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from app.calls.fields import listed, nullable
 from app.calls.schemas import CONVERSATION_STATES, ConversationSchema, EventSchema
@@ -39,6 +40,11 @@ def _since_1970(moment: datetime) -> None:
 
 class PageArgs(Schema):
     """Which part of a list."""
+
+    @pre_load
+    def without_empty(self, given: Mapping[str, str], **_: Any) -> dict[str, str]:
+        """An empty number or cursor counts as none: forms send it, and programs on the first page."""
+        return {name: value for name, value in given.items() if value or name not in ("number", "cursor")}
 
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE))
     cursor = fields.String(metadata={"description": "`next` of the page before"})

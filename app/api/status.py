@@ -82,6 +82,7 @@ def read_status(parts: Services) -> dict[str, Any]:
     """The status as JSON. Raises StoreUnavailable."""
     now, settings, store, flows = datetime.now(UTC), parts.settings, parts.store, parts.flows
     counts = store.counts(now - parts.presume_ended_after)
+    eviction = parts.eviction()
     counters = counts.counters
     return {
         "service": {
@@ -90,6 +91,7 @@ def read_status(parts: Services) -> dict[str, Any]:
             "started_at": timestamp(parts.started),
             "uptime_seconds": round((now - parts.started).total_seconds()),
             "webhook_verify": "off" if parts.signatures is None else settings.webhook_verify,
+            "warnings": [*settings.notes(), *([eviction] if eviction else [])],
         },
         "store": {
             "reachable": True,

@@ -9,6 +9,7 @@ from flask import request
 from app.auth.sessions import session_role
 from app.auth.tokens import RANK, Role, role_of
 from app.errors import Problem
+from app.web.logs import known
 
 READS = ("GET", "HEAD")
 
@@ -20,8 +21,12 @@ def current_role() -> Role | None:
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme:
-        return role_of(token.strip()) if scheme.lower() == "bearer" else None
-    return session_role() if request.method in READS else None
+        role = role_of(token.strip()) if scheme.lower() == "bearer" else None
+    else:
+        role = session_role() if request.method in READS else None
+    if role is not None:
+        known()
+    return role
 
 
 def require(role: Role) -> None:

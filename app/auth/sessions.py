@@ -1,15 +1,19 @@
-"""The session of a browser, in a signed cookie."""
+"""The session of a browser: its id in a signed cookie, all else in Redis, so that logging out ends it everywhere."""
 
 from __future__ import annotations
 
+import secrets
 from typing import Final
 
-from flask import Flask, Request, session
+from flask import Flask, Request, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
+from app.auth.guessing import begin_attempt, was_right
 from app.auth.tokens import Role, fingerprint, role_of
+from app.services import services
 
-LOGIN: Final = "login"  # key in the session: the fingerprint of the token it was opened with
+ID: Final = "id"  # key in the cookie
+SESSION_SECONDS: Final = 7 * 24 * 3600
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -21,18 +25,35 @@ class Sessions(SecureCookieSessionInterface):
 
 
 def log_in(token: str) -> bool:
-    """Open a session with *token*. Returns False for an unknown one."""
+    """Open a session with *token*. Returns False for an unknown one.
+
+    Raises Problem (429) after too many of them, and StoreUnavailable: without Redis there is no session.
+    """
+    attempt = begin_attempt(request.remote_addr)
     if role_of(token) is None:
         return False
-    session[LOGIN] = fingerprint(token)
+    was_right(attempt)
+    name = secrets.token_urlsafe(32)
+    services().store.open_session(name, fingerprint(token), SESSION_SECONDS)
+    session[ID] = name
     return True
 
 
 def log_out() -> None:
-    """End the session."""
-    session.pop(LOGIN, None)
+    """End the session, in every browser that has its cookie. Raises StoreUnavailable: then it goes on."""
+    if name := session.get(ID):
+        services().store.end_session(str(name))
+        session.pop(ID)
 
 
 def session_role() -> Role | None:
-    """The role of the session. Removing a token from ACCESS_TOKENS ends the sessions opened with it."""
-    return role_of(str(session.get(LOGIN, "")), fingerprint)
+    """The role of the session. Removing a token from ACCESS_TOKENS ends the sessions opened with it.
+
+    Raises StoreUnavailable for a cookie of ours while Redis is away.
+    """
+    if "session_role" not in g:
+        name = session.get(ID)
+        login = services().store.login_of(str(name)) if name else None
+        g.session_role = role_of(login, fingerprint) if login else None
+    found: Role | None = g.session_role
+    return found

@@ -14,6 +14,7 @@ def install(app: Flask) -> None:
     from app.cli.forget import forget
     from app.cli.replay import replay
     from app.cli.simulate import simulate
+    from app.cli.unfiled import unfiled
 
-    for command in (replay, calls, call, forget, flows, capture, simulate):
+    for command in (replay, calls, call, unfiled, forget, flows, capture, simulate):
         app.cli.add_command(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 from vonage_simulator.printable import safe
@@ -22,7 +23,7 @@ def list_line(call: Json) -> str:
     legs = ", ".join(f"{_pair(leg)} {leg['outcome'] or leg['state']}" for leg in call["legs"]) or "no leg known yet"
     lasted = f"{call['duration_seconds']:.1f} s" if call["duration_seconds"] is not None else "-"
     state = call["state"].replace("_", " ")
-    return safe(f"{_clock(call['first_heard_at'])}  {state:14}  {lasted:>10}  {call['conversation_uuid']}  {legs}")
+    return safe(f"{clock(call['first_heard_at'])}  {state:14}  {lasted:>10}  {call['conversation_uuid']}  {legs}")
 
 
 def call_lines(call: Json) -> list[str]:
@@ -33,7 +34,7 @@ def call_lines(call: Json) -> list[str]:
     for leg in call["legs"]:
         lines.append(f"  leg {leg['uuid']}  {leg['direction'] or 'direction unknown'}  {_pair(leg)}")
         facts = [leg["outcome"] or leg["state"]]
-        facts += [f"{name} {_time(at)}" for name, at in leg["times"].items() if at]
+        facts += _times(leg["times"])
         facts += [f"{word} {leg[key]} s" for word, key in _SECONDS if leg[key] is not None]
         facts += [f"{leg['price']} {call['currency']}"] if leg["price"] is not None else []
         facts += [f"{key} {leg[key]}" for key in _DETAILS if leg[key] is not None]
@@ -46,13 +47,13 @@ def call_lines(call: Json) -> list[str]:
         lines += [f"      the last resort: {answer['fault']}"] if answer["fault"] else []
     for entry in call["inputs"]:
         speech = ", ".join(guess["text"] or "" for guess in entry["speech"])
-        lines.append(f"  input {_time(entry['at'])}  keys {entry['digits'] or '-'}  speech {speech or '-'}")
+        lines.append(f"  input {clock(entry['at'])}  keys {entry['digits'] or '-'}  speech {speech or '-'}")
     for recording in call["recordings"]:
-        lines.append(f"  recording {_time(recording['at'])}  {recording['recording_url'] or 'no address'}")
+        lines.append(f"  recording {clock(recording['at'])}  {recording['recording_url'] or 'no address'}")
         failed = recording["transcription_error"]
         lines += [f"      its transcription failed: {failed}"] if failed is not None else []
     for error in call["errors"]:
-        line, cause = f"  {error['kind']} {_time(error['at'])}  {error['reason'] or 'no reason'}", error["answer"]
+        line, cause = f"  {error['kind']} {clock(error['at'])}  {error['reason'] or 'no reason'}", error["answer"]
         lines.append(f"{line}  in what was answered {_served(cause)}:" if cause else line)
         lines += [_action_line(action) for action in cause["ncco"] or []] if cause else []
     return [safe(line) for line in lines]
@@ -66,7 +67,7 @@ def _served(answer: Json) -> str:
     """When, and by which flow, step and version of it."""
     step = f"/{answer['step']}" if answer["step"] else ""
     version = f" ({answer['version']})" if answer["version"] else ""
-    return f"{_time(answer['at'])} by {answer['flow']}{step}{version}"
+    return f"{clock(answer['at'])} by {answer['flow']}{step}{version}"
 
 
 def _action_line(action: Any) -> str:
@@ -79,10 +80,15 @@ def _pair(leg: Json) -> str:
     return f"{leg['from'] or 'unknown'} → {leg['to'] or 'unknown'}"
 
 
-def _clock(at: str | None) -> str:
+def clock(at: str | None) -> str:
+    """Date and time."""
     return at.replace("T", " ").rstrip("Z") if at else "-"
 
 
-def _time(at: str | None) -> str:
-    """The time of day."""
-    return _clock(at)[11:]
+def _times(times: dict[str, str | None]) -> Iterator[str]:
+    """Each name with its time; the date where it is another than before."""
+    day = ""
+    for name, at in times.items():
+        if at:
+            yield f"{name} {clock(at)[len(day) :]}" if at.startswith(day) else f"{name} {clock(at)}"
+            day = at[:11]

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from app.services import services
+from config.settings import Settings
 from vonage_simulator.cli.load import varied
 from vonage_simulator.cli.options import RunOptions, run_options
 from vonage_simulator.cli.serve import SPEED_HELP, TIDY_EVERY, carrier_with_api, stopped_gently
@@ -29,7 +30,10 @@ STARTS_WITHIN = 60.0  # seconds a server may take
 @click.option("--api-port", type=click.IntRange(0, 65535), help="Serve the Voice API too, at this port.")
 @run_options(speed="1", speed_help=SPEED_HELP)
 def demo(options: RunOptions, every: float, api_port: int | None) -> None:
-    """Start the server, and place calls of all kinds without end: `make demo`."""
+    """Start the server, and place calls of all kinds without end: `make demo`.
+
+    The server keeps them under DATA_DIR/demo: they do not mix with calls of your own.
+    """
     import asyncio
 
     from config.gunicorn import banner
@@ -37,7 +41,7 @@ def demo(options: RunOptions, every: float, api_port: int | None) -> None:
     if options.server is None:
         raise click.UsageError("demo needs a Switchhook: name one with --server, or none to start one.")
     settings = services().settings
-    with stopped_gently(), _running(options.server, settings.local_url, settings.data_dir / "demo.log"):
+    with stopped_gently(), _running(options.server, settings):
         click.echo(banner(settings).replace("\n  Ctrl-C stops it.", ""), nl=False)
         given = "".join(f"{name}={os.environ[name]} " for name in ("PORT", "DATA_DIR", "HOST") if name in os.environ)
         click.echo(f"  First call   {given}.venv/bin/flask simulate call --scenario ring-group")
@@ -70,21 +74,31 @@ async def _demo(options: RunOptions, port: int | None, every: float) -> None:
                 tidied = time.monotonic()
 
 
+def own_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a server with a store of its own, which takes the tokens that are valid here."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("REDIS_")}
+    tokens = ",".join(f"{role}:{token}" for role, token in settings.access_tokens)
+    return environ | {"DATA_DIR": str(settings.data_dir / "demo"), "ACCESS_TOKENS": tokens}
+
+
 @contextmanager
-def _running(base: str, own: str, log: Path) -> Iterator[None]:
-    """A server at *base*: the one there, or, if that is *own*, one started for as long as this lasts."""
+def _running(base: str, settings: Settings) -> Iterator[None]:
+    """A server at *base*: the one there, or, if it would be ours, one started for as long as this lasts."""
     if _answers(base):
-        click.echo(f"\n  A server runs at {base} already: calls go there.")
+        click.echo(f"\n  A server runs at {base} already: calls go there, and stay there.")
         yield
         return
-    if base != own:
+    if base != settings.local_url:
         raise click.ClickException(f"Nobody answers at {base}.")
-    click.echo(f"\n  Starting the server; it logs to {log}")
-    log.parent.mkdir(parents=True, exist_ok=True)
+    environ = own_environment(settings)
+    log = Path(environ["DATA_DIR"], "server.log")
+    click.echo(f"\n  Starting the server; its calls and its log, {log.name}, are in {log.parent}")
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("wb") as output:
         # A session of its own: it is stopped after the last webhook, not by the same Ctrl-C.
         server = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"],
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ import click
 from app.cli.store import with_store
 from app.domain.numbers import digits
 from app.services import services
+from vonage_simulator.printable import count
 
 
 @click.command("forget")
@@ -24,6 +25,6 @@ def forget(number: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"Delete every conversation with {found}? This cannot be undone", abort=True)
     store = services().store
-    click.echo(f"Deleted {store.forget(found)} conversations.")
+    click.echo(f"Deleted {count(store.forget(found), 'conversation')}.")
     if not store.forget_on_disk(seconds=30):
         click.echo("Redis is still rewriting its file on disk: until that is done the old one holds them.", err=True)

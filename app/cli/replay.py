@@ -17,7 +17,7 @@ from app.webhooks.body import BadBody, read_object
 from app.webhooks.schemas import read_event
 from vonage_simulator.delivery.signing import sign
 from vonage_simulator.ledger import Application
-from vonage_simulator.printable import safe
+from vonage_simulator.printable import count, safe
 
 NOT_YET = (0.05, 0.2, 1.0)  # seconds after which to ask for a conversation again
 
@@ -61,7 +61,7 @@ def replay(file: IO[bytes], url: str | None) -> None:
             refused += 1
             click.echo(safe(f"{conversation}: {response.status_code} {detail(response)}"), err=True)
     if refused:
-        raise click.ClickException(f"{refused} requests were refused.")
+        raise click.ClickException(f"{count(refused, 'request')} {'was' if refused == 1 else 'were'} refused.")
 
 
 def _webhooks(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any], bytes]]:

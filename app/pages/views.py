@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -30,13 +31,14 @@ def board() -> Response:
         if not services().settings.in_production and log_in(token):
             return redirect(url_for("pages.board"))
         return redirect(url_for("pages.show_login"))
-    if session_role() is None:
-        return redirect(url_for("pages.show_login"))
-    calls, role = services().calls, current_role()
     try:
+        if session_role() is None:
+            return redirect(url_for("pages.show_login"))
+        calls, role = services().calls, current_role()
         latest, _ = calls.page(Filter(), limit=LATEST)
         shown = calls.dump_all(latest, role)
-        return page("board.html", overview=read_status(services()), faults=_flows_faults(), calls=shown)
+        overview, faults = read_status(services()), _flows_faults()
+        return page("board.html", overview=overview, faults=faults, calls=shown, operator=role == "operator")
     except StoreUnavailable as away:
         return page("away.html", 503, reason=away.reason)
 
@@ -57,18 +59,34 @@ def show_login() -> Response:
 @pages.post("/login")
 def submit_login() -> Response:
     """Open a session with the token of the form."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+    if not _from_own_page():
         raise Problem(403, "Not from here", "Log in on this server's own page.")
-    if log_in(request.form.get("token", "").strip()):
-        return redirect(url_for("pages.board"))
+    try:
+        if log_in(request.form.get("token", "").strip()):
+            return redirect(url_for("pages.board"))
+    except StoreUnavailable as away:
+        return page("away.html", 503, reason=away.reason)
     return page("login.html", 401, wrong=True)
 
 
 @pages.post("/logout")
 def submit_logout() -> Response:
-    """End the session."""
+    """End the session, in every browser that has its cookie."""
     log_out()
     return redirect(url_for("pages.show_login"))
+
+
+def _from_own_page() -> bool:
+    """Whether the browser says that the form is ours.
+
+    It says so with Sec-Fetch-Site only over https and to this machine; else with Origin, as every browser does with a
+    form that is posted. https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    own = {request.host, urlsplit(services().settings.public_url or "").netloc}
+    return urlsplit(request.headers.get("Origin", "")).netloc in own - {""}
 
 
 def _flows_faults() -> list[str]:

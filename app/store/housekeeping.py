@@ -66,7 +66,7 @@ class Housekeeping:
                 break
             removed += self._store.delete_all(oldest)
         if removed:
-            log.warning("%d of the oldest ended conversations were removed: MAX_MEMORY_MB is nearly reached", removed)
+            log.warning("removed %d of the oldest ended conversations: MAX_MEMORY_MB is nearly reached", removed)
         return removed
 
     def _run(self) -> None:

@@ -7,6 +7,7 @@ https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-
 from __future__ import annotations
 
 from binascii import crc_hqx
+from hashlib import sha256
 from itertools import product
 from string import ascii_lowercase
 from typing import Final
@@ -17,6 +18,16 @@ MINUTES_A_BUCKET: Final = 10
 FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
+
+
+def session(name: str) -> bytes:
+    """String: what the session was opened with. Its name is not kept, so that a dump of Redis opens no session."""
+    return b"switchhook:session:" + sha256(encode(name)).hexdigest().encode()
+
+
+def guesses(who: str, minute: int) -> bytes:
+    """String: how many tokens *who* tried at the login in *minute* (since 1970)."""
+    return f"switchhook:guesses:{who}:{minute}".encode()
 
 
 def encode(text: str) -> bytes:

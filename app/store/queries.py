@@ -96,10 +96,11 @@ class Queries(Connected, CallReader):
                 found[start + int(offset)][name] += int(value)
         return {minute: dict(found[minute]) for minute in sorted(found) if first <= minute <= last}
 
-    def unfiled(self) -> list[tuple[str, str, Record]]:
-        """The webhooks that belong to no conversation, oldest first: entry, why, record."""
+    def unfiled(self, limit: int | None = None, before: str | None = None) -> list[tuple[str, str, Record]]:
+        """The webhooks that belong to no conversation, newest first: entry, why, record; those *before* an entry."""
         key = keys.ALL[0].unfiled
-        (entries,) = self._reader.fetch([Command(key, ("XRANGE", key, "-", "+"))])
+        most = ("COUNT", limit) if limit is not None else ()
+        (entries,) = self._reader.fetch([Command(key, ("XREVRANGE", key, f"({before}" if before else "+", "-", *most))])
         return [(entry.decode(), fields[3].decode(), unpack(fields[1])) for entry, fields in entries]
 
     def _histories_alone(self, conversations: Sequence[str]) -> dict[str, History]:

@@ -10,10 +10,11 @@ from app.store import keys
 from app.store.errors import StoreUnavailable, WrongLayout
 from app.store.events import Events
 from app.store.link import Command
+from app.store.logins import Logins
 from app.store.maintenance import Maintenance
 
 
-class Store(Events, Maintenance):
+class Store(Events, Maintenance, Logins):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"

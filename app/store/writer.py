@@ -100,7 +100,7 @@ class Writer:
             self._thread.join(seconds)
         if self._waiting:
             self.lost += len(self._waiting)
-            log.error("records of %d answers were lost: Redis was away until the end", len(self._waiting))
+            log.error("lost the records of answers that Redis did not take until the end: %d", len(self._waiting))
 
     def _put(self, job: _Job) -> None:
         if self._thread is None:

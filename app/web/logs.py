@@ -15,10 +15,14 @@ from flask import Flask, Response, g, request
 
 from app.domain.events import Event
 from app.domain.numbers import mask, mask_party
+from config.few_lines import FewLines
 from vonage_simulator.printable import safe_lines
+
+log = logging.getLogger(__name__)
 
 Line = dict[str, Any]
 LOGGERS = ("app", "switchhook")
+LONGEST_PATH = 300  # characters that are logged
 IN_FRONT = ("method", "path", "status", "ms")
 
 
@@ -36,6 +40,11 @@ def annotate(*, event: Event | None = None, outcome: str | None = None) -> None:
         line["outcome"] = outcome
 
 
+def known() -> None:
+    """This request is of somebody we know, by signature or token: its line is always written."""
+    g.known = True
+
+
 def install(app: Flask, *, as_json: bool) -> None:
     """Log every request of *app*, and all that our loggers get, to standard output."""
     write = _json if as_json else _readable
@@ -47,16 +56,22 @@ def install(app: Flask, *, as_json: bool) -> None:
         logger.setLevel(logging.INFO)
         logger.propagate = False
 
+    of_anybody = FewLines()
+
     @app.before_request
     def begin() -> None:
         g.began, g.line = perf_counter(), {}
 
     @app.after_request
     def end(response: Response) -> Response:
+        if not g.get("known") and not of_anybody.one_more():
+            return response
+        if left_out := of_anybody.left_out():
+            log.warning("more requests without a valid token or signature, which were not logged: %d", left_out)
         environ, now = request.environ, perf_counter()
         line: Line = {
             "method": environ["REQUEST_METHOD"],
-            "path": mask(environ["PATH_INFO"]),
+            "path": mask(environ["PATH_INFO"][:LONGEST_PATH]),
             "status": response.status_code,
             "ms": round((now - g.get("began", now)) * 1000, 1),
         }

@@ -1,16 +1,24 @@
-"""In front of the app: the platform's proxies, and websites whose scripts call the API."""
+"""In front of the app: the platform's proxies, caches, and websites whose scripts call the API."""
 
 from __future__ import annotations
 
 import re
 
-from flask import Flask
+from flask import Flask, Response, request
 
 from config.settings import Settings
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Trust as many proxies as TRUSTED_PROXIES says, and allow the scripts of CORS_ORIGINS."""
+    """Trust as many proxies as TRUSTED_PROXIES says, allow the scripts of CORS_ORIGINS, and let nothing be cached."""
+
+    @app.after_request
+    def keep_nothing(response: Response) -> Response:
+        if not request.path.startswith("/voice/"):  # Vonage caches nothing, and is to be answered soon
+            response.headers["Cache-Control"] = "no-store"
+            response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
     if settings.trusted_proxies:
         from werkzeug.middleware.proxy_fix import ProxyFix
 

@@ -8,7 +8,7 @@ import time
 from flask import Request
 
 from app.services import Services
-from app.web.logs import annotate
+from app.web.logs import annotate, known
 from app.webhooks.signature import SignatureFault, SignatureMissing
 
 SAY_AGAIN_SECONDS = 60.0
@@ -21,6 +21,7 @@ _last_logged: dict[str, float] = {}  # fault -> when the log last said what to d
 def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]:
     """Check who signed *request*; returns notes for the record. Raises SignatureMissing and SignatureRefused."""
     if services.signatures is None:
+        known()
         return ("unsigned",)
     try:
         notes = services.signatures.check(
@@ -35,10 +36,12 @@ def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]
             _refuse(fault, services)
             raise
         services.store.count(f"reported:{fault.fault}")
-        log.warning("let through, for WEBHOOK_VERIFY is report: %s", fault)
+        if _first_in_a_while(fault.fault):
+            log.warning("let through, for WEBHOOK_VERIFY is report: %s", fault)
         return ("unsigned" if isinstance(fault, SignatureMissing) else "refused_signature",)
     if request.method == "GET" and request.query_string:
         services.store.count("get_hash:wrong" if HASH_NOTES.intersection(notes) else "get_hash:right")
+    known()
     if "get_hash_mismatch" in notes:
         services.store.count("reported:get_hash_mismatch")
         log.warning("the payload hash of a GET webhook is not of its query (VERIFY_GET_HASH is off: let through)")
@@ -48,7 +51,13 @@ def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]
 def _refuse(fault: SignatureFault, services: Services) -> None:
     """Count and log a refusal; what to do about it at most once a minute: the reply goes to Vonage, not to people."""
     annotate(outcome=f"refused:{fault.fault}")
-    if time.monotonic() - _last_logged.get(fault.fault, -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
-        _last_logged[fault.fault] = time.monotonic()
+    if _first_in_a_while(fault.fault):
         log.warning("refused: %s", fault)
     services.store.count(f"refused:{fault.fault}")
+
+
+def _first_in_a_while(fault: str) -> bool:
+    if time.monotonic() - _last_logged.get(fault, -SAY_AGAIN_SECONDS) < SAY_AGAIN_SECONDS:
+        return False
+    _last_logged[fault] = time.monotonic()
+    return True

@@ -14,7 +14,8 @@ from time import perf_counter
 from typing import Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from flask import Blueprint, Response, abort, g, request
+from flask import Blueprint, Response, g, request
+from flask.blueprints import BlueprintSetupState
 
 from app.domain.events import Detection, Unknown
 from app.flows.reply import LAST_RESORT, Reply
@@ -39,8 +40,6 @@ STEP_PATH: Final = re.compile(r"/voice/flows/([\w-]+)/([\w-]+)\Z", re.ASCII)
 def receive() -> None:
     """Verify and read the webhook. Here, so that no new route can forget it."""
     received = datetime.now(UTC)
-    if request.method not in METHODS:
-        abort(405, valid_methods=METHODS)  # HEAD, which Flask would take for a GET: nobody reads that answer
     body, query = request.get_data(), request.query_string
     notes = verify(request, body, services())
     try:
@@ -51,7 +50,7 @@ def receive() -> None:
         raise
 
 
-@voice.route("/event", methods=METHODS)
+@voice.route("/event", methods=METHODS, provide_automatic_options=False)
 def event() -> Response:
     """Take one event of any kind. A repeat gets 200 too: it changes nothing."""
     webhook, reply = cast("Webhook", g.webhook), None
@@ -61,7 +60,7 @@ def event() -> Response:
     return _keep_and_reply(webhook, reply)
 
 
-@voice.route("/answer", methods=METHODS)
+@voice.route("/answer", methods=METHODS, provide_automatic_options=False)
 def answer() -> Response:
     """Say what to do with a call. Never waits for the store: the record of it is written after."""
     webhook = cast("Webhook", g.webhook)
@@ -73,7 +72,7 @@ def answer() -> Response:
     return _reply(webhook, reply, to_event=False)
 
 
-@voice.route("/flows/<flow>/<step>", methods=METHODS)
+@voice.route("/flows/<flow>/<step>", methods=METHODS, provide_automatic_options=False)
 def step(flow: str, step: str) -> Response:
     """Take what came back from an action of a flow's step, and say what comes next."""
     # By GET the address's own parameter is among those of the event.
@@ -81,7 +80,7 @@ def step(flow: str, step: str) -> Response:
     return _step(webhook, flow, step, next(reversed(request.args.getlist(STATE)), None))
 
 
-@voice.route("/fallback", methods=METHODS)
+@voice.route("/fallback", methods=METHODS, provide_automatic_options=False)
 def fallback() -> Response:
     """Do what the URL that failed would have done, and note why it was needed.
 
@@ -93,6 +92,14 @@ def fallback() -> Response:
     if isinstance(url, str) and (of_step := _step_at(url)):
         return _step(g.webhook, *of_step)
     return event() if kind == "event" or (kind != "answer" and body.get("status")) else answer()
+
+
+@voice.record_once
+def take_no_head(state: BlueprintSetupState) -> None:
+    """Flask adds HEAD to GET: nobody would read that answer."""
+    for rule in state.app.url_map.iter_rules():
+        if rule.endpoint.startswith("voice.") and rule.methods is not None:
+            rule.methods.discard("HEAD")
 
 
 def _step_at(url: str) -> tuple[str, str, str | None] | None:

@@ -42,8 +42,10 @@ class Site:
         self.store.stop()
 
     def browser(self) -> FlaskClient:
-        """A client with a cookie jar of its own."""
-        return self.app.test_client()
+        """A client with a cookie jar of its own, whose forms are this site's."""
+        client = self.app.test_client()
+        client.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
+        return client
 
     def send(self, method: str, path: str, *, token: str | None = VIEWER, **more: Any) -> TestResponse:
         """The response to a request."""

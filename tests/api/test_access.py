@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -217,3 +218,24 @@ def _with_cookie(site: Site, cookie: str) -> int:
     browser = site.browser()
     browser.set_cookie("switchhook", cookie)
     return browser.get("/status").status_code
+
+
+def test_no_response_is_cached_or_taken_for_something_else(filled: Site) -> None:
+    for method, path in [*REQUESTS, ("GET", "/healthz"), ("GET", "/nowhere"), ("PUT", LIST), ("GET", "/api/v1/flows")]:
+        for token in (None, OPERATOR):
+            response = filled.send(method, path, token=token)
+            assert response.headers["Cache-Control"] == "no-store"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS")
+
+
+def test_the_allow_header_names_exactly_the_methods_that_work(filled: Site) -> None:
+    for rule in filled.app.url_map.iter_rules():
+        path = re.sub("<.*?>", "CON-1", str(rule))
+        codes = {method: filled.send(method, path, token=OPERATOR) for method in METHODS}
+        works = {method for method, response in codes.items() if response.status_code != 405}
+        for response in codes.values():
+            if "Allow" in response.headers:
+                assert set(response.headers["Allow"].split(", ")) == works, path

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from app.auth import guessing
+from app.auth.guessing import FROM_ONE
+from app.auth.sessions import ID
 from tests.api.site import LIST, OPERATOR, VIEWER, Site, is_problem, status
 from tests.engines import Node
 
@@ -80,14 +85,25 @@ def test_requests_that_need_no_redis_succeed(away: Site) -> None:
 
 
 def test_the_page_shows_the_outage_too(away: Site) -> None:
-    browser = away.browser()
-    assert browser.get("/login").status_code == 200
-    assert browser.post("/login", data={"token": VIEWER}).status_code == 302
-    page = browser.get("/")
-    assert page.status_code == 503
-    assert page.content_type == "text/html; charset=utf-8"
-    assert "Redis is away" in page.text
-    assert "Content-Security-Policy" in page.headers
+    assert away.browser().get("/login").status_code == 200
+    inside = away.browser()
+    with inside.session_transaction() as cookie:
+        cookie[ID] = "a session of before"
+    for page in (inside.get("/"), away.browser().post("/login", data={"token": VIEWER})):
+        assert page.status_code == 503
+        assert page.content_type == "text/html; charset=utf-8"
+        assert "Redis is away" in page.text
+        assert "Content-Security-Policy" in page.headers
+
+
+def test_guessing_is_slow_without_redis_too(away: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each worker counts for itself then."""
+    monkeypatch.setattr(guessing, "_here", Counter())
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)  # all in one minute
+    browser, mine = away.browser(), {"REMOTE_ADDR": "192.0.2.77"}
+    codes = [browser.post("/login", data={"token": "wrong"}, environ_base=mine).status_code for _ in range(12)]
+    assert codes == [401] * FROM_ONE + [429] * 2
+    assert browser.post("/login", data={"token": VIEWER}).status_code == 503, "from elsewhere it is looked at"
 
 
 def test_the_list_returns_with_redis(node: Node, open_site: Callable[..., Site]) -> None:

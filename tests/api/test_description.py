@@ -19,6 +19,7 @@ DESCRIBED = {
     ("delete", f"{LIST}/{{conversation_uuid}}"),
     ("get", f"{LIST}/{{conversation_uuid}}/events"),
     ("get", "/api/v1/flows"),
+    ("get", "/api/v1/unfiled"),
     ("get", "/api/v1/legs/{uuid}"),
     ("get", "/status"),
     ("get", "/healthz"),

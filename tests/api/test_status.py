@@ -11,7 +11,7 @@ from typing import cast
 
 from app.services import Services
 from tests.api.site import LIST, OPERATOR, Site, is_problem, status
-from tests.engines import wait_until
+from tests.engines import Engine, wait_until
 from tests.generated import several
 
 CONTRACT = {
@@ -142,3 +142,19 @@ def test_an_unknown_parameter_of_a_check_does_no_harm(site: Site) -> None:
     """Some platforms add a parameter against caches."""
     assert site.read("/healthz", token=None, t=1) == {"alive": True}
     is_problem(site.get(f"{LIST}", t=1), 422)
+
+
+def test_warnings_say_what_is_wrong_and_what_to_do(open_site: Callable[..., Site], valkey: Engine) -> None:
+    (node,) = valkey.nodes
+    site = open_site(signature_secrets=(("a1b2c3d4", "s" * 32),), public_url="https://calls.example.com")
+    assert site.read("/status")["service"]["warnings"] == []
+    node.client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        (warning,) = site.read("/status")["service"]["warnings"]
+    finally:
+        node.client.config_set("maxmemory-policy", "noeviction")
+    assert "maxmemory-policy allkeys-lru" in warning
+    assert "set it to noeviction" in warning
+    unsigned = open_site(public_url="https://calls.example.com")
+    (warning,) = unsigned.read("/status")["service"]["warnings"]
+    assert "until VONAGE_SIGNATURE_SECRETS is set" in warning

@@ -136,18 +136,19 @@ def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> Non
         moment = BASE + timedelta(seconds=seconds)
         inside.site.record({"conversation_uuid": "CON-1", "reason": reason, "timestamp": iso(moment)}, received=moment)
     lines = inside.output("call", "CON-1").splitlines()
-    first = lines.index("  answered 12:00:00.000 by menu/welcome (3f2a91c0) in 1.2 ms: talk → input")
+    first = lines.index("  answered 2126-11-20 12:00:00.000 by menu/welcome (3f2a91c0) in 1.2 ms: talk → input")
+    origin = lines[first].removesuffix(" in 1.2 ms: talk → input")[1:]
     assert lines[first + 1 :] == [
-        "  answered 12:00:01.000 by last-resort in 1.2 ms: input",
+        "  answered 2126-11-20 12:00:01.000 by last-resort in 1.2 ms: input",
         "      the last resort: menu/choice: no such step",
-        "  answered 12:00:02.000 by tutorial in 1.2 ms: ",
-        "  error 11:59:59.000  Before all.",
-        "  error 12:00:00.500  Syntax error in NCCO.  in what was answered 12:00:00.000 by menu/welcome (3f2a91c0):",
+        "  answered 2126-11-20 12:00:02.000 by tutorial in 1.2 ms: ",
+        "  error 2126-11-20 11:59:59.000  Before all.",
+        f"  error 2126-11-20 12:00:00.500  Syntax error in NCCO.  in what was{origin}:",
         f'      {{"action":"talk","text":"{"Zoë " * 40}'[:109] + "…",
         '      {"action":"input","type":["dtmf"]}',
-        "  error 12:00:01.500  Another.  in what was answered 12:00:01.000 by last-resort:",
+        "  error 2126-11-20 12:00:01.500  Another.  in what was answered 2126-11-20 12:00:01.000 by last-resort:",
         '      {"action":"input","type":["dtmf"]}',
-        "  error 12:00:02.500  Nothing in it.  in what was answered 12:00:02.000 by tutorial:",
+        "  error 2126-11-20 12:00:02.500  Nothing in it.  in what was answered 2126-11-20 12:00:02.000 by tutorial:",
     ]
 
 
@@ -156,6 +157,22 @@ def test_json_is_the_response_of_the_api_to_an_operator(inside: Inside) -> None:
         inside.site.post(line)
     call = json.loads(inside.output("call", PUBLISHED, "--json"))
     assert call == inside.site.conversation(PUBLISHED, token=OPERATOR)
+
+
+def test_events_of_years_ago_show_their_date(inside: Inside) -> None:
+    for line in SAMPLE.read_bytes().splitlines():
+        inside.site.post(line)
+    out = inside.output("call", PUBLISHED)
+    assert "started 2021-03-29 21:20:13.025, answered 21:20:13.025, completed 21:20:17.574" in out
+    midnight = datetime(2019, 12, 31, 23, 59, 59, tzinfo=UTC)
+    inside.site.record(
+        status("started", "CON-1", timestamp=iso(midnight)),
+        status("answered", "CON-1", timestamp=iso(midnight + timedelta(seconds=2))),
+        {"conversation_uuid": "CON-1", "uuid": "leg-of-CON-1", "dtmf": "1", "timestamp": iso(midnight)},
+    )
+    out = inside.output("call", "CON-1")
+    assert "started 2019-12-31 23:59:59.000, answered 2020-01-01 00:00:01.000" in out
+    assert "input 2019-12-31 23:59:59.000  keys 1" in out
 
 
 def test_an_unknown_call_is_an_error(shell: Shell) -> None:
@@ -201,3 +218,17 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     code, _, err = Shell(tmp_path / "var").run("calls", PORT="many")
     assert code == 1
     assert "PORT" in err
+
+
+def test_webhooks_of_no_conversation_are_shown(inside: Inside) -> None:
+    assert inside.output("unfiled") == "Every webhook that is kept belongs to a conversation.\n"
+    inside.site.store.unfile(b'{"status":"x"}', "no conversation", BASE)
+    inside.site.store.unfile(b"\xff\x1b[2J", "bad body: no JSON", BASE + timedelta(seconds=1))
+    lines = inside.output("unfiled").splitlines()
+    assert lines == [
+        "2126-11-20 12:00:01.000  bad body: no JSON",
+        "      \ufffd\\x1b[2J",
+        "2126-11-20 12:00:00.000  no conversation",
+        '      {"status":"x"}',
+    ]
+    assert inside.output("unfiled", "--limit", "1").splitlines() == lines[:2]

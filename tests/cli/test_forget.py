@@ -28,7 +28,7 @@ def test_a_number_is_forgotten_after_confirmation(either: Shell) -> None:
 
 def test_who_is_sure_is_not_asked(inside: Inside) -> None:
     inside.site.record(status("ringing", "CON-4", from_="447700900124"))
-    assert inside.output("forget", "447700900124", "--yes") == "Deleted 1 conversations.\n"
+    assert inside.output("forget", "447700900124", "--yes") == "Deleted 1 conversation.\n"
 
 
 @pytest.mark.parametrize(

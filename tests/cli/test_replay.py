@@ -124,7 +124,7 @@ def test_an_unsigned_or_wrongly_signed_replay_is_refused_line_by_line(
     assert "200" not in out
     assert f"   1  {code}  ringing: " in err
     assert why in err
-    assert "1 requests were refused" in err
+    assert "1 request was refused" in err
 
 
 def test_a_server_that_does_not_run_is_named(shell: Shell) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,56 @@ def test_no_second_engine_on_files_that_are_in_use(tmp_path, monkeypatch):
     left.start()
     assert pid_of(left) == pid
     left.stop()
+
+
+def test_an_engine_that_was_killed_is_started_again_with_what_it_acknowledged(engine):
+    engine.start()
+    ask(engine.url, "SET", "call", "kept")
+    assert engine.tend() is None, "it runs"
+    for _ in range(2):
+        os.kill(pid_of(engine), signal.SIGKILL)
+        said: list[str] = []
+
+        def is_alive_again(said=said):
+            said += filter(None, [engine.tend()])
+            return said and engine.alive()
+
+        wait_until(is_alive_again)
+        assert len(said) == 1
+        assert "started again" in said[0]
+        assert ask(engine.url, "GET", "call") == "kept"
+    assert engine.tend() is None
+
+
+def test_an_engine_that_hangs_is_not_started_twice(engine):
+    engine.start()
+    pid = pid_of(engine)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert engine.tend() is None
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert pid_of(engine) == pid
+
+
+def test_an_engine_that_ends_again_and_again_is_started_at_growing_intervals(engine, monkeypatch):
+    engine.start()
+    os.kill(pid_of(engine), signal.SIGKILL)
+    wait_until(engine._ended)
+    now, starts = 1000.0, []
+    with monkeypatch.context() as changed:
+        changed.setattr(embedded, "binary", lambda: Path("/bin/false"))
+        changed.setattr(time, "monotonic", lambda: now)
+        for _ in range(600):
+            if said := engine.tend():
+                starts.append(now)
+                last = said
+                engine._process.wait()
+            now += 1
+    waits = [later - earlier for earlier, later in pairwise(starts)]
+    assert waits[:7] == [1, 2, 4, 8, 16, 32, 60]
+    assert set(waits[7:]) == {60}
+    assert "Its log ends" in last
 
 
 def test_the_engine_stops_even_while_a_script_runs_endlessly(engine):

@@ -226,7 +226,9 @@ def test_a_port_in_use_leaves_no_engine_behind(start, tmp_path):
         occupied.listen()
         server = start(PORT=str(occupied.getsockname()[1]))
         assert server.ended() == 1
-    assert "Connection in use" in server.said
+    assert "Port" in server.said
+    assert "is in use" in server.said
+    assert "set PORT to another" in server.said
     assert "Traceback" not in server.said
     assert not (tmp_path / "var" / "engine" / "socket").exists()
 

@@ -14,6 +14,8 @@ import requests
 from vonage import Auth, HttpClientOptions, Vonage
 from vonage_voice.models import CreateCallRequest, Talk, ToPhone
 
+from app.cli.demo import own_environment
+from config.settings import load
 from tests.e2e.conftest import Serve
 from tests.engines import free_ports, wait_until
 from tests.serving import Server
@@ -60,7 +62,7 @@ def command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
         running.stop()
 
 
-def test_demo_starts_a_server_and_places_calls_until_ctrl_c(command: Callable[..., Command]) -> None:
+def test_demo_starts_a_server_and_places_calls_until_ctrl_c(command: Callable[..., Command], serve: Serve) -> None:
     (port,) = free_ports(1)
     demo = command("simulate", "demo", "--every", "0.2", port=port)
     wait_until(lambda: demo.has_said("Ctrl-C stops it."), "the demo runs", START)
@@ -70,6 +72,17 @@ def test_demo_starts_a_server_and_places_calls_until_ctrl_c(command: Callable[..
     assert "Traceback" not in demo.said
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{demo.base}/healthz", timeout=5)
+    server = serve(PORT=str(port), WEB_CONCURRENCY="1")
+    assert server.api("/api/v1/conversations").json["items"] == [], "its calls are not among those of `make run`"
+
+
+def test_a_demo_uses_no_redis_of_yours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("REDIS_URL", "REDIS_TLS_URL"):
+        monkeypatch.setenv(name, "redis://redis.example.com")
+    settings = load({"DATA_DIR": str(tmp_path), "REDIS_URL": "redis://redis.example.com"})
+    mine = own_environment(settings)
+    assert load(mine).redis_url is None
+    assert load(mine).access_tokens == settings.access_tokens
 
 
 def test_a_terminated_demo_stops_its_server_too(command: Callable[..., Command]) -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import pytest
 
 from app.web.limits import BODY_SECONDS, MOST_BODY
+from config.few_lines import A_MINUTE
 from tests.e2e.conftest import Serve
 from tests.engines import Engine
 from tests.serving import Reply, Server
@@ -292,6 +293,37 @@ def test_malformed_chunks_are_refused(server: Server, garbage: bytes):
     answer = wire.rest()
     wire.socket.close()
     assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
+    assert server.answers()
+
+
+FOLDED = {
+    "a header folded over two lines": b"Host: x\r\nX-Long: a\r\n b\r\n\r\n",
+    "folded with a tab": b"Host: x\r\nX-Long: a\r\n\tb\r\n\r\n",
+    "the first one folded": b" Host: x\r\n\r\n",
+    "a line break without CR": b"Host: x\nX-More: a\r\n\r\n",
+    "no CR at all": b"Host: x\n\n",
+    "no CR at the end": b"Host: x\r\nX-More: a\n\n",
+    "CR alone": b"Host: x\rX-More: a\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("headers", FOLDED.values(), ids=FOLDED)
+def test_headers_that_a_proxy_may_read_differently_are_refused(server: Server, wire: Wire, headers: bytes):
+    """https://www.rfc-editor.org/rfc/rfc9112#section-2.2 and #section-5.2"""
+    wire.send(b"GET /healthz HTTP/1.1\r\n", headers)
+    wire.socket.shutdown(socket.SHUT_WR)
+    answer = wire.rest()
+    assert not answer or answer.startswith(b"HTTP/1.1 400 "), answer
+    assert b"alive" not in answer
+
+
+def test_requests_that_are_no_http_do_not_fill_the_log(server: Server):
+    for _ in range(200):
+        wire = Wire(server)
+        wire.send(b"GET /\xff HTTP/9.9\r\n\r\n")
+        wire.rest()
+        wire.socket.close()
+    assert server.said.count("Invalid request from ip") <= 2 * A_MINUTE, "the minute may have turned"
     assert server.answers()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from config.embedded import Engine
 from tests.e2e.conftest import Serve
 from tests.engines import Node, start_cluster, wait_until
 from tests.serving import OPERATOR, Reply, Server
@@ -236,3 +239,22 @@ def test_one_node_of_a_cluster_away_costs_its_own_conversations_only(serve: Serv
         listed = vonage.ask("GET", "/api/v1/conversations?limit=500").json["items"]
         assert {item["conversation_uuid"] for item in listed} == {*names, "CON-before"}
         assert all(item["legs"][0]["state"] == "ringing" for item in listed)
+
+
+def test_a_killed_embedded_engine_comes_back_with_every_call(serve: Serve, tmp_path: Path) -> None:
+    server = serve(WEB_CONCURRENCY="1")
+    engine = Engine(tmp_path / "var")
+    kept = []
+    for time in range(3):  # also one that the server has started again itself
+        name = f"CON-{time}"
+        body = {"conversation_uuid": name, "uuid": f"leg-{time}", "status": "ringing"}
+        wait_until(lambda body=body: server.post("/voice/event", body).status == 200, "events are stored")  # type: ignore[misc]
+        kept.append(name)
+        pid = engine.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda time=time: server.said.count("is started again") == time + 1, "the log says so")  # type: ignore[misc]
+        wait_until(lambda: server.api("/api/v1/conversations").status == 200, "calls are read again")
+        listed = server.api("/api/v1/conversations").json["items"]
+        assert sorted(call["conversation_uuid"] for call in listed) == kept
+    assert server.post("/voice/event", {"conversation_uuid": "CON-last", "status": "ringing"}).status == 200

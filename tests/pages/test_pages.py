@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -13,6 +14,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from app.auth import guessing
+from app.auth.guessing import FROM_ONE
+from app.auth.sessions import ID
+from app.services import Services
 from tests.api.site import LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, iso
@@ -141,10 +146,86 @@ def test_another_sites_form_does_not_log_in(site: Site, where: str) -> None:
     assert cookie_of(response) == {}
 
 
-@pytest.mark.parametrize("where", ["same-origin", "none", None])
-def test_the_own_form_logs_in_also_from_a_browser_without_sec_fetch_site(site: Site, where: str | None) -> None:
-    headers = {} if where is None else {"Sec-Fetch-Site": where}
-    assert site.browser().post("/login", data={"token": VIEWER}, headers=headers).status_code == 302
+@pytest.mark.parametrize("where", ["same-origin", "none"])
+def test_the_own_form_logs_in(site: Site, where: str) -> None:
+    response = site.browser().post("/login", data={"token": VIEWER}, headers={"Sec-Fetch-Site": where})
+    assert response.status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [
+        *(
+            ("http://localhost", 302),
+            ("https://calls.example.com", 302),
+            ("https://calls.example.com.evil.example", 403),
+        ),
+        *(("https://evil.example", 403), ("null", 403), ("", 403), (None, 403), ("http://localhost:81", 403)),
+    ],
+)
+def test_without_sec_fetch_site_the_origin_decides(production: Site, origin: str | None, code: int) -> None:
+    """Browsers leave it out where a page came over plain http from another machine; nobody else may."""
+    headers = {} if origin is None else {"Origin": origin}
+    client = production.app.test_client()
+    assert client.post("/login", data={"token": VIEWER}, headers=headers).status_code == code
+
+
+def test_guessing_from_one_address_is_slowed_down(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_800_000_017.0
+    monkeypatch.setattr(time, "time", lambda: now)
+
+    def attempt(token: str, address: str) -> int:
+        return site.browser().post("/login", data={"token": token}, environ_base={"REMOTE_ADDR": address}).status_code
+
+    for _ in range(FROM_ONE + 5):
+        assert attempt(VIEWER, "2001:db8::1") == 302, "those who know a token do not guess"
+    assert [attempt("wrong", "2001:db8::1") for _ in range(FROM_ONE + 2)] == [401] * FROM_ONE + [429] * 2
+    assert attempt("wrong", "2001:db8::2") == 429, "a household has more addresses than there are tokens"
+    assert attempt(VIEWER, "2001:db8::1") == 429, "a right one is not looked at"
+    assert attempt(VIEWER, "192.0.2.1") == 302
+    refused = site.browser().post("/login", data={"token": VIEWER}, environ_base={"REMOTE_ADDR": "2001:db8::1"})
+    assert refused.headers["Retry-After"] == "43"
+    assert "Try again in 43 s" in refused.text
+    now += 43
+    assert attempt(VIEWER, "2001:db8::1") == 302
+
+
+def test_guessing_from_everywhere_is_slowed_down(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guessing, "FROM_ALL", 5)
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
+    inside = logged_in(site)
+    codes = [
+        site.browser().post("/login", data={"token": "x"}, environ_base={"REMOTE_ADDR": f"192.0.2.{n}"}).status_code
+        for n in range(7)
+    ]
+    assert codes == [401] * 5 + [429] * 2
+    assert inside.get("/").status_code == 200
+    assert site.get("/status").status_code == 200
+
+
+def test_what_is_kept_of_logins_opens_nothing_and_names_nobody(site: Site, valkey: Engine) -> None:
+    browser = logged_in(site)
+    browser.post("/login", data={"token": "wrong"}, environ_base={"REMOTE_ADDR": "192.0.2.1"})
+    with browser.session_transaction() as cookie:
+        name = cookie[ID]
+    kept = b" ".join(valkey.everything())
+    for secret in (name, VIEWER, "192.0.2.1", "wrong"):
+        assert secret.encode() not in kept
+    assert b"switchhook:session:" in kept
+
+
+def test_logging_out_ends_the_session_everywhere(site: Site) -> None:
+    browser = logged_in(site)
+    cookie = browser.get_cookie("switchhook")
+    assert cookie is not None
+    copy = site.browser()
+    copy.set_cookie("switchhook", cookie.value)
+    other = logged_in(site)
+    assert copy.get("/").status_code == 200
+    browser.post("/logout")
+    assert copy.get("/").status_code == 302
+    assert copy.get("/status").status_code == 401
+    assert other.get("/").status_code == 200, "another session with the same token goes on"
 
 
 def test_logging_out_ends_the_session(site: Site) -> None:
@@ -221,7 +302,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_is_not_cached(site: Site, path:
     for rule in ("default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"):
         assert rule in policy
     assert "script-src" not in policy, "none at all"
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Referrer-Policy"] == "same-origin"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Cache-Control"] == "no-store"
     page = Page(response.text)
@@ -344,6 +425,46 @@ def test_a_bearer_token_does_not_open_the_board(site: Site) -> None:
     browser = logged_in(site, OPERATOR)
     assert "447700900123" not in browser.get("/", headers={"Authorization": f"Bearer {VIEWER}"}).text
     assert "447700900123" not in browser.get("/", headers={"Authorization": "Basic eDp5"}).text
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
+
+
+def test_browsers_get_errors_as_pages_and_programs_as_json(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = logged_in(site)
+    monkeypatch.setattr(Services, "eviction", lambda _: 1 // 0)
+    for browser, path, code, words in (
+        *((site.browser(), path, 401, "not logged in") for path in (LIST, "/docs", "/status", f"{LIST}/CON-1")),
+        *((inside, path, 404, "There is no such page") for path in ("/nowhere", "/<b>x</b>")),
+        (inside, f"{LIST}/CON-1", 404, "No such conversation is stored"),
+        (inside, f"{LIST}?limit=0", 422, "limit"),
+        (inside, "/api/v1/flows", 403, "operator"),
+        (inside, "/status", 500, "fault of this server"),
+    ):
+        shown = browser.get(path, headers=BROWSER)
+        assert (shown.status_code, shown.content_type) == (code, "text/html; charset=utf-8")
+        assert words in shown.text
+        assert "Content-Security-Policy" in shown.headers
+        assert Page(shown.text).values("a", "href"), "it leads somewhere"
+        for accept in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+            is_problem(browser.get(path, headers=accept), code)
+    assert site.browser().get("/docs", headers=BROWSER).headers["WWW-Authenticate"] == "Bearer"
+    assert site.browser().post("/voice/event", data="{", headers=BROWSER).content_type == "application/problem+json"
+
+
+def test_warnings_stand_at_the_top_of_the_board(site: Site, production: Site) -> None:
+    text = logged_in(site).get("/").text
+    assert text.index("UNSIGNED WEBHOOKS ARE ACCEPTED") < text.index("Latest calls")
+    assert "UNSIGNED" not in logged_in(production).get("/").text
+
+
+def test_the_board_counts_unfiled_webhooks_and_leads_operators_to_them(site: Site) -> None:
+    assert "unfiled" not in logged_in(site, OPERATOR).get("/").text
+    site.store.unfile(b"{}", "no conversation", BASE)
+    for token, leads in ((VIEWER, False), (OPERATOR, True)):
+        page = Page(logged_in(site, token).get("/").text)
+        assert "unfiled 1" in " ".join(" ".join(page.text).split())
+        assert ("/api/v1/unfiled" in page.values("a", "href")) is leads
 
 
 # -- the flows --------------------------------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ def test_webhooks_of_no_conversation_are_kept_apart_once(store: Store) -> None:
     assert store.unfile(b'{"a": 1}', "no conversation", at(0)) is True
     assert store.unfile(b'{"a": 1}', "no conversation", at(5)) is False
     assert store.unfile(b"\xff\x00 not JSON at all \x01", "bad body", at(6)) is True
-    (_, why, first), (_, other, second) = store.unfiled()
+    (_, other, second), (_, why, first) = store.unfiled()
     assert (why, first.body, first.received) == ("no conversation", b'{"a": 1}', at(0))
     assert (other, second.body) == ("bad body", b"\xff\x00 not JSON at all \x01")
     counters = store.counts(NOW).counters

@@ -209,7 +209,7 @@ def test_an_unacknowledged_webhook_is_lost_and_not_missing():
     server.views[HERE]["state"] = "live"  # it did not get every event
     found = verdict(server, [call], sents)
     assert (found.ok, found.lost, found.missing, found.wrong, found.compared) == (False, 1, 0, 0, 0)
-    summary = "Conversations: 1, webhooks: 5 (1 copies, 2 refused, 1 lost): 1 never acknowledged"
+    summary = "Conversations: 1, webhooks: 5 (1 copy, 2 refused, 1 lost): 1 never acknowledged"
     assert found.lines() == [summary]
     server.kept[HERE].pop(0)
     assert verdict(server, [call], sents).missing == 1, "it did acknowledge the webhook"

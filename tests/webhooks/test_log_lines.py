@@ -1,10 +1,13 @@
 """One line for each request: whom it was about and its outcome; never a token, a query, or a whole number."""
 
 import json
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 
+from config import few_lines
+from config.few_lines import A_MINUTE
 from tests.webhooks.conftest import KEY, OPERATOR, SECRET, Body, Site, bearer, compact
 
 CONVERSATION = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
@@ -200,3 +203,22 @@ def test_an_error_of_ours_is_one_line_too(site: Site, monkeypatch):
     assert "ZeroDivisionError" in fault["traceback"]
     assert "447700900123" not in site.log_text
     assert (line["status"], line["path"]) == (500, "/voice/event")
+
+
+def test_those_we_do_not_know_cannot_fill_the_log(site: Site, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(few_lines, "time", SimpleNamespace(monotonic=lambda: now))
+    wrong = {"Authorization": "Bearer x.y.z"}
+    for number in range(2 * A_MINUTE):
+        site.client.get("/nowhere/" + "x" * 5000)
+        site.client.get("/api/v1/conversations", headers=wrong)
+        site.post("/voice/event", {"uuid": f"{number}"}, wrong)
+    assert len(site.lines()) == A_MINUTE
+    assert len(site.log_text) < 100_000
+    site.post("/voice/event", EVENT)
+    site.api("/status")
+    assert [line["status"] for line in site.lines()[A_MINUTE:]] == [200, 200], "Vonage and operators are always logged"
+    now += 60
+    site.client.get("/nowhere")
+    assert f"without a valid token or signature, which were not logged: {5 * A_MINUTE}" in site.log_text
+    assert site.lines()[-1]["path"] == "/nowhere"

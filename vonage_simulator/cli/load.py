@@ -13,6 +13,7 @@ import click
 
 from vonage_simulator.cli.options import SCENARIO, RunOptions, run_options
 from vonage_simulator.cli.report import api_of, at_url, checked, counted, finish, lines_of, none_acknowledged
+from vonage_simulator.printable import count
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is fast
     import asyncio
@@ -75,15 +76,15 @@ async def _load(scenarios: Sequence[Scenario], options: RunOptions, *, rate: flo
     chance = random.Random(options.seed)  # noqa: S311 - which calls, not secrets
     troubles: Counter[str] = Counter()
 
-    def count(happening: Happening) -> None:
+    def note(happening: Happening) -> None:
         if happening.what == "trouble":
             troubles[at_url(happening.data.get("url", ""), happening.data["words"])] += 1
 
-    async with api_of(options) as server, options.carrier(count) as carrier:
+    async with api_of(options) as server, options.carrier(note) as carrier:
         began = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             playing = []
-            with click.progressbar(length=calls, label=f"placing {calls} calls") as bar:
+            with click.progressbar(length=calls, label=f"placing {count(calls, 'call')}") as bar:
                 for number in range(calls):
                     await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
                     playing.append(tasks.create_task(carrier.play(varied(chance.choice(scenarios), number))))
@@ -94,9 +95,9 @@ async def _load(scenarios: Sequence[Scenario], options: RunOptions, *, rate: flo
             raise click.ClickException(lines_of(none))
         well, verdict = await _check(carrier, server, options) if server else (not troubles, [])
     tries = [attempt for sent in carrier.sender.sent for attempt in sent.tries]
-    click.echo(f"{len(tries)} requests in {took:.1f} s, {len(tries) / took:.0f} a second")
+    click.echo(f"{count(len(tries), 'request')} in {took:.1f} s, {len(tries) / took:.0f} a second")
     if server is None:
-        verdict = [f"{calls} calls: {'all went well' if well else 'this went wrong'}", *counted(troubles)]
+        verdict = [f"{count(calls, 'call')}: {'all went well' if well else 'this went wrong'}", *counted(troubles)]
     elif by_itself := Counter(
         attempt.words for attempt in tries if attempt.how is None and attempt.status not in SUCCESS
     ):
@@ -109,7 +110,7 @@ async def _check(carrier: Carrier, server: Server, options: RunOptions) -> tuple
     """Whether the Switchhook's API agrees with what happened, and lines that say so."""
     conversations = len(carrier.ledger.conversations)
     in_api: dict[str, bool] = {}
-    with click.progressbar(length=conversations, label=f"checking {conversations} conversations") as bar:
+    with click.progressbar(length=conversations, label=f"checking {count(conversations, 'conversation')}") as bar:
 
         async def fetch(uuid: str) -> tuple[Json | None, list[Json]]:
             found = await server.fetch(uuid)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from vonage_simulator.delivery.fault_plan import LOSSY
 from vonage_simulator.delivery.sent import Sent
 from vonage_simulator.ledger import Conversation
+from vonage_simulator.printable import count
 from vonage_simulator.verify.differences import Difference, differences, same
 from vonage_simulator.verify.expected_events import Expected, conversations_of, expected_events, key_of
 from vonage_simulator.verify.expected_view import expected, expected_answer
@@ -48,7 +49,7 @@ class Verdict:
 
     def lines(self, most: int = 20) -> list[str]:
         """For people: a summary, then the first *most* differences."""
-        requests = f"{self.copies} copies, {self.refused} refused, {self.lost} lost"
+        requests = f"{count(self.copies, 'copy', 'copies')}, {self.refused} refused, {self.lost} lost"
         lines = [f"Conversations: {self.conversations}, webhooks: {self.sent} ({requests}): {self._summary()}"]
         lines += [f"{conversation} {difference}" for conversation, difference in self.found[:most]]
         if len(self.found) > most:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from app.cli.flows.flows_file import count, faults_text, file_at, read
+from app.cli.flows.flows_file import faults_text, file_at, read
 from app.flows.model import Route
-from vonage_simulator.printable import safe
+from vonage_simulator.printable import count, safe
 
 
 @click.command("check")

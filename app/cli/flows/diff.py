@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from app.cli.client import Client, detail, to_option
-from app.cli.flows.flows_file import count, file_at, without_fault
-from vonage_simulator.printable import safe
+from app.cli.flows.flows_file import file_at, without_fault
+from vonage_simulator.printable import count, safe
 from vonage_simulator.yaml_source import Fault
 
 

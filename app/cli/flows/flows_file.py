@@ -11,7 +11,7 @@ import click
 
 from app.cli.flows.output import unlogged
 from app.services import build, services
-from vonage_simulator.printable import safe
+from vonage_simulator.printable import count, safe
 from vonage_simulator.yaml_source import Fault
 
 if TYPE_CHECKING:
@@ -45,8 +45,3 @@ def faults_text(file: Path, faults: Iterable[Fault]) -> str:
     """A line for each of *faults*, and one that counts them."""
     lines = [str(fault) for fault in faults]
     return "\n".join(map(safe, [*lines, f"{count(len(lines), 'fault')} in {file}"]))
-
-
-def count(number: int, what: str) -> str:
-    """1 fault, 2 faults"""
-    return f"{number} {what}{'s' if number != 1 else ''}"
