@@ -6,8 +6,11 @@ import json
 from collections.abc import Callable
 
 import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from tests.api.site import LIST, OPERATOR, VIEWER, Site, status
+from tests.engines import wait_until
 from tests.generated import BASE, iso
 
 CALLER, CALLED, DIALLED = "447700900123", "442079460000", "33612345678"
@@ -44,9 +47,10 @@ def shown_to(site: Site, token: str) -> str:
     """All that *token* lets see, the page included."""
     browser = site.browser()
     browser.post("/login", data={"token": token})
-    answers = [site.get(path, token=token) for path in PATHS] + [site.get(LIST, token=token, number="0123")]
-    answers += [browser.get(path) for path in ["/", *PATHS]]
-    assert {answer.status_code for answer in answers} == {200}
+    by_token = site.browser()
+    by_token.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    answers = [_read(by_token, path) for path in [*PATHS, f"{LIST}?number=0123"]]
+    answers += [_read(browser, path) for path in ["/", *PATHS]]
     return "".join(answer.text for answer in answers)
 
 
@@ -137,8 +141,7 @@ def test_a_number_written_in_any_way_is_masked_in_every_text(site: Site, number:
     browser.post("/login", data={"token": VIEWER})
     escaped = json.dumps(number)[1:-1]
     for path in ("/", LIST, f"{LIST}/{CALL}", f"{LIST}/{CALL}/events", f"/api/v1/legs/{LEG}"):
-        shown = browser.get(path)
-        assert shown.status_code == 200
+        shown = _read(browser, path)
         assert number not in shown.text
         assert escaped not in shown.text
         assert LEG in shown.text or path == "/"
@@ -184,6 +187,18 @@ def test_a_number_is_masked_in_any_field(site: Site, body: dict[str, object]) ->
     site.record(status("ringing", "CON-1") | body)
     shown = site.get(f"{LIST}/CON-1/events").text
     assert CALLER not in shown.replace(" ", "").replace("/7700/", "7700")
+
+
+def _read(browser: FlaskClient, path: str) -> TestResponse:
+    """The page; repeated while a busy machine leaves no time for the read."""
+    shown: list[TestResponse] = []
+
+    def readable() -> bool:
+        shown[:] = [browser.get(path)]
+        return shown[0].status_code == 200
+
+    wait_until(readable, f"{path} is read")
+    return shown[0]
 
 
 def _types(value: object) -> object:
