@@ -26,11 +26,9 @@ MAX_BATCH = 256
 MAX_WAITING = 10_000  # records of answers that wait for Redis to come back
 RETRY_SECONDS = 1.0
 COUNT = "HINCRBY"
-# Transient reasons: retry. Any other error is a bug in the command.
-TRANSIENT = frozenset((
-    "timeout", "refused", "loading", "readonly", "oom", "cluster", "moved", "moving", "misconf", "masterdown",
-    "clusterdown", "noreplicas", "noauth", "protocol",
-))  # fmt: skip
+# Errors that stay, because the command or the script is wrong, which is a bug of ours. Any other is waited out.
+# https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+LASTING = frozenset(("err", "wrongtype", "crossslot", "noscript"))
 
 
 class _Job:
@@ -155,7 +153,7 @@ class Writer:
                 self._waiting.appendleft(command)
 
     def _exchange(self, jobs: Sequence[_Job], late: Sequence[Command]) -> list[Command]:
-        """Send all commands; return those of *late* to send again, because Redis was away."""
+        """Send all commands; return those of *late* to send again, because of an error that passes."""
         commands = [*chain.from_iterable(job.commands for job in jobs), *late]
         if not commands:
             return []
@@ -166,9 +164,9 @@ class Writer:
         refused = []
         for command, reply in zip(late, replies, strict=True):
             if isinstance(reply, RedisError):
-                if unavailable(reply).reason in TRANSIENT:
-                    refused.append(command)
-                else:
+                if unavailable(reply).reason in LASTING:
                     self.lost += 1
                     log.error("Redis refuses what was to be written later: %s", unavailable(reply))
+                else:
+                    refused.append(command)
         return refused

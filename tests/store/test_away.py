@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from redis.exceptions import ResponseError
 
 from app.store.codec import EVENT
 from app.store.errors import StoreUnavailable
@@ -160,7 +161,7 @@ def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Calla
     node.client.save()
     node.kill()
     node.start("--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024")  # 3 s for all keys
-    wait_until(lambda: is_loading(node), "it listens")
+    wait_until(lambda: replies(node).endswith("BusyLoadingError"), "it listens")
     some = writes(store) | reads(store)
     assert_away("loading", {name: some[name] for name in ("record", "ping", "histories", "page", "counts")})
     node.kill()
@@ -170,11 +171,11 @@ def test_an_engine_that_is_still_reading_its_file(own: Engine, open_store: Calla
     assert post(store, numbered(100))
 
 
-def is_loading(node: Node) -> bool:
-    """Whether it answers, and that it is not ready."""
+def replies(node: Node) -> str:
+    """What it replies to PING: also an error, with its name."""
     with contextlib.closing(Link(engines.Address(node.url))) as link:
         (reply,) = link.exchange([Command(b"", ("PING",))])
-    return type(reply).__name__ == "BusyLoadingError"
+    return f"{reply} {type(reply).__name__}"
 
 
 def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own: Engine) -> None:
@@ -188,6 +189,32 @@ def test_answers_given_meanwhile_are_recorded_when_it_is_back(store: Store, own:
         post(store, numbered(1))
     own.nodes[0].start()
     own.nodes[0].ready()
+    wait_until(lambda: not store.answers_waiting and len(store.records(HERE)) == 30, "they are there")
+    assert [record.body for record in store.records(HERE)] == [kept.event.canonical for kept in given]
+    assert store.answers_lost == 0
+
+
+def test_answers_given_while_a_script_runs_too_long_are_recorded_afterwards(store: Store, own: Engine) -> None:
+    """Redis replies BUSY meanwhile, to everything."""
+    client = own.nodes[0].client
+    client.config_set("lua-time-limit", "50")
+
+    def run_for_ever() -> None:
+        with contextlib.suppress(ResponseError):  # it is killed
+            client.eval("while true do end", 0)
+
+    endless = threading.Thread(target=run_for_ever)
+    endless.start()
+    try:
+        wait_until(lambda: replies(own.nodes[0]).startswith("BUSY"), "it is busy")
+        given = [answer(number, name=str(number)) for number in range(30)]
+        for kept in given:
+            store.record_later(kept.event, kept.event.canonical, kept.received)
+        assert_away("busy", {"record": lambda: post(store, numbered(1)), "counts": lambda: store.counts(NOW)})
+        time.sleep(0.1)  # until the writer has met the error
+    finally:
+        client.script_kill()
+        endless.join()
     wait_until(lambda: not store.answers_waiting and len(store.records(HERE)) == 30, "they are there")
     assert [record.body for record in store.records(HERE)] == [kept.event.canonical for kept in given]
     assert store.answers_lost == 0
