@@ -387,7 +387,8 @@ def sound_actions(draw: st.DrawFn, *, as_vonage: bool = False) -> Json:
         if fits and values and draw(st.booleans()):
             put(action, path, copy.deepcopy(draw(st.sampled_from(values))))
     if sound == "input":  # its `type` may have become one of the two
-        for kind in {"dtmf", "speech"} - {*action.get("type", ())}:
+        kinds = action.get("type")
+        for kind in {"dtmf", "speech"} - {*(kinds if isinstance(kinds, list) else ())}:
             action.pop(kind, None)
     for option, other in EXCLUDED:
         if option in action and other in action:

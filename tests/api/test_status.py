@@ -146,7 +146,8 @@ def test_an_unknown_parameter_of_a_check_does_no_harm(site: Site) -> None:
 
 def test_warnings_say_what_is_wrong_and_what_to_do(open_site: Callable[..., Site], valkey: Engine) -> None:
     (node,) = valkey.nodes
-    site = open_site(signature_secrets=(("a1b2c3d4", "s" * 32),), public_url="https://calls.example.com")
+    known = {"public_url": "https://calls.example.com", "verify_get_hash": True}
+    site = open_site(signature_secrets=(("a1b2c3d4", "s" * 32),), **known)
     assert site.read("/status")["service"]["warnings"] == []
     node.client.config_set("maxmemory-policy", "allkeys-lru")
     try:
@@ -155,6 +156,6 @@ def test_warnings_say_what_is_wrong_and_what_to_do(open_site: Callable[..., Site
         node.client.config_set("maxmemory-policy", "noeviction")
     assert "maxmemory-policy allkeys-lru" in warning
     assert "set it to noeviction" in warning
-    unsigned = open_site(public_url="https://calls.example.com")
+    unsigned = open_site(**known)
     (warning,) = unsigned.read("/status")["service"]["warnings"]
     assert "until VONAGE_SIGNATURE_SECRETS is set" in warning
