@@ -36,11 +36,12 @@ class Calls:
 
     def conversations(self, uuids: Sequence[str], now: datetime | None = None) -> list[Conversation]:
         """The conversations *uuids*, in their order, without those of which nothing is stored."""
-        histories = self.store.histories(uuids)
+        alone, moving = self.store.histories(uuids)
         times: Any = {"now": now or datetime.now(UTC), "presume_ended_after": self.presume_ended_after}
 
         def fold() -> list[Conversation]:
-            projected = (project(uuid, histories[uuid], **times) for uuid in uuids if uuid in histories)
+            legs = {uuid: project_leg(uuid, moments(leg.events), leg.known) for uuid, leg in moving.items()}
+            projected = (project(uuid, alone[uuid], legs=legs, **times) for uuid in uuids if uuid in alone)
             return [conversation for conversation in projected if conversation is not None]
 
         return apart(fold)
@@ -77,8 +78,8 @@ class Calls:
 
     def leg(self, uuid: str) -> Member | None:
         """The leg over all conversations it has been in, with its latest move; None if nothing of it is stored."""
-        history = self.store.leg_history(uuid)
-        return apart(lambda: with_latest_move(project_leg(uuid, moments(history)))) if history else None
+        events, known = self.store.leg_history(uuid)
+        return apart(lambda: with_latest_move(project_leg(uuid, moments(events), known))) if events else None
 
     def dump(self, item: Conversation | Member | StoredEvent, role: str | None) -> dict[str, Any]:
         """*item* as JSON, telephone numbers masked as they are for *role*."""

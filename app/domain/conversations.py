@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from app.domain.causes import GivenAnswer, WentWrong, cause_of
@@ -24,7 +25,6 @@ from app.domain.events import (
     Recording,
     Transcription,
     TranscriptionFailed,
-    Transfer,
     merge,
 )
 from app.domain.leg_state import BITS, FINAL
@@ -128,24 +128,25 @@ def by_leg(events: History) -> dict[str, History]:
     return dict(legs)
 
 
-def moved_between(events: History) -> set[str]:
-    """The conversations that the moves in *events* were between."""
-    return {name for kept in events.values() if isinstance(kept.event, Transfer) for name in kept.event.conversations}
-
-
 def project(
-    conversation: str, events: History, *, now: datetime, presume_ended_after: timedelta
+    conversation: str,
+    events: History,
+    *,
+    now: datetime,
+    presume_ended_after: timedelta,
+    legs: Mapping[str, Leg] = MappingProxyType({}),
 ) -> Conversation | None:
     """The conversation after *events*, at the time *now*; None if none of them belongs to it.
 
-    *events* may include other conversations: those that its legs moved from or to say how these legs went on.
+    *legs*: those that more is known of than *events* say. *events* may include those of other conversations, which say
+    how its legs went on.
     """
     kept_here = [kept for kept in events.values() if conversation in kept.event.conversations]
     if not kept_here:
         return None
     everywhere = moments(events)
     here = [moment for moment in everywhere if conversation in moment.event.conversations]
-    members = _members(conversation, here, everywhere)
+    members = _members(conversation, here, everywhere, legs)
     last_received = max(kept.received for kept in kept_here)
     state: ConversationState = "ended"
     if not members or any(member.presence.here and member.leg.state != "completed" for member in members):
@@ -170,14 +171,14 @@ def project(
     )
 
 
-def _members(conversation: str, here: list[Moment], everywhere: list[Moment]) -> list[Member]:
+def _members(conversation: str, here: list[Moment], everywhere: list[Moment], known: Mapping[str, Leg]) -> list[Member]:
     """The legs of the conversation in the order in which they came."""
     by_leg: dict[str | None, list[Moment]] = {}
     for moment in everywhere:
         by_leg.setdefault(moment.event.leg, []).append(moment)
     uuids = dict.fromkeys(event.leg for _, event in here if event.leg)
-    legs = (project_leg(uuid, by_leg[uuid]) for uuid in uuids)
-    return [Member(leg, presence(leg.moves, conversation)) for leg in legs]
+    legs = (known.get(uuid) or project_leg(uuid, by_leg[uuid]) for uuid in uuids)
+    return [Member(leg, presence(leg.moves, conversation, leg.place)) for leg in legs]
 
 
 def _started(conversation: str, here: list[Moment], ended: datetime | None) -> datetime | None:

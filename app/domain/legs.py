@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from app.domain.events import CallStatus, Completed, Detection, Event, Transfer, merge
 from app.domain.leg_state import ANSWERED, BILLED, BITS, FAILURES, LegState, state_of
-from app.domain.moves import Move
+from app.domain.moves import UNKNOWN_PLACE, Move, Place, seen
 
 # Statuses in the order of a leg's life: numbers are read from the first event that has them. Events without a status
 # come after all of these.
@@ -22,6 +22,13 @@ class Moment(NamedTuple):
 
     at: datetime
     event: Event
+
+
+class Known(NamedTuple):
+    """What is known of a leg beside the events at hand: others were deleted, or are too many to read."""
+
+    bits: int = 0
+    place: Place = UNKNOWN_PLACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,7 @@ class Leg:
     disconnected_by: str | None
     machine: str | None
     moves: tuple[Move, ...]  # oldest first
+    place: Place
 
 
 def bits_of(event: Event) -> int:
@@ -63,13 +71,21 @@ def bits_of(event: Event) -> int:
     return bits | BILLED if isinstance(event, Completed) and event.duration else bits
 
 
-def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
+def place_of(event: Event, at: datetime) -> Place:
+    """Where *event*, which counts for the time *at*, says that its leg is."""
+    if isinstance(event, Transfer):
+        return Move(at, event.left, event.joined).place
+    return seen(event.occurred, event.conversation) if event.conversation else UNKNOWN_PLACE
+
+
+def project_leg(uuid: str, moments: Iterable[Moment], known: Known = Known()) -> Leg:  # noqa: B008 - it is frozen
     """The leg *uuid* after *moments*, in any order; variants of one fact have been merged before."""
     mine = sorted((m for m in moments if m.event.leg == uuid), key=lambda m: (_rank(m.event), m.at, m.event.canonical))
     statuses = [(at, event) for at, event in mine if isinstance(event, CallStatus)]
     bits = 0
     for _, event in mine:
         bits |= bits_of(event)
+    unread, bits = known.bits & ~bits, bits | known.bits
     state, outcome = state_of(bits)
 
     def earliest(*names: str) -> datetime | None:
@@ -79,7 +95,7 @@ def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
     completed = earliest("completed") or failure
     # A leg that was answered, though its `answered` event is missing, rang for an unknown time.
     rang_until = answered or (None if bits & (ANSWERED | BILLED) else failure or completed)
-    status = _status(statuses)
+    status = _status(statuses, unread)
     explaining = [event for _, event in statuses if event.status == status]
     explaining += [event for _, event in statuses if event.status == "completed"]
     bill = _bill([event for _, event in statuses if isinstance(event, Completed)])
@@ -107,7 +123,8 @@ def project_leg(uuid: str, moments: Iterable[Moment]) -> Leg:
         sip_code=next((event.sip_code for event in explaining if event.sip_code is not None), None),
         disconnected_by=bill.disconnected_by if bill else None,
         machine=_machine([(at, event) for at, event in statuses if isinstance(event, Detection)]),
-        moves=tuple(sorted(moves, key=lambda move: move.order)),
+        moves=tuple(sorted(moves, key=lambda move: move.place)),
+        place=max([known.place, *(place_of(event, at) for at, event in mine)]),
     )
 
 
@@ -133,9 +150,11 @@ def _called(mine: Sequence[Moment], caller: str | None) -> str | None:
     return next((value for value in named if value != caller), None) or _first(mine, "to")
 
 
-def _status(statuses: Sequence[tuple[datetime, CallStatus]]) -> str | None:
-    seen = {event.status for _, event in statuses}
-    known = next((name for name in (*FAILURES, "completed", "answered", "ringing", "started") if name in seen), None)
+def _status(statuses: Sequence[tuple[datetime, CallStatus]], unread: int) -> str | None:
+    """The status that says most; *unread* has the bits that no event at hand explains."""
+    names = {event.status for _, event in statuses}
+    ranked = (*FAILURES, "completed", "answered", "ringing", "started")
+    known = next((name for name in ranked if name in names or unread & BITS[name]), None)
     latest = max(((at, event.status) for at, event in statuses), default=None)
     return known or (latest[1] if latest else None)
 

@@ -7,8 +7,42 @@ https://developer.vonage.com/en/voice/voice-api/webhook-reference#transfer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MOVED: Final = 1 << 50  # more than the milliseconds of any year
+
+
+class Place(NamedTuple):
+    """Where one fact says that a leg is. Of two, the larger is right: of larger order, then of larger name.
+
+    A move says more than an event that names a conversation: events of a leg that has moved are now and then filed
+    where it was. Without any move, as its webhook was lost, the leg is where its latest event was.
+    """
+
+    order: int = 0  # 0: nothing is known; up to MOVED: an event was there, ms since 1970; beyond: a move, us
+    name: bytes = b""
+
+    @property
+    def at(self) -> datetime:
+        """The time of the fact."""
+        if self.order >= MOVED:
+            return EPOCH + timedelta(microseconds=self.order - MOVED)
+        return EPOCH + timedelta(milliseconds=max(self.order - 1, 0))
+
+
+UNKNOWN_PLACE: Final = Place()
+
+
+def moved(at: datetime, joined: str | None) -> Place:
+    """Where a leg is after a move."""
+    return Place(MOVED + max((at - EPOCH) // timedelta(microseconds=1), 0), _encode(joined or ""))
+
+
+def seen(at: datetime | None, conversation: str) -> Place:
+    """Where a leg is by an event, of the time *at*, that is no move."""
+    return Place(1 if at is None else 1 + max((at - EPOCH) // timedelta(milliseconds=1), 0), _encode(conversation))
 
 
 class Move(NamedTuple):
@@ -19,12 +53,9 @@ class Move(NamedTuple):
     joined: str | None
 
     @property
-    def order(self) -> tuple[datetime, bytes]:
-        """Which of two moves is newer: the later one, then the larger name of where it went.
-
-        Both conversations of a move see the same order, so a leg is never in both or in neither.
-        """
-        return self.at, (self.joined or "").encode(errors="surrogatepass")
+    def place(self) -> Place:
+        """Where the leg is after it. The larger is the newer one, for every conversation: it is never in two."""
+        return moved(self.at, self.joined)
 
 
 class Presence(NamedTuple):
@@ -39,15 +70,26 @@ class Presence(NamedTuple):
         return self.departure is None
 
 
-def presence(moves: Sequence[Move], conversation: str) -> Presence:
-    """A leg is where its newest move took it, even if a move in between was not reported. Without moves it is present.
+def presence(moves: Sequence[Move], conversation: str, place: Place = UNKNOWN_PLACE) -> Presence:
+    """A leg is where its newest move took it, even if a move in between was not reported; or at *place*, if that is
+    larger. If nothing is known it is present.
 
-    Where no departure was reported, the newest move counts as the departure.
+    Where no departure was reported, the newest move counts as the departure; without any, that it was seen elsewhere.
     """
-    newest_last = sorted(moves, key=lambda move: move.order)
+    newest_last = sorted(moves, key=lambda move: move.place)
+    place = max([place, *(move.place for move in newest_last[-1:])])
     own = [move for move in newest_last if conversation in (move.left, move.joined)]
     arrivals = [move for move in own if move.joined == conversation]
     departure = None
-    if own and newest_last[-1].joined != conversation:
-        departure = own[-1] if own[-1].joined != conversation else newest_last[-1]
+    if place != UNKNOWN_PLACE and place.name != _encode(conversation):
+        if own and own[-1].joined != conversation:
+            departure = own[-1]
+        elif newest_last and newest_last[-1].place == place:
+            departure = newest_last[-1]
+        else:
+            departure = Move(place.at, conversation, place.name.decode(errors="surrogatepass") or None)
     return Presence(arrivals[-1] if arrivals else None, departure)
+
+
+def _encode(name: str) -> bytes:
+    return name.encode(errors="surrogatepass")

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from app.domain.conversations import History
 from app.domain.events import Event
+from app.domain.legs import Known
 from app.store.codec import Record
 from app.store.pages import Filter, Page, Position
 
@@ -22,6 +23,20 @@ class Counts(NamedTuple):
     presumed_ended: int
     ended: int
     counters: dict[str, int]
+
+
+class LegHistory(NamedTuple):
+    """The events of a leg in all conversations that it has been in, and what else is known of it."""
+
+    events: History
+    known: Known
+
+
+class Histories(NamedTuple):
+    """The events of conversations; and, of their legs, those that have been in more than one."""
+
+    conversations: dict[str, History]
+    legs: dict[str, LegHistory]
 
 
 class EventWriter(Protocol):
@@ -57,11 +72,11 @@ class CallReader(Protocol):
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
         """The records of *conversation* from index *first* to *last*, in the order in which they were kept."""
 
-    def histories(self, conversations: Iterable[str]) -> dict[str, History]:
-        """The events of each of *conversations* that has any, with those that its moved legs have in other ones."""
+    def histories(self, conversations: Iterable[str]) -> Histories:
+        """The events of each of *conversations* that has any, and those that its legs have in other ones."""
 
-    def leg_history(self, leg: str) -> History:
-        """The events of *leg* in all conversations that it has been in."""
+    def leg_history(self, leg: str) -> LegHistory:
+        """The events of *leg*; none if it is unknown."""
 
     def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
         """The next conversations that match *wanted*, newest first by first receipt.

@@ -1,39 +1,48 @@
-"""Writing: each event is kept once, with its conversation; what follows for others is carried to them."""
+"""Writing: each event is kept once, with its conversation; what it says of its leg is shared with the leg's others."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from app.domain.events import Answer, Event
+from app.domain.legs import place_of
 from app.store import keys, scripts
 from app.store.codec import ANSWER, EVENT, Record, pack
-from app.store.connected import WRITE_SECONDS, Connected
+from app.store.connected import WRITE_SECONDS
 from app.store.contract import EventWriter
+from app.store.errors import StoreUnavailable
+from app.store.legs import Legs
 from app.store.link import Command
-from app.store.record_command import Carried, RecordResult, carry_command, digest, record_command
+from app.store.record_command import NO_NEWS, RecordResult, digest, record_command
 
 UNFILED_LENGTH: Final = 1000
-MAX_HOPS: Final = 64  # conversations that one leg's news is carried through
 
 
-class Events(Connected, EventWriter):
+class Events(Legs, EventWriter):
     """Keeping webhooks."""
 
     def record(
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
     ) -> bool:
         record = Record(EVENT, received, body, notes)
-        kept, carried, until = False, Carried(), time.monotonic() + WRITE_SECONDS
+        kept, news, until = False, NO_NEWS, time.monotonic() + WRITE_SECONDS
         for index, name in enumerate(event.conversations):
-            command = record_command(self._ttl, event, name, record, counted=counted and index == 0, carried=carried)
+            command = record_command(self._ttl, event, name, record, counted=counted and index == 0, news=news)
             result = RecordResult(*self._writer.send([command], until)[0])
             kept = bool(result.kept)  # the last one's: of two requests with the same transfer one alone gets True
-            carried = result.carried(name)
-            if event.leg and (result.elsewhere or result.previously):
-                self._spread(event.leg, result, carried, received, until, skip=event.conversations[index + 1 :])
+            news = result.news
+            if event.leg and (result.note or not result.kept):
+                # A repeat may be one of which the first copy came no further than this. Its time is not its receipt.
+                place = place_of(event, event.occurred or received) if kept or event.occurred else news.place
+                follow = event.conversations[index + 1 :]
+                try:
+                    news = self.share(event.leg, name, result, place, received, until, skip=follow)
+                except StoreUnavailable:
+                    if result.order:
+                        raise
+                    # It is noted, and known here alone: only the node with the leg's entry is away.
         return kept
 
     def record_later(
@@ -41,7 +50,8 @@ class Events(Connected, EventWriter):
     ) -> None:
         record = Record(ANSWER if isinstance(event, Answer) else EVENT, received, body, notes)
         for name in event.conversations:
-            self._writer.send_later(record_command(self._ttl, event, name, record, counted=counted))
+            command = record_command(self._ttl, event, name, record, counted=counted)
+            self._writer.send_later(command, self.shared_later(event.leg, name) if event.leg else None)
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
         return bool(self._writer.send([self._unfile_command(body, why, received)])[0])
@@ -66,22 +76,3 @@ class Events(Connected, EventWriter):
         part = keys.ALL[0]
         args = (part.tag, self._ttl, digest(body), pack(Record(EVENT, received, body)), why, UNFILED_LENGTH)
         return Command(part.unfiled, args, scripts.UNFILE, (part.unfiled,))
-
-    def _spread(
-        self, leg: str, result: RecordResult, carried: Carried, received: datetime, until: float, skip: Sequence[str]
-    ) -> None:
-        """Carry news of *leg* to where it is, and where it was thought to be; and on from there, while it is news.
-
-        *skip*: conversations that get the event itself next, and the news with it. Raises StoreUnavailable at *until*.
-        """
-        pending = [(result, carried)]
-        for _ in range(MAX_HOPS):
-            if not pending:
-                return
-            result, carried = pending.pop()
-            for other in map(keys.decode, filter(None, (result.elsewhere, result.previously))):
-                if other not in skip and (carried.bits or carried.billed or result.previously):
-                    command = carry_command(self._ttl, other, leg, carried, received)
-                    reply = RecordResult(*self._writer.send([command], until)[0])
-                    if reply.changed:
-                        pending.append((reply, reply.carried(other)))

@@ -1,4 +1,4 @@
-"""Regular maintenance: forget what has expired, and keep below MAX_MEMORY_MB.
+"""Regular maintenance: forget what has expired, finish what others left undone, and keep below MAX_MEMORY_MB.
 
 Runs in every worker. A partition is tidied by the worker that holds its short lease, so that it is done once.
 """
@@ -51,10 +51,13 @@ class Housekeeping:
 
     def tidy(self, now: datetime) -> int:
         """Do it once. Returns how many conversations were forgotten or deleted. Raises StoreUnavailable."""
-        removed = 0
+        removed, mine = 0, []
         for number in range(keys.PARTITIONS):
             if not self._stop.is_set() and self._store.lease(number, self._holder, LEASE_SECONDS):
                 removed += self._store.forget_expired(number, now)
+                mine.append(number)
+        for number in mine:
+            self._store.settle_noted(number)
         return removed + self._make_room()
 
     def _make_room(self) -> int:

@@ -16,6 +16,7 @@ PARTITIONS: Final = 16
 SLOTS: Final = 16384
 MINUTES_A_BUCKET: Final = 10
 FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
+CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
 
@@ -40,9 +41,9 @@ def decode(raw: bytes) -> str:
     return raw.decode(errors="surrogatepass")
 
 
-def partition(conversation: str) -> int:
-    """The partition of *conversation*."""
-    return crc_hqx(encode(conversation), 0) % PARTITIONS
+def partition(name: str) -> int:
+    """The number of the partition of a conversation, or of a leg."""
+    return crc_hqx(encode(name), 0) % PARTITIONS
 
 
 def slot(tag: bytes) -> int:
@@ -75,12 +76,13 @@ class Partition:
         self.last_received = tag + b"heard"  # sorted set: live conversation by last receipt (ms)
         self.counts = tag + b"counts"  # hash: legs by state, webhooks by outcome
         self.feed = tag + b"feed"  # stream: what changed (`feed.py`)
-        self.legs = tag + b"legs"  # hash: leg -> the conversations of this partition it has been in
+        self.legs = tag + b"legs"  # hash: leg of this partition -> its entry (`lua/leg.lua`)
+        self.unsettled = tag + b"unsettled"  # set: legs whose news may not have reached all that it concerns
         self.minutes = tag + b"minutes:"  # + bucket -> hash: statistics by minute
         self.probe = tag + b"probe"  # string: written to find out whether writing works
         self.lease = tag + b"tidying"  # string: who tidies the partition
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
-        self.indexes = (self.live, self.ended, self.last_received, self.counts, self.legs, self.feed)
+        self.indexes = (self.live, self.ended, self.last_received, self.counts, self.unsettled, self.feed)
 
     def events(self, conversation: bytes) -> bytes:
         """List of records (`codec.py`), in the order in which they were kept."""
@@ -102,6 +104,6 @@ class Partition:
 ALL: Final = tuple(Partition(number) for number in range(PARTITIONS))
 
 
-def of(conversation: str) -> Partition:
-    """The partition that holds *conversation*."""
-    return ALL[partition(conversation)]
+def of(name: str) -> Partition:
+    """The partition that holds the conversation *name*, or the entry of the leg *name*."""
+    return ALL[partition(name)]

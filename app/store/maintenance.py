@@ -11,6 +11,7 @@ from typing import Final
 from app.store import keys, scripts
 from app.store.codec import milliseconds
 from app.store.errors import StoreUnavailable
+from app.store.legs import Legs
 from app.store.link import Command
 from app.store.pages import Filter
 from app.store.queries import Queries
@@ -18,7 +19,7 @@ from app.store.queries import Queries
 BATCH_SIZE: Final = 100  # conversations that one command checks or deletes
 
 
-class Maintenance(Queries):
+class Maintenance(Queries, Legs):
     """Removing conversations: on request, after their retention, and before Redis is full."""
 
     def delete(self, conversation: str) -> bool:
@@ -34,7 +35,12 @@ class Maintenance(Queries):
             Command(part.counts, (part.tag, self._ttl, *names), scripts.REMOVE, (part.counts,))
             for part, names in by_partition.items()
         ]
-        return sum(self._writer.send(commands)) if commands else 0
+        removed = 0
+        for part, (count, notes) in zip(by_partition, self._writer.send(commands) if commands else (), strict=True):
+            removed += count
+            with suppress(StoreUnavailable):  # they are deleted all the same; housekeeping does the rest
+                self.settle(part, notes)
+        return removed
 
     def forget(self, number: str) -> int:
         """Delete every conversation, and unfiled webhook, with the telephone number *number* (digits).

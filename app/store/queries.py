@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from app.domain.conversations import History, Kept, by_leg, history, join, moved_between
+from app.domain.conversations import History, Kept, by_leg, history, join
+from app.domain.legs import Known
 from app.store import keys
 from app.store.apart import apart
 from app.store.codec import Record, milliseconds, unpack
 from app.store.connected import Connected
-from app.store.contract import CallReader, Counts
+from app.store.contract import CallReader, Counts, Histories, LegHistory
 from app.store.errors import UnreadableRecord
+from app.store.legs import entry_command, read_entry
 from app.store.link import Command
 from app.store.pages import Filter, Page, Position, merge_pages
+from app.store.record_command import News
 
 log = logging.getLogger(__name__)
 
-MAX_MOVES_READ: Final = 64  # conversations read together with one because its legs moved
+# Conversations that are read together with others because legs have been in them. State, outcome and place of a leg are
+# known without: they are in its entry.
+MAX_READ_OF_A_LEG: Final = 256
+MAX_READ_FOR_LEGS: Final = 1000  # for all legs of a page
 
 
 class Queries(Connected, CallReader):
@@ -33,32 +39,28 @@ class Queries(Connected, CallReader):
         _log(unreadable)
         return records
 
-    def histories(self, conversations: Iterable[str]) -> dict[str, History]:
-        wanted = list(dict.fromkeys(conversations))
-        alone = self._histories_alone(wanted)
+    def histories(self, conversations: Iterable[str]) -> Histories:
+        alone = self._histories_alone(list(dict.fromkeys(conversations)))
         of_legs = {name: by_leg(events) for name, events in alone.items()}
-        # Each round reads the conversations that the legs' moves name and that are unread, until none is left.
-        followed = [_Followed(name, leg, events) for name in wanted for leg, events in of_legs[name].items()]
-        moving = followed
-        while moving := [leg for leg in moving if leg.unread()]:
-            read = self._histories_alone(sorted({other for leg in moving for other in leg.unread()} - alone.keys()))
-            alone |= read
-            of_legs |= {name: by_leg(events) for name, events in read.items()}
-            for leg in moving:
-                for other in leg.unread():
-                    leg.add(other, of_legs[other].get(leg.uuid, {}))
-        parts = {name: [alone[name]] for name in wanted if alone[name]}
-        for leg in followed:
-            if len(leg.read) > 1:
-                parts[leg.conversation].append(leg.events)
-        return {name: join(*of_name) for name, of_name in parts.items()}
+        uuids = list(dict.fromkeys(leg for legs in of_legs.values() for leg in legs))
+        entries = dict(zip(uuids, map(read_entry, self._reader.fetch([*map(entry_command, uuids)])), strict=True))
+        wanted = {leg: _to_read(*entry) for leg, entry in entries.items() if entry[0].place.order}
+        others = dict.fromkeys(name for names in wanted.values() for name in names if name not in alone)
+        of_legs |= {
+            name: by_leg(events) for name, events in self._histories_alone(list(others)[:MAX_READ_FOR_LEGS]).items()
+        }
+        parts: dict[str, list[History]] = {leg: [] for leg in wanted}
+        for legs in of_legs.values():
+            for leg in legs.keys() & parts.keys():
+                parts[leg].append(legs[leg])
+        moving = {leg: LegHistory(join(*of_leg), _known(entries[leg][0])) for leg, of_leg in parts.items()}
+        return Histories({name: _as_first_received(events, moving) for name, events in alone.items() if events}, moving)
 
-    def leg_history(self, leg: str) -> History:
-        raw = keys.encode(leg)
-        lists = self._reader.fetch([Command(part.legs, ("HGET", part.legs, raw)) for part in keys.ALL])
-        conversations = [keys.decode(name) for packed in lists if packed for name in _length_prefixed(packed)]
-        alone = self._histories_alone(conversations[:MAX_MOVES_READ])
-        return join(*(by_leg(events).get(leg, {}) for events in alone.values()))
+    def leg_history(self, leg: str) -> LegHistory:
+        (packed,) = self._reader.fetch([entry_command(leg)])
+        news, names = read_entry(packed)
+        alone = self._histories_alone(_to_read(news, names))
+        return LegHistory(join(*(by_leg(events).get(leg, {}) for events in alone.values())), _known(news))
 
     def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
         commands = [wanted.command(part, self._ttl, after, limit) for part in keys.ALL]
@@ -117,22 +119,24 @@ class Queries(Connected, CallReader):
         return found
 
 
-class _Followed:
-    """A leg of *conversation* whose moves are followed: its events, and the conversations they were read from."""
+def _as_first_received(events: History, moving: Mapping[str, LegHistory]) -> History:
+    """The *events* of a conversation; a transfer was received when its first copy was, also if that went elsewhere."""
+    elsewhere = {
+        canonical: moving[leg].events.get(canonical, kept)
+        for canonical, kept in events.items()
+        if (leg := kept.event.leg) and leg in moving
+    }
+    return join(events, elsewhere) if elsewhere else events
 
-    def __init__(self, conversation: str, uuid: str, events: History) -> None:
-        self.conversation, self.uuid, self.events, self.read = conversation, uuid, events, {conversation}
 
-    def unread(self) -> list[str]:
-        """The conversations that its moves name and that have not been read for it."""
-        if len(self.read) >= MAX_MOVES_READ:
-            return []
-        return sorted(moved_between(self.events) - self.read)
+def _to_read(news: News, names: Sequence[str]) -> list[str]:
+    """The conversations of a leg that are read to describe it: where it is, and the latest."""
+    place = keys.decode(news.place.name)
+    return list(dict.fromkeys([*filter(None, [place]), *reversed(names)]))[:MAX_READ_OF_A_LEG]
 
-    def add(self, conversation: str, events: History) -> None:
-        """Add its *events* in *conversation*."""
-        self.read.add(conversation)
-        self.events = join(self.events, events)
+
+def _known(news: News) -> Known:
+    return Known(news.bits, news.place)
 
 
 def _events_command(conversation: str, first: int = 0, last: int = -1) -> Command:
@@ -154,11 +158,3 @@ def _readable(conversation: str, stored: Iterable[bytes], unreadable: list[str])
 def _log(unreadable: Iterable[str]) -> None:
     for words in unreadable:
         log.error(words)
-
-
-def _length_prefixed(packed: bytes) -> Iterable[bytes]:
-    """The names in "3:one5:three"."""
-    while packed:
-        length, _, rest = packed.partition(b":")
-        yield rest[: int(length)]
-        packed = rest[int(length) :]

@@ -3,44 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from app.domain.events import UNKNOWN_STATUS, CallStatus, Completed, Event, Transfer, Unknown
 from app.domain.leg_state import comes_after
-from app.domain.legs import bits_of
+from app.domain.legs import bits_of, place_of
+from app.domain.moves import UNKNOWN_PLACE, Place
 from app.domain.numbers import numbers_in
 from app.store import keys, scripts
-from app.store.codec import EPOCH, Record, milliseconds, pack
+from app.store.codec import Record, milliseconds, pack
 from app.store.link import Command
 
 
-class Carried(NamedTuple):
-    """News of a leg from one conversation to another: bits, billed seconds, newest move (us, joined)."""
+class News(NamedTuple):
+    """What one conversation, or a leg's entry, knows of a leg."""
 
     bits: int = 0
     billed: int = 0
-    move: tuple[int, bytes] = (0, b"")
+    place: Place = UNKNOWN_PLACE
+
+    def merge(self, other: News) -> News:
+        """Both together. Commutative, associative, idempotent."""
+        return News(self.bits | other.bits, max(self.billed, other.billed), max(self.place, other.place))
 
 
-NO_NEWS: Final = Carried()
+NO_NEWS: Final = News()
 
 
 class RecordResult(NamedTuple):
     """What `lua/record.lua` returns; see there."""
 
     kept: int
-    elsewhere: bytes
+    known: int
     bits: int
     billed: int
-    changed: int
-    moved_at: int
-    previously: bytes
+    order: int
+    place: bytes
+    note: bytes
+    fresh: int
 
-    def carried(self, conversation: str) -> Carried:
-        """The news for other conversations, after the event was recorded in *conversation*."""
-        return Carried(self.bits, self.billed, (self.moved_at, self.elsewhere or keys.encode(conversation)))
+    @property
+    def news(self) -> News:
+        """What the conversation knows of the leg now."""
+        return News(self.bits, self.billed, Place(self.order, self.place))
+
+
+class LegResult(NamedTuple):
+    """What `lua/leg.lua` returns; see there."""
+
+    bits: int
+    billed: int
+    order: int
+    place: bytes
+    previously: bytes
+    conversations: int
+    knew: int
+
+    @property
+    def news(self) -> News:
+        """What is known of the leg."""
+        return News(self.bits, self.billed, Place(self.order, self.place))
 
 
 def digest(body: bytes) -> bytes:
@@ -49,31 +73,42 @@ def digest(body: bytes) -> bytes:
 
 
 def record_command(
-    ttl: int, event: Event, conversation: str, record: Record, *, counted: bool, carried: Carried = NO_NEWS
+    ttl: int, event: Event, conversation: str, record: Record, *, counted: bool, news: News = NO_NEWS
 ) -> Command:
     """Keep *event*, with its *record*, in *conversation*.
 
-    *ttl* is the retention in ms; *counted*: whether it counts as a webhook received here; *carried*: news of its leg
-    from another conversation.
+    *ttl* is the retention in ms; *counted*: whether it counts as a webhook received here; *news*: what is known
+    of its leg elsewhere.
     """
-    bits, billed, move = carried
+    bits, billed, place = news
     if isinstance(event, Completed):
         billed = max(int(event.duration or 0), billed)
     if isinstance(event, Transfer):
-        moved_at = max(1, ((event.occurred or record.received) - EPOCH) // timedelta(microseconds=1))  # 0: not a move
-        move = max(move, (moved_at, keys.encode(event.joined or "")))
+        place = max(place, place_of(event, event.occurred or record.received))
     later = comes_after(event.status) if isinstance(event, CallStatus) else 0
     unknown = isinstance(event, Unknown) or UNKNOWN_STATUS in event.flags
     kept = (pack(record, keys.encode(conversation)), digest(event.canonical), milliseconds(record.received), event.kind)
-    leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *move)
+    leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *place)
     return _command(ttl, conversation, (*kept, *leg, int(counted), int(unknown)), numbers_in(event))
 
 
-def carry_command(ttl: int, conversation: str, leg: str, carried: Carried, received: datetime) -> Command:
-    """Take into *conversation* the news of *leg* that another conversation has."""
-    bits, billed, move = carried
+def carry_command(ttl: int, conversation: str, leg: str, news: News, received: datetime) -> Command:
+    """Take *news* of *leg* into *conversation*, if the leg is known there."""
     nothing_kept = (b"", b"", milliseconds(received), "carry")
-    return _command(ttl, conversation, (*nothing_kept, keys.encode(leg), bits, 0, billed, *move, 0, 0), ())
+    args = (*nothing_kept, keys.encode(leg), news.bits, 0, news.billed, *news.place, 0, 0)
+    return _command(ttl, conversation, args, ())
+
+
+def leg_command(
+    ttl: int, leg: str, news: News, joined: Sequence[str], left: Sequence[str] = (), *, several: bool = False
+) -> Command:
+    """Merge *news* of *leg* into its entry. It is in the conversations *joined*, and no more in *left*.
+
+    *several*: it is known in more than one, so that the news is kept although it has not moved.
+    """
+    part = keys.of(leg)
+    args = (part.tag, ttl, keys.encode(leg), news.bits, news.billed, *news.place, int(several), len(joined))
+    return Command(part.legs, (*args, *map(keys.encode, (*joined, *left))), scripts.LEG, (part.legs,))
 
 
 def _command(ttl: int, conversation: str, args: tuple[bytes | int | str, ...], numbers: Sequence[str]) -> Command:

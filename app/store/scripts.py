@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.domain.leg_state import OUTCOMES, STATES, TABLE
-from app.store.keys import FEED_LENGTH, MINUTES_A_BUCKET
+from app.domain.moves import MOVED
+from app.store.keys import CONVERSATIONS_OF_A_LEG, FEED_LENGTH, MINUTES_A_BUCKET
 
 HERE = Path(__file__).parent / "lua"
 
@@ -26,12 +27,14 @@ def _load(name: str) -> Script:
         f"local COUNTERS = {{{', '.join(counted)}}}\n"
         f"local OUTCOMES = {{{', '.join(map(repr, OUTCOMES))}}}\n"
         f"local MINUTES_A_BUCKET, FEED_LENGTH = {MINUTES_A_BUCKET}, {FEED_LENGTH}\n"
+        f"local CONVERSATIONS_OF_A_LEG, MOVED = {CONVERSATIONS_OF_A_LEG}, {MOVED}\n"
     )
     body = (constants + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
     return Script(body, sha1(body, usedforsecurity=False).hexdigest().encode())
 
 
 RECORD = _load("record")
+LEG = _load("leg")
 UNFILE = _load("unfile")
 PAGE = _load("page")
 REMOVE = _load("remove")

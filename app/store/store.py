@@ -1,7 +1,8 @@
 """The store: the events of every call, kept once and found again. docs/store.md explains how.
 
-Workers hold no state. An event costs one round trip to one slot, however much the store holds; a transfer, or an event
-that is late for a leg that has moved on, one for each conversation concerned.
+Workers hold no state. An event costs one round trip to one slot, however much the store holds. The first one of a leg
+costs another, to the leg's entry; so does a transfer, or an event of a leg that is known in several conversations, and
+one more for those that it concerns.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -42,6 +42,13 @@ class _Job:
         self.replies: list[Any] = []
 
 
+class Late(NamedTuple):
+    """A command that nobody waits for; `then` makes of its reply what is to be sent after it."""
+
+    command: Command
+    then: Callable[[Any], Sequence[Late]] | None = None
+
+
 class Writer:
     """Sends commands to Redis on one connection. Its thread starts with the first of them, after any fork."""
 
@@ -50,7 +57,7 @@ class Writer:
         self._link = Link(address)
         self._seconds = seconds
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
-        self._waiting: deque[Command] = deque()
+        self._waiting: deque[Late] = deque()
         self._tallies: Counter[tuple[bytes, str]] = Counter()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -71,12 +78,19 @@ class Writer:
                 raise unavailable(reply) from reply
         return job.replies
 
-    def send_later(self, command: Command) -> None:
-        """Send *command* once Redis takes it. Lost with the process, or if too many are waiting."""
+    def send_unwatched(self, command: Command) -> None:
+        """Send *command* now: it does not matter if it fails."""
+        self._put(_Job([command]))
+
+    def send_later(self, command: Command, then: Callable[[Any], Sequence[Late]] | None = None) -> None:
+        """Send *command* once Redis takes it, and *then* what follows from its reply.
+
+        Lost with the process, or if too many are waiting.
+        """
         if len(self._waiting) >= MAX_WAITING:
             self.lost += 1
             return
-        self._waiting.append(command)
+        self._waiting.append(Late(command, then))
         self._put(_Job(()))
 
     def count(self, key: bytes, name: str) -> None:
@@ -109,7 +123,7 @@ class Writer:
         self._queue.put(job)
 
     def _run(self) -> None:
-        closing, retry_at, refused = False, 0.0, list[Command]()
+        closing, retry_at, refused = False, 0.0, list[Late]()
         while not closing or (self._has_late and not refused):
             jobs: list[_Job] = []
             with suppress(Empty):
@@ -139,22 +153,22 @@ class Writer:
     def _has_late(self) -> bool:
         return bool(self._waiting or self._tallies)
 
-    def _take_late(self) -> list[Command]:
+    def _take_late(self) -> list[Late]:
         late = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
         tallies, self._tallies = self._tallies, Counter()
-        return late + [Command(key, (COUNT, key, name, number)) for (key, name), number in tallies.items()]
+        return late + [Late(Command(key, (COUNT, key, name, number))) for (key, name), number in tallies.items()]
 
-    def _put_back(self, late: Sequence[Command]) -> None:
-        for command in reversed(late):
-            if command.args[0] == COUNT:
-                _, key, name, number = command.args
+    def _put_back(self, late: Sequence[Late]) -> None:
+        for each in reversed(late):
+            if each.command.args[0] == COUNT:
+                _, key, name, number = each.command.args
                 self._tallies[key, name] += number
             else:
-                self._waiting.appendleft(command)
+                self._waiting.appendleft(each)
 
-    def _exchange(self, jobs: Sequence[_Job], late: Sequence[Command]) -> list[Command]:
+    def _exchange(self, jobs: Sequence[_Job], late: Sequence[Late]) -> list[Late]:
         """Send all commands; return those of *late* to send again, because of an error that passes."""
-        commands = [*chain.from_iterable(job.commands for job in jobs), *late]
+        commands = [*chain.from_iterable(job.commands for job in jobs), *(each.command for each in late)]
         if not commands:
             return []
         replies = iter(self._link.exchange(commands))
@@ -162,11 +176,13 @@ class Writer:
             job.replies = list(islice(replies, len(job.commands)))
             job.done.set()
         refused = []
-        for command, reply in zip(late, replies, strict=True):
+        for each, reply in zip(late, replies, strict=True):
             if isinstance(reply, RedisError):
                 if unavailable(reply).reason in LASTING:
                     self.lost += 1
                     log.error("Redis refuses what was to be written later: %s", unavailable(reply))
                 else:
-                    refused.append(command)
+                    refused.append(each)
+            elif each.then is not None:
+                self._waiting.extend(each.then(reply))
         return refused

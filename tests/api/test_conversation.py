@@ -220,6 +220,25 @@ def test_a_moved_leg_is_shown_where_it_was_and_where_it_is(site: Site) -> None:
     assert (now["started_at"], now["price"]) == (iso(at), "0.5")
 
 
+def test_a_leg_whose_transfer_was_lost_is_one_leg_with_one_state_everywhere(site: Site) -> None:
+    """Its events name two conversations, and no move connects them."""
+    ended = BASE + timedelta(seconds=32)
+    site.record(status("answered", "CON-a", "leg", timestamp=iso(BASE)))
+    site.record(status("completed", "CON-b", "leg", timestamp=iso(ended), duration="30", price="0.00635"))
+    was, now = site.conversation("CON-a"), site.conversation("CON-b")
+    for shown in (was, now):
+        keeps_the_contract(shown)
+        assert shown["state"] == "ended"
+        assert [(leg["state"], leg["outcome"]) for leg in shown["legs"]] == [("completed", "answered")]
+    assert site.read("/api/v1/legs/leg")["state"] == "completed"
+    assert was["legs"][0]["moved_to"] == {"conversation_uuid": "CON-b", "at": iso(ended)}
+    assert (was["price"], now["price"]) == (None, "0.00635"), "it counts where the leg ended"
+    assert (site.listed(state="live"), sorted(site.listed(state="ended"))) == ([], ["CON-a", "CON-b"])
+    counted = site.read("/status")
+    assert counted["legs"] == {"started": 0, "ringing": 0, "answered": 0}
+    assert counted["conversations"] == {"live": 0, "presumed_ended": 0, "ended": 2}
+
+
 def test_a_silent_live_call_is_presumed_ended_until_its_next_webhook(site: Site) -> None:
     now = datetime.now(UTC)
     site.record(status("answered", "CON-silent"), received=now - timedelta(hours=3))

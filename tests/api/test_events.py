@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -156,6 +157,20 @@ def test_a_leg_is_shown_over_all_conversations_it_has_been_in(site: Site) -> Non
     at = iso(BASE + timedelta(seconds=8))
     assert shown["moved_from"] == {"conversation_uuid": "CON-c", "at": at}
     assert shown["moved_to"] == {"conversation_uuid": "CON-a", "at": at}
+
+
+def test_a_leg_that_moved_two_hundred_times_is_right_on_its_page_and_in_the_list(site: Site) -> None:
+    names = [f"CON-{number}" for number in range(201)]
+    site.record(status("answered", names[0], "leg", timestamp=iso(BASE)))
+    for second, (left, joined) in enumerate(pairwise(names)):
+        move = {"type": "transfer", "conversation_uuid_from": left, "conversation_uuid_to": joined, "uuid": "leg"}
+        site.record(move | {"timestamp": iso(BASE + timedelta(seconds=1 + second))})
+    site.record(status("completed", names[0], "leg", timestamp=iso(BASE + timedelta(seconds=300)), duration="300"))
+    shown = site.read("/api/v1/legs/leg")
+    assert (shown["state"], shown["outcome"], shown["duration_seconds"]) == ("completed", "answered", 300)
+    items = site.read(LIST, limit=500)["items"]
+    assert {(item["state"], item["legs"][0]["state"]) for item in items} == {("ended", "completed")}
+    assert len(items) == 201
 
 
 def test_a_leg_that_never_moved_is_the_same_as_in_its_conversation(site: Site) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.conversations import Kept, by_leg, history, join, moved_between, project
+from app.domain.conversations import Kept, by_leg, history, join, project
 from app.domain.events import NO_TIMESTAMP
 from app.domain.numbers import numbers_in
 from tests.domain.builders import (
@@ -347,13 +347,9 @@ def test_a_leg_that_a_variant_names_in_another_conversation_is_in_both() -> None
         assert [member.leg.uuid for member in conversation(*order, where=THERE).legs] == ["leg"]
 
 
-def test_which_legs_a_history_names_and_between_which_conversations_they_moved() -> None:
+def test_which_legs_a_history_names() -> None:
     result = history_of(
         status("ringing", 1), transfer(HERE, THERE, 2), transfer(THERE, YONDER, 3, uuid=TWO), about(1, payload={})
     )
     legs = by_leg(result)
     assert set(legs) == {"leg", TWO}
-    assert moved_between(result) == {HERE, THERE, YONDER}
-    assert moved_between(legs["leg"]) == {HERE, THERE}
-    assert moved_between(legs[TWO]) == {THERE, YONDER}
-    assert moved_between({}) == set()

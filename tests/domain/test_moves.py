@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.moves import Move, presence
+from app.domain.moves import Move, presence, seen
 from tests.domain.builders import HERE, THERE, YONDER, at
 
 
@@ -16,10 +16,19 @@ def here(moves: Sequence[Move], conversation: str) -> bool:
     return presence(moves, conversation).here
 
 
-def test_a_leg_that_never_moved_is_present() -> None:
+def test_a_leg_that_never_moved_is_present_where_it_was_seen_last() -> None:
     assert presence([], HERE) == (None, None)
-    assert here([], HERE)
-    assert here([Move(at(1), THERE, YONDER)], HERE), "moves between others do not concern it"
+    assert presence([], HERE, seen(at(1), HERE)) == (None, None)
+    assert presence([], HERE, seen(at(2), THERE)) == (None, Move(at(2), HERE, THERE))
+
+
+def test_a_move_says_more_than_where_a_leg_was_seen() -> None:
+    """A late event may be filed where the leg was before."""
+    move = Move(at(1), THERE, YONDER)
+    place = max(seen(at(9), HERE), move.place, seen(None, THERE))
+    assert place == move.place
+    assert presence([move], HERE, place) == (None, move), "also if its way there was not reported"
+    assert (move.place.at, seen(at(9), HERE).at) == (at(1), at(9))
 
 
 def test_a_move_takes_a_leg_from_one_conversation_to_the_other() -> None:

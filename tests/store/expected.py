@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from app.domain.conversations import Conversation, History, history, project
+from app.domain.conversations import Conversation, History, history, moments, project
 from app.domain.events import Completed, Event
-from app.domain.legs import Leg
+from app.domain.legs import Leg, project_leg
 from app.domain.numbers import numbers_in
 from app.store import keys
 from app.store.codec import milliseconds
+from app.store.legs import read_entry
 from app.store.store import Store
 from tests.engines import Engine
 from tests.generated import BASE, Webhook, conversations_of, distinct
@@ -22,11 +24,18 @@ NOW = BASE + timedelta(minutes=14)  # some are presumed ended by now, some are n
 FIRST_MINUTE, LAST_MINUTE = (milliseconds(BASE) // 60_000 - 5, milliseconds(BASE) // 60_000 + 60)
 
 
-def projected(name: str, events: History) -> Conversation:
+def projected(name: str, events: History, legs: Mapping[str, Leg] = MappingProxyType({})) -> Conversation:
     """The conversation *name* after *events*."""
-    found = project(name, events, now=NOW, presume_ended_after=PRESUME_ENDED_AFTER)
+    found = project(name, events, now=NOW, presume_ended_after=PRESUME_ENDED_AFTER, legs=legs)
     assert found is not None
     return found
+
+
+def read(store: Store, names: Iterable[str]) -> dict[str, Conversation]:
+    """The conversations *names*, as they are read."""
+    alone, moving = store.histories(names)
+    legs = {uuid: project_leg(uuid, moments(leg.events), leg.known) for uuid, leg in moving.items()}
+    return {name: projected(name, events, legs) for name, events in alone.items()}
 
 
 def billed(leg: str, events: Iterable[Event]) -> int:
@@ -112,15 +121,14 @@ def assert_as_expected(
         assert len(store.records(name)) == len(expected.of(name))
 
     # what is read back is the same
-    events = store.histories(expected.projections)
-    assert {name: projected(name, found) for name, found in events.items()} == expected.projections
+    assert read(store, expected.projections) == expected.projections
     for leg in {webhook.event.leg for webhook in expected.events if webhook.event.leg}:
         conversations = {
             name for webhook in expected.events if webhook.event.leg == leg for name in webhook.event.conversations
         }
         assert {
             name
-            for kept in store.leg_history(leg).values()
+            for kept in store.leg_history(leg).events.values()
             if kept.event.leg == leg
             for name in kept.event.conversations
         } == conversations
@@ -155,7 +163,7 @@ def assert_indexes(engine: Engine, expected: Expected) -> None:
             flat = engine.ask(part, "ZRANGE", getattr(part, name), 0, -1, "WITHSCORES")
             found |= {keys.decode(raw): int(score) for raw, score in flat}
         for leg, packed in engine.ask(part, "HGETALL", part.legs).items():
-            legs.setdefault(keys.decode(leg), set()).update(unpack_names(packed))
+            legs.setdefault(keys.decode(leg), set()).update(read_entry(packed)[1])
     for name in expected.projections:
         part = keys.of(name)
         first[name] = int(engine.ask(part, "HGET", part.meta(keys.encode(name)), "t"))
@@ -184,13 +192,3 @@ def assert_indexes(engine: Engine, expected: Expected) -> None:
         part = keys.of(name)
         numbers: Any = engine.ask(part, "HGET", part.meta(keys.encode(name)), "x") or b""
         assert sorted(numbers.decode().split()) == sorted(n for n, names in expected.numbers().items() if name in names)
-
-
-def unpack_names(packed: bytes) -> set[str]:
-    """The names in "3:one5:three"."""
-    found = set()
-    while packed:
-        length, _, rest = packed.partition(b":")
-        found.add(keys.decode(rest[: int(length)]))
-        packed = rest[int(length) :]
-    return found

@@ -112,7 +112,7 @@ def test_a_node_that_is_gone_takes_only_its_own_partitions_away(
                 with pytest.raises(StoreUnavailable):
                     store.histories([name])
             else:
-                assert store.histories([name])
+                assert store.histories([name]).conversations
     for everything in (lambda: must_ping(store), lambda: store.counts(NOW), lambda: store.page(Filter(), None, 10)):
         with in_time(), pytest.raises(StoreUnavailable):
             everything()

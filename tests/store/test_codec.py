@@ -89,4 +89,4 @@ def test_a_record_of_a_later_version_does_not_hide_the_others(store: Store, stra
     key = keys.of("CON-1").events(b"CON-1")
     store._writer.send([Command(key, ("RPUSH", key, strange))])
     assert [record.body for record in store.records("CON-1")] == [body]
-    assert len(store.histories(["CON-1"])["CON-1"]) == 1
+    assert len(store.histories(["CON-1"]).conversations["CON-1"]) == 1

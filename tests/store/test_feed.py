@@ -12,7 +12,7 @@ import pytest
 from app.store import keys
 from app.store.feed import CARRY, DELETE, FeedEntry, read_entry
 from app.store.link import Command
-from app.store.record_command import Carried, carry_command
+from app.store.record_command import News, carry_command
 from app.store.store import Store
 from tests.domain.builders import HERE, THERE, YONDER, about, answer, at, status, transfer
 from tests.engines import Engine, wait_until
@@ -96,16 +96,17 @@ def test_an_update_from_another_conversation_is_an_entry_without_an_event(store:
     ]
 
 
-def test_an_update_for_a_leg_not_yet_seen_is_in_the_entry_of_its_first_event(store: Store) -> None:
-    carry = carry_command(store._ttl, THERE, "leg", Carried(bits=4, billed=0), BASE)
+def test_an_update_for_a_leg_not_yet_seen_is_no_entry(store: Store) -> None:
+    """No event of the conversation names it; the first that does makes it known."""
+    carry = carry_command(store._ttl, THERE, "leg", News(bits=4), BASE)
     assert store._writer.send([carry])[0][0] == 0
     assert changes(store, THERE) == []
     send(store, transfer(HERE, THERE, 2))
-    assert changes(store, THERE) == [(THERE, 0, "transfer", "leg", None, "answered")]
+    assert changes(store, THERE) == [(THERE, 0, "transfer", "leg", None, "started")]
 
 
 def test_a_deletion_is_an_entry_and_what_comes_after_it_begins_anew(store: Store) -> None:
-    send(store, status("answered", 1), status("answered", 1, where=THERE))
+    send(store, status("answered", 1), status("answered", 1, where=THERE, uuid="other"))
     assert store.delete(HERE)
     assert not store.delete(YONDER)
     send(store, status("completed", 9))
@@ -120,11 +121,11 @@ def test_a_deletion_is_an_entry_and_what_comes_after_it_begins_anew(store: Store
 
 def test_expiry_makes_no_entry(engine: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(engine, retention=timedelta(milliseconds=100))
-    send(store, status("answered", 1), status("answered", 1, where=THERE))
+    send(store, status("answered", 1), status("answered", 1, where=THERE, uuid="other"))
     wait_until(lambda: not store.records(HERE) and not store.records(THERE), "they expire")
     assert store.forget_expired(keys.partition(THERE), NOW) == 1
     send(store, status("completed", 9))
-    assert changes(store, THERE) == [(THERE, 0, "status", "leg", None, "answered")]
+    assert changes(store, THERE) == [(THERE, 0, "status", "other", None, "answered")]
     assert changes(store, HERE) == [
         (HERE, 0, "status", "leg", None, "answered"),
         (HERE, 0, "status", "leg", None, "completed"),

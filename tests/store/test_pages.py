@@ -17,7 +17,7 @@ from app.store.store import Store
 from tests.domain.builders import at, status
 from tests.engines import Engine
 from tests.generated import BASE
-from tests.store.posting import send
+from tests.store.posting import send, settle
 
 ALICE, BOB, CAROL = "447700900123", "442079460000", "14155550123"
 
@@ -298,9 +298,11 @@ def test_an_event_costs_no_more_however_many_conversations_there_are(
     for numbers in (range(100), range(100, 20_000)):
         fill(valkey, numbers)
         begin(store, f"CON-before-{len(taken)}")
+        settle(store)
         valkey.reset_calls()
         begin(store, f"CON-after-{len(taken)}", from_=ALICE, to=BOB)
         end(store, f"CON-after-{len(taken)}", 9)
+        settle(store)
         taken.append(valkey.calls())
     assert taken[0] == taken[1]
 

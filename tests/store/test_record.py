@@ -9,17 +9,17 @@ from random import Random
 
 import pytest
 
-from app.domain.conversations import history, project
+from app.domain.conversations import history
 from app.store import keys
 from app.store.codec import EVENT, Record, milliseconds
 from app.store.link import Link
 from app.store.pages import Filter
 from app.store.record_command import record_command
 from app.store.store import Store
-from tests.domain.builders import HERE, THERE, YONDER, about, at, project_one, status, transfer
+from tests.domain.builders import HERE, THERE, YONDER, about, at, status, transfer
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, Webhook, conversations_of, distinct, several, webhooks_of
-from tests.store.expected import FIRST_MINUTE, LAST_MINUTE, NOW, Expected, assert_as_expected, sum_of
+from tests.store.expected import FIRST_MINUTE, LAST_MINUTE, NOW, Expected, assert_as_expected, read, sum_of
 from tests.store.posting import post, send, settle
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -48,7 +48,7 @@ def test_an_event_is_new_once_and_a_repeat_changes_nothing(store: Store, engine:
 def test_an_event_was_received_when_its_first_copy_was(store: Store) -> None:
     send(store, status("ringing", None), seconds=5)
     send(store, status("ringing", None), seconds=3)
-    found = project(HERE, store.histories([HERE])[HERE], now=NOW, presume_ended_after=timedelta(hours=1))
+    found = read(store, [HERE]).get(HERE)
     assert found is not None
     assert (found.first_received, found.legs[0].leg.ringing) == (at(5), at(5))
 
@@ -123,9 +123,10 @@ def test_the_repeat_that_completes_a_transfer_says_that_it_is_new(store: Store, 
     first_half(store, link, webhook)
     link.close()
     assert store.records(THERE) == []
-    assert post(store, webhook) is True
+    assert post(store, webhook._replace(received=at(9))) is True
     assert post(store, webhook) is False
     assert len(store.records(THERE)) == 1
+    assert {found.first_received for found in read(store, [HERE, THERE]).values()} == {BASE}, "with its first copy"
 
 
 def test_a_repeat_of_a_move_without_a_time_does_not_move_the_leg_again(store: Store) -> None:
@@ -134,11 +135,8 @@ def test_a_repeat_of_a_move_without_a_time_does_not_move_the_leg_again(store: St
     send(store, status("answered", 1), away)
     send(store, back, seconds=60)
     assert send(store, away, seconds=120) == [False]
-    projections = {
-        name: project(name, events, now=at(120), presume_ended_after=timedelta(hours=1))
-        for name, events in store.histories([HERE, THERE]).items()
-    }
-    assert {name: found.state for name, found in projections.items() if found} == {HERE: "live", THERE: "ended"}
+    states = {name: found.state for name, found in read(store, [HERE, THERE]).items()}
+    assert states == {HERE: "presumed_ended", THERE: "ended"}, "no event came for long"
     assert store.page(Filter("live"), None, 10).conversations == [HERE]
     send(store, status("completed", 130), seconds=130)
     assert legs(store) == {}
@@ -175,7 +173,7 @@ def test_a_move_at_a_time_that_cannot_be_is_survived(store: Store, when: str) ->
     assert legs(store) == {"answered": 1}
     counts = store.counts(BASE - timedelta(days=1))
     assert (counts.live, counts.ended) == (1, 1)
-    (member,) = project_one(HERE, store.histories([HERE])[HERE], NOW).legs
+    (member,) = read(store, [HERE])[HERE].legs
     assert not member.presence.here
 
 
@@ -243,16 +241,14 @@ def test_refusals_are_only_counted(store: Store) -> None:
 def test_an_expired_conversation_counts_as_one_that_never_was(engine: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(engine, retention=timedelta(milliseconds=200))
     send(store, status("answered", 1, from_="447700900123"), transfer(HERE, THERE, 2))
-    assert store.histories([HERE, THERE]).keys() == {HERE, THERE}
+    assert store.histories([HERE, THERE]).conversations.keys() == {HERE, THERE}
     wait_until(lambda: not store.records(HERE) and not store.records(THERE), "it expires")
-    assert store.histories([HERE, THERE]) == {}
+    assert store.histories([HERE, THERE]).conversations == {}
     assert send(store, status("answered", 1, from_="447700900999"), seconds=30) == [True], "it starts anew"
-    assert legs(store) == {"answered": 2}, "the other one is still counted"
-    assert store.forget_expired(keys.partition(THERE), NOW) == 1
-    assert legs(store) == {"answered": 1}
+    assert legs(store) == {"answered": 1}, "the other one, which had the leg, is counted no more"
     part, name = keys.of(HERE), keys.encode(HERE)
     assert engine.ask(part, "ZRANGE", part.live, 0, -1, "WITHSCORES") == [[name, milliseconds(at(30))]]
     assert engine.ask(part, "ZRANGE", part.number("0123"), 0, -1) == []
     assert engine.ask(part, "ZRANGE", part.number("0999"), 0, -1) == [name]
-    (kept,) = history(store.histories([HERE])[HERE].values()).values()
+    (kept,) = history(store.histories([HERE]).conversations[HERE].values()).values()
     assert kept.received == at(30)

@@ -529,9 +529,9 @@ def test_an_id_of_any_shape_reaches_its_own_conversation_only(site: Site, name):
     if not trimmed:  # blank: no id at all
         assert len(site.unfiled()) == 2
         return
-    history = site.store.histories([trimmed])[trimmed]
+    history = site.store.histories([trimmed]).conversations[trimmed]
     assert {kept.event.leg for kept in history.values()} == {trimmed}
-    assert len(site.store.leg_history(trimmed)) == 2
+    assert len(site.store.leg_history(trimmed).events) == 2
     listed = site.api("/api/v1/conversations")["items"]
     assert sorted(item["conversation_uuid"] for item in listed) == sorted([CONVERSATION, trimmed])
     assert site.store.delete(trimmed)

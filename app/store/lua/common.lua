@@ -5,22 +5,23 @@
 --   LEG_STATES         for each value of a leg's bits two characters: its state, its outcome ("-": it has not ended)
 --   COUNTERS           by state, the counter of legs in it; none for completed
 --   OUTCOMES           names by number
---   MINUTES_A_BUCKET, FEED_LENGTH
+--   MINUTES_A_BUCKET, FEED_LENGTH, CONVERSATIONS_OF_A_LEG
+--   MOVED              order from which on a place is known by a move (app/domain/moves.py)
 --
 -- The meta hash of a conversation has the fields
 --   t, h         first receipt (ms), which never changes: the score in every index; last receipt (ms)
 --   k, n         legs known; legs present that have not ended
 --   x            telephone numbers in it, separated by blanks
 --   i<8 bytes>   an event that is kept, by the digest of its canonical body
---   l<leg>       "bits billed minute moved_at joined": statuses seen, billed seconds, the minute in which its outcome
---                is counted (0: none), the time of the leg's newest move (us since 1970, 0: none) and where it went
+--   l<leg>       "bits billed minute order place": statuses seen, billed seconds, the minute in which its outcome is
+--                counted (0: none), where the leg is and by what order that is known (0: it has been here alone)
 
 local call = redis.call    -- a local is faster
 local P = ARGV[1]          -- the partition's hash tag
 local TTL = ARGV[2]        -- how long everything about a conversation is kept, ms
 
 local LIVE, ENDED, LAST_RECEIVED = P .. 'live', P .. 'ended', P .. 'heard'
-local COUNTS, LEGS = P .. 'counts', P .. 'legs'
+local COUNTS, UNSETTLED = P .. 'counts', P .. 'unsettled'
 
 -- One entry of the feed (app/store/feed.py), always with these fields in this order:
 --   c   conversation
@@ -48,8 +49,8 @@ local function outcome_of(bits)
 end
 
 -- The state of a leg in this conversation: a digit as in LEG_STATES, or "-" while it is elsewhere.
-local function state_here(conversation, bits, moved_at, joined)
-  if moved_at > 0 and joined ~= conversation then return '-' end
+local function state_here(conversation, bits, order, place)
+  if order > 0 and place ~= conversation then return '-' end
   return string.sub(LEG_STATES, 2 * bits + 1, 2 * bits + 1)
 end
 
@@ -65,24 +66,23 @@ local function count_minute(minute, name, by)
 end
 
 local function read_leg(text)
-  local bits, billed, minute, moved_at, joined = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (.*)$')
-  return tonumber(bits), tonumber(billed), tonumber(minute), tonumber(moved_at), joined
+  local bits, billed, minute, order, place = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (.*)$')
+  return tonumber(bits), tonumber(billed), tonumber(minute), tonumber(order), place
 end
 
--- "12:CON-one12:CON-two", the conversations of this partition that a leg has been in, without *conversation*.
-local function without(list, conversation)
-  local kept, start = {}, 1
-  while start <= #list do
-    local colon = string.find(list, ':', start, true)
-    local last = colon + tonumber(string.sub(list, start, colon - 1))
-    if string.sub(list, colon + 1, last) ~= conversation then kept[#kept + 1] = string.sub(list, start, last) end
-    start = last + 1
-  end
-  return table.concat(kept)
+-- Note, together with what is changed, that the other places where the leg is known have still to learn it. Whoever has
+-- told them takes the note away; if nobody does, housekeeping tells them (app/store/legs.py). Each note is another.
+local function note_unsettled(conversation, leg)
+  local now = call('TIME')
+  local note = now[1] .. '.' .. now[2] .. ':' .. #conversation .. ':' .. conversation .. leg
+  call('SADD', UNSETTLED, note)
+  return note
 end
 
--- Delete a conversation, and take it out of every index and counter. Makes no entry in the feed.
+-- Delete a conversation, and take it out of every index and counter. Makes no entry in the feed. Returns notes: its legs
+-- have still to learn it.
 local function purge(conversation)
+  local notes = {}
   local meta, events = P .. 'm:' .. conversation, P .. 'e:' .. conversation
   local flat = call('HGETALL', meta)
   call('DEL', events, meta) -- first of all: a full Redis lets a script go on only if it began by freeing
@@ -90,14 +90,10 @@ local function purge(conversation)
     local name, value = flat[i], flat[i + 1]
     local sort, rest = string.sub(name, 1, 1), string.sub(name, 2)
     if sort == 'l' then
-      local bits, _, _, moved_at, joined = read_leg(value)
-      local counter = COUNTERS[state_here(conversation, bits, moved_at, joined)]
+      local bits, _, _, order, place = read_leg(value)
+      local counter = COUNTERS[state_here(conversation, bits, order, place)]
       if counter then call('HINCRBY', COUNTS, counter, -1) end
-      local list = call('HGET', LEGS, rest)
-      if list then
-        list = without(list, conversation)
-        if list == '' then call('HDEL', LEGS, rest) else call('HSET', LEGS, rest, list) end
-      end
+      notes[#notes + 1] = note_unsettled(conversation, rest)
     elseif name == 'x' then
       for digits in string.gmatch(value, '%d+') do call('ZREM', P .. 'n:' .. string.sub(digits, -4), conversation) end
     end
@@ -105,4 +101,5 @@ local function purge(conversation)
   call('ZREM', LIVE, conversation)
   call('ZREM', ENDED, conversation)
   call('ZREM', LAST_RECEIVED, conversation)
+  return notes
 end

@@ -3,21 +3,21 @@
 -- KEYS[1]  events of the conversation (list)     all keys have the partition's tag: one slot of a cluster
 -- KEYS[2]  meta of the conversation (hash)
 -- KEYS[3]... the indexes that may change, so that a cluster runs all of this or nothing while the slot moves
--- ARGV     1-2 see common.lua; 3 conversation; 4 record, empty for a carry: news of a leg from another conversation,
---          which changes only the leg's bits, billed seconds and newest move; 5 digest of the canonical body (8 bytes);
---          6 received (ms); 7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life
---          of a leg; 11 billed seconds; 12 moved at (us, 0: not a move); 13 where the leg went by that move; 14 1 if the
---          webhook is counted here (a transfer is counted in one of its conversations); 15 1 if its kind or status is
---          unknown; 16 telephone numbers in the event, separated by blanks
--- Returns  {1 kept, 0 a repeat; where the leg is now, empty if it is here; its bits; its billed seconds; 1 if anything
---          changed; when it moved to where it is (us, 0: never); where it was thought to be until now, if that is
---          neither here nor where it is now: the move by which it came back is missing, or comes later}
--- Feed     an entry if anything changed: of the event, or a carry
+-- ARGV     1-2 see common.lua; 3 conversation; 4 record, empty for a carry: news of a leg from elsewhere, which changes
+--          only the leg's bits, billed seconds and place; 5 digest of the canonical body (8 bytes); 6 received (ms);
+--          7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life of a leg; 11 billed
+--          seconds; 12-13 place: order (0: unknown), name; 14 1 if the webhook is counted here (a transfer is counted in
+--          one of its conversations); 15 1 if its kind or status is unknown; 16 telephone numbers in the event,
+--          separated by blanks
+-- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
+--          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
+--          conversation had expired}
+-- Feed     an entry of the event, or of a carry that changed the state of the leg
 
 local EVENTS, META = KEYS[1], KEYS[2]
 local conversation, record, identity, received = ARGV[3], ARGV[4], 'i' .. ARGV[5], tonumber(ARGV[6])
 local leg, new_bits, later, new_billed = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local new_moved_at, new_joined = tonumber(ARGV[12]), ARGV[13]
+local new_order, new_place = tonumber(ARGV[12]), ARGV[13]
 local minute = math.floor(received / 60000)
 
 local first, last, known, open, numbers, text, seen =
@@ -31,8 +31,10 @@ if record ~= '' and not (exists and seen) then
   index = call('RPUSH', EVENTS, record) - 1
   if index == 0 then exists = false end
 end
+local fresh = 0
 if first and not exists then -- its events have expired: begin anew
   purge(conversation)
+  fresh = 2
   if kept == 1 then call('RPUSH', EVENTS, record) end
   first, last, known, open, numbers, text = false, false, false, false, false, false
 end
@@ -66,45 +68,32 @@ if ARGV[14] == '1' then
   end
 end
 
-local bits, billed, changed, elsewhere, moved, previously = 0, 0, kept, '', 0, ''
+local bits, billed, changed, order, place, note = 0, 0, kept, 0, '', ''
 local old_state, state = '-', '-'
--- A carry may come before the first event of its leg here: it waits in a note, which that event takes in.
-local note = leg ~= '' and not text and (P .. 'carried:' .. #conversation .. ':' .. conversation .. leg)
-local carried = note and call('GET', note)
-if carried then
-  local carried_bits, carried_billed = string.match(carried, '^(%d+) (%d+)$')
-  new_bits, new_billed = bit.bor(new_bits, tonumber(carried_bits)), math.max(new_billed, tonumber(carried_billed))
-end
-
-if note and kept == 0 then
-  if record == '' then call('SET', note, string.format('%d %d', new_bits, new_billed), 'PX', 60000) end
-elseif leg ~= '' then
-  local old_bits, old_billed, counted_in, moved_at, joined = 0, 0, 0, 0, ''
+local here = leg ~= '' and (text or kept == 1) -- no carry makes a leg known: one that no event of its own names
+if here then
+  local old_bits, old_billed, counted_in = 0, 0, 0
   if text then
-    old_bits, old_billed, counted_in, moved_at, joined = read_leg(text)
-    old_state = state_here(conversation, old_bits, moved_at, joined)
+    old_bits, old_billed, counted_in, order, place = read_leg(text)
+    old_state = state_here(conversation, old_bits, order, place)
   else
-    if carried then call('DEL', note) end
+    fresh = math.max(fresh, 1)
     known = known + 1
     change('k', known)
-    call('HSET', LEGS, leg, (call('HGET', LEGS, leg) or '') .. #conversation .. ':' .. conversation)
     count_minute(minute, 'legs', 1)
   end
   if kept == 1 and bit.band(old_bits, later) ~= 0 then call('HINCRBY', COUNTS, 'out_of_order', 1) end
 
   bits, billed = bit.bor(old_bits, new_bits), math.max(old_billed, new_billed)
   -- Not by a repeat: a move without a timestamp took place when its first copy was received.
-  local new = kept == 1 or record == ''
-  local newer = new_moved_at > moved_at
-    or (new_moved_at == moved_at and moved_at > 0 and bytes_before(joined, new_joined))
-  if new and newer then
-    if joined ~= '' and joined ~= conversation and joined ~= new_joined then previously = joined end
-    moved_at, joined = new_moved_at, new_joined
+  if (kept == 1 or record == '')
+    and (new_order > order or (new_order == order and order > 0 and bytes_before(place, new_place))) then
+    order, place = new_order, new_place
   end
-  if moved_at > 0 and joined ~= conversation then elsewhere = joined end
-  moved = moved_at
+  local elsewhere = order > 0 and place ~= conversation
+  if kept == 1 and (not text or order > 0) then note = note_unsettled(conversation, leg) end
 
-  state = state_here(conversation, bits, moved_at, joined)
+  state = state_here(conversation, bits, order, place)
   if state ~= old_state then
     local was_open, old_counter, counter = open, COUNTERS[old_state], COUNTERS[state]
     if old_counter then call('HINCRBY', COUNTS, old_counter, -1); open = open - 1 end
@@ -114,7 +103,7 @@ elseif leg ~= '' then
 
   -- An outcome is counted where the leg is, and only there, in the minute in which the leg was first known to have ended.
   local old_outcome, outcome = outcome_of(old_bits), outcome_of(bits)
-  local counts_in = outcome and elsewhere == '' and (counted_in > 0 and counted_in or minute) or 0
+  local counts_in = outcome and not elsewhere and (counted_in > 0 and counted_in or minute) or 0
   if counts_in ~= counted_in or outcome ~= old_outcome or billed ~= old_billed then
     if counted_in > 0 then
       count_minute(counted_in, old_outcome, -1)
@@ -127,7 +116,7 @@ elseif leg ~= '' then
   end
 
   -- The name is appended, for `%s` would stop at a NUL.
-  local new_text = string.format('%d %d %d %.0f ', bits, billed, counts_in, moved_at) .. joined
+  local new_text = string.format('%d %d %d %.0f ', bits, billed, counts_in, order) .. place
   if new_text ~= text then
     change('l' .. leg, new_text)
     changed = 1
@@ -158,7 +147,8 @@ if changed == 1 then
     call('ZREM', LAST_RECEIVED, conversation)
     call('ZADD', ENDED, first, conversation)
   end
-  -- A repeat changes something only by news that came with it: the first time it was not carried this far.
-  add_to_feed(conversation, index, kept == 1 and ARGV[7] or 'carry', leg, old_state .. state)
+  if kept == 1 or state ~= old_state then
+    add_to_feed(conversation, index, kept == 1 and ARGV[7] or 'carry', leg, old_state .. state)
+  end
 end
-return {kept, elsewhere, bits, billed, changed, moved, previously}
+return {kept, here and 1 or 0, bits, billed, order, place, note, fresh}

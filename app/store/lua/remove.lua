@@ -2,16 +2,16 @@
 --
 -- KEYS[1]  counters of the partition (its tag gives the slot)
 -- ARGV     1-2 see common.lua; 3... conversations
--- Returns  how many there were
+-- Returns  {how many there were, notes: their legs have to learn it}
 -- Feed     an entry for each
 
-local removed = 0
+local removed, notes = 0, {}
 for i = 3, #ARGV do
   local conversation = ARGV[i]
   if call('EXISTS', P .. 'e:' .. conversation, P .. 'm:' .. conversation) > 0 then
-    purge(conversation)
+    for _, note in ipairs(purge(conversation)) do notes[#notes + 1] = note end
     add_to_feed(conversation, '', 'delete', '', '--')
     removed = removed + 1
   end
 end
-return removed
+return {removed, notes}
