@@ -42,7 +42,7 @@ LAYERS = {
     "app.services": "config app.domain app.store app.flows app.webhooks app.calls",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
-    "app.webhooks.guard": "app.domain app.web app.webhooks app.services",
+    "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",
     "app.webhooks.views": f"{BELOW} app.webhooks.guard",
     "app.api": f"{BELOW} vonage_simulator.yaml_source",
     "app.pages": f"{BELOW} app.api",

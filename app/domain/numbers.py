@@ -19,7 +19,7 @@ DIGIT: Final = (
     r"\U00011052-\U0001105a\U0001f100-\U0001f10a]"
 )
 ANY_DIGIT: Final = re.compile(DIGIT)
-# Seven digits or more with up to three signs between two of them are a number; whatever else they are for, they go.
+# Seven digits or more with up to three signs between two of them are a number, also where they are for something else.
 RUN: Final = re.compile(rf"{DIGIT}(?:[\W_]{{0,3}}{DIGIT}){{6,}}")
 MAY_HAVE_RUN: Final = re.compile(r"[0-9](?:[\W_]{0,3}[0-9]){6}", re.ASCII)  # the same for ASCII: quick, most have none
 # What has as many digits and is known to be no number: the ids of calls, and moments.

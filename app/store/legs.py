@@ -81,10 +81,10 @@ class Legs(Connected):
             self._take_away(unsettled)
             return own
         news = entry.news
-        tell = {keys.decode(name) for name in (entry.place, entry.previously) if name} - {conversation, *skip}
+        concerned = {keys.decode(name) for name in (entry.place, entry.previously) if name} - {conversation, *skip}
         if _has_to_learn(conversation, own, news):
-            tell.add(conversation)
-        self._send([carry_command(self._ttl, name, leg, news, received) for name in tell], until)
+            concerned.add(conversation)
+        self._send([carry_command(self._ttl, name, leg, news, received) for name in concerned], until)
         self._take_away(unsettled)
         return news
 
@@ -109,7 +109,7 @@ class Legs(Connected):
         return then
 
     def settle_noted(self, partition: int) -> None:
-        """Settle the legs that are noted in *partition*: whoever should have done it was killed, or Redis was away."""
+        """Settle the legs that are noted in *partition*: their worker was killed, or Redis was away."""
         part = keys.ALL[partition]
         for _ in range(MAX_BATCHES):
             (notes,) = self._writer.send([Command(part.unsettled, ("SRANDMEMBER", part.unsettled, BATCH))])
@@ -139,22 +139,22 @@ class Legs(Connected):
                 return
             self._look(legs, until, received)
             entries = [self._entry_command(leg) for leg in legs]
-            told: list[tuple[_Unsettled, str]] = []
+            learning: list[tuple[_Unsettled, str]] = []
             gone: list[tuple[_Unsettled, str]] = []
             commands: list[Command] = []
             for leg, reply in zip(legs, self._send(entries, until), strict=True):
                 leg.news = LegResult(*reply).news
                 if leg.news.place.order:
-                    told += ((leg, name) for name, view in leg.views.items() if _has_to_learn(name, view, leg.news))
+                    learning += ((leg, name) for name, view in leg.views.items() if _has_to_learn(name, view, leg.news))
                 gone += ((leg, name) for name in leg.names - leg.views.keys())
-            commands += (carry_command(self._ttl, name, leg.uuid, leg.news, received) for leg, name in told)
+            commands += (carry_command(self._ttl, name, leg.uuid, leg.news, received) for leg, name in learning)
             # One that was not there may be there by now, and its event have been merged before we took it out.
             commands += (carry_command(self._ttl, name, leg.uuid, NO_NEWS, received) for leg, name in gone)
             results = [RecordResult(*reply) for reply in self._send(commands, until)]
-            again = {id(leg) for (leg, _), result in zip(gone, results[len(told) :], strict=True) if result.known}
+            again = {id(leg) for (leg, _), result in zip(gone, results[len(learning) :], strict=True) if result.known}
             again |= {
                 id(leg)
-                for (leg, _), result in zip(told, results, strict=False)
+                for (leg, _), result in zip(learning, results, strict=False)
                 if result.known and result.bits | leg.news.bits != leg.news.bits
             }
             for leg in legs:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 
 from flask import Request
 
 from app.services import Services
 from app.web.logs import annotate, known
 from app.webhooks.signature import SignatureFault, SignatureMissing
+from config.few_lines import FewLines
 
-SAY_AGAIN_SECONDS = 60.0
 HASH_NOTES = frozenset({"get_hash_mismatch", "no_payload_hash"})
 
 log = logging.getLogger(__name__)
-_last_logged: dict[str, float] = {}  # fault -> when the log last said what to do about it
+# By fault: the log says once a minute what to do about it.
+_few_lines: defaultdict[str, FewLines] = defaultdict(lambda: FewLines(1))
 
 
 def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]:
@@ -36,7 +38,7 @@ def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]
             _refuse(fault, services)
             raise
         services.store.count(f"reported:{fault.fault}")
-        if _first_in_a_while(fault.fault):
+        if _few_lines[fault.fault].one_more():
             log.warning("let through, for WEBHOOK_VERIFY is report: %s", fault)
         return ("unsigned" if isinstance(fault, SignatureMissing) else "refused_signature",)
     if request.method == "GET" and request.query_string:
@@ -51,13 +53,6 @@ def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]
 def _refuse(fault: SignatureFault, services: Services) -> None:
     """Count and log a refusal; what to do about it at most once a minute: the reply goes to Vonage, not to people."""
     annotate(outcome=f"refused:{fault.fault}")
-    if _first_in_a_while(fault.fault):
+    if _few_lines[fault.fault].one_more():
         log.warning("refused: %s", fault)
     services.store.count(f"refused:{fault.fault}")
-
-
-def _first_in_a_while(fault: str) -> bool:
-    if time.monotonic() - _last_logged.get(fault, -SAY_AGAIN_SECONDS) < SAY_AGAIN_SECONDS:
-        return False
-    _last_logged[fault] = time.monotonic()
-    return True

@@ -5,6 +5,7 @@ Vonage repeats a request, once, on 429, 503 and 504. https://developer.vonage.co
 
 import json
 import time
+from collections import defaultdict
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ import pytest
 
 from app.web.limits import MOST_BODY
 from app.webhooks import guard
+from config.few_lines import FewLines
 from tests.engines import wait_until
 from tests.webhooks.conftest import APPLICATION, KEY, SECRET, Body, Site, bearer, compact
 
@@ -269,7 +271,7 @@ def test_any_secret_of_the_key_is_good_while_secrets_are_rotated(start):
     ("headers", "flag", "fault"), [(UNSIGNED, "unsigned", "missing"), (WRONG, "refused_signature", "signature")]
 )
 def test_report_accepts_counts_and_logs(start, headers, flag, fault, monkeypatch):
-    monkeypatch.setattr(guard, "_last_logged", {})
+    monkeypatch.setattr(guard, "_few_lines", defaultdict(lambda: FewLines(1)))
     site = start(app_env="production", webhook_verify="report")
     assert site.post("/voice/event", EVENT, headers).status_code == 200
     assert site.events(CONVERSATION)[0]["flags"] == [flag]
