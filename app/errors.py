@@ -66,6 +66,10 @@ def install(app: Flask) -> None:
 
 def _of_store(error: StoreUnavailable) -> Response:
     log.warning("%s", error)
+    if _for_a_person():
+        response = page("away.html", 503, reason=error.reason)
+        response.headers.extend(RETRY_AFTER)
+        return response
     detail = f"Redis does not answer ({error.reason}). Nothing was lost here: send it again in a moment."
     return Problem(503, "Store unavailable", detail, RETRY_AFTER, part="redis").response()
 

@@ -15,7 +15,6 @@ from app.auth.sessions import log_in, log_out, session_role
 from app.errors import Problem
 from app.pages.html import page
 from app.services import services
-from app.store.errors import StoreUnavailable
 from app.store.pages import Filter
 
 pages = Blueprint("pages", __name__)
@@ -31,16 +30,13 @@ def board() -> Response:
         if not services().settings.in_production and log_in(token):
             return redirect(url_for("pages.board"))
         return redirect(url_for("pages.show_login"))
-    try:
-        if session_role() is None:
-            return redirect(url_for("pages.show_login"))
-        calls, role = services().calls, current_role()
-        latest, _ = calls.page(Filter(), limit=LATEST)
-        shown = calls.dump_all(latest, role)
-        overview, faults = read_status(services()), _flows_faults()
-        return page("board.html", overview=overview, faults=faults, calls=shown, operator=role == "operator")
-    except StoreUnavailable as away:
-        return page("away.html", 503, reason=away.reason)
+    if session_role() is None:
+        return redirect(url_for("pages.show_login"))
+    calls, role = services().calls, current_role()
+    latest, _ = calls.page(Filter(), limit=LATEST)
+    shown = calls.dump_all(latest, role)
+    overview, faults = read_status(services()), _flows_faults()
+    return page("board.html", overview=overview, faults=faults, calls=shown, operator=role == "operator")
 
 
 @pages.get("/docs")
@@ -61,11 +57,8 @@ def submit_login() -> Response:
     """Open a session with the token of the form."""
     if not _from_own_page():
         raise Problem(403, "Not from here", "Log in on this server's own page.")
-    try:
-        if log_in(request.form.get("token", "").strip()):
-            return redirect(url_for("pages.board"))
-    except StoreUnavailable as away:
-        return page("away.html", 503, reason=away.reason)
+    if log_in(request.form.get("token", "").strip()):
+        return redirect(url_for("pages.board"))
     return page("login.html", 401, wrong=True)
 
 

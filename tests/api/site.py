@@ -27,6 +27,8 @@ VIEWER, OPERATOR, ANOTHER = "viewer-of-the-board-1", "operator-of-the-board-1", 
 TOKENS = (("viewer", VIEWER), ("operator", OPERATOR), ("viewer", ANOTHER))
 SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
 LIST = "/api/v1/conversations"
+# What a browser prefers, so that it gets pages.
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
 
 
 class Site:

@@ -12,7 +12,7 @@ import pytest
 from app.auth import guessing
 from app.auth.guessing import FROM_ONE
 from app.auth.sessions import ID
-from tests.api.site import LIST, OPERATOR, VIEWER, Site, is_problem, status
+from tests.api.site import BROWSER, LIST, OPERATOR, VIEWER, Site, is_problem, status
 from tests.engines import Node
 
 READ = [
@@ -89,8 +89,9 @@ def test_the_page_shows_the_outage_too(away: Site) -> None:
     inside = away.browser()
     with inside.session_transaction() as cookie:
         cookie[ID] = "a session of before"
-    for page in (inside.get("/"), away.browser().post("/login", data={"token": VIEWER})):
-        assert page.status_code == 503
+    login = away.browser().post("/login", data={"token": VIEWER}, headers=BROWSER)
+    for page in (inside.get("/", headers=BROWSER), login):
+        assert (page.status_code, page.headers["Retry-After"]) == (503, "1")
         assert page.content_type == "text/html; charset=utf-8"
         assert "Redis is away" in page.text
         assert "Content-Security-Policy" in page.headers

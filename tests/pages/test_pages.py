@@ -19,7 +19,8 @@ from app.auth import guessing
 from app.auth.guessing import FROM_ONE
 from app.auth.sessions import ID
 from app.services import Services
-from tests.api.site import LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
+from app.store.errors import TooMuchAtOnce
+from tests.api.site import BROWSER, LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, iso
 
@@ -439,9 +440,6 @@ def test_a_bearer_token_does_not_open_the_board(site: Site) -> None:
     assert "447700900123" not in browser.get("/", headers={"Authorization": "Basic eDp5"}).text
 
 
-BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
-
-
 def test_browsers_get_errors_as_pages_and_programs_as_json(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = logged_in(site)
     monkeypatch.setattr(Services, "eviction", lambda _: 1 // 0)
@@ -462,6 +460,17 @@ def test_browsers_get_errors_as_pages_and_programs_as_json(site: Site, monkeypat
             is_problem(browser.get(path, headers=accept), code)
     assert site.browser().get("/docs", headers=BROWSER).headers["WWW-Authenticate"] == "Bearer"
     assert site.browser().post("/voice/event", data="{", headers=BROWSER).content_type == "application/problem+json"
+
+
+def test_too_much_at_once_is_not_shown_as_an_outage(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise TooMuchAtOnce
+
+    monkeypatch.setattr(Services, "eviction", refuse)
+    shown = logged_in(site).get("/", headers=BROWSER)
+    assert (shown.status_code, shown.headers["Retry-After"]) == (503, "1")
+    assert "Too much is being read at once" in shown.text
+    assert "Redis" not in shown.text
 
 
 def test_warnings_stand_at_the_top_of_the_board(site: Site, production: Site) -> None:
