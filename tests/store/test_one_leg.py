@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -294,3 +296,36 @@ def test_what_a_killed_worker_left_undone_housekeeping_does(
     if kept == len(CALL):
         assert shown[YONDER] == {"leg": ("completed", True)}
     assert [valkey.ask(part, "SCARD", part.unsettled) for part in keys.ALL] == [0] * keys.PARTITIONS
+
+
+def test_a_process_killed_again_and_again_leaves_nothing_that_disagrees(
+    valkey: Engine, open_store: Callable[..., Store]
+) -> None:
+    """Killed by the system at any point. What it did not acknowledge is sent again by Vonage, or never."""
+    valkey.flush()
+    chance, process = Random(7), multiprocessing.get_context("fork")
+
+    def work(number: int) -> None:
+        mine, store = Random(number), open_store(valkey)
+        while True:
+            if mine.random() < 0.1:
+                remove(store, valkey, mine.choice(NAMES), "delete")
+            send(store, any_webhook(mine))
+
+    def unsettled() -> list[object]:
+        return [valkey.ask(part, "SCARD", part.unsettled) for part in keys.ALL]
+
+    between, kills = 0, 0
+    while between < 5 or kills < 20:
+        kills += 1
+        assert kills < 500, "none was killed between two writes"
+        sender = process.Process(target=work, args=(kills,))
+        sender.start()
+        time.sleep(0.02 + chance.random() / 10)
+        sender.kill()
+        sender.join()
+        between += any(unsettled())
+    store = open_store(valkey)
+    Housekeeping(store, max_memory_mb=None).tidy(NOW)
+    assert patiently(partial(agreed, store))
+    assert not any(unsettled())
