@@ -124,7 +124,7 @@ def _origins(text: str) -> tuple[str, ...]:
 def _number(text: str) -> str:
     digits = text.removeprefix("+")
     if not re.fullmatch(r"[1-9][0-9]{6,14}", digits):
-        raise ValidationError("Not an E.164 number.")
+        raise ValidationError("Not a telephone number with its country code: 7 to 15 digits, no zeros before it.")
     return digits
 
 
@@ -242,7 +242,8 @@ class Settings:
     webhook_verify: str = _setting(
         "WEBHOOK_VERIFY",
         _one_of("enforce", "report", "off"),
-        "refuse webhooks without a valid signature, only report them, or check no signature",
+        "refuse webhooks without a valid signature, only report them, or check no signature; in development, while"
+        " there are no secrets, none is checked",
         default="enforce",
     )
     signature_max_age: int = _setting(

@@ -98,10 +98,17 @@ class Kind:
             return self.variants[1][name]
         return None
 
+    def has(self, name: Any) -> bool:
+        """Whether *name* may be an option, if only by the value of another one."""
+        variants = self.variants[1].values() if self.variants else ()
+        return known(name, self.options) or any(known(name, kind.options) for kind in variants)
+
     def _unknown(self, name: Any) -> str:
         if known(name, self.withdrawn):
             return f"It is withdrawn: use {self.withdrawn[name]}."
-        if within := [f"{outer}.{name}" for outer, kind in self.options.items() if known(name, kind.options)]:
+        within = [f"{outer}.{name}" for outer, kind in self.options.items() if known(name, kind.options)]
+        within += [f"{outer}[0].{name}" for outer, kind in self.options.items() if kind.each and kind.each.has(name)]
+        if within:
             return f"It is no option of {self.name}: it must be one level deeper, {' or '.join(within)}."
         near = nearest(name, self.options) if isinstance(name, str) else None
         return f"It is no option of {self.name}{f'; did you mean {near}?' if near else '.'}"

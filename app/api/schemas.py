@@ -22,7 +22,9 @@ class PhoneNumber(fields.String):
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str:
         found = searched(str(value).strip())
         if found is None:
-            raise ValidationError("Give a telephone number whole, or its last 4 or 7 digits (as a viewer, its last 4).")
+            raise ValidationError(
+                "Give a telephone number whole, or its last 4 or 7 digits (viewers: whole, or its last 4)."
+            )
         return found
 
 
@@ -30,7 +32,13 @@ class Bound(fields.AwareDateTime):
     """The start or the end of a span of time."""
 
     def __init__(self, description: str) -> None:
-        super().__init__(format="iso", validate=_since_1970, metadata={"description": description})
+        words: dict[str, Any] = {
+            "invalid": "Give a time as in 2026-01-31T09:00:00Z; in an address, a + must be written %2B.",
+            "invalid_awareness": "Give the time zone, too: Z at the end, or as in 2026-01-31T09:00:00%2B01:00.",
+        }
+        super().__init__(
+            format="iso", validate=_since_1970, metadata={"description": description}, error_messages=words
+        )
 
 
 def _since_1970(moment: datetime) -> None:
@@ -54,7 +62,7 @@ class ConversationsArgs(PageArgs):
     """Which conversations."""
 
     state = fields.String(validate=validate.OneOf(CONVERSATION_STATES))
-    number = PhoneNumber(metadata={"description": "whole, or its last 4 or 7 digits; for viewers its last 4"})
+    number = PhoneNumber(metadata={"description": "whole, or its last 4 or 7 digits; viewers: whole, or its last 4"})
     outcome = fields.String(validate=validate.OneOf(OUTCOMES), metadata={"description": "of any leg"})
     since = Bound("first webhook received at this time or later")
     until = Bound("first webhook received before this time")

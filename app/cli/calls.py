@@ -28,4 +28,4 @@ def calls(state: str | None, number: str | None, limit: int) -> None:
     for conversation in found:
         click.echo(list_line(stored.dump(conversation, "operator")))
     if not found:
-        click.echo("No call is kept that fits." if state or number else "No call is kept yet.")
+        click.echo("No such call is kept." if state or number else "No call is kept yet.")

@@ -233,13 +233,15 @@ class Flows:
                     ncco, meant = unmarked(ncco)
                     checked(ncco, self._base, meant)
             else:
-                ncco = self._rendered(flow, step, call_state, at or datetime.now(UTC))
+                ncco, last = self._rendered(flow, step, call_state, at or datetime.now(UTC))
+                if last and last.flow.name != flow.name:  # it went on to another flow, and is there now
+                    return Reply(last.flow.name, ncco, last.step, last.flow.version)
             return None if ncco is None else Reply(flow.name, ncco, step, flow.version)
         except (RenderFault, PythonFlowFault) as fault:
             raise RenderFault(f"flow {flow.name}, step {step}: {fault}") from fault
 
-    def _rendered(self, flow: Flow, step: str, call_state: CallState, at: datetime) -> Ncco:
-        """The NCCO of *step* by the flows file."""
+    def _rendered(self, flow: Flow, step: str, call_state: CallState, at: datetime) -> tuple[Ncco, Entry | None]:
+        """The NCCO of *step* by the flows file, and its last action."""
         if step not in flow.steps or self.flow_file is None:
             raise RenderFault("there is no such step: was it removed during the call?")
         opening = self.flow_file.hours

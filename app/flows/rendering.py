@@ -84,8 +84,8 @@ def rendered(
     called: Callable[[Entry, CallState], Ncco],
     base: str,
     seal: Seal,
-) -> Ncco:
-    """The NCCO of *step*, with those of *flows* that it goes to.
+) -> tuple[Ncco, Entry | None]:
+    """The NCCO of *step*, with those of *flows* that it goes to; and its last action, where the call is then.
 
     *names* gives what is in the scope of an action, *called* the actions of a flow in Python. Raises RenderFault.
     """
@@ -102,7 +102,7 @@ def rendered(
             marks = frozenset((0, *path) for path in entry.action.meant)
         meant |= {(len(ncco) + int(path[0]), *path[1:]) for path in marks}
         ncco += actions
-    return checked(ncco, base, meant)
+    return checked(ncco, base, meant), entries[-1] if entries else None
 
 
 def checked(ncco: Ncco, base: str, meant: Collection[Steps] = ()) -> Ncco:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from app.flows import meant, schema, ssml
-from app.flows.branches import read_branches
+from app.flows.branches import BRANCHES, read_branches
 from app.flows.expressions.expression import compiled
 from app.flows.expressions.fault import ExpressionFault
 from app.flows.expressions.static_check import Use
@@ -18,6 +18,7 @@ from vonage_simulator import json_shape, ncco
 from vonage_simulator.yaml_source import Steps
 
 NO_OPTION: Final = re.compile(r"It is no option of [\w ]+\.")  # and nothing is known that was meant
+IN_NEXT: Final = ": it must be one level deeper, next."
 ENDS: Final = ("hangup", "hang up", "end", "reject", "stop")
 UNKNOWN: Final = StepUrl("", enter=False)  # in place of what has a fault: no further fault of it, and never rendered
 
@@ -147,6 +148,10 @@ class _StepReader:
         """Report what is wrong with *action*, and what should be otherwise; return the paths of what is wrong."""
         own = self._reader.own
         faults = schema.faults([action], own=own, meant={(0, *at) for at in marked})
+        branches = BRANCHES.get(str(action["action"]), ())
+        faults = [(path, _in_next(path, words, branches)) for path, words in faults]
+        if any(IN_NEXT in words for _, words in faults):
+            self.draft.unreadable.append((*here, "next"))  # where it leads is not known
         for path, words in faults:
             self._wrong((*here, *path[1:]), words + self._advice(path[1:], _value_at(action, path[1:]), words))
         for path, words in schema.advices([action], own=own):
@@ -296,6 +301,13 @@ class _StepReader:
             return None
         self.draft.links.append(Link(target, way, path, index))
         return target
+
+
+def _in_next(path: Steps, words: str, branches: Collection[str]) -> str:
+    """The *words* on an option that is unknown; other ones if it is a branch of `next`, written beside it."""
+    if len(path) == 2 and path[1] in branches and NO_OPTION.fullmatch(words):
+        return f"{words[:-1]}{IN_NEXT}{path[1]}."
+    return words
 
 
 def _value_at(value: Any, path: Steps) -> Any:

@@ -27,9 +27,11 @@ def board() -> Response:
     """The status and the latest calls, with links to the JSON of each. In development `?token=` logs in."""
     token = request.args.get("token")
     if token is not None:
-        if not services().settings.in_production and log_in(token):
+        if services().settings.in_production:
+            return redirect(url_for("pages.show_login"))
+        if log_in(token):
             return redirect(url_for("pages.board"))
-        return redirect(url_for("pages.show_login"))
+        return redirect(url_for("pages.show_login", wrong=1))  # the token does not stay in the address
     if session_role() is None:
         return redirect(url_for("pages.show_login"))
     calls, role = services().calls, current_role()
@@ -49,7 +51,7 @@ def docs() -> Response:
 @pages.get("/login")
 def show_login() -> Response:
     """The form that takes a token."""
-    return page("login.html", wrong=False)
+    return page("login.html", wrong="wrong" in request.args)
 
 
 @pages.post("/login")

@@ -194,6 +194,15 @@ def test_an_empty_number_or_cursor_is_none(site: Site) -> None:
     assert site.read(f"{LIST}/CON-1/events?cursor=") == site.read(f"{LIST}/CON-1/events")
 
 
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [("2126-11-20T12:00:00", "time zone"), ("2126-11-20", "Z at the end"), ("2126-11-20T12:00:00+01:00", "%2B")],
+)
+def test_a_time_that_is_not_understood_comes_with_one_that_is(site: Site, since: str, words: str) -> None:
+    problem = is_problem(site.get(f"{LIST}?since={since}"), 422)
+    assert words in problem["errors"]["since"][0]
+
+
 def test_every_wrong_parameter_is_named_at_once(site: Site) -> None:
     query = {"limit": "0", "state": "x", "outcome": "x", "number": "x", "since": "x", "until": "x", "more": "x"}
     problem = is_problem(site.get(LIST, **query), 422)

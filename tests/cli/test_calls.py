@@ -63,7 +63,7 @@ def test_calls_can_be_filtered(inside: Inside) -> None:
     ):
         out = inside.output("calls", *words)
         assert [line.split("CON-")[1][0] for line in out.splitlines() if "CON-" in line] == list(found)
-    assert out == "No call is kept that fits.\n"
+    assert out == "No such call is kept.\n"
 
 
 @pytest.mark.parametrize(

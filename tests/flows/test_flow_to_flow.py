@@ -80,7 +80,7 @@ def test_a_step_leads_into_another_flow_and_the_call_goes_on_there(tmp_path: Pat
     assert sales is not None
     assert texts(sales) == ["Sales.", "Menu 1 4711"], "its steps are counted anew, and have no inputs yet"
     assert address(sales)[:2] == ("menu", "ask")
-    assert (sales.flow, sales.step) == ("front", "sales")
+    assert (sales.flow, sales.step) == ("menu", "ask"), "where the call is now"
     menu = came_back(flows, sales, digits="5")
     assert menu is not None
     assert texts(menu) == ["Menu 2 54711"]

@@ -291,3 +291,22 @@ def test_an_input_must_come_from_a_step_that_asks(name, words):
     assert found.startswith("6:35: flows.f.steps.two[0].text: ")
     assert words in found
     assert faults(steps(one=f"{{ {INPUT}, next: two }}", two=says.replace(f"inputs.{name}", "inputs.one"))) == []
+
+
+def test_branches_written_beside_next_are_named_with_where_they_belong_and_nothing_else_is_wrong():
+    text = """steps:
+      one:
+        - action: input
+          type: [dtmf]
+          next: { keys: { 1: two } }
+          silence: one
+          else: two
+          exhausted: three
+      two:
+        - { action: talk, text: Two }
+      three:
+        - { action: talk, text: Three }"""
+    assert [fault.split(": ", 1)[1] for fault in faults(text)] == [
+        f"flows.f.steps.one[0].{name}: It is no option of input: it must be one level deeper, next.{name}."
+        for name in ("silence", "else", "exhausted")
+    ]

@@ -111,6 +111,7 @@ def test_what_vonage_publishes_is_accepted(page):
         ("keys", "maxDigits", "It is no option of input: it must be one level deeper, dtmf.maxDigits."),
         ("speech", "context", "It is no option of input: it must be one level deeper, speech.context."),
         ("phone", "endpoint[0].url", "It is no option of a phone endpoint: it must be one level deeper, onAnswer.url."),
+        ("connect", "number", "It is no option of connect: it must be one level deeper, endpoint[0].number."),
         ("connect", "event_url", "It is no option of connect; did you mean eventUrl?"),
         ("connect", "from_", "It is no option of connect; did you mean from?"),
         ("phone", "endpoint[0].user", "It is no option of a phone endpoint."),

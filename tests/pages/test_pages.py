@@ -267,8 +267,9 @@ def test_in_development_a_token_in_the_address_becomes_a_cookie_at_once(site: Si
 def test_a_wrong_token_in_the_address_leads_to_the_login(site: Site) -> None:
     for token in FORGED[:3]:
         response = site.browser().get("/", query_string={"token": token})
-        assert (response.status_code, response.headers["Location"]) == (302, "/login")
+        assert (response.status_code, response.headers["Location"]) == (302, "/login?wrong=1")
         assert cookie_of(response) == {}
+        assert "No such token" in site.browser().get(response.headers["Location"]).text
 
 
 def test_in_production_a_token_in_the_address_is_ignored(production: Site) -> None:

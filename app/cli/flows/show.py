@@ -85,7 +85,9 @@ def _check_step(step: str, flows: Flows, name: str) -> None:
         words = "is written in Python: `show` has nothing that came back to give it. `flask flows try` goes through it"
         raise click.BadParameter(safe(f"flow {name} {words}"), param_hint="--step")
     if flow and step not in flow.steps:
-        raise click.BadParameter(safe(f"flow {name} has {', '.join(flow.steps)}"), param_hint="--step")
+        raise click.BadParameter(
+            safe(f"flow {name} has no step {step}; it has {', '.join(flow.steps)}"), param_hint="--step"
+        )
 
 
 def _conditions(route: dict[str, Any]) -> str:

@@ -50,7 +50,7 @@ def test_another_step_can_be_shown(run: Run) -> None:
     assert "Nobody is there." in out
     code, _, err = run("show", "442079460001", "--at", OPEN, "--step", "noboby")
     assert code == 2
-    assert "flow menu has choice, sales, nobody, sorry" in err
+    assert "flow menu has no step noboby; it has choice, sales, nobody, sorry" in err
 
 
 def test_a_step_of_a_flow_in_python_cannot_be_shown(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
