@@ -20,6 +20,7 @@ from environs import Env, EnvValidationError, ValidationError, validate
 
 # Below this a token or key can be guessed: 16 characters are 64 bits, even if they are hex digits.
 LEAST_SECRET_LENGTH = 16
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class SettingsError(Exception):
@@ -44,6 +45,23 @@ class Setting:
     type: str
     default: str
     meaning: str
+
+
+class Note(str):
+    """A sentence for whoever runs the server, without secrets. `text` % `values` is it, for translating *text*.
+
+    *alarm*: it must be mended; else it may stay so.
+    """
+
+    __slots__ = ("alarm", "text", "values")
+    text: str
+    values: Mapping[str, str]
+    alarm: bool
+
+    def __new__(cls, text: str, *, alarm: bool = False, **values: str) -> "Note":
+        note = super().__new__(cls, text % values)
+        note.text, note.values, note.alarm = text, values, alarm
+        return note
 
 
 def _kind(words: str, convert: Callable[[str], Any]) -> Kind:
@@ -338,34 +356,45 @@ class Settings:
         """
         return not self.in_production and not self.signature_secrets and self.webhook_verify == "enforce"
 
-    def notes(self) -> list[str]:
-        """Warnings for the operator at start: one sentence each, without secrets."""
+    def notes(self) -> list[Note]:
+        """What whoever runs the server must know of these settings."""
         notes = []
         if unread := _unread(os.environ):
-            notes.append(f"No setting of this server: {unread}. It reads {' and '.join(VONAGE)}.")
+            known = " and ".join(VONAGE)
+            notes.append(Note("No setting of this server: %(unread)s. It reads %(known)s.", unread=unread, known=known))
         if self.unsigned_allowed:
             notes.append(
-                "UNSIGNED WEBHOOKS ARE ACCEPTED from anyone who reaches this port,"
-                " until VONAGE_SIGNATURE_SECRETS is set."
+                Note(
+                    "UNSIGNED WEBHOOKS ARE ACCEPTED from anyone who reaches this port,"
+                    " until VONAGE_SIGNATURE_SECRETS is set.",
+                    alarm=self.host not in LOOPBACK or self.public_url is not None,
+                )
             )
         if self.public_url is None:
             notes.append(
-                "PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows."
+                Note("PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows.")
             )
         if self.webhook_verify == "off":
-            notes.append("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.")
+            notes.append(Note("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.", alarm=True))
         if self.webhook_verify == "report":
-            notes.append("WEBHOOK_VERIFY is report: webhooks without a valid signature are counted, and accepted.")
+            notes.append(
+                Note("WEBHOOK_VERIFY is report: webhooks without a valid signature are counted, and accepted.")
+            )
         if self.signature_secrets and self.webhook_verify == "enforce" and not self.verify_get_hash:
             notes.append(
-                "VERIFY_GET_HASH is off: a token that somebody captured is accepted with other parameters by GET,"
-                f" for {self.signature_max_age} seconds. Set it on if /status counts no get_hash as wrong."
+                Note(
+                    "VERIFY_GET_HASH is off: a token that somebody captured is accepted with other parameters by GET,"
+                    " for %(seconds)s seconds. Set it on if /status counts no get_hash as wrong.",
+                    seconds=str(self.signature_max_age),
+                )
             )
         weak = [key for key, secret in self.signature_secrets if len(secret.encode()) < 32]
         if weak:
             # RFC 7518, section 3.2. A long "key" may be a secret written before the colon by mistake.
             named = ", ".join(key if len(key) <= 12 else "(a long one)" for key in dict.fromkeys(weak))
-            notes.append(f"The signature secret of API key {named} works, but HS256 asks for 32 bytes or more.")
+            notes.append(
+                Note("The signature secret of API key %(keys)s works, but HS256 asks for 32 bytes or more.", keys=named)
+            )
         return notes
 
 

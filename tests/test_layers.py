@@ -36,7 +36,7 @@ LAYERS = {
     "app.flows": f"app.domain {SHARED}",
     "app.web": "config app.domain app.store vonage_simulator.printable",
     "app.webhooks": "app.domain app.store app.flows app.web",
-    "app.pages.html": "",
+    "app.pages.html": "app.store",
     "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks",
     "app.services": "config app.domain app.store app.flows app.webhooks app.calls",
