@@ -1,4 +1,4 @@
-"""The language of a page: chosen by a switch or by the browser. Texts are in translations/<language>.po.
+"""The language of a page: chosen by a switch or by the browser. Texts are in translations/<language>/*.po.
 
 Templates call `_`, `ngettext` and `{% trans %}`; modules call `gettext` or `marked`. tests/pages/test_languages.py
 finds all of them and checks that each is translated.
@@ -25,9 +25,15 @@ def language() -> str:
     """The language of this request: as chosen by the switch, else the best that the browser names, else English."""
     if "language" not in g:  # a page needs it a hundred times
         chosen = request.cookies.get(COOKIE, "")
-        g.language = chosen if chosen in LOCALES else request.accept_languages.best_match(LOCALES) or "en"
+        g.language = chosen if chosen in LOCALES else _of_browser()
     found: str = g.language
     return found
+
+
+def _of_browser() -> str:
+    """By languages, not by regions: who reads en-US before fr gets English."""
+    wanted = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    return next((code for code in wanted if code in LOCALES), "en")
 
 
 def locale() -> str:
@@ -53,18 +59,22 @@ def ngettext(one: str, many: str, number: int) -> str:
 @cache
 def translations(code: str) -> NullTranslations:
     """The texts of a language; English ones are those in the source. Read once, when first used."""
-    path = FOLDER / f"{code}.po"
-    if not path.exists():
+    files = sorted((FOLDER / code).glob("*.po"))
+    if not files:
         return NullTranslations()
     from babel.messages.mofile import write_mo  # needed by pages alone: a start-up is somebody's first call
     from babel.messages.pofile import read_po
 
-    with path.open("rb") as file:
-        catalog = read_po(file, locale=code)
-    compiled = BytesIO()
-    write_mo(compiled, catalog)  # type: ignore[no-untyped-call, unused-ignore]
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+    known = NullTranslations()
+    for path in files:
+        compiled = BytesIO()
+        with path.open("rb") as file:
+            write_mo(compiled, read_po(file, locale=code))
+        compiled.seek(0)
+        catalog = GNUTranslations(compiled)
+        catalog.add_fallback(known)
+        known = catalog
+    return known
 
 
 def install(app: Flask) -> None:

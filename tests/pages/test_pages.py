@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.auth import guessing
@@ -23,44 +21,9 @@ from app.store.errors import TooMuchAtOnce
 from tests.api.site import BROWSER, LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, log_out, status
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, iso
+from tests.pages.browsing import Page, logged_in
 
 FORGED = ("", "nobody-of-the-board", VIEWER[:-1], f"viewer:{VIEWER}", f"{VIEWER},{OPERATOR}", "Zoë", "\x00", "x" * 5000)
-
-
-@pytest.fixture
-def open_site(valkey: Engine) -> Iterator[Callable[..., Site]]:
-    """Opens apps with settings of their own on an empty store."""
-    valkey.flush()
-    opened: list[Site] = []
-
-    def open_one(**settings: Any) -> Site:
-        opened.append(Site(valkey.address.url, **settings))
-        return opened[-1]
-
-    yield open_one
-    for site in opened:
-        site.close()
-
-
-@pytest.fixture
-def site(open_site: Callable[..., Site]) -> Site:
-    """An app as `make run` starts it."""
-    return open_site()
-
-
-@pytest.fixture
-def production(open_site: Callable[..., Site]) -> Site:
-    """An app as a platform runs it."""
-    return open_site(
-        app_env="production", public_url="https://calls.example.com", signature_secrets=(("a1b2c3d4", "s" * 32),)
-    )
-
-
-def logged_in(site: Site, token: str = VIEWER) -> FlaskClient:
-    """A browser that has logged in."""
-    browser = site.browser()
-    assert browser.post("/login", data={"token": token}).status_code == 302
-    return browser
 
 
 def board_of(site: Site) -> TestResponse:
@@ -81,28 +44,6 @@ def cookie_of(response: Any) -> dict[str, str | bool]:
     (text,) = response.headers.getlist("Set-Cookie") or [""]
     pairs = (part.strip().partition("=") for part in text.split(";") if part.strip())
     return {name.lower(): value if sign else True for name, sign, value in pairs}
-
-
-class Page(HTMLParser):
-    """A page as a browser reads it: its elements, their attributes, and the text between them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-    def values(self, tag: str, attribute: str) -> list[str]:
-        """The values of *attribute* in all elements *tag*."""
-        return [
-            attributes[attribute] or "" for name, attributes in self.elements if name == tag and attribute in attributes
-        ]
 
 
 # -- getting in -------------------------------------------------------------------------------------------------------
