@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from flask import Flask, current_app
 
+from app.calls.names import Names
 from app.calls.queries import Calls
 from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
@@ -52,6 +53,7 @@ class Services:
     settings: Settings
     store: Store
     flows: Flows
+    names: Names
     housekeeping: Housekeeping
     signatures: Signatures | None  # None: signatures are not checked
     started: datetime
@@ -76,7 +78,7 @@ class Services:
     @property
     def calls(self) -> Calls:
         """Reads calls from the store."""
-        return Calls(self.store, self.presume_ended_after, self.settings.mask_numbers)
+        return Calls(self.store, self.presume_ended_after, self.settings.mask_numbers, self.names.current)
 
 
 def build(settings: Settings, *, store: Store | None = None, flows: Flows | None = None) -> Services:
@@ -106,7 +108,8 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             verify_get_hash=settings.verify_get_hash,
         )
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
-    return Services(settings, store, flows, housekeeping, signatures, started=datetime.now(UTC))
+    names_of = Names(settings.names_file, store)
+    return Services(settings, store, flows, names_of, housekeeping, signatures, started=datetime.now(UTC))
 
 
 def services(app: Flask = current_app) -> Services:

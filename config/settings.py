@@ -311,6 +311,13 @@ class Settings:
         default=Path(__file__).parent / "flows.yaml",
         default_words="config/flows.yaml",
     )
+    names_file: Path = _setting(
+        "NAMES_FILE",
+        FILE,
+        "names for telephone numbers and flows; changes take effect without a restart",
+        default=Path(__file__).parent / "names.yaml",
+        default_words="config/names.yaml",
+    )
     app_user: str = _setting("APP_USER", TEXT, "the app user whom the tutorial flow calls", default="Alice")
     caller_number: str | None = _setting(
         "CALLER_NUMBER", NUMBER, "the number the tutorial flow calls from; a leading + is dropped", default=None

@@ -5,7 +5,7 @@ Templates get it as `frame`. A page of an error uses its role at most, so that i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,10 +19,12 @@ from app.auth.access import current_role
 from app.auth.sessions import csrf_token, session_role
 from app.auth.tokens import Role
 from app.calls.fields import timestamp
+from app.calls.names import Known
 from app.pages import languages
 from app.pages.languages import gettext, ngettext
 from app.services import Services, services
 from app.store.errors import StoreUnavailable
+from vonage_simulator.yaml_source import Fault
 
 FAULTS_SHOWN: Final = 3
 NOTES_COOKIE: Final = "notes"  # what the notes were when somebody folded them away
@@ -41,7 +43,7 @@ class Frame:
 
     def read(self) -> None:
         """Read all that comes from the store now."""
-        _ = self.role and self.notices
+        _ = self.role and (self.notices, self.names)
 
     @property
     def language(self) -> str:
@@ -90,6 +92,11 @@ class Frame:
         """Alarms first."""
         return sorted(notices(services()), key=lambda notice: notice.kind)
 
+    @cached_property
+    def names(self) -> Known:
+        """Of flows: `frame.names.flow(name)`. Those of numbers are with the calls: `from_name` and `to_name`."""
+        return services().names.current()
+
     @property
     def alarms(self) -> list[Notice]:
         """What must be mended."""
@@ -117,6 +124,7 @@ def notices(parts: Services) -> list[Notice]:
         Notice("alarm" if note.alarm else "note", gettext(note.text) % note.values) for note in parts.settings.notes()
     ]
     found += _of_flows(parts)
+    found += _of_names(parts)
     try:
         policy = parts.store.evicts()
     except StoreUnavailable as away:
@@ -132,13 +140,10 @@ def notices(parts: Services) -> list[Notice]:
 
 
 def _of_flows(parts: Services) -> list[Notice]:
-    """Viewers get only the lines of faults, for their words may quote a PIN."""
-    flows, in_words = parts.flows, current_role() == "operator"
-    faults = [fault._replace(name=Path(fault.name).name) for fault in flows.faults[:FAULTS_SHOWN]]
-    details = tuple(str(fault if in_words else fault._replace(field="", words="")) for fault in faults)
+    flows = parts.flows
     if flows.alarm:
         text = gettext("NO CALL FLOW CAN BE USED: every caller hears the last resort until the flows file is mended.")
-    elif faults:
+    elif flows.faults:
         text = ngettext(
             "The flows file has %(number)d fault: the flows stay as they were before.",
             "The flows file has %(number)d faults: the flows stay as they were before.",
@@ -146,7 +151,22 @@ def _of_flows(parts: Services) -> list[Notice]:
         ) % {"number": len(flows.faults)}
     else:
         return []
-    return [Notice("alarm", text, details)]
+    return [Notice("alarm", text, _lines(flows.faults))]
+
+
+def _of_names(parts: Services) -> list[Notice]:
+    parts.names.current()
+    if not parts.names.faults:
+        return []
+    text = gettext("The names file has faults: the names of numbers and flows stay as they were before.")
+    return [Notice("alarm", text, _lines(parts.names.faults))]
+
+
+def _lines(faults: Sequence[Fault]) -> tuple[str, ...]:
+    """The first of *faults*. Viewers get only their places: their words may quote a PIN, or a number."""
+    in_words = current_role() == "operator"
+    shown = [fault._replace(name=Path(fault.name).name) for fault in faults[:FAULTS_SHOWN]]
+    return tuple(str(fault if in_words else fault._replace(field="", words="")) for fault in shown)
 
 
 def install(app: Flask, asset: Callable[[str], str]) -> None:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from app.api.describe import openapi
 from app.api.status import read_status
 from app.auth.access import current_role, require
+from app.auth.reveals import reveal
 from app.auth.sessions import csrf_token_sent, log_in, log_out, session_role
 from app.errors import Problem
 from app.pages import languages
@@ -33,6 +34,7 @@ def board() -> Response:
         return redirect(url_for("pages.show_login"))
     calls, role = services().calls, current_role()
     latest, _ = calls.page(Filter(), limit=LATEST)
+    reveal(conversation.conversation_uuid for conversation in latest)
     shown = calls.dump_all(latest, role)
     return page("board.html", overview=read_status(services()), calls=shown, operator=role == "operator")
 

@@ -19,6 +19,8 @@ FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
+AUDIT: Final = b"switchhook:audit"  # stream: who was shown whole numbers (`audit.py`)
+NAMES: Final = b"switchhook:names"  # hash: telephone number -> name
 
 
 def session(name: str) -> bytes:

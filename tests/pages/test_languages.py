@@ -10,7 +10,6 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
-from jinja2.ext import babel_extract
 
 from app.pages.languages import COOKIE, FOLDER, LOCALES
 from tests.api.site import BROWSER, VIEWER, Site
@@ -27,7 +26,7 @@ def texts() -> dict[Text, str]:
     """Every text of the pages, and a place of each."""
     found: dict[Text, str] = {}
     for path in sorted((ROOT / "app" / "pages").rglob("*.html")):
-        for line, text, _, _ in extract_from_file(babel_extract, path, IN_TEMPLATES, options=OPTIONS):
+        for line, text, _, _ in extract_from_file("jinja2.ext:babel_extract", path, IN_TEMPLATES, options=OPTIONS):
             found[tuple(text) if isinstance(text, tuple | list) else text] = f"{path.name}:{line}"
     for path in [*sorted((ROOT / "app" / "pages").rglob("*.py")), ROOT / "config" / "settings.py"]:
         for line, text, _, _ in extract_from_file("python", path, MARKS):
@@ -50,6 +49,11 @@ def messages(language: str) -> list[Message]:
     return [message for catalog in catalogs(language) for message in catalog if message.id]
 
 
+def forms(text: Any) -> tuple[str, ...]:
+    """Of a text or a translation: one, or one for each number."""
+    return tuple(text) if isinstance(text, list | tuple) else (text or "",)
+
+
 def placeholders(text: str) -> set[str]:
     """`%(name)s` in *text*; `%%` is none."""
     return set(re.findall(r"%\(\w+\)[a-z]|%(?![(%])", text.replace("%%", "")))
@@ -57,8 +61,8 @@ def placeholders(text: str) -> set[str]:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_text_is_translated(language: str) -> None:
-    known = {message.id: message.string for message in messages(language)}
-    missing = {text: place for text, place in texts().items() if not known.get(text) or not all(known[text])}
+    known = {message.id: forms(message.string) for message in messages(language)}
+    missing = {text: place for text, place in texts().items() if not all(known.get(text, ("",)))}
     stubs = "\n".join(f'# {place}\nmsgid "{text}"\nmsgstr ""' for text, place in missing.items())
     assert not missing, f"translations/{language}/ lacks:\n{stubs}"
 
@@ -73,9 +77,8 @@ def test_no_translation_is_left_over(language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_the_placeholders_are_those_of_the_text(language: str) -> None:
     for message in messages(language):
-        many = isinstance(message.id, list | tuple)
-        wanted = placeholders(message.id[-1] if many else message.id)
-        for form in message.string if many else (message.string,):
+        wanted = placeholders(forms(message.id)[-1])
+        for form in forms(message.string):
             assert placeholders(form) == wanted, message.id
 
 
