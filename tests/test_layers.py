@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 # What flows and simulator share: shapes of JSON values, positions in YAML files, and NCCO.
 SHARED = "vonage_simulator.json_shape vonage_simulator.yaml_source vonage_simulator.ncco"
-PARTS = "config app.domain app.store app.flows app.webhooks app.web app.services app.auth app.calls"
+PARTS = "config app.domain app.store app.flows app.webhooks app.web app.services app.auth app.calls app.recordings"
 BELOW = f"{PARTS} app.pages.html app.errors"
 
 # Part -> the parts it may import; from the lowest to the highest. A module is of the part with the longest name that
@@ -39,7 +39,8 @@ LAYERS = {
     "app.pages.html": "app.store",
     "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks vonage_simulator.yaml_source",
-    "app.services": "config app.domain app.store app.flows app.webhooks app.calls",
+    "app.recordings": "",
+    "app.services": "config app.domain app.store app.flows app.webhooks app.calls app.recordings",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",

@@ -31,7 +31,7 @@ class RevealSchema(Schema):
     calls = fields.List(
         fields.String(), required=True, metadata={"description": "conversations, or a leg; the first 500"}
     )
-    count = fields.Integer(required=True, metadata={"description": "how many calls there were"})
+    total = fields.Integer(required=True, metadata={"description": "how many calls there were"})
 
 
 class AuditSchema(Schema):

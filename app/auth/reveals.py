@@ -17,14 +17,14 @@ HASH_LENGTH: Final = 12  # hex digits: enough to tell people apart
 LONGEST_FILTERS: Final = 500  # characters
 
 
-def reveal(calls: Iterable[str], *, count: int | None = None) -> None:
+def reveal(calls: Iterable[str], *, total: int | None = None, masked_too: bool = False) -> None:
     """Note that this request is shown *calls* (conversation ids, or a leg's), unless their numbers are masked for it.
 
-    *count*: how many they are, where *calls* are only the first of a long export. Written later: costs the request
-    nothing it would notice.
+    *masked_too*: also if they are masked, for there is more to it: a recording. *total*: how many they are, where
+    *calls* are only the first of a long export. Written later: it costs the request nothing it would notice.
     """
     login = current_login()
-    if login is None or services().calls.masks_for(login.role):
+    if login is None or (services().calls.masks_for(login.role) and not masked_too):
         return
     named = tuple(calls)
     services().store.note_reveal(
@@ -35,6 +35,6 @@ def reveal(calls: Iterable[str], *, count: int | None = None) -> None:
             route=f"{request.method} {request.url_rule.rule if request.url_rule else request.path}",
             filters=mask(request.query_string.decode(errors="replace"))[:LONGEST_FILTERS],
             calls=named[:MOST_CALLS],
-            count=len(named) if count is None else count,
+            total=len(named) if total is None else total,
         )
     )

@@ -26,7 +26,7 @@ def audit(limit: int) -> None:
         when = clock(timestamp(datetime.fromtimestamp(at(entry) / 1000, UTC)))
         filters = f"?{reveal.filters}" if reveal.filters else ""
         click.echo(safe(f"{when}  {reveal.role} {reveal.who} from {reveal.address}  {reveal.route}{filters}"))
-        more = reveal.count - CALLS_SHOWN
+        more = reveal.total - CALLS_SHOWN
         click.echo(safe(f"      {', '.join(reveal.calls[:CALLS_SHOWN])}{f' and {more} more' if more > 0 else ''}"))
     if not found:
         click.echo("Nobody was shown whole telephone numbers yet.")

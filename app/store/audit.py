@@ -25,7 +25,7 @@ class Reveal(NamedTuple):
     route: str  # "GET /api/v1/conversations"
     filters: str  # of a list, as the address has them, numbers masked; else empty
     calls: tuple[str, ...]  # conversations, and legs that were shown alone; the first 500
-    count: int  # how many calls there were
+    total: int  # how many calls there were
 
 
 class Audit(Connected):
@@ -42,8 +42,8 @@ class Audit(Connected):
         """
         calls = tuple(call for call in reveal.calls if self._is_new(reveal.who, call))
         if calls:
-            count = reveal.count - len(reveal.calls) + len(calls)
-            entry = reveal._replace(calls=calls[:MOST_CALLS], count=count)._asdict()
+            total = reveal.total - len(reveal.calls) + len(calls)
+            entry = reveal._replace(calls=calls[:MOST_CALLS], total=total)._asdict()
             text = json.dumps(entry, separators=(",", ":"))
             self._writer.send_later(
                 Command(keys.AUDIT, ("XADD", keys.AUDIT, "MAXLEN", "~", LENGTH, "*", "reveal", text))

@@ -44,14 +44,14 @@ def test_an_entry_says_who_was_shown_what_when_and_where_to(filled: Site) -> Non
         "route": f"GET {LIST}/<id:conversation_uuid>",
         "filters": "",
         "calls": ["CON-1"],
-        "count": 1,
+        "total": 1,
     }
 
 
 def test_a_list_is_one_entry_with_its_filters(filled: Site) -> None:
     filled.get(LIST, token=OPERATOR, number=NUMBER, limit=10)
     (entry,) = log(filled)
-    assert (sorted(entry["calls"]), entry["count"]) == (["CON-1", "CON-2"], 2)
+    assert (sorted(entry["calls"]), entry["total"]) == (["CON-1", "CON-2"], 2)
     assert entry["filters"] == "number=********0123&limit=10", "the log needs no whole number either"
 
 
