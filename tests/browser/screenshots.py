@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -77,7 +78,9 @@ def save(page: Page, file: Path) -> None:
     """What is in sight of *page*, as WebP, which Playwright itself does not write."""
     page.wait_for_load_state("networkidle")
     session = page.context.new_cdp_session(page)
-    taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
+    size: dict[str, Any] = dict(page.viewport_size or {})
+    clip = {"x": 0, "y": 0, **size, "scale": page.evaluate("devicePixelRatio")}
+    taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY, "clip": clip})
     file.write_bytes(base64.b64decode(taken["data"]))
     print(f"{file.relative_to(ROOT)}  {file.stat().st_size / 1000:.0f} kB")
 
