@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from flask_smorest import Blueprint
@@ -13,7 +12,6 @@ from app.api.schemas import PageArgs
 from app.auth.access import guard
 from app.calls.fields import Timestamp, listed, nullable, timestamp
 from app.services import services
-from app.store import audit as log
 
 audit = Blueprint("audit", __name__, url_prefix="/api/v1/audit", description="Who was shown whole telephone numbers.")
 audit.before_request(guard(read="operator"))
@@ -29,7 +27,9 @@ class RevealSchema(Schema):
     route = fields.String(required=True, metadata={"example": "GET /api/v1/conversations"})
     filters = fields.String(required=True, metadata={"description": "the query of the request, numbers masked"})
     calls = fields.List(
-        fields.String(), required=True, metadata={"description": "conversations, or a leg; the first 500"}
+        fields.String(),
+        required=True,
+        metadata={"description": "conversations, a leg or a recording, without those noted before; 500 at most"},
     )
     total = fields.Integer(required=True, metadata={"description": "how many calls there were"})
 
@@ -49,8 +49,5 @@ def list_reveals(args: dict[str, Any]) -> dict[str, Any]:
     before = cursors.read(args["cursor"], "audit")[0] if "cursor" in args else None
     found = services().store.audit(args["limit"] + 1, before)
     shown = found[: args["limit"]]
-    items = [
-        {"at": timestamp(datetime.fromtimestamp(log.at(entry) / 1000, UTC))} | reveal._asdict()
-        for entry, reveal in shown
-    ]
-    return {"items": items, "next": cursors.write([shown[-1][0]], "audit") if len(found) > len(shown) else None}
+    items = [{"at": timestamp(entry.at)} | entry.reveal._asdict() for entry in shown]
+    return {"items": items, "next": cursors.write([shown[-1].id], "audit") if len(found) > len(shown) else None}

@@ -11,7 +11,7 @@ from app.auth.access import current_login
 from app.auth.guessing import source
 from app.domain.numbers import mask
 from app.services import services
-from app.store.audit import MOST_CALLS, Reveal
+from app.store.audit import Reveal
 
 HASH_LENGTH: Final = 12  # hex digits: enough to tell people apart
 LONGEST_FILTERS: Final = 500  # characters
@@ -34,7 +34,7 @@ def reveal(calls: Iterable[str], *, total: int | None = None, masked_too: bool =
             address=source(request.remote_addr)[:HASH_LENGTH],
             route=f"{request.method} {request.url_rule.rule if request.url_rule else request.path}",
             filters=mask(request.query_string.decode(errors="replace"))[:LONGEST_FILTERS],
-            calls=named[:MOST_CALLS],
             total=len(named) if total is None else total,
+            calls=named,
         )
     )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from app.calls.fields import timestamp
 from app.cli.conversation_text import clock
 from app.cli.store import with_store
 from app.services import services
-from app.store.audit import at
 from vonage_simulator.printable import safe
 
 CALLS_SHOWN = 3
@@ -22,11 +19,11 @@ CALLS_SHOWN = 3
 def audit(limit: int) -> None:
     """Show who was shown whole telephone numbers, newest first: when, the token's and the address's hash, of what."""
     found = services().store.audit(limit)
-    for entry, reveal in found:
-        when = clock(timestamp(datetime.fromtimestamp(at(entry) / 1000, UTC)))
+    for _, at, reveal in found:
         filters = f"?{reveal.filters}" if reveal.filters else ""
-        click.echo(safe(f"{when}  {reveal.role} {reveal.who} from {reveal.address}  {reveal.route}{filters}"))
-        more = reveal.total - CALLS_SHOWN
+        who = f"{reveal.role} {reveal.who} from {reveal.address}"
+        click.echo(safe(f"{clock(timestamp(at))}  {who}  {reveal.route}{filters}"))
+        more = len(reveal.calls) - CALLS_SHOWN
         click.echo(safe(f"      {', '.join(reveal.calls[:CALLS_SHOWN])}{f' and {more} more' if more > 0 else ''}"))
     if not found:
         click.echo("Nobody was shown whole telephone numbers yet.")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from time import monotonic
-from typing import Any, Final, NamedTuple
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
-from app.store import keys
+from app.store import keys, scripts
+from app.store.codec import milliseconds
 from app.store.connected import Connected
 from app.store.link import Command
 
 LENGTH: Final = 10_000  # entries, about
-REPEATED_AFTER: Final = 300.0  # seconds until the same call is noted again for the same person
-MOST_REMEMBERED: Final = 20_000  # of those; the oldest are forgotten
+REPEATED_AFTER: Final = 300_000  # ms until the same call is noted again for the same person
 MOST_CALLS: Final = 500  # named in an entry; of a longer list, the filters say which it was
+HERE: Final = keys.ALL[0]  # the log is one for all partitions
 
 
 class Reveal(NamedTuple):
@@ -24,56 +25,48 @@ class Reveal(NamedTuple):
     address: str
     route: str  # "GET /api/v1/conversations"
     filters: str  # of a list, as the address has them, numbers masked; else empty
-    calls: tuple[str, ...]  # conversations, and legs that were shown alone; the first 500
-    total: int  # how many calls there were
+    total: int  # how many calls were shown
+    calls: tuple[
+        str, ...
+    ]  # conversations, a leg, or a recording; without those noted before, and the first 500 at most
+
+
+class Entry(NamedTuple):
+    """A reveal as it is kept. Later entries have higher ids."""
+
+    id: str
+    at: datetime
+    reveal: Reveal
 
 
 class Audit(Connected):
     """One stream for all workers."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._noted: dict[tuple[str, str], float] = {}  # (who, call) -> when, oldest first
-
     def note_reveal(self, reveal: Reveal) -> None:
         """Write *reveal*, without the calls that were noted for the same person minutes ago, later: nobody waits.
 
-        Lost with the process; each worker remembers for itself what it has noted.
+        Lost with the process.
         """
-        calls = tuple(call for call in reveal.calls if self._is_new(reveal.who, call))
-        if calls:
-            total = reveal.total - len(reveal.calls) + len(calls)
-            entry = reveal._replace(calls=calls[:MOST_CALLS], total=total)._asdict()
-            text = json.dumps(entry, separators=(",", ":"))
-            self._writer.send_later(
-                Command(keys.AUDIT, ("XADD", keys.AUDIT, "MAXLEN", "~", LENGTH, "*", "reveal", text))
-            )
+        calls = [keys.encode(call) for call in reveal.calls[:MOST_CALLS]]
+        if not calls:
+            return
+        fields = reveal._asdict()
+        del fields["calls"]
+        now = milliseconds(datetime.now(UTC))
+        args = (HERE.tag, self._ttl, now, REPEATED_AFTER, LENGTH, json.dumps(fields), reveal.who, *calls)
+        self._writer.send_later(Command(HERE.audit, args, scripts.REVEAL, (HERE.audit, HERE.revealed)))
 
-    def audit(self, limit: int, before: str | None = None) -> list[tuple[str, Reveal]]:
-        """The latest entries, newest first, with their ids; *before* this id, if it is given.
-
-        An id begins with the milliseconds since 1970. Raises StoreUnavailable.
-        """
+    def audit(self, limit: int, before: str | None = None) -> list[Entry]:
+        """The latest entries, newest first; *before* this id, if it is given. Raises StoreUnavailable."""
         start = f"({before}" if before else "+"
-        (found,) = self._reader.fetch([Command(keys.AUDIT, ("XREVRANGE", keys.AUDIT, start, "-", "COUNT", limit))])
-        return [(entry.decode(), _reveal(fields[1])) for entry, fields in found]
-
-    def _is_new(self, who: str, call: str) -> bool:
-        now, key = monotonic(), (who, call)
-        if now - self._noted.get(key, -REPEATED_AFTER) < REPEATED_AFTER:
-            return False
-        self._noted.pop(key, None)  # it goes to the end
-        self._noted[key] = now
-        if len(self._noted) > MOST_REMEMBERED:
-            del self._noted[next(iter(self._noted))]
-        return True
+        command = ("XREVRANGE", HERE.audit, start, "-", "COUNT", limit)
+        (found,) = self._reader.fetch([Command(HERE.audit, command)])
+        return [_entry(name.decode(), fields) for name, fields in found]
 
 
-def _reveal(text: bytes) -> Reveal:
-    fields = json.loads(text)
-    return Reveal(**fields | {"calls": tuple(fields["calls"])})
-
-
-def at(entry: str) -> int:
-    """When the entry with this id was written, in milliseconds since 1970."""
-    return int(entry.partition("-")[0])
+def _entry(name: str, fields: list[bytes]) -> Entry:
+    calls = tuple(
+        keys.decode(value) for field, value in zip(fields[::2], fields[1::2], strict=True) if field == b"call"
+    )
+    at = datetime.fromtimestamp(int(name.partition("-")[0]) / 1000, UTC)
+    return Entry(name, at, Reveal(**json.loads(fields[1]), calls=calls))
