@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 
 from flask import Blueprint, Response, abort, request
 
+from app.web.logs import quiet
+
 FOLDER: Final = Path(__file__).parent / "static"
 TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -66,6 +68,7 @@ def get_file(digest: str, name: str) -> Response:
     file = _files().get(name)
     if file is None:
         abort(404)
+    quiet()
     packed = request.accept_encodings["gzip"] > 0
     response = Response(file.packed if packed else file.content, content_type=file.type)
     if packed:

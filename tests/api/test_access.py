@@ -16,7 +16,8 @@ from tests.api.site import ANOTHER, LIST, OPERATOR, TOKENS, VIEWER, Site, csrf_t
 READ = [
     *(LIST, f"{LIST}?limit=0", f"{LIST}?state=live", f"{LIST}/CON-1", f"{LIST}/CON-none", f"{LIST}/CON-1/events"),
     *(f"{LIST}/CON-none/events", f"{LIST}/CON-1/events?limit=x", "/api/v1/legs/leg", "/api/v1/legs/none"),
-    *("/status", "/openapi.json", "/docs"),
+    *("/status", "/openapi.json", "/docs", "/api/v1/audit", "/api/v1/names/447700900123", "/api/v1/names/x"),
+    *("/api/v1/recordings/x", "/api/v1/recordings/x?conversation_uuid=CON-1"),
 ]
 ACT = [("DELETE", f"{LIST}/CON-1"), ("DELETE", f"{LIST}/CON-none")]
 REQUESTS = [(method, path) for path in READ for method in ("GET", "HEAD")] + ACT

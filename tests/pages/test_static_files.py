@@ -71,6 +71,15 @@ def test_nothing_else_is_served(site: Site, path: str) -> None:
     assert response.status_code in (404, 308)
 
 
+def test_files_leave_no_line_in_the_log(capsys: pytest.CaptureFixture[str], open_site: Callable[..., Site]) -> None:
+    """They would crowd out those of others: strangers get 60 lines a minute."""
+    site = open_site()
+    site.get(asset("style.css"), token=None)
+    assert "/static/" not in capsys.readouterr().out
+    site.get("/static/x/none.css", token=None)
+    assert "/static/x/none.css" in capsys.readouterr().out
+
+
 def test_files_need_no_redis_and_look_at_no_cookie(open_site: Callable[..., Site]) -> None:
     away = open_site(redis_url="redis://127.0.0.1:1")
     browser = away.browser()
