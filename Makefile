@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test bench lock clean
+.PHONY: help demo run check test bench screenshots lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## */  make \1	/p' Makefile
@@ -24,6 +24,9 @@ test: .venv/installed-dev  ## lint, types and every test
 
 bench: .venv/installed-dev  ## events and answers per second, compared with a Flask route that does nothing
 	@$(BIN)/python -m benchmarks.run
+
+screenshots: .venv/installed-dev  ## every page as phone and desktop show it, into docs/screenshots/ (needs chromium)
+	@$(BIN)/python -m tests.browser.screenshots
 
 lock: .venv/installed  ## compile requirements*.txt again, with today's versions
 	@$(BIN)/pip install --quiet --disable-pip-version-check pip-tools

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Flask
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 class Switchhook(Flask):
     """The app. None of its views and hooks is a coroutine, for which Flask checks half a dozen times a request."""
+
+    # Templates are kept in a plain dict: pages are rendered in a native thread, where a lock of gevent's would not do.
+    jinja_options: ClassVar[dict[str, Any]] = {"cache_size": -1}  # type: ignore[misc]
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """*func* as it is."""

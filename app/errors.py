@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from app.pages.html import page
+from app.pages.html import small_page
 from app.store.errors import StoreUnavailable, TooMuchAtOnce
 from app.webhooks.body import BadBody
 from app.webhooks.signature import SignatureFault, SignatureMissing
@@ -40,7 +40,7 @@ class Problem(Exception):
     def response(self) -> Response:
         """The error in the form of RFC 9457; for people, as a page."""
         if _for_a_person():
-            response = page("error.html", self.status, problem=self.body)
+            response = small_page("error.html", self.status, problem=self.body)
             response.headers.extend(self.headers)
             return response
         text = json.dumps(self.body) + "\n"
@@ -67,7 +67,7 @@ def install(app: Flask) -> None:
 def _of_store(error: StoreUnavailable) -> Response:
     log.warning("%s", error)
     if _for_a_person():
-        response = page("away.html", 503, reason=error.reason)
+        response = small_page("away.html", 503, reason=error.reason)
         response.headers.extend(RETRY_AFTER)
         return response
     detail = f"Redis does not answer ({error.reason}). Nothing was lost here: send it again in a moment."

@@ -11,10 +11,12 @@ from typing import Protocol, cast
 
 from flask import Flask, current_app
 
+from app.calls.names import Names
 from app.calls.queries import Calls
 from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
 from app.flows.reload import FlowReloader
+from app.recordings import Recordings
 from app.store import apart
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
@@ -52,6 +54,8 @@ class Services:
     settings: Settings
     store: Store
     flows: Flows
+    names: Names
+    recordings: Recordings
     housekeeping: Housekeeping
     signatures: Signatures | None  # None: signatures are not checked
     started: datetime
@@ -76,7 +80,7 @@ class Services:
     @property
     def calls(self) -> Calls:
         """Reads calls from the store."""
-        return Calls(self.store, self.presume_ended_after, self.settings.mask_numbers)
+        return Calls(self.store, self.presume_ended_after, self.settings.mask_numbers, self.names.current)
 
 
 def build(settings: Settings, *, store: Store | None = None, flows: Flows | None = None) -> Services:
@@ -90,13 +94,13 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             connections=settings.redis_max_connections,
         )
     if flows is None:
-        names = {
+        known = {
             "APP_USER": settings.app_user,
             "CALLER_NUMBER": settings.caller_number,
             "PUBLIC_URL": settings.public_url,
         }
-        reloader = FlowReloader(settings.flows_file, names)
-        flows = Flows(reloader, settings=names, base=settings.base_url, secret=settings.secret_key)
+        reloader = FlowReloader(settings.flows_file, known)
+        flows = Flows(reloader, settings=known, base=settings.base_url, secret=settings.secret_key)
     signatures = None
     if settings.webhook_verify != "off" and not settings.unsigned_allowed:
         signatures = Signatures(
@@ -106,7 +110,9 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             verify_get_hash=settings.verify_get_hash,
         )
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
-    return Services(settings, store, flows, housekeeping, signatures, started=datetime.now(UTC))
+    names = Names(settings.names_file, store)
+    recordings = Recordings(settings.application_id, settings.private_key, settings.recording_hosts)
+    return Services(settings, store, flows, names, recordings, housekeeping, signatures, started=datetime.now(UTC))
 
 
 def services(app: Flask = current_app) -> Services:

@@ -20,6 +20,7 @@ from environs import Env, EnvValidationError, ValidationError, validate
 
 # Below this a token or key can be guessed: 16 characters are 64 bits, even if they are hex digits.
 LEAST_SECRET_LENGTH = 16
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class SettingsError(Exception):
@@ -44,6 +45,23 @@ class Setting:
     type: str
     default: str
     meaning: str
+
+
+class Note(str):
+    """A sentence for whoever runs the server, without secrets. `text` % `values` is it, for translating *text*.
+
+    *alarm*: it must be mended; else it may stay so.
+    """
+
+    __slots__ = ("alarm", "text", "values")
+    text: str
+    values: Mapping[str, str]
+    alarm: bool
+
+    def __new__(cls, text: str, *, alarm: bool = False, **values: str) -> "Note":
+        note = super().__new__(cls, text % values)
+        note.text, note.values, note.alarm = text, values, alarm
+        return note
 
 
 def _kind(words: str, convert: Callable[[str], Any]) -> Kind:
@@ -146,6 +164,37 @@ def _application_id(text: str) -> str:
         raise ValidationError("Not a UUID.") from None
 
 
+def _private_key(text: str) -> str:
+    """The PEM of an application's key (PKCS #8): its text, where \\n may be a line break, or a file."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # slow to import, and not always needed
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        load_pem_private_key,
+    )
+
+    if "-----BEGIN" not in text:
+        try:
+            text = Path(text).read_text(encoding="ascii")
+        except (OSError, ValueError):  # no word of it: somebody may have put the key here without its first line
+            raise ValidationError("It is no PEM, and no file of that name can be read.") from None
+    try:
+        key = load_pem_private_key(text.replace("\\n", "\n").encode(), password=None)
+    except (ValueError, TypeError):  # TypeError: it has a password
+        raise ValidationError("Not the PEM of a private key without a password.") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise ValidationError("Not an RSA key, as Vonage makes them.")
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    entries = tuple(_entries(text))
+    if not all(re.fullmatch(r"[\w.-]+:[0-9]{1,5}", entry, re.ASCII) for entry in entries):
+        raise ValidationError("An entry is not a host, a colon and a port.")
+    return entries
+
+
 TEXT = Kind("text", lambda env, variable: env.str(variable))
 RANDOM_TEXT = Kind("random text, as `openssl rand -hex 32` prints it", lambda env, variable: env.str(variable))
 FILE = _kind("file", _file)
@@ -158,6 +207,8 @@ SIGNATURE_SECRETS = _kind("api_key:secret, several separated by commas", _pairs)
 WEB_ADDRESS = _kind("https://calls.example.com", _web_address)
 NUMBER = _kind("7 to 15 digits with the country code", _number)
 APPLICATION_ID = _kind("the application's UUID", _application_id)
+PRIVATE_KEY = _kind("PEM, with \\n for line breaks, or a file", _private_key)
+HOSTS = _kind("127.0.0.1:8443, several separated by commas", _hosts)
 
 
 def _setting(
@@ -239,6 +290,23 @@ class Settings:
     application_id: str | None = _setting(
         "VONAGE_APPLICATION_ID", APPLICATION_ID, "webhooks signed for another application are refused", default=None
     )
+    private_key: str | None = _setting(
+        "VONAGE_PRIVATE_KEY",
+        PRIVATE_KEY,
+        "key of VONAGE_APPLICATION_ID: with it recordings can be played",
+        default=None,
+        secret=True,
+    )
+    recordings_role: str = _setting(
+        "RECORDINGS_ROLE", _one_of("operator", "viewer"), "who may play recordings", default="operator"
+    )
+    recording_hosts: tuple[str, ...] = _setting(
+        "RECORDING_HOSTS",
+        HOSTS,
+        "hosts besides Vonage's that recordings are fetched from, with the application's token: the simulator's;"
+        " not in production",
+        default=(),
+    )
     webhook_verify: str = _setting(
         "WEBHOOK_VERIFY",
         _one_of("enforce", "report", "off"),
@@ -294,6 +362,13 @@ class Settings:
         default=Path(__file__).parent / "flows.yaml",
         default_words="config/flows.yaml",
     )
+    names_file: Path = _setting(
+        "NAMES_FILE",
+        FILE,
+        "names for telephone numbers and flows; changes take effect without a restart",
+        default=Path(__file__).parent / "names.yaml",
+        default_words="config/names.yaml",
+    )
     app_user: str = _setting("APP_USER", TEXT, "the app user whom the tutorial flow calls", default="Alice")
     caller_number: str | None = _setting(
         "CALLER_NUMBER", NUMBER, "the number the tutorial flow calls from; a leading + is dropped", default=None
@@ -339,34 +414,45 @@ class Settings:
         """
         return not self.in_production and not self.signature_secrets and self.webhook_verify == "enforce"
 
-    def notes(self) -> list[str]:
-        """Warnings for the operator at start: one sentence each, without secrets."""
+    def notes(self) -> list[Note]:
+        """What whoever runs the server must know of these settings."""
         notes = []
         if unread := _unread(os.environ):
-            notes.append(f"No setting of this server: {unread}. It reads {' and '.join(VONAGE)}.")
+            known = " and ".join(VONAGE)
+            notes.append(Note("No setting of this server: %(unread)s. It reads %(known)s.", unread=unread, known=known))
         if self.unsigned_allowed:
             notes.append(
-                "UNSIGNED WEBHOOKS ARE ACCEPTED from anyone who reaches this port,"
-                " until VONAGE_SIGNATURE_SECRETS is set."
+                Note(
+                    "UNSIGNED WEBHOOKS ARE ACCEPTED from anyone who reaches this port,"
+                    " until VONAGE_SIGNATURE_SECRETS is set.",
+                    alarm=self.host not in LOOPBACK or self.public_url is not None,
+                )
             )
         if self.public_url is None:
             notes.append(
-                "PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows."
+                Note("PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows.")
             )
         if self.webhook_verify == "off":
-            notes.append("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.")
+            notes.append(Note("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.", alarm=True))
         if self.webhook_verify == "report":
-            notes.append("WEBHOOK_VERIFY is report: webhooks without a valid signature are counted, and accepted.")
+            notes.append(
+                Note("WEBHOOK_VERIFY is report: webhooks without a valid signature are counted, and accepted.")
+            )
         if self.signature_secrets and self.webhook_verify == "enforce" and not self.verify_get_hash:
             notes.append(
-                "VERIFY_GET_HASH is off: a token that somebody captured is accepted with other parameters by GET,"
-                f" for {self.signature_max_age} seconds. Set it on if /status counts no get_hash as wrong."
+                Note(
+                    "VERIFY_GET_HASH is off: a token that somebody captured is accepted with other parameters by GET,"
+                    " for %(seconds)s seconds. Set it on if /status counts no get_hash as wrong.",
+                    seconds=str(self.signature_max_age),
+                )
             )
         weak = [key for key, secret in self.signature_secrets if len(secret.encode()) < 32]
         if weak:
             # RFC 7518, section 3.2. A long "key" may be a secret written before the colon by mistake.
             named = ", ".join(key if len(key) <= 12 else "(a long one)" for key in dict.fromkeys(weak))
-            notes.append(f"The signature secret of API key {named} works, but HS256 asks for 32 bytes or more.")
+            notes.append(
+                Note("The signature secret of API key %(keys)s works, but HS256 asks for 32 bytes or more.", keys=named)
+            )
         return notes
 
 
@@ -428,8 +514,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if production:
         values.setdefault("host", "0.0.0.0")  # noqa: S104 - a platform's router connects from outside
         problems = _what_production_lacks(values) | problems
-    if values.get("redis_cluster") and "redis_url" not in values and not production:
-        problems["REDIS_CLUSTER"] = "The embedded store is no cluster: set REDIS_URL too."
+    problems = _what_lacks_its_pair(values, production=production) | problems
     if not problems and not production:
         data_dir = values.get("data_dir", Path("var"))
         try:
@@ -448,6 +533,16 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values)
 
 
+def _what_lacks_its_pair(values: Mapping[str, Any], *, production: bool) -> dict[str, str]:
+    """Variable -> the other one that it needs. *values*: field -> what was set."""
+    problems = {}
+    if values.get("redis_cluster") and "redis_url" not in values and not production:
+        problems["REDIS_CLUSTER"] = "The embedded store is no cluster: set REDIS_URL too."
+    if values.get("private_key") and "application_id" not in values:
+        problems["VONAGE_PRIVATE_KEY"] = "Of which application? Set VONAGE_APPLICATION_ID too."
+    return problems
+
+
 def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
     """Variable -> why production cannot start with it. *values*: field -> what was set (None: set, but wrong)."""
     problems = {
@@ -462,6 +557,8 @@ def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
         problems["SECRET_KEY"] = short
     if any(len(token) < LEAST_SECRET_LENGTH for _, token in values.get("access_tokens") or ()):
         problems["ACCESS_TOKENS"] = f"A token is s{short[1:]}"
+    if values.get("recording_hosts"):
+        problems["RECORDING_HOSTS"] = "Not in production: whatever a webhook names there would get the token."
     if (values.get("public_url") or "https:").startswith("http:"):
         problems["PUBLIC_URL"] = "Not https, and production needs it."
     return problems

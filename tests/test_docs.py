@@ -11,6 +11,7 @@ import pytest
 from app import cli, create_app
 from app.flows.loading import read as read_flows
 from config.settings import SETTINGS, Settings
+from tests.browser.screenshots import MOST_BYTES
 from vonage_simulator import scenario as scenarios
 from vonage_simulator.call_result import CallResult
 from vonage_simulator.delivery.fault_plan import FAULTS
@@ -109,6 +110,12 @@ def test_the_files_that_the_docs_name_exist() -> None:
     for page in ("docs/architecture.md", "docs/store.md"):
         for path in re.findall(r"`((?:\w+/)+\w+\.(?:py|lua|yaml|md))`", DOCS[page]):
             assert any((ROOT / start / path).exists() for start in (".", "app", "app/store")), f"{page}: {path}"
+
+
+def test_the_screenshots_are_small() -> None:
+    found = list((ROOT / "docs" / "screenshots").iterdir())
+    assert found
+    assert {path.name: path.stat().st_size for path in found if path.stat().st_size > MOST_BYTES} == {}
 
 
 SIMULATOR = DOCS["docs/simulator.md"]

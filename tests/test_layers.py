@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 # What flows and simulator share: shapes of JSON values, positions in YAML files, and NCCO.
 SHARED = "vonage_simulator.json_shape vonage_simulator.yaml_source vonage_simulator.ncco"
-PARTS = "config app.domain app.store app.flows app.webhooks app.web app.services app.auth app.calls"
+PARTS = "config app.domain app.store app.flows app.webhooks app.web app.services app.auth app.calls app.recordings"
 BELOW = f"{PARTS} app.pages.html app.errors"
 
 # Part -> the parts it may import; from the lowest to the highest. A module is of the part with the longest name that
@@ -36,16 +36,17 @@ LAYERS = {
     "app.flows": f"app.domain {SHARED}",
     "app.web": "config app.domain app.store vonage_simulator.printable",
     "app.webhooks": "app.domain app.store app.flows app.web",
-    "app.pages.html": "",
+    "app.pages.html": "app.store",
     "app.errors": "app.store app.webhooks app.pages.html",
-    "app.calls": "app.domain app.store app.webhooks",
-    "app.services": "config app.domain app.store app.flows app.webhooks app.calls",
+    "app.calls": "app.domain app.store app.webhooks vonage_simulator.yaml_source",
+    "app.recordings": "",
+    "app.services": "config app.domain app.store app.flows app.webhooks app.calls app.recordings",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",
     "app.webhooks.views": f"{BELOW} app.webhooks.guard",
     "app.api": f"{BELOW} vonage_simulator.yaml_source",
-    "app.pages": f"{BELOW} app.api",
+    "app.pages": f"{BELOW} app.api vonage_simulator.yaml_source",
     # Commands alone import all of the simulator, so that the server starts without it.
     "app": f"{BELOW} app.webhooks.views app.api app.pages",
     "app.cli": f"{BELOW} app app.api {SHARED} vonage_simulator vonage_simulator.printable",

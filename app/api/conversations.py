@@ -11,6 +11,7 @@ from marshmallow import RAISE
 from app.api import cursors
 from app.api.schemas import ConversationsArgs, ConversationsSchema, EventsSchema, PageArgs
 from app.auth.access import current_role, guard
+from app.auth.reveals import reveal
 from app.calls.schemas import ConversationSchema
 from app.domain.numbers import SHOWN
 from app.errors import Problem
@@ -44,6 +45,7 @@ def list_conversations(args: dict[str, Any]) -> dict[str, Any]:
         after = Position(first_received, keys.encode(uuid))
     found, after = calls.page(wanted, limit=args["limit"], outcome=outcome, after=after)
     following = cursors.write([after.first_received, keys.decode(after.conversation)], of) if after else None
+    reveal(conversation.conversation_uuid for conversation in found)
     return {"items": calls.dump_all(found, role), "next": following}
 
 
@@ -60,6 +62,7 @@ def list_events(args: dict[str, Any], conversation_uuid: str) -> dict[str, Any]:
     events = calls.events(conversation_uuid, first, end)  # and one more, to know whether there is a next page
     if not events and first == 0:
         raise _unknown(conversation_uuid)
+    reveal([conversation_uuid])
     following = cursors.write([end], of) if len(events) > args["limit"] else None
     return {"items": calls.dump_all(events[: args["limit"]], role), "next": following}
 
@@ -72,6 +75,7 @@ def get_conversation(conversation_uuid: str) -> dict[str, Any]:
     conversation = calls.conversation(conversation_uuid)
     if conversation is None:
         raise _unknown(conversation_uuid)
+    reveal([conversation_uuid])
     return calls.dump(conversation, current_role())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask_smorest import Blueprint
 
 from app.auth.access import current_role, guard
+from app.auth.reveals import reveal
 from app.calls.schemas import LegSchema
 from app.errors import Problem
 from app.services import services
@@ -26,4 +27,5 @@ def get_leg(uuid: str) -> dict[str, Any]:
             "No such leg is stored: there was none, it is older than RETENTION_DAYS, or its conversation was deleted."
         )
         raise Problem(404, "Unknown leg", detail, uuid=uuid)
+    reveal([uuid])
     return calls.dump(leg, current_role())

@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from flask import request
 
-from app.auth.sessions import session_role
-from app.auth.tokens import RANK, Role, role_of
+from app.auth.sessions import CSRF_HEADER, csrf_token_sent, session_login, session_role
+from app.auth.tokens import RANK, Role, fingerprint, role_of
 from app.errors import Problem
 from app.web.logs import known
 
 READS = ("GET", "HEAD")
 
 
-def current_role() -> Role | None:
-    """The role of this request's bearer token or, for a GET without one, of its session.
+class Login(NamedTuple):
+    """Who sent a request: the role, and the fingerprint of the token."""
 
-    A cookie alone never acts: another site's page could have made the browser send it.
-    """
+    role: Role
+    fingerprint: str
+
+
+def current_login() -> Login | None:
+    """By the bearer token of this request or, without an Authorization header, by its session; None if unknown."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
     if scheme:
-        role = role_of(token.strip()) if scheme.lower() == "bearer" else None
+        role = role_of(token) if scheme.lower() == "bearer" else None
+        login = Login(role, fingerprint(token)) if role else None
     else:
-        role = session_role() if request.method in READS else None
-    if role is not None:
+        role = session_role()
+        login = Login(role, session_login() or "") if role else None
+    if login is not None:
         known()
-    return role
+    return login
+
+
+def current_role() -> Role | None:
+    """The role of whoever sent this request."""
+    login = current_login()
+    return login.role if login else None
 
 
 def require(role: Role) -> None:
-    """Refuse the request unless it has *role* or a higher one."""
+    """Refuse the request unless it has *role* or a higher one.
+
+    A cookie alone never acts: another site's page could have made the browser send it. A bearer token can only be sent
+    by who knows it.
+    """
     if request.method == "OPTIONS":
         return  # a browser's preflight carries no credentials
     current = current_role()
@@ -39,6 +57,9 @@ def require(role: Role) -> None:
         if "Authorization" in request.headers:
             detail = f"The Authorization header has no known token. {detail}"
         raise Problem(401, "Not logged in", detail, {"WWW-Authenticate": "Bearer"})
+    if request.method not in READS and "Authorization" not in request.headers and not csrf_token_sent():
+        detail = f"A cookie acts only together with {CSRF_HEADER}, which every page has in a meta element: reload it."
+        raise Problem(403, "CSRF token missing or wrong", detail)
     if RANK[current] < RANK[role]:
         raise Problem(403, "Not allowed", f"This needs the token of an {role}; yours is a {current}'s.")
 

@@ -28,7 +28,7 @@ _here: Counter[tuple[str, int]] = Counter()  # while Redis is away
 def begin_attempt(address: str | None) -> list[tuple[str, int]]:
     """Count an attempt from *address*; pass what this returns on to `was_right`. Raises Problem (429)."""
     minute = int(time.time() // 60)
-    counted = [(_source(address), minute), (EVERYBODY, minute)]
+    counted = [(source(address), minute), (EVERYBODY, minute)]
     if any(_count(*one, 1) > most for one, most in zip(counted, (FROM_ONE, FROM_ALL), strict=True)):
         seconds = 60 - int(time.time() % 60)
         raise Problem(
@@ -46,7 +46,7 @@ def was_right(counted: list[tuple[str, int]]) -> None:
         _count(who, minute, -1)
 
 
-def _source(address: str | None) -> str:
+def source(address: str | None) -> str:
     """A keyed hash of *address*: it is personal data. A household has 2^64 addresses of IPv6."""
     try:
         found = ip_address(address or "")

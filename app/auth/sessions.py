@@ -1,8 +1,14 @@
-"""The session of a browser: its id in a signed cookie, all else in Redis, so that logging out ends it everywhere."""
+"""The session of a browser: its id in a signed cookie, all else in Redis, so that logging out ends it everywhere.
+
+Another site's page can make a browser send the cookie, but cannot read our pages: what acts carries the session's CSRF
+token besides, which is on each of them. https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
+"""
 
 from __future__ import annotations
 
+import hmac
 import secrets
+from hashlib import sha256
 from typing import Final
 
 from flask import Flask, Request, g, request, session
@@ -13,15 +19,18 @@ from app.auth.tokens import Role, fingerprint, role_of
 from app.services import services
 
 ID: Final = "id"  # key in the cookie
+CSRF_HEADER: Final = "X-CSRF-Token"  # of scripts
+CSRF_FIELD: Final = "csrf_token"  # of forms
+WITHOUT_SESSION: Final = ("/voice/", "/static/")  # webhooks are to be answered soon, and assets are for everybody
 SESSION_SECONDS: Final = 7 * 24 * 3600
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Sessions in signed cookies. Webhooks have none, which saves time."""
+    """Sessions in signed cookies. Webhooks and assets have none, which saves time."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """The session of *request*; None for a webhook."""
-        return None if request.path.startswith("/voice/") else super().open_session(app, request)
+        """The session of *request*; None for a webhook or an asset."""
+        return None if request.path.startswith(WITHOUT_SESSION) else super().open_session(app, request)
 
 
 def log_in(token: str) -> bool:
@@ -46,14 +55,37 @@ def log_out() -> None:
         session.pop(ID)
 
 
+def session_login() -> str | None:
+    """The fingerprint of the token that the session was opened with; None without a session.
+
+    Raises StoreUnavailable for a cookie of ours while Redis is away.
+    """
+    if "session_login" not in g:
+        name = session.get(ID)
+        g.session_login = services().store.login_of(str(name)) if name else None
+    found: str | None = g.session_login
+    return found
+
+
 def session_role() -> Role | None:
     """The role of the session. Removing a token from ACCESS_TOKENS ends the sessions opened with it.
 
     Raises StoreUnavailable for a cookie of ours while Redis is away.
     """
-    if "session_role" not in g:
-        name = session.get(ID)
-        login = services().store.login_of(str(name)) if name else None
-        g.session_role = role_of(login, fingerprint) if login else None
-    found: Role | None = g.session_role
-    return found
+    login = session_login()
+    return role_of(login, fingerprint) if login else None
+
+
+def csrf_token() -> str | None:
+    """The CSRF token of the session; None without one. Derived from the session's id, so it ends with it."""
+    name = session.get(ID)
+    if not name:
+        return None
+    key = services().settings.secret_key.encode()
+    return hmac.new(key, f"csrf:{name}".encode(), sha256).hexdigest()
+
+
+def csrf_token_sent() -> bool:
+    """Whether the request carries the CSRF token of its session."""
+    sent, known = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, ""), csrf_token()
+    return known is not None and hmac.compare_digest(sent.encode(errors="surrogatepass"), known.encode())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
 from app.calls import schemas
+from app.calls.names import NOBODY, Known
 from app.calls.stored_event import StoredEvent, read_stored_event
 from app.domain.conversations import Conversation, Member, moments, project
 from app.domain.legs import Leg, project_leg
@@ -29,6 +30,7 @@ class Calls:
     store: CallReader
     presume_ended_after: timedelta
     mask_numbers: bool  # for all but operators
+    names: Callable[[], Known] = lambda: NOBODY
 
     def conversation(self, uuid: str) -> Conversation | None:
         """The conversation *uuid*; None if nothing of it is stored."""
@@ -82,13 +84,13 @@ class Calls:
         return apart(lambda: with_latest_move(project_leg(uuid, moments(events), known))) if events else None
 
     def dump(self, item: Conversation | Member | StoredEvent, role: str | None) -> dict[str, Any]:
-        """*item* as JSON, telephone numbers masked as they are for *role*."""
+        """*item* as JSON, with the names of telephone numbers; those are masked as they are for *role*."""
         return self.dump_all([item], role)[0]
 
     def dump_all(self, items: Sequence[Conversation | Member | StoredEvent], role: str | None) -> list[dict[str, Any]]:
         """Each of *items*, as `dump` returns it."""
-        mask = self.masks_for(role)
-        return apart(lambda: [schemas.dump(item, mask_numbers=mask) for item in items])
+        mask, names = self.masks_for(role), self.names()
+        return apart(lambda: [schemas.dump(item, mask_numbers=mask, names=names) for item in items])
 
     def masks_for(self, role: str | None) -> bool:
         """Whether *role* sees of a telephone number its last four digits only."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from marshmallow import fields, validate
 
 from app.calls.fields import ExactNumber, Ncco, ObjectSchema, Timestamp, listed, nullable
+from app.calls.names import NOBODY, Known
 from app.calls.stored_event import StoredEvent
 from app.domain.causes import WentWrong
 from app.domain.conversations import Conversation, Member
@@ -48,6 +49,8 @@ class LegSchema(ObjectSchema):
     direction = nullable(fields.String, example="inbound")
     from_ = nullable(fields.String, data_key="from")
     to = nullable(fields.String)
+    from_name = nullable(fields.String, description="the name that was given to the number `from`")
+    to_name = nullable(fields.String, description="the name that was given to the number `to`")
     state = fields.String(required=True, validate=validate.OneOf(STATES))
     status = nullable(fields.String, description="the status that says most, in Vonage's words")
     outcome = nullable(fields.String, description=f"null until completed; then one of {', '.join(OUTCOMES)}")
@@ -76,6 +79,8 @@ class LegSchema(ObjectSchema):
         if attr == "moved_to":
             departure = obj.presence.departure
             return departure and Moved(departure.joined, departure.at)
+        if attr in ("from_name", "to_name"):
+            return None  # `dump` knows the names
         return getattr(obj.leg, attr, default)
 
 
@@ -210,9 +215,11 @@ class EventSchema(ObjectSchema):
 SCHEMAS = {Conversation: ConversationSchema(), Member: LegSchema(), StoredEvent: EventSchema()}
 
 
-def dump(item: Conversation | Member | StoredEvent, *, mask_numbers: bool) -> dict[str, Any]:
-    """*item* as JSON; with *mask_numbers*, every telephone number in it is masked."""
+def dump(item: Conversation | Member | StoredEvent, *, mask_numbers: bool, names: Known = NOBODY) -> dict[str, Any]:
+    """*item* as JSON, numbers with their *names*; with *mask_numbers*, every telephone number in it is masked."""
     json: dict[str, Any] = SCHEMAS[type(item)].dump(item)
+    for leg in json.get("legs", (json,)) if names is not NOBODY and not isinstance(item, StoredEvent) else ():
+        leg["from_name"], leg["to_name"] = names.of(leg["from"]), names.of(leg["to"])
     if not mask_numbers:
         return json
     computed = {name: value for name, value in json.items() if name == "lag_ms"}  # and as large as it may be

@@ -7,6 +7,7 @@ from flask import Flask
 
 def install(app: Flask) -> None:
     """Add the commands to *app*."""
+    from app.cli.audit import audit
     from app.cli.call import call
     from app.cli.calls import calls
     from app.cli.capture import capture
@@ -16,5 +17,5 @@ def install(app: Flask) -> None:
     from app.cli.simulate import simulate
     from app.cli.unfiled import unfiled
 
-    for command in (replay, calls, call, unfiled, forget, flows, capture, simulate):
+    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate):
         app.cli.add_command(command)

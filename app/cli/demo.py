@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ STARTS_WITHIN = 60.0  # seconds a server may take
 
 @click.command("demo")
 @click.option("--every", default=3.0, show_default=True, type=click.FloatRange(0.1), help="Seconds between two calls.")
-@click.option("--api-port", type=click.IntRange(0, 65535), help="Serve the Voice API too, at this port.")
+@click.option("--api-port", type=click.IntRange(1, 65535), help="Serve the Voice API at this port.  [default: any]")
 @run_options(speed="1", speed_help=SPEED_HELP)
 def demo(options: RunOptions, every: float, api_port: int | None) -> None:
     """Start the server, and place calls of all kinds without end: `make demo`.
@@ -40,15 +41,16 @@ def demo(options: RunOptions, every: float, api_port: int | None) -> None:
 
     if options.server is None:
         raise click.UsageError("demo needs a Switchhook: name one with --server, or none to start one.")
-    settings = services().settings
-    with stopped_gently(), _running(options.server, settings):
+    settings, port = services().settings, api_port or _free_port()
+    keys = _keys(options, port)
+    with stopped_gently(), _running(options.server, settings, keys):
         click.echo(banner(settings).replace("\n  Ctrl-C stops it.", ""), nl=False)
         given = "".join(f"{name}={os.environ[name]} " for name in ("PORT", "DATA_DIR", "HOST") if name in os.environ)
         click.echo(f"  First call   {given}.venv/bin/flask simulate call --scenario ring-group")
-        asyncio.run(_demo(options, api_port, every))
+        asyncio.run(_demo(options, port, every))
 
 
-async def _demo(options: RunOptions, port: int | None, every: float) -> None:
+async def _demo(options: RunOptions, port: int, every: float) -> None:
     import asyncio
 
     from vonage_simulator import scenarios
@@ -81,16 +83,38 @@ def own_environment(settings: Settings) -> dict[str, str]:
     return environ | {"DATA_DIR": str(settings.data_dir / "demo"), "ACCESS_TOKENS": tokens}
 
 
+def _keys(options: RunOptions, port: int) -> dict[str, str]:
+    """The settings with which a server plays the recordings of the simulated Vonage, whose API is at *port*."""
+    from vonage_simulator import certificate
+
+    folder = options.defaults.folder
+    return {
+        "VONAGE_APPLICATION_ID": options.application.id,
+        "VONAGE_PRIVATE_KEY": str(certificate.application_keys(folder)[0]),
+        "RECORDING_HOSTS": f"127.0.0.1:{port}",
+        "REQUESTS_CA_BUNDLE": str(certificate.make(folder).ca),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def _running(base: str, settings: Settings) -> Iterator[None]:
-    """A server at *base*: the one there, or, if it would be ours, one started for as long as this lasts."""
+def _running(base: str, settings: Settings, keys: dict[str, str]) -> Iterator[None]:
+    """A server at *base*: the one there, or, if it would be ours, one started for as long as this lasts.
+
+    *keys*: the settings with which that one plays recordings.
+    """
     if _answers(base):
         click.echo(f"\n  A server runs at {base} already: calls go there, and stay there.")
         yield
         return
     if base != settings.local_url:
         raise click.ClickException(f"Nobody answers at {base}.")
-    environ = own_environment(settings)
+    environ = own_environment(settings) | keys
     log = Path(environ["DATA_DIR"], "server.log")
     click.echo(f"\n  Starting the server; its calls and its log, {log.name}, are in {log.parent}")
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The pages for people, rendered on the server."""
+"""The pages for people, rendered on the server, and what they load."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from flask import Flask
 
 def install(app: Flask) -> None:
     """Add the pages to *app*."""
+    from app.pages import formats, frame, languages, states
+    from app.pages.static_files import asset, static_files
     from app.pages.views import pages
 
+    languages.install(app)
+    formats.install(app)
+    states.install(app)
+    frame.install(app, asset)
+    app.register_blueprint(static_files)
     app.register_blueprint(pages)

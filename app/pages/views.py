@@ -1,25 +1,25 @@
-"""The pages: the board with the status and the latest calls, the API's description, the login."""
+"""The pages: the board with the status and the latest calls, the API's description, the login, the language."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.api.describe import openapi
 from app.api.status import read_status
 from app.auth.access import current_role, require
-from app.auth.sessions import log_in, log_out, session_role
+from app.auth.reveals import reveal
+from app.auth.sessions import csrf_token_sent, log_in, log_out, session_role
 from app.errors import Problem
-from app.pages.html import page
+from app.pages import languages
+from app.pages.html import page, small_page
 from app.services import services
 from app.store.pages import Filter
 
 pages = Blueprint("pages", __name__)
 LATEST = 50
-FAULTS_SHOWN = 3
 
 
 @pages.get("/")
@@ -36,9 +36,9 @@ def board() -> Response:
         return redirect(url_for("pages.show_login"))
     calls, role = services().calls, current_role()
     latest, _ = calls.page(Filter(), limit=LATEST)
+    reveal(conversation.conversation_uuid for conversation in latest)
     shown = calls.dump_all(latest, role)
-    overview, faults = read_status(services()), _flows_faults()
-    return page("board.html", overview=overview, faults=faults, calls=shown, operator=role == "operator")
+    return page("board.html", overview=read_status(services()), calls=shown, operator=role == "operator")
 
 
 @pages.get("/docs")
@@ -51,7 +51,7 @@ def docs() -> Response:
 @pages.get("/login")
 def show_login() -> Response:
     """The form that takes a token."""
-    return page("login.html", wrong="wrong" in request.args)
+    return small_page("login.html", wrong="wrong" in request.args)
 
 
 @pages.post("/login")
@@ -61,14 +61,35 @@ def submit_login() -> Response:
         raise Problem(403, "Not from here", "Log in on this server's own page.")
     if log_in(request.form.get("token", "").strip()):
         return redirect(url_for("pages.board"))
-    return page("login.html", 401, wrong=True)
+    return small_page("login.html", 401, wrong=True)
 
 
 @pages.post("/logout")
 def submit_logout() -> Response:
     """End the session, in every browser that has its cookie."""
+    if session_role() is not None and not csrf_token_sent():
+        raise Problem(403, "CSRF token missing or wrong", "Log out with the button of a page; reload it first.")
     log_out()
     return redirect(url_for("pages.show_login"))
+
+
+@pages.post("/language")
+def switch_language() -> Response:
+    """Keep the language that was chosen, and go back."""
+    chosen, back = request.form.get("language", ""), urlsplit(request.form.get("back", ""))
+    # Only the path: a form of another site must lead nowhere else. "//elsewhere" and "/\\elsewhere" are other sites.
+    path = back.path if back.path.startswith("/") and back.path[1:2] not in ("/", "\\") else "/"
+    response = redirect(f"{path}?{back.query}" if back.query else path, 303)
+    if chosen in languages.LOCALES:
+        response.set_cookie(
+            languages.COOKIE,
+            chosen,
+            max_age=languages.COOKIE_SECONDS,
+            secure=bool(current_app.config["SESSION_COOKIE_SECURE"]),
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
 
 
 def _from_own_page() -> bool:
@@ -82,10 +103,3 @@ def _from_own_page() -> bool:
         return site in ("same-origin", "none")
     own = {request.host, urlsplit(services().settings.public_url or "").netloc}
     return urlsplit(request.headers.get("Origin", "")).netloc in own - {""}
-
-
-def _flows_faults() -> list[str]:
-    """The first faults of the flows file. Viewers get only their lines, for the words may quote a PIN."""
-    faults = [fault._replace(name=Path(fault.name).name) for fault in services().flows.faults[:FAULTS_SHOWN]]
-    in_words = current_role() == "operator"
-    return [str(fault if in_words else fault._replace(field="", words="")) for fault in faults]

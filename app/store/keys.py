@@ -19,6 +19,7 @@ FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
+NAMES: Final = b"switchhook:names"  # hash: telephone number -> name
 
 
 def session(name: str) -> bytes:
@@ -82,6 +83,8 @@ class Partition:
         self.probe = tag + b"probe"  # string: written to find out whether writing works
         self.lease = tag + b"tidying"  # string: who tidies the partition
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
+        self.audit = tag + b"audit"  # stream: who was shown whole numbers (`audit.py`; partition 0 only)
+        self.revealed = tag + b"revealed"  # sorted set: what was noted there in the last minutes (the same)
         self.indexes = (self.live, self.ended, self.last_received, self.counts, self.unsettled, self.feed)
 
     def events(self, conversation: bytes) -> bytes:

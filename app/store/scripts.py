@@ -36,6 +36,7 @@ def _load(name: str) -> Script:
 RECORD = _load("record")
 LEG = _load("leg")
 UNFILE = _load("unfile")
+REVEAL = _load("reveal")
 PAGE = _load("page")
 REMOVE = _load("remove")
 TIDY = _load("tidy")

@@ -45,6 +45,11 @@ def known() -> None:
     g.known = True
 
 
+def quiet() -> None:
+    """This request needs no line: a page loads several files, and nothing can be learnt of that."""
+    g.quiet = True
+
+
 def install(app: Flask, *, as_json: bool) -> None:
     """Log every request of *app*, and all that our loggers get, to standard output."""
     write = _json if as_json else _readable
@@ -64,7 +69,7 @@ def install(app: Flask, *, as_json: bool) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        if not g.get("known") and not of_anybody.one_more():
+        if not g.get("known") and (g.get("quiet") or not of_anybody.one_more()):
             return response
         if left_out := of_anybody.left_out():
             log.warning("more requests without a valid token or signature, which were not logged: %d", left_out)

@@ -8,15 +8,23 @@ from flask import Flask, Response, request
 
 from config.settings import Settings
 
+# JSON is no page: a browser that shows it loads nothing, whatever it holds. Pages have a policy of their own.
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+
 
 def install(app: Flask, settings: Settings) -> None:
-    """Trust as many proxies as TRUSTED_PROXIES says, allow the scripts of CORS_ORIGINS, and let nothing be cached."""
+    """Trust as many proxies as TRUSTED_PROXIES says, and allow the scripts of CORS_ORIGINS.
+
+    Nothing is cached, framed or taken for a page, unless the response says otherwise itself.
+    """
 
     @app.after_request
     def keep_nothing(response: Response) -> Response:
         if not request.path.startswith("/voice/"):  # Vonage caches nothing, and is to be answered soon
-            response.headers["Cache-Control"] = "no-store"
+            response.headers.setdefault("Cache-Control", "no-store")
             response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers.setdefault("X-Frame-Options", "DENY")
+            response.headers.setdefault("Content-Security-Policy", NOTHING)
         return response
 
     if settings.trusted_proxies:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.domain.events import Answer
+from app.flows.flows import Flows
 from app.services import Services
 from app.store.codec import ANSWER
 from app.store.store import Store
@@ -37,7 +39,9 @@ class Site:
     def __init__(self, url: str, **settings: Any) -> None:
         chosen: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": url, **settings}
         self.app = create_app(Settings(**chosen))
-        self.store: Store = cast("Services", self.app.extensions["switchhook"]).store
+        parts = cast("Services", self.app.extensions["switchhook"])
+        self.store: Store = parts.store
+        self.flows: Flows = parts.flows
 
     def close(self) -> None:
         """Close its connections."""
@@ -103,6 +107,17 @@ class Site:
         response = self.app.test_client().post(path, **cast("Any", sent))
         assert response.status_code == 200, response.text
         return response
+
+
+def csrf_token(browser: FlaskClient) -> str:
+    """The CSRF token that the pages have for the session of *browser*; empty without a session."""
+    found = re.search(r'<meta name="csrf-token" content="(\w+)">', browser.get("/login").text)
+    return found[1] if found else ""
+
+
+def log_out(browser: FlaskClient) -> TestResponse:
+    """Press the button."""
+    return browser.post("/logout", data={"csrf_token": csrf_token(browser)})
 
 
 def quoted(name: str) -> str:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from app.auth import tokens
-from tests.api.site import ANOTHER, LIST, OPERATOR, TOKENS, VIEWER, Site, is_problem, status
+from app.auth import sessions, tokens
+from tests.api.site import ANOTHER, LIST, OPERATOR, TOKENS, VIEWER, Site, csrf_token, is_problem, log_out, status
 
 READ = [
     *(LIST, f"{LIST}?limit=0", f"{LIST}?state=live", f"{LIST}/CON-1", f"{LIST}/CON-none", f"{LIST}/CON-1/events"),
     *(f"{LIST}/CON-none/events", f"{LIST}/CON-1/events?limit=x", "/api/v1/legs/leg", "/api/v1/legs/none"),
-    *("/status", "/openapi.json", "/docs"),
+    *("/status", "/openapi.json", "/docs", "/api/v1/audit", "/api/v1/names/447700900123", "/api/v1/names/x"),
+    *("/api/v1/recordings/x", "/api/v1/recordings/x?conversation_uuid=CON-1"),
 ]
 ACT = [("DELETE", f"{LIST}/CON-1"), ("DELETE", f"{LIST}/CON-none")]
 REQUESTS = [(method, path) for path in READ for method in ("GET", "HEAD")] + ACT
@@ -100,8 +101,8 @@ def test_an_operator_acts(filled: Site) -> None:
 
 
 @pytest.mark.parametrize("token", [VIEWER, OPERATOR])
-def test_a_cookie_reads_and_never_acts(filled: Site, token: str) -> None:
-    """Another site's page can make a browser send a cookie, but not a bearer token."""
+def test_a_cookie_reads_and_never_acts_alone(filled: Site, token: str) -> None:
+    """Another site's page can make a browser send a cookie, but not a bearer token, and no CSRF token of ours."""
     browser = filled.browser()
     assert browser.post("/login", data={"token": token}).status_code == 302
     for path in (
@@ -115,9 +116,56 @@ def test_a_cookie_reads_and_never_acts(filled: Site, token: str) -> None:
     ):
         assert browser.get(path).status_code == 200
         assert browser.head(path).status_code == 200
-    for method, path in ACT:
-        is_problem(browser.open(path, method=method), 401)
+    other = filled.browser()
+    other.post("/login", data={"token": token})
+    for sent in (None, "", "x", csrf_token(other), csrf_token(browser)[:-1], csrf_token(browser) + "x", "é\xff"):
+        for method, path in ACT:
+            headers = {} if sent is None else {"X-CSRF-Token": sent}
+            assert "X-CSRF-Token" in is_problem(browser.open(path, method=method, headers=headers), 403)["detail"]
     assert filled.listed() == ["CON-1"]
+
+
+@pytest.mark.parametrize("way", ["header", "field"])
+def test_a_cookie_acts_together_with_its_csrf_token(filled: Site, way: str) -> None:
+    for token, code in ((VIEWER, 403), (OPERATOR, 204)):
+        browser = filled.browser()
+        browser.post("/login", data={"token": token})
+        sent = csrf_token(browser)
+        more: Any = {"headers": {"X-CSRF-Token": sent}} if way == "header" else {"data": {"csrf_token": sent}}
+        response = browser.delete(f"{LIST}/CON-1", **more)
+        assert response.status_code == code, response.text
+        assert code == 204 or "operator" in is_problem(response, 403)["detail"]
+    assert filled.listed() == []
+
+
+def test_a_csrf_token_alone_does_nothing(filled: Site) -> None:
+    """It is no secret of the reader's, and ends with the session."""
+    browser = filled.browser()
+    browser.post("/login", data={"token": OPERATOR})
+    headers = {"X-CSRF-Token": csrf_token(browser)}
+    is_problem(filled.send("DELETE", f"{LIST}/CON-1", token=None, headers=headers), 401)
+    cookie = browser.get_cookie("switchhook")
+    log_out(browser)
+    assert cookie is not None
+    browser.set_cookie("switchhook", cookie.value)
+    is_problem(browser.delete(f"{LIST}/CON-1", headers=headers), 401)
+    assert filled.listed() == ["CON-1"]
+
+
+def test_a_bearer_token_needs_no_csrf_token(filled: Site) -> None:
+    for headers in ({}, {"X-CSRF-Token": "wrong"}):
+        is_problem(filled.send("DELETE", f"{LIST}/CON-none", token=OPERATOR, headers=headers), 404)
+
+
+def test_another_sites_form_logs_nobody_out(filled: Site) -> None:
+    browser = filled.browser()
+    browser.post("/login", data={"token": VIEWER})
+    for data in ({}, {"csrf_token": ""}, {"csrf_token": "x" * 64}):
+        is_problem(browser.post("/logout", data=data), 403)
+    assert browser.get("/status").status_code == 200
+    assert log_out(browser).headers["Location"] == "/login"
+    assert browser.get("/status").status_code == 401
+    assert browser.post("/logout").headers["Location"] == "/login", "there is nothing to end"
 
 
 def test_a_cookie_does_not_make_up_for_a_wrong_token(filled: Site) -> None:
@@ -176,10 +224,17 @@ def test_tokens_are_all_compared_in_constant_time(filled: Site, monkeypatch: pyt
         compare_digest = staticmethod(compare)
 
     monkeypatch.setattr(tokens, "hmac", Counted)
+    monkeypatch.setattr(sessions, "hmac", Counted)
     for token in ("nobody", VIEWER, OPERATOR):
         compared.clear()
         filled.get("/status", token=token)
         assert {known for _, known in compared} == {known.encode() for _, known in TOKENS}
+    browser = filled.browser()
+    browser.post("/login", data={"token": OPERATOR})
+    known = csrf_token(browser).encode()
+    compared.clear()
+    browser.delete(f"{LIST}/CON-1", headers={"X-CSRF-Token": "guessed"})
+    assert (b"guessed", known) in compared
 
 
 def test_a_preflight_does_not_reveal_what_exists(filled: Site) -> None:

@@ -20,7 +20,20 @@ KEYS = [
     *("duration_seconds", "price", "currency", "legs", "answers", "inputs", "recordings", "errors"),
 ]
 LEG_KEYS = [
-    *("uuid", "direction", "from", "to", "state", "status", "outcome", "times", "ring_seconds", "talk_seconds"),
+    *(
+        "uuid",
+        "direction",
+        "from",
+        "to",
+        "from_name",
+        "to_name",
+        "state",
+        "status",
+        "outcome",
+        "times",
+        "ring_seconds",
+        "talk_seconds",
+    ),
     *("duration_seconds", "rate", "price", "network", "detail", "sip_code", "disconnected_by", "machine"),
     *("moved_from", "moved_to"),
 ]

@@ -11,7 +11,7 @@ import pytest
 from app.webhooks.schemas import kept_answer
 from tests.api.site import OPERATOR, SAMPLE, status
 from tests.cli.shell import Inside, Shell
-from tests.engines import free_ports
+from tests.engines import free_ports, wait_until
 from tests.generated import BASE, Body, iso, webhooks_of
 
 PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
@@ -232,3 +232,16 @@ def test_webhooks_of_no_conversation_are_shown(inside: Inside) -> None:
         '      {"status":"x"}',
     ]
     assert inside.output("unfiled", "--limit", "1").splitlines() == lines[:2]
+
+
+def test_the_audit_log_says_who_was_shown_whole_numbers(inside: Inside) -> None:
+    assert inside.output("audit") == "Nobody was shown whole telephone numbers yet.\n"
+    for number in range(5):
+        inside.site.record(status("ringing", f"CON-{number}", from_="447700900123"))
+    inside.site.get("/api/v1/conversations", token=OPERATOR, number="447700900123")
+    wait_until(lambda: not inside.site.store.answers_waiting, "it is written")
+    inside.site.store.ping()
+    first, second = inside.output("audit").splitlines()
+    assert "  operator " in first
+    assert first.endswith("GET /api/v1/conversations?number=********0123")
+    assert second.endswith(" and 2 more")

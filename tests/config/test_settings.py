@@ -6,8 +6,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from config.settings import SETTINGS, Settings, SettingsError, load
+from vonage_simulator.certificate import application_keys
 
 PRODUCTION = {
     "APP_ENV": "production",
@@ -273,3 +276,52 @@ def test_a_misspelt_setting_for_vonage_is_named(monkeypatch, tmp_path):
     with pytest.raises(SettingsError, match=r"misspelt[?] VONAGE_SIGNATURE_SECRET") as caught:
         load({"APP_ENV": "production", **environ})
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_private_key_is_a_pem_or_a_file(tmp_path: Path) -> None:
+    """Platforms' variables have one line, and vonage's own tools take a path."""
+    file, _ = application_keys(tmp_path)
+    pem, application = file.read_text(), {"VONAGE_APPLICATION_ID": "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"}
+    for given in (pem, pem.strip().replace("\n", "\\n"), str(file)):
+        settings = load({**application, "VONAGE_PRIVATE_KEY": given, "DATA_DIR": str(tmp_path)})
+        assert settings.private_key == pem
+        assert "PRIVATE KEY" not in repr(settings)
+
+
+def test_a_private_key_that_is_none_is_named_and_never_shown(tmp_path: Path) -> None:
+    pem = application_keys(tmp_path)[0].read_text()
+    elliptic = ec.generate_private_key(ec.SECP256R1())
+    other = elliptic.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    locked = elliptic.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")).decode()
+    for given, words in (
+        (pem.replace("-----BEGIN", "BEGIN"), "no file of that name"),
+        ("secret/none.key", "no file of that name"),
+        (str(tmp_path), "no file of that name"),
+        (pem[:200] + "\n-----END PRIVATE KEY-----", "Not the PEM"),
+        (other, "Not an RSA key"),
+        (locked, "without a password"),
+    ):
+        with pytest.raises(SettingsError) as refused:
+            load({"VONAGE_PRIVATE_KEY": given, "VONAGE_APPLICATION_ID": "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"})
+        assert "VONAGE_PRIVATE_KEY" in str(refused.value)
+        assert words in str(refused.value)
+        assert len(given) < 60 or given[30:60] not in str(refused.value)
+        assert "secret" not in str(refused.value)
+    with pytest.raises(SettingsError, match="Set VONAGE_APPLICATION_ID too"):
+        load({"VONAGE_PRIVATE_KEY": pem})
+
+
+def test_production_trusts_vonages_hosts_alone() -> None:
+    with pytest.raises(SettingsError, match="RECORDING_HOSTS: Not in production"):
+        load({**PRODUCTION, "RECORDING_HOSTS": "127.0.0.1:8443"})
+    for wrong in ("127.0.0.1", "https://127.0.0.1:8443", "host:port", "a b:1"):
+        with pytest.raises(SettingsError, match="RECORDING_HOSTS: An entry"):
+            load({"RECORDING_HOSTS": wrong})
+
+
+def test_an_alarm_is_what_must_be_mended(tmp_path: Path) -> None:
+    alone = {note.text: note.alarm for note in load({"DATA_DIR": str(tmp_path)}).notes()}
+    outside = {note.text: note.alarm for note in load({"DATA_DIR": str(tmp_path), "HOST": "::"}).notes()}
+    assert not any(alone.values()), "the first thing anybody sees is no alarm"
+    assert [text[:8] for text, alarm in outside.items() if alarm] == ["UNSIGNED"]
+    assert [note.alarm for note in load({**PRODUCTION, "WEBHOOK_VERIFY": "off"}).notes()][:1] == [True]

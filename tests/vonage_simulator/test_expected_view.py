@@ -30,7 +30,8 @@ def leg_view(call: Conversation, uuid: str = "leg") -> Any:
 
 def test_the_published_call_has_the_published_view():
     right = expected(ledgers.published())
-    assert right == PUBLISHED
+    legs = [{name: value for name, value in leg.items() if not name.endswith("_name")} for leg in PUBLISHED["legs"]]
+    assert right == PUBLISHED | {"legs": legs}, "names are the server's own"
     assert differences(right, PUBLISHED) == []
 
 

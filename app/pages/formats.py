@@ -1,0 +1,112 @@
+"""Moments, durations, money and numbers as people read them, in the language of the request.
+
+The server knows no time zone of its readers: moments are rendered in UTC, with the zone named beside them, and
+static/times.js replaces both by the reader's.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import TYPE_CHECKING, Final, Literal
+
+from flask import Flask
+
+from app.pages.languages import locale
+
+if TYPE_CHECKING:
+    from babel import Locale
+    from babel.dates import DateTimePattern
+
+Style = Literal["auto", "full", "clock", "day"]
+CENT: Final = Decimal("0.01")
+
+
+def moment(at: str, style: Style = "auto") -> str:
+    """The moment *at* (ISO 8601, UTC) in UTC.
+
+    *style*: `full` is date and time, `clock` the time, `day` the date, and `auto` the time of a moment of today, else
+    day, month and time.
+    """
+    when = datetime.fromisoformat(at)
+    clock = at[11:19]
+    if style == "clock" or (style == "auto" and when.date() == datetime.now(UTC).date()):
+        return clock
+    day = _date_pattern(locale(), "MMMd" if style == "auto" else "yMMMd").apply(when, _locale())
+    return day if style == "day" else f"{day}, {clock}"
+
+
+def duration(seconds: float) -> str:
+    """Whole seconds as on a timer: `0:12`, `1:06:40`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def duration_words(seconds: float) -> str:
+    """Seconds in words: `12.0 s`, `1 hr 6 mins 40 secs`."""
+    from babel import numbers, units
+
+    how = _locale()
+    if seconds < 60:
+        return f"{numbers.format_decimal(seconds, '0.0', locale=how)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = (("hour", hours), ("minute", minutes), ("second", rest))
+    return " ".join(
+        units.format_unit(amount, f"duration-{unit}", "short", locale=how) for unit, amount in parts if amount
+    )
+
+
+def money(amount: str, currency: str) -> str:
+    """*amount*, a decimal string, to the cent; less than half a cent is `< €0.01`, not nothing."""
+    from babel import numbers
+
+    try:
+        exact = Decimal(amount)
+    except InvalidOperation:  # a price that Vonage words in a way of its own
+        return f"{amount} {currency}"
+    if 0 < exact < CENT / 2:
+        return f"< {numbers.format_currency(CENT, currency, locale=_locale())}"
+    return numbers.format_currency(exact, currency, locale=_locale())
+
+
+def number(value: float) -> str:
+    """*value* with the separators of the language."""
+    from babel import numbers
+
+    return numbers.format_decimal(value, locale=_locale())
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 as `93.4 %`."""
+    from babel import numbers
+
+    return numbers.format_percent(share, "0.#%" if locale().startswith("en") else "0.# %", locale=_locale())
+
+
+def install(app: Flask) -> None:
+    """Make them filters of the templates of *app*."""
+    for filter_ in (moment, duration, duration_words, money, number, percent):
+        app.jinja_env.filters[filter_.__name__] = filter_
+
+
+@cache
+def _date_pattern(code: str, skeleton: str) -> DateTimePattern:
+    """https://cldr.unicode.org/translation/date-time/date-time-patterns"""
+    from babel.dates import DateTimePattern, parse_pattern
+
+    found = _parsed(code).datetime_skeletons[skeleton]
+    return found if isinstance(found, DateTimePattern) else parse_pattern(found)
+
+
+def _locale() -> Locale:
+    return _parsed(locale())
+
+
+@cache
+def _parsed(code: str) -> Locale:
+    from babel import Locale
+
+    return Locale.parse(code, sep="-")

@@ -1,0 +1,53 @@
+"""How states and outcomes look: colour, sign and word, so that none of these is needed alone."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from flask import Flask
+
+from app.pages.languages import gettext, marked
+
+Tone = Literal["", "good", "wait", "hold", "bad"]  # a class of style.css
+
+
+class Look(NamedTuple):
+    """Of a state."""
+
+    tone: Tone
+    icon: str  # of components.html
+    word: str
+
+
+LOOKS: Final = {
+    # of conversations
+    "live": Look("good", "phone", marked("live")),
+    "ended": Look("", "minus", marked("ended")),
+    "presumed_ended": Look("wait", "question", marked("presumed ended")),
+    # of legs
+    "started": Look("", "arrow", marked("started")),
+    "ringing": Look("wait", "bell", marked("ringing")),
+    "answered": Look("good", "check", marked("answered")),
+    "talking": Look("good", "phone", marked("talking")),
+    "held": Look("hold", "pause", marked("on hold")),
+    "moved": Look("hold", "arrow", marked("moved on")),
+    "completed": Look("", "minus", marked("completed")),
+    # outcomes
+    "busy": Look("wait", "minus", marked("busy")),
+    "cancelled": Look("", "cross", marked("cancelled")),
+    "failed": Look("bad", "cross", marked("failed")),
+    "rejected": Look("bad", "cross", marked("rejected")),
+    "timeout": Look("wait", "clock", marked("timeout")),
+    "unanswered": Look("wait", "bell", marked("unanswered")),
+}
+
+
+def look(state: str) -> Look:
+    """Of *state*, its word in the language of the request. One that is not known is shown as it is."""
+    known = LOOKS.get(state)
+    return known._replace(word=gettext(known.word)) if known else Look("", "question", state)
+
+
+def install(app: Flask) -> None:
+    """Let the templates of *app* use it."""
+    app.jinja_env.globals["look"] = look

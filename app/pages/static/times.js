@@ -1,0 +1,63 @@
+// Moments in the reader's time zone, and timers that tick.
+//
+// The server renders <time datetime="…Z" data-style="auto|full|clock|day"> in UTC, as it knows no zone of its readers;
+// `localise` renders them anew. [data-zone] gets the zone's name. [data-since="…Z"] is a timer that counts from there.
+
+const locale = document.documentElement.lang;
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+// The reader's clock may be wrong: timers go by the server's.
+const ahead = Date.now() - Date.parse(document.querySelector('meta[name="server-time"]').content);
+
+const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const day = { day: "numeric", month: "short" };
+const formats = {
+  clock: new Intl.DateTimeFormat(locale, clock),
+  short: new Intl.DateTimeFormat(locale, day),
+  day: new Intl.DateTimeFormat(locale, { ...day, year: "numeric" }),
+  whole: new Intl.DateTimeFormat(locale, { ...day, year: "numeric", ...clock, timeZoneName: "short" }),
+};
+
+/** The time of the server now, in milliseconds since 1970. */
+export function serverNow() {
+  return Date.now() - ahead;
+}
+
+/** A moment as text; `style` as in app/pages/formats.py. */
+export function moment(at, style = "auto") {
+  const when = new Date(at);
+  const time = formats.clock.format(when);
+  if (style === "clock") return time;
+  if (style === "day") return formats.day.format(when);
+  if (style === "full") return `${formats.day.format(when)}, ${time}`;
+  const today = formats.day.format(when) === formats.day.format(new Date(serverNow()));
+  return today ? time : `${formats.short.format(when)}, ${time}`;
+}
+
+/** Seconds as on a timer: 0:12, 1:06:40. */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** Render every moment and timer below `root`: to be called for what a script adds to the page. */
+export function localise(root = document) {
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    element.textContent = moment(element.dateTime, element.dataset.style);
+    element.title = formats.whole.format(new Date(element.dateTime));
+  }
+  for (const element of root.querySelectorAll("[data-zone]")) element.textContent = zone;
+  tick(root);
+}
+
+function tick(root = document) {
+  const now = serverNow();
+  for (const element of root.querySelectorAll("[data-since]")) {
+    const text = duration((now - Date.parse(element.dataset.since)) / 1000);
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+localise();
+setInterval(tick, 1000);

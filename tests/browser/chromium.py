@@ -1,0 +1,56 @@
+"""The Chromium of this machine, and pages in it as a phone and a desktop show them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+from playwright.sync_api import Browser, BrowserContext, Playwright
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING: Final = (
+    "no Chromium on the path: on Debian `apt-get install chromium` (.ci/run does); without it the tests of pages in a "
+    "browser are skipped"
+)
+Scheme = Literal["light", "dark"]
+SIZES: Final[dict[str, dict[str, Any]]] = {
+    "desktop": {"viewport": {"width": 1280, "height": 800}},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 2,
+        "is_mobile": True,
+        "has_touch": True,
+    },
+}
+
+
+def program() -> str | None:
+    """The path of the browser; None if there is none."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def launched(playwright: Playwright) -> Browser:
+    """A browser; root may start one only without its sandbox."""
+    return playwright.chromium.launch(executable_path=program(), args=["--no-sandbox"])
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    base: str,
+    *,
+    size: str = "desktop",
+    scheme: Scheme = "light",
+    language: str = "en-GB",
+    **more: Any,
+) -> Iterator[BrowserContext]:
+    """A browser of somebody in Paris, with no cookies."""
+    context = browser.new_context(
+        base_url=base, color_scheme=scheme, locale=language, timezone_id="Europe/Paris", **SIZES[size], **more
+    )
+    try:
+        yield context
+    finally:
+        context.close()

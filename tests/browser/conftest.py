@@ -1,0 +1,86 @@
+"""A real server with calls, a real Chromium, and whoever looks at it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser import chromium
+from tests.engines import Engine
+from tests.generated import iso
+from tests.serving import ROOT, Server
+
+TOKENS = {"operator": "operator-of-the-browser-tests", "viewer": "viewer-of-the-browser-tests"}
+SAMPLE = ROOT / "tests" / "samples" / "phone-to-app.events.jsonl"
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests."""
+    if chromium.program() is None:
+        pytest.skip(chromium.MISSING)
+    with sync_playwright() as playwright:
+        browser = chromium.launched(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[Server]:
+    """A server with a call of each kind, which no test changes."""
+    tokens = ",".join(f"{role}:{token}" for role, token in TOKENS.items())
+    folder: Path = tmp_path_factory.mktemp("browser")
+    server = Server(folder, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1", ACCESS_TOKENS=tokens)
+    try:
+        valkey.flush()
+        server.ready()
+        fill(server)
+        yield server
+    finally:
+        server.kill()
+
+
+def fill(server: Server) -> None:
+    """The published call, one in each other state, and names and words that strangers chose."""
+    for line in SAMPLE.read_text().splitlines():
+        server.post("/voice/event", json.loads(line))
+    now = datetime.now(UTC)
+    for number, (status, from_, to) in enumerate(
+        [
+            *(("ringing", "447700900123", "442079460000"), ("answered", "447700900124", "Alice")),
+            *(("busy", "447700900125", "442079460000"), ("failed", "447700900126", "442079460001")),
+            *(("unanswered", "447700900127", "Zoë 李"), ("rejected", "<b>447700900128", "sip:bob@example.com")),
+            ("timeout", "447700900129", "442079460000" + "-and-a-user-name-that-is-far-too-long-for-a-phone" * 2),
+        ]
+    ):
+        body: dict[str, Any] = {"conversation_uuid": f"CON-{number}", "uuid": f"leg-{number}", "from": from_, "to": to}
+        started = {"status": "started", "timestamp": iso(now - timedelta(seconds=90))}
+        for event in (started, {"status": status, "timestamp": iso(now - timedelta(seconds=60))}):
+            assert server.post("/voice/event", body | event).status == 200
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    """Opens pages: `visit("/", role="viewer", size="phone", scheme="dark", language="fr-FR")`; role None: no login."""
+    with ExitStack() as stack:
+
+        def open_page(path: str, *, role: str | None = "operator", **more: Any) -> Page:
+            context: BrowserContext = stack.enter_context(
+                chromium.opened(browser, f"http://127.0.0.1:{server.port}", **more)
+            )
+            page = context.new_page()
+            if role is not None:
+                page.goto(f"/?token={TOKENS[role]}")
+            page.goto(path)
+            return page
+
+        yield open_page

@@ -1,0 +1,89 @@
+"""`make screenshots`: every page, as a phone and a desktop show it, light and dark, in docs/screenshots/.
+
+Starts the server with simulated calls of all kinds, and looks at it after a while.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser import chromium
+from tests.browser.pages import PAGES
+from tests.engines import free_ports, wait_until
+from tests.serving import ROOT, Client
+
+FOLDER = ROOT / "docs" / "screenshots"
+TOKEN = "operator-of-the-screenshots"
+SECONDS_OF_CALLS = 45.0
+QUALITY = 80  # of WebP
+MOST_BYTES = 150_000  # tests/test_docs.py checks it
+
+
+def main() -> None:
+    """Make them all again."""
+    if chromium.program() is None:
+        sys.exit(chromium.MISSING)
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_ports(1)[0]
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "flask", "simulate", "demo", "--every", "1.5"],
+            cwd=ROOT,
+            env=os.environ | {"DATA_DIR": folder, "PORT": str(port), "ACCESS_TOKENS": f"operator:{TOKEN}"},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            wait_until(lambda: _answers(port), "the server answers")
+            time.sleep(SECONDS_OF_CALLS)
+            take(f"http://127.0.0.1:{port}")
+        finally:
+            demo.send_signal(signal.SIGINT)
+            demo.wait(60)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return Client(port).ask("GET", "/healthz").status == 200
+    except OSError:
+        return False
+
+
+def take(base: str) -> None:
+    """Screenshots of every page at *base*."""
+    FOLDER.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = chromium.launched(playwright)
+        for size in chromium.SIZES:
+            for scheme in ("light", "dark"):
+                for shown in PAGES:
+                    with chromium.opened(browser, base, size=size, scheme=scheme) as context:
+                        page = context.new_page()
+                        if shown.role is not None:
+                            page.goto(f"/?token={TOKEN}")
+                        page.goto(shown.path)
+                        save(page, FOLDER / f"{shown.name}-{size}-{scheme}.webp")
+        browser.close()
+
+
+def save(page: Page, file: Path) -> None:
+    """What is in sight of *page*, as WebP, which Playwright itself does not write."""
+    page.wait_for_load_state("networkidle")
+    session = page.context.new_cdp_session(page)
+    size: dict[str, Any] = dict(page.viewport_size or {})
+    clip = {"x": 0, "y": 0, **size, "scale": page.evaluate("devicePixelRatio")}
+    taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY, "clip": clip})
+    file.write_bytes(base64.b64decode(taken["data"]))
+    print(f"{file.relative_to(ROOT)}  {file.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What holds for every page: accessible, in place on a phone, self-contained, in two languages."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.chromium import SIZES
+from tests.browser.conftest import Visit
+from tests.browser.pages import PAGES, PageOf
+
+EACH = pytest.mark.parametrize("page_of", PAGES, ids=[page.name for page in PAGES])
+
+
+def violations(page: Page) -> str:
+    """What axe finds, in words; empty if nothing."""
+    return "\n".join(
+        f"{found['id']}: {node['html']} {node.get('failureSummary')}"
+        for found in Axe().run(page).response["violations"]
+        for node in found["nodes"]
+    )
+
+
+def test_axe_finds_what_is_wrong(visit: Visit) -> None:
+    """Without this, the next test would pass with an axe that does not run."""
+    page = visit("/")
+    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=x><input>')")
+    assert {line.partition(":")[0] for line in violations(page).splitlines()} >= {"image-alt", "label"}
+
+
+@EACH
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_finds_nothing(visit: Visit, page_of: PageOf, size: str, scheme: str) -> None:
+    page = visit(page_of.path, role=page_of.role, size=size, scheme=scheme)
+    assert violations(page) == ""
+
+
+@EACH
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+def test_nothing_is_wider_than_a_phone(visit: Visit, page_of: PageOf, language: str) -> None:
+    page = visit(page_of.path, role=page_of.role, size="phone", language=language)
+    assert page.evaluate("document.documentElement.lang") == language
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@EACH
+def test_a_page_keeps_its_policy_and_to_its_origin(visit: Visit, page_of: PageOf) -> None:
+    """No script or style is refused, none fails, and no request goes elsewhere."""
+    page = visit("/login", role=page_of.role)
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', e => console.log('violation ' + e.violatedDirective))"
+    )
+    page.goto(page_of.path)
+    page.wait_for_load_state("networkidle")
+    ours = [words for words in said if "404 (NOT FOUND)" not in words and "Password forms" not in words]
+    assert ours == []
+    assert {urlsplit(url).netloc for url in asked if not url.startswith("data:")} == {urlsplit(page.url).netloc}
+    assert any("/static/" in url for url in asked)
+
+
+def test_the_policy_refuses_what_would_be_written_into_a_page(visit: Visit) -> None:
+    """Without this, the test above would pass with no policy as well."""
+    page = visit("/")
+    refused: Any = page.evaluate(
+        """() => new Promise(done => {
+            addEventListener('securitypolicyviolation', e => done(e.violatedDirective));
+            const script = document.createElement('script');
+            script.textContent = 'window.ran = true';
+            document.body.append(script);
+        })"""
+    )
+    assert refused.startswith("script-src")
+    assert page.evaluate("window.ran") is None
