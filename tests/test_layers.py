@@ -38,7 +38,7 @@ LAYERS = {
     "app.webhooks": "app.domain app.store app.flows app.web",
     "app.pages.html": "",
     "app.errors": "app.store app.webhooks app.pages.html",
-    "app.calls": "app.domain app.store app.webhooks",
+    "app.calls": "app.domain app.store app.webhooks vonage_simulator.printable",
     "app.services": "config app.domain app.store app.flows app.webhooks app.calls",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.

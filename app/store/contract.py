@@ -84,6 +84,9 @@ class CallReader(Protocol):
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
         """The records of *conversation* from index *first* to *last*, in the order in which they were kept."""
 
+    def records_of(self, conversations: Iterable[str]) -> list[Record]:
+        """All records of *conversations*; an event of two of them comes twice."""
+
     def histories(self, conversations: Iterable[str]) -> Histories:
         """The events of each of *conversations* that has any, and those that its legs have in other ones."""
 

@@ -42,6 +42,19 @@ class Queries(Connected, CallReader):
         _log(unreadable)
         return records
 
+    def records_of(self, conversations: Iterable[str]) -> list[Record]:
+        names = list(conversations)
+        lists = self._reader.fetch([_events_command(name) for name in names])
+        unreadable: list[str] = []
+
+        def read() -> list[Record]:
+            found = zip(names, lists, strict=True)
+            return [record for name, stored in found for record in _readable(name, stored, unreadable)]
+
+        records = apart(read)
+        _log(unreadable)
+        return records
+
     def histories(self, conversations: Iterable[str]) -> Histories:
         alone = self._histories_alone(list(dict.fromkeys(conversations)))
         of_legs = {name: by_leg(events) for name, events in alone.items()}
