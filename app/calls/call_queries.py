@@ -18,7 +18,7 @@ from app.store import keys
 from app.store.apart import apart
 from app.store.codec import milliseconds
 from app.store.contract import CallReader, Tied
-from app.store.pages import SUFFIXES, Filter, Page, Position
+from app.store.pages import SUFFIXES, Filter, Page, Position, State
 
 LEAST_READ: Final = 20  # conversations at a time, where most of them may be of no call that is wanted
 
@@ -205,13 +205,13 @@ class _Source:
 
     def __init__(self, store: CallReader, wanted: CallFilter, presumed_before: datetime) -> None:
         self.store, self.wanted, self.presumed_before = store, wanted, presumed_before
-        # What fits of a call may be in a conversation that began long after it: then the end of the span says nothing.
-        anywhere = wanted.number or wanted.user or wanted.state in ("live", "presumed_ended")
-        self.until = None if anywhere else wanted.until
+        # What fits may be in different conversations of a call: the number in the first, the leg that is live in
+        # another that began long after. So the store is given one of these conditions alone.
+        by_name = bool(wanted.number or wanted.user)
+        self.state: State = "any" if by_name or wanted.state is None else wanted.state
+        self.until = None if by_name or self.state in ("live", "presumed_ended") else wanted.until
         mark = user_mark(wanted.user) if wanted.user else ""
-        self.filter = Filter(
-            wanted.state or "any", wanted.number, wanted.since, self.until, presumed_before, wanted.whole, mark
-        )
+        self.filter = Filter(self.state, wanted.number, wanted.since, self.until, presumed_before, wanted.whole, mark)
 
     def page(self, after: Position | None, limit: int) -> Page:
         """The next conversations."""
@@ -234,7 +234,7 @@ class _Source:
         return (
             (wanted.since is None or first >= wanted.since)
             and (self.until is None or first < self.until)
-            and (wanted.state is None or self._state(name, events, live) == wanted.state)
+            and self.state in ("any", self._state(name, events, live))
             and self._has_name(events)
         )
 
@@ -253,15 +253,16 @@ class _Source:
 class _Few(_Source):
     """The conversations of one id: so few that all are found at once."""
 
-    names: frozenset[str] = frozenset()
+    def __init__(self, store: CallReader, wanted: CallFilter, presumed_before: datetime) -> None:
+        super().__init__(store, wanted, presumed_before)
+        names = store.conversations_of(wanted.id)
+        self.first_received = {name: at for name, at in store.tied(names).first_received.items() if name in names}
 
     def page(self, after: Position | None, limit: int) -> Page:  # noqa: ARG002
         """All of them after a position."""
-        names = self.store.conversations_of(self.wanted.id)
-        first = self.store.tied(names).first_received
-        self.names = frozenset(name for name in names if name in first)
-        items = sorted((Position(milliseconds(first[name]), keys.encode(name)) for name in self.names), reverse=True)
+        found = self.first_received.items()
+        items = sorted((Position(milliseconds(at), keys.encode(name)) for name, at in found), reverse=True)
         return Page(tuple(item for item in items if after is None or item < after), None)
 
     def _matches(self, name: str, tied: Tied, live: Set[str]) -> bool:  # noqa: ARG002
-        return name in self.names
+        return name in self.first_received

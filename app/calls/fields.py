@@ -18,7 +18,7 @@ def nullable(
     field: type[fields.Field[Any]], attribute: str | None = None, data_key: str | None = None, **metadata: Any
 ) -> fields.Field[Any]:
     """A field that is null if not known."""
-    return field(required=True, allow_none=True, attribute=attribute, metadata=metadata)
+    return field(required=True, allow_none=True, attribute=attribute, data_key=data_key, metadata=metadata)
 
 
 def listed(item: type[Schema], **metadata: Any) -> fields.Field[Any]:

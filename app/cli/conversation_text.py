@@ -20,9 +20,8 @@ def to_json(value: Json) -> str:
 
 def list_line(call: Json) -> str:
     """One line: when, what goes on or became of it, duration, id, who calls whom and each other leg's outcome."""
-    first, *others = [*call["legs"], None]
-    legs = ", ".join(f"{leg['to'] or 'unknown'} {leg['outcome'] or leg['state']}" for leg in others if leg)
-    parties = f"{_pair(call)}{f' ({legs})' if legs else ''}" if first else "no leg known yet"
+    legs = ", ".join(f"{leg['to'] or 'unknown'} {leg['outcome'] or leg['state']}" for leg in call["legs"][1:])
+    parties = f"{_pair(call)}{f' ({legs})' if legs else ''}" if call["legs"] else "no leg known yet"
     lasted = f"{call['duration_seconds']:.1f} s" if call["duration_seconds"] is not None else "-"
     return safe(f"{clock(call['first_heard_at'])}  {_became(call):20}  {lasted:>10}  {call['id']}  {parties}")
 
@@ -43,7 +42,7 @@ def head_lines(call: Json) -> list[str]:
 
 def _became(call: Json) -> str:
     """What goes on in a call, or became of it."""
-    words = call["outcome"] or call["phase"] or call["state"]
+    words: str = call["outcome"] or call["phase"] or call["state"]
     return ("missed, " if call["missed"] else "") + words.replace("_", " ")
 
 

@@ -127,7 +127,9 @@ def read_calls(
         if kept.event.leg:
             named[kept.event.leg].update(kept.event.conversations)
     lives = {
-        uuid: life_of(project_leg(uuid, of_leg, known.get(uuid, Known())), of_leg, frozenset(named[uuid]))
+        uuid: life_of(
+            project_leg(uuid, of_leg, known.get(uuid, Known())), of_leg, frozenset(named[uuid]), conversations
+        )
         for uuid, of_leg in of_legs.items()
     }
     names = {name for kept in events.values() for name in kept.event.conversations} | conversations.keys()
@@ -225,7 +227,7 @@ def _with_state(
     """*call* at the time *now*: live while one of the conversations that its legs are in was heard of lately."""
     if call.state == "ended":
         return call
-    here = {leg.stays[-1].conversation for leg in call.legs if leg.leg.state != "completed"} or {*call.conversations}
+    here = {leg.stays[-1].conversation for leg in call.legs if leg.stays[-1].left is None} or {*call.conversations}
     latest = max((at for name in here if (at := last_received.get(name))), default=call.last_received)
     if now - latest > presume_ended_after:
         return replace(call, state="presumed_ended")
@@ -248,11 +250,16 @@ def _answered(lives: list[Life], callees: list[Life]) -> datetime | None:
     return min((life.answered for life in callees or lives[:1] if life.answered), default=None)
 
 
-def _outcome(lives: list[Life], callees: list[Life]) -> str | None:
-    """How an ended call ended: answered if a callee was, else as its last callee's leg did."""
-    if any(life.leg.outcome == "answered" for life in callees):
-        return "answered"
-    return (callees or lives[:1])[-1].leg.outcome
+def _outcome(lives: list[Life], callees: list[Life]) -> str:
+    """How an ended call ended: answered if a callee was, else as its last callee's leg did.
+
+    A leg that went where nothing is stored has no outcome of its own.
+    """
+    outcomes = [
+        life.leg.outcome or ("answered" if life.leg.state == "answered" else "unanswered")
+        for life in callees or lives[:1]
+    ]
+    return "answered" if "answered" in outcomes else outcomes[-1]
 
 
 def _talk_seconds(legs: tuple[CallLeg, ...], callees: list[Life], answered: datetime | None) -> float | None:

@@ -12,7 +12,7 @@ Vonage reports who is where, not what it means; these are our rules, computed fr
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
@@ -58,15 +58,18 @@ class Life(NamedTuple):
         return self.began, self.leg.uuid
 
 
-def life_of(leg: Leg, moments: Sequence[Moment], named: frozenset[str]) -> Life:
+def life_of(leg: Leg, moments: Sequence[Moment], named: frozenset[str], stored: Container[str]) -> Life:
     """When and where *leg* was; *moments* are its events, oldest first, at least one.
 
-    *named*: the conversations that they name, variants included that were merged into others.
+    *named*: the conversations that they name, variants included that were merged into others; *stored*: those that are
+    stored. A leg that has moved to none of these will not be heard of again: it counts as ended.
     """
-    began = _began(moments)
-    ended = None
+    began, ended = _began(moments), None
+    latest = max(moments[-1].at, *(move.at for move in leg.moves), began)
     if leg.state == "completed":
-        ended = max(began, leg.completed or max(at for at, _ in moments))
+        ended = max(began, leg.completed or latest)
+    elif leg.place != UNKNOWN_PLACE and leg.place.name.decode(errors="surrogatepass") not in stored:
+        ended = latest
     answered = min((at for at, event in moments if BITS.get(_status(event), 0) & ANSWERED), default=None)
     if answered and ended:
         answered = min(answered, ended)
