@@ -143,8 +143,10 @@ def test_each_call_that_fits_comes_once_whatever_the_filter(calls: CallQueries, 
 
 
 def test_calls_are_listed_newest_first(calls: CallQueries) -> None:
+    webhooks: list[Webhook] = []
     for number in range(30):
-        record(calls, *phone_call(number, where=f"CON-{number}", at=BASE + timedelta(seconds=number)))
+        webhooks += phone_call(number, where=f"CON-{number}", at=BASE + timedelta(seconds=number))
+    record(calls, *webhooks)
     record(calls, *moved("leg-003", "CON-3", "CON-hold", BASE + timedelta(hours=1)))
     newest_first = [f"leg-{number:03}" for number in reversed(range(30))]
     assert listed(calls, CallFilter(), 7) == newest_first
@@ -154,10 +156,12 @@ def test_calls_are_listed_newest_first(calls: CallQueries) -> None:
 @pytest.mark.parametrize("limit", [1, 7, 500])
 def test_a_conference_lists_all_of_its_calls_whatever_the_page(calls: CallQueries, limit: int) -> None:
     """Their own conversations have ended for the store: all are live in the one of the conference."""
+    webhooks: list[Webhook] = []
     for number in range(50):
         at = BASE + timedelta(seconds=number)
-        record(calls, *phone_call(number, where=f"CON-{number}", at=at))
-        record(calls, *moved(f"leg-{number:03}", f"CON-{number}", "ROOM", at + timedelta(seconds=1)))
+        webhooks += phone_call(number, where=f"CON-{number}", at=at)
+        webhooks += moved(f"leg-{number:03}", f"CON-{number}", "ROOM", at + timedelta(seconds=1))
+    record(calls, *webhooks)
     everybody = [f"leg-{number:03}" for number in range(50)]
     assert sorted(listed(calls, CallFilter(state="live"), limit)) == everybody
     assert sorted(listed(calls, CallFilter(id="ROOM"), limit)) == everybody
@@ -174,10 +178,12 @@ def test_a_call_larger_than_what_is_read_at_once_is_still_found(
 ) -> None:
     """The nearest conversations are read: a room full of strangers costs no more than the limit."""
     monkeypatch.setattr(store_queries, "MAX_TIED", 20)
+    webhooks: list[Webhook] = []
     for number in range(60):
         at = BASE + timedelta(seconds=number)
-        record(calls, *phone_call(number, where=f"CON-{number}", at=at))
-        record(calls, *moved(f"leg-{number:03}", f"CON-{number}", "ROOM", at + timedelta(seconds=1)))
+        webhooks += phone_call(number, where=f"CON-{number}", at=at)
+        webhooks += moved(f"leg-{number:03}", f"CON-{number}", "ROOM", at + timedelta(seconds=1))
+    record(calls, *webhooks)
     tied = calls.reader.store.tied(["CON-33"])
     assert len(tied.conversations) <= 21
     one = calls.call("CON-33")
@@ -187,8 +193,10 @@ def test_a_call_larger_than_what_is_read_at_once_is_still_found(
 
 def test_a_page_gives_up_and_goes_on_at_its_cursor(calls: CallQueries, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "MAX_READ", 25)
+    webhooks: list[Webhook] = []
     for number in range(100):
-        record(calls, *phone_call(number, where=f"CON-{number}", at=BASE + timedelta(seconds=number)))
+        webhooks += phone_call(number, where=f"CON-{number}", at=BASE + timedelta(seconds=number))
+    record(calls, *webhooks)
     page = calls.page(CallFilter(missed=True), limit=50)
     assert page.calls == []
     assert page.next is not None
@@ -232,10 +240,12 @@ def test_the_events_of_a_call_come_once_oldest_first(calls: CallQueries) -> None
 
 def test_what_one_worker_deleted_while_a_page_was_read_is_left_out(calls: CallQueries) -> None:
     """The cursor within a conference goes on, though the conference is gone."""
+    webhooks: list[Webhook] = []
     for number in range(5):
         at = BASE + timedelta(seconds=number)
-        record(calls, *phone_call(number, where=f"CON-{number}", at=at))
-        record(calls, *moved(f"leg-{number:03}", f"CON-{number}", "ROOM", at + timedelta(seconds=1)))
+        webhooks += phone_call(number, where=f"CON-{number}", at=at)
+        webhooks += moved(f"leg-{number:03}", f"CON-{number}", "ROOM", at + timedelta(seconds=1))
+    record(calls, *webhooks)
     record(calls, *phone_call(9, where="CON-9", at=BASE - timedelta(hours=1)))
     page = calls.page(CallFilter(state="live"), limit=2)
     assert [call.id for call in page.calls] == ["leg-000", "leg-001"]
