@@ -8,7 +8,7 @@ from flask import Response, redirect, request, url_for
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
-from app.api import cursors
+from app.api import cursors, examples
 from app.api.schemas import CallEventsSchema, CallFilterArgs, CallsArgs, CallsSchema, PageArgs
 from app.auth.access import current_role, guard, require
 from app.calls.call_queries import CallFilter, CallPosition
@@ -32,7 +32,7 @@ for blueprint in (calls, exports):
 
 @calls.get("")
 @calls.arguments(CallsArgs, location="query", unknown=RAISE)
-@calls.alt_response(200, schema=CallsSchema)
+@calls.alt_response(200, schema=CallsSchema, example=examples.CALLS)
 def list_calls(args: dict[str, Any]) -> dict[str, Any]:
     """List calls, newest first by the receipt of their first webhook. Filters are joined by "and"."""
     limit, cursor = args.pop("limit"), args.pop("cursor", None)
@@ -109,7 +109,7 @@ def get_curl(call_id: str) -> Response:
 
 
 @calls.get("/<id:call_id>")
-@calls.alt_response(200, schema=CallSchema)
+@calls.alt_response(200, schema=CallSchema, example=examples.CALL)
 def get_call(call_id: str) -> dict[str, Any] | Response:
     """Get one call. The id of one of its conversations, legs or recordings redirects to it."""
     call = _call(call_id)

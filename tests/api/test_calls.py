@@ -276,6 +276,15 @@ def test_the_published_call(site: Site) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         site.post(line)
     assert site.get(f"{CALLS}/{CONVERSATION}").headers["Location"] == f"{CALLS}/{PUBLISHED}"
+    examples = site.get("/openapi.json").json
+    assert examples is not None
+    for path in (CALLS, f"{CALLS}/{PUBLISHED}"):
+        described = examples["paths"][path.replace(PUBLISHED, "{call_id}")]["get"]["responses"]["200"]["content"]
+        shown, example = site.read(path, token=OPERATOR), described["application/json"]["example"]
+        for call in shown.get("items", [shown]), example.get("items", [example]):
+            call[0].pop("first_heard_at")
+            call[0].pop("last_heard_at")
+        assert shown == example, "the example is real"
     call = site.read(f"{CALLS}/{PUBLISHED}")
     assert (call["from"], call["to"], call["price"]) == ("********7890", "********7050", "0.00144000")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", call["first_heard_at"])
