@@ -42,7 +42,7 @@ def test_calls_are_listed_newest_first(either: Shell) -> None:
     lines = either.output("calls").splitlines()
     assert "waiting                        -  leg-of-CON-2  Bob → 442079460000" in lines[0]
     assert lines[1] == (
-        "2126-11-20 12:00:00.000  busy                     12.0 s  leg-1  447700900123 → 442079460000 (Alice busy)"
+        "2126-11-20 12:00:00.000  busy                      12.0 s  leg-1  447700900123 → 442079460000 (Alice busy)"
     )
     assert "presumed ended" in lines[2]
     assert "CON-3  no leg known yet" in lines[2]
