@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from flask import Flask, current_app
 
+from app.calls.call_queries import CallQueries
 from app.calls.names import Names
 from app.calls.queries import Calls
 from app.flows.flows import Flows
@@ -79,8 +80,13 @@ class Services:
 
     @property
     def calls(self) -> Calls:
-        """Reads calls from the store."""
+        """Reads conversations, legs and their events from the store."""
         return Calls(self.store, self.presume_ended_after, self.settings.mask_numbers, self.names.current)
+
+    @property
+    def call_queries(self) -> CallQueries:
+        """Reads whole calls from the store."""
+        return CallQueries(self.calls)
 
 
 def build(settings: Settings, *, store: Store | None = None, flows: Flows | None = None) -> Services:

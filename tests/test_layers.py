@@ -38,7 +38,7 @@ LAYERS = {
     "app.webhooks": "app.domain app.store app.flows app.web",
     "app.pages.html": "app.store",
     "app.errors": "app.store app.webhooks app.pages.html",
-    "app.calls": "app.domain app.store app.webhooks vonage_simulator.yaml_source",
+    "app.calls": "app.domain app.store app.webhooks vonage_simulator.printable vonage_simulator.yaml_source",
     "app.recordings": "",
     "app.services": "config app.domain app.store app.flows app.webhooks app.calls app.recordings",
     "app.auth": "config app.domain app.store app.web app.errors app.services",

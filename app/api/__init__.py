@@ -26,6 +26,7 @@ class IdConverter(PathConverter):
 def install(app: Flask) -> None:
     """Add the API to *app*; its description is made of the schemas it uses."""
     from app.api.audit import audit
+    from app.api.calls import calls, exports
     from app.api.conversations import conversations
     from app.api.describe import describe
     from app.api.flows import flows
@@ -49,7 +50,7 @@ def install(app: Flask) -> None:
     api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"token": []}]
-    for blueprint in (conversations, legs, names, recordings, unfiled, audit, flows, status, health):
+    for blueprint in (calls, exports, conversations, legs, names, recordings, unfiled, audit, flows, status, health):
         api.register_blueprint(blueprint)
     del api.spec.components.schemas["PaginationMetadata"]  # flask-smorest's, unused here
     app.register_blueprint(describe)

@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, pre_load, validate
 
+from app.calls.call_schemas import CallEventSchema, CallRowSchema
 from app.calls.fields import listed, nullable
 from app.calls.schemas import CONVERSATION_STATES, ConversationSchema, EventSchema
 from app.domain.leg_state import OUTCOMES
@@ -56,6 +57,44 @@ class PageArgs(Schema):
 
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE))
     cursor = fields.String(metadata={"description": "`next` of the page before"})
+
+
+class CallFilterArgs(Schema):
+    """Which calls."""
+
+    @pre_load
+    def without_empty(self, given: Mapping[str, str], **_: Any) -> dict[str, str]:
+        """What is empty counts as not given: forms send it."""
+        return {name: value for name, value in given.items() if value}
+
+    state = fields.String(validate=validate.OneOf(CONVERSATION_STATES))
+    number = PhoneNumber(metadata={"description": "whole, or its last 4 or 7 digits; for viewers its last 4"})
+    user = fields.String(metadata={"description": "an application's user that calls or is called"})
+    id = fields.String(metadata={"description": "of the call, or of one of its legs, conversations or recordings"})
+    outcome = fields.String(validate=validate.OneOf(OUTCOMES))
+    missed = fields.Boolean(metadata={"description": "it came in, has ended, and nobody answered"})
+    flow = fields.String(metadata={"description": "a call flow that answered it"})
+    since = Bound("first webhook received at this time or later")
+    until = Bound("first webhook received before this time")
+    has_recording = fields.Boolean()
+
+
+class CallsArgs(CallFilterArgs, PageArgs):
+    """Which part of the list of which calls."""
+
+
+class CallsSchema(Schema):
+    """A page of calls; it may be short, even empty, though there is a next one."""
+
+    items = listed(CallRowSchema)
+    next = nullable(fields.String, description="cursor of the next page; null at the end")
+
+
+class CallEventsSchema(Schema):
+    """A page of the events of a call, oldest first."""
+
+    items = listed(CallEventSchema)
+    next = nullable(fields.String, description="cursor of the next page; null at the end")
 
 
 class ConversationsArgs(PageArgs):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from app.domain.events import Event
 from app.store.codec import Record
+from app.store.record_command import digest
 from app.webhooks.body import read_object
 from app.webhooks.kept import read_record
 
@@ -18,6 +19,11 @@ class StoredEvent(NamedTuple):
     received: datetime
     raw: dict[str, Any]
     flags: tuple[str, ...]  # what was odd about the body, and what the signature check noted
+
+    @property
+    def position(self) -> tuple[datetime, datetime, bytes]:
+        """Sorts events by when they happened; one without a timestamp counts for the time of its receipt."""
+        return self.event.occurred or self.received, self.received, digest(self.event.canonical)
 
     @property
     def lag_ms(self) -> int | None:

@@ -1,4 +1,4 @@
-"""A conversation for the terminal, from its JSON in the API."""
+"""Calls and conversations for the terminal, from their JSON in the API."""
 
 from __future__ import annotations
 
@@ -19,14 +19,37 @@ def to_json(value: Json) -> str:
 
 
 def list_line(call: Json) -> str:
-    """One line: when, state, duration, id, and each leg with its outcome."""
-    legs = ", ".join(f"{_pair(leg)} {leg['outcome'] or leg['state']}" for leg in call["legs"]) or "no leg known yet"
+    """One line: when, what goes on or became of it, duration, id, who calls whom and each other leg's outcome."""
+    legs = ", ".join(f"{leg['to'] or 'unknown'} {leg['outcome'] or leg['state']}" for leg in call["legs"][1:])
+    parties = f"{_pair(call)}{f' ({legs})' if legs else ''}" if call["legs"] else "no leg known yet"
     lasted = f"{call['duration_seconds']:.1f} s" if call["duration_seconds"] is not None else "-"
-    state = call["state"].replace("_", " ")
-    return safe(f"{clock(call['first_heard_at'])}  {state:14}  {lasted:>10}  {call['conversation_uuid']}  {legs}")
+    return safe(f"{clock(call['first_heard_at'])}  {_became(call):20}  {lasted:>10}  {call['id']}  {parties}")
 
 
-def call_lines(call: Json) -> list[str]:
+def head_lines(call: Json) -> list[str]:
+    """A call in some lines: who, what became of it, for how long, how it went through the flow."""
+    price = f"{call['price']} {call['currency']}" if call["price"] is not None else "no price yet"
+    lasted = f"{call['duration_seconds']} s" if call["duration_seconds"] is not None else "not over"
+    lines = [f"call {call['id']}  {_became(call)}  {lasted}  {price}"]
+    facts = [f"{call['direction'] or 'direction unknown'}  {_pair(call)}"]
+    facts += [f"{word} {call[key]} s" for word, key in _CALL_SECONDS if call[key] is not None]
+    lines.append("  " + ", ".join(facts))
+    if call["flow"]:
+        keys = f", keys {' '.join(call['keys'])}" if call["keys"] else ""
+        lines.append(f"  flow {'/'.join(filter(None, (call['flow'], call['step'])))}{keys}")
+    return [safe(line) for line in lines]
+
+
+def _became(call: Json) -> str:
+    """What goes on in a call, or became of it."""
+    words: str = call["outcome"] or call["phase"] or call["state"]
+    return ("missed, " if call["missed"] else "") + words.replace("_", " ")
+
+
+_CALL_SECONDS = (("waited", "wait_seconds"), ("talked", "talk_seconds"), ("on hold", "hold_seconds"))
+
+
+def conversation_lines(call: Json) -> list[str]:
     """The whole conversation: legs, answers, inputs, recordings, errors."""
     price = f"{call['price']} {call['currency']}" if call["price"] is not None else "no price yet"
     lasted = f"{call['duration_seconds']} s" if call["duration_seconds"] is not None else "not over"

@@ -11,7 +11,7 @@ from uuid import uuid4
 import click
 
 from app.cli.client import Client, detail, to_option
-from app.cli.conversation_text import call_lines
+from app.cli.conversation_text import conversation_lines
 from app.services import services
 from app.webhooks.body import BadBody, read_object
 from app.webhooks.schemas import read_event
@@ -54,7 +54,7 @@ def replay(file: IO[bytes], url: str | None) -> None:
                 response = client.get(path)
         if response.status_code == 200:
             try:
-                click.echo("\n".join(["", *call_lines(response.json())]))
+                click.echo("\n".join(["", *conversation_lines(response.json())]))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise client.no_switchhook() from error
         else:

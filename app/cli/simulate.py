@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from app.cli.client import token_of
-from app.cli.conversation_text import call_lines
+from app.cli.conversation_text import conversation_lines
 from app.cli.demo import demo
 from app.services import services
 from vonage_simulator.cli.main import COMMANDS
@@ -31,5 +31,5 @@ def simulate(context: click.Context) -> None:
         application_id=settings.application_id,
         folder=settings.data_dir / "simulator",
         not_there="`make run` starts one; --server names another.",
-        describe=call_lines,
+        describe=conversation_lines,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from flask import current_app
 
+from app.domain.calls import Call
 from app.services import build, services
 from app.store.errors import StoreError
 from config.embedded import EngineFailed, EngineInUse, running
@@ -32,10 +33,18 @@ def with_store(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def whole_call(id_: str) -> Call:
+    """The call with this id, or with a conversation, leg or recording that has it. Raises ClickException."""
+    found = services().call_queries.call(id_)
+    if found is None:
+        raise click.ClickException("No such call is kept. `flask calls` lists those that are.")
+    return found
+
+
 def conversation(uuid: str) -> dict[str, Any]:
     """The conversation as the API returns it to an operator. Raises ClickException if none is kept."""
     calls = services().calls
     found = calls.conversation(uuid)
     if found is None:
-        raise click.ClickException("No such conversation is kept. `flask calls` lists those that are.")
+        raise click.ClickException("No such conversation is kept. `flask call ID` shows those of a call.")
     return calls.dump(found, "operator")

@@ -162,12 +162,12 @@ def project(
         answered=min(filter(None, (_answered_here(member, conversation, here) for member in members)), default=None),
         ended=ended,
         duration_seconds=seconds_between(started, ended),
-        price=_sum(member.leg.price for member in members if member.presence.here),
+        price=total_price(member.leg.price for member in members if member.presence.here),
         legs=tuple(members),
         answers=tuple((at, event) for at, event in here if isinstance(event, Answer)),
         inputs=tuple((at, event) for at, event in here if isinstance(event, Input)),
-        recordings=_recordings(here),
-        errors=_errors(here, events),
+        recordings=recordings_in(here),
+        errors=errors_in(here, events),
     )
 
 
@@ -211,7 +211,7 @@ def _answered_here(member: Member, conversation: str, here: list[Moment]) -> dat
     return min(reported_here, default=max(answered, arrived) if answered and arrived else None)
 
 
-def _recordings(here: list[Moment]) -> tuple[Recorded, ...]:
+def recordings_in(here: list[Moment]) -> tuple[Recorded, ...]:
     """Recordings, each with what became of its text; a text whose recording is not known is listed by itself."""
     recordings: dict[str | bytes, Recorded] = {}
     for at, event in here:
@@ -229,7 +229,7 @@ def _recordings(here: list[Moment]) -> tuple[Recorded, ...]:
     return tuple(sorted(recordings.values(), key=lambda recording: recording.at))
 
 
-def _errors(here: list[Moment], events: History) -> tuple[WentWrong, ...]:
+def errors_in(here: list[Moment], events: History) -> tuple[WentWrong, ...]:
     """Errors, each with its cause. Answers and errors have no variants to merge: all are in *events* as they came."""
 
     def received(event: Event) -> datetime:
@@ -240,7 +240,7 @@ def _errors(here: list[Moment], events: History) -> tuple[WentWrong, ...]:
     return tuple(WentWrong(at, event, cause_of(event, received(event), answers)) for at, event in errors)
 
 
-def _sum(prices: Iterable[str | None]) -> str | None:
+def total_price(prices: Iterable[str | None]) -> str | None:
     """The exact sum, with as many decimals as the most precise price; None if no price is known."""
     known = [Decimal(price) for price in prices if price is not None]
     with localcontext() as context:

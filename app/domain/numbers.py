@@ -42,7 +42,7 @@ STAY: Final[dict[str, re.Pattern[str]]] = (
     dict.fromkeys(("uuid", "call_uuid", "conversation_uuid", "conversation_uuid_from", "conversation_uuid_to"), ID)
     | dict.fromkeys(("leg", "recording_uuid"), ID)
     | dict.fromkeys(("price", "rate", "confidence", "duration", "took_ms"), AMOUNT)
-    | dict.fromkeys(("duration_seconds", "ring_seconds", "talk_seconds"), AMOUNT)
+    | dict.fromkeys(("duration_seconds", "ring_seconds", "talk_seconds", "wait_seconds", "hold_seconds"), AMOUNT)
     | {"id": OUR_ID, "version": VERSION, "size": BYTES}
 )
 PARTIES: Final = frozenset({"from", "to"})

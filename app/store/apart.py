@@ -27,10 +27,8 @@ def apart(work: Callable[[], T]) -> T:
 
     Raises TooMuchAtOnce if too many wait for their turn, or one waits too long.
     """
-    if _Thread.of_this_process is None:
-        return work()
-    began = monotonic()
-    outcome = _Thread.of_this_process.do(work)
+    began, thread = monotonic(), _Thread.of_this_process
+    outcome = _attempt(work) if thread is None else thread.do(work)
     give_up_at.set(give_up_at.get() + monotonic() - began)  # that limit is for waiting for Redis
     if isinstance(outcome, BaseException):
         raise outcome

@@ -39,6 +39,18 @@ class Histories(NamedTuple):
     legs: dict[str, LegHistory]
 
 
+class Tied(NamedTuple):
+    """Conversations and those that their legs tie to them, over any number of steps.
+
+    `first_received` is when the first event that is kept of each was kept; it never changes. `legs`: what else is known
+    of legs that have been in several.
+    """
+
+    conversations: dict[str, History]
+    first_received: dict[str, datetime]
+    legs: dict[str, Known]
+
+
 class EventWriter(Protocol):
     """Keeping webhooks. Every write may be repeated: what is kept already is not kept again."""
 
@@ -72,8 +84,20 @@ class CallReader(Protocol):
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
         """The records of *conversation* from index *first* to *last*, in the order in which they were kept."""
 
+    def records_of(self, conversations: Iterable[str]) -> list[Record]:
+        """All records of *conversations*; an event of two of them comes twice."""
+
     def histories(self, conversations: Iterable[str]) -> Histories:
         """The events of each of *conversations* that has any, and those that its legs have in other ones."""
+
+    def tied(self, conversations: Iterable[str]) -> Tied:
+        """The events of *conversations*, of those that any of their legs has been in, and so on; the nearest first.
+
+        Their number is limited: of a call that is spread over more of them the farthest are left out.
+        """
+
+    def conversations_of(self, id_: str) -> list[str]:
+        """The conversations of a leg, a recording or a conversation with this id; some of them may have no events."""
 
     def leg_history(self, leg: str) -> LegHistory:
         """The events of *leg*; none if it is unknown."""

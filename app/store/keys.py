@@ -99,6 +99,10 @@ class Partition:
         """Sorted set: conversations with a number that ends in the same four digits, by first receipt (ms)."""
         return self.tag + b"n:" + digits[-4:].encode()
 
+    def mark(self, mark: str) -> bytes:
+        """Sorted set: conversations that can be found by *mark* (`app/domain/marks.py`), by first receipt (ms)."""
+        return self.tag + b"f:" + encode(mark)
+
     def bucket(self, minute: int) -> bytes:
         """The hash that holds the statistics of *minute* (minutes since 1970)."""
         return self.minutes + str(minute // MINUTES_A_BUCKET).encode()

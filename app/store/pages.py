@@ -43,7 +43,7 @@ class Filter(NamedTuple):
 
     `number` is digits: a whole number or, with 4 or 7 of them and unless `whole`, also its end. `since` is inclusive,
     `until` is not; both are about the first receipt. A live conversation without an event since `presumed_before` is
-    presumed ended.
+    presumed ended. `mark` (`app/domain/marks.py`) counts only without a number.
     """
 
     state: State = "any"
@@ -52,11 +52,14 @@ class Filter(NamedTuple):
     until: datetime | None = None
     presumed_before: datetime | None = None
     whole: bool = False
+    mark: str = ""
 
     def command(self, part: keys.Partition, ttl: int, after: Position | None, limit: int) -> Command:
         """Read one partition's part of the page."""
         if self.number:
             sources: tuple[bytes, ...] = (part.number(self.number),)
+        elif self.mark:
+            sources = (part.mark(self.mark),)
         elif self.state == "any":
             sources = (part.live, part.ended)
         else:

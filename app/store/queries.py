@@ -10,11 +10,12 @@ from typing import Final
 
 from app.domain.conversations import History, Kept, by_leg, history, join
 from app.domain.legs import Known
+from app.domain.marks import recording_mark
 from app.store import keys
 from app.store.apart import apart
 from app.store.codec import Record, milliseconds, unpack
 from app.store.connected import Connected
-from app.store.contract import CallReader, Counts, Histories, LegHistory
+from app.store.contract import CallReader, Counts, Histories, LegHistory, Tied
 from app.store.errors import UnreadableRecord
 from app.store.legs import entry_command, read_entry
 from app.store.link import Command
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 # known without: they are in its entry.
 MAX_READ_OF_A_LEG: Final = 256
 MAX_READ_FOR_LEGS: Final = 1000  # for all legs of a page
+MAX_TIED: Final = 1000  # read because legs tie them to those that are wanted, in so many steps at most:
+MAX_STEPS: Final = 16
 
 
 class Queries(Connected, CallReader):
@@ -36,6 +39,19 @@ class Queries(Connected, CallReader):
         (stored,) = self._reader.fetch([_events_command(conversation, first, last)])
         unreadable: list[str] = []
         records = apart(lambda: _readable(conversation, stored, unreadable))
+        _log(unreadable)
+        return records
+
+    def records_of(self, conversations: Iterable[str]) -> list[Record]:
+        names = list(conversations)
+        lists = self._reader.fetch([_events_command(name) for name in names])
+        unreadable: list[str] = []
+
+        def read() -> list[Record]:
+            found = zip(names, lists, strict=True)
+            return [record for name, stored in found for record in _readable(name, stored, unreadable)]
+
+        records = apart(read)
         _log(unreadable)
         return records
 
@@ -55,6 +71,35 @@ class Queries(Connected, CallReader):
                 parts[leg].append(legs[leg])
         moving = {leg: LegHistory(join(*of_leg), _known(entries[leg][0])) for leg, of_leg in parts.items()}
         return Histories({name: _as_first_received(events, moving) for name, events in alone.items() if events}, moving)
+
+    def tied(self, conversations: Iterable[str]) -> Tied:
+        found = Tied({}, {}, {})
+        names = list(dict.fromkeys(conversations))
+        read, looked_up, most = set[str](), set[str](), len(names) + MAX_TIED
+        for _ in range(MAX_STEPS):
+            if not names:
+                break
+            read.update(names)
+            histories = self._histories_alone(names, found.first_received)
+            found.conversations.update((name, events) for name, events in histories.items() if events)
+            legs = dict.fromkeys(k.event.leg for events in histories.values() for k in events.values() if k.event.leg)
+            new = [leg for leg in legs if leg not in looked_up]
+            looked_up.update(new)
+            reached: dict[str, None] = {}
+            for leg, packed in zip(new, self._reader.fetch([*map(entry_command, new)]), strict=True):
+                news, of_leg = read_entry(packed)
+                if news.place.order:
+                    found.legs[leg] = _known(news)
+                    reached |= dict.fromkeys(_to_read(news, of_leg))
+            names = [name for name in reached if name not in read][: most - len(read)]
+        return found
+
+    def conversations_of(self, id_: str) -> list[str]:
+        marked = [part.mark(recording_mark(id_)) for part in keys.ALL]
+        commands = [Command(key, ("ZRANGE", key, 0, MAX_READ_OF_A_LEG)) for key in marked]
+        entry, *of_recording = self._reader.fetch([entry_command(id_), *commands])
+        names = [keys.decode(name) for found in of_recording for name in found]
+        return list(dict.fromkeys([id_, *_to_read(*read_entry(entry)), *names]))
 
     def leg_history(self, leg: str) -> LegHistory:
         (packed,) = self._reader.fetch([entry_command(leg)])
@@ -105,13 +150,20 @@ class Queries(Connected, CallReader):
         (entries,) = self._reader.fetch([Command(key, ("XREVRANGE", key, f"({before}" if before else "+", "-", *most))])
         return [(entry.decode(), fields[3].decode(), unpack(fields[1])) for entry, fields in entries]
 
-    def _histories_alone(self, conversations: Sequence[str]) -> dict[str, History]:
-        """The history of each of *conversations*, without those of other conversations."""
+    def _histories_alone(
+        self, conversations: Sequence[str], first_received: dict[str, datetime] | None = None
+    ) -> dict[str, History]:
+        """The history of each of *conversations*, without those of other conversations.
+
+        *first_received* gets when the first event of each was received.
+        """
         lists = self._reader.fetch([_events_command(name) for name in conversations])
         unreadable: list[str] = []
 
         def read(name: str, stored: Sequence[bytes]) -> History:
             records = _readable(name, stored, unreadable)
+            if first_received is not None and records:
+                first_received[name] = records[0].received
             return history(Kept(self._read(record), record.received) for record in records)
 
         found = apart(lambda: {name: read(name, stored) for name, stored in zip(conversations, lists, strict=True)})

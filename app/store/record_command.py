@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from app.domain.events import UNKNOWN_STATUS, CallStatus, Completed, Event, Transfer, Unknown
 from app.domain.leg_state import comes_after
 from app.domain.legs import bits_of, place_of
+from app.domain.marks import marks_in
 from app.domain.moves import UNKNOWN_PLACE, Place
 from app.domain.numbers import numbers_in
 from app.store import keys, scripts
@@ -68,8 +69,8 @@ class LegResult(NamedTuple):
 
 
 def digest(body: bytes) -> bytes:
-    """Digest used to detect repeated bodies."""
-    return blake2b(body, digest_size=8).digest()
+    """Digest used to detect repeated bodies of one conversation: 48 bits are plenty for a thousand of them."""
+    return blake2b(body, digest_size=6).digest()
 
 
 def record_command(
@@ -89,14 +90,15 @@ def record_command(
     unknown = isinstance(event, Unknown) or UNKNOWN_STATUS in event.flags
     kept = (pack(record, keys.encode(conversation)), digest(event.canonical), milliseconds(record.received), event.kind)
     leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *place)
-    return _command(ttl, conversation, (*kept, *leg, int(counted), int(unknown)), numbers_in(event))
+    args = (*kept, *leg, int(counted), int(unknown))
+    return _command(ttl, conversation, args, numbers_in(event), marks_in(event))
 
 
 def carry_command(ttl: int, conversation: str, leg: str, news: News, received: datetime) -> Command:
     """Take *news* of *leg* into *conversation*, if the leg is known there."""
     nothing_kept = (b"", b"", milliseconds(received), "carry")
     args = (*nothing_kept, keys.encode(leg), news.bits, 0, news.billed, *news.place, 0, 0)
-    return _command(ttl, conversation, args, ())
+    return _command(ttl, conversation, args)
 
 
 def leg_command(
@@ -111,11 +113,19 @@ def leg_command(
     return Command(part.legs, (*args, *map(keys.encode, (*joined, *left))), scripts.LEG, (part.legs,))
 
 
-def _command(ttl: int, conversation: str, args: tuple[bytes | int | str, ...], numbers: Sequence[str]) -> Command:
-    """The call of `lua/record.lua`; *args* are its ARGV from the record on, but for *numbers*, which come last."""
+def _command(
+    ttl: int,
+    conversation: str,
+    args: tuple[bytes | int | str, ...],
+    numbers: Sequence[str] = (),
+    marks: Sequence[str] = (),
+) -> Command:
+    """The call of `lua/record.lua`; *args* are its ARGV from the record on, but for *numbers* and *marks*."""
     part, name = keys.of(conversation), keys.encode(conversation)
     events, minute = part.events(name), int(args[2]) // 60_000
     # While a slot moves between the nodes of a cluster, a script runs where all keys that it names are, or not at all.
     # A key that it does not name may be missing halfway.
     named = (events, part.meta(name), *part.indexes, part.bucket(minute), *map(part.number, numbers))
-    return Command(events, (part.tag, ttl, name, *args, " ".join(numbers)), scripts.RECORD, named)
+    named += tuple(map(part.mark, marks))
+    args = (part.tag, ttl, name, *args, " ".join(numbers), *map(keys.encode, marks))
+    return Command(events, args, scripts.RECORD, named)

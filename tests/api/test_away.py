@@ -22,6 +22,8 @@ READ = [
     f"{LIST}/CON-none",
     f"{LIST}/CON-1/events",
     "/api/v1/legs/leg",
+    *("/api/v1/calls", "/api/v1/calls?id=leg", "/api/v1/calls?user=Alice", "/api/v1/calls.csv", "/api/v1/calls.ndjson"),
+    *("/api/v1/calls/leg", "/api/v1/calls/leg/events", "/api/v1/calls/leg/ladder.txt"),
     "/status",
 ]
 

@@ -13,7 +13,15 @@ from tests.api.site import LIST, OPERATOR, SAMPLE, Site, quoted
 from tests.generated import conversations_of, several
 
 PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
+CALLS = "/api/v1/calls"
 DESCRIBED = {
+    ("get", CALLS),
+    ("get", f"{CALLS}.csv"),
+    ("get", f"{CALLS}.ndjson"),
+    ("get", f"{CALLS}/{{call_id}}"),
+    ("get", f"{CALLS}/{{call_id}}/events"),
+    ("get", f"{CALLS}/{{call_id}}/ladder.txt"),
+    ("get", f"{CALLS}/{{call_id}}/curl.txt"),
     ("get", LIST),
     ("get", f"{LIST}/{{conversation_uuid}}"),
     ("delete", f"{LIST}/{{conversation_uuid}}"),
@@ -154,10 +162,12 @@ def test_responses_are_as_described(spec: Any, site: Site) -> None:
     for call in calls:
         site.record_webhooks(call)
     names = [PUBLISHED, "CON-asked", *sorted({name for call in calls for name in conversations_of(call)})]
-    requests = [("/status", "/status"), ("/healthz", "/healthz"), ("/readyz", "/readyz"), (LIST, LIST)]
+    requests = [("/status", "/status"), ("/healthz", "/healthz"), ("/readyz", "/readyz"), (LIST, LIST), (CALLS, CALLS)]
     for name in names:
         requests.append((f"{LIST}/{{conversation_uuid}}", f"{LIST}/{quoted(name)}"))
         requests.append((f"{LIST}/{{conversation_uuid}}/events", f"{LIST}/{quoted(name)}/events"))
+        path = site.get(f"{CALLS}/{quoted(name)}").headers.get("Location", f"{CALLS}/{quoted(name)}")
+        requests += [(f"{CALLS}/{{call_id}}", path), (f"{CALLS}/{{call_id}}/events", f"{path}/events")]
         legs = site.conversation(name)["legs"]
         requests += [("/api/v1/legs/{uuid}", f"/api/v1/legs/{quoted(leg['uuid'])}") for leg in legs]
     for route, path in requests:

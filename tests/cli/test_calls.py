@@ -32,25 +32,34 @@ ODD = [
 def test_calls_are_listed_newest_first(either: Shell) -> None:
     assert either.output("calls") == "No call is kept yet.\n"
     either.record(
-        status("ringing", "CON-1", from_="447700900123", to="Alice", timestamp=iso(BASE)),
-        status("completed", "CON-1", timestamp=iso(BASE + timedelta(seconds=11.992)), duration="12"),
+        status("ringing", "CON-1", "leg-1", from_="447700900123", to="442079460000", timestamp=iso(BASE)),
+        status("completed", "CON-1", "leg-1", timestamp=iso(BASE + timedelta(seconds=11.992)), duration="12"),
+        status("busy", "CON-1", "leg-2", to="Alice", timestamp=iso(BASE + timedelta(seconds=5))),
     )
     now = datetime.now(UTC)
     either.record(status("answered", "CON-2", from_="Bob", to="442079460000"), received=BASE + timedelta(hours=9))
     either.record({"conversation_uuid": "CON-3", "payload": {}}, received=now - timedelta(days=1))
     lines = either.output("calls").splitlines()
-    assert [line.split()[-1:] for line in lines] == [["answered"], ["answered"], ["yet"]]
-    assert "CON-2  Bob → 442079460000 answered" in lines[0]
-    assert lines[1] == ("2126-11-20 12:00:00.000  ended               12.0 s  CON-1  447700900123 → Alice answered")
+    assert "waiting                        -  leg-of-CON-2  Bob → 442079460000" in lines[0]
+    assert lines[1] == (
+        "2126-11-20 12:00:00.000  busy                      12.0 s  leg-1  447700900123 → 442079460000 (Alice busy)"
+    )
     assert "presumed ended" in lines[2]
-    assert "no leg known yet" in lines[2]
+    assert "CON-3  no leg known yet" in lines[2]
+    assert len(lines) == 3, "a call of several conversations would be one line, too"
 
 
 def test_calls_can_be_filtered(inside: Inside) -> None:
     for number in range(4):
         name = f"CON-{number}"
         inside.site.record(
-            status("ringing" if number % 2 else "busy", name, from_=f"44770090012{number}"),
+            status(
+                "ringing" if number % 2 else "busy",
+                name,
+                from_=f"44770090012{number}",
+                to="Alice" if number % 2 else "442079460000",
+                direction="inbound",
+            ),
             received=BASE + timedelta(minutes=number),
         )
     for words, found in (
@@ -59,6 +68,10 @@ def test_calls_can_be_filtered(inside: Inside) -> None:
         (("--number", "+44 7700 900123"), "3"),
         (("--number", "0121"), "1"),
         (("--number", "0900121"), "1"),
+        (("--outcome", "busy"), "20"),
+        (("--missed",), "20"),
+        (("--user", "Alice"), "31"),
+        (("--user", "Alice", "--number", "0121", "--limit", "1"), "1"),
         (("--state", "live", "--number", "0120"), ""),
     ):
         out = inside.output("calls", *words)
@@ -74,7 +87,8 @@ def test_calls_can_be_filtered(inside: Inside) -> None:
         (("calls", "--state", "over"), "--state"),
         (("calls", "--limit", "0"), "--limit"),
         (("calls", "--limit", "501"), "--limit"),
-        (("call",), "CONVERSATION_UUID"),
+        (("calls", "--outcome", "fine"), "--outcome"),
+        (("call",), "ID"),
         (("forget",), "NUMBER"),
         (("replay", "no-such-file"), "no-such-file"),
         (("replay", str(SAMPLE), "--to", "127.0.0.1:8080"), "--to"),
@@ -114,8 +128,12 @@ def test_one_call_is_shown_in_full(either: Shell) -> None:
         ),
     ):
         assert words in out
+    for words in ("call leg  ", "0.00144000 EUR", "┊ ringing", "→ CON-2", "keys 12#"):
+        assert words in out, "and the ladder before it"
+    for other in ("leg", "two", "CON-1", "CON-2", "r"):
+        assert either.output("call", other) == out, "by any of its ids"
     call = json.loads(either.output("call", "CON-1", "--json"))
-    assert list(call)[:2] == ["conversation_uuid", "state"]
+    assert list(call)[:2] == ["id", "state"]
     assert [leg["uuid"] for leg in call["legs"]] == ["leg", "two"]
 
 
@@ -156,7 +174,15 @@ def test_json_is_the_response_of_the_api_to_an_operator(inside: Inside) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         inside.site.post(line)
     call = json.loads(inside.output("call", PUBLISHED, "--json"))
-    assert call == inside.site.conversation(PUBLISHED, token=OPERATOR)
+    assert call == inside.site.read(f"/api/v1/calls/{call['id']}", token=OPERATOR)
+
+
+def test_curl_commands_are_those_of_the_api(inside: Inside) -> None:
+    for line in SAMPLE.read_bytes().splitlines():
+        inside.site.post(line)
+    commands = inside.output("call", PUBLISHED, "--curl").splitlines()
+    assert len(commands) == 7
+    assert all(command.startswith("curl -sS -X POST http") for command in commands)
 
 
 def test_events_of_years_ago_show_their_date(inside: Inside) -> None:
@@ -178,7 +204,7 @@ def test_events_of_years_ago_show_their_date(inside: Inside) -> None:
 def test_an_unknown_call_is_an_error(shell: Shell) -> None:
     code, out, err = shell.run("call", "CON-none")
     assert (code, out) == (1, "")
-    assert "No such conversation" in err
+    assert "No such call" in err
     assert "flask calls" in err
 
 
@@ -192,7 +218,7 @@ def test_no_name_controls_the_terminal(inside: Inside) -> None:
     assert len(outputs[0].splitlines()) == len(ODD) + 1, "a line each"
     for name in [*ODD, "CON-\ud800"]:
         outputs += [inside.output("call", "--", name), inside.output("call", "--json", "--", name)]
-        assert json.loads(outputs[-1])["conversation_uuid"] == name
+        assert name in json.loads(outputs[-1])["conversations"]
     for line in "".join(outputs).split("\n"):
         assert line.isprintable(), ascii(line)
 

@@ -12,7 +12,8 @@
 --   t, h         first receipt (ms), which never changes: the score in every index; last receipt (ms)
 --   k, n         legs known; legs present that have not ended
 --   x            telephone numbers in it, separated by blanks
---   i<8 bytes>   an event that is kept, by the digest of its canonical body
+--   u... r...    its marks: what else it can be found by, users and recordings (app/domain/marks.py)
+--   i<6 bytes>   an event that is kept, by the digest of its canonical body
 --   l<leg>       "bits billed minute order place": statuses seen, billed seconds, the minute in which its outcome is
 --                counted (0: none), where the leg is and by what order that is known (0: it has been here alone)
 
@@ -66,7 +67,7 @@ local function count_minute(minute, name, by)
 end
 
 local function read_leg(text)
-  local bits, billed, minute, order, place = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (.*)$')
+  local bits, billed, minute, order, place = string.match(text, '^(%d+) (%d+) (%d+) (%d+) ?(.*)$')
   return tonumber(bits), tonumber(billed), tonumber(minute), tonumber(order), place
 end
 
@@ -94,6 +95,8 @@ local function purge(conversation)
       local counter = COUNTERS[state_here(conversation, bits, order, place)]
       if counter then call('HINCRBY', COUNTS, counter, -1) end
       notes[#notes + 1] = note_unsettled(conversation, rest)
+    elseif sort == 'u' or sort == 'r' then
+      call('ZREM', P .. 'f:' .. name, conversation)
     elseif name == 'x' then
       for digits in string.gmatch(value, '%d+') do call('ZREM', P .. 'n:' .. string.sub(digits, -4), conversation) end
     end

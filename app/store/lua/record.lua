@@ -4,11 +4,11 @@
 -- KEYS[2]  meta of the conversation (hash)
 -- KEYS[3]... the indexes that may change, so that a cluster runs all of this or nothing while the slot moves
 -- ARGV     1-2 see common.lua; 3 conversation; 4 record, empty for a carry: news of a leg from elsewhere, which changes
---          only the leg's bits, billed seconds and place; 5 digest of the canonical body (8 bytes); 6 received (ms);
+--          only the leg's bits, billed seconds and place; 5 digest of the canonical body (6 bytes); 6 received (ms);
 --          7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life of a leg; 11 billed
 --          seconds; 12-13 place: order (0: unknown), name; 14 1 if the webhook is counted here (a transfer is counted in
 --          one of its conversations); 15 1 if its kind or status is unknown; 16 telephone numbers in the event,
---          separated by blanks
+--          separated by blanks; 17... marks of the event (app/domain/marks.py)
 -- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
 --          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired}
@@ -116,7 +116,8 @@ if here then
   end
 
   -- The name is appended, for `%s` would stop at a NUL.
-  local new_text = string.format('%d %d %d %.0f ', bits, billed, counts_in, order) .. place
+  local new_text = string.format('%d %d %d %.0f', bits, billed, counts_in, order)
+  if order > 0 then new_text = new_text .. ' ' .. place end
   if new_text ~= text then
     change('l' .. leg, new_text)
     changed = 1
@@ -132,6 +133,10 @@ if kept == 1 and ARGV[16] ~= '' then
     end
   end
   if numbers ~= before then change('x', numbers) end
+end
+
+for i = 17, kept == 1 and #ARGV or 0 do
+  if call('ZADD', P .. 'f:' .. ARGV[i], first, conversation) == 1 then change(ARGV[i], '') end
 end
 
 if changed == 1 then

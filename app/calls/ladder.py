@@ -1,0 +1,174 @@
+"""A call as a ladder: a lane for each leg, time downwards. The model, and the ladder as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from app.calls.fields import timestamp
+from app.domain.calls import Call
+from app.domain.conversations import moments
+from app.domain.events import Answer, CallError, CallStatus, Event, Fallback, Input, Transfer
+from app.domain.numbers import mask, mask_party
+from app.domain.timeline import Doing, Segment
+from vonage_simulator.printable import safe
+
+LANE: Final = 22  # characters
+MOST_LANES: Final = 12  # in the text; the legs of larger calls are listed beside it
+BARS: Final[dict[Doing, str]] = {"ringing": "┊", "talk": "█", "hold": "░", "wait": "│"}
+LEGEND: Final = "┊ ringing  │ alone, with the call flow  █ talking  ░ on hold"
+
+
+class Lane(NamedTuple):
+    """A leg: who it connects, and what it did from when to when."""
+
+    leg: str
+    title: str
+    direction: str | None
+    segments: tuple[Segment, ...]
+
+
+class Mark(NamedTuple):
+    """Something that happened; `lane` is None for what concerns no one leg."""
+
+    at: datetime
+    lane: int | None
+    kind: str
+    words: str
+
+
+class Crossing(NamedTuple):
+    """A leg went from one conversation to another; `conference` if it is of several calls."""
+
+    at: datetime
+    lane: int
+    left: str
+    joined: str
+    conference: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """A call as a picture. `ends` is None while it is live. Everything is oldest first; times are UTC.
+
+    `linked` are the ids of the calls that it shares the `conferences` with.
+    """
+
+    call: str
+    begins: datetime
+    ends: datetime | None
+    lanes: tuple[Lane, ...]
+    marks: tuple[Mark, ...]
+    crossings: tuple[Crossing, ...]
+    conferences: tuple[str, ...]
+    linked: tuple[str, ...]
+
+
+def ladder_of(call: Call, *, mask_numbers: bool) -> Ladder:
+    """The ladder of *call*; with *mask_numbers* no telephone number is in it whole."""
+    text, party = (mask, mask_party) if mask_numbers else (str, str)
+    lane_of = {leg.leg.uuid: index for index, leg in enumerate(call.legs)}
+    lanes = tuple(
+        Lane(leg.leg.uuid, party(_title(call, index)), leg.leg.direction, leg.segments)
+        for index, leg in enumerate(call.legs)
+    )
+    happened = moments(call.events)
+    marks = tuple(
+        Mark(at, lane_of.get(event.leg or ""), event.kind, text(words))
+        for at, event in happened
+        if (words := _words(event))
+    )
+    crossings = tuple(
+        Crossing(stay.arrived, index, before.conversation, stay.conversation, stay.conversation in call.conferences)
+        for index, leg in enumerate(call.legs)
+        for before, stay in pairwise(leg.stays)
+    )
+    times = [segment.start for lane in lanes for segment in lane.segments] + [mark.at for mark in marks]
+    begins = min(times, default=call.first_received)
+    return Ladder(call.id, begins, call.ended, lanes, marks, tuple(sorted(crossings)), call.conferences, call.linked)
+
+
+def _title(call: Call, index: int) -> str:
+    """Whom a lane connects: the first leg the caller, any other one the callee, or who calls in."""
+    leg = call.legs[index]
+    other = leg.leg.from_ if leg.leg.direction == "inbound" else leg.leg.to
+    return leg.user or other or "unknown"
+
+
+def _words(event: Event) -> str:
+    """An event in a few words; empty for a transfer, which is a crossing."""
+    if isinstance(event, CallStatus):
+        return event.status
+    if isinstance(event, Transfer):
+        return ""
+    if isinstance(event, Answer):
+        return f"NCCO {'/'.join(filter(None, (event.flow, event.step)))}"
+    if isinstance(event, Input):
+        speech = [guess.text for guess in event.speech_results or () if guess.text]
+        return f"keys {event.digits}" if event.digits else f"says {speech[0]}" if speech else "no input"
+    if isinstance(event, CallError | Fallback):
+        return f"{event.kind}: {event.reason or 'no reason'}"
+    return event.kind
+
+
+# -- as text ---------------------------------------------------------------------------------------------------------
+
+
+def text_of(ladder: Ladder) -> list[str]:
+    """The ladder as lines of text that are safe to print."""
+    shown = ladder.lanes[:MOST_LANES]
+    head = "".join(f"{_cut(lane.title):{LANE}}" for lane in shown)
+    lines = [f"{'seconds':>10}  {head}".rstrip()]
+    for at in _times(ladder):
+        seconds = f"{(at - ladder.begins).total_seconds():10.3f}"
+        notes = list(_notes(ladder, at))
+        for row in range(max((len(words) for words in notes), default=1)):
+            cells = "".join(
+                f"{_bar(lane, at)} {_cut(notes[index][row] if row < len(notes[index]) else ''):{LANE - 2}}"
+                for index, lane in enumerate(shown)
+            )
+            rest = notes[-1][row] if row < len(notes[-1]) else ""
+            lines.append(f"{seconds if row == 0 else '':10}  {cells}{rest}".rstrip())
+    more = len(ladder.lanes) - len(shown)
+    lines += [f"{'':12}and {more} more legs"] if more else []
+    lines.append(f"{'':12}{LEGEND}")
+    lines.append(f"{'':12}from {timestamp(ladder.begins)}")
+    lines += [f"{'':12}shares a conference with call {other}" for other in ladder.linked]
+    return [safe(line) for line in lines]
+
+
+def _times(ladder: Ladder) -> list[datetime]:
+    """Every moment at which something is to be shown."""
+    found = {mark.at for mark in ladder.marks} | {crossing.at for crossing in ladder.crossings}
+    for lane in ladder.lanes:
+        found |= {at for segment in lane.segments for at in (segment.start, segment.end) if at}
+    return sorted(found)
+
+
+def _notes(ladder: Ladder, at: datetime) -> Iterator[Sequence[str]]:
+    """For each lane that is shown what happened *at* a moment; last what concerns none of them."""
+    marks = [(mark.lane, mark.words) for mark in ladder.marks if mark.at == at]
+    marks += [
+        (crossing.lane, f"→ {'conference ' if crossing.conference else ''}{crossing.joined}")
+        for crossing in ladder.crossings
+        if crossing.at == at
+    ]
+    shown = range(len(ladder.lanes[:MOST_LANES]))
+    for index in shown:
+        yield [words for lane, words in marks if lane == index]
+    yield [words for lane, words in marks if lane not in shown]
+
+
+def _bar(lane: Lane, at: datetime) -> str:
+    """What the leg did from *at* on; as it ends, what it did last."""
+    for segment in lane.segments:
+        if segment.start <= at and (segment.end is None or at < segment.end):
+            return BARS[segment.doing]
+    return "╵" if lane.segments and lane.segments[-1].end == at else " "
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= LANE - 3 else words[: LANE - 4] + "…"

@@ -1,0 +1,297 @@
+"""A call as people mean it, projected from the events of the conversations that its legs tie together.
+
+`app/domain/grouping.py` decides which these are, `app/domain/timeline.py` what each leg did at which moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeVar
+
+from app.domain.causes import WentWrong
+from app.domain.conversations import (
+    ConversationState,
+    History,
+    Kept,
+    Recorded,
+    errors_in,
+    join,
+    moments,
+    recordings_in,
+    total_price,
+)
+from app.domain.events import Answer, Input, Recording
+from app.domain.grouping import Group, Grouped, group
+from app.domain.legs import Known, Leg, Moment, project_leg, seconds_between
+from app.domain.marks import called_users, is_bare_name, users_in
+from app.domain.moves import presence
+from app.domain.numbers import numbers_in
+from app.domain.timeline import Life, Occupancy, Segment, Stay, by_leg, length, life_of, segments_of
+
+Phase = Literal["ringing", "talking", "on_hold", "waiting"]
+# Of several legs that do different things now, the first of these is what the call is said to do.
+PHASES: Final[dict[str, Phase]] = {"hold": "on_hold", "talk": "talking", "ringing": "ringing", "wait": "waiting"}
+
+Found = TypeVar("Found")
+
+
+class CallLeg(NamedTuple):
+    """A leg of a call: the application's user that it belongs to, if any, where it was and what it did."""
+
+    leg: Leg
+    user: str | None
+    stays: tuple[Stay, ...]
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What is known of a call; lists are oldest first. docs/api.md has the rules of `outcome`, `missed` and the times.
+
+    `conversations` are its own, `conferences` those of several calls that its legs have been in, `linked` the ids of
+    these other calls. `phase`, since `phase_since`, is None unless it is live. Seconds are None where an end is not
+    known.
+    """
+
+    id: str
+    state: ConversationState
+    direction: str | None
+    from_: str | None
+    to: str | None
+    from_user: str | None
+    users: tuple[str, ...]
+    phase: Phase | None
+    phase_since: datetime | None
+    outcome: str | None
+    missed: bool
+    first_received: datetime
+    last_received: datetime
+    started: datetime | None
+    answered: datetime | None
+    ended: datetime | None
+    duration_seconds: float | None
+    wait_seconds: float | None
+    talk_seconds: float | None
+    hold_seconds: float | None
+    price: str | None
+    flow: str | None
+    step: str | None
+    flows: tuple[str, ...]
+    keys: tuple[str, ...]
+    has_recording: bool
+    numbers: tuple[str, ...]
+    legs: tuple[CallLeg, ...]
+    conversations: tuple[str, ...]
+    conferences: tuple[str, ...]
+    linked: tuple[str, ...]
+    answers: tuple[tuple[datetime, Answer], ...]
+    inputs: tuple[tuple[datetime, Input], ...]
+    recordings: tuple[Recorded, ...]
+    errors: tuple[WentWrong, ...]
+    events: History
+
+    @property
+    def everywhere(self) -> tuple[str, ...]:
+        """All conversations that its legs have been in."""
+        return self.conversations + self.conferences
+
+
+class Calls(NamedTuple):
+    """Calls by id, and the id of the call that each conversation, and each leg, resolves to."""
+
+    calls: Mapping[str, Call]
+    of_conversation: Mapping[str, str]
+    of_leg: Mapping[str, str]
+    live: Set[str]  # conversations with a leg that has not ended, or of which no leg is known
+
+
+def read_calls(
+    conversations: Mapping[str, History],
+    *,
+    now: datetime,
+    presume_ended_after: timedelta,
+    known: Mapping[str, Known] = MappingProxyType({}),
+    first_received: Mapping[str, datetime] = MappingProxyType({}),
+) -> Calls:
+    """The calls that *conversations* are of, at the time *now*.
+
+    *known*: what more is known of legs; *first_received*: when the first event of each conversation was kept.
+    """
+    events = join(*conversations.values())
+    of_legs = by_leg(moments(events))
+    named: dict[str, set[str]] = {uuid: set() for uuid in of_legs}
+    for kept in events.values():
+        if kept.event.leg:
+            named[kept.event.leg].update(kept.event.conversations)
+    lives = {
+        uuid: life_of(
+            project_leg(uuid, of_leg, known.get(uuid, Known())), of_leg, frozenset(named[uuid]), conversations
+        )
+        for uuid, of_leg in of_legs.items()
+    }
+    names = {name for kept in events.values() for name in kept.event.conversations} | conversations.keys()
+    grouped = group(names, lives.values())
+    own = _events_by_call(events, grouped)
+    last_received = {
+        name: max((kept.received for kept in history.values()), default=None) for name, history in conversations.items()
+    }
+    occupancy = Occupancy(lives.values())
+    calls: dict[str, Call] = {}
+    for id_, group_ in grouped.groups.items():
+        if not own.get(id_):
+            continue
+        call = _call(id_, group_, own[id_], [lives[uuid] for uuid in group_.legs], occupancy)
+        began = min((first_received[name] for name in group_.conversations if name in first_received), default=None)
+        call = replace(call, first_received=began or call.first_received)
+        calls[id_] = _with_state(call, last_received, now, presume_ended_after)
+    return Calls(calls, grouped.of_conversation, grouped.of_leg, frozenset(_live(conversations, lives)))
+
+
+def _events_by_call(events: History, grouped: Grouped) -> dict[str, dict[bytes, Kept]]:
+    """The events of each call: those of its legs, and those without a leg of its conversations."""
+    found: dict[str, dict[bytes, Kept]] = {}
+    for canonical, kept in events.items():
+        leg = kept.event.leg
+        ids = [grouped.of_leg[leg]] if leg else [grouped.of_conversation[name] for name in kept.event.conversations]
+        for id_ in ids:
+            found.setdefault(id_, {})[canonical] = kept
+    return found
+
+
+def _call(id_: str, of: Group, events: History, lives: list[Life], occupancy: Occupancy) -> Call:
+    """The call as it is by its events alone: `_with_state` adds what depends on the time."""
+    everything = moments(events)
+    answers = tuple((at, event) for at, event in everything if isinstance(event, Answer))
+    inputs = tuple((at, event) for at, event in everything if isinstance(event, Input))
+    from_user = {event.leg: event.from_user for _, event in reversed(answers) if event.from_user}
+    called = {user for _, event in answers for user in called_users(event.ncco)}
+    legs = tuple(
+        CallLeg(life.leg, _user_of(life.leg, from_user, called), life.stays, segments_of(life, lives, occupancy))
+        for life in lives
+    )
+    first = legs[0].leg if legs else None
+    callees = [life for life in lives[1:] if life.leg.direction != "inbound"]
+    ended = _ended(lives)
+    answered = _answered(lives, callees)
+    started = lives[0].began if lives else None
+    recordings = _by_conversation(of, everything, recordings_in)
+    errors = _by_conversation(of, everything, lambda here: errors_in(here, events))
+    outcome = _outcome(lives, callees) if ended else None
+    received = [kept.received for kept in events.values()]
+    return Call(
+        id=id_,
+        state="ended" if ended else "live",
+        direction=first.direction if first else None,
+        from_=first.from_ if first else None,
+        to=first.to if first else None,
+        from_user=from_user.get(first.uuid) if first else None,
+        users=tuple(dict.fromkeys(user for _, event in everything for user in users_in(event))),
+        phase=None,
+        phase_since=None,
+        outcome=outcome,
+        missed=first is not None and first.direction == "inbound" and outcome not in (None, "answered"),
+        first_received=min(received),
+        last_received=max(received),
+        started=started,
+        answered=answered,
+        ended=ended,
+        duration_seconds=seconds_between(started, ended),
+        wait_seconds=seconds_between(started, answered),
+        talk_seconds=_talk_seconds(legs, callees, answered) if ended else None,
+        hold_seconds=length((s for leg in legs for s in leg.segments), "hold") if ended else None,
+        price=total_price(leg.leg.price for leg in legs),
+        flow=answers[-1][1].flow if answers else None,
+        step=answers[-1][1].step if answers else None,
+        flows=tuple(dict.fromkeys(event.flow for _, event in answers if event.flow)),
+        keys=tuple(event.digits for _, event in inputs if event.digits),
+        has_recording=any(isinstance(event, Recording) for _, event in everything),
+        numbers=tuple(dict.fromkeys(number for _, event in everything for number in numbers_in(event))),
+        legs=legs,
+        conversations=of.conversations,
+        conferences=of.conferences,
+        linked=of.linked,
+        answers=answers,
+        inputs=inputs,
+        recordings=tuple(sorted(recordings, key=lambda recording: recording.at)),
+        errors=tuple(sorted(errors, key=lambda wrong: wrong.at)),
+        events=events,
+    )
+
+
+def _with_state(
+    call: Call, last_received: Mapping[str, datetime | None], now: datetime, presume_ended_after: timedelta
+) -> Call:
+    """*call* at the time *now*: live while one of the conversations that its legs are in was heard of lately."""
+    if call.state == "ended":
+        return call
+    here = {leg.stays[-1].conversation for leg in call.legs if leg.stays[-1].left is None} or {*call.conversations}
+    latest = max((at for name in here if (at := last_received.get(name))), default=call.last_received)
+    if now - latest > presume_ended_after:
+        return replace(call, state="presumed_ended")
+    doing = [segment for leg in call.legs for segment in leg.segments if segment.end is None]
+    for name, phase in PHASES.items():
+        if since := min((segment.start for segment in doing if segment.doing == name), default=None):
+            return replace(call, phase=phase, phase_since=since)
+    return call
+
+
+def _ended(lives: list[Life]) -> datetime | None:
+    """When the last leg ended; None if one has not, or none is known."""
+    ends = [life.ended for life in lives]
+    known = [end for end in ends if end is not None]
+    return max(known) if known and len(known) == len(ends) else None
+
+
+def _answered(lives: list[Life], callees: list[Life]) -> datetime | None:
+    """When the first callee answered; of a call without callees, when its own first leg was answered."""
+    return min((life.answered for life in callees or lives[:1] if life.answered), default=None)
+
+
+def _outcome(lives: list[Life], callees: list[Life]) -> str:
+    """How an ended call ended: answered if a callee was, else as its last callee's leg did.
+
+    A leg that went where nothing is stored has no outcome of its own.
+    """
+    outcomes = [
+        life.leg.outcome or ("answered" if life.leg.state == "answered" else "unanswered")
+        for life in callees or lives[:1]
+    ]
+    return "answered" if "answered" in outcomes else outcomes[-1]
+
+
+def _talk_seconds(legs: tuple[CallLeg, ...], callees: list[Life], answered: datetime | None) -> float | None:
+    """How long two legs talked; of a call of one leg, how long that was answered."""
+    segments = [segment for leg in legs for segment in leg.segments]
+    if callees or any(segment.doing == "talk" for segment in segments):
+        return length(segments, "talk") if answered else None
+    return legs[0].leg.talk_seconds
+
+
+def _user_of(leg: Leg, from_user: Mapping[str | None, str], called: Set[str]) -> str | None:
+    """The user of the application that *leg* connects: the one who calls, or whom the NCCO called."""
+    if leg.uuid in from_user:
+        return from_user[leg.uuid]
+    return leg.to if leg.to and leg.direction != "inbound" and (leg.to in called or is_bare_name(leg.to)) else None
+
+
+def _by_conversation(
+    of: Group, everything: list[Moment], read: Callable[[list[Moment]], tuple[Found, ...]]
+) -> list[Found]:
+    """What *read* finds in each conversation: a recording and its text, an error and its cause are in one."""
+    return [
+        found
+        for name in sorted(of.everywhere)
+        for found in read([moment for moment in everything if moment.event.conversation == name])
+    ]
+
+
+def _live(conversations: Mapping[str, History], lives: Mapping[str, Life]) -> Iterator[str]:
+    """The conversations that are live, presumed ended or not."""
+    for name, history in conversations.items():
+        legs = {kept.event.leg for kept in history.values() if kept.event.leg}
+        here = (lives[uuid].leg for uuid in legs)
+        if not legs or any(leg.state != "completed" and presence(leg.moves, name, leg.place).here for leg in here):
+            yield name

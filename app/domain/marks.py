@@ -1,0 +1,63 @@
+"""Names, beside telephone numbers, that a conversation can be found by: users of the application, and recordings."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from app.domain.events import Answer, CallStatus, Event, Recording
+from app.domain.numbers import digits
+
+LONGEST: Final = 200  # characters of a name that is indexed
+
+
+def user_mark(user: str) -> str:
+    """The mark of the conversations of *user*."""
+    return f"u{user}"
+
+
+def recording_mark(recording_uuid: str) -> str:
+    """The mark of the conversation of a recording."""
+    return f"r{recording_uuid}"
+
+
+def marks_in(event: Event) -> list[str]:
+    """What the conversations of *event* can be found by through it."""
+    found = [user_mark(user) for user in users_in(event)]
+    if isinstance(event, Recording) and event.recording_uuid:
+        found.append(recording_mark(event.recording_uuid))
+    return [mark for mark in found if len(mark) <= LONGEST]
+
+
+def users_in(event: Event) -> list[str]:
+    """The users of the application that *event* names.
+
+    They call (`from_user` of an answer webhook), are called in the NCCO served, or a leg goes to them. Of what a leg
+    may go to, a user alone is a bare name: the others are numbers, extensions and addresses.
+    https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
+    """
+    if isinstance(event, Answer):
+        return list(dict.fromkeys([*([event.from_user] if event.from_user else []), *called_users(event.ncco)]))
+    if isinstance(event, CallStatus) and event.to and is_bare_name(event.to):
+        return [event.to]
+    return []
+
+
+def is_bare_name(party: str) -> bool:
+    """Whether a `to` is neither a number nor an address."""
+    return ":" not in party and "@" not in party and digits(party) is None
+
+
+def called_users(ncco: str | None) -> list[str]:
+    """The users at the `app` endpoints of the `connect` actions in the JSON text *ncco*."""
+    if not ncco or '"app"' not in ncco:
+        return []
+    actions: Any = json.loads(ncco)
+    found = (
+        endpoint.get("user")
+        for action in (actions if isinstance(actions, list) else ())
+        if isinstance(action, dict) and isinstance(action.get("endpoint"), list)
+        for endpoint in action["endpoint"]
+        if isinstance(endpoint, dict) and endpoint.get("type") == "app"
+    )
+    return [user for user in found if isinstance(user, str) and user]
