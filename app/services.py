@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from flask import Flask, current_app
 
+from app.calls.counting import Counting
 from app.calls.queries import Calls
 from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
@@ -53,13 +54,14 @@ class Services:
     store: Store
     flows: Flows
     housekeeping: Housekeeping
+    counting: Counting
     signatures: Signatures | None  # None: signatures are not checked
     started: datetime
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """In the order in which they start; they stop in reverse."""
-        return self.flows, self.store, self.housekeeping
+        return self.flows, self.store, self.housekeeping, self.counting
 
     def eviction(self) -> str | None:
         """A warning if Redis removes calls by itself, else None. Raises StoreUnavailable."""
@@ -106,7 +108,9 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             verify_get_hash=settings.verify_get_hash,
         )
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
-    return Services(settings, store, flows, housekeeping, signatures, started=datetime.now(UTC))
+    calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers)
+    counting = Counting(store, calls)
+    return Services(settings, store, flows, housekeeping, counting, signatures, started=datetime.now(UTC))
 
 
 def services(app: Flask = current_app) -> Services:

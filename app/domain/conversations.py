@@ -162,7 +162,7 @@ def project(
         answered=min(filter(None, (_answered_here(member, conversation, here) for member in members)), default=None),
         ended=ended,
         duration_seconds=seconds_between(started, ended),
-        price=_sum(member.leg.price for member in members if member.presence.here),
+        price=total(member.leg.price for member in members if member.presence.here),
         legs=tuple(members),
         answers=tuple((at, event) for at, event in here if isinstance(event, Answer)),
         inputs=tuple((at, event) for at, event in here if isinstance(event, Input)),
@@ -240,7 +240,7 @@ def _errors(here: list[Moment], events: History) -> tuple[WentWrong, ...]:
     return tuple(WentWrong(at, event, cause_of(event, received(event), answers)) for at, event in errors)
 
 
-def _sum(prices: Iterable[str | None]) -> str | None:
+def total(prices: Iterable[str | None]) -> str | None:
     """The exact sum, with as many decimals as the most precise price; None if no price is known."""
     known = [Decimal(price) for price in prices if price is not None]
     with localcontext() as context:

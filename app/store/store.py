@@ -10,12 +10,13 @@ from __future__ import annotations
 from app.store import keys
 from app.store.errors import StoreUnavailable, WrongLayout
 from app.store.events import Events
+from app.store.figures import Figures
 from app.store.link import Command
 from app.store.logins import Logins
 from app.store.maintenance import Maintenance
 
 
-class Store(Events, Maintenance, Logins):
+class Store(Events, Maintenance, Figures, Logins):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"
