@@ -68,6 +68,8 @@ class Counting:
         Raises StoreUnavailable.
         """
         touched = self._store.touched(partitions, BATCH)
+        if not touched:
+            return 0
         try:
             self._count(touched, now)
         except StoreError:

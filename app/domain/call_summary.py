@@ -15,7 +15,7 @@ class CallSummary(NamedTuple):
     """One call. Seconds are numbers, `price` is a plain decimal string in EUR, None is "not known".
 
     `ended` and `outcome` are None while it is live; `wait_seconds` is from its start to its answer, None if there was
-    none; `to` and `from_` are as Vonage names them.
+    none; `to` is as Vonage names it.
     """
 
     started: datetime
@@ -24,7 +24,6 @@ class CallSummary(NamedTuple):
     talk_seconds: float | None
     wait_seconds: float | None
     price: str | None
-    from_: str | None
     to: str | None
 
 
@@ -67,7 +66,6 @@ def _summary(conversation: Conversation, legs: list[Leg], silent: dict[str, Conv
         talk_seconds=seconds_between(answered, ended) if outcome == "answered" else None,
         wait_seconds=seconds_between(started, answered),
         price=total(leg.price for leg in legs),
-        from_=first.from_,
         to=first.to,
     )
 

@@ -18,21 +18,21 @@ OF_DELIVERY: Final = {"out_of_order": "o", "unknown": "u", "unfiled": "f", "last
 NAMES: Final = OF_CALLS | OF_DELIVERY
 KINDS: Final = (
     *("status", "detection", "disconnected", "record", "transcription", "transcription_failed", "input", "transfer"),
-    *("notify", "error", "fallback", "unknown", "answer"),
+    *("notify", "error", "fallback", "unknown"),
 )
-# Of these the code is a letter and another one: of a bucket, or a kind. Of refusals what is wrong follows in full.
-LAG_CODE, TOOK_CODE, STORED_CODE, KIND_CODE, REFUSED_CODE = "L", "T", "S", "K", "R"
+# Of a lag the code is the letter of its bucket, as a capital: most of what is counted are lags. Of these it is a letter
+# and that of a bucket, or of a kind. Of refusals what is wrong follows in full.
+TOOK_CODE, STORED_CODE, KIND_CODE, REFUSED_CODE = "T", "S", "K", "R"
 REFUSED: Final = "refused:"
 
 
 def codes_of(event: Event, received: datetime) -> str:
     """The codes to count when *event* is kept, separated by blanks."""
-    codes = [KIND_CODE + CODES[KINDS.index(event.kind)]]
     if isinstance(event, Answer):
-        if event.took_ms is not None:
-            codes.append(TOOK_CODE + TOOK.code(event.took_ms))
-    elif event.occurred is not None and event.kind != "fallback":  # its original is counted
-        codes.append(LAG_CODE + LAG.code((received - event.occurred).total_seconds() * 1000))
+        return "" if event.took_ms is None else TOOK_CODE + TOOK.code(event.took_ms)
+    codes = [KIND_CODE + CODES[KINDS.index(event.kind)]]
+    if event.occurred is not None and event.kind != "fallback":  # its original is counted
+        codes.append(LAG.code((received - event.occurred).total_seconds() * 1000).upper())
     if is_unknown(event):
         codes.append(NAMES["unknown"])
     return " ".join(codes)
@@ -60,11 +60,13 @@ def name_of(code: str) -> str | None:
     sort, rest = code[:1], code[1:]
     if sort == REFUSED_CODE and rest:
         return REFUSED + rest
-    if rest and rest in CODES and len(rest) == 1:
+    if not rest and sort.isupper() and sort.lower() in CODES:
+        return f"lag:{CODES.index(sort.lower())}"
+    if len(rest) == 1 and rest in CODES:
         number = CODES.index(rest)
         if sort == KIND_CODE:
             return f"kind:{KINDS[number]}" if number < len(KINDS) else None
-        group = {LAG_CODE: "lag", TOOK_CODE: "took", STORED_CODE: "stored"}.get(sort)
+        group = {TOOK_CODE: "took", STORED_CODE: "stored"}.get(sort)
         return f"{group}:{number}" if group else None
     return _NAME_OF_CODE.get(code)
 

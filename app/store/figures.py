@@ -1,16 +1,16 @@
 """The figures of calls: what is counted of each call, and reading it.
 
-The conversation in which a call began has a *summary* of it in its meta, field `s`: "start last outcome talk wait price
-to from". That is: its first and its last minute (since 1970; last 0 while it is live), its outcome (a digit, "-" while it
-is live), milliseconds of talk and to the answer, the price in hundred-millionths of a EUR ("-" where one is not known),
-the digits of the numbers (empty where it is none, or is counted together with others). All of it is counted in the hashes
-of the hour in which the call began, its end in that of its last minute. `lua/figures.lua` stores another summary and moves
-the figures by the difference: it does not matter how often, and from which of its events, a call was counted before.
+The conversation in which a call began has a *summary* of it in its meta, field `s`: "start length outcome talk wait
+price to". That is: the minute in which it began (since 1970), after how many minutes its last one came, its outcome (a
+digit), milliseconds of talk and to the answer, the price in hundred-millionths of a EUR ("-" where one of them is not
+known, as length and outcome of a live call), and the digits of the number called (empty where it is none, or is counted
+together with others). All of it is counted in the hashes of the hour in which the call began, its end in that of its
+last minute. `lua/figures.lua` stores another summary and moves the figures by the difference: it does not matter how
+often, and from which of its events, a call was counted before.
 
 Fields of `calls:<hour>`: "<minute>+" calls that began, "<minute>-" calls of which it was the last minute; by quarter of
 the hour "<quarter>o<outcome>" calls, and "<quarter>t", "w", "p" sums of talk, wait and price, with "T", "W", "P" of how
-many calls. Fields of `numbers:<hour>`: "<quarter>t<number>" calls to it, "a" those answered, "p" what they cost;
-"<quarter>f<number>" calls from it.
+many calls. Fields of `numbers:<hour>`: "<quarter>t<number>" calls to it, "a" those answered, "p" what they cost.
 
 Whatever changes a conversation adds it to `touched`, in the same script; it stays there until what began in it is
 counted. So nothing is missed, whoever is killed in between.
@@ -124,9 +124,10 @@ def pack_summary(summary: CallSummary) -> str:
     """*summary* as it is stored."""
     outcome = str(OUTCOMES.index(summary.outcome)) if summary.outcome else "-"
     units = price_units(summary.price)
-    facts = (_minute(summary.started), _last_minute(summary), outcome)
+    length = _last_minute(summary) - _minute(summary.started) if summary.ended else "-"
+    facts = (_minute(summary.started), length, outcome)
     times = (_ms(summary.talk_seconds), _ms(summary.wait_seconds), "-" if units is None else units)
-    return " ".join(map(str, (*facts, *times, number_of(summary.to) or "", number_of(summary.from_) or "")))
+    return " ".join(map(str, (*facts, *times, number_of(summary.to) or "")))
 
 
 def _minute(moment: datetime) -> int:
@@ -134,7 +135,7 @@ def _minute(moment: datetime) -> int:
 
 
 def _last_minute(summary: CallSummary) -> int:
-    return max(_minute(summary.ended), _minute(summary.started)) if summary.ended else 0
+    return max(_minute(summary.ended or summary.started), _minute(summary.started))
 
 
 def _ms(seconds: float | None) -> int | str:

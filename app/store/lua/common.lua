@@ -98,13 +98,14 @@ end
 -- Count a call (*sign* 1), or take it off again (-1). *summary* and the fields are described in app/store/figures.py.
 -- Returns the summary of what was counted.
 local function count_call(summary, sign)
-  local facts, to, from = string.match(summary, '^(.+) (%d*) (%d*)$')
-  local start, last, outcome, talk, wait, price = string.match(facts, '^(%d+) (%d+) (%S) (%S+) (%S+) (%S+)$')
-  start, last = tonumber(start), tonumber(last)
+  local facts, to = string.match(summary, '^(.+) (%d*)$')
+  local start, length, outcome, talk, wait, price = string.match(facts, '^(%d+) (%S+) (%S) (%S+) (%S+) (%S+)$')
+  start = tonumber(start)
   local began, minute = math.floor(start / 60), start % 60
   local calls, numbers, quarter = P .. 'calls:' .. began, P .. 'numbers:' .. began, math.floor(minute / 15)
   count_figure(calls, minute .. '+', sign)
-  if last > 0 then
+  if length ~= '-' then
+    local last = start + length
     count_figure(P .. 'calls:' .. math.floor(last / 60), (last % 60) .. '-', sign)
   else
     call('HINCRBY', COUNTS, 'live_calls', sign)
@@ -116,15 +117,11 @@ local function count_call(summary, sign)
       count_figure(calls, quarter .. string.upper(name), sign)
     end
   end
-  if sign == 1 then
-    to = number_with_room(numbers, quarter .. 't', to)
-    from = number_with_room(numbers, quarter .. 'f', from)
-  end
+  if sign == 1 then to = number_with_room(numbers, quarter .. 't', to) end
   count_figure(numbers, quarter .. 't' .. to, sign)
-  count_figure(numbers, quarter .. 'f' .. from, sign)
   if outcome == ANSWERED then count_figure(numbers, quarter .. 'a' .. to, sign) end
   if price ~= '-' then count_figure(numbers, quarter .. 'p' .. to, sign * price) end
-  return facts .. ' ' .. to .. ' ' .. from
+  return facts .. ' ' .. to
 end
 
 local function read_leg(text)
@@ -141,11 +138,16 @@ local function note_unsettled(conversation, leg)
   return note
 end
 
+-- A summary as it is stored, its minutes counted from the first receipt (ms), to save memory; and the other way round.
+local function from_first(summary, first, sign)
+  return (string.gsub(summary, '^%-?%d+', function(minute) return minute + sign * math.floor(first / 60000) end))
+end
+
 -- Delete a conversation, and take it out of every index and counter; with *forgotten* the call that began in it is not
 -- counted any more, and otherwise stays in the figures. Makes no entry in the feed. Returns notes: its legs have still to
 -- learn it.
 local function purge(conversation, forgotten)
-  local notes = {}
+  local notes, first, counted = {}, nil, nil
   local meta, events = P .. 'm:' .. conversation, P .. 'e:' .. conversation
   local flat = call('HGETALL', meta)
   call('DEL', events, meta) -- first of all: a full Redis lets a script go on only if it began by freeing
@@ -159,10 +161,13 @@ local function purge(conversation, forgotten)
       notes[#notes + 1] = note_unsettled(conversation, rest)
     elseif name == 'x' then
       for digits in string.gmatch(value, '%d+') do call('ZREM', P .. 'n:' .. string.sub(digits, -4), conversation) end
-    elseif name == 's' and forgotten then
-      count_call(value, -1)
+    elseif name == 's' then
+      counted = value
+    elseif name == 't' then
+      first = value
     end
   end
+  if counted and forgotten then count_call(from_first(counted, first, 1), -1) end
   call('ZREM', LIVE, conversation)
   call('ZREM', ENDED, conversation)
   call('ZREM', LAST_RECEIVED, conversation)

@@ -10,11 +10,12 @@
 local conversation, summary, changed = ARGV[3], ARGV[4], 0
 
 if call('EXISTS', KEYS[1]) == 1 then -- what has expired stays counted; what was deleted is not counted any more
-  local counted = call('HGET', KEYS[2], 's') or ''
+  local counted, first = unpack(call('HMGET', KEYS[2], 's', 't'))
+  counted = counted and from_first(counted, first, 1) or ''
   if counted ~= summary then
     if counted ~= '' then count_call(counted, -1) end
     if summary ~= '' then
-      call('HSET', KEYS[2], 's', count_call(summary, 1))
+      call('HSET', KEYS[2], 's', from_first(count_call(summary, 1), first, -1))
     else
       call('HDEL', KEYS[2], 's')
     end
