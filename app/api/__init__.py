@@ -26,7 +26,9 @@ class IdConverter(PathConverter):
 def install(app: Flask) -> None:
     """Add the API to *app*; its description is made of the schemas it uses."""
     from app.api.conversations import conversations
+    from app.api.delivery import delivery
     from app.api.describe import describe
+    from app.api.figures import figures
     from app.api.flows import flows
     from app.api.health import health
     from app.api.legs import legs
@@ -46,7 +48,7 @@ def install(app: Flask) -> None:
     api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"token": []}]
-    for blueprint in (conversations, legs, unfiled, flows, status, health):
+    for blueprint in (conversations, legs, unfiled, flows, figures, delivery, status, health):
         api.register_blueprint(blueprint)
     del api.spec.components.schemas["PaginationMetadata"]  # flask-smorest's, unused here
     app.register_blueprint(describe)

@@ -47,7 +47,7 @@ def code_of(name: str) -> str | None:
     """The code under which a counter of webhooks that are not kept is counted by minute; None if it is not."""
     if name.startswith(REFUSED):
         return REFUSED_CODE + name.removeprefix(REFUSED)
-    return NAMES.get(name)
+    return NAMES.get(name.removeprefix("answers:"))
 
 
 def stored_code(ms: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from secrets import token_hex
+from time import perf_counter
 
 from app.domain.events import Answer, Event
 from app.flows.reply import LAST_RESORT_COUNTER, Reply
@@ -19,7 +20,9 @@ def keep(webhook: Webhook, store: EventWriter) -> None:
         outcome = "unavailable"
         try:
             if event.conversations:
+                began = perf_counter()
                 new = store.record(event, text, webhook.received, webhook.notes, counted=counted)
+                store.waited((perf_counter() - began) * 1000)
                 outcome = "kept" if new else "repeat"
             else:
                 store.unfile(text, _no_conversation(event), webhook.received)

@@ -18,6 +18,8 @@ DESCRIBED = {
     ("get", f"{LIST}/{{conversation_uuid}}"),
     ("delete", f"{LIST}/{{conversation_uuid}}"),
     ("get", f"{LIST}/{{conversation_uuid}}/events"),
+    ("get", "/api/v1/delivery"),
+    ("get", "/api/v1/figures"),
     ("get", "/api/v1/flows"),
     ("get", "/api/v1/unfiled"),
     ("get", "/api/v1/legs/{uuid}"),
