@@ -21,6 +21,7 @@ from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.link import Address
 from app.store.store import Store
+from app.web.metrics import Refresh
 from app.webhooks.kept import read_record
 from app.webhooks.signature import Signatures
 from config.embedded import Engine
@@ -55,13 +56,14 @@ class Services:
     flows: Flows
     housekeeping: Housekeeping
     counting: Counting
+    refresh: Refresh
     signatures: Signatures | None  # None: signatures are not checked
     started: datetime
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """In the order in which they start; they stop in reverse."""
-        return self.flows, self.store, self.housekeeping, self.counting
+        return self.flows, self.store, self.housekeeping, self.counting, self.refresh
 
     def eviction(self) -> str | None:
         """A warning if Redis removes calls by itself, else None. Raises StoreUnavailable."""
@@ -110,7 +112,8 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
     calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers)
     counting = Counting(store, calls)
-    return Services(settings, store, flows, housekeeping, counting, signatures, started=datetime.now(UTC))
+    refresh = Refresh(lambda: {"waiting": store.answers_waiting, "lost": store.answers_lost})
+    return Services(settings, store, flows, housekeeping, counting, refresh, signatures, started=datetime.now(UTC))
 
 
 def services(app: Flask = current_app) -> Services:

@@ -39,7 +39,7 @@ LAYERS = {
     "app.pages.html": "",
     "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks",
-    "app.services": "config app.domain app.store app.flows app.webhooks app.calls",
+    "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",

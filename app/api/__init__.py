@@ -32,6 +32,7 @@ def install(app: Flask) -> None:
     from app.api.flows import flows
     from app.api.health import health
     from app.api.legs import legs
+    from app.api.metrics import metrics
     from app.api.status import status
     from app.api.unfiled import unfiled
 
@@ -52,4 +53,5 @@ def install(app: Flask) -> None:
         api.register_blueprint(blueprint)
     del api.spec.components.schemas["PaginationMetadata"]  # flask-smorest's, unused here
     app.register_blueprint(describe)
+    app.register_blueprint(metrics)
     app.extensions["switchhook-api"] = api

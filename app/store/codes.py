@@ -31,11 +31,18 @@ def codes_of(event: Event, received: datetime) -> str:
     if isinstance(event, Answer):
         return "" if event.took_ms is None else TOOK_CODE + TOOK.code(event.took_ms)
     codes = [KIND_CODE + CODES[KINDS.index(event.kind)]]
-    if event.occurred is not None and event.kind != "fallback":  # its original is counted
-        codes.append(LAG.code((received - event.occurred).total_seconds() * 1000).upper())
+    if (lag := lag_ms(event, received)) is not None:
+        codes.append(LAG.code(lag).upper())
     if is_unknown(event):
         codes.append(NAMES["unknown"])
     return " ".join(codes)
+
+
+def lag_ms(event: Event, received: datetime) -> float | None:
+    """Milliseconds from the timestamp of *event* to its receipt; None without one, and for a fallback copy."""
+    if event.occurred is None or event.kind == "fallback":
+        return None
+    return (received - event.occurred).total_seconds() * 1000
 
 
 def is_unknown(event: Event) -> bool:
