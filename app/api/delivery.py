@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import RAISE, Schema, fields, validate
 
 from app.api.schemas import Bound
 from app.auth.access import guard
@@ -19,24 +18,18 @@ from app.store.codes import KINDS
 delivery = Blueprint("delivery", __name__, url_prefix="/api/v1/delivery", description="The delivery of webhooks.")
 delivery.before_request(guard())
 MOST_HOURS = 192
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # room for hours before it
 
 
 class DeliveryArgs(Schema):
     """Which span of time."""
 
     hours = fields.Integer(
-        validate=validate.Range(1, MOST_HOURS), metadata={"description": "up to now; 24 without since and until"}
+        validate=validate.Range(1, MOST_HOURS),
+        metadata={"description": "of this many hours up to `until`; 24 without `since`"},
     )
     since = Bound("received at this time or later; in whole minutes or hours")
-    until = Bound("received before this time")
-
-    @validates_schema
-    def check(self, data: Mapping[str, Any], **_: Any) -> None:
-        """One way or the other, and a span that is one."""
-        if "hours" in data and ("since" in data or "until" in data):
-            raise ValidationError("Give either hours, or since and until.", "hours")
-        if "since" in data and data["since"] >= data.get("until", datetime.now(UTC)):
-            raise ValidationError("It has to be before until, and before now.", "since")
+    until = Bound("received before this time; now, if it is later or not given")
 
 
 class BucketSchema(Schema):
@@ -130,8 +123,13 @@ class DeliverySchema(TotalsSchema):
 @delivery.arguments(DeliveryArgs, location="query", unknown=RAISE)
 @delivery.alt_response(200, schema=DeliverySchema)
 def get_delivery(args: dict[str, Any]) -> dict[str, Any]:
-    """Get how webhooks were delivered, and how they were replied to. Kept for eight days."""
+    """Get how webhooks were delivered, and how they were replied to. Kept for eight days.
+
+    Arguments are joined by "and"; a span in which there is no time has no series.
+    """
     now = datetime.now(UTC)
-    until = args.get("until", now)
-    since = args.get("since", until - timedelta(hours=args.get("hours", 24)))
+    until = min(args.get("until", now), now)
+    since = args.get("since", EARLIEST)
+    if "hours" in args or "since" not in args:
+        since = max(since, until - timedelta(hours=args.get("hours", 24)))
     return read_delivery(services().store, since, until, now)

@@ -21,7 +21,7 @@ figures.before_request(guard())
 
 
 class TimeZone(fields.String):
-    """The name of a time zone: Europe/Paris."""
+    """The name of a time zone: Europe/Paris. Described by the format `time-zone`: there are about 600."""
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
         try:
@@ -34,7 +34,10 @@ class FiguresArgs(Schema):
     """Which figures."""
 
     period = fields.String(load_default="day", validate=validate.OneOf(tuple(PERIODS)))
-    tz = TimeZone(load_default=ZoneInfo("UTC"), metadata={"description": "for days and hours", "default": "UTC"})
+    tz = TimeZone(
+        load_default=ZoneInfo("UTC"),
+        metadata={"description": "of days and hours: Europe/Paris", "format": "time-zone", "default": "UTC"},
+    )
 
 
 def counted() -> fields.Field[Any]:

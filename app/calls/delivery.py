@@ -35,11 +35,12 @@ def read_delivery(store: DeliveryReader, since: datetime, until: datetime, now: 
     In whole minutes if that is three hours at most and not long before *now*, else in whole hours. What is older than
     eight days is not kept. Raises StoreUnavailable.
     """
-    since, until = max(since, now - OLDEST), min(until, now)
+    since = max(since, now - OLDEST)
     by_minute = until - since <= BY_MINUTE and since >= now - OLDEST_MINUTE
     seconds = 60 if by_minute else 3600
-    first, last = (milliseconds(moment) // 1000 // seconds for moment in (since, until - timedelta(milliseconds=1)))
-    last = max(first, last)
+    first, last = milliseconds(since) // 1000 // seconds, (milliseconds(until) - 1) // 1000 // seconds
+    if since >= until:
+        last = first - 1
     counted = (store.statistics_by_minute if by_minute else store.statistics_by_hour)(first, last)
     return apart(lambda: _as_json(counted, first, last, seconds))
 

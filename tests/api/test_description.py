@@ -136,7 +136,10 @@ def test_every_parameter_is_described_with_what_it_takes(spec: Any) -> None:
     assert described["limit"]["schema"] == {"type": "integer", "default": 50, "minimum": 1, "maximum": 500}
     assert described["state"]["schema"] == {"type": "string", "enum": ["live", "ended", "presumed_ended"]}
     assert "answered" in described["outcome"]["schema"]["enum"]
-    assert described["since"]["schema"] == {"type": "string", "format": "date-time"}
+    since = described["since"]["schema"]
+    assert (since["type"], since["format"]) == ("string", "date-time")
+    assert re.search(since["pattern"], "1970-01-01T00:00:00Z")
+    assert not re.search(since["pattern"], "1969-12-31T23:59:59Z")
     events = spec["paths"][f"{LIST}/{{conversation_uuid}}/events"]["get"]["parameters"]
     assert [parameter["name"] for parameter in events] == ["limit", "cursor"]
 

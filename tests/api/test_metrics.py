@@ -49,7 +49,8 @@ def test_webhooks_are_counted_by_kind_and_result_with_their_times(site: Site) ->
     site.post(body)
     site.post({"something": "else"})
     site.post(
-        {"from": "447700900123", "to": "442079460000", "uuid": "u", "conversation_uuid": "CON-1"}, "/voice/answer"
+        {"from": "447700900123", "to": "442079460000", "uuid": "leg-of-CON-1", "conversation_uuid": "CON-1"},
+        "/voice/answer",
     )
     after = scrape(site)
 
