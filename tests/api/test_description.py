@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api.site import LIST, OPERATOR, SAMPLE, Site, quoted
+from tests.engines import wait_until
 from tests.generated import conversations_of, several
 
 PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
@@ -164,6 +165,31 @@ def test_responses_are_as_described(spec: Any, site: Site) -> None:
         described = spec["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         for token in (OPERATOR, None) if route.endswith("z") else (OPERATOR,):
             assert faults(spec, described, site.read(path, token=token)) == [], path
+
+
+def scalars(value: Any) -> Iterator[Any]:
+    """Every text and number in *value*."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from scalars(item)
+    else:
+        yield value
+
+
+def test_examples_are_from_real_responses(spec: Any, site: Site) -> None:
+    """To the published call, and to the answer request that Vonage documents."""
+    for line in SAMPLE.read_bytes().splitlines():
+        site.post(line)
+    asked = {"from": "447700900123", "to": "442079460000", "uuid": "leg", "conversation_uuid": "CON-asked"}
+    site.post(asked | {"region_url": "https://api-us-3.vonage.com"}, "/voice/answer")
+    wait_until(lambda: site.get(f"{LIST}/CON-asked").status_code == 200, "the answer is recorded")
+    paths = [f"{LIST}/{PUBLISHED}", f"{LIST}/{PUBLISHED}/events", f"{LIST}/CON-asked", "/api/v1/flows"]
+    responses = [site.read(path, token=OPERATOR) for path in paths]
+    responses.append(site.read("/api/v1/figures", tz="Europe/Paris"))
+    real = {value for response in responses for value in scalars(response)}
+    examples = {item["example"] for item in everything(spec["components"]) if "example" in item}
+    assert len(examples) >= 6
+    assert examples <= real
 
 
 def test_errors_are_as_described(spec: Any, site: Site) -> None:
