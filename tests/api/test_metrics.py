@@ -133,7 +133,9 @@ def test_dashboard_and_alerts_name_metrics_that_there_are(site: Site) -> None:
         assert f"`{alert}`" in manual, "what to do is said"
 
 
-def test_a_scrape_has_the_sums_of_all_workers_those_that_ended_included(valkey: Engine, tmp_path: Path) -> None:
+def test_sums_are_of_all_workers_those_that_ended_included_and_calls_are_counted_on(
+    valkey: Engine, tmp_path: Path
+) -> None:
     valkey.flush()
     server = Server(tmp_path, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="2").ready()
 
@@ -142,15 +144,22 @@ def test_a_scrape_has_the_sums_of_all_workers_those_that_ended_included(valkey: 
         assert response.status == 200
         return read(response.body.decode()).get(KEPT, 0)
 
+    def calls() -> int:
+        return int(server.api("/api/v1/figures").json["calls"]["total"])
+
     try:
         for number in range(40):  # each over a connection of its own: both workers get some
             assert server.post("/voice/event", status("started", f"CON-{number}")).status == 200
         assert {sent() for _ in range(20)} == {40}
+        wait_until(lambda: calls() == 40, "the calls are counted, by one worker or the other")
         (one, *_) = workers(server)
         os.kill(one, signal.SIGKILL)
         wait_until(lambda: one not in workers(server) and len(workers(server)) == 2, "there is another worker")
         wait_until(server.answers, "it serves requests")
         assert {sent() for _ in range(20)} == {40}
+        for number in range(40, 60):
+            assert server.post("/voice/event", status("started", f"CON-{number}")).status == 200
+        wait_until(lambda: calls() == 60, "the others count what the killed one would have counted")
         folder = folder_of(workers(server)[0])
         assert not list(folder.glob(f"gauge_live*_{one}.db")), "its gauges are gone"
         server.process.terminate()
