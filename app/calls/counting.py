@@ -25,7 +25,7 @@ from app.store.figures import Figures, Touched
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS: Final = 1.0
+EVERY_SECONDS: Final = 2.0  # events of a call come in bursts, and a burst is counted together
 SHARE: Final = 4  # after each round a break as many times as long: the work must not take a worker's time
 BATCH: Final = 5  # touched conversations of a partition that are counted in one round, about
 LEASE_SECONDS: Final = 10.0
