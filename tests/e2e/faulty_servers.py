@@ -93,7 +93,7 @@ def rounds_prices() -> Flask:
         known = [float(price) for price in prices if price is not None]
         return f"{round(sum(known), 4):.8f}" if known else None
 
-    conversations._sum = add_up
+    conversations.total = add_up
     return served()
 
 
