@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None, 
     """
     from app import api, errors, pages, services
     from app.auth.sessions import Sessions
-    from app.web import limits, logs, proxies
+    from app.web import limits, logs, metrics, proxies
     from app.webhooks.views import voice
     from config.settings import load
 
@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None, 
     app.session_interface = Sessions()
     app.extensions["switchhook"] = services.build(settings, store=store, flows=flows)
     logs.install(app, as_json=settings.in_production)
+    metrics.install(app)
     proxies.install(app, settings)
     limits.install(app)
     app.register_blueprint(voice)

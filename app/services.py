@@ -12,6 +12,7 @@ from typing import Protocol, cast
 from flask import Flask, current_app
 
 from app.calls.call_queries import CallQueries
+from app.calls.counting import Counting
 from app.calls.names import Names
 from app.calls.queries import Calls
 from app.flows.flows import Flows
@@ -23,6 +24,7 @@ from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.link import Address
 from app.store.store import Store
+from app.web.metrics import Refresh
 from app.webhooks.kept import read_record
 from app.webhooks.signature import Signatures
 from config.embedded import Engine
@@ -58,13 +60,15 @@ class Services:
     names: Names
     recordings: Recordings
     housekeeping: Housekeeping
+    counting: Counting
+    refresh: Refresh
     signatures: Signatures | None  # None: signatures are not checked
     started: datetime
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """In the order in which they start; they stop in reverse."""
-        return self.flows, self.store, self.housekeeping
+        return self.flows, self.store, self.housekeeping, self.counting, self.refresh
 
     def eviction(self) -> str | None:
         """A warning if Redis removes calls by itself, else None. Raises StoreUnavailable."""
@@ -118,7 +122,21 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
     names = Names(settings.names_file, store)
     recordings = Recordings(settings.application_id, settings.private_key, settings.recording_hosts)
-    return Services(settings, store, flows, names, recordings, housekeeping, signatures, started=datetime.now(UTC))
+    calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers, names.current)
+    counting = Counting(store, calls)
+    refresh = Refresh(lambda: {"waiting": store.answers_waiting, "lost": store.answers_lost})
+    return Services(
+        settings,
+        store,
+        flows,
+        names,
+        recordings,
+        housekeeping,
+        counting,
+        refresh,
+        signatures,
+        started=datetime.now(UTC),
+    )
 
 
 def services(app: Flask = current_app) -> Services:

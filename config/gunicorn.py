@@ -10,9 +10,11 @@ import gc
 import logging
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -71,6 +73,7 @@ worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 def on_starting(server: "Arbiter") -> None:
     """Start the embedded store if REDIS_URL is not set, and pass its address on to the workers."""
+    _share_metrics()
     if words := _port_taken(server):
         sys.exit(f"Switchhook cannot start. {words}")
     if settings.redis_url:
@@ -97,6 +100,28 @@ def on_starting(server: "Arbiter") -> None:
         manage_workers()
 
     server.manage_workers = tend_engine_and_workers  # type: ignore[method-assign]
+
+
+def _share_metrics() -> None:
+    """Make the folder in which the workers count for `/metrics`: each scrape adds up all of them.
+
+    https://prometheus.github.io/client_python/multiprocess/
+    """
+    folder, master = tempfile.mkdtemp(prefix="switchhook-metrics-", dir=worker_tmp_dir), os.getpid()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+    def remove() -> None:
+        if os.getpid() == master:  # a worker inherits this as a fork
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+
+
+def child_exit(server: "Arbiter", worker: "Worker") -> None:
+    """Take the gauges of a worker that has ended out of `/metrics`; what it counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def _port_taken(server: "Arbiter") -> str | None:

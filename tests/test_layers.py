@@ -40,7 +40,7 @@ LAYERS = {
     "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks vonage_simulator.printable vonage_simulator.yaml_source",
     "app.recordings": "",
-    "app.services": "config app.domain app.store app.flows app.webhooks app.calls app.recordings",
+    "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls app.recordings",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",

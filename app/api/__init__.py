@@ -28,10 +28,13 @@ def install(app: Flask) -> None:
     from app.api.audit import audit
     from app.api.calls import calls, exports
     from app.api.conversations import conversations
+    from app.api.delivery import delivery
     from app.api.describe import describe
+    from app.api.figures import figures
     from app.api.flows import flows
     from app.api.health import health
     from app.api.legs import legs
+    from app.api.metrics import metrics
     from app.api.names import names
     from app.api.recordings import recordings
     from app.api.status import status
@@ -50,8 +53,12 @@ def install(app: Flask) -> None:
     api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"token": []}]
-    for blueprint in (calls, exports, conversations, legs, names, recordings, unfiled, audit, flows, status, health):
+    for blueprint in (
+        *(calls, exports, conversations, legs, names, recordings, unfiled, audit, flows),
+        *(figures, delivery, status, health),
+    ):
         api.register_blueprint(blueprint)
     del api.spec.components.schemas["PaginationMetadata"]  # flask-smorest's, unused here
     app.register_blueprint(describe)
+    app.register_blueprint(metrics)
     app.extensions["switchhook-api"] = api

@@ -57,7 +57,7 @@ class FlowsSchema(Schema):
     """The latest version of the file without a fault; nulls if there was none, and callers hear the last resort."""
 
     file = fields.String(required=True)
-    version = nullable(fields.String, example="3f2a91c0")
+    version = nullable(fields.String, description="eight hexadecimal digits")
     loaded_at = Timestamp("when this version was read")
     looked_at = Timestamp("when the file was last read; if it had faults then, `faults` lists them")
     text = nullable(fields.String, description="the content of the file, in this version")

@@ -15,6 +15,10 @@ from app.domain.leg_state import OUTCOMES
 from app.domain.numbers import searched
 
 MAX_PAGE = 500  # items
+# For the description: what `PhoneNumber` and `Bound` take.
+NUMBER = r"^$|^\+?([0-9][ ().-]?){3}[0-9]$|^\+?([0-9][ ().-]?){6,14}[0-9]$"
+MAX_NUMBER = 26  # characters
+FROM_1970 = "^(19[7-9][0-9]|[2-9][0-9]{3})-"
 
 
 class PhoneNumber(fields.String):
@@ -37,9 +41,8 @@ class Bound(fields.AwareDateTime):
             "invalid": "Give a time as in 2026-01-31T09:00:00Z; in an address, a + must be written %2B.",
             "invalid_awareness": "Give the time zone, too: Z at the end, or as in 2026-01-31T09:00:00%2B01:00.",
         }
-        super().__init__(
-            format="iso", validate=_since_1970, metadata={"description": description}, error_messages=words
-        )
+        described = {"description": description, "pattern": FROM_1970}
+        super().__init__(format="iso", validate=_since_1970, metadata=described, error_messages=words)
 
 
 def _since_1970(moment: datetime) -> None:
@@ -101,7 +104,13 @@ class ConversationsArgs(PageArgs):
     """Which conversations."""
 
     state = fields.String(validate=validate.OneOf(CONVERSATION_STATES))
-    number = PhoneNumber(metadata={"description": "whole, or its last 4 or 7 digits; viewers: whole, or its last 4"})
+    number = PhoneNumber(
+        metadata={
+            "description": "whole, or its last 4 or 7 digits; viewers: whole, or its last 4",
+            "pattern": NUMBER,
+            "maxLength": MAX_NUMBER,
+        }
+    )
     outcome = fields.String(validate=validate.OneOf(OUTCOMES), metadata={"description": "of any leg"})
     since = Bound("first webhook received at this time or later")
     until = Bound("first webhook received before this time")

@@ -23,7 +23,7 @@ class FlowsStatusSchema(Schema):
     """The call flows in use by the worker that replies. `last_resort_served` is a sum over all workers."""
 
     alarm = nullable(fields.String, description="that no flow can be used, and every caller hears the last resort")
-    version = nullable(fields.String, example="3f2a91c0")
+    version = nullable(fields.String, description="eight hexadecimal digits")
     loaded_at = Timestamp("when this version of the file was read; null if none was without a fault")
     faults = fields.Integer(required=True, metadata={"description": "of the file as it is now"})
     last_resort_served = fields.Integer(

@@ -63,11 +63,16 @@ def searched(text: str) -> str | None:
     return found if found and (len(found) >= 7 or len(found) == SHOWN) else None
 
 
+def number_of(party: str | None) -> str | None:
+    """The digits of a `from` or `to`: of a telephone number, or of an address that is one. None for any other."""
+    return digits(ADDRESS.sub(r"\1", party) if ":" in party else party) if party else None
+
+
 def numbers_in(event: Event) -> list[str]:
     """The telephone numbers a conversation can be found by through *event*."""
     found: list[str] = []
     for party in (getattr(event, "from_", None), getattr(event, "to", None)):
-        number = digits(ADDRESS.sub(r"\1", party) if ":" in party else party) if party else None
+        number = number_of(party)
         if number and number not in found:
             found.append(number)
     return found

@@ -77,6 +77,9 @@ class EventWriter(Protocol):
     def count(self, name: str) -> None:
         """Add 1, later, to a counter of webhooks that are not kept: `refused:expired`."""
 
+    def waited(self, ms: float) -> None:
+        """Count, later, how long a webhook waited to be kept."""
+
 
 class CallReader(Protocol):
     """Reading calls."""

@@ -9,7 +9,8 @@ from typing import Final
 from app.domain.events import Answer, Event
 from app.domain.legs import place_of
 from app.store import keys, scripts
-from app.store.codec import ANSWER, EVENT, Record, pack
+from app.store.codec import ANSWER, EVENT, Record, milliseconds, pack
+from app.store.codes import code_of, stored_code
 from app.store.connected import WRITE_SECONDS
 from app.store.contract import EventWriter
 from app.store.errors import StoreUnavailable
@@ -29,7 +30,9 @@ class Events(Legs, EventWriter):
         record = Record(EVENT, received, body, notes)
         kept, news, until = False, NO_NEWS, time.monotonic() + WRITE_SECONDS
         for index, name in enumerate(event.conversations):
-            command = record_command(self._ttl, event, name, record, counted=counted and index == 0, news=news)
+            command = record_command(
+                self._ttl, event, name, record, counted=counted and index == 0, first=index == 0, news=news
+            )
             result = RecordResult(*self._writer.send([command], until)[0])
             kept = bool(result.kept)  # the last one's: of two requests with the same transfer one alone gets True
             news = result.news
@@ -49,8 +52,8 @@ class Events(Legs, EventWriter):
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
     ) -> None:
         record = Record(ANSWER if isinstance(event, Answer) else EVENT, received, body, notes)
-        for name in event.conversations:
-            command = record_command(self._ttl, event, name, record, counted=counted)
+        for index, name in enumerate(event.conversations):
+            command = record_command(self._ttl, event, name, record, counted=counted and index == 0, first=index == 0)
             self._writer.send_later(command, self.shared_later(event.leg, name) if event.leg else None)
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
@@ -60,7 +63,11 @@ class Events(Legs, EventWriter):
         self._writer.send_later(self._unfile_command(body, why, received))
 
     def count(self, name: str) -> None:
-        self._writer.count(keys.ALL[0].counts, name)
+        self._writer.tally(name, code_of(name) or "")
+
+    def waited(self, ms: float) -> None:
+        """Count, later, how long a webhook waited to be kept."""
+        self._writer.tally("", stored_code(ms))
 
     @property
     def answers_waiting(self) -> int:
@@ -74,5 +81,8 @@ class Events(Legs, EventWriter):
 
     def _unfile_command(self, body: bytes, why: str, received: datetime) -> Command:
         part = keys.ALL[0]
-        args = (part.tag, self._ttl, digest(body), pack(Record(EVENT, received, body)), why, UNFILED_LENGTH)
-        return Command(part.unfiled, args, scripts.UNFILE, (part.unfiled,))
+        minute = milliseconds(received) // 60_000
+        record = pack(Record(EVENT, received, body))
+        args = (part.tag, self._ttl, digest(body), record, why, UNFILED_LENGTH, minute)
+        named = (part.unfiled, part.counts, part.bucket(minute), part.hour(minute // 60))
+        return Command(part.unfiled, args, scripts.UNFILE, named)

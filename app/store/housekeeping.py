@@ -67,7 +67,7 @@ class Housekeeping:
             oldest = self._store.oldest_ended(BATCH_SIZE)
             if not oldest or self._stop.is_set():
                 break
-            removed += self._store.delete_all(oldest)
+            removed += self._store.delete_all(oldest, from_figures=False)
         if removed:
             log.warning("removed %d of the oldest ended conversations: MAX_MEMORY_MB is nearly reached", removed)
         return removed

@@ -15,6 +15,11 @@ from typing import Final
 PARTITIONS: Final = 16
 SLOTS: Final = 16384
 MINUTES_A_BUCKET: Final = 10
+MINUTES_KEPT: Final = 6 * 3_600_000  # ms; statistics by minute
+HOURS_KEPT: Final = 8 * 24 * 3_600_000  # ms; statistics by hour, and the figures of calls: a week, in any time zone
+NUMBERS_AN_HOUR: Final = (
+    64  # fields of the figures by telephone number, about, in a partition: more are counted together
+)
 FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
@@ -79,13 +84,18 @@ class Partition:
         self.feed = tag + b"feed"  # stream: what changed (`feed.py`)
         self.legs = tag + b"legs"  # hash: leg of this partition -> its entry (`lua/leg.lua`)
         self.unsettled = tag + b"unsettled"  # set: legs whose news may not have reached all that it concerns
-        self.minutes = tag + b"minutes:"  # + bucket -> hash: statistics by minute
+        self.touched = tag + b"touched"  # sorted set: conversations whose calls have still to be counted (`figures.py`)
+        self.minutes = tag + b"minutes:"  # + bucket -> hash: statistics by minute (`statistics.py`)
+        self.hours = tag + b"hours:"  # + hour -> hash: statistics by hour
+        self.calls = tag + b"calls:"  # + hour -> hash: figures of the calls that began in it (`figures.py`)
+        self.numbers = tag + b"numbers:"  # + hour -> hash: the same by telephone number
         self.probe = tag + b"probe"  # string: written to find out whether writing works
         self.lease = tag + b"tidying"  # string: who tidies the partition
+        self.counting = tag + b"counting"  # string: who counts its calls
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
         self.audit = tag + b"audit"  # stream: who was shown whole numbers (`audit.py`; partition 0 only)
         self.revealed = tag + b"revealed"  # sorted set: what was noted there in the last minutes (the same)
-        self.indexes = (self.live, self.ended, self.last_received, self.counts, self.unsettled, self.feed)
+        self.indexes = (self.live, self.ended, self.last_received, self.counts, self.unsettled, self.feed, self.touched)
 
     def events(self, conversation: bytes) -> bytes:
         """List of records (`codec.py`), in the order in which they were kept."""
@@ -106,6 +116,18 @@ class Partition:
     def bucket(self, minute: int) -> bytes:
         """The hash that holds the statistics of *minute* (minutes since 1970)."""
         return self.minutes + str(minute // MINUTES_A_BUCKET).encode()
+
+    def hour(self, hour: int) -> bytes:
+        """The hash that holds the statistics of *hour* (hours since 1970)."""
+        return self.hours + str(hour).encode()
+
+    def calls_of(self, hour: int) -> bytes:
+        """The hash that holds the figures of the calls of *hour* (hours since 1970)."""
+        return self.calls + str(hour).encode()
+
+    def numbers_of(self, hour: int) -> bytes:
+        """The hash that holds the same by telephone number."""
+        return self.numbers + str(hour).encode()
 
 
 ALL: Final = tuple(Partition(number) for number in range(PARTITIONS))

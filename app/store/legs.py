@@ -32,6 +32,7 @@ from app.store.writer import Late
 
 MAX_TURNS: Final = 5  # how often a leg is settled again because more was learnt meanwhile
 BATCH: Final = 100  # legs that are settled together
+BY_RELATED: Final = b"r"  # in `touched`: a conversation that shares a leg with one that changed
 MAX_BATCHES: Final = 100  # of one partition in one round of housekeeping
 
 Item = TypeVar("Item")
@@ -150,7 +151,11 @@ class Legs(Connected):
             commands += (carry_command(self._ttl, name, leg.uuid, leg.news, received) for leg, name in learning)
             # One that was not there may be there by now, and its event have been merged before we took it out.
             commands += (carry_command(self._ttl, name, leg.uuid, NO_NEWS, received) for leg, name in gone)
+            # What is left of a call whose conversation was deleted is counted anew (`figures.py`).
+            gone_of = {id(leg): leg for leg, _ in gone}
+            touches = [touch_command(name) for leg in gone_of.values() for name in leg.views]
             results = [RecordResult(*reply) for reply in self._send(commands, until)]
+            self._send(touches, until)
             again = {id(leg) for (leg, _), result in zip(gone, results[len(learning) :], strict=True) if result.known}
             again |= {
                 id(leg)
@@ -235,6 +240,12 @@ def _has_to_learn(conversation: str, view: News, news: News) -> bool:
 
 def _take_away_command(part: keys.Partition, notes: Sequence[bytes]) -> Command:
     return Command(part.unsettled, ("SREM", part.unsettled, *notes))
+
+
+def touch_command(conversation: str) -> Command:
+    """Have the call that began in *conversation* counted again (`figures.py`)."""
+    part = keys.of(conversation)
+    return Command(part.touched, ("ZINCRBY", part.touched, 1, BY_RELATED + keys.encode(conversation)))
 
 
 def entry_command(leg: str) -> Command:

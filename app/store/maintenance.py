@@ -26,13 +26,13 @@ class Maintenance(Queries, Legs):
         """Delete *conversation*. Returns False if there is none."""
         return self.delete_all([conversation]) == 1
 
-    def delete_all(self, conversations: Iterable[str]) -> int:
-        """Delete *conversations*; returns how many there were."""
+    def delete_all(self, conversations: Iterable[str], *, from_figures: bool = True) -> int:
+        """Delete *conversations*, and take their calls out of the figures as well; returns how many there were."""
         by_partition: dict[keys.Partition, list[bytes]] = {}
         for conversation in conversations:
             by_partition.setdefault(keys.of(conversation), []).append(keys.encode(conversation))
         commands = [
-            Command(part.counts, (part.tag, self._ttl, *names), scripts.REMOVE, (part.counts,))
+            Command(part.counts, (part.tag, self._ttl, int(from_figures), *names), scripts.REMOVE, (part.counts,))
             for part, names in by_partition.items()
         ]
         removed = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -14,13 +13,13 @@ from app.domain.marks import recording_mark
 from app.store import keys
 from app.store.apart import apart
 from app.store.codec import Record, milliseconds, unpack
-from app.store.connected import Connected
 from app.store.contract import CallReader, Counts, Histories, LegHistory, Tied
 from app.store.errors import UnreadableRecord
 from app.store.legs import entry_command, read_entry
 from app.store.link import Command
 from app.store.pages import Filter, Page, Position, merge_pages
 from app.store.record_command import News
+from app.store.statistics import Statistics
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ MAX_TIED: Final = 1000  # read because legs tie them to those that are wanted, i
 MAX_STEPS: Final = 16
 
 
-class Queries(Connected, CallReader):
+class Queries(Statistics, CallReader):
     """Reading calls."""
 
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
@@ -130,18 +129,6 @@ class Queries(Connected, CallReader):
             for name, value in zip(flat[::2], flat[1::2], strict=True):
                 counters[name.decode()] = counters.get(name.decode(), 0) + int(value)
         return Counts(live - presumed, presumed, ended, counters)
-
-    def minutes(self, first: int, last: int) -> dict[int, dict[str, int]]:
-        """Statistics by minute since 1970, *last* included: events, repeats, conversations, legs, seconds, outcomes."""
-        starts = range(first - first % keys.MINUTES_A_BUCKET, last + 1, keys.MINUTES_A_BUCKET)
-        buckets = [(start, part.bucket(start)) for part in keys.ALL for start in starts]
-        replies = self._reader.fetch([Command(key, ("HGETALL", key)) for _, key in buckets])
-        found: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        for (start, _), flat in zip(buckets, replies, strict=True):
-            for field, value in zip(flat[::2], flat[1::2], strict=True):
-                offset, _, name = field.decode().partition(":")
-                found[start + int(offset)][name] += int(value)
-        return {minute: dict(found[minute]) for minute in sorted(found) if first <= minute <= last}
 
     def unfiled(self, limit: int | None = None, before: str | None = None) -> list[tuple[str, str, Record]]:
         """The webhooks that belong to no conversation, newest first: entry, why, record; those *before* an entry."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from app.domain.events import UNKNOWN_STATUS, CallStatus, Completed, Event, Transfer, Unknown
+from app.domain.events import CallStatus, Completed, Event, Transfer
 from app.domain.leg_state import comes_after
 from app.domain.legs import bits_of, place_of
 from app.domain.marks import marks_in
@@ -15,6 +15,7 @@ from app.domain.moves import UNKNOWN_PLACE, Place
 from app.domain.numbers import numbers_in
 from app.store import keys, scripts
 from app.store.codec import Record, milliseconds, pack
+from app.store.codes import codes_of, is_unknown
 from app.store.link import Command
 
 
@@ -74,12 +75,19 @@ def digest(body: bytes) -> bytes:
 
 
 def record_command(
-    ttl: int, event: Event, conversation: str, record: Record, *, counted: bool, news: News = NO_NEWS
+    ttl: int,
+    event: Event,
+    conversation: str,
+    record: Record,
+    *,
+    counted: bool,
+    first: bool = True,
+    news: News = NO_NEWS,
 ) -> Command:
     """Keep *event*, with its *record*, in *conversation*.
 
-    *ttl* is the retention in ms; *counted*: whether it counts as a webhook received here; *news*: what is known
-    of its leg elsewhere.
+    *ttl* is the retention in ms; *counted*: whether it counts as a webhook received here; *first*: this is the first of
+    its conversations, where it is counted in the statistics; *news*: what is known of its leg elsewhere.
     """
     bits, billed, place = news
     if isinstance(event, Completed):
@@ -87,17 +95,17 @@ def record_command(
     if isinstance(event, Transfer):
         place = max(place, place_of(event, event.occurred or record.received))
     later = comes_after(event.status) if isinstance(event, CallStatus) else 0
-    unknown = isinstance(event, Unknown) or UNKNOWN_STATUS in event.flags
     kept = (pack(record, keys.encode(conversation)), digest(event.canonical), milliseconds(record.received), event.kind)
+    codes = codes_of(event, record.received) if first else ""
     leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *place)
-    args = (*kept, *leg, int(counted), int(unknown))
+    args = (*kept, *leg, int(counted), int(is_unknown(event)), codes)
     return _command(ttl, conversation, args, numbers_in(event), marks_in(event))
 
 
 def carry_command(ttl: int, conversation: str, leg: str, news: News, received: datetime) -> Command:
     """Take *news* of *leg* into *conversation*, if the leg is known there."""
     nothing_kept = (b"", b"", milliseconds(received), "carry")
-    args = (*nothing_kept, keys.encode(leg), news.bits, 0, news.billed, *news.place, 0, 0)
+    args = (*nothing_kept, keys.encode(leg), news.bits, 0, news.billed, *news.place, 0, 0, "")
     return _command(ttl, conversation, args)
 
 
@@ -125,7 +133,7 @@ def _command(
     events, minute = part.events(name), int(args[2]) // 60_000
     # While a slot moves between the nodes of a cluster, a script runs where all keys that it names are, or not at all.
     # A key that it does not name may be missing halfway.
-    named = (events, part.meta(name), *part.indexes, part.bucket(minute), *map(part.number, numbers))
-    named += tuple(map(part.mark, marks))
+    statistics = (part.bucket(minute), part.hour(minute // 60))
+    named = (events, part.meta(name), *part.indexes, *statistics, *map(part.number, numbers), *map(part.mark, marks))
     args = (part.tag, ttl, name, *args, " ".join(numbers), *map(keys.encode, marks))
     return Command(events, args, scripts.RECORD, named)

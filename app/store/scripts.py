@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 from app.domain.leg_state import OUTCOMES, STATES, TABLE
 from app.domain.moves import MOVED
-from app.store.keys import CONVERSATIONS_OF_A_LEG, FEED_LENGTH, MINUTES_A_BUCKET
+from app.store.codes import NAMES
+from app.store.keys import (
+    CONVERSATIONS_OF_A_LEG,
+    FEED_LENGTH,
+    HOURS_KEPT,
+    MINUTES_A_BUCKET,
+    MINUTES_KEPT,
+    NUMBERS_AN_HOUR,
+)
 
 HERE = Path(__file__).parent / "lua"
 
@@ -22,11 +30,14 @@ class Script(NamedTuple):
 
 def _load(name: str) -> Script:
     counted = (f"['{digit}'] = '{state}'" for digit, state in enumerate(STATES) if state != "completed")
+    codes = (f"{name} = '{code}'" for name, code in NAMES.items())
     constants = (
         f"local LEG_STATES = '{TABLE}'\n"
         f"local COUNTERS = {{{', '.join(counted)}}}\n"
         f"local OUTCOMES = {{{', '.join(map(repr, OUTCOMES))}}}\n"
         f"local MINUTES_A_BUCKET, FEED_LENGTH = {MINUTES_A_BUCKET}, {FEED_LENGTH}\n"
+        f"local MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR = {MINUTES_KEPT}, {HOURS_KEPT}, {NUMBERS_AN_HOUR}\n"
+        f"local CODES, ANSWERED = {{{', '.join(codes)}}}, '{OUTCOMES.index('answered')}'\n"
         f"local CONVERSATIONS_OF_A_LEG, MOVED = {CONVERSATIONS_OF_A_LEG}, {MOVED}\n"
     )
     body = (constants + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
@@ -40,3 +51,5 @@ REVEAL = _load("reveal")
 PAGE = _load("page")
 REMOVE = _load("remove")
 TIDY = _load("tidy")
+TALLY = _load("tally")
+FIGURES = _load("figures")

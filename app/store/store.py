@@ -11,13 +11,14 @@ from app.store import keys
 from app.store.audit import Audit
 from app.store.errors import StoreUnavailable, WrongLayout
 from app.store.events import Events
+from app.store.figures import Figures
 from app.store.link import Command
 from app.store.logins import Logins
 from app.store.maintenance import Maintenance
 from app.store.names import Names
 
 
-class Store(Events, Maintenance, Logins, Names, Audit):
+class Store(Events, Maintenance, Figures, Logins, Names, Audit):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"

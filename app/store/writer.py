@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, time
 from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
+from app.store import keys, scripts
 from app.store.errors import StoreUnavailable
 from app.store.link import Address, Command, Link, unavailable
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 MAX_BATCH = 256
 MAX_WAITING = 10_000  # records of answers that wait for Redis to come back
 RETRY_SECONDS = 1.0
-COUNT = "HINCRBY"
+TALLY_SECONDS = 0.1  # for how long tallies gather: a flood of refusals must not become one of commands
 # Errors that stay, because the command or the script is wrong, which is a bug of ours. Any other is waited out.
 # https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
 LASTING = frozenset(("err", "wrongtype", "crossslot", "noscript"))
@@ -42,11 +43,23 @@ class _Job:
         self.replies: list[Any] = []
 
 
+class Tally(NamedTuple):
+    """One counter. See `lua/tally.lua`."""
+
+    minute: int
+    name: str
+    code: str
+
+
 class Late(NamedTuple):
-    """A command that nobody waits for; `then` makes of its reply what is to be sent after it."""
+    """A command that nobody waits for; `then` makes of its reply what is to be sent after it.
+
+    *tallies*: what it counts, if it is not one of `send_later`.
+    """
 
     command: Command
     then: Callable[[Any], Sequence[Late]] | None = None
+    tallies: Mapping[Tally, int] | None = None
 
 
 class Writer:
@@ -58,7 +71,8 @@ class Writer:
         self._seconds = seconds
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: deque[Late] = deque()
-        self._tallies: Counter[tuple[bytes, str]] = Counter()
+        self._tallies: Counter[Tally] = Counter()
+        self._tallies_at = 0.0  # when they are sent (monotonic)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self.lost = 0  # commands of `send_later` that were given up
@@ -93,11 +107,15 @@ class Writer:
         self._waiting.append(Late(command, then))
         self._put(_Job(()))
 
-    def count(self, key: bytes, name: str) -> None:
-        """Add 1 to the field *name* of the hash *key* later. Any number of them displaces none of `send_later`."""
+    def tally(self, name: str, code: str) -> None:
+        """Add 1, later, to the counter *name*, and in the statistics of this minute to *code*; to one, if one is empty.
+
+        Any number of them displaces none of `send_later`.
+        """
         first = not self._tallies
-        self._tallies[key, name] += 1
+        self._tallies[Tally(int(time()) // 60, name, code)] += 1
         if first:
+            self._tallies_at = monotonic() + TALLY_SECONDS
             self._put(_Job(()))
 
     @property
@@ -127,7 +145,7 @@ class Writer:
         while not closing or (self._has_late and not refused):
             jobs: list[_Job] = []
             with suppress(Empty):
-                job = self._queue.get(timeout=0 if closing else RETRY_SECONDS if self._has_late else None)
+                job = self._queue.get(timeout=0 if closing else self._pause())
                 while job is not None:
                     jobs.append(job)
                     if len(jobs) >= MAX_BATCH:
@@ -135,7 +153,7 @@ class Writer:
                     job = self._queue.get_nowait()
                 else:
                     closing = True
-            late = self._take_late() if closing or monotonic() >= retry_at else []
+            late = self._take_late(closing) if closing or monotonic() >= retry_at else []
             try:
                 refused = self._exchange(jobs, late)
             except Exception:  # a bug: the next request must find a running writer all the same
@@ -145,7 +163,7 @@ class Writer:
             if refused:
                 self._put_back(refused)
                 retry_at = monotonic() + RETRY_SECONDS
-            elif self._has_late and not closing and monotonic() >= retry_at:
+            elif self._waiting and not closing and monotonic() >= retry_at:
                 self._queue.put(_Job(()))
         self._link.close()
 
@@ -153,18 +171,35 @@ class Writer:
     def _has_late(self) -> bool:
         return bool(self._waiting or self._tallies)
 
-    def _take_late(self) -> list[Late]:
+    def _pause(self) -> float | None:
+        """How long to wait for the next request. None: until it comes."""
+        if self._waiting:
+            return RETRY_SECONDS
+        return max(self._tallies_at - monotonic(), 0.001) if self._tallies else None
+
+    def _take_late(self, closing: bool) -> list[Late]:
         late = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
-        tallies, self._tallies = self._tallies, Counter()
-        return late + [Late(Command(key, (COUNT, key, name, number))) for (key, name), number in tallies.items()]
+        if self._tallies and (closing or monotonic() >= self._tallies_at):
+            tallies, self._tallies = self._tallies, Counter()
+            minutes: defaultdict[int, dict[Tally, int]] = defaultdict(dict)
+            for tally, number in tallies.items():
+                minutes[tally.minute][tally] = number
+            late += [Late(self._tally_command(minute, found), tallies=found) for minute, found in minutes.items()]
+        return late
+
+    def _tally_command(self, minute: int, tallies: Mapping[Tally, int]) -> Command:
+        part = keys.ALL[0]
+        counted = chain.from_iterable((tally.name, tally.code, number) for tally, number in tallies.items())
+        named = (part.counts, part.bucket(minute), part.hour(minute // 60))
+        return Command(part.counts, (part.tag, 0, minute, *counted), scripts.TALLY, named)
 
     def _put_back(self, late: Sequence[Late]) -> None:
         for each in reversed(late):
-            if each.command.args[0] == COUNT:
-                _, key, name, number = each.command.args
-                self._tallies[key, name] += number
-            else:
+            if each.tallies is None:
                 self._waiting.appendleft(each)
+            else:
+                self._tallies.update(each.tallies)
+                self._tallies_at = monotonic() + RETRY_SECONDS
 
     def _exchange(self, jobs: Sequence[_Job], late: Sequence[Late]) -> list[Late]:
         """Send all commands; return those of *late* to send again, because of an error that passes."""

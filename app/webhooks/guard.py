@@ -9,6 +9,7 @@ from collections import defaultdict
 from flask import Request
 
 from app.services import Services
+from app.web import metrics
 from app.web.logs import annotate, known
 from app.webhooks.signature import SignatureFault, SignatureMissing
 from config.few_lines import FewLines
@@ -56,3 +57,5 @@ def _refuse(fault: SignatureFault, services: Services) -> None:
     if _few_lines[fault.fault].one_more():
         log.warning("refused: %s", fault)
     services.store.count(f"refused:{fault.fault}")
+    metrics.unread("refused")
+    metrics.REFUSED.labels(fault.fault).inc()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from secrets import token_hex
+from time import perf_counter
 
 from app.domain.events import Answer, Event
 from app.flows.reply import LAST_RESORT_COUNTER, Reply
+from app.store.codes import lag_ms
 from app.store.contract import EventWriter
+from app.web import metrics
 from app.web.logs import annotate
 from app.webhooks.body import write_object
 from app.webhooks.intake import Webhook
@@ -16,16 +19,21 @@ from app.webhooks.schemas import answered, kept_answer
 def keep(webhook: Webhook, store: EventWriter) -> None:
     """Keep the event in *webhook* before it is acknowledged. Raises StoreUnavailable."""
     for event, text, counted in webhook.events():
-        outcome = "unavailable"
+        outcome, waited = "unavailable", None
         try:
             if event.conversations:
+                began = perf_counter()
                 new = store.record(event, text, webhook.received, webhook.notes, counted=counted)
+                waited = perf_counter() - began
+                store.waited(waited * 1000)
                 outcome = "kept" if new else "repeat"
             else:
                 store.unfile(text, _no_conversation(event), webhook.received)
                 outcome = "unfiled"
         finally:
             annotate(event=event, outcome=outcome)
+            lag = lag_ms(event, webhook.received) if outcome == "kept" else None
+            metrics.kept(event, outcome, lag_ms=lag, waited_seconds=waited)
 
 
 def keep_later(webhook: Webhook, store: EventWriter, *, counted: bool) -> None:
@@ -33,6 +41,7 @@ def keep_later(webhook: Webhook, store: EventWriter, *, counted: bool) -> None:
     for event, text, counts in webhook.events():
         _later(store, webhook, event, text, counted=counts and counted)
         annotate(event=event, outcome="later")
+        metrics.kept(event, "later")
 
 
 def keep_answer(webhook: Webhook, reply: Reply, took_ms: float, store: EventWriter, *, to_event: bool) -> None:
@@ -53,7 +62,9 @@ def keep_answer(webhook: Webhook, reply: Reply, took_ms: float, store: EventWrit
     text = write_object(record)
     answer = answered(asked, record, text, ncco)
     annotate(event=answer, outcome=f"answered:{'/'.join(filter(None, (reply.flow, reply.step)))}")
+    metrics.kept(answer, "answered")
     if reply.fault is not None:
+        metrics.LAST_RESORT.inc()
         store.count(LAST_RESORT_COUNTER)
     _later(store, webhook, answer, text, counted=not to_event)
 

@@ -21,6 +21,7 @@ from app.domain.events import Detection, Unknown
 from app.flows.reply import LAST_RESORT, Reply
 from app.services import services
 from app.store.errors import StoreUnavailable
+from app.web import metrics
 from app.web.logs import annotate
 from app.webhooks import persist
 from app.webhooks.body import BadBody
@@ -46,6 +47,7 @@ def receive() -> None:
         g.webhook = read_webhook(body, query, received, notes)
     except BadBody as bad:  # but signed
         annotate(outcome="unfiled:bad_body")
+        metrics.unread("unfiled")
         services().store.unfile(body or query, f"bad body: {bad}", received)
         raise
 

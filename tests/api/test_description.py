@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api.site import LIST, OPERATOR, SAMPLE, Site, quoted
+from tests.engines import wait_until
 from tests.generated import conversations_of, several
 
 PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
@@ -26,6 +27,8 @@ DESCRIBED = {
     ("get", f"{LIST}/{{conversation_uuid}}"),
     ("delete", f"{LIST}/{{conversation_uuid}}"),
     ("get", f"{LIST}/{{conversation_uuid}}/events"),
+    ("get", "/api/v1/delivery"),
+    ("get", "/api/v1/figures"),
     ("get", "/api/v1/flows"),
     ("get", "/api/v1/names/{number}"),
     ("put", "/api/v1/names/{number}"),
@@ -147,7 +150,10 @@ def test_every_parameter_is_described_with_what_it_takes(spec: Any) -> None:
     assert described["limit"]["schema"] == {"type": "integer", "default": 50, "minimum": 1, "maximum": 500}
     assert described["state"]["schema"] == {"type": "string", "enum": ["live", "ended", "presumed_ended"]}
     assert "answered" in described["outcome"]["schema"]["enum"]
-    assert described["since"]["schema"] == {"type": "string", "format": "date-time"}
+    since = described["since"]["schema"]
+    assert (since["type"], since["format"]) == ("string", "date-time")
+    assert re.search(since["pattern"], "1970-01-01T00:00:00Z")
+    assert not re.search(since["pattern"], "1969-12-31T23:59:59Z")
     events = spec["paths"][f"{LIST}/{{conversation_uuid}}/events"]["get"]["parameters"]
     assert [parameter["name"] for parameter in events] == ["limit", "cursor"]
 
@@ -174,6 +180,31 @@ def test_responses_are_as_described(spec: Any, site: Site) -> None:
         described = spec["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         for token in (OPERATOR, None) if route.endswith("z") else (OPERATOR,):
             assert faults(spec, described, site.read(path, token=token)) == [], path
+
+
+def scalars(value: Any) -> Iterator[Any]:
+    """Every text and number in *value*."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from scalars(item)
+    else:
+        yield value
+
+
+def test_examples_are_from_real_responses(spec: Any, site: Site) -> None:
+    """To the published call, and to the answer request that Vonage documents."""
+    for line in SAMPLE.read_bytes().splitlines():
+        site.post(line)
+    asked = {"from": "447700900123", "to": "442079460000", "uuid": "leg", "conversation_uuid": "CON-asked"}
+    site.post(asked | {"region_url": "https://api-us-3.vonage.com"}, "/voice/answer")
+    wait_until(lambda: site.get(f"{LIST}/CON-asked").status_code == 200, "the answer is recorded")
+    paths = [f"{LIST}/{PUBLISHED}", f"{LIST}/{PUBLISHED}/events", f"{LIST}/CON-asked", "/api/v1/flows"]
+    responses = [site.read(path, token=OPERATOR) for path in paths]
+    responses.append(site.read("/api/v1/figures", tz="Europe/Paris"))
+    real = {value for response in responses for value in scalars(response)}
+    examples = {item["example"] for item in everything(spec["components"]) if "example" in item}
+    assert len(examples) >= 6
+    assert examples <= real
 
 
 def test_errors_are_as_described(spec: Any, site: Site) -> None:

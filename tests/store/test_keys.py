@@ -120,7 +120,7 @@ def test_hostile_names_are_names_like_any_other(store: Store, engine: Engine) ->
     assert store.delete_all(HOSTILE) == len(HOSTILE)
     settle(store)
     left = {key.partition(b"}")[2].partition(b":")[0] for key in engine.keys() - {keys.LAYOUT}}
-    assert left == {b"counts", b"feed", b"minutes", b"probe"}
+    assert left == {b"counts", b"feed", b"hours", b"minutes", b"probe"}
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:30])

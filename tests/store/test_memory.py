@@ -20,6 +20,7 @@ from tests import engines
 from tests.domain.builders import iso
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, Body, Webhook, compact, webhooks_of
+from tests.store.counted import count_all
 from tests.store.posting import post, settle
 
 CALLS = 1000
@@ -65,7 +66,7 @@ def published_call(chance: Random, begins: datetime) -> Iterator[Webhook]:
 def test_a_call_takes_two_kilobytes_all_in_all(
     open_store: Callable[..., Store], record_property: Callable[[str, object], None]
 ) -> None:
-    """Raw payloads, answer and indexes, in a store that is in use: its feed is full, its indexes have grown."""
+    """Raw payloads, answer, indexes, figures, in a store that is in use: its feed is full, its indexes have grown."""
     with engines.single() as engine:
         store = open_store(engine)
         fill_feeds(engine)
@@ -107,6 +108,7 @@ def post_calls(store: Store, calls: list[list[Webhook]]) -> None:
         for done in [pool.submit(post_all, call) for call in calls]:
             done.result()
     settle(store)
+    count_all(store, BASE + timedelta(hours=3))
 
 
 def is_posted(store: Store, webhook: Webhook) -> bool:

@@ -115,7 +115,7 @@ class _NoStore:
     def record(self, *_: Any, **__: Any) -> Any:
         return True
 
-    record_later = unfile = unfile_later = count = record
+    record_later = unfile = unfile_later = count = waited = record
 
 
 NO_STORE: EventWriter = _NoStore()

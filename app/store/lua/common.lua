@@ -5,7 +5,9 @@
 --   LEG_STATES         for each value of a leg's bits two characters: its state, its outcome ("-": it has not ended)
 --   COUNTERS           by state, the counter of legs in it; none for completed
 --   OUTCOMES           names by number
---   MINUTES_A_BUCKET, FEED_LENGTH, CONVERSATIONS_OF_A_LEG
+--   MINUTES_A_BUCKET, MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR, FEED_LENGTH, CONVERSATIONS_OF_A_LEG
+--   CODES              codes of statistics by name (app/store/statistics.py)
+--   ANSWERED           the digit of that outcome
 --   MOVED              order from which on a place is known by a move (app/domain/moves.py)
 --
 -- The meta hash of a conversation has the fields
@@ -13,6 +15,7 @@
 --   k, n         legs known; legs present that have not ended
 --   x            telephone numbers in it, separated by blanks
 --   u... r...    its marks: what else it can be found by, users and recordings (app/domain/marks.py)
+--   s            summary of the call that began in it, as it is counted (app/store/figures.py)
 --   i<6 bytes>   an event that is kept, by the digest of its canonical body
 --   l<leg>       "bits billed minute order place": statuses seen, billed seconds, the minute in which its outcome is
 --                counted (0: none), where the leg is and by what order that is known (0: it has been here alone)
@@ -22,7 +25,7 @@ local P = ARGV[1]          -- the partition's hash tag
 local TTL = ARGV[2]        -- how long everything about a conversation is kept, ms
 
 local LIVE, ENDED, LAST_RECEIVED = P .. 'live', P .. 'ended', P .. 'heard'
-local COUNTS, UNSETTLED = P .. 'counts', P .. 'unsettled'
+local COUNTS, UNSETTLED, TOUCHED = P .. 'counts', P .. 'unsettled', P .. 'touched'
 
 -- One entry of the feed (app/store/feed.py), always with these fields in this order:
 --   c   conversation
@@ -55,15 +58,71 @@ local function state_here(conversation, bits, order, place)
   return string.sub(LEG_STATES, 2 * bits + 1, 2 * bits + 1)
 end
 
-local counted_minute, bucket, field
+-- Add to a field that may be new, of a hash that then has to expire.
+local function add(key, field, by, kept_for)
+  local now = call('HINCRBY', key, field, by)
+  if now == by then call('PEXPIRE', key, kept_for) end
+  return now
+end
+
+-- Statistics by minute and by hour; *name* is one of CODES, or a code itself.
+local counted_minute, bucket, hour, digit
 local function count_minute(minute, name, by)
   if by == 0 then return end
   if minute ~= counted_minute then
-    counted_minute, bucket = minute, P .. 'minutes:' .. math.floor(minute / MINUTES_A_BUCKET)
-    field = (minute % MINUTES_A_BUCKET) .. ':'
+    counted_minute, digit = minute, minute % MINUTES_A_BUCKET
+    bucket = P .. 'minutes:' .. math.floor(minute / MINUTES_A_BUCKET)
+    hour = P .. 'hours:' .. math.floor(minute / 60)
   end
-  local now = call('HINCRBY', bucket, field .. name, by)
-  if now == by then call('PEXPIRE', bucket, TTL) end -- a new field: the bucket may be new
+  local code = CODES[name] or name
+  add(bucket, digit .. code, by, MINUTES_KEPT)
+  add(hour, code, by, HOURS_KEPT)
+end
+
+-- The call that began in *conversation* has to be counted again, by app/store/figures.py.
+local function touch(conversation)
+  call('ZINCRBY', TOUCHED, 1, 'e' .. conversation)
+end
+
+local function count_figure(key, field, by)
+  if by ~= 0 and add(key, field, by, HOURS_KEPT) == 0 then call('HDEL', key, field) end
+end
+
+-- The number under which a call is counted: empty, together with others, if there is no room for another one.
+local function number_with_room(key, field, number)
+  if number == '' or call('HEXISTS', key, field .. number) == 1 or call('HLEN', key) < NUMBERS_AN_HOUR then
+    return number
+  end
+  return ''
+end
+
+-- Count a call (*sign* 1), or take it off again (-1). *summary* and the fields are described in app/store/figures.py.
+-- Returns the summary of what was counted.
+local function count_call(summary, sign)
+  local facts, to = string.match(summary, '^(.+) (%d*)$')
+  local start, length, outcome, talk, wait, price = string.match(facts, '^(%d+) (%S+) (%S) (%S+) (%S+) (%S+)$')
+  start = tonumber(start)
+  local began, minute = math.floor(start / 60), start % 60
+  local calls, numbers, quarter = P .. 'calls:' .. began, P .. 'numbers:' .. began, math.floor(minute / 15)
+  count_figure(calls, minute .. '+', sign)
+  if length ~= '-' then
+    local last = start + length
+    count_figure(P .. 'calls:' .. math.floor(last / 60), (last % 60) .. '-', sign)
+  else
+    call('HINCRBY', COUNTS, 'live_calls', sign)
+  end
+  count_figure(calls, quarter .. 'o' .. outcome, sign)
+  for name, value in pairs({t = talk, w = wait, p = price}) do
+    if value ~= '-' then
+      count_figure(calls, quarter .. name, sign * value)
+      count_figure(calls, quarter .. string.upper(name), sign)
+    end
+  end
+  if sign == 1 then to = number_with_room(numbers, quarter .. 't', to) end
+  count_figure(numbers, quarter .. 't' .. to, sign)
+  if outcome == ANSWERED then count_figure(numbers, quarter .. 'a' .. to, sign) end
+  if price ~= '-' then count_figure(numbers, quarter .. 'p' .. to, sign * price) end
+  return facts .. ' ' .. to
 end
 
 local function read_leg(text)
@@ -80,10 +139,16 @@ local function note_unsettled(conversation, leg)
   return note
 end
 
--- Delete a conversation, and take it out of every index and counter. Makes no entry in the feed. Returns notes: its legs
--- have still to learn it.
-local function purge(conversation)
-  local notes = {}
+-- A summary as it is stored, its minutes counted from the first receipt (ms), to save memory; and the other way round.
+local function from_first(summary, first, sign)
+  return (string.gsub(summary, '^%-?%d+', function(minute) return minute + sign * math.floor(first / 60000) end))
+end
+
+-- Delete a conversation, and take it out of every index and counter; with *forgotten* the call that began in it is not
+-- counted any more, and otherwise stays in the figures. Makes no entry in the feed. Returns notes: its legs have still to
+-- learn it.
+local function purge(conversation, forgotten)
+  local notes, first, counted = {}, nil, nil
   local meta, events = P .. 'm:' .. conversation, P .. 'e:' .. conversation
   local flat = call('HGETALL', meta)
   call('DEL', events, meta) -- first of all: a full Redis lets a script go on only if it began by freeing
@@ -99,10 +164,16 @@ local function purge(conversation)
       call('ZREM', P .. 'f:' .. name, conversation)
     elseif name == 'x' then
       for digits in string.gmatch(value, '%d+') do call('ZREM', P .. 'n:' .. string.sub(digits, -4), conversation) end
+    elseif name == 's' then
+      counted = value
+    elseif name == 't' then
+      first = value
     end
   end
+  if counted and forgotten then count_call(from_first(counted, first, 1), -1) end
   call('ZREM', LIVE, conversation)
   call('ZREM', ENDED, conversation)
   call('ZREM', LAST_RECEIVED, conversation)
+  call('ZREM', TOUCHED, 'e' .. conversation, 'r' .. conversation)
   return notes
 end

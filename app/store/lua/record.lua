@@ -7,8 +7,9 @@
 --          only the leg's bits, billed seconds and place; 5 digest of the canonical body (6 bytes); 6 received (ms);
 --          7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life of a leg; 11 billed
 --          seconds; 12-13 place: order (0: unknown), name; 14 1 if the webhook is counted here (a transfer is counted in
---          one of its conversations); 15 1 if its kind or status is unknown; 16 telephone numbers in the event,
---          separated by blanks; 17... marks of the event (app/domain/marks.py)
+--          one of its conversations); 15 1 if its kind or status is unknown; 16 codes of statistics, separated by
+--          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18... marks of the
+--          event (app/domain/marks.py)
 -- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
 --          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired}
@@ -53,6 +54,7 @@ if kept == 1 then
   last = math.max(received, last)
   change('h', last)
   count_minute(minute, 'events', 1)
+  for code in string.gmatch(ARGV[16], '%S+') do count_minute(minute, code, 1) end
   if not exists then
     change('t', first)
     count_minute(minute, 'conversations', 1)
@@ -82,7 +84,10 @@ if here then
     change('k', known)
     count_minute(minute, 'legs', 1)
   end
-  if kept == 1 and bit.band(old_bits, later) ~= 0 then call('HINCRBY', COUNTS, 'out_of_order', 1) end
+  if kept == 1 and bit.band(old_bits, later) ~= 0 then
+    call('HINCRBY', COUNTS, 'out_of_order', 1)
+    count_minute(minute, 'out_of_order', 1)
+  end
 
   bits, billed = bit.bor(old_bits, new_bits), math.max(old_billed, new_billed)
   -- Not by a repeat: a move without a timestamp took place when its first copy was received.
@@ -124,9 +129,9 @@ if here then
   end
 end
 
-if kept == 1 and ARGV[16] ~= '' then
+if kept == 1 and ARGV[17] ~= '' then
   local before = numbers
-  for digits in string.gmatch(ARGV[16], '%d+') do
+  for digits in string.gmatch(ARGV[17], '%d+') do
     if not string.find(' ' .. numbers .. ' ', ' ' .. digits .. ' ', 1, true) then
       numbers = numbers == '' and digits or numbers .. ' ' .. digits
       call('ZADD', P .. 'n:' .. string.sub(digits, -4), first, conversation)
@@ -135,12 +140,13 @@ if kept == 1 and ARGV[16] ~= '' then
   if numbers ~= before then change('x', numbers) end
 end
 
-for i = 17, kept == 1 and #ARGV or 0 do
+for i = 18, kept == 1 and #ARGV or 0 do
   if call('ZADD', P .. 'f:' .. ARGV[i], first, conversation) == 1 then change(ARGV[i], '') end
 end
 
 if changed == 1 then
   call('HSET', META, unpack(changes))
+  touch(conversation)
   if open > 0 or known == 0 then
     call('ZADD', LAST_RECEIVED, last, conversation)
     if not was_live then

@@ -1,15 +1,15 @@
 -- app/store/lua/remove.lua: delete conversations of one partition.
 --
 -- KEYS[1]  counters of the partition (its tag gives the slot)
--- ARGV     1-2 see common.lua; 3... conversations
+-- ARGV     1-2 see common.lua; 3 1 if their calls leave the figures, too; 4... conversations
 -- Returns  {how many there were, notes: their legs have to learn it}
 -- Feed     an entry for each
 
 local removed, notes = 0, {}
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   local conversation = ARGV[i]
   if call('EXISTS', P .. 'e:' .. conversation, P .. 'm:' .. conversation) > 0 then
-    for _, note in ipairs(purge(conversation)) do notes[#notes + 1] = note end
+    for _, note in ipairs(purge(conversation, ARGV[3] == '1')) do notes[#notes + 1] = note end
     add_to_feed(conversation, '', 'delete', '', '--')
     removed = removed + 1
   end

@@ -1,0 +1,55 @@
+"""The description tells the truth: schemathesis sends what it describes, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from zoneinfo import available_timezones
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import sampled_from
+from schemathesis import GenerationMode
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from tests.api.site import OPERATOR, SAMPLE, VIEWER, Site
+from tests.api.test_description import DESCRIBED
+from tests.engines import Engine
+
+schemathesis.openapi.format("time-zone", sampled_from(sorted(available_timezones() - {"localtime"})))
+EXAMPLES = 10  # of each operation, for each role, right ones and wrong ones each
+
+
+@pytest.fixture(scope="module")
+def schema(valkey: Engine) -> Iterator[OpenApiSchema]:
+    """The description as it is served, over the app itself, with a published call in the store."""
+    valkey.flush()
+    site = Site(valkey.address.url)
+    for line in SAMPLE.read_bytes().splitlines():
+        site.post(line)
+    yield schemathesis.openapi.from_wsgi("/openapi.json", site.app, headers={"Authorization": f"Bearer {VIEWER}"})
+    site.close()
+
+
+@pytest.mark.parametrize("token", [VIEWER, OPERATOR], ids=["viewer", "operator"])
+@pytest.mark.parametrize(("method", "path"), sorted(DESCRIBED))
+def test_all_that_is_described_is_true(schema: OpenApiSchema, method: str, path: str, token: str) -> None:
+    """All checks of schemathesis: statuses, content types, schemas, wrong arguments refused, no token refused."""
+    operation = schema[path][method]
+    hold(operation, GenerationMode.POSITIVE, token)
+    if operation.query:  # else nothing could be wrong: any text is an id
+        hold(operation, GenerationMode.NEGATIVE, token)
+
+
+def hold(operation: APIOperation, mode: GenerationMode, token: str) -> None:
+    """Send right requests, or wrong ones, and check the responses."""
+
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def holds(case: schemathesis.Case) -> None:
+        if mode is GenerationMode.POSITIVE:
+            case.query.pop("cursor", None)  # only the page before knows one that is right
+        case.call_and_validate(headers={"Authorization": f"Bearer {token}"})
+
+    holds()
