@@ -15,6 +15,7 @@ from app.calls.queries import Calls
 from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
 from app.flows.reload import FlowReloader
+from app.live.follower import Live
 from app.store import apart
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
@@ -24,6 +25,7 @@ from app.webhooks.kept import read_record
 from app.webhooks.signature import Signatures
 from config.embedded import Engine
 from config.settings import Settings
+from config.stopping import at_stop
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Services:
     settings: Settings
     store: Store
     flows: Flows
+    live: Live
     housekeeping: Housekeeping
     signatures: Signatures | None  # None: signatures are not checked
     started: datetime
@@ -59,7 +62,7 @@ class Services:
     @property
     def parts(self) -> tuple[Part, ...]:
         """In the order in which they start; they stop in reverse."""
-        return self.flows, self.store, self.housekeeping
+        return self.flows, self.store, self.live, self.housekeeping
 
     def eviction(self) -> str | None:
         """A warning if Redis removes calls by itself, else None. Raises StoreUnavailable."""
@@ -105,8 +108,9 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             max_age=settings.signature_max_age,
             verify_get_hash=settings.verify_get_hash,
         )
+    live = Live(store, store.feed(), timedelta(seconds=settings.presume_ended_after))
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
-    return Services(settings, store, flows, housekeeping, signatures, started=datetime.now(UTC))
+    return Services(settings, store, flows, live, housekeeping, signatures, started=datetime.now(UTC))
 
 
 def services(app: Flask = current_app) -> Services:
@@ -128,6 +132,7 @@ def begin(app: Flask) -> None:
             part.stop()
 
     atexit.register(end)
+    at_stop(started.live.end)
     for part in started.parts:
         try:
             part.start()

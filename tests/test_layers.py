@@ -39,12 +39,13 @@ LAYERS = {
     "app.pages.html": "",
     "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks",
-    "app.services": "config app.domain app.store app.flows app.webhooks app.calls",
+    "app.live": "app.domain app.store app.calls",
+    "app.services": "config app.domain app.store app.flows app.webhooks app.calls app.live",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",
     "app.webhooks.views": f"{BELOW} app.webhooks.guard",
-    "app.api": f"{BELOW} vonage_simulator.yaml_source",
+    "app.api": f"{BELOW} app.live vonage_simulator.yaml_source",
     "app.pages": f"{BELOW} app.api",
     # Commands alone import all of the simulator, so that the server starts without it.
     "app": f"{BELOW} app.webhooks.views app.api app.pages",

@@ -31,6 +31,7 @@ def install(app: Flask) -> None:
     from app.api.health import health
     from app.api.legs import legs
     from app.api.status import status
+    from app.api.stream import stream
     from app.api.unfiled import unfiled
 
     app.url_map.converters["id"] = IdConverter
@@ -46,7 +47,7 @@ def install(app: Flask) -> None:
     api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"token": []}]
-    for blueprint in (conversations, legs, unfiled, flows, status, health):
+    for blueprint in (conversations, legs, stream, unfiled, flows, status, health):
         api.register_blueprint(blueprint)
     del api.spec.components.schemas["PaginationMetadata"]  # flask-smorest's, unused here
     app.register_blueprint(describe)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import request
+from flask import current_app, request
 
-from app.auth.sessions import session_role
+from app.auth.sessions import session_name, session_role, stored_role
 from app.auth.tokens import RANK, Role, role_of
 from app.errors import Problem
 from app.web.logs import known
@@ -27,6 +27,23 @@ def current_role() -> Role | None:
     if role is not None:
         known()
     return role
+
+
+def still_has_role(role: Role) -> Callable[[], bool]:
+    """A check, after this request, of whether its token or session still has *role*: for a response that goes on.
+
+    What it returns raises StoreUnavailable for a session while Redis is away.
+    """
+    if request.headers.get("Authorization"):
+        return lambda: True  # tokens change with a restart only
+    name, context = session_name(), current_app.app_context
+
+    def check() -> bool:
+        with context():
+            found = stored_role(name) if name else None
+        return found is not None and RANK[found] >= RANK[role]
+
+    return check
 
 
 def require(role: Role) -> None:

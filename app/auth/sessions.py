@@ -46,14 +46,25 @@ def log_out() -> None:
         session.pop(ID)
 
 
+def session_name() -> str | None:
+    """The name of the session of this request; None without one."""
+    name = session.get(ID)
+    return str(name) if name else None
+
+
+def stored_role(name: str) -> Role | None:
+    """The role of the session *name* as it is kept now; None once it has ended. Raises StoreUnavailable."""
+    login = services().store.login_of(name)
+    return role_of(login, fingerprint) if login else None
+
+
 def session_role() -> Role | None:
     """The role of the session. Removing a token from ACCESS_TOKENS ends the sessions opened with it.
 
     Raises StoreUnavailable for a cookie of ours while Redis is away.
     """
     if "session_role" not in g:
-        name = session.get(ID)
-        login = services().store.login_of(str(name)) if name else None
-        g.session_role = role_of(login, fingerprint) if login else None
+        name = session_name()
+        g.session_role = stored_role(name) if name else None
     found: Role | None = g.session_role
     return found

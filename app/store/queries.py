@@ -35,16 +35,16 @@ class Queries(Connected, CallReader):
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
         (stored,) = self._reader.fetch([_events_command(conversation, first, last)])
         unreadable: list[str] = []
-        records = apart(lambda: _readable(conversation, stored, unreadable))
+        records = apart(lambda: _records(conversation, stored, unreadable))
         _log(unreadable)
-        return records
+        return [record for record in records if record is not None]
 
     def histories(self, conversations: Iterable[str]) -> Histories:
         alone = self._histories_alone(list(dict.fromkeys(conversations)))
         of_legs = {name: by_leg(events) for name, events in alone.items()}
         uuids = list(dict.fromkeys(leg for legs in of_legs.values() for leg in legs))
         entries = dict(zip(uuids, map(read_entry, self._reader.fetch([*map(entry_command, uuids)])), strict=True))
-        wanted = {leg: _to_read(*entry) for leg, entry in entries.items() if entry[0].place.order}
+        wanted = {leg: conversations_to_read(*entry) for leg, entry in entries.items() if entry[0].place.order}
         others = dict.fromkeys(name for names in wanted.values() for name in names if name not in alone)
         of_legs |= {
             name: by_leg(events) for name, events in self._histories_alone(list(others)[:MAX_READ_FOR_LEGS]).items()
@@ -59,7 +59,7 @@ class Queries(Connected, CallReader):
     def leg_history(self, leg: str) -> LegHistory:
         (packed,) = self._reader.fetch([entry_command(leg)])
         news, names = read_entry(packed)
-        alone = self._histories_alone(_to_read(news, names))
+        alone = self._histories_alone(conversations_to_read(news, names))
         return LegHistory(join(*(by_leg(events).get(leg, {}) for events in alone.values())), _known(news))
 
     def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
@@ -107,12 +107,17 @@ class Queries(Connected, CallReader):
 
     def _histories_alone(self, conversations: Sequence[str]) -> dict[str, History]:
         """The history of each of *conversations*, without those of other conversations."""
+        lists = self._kept_lists(conversations)
+        return apart(lambda: {name: history(filter(None, kept)) for name, kept in lists.items()})
+
+    def _kept_lists(self, conversations: Sequence[str]) -> dict[str, list[Kept | None]]:
+        """The events of each of *conversations* by index; None for one that cannot be read."""
         lists = self._reader.fetch([_events_command(name) for name in conversations])
         unreadable: list[str] = []
 
-        def read(name: str, stored: Sequence[bytes]) -> History:
-            records = _readable(name, stored, unreadable)
-            return history(Kept(self._read(record), record.received) for record in records)
+        def read(name: str, stored: Sequence[bytes]) -> list[Kept | None]:
+            records = _records(name, stored, unreadable)
+            return [record and Kept(self._read(record), record.received) for record in records]
 
         found = apart(lambda: {name: read(name, stored) for name, stored in zip(conversations, lists, strict=True)})
         _log(unreadable)
@@ -129,7 +134,7 @@ def _as_first_received(events: History, moving: Mapping[str, LegHistory]) -> His
     return join(events, elsewhere) if elsewhere else events
 
 
-def _to_read(news: News, names: Sequence[str]) -> list[str]:
+def conversations_to_read(news: News, names: Sequence[str]) -> list[str]:
     """The conversations of a leg that are read to describe it: where it is, and the latest."""
     place = keys.decode(news.place.name)
     return list(dict.fromkeys([*filter(None, [place]), *reversed(names)]))[:MAX_READ_OF_A_LEG]
@@ -144,13 +149,14 @@ def _events_command(conversation: str, first: int = 0, last: int = -1) -> Comman
     return Command(key, ("LRANGE", key, first, last))
 
 
-def _readable(conversation: str, stored: Iterable[bytes], unreadable: list[str]) -> list[Record]:
-    """The records. Of one that this version cannot read, because a later one wrote it, *unreadable* gets the reason."""
-    name, records = keys.encode(conversation), []
+def _records(conversation: str, stored: Iterable[bytes], unreadable: list[str]) -> list[Record | None]:
+    """The records by index. None for one that a later version wrote and this cannot read; *unreadable* says why."""
+    name, records = keys.encode(conversation), list[Record | None]()
     for raw in stored:
         try:
             records.append(unpack(raw, name))
         except UnreadableRecord as error:
+            records.append(None)
             unreadable.append(f"a record of {conversation} is passed over: {error}")
     return records
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from app.store import keys
 from app.store.errors import StoreUnavailable, WrongLayout
 from app.store.events import Events
+from app.store.feed import Feed
 from app.store.link import Command
 from app.store.logins import Logins
 from app.store.maintenance import Maintenance
 
 
-class Store(Events, Maintenance, Logins):
+class Store(Events, Maintenance, Feed, Logins):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"
@@ -33,7 +34,11 @@ class Store(Events, Maintenance, Logins):
     def stop(self) -> None:
         """Write what is still to be written, and close all connections."""
         self._writer.close()
-        self._reader.close()
+        self.close()
+
+    def feed(self) -> Feed:
+        """A reader of the same store over one connection of its own, for whoever follows the feed."""
+        return Feed(self._address, read=self._read, retention=self.retention, connections=1)
 
     def ping(self) -> str | None:
         """Write to every partition. None if each can keep an event now; else why not, in one word."""
