@@ -6,7 +6,7 @@ changes between two looks at the feed are two changes, each with its own state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -36,7 +36,6 @@ OF_KIND: Final[dict[str, ChangeType]] = {
     "error": "error",
     "fallback": "error",
 }
-MOST_OTHERS: Final = 8  # conversations that are shown again because an event elsewhere was of a leg that was in them
 LONG: Final = 1000  # events; a longer conversation is projected once for all of its entries between two looks
 
 
@@ -92,7 +91,7 @@ def changes_of(entries: Entries, known: Ordered, *, now: datetime, presume_ended
     found = []
     for number, (partition, entry) in enumerate(entries):
         if entry.leg and last_of_leg.get(entry.leg) == number:
-            names = [name for name in known.legs[entry.leg][1] if name not in touched][:MOST_OTHERS]
+            names = [name for name in known.legs[entry.leg][1] if name in known.lists and name not in touched]
             found += [change for name in names if (change := projections.again(name, partition, entry))]
         if entry.kind == DELETE:
             found.append(_deletion(partition, entry))
@@ -102,10 +101,14 @@ def changes_of(entries: Entries, known: Ordered, *, now: datetime, presume_ended
 
 
 class _Seen(NamedTuple):
-    """What a script saw of its conversation: how many events, and the state of legs that more is known of by now."""
+    """What a script saw: how many events of its conversation and, of legs that more is known of by now, their state.
+
+    `elsewhere`: how many events other conversations had then.
+    """
 
     events: int
-    legs: dict[str, LegState | None]
+    legs: Mapping[str, LegState | None] = MappingProxyType({})
+    elsewhere: Mapping[str, int] = MappingProxyType({})
 
 
 def _seen(entries: Entries, known: Ordered) -> list[_Seen | None]:
@@ -126,10 +129,10 @@ def _seen(entries: Entries, known: Ordered) -> list[_Seen | None]:
         if entry.kind == DELETE:
             lengths[entry.conversation] = 0
         elif entry.position is None:
-            seen[number] = _Seen(length, dict(legs)) if length else None
+            seen[number] = _Seen(length, dict(legs), dict(lengths)) if length else None
         else:
             if entry.position < length:  # else it was deleted after its entry was read
-                seen[number] = _Seen(entry.position + 1, dict(legs))
+                seen[number] = _Seen(entry.position + 1, dict(legs), dict(lengths) if legs else {})
             lengths[entry.conversation] = min(entry.position, length)
         if moving:
             legs[moving] = entry.before
@@ -216,11 +219,9 @@ class _Projections:
                 self._long[name] = self._project(name, self._whole[name]), self._whole[name]
             return self._long[name]
         events = history(filter(None, kept[: seen.events]))
-        return self._project(name, events, seen.legs), events
+        return self._project(name, events, seen), events
 
-    def _project(
-        self, name: str, events: History, seen: Mapping[str, LegState | None] = MappingProxyType({})
-    ) -> Conversation | None:
+    def _project(self, name: str, events: History, seen: _Seen = _Seen(0)) -> Conversation | None:  # noqa: B008 - it is frozen
         legs: dict[str, Leg] = {}
         for uuid, own in (by_leg(events) if self._known.legs else {}).items():
             if uuid not in self._known.legs:
@@ -229,14 +230,23 @@ class _Projections:
             others = (self._legs.get(other, {}) for other in names if other != name)
             whole = join(own, *(legs_there.get(uuid, {}) for legs_there in others))
             legs[uuid] = project_leg(uuid, moments(whole), news)
-            if uuid in seen and _state_in(name, legs[uuid]) != seen[uuid]:
-                # What came from elsewhere came after this; unless it is not that.
-                own_leg = project_leg(uuid, moments(own))
-                if _state_in(name, own_leg) == seen[uuid]:
-                    legs[uuid] = own_leg
+            if uuid in seen.legs and _state_in(name, legs[uuid]) != seen.legs[uuid]:
+                # Something came elsewhere meanwhile; unless it is not that.
+                until_then = project_leg(uuid, moments(join(own, *self._until_then(uuid, name, seen))))
+                if _state_in(name, until_then) == seen.legs[uuid]:
+                    legs[uuid] = until_then
             # A transfer was received when its first copy was, also if that went elsewhere.
             events = {**events, **{canonical: whole[canonical] for canonical in own}}
         return project(name, events, now=self._now, presume_ended_after=self._presume, legs=legs)
+
+    def _until_then(self, leg: str, name: str, seen: _Seen) -> Iterator[History]:
+        """The events of *leg* in other conversations, as far as they were there."""
+        for other in self._known.legs[leg][1]:
+            if other in seen.elsewhere and other != name:
+                kept = self._known.lists.get(other, ())[: seen.elsewhere[other]]
+                yield history(each for each in kept if each and each.event.leg == leg)
+            elif other != name:
+                yield self._legs.get(other, {}).get(leg, {})
 
 
 def _state_in(conversation: str, leg: Leg) -> LegState | None:

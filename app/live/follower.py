@@ -24,7 +24,7 @@ from app.live.listener import STATS, Listener, Wanted
 from app.live.rendering import Form, Renderer
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable, TooMuchAtOnce
-from app.store.feed import DELETE, Feed, FeedEntry, FeedPosition
+from app.store.feed import Feed, FeedEntry, FeedPosition
 
 log = logging.getLogger(__name__)
 
@@ -299,7 +299,7 @@ class Live:
 
     def _changes(self, reader: Feed, entries: Entries, forms: Iterable[Form]) -> list[Change]:
         """The changes of *entries*, rendered in *forms*."""
-        known = reader.ordered(entry.conversation for _, entry in entries if entry.kind != DELETE)
+        known = reader.ordered(entry for _, entry in entries)
         at = now()
 
         def work() -> list[Change]:

@@ -21,6 +21,8 @@ from app.store.queries import MAX_READ_FOR_LEGS, Queries, conversations_to_read
 CARRY: Final = "carry"
 DELETE: Final = "delete"
 
+MOST_SHOWN_AGAIN: Final = 8  # conversations, of each leg: where it is and the latest that it was in
+
 EntryId = tuple[int, int]  # of a stream's entry: milliseconds by the clock of Redis, number within the millisecond
 FeedPosition = tuple[EntryId, ...]  # for each partition the latest entry that was read; (0, 0): there was none
 NOTHING_YET: Final[EntryId] = (0, 0)
@@ -110,18 +112,33 @@ class Feed(Queries):
             found[number] = entries[:limit]
         return found
 
-    def ordered(self, conversations: Iterable[str]) -> Ordered:
-        """All that is known of *conversations* and of their legs, event by event."""
-        lists = self._kept_lists(list(dict.fromkeys(conversations)))
-        uuids = list({kept.event.leg: None for found in lists.values() for kept in found if kept and kept.event.leg})
-        entries = [read_entry(packed) for packed in self._reader.fetch([*map(entry_command, uuids)])]
-        moving = {uuid: entry for uuid, entry in zip(uuids, entries, strict=True) if entry[0].place.order}
-        legs = {
-            uuid: (Known(news.bits, news.place), conversations_to_read(news, names))
-            for uuid, (news, names) in moving.items()
-        }
+    def ordered(self, entries: Iterable[FeedEntry]) -> Ordered:
+        """All that is known of the conversations of *entries*, event by event.
+
+        With those that the legs of *entries* were in before: what is shown of them may have changed as well.
+        """
+        wanted: dict[str, None] = {}
+        of_entries: dict[str, None] = {}
+        for entry in entries:
+            wanted[entry.conversation] = None
+            if entry.leg:
+                of_entries[entry.leg] = None
+        for names in self._moving(of_entries).values():
+            wanted |= dict.fromkeys(names[1][:MOST_SHOWN_AGAIN])
+        lists = self._kept_lists(list(wanted))
+        legs = self._moving({kept.event.leg: None for found in lists.values() for kept in found if kept})
         others = dict.fromkeys(name for _, names in legs.values() for name in names if name not in lists)
         return Ordered(lists, self._histories_alone(list(others)[:MAX_READ_FOR_LEGS]), legs)
+
+    def _moving(self, legs: Iterable[str | None]) -> dict[str, tuple[Known, list[str]]]:
+        """Those of *legs* that have been in several conversations: what is known of them, and which they were."""
+        uuids = [uuid for uuid in legs if uuid]
+        entries = map(read_entry, self._reader.fetch([*map(entry_command, uuids)]))
+        return {
+            uuid: (Known(news.bits, news.place), conversations_to_read(news, names))
+            for uuid, (news, names) in zip(uuids, entries, strict=True)
+            if news.place.order
+        }
 
 
 def _as_text(entry: EntryId) -> str:
