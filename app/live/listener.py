@@ -65,7 +65,7 @@ class Listener:
     def give(self, chunk: bytes) -> bool:
         """Let *chunk* wait for it. False, and the connection is ended, if it is too far behind."""
         self._bytes += len(chunk)
-        if self._queue.qsize() >= MOST_WAITING or self._bytes > MOST_BYTES:
+        if self._queue.qsize() >= MOST_WAITING or (self._bytes > MOST_BYTES and not self._queue.empty()):
             self.ended = True
             self._hang_up()
             return False
