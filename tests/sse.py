@@ -6,12 +6,15 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-inte
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
 from typing import Any, NamedTuple
 
 from tests.engines import wait_until
+from tests.serving import OPERATOR, SECONDS, Server
 
 
 class Event(NamedTuple):
@@ -55,7 +58,6 @@ class Reading:
     def __init__(self, pieces: Iterable[bytes], close: Callable[[], Any]) -> None:
         self.parser = Parser()
         self.events: list[Event] = []
-        self.comments = 0
         self._pieces, self._close = pieces, close
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -95,7 +97,27 @@ class Reading:
         self._close()
 
     def _run(self) -> None:
-        with suppress(OSError, ValueError):  # it was closed while it was read
+        with suppress(OSError, ValueError, HTTPException):  # it was closed while it was read
             for piece in self._pieces:
-                self.comments += piece.startswith(b":")
                 self.events.extend(self.parser.feed(piece))
+
+
+def connect(server: Server, path: str = "/api/v1/stream", **headers: str) -> Reading:
+    """A stream of a real server, which has begun."""
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {OPERATOR}"} | headers)
+    opened = connection.sock  # kept: it is given up for a response that ends with the connection
+    assert opened is not None
+    response = connection.getresponse()
+    assert response.status == 200, response.read()
+
+    def pieces() -> Iterator[bytes]:
+        with closing(response), closing(opened):
+            while piece := response.read1(65536):
+                yield piece
+
+    def close() -> None:
+        with suppress(OSError):
+            opened.shutdown(socket.SHUT_RDWR)
+
+    return Reading(pieces(), close).begun()
