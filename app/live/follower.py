@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 0.1
 LONGEST_REST: Final = 1.0
-REST: Final = 3.0  # times as long as a look at the feed took, it rests: requests of callers come first
+REST: Final = 1.0  # times as long as a look at the feed took, it rests: requests of callers come first
 STATS_SECONDS: Final = 1.0  # between two looks at the counters, and
 STATS_AT_LEAST: Final = 10.0  # also while nothing happens: conversations become presumed ended
 AWAY_SECONDS: Final = 1.0  # how long Redis has to be away before listeners are informed
