@@ -18,6 +18,7 @@ from app.calls.queries import Calls
 from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
 from app.flows.reload import FlowReloader
+from app.live.follower import Live
 from app.recordings import Recordings
 from app.store import apart
 from app.store.errors import StoreUnavailable
@@ -29,6 +30,7 @@ from app.webhooks.kept import read_record
 from app.webhooks.signature import Signatures
 from config.embedded import Engine
 from config.settings import Settings
+from config.stopping import at_stop
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class Services:
     settings: Settings
     store: Store
     flows: Flows
+    live: Live
     names: Names
     recordings: Recordings
     housekeeping: Housekeeping
@@ -68,7 +71,7 @@ class Services:
     @property
     def parts(self) -> tuple[Part, ...]:
         """In the order in which they start; they stop in reverse."""
-        return self.flows, self.store, self.housekeeping, self.counting, self.refresh
+        return self.flows, self.store, self.live, self.housekeeping, self.counting, self.refresh
 
     def eviction(self) -> str | None:
         """A warning if Redis removes calls by itself, else None. Raises StoreUnavailable."""
@@ -119,6 +122,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             max_age=settings.signature_max_age,
             verify_get_hash=settings.verify_get_hash,
         )
+    live = Live(store, store.feed(), timedelta(seconds=settings.presume_ended_after))
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
     names = Names(settings.names_file, store)
     recordings = Recordings(settings.application_id, settings.private_key, settings.recording_hosts)
@@ -129,6 +133,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         settings,
         store,
         flows,
+        live,
         names,
         recordings,
         housekeeping,
@@ -158,6 +163,7 @@ def begin(app: Flask) -> None:
             part.stop()
 
     atexit.register(end)
+    at_stop(started.live.end)
     for part in started.parts:
         try:
             part.start()

@@ -40,13 +40,14 @@ LAYERS = {
     "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks vonage_simulator.printable vonage_simulator.yaml_source",
     "app.recordings": "",
-    "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls app.recordings",
+    "app.live": "app.domain app.store app.calls",
+    "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls app.live app.recordings",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",
     "app.webhooks.views": f"{BELOW} app.webhooks.guard",
-    "app.api": f"{BELOW} vonage_simulator.yaml_source",
-    "app.pages": f"{BELOW} app.api vonage_simulator.yaml_source",
+    "app.api": f"{BELOW} app.live vonage_simulator.yaml_source",
+    "app.pages": f"{BELOW} app.api app.live vonage_simulator.yaml_source",
     # Commands alone import all of the simulator, so that the server starts without it.
     "app": f"{BELOW} app.webhooks.views app.api app.pages",
     "app.cli": f"{BELOW} app app.api {SHARED} vonage_simulator vonage_simulator.printable",

@@ -38,6 +38,7 @@ def install(app: Flask) -> None:
     from app.api.names import names
     from app.api.recordings import recordings
     from app.api.status import status
+    from app.api.stream import stream
     from app.api.unfiled import unfiled
 
     app.url_map.converters["id"] = IdConverter
@@ -54,7 +55,7 @@ def install(app: Flask) -> None:
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"token": []}]
     for blueprint in (
-        *(calls, exports, conversations, legs, names, recordings, unfiled, audit, flows),
+        *(calls, exports, conversations, legs, stream, names, recordings, unfiled, audit, flows),
         *(figures, delivery, status, health),
     ):
         api.register_blueprint(blueprint)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from flask import request
+from flask import current_app, request
 
-from app.auth.sessions import CSRF_HEADER, csrf_token_sent, session_login, session_role
+from app.auth.sessions import CSRF_HEADER, csrf_token_sent, session_login, session_name, session_role, stored_role
 from app.auth.tokens import RANK, Role, fingerprint, role_of
 from app.errors import Problem
 from app.web.logs import known
@@ -41,6 +41,23 @@ def current_role() -> Role | None:
     """The role of whoever sent this request."""
     login = current_login()
     return login.role if login else None
+
+
+def still_has_role(role: Role) -> Callable[[], bool]:
+    """A check, after this request, of whether its token or session still has *role*: for a response that goes on.
+
+    What it returns raises StoreUnavailable for a session while Redis is away.
+    """
+    if request.headers.get("Authorization"):
+        return lambda: True  # tokens change with a restart only
+    name, context = session_name(), current_app.app_context
+
+    def check() -> bool:
+        with context():
+            found = stored_role(name) if name else None
+        return found is not None and RANK[found] >= RANK[role]
+
+    return check
 
 
 def require(role: Role) -> None:

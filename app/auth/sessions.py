@@ -55,14 +55,26 @@ def log_out() -> None:
         session.pop(ID)
 
 
+def session_name() -> str | None:
+    """The name of the session of this request; None without one."""
+    name = session.get(ID)
+    return str(name) if name else None
+
+
+def stored_role(name: str) -> Role | None:
+    """The role of the session *name* as it is kept now; None once it has ended. Raises StoreUnavailable."""
+    login = services().store.login_of(name)
+    return role_of(login, fingerprint) if login else None
+
+
 def session_login() -> str | None:
     """The fingerprint of the token that the session was opened with; None without a session.
 
     Raises StoreUnavailable for a cookie of ours while Redis is away.
     """
     if "session_login" not in g:
-        name = session.get(ID)
-        g.session_login = services().store.login_of(str(name)) if name else None
+        name = session_name()
+        g.session_login = services().store.login_of(name) if name else None
     found: str | None = g.session_login
     return found
 
@@ -78,8 +90,8 @@ def session_role() -> Role | None:
 
 def csrf_token() -> str | None:
     """The CSRF token of the session; None without one. Derived from the session's id, so it ends with it."""
-    name = session.get(ID)
-    if not name:
+    name = session_name()
+    if name is None:
         return None
     key = services().settings.secret_key.encode()
     return hmac.new(key, f"csrf:{name}".encode(), sha256).hexdigest()

@@ -37,9 +37,9 @@ class Queries(Statistics, CallReader):
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
         (stored,) = self._reader.fetch([_events_command(conversation, first, last)])
         unreadable: list[str] = []
-        records = apart(lambda: _readable(conversation, stored, unreadable))
+        records = apart(lambda: _records(conversation, stored, unreadable))
         _log(unreadable)
-        return records
+        return [record for record in records if record is not None]
 
     def records_of(self, conversations: Iterable[str]) -> list[Record]:
         names = list(conversations)
@@ -48,7 +48,7 @@ class Queries(Statistics, CallReader):
 
         def read() -> list[Record]:
             found = zip(names, lists, strict=True)
-            return [record for name, stored in found for record in _readable(name, stored, unreadable)]
+            return [record for name, stored in found for record in _records(name, stored, unreadable) if record]
 
         records = apart(read)
         _log(unreadable)
@@ -59,7 +59,7 @@ class Queries(Statistics, CallReader):
         of_legs = {name: by_leg(events) for name, events in alone.items()}
         uuids = list(dict.fromkeys(leg for legs in of_legs.values() for leg in legs))
         entries = dict(zip(uuids, map(read_entry, self._reader.fetch([*map(entry_command, uuids)])), strict=True))
-        wanted = {leg: _to_read(*entry) for leg, entry in entries.items() if entry[0].place.order}
+        wanted = {leg: conversations_to_read(*entry) for leg, entry in entries.items() if entry[0].place.order}
         others = dict.fromkeys(name for names in wanted.values() for name in names if name not in alone)
         of_legs |= {
             name: by_leg(events) for name, events in self._histories_alone(list(others)[:MAX_READ_FOR_LEGS]).items()
@@ -89,7 +89,7 @@ class Queries(Statistics, CallReader):
                 news, of_leg = read_entry(packed)
                 if news.place.order:
                     found.legs[leg] = _known(news)
-                    reached |= dict.fromkeys(_to_read(news, of_leg))
+                    reached |= dict.fromkeys(conversations_to_read(news, of_leg))
             names = [name for name in reached if name not in read][: most - len(read)]
         return found
 
@@ -98,12 +98,12 @@ class Queries(Statistics, CallReader):
         commands = [Command(key, ("ZRANGE", key, 0, MAX_READ_OF_A_LEG)) for key in marked]
         entry, *of_recording = self._reader.fetch([entry_command(id_), *commands])
         names = [keys.decode(name) for found in of_recording for name in found]
-        return list(dict.fromkeys([id_, *_to_read(*read_entry(entry)), *names]))
+        return list(dict.fromkeys([id_, *conversations_to_read(*read_entry(entry)), *names]))
 
     def leg_history(self, leg: str) -> LegHistory:
         (packed,) = self._reader.fetch([entry_command(leg)])
         news, names = read_entry(packed)
-        alone = self._histories_alone(_to_read(news, names))
+        alone = self._histories_alone(conversations_to_read(news, names))
         return LegHistory(join(*(by_leg(events).get(leg, {}) for events in alone.values())), _known(news))
 
     def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
@@ -144,14 +144,27 @@ class Queries(Statistics, CallReader):
 
         *first_received* gets when the first event of each was received.
         """
+        lists = self._kept_lists(conversations)
+
+        def fold() -> dict[str, History]:
+            found = {}
+            for name, each in lists.items():
+                kept = [event for event in each if event is not None]
+                if first_received is not None and kept:
+                    first_received[name] = kept[0].received
+                found[name] = history(kept)
+            return found
+
+        return apart(fold)
+
+    def _kept_lists(self, conversations: Sequence[str]) -> dict[str, list[Kept | None]]:
+        """The events of each of *conversations* by index; None for one that cannot be read."""
         lists = self._reader.fetch([_events_command(name) for name in conversations])
         unreadable: list[str] = []
 
-        def read(name: str, stored: Sequence[bytes]) -> History:
-            records = _readable(name, stored, unreadable)
-            if first_received is not None and records:
-                first_received[name] = records[0].received
-            return history(Kept(self._read(record), record.received) for record in records)
+        def read(name: str, stored: Sequence[bytes]) -> list[Kept | None]:
+            records = _records(name, stored, unreadable)
+            return [record and Kept(self._read(record), record.received) for record in records]
 
         found = apart(lambda: {name: read(name, stored) for name, stored in zip(conversations, lists, strict=True)})
         _log(unreadable)
@@ -168,7 +181,7 @@ def _as_first_received(events: History, moving: Mapping[str, LegHistory]) -> His
     return join(events, elsewhere) if elsewhere else events
 
 
-def _to_read(news: News, names: Sequence[str]) -> list[str]:
+def conversations_to_read(news: News, names: Sequence[str]) -> list[str]:
     """The conversations of a leg that are read to describe it: where it is, and the latest."""
     place = keys.decode(news.place.name)
     return list(dict.fromkeys([*filter(None, [place]), *reversed(names)]))[:MAX_READ_OF_A_LEG]
@@ -183,13 +196,14 @@ def _events_command(conversation: str, first: int = 0, last: int = -1) -> Comman
     return Command(key, ("LRANGE", key, first, last))
 
 
-def _readable(conversation: str, stored: Iterable[bytes], unreadable: list[str]) -> list[Record]:
-    """The records. Of one that this version cannot read, because a later one wrote it, *unreadable* gets the reason."""
-    name, records = keys.encode(conversation), []
+def _records(conversation: str, stored: Iterable[bytes], unreadable: list[str]) -> list[Record | None]:
+    """The records by index. None for one that a later version wrote and this cannot read; *unreadable* says why."""
+    name, records = keys.encode(conversation), list[Record | None]()
     for raw in stored:
         try:
             records.append(unpack(raw, name))
         except UnreadableRecord as error:
+            records.append(None)
             unreadable.append(f"a record of {conversation} is passed over: {error}")
     return records
 

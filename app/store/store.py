@@ -11,6 +11,7 @@ from app.store import keys
 from app.store.audit import Audit
 from app.store.errors import StoreUnavailable, WrongLayout
 from app.store.events import Events
+from app.store.feed import Feed
 from app.store.figures import Figures
 from app.store.link import Command
 from app.store.logins import Logins
@@ -18,7 +19,7 @@ from app.store.maintenance import Maintenance
 from app.store.names import Names
 
 
-class Store(Events, Maintenance, Figures, Logins, Names, Audit):
+class Store(Events, Maintenance, Feed, Figures, Logins, Names, Audit):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"
@@ -36,7 +37,11 @@ class Store(Events, Maintenance, Figures, Logins, Names, Audit):
     def stop(self) -> None:
         """Write what is still to be written, and close all connections."""
         self._writer.close()
-        self._reader.close()
+        self.close()
+
+    def feed(self) -> Feed:
+        """A reader of the same store over one connection of its own, for whoever follows the feed."""
+        return Feed(self._address, read=self._read, retention=self.retention, connections=1)
 
     def ping(self) -> str | None:
         """Write to every partition. None if each can keep an event now; else why not, in one word."""

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.domain.events import Answer
 from app.flows.flows import Flows
-from app.services import Services
+from app.services import Services, services
 from app.store.codec import ANSWER
 from app.store.store import Store
 from app.webhooks.body import write_json
@@ -45,6 +45,7 @@ class Site:
 
     def close(self) -> None:
         """Close its connections."""
+        services(self.app).live.stop()
         self.store.stop()
 
     def browser(self) -> FlaskClient:

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from app.store import keys
-from app.store.feed import CARRY, DELETE, FeedEntry, read_entry
+from app.store.feed import CARRY, DELETE, FeedEntry, read_feed_entry
 from app.store.link import Command
 from app.store.record_command import News, carry_command
 from app.store.store import Store
@@ -28,7 +28,7 @@ Change = tuple[str, int | None, str, str | None, str | None, str | None]
 def feed(store: Store) -> list[FeedEntry]:
     """All entries, partition by partition."""
     replies = store._reader.fetch([Command(part.feed, ("XRANGE", part.feed, "-", "+")) for part in keys.ALL])
-    return [read_entry(entry, fields) for entries in replies for entry, fields in entries]
+    return [read_feed_entry(entry, fields) for entries in replies for entry, fields in entries]
 
 
 def changes(store: Store, conversation: str) -> list[Change]:

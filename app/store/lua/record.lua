@@ -13,7 +13,7 @@
 -- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
 --          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired}
--- Feed     an entry of the event, or of a carry that changed the state of the leg
+-- Feed     an entry of the event, or of a carry that changed what is known of the leg
 
 local EVENTS, META = KEYS[1], KEYS[2]
 local conversation, record, identity, received = ARGV[3], ARGV[4], 'i' .. ARGV[5], tonumber(ARGV[6])
@@ -158,8 +158,6 @@ if changed == 1 then
     call('ZREM', LAST_RECEIVED, conversation)
     call('ZADD', ENDED, first, conversation)
   end
-  if kept == 1 or state ~= old_state then
-    add_to_feed(conversation, index, kept == 1 and ARGV[7] or 'carry', leg, old_state .. state)
-  end
+  add_to_feed(conversation, index, kept == 1 and ARGV[7] or 'carry', leg, old_state .. state)
 end
 return {kept, here and 1 or 0, bits, billed, order, place, note, fresh}

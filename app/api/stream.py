@@ -1,0 +1,129 @@
+"""The stream of changes, as server-sent events."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, Final
+
+from flask import Response, request
+from flask_smorest import Blueprint
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
+
+from app.api.schemas import PhoneNumber
+from app.auth.access import current_role, guard, still_has_role
+from app.domain.numbers import SHOWN
+from app.errors import Problem
+from app.live import position
+from app.live.listener import EVENT_TYPES, Listener, Wanted
+from app.live.rendering import JSON, Form
+from app.live.stream import stream as events_of
+from app.services import services
+
+stream = Blueprint("stream", __name__, url_prefix="/api/v1/stream", description="What changes, as it changes.")
+stream.before_request(guard())
+
+CONTENT_TYPE: Final = "text/event-stream"
+DESCRIPTION: Final = """Server-sent events: `conversation`, `leg`, `input`, `recording`, `transfer`, `error`, `stats`,
+`gap` and `away`, each with JSON as its data; docs/api.md has an example of each."""
+
+
+class Position(fields.String):
+    """The id of an event of the stream."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return position.read(super()._deserialize(value, *args, **kwargs))
+        except position.BadPosition:
+            raise ValidationError("Not the id of an event of this stream.") from None
+
+
+class Types(fields.String):
+    """Types of events, separated by commas."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        names = frozenset(name.strip() for name in super()._deserialize(value, *args, **kwargs).split(","))
+        if not names <= set(EVENT_TYPES):
+            raise ValidationError(f"Give one or more of {', '.join(EVENT_TYPES)}, separated by commas.")
+        return names
+
+
+class StreamArgs(Schema):
+    """Which events. All filters have to fit."""
+
+    @pre_load
+    def without_empty(self, given: dict[str, str], **_: Any) -> dict[str, str]:
+        """An empty value counts as none: forms send it."""
+        return {name: value for name, value in given.items() if value}
+
+    since = Position(metadata={"description": "the id of an event, to go on after it; the header Last-Event-ID wins"})
+    conversation = fields.String(metadata={"description": "of this conversation alone"})
+    number = PhoneNumber(metadata={"description": "whole, or its last 4 or 7 digits; for viewers its last 4"})
+    user = fields.String(metadata={"description": "of conversations that this app user is in"})
+    kind = Types(
+        validate=validate.Length(min=1),
+        metadata={"description": f"types, separated by commas: {', '.join(EVENT_TYPES)}", "example": "leg,stats"},
+    )
+
+
+@stream.get("")
+@stream.arguments(StreamArgs, location="query", unknown=RAISE)
+@stream.alt_response(200, schema=Schema.from_dict({}), content_type=CONTENT_TYPE, description=DESCRIPTION)
+def follow(args: dict[str, Any]) -> Response:
+    """Follow what changes. After the header Last-Event-ID, or `since`, nothing is left out; else it begins now."""
+    live, calls, role = services().live, services().calls, current_role()
+    masked = calls.masks_for(role)
+    number = args.get("number")
+    wanted = Wanted(
+        conversation=args.get("conversation"),
+        number=number,
+        whole=number is not None and len(number) != SHOWN and masked,
+        user=args.get("user"),
+        types=args.get("kind", frozenset(EVENT_TYPES)),
+    )
+    since, lost = args.get("since"), False
+    if resumed_after := request.headers.get("Last-Event-ID"):
+        try:
+            since = position.read(resumed_after)
+        except position.BadPosition:
+            since, lost = None, True
+    if live.is_full:
+        detail = "This worker has as many streams as it takes. Connect again in a moment, or close some."
+        raise Problem(503, "Too many streams", detail, {"Retry-After": "5"})
+    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    may_read = still_has_role("viewer")
+
+    def new_listener() -> Listener:
+        return Listener(wanted, Form(JSON, masked), lambda: _hang_up(connection))
+
+    def goes_on() -> bool:
+        return not _is_gone(connection) and may_read()
+
+    events: Iterable[bytes] = ()
+    if request.method != "HEAD":
+        events = events_of(live, new_listener, since, lost=lost, goes_on=goes_on)
+    response = Response(events, content_type=CONTENT_TYPE)
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
+    if request.method != "HEAD":
+        response.call_on_close(lambda: _hang_up(connection))  # else it would wait for another request, also at a stop
+    return response
+
+
+def _hang_up(connection: socket.socket | None) -> None:
+    if connection is not None:
+        with suppress(OSError):  # cut off already
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _is_gone(connection: socket.socket | None) -> bool:
+    """Whether the client has closed the connection."""
+    if connection is None:
+        return False
+    plain = getattr(connection, "_sock", connection)  # gevent's own `recv` would wait
+    try:
+        return plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -1,0 +1,174 @@
+"""What the live feed costs, and how soon it says what happened.
+
+    python -m benchmarks.live [--rounds 5] [--seconds 4] [--listeners 500]
+
+One worker. First events as fast as they are taken, in turns without listeners and with many: of one call each, as the
+pages of calls are, and of everything. What counts is the ratio within the run. Then 200 events a second with 50
+listeners of everything: from the moment an event is sent until a listener has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import selectors
+import socket
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from itertools import islice
+from multiprocessing import Event, Process, Queue
+from multiprocessing.synchronize import Event as Signal
+from typing import Any, cast
+
+from app.live.stream import HEARTBEAT_SECONDS
+from benchmarks import servers
+from benchmarks.load import run
+from benchmarks.run import calls, request
+
+RATE, WATCHERS, SENDERS, SECONDS = 200, 50, 8, 20
+AT = b'"at":"'
+
+
+def listen(port: int, path: str, count: int, ready: Signal, over: Signal, found: Queue[Any], measure: bool) -> None:
+    """Open so many streams and read them until it is over. Puts the latencies (s), the bytes, and how many were cut."""
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {servers.TOKEN}\r\n\r\n".encode()
+    latencies: list[float] = []
+    received, cut = 0, 0
+    with selectors.DefaultSelector() as selector:
+        for _ in range(count):
+            stream = socket.create_connection(("127.0.0.1", port), timeout=30)
+            stream.sendall(request)
+            stream.recv(65536)
+            selector.register(stream, selectors.EVENT_READ)
+        ready.set()
+        while not over.is_set():
+            for key, _ in selector.select(0.2):
+                piece = cast("socket.socket", key.fileobj).recv(1 << 20)
+                received += len(piece)
+                if not piece:
+                    cut += 1
+                    selector.unregister(key.fileobj)
+                elif measure:
+                    now = time.time()
+                    for each in piece.split(AT)[1:]:
+                        if len(each) >= 24 and b'"before":' in each[:40]:  # the event's own, not that of its input
+                            at = datetime.fromisoformat(each[:23].decode()).replace(tzinfo=UTC)
+                            latencies.append(now - at.timestamp())
+        for key in list(selector.get_map().values()):
+            cast("socket.socket", key.fileobj).close()
+    found.put((latencies, received, cut))
+
+
+@contextmanager
+def listening(port: int, count: int, path: str, *, measure: bool = False) -> Iterator[dict[str, Any]]:
+    """So many listeners in a process of their own. What they found is there after the block."""
+    ready, over, found = Event(), Event(), Queue()  # type: ignore[var-annotated]
+    process = Process(target=listen, args=(port, path, count, ready, over, found, measure))
+    process.start()
+    ready.wait(60)
+    time.sleep(1)
+    result: dict[str, Any] = {}
+    try:
+        yield result
+    finally:
+        over.set()
+        result["latencies"], result["bytes"], result["cut"] = found.get(timeout=60)
+        process.join()
+        time.sleep(HEARTBEAT_SECONDS + 1)  # by then the worker has noticed that they are gone
+
+
+def ingest(options: argparse.Namespace, port: int) -> None:
+    """Print events a second, without listeners and with them."""
+    made = calls()
+    cases = {
+        "nobody": None,
+        "of one call each": "/api/v1/stream?conversation=CON-watched",
+        "of everything": "/api/v1/stream",
+    }
+    rates: dict[str, list[float]] = {name: [] for name in cases}
+    p99s: dict[str, list[float]] = {name: [] for name in cases}
+    for number in range(options.rounds + 1):  # the first one warms up
+        for name, path in cases.items():
+            bodies = [request("/voice/event", event) for _, events in islice(made, 700) for event in events]
+
+            def measured(bodies: list[bytes] = bodies) -> Any:
+                return run(port, bodies, connections=32, most_seconds=options.seconds)
+
+            if path is None:
+                result = measured()
+            else:
+                with listening(port, options.listeners, path) as listened:
+                    result = measured()
+                if listened["cut"]:
+                    print(f"         {listened['cut']} listeners were cut")
+            if number:
+                rates[name].append(result.per_second)
+                p99s[name].append(result.percentile(0.99))
+    for name, path in cases.items():
+        ratios = [ours / nobody for ours, nobody in zip(rates[name], rates["nobody"], strict=True)]
+        print(
+            f"{options.listeners if path else 0:4} listeners {name:18} {statistics.median(rates[name]):6.0f} "
+            f"events a second   p99 {statistics.median(p99s[name]):6.1f} ms   "
+            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+
+
+def latency(port: int) -> None:
+    """Print how long events take to listeners, at a rate."""
+    with listening(port, WATCHERS, "/api/v1/stream", measure=True) as found, ThreadPoolExecutor(SENDERS) as pool:
+        began = time.monotonic()
+        jobs = [pool.submit(_send_paced, port, began, number) for number in range(SENDERS)]
+        for job in jobs:
+            job.result()
+        time.sleep(2)
+    latencies = sorted(found["latencies"])
+    wanted = RATE * SECONDS * WATCHERS
+    p50, p95, p99 = (latencies[int(share * len(latencies))] * 1000 for share in (0.5, 0.95, 0.99))
+    print(
+        f"{RATE} events a second, {WATCHERS} listeners: seen after {p50:.0f} ms (median), {p95:.0f} ms (95th), "
+        f"{p99:.0f} ms (99th); {len(latencies)} of {wanted} seen"
+    )
+
+
+def _send_paced(port: int, began: float, sender: int) -> None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    conversation, leg = "", ""
+    for number in range(RATE * SECONDS // SENDERS):
+        if number % 7 == 0:
+            conversation, leg = f"CON-{uuid.uuid4()}", str(uuid.uuid4())
+        time.sleep(max(0.0, began + (number * SENDERS + sender) / RATE - time.monotonic()))
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        status = ("started", "ringing", "answered", "human", "machine", "disconnected", "completed")[number % 7]
+        body = {"conversation_uuid": conversation, "uuid": leg, "status": status, "timestamp": now}
+        body |= {"from": "447700900123", "to": "442079460000", "direction": "inbound"}
+        head, _, text = request("/voice/event", body).partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+        connection.request("POST", "/voice/event", text, headers)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"an event was not kept: {answer.status}")
+    connection.close()
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn, at most")
+    parser.add_argument("--listeners", type=int, default=500)
+    options = parser.parse_args()
+    with servers.store() as address, servers.server("wsgi:app", address, "--workers", "1") as ours:
+        latency(ours.port)
+        ingest(options, ours.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,409 @@
+"""One reader for many listeners: who comes late, was away, is slow, or outlives the store gets all there is to get."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+from app.live import listener as listeners
+from app.live import position
+from app.live import stream as streams
+from app.live.changes import Change
+from app.live.follower import AT_ONCE, KEPT, MOST_LISTENERS
+from app.live.listener import Wanted
+from app.store import keys
+from app.store.errors import StoreUnavailable
+from app.store.store import Store
+from tests import engines
+from tests.domain.builders import HERE, THERE, about, status, transfer
+from tests.engines import Engine, wait_until
+from tests.generated import read_record
+from tests.live.listening import Station, station
+from tests.sse import Event, Parser, Reading
+from tests.store.posting import numbered, post, send
+
+RINGING = status("ringing", 1, from_="447700900123", to="Alice")
+
+
+@pytest.fixture
+def here(store: Store) -> Iterator[Station]:
+    """A worker's live feed, on every kind of engine."""
+    with station(store) as opened:
+        yield opened
+
+
+def seen(events: list[Event]) -> list[tuple[str, Any]]:
+    """Conversation and index of each change."""
+    return [(event.data["conversation_uuid"], event.data["index"]) for event in events]
+
+
+def test_all_that_happens_is_streamed_in_order_with_positions(here: Station) -> None:
+    reading = here.read()
+    send(here.store, RINGING, status("answered", 2), about(3, uuid="leg", dtmf={"digits": "1"}), status("completed", 9))
+    events = reading.wait_for(4)
+    assert [event.type for event in events] == ["leg", "leg", "input", "leg"]
+    assert seen(events) == [(HERE, 0), (HERE, 1), (HERE, 2), (HERE, 3)]
+    positions = [position.read(event.id) for event in events]
+    assert all(position.is_before(one, other) for one, other in pairwise(positions))
+    assert len(set(positions)) == 4
+    reading.close()
+
+
+def test_many_events_at_once_are_all_there(here: Station) -> None:
+    """More than are read in one look, of one conversation and of many."""
+    reading = here.read()
+    for number in range(AT_ONCE + 10):
+        post(here.store, numbered(number))
+        send(here.store, about(number, uuid="leg", dtmf={"digits": str(number)}))
+    events = reading.wait_for(2 * (AT_ONCE + 10))
+    assert len(set(seen(events))) == len(events)
+    assert [index for name, index in seen(events) if name == HERE] == list(range(AT_ONCE + 10))
+    reading.close()
+
+
+@pytest.mark.parametrize("missed", [3, KEPT + AT_ONCE])
+def test_who_was_away_gets_what_was_missed_once_from_any_worker(here: Station, store: Store, missed: int) -> None:
+    """From memory where somebody else has listened all the time; else from the feed, however much it was."""
+    first = here.read()
+    other = here.read()
+    send(store, RINGING)
+    first.wait_for(1)
+    left_at = position.read(first.wait_for(1)[-1].id)
+    first.close()
+    for number in range(missed):
+        post(store, numbered(number))
+    other.wait_for(1 + missed)
+    expected = [(f"CON-{number}", 0) for number in range(missed)]
+    with station(store) as another:
+        for worker in (here, another, another):
+            again = worker.read(left_at)
+            assert sorted(seen(again.wait_for(missed))) == sorted(expected)
+            send(store, about(missed, where=f"CON-more-{id(again)}", payload={}))
+            assert seen(again.wait_for(missed + 1))[-1] == (f"CON-more-{id(again)}", 0)
+            expected.append((f"CON-more-{id(again)}", 0))
+            missed += 1
+            again.close()
+    other.close()
+
+
+def test_any_two_ways_to_cut_a_stream_give_the_same(here: Station, store: Store) -> None:
+    """A reader is cut again and again, at any event, and goes on at another worker: nothing is missing or twice."""
+    chance = Random(5)
+    whole = here.read()
+    with station(store) as another:
+        found: list[Event] = []
+        at, sent = position.read(whole.parser.last_id), 0
+        for _ in range(12):
+            reading = chance.choice((here, another)).read(at)
+            for _ in range(chance.randrange(30)):
+                send(store, about(sent, where=f"CON-{sent % 7}", payload={"n": sent}))
+                sent += 1
+            wanted = chance.randrange(sent - len(found) + 1)
+            found += reading.wait_for(wanted)
+            reading.close()
+            at = position.read(found[-1].id) if found else at
+        rest = another.read(at)
+        found += rest.wait_for(sent - len(found))
+        rest.close()
+    assert sorted(seen(found)) == sorted(seen(whole.wait_for(sent)))
+    for name in {name for name, _ in seen(found)}:
+        indexes = [index for each, index in seen(found) if each == name]
+        assert indexes == list(range(len(indexes))), "in their order"
+    whole.close()
+
+
+def test_two_servers_stream_a_conversation_in_the_same_order(here: Station, store: Store) -> None:
+    with station(store) as another:
+        readings = here.read(), another.read()
+        for number in range(60):
+            send(store, about(number, where=(HERE, THERE)[number % 2], payload={"n": number}))
+        streamed = [seen(reading.wait_for(60)) for reading in readings]
+        for name in (HERE, THERE):
+            one, other = ([item for item in found if item[0] == name] for found in streamed)
+            assert one == other == [(name, index) for index in range(30)]
+        for reading in readings:
+            reading.close()
+
+
+def test_a_feed_that_no_longer_reaches_back_is_a_gap_and_it_goes_on(
+    here: Station, store: Store, engine: Engine
+) -> None:
+    send(store, RINGING)
+    long_ago = store.latest()
+    part = keys.of(HERE)
+    engine.ask(part, "XTRIM", part.feed, "MAXLEN", "0")
+    send(store, status("answered", 2))
+    reading = here.read(long_ago)
+    gap = reading.wait_for(1)[0]
+    assert gap.type == "gap"
+    assert "read again" in gap.data["detail"]
+    send(store, status("completed", 9))
+    assert seen(reading.wait_for(2)[1:]) == [(HERE, 2)]
+    reading.close()
+
+
+def test_an_emptied_store_is_a_gap_for_those_who_listen_too(here: Station, store: Store, engine: Engine) -> None:
+    send(store, RINGING)
+    reading = here.read()
+    engine.flush()
+    assert reading.wait_for_type("gap").id
+    send(store, status("answered", 2))
+    assert seen(reading.wait_for(2)[1:]) == [(HERE, 0)]
+    ahead = tuple((ms + 10**9, number) for ms, number in store.latest())
+    reading.close()
+    again = here.read(ahead)
+    assert again.wait_for(1)[0].type == "gap", "no store has been there yet"
+    again.close()
+
+
+def test_who_does_not_read_is_dropped_and_goes_on_where_it_was(here: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "MOST_BYTES", 20_000)
+    pieces = here.pieces()
+    parser = Parser()
+    events: list[Event] = []
+    while not parser.last_id:
+        events += parser.feed(next(pieces))
+    other = here.read()
+    for number in range(40):
+        post(here.store, numbered(number))
+    other.wait_for(40)
+    wait_until(lambda: here.hung_up, "it is dropped")
+    for piece in pieces:
+        events += parser.feed(piece)
+    changes = [event for event in events if event.type != "stats"]
+    assert len(changes) < 40, "it was dropped"
+    again = here.read(position.read(parser.last_id))
+    rest = again.wait_for(40 - len(changes))
+    assert sorted(seen(changes + rest)) == sorted(seen(other.changes))
+    again.close()
+    other.close()
+    assert here.live.listeners == 0
+
+
+def test_filters(here: Station) -> None:
+    wanted = {
+        "of one conversation": Wanted(conversation=THERE),
+        "whole number": Wanted(number="447700900123"),
+        "end of a number": Wanted(number="0123"),
+        "seven digits": Wanted(number="0900123"),
+        "seven digits of a viewer": Wanted(number="0900123", whole=True),
+        "another number": Wanted(number="0124"),
+        "user": Wanted(user="Alice"),
+        "another user": Wanted(user="Bob"),
+        "types": Wanted(types=frozenset({"input", "stats"})),
+    }
+    readings = {name: here.read(wanted=each) for name, each in wanted.items()}
+    everything = here.read()
+    send(
+        here.store,
+        RINGING,
+        about(2, uuid="leg", dtmf={"digits": "1"}),
+        status("ringing", 1, where=THERE, uuid="other", from_="Bob", to="442079460124"),
+        status("ringing", 1, where="CON-last", uuid="last", from_="447700900123", to="Bob"),
+    )
+    everything.wait_for(4)
+    here.store.delete("CON-last")
+    everything.wait_for(5)
+    last, deleted = ("CON-last", 0), ("CON-last", None)
+    expected: dict[str, list[tuple[str, Any]]] = {
+        "of one conversation": [(THERE, 0)],
+        "whole number": [(HERE, 0), (HERE, 1), last, deleted],
+        "end of a number": [(HERE, 0), (HERE, 1), last, deleted],
+        "seven digits": [(HERE, 0), (HERE, 1), last, deleted],
+        "seven digits of a viewer": [deleted],
+        "another number": [(THERE, 0), deleted],
+        "user": [(HERE, 0), (HERE, 1), deleted],
+        "another user": [(THERE, 0), last, deleted],
+        "types": [(HERE, 1)],
+    }
+    for name, reading in readings.items():
+        assert seen(reading.wait_for(len(expected[name]))) == expected[name], name
+    time.sleep(0.3)
+    for name, reading in readings.items():
+        assert seen(reading.changes) == expected[name], name
+        assert bool(reading.events != reading.changes), "and the counters"
+        reading.close()
+    everything.close()
+
+
+def test_numbers_are_masked_for_those_who_may_not_see_them(here: Station) -> None:
+    viewer, operator = here.read(masked=True), here.read()
+    send(here.store, RINGING, about(2, reason="Cannot route 447700900123 now"))
+    masked = json.dumps([event.data for event in viewer.wait_for(2)])
+    whole = json.dumps([event.data for event in operator.wait_for(2)])
+    assert "447700900123" not in masked
+    assert masked.count("********0123") == 2
+    assert whole.count("447700900123") == 2
+    viewer.close()
+    operator.close()
+
+
+def test_each_change_is_rendered_once_for_all_who_want_it_so(here: Station) -> None:
+    rendered: list[tuple[Any, bool]] = []
+
+    def row(change: Change, masked: bool) -> str:
+        rendered.append((change.index, masked))
+        return f"<tr>\n<td>{change.index}</td></tr>" if not masked else json.dumps("masked")
+
+    here.live.add_format("row", row)
+    readings = [here.read(form="row", masked=True) for _ in range(20)]
+    send(here.store, RINGING, status("answered", 2))
+    for reading in readings:
+        assert [event.data for event in reading.wait_for(2)] == ["masked", "masked"]
+        reading.close()
+    assert sorted(rendered) == [(0, True), (1, True)]
+
+
+def test_the_counters_come_first_and_when_they_change(here: Station) -> None:
+    reading = here.read()
+    assert reading.wait_for_type("stats").data == {
+        "conversations": {"live": 0, "presumed_ended": 0},
+        "legs": {"started": 0, "ringing": 0, "answered": 0},
+    }
+    send(here.store, status("answered", 1), status("ringing", 1, uuid="two"))
+    wait_until(lambda: reading.events[-1].type == "stats" and len(reading.events) > 3, "they have changed")
+    assert reading.events[-1].data["legs"] == {"started": 0, "ringing": 1, "answered": 1}
+    late = here.read()
+    assert late.wait_for_type("stats").data == reading.events[-1].data
+    reading.close()
+    late.close()
+
+
+def test_nothing_is_read_while_nobody_listens(here: Station, engine: Engine) -> None:
+    first = here.read()
+    send(here.store, RINGING)
+    first.wait_for(1)
+    first.close()
+    wait_until(lambda: here.live._at is None, "it rests")
+    engine.reset_calls()
+    time.sleep(0.5)
+    assert engine.calls() < 5
+    again = here.read()
+    send(here.store, status("answered", 2))
+    assert seen(again.wait_for(1)) == [(HERE, 1)]
+    again.close()
+
+
+def test_one_reader_serves_any_number_of_listeners(here: Station, engine: Engine) -> None:
+    """In so many looks, the store gets no more commands with a hundred listeners."""
+
+    def commands_of_ten_looks() -> float:
+        wait_until(lambda: here.live._stats_at, "it has looked at the counters")
+        engine.reset_calls()
+        began = here.live._looks
+        wait_until(lambda: here.live._looks >= began + 10, "ten looks")
+        return engine.calls() / (here.live._looks - began)
+
+    readings = [here.read()]
+    with_one = commands_of_ten_looks()
+    readings += [here.read() for _ in range(100)]
+    assert commands_of_ten_looks() <= 2 * with_one + 10
+    for reading in readings:
+        reading.close()
+
+
+def test_a_stopping_worker_ends_its_streams_and_begins_no_other(here: Station) -> None:
+    readings = [here.read() for _ in range(3)]
+    began = time.monotonic()
+    here.live.end()
+    for reading in readings:
+        reading.wait_for_end()
+        assert 0 < reading.parser.retry < 2000
+    assert time.monotonic() - began < 5
+    late = Parser()
+    for piece in here.pieces():
+        list(late.feed(piece))
+    assert late.retry
+    assert not late.last_id
+    wait_until(lambda: here.live.listeners == 0, "all have left")
+
+
+def test_a_stream_ends_at_the_heartbeat_after_its_reader_may_not_read_any_more(
+    here: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.2)
+    answers: list[Any] = [True, StoreUnavailable("timeout"), False]
+
+    def goes_on() -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
+
+    reading = here.read(goes_on=goes_on)
+    reading.wait_for_end()
+    assert not answers
+    wait_until(lambda: here.live.listeners == 0, "it has left")
+
+
+def test_a_heartbeat_moves_the_position_of_those_who_get_nothing(
+    here: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.2)
+    reading = here.read(wanted=Wanted(conversation="CON-nobody"))
+    began_at = reading.parser.last_id
+    send(here.store, RINGING)
+    wait_until(lambda: reading.parser.last_id != began_at, "it has a later position")
+    assert position.read(reading.parser.last_id) == here.store.latest()
+    assert reading.changes == []
+    reading.close()
+
+
+def test_a_fault_of_ours_is_a_gap_and_the_feed_goes_on(
+    here: Station, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def row(change: Change, masked: bool) -> str:
+        if change.index == 1:
+            raise ZeroDivisionError
+        return "1"
+
+    here.live.add_format("row", row)
+    reading = here.read(form="row")
+    send(here.store, RINGING)
+    reading.wait_for(1)
+    send(here.store, status("answered", 2))
+    reading.wait_for_type("gap")
+    send(here.store, status("completed", 9))
+    assert [event.data for event in reading.wait_for(3)][::2] == [1, 1]
+    reading.close()
+
+
+def test_a_worker_takes_so_many_streams(here: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not here.live.is_full
+    for _ in range(MOST_LISTENERS):
+        here.live._open += 1
+    assert here.live.is_full
+    here.live._open = 0
+
+
+def test_redis_away_is_said_once_and_nothing_is_lost(open_store: Callable[..., Store]) -> None:
+    with engines.single() as engine:
+        store = Store(engine.address, read=read_record, retention=timedelta(days=7))
+        wait_until(lambda: store.ping() is None, "the store is there")
+        with station(store) as here:
+            reading = here.read()
+            send(store, RINGING)
+            reading.wait_for(1)
+            (node,) = engine.nodes
+            node.freeze()
+            reading.wait_for_type("away")
+            late = Reading(here.pieces(position.read(reading.parser.last_id)), lambda: None)
+            late.wait_for_type("away")
+            time.sleep(1.5)
+            node.thaw()
+            wait_until(lambda: store.ping() is None, "it is back")
+            send(store, status("answered", 2), transfer(HERE, THERE, 3))
+            for each, count in ((reading, 5), (late, 4)):
+                events = each.wait_for(count)
+                assert [event.type for event in events].count("away") == 1
+                assert "gap" not in [event.type for event in events]
+                assert seen([e for e in events if e.type != "away"])[-3:] == [(HERE, 1), (HERE, 2), (THERE, 0)]
+            assert reading.events[-1].type in ("stats", "transfer")
+        store.stop()
