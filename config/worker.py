@@ -13,18 +13,50 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from gevent import GreenletExit, Timeout, getcurrent, sleep
+from gevent import Greenlet, GreenletExit, Timeout, getcurrent, sleep
 from gevent.lock import Semaphore
 from gunicorn.workers.ggevent import GeventWorker
 
-from config.known_peers import keep_connection
+from config.connection import Connection, ConnectionClosed, connection
 
 FIRST_REQUEST_SECONDS = 10  # for the headers of a connection's first request
 SEND_SECONDS = 10  # for a peer to read what was written at once: a whole reply, or one piece of a stream
 SPARE = 0.1  # the share of a worker's places that is kept free
+
+
+class Place(Connection):
+    """A connection that takes one of the worker's places."""
+
+    def __init__(self, client: socket.socket, closable: dict[Place, None]) -> None:
+        self._client, self._closable = client, closable
+        self._greenlet: Greenlet[..., Any] = getcurrent()  # type: ignore[assignment]
+        self.in_request = self.has_asked = self.is_known = False
+        self.wait()
+
+    def wait(self) -> None:
+        """For its peer: now it is the last that is closed for another."""
+        self._closable.pop(self, None)
+        self._closable[self] = None
+
+    def keep(self) -> None:
+        self.is_known = True
+        self._closable.pop(self, None)
+
+    def leave(self) -> None:
+        """It is closed."""
+        self._closable.pop(self, None)
+
+    def close(self) -> None:
+        """For another one. The app is not interrupted, but it can neither read nor write any more."""
+        self.closed = True
+        self._closable.pop(self, None)
+        if not self.in_request:
+            self._greenlet.kill(block=False)
+        else:
+            with suppress(OSError):  # its peer has closed it
+                self._client.shutdown(socket.SHUT_RDWR)
 
 
 class QuietWorker(GeventWorker):
@@ -33,70 +65,55 @@ class QuietWorker(GeventWorker):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._open = 0
-        # The greenlets of connections that may be closed, longest first; with the socket of those within a request.
-        self._closable: dict[Any, socket.socket | None] = {}
+        self._closable: dict[Place, None] = {}  # longest first
         self._turn = Semaphore(1)
-
-    def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        self._open += 1
-        if self._few_places() and self._closable:
-            self._close(next(iter(self._closable)))
-        connection: Any = getcurrent()
-        connection.has_asked = connection.is_known = False
-        keep_connection.set(partial(self._keep, connection))
-        try:
-            super().handle(listener, client, addr)
-        finally:
-            self._open -= 1
-            self._closable.pop(connection, None)
 
     def _few_places(self) -> bool:
         return self._open > self.worker_connections * (1 - SPARE)
 
-    def _may_close(self, connection: Any, client: socket.socket | None = None) -> None:
-        """From now on: a step forward has just been made."""
-        self._closable.pop(connection, None)
-        self._closable[connection] = client
-
-    def _close(self, connection: Any) -> None:
-        client = self._closable.pop(connection)
-        if client is None:
-            connection.kill(block=False)
-        else:  # the app is not interrupted: it can neither read nor write any more
-            with suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
-
-    def _keep(self, connection: Any) -> None:
-        """The request of *connection* has shown a token or signature."""
-        connection.is_known = True
-        self._closable.pop(connection, None)
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        self._open += 1
+        if self._few_places() and self._closable:
+            next(iter(self._closable)).close()
+        place = Place(client, self._closable)
+        connection.set(place)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._open -= 1
+            place.leave()
 
     def timeout_ctx(self) -> Any:
-        connection: Any = getcurrent()
-        self._may_close(connection)
-        seconds = self.cfg.keepalive if connection.has_asked else FIRST_REQUEST_SECONDS
+        place = _place()
+        place.wait()
+        seconds = self.cfg.keepalive if place.has_asked else FIRST_REQUEST_SECONDS
         return Timeout(seconds, False)  # type: ignore[arg-type]  # False: ends the block, raises nothing
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
-        connection: Any = getcurrent()
-        self._may_close(connection)
-        if connection.has_asked and not connection.is_known:
+        place = _place()
+        place.wait()
+        if place.has_asked and not place.is_known:
             with self._turn:
                 sleep(0)
-        connection.has_asked = True
-        self._may_close(connection, sock)
+        place.has_asked = place.in_request = True
         if self._few_places():
             req.force_close()
         sock.settimeout(SEND_SECONDS)  # a body may not even take that long, by app/web/limits.py
         try:
             answered = super().handle_request(listener_name, req, sock, addr)
+            sleep(0)
         except TimeoutError:
             raise StopIteration from None  # ends the connection, without a line in the log
         finally:
             sock.settimeout(None)
-        sleep(0)
+            place.in_request = False
         return answered
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        if not isinstance(exc, GreenletExit):
+        if not isinstance(exc, (GreenletExit, ConnectionClosed)):
             super().handle_error(req, client, addr, exc)
+
+
+def _place() -> Place:
+    """Of the greenlet that runs."""
+    return cast("Place", connection.get())

@@ -16,8 +16,8 @@ from flask import Flask, Response, g, request
 
 from app.domain.events import Event
 from app.domain.numbers import mask, mask_party
+from config.connection import connection
 from config.few_lines import FewLines
-from config.known_peers import keep_connection
 from vonage_simulator.printable import safe_lines
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def annotate(*, event: Event | None = None, outcome: str | None = None) -> None:
 def known() -> None:
     """This request is of somebody we know, by signature or token: its line is always written, its connection kept."""
     g.known = True
-    keep_connection.get()()
+    connection.get().keep()
 
 
 def install(app: Flask, *, as_json: bool) -> None:
