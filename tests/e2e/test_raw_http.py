@@ -380,7 +380,7 @@ def test_a_reply_that_nobody_reads_ends_its_connection(serve: Serve, valkey: Eng
     token = f"Authorization: Bearer {OPERATOR}"
     with socket.socket() as wire:
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
-        wire.settimeout(60)
+        wire.settimeout(120)
         wire.connect(("127.0.0.1", server.port))
         sender = threading.Thread(
             target=send_all, args=(wire, f"GET /docs HTTP/1.1\r\n{token}\r\n\r\n".encode() * 2000)
