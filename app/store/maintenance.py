@@ -27,7 +27,7 @@ class Maintenance(Queries, Legs):
         return self.delete_all([conversation]) == 1
 
     def delete_all(self, conversations: Iterable[str]) -> int:
-        """Delete *conversations*; returns how many there were."""
+        """Delete *conversations*; returns how many there were. Of the others, what is left is deleted as well."""
         by_partition: dict[keys.Partition, list[bytes]] = {}
         for conversation in conversations:
             by_partition.setdefault(keys.of(conversation), []).append(keys.encode(conversation))
