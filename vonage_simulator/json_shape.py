@@ -100,7 +100,7 @@ class Kind:
 
     def has(self, name: Any) -> bool:
         """Whether *name* may be an option, if only by the value of another one."""
-        variants = (self.variants[1].values() if self.variants else ())
+        variants = self.variants[1].values() if self.variants else ()
         return known(name, self.options) or any(known(name, kind.options) for kind in variants)
 
     def _unknown(self, name: Any) -> str:

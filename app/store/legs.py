@@ -69,7 +69,8 @@ class Legs(Connected):
         """Bring what *conversation* has just learnt of *leg* (*result*) to all that it concerns.
 
         *place* is where its event says that the leg is; *before*: conversations that got the event itself just before;
-        *skip*: those that get it next, and the news with it. Returns what is known of the leg. Raises StoreUnavailable at *until*.
+        *skip*: those that get it next, and the news with it. Returns what is known of the leg. Raises StoreUnavailable
+        at *until*.
         """
         own = result.news
         new = result.fresh or not result.order
@@ -80,7 +81,11 @@ class Legs(Connected):
         unsettled = _Unsettled(leg, {conversation}, [(keys.of(conversation), result.note)] if result.note else [])
         if result.fresh == 2 or (entry.refused and new):
             unsettled.renewed = [conversation]
-        if result.fresh == 2 or entry.refused or (entry.conversations > 1 and (not entry.knew or (result.fresh and not moving))):
+        if (
+            result.fresh == 2
+            or entry.refused
+            or (entry.conversations > 1 and (not entry.knew or (result.fresh and not moving)))
+        ):
             self._settle([unsettled], until, received)
             return own.merge(unsettled.news)
         if entry.order == 0:

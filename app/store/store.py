@@ -36,7 +36,7 @@ class Store(Events, Maintenance, Logins):
         self._reader.close()
 
     def ping(self) -> str | None:
-        """Let a script write to every partition, as for an event. None if each can keep one now; else why not, in a word."""
+        """Let a script write to every partition. None if each can keep an event now; else why not, in one word."""
         try:
             self._writer.send(
                 [Command(part.probe, (part.tag, self._ttl), scripts.PROBE, (part.probe,)) for part in keys.ALL]
