@@ -167,11 +167,18 @@ def post_fork(server: "Arbiter", worker: "Worker") -> None:
 
 
 def _few(record: logging.LogRecord) -> bool:
-    """Requests that are no HTTP are logged, but nobody fills the log with them."""
+    """Requests that are no HTTP are logged, but nobody fills the log with them, and nothing of them is shown.
+
+    gunicorn would quote what it could not parse: tokens and numbers. It logs while it handles the exception.
+    https://github.com/benoitc/gunicorn/blob/master/gunicorn/workers/base.py (Worker.handle_error)
+    """
+    if not str(record.msg).startswith("Invalid request from ip="):
+        return True
     if not _few_lines.one_more():
         return False
+    record.msg = f"Invalid request: {type(sys.exc_info()[1]).__name__}"
     if left_out := _few_lines.left_out():
-        record.msg = f"{record.msg} (lines like this that were left out: {left_out})"
+        record.msg += f" (lines like this that were left out: {left_out})"
     return True
 
 

@@ -1,24 +1,64 @@
-"""The worker that gunicorn runs: gevent's, with five changes.
+"""The worker that gunicorn runs: gevent's, but nobody without a token or signature keeps others from being served.
 
 Between two requests of a connection all others have their turn: a client that sends without a pause would keep the
-worker to itself. A connection without a first request is closed soon; after that it may idle as long as a router's do.
-When few places are left, the connections that have waited longest for their next request are closed, so that a webhook
-always finds one. And at its end the worker closes idle connections quietly: gunicorn logs an error with a traceback,
-and sends a 500 that a router would take for the reply to a request on its way. Streams, which would hold it up, end as
-soon as it is to stop.
+worker to itself. Of those without a token, only one at a time goes on to its next request. A connection without a
+first request is closed soon; after that it may idle as long as a router's do. When few places are left, replies end
+their connections, and for each new one another is closed that waits for its peer, or has shown no token with its
+request, beginning with the one that has done so longest: a webhook always finds a place. A peer that does not read
+its reply is not waited for. Streams, which would hold up the worker's end, end as soon as it is to stop; and it closes
+idle connections quietly then: gunicorn logs an error with a traceback, and sends a 500 that a router would take for the
+reply to a request on its way.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import socket
+from contextlib import suppress
+from typing import Any, cast
 
-from gevent import GreenletExit, Timeout, getcurrent, sleep, spawn
+from gevent import Greenlet, GreenletExit, Timeout, getcurrent, sleep, spawn
+from gevent.lock import Semaphore
 from gunicorn.workers.ggevent import GeventWorker
 
+from config.connection import Connection, ConnectionClosed, connection
 from config.stopping import stopping
 
 FIRST_REQUEST_SECONDS = 10  # for the headers of a connection's first request
+SEND_SECONDS = 10  # for a peer to read what was written at once: a whole reply, or one piece of a stream
 SPARE = 0.1  # the share of a worker's places that is kept free
+
+
+class Place(Connection):
+    """A connection that takes one of the worker's places."""
+
+    def __init__(self, client: socket.socket, closable: dict[Place, None]) -> None:
+        self._client, self._closable = client, closable
+        self._greenlet: Greenlet[..., Any] = getcurrent()  # type: ignore[assignment]
+        self.in_request = self.has_asked = self.is_known = False
+        self.wait()
+
+    def wait(self) -> None:
+        """For its peer: now it is the last that is closed for another."""
+        self._closable.pop(self, None)
+        self._closable[self] = None
+
+    def keep(self) -> None:
+        self.is_known = True
+        self._closable.pop(self, None)
+
+    def leave(self) -> None:
+        """It is closed."""
+        self._closable.pop(self, None)
+
+    def close(self) -> None:
+        """For another one. The app is not interrupted, but it can neither read nor write any more."""
+        self.closed = True
+        self._closable.pop(self, None)
+        if not self.in_request:
+            self._greenlet.kill(block=False)
+        else:
+            with suppress(OSError):  # its peer has closed it
+                self._client.shutdown(socket.SHUT_RDWR)
 
 
 class QuietWorker(GeventWorker):
@@ -27,25 +67,28 @@ class QuietWorker(GeventWorker):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._open = 0
-        self._waiting: dict[Any, None] = {}  # the greenlets of connections without a request, longest first
+        self._closable: dict[Place, None] = {}  # longest first
+        self._turn = Semaphore(1)
+
+    def _few_places(self) -> bool:
+        return self._open > self.worker_connections * (1 - SPARE)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         self._open += 1
-        if self._open > self.worker_connections * (1 - SPARE) and self._waiting:
-            longest = next(iter(self._waiting))
-            del self._waiting[longest]
-            longest.kill(block=False)
+        if self._few_places() and self._closable:
+            next(iter(self._closable)).close()
+        place = Place(client, self._closable)
+        connection.set(place)
         try:
             super().handle(listener, client, addr)
         finally:
             self._open -= 1
-            self._waiting.pop(getcurrent(), None)
+            place.leave()
 
     def timeout_ctx(self) -> Any:
-        connection: Any = getcurrent()
-        self._waiting[connection] = None
-        seconds = self.cfg.keepalive if getattr(connection, "has_asked", False) else FIRST_REQUEST_SECONDS
-        connection.has_asked = True
+        place = _place()
+        place.wait()
+        seconds = self.cfg.keepalive if place.has_asked else FIRST_REQUEST_SECONDS
         return Timeout(seconds, False)  # type: ignore[arg-type]  # False: ends the block, raises nothing
 
     @property
@@ -60,11 +103,30 @@ class QuietWorker(GeventWorker):
             spawn(stopping)  # a signal interrupts anything, also somebody who holds a lock
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
-        self._waiting.pop(getcurrent(), None)
-        answered = super().handle_request(listener_name, req, sock, addr)
-        sleep(0)
+        place = _place()
+        place.wait()
+        if place.has_asked and not place.is_known:
+            with self._turn:
+                sleep(0)
+        place.has_asked = place.in_request = True
+        if self._few_places():
+            req.force_close()
+        sock.settimeout(SEND_SECONDS)  # a body may not even take that long, by app/web/limits.py
+        try:
+            answered = super().handle_request(listener_name, req, sock, addr)
+            sleep(0)
+        except TimeoutError:
+            raise StopIteration from None  # ends the connection, without a line in the log
+        finally:
+            sock.settimeout(None)
+            place.in_request = False
         return answered
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        if not isinstance(exc, GreenletExit):
+        if not isinstance(exc, (GreenletExit, ConnectionClosed)):
             super().handle_error(req, client, addr, exc)
+
+
+def _place() -> Place:
+    """Of the greenlet that runs."""
+    return cast("Place", connection.get())

@@ -25,6 +25,8 @@ def forget(number: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"Delete every conversation with {found}? This cannot be undone", abort=True)
     store = services().store
-    click.echo(f"Deleted {count(store.forget(found), 'conversation')}.")
+    gone = store.forget(found)
+    unfiled = f" and {count(gone.unfiled, 'unfiled webhook')}" if gone.unfiled else ""
+    click.echo(f"Deleted {count(gone.conversations, 'conversation')}{unfiled}.")
     if not store.forget_on_disk(seconds=30):
         click.echo("Redis is still rewriting its file on disk: until that is done the old one holds them.", err=True)

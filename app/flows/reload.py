@@ -71,9 +71,9 @@ class FlowReloader:
         self._stopped.set()
 
     def _read(self, stamp: Stamp) -> None:
-        self._stamp, self.read_at, watched, begun = stamp, datetime.now(UTC), self._watched, time_ns()
+        self._stamp, watched, begun = stamp, self._watched, time_ns()
         try:
-            found = self._loaded_aside() if is_patched() else self._loaded()
+            found = self._found()
         except Exception as error:  # any at all: calls are answered
             log.exception("the flows file cannot be read")
             self.faults = (Fault(str(self.file), None, None, "", f"cannot be read: {type(error).__name__}: {error}"),)
@@ -89,6 +89,12 @@ class FlowReloader:
             now = _stamp(self._watched)
             # A file that is mended while they are read, and a module may take its time, is read again.
             self._stamp = None if any(len(file) > 1 and file[2] >= begun for file in now) else now
+
+    def _found(self) -> FlowFile | FlowFileFaults:
+        try:
+            return self._loaded_aside() if is_patched() else self._loaded()
+        finally:
+            self.read_at = datetime.now(UTC)  # after that was loaded, and before it is in use
 
     def _loaded(self) -> FlowFile | FlowFileFaults:
         try:

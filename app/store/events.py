@@ -39,9 +39,9 @@ class Events(Legs, EventWriter):
             if event.leg and (result.note or not result.kept):
                 # A repeat may be one of which the first copy came no further than this. Its time is not its receipt.
                 place = place_of(event, event.occurred or received) if kept or event.occurred else news.place
-                follow = event.conversations[index + 1 :]
+                before, follow = event.conversations[:index], event.conversations[index + 1 :]
                 try:
-                    news = self.share(event.leg, name, result, place, received, until, skip=follow)
+                    news = self.share(event.leg, name, result, place, received, until, before=before, skip=follow)
                 except StoreUnavailable:
                     if result.order:
                         raise

@@ -22,6 +22,7 @@ from app.store.errors import UnreadableRecord
 from app.store.link import Command
 from app.store.record_command import (
     NO_NEWS,
+    Join,
     LegResult,
     News,
     RecordResult,
@@ -45,7 +46,8 @@ class _Unsettled:
     uuid: str
     names: set[str]
     notes: list[tuple[keys.Partition, bytes]] = field(default_factory=list)
-    renewed: Collection[str] = ()  # of the names, those that had expired
+    renewed: Collection[str] = ()  # of the names, those that had expired, or been deleted, and began anew
+    named: Sequence[str] = ()  # of the names, those in the entry
     views: dict[str, News] = field(default_factory=dict)  # what each conversation knows of it, where it is known
     news: News = NO_NEWS
 
@@ -62,20 +64,29 @@ class Legs(Connected):
         received: datetime,
         until: float,
         *,
+        before: Sequence[str] = (),
         skip: Sequence[str] = (),
     ) -> News:
         """Bring what *conversation* has just learnt of *leg* (*result*) to all that it concerns.
 
-        *place* is where its event says that the leg is; *skip*: conversations that get the event itself next, and the
-        news with it. Returns what is known of the leg. Raises StoreUnavailable at *until*.
+        *place* is where its event says that the leg is; *before*: conversations that got the event itself just before;
+        *skip*: those that get it next, and the news with it. Returns what is known of the leg. Raises StoreUnavailable
+        at *until*.
         """
         own = result.news
-        entry = self._merge(leg, own.merge(News(place=place)), [conversation], until)
+        new = result.fresh or not result.order
+        join = Join.ALWAYS if before else Join.NEW if new else Join.KNOWN
+        command = leg_command(self._ttl, leg, own.merge(News(place=place)), [conversation], join=join)
+        entry = LegResult(*self._send([command], until)[0])
         moving = place.order >= MOVED
         unsettled = _Unsettled(leg, {conversation}, [(keys.of(conversation), result.note)] if result.note else [])
-        if result.fresh == 2:
+        if result.fresh == 2 or (entry.refused and new):
             unsettled.renewed = [conversation]
-        if result.fresh == 2 or (entry.conversations > 1 and (not entry.knew or (result.fresh and not moving))):
+        if (
+            result.fresh == 2
+            or entry.refused
+            or (entry.conversations > 1 and (not entry.knew or (result.fresh and not moving)))
+        ):
             self._settle([unsettled], until, received)
             return own.merge(unsettled.news)
         if entry.order == 0:
@@ -102,10 +113,10 @@ class Legs(Connected):
 
             def alone(reply: Any) -> Sequence[Late]:
                 entry = LegResult(*reply)
-                done = entry.conversations == 1 and entry.order == 0
+                done = entry.conversations == 1 and entry.order == 0 and not entry.refused
                 return [Late(_take_away_command(keys.of(conversation), [result.note]))] if done else ()
 
-            return [Late(leg_command(self._ttl, leg, result.news, [conversation]), alone)]
+            return [Late(leg_command(self._ttl, leg, result.news, [conversation], join=Join.NEW), alone)]
 
         return then
 
@@ -143,8 +154,12 @@ class Legs(Connected):
             learning: list[tuple[_Unsettled, str]] = []
             gone: list[tuple[_Unsettled, str]] = []
             commands: list[Command] = []
+            again: set[int] = set()
             for leg, reply in zip(legs, self._send(entries, until), strict=True):
-                leg.news = LegResult(*reply).news
+                entry = LegResult(*reply)
+                leg.news = entry.news
+                if entry.conversations > len(leg.views):  # another one has joined since they were looked at
+                    again.add(id(leg))
                 if leg.news.place.order:
                     learning += ((leg, name) for name, view in leg.views.items() if _has_to_learn(name, view, leg.news))
                 gone += ((leg, name) for name in leg.names - leg.views.keys())
@@ -156,7 +171,7 @@ class Legs(Connected):
             touches = [touch_command(name) for leg in gone_of.values() for name in leg.views]
             results = [RecordResult(*reply) for reply in self._send(commands, until)]
             self._send(touches, until)
-            again = {id(leg) for (leg, _), result in zip(gone, results[len(learning) :], strict=True) if result.known}
+            again |= {id(leg) for (leg, _), result in zip(gone, results[len(learning) :], strict=True) if result.known}
             again |= {
                 id(leg)
                 for (leg, _), result in zip(learning, results, strict=False)
@@ -172,8 +187,8 @@ class Legs(Connected):
         packed = self._send([entry_command(leg.uuid) for leg in legs], until)
         for leg, entry in zip(legs, packed, strict=True):
             leg.views.clear()
-            leg.news, names = read_entry(entry)
-            leg.names.update(names)
+            leg.news, leg.named = read_entry(entry)
+            leg.names.update(leg.named)
         # Each learns that it is not the only one: from now on its events go to the leg's entry.
         pairs = [(leg, name) for leg in legs for name in sorted(leg.names)]
         marks = [
@@ -187,6 +202,8 @@ class Legs(Connected):
             if result.known:
                 leg.views[name] = result.news
         for leg in legs:
+            if not any(name in leg.views for name in leg.named if name not in leg.renewed):
+                leg.news = NO_NEWS  # all that it is of are gone: it begins anew
             leg.news = reduce(News.merge, leg.views.values(), leg.news)
             if len(leg.views) > 1 and leg.news.place.order < MOVED:
                 leg.news = leg.news.merge(News(place=self._seen(leg.uuid, list(leg.views))))
@@ -213,9 +230,6 @@ class Legs(Connected):
                 if event.leg == leg:
                     found = max(found, place_of(event, event.occurred or record.received))
         return found
-
-    def _merge(self, leg: str, news: News, joined: Sequence[str], until: float | None) -> LegResult:
-        return LegResult(*self._send([leg_command(self._ttl, leg, news, joined)], until)[0])
 
     def _send(self, commands: Sequence[Command], until: float | None) -> list[Any]:
         """Send many commands, some at a time. Each batch of housekeeping has the time of a request."""

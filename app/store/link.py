@@ -8,6 +8,7 @@ slot that has moved is followed; one that is moving (ASK, TRYAGAIN) is away: hal
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
@@ -25,15 +26,23 @@ from app.store.scripts import Script
 
 CONNECT_SECONDS = 0.2
 READ_SECONDS = 0.4
-NAMES = {
+NAMES = {  # of errors whose first word redis-py takes away
     "BusyLoadingError": "loading",
     "ReadOnlyError": "readonly",
     "OutOfMemoryError": "oom",
     "AuthenticationError": "noauth",
+    "NoPermissionError": "noperm",
+    "NoScriptError": "noscript",
+    "ClusterCrossSlotError": "crossslot",
     "MovedError": "moved",  # a cluster, and REDIS_CLUSTER is not set
     "AskError": "moving",
     "TryAgainError": "moving",
 }
+# The first word of an error says what kind it is, in capitals; redis-py takes ERR away, which is any other kind.
+# Redis 6 puts the error of a command in a script behind "Error running script (call to f_…): @user_script:7: ".
+KIND = re.compile(r"(?:.*@user_script: ?\d+: -?)?([A-Z]{3,})\b")
+# What is wrong with the rights within a script is an ERR: Redis 7 and Valkey, and Redis 6.
+DENIED = re.compile(r"ACL failure in script|The user executing the script can't")
 HUNG_SECONDS = 1.0  # how long a node of a cluster that timed out is left out: the others must not wait for it
 REFRESH_SECONDS = 1.0  # how often a cluster's slots are read again, while one of its nodes is away
 AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
@@ -224,8 +233,13 @@ def unavailable(error: RedisError) -> StoreUnavailable:
     """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
     if isinstance(error, RedisTimeoutError):
         return StoreUnavailable("timeout", f"no reply within {READ_SECONDS} s")
-    reason = "cluster" if isinstance(error, ClusterError) else NAMES.get(type(error).__name__)
+    reason = NAMES.get(type(error).__name__) or ("cluster" if isinstance(error, ClusterError) else None)
     if reason is None:
-        first_word = str(error).split(" ", 1)[0].rstrip(":").lower()
-        reason = "refused" if isinstance(error, RedisConnectionError) else first_word
+        kind = KIND.match(str(error))
+        if isinstance(error, RedisConnectionError):
+            reason = "refused"
+        elif DENIED.search(str(error)):
+            reason = "noperm"
+        else:
+            reason = kind[1].lower() if kind else "err"
     return StoreUnavailable(reason, str(error))

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
+from app.domain.numbers import has_number
 from app.store import keys, scripts
 from app.store.codec import milliseconds
 from app.store.errors import StoreUnavailable
@@ -19,6 +20,13 @@ from app.store.queries import Queries
 BATCH_SIZE: Final = 100  # conversations that one command checks or deletes
 
 
+class Forgotten(NamedTuple):
+    """How many were deleted because of a telephone number."""
+
+    conversations: int
+    unfiled: int
+
+
 class Maintenance(Queries, Legs):
     """Removing conversations: on request, after their retention, and before Redis is full."""
 
@@ -27,7 +35,10 @@ class Maintenance(Queries, Legs):
         return self.delete_all([conversation]) == 1
 
     def delete_all(self, conversations: Iterable[str], *, from_figures: bool = True) -> int:
-        """Delete *conversations*, and take their calls out of the figures as well; returns how many there were."""
+        """Delete *conversations*, and take their calls out of the figures as well; returns how many there were.
+
+        Of the others, what is left is deleted as well.
+        """
         by_partition: dict[keys.Partition, list[bytes]] = {}
         for conversation in conversations:
             by_partition.setdefault(keys.of(conversation), []).append(keys.encode(conversation))
@@ -42,10 +53,10 @@ class Maintenance(Queries, Legs):
                 self.settle(part, notes)
         return removed
 
-    def forget(self, number: str) -> int:
+    def forget(self, number: str) -> Forgotten:
         """Delete every conversation, and unfiled webhook, with the telephone number *number* (digits).
 
-        Returns how many conversations there were.
+        An unfiled webhook may write it in any way.
         """
         removed, after = 0, None
         wanted = Filter(number=number, whole=True)  # not all whose numbers end like it
@@ -56,10 +67,12 @@ class Maintenance(Queries, Legs):
                 break
             after = page.next
         key = keys.ALL[0].unfiled
-        entries = [entry for entry, _, record in self.unfiled() if number.encode() in record.body]
+        entries = [
+            entry for entry, _, record in self.unfiled() if has_number(record.body.decode(errors="replace"), number)
+        ]
         if entries:
             self._writer.send([Command(key, ("XDEL", key, *entries))])
-        return removed
+        return Forgotten(removed, len(entries))
 
     def forget_on_disk(self, seconds: float = 0.0) -> bool:
         """Let Redis rewrite its append-only file, if it has one: the old one still contains what was deleted.

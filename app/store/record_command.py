@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -62,6 +63,7 @@ class LegResult(NamedTuple):
     previously: bytes
     conversations: int
     knew: int
+    refused: int
 
     @property
     def news(self) -> News:
@@ -109,15 +111,31 @@ def carry_command(ttl: int, conversation: str, leg: str, news: News, received: d
     return _command(ttl, conversation, args)
 
 
+class Join(IntEnum):
+    """When the entry of a leg is to stay as it is: what it knows may be of conversations that are gone."""
+
+    ALWAYS = 0  # never
+    KNOWN = 1  # if the conversation is new in it, and it has others
+    NEW = 2  # also if it names the conversation, and knows more: that was before the conversation was deleted
+
+
 def leg_command(
-    ttl: int, leg: str, news: News, joined: Sequence[str], left: Sequence[str] = (), *, several: bool = False
+    ttl: int,
+    leg: str,
+    news: News,
+    joined: Sequence[str],
+    left: Sequence[str] = (),
+    *,
+    several: bool = False,
+    join: Join = Join.ALWAYS,
 ) -> Command:
     """Merge *news* of *leg* into its entry. It is in the conversations *joined*, and no more in *left*.
 
-    *several*: it is known in more than one, so that the news is kept although it has not moved.
+    *several*: it is known in more than one, so that the news is kept although it has not moved. *join* other than
+    ALWAYS: there is one in *joined*.
     """
     part = keys.of(leg)
-    args = (part.tag, ttl, keys.encode(leg), news.bits, news.billed, *news.place, int(several), len(joined))
+    args = (part.tag, ttl, keys.encode(leg), news.bits, news.billed, *news.place, int(several), int(join), len(joined))
     return Command(part.legs, (*args, *map(keys.encode, (*joined, *left))), scripts.LEG, (part.legs,))
 
 

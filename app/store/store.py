@@ -7,7 +7,7 @@ one more for those that it concerns.
 
 from __future__ import annotations
 
-from app.store import keys
+from app.store import keys, scripts
 from app.store.audit import Audit
 from app.store.errors import StoreUnavailable, WrongLayout
 from app.store.events import Events
@@ -44,9 +44,11 @@ class Store(Events, Maintenance, Feed, Figures, Logins, Names, Audit):
         return Feed(self._address, read=self._read, retention=self.retention, connections=1)
 
     def ping(self) -> str | None:
-        """Write to every partition. None if each can keep an event now; else why not, in one word."""
+        """Let a script write to every partition. None if each can keep an event now; else why not, in one word."""
         try:
-            self._writer.send([Command(part.probe, ("SET", part.probe, "", "PX", 10_000)) for part in keys.ALL])
+            self._writer.send(
+                [Command(part.probe, (part.tag, self._ttl), scripts.PROBE, (part.probe,)) for part in keys.ALL]
+            )
         except StoreUnavailable as away:
             return away.reason
         return None

@@ -15,6 +15,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 
 from app.store.reader import give_up_at
+from config.connection import ConnectionClosed, connection
 
 MOST_BODY = 64 * 1024  # bytes
 MOST_DISCARDED = 1024 * 1024  # bytes of a body that is too large: a sender of no more than that gets to read the 413
@@ -38,7 +39,8 @@ class Bodies:
     def read(self, environ: dict[str, Any]) -> None:
         """Put the body of the request into *environ* in place of the stream from its connection.
 
-        Raises RequestEntityTooLarge, RequestTimeout, or BadRequest for a body that ends early or is chunked wrongly.
+        Raises RequestEntityTooLarge, RequestTimeout, or BadRequest for a body that ends early or is chunked wrongly;
+        ConnectionClosed if the worker needed its place.
         """
         if self._thread is None:  # started with the first body: after any fork
             self._thread = threading.Thread(target=self._watch, name="slow-bodies", daemon=True)
@@ -48,6 +50,8 @@ class Bodies:
         try:
             body = _whole(environ)
         except (OSError, ParseException):
+            if connection.get().closed:
+                raise ConnectionClosed from None
             after_this_request(_hang_up)
             if time.monotonic() > deadline:
                 raise RequestTimeout from None
@@ -59,10 +63,10 @@ class Bodies:
     def _watch(self) -> None:
         while True:
             time.sleep(WATCH_SECONDS)
-            for deadline, connection in list(self._reading.values()):
-                if time.monotonic() > deadline and connection is not None:
+            for deadline, client in list(self._reading.values()):
+                if time.monotonic() > deadline and client is not None:
                     with suppress(OSError):  # cut off already
-                        connection.shutdown(socket.SHUT_RD)
+                        client.shutdown(socket.SHUT_RD)
 
 
 def _whole(environ: dict[str, Any]) -> bytes:
@@ -96,13 +100,13 @@ def _hang_up(response: Response) -> Response:
 
     Linux delivers what arrives after SHUT_RD, too, and gunicorn ignores an app's "Connection: close".
     """
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    client: socket.socket | None = request.environ.get("gunicorn.socket")
 
     @response.call_on_close
     def close() -> None:
-        if connection is not None:
+        if client is not None:
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                client.shutdown(socket.SHUT_RDWR)
 
     return response
 

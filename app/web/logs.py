@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import threading
 from contextlib import suppress
@@ -15,6 +16,7 @@ from flask import Flask, Response, g, request
 
 from app.domain.events import Event
 from app.domain.numbers import mask, mask_party
+from config.connection import connection
 from config.few_lines import FewLines
 from vonage_simulator.printable import safe_lines
 
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 Line = dict[str, Any]
 LOGGERS = ("app", "switchhook")
 LONGEST_PATH = 300  # characters that are logged
+QUERY = re.compile(r"\?\S+")
+_PLAIN = logging.Formatter()
 IN_FRONT = ("method", "path", "status", "ms")
 
 
@@ -41,8 +45,9 @@ def annotate(*, event: Event | None = None, outcome: str | None = None) -> None:
 
 
 def known() -> None:
-    """This request is of somebody we know, by signature or token: its line is always written."""
+    """This request is of somebody we know, by signature or token: its line is always written, its connection kept."""
     g.known = True
+    connection.get().keep()
 
 
 def quiet() -> None:
@@ -61,6 +66,9 @@ def install(app: Flask, *, as_json: bool) -> None:
         logger.setLevel(logging.INFO)
         logger.propagate = False
 
+    # What gunicorn logs of its own, with its own handlers.
+    logging.getLogger("gunicorn.error").addFilter(_masked)
+
     of_anybody = FewLines()
 
     @app.before_request
@@ -75,7 +83,7 @@ def install(app: Flask, *, as_json: bool) -> None:
             log.warning("more requests without a valid token or signature, which were not logged: %d", left_out)
         environ, now = request.environ, perf_counter()
         line: Line = {
-            "method": environ["REQUEST_METHOD"],
+            "method": mask(environ["REQUEST_METHOD"]),
             "path": mask(environ["PATH_INFO"][:LONGEST_PATH]),
             "status": response.status_code,
             "ms": round((now - g.get("began", now)) * 1000, 1),
@@ -86,6 +94,14 @@ def install(app: Flask, *, as_json: bool) -> None:
             handler.stream.write(write(line) + "\n")
             handler.stream.flush()
         return response
+
+
+def _masked(record: logging.LogRecord) -> bool:
+    """The record without numbers and query strings, in its traceback too."""
+    record.msg, record.args = mask(QUERY.sub("?…", record.getMessage())), ()
+    if record.exc_info:
+        record.exc_text = mask(QUERY.sub("?…", _PLAIN.formatException(record.exc_info)))
+    return True
 
 
 class _Handler(logging.StreamHandler[Any]):

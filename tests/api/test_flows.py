@@ -71,6 +71,7 @@ def test_routes_flows_and_text_are_returned(open_site: Open, file: Path) -> None
     assert shown["faults"] == shown["advice"] == []
     assert shown["python_threads_left_behind"] == 0
     assert shown["loaded_at"].endswith("Z")
+    assert shown["looked_at"] >= shown["loaded_at"]
 
 
 def test_with_faults_the_last_good_version_is_returned_and_what_is_wrong(open_site: Open, file: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.api.site import status
 from tests.cli.shell import Inside, Shell
+from tests.generated import BASE
 
 
 def test_a_number_is_forgotten_after_confirmation(either: Shell) -> None:
@@ -29,6 +30,14 @@ def test_a_number_is_forgotten_after_confirmation(either: Shell) -> None:
 def test_who_is_sure_is_not_asked(inside: Inside) -> None:
     inside.site.record(status("ringing", "CON-4", from_="447700900124"))
     assert inside.output("forget", "447700900124", "--yes") == "Deleted 1 conversation.\n"
+
+
+def test_unfiled_webhooks_with_the_number_go_as_well(inside: Inside) -> None:
+    inside.site.record(status("ringing", "CON-4", from_="447700900124"))
+    for text in (b'{"from": "+44 7700 900124"}', b'{"to": "447700900124"}', b'{"to": "447700900125"}'):
+        inside.site.store.unfile(text, "no conversation", BASE)
+    assert inside.output("forget", "447700900124", "--yes") == "Deleted 1 conversation and 2 unfiled webhooks.\n"
+    assert "447700900125" in inside.output("unfiled")
 
 
 @pytest.mark.parametrize(

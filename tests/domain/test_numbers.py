@@ -4,12 +4,13 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.numbers import digits, mask, masked, numbers_in
+from app.domain.numbers import digits, has_number, mask, masked, numbers_in
 from tests.domain.builders import HERE, about, answer, status
 from tests.generated import read_event
 
@@ -92,6 +93,22 @@ def test_a_conversation_is_found_by_caller_and_callee() -> None:
         ("2021-03-29T21:20:05.447700900123Z", "****-03-29T**:**:**.********0123Z"),
         ("447700900123-12345678-1234-4321-8123-123456789012", "********0123-12345678-1234-4321-8123-123456789012"),
         ("2079-11-2100", "****-**-2100"),
+        ("?to=%28415%29%20555%2D0132", "?to=%28***%29%20***%2D0132"),
+        ("4477%2D0090%2D0123", "****%2D****%2D0123"),
+        ("44%E2%80%937700%252D900123", "**%E2%80%93****%252D**0123"),
+        ("%2B447700900123", "%2B********0123"),
+        ("%20447700900123", "%20********0123"),
+        ("%447700900123", "%********0123"),
+        ("%34%34%37%37%30%30%39", "%**%**%**%**%**%30%39"),
+        ("+44&nbsp;7700&nbsp;900123", "+**&nbsp;****&nbsp;**0123"),
+        ("020&#8209;7946&#x2011;0018", "***&#8209;****&#x2011;0018"),
+        ("020&amp;nbsp;7946 0018", "***&amp;nbsp;**** 0018"),
+        ("020<br>7946<br/>0018", "***<br>****<br/>0018"),
+        (r"4477\u00a00090\u00a00123", r"****\u00a0****\u00a00123"),
+        (r"4415\n5550132", r"****\n***0132"),
+        ("4477 ext 0090 ext. 0123", "**** ext **** ext. 0123"),
+        ("<12345678>1", "<*****678>1"),
+        ("&12345678;1", "&*****678;1"),
     ],
 )
 def test_of_a_number_in_a_text_the_last_four_digits_are_shown(text: str, shown: str) -> None:
@@ -116,6 +133,8 @@ def test_of_a_number_in_a_text_the_last_four_digits_are_shown(text: str, shown: 
         "1 2 3 4 5 6",
         "user123456 and 7",
         "123----4567",
+        "12%20%2034 &nbsp;5",
+        "https://a.example/7?b=%5B%5D&c=%7B2%7D",
         "",
     ],
 )
@@ -126,9 +145,9 @@ def test_ids_times_and_money_stay_as_they_are(text: str) -> None:
 def test_a_json_value_is_masked_at_any_depth_and_its_ids_stay() -> None:
     body = {
         "from": "447700900123",
-        "uuid": "1234567890",
-        "call_uuid": "1234567890",
-        "conversation_uuid": "1234567890",
+        "uuid": "1234567890abcdef12345678",
+        "call_uuid": "0779a56d002f1c7f47f82ef5fe84ab79",
+        "conversation_uuid": "CON-12345678-1234-4321-8123-123456789012",
         "price": "0.00720000",
         "headers": {"X-Caller": "447700900123", "list": ["447700900123", 7, None, True, 0.5]},
         "status": "answered",
@@ -194,20 +213,69 @@ def test_of_a_number_that_is_no_text_the_last_four_digits_are_left_in_its_type(n
     assert type(masked(number)) is type(number)
 
 
-@pytest.mark.parametrize("name", ["price", "rate", "confidence", "duration", "duration_seconds", "took_ms"])
-def test_an_amount_stays_under_its_name_if_it_is_one(name: str) -> None:
-    for amount in ("0.00720000", "125", 123456.789, 0.912345678, 7):
+@pytest.mark.parametrize(
+    ("name", "amounts"),
+    [
+        *((name, ("0.00720000", "12.34560000", "125", 7)) for name in ("price", "rate")),
+        *((name, ("125", 123456.789, 7)) for name in ("duration", "duration_seconds", "took_ms")),
+        ("confidence", ("0.9", 0.912345678, 1.0, 0)),
+    ],
+)
+def test_an_amount_stays_under_its_name_if_it_is_one(name: str, amounts: tuple[str | float, ...]) -> None:
+    for amount in amounts:
         assert masked({name: amount}) == {name: amount}
+    assert masked({name: "447.700900123"}) == {name: "***.*****0123"}
     assert masked({name: "447700900123"}) == {name: "********0123"}
     assert masked({name: "4477.00900123"}) == {name: "****.****0123"}
     assert masked({name: 447700900123}) == {name: 123}
 
 
 def test_the_size_of_a_recording_and_ids_of_ours_stay() -> None:
-    kept = {"size": 1234567, "id": "12345678901234ab", "version": "12345678"}
+    kept = {"size": 12345678, "id": "12345678901234ab", "version": "12345678"}
     assert masked(kept) == kept
     hidden = masked({"size": 447700900123, "id": "447700900123", "version": "447700900123"})
     assert hidden == {"size": 123, "id": "********0123", "version": "********0123"}
+
+
+NUMBERS_IN_PLACE_OF_IDS = {"uuid": "07700 900123", "leg": "+447700900123", "recording_uuid": "447700900123"}
+
+
+def test_no_name_lets_a_plain_number_through() -> None:
+    hidden = {"uuid": "***** **0123", "leg": "+********0123", "recording_uuid": "********0123"}
+    assert masked(NUMBERS_IN_PLACE_OF_IDS) == hidden
+    assert masked({"raw": NUMBERS_IN_PLACE_OF_IDS, "legs": [NUMBERS_IN_PLACE_OF_IDS]}) == {
+        "raw": hidden,
+        "legs": [hidden],
+    }
+    assert masked({"size": 447700900, "conversation_uuid": "sip:447700900123@a"}) == {
+        "size": 900,
+        "conversation_uuid": "sip:********0123@a",
+    }
+
+
+@pytest.mark.parametrize("place", ["custom_data", "headers", "payload", "ncco"])
+def test_what_stays_under_its_name_stays_only_where_the_name_is_vonages_or_ours(place: str) -> None:
+    kept = {"price": "0.00720000", "duration": "123456.789", "size": 12345678, "version": "12345678"}
+    assert masked({"raw": kept, "legs": [kept]}) == {"raw": kept, "legs": [kept]}
+    hidden = masked(kept, inside=None)
+    assert not kept.items() & hidden.items()
+    assert masked({place: kept, "raw": {place: [{"deep": kept}], "legs": [kept]}}) == {
+        place: hidden,
+        "raw": {place: [{"deep": hidden}], "legs": [hidden]},
+    }
+
+
+def test_a_number_is_found_in_whatever_way_it_is_written() -> None:
+    for text in (
+        "447700900777",
+        "+44 7700 900777",
+        "tel:+44-7700-900777",
+        '{"to":"0044%207700%20900777"}',
+        "44(7700)900777 7",
+    ):
+        assert has_number(text, "447700900777")
+    for text in ("447700900778", "4477 0090 x 0777", "", "777"):
+        assert not has_number(text, "447700900777")
 
 
 # any text
@@ -221,8 +289,9 @@ AROUND = st.text(st.sampled_from('abxyzé _-./:@#%"{}01789'), max_size=12)
 
 
 def most_digits_together(text: str) -> int:
-    """How many digits are shown with three signs or fewer between each two of them, at most."""
+    """How many digits are shown with three signs or fewer between each two of them, at most. %20 is one sign."""
     most = together = signs = 0
+    text = unquote(text)
     for character in text:
         if character.isdigit():
             together, signs = together + 1, 0
@@ -274,7 +343,7 @@ def leaves_of(value: Any) -> list[str]:
     uuid=st.uuids(),
     moment=st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31)),  # noqa: DTZ001 - hypothesis wants it
     seconds=st.floats(0, 999_999),
-    price=st.decimals(0, 999, places=8),
+    price=st.decimals(0, 99, places=8),
 )
 def test_ids_moments_durations_and_prices_stay_readable(
     uuid: Any, moment: datetime, seconds: float, price: Any

@@ -21,7 +21,7 @@ from app.web.limits import BODY_SECONDS, MOST_BODY
 from config.few_lines import A_MINUTE
 from tests.e2e.conftest import Serve
 from tests.engines import Engine
-from tests.serving import Reply, Server
+from tests.serving import OPERATOR, Reply, Server
 
 CONVERSATION = "CON-wire"
 # Vonage gives up on an answer after five seconds.
@@ -317,14 +317,85 @@ def test_headers_that_a_proxy_may_read_differently_are_refused(server: Server, w
     assert b"alive" not in answer
 
 
+def test_no_line_of_gunicorn_shows_what_a_request_that_is_no_http_holds(server: Server):
+    secret, number = "SECRET-of-somebody", "447700900123"
+    for request in (
+        f"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization Bearer {secret}{number}\r\n\r\n",
+        f"GET /voice/answer?from={number} &token={secret} HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET /voice/answer?from={number}&token={secret}\r\n\r\n",
+        f"{number} /x HTTP/1.1\r\nHost: x\r\n\r\n",
+    ):
+        wire = Wire(server)
+        wire.send(request.encode())
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert wire.rest().startswith(b"HTTP/1.1 4")
+        wire.socket.close()
+    assert "Invalid request: InvalidHeader" in server.said
+    assert "********0123 /x" in server.said, "this one is HTTP"
+    assert number not in server.said
+    assert secret not in server.said
+
+
 def test_requests_that_are_no_http_do_not_fill_the_log(server: Server):
     for _ in range(200):
         wire = Wire(server)
         wire.send(b"GET /\xff HTTP/9.9\r\n\r\n")
         wire.rest()
         wire.socket.close()
-    assert server.said.count("Invalid request from ip") <= 2 * A_MINUTE, "the minute may have turned"
+    assert server.said.count("Invalid request") <= 2 * A_MINUTE, "the minute may have turned"
     assert server.answers()
+
+
+def test_a_place_is_found_for_a_caller_among_those_who_do_not_go_on(serve: Serve, valkey: Engine):
+    """Bodies that stop, and replies that nobody reads, in more connections than the worker has places."""
+    places = 20
+    server = serve(
+        REDIS_URL=valkey.address.url,
+        WEB_CONCURRENCY="1",
+        VONAGE_SIGNATURE_SECRETS="abcd1234:signature-secret-of-32-bytes-or-more",
+        GUNICORN_CMD_ARGS=f"--worker-connections {places}",
+    )
+    stopped = post("Content-Length: 2") + b"{"
+    unread = b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n" * 2500  # replies of some megabytes
+    for request, rest in ((stopped, b""), (stopped, b"}"), (unread, b"")):
+        with contextlib.ExitStack() as connections:
+            for _ in range(2 * places):
+                wire = socket.socket()
+                connections.enter_context(wire)
+                wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+                wire.settimeout(60)
+                wire.connect(("127.0.0.1", server.port))
+                with contextlib.suppress(OSError):  # closed for a later one
+                    wire.sendall(request)
+                    wire.sendall(rest)
+            for _ in range(3):
+                reply = server.ask("GET", "/healthz")
+                assert (reply.status, reply.seconds < IN_TIME) == (200, True)
+    assert "Traceback" not in server.said
+
+
+def test_a_reply_that_nobody_reads_ends_its_connection(serve: Serve, valkey: Engine):
+    """Also that to somebody with a token, whose connection is not closed for another."""
+    server = serve(REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1")
+    token = f"Authorization: Bearer {OPERATOR}"
+    with socket.socket() as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+        wire.settimeout(120)
+        wire.connect(("127.0.0.1", server.port))
+        sender = threading.Thread(
+            target=send_all, args=(wire, f"GET /docs HTTP/1.1\r\n{token}\r\n\r\n".encode() * 2000)
+        )
+        sender.start()
+        sender.join(60)  # without a limit the server would stop reading, and this would wait for it
+        assert not sender.is_alive()
+    assert "Traceback" not in server.said
+
+
+def send_all(wire: socket.socket, request: bytes) -> None:
+    """Until the server closes the connection, and some seconds longer."""
+    with contextlib.suppress(OSError):
+        while True:
+            wire.sendall(request)
 
 
 def test_expect_100_continue_is_answered(server: Server, wire: Wire):

@@ -144,6 +144,16 @@ def test_an_engine_that_may_only_be_read(store: Store, own: Engine) -> None:
     assert_well(store)
 
 
+@pytest.mark.parametrize("rights", ["-evalsha -eval", "-@scripting", "-set", "-@write"])
+def test_an_engine_that_lets_us_run_no_script_or_write_nothing(store: Store, own: Engine, rights: str) -> None:
+    """Events are kept by scripts: what they may not do is no matter of the others being well."""
+    own.nodes[0].client.execute_command("ACL", "SETUSER", "default", *rights.split())
+    some = writes(store)
+    assert_away("noperm", {name: some[name] for name in ("ping", *(("record",) if rights != "-set" else ()))})
+    own.nodes[0].client.execute_command("ACL", "SETUSER", "default", "+@all")
+    assert_well(store)
+
+
 def test_an_engine_that_is_full(store: Store, own: Engine) -> None:
     own.nodes[0].client.config_set("maxmemory", "1")
     some = writes(store)

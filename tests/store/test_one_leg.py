@@ -6,8 +6,9 @@ import multiprocessing
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from random import Random
@@ -144,21 +145,59 @@ def patiently(do: Callable[[], Result]) -> Result:
     return do()
 
 
+@contextmanager
+def killed_after(writes: int) -> Iterator[None]:
+    """The worker is killed after so many exchanges with Redis."""
+    left, send_all = [writes], Writer.send
+
+    def killed(writer: Writer, commands: list[Command], until: float | None = None) -> list[object]:
+        if left[0] == 0:
+            raise StoreUnavailable("killed")
+        left[0] -= 1
+        return send_all(writer, commands, until)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Writer, "send", killed)
+        patched.setattr(Writer, "send_unwatched", lambda *_: None)
+        yield
+
+
+def settle_all(store: Store) -> None:
+    """As housekeeping does."""
+    for number in range(keys.PARTITIONS):
+        patiently(partial(store.settle_noted, number))
+
+
+def delete_halfway(store: Store, name: str, writes: int) -> None:
+    """Delete a conversation, and be killed before its legs are settled, or meanwhile."""
+    patiently(partial(store.records, name))  # the machine is not too busy just now
+    with killed_after(1 + writes):
+        store.delete(name)
+
+
 def play(store: Store, engine: Engine, chance: Random, steps: int) -> None:
     """Do things at random, and compare after each of them."""
     engine.flush()
     model, posted = Model(), list[Body]()
     for _ in range(steps):
         if chance.random() < 0.25:
-            name, how = chance.choice(NAMES), chance.choice(("delete", "expire", "forget"))
+            name, how = chance.choice(NAMES), chance.choice(("delete", "halfway", "expire", "forget"))
             if how == "forget" and not any("from" in body for body in model.kept.get(name, [])):
                 continue
-            patiently(partial(remove, store, engine, name, how))
+            if how == "halfway":
+                patiently(partial(delete_halfway, store, name, chance.randrange(4)))
+            else:
+                patiently(partial(remove, store, engine, name, how))
             model.delete(name)
         else:
             body = chance.choice(posted) if posted and chance.random() < 0.2 else any_webhook(chance)
             posted.append(body)
+            if killed := chance.random() < 0.1:
+                with killed_after(chance.randrange(1, 6)), suppress(StoreUnavailable):
+                    send(store, body)
             patiently(partial(send, store, body))
+            if killed:
+                settle_all(store)
             model.post(body)
         assert patiently(partial(agreed, store)) == model.shown()
 
@@ -193,8 +232,7 @@ def test_so_they_do_after_all_of_it_at_once(valkey: Engine, open_store: Callable
     with ThreadPoolExecutor(6) as pool:
         for done in [pool.submit(work, number) for number in range(6)]:
             done.result()
-    for number in range(keys.PARTITIONS):
-        patiently(partial(stores[0].settle_noted, number))
+    settle_all(stores[0])
     patiently(partial(agreed, stores[0]))
 
 
@@ -211,6 +249,26 @@ def test_what_a_deletion_took_away_brings_no_call_back_to_life(store: Store, gon
     (name,) = {HERE, THERE} - {gone}
     assert agreed(store, (HERE, THERE)) == {name: {"leg": ("completed", name == HERE)}}
     assert store.counts(NOW).ended == 1
+
+
+@pytest.mark.parametrize("late", [HERE, THERE])
+def test_after_its_last_conversation_was_deleted_halfway_a_leg_begins_anew(store: Store, late: str) -> None:
+    """Also before housekeeping has settled what the deletion left."""
+    send(store, status("answered", 1), status("completed", 5), transfer(HERE, HERE, 50))
+    delete_halfway(store, HERE, 0)
+    send(store, status("ringing", 10, where=late))
+    for _ in range(2):
+        assert agreed(store, (HERE, THERE)) == {late: {"leg": ("ringing", True)}}
+        settle_all(store)
+
+
+def test_deleting_again_what_was_deleted_halfway_settles_it(store: Store) -> None:
+    send(store, status("answered", 1), transfer(HERE, HERE, 50))
+    delete_halfway(store, HERE, 0)
+    with killed_after(0), pytest.raises(StoreUnavailable):
+        store.delete(HERE)
+    assert not store.delete(HERE)
+    assert store.leg_history("leg").known.bits == 0, "its entry is gone"
 
 
 def test_a_leg_that_was_answered_before_its_first_conversation_was_deleted_is_answered(store: Store) -> None:
@@ -268,23 +326,12 @@ CALL = (
 
 @pytest.mark.parametrize("writes", range(1, 20))
 def test_what_a_killed_worker_left_undone_housekeeping_does(
-    valkey: Engine, open_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch, writes: int
+    valkey: Engine, open_store: Callable[..., Store], writes: int
 ) -> None:
     """It is killed after so many exchanges with Redis; Vonage sends nothing again."""
     valkey.flush()
-    store, left = open_store(valkey), [writes]
-    send_all = Writer.send
-
-    def killed(writer: Writer, commands: list[Command], until: float | None = None) -> list[object]:
-        if left[0] == 0:
-            raise StoreUnavailable("killed")
-        left[0] -= 1
-        return send_all(writer, commands, until)
-
-    kept = 0
-    with monkeypatch.context() as patched:
-        patched.setattr(Writer, "send", killed)
-        patched.setattr(Writer, "send_unwatched", lambda *_: None)
+    store, kept = open_store(valkey), 0
+    with killed_after(writes):
         for body in CALL:
             try:
                 send(store, body)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from redis.exceptions import ResponseError
 
 from app.store import keys
 from app.store.errors import StoreUnavailable
+from app.store.link import Command, Link, unavailable
+from app.store.scripts import Script
 from app.store.store import Store
 from tests import engines
 from tests.domain.builders import answer
@@ -80,6 +84,46 @@ def test_a_write_that_can_never_succeed_is_given_up_and_holds_up_nothing_behind_
     wait_until(lambda: all(store.records(f"CON-{number}") for number in (5, 6, 8, 9)), "the others are kept")
     wait_until(lambda: store.answers_lost == 1, "the one is counted as lost")
     assert store.answers_waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("NOSUCH",), "err"),
+        (("HINCRBY", "hash", "field", "1"), "err"),
+        (("HGET", "text", "field"), "wrongtype"),
+        (("EVAL", "return redis.call('HINCRBY', KEYS[1], 'field', 1)", "1", "hash"), "err"),
+        (("EVAL", "return redis.call('HGET', KEYS[1], 'field')", "1", "text"), "wrongtype"),
+        (("EVAL", "no Lua", "0"), "err"),
+        (("EVAL", "return nil + 1", "0"), "err"),
+        (("EVAL", "return redis.error_reply('MISCONF no disk')", "0"), "misconf"),
+        (("EVALSHA", "0" * 40, "0"), "noscript"),
+        (("AUTH", "wrong"), "noauth"),
+    ],
+)
+def test_an_error_of_redis_has_one_word(own: Engine, words: tuple[str, ...], reason: str) -> None:
+    own.nodes[0].client.execute_command("HSET", "hash", "field", "x")
+    own.nodes[0].client.set("text", "x")
+    with contextlib.closing(Link(own.address)) as link:
+        (error,) = link.exchange([Command(b"", words)])
+    assert unavailable(error).reason == reason
+
+
+def test_the_errors_that_redis_6_wraps_have_the_same_words() -> None:
+    inside = "Error running script (call to f_1a2b): @user_script:7: @user_script: 7: {}"
+    for text, reason in (("-OOM command not allowed", "oom"), ("WRONGTYPE Operation", "wrongtype"), ("a nil", "err")):
+        assert unavailable(ResponseError(inside.format(text))).reason == reason
+
+
+def test_a_write_whose_script_is_wrong_is_given_up_and_said_to_be_lost(
+    store: Store, own: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("app.store.scripts.UNFILE", Script(b"return nil + 1", b"0" * 40))
+    store.unfile_later(b"{}", "no conversation", NOW)
+    wait_until(lambda: store.answers_lost == 1, "it is counted as lost")
+    assert store.answers_waiting == 0
+    assert "Redis refuses what was to be written later: Redis is away (err): user_script:1:" in caplog.text
+    assert own.nodes[0].client.ping()
 
 
 def test_records_written_later_keep_their_order(store: Store) -> None:

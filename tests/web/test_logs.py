@@ -83,6 +83,17 @@ def test_ids_are_written_whole() -> None:
     assert name in Lines(as_json=True).format(record("lost %s", name))
 
 
+def test_what_gunicorn_logs_is_masked_too(caplog: pytest.LogCaptureFixture) -> None:
+    install(Flask("another"), as_json=True)
+    uri = f"/voice/answer?from={NUMBER}&token=hunter2"
+    fault = raised(f"{uri} of {NUMBER}")
+    logging.getLogger("gunicorn.error").error("Error handling request %s %s", "GET", uri, exc_info=fault)
+    assert "Error handling request GET /voice/answer?…" in caplog.text
+    assert "ValueError: /voice/answer?… of ********0123" in caplog.text
+    assert NUMBER not in caplog.text
+    assert "hunter2" not in caplog.text
+
+
 @pytest.fixture
 def loggers() -> Iterator[list[logging.Logger]]:
     """Our loggers, put back as they were in the end."""
