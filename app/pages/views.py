@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from app.api.describe import openapi
+from app.api.describe import description, made_once
 from app.api.status import read_status
 from app.auth.access import current_role, require
 from app.auth.sessions import log_in, log_out, session_role
 from app.errors import Problem
-from app.pages.html import page
+from app.pages.html import page, render, response
 from app.services import services
 from app.store.pages import Filter
 
@@ -45,7 +45,7 @@ def board() -> Response:
 def docs() -> Response:
     """Every route of the API with its arguments and its response."""
     require("viewer")
-    return page("docs.html", spec=openapi())
+    return response(made_once("docs.html", lambda: render("docs.html", spec=description())))
 
 
 @pages.get("/login")

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from apispec import APISpec
 
 from tests.api.site import LIST, OPERATOR, SAMPLE, Site, quoted
 from tests.generated import conversations_of, several
@@ -186,6 +187,18 @@ def test_errors_are_as_described(spec: Any, site: Site) -> None:
 def test_the_description_is_the_same_every_time(site: Site) -> None:
     first = site.get("/openapi.json").data
     assert all(site.get("/openapi.json").data == first for _ in range(3))
+
+
+def test_the_description_and_its_page_are_made_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both take as long as many an answer."""
+    first = [site.get(path).data for path in ("/openapi.json", "/docs")]
+
+    def again(*_: object) -> None:
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(APISpec, "to_dict", again)
+    monkeypatch.setattr("app.pages.html.render_template", again)
+    assert [site.get(path).data for path in ("/openapi.json", "/docs")] == first
     assert site.get("/docs").data == site.get("/docs").data
 
 
