@@ -67,7 +67,7 @@ def install(app: Flask, *, as_json: bool) -> None:
         logger.propagate = False
 
     # What gunicorn logs of its own, with its own handlers.
-    logging.getLogger("gunicorn.error").addFilter(_masked)
+    logging.getLogger("gunicorn.error").addFilter(_without_numbers)
 
     of_anybody = FewLines()
 
@@ -96,7 +96,7 @@ def install(app: Flask, *, as_json: bool) -> None:
         return response
 
 
-def _masked(record: logging.LogRecord) -> bool:
+def _without_numbers(record: logging.LogRecord) -> bool:
     """The record without numbers and query strings, in its traceback too."""
     record.msg, record.args = mask(QUERY.sub("?…", record.getMessage())), ()
     if record.exc_info:
