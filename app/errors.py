@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER = {"Retry-After": "1"}  # seconds; Vonage repeats a request after about one
 KEPT_HEADERS = ("Allow", "Retry-After", "Location", "WWW-Authenticate")
+NOT_KEPT = "Nothing was lost here: send it again in a moment."
 WHAT_TO_DO = {
     404: "Nothing is here. GET /openapi.json lists what there is.",
     405: "This address does not accept that method; the Allow header names those it does.",
@@ -70,7 +71,9 @@ def _of_store(error: StoreUnavailable) -> Response:
         response = small_page("away.html", 503, reason=error.reason)
         response.headers.extend(RETRY_AFTER)
         return response
-    detail = f"Redis does not answer ({error.reason}). Nothing was lost here: send it again in a moment."
+    reads = request.method in ("GET", "HEAD") and not request.path.startswith("/voice/")
+    what_to_do = "See that it runs and that REDIS_URL is right." if reads else NOT_KEPT
+    detail = f"Redis does not answer ({error.reason}). {what_to_do}"
     return Problem(503, "Store unavailable", detail, RETRY_AFTER, part="redis").response()
 
 

@@ -168,7 +168,10 @@ def begin(app: Flask) -> None:
         try:
             part.start()
         except StoreUnavailable as away:
-            log.warning("%s has started without Redis: %s", part.name, away)
+            where = (
+                f"Redis at {started.store.place} (REDIS_URL)" if started.settings.redis_url else "the embedded store"
+            )
+            log.warning("%s does not answer (%s): calls are answered, events get 503 until it does", where, away.reason)
     with suppress(StoreUnavailable):
         if warning := started.eviction():
             log.warning("%s", warning)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from app.api.describe import openapi
+from app.api.describe import description
 from app.api.status import read_status
 from app.auth.access import current_role, require
 from app.auth.reveals import reveal
@@ -45,7 +45,7 @@ def board() -> Response:
 def docs() -> Response:
     """Every route of the API with its arguments and its response."""
     require("viewer")
-    return page("docs.html", spec=openapi())
+    return page("docs.html", spec=description())
 
 
 @pages.get("/login")

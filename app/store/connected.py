@@ -24,6 +24,7 @@ class Connected:
     def __init__(
         self, address: Address, *, read: Callable[[Record], Event], retention: timedelta, connections: int = 5
     ) -> None:
+        self.place = address.place
         self._address, self._read = address, read
         self._writer = Writer(address, seconds=WRITE_SECONDS)
         self._reader = Reader(address, links=max(1, connections - 2))  # one is the writer's, one the feed's

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.exceptions import ClusterError, MovedError, NoScriptError, RedisClusterException, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -70,6 +71,12 @@ class Address(NamedTuple):
     url: str
     cluster: bool = False
     tls_verify: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where that is, without the user and the password: localhost:6379, /run/redis.sock."""
+        parts: dict[str, Any] = parse_url(self.url)  # type: ignore[no-untyped-call]
+        return parts.get("path") or f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
 
     def options(self) -> dict[str, Any]:
         """The options of every connection of redis-py."""

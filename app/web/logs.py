@@ -27,6 +27,11 @@ LOGGERS = ("app", "switchhook")
 LONGEST_PATH = 300  # characters that are logged
 QUERY = re.compile(r"\?\S+")
 _PLAIN = logging.Formatter()
+# An address of Redis, where redis-py and we say which one does not answer: an IP with its port would pass for a number.
+BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+ADDRESS = re.compile(
+    rf"(?:(?<=connecting to )|(?<=reading from )|(?<=Redis at ))({BYTE}(?:\.{BYTE}){{3}}:\d{{1,5}}(?!\d))", re.ASCII
+)
 IN_FRONT = ("method", "path", "status", "ms")
 
 
@@ -67,7 +72,7 @@ def install(app: Flask, *, as_json: bool) -> None:
         logger.propagate = False
 
     # What gunicorn logs of its own, with its own handlers.
-    logging.getLogger("gunicorn.error").addFilter(_masked)
+    logging.getLogger("gunicorn.error").addFilter(_without_numbers)
 
     of_anybody = FewLines()
 
@@ -96,7 +101,7 @@ def install(app: Flask, *, as_json: bool) -> None:
         return response
 
 
-def _masked(record: logging.LogRecord) -> bool:
+def _without_numbers(record: logging.LogRecord) -> bool:
     """The record without numbers and query strings, in its traceback too."""
     record.msg, record.args = mask(QUERY.sub("?…", record.getMessage())), ()
     if record.exc_info:
@@ -123,13 +128,19 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line; in development a traceback follows it."""
         # Masked before it is JSON: the n of an escaped line break would hide the number behind it.
-        message = mask(record.getMessage())
-        trace = mask(self.formatException(record.exc_info)) if record.exc_info else None
+        message = _masked(record.getMessage())
+        trace = _masked(self.formatException(record.exc_info)) if record.exc_info else None
         if self._as_json:
             line = {"level": record.levelname.lower(), "logger": record.name, "message": message, "traceback": trace}
             return _json(line)
         text = f"{_now()[11:23]}  {record.levelname}  {message}"
         return safe_lines(f"{text}\n{trace}" if trace else text)
+
+
+def _masked(text: str) -> str:
+    """*text* with the numbers in it masked, but for addresses of Redis."""
+    parts = ADDRESS.split(text)
+    return "".join(part if index % 2 else mask(part) for index, part in enumerate(parts))
 
 
 def _json(line: Line) -> str:

@@ -65,8 +65,12 @@ def is_503(response: Any) -> Any:
 
 def test_reads_and_deletions_get_503_with_retry_after(away: Site) -> None:
     for path in READ:
-        assert is_503(away.get(path))["part"] == "redis"
-    assert is_503(away.send("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"
+        problem = is_503(away.get(path))
+        assert problem["part"] == "redis"
+        assert "REDIS_URL" in problem["detail"]
+    problem = is_503(away.send("DELETE", f"{LIST}/CON-1", token=OPERATOR))
+    assert problem["part"] == "redis"
+    assert "send it again" in problem["detail"]
     head = away.send("HEAD", LIST)
     assert (head.status_code, head.headers["Retry-After"]) == (503, "1")
 

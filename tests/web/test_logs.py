@@ -78,6 +78,22 @@ def test_no_whole_number_is_written(as_json: bool, written: str) -> None:
         assert "0123" in text
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Error 111 connecting to 127.0.0.1:9190. Connection refused.", "connecting to 127.0.0.1:9190. "),
+        ("Error while reading from 192.168.100.200:63790 : (104, 'reset')", "reading from 192.168.100.200:63790 :"),
+        ("Redis at 10.20.30.40:6379 (REDIS_URL)", "Redis at 10.20.30.40:6379 ("),
+        ("from 44.77.00.90:0123", "from **.**.**.**:0123"),
+        ("connecting to 44.77.00.90:0123", "connecting to **.**.**.**:0123"),
+        ("connecting to 447700900123", "connecting to ********0123"),
+        ("connecting to 10.20.30.40:447700900123", "connecting to **.**.**.**:********0123"),
+    ],
+)
+def test_the_address_of_redis_is_written_whole_and_no_number_in_its_place(written: str, shown: str) -> None:
+    assert shown in Lines(as_json=False).format(record(written))
+
+
 def test_ids_are_written_whole() -> None:
     name = "CON-12345678-1234-4321-8123-123456789012"
     assert name in Lines(as_json=True).format(record("lost %s", name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -49,14 +50,19 @@ def test_parts_stop_in_the_reverse_of_the_order_in_which_they_start(calls: list[
 
 
 def test_a_store_that_is_away_keeps_no_other_part_from_starting(
-    calls: list[str], monkeypatch: pytest.MonkeyPatch
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def away(*_: Any) -> None:
         raise StoreUnavailable("refused")
 
     monkeypatch.setattr(Store, "start", away)
-    begin(create_app(SETTINGS))
+    begin(create_app(replace(SETTINGS, redis_url="redis://alice:wonderland@127.0.0.1:16379/3")))
     assert calls[:2] == ["start flows", "start housekeeping"]
+    written = capsys.readouterr().out
+    said = "Redis at 127.0.0.1:16379 (REDIS_URL) does not answer (refused): calls are answered, events get 503 until"
+    assert said in written
+    assert "alice" not in written
+    assert "wonderland" not in written
 
 
 def test_parts_that_are_handed_in_are_used() -> None:
