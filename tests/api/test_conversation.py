@@ -356,7 +356,7 @@ def test_a_text_that_failed_is_shown_at_its_recording_and_is_no_call(site: Site)
         site.store.delete(recording["conversation_uuid"])
         for body in order:
             site.post(body)
-        shown = site.conversation(recording["conversation_uuid"])
+        shown = site.conversation(recording["conversation_uuid"], token=OPERATOR)
         keeps_the_contract(shown)
         assert (shown["started_at"], shown["legs"], shown["errors"]) == (None, [], [])
         (recorded,) = shown["recordings"]
