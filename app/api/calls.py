@@ -11,6 +11,7 @@ from marshmallow import RAISE
 from app.api import cursors, examples
 from app.api.schemas import CallEventsSchema, CallFilterArgs, CallsArgs, CallsSchema, PageArgs
 from app.auth.access import current_role, guard, require
+from app.auth.reveals import reveal
 from app.calls.call_queries import CallFilter, CallPosition
 from app.calls.call_schemas import CallSchema
 from app.calls.export import exported
@@ -18,7 +19,7 @@ from app.calls.ladder import ladder_of, text_of
 from app.calls.replay import curl_commands
 from app.calls.stored_event import StoredEvent
 from app.domain.calls import Call
-from app.domain.numbers import SHOWN
+from app.domain.numbers import SHOWN, mask
 from app.errors import Problem
 from app.services import services
 from app.store import keys
@@ -42,6 +43,7 @@ def list_calls(args: dict[str, Any]) -> dict[str, Any]:
         first_received, conversation, call = cursors.read(cursor, of)
         after = CallPosition(first_received, keys.encode(conversation), call)
     found = services().call_queries.page(wanted, limit=limit, after=after)
+    reveal(call.id for call in found.calls)
     following = None
     if found.next:
         position = found.next
@@ -79,6 +81,7 @@ def list_call_events(args: dict[str, Any], call_id: str) -> dict[str, Any] | Res
         after = tuple(cursors.read(args["cursor"], of))
         events = [stored for stored in events if _position(stored) > after]
     page = events[: args["limit"]]
+    reveal([call.id])
     following = cursors.write([*_position(page[-1])], of) if len(events) > len(page) else None
     return {"items": queries.dump_events(call, page, current_role()), "next": following}
 
@@ -90,6 +93,7 @@ def get_ladder(call_id: str) -> Response:
     call = _call(call_id)
     if call.id != call_id:
         return _moved("calls.get_ladder", call)
+    reveal([call.id])
     masks = services().calls.masks_for(current_role())
     lines = apart(lambda: text_of(ladder_of(call, mask_numbers=masks)))
     return Response("\n".join([*lines, ""]).encode(errors="replace"), content_type="text/plain; charset=utf-8")
@@ -103,6 +107,7 @@ def get_curl(call_id: str) -> Response:
     call = _call(call_id)
     if call.id != call_id:
         return _moved("calls.get_curl", call)
+    reveal([call.id])
     server = services().settings.public_url or request.host_url
     commands = curl_commands(services().call_queries.events(call), server.rstrip("/"))
     return Response("\n".join([*commands, ""]), content_type="text/plain; charset=utf-8")
@@ -115,6 +120,7 @@ def get_call(call_id: str) -> dict[str, Any] | Response:
     call = _call(call_id)
     if call.id != call_id:
         return _moved("calls.get_call", call)
+    reveal([call.id])
     return services().call_queries.dump(call, current_role())
 
 
@@ -146,6 +152,7 @@ def _filter(args: dict[str, Any]) -> CallFilter:
 
 
 def _exported(args: dict[str, Any], name: str, content_type: str) -> Response:
+    reveal([mask(request.full_path)])  # how many it will have is not known yet
     lines = exported(services().call_queries, _filter(args), current_role(), as_csv=name.endswith("csv"))
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(lines, headers=headers, content_type=content_type)

@@ -24,6 +24,10 @@ FROM_1970 = "^(19[7-9][0-9]|[2-9][0-9]{3})-"
 class PhoneNumber(fields.String):
     """A telephone number whole, or its last 4 or 7 digits; "+", blanks, dots and dashes do not count."""
 
+    def __init__(self) -> None:
+        words = "whole, or its last 4 or 7 digits; viewers: whole, or its last 4"
+        super().__init__(metadata={"description": words, "pattern": NUMBER, "maxLength": MAX_NUMBER})
+
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str:
         found = searched(str(value).strip())
         if found is None:
@@ -71,7 +75,7 @@ class CallFilterArgs(Schema):
         return {name: value for name, value in given.items() if value}
 
     state = fields.String(validate=validate.OneOf(CONVERSATION_STATES))
-    number = PhoneNumber(metadata={"description": "whole, or its last 4 or 7 digits; for viewers its last 4"})
+    number = PhoneNumber()
     user = fields.String(metadata={"description": "an application's user that calls or is called"})
     id = fields.String(metadata={"description": "of the call, or of one of its legs, conversations or recordings"})
     outcome = fields.String(validate=validate.OneOf(OUTCOMES))
@@ -104,13 +108,7 @@ class ConversationsArgs(PageArgs):
     """Which conversations."""
 
     state = fields.String(validate=validate.OneOf(CONVERSATION_STATES))
-    number = PhoneNumber(
-        metadata={
-            "description": "whole, or its last 4 or 7 digits; viewers: whole, or its last 4",
-            "pattern": NUMBER,
-            "maxLength": MAX_NUMBER,
-        }
-    )
+    number = PhoneNumber()
     outcome = fields.String(validate=validate.OneOf(OUTCOMES), metadata={"description": "of any leg"})
     since = Bound("first webhook received at this time or later")
     until = Bound("first webhook received before this time")

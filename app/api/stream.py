@@ -59,7 +59,7 @@ class StreamArgs(Schema):
 
     since = Position(metadata={"description": "the id of an event, to go on after it; the header Last-Event-ID wins"})
     conversation = fields.String(metadata={"description": "of this conversation alone"})
-    number = PhoneNumber(metadata={"description": "whole, or its last 4 or 7 digits; for viewers its last 4"})
+    number = PhoneNumber()
     user = fields.String(metadata={"description": "of conversations that this app user is in"})
     kind = Types(
         validate=validate.Length(min=1),

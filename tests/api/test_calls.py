@@ -229,13 +229,18 @@ def test_viewers_see_no_whole_number_and_no_curl(transferred: Site) -> None:
 
 def test_ids_and_moments_stay_for_viewers(site: Site) -> None:
     """Ids with many digits are no numbers."""
-    site.record(status("ringing", 0, leg="1234567890", where="CON-1234567890"))
+    named = "CON-00000a02-0000-4000-8000-001234567890"
+    site.record(status("ringing", 0, leg="1234567890", where=named))
     call = site.read(f"{CALLS}/1234567890")
-    assert (call["id"], call["conversations"]) == ("1234567890", ["CON-1234567890"])
+    assert (call["id"], call["conversations"]) == ("1234567890", [named])
     assert call["legs"][0]["stays"] == [
-        {"conversation_uuid": "CON-1234567890", "since": "2126-11-20T12:00:00.000Z", "until": None}
+        {
+            "conversation_uuid": named,
+            "since": "2126-11-20T12:00:00.000Z",
+            "until": None,
+        }
     ]
-    assert site.read(f"{CALLS}/1234567890/events")["items"][0]["conversations"] == ["CON-1234567890"]
+    assert site.read(f"{CALLS}/1234567890/events")["items"][0]["conversations"] == [named]
 
 
 def test_the_ladder_is_text_that_controls_no_terminal(site: Site) -> None:

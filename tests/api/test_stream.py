@@ -12,7 +12,7 @@ import pytest
 from app.live import stream as streams
 from app.services import services
 from app.web.limits import STORE_SECONDS
-from tests.api.site import LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
+from tests.api.site import LIST, OPERATOR, SAMPLE, VIEWER, Site, is_problem, log_out, status
 from tests.engines import wait_until
 from tests.generated import several
 from tests.sse import Event, Parser
@@ -205,7 +205,7 @@ def test_a_browser_follows_with_its_session_until_it_logs_out(site: Site, monkey
     reading.until(lambda: reading.parser.last_id)
     site.record(status("ringing", "CON-1"))
     reading.take(1)
-    browser.post("/logout")
+    log_out(browser)
     reading.until(lambda: False)  # returns at its end
     reading.response.close()
     assert services(site.app).live.listeners == 0
