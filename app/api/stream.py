@@ -13,7 +13,8 @@ from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, valida
 
 from app.api.schemas import PhoneNumber
 from app.auth.access import current_role, guard, still_has_role
-from app.domain.numbers import SHOWN
+from app.auth.reveals import reveal
+from app.domain.numbers import SHOWN, mask
 from app.errors import Problem
 from app.live import position
 from app.live.listener import EVENT_TYPES, Listener, Wanted
@@ -102,6 +103,7 @@ def follow(args: dict[str, Any]) -> Response:
 
     events: Iterable[bytes] = ()
     if request.method != "HEAD":
+        reveal([mask(request.full_path)])  # which calls it will show is not known yet
         events = events_of(live, new_listener, since, lost=lost, goes_on=goes_on)
     response = Response(events, content_type=CONTENT_TYPE)
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
