@@ -125,7 +125,7 @@ def test_the_switch_keeps_the_language_and_goes_back(site: Site) -> None:
     browser.post("/login", data={"token": VIEWER})
     assert "Derniers appels" in browser.get("/").text
     browser.post("/language", data={"language": "en", "back": "/"})
-    assert "Latest calls" in browser.get("/").text
+    assert "Live calls" in browser.get("/").text
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_the_board_needs_a_login(site: Site) -> None:
         log_out(browser)
         response = browser.get("/")
         assert (response.status_code, response.headers["Location"]) == (302, "/login")
-        assert "Latest" not in response.text
+        assert "Live calls" not in response.text
     page = Page(site.browser().get("/login").text)
     assert page.values("form", "action") == ["/language", "/login"]
     assert page.values("input", "type") == ["hidden", "password"]
@@ -67,7 +67,7 @@ def test_a_token_is_exchanged_for_a_cookie(site: Site, token: str) -> None:
     assert (response.status_code, response.headers["Location"]) == (302, "/")
     cookie = cookie_of(response)
     assert token.strip() not in str(cookie["switchhook"])
-    assert "Latest calls" in browser.get("/").text
+    assert "Live calls" in browser.get("/").text
 
 
 @pytest.mark.parametrize("token", FORGED)
@@ -421,7 +421,7 @@ def test_too_much_at_once_is_not_shown_as_an_outage(site: Site, monkeypatch: pyt
 
 def test_warnings_stand_at_the_top_of_the_board(site: Site, production: Site) -> None:
     text = logged_in(site).get("/").text
-    assert text.index("UNSIGNED WEBHOOKS ARE ACCEPTED") < text.index("Latest calls")
+    assert text.index("UNSIGNED WEBHOOKS ARE ACCEPTED") < text.index("Live calls")
     assert "UNSIGNED" not in logged_in(production).get("/").text
 
 
