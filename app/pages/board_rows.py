@@ -28,7 +28,7 @@ Group = Literal["live", "missed", "presumed", "ended"]
 # How many calls of each are shown, the newest; more than the first is more than anybody looks at.
 MOST: Final[dict[Group, int]] = {"live": 1000, "missed": 50, "presumed": 50, "ended": 20}
 MISSED_FOR: Final = timedelta(hours=1)
-READ_AT_ONCE: Final = 200
+MOST_ENDED: Final = 500  # calls that ended, which are read for those that were missed
 MINUTES: Final = 60  # of the pulse
 HASH_LENGTH: Final = 16  # hex digits
 
@@ -46,23 +46,24 @@ class Shown(NamedTuple):
 
 
 def read(queries: CallQueries, now: datetime) -> list[Call]:
-    """The calls that may be on the board. Raises StoreUnavailable."""
-    lately = CallFilter("ended", since=now - MISSED_FOR)
-    wanted: list[tuple[Group, CallFilter]] = [
-        ("live", CallFilter("live")),
-        ("missed", lately._replace(missed=True)),
-        ("missed", lately._replace(outcome="failed")),
-        ("presumed", CallFilter("presumed_ended")),
-        ("ended", CallFilter("ended")),
-    ]
-    return list({call.id: call for group, fits in wanted for call in _read(queries, fits, MOST[group])}.values())
+    """The calls that may be on the board. Raises StoreUnavailable.
+
+    Missed and failed ones are looked for among the calls that ended last, `MOST_ENDED` of them at most.
+    """
+    found = [*_read(queries, CallFilter("live"), MOST["live"], 200)]
+    found += _read(queries, CallFilter("presumed_ended"), MOST["presumed"], 50)
+    for number, call in enumerate(_read(queries, CallFilter("ended"), MOST_ENDED, 50)):
+        if number >= MOST["ended"] and now - call.first_received > MISSED_FOR:
+            break
+        found.append(call)
+    return found
 
 
-def _read(queries: CallQueries, wanted: CallFilter, most: int) -> Iterator[Call]:
-    """The first calls, *most* at most; of filters that fit few, as many as one look finds."""
+def _read(queries: CallQueries, wanted: CallFilter, most: int, at_once: int) -> Iterator[Call]:
+    """The newest calls that are wanted, *most* at most."""
     count, after = 0, None
     while count < most:
-        page = queries.page(wanted, limit=min(READ_AT_ONCE, most - count), after=after)
+        page = queries.page(wanted, limit=min(at_once, most - count), after=after)
         yield from page.calls
         count, after = count + len(page.calls), page.next
         if after is None or not page.calls:
