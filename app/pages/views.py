@@ -39,13 +39,14 @@ def board() -> Response:
     if session_role() is None:
         return redirect(url_for("pages.show_login"))
     shown, figures = live_board().now()
+    overview = read_status(services())
     form, names = _form(), services().names.current()
     rows = dict(zip(shown, render(shown.values(), form, names), strict=True))
     reveal(one.call.id for one in shown.values())
     groups = {group: Markup("".join(rows[key] for key, one in shown.items() if one.group == group)) for group in MOST}  # noqa: S704 - rendered with escapes
     return page(
         "board.html",
-        overview=read_status(services()),
+        overview=overview,
         figures=render_figures(figures),
         groups=groups,
         operator=form.masked is False,

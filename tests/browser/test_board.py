@@ -53,7 +53,7 @@ def engine() -> Iterator[Engine]:
 def serving(folder: Path, engine: Engine, **environ: str) -> Iterator[Server]:
     """A server of one worker."""
     tokens = ",".join(f"{role}:{token}" for role, token in TOKENS.items())
-    own = {"REDIS_URL": engine.address.url, "WEB_CONCURRENCY": "1", "ACCESS_TOKENS": tokens, **environ}
+    own: dict[str, Any] = {"REDIS_URL": engine.address.url, "WEB_CONCURRENCY": "1", "ACCESS_TOKENS": tokens, **environ}
     server = Server(folder, **own)
     try:
         yield server.ready()
