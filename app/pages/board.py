@@ -44,12 +44,28 @@ FIGURES_SECONDS: Final = 5.0
 TIDY_SECONDS: Final = 10.0  # after which calls may be elsewhere, though nothing came
 AGAIN_SECONDS: Final = 0.5
 AT_ONCE: Final = 200  # conversations that are read in one look
+MOST_REMEMBERED: Final = 10_000  # calls that one has been shown; the log itself leaves out what it has
 BEAT: Final = rendering.event("beat", "{}")  # a browser does not notice a lost connection: its script does, by this
 UTC_ZONE: Final = ZoneInfo("UTC")
 
 
 class Lost(Exception):
     """The feed does not reach back to where it was read: the board has to be read anew."""
+
+
+class Looking(Listener):
+    """One who looks at the board."""
+
+    def __init__(self, form: Form, hang_up: Callable[[], None], reveal: Callable[[Iterable[str]], None]) -> None:
+        super().__init__(TOUCHED, form, hang_up)
+        self._reveal, self._revealed = reveal, set[str]()
+
+    def reveal(self, shown: Iterable[str]) -> None:
+        """Note which calls are shown, each once."""
+        new = set(shown) - self._revealed
+        self._revealed = self._revealed | new if len(self._revealed) < MOST_REMEMBERED else new
+        if new:
+            self._reveal(sorted(new))
 
 
 class Board:
@@ -59,8 +75,8 @@ class Board:
         self._app, self._parts = app, parts
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._listeners: set[Listener] = set()
-        self._new: list[Listener] = []  # that have nothing yet
+        self._listeners: set[Looking] = set()
+        self._new: list[Looking] = []  # that have nothing yet
         self._source: Listener | None = None
         self._shown: dict[str, Shown] | None = None  # None: it has to be read
         self._rows: dict[Form, dict[str, str]] = {}  # as rendered, for each form that somebody looks at
@@ -76,13 +92,20 @@ class Board:
             shown = self._read()
         return shown, figures_of(shown.values(), self._read_hour())
 
-    def stream(self, form: Form, hang_up: Callable[[], None], goes_on: Callable[[], bool]) -> Iterator[bytes]:
+    def stream(
+        self,
+        form: Form,
+        hang_up: Callable[[], None],
+        goes_on: Callable[[], bool],
+        reveal: Callable[[Iterable[str]], None],
+    ) -> Iterator[bytes]:
         """Server-sent events for one who looks at it: all that is on the board, then what changes.
 
         `board` and `calls` are rows, `gone` keys of rows, `figures` what is above them, `away` that Redis is away, all
-        HTML or JSON; `beat` comes every 15 seconds. *form*: its format is a language.
+        HTML or JSON; `beat` comes every 15 seconds. *form*: its format is a language. *reveal* is called with the ids
+        of calls that are shown for the first time.
         """
-        live, listener = self._parts.live, Listener(TOUCHED, form, hang_up)
+        live, listener = self._parts.live, Looking(form, hang_up, reveal)
         live.enter()
         try:
             yield rendering.retry(RETRY_MS)
@@ -103,7 +126,7 @@ class Board:
                 self._listeners.discard(listener)
             live.leave()
 
-    def _join(self, listener: Listener) -> None:
+    def _join(self, listener: Looking) -> None:
         with self._lock:
             self._listeners.add(listener)
             self._new.append(listener)
@@ -218,7 +241,8 @@ class Board:
             html = "".join(new.values())
             events = rendering.event("calls", html) if html else b""
             events += rendering.event("gone", json.dumps(gone)) if gone else b""
-            self._hand_out(events, form)
+            for listener in self._hand_out(events, form):
+                listener.reveal(one.call.id for one in changed)
 
     def _welcome(self) -> None:
         """Give all that is on the board to who has nothing yet."""
@@ -233,6 +257,7 @@ class Board:
                 boards[form] = rendering.event("board", "".join(rows[key] for key in shown))
             _, figures = self._figures.get(form.format, (None, b""))
             self._give(listener, boards[form] + figures)
+            listener.reveal(one.call.id for one in (self._shown or {}).values())
 
     def _show_figures(self) -> None:
         """Hand out the figures where they have changed."""
@@ -258,14 +283,16 @@ class Board:
         with self._lock:
             return {listener.form for listener in self._listeners.difference(self._new)}
 
-    def _hand_out(self, chunk: bytes, form: Form | None = None) -> None:
+    def _hand_out(self, chunk: bytes, form: Form | None = None) -> list[Looking]:
+        """Give *chunk* to all who look at *form*, or at any; returns them."""
         with self._lock:
-            listeners = self._listeners.difference(self._new) if form else set(self._listeners)
+            found = self._listeners.difference(self._new) if form else set(self._listeners)
+        listeners = [listener for listener in found if chunk and form in (None, listener.form)]
         for listener in listeners:
-            if chunk and form in (None, listener.form):
-                self._give(listener, chunk)
+            self._give(listener, chunk)
+        return listeners
 
-    def _give(self, listener: Listener, chunk: bytes) -> None:
+    def _give(self, listener: Looking, chunk: bytes) -> None:
         if not listener.give(chunk):
             with self._lock:
                 self._listeners.discard(listener)

@@ -114,7 +114,7 @@ def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, An
         "key": shown.key,
         "group": shown.group,
         "order": shown.order,
-        "from_name": names.of(call.from_) or call.from_user,
+        "from_name": names.of(call.from_) or (call.from_user if call.from_user != call.from_ else None),
         "to_name": names.of(call.to),
         "flow_name": names.flow(call.flow) if call.flow else None,
         "fault": next((answer.fault for _, answer in reversed(call.answers) if answer.fault), None),

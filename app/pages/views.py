@@ -12,7 +12,7 @@ from app.api.describe import openapi
 from app.api.status import read_status
 from app.api.stream import refuse_if_full
 from app.auth.access import current_role, require, still_has_role
-from app.auth.reveals import reveal
+from app.auth.reveals import reveal, revealing
 from app.auth.sessions import csrf_token_sent, log_in, log_out, session_role
 from app.errors import Problem
 from app.live.connection import Connection
@@ -63,7 +63,7 @@ def follow_board() -> Response:
     def goes_on() -> bool:
         return not connection.is_gone and may_read()
 
-    return connection.stream(live_board().stream(_form(), connection.hang_up, goes_on))
+    return connection.stream(live_board().stream(_form(), connection.hang_up, goes_on, revealing()))
 
 
 def _form() -> Form:

@@ -32,7 +32,8 @@ class Looking:
     def __init__(self, board: Board, form: Form) -> None:
         self.hung_up = False
         self.goes_on = True
-        self._stream = board.stream(form, self._hang_up, lambda: self.goes_on)
+        self.revealed: list[str] = []
+        self._stream = board.stream(form, self._hang_up, lambda: self.goes_on, self.revealed.extend)
         self._text = b""
 
     def _hang_up(self) -> None:
@@ -291,6 +292,18 @@ def test_who_is_shown_whole_numbers_is_noted(site: Site) -> None:
     wait_until(lambda: site.read("/api/v1/audit", token=OPERATOR)["items"], "it is noted")
     noted = [item for item in site.read("/api/v1/audit", token=OPERATOR)["items"] if item["route"] == "GET /"]
     assert [(item["role"], item["calls"]) for item in noted] == [("operator", ["leg-of-CON-1"])]
+
+
+def test_who_looks_on_is_noted_with_each_call_once(site: Site, look: Look) -> None:
+    now = datetime.now(UTC)
+    site.record(status("ringing", "CON-1", from_="447700900101"), received=now)
+    looking = look(EN)
+    site.record(status("ringing", "CON-2", from_="447700900102"), received=now)
+    looking.has("447700900102")
+    site.record(status("answered", "CON-2", from_="447700900102"), received=now)
+    looking.has("waiting")
+    wait_until(lambda: len(looking.revealed) == 2, "both are noted")
+    assert looking.revealed == ["leg-of-CON-1", "leg-of-CON-2"]
 
 
 def test_a_board_that_cannot_be_read_is_no_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
