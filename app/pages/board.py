@@ -30,7 +30,7 @@ from app.live.listener import Listener, Wanted
 from app.live.rendering import Form
 from app.live.stream import HEARTBEAT_SECONDS, RETRY_AFTER_A_STOP_MS, RETRY_MS
 from app.pages import board_rows
-from app.pages.board_rows import Figures, Shown, figures_of, on_board
+from app.pages.board_rows import Figures, Shown, conversations, figures_of, on_board
 from app.services import Services, services
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable, TooMuchAtOnce
@@ -44,7 +44,7 @@ FIGURES_SECONDS: Final = 5.0
 TIDY_SECONDS: Final = 10.0  # after which calls may be elsewhere, though nothing came
 AGAIN_SECONDS: Final = 0.5
 AT_ONCE: Final = 200  # conversations that are read in one look
-MOST_REMEMBERED: Final = 10_000  # calls that one has been shown; the log itself leaves out what it has
+MOST_REMEMBERED: Final = 10_000  # conversations that one has been shown; the log itself leaves out what it has
 BEAT: Final = rendering.event("beat", "{}")  # a browser does not notice a lost connection: its script does, by this
 UTC_ZONE: Final = ZoneInfo("UTC")
 
@@ -61,7 +61,7 @@ class Looking(Listener):
         self._reveal, self._revealed = reveal, set[str]()
 
     def reveal(self, shown: Iterable[str]) -> None:
-        """Note which calls are shown, each once."""
+        """Note which conversations are shown, each once."""
         new = set(shown) - self._revealed
         self._revealed = self._revealed | new if len(self._revealed) < MOST_REMEMBERED else new
         if new:
@@ -102,8 +102,8 @@ class Board:
         """Server-sent events for one who looks at it: all that is on the board, then what changes.
 
         `board` and `calls` are rows, `gone` keys of rows, `figures` what is above them, `away` that Redis is away, all
-        HTML or JSON; `beat` comes every 15 seconds. *form*: its format is a language. *reveal* is called with the ids
-        of calls that are shown for the first time.
+        HTML or JSON; `beat` comes every 15 seconds. *form*: its format is a language. *reveal* is called with the
+        conversations of calls that are shown for the first time.
         """
         live, listener = self._parts.live, Looking(form, hang_up, reveal)
         live.enter()
@@ -242,7 +242,7 @@ class Board:
             events = rendering.event("calls", html) if html else b""
             events += rendering.event("gone", json.dumps(gone)) if gone else b""
             for listener in self._hand_out(events, form):
-                listener.reveal(one.call.id for one in changed)
+                listener.reveal(conversations(changed))
 
     def _welcome(self) -> None:
         """Give all that is on the board to who has nothing yet."""
@@ -257,7 +257,7 @@ class Board:
                 boards[form] = rendering.event("board", "".join(rows[key] for key in shown))
             _, figures = self._figures.get(form.format, (None, b""))
             self._give(listener, boards[form] + figures)
-            listener.reveal(one.call.id for one in (self._shown or {}).values())
+            listener.reveal(conversations((self._shown or {}).values()))
 
     def _show_figures(self) -> None:
         """Hand out the figures where they have changed."""

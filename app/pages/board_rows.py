@@ -96,6 +96,11 @@ def group_of(call: Call, now: datetime) -> Group:
     return "missed" if lately and (call.missed or call.outcome == "failed") else "ended"
 
 
+def conversations(shown: Iterable[Shown]) -> list[str]:
+    """The conversations of all calls that are *shown*."""
+    return [name for one in shown for name in one.call.conversations]
+
+
 def render(shown: Iterable[Shown], form: Form, names: Known) -> list[str]:
     """The row of each of *shown*, in the language of the context; *form* says whether numbers are masked."""
     rows = list(shown)

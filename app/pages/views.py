@@ -19,7 +19,7 @@ from app.live.connection import Connection
 from app.live.rendering import Form
 from app.pages import languages
 from app.pages.board import board as live_board
-from app.pages.board_rows import MOST, render, render_figures
+from app.pages.board_rows import MOST, conversations, render, render_figures
 from app.pages.html import page, small_page
 from app.services import services
 
@@ -42,7 +42,7 @@ def board() -> Response:
     overview = read_status(services())
     form, names = _form(), services().names.current()
     rows = dict(zip(shown, render(shown.values(), form, names), strict=True))
-    reveal(one.call.id for one in shown.values())
+    reveal(conversations(shown.values()))
     groups = {group: Markup("".join(rows[key] for key, one in shown.items() if one.group == group)) for group in MOST}  # noqa: S704 - rendered with escapes
     return page(
         "board.html",

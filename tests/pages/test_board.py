@@ -291,7 +291,7 @@ def test_who_is_shown_whole_numbers_is_noted(site: Site) -> None:
     logged_in(site, VIEWER).get("/")
     wait_until(lambda: site.read("/api/v1/audit", token=OPERATOR)["items"], "it is noted")
     noted = [item for item in site.read("/api/v1/audit", token=OPERATOR)["items"] if item["route"] == "GET /"]
-    assert [(item["role"], item["calls"]) for item in noted] == [("operator", ["leg-of-CON-1"])]
+    assert [(item["role"], item["calls"]) for item in noted] == [("operator", ["CON-1"])]
 
 
 def test_who_looks_on_is_noted_with_each_call_once(site: Site, look: Look) -> None:
@@ -303,7 +303,7 @@ def test_who_looks_on_is_noted_with_each_call_once(site: Site, look: Look) -> No
     site.record(status("answered", "CON-2", from_="447700900102"), received=now)
     looking.has("waiting")
     wait_until(lambda: len(looking.revealed) == 2, "both are noted")
-    assert looking.revealed == ["leg-of-CON-1", "leg-of-CON-2"]
+    assert looking.revealed == ["CON-1", "CON-2"]
 
 
 def test_a_board_that_cannot_be_read_is_no_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
