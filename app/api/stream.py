@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any, Final
 
 from flask import Response, request
@@ -17,6 +14,8 @@ from app.auth.reveals import reveal
 from app.domain.numbers import SHOWN, mask
 from app.errors import Problem
 from app.live import position
+from app.live.connection import CONTENT_TYPE, Connection
+from app.live.follower import Live
 from app.live.listener import EVENT_TYPES, Listener, Wanted
 from app.live.rendering import JSON, Form
 from app.live.stream import stream as events_of
@@ -25,7 +24,6 @@ from app.services import services
 stream = Blueprint("stream", __name__, url_prefix="/api/v1/stream", description="What changes, as it changes.")
 stream.before_request(guard())
 
-CONTENT_TYPE: Final = "text/event-stream"
 DESCRIPTION: Final = """Server-sent events: `conversation`, `leg`, `input`, `recording`, `transfer`, `error`, `stats`,
 `gap` and `away`, each with JSON as its data; docs/api.md has an example of each."""
 
@@ -89,43 +87,22 @@ def follow(args: dict[str, Any]) -> Response:
             since = position.read(resumed_after)
         except position.BadPosition:
             since, lost = None, True
+    refuse_if_full(live)
+    connection, may_read = Connection(), still_has_role("viewer")
+
+    def new_listener() -> Listener:
+        return Listener(wanted, Form(JSON, masked), connection.hang_up)
+
+    def goes_on() -> bool:
+        return not connection.is_gone and may_read()
+
+    if request.method != "HEAD":
+        reveal([mask(request.full_path)])  # which calls it will show is not known yet
+    return connection.stream(events_of(live, new_listener, since, lost=lost, goes_on=goes_on))
+
+
+def refuse_if_full(live: Live) -> None:
+    """Refuse this request if the worker has as many streams as it takes."""
     if live.is_full:
         detail = "This worker has as many streams as it takes. Connect again in a moment, or close some."
         raise Problem(503, "Too many streams", detail, {"Retry-After": "5"})
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
-    may_read = still_has_role("viewer")
-
-    def new_listener() -> Listener:
-        return Listener(wanted, Form(JSON, masked), lambda: _hang_up(connection))
-
-    def goes_on() -> bool:
-        return not _is_gone(connection) and may_read()
-
-    events: Iterable[bytes] = ()
-    if request.method != "HEAD":
-        reveal([mask(request.full_path)])  # which calls it will show is not known yet
-        events = events_of(live, new_listener, since, lost=lost, goes_on=goes_on)
-    response = Response(events, content_type=CONTENT_TYPE)
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
-    if request.method != "HEAD":
-        response.call_on_close(lambda: _hang_up(connection))  # else it would wait for another request, also at a stop
-    return response
-
-
-def _hang_up(connection: socket.socket | None) -> None:
-    if connection is not None:
-        with suppress(OSError):  # cut off already
-            connection.shutdown(socket.SHUT_RDWR)
-
-
-def _is_gone(connection: socket.socket | None) -> bool:
-    """Whether the client has closed the connection."""
-    if connection is None:
-        return False
-    plain = getattr(connection, "_sock", connection)  # gevent's own `recv` would wait
-    try:
-        return plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from flask import request
 
-from app.auth.access import current_login
+from app.auth.access import Login, current_login
 from app.auth.guessing import source
 from app.domain.numbers import mask
 from app.services import services
@@ -27,14 +27,30 @@ def reveal(calls: Iterable[str], *, total: int | None = None, masked_too: bool =
     if login is None or (services().calls.masks_for(login.role) and not masked_too):
         return
     named = tuple(calls)
-    services().store.note_reveal(
-        Reveal(
-            who=login.fingerprint[:HASH_LENGTH],
-            role=login.role,
-            address=source(request.remote_addr)[:HASH_LENGTH],
-            route=f"{request.method} {request.url_rule.rule if request.url_rule else request.path}",
-            filters=mask(request.query_string.decode(errors="replace"))[:LONGEST_FILTERS],
-            total=len(named) if total is None else total,
-            calls=named,
-        )
+    services().store.note_reveal(_note(login, named, len(named) if total is None else total))
+
+
+def revealing() -> Callable[[Iterable[str]], None]:
+    """`reveal` for a response that goes on after this request."""
+    login, parts = current_login(), services()
+    if login is None or parts.calls.masks_for(login.role):
+        return lambda _: None
+    note = _note(login, (), 0)
+
+    def reveal_more(calls: Iterable[str]) -> None:
+        named = tuple(calls)
+        parts.store.note_reveal(note._replace(calls=named, total=len(named)))
+
+    return reveal_more
+
+
+def _note(login: Login, calls: tuple[str, ...], total: int) -> Reveal:
+    return Reveal(
+        who=login.fingerprint[:HASH_LENGTH],
+        role=login.role,
+        address=source(request.remote_addr)[:HASH_LENGTH],
+        route=f"{request.method} {request.url_rule.rule if request.url_rule else request.path}",
+        filters=mask(request.query_string.decode(errors="replace"))[:LONGEST_FILTERS],
+        total=total,
+        calls=calls,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -111,6 +111,11 @@ class CallQueries:
             return next((call for call in calls.calls.values() if id_ in _ids(call)), None)
 
         return apart(find)
+
+    def calls_of(self, conversations: Iterable[str]) -> list[Call]:
+        """The calls that *conversations*, and those tied to them, are of."""
+        tied, now = self.reader.store.tied(conversations), datetime.now(UTC)
+        return apart(lambda: list(self._fold(tied, now).calls.values()))
 
     def events(self, call: Call) -> list[StoredEvent]:
         """The events of *call* as they are stored, each once, oldest first by their own clock."""

@@ -7,7 +7,7 @@ from flask import Flask
 
 def install(app: Flask) -> None:
     """Add the pages to *app*."""
-    from app.pages import formats, frame, languages, states
+    from app.pages import board, formats, frame, languages, states
     from app.pages.static_files import asset, static_files
     from app.pages.views import pages
 
@@ -15,5 +15,6 @@ def install(app: Flask) -> None:
     formats.install(app)
     states.install(app)
     frame.install(app, asset)
+    board.install(app)
     app.register_blueprint(static_files)
     app.register_blueprint(pages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
 from typing import Any, Final
 
@@ -41,6 +42,12 @@ def page(template: str, **values: Any) -> Response:
     return _response(apart(lambda: context.run(loaded.render, values)), 200)
 
 
+def pieces(template: str, each: Callable[[], Iterable[Mapping[str, Any]]]) -> list[str]:
+    """*template*, a part of a page, rendered with each of the values that *each* returns; all of it apart as well."""
+    loaded, context = _loaded(template), copy_context()
+    return apart(lambda: context.run(lambda: [_encodable(loaded.render(values)) for values in each()]))
+
+
 def small_page(template: str, status: int = 200, **values: Any) -> Response:
     """The same at once, with no notices: for errors, and for who has not logged in."""
     return _response(render_template(template, **values), status)
@@ -55,7 +62,11 @@ def _loaded(name: str) -> Template:
 
 
 def _response(text: str, status: int) -> Response:
-    encoded = text.encode(errors="replace")  # a name may hold half a surrogate pair
-    response = Response(encoded, status, content_type="text/html; charset=utf-8")
+    response = Response(_encodable(text), status, content_type="text/html; charset=utf-8")
     response.headers.update(HEADERS)
     return response
+
+
+def _encodable(text: str) -> str:
+    """*text* without halves of surrogate pairs, which a name may hold."""
+    return text.encode(errors="replace").decode()

@@ -24,6 +24,9 @@ LOOKS: Final = {
     "live": Look("good", "phone", marked("live")),
     "ended": Look("", "minus", marked("ended")),
     "presumed_ended": Look("wait", "question", marked("presumed ended")),
+    # of live calls; they may ring and talk as well
+    "on_hold": Look("hold", "pause", marked("on hold")),
+    "waiting": Look("wait", "clock", marked("waiting")),
     # of legs
     "started": Look("", "arrow", marked("started")),
     "ringing": Look("wait", "bell", marked("ringing")),

@@ -1,30 +1,34 @@
-"""The pages: the board with the status and the latest calls, the API's description, the login, the language."""
+"""The pages: the board and its stream, the API's description, the login, the language."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, redirect, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from app.api.describe import description
 from app.api.status import read_status
-from app.auth.access import current_role, require
-from app.auth.reveals import reveal
+from app.api.stream import refuse_if_full
+from app.auth.access import current_role, require, still_has_role
+from app.auth.reveals import reveal, revealing
 from app.auth.sessions import csrf_token_sent, log_in, log_out, session_role
 from app.errors import Problem
+from app.live.connection import Connection
+from app.live.rendering import Form
 from app.pages import languages
+from app.pages.board import board as live_board
+from app.pages.board_rows import MOST, conversations, render, render_figures
 from app.pages.html import page, small_page
 from app.services import services
-from app.store.pages import Filter
 
 pages = Blueprint("pages", __name__)
-LATEST = 50
 
 
 @pages.get("/")
 def board() -> Response:
-    """The status and the latest calls, with links to the JSON of each. In development `?token=` logs in."""
+    """The live calls and those that ended lately, as they are now. In development `?token=` logs in."""
     token = request.args.get("token")
     if token is not None:
         if services().settings.in_production:
@@ -34,11 +38,36 @@ def board() -> Response:
         return redirect(url_for("pages.show_login", wrong=1))  # the token does not stay in the address
     if session_role() is None:
         return redirect(url_for("pages.show_login"))
-    calls, role = services().calls, current_role()
-    latest, _ = calls.page(Filter(), limit=LATEST)
-    reveal(conversation.conversation_uuid for conversation in latest)
-    shown = calls.dump_all(latest, role)
-    return page("board.html", overview=read_status(services()), calls=shown, operator=role == "operator")
+    shown, figures = live_board().now()
+    overview = read_status(services())
+    form, names = _form(), services().names.current()
+    rows = dict(zip(shown, render(shown.values(), form, names), strict=True))
+    reveal(conversations(shown.values()))
+    groups = {group: Markup("".join(rows[key] for key, one in shown.items() if one.group == group)) for group in MOST}  # noqa: S704 - rendered with escapes
+    return page(
+        "board.html",
+        overview=overview,
+        figures=render_figures(figures),
+        groups=groups,
+        operator=form.masked is False,
+    )
+
+
+@pages.get("/board/stream")
+def follow_board() -> Response:
+    """What changes on the board, as server-sent events of HTML; the first is all of it."""
+    require("viewer")
+    refuse_if_full(services().live)
+    connection, may_read = Connection(), still_has_role("viewer")
+
+    def goes_on() -> bool:
+        return not connection.is_gone and may_read()
+
+    return connection.stream(live_board().stream(_form(), connection.hang_up, goes_on, revealing()))
+
+
+def _form() -> Form:
+    return Form(languages.language(), services().calls.masks_for(current_role()))
 
 
 @pages.get("/docs")

@@ -123,9 +123,9 @@ def test_the_switch_keeps_the_language_and_goes_back(site: Site) -> None:
     assert "language=fr;" in cookie
     assert "SameSite=Lax" in cookie
     browser.post("/login", data={"token": VIEWER})
-    assert "Derniers appels" in browser.get("/").text
+    assert "Appels en cours" in browser.get("/").text
     browser.post("/language", data={"language": "en", "back": "/"})
-    assert "Latest calls" in browser.get("/").text
+    assert "Live calls" in browser.get("/").text
 
 
 @pytest.mark.parametrize(

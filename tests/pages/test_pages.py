@@ -54,7 +54,7 @@ def test_the_board_needs_a_login(site: Site) -> None:
         log_out(browser)
         response = browser.get("/")
         assert (response.status_code, response.headers["Location"]) == (302, "/login")
-        assert "Latest" not in response.text
+        assert "Live calls" not in response.text
     page = Page(site.browser().get("/login").text)
     assert page.values("form", "action") == ["/language", "/login"]
     assert page.values("input", "type") == ["hidden", "password"]
@@ -67,7 +67,7 @@ def test_a_token_is_exchanged_for_a_cookie(site: Site, token: str) -> None:
     assert (response.status_code, response.headers["Location"]) == (302, "/")
     cookie = cookie_of(response)
     assert token.strip() not in str(cookie["switchhook"])
-    assert "Latest calls" in browser.get("/").text
+    assert "Live calls" in browser.get("/").text
 
 
 @pytest.mark.parametrize("token", FORGED)
@@ -294,37 +294,17 @@ def test_the_board_shows_calls_as_they_are(site: Site) -> None:
     page = Page(logged_in(site, OPERATOR).get("/").text)
     text = " ".join(" ".join(page.text).split())
     for seen in (
-        *("441234567890 → to 442038297050 answered", "441234567890 → to Alice answered", "0:12", "< €0.01"),
-        *("Bob → to Carol ringing", "Syntax error in NCCO.", "Dave → to unknown answered", "presumed ended"),
-        *("no leg known yet", "Erin → to unknown moved on", "1:06:40"),
+        *("answered 441234567890 442038297050 Alice answered", "0:12", "Bob Carol", "presumed ended"),
+        *("Syntax error in NCCO.", "waiting", "Erin unknown", "1:06:40"),
     ):
         assert seen in text
-    assert {"0.00144000 EUR", "12.0 s", "1 hr 6 mins 40 secs"} <= set(page.values("span", "title")), "exactly, on hover"
+    assert {"12.0 s", "1 hr 6 mins 40 secs"} <= set(page.values("span", "title")), "exactly, on hover"
+    assert [text.index(head) for head in ("Live calls", "Ended lately", "Presumed ended")] == sorted(
+        text.index(head) for head in ("Live calls", "Ended lately", "Presumed ended")
+    )
     links = page.values("a", "href")
-    assert f"{LIST}/CON-8f5a100c-fbce-4218-8d4b-16341335bcd6" in links
     browser = logged_in(site)
     assert {browser.get(link).status_code for link in links if link[0] != "#"} == {200}, "every link leads somewhere"
-
-
-def test_the_figures_are_those_of_the_status(site: Site) -> None:
-    for number in range(3):
-        site.post(status("answered", f"CON-{number}"))
-    site.post(status("ringing", "CON-9"))
-    page = Page(logged_in(site).get("/").text)
-    text = " ".join(" ".join(page.text).split())
-    shown = site.read("/status")
-    assert f"conversations live {shown['conversations']['live']}" in text
-    for state, count in shown["legs"].items():
-        assert f"legs {state} {count}" in text
-    assert f"webhooks received {shown['webhooks']['received']}" in text
-
-
-def test_the_board_shows_the_latest_fifty(site: Site) -> None:
-    for number in range(60):
-        site.record(status("ringing", f"CON-{number}"), received=BASE + timedelta(seconds=number))
-    links = Page(logged_in(site).get("/").text).values("a", "href")
-    shown = [link.rpartition("/")[2] for link in links if link.startswith(LIST) and not link.endswith("/events")]
-    assert shown == [f"CON-{number}" for number in range(59, 9, -1)]
 
 
 NAMES = [
@@ -362,11 +342,11 @@ def test_what_a_webhook_holds_is_shown_as_text(site: Site, name: str) -> None:
         assert f"{name}{end}".strip().encode(errors="replace").decode().replace("\x00", "\ufffd") in shown.replace(
             "\x00", "\ufffd"
         )
-    link = next(link for link in page.values("a", "href") if link.startswith(LIST))
-    assert unquote(link.rpartition("/")[2], errors="surrogatepass") == f"CON-{name}"
+    link = next(link for link in page.values("a", "href") if re.match("(/api/v1)?/calls/", link))
+    assert unquote(link.rpartition("/")[2]) == name.encode(errors="replace").decode()
     assert re.fullmatch(r"[\w/.~%-]+", link, re.ASCII), "nothing in it needs a browser's good will"
     if not re.search("[\ud800-\udfff]", name):  # addresses with half a pair in them are alike
-        assert logged_in(site).get(link).json["conversation_uuid"] == f"CON-{name}"  # type: ignore[index]
+        assert logged_in(site).get(link).status_code == 200
 
 
 def test_a_viewers_board_shows_no_whole_number_and_an_operators_does(site: Site) -> None:
@@ -421,7 +401,7 @@ def test_too_much_at_once_is_not_shown_as_an_outage(site: Site, monkeypatch: pyt
 
 def test_warnings_stand_at_the_top_of_the_board(site: Site, production: Site) -> None:
     text = logged_in(site).get("/").text
-    assert text.index("UNSIGNED WEBHOOKS ARE ACCEPTED") < text.index("Latest calls")
+    assert text.index("UNSIGNED WEBHOOKS ARE ACCEPTED") < text.index("Live calls")
     assert "UNSIGNED" not in logged_in(production).get("/").text
 
 
@@ -430,7 +410,7 @@ def test_the_board_counts_unfiled_webhooks_and_leads_operators_to_them(site: Sit
     site.store.unfile(b"{}", "no conversation", BASE)
     for token, leads in ((VIEWER, False), (OPERATOR, True)):
         page = Page(logged_in(site, token).get("/").text)
-        assert "unfiled 1" in " ".join(" ".join(page.text).split())
+        assert "1 webhook is unfiled." in " ".join(" ".join(page.text).split())
         assert ("/api/v1/unfiled" in page.values("a", "href")) is leads
 
 
@@ -499,18 +479,14 @@ def test_the_board_warns_of_faults_and_shows_their_words_to_operators_only(
     assert line.startswith(f"The flows file has {count} faults: the flows stay as they were before.")
 
 
-def test_an_error_is_shown_beside_the_ncco_that_caused_it_and_why_the_last_resort_was_served(site: Site) -> None:
+def test_an_error_is_shown_and_why_the_last_resort_was_served(site: Site) -> None:
     """https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event"""
     browser, call = site.browser(), {"uuid": "leg", "conversation_uuid": "CON-wrong", "from_user": "Bob", "to": "<Zoë>"}
     answered: Any = browser.post("/voice/answer", json=call).json
     assert answered[1]["endpoint"] == [{"type": "app", "user": "<Zoë>"}]
-    wait_until(lambda: "CON-wrong" in logged_in(site).get("/").text, "the answer is recorded")
     browser.post("/voice/event", json={"reason": "Syntax error in NCCO.", "conversation_uuid": "CON-wrong"})
-    page = Page(logged_in(site).get("/").text)
-    text = " ".join(" ".join(page.text).split())
-    assert "Syntax error in NCCO. in the NCCO that app-to-app/start served at" in text
-    assert '"action": "connect"' in text
-    assert "details" in [tag for tag, _ in page.elements]
+    assert "Syntax error in NCCO." in logged_in(site).get("/").text
+    wait_until(lambda: "app-to-app" in logged_in(site).get("/").text, "the answer is recorded")
     browser.post("/voice/flows/gone/step", json={**call, "dtmf": {"digits": "1"}})
     wait_until(
         lambda: "the last resort was served: there is no flow gone" in logged_in(site).get("/").text, "it is shown"

@@ -1,0 +1,175 @@
+"""What is on the board: calls in groups, the row of each, and the figures above them.
+
+`templates/call_row.html` is the one template of a row, for the page and for what changes in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import quote
+
+from flask import current_app
+from markupsafe import Markup
+
+from app.calls import call_schemas
+from app.calls.call_queries import CallFilter, CallQueries
+from app.calls.names import Known
+from app.domain.calls import PHASES, Call
+from app.live.rendering import Form
+from app.pages.html import pieces
+from app.store.codec import milliseconds
+
+Group = Literal["live", "missed", "presumed", "ended"]
+# How many calls of each are shown, the newest; more than the first is more than anybody looks at.
+MOST: Final[dict[Group, int]] = {"live": 1000, "missed": 50, "presumed": 50, "ended": 20}
+MISSED_FOR: Final = timedelta(hours=1)
+MOST_ENDED: Final = 500  # calls that ended, which are read for those that were missed
+MINUTES: Final = 60  # of the pulse
+HASH_LENGTH: Final = 16  # hex digits
+
+
+class Shown(NamedTuple):
+    """A call on the board.
+
+    `key` names it in the page, for ids are a stranger's. `order` never changes: the newest is the highest.
+    """
+
+    call: Call
+    group: Group
+    key: str
+    order: int
+
+
+def read(queries: CallQueries, now: datetime) -> list[Call]:
+    """The calls that may be on the board. Raises StoreUnavailable.
+
+    Missed and failed ones are looked for among the calls that ended last, `MOST_ENDED` of them at most.
+    """
+    found = [*_read(queries, CallFilter("live"), MOST["live"], 200)]
+    found += _read(queries, CallFilter("presumed_ended"), MOST["presumed"], 50)
+    for number, call in enumerate(_read(queries, CallFilter("ended"), MOST_ENDED, 50)):
+        if number >= MOST["ended"] and now - call.first_received > MISSED_FOR:
+            break
+        found.append(call)
+    return found
+
+
+def _read(queries: CallQueries, wanted: CallFilter, most: int, at_once: int) -> Iterator[Call]:
+    """The newest calls that are wanted, *most* at most."""
+    count, after = 0, None
+    while count < most:
+        page = queries.page(wanted, limit=min(at_once, most - count), after=after)
+        yield from page.calls
+        count, after = count + len(page.calls), page.next
+        if after is None or not page.calls:
+            return
+
+
+def on_board(calls: Iterable[Call], now: datetime) -> dict[str, Shown]:
+    """Those of *calls* that are on the board, by key, newest first."""
+    every = sorted((_shown(call, now) for call in calls), key=lambda one: (-one.order, one.key))
+    count: Counter[str] = Counter()
+    found = {}
+    for shown in every:
+        count[shown.group] += 1
+        if count[shown.group] <= MOST[shown.group]:
+            found[shown.key] = shown
+    return found
+
+
+def _shown(call: Call, now: datetime) -> Shown:
+    return Shown(call, group_of(call, now), _hash(call.id), milliseconds(call.first_received))
+
+
+def group_of(call: Call, now: datetime) -> Group:
+    """Where *call* is shown."""
+    if call.state == "live":
+        return "live"
+    if call.state == "presumed_ended":
+        return "presumed"
+    lately = now - call.first_received < MISSED_FOR
+    return "missed" if lately and (call.missed or call.outcome == "failed") else "ended"
+
+
+def conversations(shown: Iterable[Shown]) -> list[str]:
+    """The conversations of all calls that are *shown*."""
+    return [name for one in shown for name in one.call.conversations]
+
+
+def render(shown: Iterable[Shown], form: Form, names: Known) -> list[str]:
+    """The row of each of *shown*, in the language of the context; *form* says whether numbers are masked."""
+    rows = list(shown)
+    pages = {rule.rule.partition("<")[0] for rule in current_app.url_map.iter_rules()}
+    path = "/calls/" if "/calls/" in pages else "/api/v1/calls/"
+    return pieces("call_row.html", lambda: (_values(one, form.masked, names, path) for one in rows))
+
+
+def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, Any]:
+    call = shown.call
+    json_ = call_schemas.dump(call, mask_numbers=masked, row=True)
+    for leg, of in zip(json_["legs"], call.legs, strict=True):
+        leg["from_name"], leg["to_name"] = names.of(of.leg.from_), names.of(of.leg.to)
+    row = {
+        **json_,
+        "key": shown.key,
+        "group": shown.group,
+        "order": shown.order,
+        "from_name": names.of(call.from_) or (call.from_user if call.from_user != call.from_ else None),
+        "to_name": names.of(call.to),
+        "flow_name": names.flow(call.flow) if call.flow else None,
+        "fault": next((answer.fault for _, answer in reversed(call.answers) if answer.fault), None),
+        "error": call.errors[-1].event.reason if call.errors else None,
+        "href": path + quote(call.id, safe="", errors="replace"),
+    }
+    now = datetime.now(UTC)
+    return {
+        "row": row,
+        "version": _hash(json.dumps(row)),
+        "since": lambda at: max((now - datetime.fromisoformat(at)).total_seconds(), 0),
+        "doing": _doing,
+    }
+
+
+def _doing(leg: Mapping[str, Any]) -> str | None:
+    """What a leg does now, as `states.py` names it; None if nothing."""
+    now = next((segment["doing"] for segment in leg["segments"] if segment["until"] is None), None)
+    return PHASES.get(now) if now else None
+
+
+class Figures(NamedTuple):
+    """What is above the calls: how many of them are live, by phase, and the last hour's as `calls/figures.py` has it.
+
+    `full`: that there may be more live calls than are listed.
+    """
+
+    groups: Mapping[str, int]
+    phases: Mapping[str, int]
+    full: bool
+    hour: Mapping[str, Any]
+
+
+def figures_of(shown: Iterable[Shown], hour: Mapping[str, Any]) -> Figures:
+    """The figures of what is *shown*."""
+    every = list(shown)
+    groups: Counter[str] = Counter(one.group for one in every)
+    phases: Counter[str] = Counter(one.call.phase for one in every if one.call.phase)
+    return Figures(
+        dict(groups),
+        {phase: phases[phase] for phase in PHASES.values()},
+        groups["live"] >= MOST["live"],
+        {**hour, "series": hour["series"][-MINUTES:]},
+    )
+
+
+def render_figures(figures: Figures) -> Markup:
+    """The figures, in the language of the context."""
+    return Markup(pieces("board_figures.html", lambda: [figures._asdict()])[0])  # noqa: S704 - rendered with escapes
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()[:HASH_LENGTH]
