@@ -11,6 +11,7 @@ from marshmallow import RAISE
 from app.api import cursors, examples
 from app.api.schemas import CallEventsSchema, CallFilterArgs, CallsArgs, CallsSchema, PageArgs
 from app.auth.access import current_role, guard, require
+from app.auth.reveals import reveal
 from app.calls.call_queries import CallFilter, CallPosition
 from app.calls.call_schemas import CallSchema
 from app.calls.export import exported
@@ -35,6 +36,12 @@ for blueprint in (calls, exports):
 @calls.alt_response(200, schema=CallsSchema, example=examples.CALLS)
 def list_calls(args: dict[str, Any]) -> dict[str, Any]:
     """List calls, newest first by the receipt of their first webhook. Filters are joined by "and"."""
+    rows, following = page_of(args)
+    return {"items": rows, "next": following}
+
+
+def page_of(args: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+    """The calls that *args* (of CallsArgs) name, as JSON for this request, and the cursor of the next page."""
     limit, cursor = args.pop("limit"), args.pop("cursor", None)
     wanted, role = _filter(args), current_role()
     of, after = repr(wanted), None
@@ -46,7 +53,8 @@ def list_calls(args: dict[str, Any]) -> dict[str, Any]:
     if found.next:
         position = found.next
         following = cursors.write([position.first_received, keys.decode(position.conversation), position.call], of)
-    return {"items": services().call_queries.dump_all(found.calls, role, rows=True), "next": following}
+    reveal(call.id for call in found.calls)
+    return services().call_queries.dump_all(found.calls, role, rows=True), following
 
 
 @exports.get("/calls.csv")
@@ -70,9 +78,10 @@ def export_ndjson(args: dict[str, Any]) -> Response:
 @calls.alt_response(200, schema=CallEventsSchema)
 def list_call_events(args: dict[str, Any], call_id: str) -> dict[str, Any] | Response:
     """List the events of a call, over all of its conversations, oldest first by their own clock."""
-    call = _call(call_id)
+    call = call_of(call_id)
     if call.id != call_id:
-        return _moved("calls.list_call_events", call)
+        return moved_to("calls.list_call_events", call)
+    reveal([call.id])
     queries, of = services().call_queries, f"events of call {call.id}"
     events = queries.events(call)
     if "cursor" in args:
@@ -87,9 +96,10 @@ def list_call_events(args: dict[str, Any], call_id: str) -> dict[str, Any] | Res
 @calls.alt_response(200, schema={"type": "string"}, content_type="text/plain")
 def get_ladder(call_id: str) -> Response:
     """Get a call as a ladder of text: a lane for each leg, time downwards."""
-    call = _call(call_id)
+    call = call_of(call_id)
     if call.id != call_id:
-        return _moved("calls.get_ladder", call)
+        return moved_to("calls.get_ladder", call)
+    reveal([call.id])
     masks = services().calls.masks_for(current_role())
     lines = apart(lambda: text_of(ladder_of(call, mask_numbers=masks)))
     return Response("\n".join([*lines, ""]).encode(errors="replace"), content_type="text/plain; charset=utf-8")
@@ -100,9 +110,10 @@ def get_ladder(call_id: str) -> Response:
 def get_curl(call_id: str) -> Response:
     """Get `curl` commands that post the webhooks of a call again; for operators, as masked numbers would be useless."""
     require("operator")
-    call = _call(call_id)
+    call = call_of(call_id)
     if call.id != call_id:
-        return _moved("calls.get_curl", call)
+        return moved_to("calls.get_curl", call)
+    reveal([call.id])
     server = services().settings.public_url or request.host_url
     commands = curl_commands(services().call_queries.events(call), server.rstrip("/"))
     return Response("\n".join([*commands, ""]), content_type="text/plain; charset=utf-8")
@@ -112,13 +123,15 @@ def get_curl(call_id: str) -> Response:
 @calls.alt_response(200, schema=CallSchema, example=examples.CALL)
 def get_call(call_id: str) -> dict[str, Any] | Response:
     """Get one call. The id of one of its conversations, legs or recordings redirects to it."""
-    call = _call(call_id)
+    call = call_of(call_id)
     if call.id != call_id:
-        return _moved("calls.get_call", call)
+        return moved_to("calls.get_call", call)
+    reveal([call.id])
     return services().call_queries.dump(call, current_role())
 
 
-def _call(id_: str) -> Call:
+def call_of(id_: str) -> Call:
+    """The call with this id, or with one of another kind. Raises Problem (404)."""
     found = services().call_queries.call(id_)
     if found is None:
         detail = "No call with this id, leg, conversation or recording is stored: there was none, or it was deleted."
@@ -126,7 +139,7 @@ def _call(id_: str) -> Call:
     return found
 
 
-def _moved(endpoint: str, call: Call) -> Response:
+def moved_to(endpoint: str, call: Call) -> Response:
     """Redirects to *call*, which was asked for by another id. For now: a late webhook may name an earlier first leg."""
     query: dict[str, Any] = request.args.to_dict()
     return cast("Response", redirect(url_for(endpoint, **query | {"call_id": call.id}), 302))

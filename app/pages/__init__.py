@@ -8,6 +8,8 @@ from flask import Flask
 def install(app: Flask) -> None:
     """Add the pages to *app*."""
     from app.pages import formats, frame, languages, states
+    from app.pages.call import call_pages
+    from app.pages.history import history
     from app.pages.static_files import asset, static_files
     from app.pages.views import pages
 
@@ -17,3 +19,5 @@ def install(app: Flask) -> None:
     frame.install(app, asset)
     app.register_blueprint(static_files)
     app.register_blueprint(pages)
+    app.register_blueprint(history)
+    app.register_blueprint(call_pages)

@@ -53,6 +53,7 @@ def fill(server: Server) -> None:
     """The published call, one in each other state, and names and words that strangers chose."""
     for line in SAMPLE.read_text().splitlines():
         server.post("/voice/event", json.loads(line))
+    server.post("/voice/event", {"note": "<b>of no conversation</b>"})
     now = datetime.now(UTC)
     for number, (status, from_, to) in enumerate(
         [

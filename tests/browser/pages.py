@@ -15,6 +15,12 @@ class PageOf(NamedTuple):
 
 PAGES: Final = (
     PageOf("/", "board"),
+    PageOf("/calls", "calls"),
+    PageOf("/calls?number=0123", "calls-found"),
+    PageOf("/calls?number=12&state=odd&since=then", "calls-wrong"),
+    PageOf("/calls/0779a56d002f1c7f47f82ef5fe84ab79", "call"),
+    PageOf("/calls/nothing", "call-unknown"),
+    PageOf("/unfiled", "unfiled"),
     PageOf("/docs", "api"),
     PageOf("/login", "login", None),
     PageOf("/nowhere", "not-found"),
