@@ -40,6 +40,7 @@ def show_history() -> Response:
         rows, following = [], None
         wrong = {"cursor": str(problem)}
     chosen: dict[str, Any] = {name: given[name] for name in FILTERS if given.get(name)}
+    listed = chosen | ({"limit": given["limit"]} if "limit" in given else {})
     response = page(
         "history.html",
         calls=rows,
@@ -47,8 +48,8 @@ def show_history() -> Response:
         local={name: _in_utc(chosen.get(name, "")) for name in MOMENTS},
         wrong=wrong,
         unnamed=[f"{name}: {text}" for name, text in wrong.items() if name not in FILTERS],
-        first=url_for("history.show_history", **chosen) if given.get("cursor") else None,
-        next=url_for("history.show_history", **chosen, cursor=following) if following else None,
+        first=url_for("history.show_history", **listed) if given.get("cursor") else None,
+        next=url_for("history.show_history", **listed, cursor=following) if following else None,
         csv=url_for("exports.export_csv", **chosen),
         ndjson=url_for("exports.export_ndjson", **chosen),
     )
