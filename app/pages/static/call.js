@@ -31,7 +31,7 @@ async function read() {
   reading = true;
   try {
     const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (response.status === 404) location.reload(); // it was deleted
+    if ([401, 403, 404].includes(response.status)) location.reload(); // logged out, or deleted: the page says so
     if (!response.ok) throw new Error(response.statusText);
     show(new DOMParser().parseFromString(await response.text(), "text/html"));
     if (response.redirected) history.replaceState(null, "", response.url);
@@ -82,14 +82,13 @@ function replace(old, part) {
   ready(part);
 }
 
-/** Follow the conversations that the call is in now. */
+/** Follow the conversations that the call is in now; none in a tab that nobody sees, as connections are few. */
 function follow() {
-  const names = document.getElementById("live").dataset.follow;
+  const names = document.hidden ? "[]" : document.getElementById("live").dataset.follow;
   if (names === followed) return;
   followed = names;
   for (const stream of streams) stream.close();
-  streams = JSON.parse(names).map(listen);
-  if (!streams.length) cut.hidden = true;
+  streams = JSON.parse(names).map(listen); // each reads the page once it is open
 }
 
 function listen(conversation) {
@@ -102,8 +101,8 @@ function listen(conversation) {
     cut.hidden = false;
     if (stream.readyState !== EventSource.CLOSED) return; // it connects again by itself
     setTimeout(() => {
-      if (!streams.includes(stream)) return;
-      streams[streams.indexOf(stream)] = listen(conversation);
+      const place = streams.indexOf(stream);
+      if (place >= 0) streams[place] = listen(conversation);
     }, AGAIN);
   });
   return stream;
@@ -136,3 +135,4 @@ async function copy(button) {
 
 ready(document.querySelector("main"));
 follow();
+document.addEventListener("visibilitychange", follow);
