@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit
 from tests.engines import wait_until
 from tests.generated import iso
 from tests.serving import Server
+from vonage_simulator import audio
 
 BEGAN = datetime.now(UTC) - timedelta(seconds=60)
 PATIENCE = 30_000  # ms
@@ -107,6 +108,39 @@ def test_it_says_when_the_connection_is_cut_and_goes_on_by_itself(visit: Visit, 
     page.context.set_offline(False)
     expect(page.locator('#head [data-state="waiting"]')).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#cut")).to_be_hidden(timeout=PATIENCE)
+
+
+def test_a_recording_is_played_here_and_goes_on_while_the_page_changes(visit: Visit, live_call: LiveCall) -> None:
+    live_call.send(8, recording_uuid="REC-1", recording_url="https://api.nexmo.com/v1/files/x")
+    page = visit(live_call.path)
+    requested: list[str] = []
+
+    def play(route: Route) -> None:
+        requested.append(route.request.url)
+        route.fulfill(body=audio.silence("wav", 30), content_type="audio/wav")
+
+    page.route("**/api/v1/recordings/**", play)
+    follows(page)
+    player = page.locator("audio")
+    expect(player).to_have_attribute("preload", "none")
+    assert requested == [], "nothing is fetched before it is played"
+    player.evaluate("player => { player.muted = true; return player.play() }")
+    assert {urlsplit(url)._replace(scheme="", netloc="").geturl() for url in requested} == {
+        f"/api/v1/recordings/REC-1?conversation_uuid={live_call.conversation}"
+    }
+    live_call.send(9, recording_uuid="REC-2", recording_url="https://api.nexmo.com/v1/files/y")
+    expect(page.locator("#events")).to_contain_text("REC-2", timeout=PATIENCE)
+    assert player.evaluate("player => !player.paused")
+
+
+def test_a_recording_that_cannot_be_played_says_so(visit: Visit, live_call: LiveCall) -> None:
+    live_call.send(8, recording_uuid="REC-1", recording_url="https://elsewhere.example/x")
+    page = visit(live_call.path)
+    expect(page.get_by_text("It cannot be played now:")).to_be_hidden()
+    page.locator("audio").evaluate("player => { player.play().catch(() => {}) }")
+    expect(page.get_by_text("It cannot be played now:")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="see why").click()
+    expect(page.get_by_text("Not at Vonage").first).to_be_visible()
 
 
 def test_a_link_is_copied(visit: Visit, live_call: LiveCall) -> None:

@@ -11,7 +11,7 @@ from tests.domain.builders import about, status
 
 def is_inside(picture: Picture) -> bool:
     """Whether all of it can be seen."""
-    points = [(each.x, each.y) for each in (*picture.dots, *picture.lines)]
+    points = [(dot.x, dot.y) for dot in picture.dots] + [(line.x, line.y) for line in picture.lines]
     points += [(bar.x, y) for bar in picture.bars for y in (bar.y, bar.y + bar.height)]
     return all(0 < x < picture.width and 0 < y <= picture.height for x, y in points)
 
