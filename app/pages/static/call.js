@@ -10,12 +10,25 @@ const parts = "main section[id]";
 
 const cut = document.getElementById("cut");
 const said = document.getElementById("said");
-const written = new Map([...document.querySelectorAll(parts)].map((part) => [part.id, part.innerHTML]));
+const written = new Map([...document.querySelectorAll(parts)].map((part) => [part.id, shape(part)]));
 let streams = [];
 let followed = "";
 let waiting = 0;
 let reading = false;
 let anew = false;
+
+/** A part without what scripts and the reader change in it, to see whether the server's changed. */
+function shape(part) {
+  const copy = part.cloneNode(true);
+  for (const element of copy.querySelectorAll("time, [data-zone], [data-since]")) {
+    element.textContent = "";
+    element.removeAttribute("title");
+  }
+  for (const element of copy.querySelectorAll("[hidden], [open], button")) {
+    for (const name of ["hidden", "open", "class"]) element.removeAttribute(name);
+  }
+  return copy.innerHTML;
+}
 
 function soon() {
   if (!waiting) waiting = setTimeout(read, PAUSE);
@@ -51,18 +64,18 @@ async function read() {
 function show(page) {
   let before = document.getElementById("cut");
   for (const part of page.querySelectorAll(parts)) {
-    const old = document.getElementById(part.id);
+    const [old, now] = [document.getElementById(part.id), shape(part)];
     if (!old) {
       before.after(part);
-      written.set(part.id, part.innerHTML);
+      written.set(part.id, now);
       ready(part);
       before = part;
       continue;
     }
     before = old;
-    const plays = [...old.querySelectorAll("audio")].some((audio) => !audio.paused);
-    if (plays || written.get(part.id) === part.innerHTML) continue;
-    written.set(part.id, part.innerHTML);
+    const plays = [...old.querySelectorAll("audio")].some((audio) => !audio.paused && !audio.error);
+    if (plays || written.get(part.id) === now) continue;
+    written.set(part.id, now);
     replace(old, part);
     before = part;
   }
