@@ -19,7 +19,7 @@ from app.calls.ladder import ladder_of, text_of
 from app.calls.replay import curl_commands
 from app.calls.stored_event import StoredEvent
 from app.domain.calls import Call
-from app.domain.numbers import SHOWN
+from app.domain.numbers import SHOWN, mask
 from app.errors import Problem
 from app.services import services
 from app.store import keys
@@ -49,11 +49,11 @@ def page_of(args: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
         first_received, conversation, call = cursors.read(cursor, of)
         after = CallPosition(first_received, keys.encode(conversation), call)
     found = services().call_queries.page(wanted, limit=limit, after=after)
+    reveal(call.id for call in found.calls)
     following = None
     if found.next:
         position = found.next
         following = cursors.write([position.first_received, keys.decode(position.conversation), position.call], of)
-    reveal(call.id for call in found.calls)
     return services().call_queries.dump_all(found.calls, role, rows=True), following
 
 
@@ -81,13 +81,13 @@ def list_call_events(args: dict[str, Any], call_id: str) -> dict[str, Any] | Res
     call = call_of(call_id)
     if call.id != call_id:
         return moved_to("calls.list_call_events", call)
-    reveal([call.id])
     queries, of = services().call_queries, f"events of call {call.id}"
     events = queries.events(call)
     if "cursor" in args:
         after = tuple(cursors.read(args["cursor"], of))
         events = [stored for stored in events if _position(stored) > after]
     page = events[: args["limit"]]
+    reveal([call.id])
     following = cursors.write([*_position(page[-1])], of) if len(events) > len(page) else None
     return {"items": queries.dump_events(call, page, current_role()), "next": following}
 
@@ -159,6 +159,7 @@ def _filter(args: dict[str, Any]) -> CallFilter:
 
 
 def _exported(args: dict[str, Any], name: str, content_type: str) -> Response:
+    reveal([mask(request.full_path)])  # how many it will have is not known yet
     lines = exported(services().call_queries, _filter(args), current_role(), as_csv=name.endswith("csv"))
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(lines, headers=headers, content_type=content_type)
