@@ -36,6 +36,12 @@ for blueprint in (calls, exports):
 @calls.alt_response(200, schema=CallsSchema, example=examples.CALLS)
 def list_calls(args: dict[str, Any]) -> dict[str, Any]:
     """List calls, newest first by the receipt of their first webhook. Filters are joined by "and"."""
+    rows, following = page_of(args)
+    return {"items": rows, "next": following}
+
+
+def page_of(args: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+    """The calls that *args* (of CallsArgs) name, as JSON for this request, and the cursor of the next page."""
     limit, cursor = args.pop("limit"), args.pop("cursor", None)
     wanted, role = _filter(args), current_role()
     of, after = repr(wanted), None
@@ -48,7 +54,7 @@ def list_calls(args: dict[str, Any]) -> dict[str, Any]:
     if found.next:
         position = found.next
         following = cursors.write([position.first_received, keys.decode(position.conversation), position.call], of)
-    return {"items": services().call_queries.dump_all(found.calls, role, rows=True), "next": following}
+    return services().call_queries.dump_all(found.calls, role, rows=True), following
 
 
 @exports.get("/calls.csv")
@@ -72,9 +78,9 @@ def export_ndjson(args: dict[str, Any]) -> Response:
 @calls.alt_response(200, schema=CallEventsSchema)
 def list_call_events(args: dict[str, Any], call_id: str) -> dict[str, Any] | Response:
     """List the events of a call, over all of its conversations, oldest first by their own clock."""
-    call = _call(call_id)
+    call = call_of(call_id)
     if call.id != call_id:
-        return _moved("calls.list_call_events", call)
+        return moved_to("calls.list_call_events", call)
     queries, of = services().call_queries, f"events of call {call.id}"
     events = queries.events(call)
     if "cursor" in args:
@@ -90,9 +96,9 @@ def list_call_events(args: dict[str, Any], call_id: str) -> dict[str, Any] | Res
 @calls.alt_response(200, schema={"type": "string"}, content_type="text/plain")
 def get_ladder(call_id: str) -> Response:
     """Get a call as a ladder of text: a lane for each leg, time downwards."""
-    call = _call(call_id)
+    call = call_of(call_id)
     if call.id != call_id:
-        return _moved("calls.get_ladder", call)
+        return moved_to("calls.get_ladder", call)
     reveal([call.id])
     masks = services().calls.masks_for(current_role())
     lines = apart(lambda: text_of(ladder_of(call, mask_numbers=masks)))
@@ -104,9 +110,9 @@ def get_ladder(call_id: str) -> Response:
 def get_curl(call_id: str) -> Response:
     """Get `curl` commands that post the webhooks of a call again; for operators, as masked numbers would be useless."""
     require("operator")
-    call = _call(call_id)
+    call = call_of(call_id)
     if call.id != call_id:
-        return _moved("calls.get_curl", call)
+        return moved_to("calls.get_curl", call)
     reveal([call.id])
     server = services().settings.public_url or request.host_url
     commands = curl_commands(services().call_queries.events(call), server.rstrip("/"))
@@ -117,14 +123,15 @@ def get_curl(call_id: str) -> Response:
 @calls.alt_response(200, schema=CallSchema, example=examples.CALL)
 def get_call(call_id: str) -> dict[str, Any] | Response:
     """Get one call. The id of one of its conversations, legs or recordings redirects to it."""
-    call = _call(call_id)
+    call = call_of(call_id)
     if call.id != call_id:
-        return _moved("calls.get_call", call)
+        return moved_to("calls.get_call", call)
     reveal([call.id])
     return services().call_queries.dump(call, current_role())
 
 
-def _call(id_: str) -> Call:
+def call_of(id_: str) -> Call:
+    """The call with this id, or with one of another kind. Raises Problem (404)."""
     found = services().call_queries.call(id_)
     if found is None:
         detail = "No call with this id, leg, conversation or recording is stored: there was none, or it was deleted."
@@ -132,7 +139,7 @@ def _call(id_: str) -> Call:
     return found
 
 
-def _moved(endpoint: str, call: Call) -> Response:
+def moved_to(endpoint: str, call: Call) -> Response:
     """Redirects to *call*, which was asked for by another id. For now: a late webhook may name an earlier first leg."""
     query: dict[str, Any] = request.args.to_dict()
     return cast("Response", redirect(url_for(endpoint, **query | {"call_id": call.id}), 302))

@@ -37,6 +37,11 @@ class UnfiledListSchema(Schema):
 @unfiled.alt_response(200, schema=UnfiledListSchema)
 def list_unfiled(args: dict[str, Any]) -> dict[str, Any]:
     """List the signed webhooks that belong to no conversation, newest first. The latest 1,000 or so are kept."""
+    return page_of(args)
+
+
+def page_of(args: dict[str, Any]) -> dict[str, Any]:
+    """The same for *args* of PageArgs. Raises Problem (422) for a cursor of another list."""
     before = cursors.read(args["cursor"], "unfiled")[0] if "cursor" in args else None
     found = services().store.unfiled(args["limit"] + 1, before)
     shown = found[: args["limit"]]

@@ -172,8 +172,8 @@ class CallQueries:
 
     def dump_all(self, calls: Sequence[Call], role: str | None, *, rows: bool = False) -> list[dict[str, Any]]:
         """Each of *calls* in full or, as *rows*, without answers, inputs, recordings and errors."""
-        mask = self.reader.masks_for(role)
-        return apart(lambda: [call_schemas.dump(call, mask_numbers=mask, row=rows) for call in calls])
+        mask, names = self.reader.masks_for(role), self.reader.names()
+        return apart(lambda: [call_schemas.dump(call, mask_numbers=mask, row=rows, names=names) for call in calls])
 
     def dump_events(self, call: Call, events: Sequence[StoredEvent], role: str | None) -> list[dict[str, Any]]:
         """Each of *events*, an answer with its NCCO, an error of *call* with its cause."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 from marshmallow import fields, validate
 
 from app.calls.fields import ExactNumber, ObjectSchema, Timestamp, listed, nullable
+from app.calls.names import NOBODY, Known
 from app.calls.schemas import (
     CONVERSATION_STATES,
     CURRENCY,
@@ -131,9 +132,11 @@ ANSWER, CAUSE = AnswerSchema(), CauseSchema()
 IDS: Final = ("id", "conversations", "conferences", "linked")
 
 
-def dump(call: Call, *, mask_numbers: bool, row: bool = False) -> dict[str, Any]:
-    """*call* as JSON; with *mask_numbers*, every telephone number in it is masked."""
+def dump(call: Call, *, mask_numbers: bool, row: bool = False, names: Known = NOBODY) -> dict[str, Any]:
+    """*call* as JSON, numbers of legs with their *names*; with *mask_numbers*, every telephone number is masked."""
     json: dict[str, Any] = (ROW if row else WHOLE).dump(call)
+    for leg in json["legs"]:
+        leg["from_name"], leg["to_name"] = names.of(leg["from"]), names.of(leg["to"])
     return {**masked(json), **{name: json[name] for name in IDS}} if mask_numbers else json
 
 

@@ -6,10 +6,11 @@ static/times.js replaces both by the reader's.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from flask import Flask
 
@@ -86,9 +87,19 @@ def percent(share: float) -> str:
     return numbers.format_percent(share, "0.#%" if locale().startswith("en") else "0.# %", locale=_locale())
 
 
+def pretty(value: Any) -> str:
+    """JSON as it is read best. `tojson` would write signs as escapes; here the template makes them safe."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def inline(value: Any) -> str:
+    """JSON in one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def install(app: Flask) -> None:
     """Make them filters of the templates of *app*."""
-    for filter_ in (moment, duration, duration_words, money, number, percent):
+    for filter_ in (moment, duration, duration_words, money, number, percent, pretty, inline):
         app.jinja_env.filters[filter_.__name__] = filter_
 
 

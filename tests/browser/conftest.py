@@ -16,9 +16,12 @@ from tests.browser import chromium
 from tests.engines import Engine
 from tests.generated import iso
 from tests.serving import ROOT, Server
+from vonage_simulator.certificate import application_keys
 
 TOKENS = {"operator": "operator-of-the-browser-tests", "viewer": "viewer-of-the-browser-tests"}
 SAMPLE = ROOT / "tests" / "samples" / "phone-to-app.events.jsonl"
+
+APPLICATION_ID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 
 Visit = Callable[..., Page]
 
@@ -39,7 +42,15 @@ def server(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator
     """A server with a call of each kind, which no test changes."""
     tokens = ",".join(f"{role}:{token}" for role, token in TOKENS.items())
     folder: Path = tmp_path_factory.mktemp("browser")
-    server = Server(folder, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1", ACCESS_TOKENS=tokens)
+    key, _ = application_keys(folder / "keys")  # so that pages offer to play recordings
+    server = Server(
+        folder,
+        REDIS_URL=valkey.address.url,
+        WEB_CONCURRENCY="1",
+        ACCESS_TOKENS=tokens,
+        VONAGE_APPLICATION_ID=APPLICATION_ID,
+        VONAGE_PRIVATE_KEY=str(key),
+    )
     try:
         valkey.flush()
         server.ready()
@@ -53,6 +64,7 @@ def fill(server: Server) -> None:
     """The published call, one in each other state, and names and words that strangers chose."""
     for line in SAMPLE.read_text().splitlines():
         server.post("/voice/event", json.loads(line))
+    server.post("/voice/event", {"note": "<b>of no conversation</b>"})
     now = datetime.now(UTC)
     for number, (status, from_, to) in enumerate(
         [

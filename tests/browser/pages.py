@@ -6,15 +6,28 @@ from typing import Final, NamedTuple
 
 
 class PageOf(NamedTuple):
-    """A page: its address, a name for files, and who sees it (None: who has not logged in)."""
+    """A page: its address, a name for files, and who sees it (None: who has not logged in).
+
+    `pictured`: whether there are screenshots of it. `link`: for these the address is that of the first such link.
+    """
 
     path: str
     name: str
     role: str | None = "operator"
+    pictured: bool = True
+    link: tuple[str, str] | None = None  # the address of a page, and a selector
 
 
 PAGES: Final = (
     PageOf("/", "board"),
+    PageOf("/calls", "calls"),
+    PageOf("/calls?number=0123", "calls-found", pictured=False),
+    PageOf("/calls?number=12&state=odd&since=then", "calls-wrong", pictured=False),
+    PageOf(
+        "/calls/0779a56d002f1c7f47f82ef5fe84ab79", "call", link=("/calls?state=ended&outcome=answered", "a.to-call")
+    ),
+    PageOf("/calls/nothing", "call-unknown", pictured=False),
+    PageOf("/unfiled", "unfiled"),
     PageOf("/docs", "api"),
     PageOf("/login", "login", None),
     PageOf("/nowhere", "not-found"),

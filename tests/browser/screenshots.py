@@ -64,12 +64,16 @@ def take(base: str) -> None:
         browser = chromium.launched(playwright)
         for size in chromium.SIZES:
             for scheme in ("light", "dark"):
-                for shown in PAGES:
+                for shown in (page_of for page_of in PAGES if page_of.pictured):
                     with chromium.opened(browser, base, size=size, scheme=scheme) as context:
                         page = context.new_page()
                         if shown.role is not None:
                             page.goto(f"/?token={TOKEN}")
-                        page.goto(shown.path)
+                        path = shown.path
+                        if shown.link is not None:
+                            page.goto(shown.link[0])
+                            path = page.locator(shown.link[1]).first.get_attribute("href") or path
+                        page.goto(path)
                         save(page, FOLDER / f"{shown.name}-{size}-{scheme}.webp")
         browser.close()
 

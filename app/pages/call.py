@@ -1,0 +1,129 @@
+"""The page of a call, live while the call is, and its ladder as a drawing of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from operator import itemgetter
+from shlex import quote
+from typing import Any, Final, cast
+
+from flask import Blueprint, url_for
+from werkzeug.wrappers import Response
+
+from app.api.calls import call_of, moved_to
+from app.auth.access import current_role, require
+from app.auth.reveals import reveal
+from app.auth.tokens import RANK, Role
+from app.calls.ladder import ladder_of
+from app.calls.picture import picture_of
+from app.domain.calls import Call
+from app.domain.events import Recording
+from app.pages.html import page
+from app.services import services
+from app.store.apart import apart
+
+call_pages = Blueprint("call_pages", __name__, url_prefix="/calls")
+MOST_EVENTS: Final = 300  # on the page; the API has all
+MOST_FOLLOWED: Final = 3  # a browser opens six connections to a server, for all of its pages
+
+
+@call_pages.before_request
+def guard_pages() -> None:
+    """Nobody sees a call without a login."""
+    require("viewer")
+
+
+@call_pages.get("/<id:call_id>")
+def show_call(call_id: str) -> Response:
+    """All that is known of a call. The id of one of its conversations, legs or recordings redirects to it."""
+    call = call_of(call_id)
+    if call.id != call_id:
+        return moved_to("call_pages.show_call", call)
+    role, queries, settings = current_role(), services().call_queries, services().settings
+    reveal([call.id])
+    events, now = queries.events(call), datetime.now(UTC)
+    dumped = queries.dump(call, role)
+    return page(
+        "call.html",
+        call=dumped,
+        lanes=_lanes(dumped, now),
+        phase_seconds=_seconds(dumped["phase_since"], None, now),
+        picture=_picture(call),
+        way=_way(dumped),
+        events=queries.dump_events(call, events[:MOST_EVENTS], role),
+        more_events=max(0, len(events) - MOST_EVENTS),
+        follow=_followed(call),
+        recordings=[
+            recording | {"source": _source(call, kept.recording_uuid) if kept.recording_url else None}
+            for kept, recording in zip(call.recordings, dumped["recordings"], strict=True)
+        ],
+        may_play=role is not None and RANK[role] >= RANK[cast("Role", settings.recordings_role)],
+        has_key=bool(settings.application_id and settings.private_key),
+        captures=[f".venv/bin/flask capture {quote(name)}" for name in call.conversations],
+        operator=role == "operator",
+    )
+
+
+@call_pages.get("/<id:call_id>/ladder.svg")
+def show_ladder(call_id: str) -> Response:
+    """The ladder as an SVG file, in the colours of light pages."""
+    call = call_of(call_id)
+    if call.id != call_id:
+        return moved_to("call_pages.show_ladder", call)
+    reveal([call.id])
+    response = page("ladder.svg", picture=_picture(call), call=services().call_queries.dump(call, current_role()))
+    response.content_type = "image/svg+xml; charset=utf-8"
+    return response
+
+
+def _picture(call: Call) -> Any:
+    masks = services().calls.masks_for(current_role())
+    return apart(lambda: picture_of(ladder_of(call, mask_numbers=masks)))
+
+
+def _followed(call: Call) -> list[str]:
+    """The conversations that a live call is in now: what changes it comes from one of them."""
+    if call.state == "ended":
+        return []
+    here = [leg.stays[-1].conversation for leg in call.legs if leg.stays[-1].left is None]
+    return list(dict.fromkeys([*here, *reversed(call.everywhere)]))[:MOST_FOLLOWED]
+
+
+def _lanes(call: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
+    """What each leg did, in one list for a table: the conversations it went to are between what it did there."""
+    found = []
+    for leg in call["legs"]:
+        inbound = leg["direction"] == "inbound"
+        party, name = (leg["from"], leg["from_name"]) if inbound else (leg["to"], leg["to_name"])
+        did = [each | {"seconds": _seconds(each["since"], each["until"], now)} for each in leg["segments"]]
+        moves = [{"moved": stay["conversation_uuid"], "since": stay["since"]} for stay in leg["stays"][1:]]
+        steps = sorted([*moves, *did], key=itemgetter("since"))
+        found.append({"leg": leg, "party": leg["user"] or party, "name": name, "steps": steps})
+    return found
+
+
+def _seconds(since: str | None, until: str | None, now: datetime) -> float:
+    end = datetime.fromisoformat(until) if until else now
+    return max(0.0, (end - datetime.fromisoformat(since)).total_seconds()) if since else 0.0
+
+
+def _way(call: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the call flow served and what the caller did, oldest first; an error is with the answer that caused it."""
+    answers = [{"sort": "answer", "errors": [], **answer} for answer in call["answers"]]
+    alone: list[dict[str, Any]] = []
+    for error in call["errors"]:
+        cause = error["answer"]
+        of = [answer for answer in answers if cause and answer["at"] == cause["at"] and answer["ncco"] == cause["ncco"]]
+        (of[0]["errors"] if of else alone).append({"sort": "error", **error})
+    inputs = [{"sort": "input", **each} for each in call["inputs"]]
+    return sorted([*answers, *inputs, *alone], key=itemgetter("at"))
+
+
+def _source(call: Call, recording_uuid: str | None) -> str | None:
+    """The address at which this server plays a recording; None if it cannot be named."""
+    for kept in call.events.values():
+        event = kept.event
+        if isinstance(event, Recording) and event.recording_uuid == recording_uuid and recording_uuid:
+            where: dict[str, Any] = {"recording_uuid": recording_uuid, "conversation_uuid": event.conversation}
+            return url_for("recordings.get_recording", **where) if event.conversation else None
+    return None
