@@ -8,6 +8,8 @@ from flask import Flask
 def install(app: Flask) -> None:
     """Add the pages to *app*."""
     from app.pages import formats, frame, languages, states
+    from app.pages.delivery import delivery_page
+    from app.pages.figures import figures_page
     from app.pages.static_files import asset, static_files
     from app.pages.views import pages
 
@@ -16,4 +18,5 @@ def install(app: Flask) -> None:
     states.install(app)
     frame.install(app, asset)
     app.register_blueprint(static_files)
-    app.register_blueprint(pages)
+    for each in (pages, figures_page, delivery_page):
+        app.register_blueprint(each)

@@ -15,6 +15,8 @@ class PageOf(NamedTuple):
 
 PAGES: Final = (
     PageOf("/", "board"),
+    PageOf("/figures?period=week&tz=Europe/Paris", "figures"),
+    PageOf("/delivery?period=hour", "delivery"),
     PageOf("/docs", "api"),
     PageOf("/login", "login", None),
     PageOf("/nowhere", "not-found"),
