@@ -60,14 +60,14 @@ def duration_words(seconds: float) -> str:
 
 
 def latency(ms: float) -> str:
-    """Milliseconds as `250 ms`, `1.2 s`, and from a minute on as on a timer."""
+    """Milliseconds as `250 ms`, `1.2 s`, and from a minute on in words."""
     from babel import numbers
 
     if abs(ms) < 1000:
         return f"{round(ms)} ms"
     if abs(ms) < 60_000:
         return f"{numbers.format_decimal(ms / 1000, '0.0', locale=_locale())} s"
-    return ("-" if ms < 0 else "") + duration(abs(ms) / 1000)
+    return ("-" if ms < 0 else "") + duration_words(abs(ms) / 1000)
 
 
 def weekdays() -> list[str]:

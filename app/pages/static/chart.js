@@ -37,7 +37,7 @@ function draw(figure) {
   const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
   figure.hidden = false;
   plot.replaceChildren();
-  const chart = new uPlot(
+  return new uPlot(
     {
       width: plot.clientWidth,
       height: plot.clientWidth < 500 ? 180 : 240,
@@ -50,10 +50,10 @@ function draw(figure) {
       ],
       series: [
         {},
-        ...series.map(({ draw: how, tone }) => ({
+        ...series.map(({ draw: how, tone }, index) => ({
           stroke: colour(tone),
           width: 2,
-          points: { show: how === "line" ? undefined : false },
+          points: { show: data[index + 1].includes(null), size: 5 }, // one between gaps would be no line
           ...(how === "bars"
             ? { fill: colour(tone), width: 0, paths: uPlot.paths.bars({ size: [0.8, 48], align: 1 }) }
             : {}),
@@ -74,7 +74,6 @@ function draw(figure) {
     data,
     plot,
   );
-  return chart;
 }
 
 /** The hour, and at midnight the day. */
