@@ -32,6 +32,7 @@ function read(table) {
 function draw(figure) {
   const { series, data } = read(document.getElementById(figure.dataset.table));
   const format = formats[figure.dataset.unit];
+  const step = data[0][1] - data[0][0] || 0;
   const plot = figure.querySelector(".plot");
   const readings = [...figure.querySelectorAll(".legend b")];
   const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
@@ -43,7 +44,10 @@ function draw(figure) {
       height: plot.clientWidth < 500 ? 180 : 240,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { y: { range: (_, low, high) => [Math.min(low, 0), Math.max(high * 1.1, 1)] } },
+      scales: {
+        x: { range: (_, first, last) => [first, last + step] }, // with room for the last bar
+        y: { range: (_, low, high) => [Math.min(low, 0), Math.max(high * 1.1, 1)] },
+      },
       axes: [
         { ...axis, size: 28, values: (_, splits) => splits.map((at) => label(new Date(at * 1000))) },
         { ...axis, incrs: WHOLE_STEPS, size: 64, values: (_, splits) => splits.map((value) => format(value)) },
