@@ -128,7 +128,9 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     recordings = Recordings(settings.application_id, settings.private_key, settings.recording_hosts)
     calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers, names.current)
     counting = Counting(store, calls)
-    refresh = Refresh(lambda: {"waiting": store.answers_waiting, "lost": store.answers_lost})
+    refresh = Refresh(
+        lambda: {"waiting": store.answers_waiting, "lost": store.answers_lost, "listeners": live.listeners}
+    )
     return Services(
         settings,
         store,

@@ -118,6 +118,7 @@ class NumberSchema(OfNumberSchema):
     """Calls to a number."""
 
     number = fields.String(required=True, metadata={"description": "digits; masked for viewers"})
+    name = nullable(fields.String, description="the name that was given to it")
 
 
 class FiguresSchema(Schema):
@@ -156,4 +157,5 @@ def get_figures(args: dict[str, Any]) -> dict[str, Any]:
     """Get the figures of the last hour, day or week."""
     parts = services()
     mask = parts.calls.masks_for(current_role())
-    return read_figures(parts.store, args["period"], args["tz"], datetime.now(UTC), mask_numbers=mask)
+    names = parts.names.current()
+    return read_figures(parts.store, args["period"], args["tz"], datetime.now(UTC), mask_numbers=mask, names=names)

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from app.calls.fields import timestamp
+from app.calls.names import NOBODY, Known
 from app.calls.schemas import CURRENCY
 from app.domain.call_summary import price_of
 from app.domain.leg_state import OUTCOMES
@@ -37,7 +38,7 @@ class FiguresReader(Protocol):
 
 
 def read_figures(
-    store: FiguresReader, period: str, zone: ZoneInfo, now: datetime, *, mask_numbers: bool
+    store: FiguresReader, period: str, zone: ZoneInfo, now: datetime, *, mask_numbers: bool, names: Known = NOBODY
 ) -> dict[str, Any]:
     """The figures as JSON: of the calls that began in the last *period* of PERIODS, at the time *now*.
 
@@ -48,7 +49,7 @@ def read_figures(
     live = store.counts(now).counters.get("live_calls", 0)
     # Those after now too: a clock of Vonage's may be ahead.
     calls, numbers = store.call_figures(since // 60, until // 60 + 1)
-    figures = Figures(period, zone, since, until, live, calls, numbers, mask_numbers)
+    figures = Figures(period, zone, since, until, live, calls, numbers, mask_numbers, names)
     return apart(figures.as_json)
 
 
@@ -64,6 +65,7 @@ class Figures:
     calls: Mapping[int, Counter[str]]
     numbers: Mapping[int, Counter[str]]
     mask_numbers: bool
+    names: Known
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
@@ -170,7 +172,11 @@ class Figures:
             together.update(found[number])
         return {
             "numbers": [
-                {"number": mask_party(number) if self.mask_numbers else number, **_of_number(found[number])}
+                {
+                    "number": mask_party(number) if self.mask_numbers else number,
+                    "name": self.names.of(number),
+                    **_of_number(found[number]),
+                }
                 for number in ranked[:TOP]
             ],
             "other_numbers": _of_number(together),

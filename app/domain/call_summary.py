@@ -50,9 +50,9 @@ def _home(leg: Leg) -> str | None:
 
 
 def _summary(conversation: Conversation, legs: list[Leg], silent: dict[str, Conversation]) -> CallSummary:
-    first, *called = legs
+    first = legs[0]
     # The first leg of an inbound call is answered by the flow: whether somebody was reached, those that it called say.
-    deciding = called or [first]
+    deciding = [leg for leg in legs[1:] if leg.direction != "inbound"] or [first]
     answered = min((leg.answered for leg in deciding if leg.answered), default=None)
     started = min(
         (at for leg in legs for at in (leg.started, leg.ringing, leg.answered, leg.completed) if at),
@@ -80,8 +80,8 @@ def _end(legs: list[Leg], deciding: list[Leg], silent: dict[str, Conversation]) 
             ends.append(quiet.last_received)
         else:
             return None, None
-    outcomes = {leg.outcome or ("answered" if leg.answered else "unanswered") for leg in deciding}
-    outcome = "answered" if "answered" in outcomes else deciding[0].outcome or "unanswered"
+    outcomes = [leg.outcome or ("answered" if leg.answered else "unanswered") for leg in deciding]
+    outcome = "answered" if "answered" in outcomes else outcomes[-1]
     return max(filter(None, ends), default=None), outcome
 
 

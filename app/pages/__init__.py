@@ -9,6 +9,8 @@ def install(app: Flask) -> None:
     """Add the pages to *app*."""
     from app.pages import board, formats, frame, languages, states
     from app.pages.call import call_pages
+    from app.pages.delivery import delivery_page
+    from app.pages.figures import figures_page
     from app.pages.history import history
     from app.pages.static_files import asset, static_files
     from app.pages.views import pages
@@ -19,6 +21,5 @@ def install(app: Flask) -> None:
     frame.install(app, asset)
     board.install(app)
     app.register_blueprint(static_files)
-    app.register_blueprint(pages)
-    app.register_blueprint(history)
-    app.register_blueprint(call_pages)
+    for each in (pages, history, call_pages, figures_page, delivery_page):
+        app.register_blueprint(each)

@@ -60,6 +60,25 @@ def duration_words(seconds: float) -> str:
     )
 
 
+def latency(ms: float) -> str:
+    """Milliseconds as `250 ms`, `1.2 s`, and from a minute on in words."""
+    from babel import numbers
+
+    if abs(ms) < 1000:
+        return f"{round(ms)} ms"
+    if abs(ms) < 60_000:
+        return f"{numbers.format_decimal(ms / 1000, '0.0', locale=_locale())} s"
+    return ("-" if ms < 0 else "") + duration_words(abs(ms) / 1000)
+
+
+def weekdays() -> list[str]:
+    """`Mon` to `Sun`."""
+    from babel.dates import get_day_names
+
+    names = get_day_names("abbreviated", locale=_locale())
+    return [names[number] for number in range(7)]
+
+
 def money(amount: str, currency: str) -> str:
     """*amount*, a decimal string, to the cent; less than half a cent is `< €0.01`, not nothing."""
     from babel import numbers
@@ -99,8 +118,9 @@ def inline(value: Any) -> str:
 
 def install(app: Flask) -> None:
     """Make them filters of the templates of *app*."""
-    for filter_ in (moment, duration, duration_words, money, number, percent, pretty, inline):
+    for filter_ in (moment, duration, duration_words, latency, money, number, percent, pretty, inline):
         app.jinja_env.filters[filter_.__name__] = filter_
+    app.jinja_env.globals["weekdays"] = weekdays
 
 
 @cache

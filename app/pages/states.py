@@ -33,11 +33,9 @@ LOOKS: Final = {
     "answered": Look("good", "check", marked("answered")),
     "talking": Look("good", "phone", marked("talking")),
     "held": Look("hold", "pause", marked("on hold")),
-    "waiting": Look("wait", "clock", marked("waiting")),
     "moved": Look("hold", "arrow", marked("moved on")),
     "completed": Look("", "minus", marked("completed")),
     # of calls, and what their legs do
-    "on_hold": Look("hold", "pause", marked("on hold")),
     "missed": Look("bad", "bell", marked("missed")),
     "talk": Look("good", "phone", marked("talking")),
     "hold": Look("hold", "pause", marked("on hold")),

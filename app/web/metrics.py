@@ -103,7 +103,7 @@ class Refresh:
     name = "metrics"
 
     def __init__(self, read: Callable[[], Mapping[str, int]]) -> None:
-        """*read* returns `waiting` and `lost`, the records of answers."""
+        """*read* returns `waiting` and `lost`, the records of answers, and `listeners` of the live stream."""
         self._read = read
         self._lost = 0
         self._stop = threading.Event()
@@ -124,6 +124,7 @@ class Refresh:
         """Do it once."""
         found = self._read()
         ANSWERS_WAITING.set(found["waiting"])
+        STREAM_LISTENERS.set(found["listeners"])
         if found["lost"] > self._lost:
             ANSWERS_LOST.inc(found["lost"] - self._lost)
             self._lost = found["lost"]

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.services import services
 from tests.api.site import OPERATOR, SAMPLE, VIEWER, Site, is_problem, status
 from tests.engines import Engine, wait_until
 from tests.generated import iso
@@ -81,6 +82,14 @@ def test_refusals_are_counted_by_reason(open_site: Callable[..., Site]) -> None:
     assert after[name] - before.get(name, 0) == 1
     reasons = {name for name in after if name.startswith("switchhook_webhooks_refused_total")}
     assert sum(after[each] - before.get(each, 0) for each in reasons) == 1
+
+
+def test_listeners_of_the_stream_are_those_that_listen_now(site: Site) -> None:
+    parts = services(site.app)
+    for change, listeners in ((parts.live.enter, 1), (parts.live.leave, 0)):
+        change()
+        parts.refresh.refresh()
+        assert scrape(site)["switchhook_stream_listeners"] == listeners
 
 
 def test_while_redis_is_away_it_says_so_and_gives_the_rest(open_site: Callable[..., Site]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser import chromium
-from tests.engines import Engine
+from tests.engines import Engine, wait_until
 from tests.generated import iso
 from tests.serving import ROOT, Server
 from vonage_simulator.certificate import application_keys
@@ -78,6 +78,13 @@ def fill(server: Server) -> None:
         started = {"status": "started", "timestamp": iso(now - timedelta(seconds=90))}
         for event in (started, {"status": status, "timestamp": iso(now - timedelta(seconds=60))}):
             assert server.post("/voice/event", body | event).status == 200
+    wait_until(lambda: calls_counted(server) == 7, "the calls of now are counted")
+
+
+def calls_counted(server: Server) -> int:
+    """How many calls the figures of *server* have; 0 while a busy machine cannot say."""
+    reply = server.ask("GET", "/api/v1/figures", Authorization=f"Bearer {TOKENS['operator']}")
+    return int(reply.json["calls"]["total"]) if reply.status == 200 else 0
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ PAGES: Final = (
     ),
     PageOf("/calls/nothing", "call-unknown", pictured=False),
     PageOf("/unfiled", "unfiled"),
+    PageOf("/figures?period=week&tz=Europe/Paris", "figures"),
+    PageOf("/delivery?period=hour", "delivery"),
     PageOf("/docs", "api"),
     PageOf("/login", "login", None),
     PageOf("/nowhere", "not-found"),

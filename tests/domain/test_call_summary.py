@@ -40,6 +40,18 @@ def test_that_a_flow_picked_up_is_no_answer_if_those_called_gave_none(failure: s
     assert (found.outcome, found.talk_seconds, found.wait_seconds, found.ended) == (failure, None, None, at(22))
 
 
+def test_if_none_of_those_called_answers_the_last_one_says_how_it_ended_as_in_the_list_of_calls() -> None:
+    agents = [status("busy", 3, uuid="a"), status("failed", 9, uuid="b")]
+    found = one(*INBOUND, *agents, status("completed", 12, uuid="caller", duration="11"))
+    assert found.outcome == "failed"
+
+
+def test_another_caller_in_the_conversation_is_none_of_those_called() -> None:
+    first, other = INBOUND[0] | {"direction": "inbound"}, status("busy", 3, uuid="other") | {"direction": "inbound"}
+    found = one(first, INBOUND[1], other, status("completed", 31, uuid="caller", duration="30"))
+    assert (found.outcome, found.wait_seconds) == ("answered", 1.0)
+
+
 def test_one_of_those_called_who_answers_is_enough() -> None:
     agents = [status("ringing", 2, uuid="a"), status("busy", 3, uuid="a"), status("answered", 9, uuid="b")]
     ends = [status("completed", 40, uuid="b", price="0.01"), status("completed", 41, uuid="caller", price="0.002")]

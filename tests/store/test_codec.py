@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.store import keys
-from app.store.codec import ANSWER, EVENT, NOTES, Record, milliseconds, moment, pack, unpack
+from app.store.codec import ANSWER, EVENT, HEAD, MAGIC, NOTES, Record, milliseconds, moment, pack, unpack
 from app.store.link import Command
 from app.store.store import Store
 from app.webhooks.body import read_object, write_json
@@ -71,6 +71,13 @@ def test_received_times_are_kept_to_the_millisecond(received: datetime) -> None:
     back = unpack(pack(Record(EVENT, received, b"{}"))).received
     assert back <= received < back + timedelta(milliseconds=1)
     assert milliseconds(back) == milliseconds(received)
+
+
+def test_records_of_earlier_versions_which_kept_whole_frames_are_read() -> None:
+    record = Record(EVENT, BASE, b'{"status": "ringing"}', ("unsigned",))
+    packed = pack(record)
+    assert not packed[HEAD:].startswith(MAGIC)
+    assert unpack(packed[:HEAD] + MAGIC + packed[HEAD:]) == record
 
 
 def test_the_published_call_is_packed_into_a_third() -> None:
