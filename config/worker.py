@@ -11,12 +11,14 @@ traceback, and sends a 500 that a router would take for the reply to a request o
 
 from __future__ import annotations
 
+import signal
 import socket
 from contextlib import suppress
 from typing import Any, cast
 
-from gevent import Greenlet, GreenletExit, Timeout, getcurrent, sleep
+from gevent import Greenlet, GreenletExit, Timeout, getcurrent, sleep, spawn
 from gevent.lock import Semaphore
+from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
 from config.connection import Connection, ConnectionClosed, connection
@@ -67,6 +69,18 @@ class QuietWorker(GeventWorker):
         self._open = 0
         self._closable: dict[Place, None] = {}  # longest first
         self._turn = Semaphore(1)
+        self._quitting: Greenlet[..., Any] | None = None
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """As in gevent's worker: the process ends a moment later."""
+        self._quitting = spawn(Worker.handle_quit, self, sig, frame)
+
+    def run(self) -> None:
+        super().run()
+        # If it ends by itself in that moment, ending it once more would print a traceback.
+        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        if self._quitting:
+            self._quitting.kill()
 
     def _few_places(self) -> bool:
         return self._open > self.worker_connections * (1 - SPARE)
