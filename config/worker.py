@@ -39,21 +39,21 @@ class Place(Connection):
 
     def wait(self) -> None:
         """For its peer: now it is the last that is closed for another."""
-        self._closable.pop(self, None)
+        self.leave()
         self._closable[self] = None
 
     def keep(self) -> None:
         self.is_known = True
-        self._closable.pop(self, None)
+        self.leave()
 
     def leave(self) -> None:
-        """It is closed."""
+        """No longer close it for another: it is kept, or closed already."""
         self._closable.pop(self, None)
 
     def close(self) -> None:
         """For another one. The app is not interrupted, but it can neither read nor write any more."""
         self.closed = True
-        self._closable.pop(self, None)
+        self.leave()
         if not self.in_request:
             self._greenlet.kill(block=False)
         else:
