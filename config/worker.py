@@ -12,12 +12,14 @@ reply to a request on its way.
 
 from __future__ import annotations
 
+import signal
 import socket
 from contextlib import suppress
 from typing import Any, cast
 
 from gevent import Greenlet, GreenletExit, Timeout, getcurrent, sleep, spawn
 from gevent.lock import Semaphore
+from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
 from config.connection import Connection, ConnectionClosed, connection
@@ -39,21 +41,21 @@ class Place(Connection):
 
     def wait(self) -> None:
         """For its peer: now it is the last that is closed for another."""
-        self._closable.pop(self, None)
+        self.leave()
         self._closable[self] = None
 
     def keep(self) -> None:
         self.is_known = True
-        self._closable.pop(self, None)
+        self.leave()
 
     def leave(self) -> None:
-        """It is closed."""
+        """No longer close it for another: it is kept, or closed already."""
         self._closable.pop(self, None)
 
     def close(self) -> None:
         """For another one. The app is not interrupted, but it can neither read nor write any more."""
         self.closed = True
-        self._closable.pop(self, None)
+        self.leave()
         if not self.in_request:
             self._greenlet.kill(block=False)
         else:
@@ -69,6 +71,18 @@ class QuietWorker(GeventWorker):
         self._open = 0
         self._closable: dict[Place, None] = {}  # longest first
         self._turn = Semaphore(1)
+        self._quitting: Greenlet[..., Any] | None = None
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """As in gevent's worker: the process ends a moment later."""
+        self._quitting = spawn(Worker.handle_quit, self, sig, frame)
+
+    def run(self) -> None:
+        super().run()
+        # If it ends by itself in that moment, ending it once more would print a traceback.
+        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        if self._quitting:
+            self._quitting.kill()
 
     def _few_places(self) -> bool:
         return self._open > self.worker_connections * (1 - SPARE)

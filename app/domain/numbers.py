@@ -19,8 +19,8 @@ DIGIT: Final = (
     r"\U00011052-\U0001105a\U0001f100-\U0001f10a]"
 )
 ANY_DIGIT: Final = re.compile(DIGIT)
-# One sign, written as an escape: %20, &nbsp;, <br>, \n, \u00a0, and the word "ext". Its own digits are none of the
-# number; one that stands for a digit, or a letter, is no sign.
+# One separator, written as an escape (%20, &nbsp;, <br>, \n, \u00a0) or as the word "ext". The digits in an escape do
+# not belong to the number. An escape of a digit or of a letter is no separator.
 HEX: Final = "[0-9a-f]"
 ESCAPE: Final = (
     rf"%(?:25)*(?:[c-f]{HEX}(?:%(?:25)*[89ab]{HEX}){{1,3}}|(?:[0-2]{HEX}|[357][a-f]|40|60|[89a-f]{HEX}))"
@@ -138,7 +138,7 @@ def mask(text: str) -> str:
 
 
 def has_number(text: str, number: str) -> bool:
-    """Whether the telephone number *number* (digits) is in *text*, in whatever way it is written."""
+    """Whether *text* contains the telephone number *number* (digits), with any separators in it."""
     return any(number in _digits_of(run[0]) for run in (*RUN.finditer(text), *ESCAPED_RUN.finditer(text)))
 
 

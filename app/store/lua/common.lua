@@ -130,8 +130,8 @@ local function read_leg(text)
   return tonumber(bits), tonumber(billed), tonumber(minute), tonumber(order), place
 end
 
--- Note, together with what is changed, that the other places where the leg is known have still to learn it. Whoever has
--- told them takes the note away; if nobody does, housekeeping tells them (app/store/legs.py). Each note is another.
+-- Note, in the same script as the change, that the leg's entry and other conversations do not have it yet. Who has updated
+-- them removes the note; if nobody does, housekeeping updates them (app/store/legs.py). Every note is unique.
 local function note_unsettled(conversation, leg)
   local now = call('TIME')
   local note = now[1] .. '.' .. now[2] .. ':' .. #conversation .. ':' .. conversation .. leg
