@@ -9,6 +9,7 @@ slot that has moved is followed; one that is moving (ASK, TRYAGAIN) is away: hal
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
@@ -122,6 +123,11 @@ class Link:
 
         *seconds* is how long to wait for all replies together.
         """
+        try:
+            self._find_nodes()
+        except AWAY as error:
+            self.close()
+            return [_as_redis_error(error)] * len(commands)
         self._until, self._patient = monotonic() + seconds, seconds >= READ_SECONDS
         replies = self._send(commands)
         moved = [index for index, reply in enumerate(replies) if isinstance(reply, MovedError)]
@@ -153,12 +159,7 @@ class Link:
     def _send(self, commands: Sequence[Command], *, whole_script: bool = False) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
         sent: list[tuple[str, Connection, list[int]]] = []
-        try:
-            groups = self._by_node(commands)
-        except AWAY as error:
-            self.close()
-            return [_as_redis_error(error)] * len(commands)
-        for node, indexes in groups:
+        for node, indexes in self._by_node(commands, replies):
             try:
                 if monotonic() < self._hung.get(node, 0.0):
                     raise RedisTimeoutError("it timed out a moment ago")
@@ -184,20 +185,34 @@ class Link:
                     replies[index] = error
         return replies
 
-    def _by_node(self, commands: Sequence[Command]) -> Sequence[tuple[str, list[int]]]:
+    def _find_nodes(self) -> None:
+        """Read the cluster's slots the first time; again, if it is time to, beside the exchanges.
+
+        A node that hangs may be the first to be asked for them. Nobody must wait for that.
+        """
         if not self._address.cluster:
-            return [("", list(range(len(commands))))]
+            return
         if self._cluster is None:
             self._cluster = RedisCluster.from_url(self._address.url, **self._address.options())
         elif self._refresh_at is not None and monotonic() >= self._refresh_at:
             self._refresh_at = None
-            with suppress(*AWAY):  # no node replies: the slots as we knew them are the best guess
-                self._cluster.nodes_manager.initialize()
+            threading.Thread(target=_read_slots, args=(self._cluster,), name="slots", daemon=True).start()
+
+    def _by_node(self, commands: Sequence[Command], replies: list[Any]) -> Iterable[tuple[str, list[int]]]:
+        """The indexes of the *commands* for each node; the error of a slot that no node has goes to *replies*."""
+        if self._cluster is None:
+            return [("", list(range(len(commands))))]
         groups: dict[str, list[int]] = {}
         for index, command in enumerate(commands):
-            node = self._cluster.nodes_manager.get_node_from_slot(cast("Any", self._cluster).keyslot(command.key))
-            groups.setdefault(node.name, []).append(index)
-        return list(groups.items())
+            slot = cast("Any", self._cluster).keyslot(command.key)
+            try:
+                node = self._cluster.nodes_manager.get_node_from_slot(slot)
+            except AWAY as error:
+                replies[index] = _as_redis_error(error)
+                self._refresh_soon()
+            else:
+                groups.setdefault(node.name, []).append(index)
+        return groups.items()
 
     def _connection(self, node: str) -> Connection:
         if node not in self._nodes:
@@ -205,7 +220,10 @@ class Link:
                 client = Redis.from_url(self._address.url, **self._address.options())
             else:
                 cluster = cast("Any", self._cluster)
-                client = cluster.get_redis_connection(cluster.get_node(node_name=node))
+                known = cluster.get_node(node_name=node)
+                if known is None:  # the slots were read again just now
+                    raise RedisConnectionError(f"{node} has left the cluster")
+                client = cluster.get_redis_connection(known)
             self._nodes[node] = cast("Connection", client.connection_pool.make_connection())
         connection = self._nodes[node]
         if connection.is_connected and _was_cut(connection):
@@ -218,8 +236,16 @@ class Link:
             self._nodes[node].disconnect()
         if isinstance(error, RedisTimeoutError) and self._address.cluster and self._patient:
             self._hung.setdefault(node, monotonic() + HUNG_SECONDS)
+        self._refresh_soon()
+
+    def _refresh_soon(self) -> None:
         if self._refresh_at is None:
             self._refresh_at = monotonic() + REFRESH_SECONDS
+
+
+def _read_slots(cluster: RedisCluster) -> None:
+    with suppress(*AWAY):  # no node replies: the slots as we knew them are the best guess
+        cluster.nodes_manager.initialize()
 
 
 def _was_cut(connection: Connection) -> bool:

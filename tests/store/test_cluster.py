@@ -6,9 +6,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from random import Random
 
 import pytest
+from redis.cluster import NodesManager
 
 from app.store import keys
 from app.store.errors import StoreUnavailable
@@ -60,8 +62,8 @@ def sees_all(node: Node, size: int) -> bool:
 
 
 NAMES: list[list[str]] = [[] for _ in keys.ALL]
-for count in range(10_000):
-    NAMES[keys.partition(f"CON-{count}")].append(f"CON-{count}")
+for name in (f"CON-{number}" for number in range(10_000)):
+    NAMES[keys.partition(name)].append(name)
 
 
 def one_of(part: keys.Partition, number: int = 0) -> Webhook:
@@ -239,6 +241,33 @@ def test_a_cluster_that_cannot_be_found_is_away_and_found_once_it_is_there(engin
     store.stop()
 
 
+def test_nobody_waits_while_the_slots_are_read_again(
+    engine: Engine, open_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(engine)
+    assert try_all(store, 0)[0] == set(range(keys.PARTITIONS))
+    gone = engine.nodes[1]
+    its = {index for index, part in enumerate(keys.ALL) if engine.node_of(part) is gone}
+    reading, finish = threading.Event(), threading.Event()
+    really = NodesManager.initialize
+
+    def slowly(manager: NodesManager) -> None:
+        reading.set()
+        assert finish.wait(30.0)
+        really(manager)
+
+    monkeypatch.setattr(NodesManager, "initialize", slowly)
+    gone.kill()
+    numbers = count(1)
+    while not reading.is_set():
+        assert try_all(store, next(numbers))[1] == its
+    assert try_all(store, next(numbers))[1] == its
+    gone.start()
+    gone.ready()
+    finish.set()
+    wait_until(lambda: not try_all(store, next(numbers))[1], "its node is found again")
+
+
 @pytest.mark.parametrize("how", ["kill", "freeze"])
 def test_many_threads_notice_no_more_of_a_node_that_is_gone_than_one(
     engine: Engine, open_store: Callable[..., Store], how: str
@@ -249,14 +278,14 @@ def test_many_threads_notice_no_more_of_a_node_that_is_gone_than_one(
     failed: list[str] = []
 
     def work(number: int) -> None:
-        for count in range(20):
-            part = keys.ALL[(number + count) % keys.PARTITIONS]
+        for step in range(20):
+            part = keys.ALL[(number + step) % keys.PARTITIONS]
             try:
                 with in_time():
-                    post(store, one_of(part, number * 20 + count))
-            except StoreUnavailable:
+                    post(store, one_of(part, number * 20 + step))
+            except StoreUnavailable as away:
                 if engine.node_of(part) is not gone:
-                    failed.append(f"partition {keys.ALL.index(part)}")
+                    failed.append(f"partition {keys.ALL.index(part)}: {away.reason}: {away}")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(10)]
     for thread in threads:
