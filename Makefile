@@ -19,7 +19,8 @@ run: .venv/installed  ## start the server; Ctrl-C stops it
 check: .venv/installed-dev  ## lint, types and the fast tests: before each commit
 	@$(BIN)/python tests/run --fast
 
-test: .venv/installed-dev  ## lint, types and every test
+test: .venv/installed-dev  ## lint, types and every test; as root on Debian it installs what tests/packages names
+	@tests/packages
 	@$(BIN)/python tests/run
 
 bench: .venv/installed-dev  ## events and answers per second, compared with a Flask route that does nothing

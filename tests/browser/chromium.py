@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Playwright
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING: Final = (
-    "no Chromium on the path: on Debian `apt-get install chromium` (.ci/run does); without it the tests of pages in a "
-    "browser are skipped"
+    "no Chromium on the path: on Debian `apt-get install chromium` (`make test` does, as root); without it the tests "
+    "of pages in a browser are skipped"
 )
 Scheme = Literal["light", "dark"]
 SIZES: Final[dict[str, dict[str, Any]]] = {
