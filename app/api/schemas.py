@@ -84,6 +84,10 @@ class CallFilterArgs(Schema):
     since = Bound("first webhook received at this time or later")
     until = Bound("first webhook received before this time")
     has_recording = fields.Boolean()
+    sort = fields.String(
+        validate=validate.OneOf(("newest", "oldest")),
+        metadata={"description": "which come first, by the receipt of their first webhook; by default the newest"},
+    )
 
 
 class CallsArgs(CallFilterArgs, PageArgs):

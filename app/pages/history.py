@@ -20,13 +20,14 @@ from app.pages.html import page
 
 history = Blueprint("history", __name__)
 FILTERS: Final = tuple(CallFilterArgs().fields)
+FIELDS: Final = frozenset(FILTERS) - {"sort"}  # of the form; the order is chosen by a link
 MOMENTS: Final = ("since", "until")
 WITHOUT_ZONE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII)
 
 
 @history.get("/calls")
 def show_history() -> Response:
-    """The calls that were searched for, newest first. A field that is wrong is named; then there is no list."""
+    """The calls that were searched for. A field that is wrong is named; then there is no list."""
     require("viewer")
     given = _given()
     try:
@@ -41,13 +42,16 @@ def show_history() -> Response:
         wrong = {"cursor": str(problem)}
     chosen: dict[str, Any] = {name: given[name] for name in FILTERS if given.get(name)}
     listed = chosen | ({"limit": given["limit"]} if "limit" in given else {})
+    turned = None if chosen.get("sort") == "oldest" else "oldest"
     response = page(
         "history.html",
         calls=rows,
         chosen=chosen,
         local={name: _in_utc(chosen.get(name, "")) for name in MOMENTS},
         wrong=wrong,
-        unnamed=[f"{name}: {text}" for name, text in wrong.items() if name not in FILTERS],
+        unnamed=[f"{name}: {text}" for name, text in wrong.items() if name not in FIELDS],
+        searched=not FIELDS.isdisjoint(chosen),
+        turned=url_for("history.show_history", **listed | {"sort": turned}),
         first=url_for("history.show_history", **listed) if given.get("cursor") else None,
         next=url_for("history.show_history", **listed, cursor=following) if following else None,
         csv=url_for("exports.export_csv", **chosen),
