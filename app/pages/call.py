@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from datetime import UTC, datetime
 from itertools import accumulate
 from operator import itemgetter
@@ -20,6 +21,7 @@ from app.calls.ladder import ladder_of
 from app.calls.picture import picture_of
 from app.domain.calls import Call
 from app.domain.events import Recording
+from app.pages.events import word
 from app.pages.html import page
 from app.services import services
 from app.store.apart import apart
@@ -78,8 +80,8 @@ def show_ladder(call_id: str) -> Response:
 
 
 def _picture(call: Call) -> Any:
-    masks = services().calls.masks_for(current_role())
-    return apart(lambda: picture_of(ladder_of(call, mask_numbers=masks)))
+    masks, context = services().calls.masks_for(current_role()), copy_context()
+    return apart(lambda: context.run(lambda: picture_of(ladder_of(call, mask_numbers=masks, say=word))))
 
 
 def _followed(call: Call) -> list[str]:

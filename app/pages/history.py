@@ -17,11 +17,20 @@ from app.api.schemas import CallFilterArgs, CallsArgs, PageArgs
 from app.auth.access import require
 from app.errors import Problem
 from app.pages.html import page
+from app.pages.languages import gettext, marked
 
 history = Blueprint("history", __name__)
 FILTERS: Final = tuple(CallFilterArgs().fields)
 FIELDS: Final = frozenset(FILTERS) - {"sort"}  # of the form; the order is chosen by a link
 MOMENTS: Final = ("since", "until")
+# What is wrong with each, in the words of the page; the API's are for programs.
+WRONG: Final = {
+    "number": marked("Give a number whole, or its last 4 digits."),
+    **dict.fromkeys(MOMENTS, marked("Give a day and a time, from 1970 on.")),
+    **dict.fromkeys(("state", "outcome", "missed", "has_recording", "sort"), marked("This is none of the choices.")),
+    "limit": marked("Give 1 to 500."),
+    "cursor": marked("This address is that of another list: search again."),
+}
 WITHOUT_ZONE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII)
 
 
@@ -36,10 +45,10 @@ def show_history() -> Response:
         wrong: dict[str, str] = {}
     except ValidationError as error:
         rows, following = [], None
-        wrong = _faults(error)
-    except Problem as problem:  # a cursor of another list
+        wrong = {name: _wrong(name) for name in _faults(error)}
+    except Problem:  # a cursor of another list
         rows, following = [], None
-        wrong = {"cursor": str(problem)}
+        wrong = {"cursor": _wrong("cursor")}
     chosen: dict[str, Any] = {name: given[name] for name in FILTERS if given.get(name)}
     listed = chosen | ({"limit": given["limit"]} if "limit" in given else {})
     turned = None if chosen.get("sort") == "oldest" else "oldest"
@@ -79,6 +88,10 @@ def show_unfiled() -> Response:
     following = url_for("history.show_unfiled", cursor=found["next"]) if found["next"] else None
     first = url_for("history.show_unfiled") if request.args.get("cursor") else None
     return page("unfiled.html", webhooks=found["items"], first=first, next=following)
+
+
+def _wrong(name: str) -> str:
+    return gettext(WRONG[name]) if name in WRONG else gettext("There is no such field.")
 
 
 def _faults(error: ValidationError) -> dict[str, str]:

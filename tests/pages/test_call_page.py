@@ -133,6 +133,17 @@ def test_the_ladder_has_a_lane_for_each_leg_and_a_table_that_says_the_same(site:
     ]
 
 
+def test_events_and_marks_are_in_the_language_of_the_page(site: Site) -> None:
+    browser = logged_in(transferred(site), OPERATOR)
+    french = browser.get("/calls/caller", headers=BROWSER | {"Accept-Language": "fr"}).text
+    ladder, way = french.index('<section id="ladder">'), french.index('<section id="way">')
+    for expected in ("touches 2", "erreur : Syntax", "enregistrement"):
+        assert expected in words(french[ladder:way]).replace(": ", " : ").replace("  ", " "), expected
+    kinds = re.findall(r'<span class="badge(?: bad)?">([^<]+)</span>', french[french.index('<section id="events">') :])
+    assert set(kinds) == {"réponse", "erreur", "saisie", "passe à une autre conversation", "enregistrement"}
+    assert "sans horodatage" in french
+
+
 def test_a_live_call_names_the_conversations_to_follow_and_an_ended_one_none(site: Site) -> None:
     browser = logged_in(site)
     site.record(status("ringing", 0), received=seconds(0))

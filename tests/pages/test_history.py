@@ -96,6 +96,8 @@ def test_a_wrong_filter_is_named_beside_its_field(filled: Site, name: str) -> No
     assert (wrong["name"], wrong["aria-describedby"]) == (name, f"error-{name}")
     assert f"error-{name}" in page.values("p", "id")
     assert found(text) == []
+    french = logged_in(filled).get(f"/calls?{name}=no-such-thing", headers=BROWSER | {"Accept-Language": "fr"}).text
+    assert any(said in french for said in ("Donnez un", "Ce n’est pas un des choix.")), "in the reader's language"
 
 
 @pytest.mark.parametrize("query", ["cursor=made-up", "limit=0", f"{SCRIPT}=1", "sort=price"])
