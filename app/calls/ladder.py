@@ -78,7 +78,11 @@ def ladder_of(call: Call, *, mask_numbers: bool, say: Callable[[str], str] = str
         Lane(leg.leg.uuid, party(_title(call, index)), leg.leg.direction, leg.segments)
         for index, leg in enumerate(call.legs)
     )
-    happened = moments(call.events)
+    # Vonage gives several webhooks one timestamp (a refused NCCO: ringing, started, error, completed): as they came.
+    received = {canonical: kept.received for canonical, kept in call.events.items()}
+    happened = sorted(
+        moments(call.events), key=lambda moment: (moment.at, received.get(moment.event.canonical, moment.at))
+    )
     marks = tuple(
         Mark(at, lane_of.get(event.leg or ""), event.kind, text(words))
         for at, event in happened

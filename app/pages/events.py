@@ -20,7 +20,7 @@ WORDS: Final = {
     "record": marked("recording"),
     "transcription": marked("transcription"),
     "transcription_failed": marked("transcription failed"),
-    "transfer": marked("goes to another conversation"),
+    "transfer": marked("moved on"),
     "unknown": marked("of an unknown kind"),
     # what a caller did
     "keys": marked("keys"),
@@ -31,6 +31,8 @@ WORDS: Final = {
     "no_timestamp": marked("no timestamp"),
     "unknown_status": marked("unknown status"),
     # what its signature lacked
+    "unsigned": marked("unsigned"),
+    "refused_signature": marked("wrong signature"),
     "no_application_id": marked("signed without application"),
     "no_payload_hash": marked("signed without content"),
     "get_hash_mismatch": marked("signed with another query"),

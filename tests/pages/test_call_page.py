@@ -140,7 +140,7 @@ def test_events_and_marks_are_in_the_language_of_the_page(site: Site) -> None:
     for expected in ("touches 2", "erreur : Syntax", "enregistrement"):
         assert expected in words(french[ladder:way]).replace(": ", " : ").replace("  ", " "), expected
     kinds = re.findall(r'<span class="badge(?: bad)?">([^<]+)</span>', french[french.index('<section id="events">') :])
-    assert set(kinds) == {"réponse", "erreur", "saisie", "passe à une autre conversation", "enregistrement"}
+    assert set(kinds) == {"réponse", "erreur", "saisie", "transféré", "enregistrement"}
     assert "sans horodatage" in french
 
 

@@ -129,11 +129,11 @@ def test_the_page_says_in_which_order_it_is_and_turns_it_round(filled: Site) -> 
     """What was searched for stays, also where somebody searches again; exports have the same order."""
     browser = logged_in(filled)
     text = get(browser, "/calls?missed=true")
-    assert "Newest first, by when its first webhook came." in text
+    assert "Newest first, by the first webhook of each call." in text
     (turned,) = [link for link in Page(text).values("a", "href") if "sort=" in link]
     assert parse_qs(urlsplit(turned).query) == {"missed": ["true"], "sort": ["oldest"]}
     text = get(browser, turned)
-    assert "Oldest first, by when its first webhook came." in text
+    assert "Oldest first, by the first webhook of each call." in text
     assert found(text) == ["leg-2", "leg-4"]
     values = {attributes.get("name"): attributes.get("value") for _, attributes in Page(text).elements}
     assert values["sort"] == "oldest"
