@@ -24,6 +24,7 @@ DESCRIBED = {
     ("get", f"{CALLS}/{{call_id}}/events"),
     ("get", f"{CALLS}/{{call_id}}/ladder.txt"),
     ("get", f"{CALLS}/{{call_id}}/curl.txt"),
+    ("get", f"{CALLS}/{{call_id}}/scenario.yaml"),
     ("get", LIST),
     ("get", f"{LIST}/{{conversation_uuid}}"),
     ("delete", f"{LIST}/{{conversation_uuid}}"),
