@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from app.webhooks.schemas import kept_answer
 from tests.api.site import BROWSER, OPERATOR, VIEWER, Site
-from tests.generated import BASE, iso
+from tests.generated import BASE, iso, webhooks_of
 from tests.pages.browsing import Page, logged_in
 
 SCRIPT = "<script>alert(1)</script>"
@@ -40,6 +41,9 @@ def filled(site: Site) -> Site:
     place(site, 4, "ringing", "unanswered")
     recording = {"conversation_uuid": "CON-1", "recording_uuid": "REC", "recording_url": "https://r.example/1"}
     site.record(recording, received=BASE + timedelta(minutes=1))
+    asked = {"uuid": "leg-4", "conversation_uuid": "CON-4", "from": "447700900004", "to": "442079460000"}
+    served = {"id": "a" * 16, "flow": "menu", "step": "ask", "took_ms": 1.5, "ncco": []}
+    site.record_webhooks(webhooks_of(kept_answer(asked, served), BASE + timedelta(minutes=4, seconds=1)))
     return site
 
 
@@ -60,9 +64,16 @@ def found(text: str) -> list[str]:
     [
         *(("", "4321"), ("number=0002", "2"), ("number=447700900003", "3"), ("user=Alice", "3"), ("id=CON-4", "4")),
         *(("state=ended", "421"), ("state=live", "3"), ("outcome=busy", "2"), ("missed=true", "42")),
-        *(("missed=false", "31"), ("has_recording=true", "1"), ("flow=menu", ""), ("number=&state=", "4321")),
+        *(
+            ("missed=false", "31"),
+            ("has_recording=true", "1"),
+            ("flow=menu", "4"),
+            ("flow=other", ""),
+            ("number=&state=", "4321"),
+        ),
         (f"since={iso(BASE + timedelta(minutes=2))}&until={iso(BASE + timedelta(minutes=4))}", "32"),
         ("since=2020-01-01T00:00&until=2020-01-02T00:00", ""),
+        *(("id=leg-2", "2"), ("id=REC", "1"), ("id=none", ""), ("user=Bob", ""), ("number=0009", "")),
         *(("sort=oldest", "1234"), ("sort=newest", "4321"), ("sort=oldest&missed=true", "24")),
     ],
 )
