@@ -101,8 +101,11 @@ def _faults(error: ValidationError) -> dict[str, str]:
 
 
 def _given() -> dict[str, str]:
-    """The parameters of the address. A moment without a zone, as the form sends it without scripts, is in UTC."""
-    given: dict[str, str] = {name: value.strip() for name, value in request.args.items()}
+    """The parameters of the address, but for empty ones: forms send them.
+
+    A moment without a zone, as the form sends it without scripts, is in UTC.
+    """
+    given: dict[str, str] = {name: text for name, value in request.args.items() if (text := value.strip())}
     for name in MOMENTS:
         if WITHOUT_ZONE.fullmatch(given.get(name, "")):
             given[name] += "Z"

@@ -178,7 +178,7 @@ def test_events_are_paged(transferred: Site, limit: int) -> None:
         ({"since": iso(seconds(1))}, False),
         ({"until": iso(BASE)}, False),
         ({"user": "Alice", "number": "0123", "outcome": "answered", "has_recording": "1"}, True),
-        ({"user": "", "number": "", "cursor": "", "id": "", "state": ""}, True),
+        ({"user": "", "number": "", "cursor": "", "id": "", "flow": ""}, True),
     ],
 )
 def test_filters(transferred: Site, query: dict[str, str], fits: bool) -> None:
@@ -191,6 +191,9 @@ def test_filters(transferred: Site, query: dict[str, str], fits: bool) -> None:
     ("query", "named"),
     [
         ({"state": "over"}, "state"),
+        ({"state": ""}, "state"),
+        ({"since": ""}, "since"),
+        ({"sort": "price"}, "sort"),
         ({"number": "12345"}, "number"),
         ({"outcome": "fine"}, "outcome"),
         ({"missed": "perhaps"}, "missed"),
