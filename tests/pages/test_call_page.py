@@ -52,6 +52,7 @@ def transferred(site: Site) -> Site:
     """A call over two conversations: answered by a menu, handed to Alice, put on hold, and ended."""
     answered(site, 0.5, [{"action": "talk", "text": f"Call {AGENT} {SCRIPT}"}, {"action": "input", "dtmf": {}}])
     keyed = {"conversation_uuid": "CON-1", "uuid": "caller", "dtmf": {"digits": "2"}, "timestamp": iso(seconds(3))}
+    keyed["speech"] = {"error": "Speech was not enabled"}
     for body, at in [
         (status("ringing", 0), 0.1),
         (status("answered", 1), 1.1),
@@ -115,6 +116,7 @@ def test_what_was_served_is_shown_action_by_action_with_the_error_it_caused(site
     assert re.findall(r'<code class="action">(\w+)</code>', answer) == ["talk", "input"]
     assert "Syntax &lt;script&gt;" in answer, "beside the answer that caused it"
     assert "<kbd>2</kbd>" in way
+    assert "Speech was not enabled" not in way, "that is no error of a menu by keys"
 
 
 def test_the_ladder_has_a_lane_for_each_leg_and_a_table_that_says_the_same(site: Site) -> None:
