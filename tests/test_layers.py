@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[1]
 
 # What flows and simulator share: shapes of JSON values, positions in YAML files, and NCCO.
 SHARED = "vonage_simulator.json_shape vonage_simulator.yaml_source vonage_simulator.ncco"
-PARTS = "config app.domain app.store app.flows app.webhooks app.web app.services app.auth app.calls app.recordings"
+PARTS = (
+    "config app.domain app.store app.flows app.webhooks app.web app.services app.auth app.calls app.calls.captured "
+    "app.recordings"
+)
 BELOW = f"{PARTS} app.pages.html app.errors"
 
 # Part -> the parts it may import; from the lowest to the highest. A module is of the part with the longest name that
@@ -39,6 +42,7 @@ LAYERS = {
     "app.pages.html": "app.store",
     "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks vonage_simulator.printable vonage_simulator.yaml_source",
+    "app.calls.captured": "app.domain app.store app.calls vonage_simulator",
     "app.recordings": "",
     "app.live": "app.domain app.store app.calls",
     "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls app.live app.recordings",
@@ -48,7 +52,7 @@ LAYERS = {
     "app.webhooks.views": f"{BELOW} app.webhooks.guard",
     "app.api": f"{BELOW} app.live vonage_simulator.yaml_source",
     "app.pages": f"{BELOW} app.api app.live vonage_simulator.yaml_source",
-    # Commands alone import all of the simulator, so that the server starts without it.
+    # Commands, and who captures a call, import all of the simulator; the server starts without it.
     "app": f"{BELOW} app.webhooks.views app.api app.pages",
     "app.cli": f"{BELOW} app app.api {SHARED} vonage_simulator vonage_simulator.printable",
     "wsgi": "config app app.services app.cli",

@@ -14,6 +14,7 @@ from app.auth.access import current_role, guard, require
 from app.auth.reveals import reveal
 from app.calls.call_queries import CallFilter, CallPosition
 from app.calls.call_schemas import CallSchema
+from app.calls.captured import captured
 from app.calls.export import exported
 from app.calls.ladder import ladder_of, text_of
 from app.calls.replay import curl_commands
@@ -35,7 +36,7 @@ for blueprint in (calls, exports):
 @calls.arguments(CallsArgs, location="query", unknown=RAISE)
 @calls.alt_response(200, schema=CallsSchema, example=examples.CALLS)
 def list_calls(args: dict[str, Any]) -> dict[str, Any]:
-    """List calls, newest first by the receipt of their first webhook. Filters are joined by "and"."""
+    """List calls, newest or oldest first by the receipt of their first webhook. Filters are joined by "and"."""
     rows, following = page_of(args)
     return {"items": rows, "next": following}
 
@@ -61,7 +62,7 @@ def page_of(args: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
 @exports.arguments(CallFilterArgs, location="query", unknown=RAISE)
 @exports.alt_response(200, schema={"type": "string"}, content_type="text/csv")
 def export_csv(args: dict[str, Any]) -> Response:
-    """Export the calls of a filter as CSV, newest first. A response that ends early was cut off: get it again."""
+    """Export the calls of a filter as CSV. A response that ends early was cut off: get it again."""
     return _exported(args, "calls.csv", "text/csv; charset=utf-8; header=present")
 
 
@@ -69,7 +70,7 @@ def export_csv(args: dict[str, Any]) -> Response:
 @exports.arguments(CallFilterArgs, location="query", unknown=RAISE)
 @exports.alt_response(200, schema={"type": "string"}, content_type="application/x-ndjson")
 def export_ndjson(args: dict[str, Any]) -> Response:
-    """Export the calls of a filter in full, a line of JSON each, newest first."""
+    """Export the calls of a filter in full, a line of JSON each."""
     return _exported(args, "calls.ndjson", "application/x-ndjson")
 
 
@@ -117,6 +118,18 @@ def get_curl(call_id: str) -> Response:
     server = services().settings.public_url or request.host_url
     commands = curl_commands(services().call_queries.events(call), server.rstrip("/"))
     return Response("\n".join([*commands, ""]), content_type="text/plain; charset=utf-8")
+
+
+@calls.get("/<id:call_id>/scenario.yaml")
+@calls.alt_response(200, schema={"type": "string"}, content_type="application/yaml")
+def get_scenario(call_id: str) -> Response:
+    """Get a call as a scenario of the simulator, which plays it again; its telephone numbers are unassigned ones."""
+    call = call_of(call_id)
+    if call.id != call_id:
+        return moved_to("calls.get_scenario", call)
+    reveal([call.id, *call.linked])
+    text = captured(services().call_queries, call, current_role())
+    return Response(text.encode(errors="replace"), content_type="application/yaml; charset=utf-8")
 
 
 @calls.get("/<id:call_id>")

@@ -54,25 +54,24 @@ def _since_1970(moment: datetime) -> None:
         raise ValidationError("Not the time of a call: give one from 1970 on.")
 
 
-class PageArgs(Schema):
-    """Which part of a list."""
+class Args(Schema):
+    """Arguments of a list."""
 
     @pre_load
     def without_empty(self, given: Mapping[str, str], **_: Any) -> dict[str, str]:
         """An empty number or cursor counts as none: forms send it, and programs on the first page."""
         return {name: value for name, value in given.items() if value or name not in ("number", "cursor")}
 
+
+class PageArgs(Args):
+    """Which part of a list."""
+
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE))
     cursor = fields.String(metadata={"description": "`next` of the page before"})
 
 
-class CallFilterArgs(Schema):
+class CallFilterArgs(Args):
     """Which calls."""
-
-    @pre_load
-    def without_empty(self, given: Mapping[str, str], **_: Any) -> dict[str, str]:
-        """What is empty counts as not given: forms send it."""
-        return {name: value for name, value in given.items() if value}
 
     state = fields.String(validate=validate.OneOf(CONVERSATION_STATES))
     number = PhoneNumber()
@@ -84,6 +83,10 @@ class CallFilterArgs(Schema):
     since = Bound("first webhook received at this time or later")
     until = Bound("first webhook received before this time")
     has_recording = fields.Boolean()
+    sort = fields.String(
+        validate=validate.OneOf(("newest", "oldest")),
+        metadata={"description": "which come first, by the receipt of their first webhook; by default the newest"},
+    )
 
 
 class CallsArgs(CallFilterArgs, PageArgs):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from app.calls import call_schemas, queries
 from app.calls.stored_event import StoredEvent, read_stored_event
@@ -24,7 +24,7 @@ LEAST_READ: Final = 20  # conversations at a time, where most of them may be of 
 
 
 class CallFilter(NamedTuple):
-    """Which calls are wanted; None and "" mean any.
+    """Which calls are wanted, and whether the newest or the oldest come first; None and "" mean any.
 
     `number` is digits: a whole number or, with 4 or 7 of them and unless `whole`, also its end. `id` is that of the
     call or of one of its legs, conversations or recordings. `since` is inclusive, `until` is not; both are about the
@@ -42,6 +42,7 @@ class CallFilter(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     has_recording: bool | None = None
+    sort: Literal["newest", "oldest"] = "newest"
 
     def fits(self, call: Call) -> bool:
         """Whether *call* is wanted."""
@@ -85,7 +86,7 @@ class CallPosition(NamedTuple):
 
 
 class CallPage(NamedTuple):
-    """Calls, newest first; `next` is None at the end of the list."""
+    """Calls in the order that was wanted; `next` is None at the end of the list."""
 
     calls: list[Call]
     next: CallPosition | None
@@ -133,7 +134,7 @@ class CallQueries:
         return apart(read)
 
     def page(self, wanted: CallFilter, *, limit: int, after: CallPosition | None = None) -> CallPage:
-        """The next calls, newest first by the receipt of their first event.
+        """The next calls, newest or oldest first by the receipt of their first event.
 
         The store lists conversations. Of those of a call that match what the store can decide, the one first received
         stands for it, so that each call comes once. The page may be short though there is more: how many conversations
@@ -216,7 +217,10 @@ class _Source:
         self.state: State = "any" if by_name or wanted.state is None else wanted.state
         self.until = None if by_name or self.state in ("live", "presumed_ended") else wanted.until
         mark = user_mark(wanted.user) if wanted.user else ""
-        self.filter = Filter(self.state, wanted.number, wanted.since, self.until, presumed_before, wanted.whole, mark)
+        self.oldest_first = wanted.sort == "oldest"
+        self.filter = Filter(
+            self.state, wanted.number, wanted.since, self.until, presumed_before, wanted.whole, mark, self.oldest_first
+        )
 
     def page(self, after: Position | None, limit: int) -> Page:
         """The next conversations."""
@@ -266,8 +270,10 @@ class _Few(_Source):
     def page(self, after: Position | None, limit: int) -> Page:  # noqa: ARG002
         """All of them after a position."""
         found = self.first_received.items()
-        items = sorted((Position(milliseconds(at), keys.encode(name)) for name, at in found), reverse=True)
-        return Page(tuple(item for item in items if after is None or item < after), None)
+        items = sorted(Position(milliseconds(at), keys.encode(name)) for name, at in found)
+        if self.oldest_first:
+            return Page(tuple(item for item in items if after is None or item > after), None)
+        return Page(tuple(item for item in reversed(items) if after is None or item < after), None)
 
     def _matches(self, name: str, tied: Tied, live: Set[str]) -> bool:  # noqa: ARG002
         return name in self.first_received

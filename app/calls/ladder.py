@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -67,19 +67,26 @@ class Ladder:
     linked: tuple[str, ...]
 
 
-def ladder_of(call: Call, *, mask_numbers: bool) -> Ladder:
-    """The ladder of *call*; with *mask_numbers* no telephone number is in it whole."""
+def ladder_of(call: Call, *, mask_numbers: bool, say: Callable[[str], str] = str) -> Ladder:
+    """The ladder of *call*; with *mask_numbers* no telephone number is in it whole.
+
+    *say* puts kinds of events, and the words of `_words`, into another language.
+    """
     text, party = (mask, mask_party) if mask_numbers else (str, str)
     lane_of = {leg.leg.uuid: index for index, leg in enumerate(call.legs)}
     lanes = tuple(
         Lane(leg.leg.uuid, party(_title(call, index)), leg.leg.direction, leg.segments)
         for index, leg in enumerate(call.legs)
     )
-    happened = moments(call.events)
+    # Vonage gives several webhooks one timestamp (a refused NCCO: ringing, started, error, completed): as they came.
+    received = {canonical: kept.received for canonical, kept in call.events.items()}
+    happened = sorted(
+        moments(call.events), key=lambda moment: (moment.at, received.get(moment.event.canonical, moment.at))
+    )
     marks = tuple(
         Mark(at, lane_of.get(event.leg or ""), event.kind, text(words))
         for at, event in happened
-        if (words := _words(event))
+        if (words := _words(event, say))
     )
     crossings = tuple(
         Crossing(stay.arrived, index, before.conversation, stay.conversation, stay.conversation in call.conferences)
@@ -98,7 +105,7 @@ def _title(call: Call, index: int) -> str:
     return leg.user or other or "unknown"
 
 
-def _words(event: Event) -> str:
+def _words(event: Event, say: Callable[[str], str]) -> str:
     """An event in a few words; empty for a transfer, which is a crossing."""
     if isinstance(event, CallStatus):
         return event.status
@@ -108,10 +115,12 @@ def _words(event: Event) -> str:
         return f"NCCO {'/'.join(filter(None, (event.flow, event.step)))}"
     if isinstance(event, Input):
         speech = [guess.text for guess in event.speech_results or () if guess.text]
-        return f"keys {event.digits}" if event.digits else f"says {speech[0]}" if speech else "no input"
+        if event.digits:
+            return f"{say('keys')} {event.digits}"
+        return f"{say('says')} {speech[0]}" if speech else say("no input")
     if isinstance(event, CallError | Fallback):
-        return f"{event.kind}: {event.reason or 'no reason'}"
-    return event.kind
+        return f"{say(event.kind)}: {event.reason or say('no reason')}"
+    return say(event.kind)
 
 
 # -- as text ---------------------------------------------------------------------------------------------------------

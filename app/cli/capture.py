@@ -6,32 +6,23 @@ from pathlib import Path
 
 import click
 
-from app.cli.store import conversation, with_store
+from app.calls.captured import captured
+from app.cli.store import whole_call, with_store
 from app.services import services
 
 
 @click.command("capture")
-@click.argument("conversation_uuid")
+@click.argument("id_", metavar="ID")
 @click.option("--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="The new file; default: print it.")
 @click.option("--keep-numbers", is_flag=True, help="Leave telephone numbers as they are.")
 @with_store
-def capture(conversation_uuid: str, file: Path | None, keep_numbers: bool) -> None:
+def capture(id_: str, file: Path | None, keep_numbers: bool) -> None:
     """Turn a call that is kept into a scenario, which `flask simulate call --scenario FILE` plays again.
 
-    Telephone numbers in it are replaced by unassigned ones.
+    ID is that of the call, or of one of its conversations, legs or recordings. Telephone numbers in it are replaced by
+    unassigned ones.
     """
-    from vonage_simulator.capture.capture import scenario
-    from vonage_simulator.scenarios import dump
-
-    found = conversation(conversation_uuid)
-    came_from = {leg["moved_from"]["conversation_uuid"] for leg in found["legs"] if leg["moved_from"]}
-    uuids = (conversation_uuid, *sorted(came_from))
-    calls = services().calls
-    events = [calls.dump(event, "operator") for uuid in uuids for event in calls.events(uuid)]
-    header = "Captured from a real call."
-    if not found["answers"]:
-        header += " Its NCCO is not known: when it is played, the answer URL is requested."
-    text = dump(scenario(found, events, keep_numbers=keep_numbers), header)
+    text = captured(services().call_queries, whole_call(id_), "operator", keep_numbers=keep_numbers)
     if file is None:
         click.echo(text, nl=False)
         return

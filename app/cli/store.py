@@ -39,12 +39,3 @@ def whole_call(id_: str) -> Call:
     if found is None:
         raise click.ClickException("No such call is kept. `flask calls` lists those that are.")
     return found
-
-
-def conversation(uuid: str) -> dict[str, Any]:
-    """The conversation as the API returns it to an operator. Raises ClickException if none is kept."""
-    calls = services().calls
-    found = calls.conversation(uuid)
-    if found is None:
-        raise click.ClickException("No such conversation is kept. `flask call ID` shows those of a call.")
-    return calls.dump(found, "operator")

@@ -20,7 +20,7 @@ from app.calls import call_schemas
 from app.calls.call_queries import CallFilter, CallQueries
 from app.calls.names import Known
 from app.domain.calls import PHASES, Call
-from app.domain.numbers import masked as mask
+from app.domain.numbers import masked as masked_in
 from app.live.rendering import Form
 from app.pages.html import pieces
 from app.store.codec import milliseconds
@@ -112,10 +112,7 @@ def render(shown: Iterable[Shown], form: Form, names: Known) -> list[str]:
 
 def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, Any]:
     call = shown.call
-    json_ = call_schemas.dump(call, mask_numbers=masked, row=True)
-    for leg, of in zip(json_["legs"], call.legs, strict=True):
-        leg["from_name"], leg["to_name"] = names.of(of.leg.from_), names.of(of.leg.to)
-    beside = {
+    words = {
         "from_name": names.of(call.from_) or (call.from_user if call.from_user != call.from_ else None),
         "to_name": names.of(call.to),
         "flow_name": names.flow(call.flow) if call.flow else None,
@@ -123,8 +120,8 @@ def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, An
         "error": call.errors[-1].event.reason if call.errors else None,
     }
     row = {
-        **json_,
-        **(mask(beside) if masked else beside),
+        **call_schemas.dump(call, mask_numbers=masked, row=True, names=names),
+        **(masked_in(words) if masked else words),
         "key": shown.key,
         "group": shown.group,
         "order": shown.order,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from datetime import UTC, datetime
+from itertools import accumulate
 from operator import itemgetter
-from shlex import quote
 from typing import Any, Final, cast
+from urllib.parse import quote_plus
 
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from app.api.calls import call_of, moved_to
+from app.api.stream import MOST_CONVERSATIONS
 from app.auth.access import current_role, require
 from app.auth.reveals import reveal
 from app.auth.tokens import RANK, Role
@@ -18,13 +21,14 @@ from app.calls.ladder import ladder_of
 from app.calls.picture import picture_of
 from app.domain.calls import Call
 from app.domain.events import Recording
+from app.pages.events import word
 from app.pages.html import page
 from app.services import services
 from app.store.apart import apart
 
 call_pages = Blueprint("call_pages", __name__, url_prefix="/calls")
 MOST_EVENTS: Final = 300  # on the page; the API has all
-MOST_FOLLOWED: Final = 3  # a browser opens six connections to a server, for all of its pages
+MOST_CHARACTERS: Final = 6000  # of ids in the address of the stream: gunicorn takes an address of 8,190
 
 
 @call_pages.before_request
@@ -59,7 +63,6 @@ def show_call(call_id: str) -> Response:
         ],
         may_play=role is not None and RANK[role] >= RANK[cast("Role", settings.recordings_role)],
         has_key=bool(settings.application_id and settings.private_key),
-        captures=[f".venv/bin/flask capture {quote(name)}" for name in call.conversations],
         operator=role == "operator",
     )
 
@@ -77,16 +80,18 @@ def show_ladder(call_id: str) -> Response:
 
 
 def _picture(call: Call) -> Any:
-    masks = services().calls.masks_for(current_role())
-    return apart(lambda: picture_of(ladder_of(call, mask_numbers=masks)))
+    masks, context = services().calls.masks_for(current_role()), copy_context()
+    return apart(lambda: context.run(lambda: picture_of(ladder_of(call, mask_numbers=masks, say=word))))
 
 
 def _followed(call: Call) -> list[str]:
-    """The conversations that a live call is in now: what changes it comes from one of them."""
+    """The conversations of a live call, from which all that changes it comes; first those that its legs are in."""
     if call.state == "ended":
         return []
     here = [leg.stays[-1].conversation for leg in call.legs if leg.stays[-1].left is None]
-    return list(dict.fromkeys([*here, *reversed(call.everywhere)]))[:MOST_FOLLOWED]
+    names = list(dict.fromkeys([*here, *reversed(call.everywhere)]))
+    lengths = accumulate(len(quote_plus(f"{name},", errors="replace")) for name in names)
+    return [name for name, length in zip(names, lengths, strict=True) if length <= MOST_CHARACTERS][:MOST_CONVERSATIONS]
 
 
 def _lanes(call: dict[str, Any], now: datetime) -> list[dict[str, Any]]:

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
     from babel import Locale
     from babel.dates import DateTimePattern
 
-Style = Literal["auto", "full", "clock", "day"]
+Style = Literal["auto", "full", "clock", "exact", "day"]
 CENT: Final = Decimal("0.01")
 
 
 def moment(at: str, style: Style = "auto") -> str:
     """The moment *at* (ISO 8601, UTC) in UTC.
 
-    *style*: `full` is date and time, `clock` the time, `day` the date, and `auto` the time of a moment of today, else
-    day, month and time.
+    *style*: `full` is date and time, `clock` the time, `exact` that with milliseconds, `day` the date, and `auto` the
+    time of a moment of today, else day, month and time.
     """
     when = datetime.fromisoformat(at)
     clock = at[11:19]
+    if style == "exact":
+        return at[11:23]
     if style == "clock" or (style == "auto" and when.date() == datetime.now(UTC).date()):
         return clock
     day = _date_pattern(locale(), "MMMd" if style == "auto" else "yMMMd").apply(when, _locale())

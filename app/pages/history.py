@@ -17,16 +17,26 @@ from app.api.schemas import CallFilterArgs, CallsArgs, PageArgs
 from app.auth.access import require
 from app.errors import Problem
 from app.pages.html import page
+from app.pages.languages import gettext, marked
 
 history = Blueprint("history", __name__)
 FILTERS: Final = tuple(CallFilterArgs().fields)
+FIELDS: Final = frozenset(FILTERS) - {"sort"}  # of the form; the order is chosen by a link
 MOMENTS: Final = ("since", "until")
+# What is wrong with each, in the words of the page; the API's are for programs.
+WRONG: Final = {
+    "number": marked("Give a number whole, or its last 4 digits."),
+    **dict.fromkeys(MOMENTS, marked("Give a day and a time, from 1970 on.")),
+    **dict.fromkeys(("state", "outcome", "missed", "has_recording", "sort"), marked("This is none of the choices.")),
+    "limit": marked("Give 1 to 500."),
+    "cursor": marked("This address is that of another list: search again."),
+}
 WITHOUT_ZONE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII)
 
 
 @history.get("/calls")
 def show_history() -> Response:
-    """The calls that were searched for, newest first. A field that is wrong is named; then there is no list."""
+    """The calls that were searched for. A field that is wrong is named; then there is no list."""
     require("viewer")
     given = _given()
     try:
@@ -35,19 +45,22 @@ def show_history() -> Response:
         wrong: dict[str, str] = {}
     except ValidationError as error:
         rows, following = [], None
-        wrong = _faults(error)
-    except Problem as problem:  # a cursor of another list
+        wrong = {name: _wrong(name) for name in _faults(error)}
+    except Problem:  # a cursor of another list
         rows, following = [], None
-        wrong = {"cursor": str(problem)}
+        wrong = {"cursor": _wrong("cursor")}
     chosen: dict[str, Any] = {name: given[name] for name in FILTERS if given.get(name)}
     listed = chosen | ({"limit": given["limit"]} if "limit" in given else {})
+    turned = None if chosen.get("sort") == "oldest" else "oldest"
     response = page(
         "history.html",
         calls=rows,
         chosen=chosen,
         local={name: _in_utc(chosen.get(name, "")) for name in MOMENTS},
         wrong=wrong,
-        unnamed=[f"{name}: {text}" for name, text in wrong.items() if name not in FILTERS],
+        unnamed=[f"{name}: {text}" for name, text in wrong.items() if name not in FIELDS],
+        searched=not FIELDS.isdisjoint(chosen),
+        turned=url_for("history.show_history", **listed | {"sort": turned}),
         first=url_for("history.show_history", **listed) if given.get("cursor") else None,
         next=url_for("history.show_history", **listed, cursor=following) if following else None,
         csv=url_for("exports.export_csv", **chosen),
@@ -77,6 +90,10 @@ def show_unfiled() -> Response:
     return page("unfiled.html", webhooks=found["items"], first=first, next=following)
 
 
+def _wrong(name: str) -> str:
+    return gettext(WRONG[name]) if name in WRONG else gettext("There is no such field.")
+
+
 def _faults(error: ValidationError) -> dict[str, str]:
     """What is wrong with each argument."""
     faults = error.messages if isinstance(error.messages, dict) else {"": error.messages}
@@ -84,8 +101,11 @@ def _faults(error: ValidationError) -> dict[str, str]:
 
 
 def _given() -> dict[str, str]:
-    """The parameters of the address. A moment without a zone, as the form sends it without scripts, is in UTC."""
-    given: dict[str, str] = {name: value.strip() for name, value in request.args.items()}
+    """The parameters of the address, but for empty ones: forms send them.
+
+    A moment without a zone, as the form sends it without scripts, is in UTC.
+    """
+    given: dict[str, str] = {name: text for name, value in request.args.items() if (text := value.strip())}
     for name in MOMENTS:
         if WITHOUT_ZONE.fullmatch(given.get(name, "")):
             given[name] += "Z"

@@ -47,6 +47,10 @@ LOOKS: Final = {
     "rejected": Look("bad", "cross", marked("rejected")),
     "timeout": Look("wait", "clock", marked("timeout")),
     "unanswered": Look("wait", "bell", marked("unanswered")),
+    # who answered, as machine detection says; what became of a websocket
+    "human": Look("good", "person", marked("a person")),
+    "machine": Look("wait", "clock", marked("a machine")),
+    "disconnected": Look("", "cross", marked("disconnected")),
 }
 
 

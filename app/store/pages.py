@@ -27,7 +27,7 @@ class Position(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Conversations, newest first, by position; `next` is None at the end of the list."""
+    """Conversations by position, newest or oldest first; `next` is None at the end of the list."""
 
     items: tuple[Position, ...]
     next: Position | None
@@ -43,7 +43,8 @@ class Filter(NamedTuple):
 
     `number` is digits: a whole number or, with 4 or 7 of them and unless `whole`, also its end. `since` is inclusive,
     `until` is not; both are about the first receipt. A live conversation without an event since `presumed_before` is
-    presumed ended. `mark` (`app/domain/marks.py`) counts only without a number.
+    presumed ended. `mark` (`app/domain/marks.py`) counts only without a number. The newest come first unless
+    `oldest_first`.
     """
 
     state: State = "any"
@@ -53,6 +54,7 @@ class Filter(NamedTuple):
     presumed_before: datetime | None = None
     whole: bool = False
     mark: str = ""
+    oldest_first: bool = False
 
     def command(self, part: keys.Partition, ttl: int, after: Position | None, limit: int) -> Command:
         """Read one partition's part of the page."""
@@ -64,15 +66,18 @@ class Filter(NamedTuple):
             sources = (part.live, part.ended)
         else:
             sources = (part.ended if self.state == "ended" else part.live,)
-        lowest = _first_millisecond(self.since) if self.since else "-inf"
+        lowest: int | str = _first_millisecond(self.since) if self.since else "-inf"
         highest: int | str = _first_millisecond(self.until) - 1 if self.until else "+inf"
         name = b""
-        if after is not None and (highest == "+inf" or after.first_received <= int(highest)):
+        if after is not None and self.oldest_first:
+            if lowest == "-inf" or after.first_received >= int(lowest):
+                lowest, name = after
+        elif after is not None and (highest == "+inf" or after.first_received <= int(highest)):
             highest, name = after
         presumed = milliseconds(self.presumed_before) if self.presumed_before else 0
         suffix = int(len(self.number) in SUFFIXES and not self.whole)
         matching = (self.state, presumed, self.number, suffix, lowest, highest, name)
-        args: tuple[Any, ...] = (part.tag, ttl, *matching, limit, limit + MAX_SCANNED)
+        args: tuple[Any, ...] = (part.tag, ttl, *matching, limit, limit + MAX_SCANNED, int(self.oldest_first))
         return Command(part.live, args, scripts.PAGE, sources)
 
 
@@ -81,15 +86,18 @@ def _first_millisecond(moment: datetime) -> int:
     return -((EPOCH - moment) // MILLISECOND)
 
 
-def merge_pages(parts: Sequence[Sequence[Any]], limit: int) -> Page:
+def merge_pages(parts: Sequence[Sequence[Any]], limit: int, *, oldest_first: bool = False) -> Page:
     """One page from what `lua/page.lua` returned for each partition."""
     found: set[Position] = set()
-    horizon: Position | None = None  # the newest position at which a source stopped: beyond it, some may be missing
+    horizon: Position | None = None  # the first position at which a source stopped: beyond it, some may be missing
+    nearest = min if oldest_first else max
     for finished, conversation, first, flat in (source for part in parts for source in part):
         found.update(Position(int(at), name) for name, at in zip(flat[::2], flat[1::2], strict=True))
         if not finished:
-            horizon = max(filter(None, (horizon, Position(int(first), conversation))))
-    complete = sorted((item for item in found if horizon is None or item >= horizon), reverse=True)
+            horizon = nearest(filter(None, (horizon, Position(int(first), conversation))))
+    complete = sorted(
+        (item for item in found if horizon is None or nearest(item, horizon) == item), reverse=not oldest_first
+    )
     items = tuple(complete[:limit])
     if len(complete) > limit or (len(complete) == limit and horizon is not None):
         return Page(items, items[-1])

@@ -108,7 +108,7 @@ class Queries(Statistics, CallReader):
 
     def page(self, wanted: Filter, after: Position | None, limit: int) -> Page:
         commands = [wanted.command(part, self._ttl, after, limit) for part in keys.ALL]
-        return merge_pages(self._reader.fetch(commands), limit)
+        return merge_pages(self._reader.fetch(commands), limit, oldest_first=wanted.oldest_first)
 
     def counts(self, presumed_before: datetime) -> Counts:
         before = f"({milliseconds(presumed_before)}"

@@ -13,6 +13,7 @@ import pytest
 from app.webhooks.schemas import kept_answer
 from tests.api.site import OPERATOR, SAMPLE, VIEWER, Site, is_problem, quoted
 from tests.generated import BASE, Body, iso, webhooks_of
+from vonage_simulator.scenarios import read
 
 CALLS = "/api/v1/calls"
 PUBLISHED, CONVERSATION = "0779a56d002f1c7f47f82ef5fe84ab79", "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
@@ -96,13 +97,13 @@ def test_a_call_has_every_key_of_the_contract(transferred: Site) -> None:
 
 
 @pytest.mark.parametrize("other", ["agent", "CON-1", "CON-2", "REC"])
-@pytest.mark.parametrize("rest", ["", "/events?limit=3", "/ladder.txt", "/curl.txt"])
+@pytest.mark.parametrize("rest", ["", "/events?limit=3", "/ladder.txt", "/curl.txt", "/scenario.yaml"])
 def test_any_other_id_redirects_to_the_call(transferred: Site, other: str, rest: str) -> None:
     response = transferred.get(f"{CALLS}/{other}{rest}", token=OPERATOR)
     assert (response.status_code, response.headers["Location"]) == (302, f"{CALLS}/caller{rest}")
 
 
-@pytest.mark.parametrize("rest", ["", "/events", "/ladder.txt", "/curl.txt"])
+@pytest.mark.parametrize("rest", ["", "/events", "/ladder.txt", "/curl.txt", "/scenario.yaml"])
 def test_an_unknown_call_is_404(site: Site, rest: str) -> None:
     assert is_problem(site.get(f"{CALLS}/none{rest}", token=OPERATOR), 404)["id"] == "none"
 
@@ -177,7 +178,7 @@ def test_events_are_paged(transferred: Site, limit: int) -> None:
         ({"since": iso(seconds(1))}, False),
         ({"until": iso(BASE)}, False),
         ({"user": "Alice", "number": "0123", "outcome": "answered", "has_recording": "1"}, True),
-        ({"user": "", "number": "", "cursor": "", "id": "", "state": ""}, True),
+        ({"user": "", "number": "", "cursor": "", "id": "", "flow": ""}, True),
     ],
 )
 def test_filters(transferred: Site, query: dict[str, str], fits: bool) -> None:
@@ -190,6 +191,9 @@ def test_filters(transferred: Site, query: dict[str, str], fits: bool) -> None:
     ("query", "named"),
     [
         ({"state": "over"}, "state"),
+        ({"state": ""}, "state"),
+        ({"since": ""}, "since"),
+        ({"sort": "price"}, "sort"),
         ({"number": "12345"}, "number"),
         ({"outcome": "fine"}, "outcome"),
         ({"missed": "perhaps"}, "missed"),
@@ -216,7 +220,7 @@ def test_a_viewer_finds_whole_numbers_or_the_last_four_digits_only(transferred: 
 
 def test_viewers_see_no_whole_number_and_no_curl(transferred: Site) -> None:
     paths = [CALLS, f"{CALLS}/caller", f"{CALLS}/caller/events", f"{CALLS}/caller/ladder.txt"]
-    paths += [f"{CALLS}.csv", f"{CALLS}.ndjson"]
+    paths += [f"{CALLS}.csv", f"{CALLS}.ndjson", f"{CALLS}/caller/scenario.yaml"]
     for path in paths:
         for number in (CALLER, DIALLED, AGENT):
             assert number not in transferred.get(path, token=VIEWER).text, path
@@ -275,6 +279,21 @@ def test_curl_posts_the_webhooks_again(transferred: Site, tmp_path: Path) -> Non
     assert {name: again[name] for name in CALL_KEYS if name not in of_clock | not_posted} == {
         name: before[name] for name in CALL_KEYS if name not in of_clock | not_posted
     }
+
+
+@pytest.mark.parametrize("token", [VIEWER, OPERATOR])
+def test_a_scenario_plays_the_call_over_all_of_its_conversations(transferred: Site, token: str) -> None:
+    """tests/cli/test_capture.py plays some. Numbers that are assigned to nobody stay, for operators."""
+    response = transferred.get(f"{CALLS}/caller/scenario.yaml", token=token)
+    assert response.content_type == "application/yaml; charset=utf-8"
+    assert AGENT not in response.text
+    assert token == OPERATOR or CALLER not in response.text
+    scenario = read(response.text, "captured.yaml")
+    (call,) = scenario.calls
+    assert [(command.at, command.do, command.to) for command in call.control] == [
+        *((9, "transfer", "call"), (14, "transfer", "call"), (14, "transfer", "Alice"))
+    ]
+    assert list(scenario.callees) == ["Alice"]
 
 
 def test_the_published_call(site: Site) -> None:

@@ -24,6 +24,7 @@ DESCRIBED = {
     ("get", f"{CALLS}/{{call_id}}/events"),
     ("get", f"{CALLS}/{{call_id}}/ladder.txt"),
     ("get", f"{CALLS}/{{call_id}}/curl.txt"),
+    ("get", f"{CALLS}/{{call_id}}/scenario.yaml"),
     ("get", LIST),
     ("get", f"{LIST}/{{conversation_uuid}}"),
     ("delete", f"{LIST}/{{conversation_uuid}}"),
@@ -44,9 +45,8 @@ DESCRIBED = {
     ("get", "/readyz"),
 }
 # Vonage's webhooks, pages for people and what they load, what describes the rest, and what Prometheus reads.
-NOT_FOR_PROGRAMS = frozenset(
-    {"voice", "pages", "figures_page", "delivery_page", "static_files", "describe", "metrics"},
-)
+PAGES = ("pages", "history", "call_pages", "figures_page", "delivery_page", "static_files")
+NOT_FOR_PROGRAMS = frozenset({"voice", "describe", "metrics", *PAGES})
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),

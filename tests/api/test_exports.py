@@ -18,8 +18,9 @@ from app.calls.call_queries import CallFilter
 from app.calls.export import COLUMNS, BrokenOff, exported
 from app.services import Services
 from app.store.errors import StoreUnavailable
+from app.webhooks.schemas import kept_answer
 from tests.api.site import OPERATOR, Site, status
-from tests.generated import BASE
+from tests.generated import BASE, webhooks_of
 
 CSV, NDJSON = "/api/v1/calls.csv", "/api/v1/calls.ndjson"
 HOSTILE = [
@@ -55,6 +56,9 @@ def test_no_cell_is_a_formula_or_breaks_its_row(site: Site, text: str) -> None:
         status("ringing", f"CON{text}", f"{text}leg", from_=text, to=text, direction="inbound"),
         {"conversation_uuid": f"CON{text}", "uuid": f"{text}leg", "dtmf": {"digits": text}},
     )
+    asked = {"conversation_uuid": f"CON{text}", "uuid": f"{text}leg", "from_user": text, "to": text}
+    served = {"id": "a" * 16, "flow": text, "step": text, "took_ms": 1.5, "ncco": []}
+    site.record_webhooks(webhooks_of(kept_answer(asked, served), BASE))
     response = site.get(CSV, token=OPERATOR)
     assert response.content_type == "text/csv; charset=utf-8; header=present"
     assert response.headers["Content-Disposition"] == 'attachment; filename="calls.csv"'

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -75,15 +76,24 @@ def test_the_page_of_a_live_call_changes_without_a_reload(visit: Visit, live_cal
     assert page.evaluate("window.same"), "the page was loaded once"
 
 
-def test_a_transfer_is_followed_to_the_other_conversation(visit: Visit, live_call: LiveCall) -> None:
+def test_transfers_are_followed_through_five_conversations_by_one_stream(visit: Visit, live_call: LiveCall) -> None:
     live_call.status("answered", 5)
     page = visit(live_call.path)
+    opened: list[str] = []
+    page.on("request", lambda request: opened.append(request.url) if "/api/v1/stream" in request.url else None)
     follows(page)
-    there = f"{live_call.conversation}-b"
-    moved = {"conversation_uuid_from": live_call.conversation, "conversation_uuid_to": there}
-    live_call.send(10, type="transfer", **moved)
-    expect(page.locator("#head")).to_contain_text(there, timeout=PATIENCE)
-    live_call.status("completed", 20, conversation_uuid=there)
+    names = [live_call.conversation, *(f"{live_call.conversation}-{letter}" for letter in "bcde")]
+    for at, (left, joined) in enumerate(pairwise(names), 10):
+        live_call.send(at, type="transfer", conversation_uuid_from=left, conversation_uuid_to=joined)
+        expect(page.locator("#head")).to_contain_text(joined, timeout=PATIENCE)
+    expect(page.locator("#live")).to_have_attribute("data-follow", re.compile(names[-1]))
+    wait_until(lambda: page.evaluate("true") and names[-1] in opened[-1], "the stream was opened")
+    followed = [sorted(parse_qs(urlsplit(url).query)["conversation"][0].split(",")) for url in opened]
+    assert followed[-4:] == [names[:number] for number in range(2, 6)], "one for all, each time"
+    # Of the first conversation, which the leg has left long ago.
+    live_call.send(16, conversation_uuid=names[0], recording_uuid="REC-late", recording_url="https://api.nexmo.com/x")
+    expect(page.locator("#recordings")).to_contain_text("REC-late", timeout=PATIENCE)
+    live_call.status("completed", 20, conversation_uuid=names[-1])
     expect(page.locator('#head [data-state="ended"]')).to_be_visible(timeout=PATIENCE)
 
 

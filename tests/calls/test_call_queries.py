@@ -98,6 +98,8 @@ FILTERS: list[dict[str, Any]] = [
     {"since": BASE + timedelta(minutes=2), "until": BASE + timedelta(minutes=8), "state": "live"},
     {"until": BASE + timedelta(minutes=5), "number": "0123", "outcome": "answered"},
     {"until": BASE + timedelta(minutes=4), "state": "ended"},
+    *({"sort": "oldest"} | more for more in ({}, {"state": "live"}, {"number": "0123"}, {"user": "Alice"})),
+    {"sort": "oldest", "since": BASE + timedelta(minutes=2), "until": BASE + timedelta(minutes=8)},
 ]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,9 +30,15 @@ class Calls:
         return out + err
 
     def known(self) -> set[str]:
-        """The ids of all stored conversations."""
-        items = self.server.api("/api/v1/conversations?limit=500").json["items"]
-        return {item["conversation_uuid"] for item in items}
+        """The ids of all stored calls."""
+        return {item["id"] for item in self.server.api("/api/v1/calls?limit=500").json["items"]}
+
+    def played(self, scenario: str) -> str:
+        """The id of the one call of a scenario, which is played."""
+        known = self.known()
+        self.flask("simulate", "call", "--scenario", scenario, "--speed", "max")
+        (found,) = self.known() - known
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -78,26 +86,52 @@ def test_numbers_can_be_kept(calls: Calls) -> None:
 @pytest.mark.parametrize("name", SERVED)
 def test_a_captured_scenario_plays_the_same_call_again(calls: Calls, tmp_path: Path, name: str) -> None:
     """Legs and their ends, keys and recordings; to the second, as the times of two calls differ a bit."""
-    known = calls.known()
-    calls.flask("simulate", "call", "--scenario", name, "--speed", "max")
-    (first,) = calls.known() - known
+    first = calls.played(name)
     file = tmp_path / "captured.yaml"
     calls.flask("capture", first, "--to", str(file))
-    calls.flask("simulate", "call", "--scenario", str(file), "--speed", "max")
-    (second,) = calls.known() - known - {first}
-    assert essence(calls.server, second) == essence(calls.server, first)
+    assert essence(calls.server, calls.played(str(file))) == essence(calls.server, first)
     assert len(find(name).calls) == len(load(file).calls)
 
 
+@pytest.mark.parametrize("other", ["call", "conversation", "leg"])
+@pytest.mark.parametrize("name", ["transferred-by-agent", "hold-and-resume"])
+def test_a_call_over_several_conversations_is_played_whole(calls: Calls, tmp_path: Path, name: str, other: str) -> None:
+    """It is found by the id of the call, of its last conversation, or of its last leg."""
+    first = calls.played(name)
+    call = calls.server.api(f"/api/v1/calls/{first}").json
+    assert len(call["conversations"]) > 1
+    id_ = {"call": first, "conversation": call["conversations"][-1], "leg": call["legs"][-1]["uuid"]}[other]
+    file = tmp_path / "captured.yaml"
+    calls.flask("capture", id_, "--to", str(file))
+    assert ladder(calls.server, calls.played(str(file))) == ladder(calls.server, first)
+
+
+def ladder(server: Server, id_: str) -> Any:
+    """What each leg of a call did, for how many seconds, how often it moved, and how it ended."""
+    call = server.api(f"/api/v1/calls/{id_}").json
+    return call["outcome"], [
+        (
+            leg["outcome"],
+            leg["disconnected_by"],
+            len(leg["stays"]),
+            [(segment["doing"], lasted(segment)) for segment in leg["segments"]],
+        )
+        for leg in call["legs"]
+    ]
+
+
+def lasted(segment: dict[str, str]) -> float:
+    """Seconds."""
+    until, since = (datetime.fromisoformat(segment[name]) for name in ("until", "since"))
+    return round((until - since).total_seconds())
+
+
 def test_a_call_that_was_answered_elsewhere_has_no_ncco(calls: Calls) -> None:
-    known = calls.known()
-    calls.flask("simulate", "call", "--scenario", "ring-group", "--speed", "max")
-    (uuid,) = calls.known() - known
-    assert "Its NCCO is not known" in calls.flask("capture", uuid)
+    assert "Its NCCO is not known" in calls.flask("capture", calls.played("ring-group"))
 
 
 def test_an_unknown_call_is_named(calls: Calls) -> None:
-    assert "No such conversation is kept" in calls.flask("capture", "CON-nobody", status=1)
+    assert "No such call is kept" in calls.flask("capture", "CON-nobody", status=1)
 
 
 def test_a_file_that_cannot_be_written_is_named(calls: Calls, tmp_path: Path) -> None:
@@ -107,9 +141,9 @@ def test_a_file_that_cannot_be_written_is_named(calls: Calls, tmp_path: Path) ->
     assert "Traceback" not in said
 
 
-def essence(server: Server, conversation: str) -> str:
-    """The part of a view that is the same in every play of a call."""
-    call = server.api(f"/api/v1/conversations/{conversation}").json
+def essence(server: Server, id_: str) -> str:
+    """The part of a call that is the same in every play of it."""
+    call = server.api(f"/api/v1/calls/{id_}").json
     legs = sorted(
         # Only the answer request names the user that an app caller called, and a captured call has its own answer.
         (leg["to"] if leg["direction"] == "outbound" else "", leg["outcome"], leg["duration_seconds"], leg["price"])

@@ -52,6 +52,7 @@ def transferred(site: Site) -> Site:
     """A call over two conversations: answered by a menu, handed to Alice, put on hold, and ended."""
     answered(site, 0.5, [{"action": "talk", "text": f"Call {AGENT} {SCRIPT}"}, {"action": "input", "dtmf": {}}])
     keyed = {"conversation_uuid": "CON-1", "uuid": "caller", "dtmf": {"digits": "2"}, "timestamp": iso(seconds(3))}
+    keyed["speech"] = {"error": "Speech was not enabled"}
     for body, at in [
         (status("ringing", 0), 0.1),
         (status("answered", 1), 1.1),
@@ -115,6 +116,7 @@ def test_what_was_served_is_shown_action_by_action_with_the_error_it_caused(site
     assert re.findall(r'<code class="action">(\w+)</code>', answer) == ["talk", "input"]
     assert "Syntax &lt;script&gt;" in answer, "beside the answer that caused it"
     assert "<kbd>2</kbd>" in way
+    assert "Speech was not enabled" not in way, "that is no error of a menu by keys"
 
 
 def test_the_ladder_has_a_lane_for_each_leg_and_a_table_that_says_the_same(site: Site) -> None:
@@ -131,6 +133,17 @@ def test_the_ladder_has_a_lane_for_each_leg_and_a_table_that_says_the_same(site:
         *("answered", "ringing", "wait", "talk", "hold", "talk"),
         *("answered", "ringing", "talk", "wait", "talk"),
     ]
+
+
+def test_events_and_marks_are_in_the_language_of_the_page(site: Site) -> None:
+    browser = logged_in(transferred(site), OPERATOR)
+    french = browser.get("/calls/caller", headers=BROWSER | {"Accept-Language": "fr"}).text
+    ladder, way = french.index('<section id="ladder">'), french.index('<section id="way">')
+    for expected in ("touches 2", "erreur : Syntax", "enregistrement"):
+        assert expected in words(french[ladder:way]).replace(": ", " : ").replace("  ", " "), expected
+    kinds = re.findall(r'<span class="badge(?: bad)?">([^<]+)</span>', french[french.index('<section id="events">') :])
+    assert set(kinds) == {"réponse", "erreur", "saisie", "transféré", "enregistrement"}
+    assert "sans horodatage" in french
 
 
 def test_a_live_call_names_the_conversations_to_follow_and_an_ended_one_none(site: Site) -> None:
@@ -275,7 +288,7 @@ def test_only_operators_are_offered_the_replay(site: Site) -> None:
     for text in offered.values():
         links = Page(text).values("a", "href")
         assert {"/api/v1/calls/caller", "/calls/caller/ladder.svg", "/api/v1/calls/caller/ladder.txt"} <= set(links)
-        assert ".venv/bin/flask capture CON-1\n.venv/bin/flask capture CON-2" in text
+        assert "/api/v1/calls/caller/scenario.yaml" in links
 
 
 @pytest.mark.parametrize(("token", "said"), [(VIEWER, "Recordings are for operators."), (OPERATOR, None)])

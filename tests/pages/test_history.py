@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from app.webhooks.schemas import kept_answer
 from tests.api.site import BROWSER, OPERATOR, VIEWER, Site
-from tests.generated import BASE, iso
+from tests.generated import BASE, iso, webhooks_of
 from tests.pages.browsing import Page, logged_in
 
 SCRIPT = "<script>alert(1)</script>"
@@ -40,6 +41,9 @@ def filled(site: Site) -> Site:
     place(site, 4, "ringing", "unanswered")
     recording = {"conversation_uuid": "CON-1", "recording_uuid": "REC", "recording_url": "https://r.example/1"}
     site.record(recording, received=BASE + timedelta(minutes=1))
+    asked = {"uuid": "leg-4", "conversation_uuid": "CON-4", "from": "447700900004", "to": "442079460000"}
+    served = {"id": "a" * 16, "flow": "menu", "step": "ask", "took_ms": 1.5, "ncco": []}
+    site.record_webhooks(webhooks_of(kept_answer(asked, served), BASE + timedelta(minutes=4, seconds=1)))
     return site
 
 
@@ -60,9 +64,17 @@ def found(text: str) -> list[str]:
     [
         *(("", "4321"), ("number=0002", "2"), ("number=447700900003", "3"), ("user=Alice", "3"), ("id=CON-4", "4")),
         *(("state=ended", "421"), ("state=live", "3"), ("outcome=busy", "2"), ("missed=true", "42")),
-        *(("missed=false", "31"), ("has_recording=true", "1"), ("flow=menu", ""), ("number=&state=", "4321")),
+        *(
+            ("missed=false", "31"),
+            ("has_recording=true", "1"),
+            ("flow=menu", "4"),
+            ("flow=other", ""),
+            ("number=&state=", "4321"),
+        ),
         (f"since={iso(BASE + timedelta(minutes=2))}&until={iso(BASE + timedelta(minutes=4))}", "32"),
         ("since=2020-01-01T00:00&until=2020-01-02T00:00", ""),
+        *(("id=leg-2", "2"), ("id=REC", "1"), ("id=none", ""), ("user=Bob", ""), ("number=0009", "")),
+        *(("sort=oldest", "1234"), ("sort=newest", "4321"), ("sort=oldest&missed=true", "24")),
     ],
 )
 def test_calls_are_searched_for_in_the_address(filled: Site, query: str, numbers: str) -> None:
@@ -95,19 +107,22 @@ def test_a_wrong_filter_is_named_beside_its_field(filled: Site, name: str) -> No
     assert (wrong["name"], wrong["aria-describedby"]) == (name, f"error-{name}")
     assert f"error-{name}" in page.values("p", "id")
     assert found(text) == []
+    french = logged_in(filled).get(f"/calls?{name}=no-such-thing", headers=BROWSER | {"Accept-Language": "fr"}).text
+    assert any(said in french for said in ("Donnez un", "Ce n’est pas un des choix.")), "in the reader's language"
 
 
-@pytest.mark.parametrize("query", ["cursor=made-up", "limit=0", f"{SCRIPT}=1"])
+@pytest.mark.parametrize("query", ["cursor=made-up", "limit=0", f"{SCRIPT}=1", "sort=price"])
 def test_any_other_wrong_argument_is_named(filled: Site, query: str) -> None:
     text = get(logged_in(filled), f"/calls?{query}", 422)
     assert query.partition("=")[0].replace("<", "&lt;").replace(">", "&gt;") in text
     assert SCRIPT not in text
 
 
-def test_one_goes_through_all_pages_and_back_to_the_newest(filled: Site) -> None:
+@pytest.mark.parametrize(("sort", "order"), [("", "4321"), ("&sort=oldest", "1234")])
+def test_one_goes_through_all_pages_and_back_to_the_first(filled: Site, sort: str, order: str) -> None:
     browser = logged_in(filled)
     seen: list[str] = []
-    address: str | None = "/calls?limit=2&missed="
+    address: str | None = f"/calls?limit=2&missed={sort}"
     pages = 0
     while address:
         text = get(browser, address)
@@ -117,8 +132,27 @@ def test_one_goes_through_all_pages_and_back_to_the_newest(filled: Site) -> None
         address = links.get("next")
         pages += 1
         assert not address or "limit=2" in address
-    assert seen == ["leg-4", "leg-3", "leg-2", "leg-1"]
+    assert seen == [f"leg-{number}" for number in order]
     assert pages == 2
+
+
+def test_the_page_says_in_which_order_it_is_and_turns_it_round(filled: Site) -> None:
+    """What was searched for stays, also where somebody searches again; exports have the same order."""
+    browser = logged_in(filled)
+    text = get(browser, "/calls?missed=true")
+    assert "Newest first, by the first webhook of each call." in text
+    (turned,) = [link for link in Page(text).values("a", "href") if "sort=" in link]
+    assert parse_qs(urlsplit(turned).query) == {"missed": ["true"], "sort": ["oldest"]}
+    text = get(browser, turned)
+    assert "Oldest first, by the first webhook of each call." in text
+    assert found(text) == ["leg-2", "leg-4"]
+    values = {attributes.get("name"): attributes.get("value") for _, attributes in Page(text).elements}
+    assert values["sort"] == "oldest"
+    links = Page(text).values("a", "href")
+    assert "/calls?missed=true" in links, "back again"
+    for link in (link for link in links if link.startswith("/api/v1/calls.")):
+        exported = browser.get(link).text
+        assert 0 < exported.index("leg-2") < exported.index("leg-4")
 
 
 def test_exports_have_the_same_filters(filled: Site) -> None:

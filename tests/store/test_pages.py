@@ -43,12 +43,12 @@ def walk(store: Store, wanted: Filter, limit: int, meanwhile: Callable[[], objec
         found += page.items
         if page.next is None:
             break
-        assert after is None or page.next < after, "a cursor always goes on"
+        assert after is None or (page.next > after) == wanted.oldest_first, "a cursor always goes on"
         after = page.next
         meanwhile()
     else:
         raise AssertionError("it never ends")
-    assert found == sorted(found, reverse=True), "newest first"
+    assert found == sorted(found, reverse=not wanted.oldest_first), "newest or oldest first"
     assert len(set(found)) == len(found), "nothing twice"
     return [keys.decode(position.conversation) for position in found]
 
@@ -62,6 +62,9 @@ def test_all_pages_together_are_all_there_is(store: Store, limit: int) -> None:
     newest_first = [name for _, name in sorted(zip(times, names, strict=True), reverse=True)]
     assert walk(store, Filter(), limit) == newest_first
     assert store.page(Filter(), None, 60).conversations == newest_first
+    assert walk(store, Filter(oldest_first=True), limit) == newest_first[::-1]
+    some = Filter("ended", since=at(100), until=at(900), oldest_first=True)
+    assert walk(store, some, limit) == walk(store, some._replace(oldest_first=False), limit)[::-1]
 
 
 def test_an_empty_store_has_one_empty_page(store: Store) -> None:
@@ -77,6 +80,7 @@ def test_conversations_of_one_millisecond_are_all_listed(store: Store, limit: in
         begin(store, name, ended=name.endswith("3"))
     assert set(walk(store, Filter(), limit)) == names
     assert set(walk(store, Filter("ended"), limit)) == {name for name in names if name.endswith("3")}
+    assert set(walk(store, Filter(oldest_first=True), limit)) == names
 
 
 def test_states(store: Store) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import takewhile
-from typing import Final, cast, get_args
+from typing import Any, Final, cast, get_args
 
+from vonage_simulator.call_control import TRANSFERRED_AFTER
 from vonage_simulator.capture.anonymize import Anonymizer, numbers_of, portable
-from vonage_simulator.capture.captured_leg import CapturedLeg, Json, Ncco, seconds
+from vonage_simulator.capture.captured_leg import CapturedLeg, Json, Ncco, Stay, seconds
+from vonage_simulator.capture.transfers import Transfer, Transfers, endpoint_of
 from vonage_simulator.scenario import Call, Command, Endpoint, FarEnd, Scenario
 from vonage_simulator.webhook_bodies import spoken_seconds
 
@@ -16,39 +20,57 @@ FOLLOWS_WITHIN: Final = 1.0  # seconds from a hangup to the end of the other leg
 ENDLESS: Final = ("connect", "conversation", "transfer")  # actions that others end
 
 
-def scenario(conversation: Json, events: Sequence[Json] = (), *, keep_numbers: bool = False) -> Scenario:
+def scenario(whole: Json, events: Sequence[Json] = (), *, keep_numbers: bool = False) -> Scenario:
     """The call as a scenario.
 
     Telephone numbers become unused ones, also in speech and NCCO; names, addresses and up to six keys in a row stay.
     Secrets are left out: of URLs all but server and path, and headers that authorize. NCCO runs against other servers:
     its event URLs become the application's own, requests to other servers (`onAnswer`, the authorization of a
-    websocket) are left out. Of Voice API commands only a hangup is kept.
+    websocket) are left out. Of Voice API commands hangups and transfers are kept. What a leg was transferred to is not
+    in its events: it is made up of what the leg did there (`Transfers`).
 
     Args:
-        conversation: As in `GET /api/v1/conversations/<id>`.
+        whole: As in `GET /api/v1/calls/<id>`; a conversation as in `GET /api/v1/conversations/<id>` does, too.
         events: Its events, as in `…/events`; without them the answers' requests, headers, machines' greetings and the
-            offset of bills are unknown. Those of the conversations its legs came from may be among them: they have the
-            answers to each caller of a conference.
+            offset of bills are unknown.
         keep_numbers: Leave all numbers as they are.
     """
-    return _Capture(conversation, events, keep_numbers=keep_numbers).scenario()
+    return _Capture(whole, events, keep_numbers=keep_numbers).scenario()
 
 
 class _Capture:
-    def __init__(self, conversation: Json, events: Sequence[Json], *, keep_numbers: bool) -> None:
-        legs = (CapturedLeg(leg, conversation, events) for leg in conversation["legs"])
+    def __init__(self, whole: Json, events: Sequence[Json], *, keep_numbers: bool) -> None:
+        legs = (CapturedLeg(leg, whole, events) for leg in whole["legs"])
         self._legs = sorted(legs, key=lambda leg: (leg.began, leg.outbound))
-        whole = [conversation, [*events]]
-        self._numbers = Anonymizer(json.dumps(whole, default=str), known=numbers_of(whole), keep=keep_numbers)
+        everything = [whole, [*events]]
+        self._numbers = Anonymizer(json.dumps(everything, default=str), known=numbers_of(everything), keep=keep_numbers)
         self._calls: list[CapturedLeg] = []
-        self._rung: list[CapturedLeg] = []  # by calls: outbound legs that were not the first of their conversation
-        begun = set()
-        for leg in self._legs:
-            (self._rung if leg.outbound and leg.origin in begun else self._calls).append(leg)
-            begun.add(leg.origin)
+        self._rung: list[CapturedLeg] = []  # by calls: outbound legs that began where another leg was already
+        self._rung_by: dict[str, tuple[CapturedLeg, Stay]] = {}
+        for index, leg in enumerate(self._legs):
+            there = ((other, stay) for other in self._legs[:index] for stay in other.stays)
+            by = next(((o, s) for o, s in there if s.conversation == leg.origin and s.since <= leg.began), None)
+            if leg.outbound and by:
+                self._rung.append(leg)
+                self._rung_by[leg.uuid] = by
+            else:
+                self._calls.append(leg)
         self._scripts = {leg.uuid: leg.script for leg in self._legs}
         actions = [action for ncco in self._scripts.values() for action in ncco or ()]
         self._rooms = [action["name"] for action in actions if action.get("action") == "conversation"]
+
+    @cached_property
+    def _transfers(self) -> list[Transfer]:
+        """Made up after the callers have their new numbers, so that these come first."""
+        transfers = Transfers(self._legs, self._rung, connect=self._connect, ends_others=self._ends_others)
+        return transfers.found([leg for leg in self._members if self._scripts[leg.uuid] is None])
+
+    @cached_property
+    def _members(self) -> list[CapturedLeg]:
+        """The calls that went to a conversation to which others went, too: its members, if it is a conference."""
+        moved = [leg for leg in self._calls if len(leg.stays) > 1]
+        joined = Counter(leg.stays[1].conversation for leg in moved)
+        return [leg for leg in moved if joined[leg.stays[1].conversation] > 1]
 
     def scenario(self) -> Scenario:
         begun = min((leg.began for leg in self._calls), default="")
@@ -117,22 +139,26 @@ class _Capture:
 
     def _dialled_in(self, leg: CapturedLeg) -> float:
         """Seconds until the first callee began to ring, if there was nothing but `talk` before: its length is known."""
-        caller = next(other for other in self._calls if other.origin == leg.origin)
+        caller, stay = self._rung_by[leg.uuid]
         first = next(other for other in self._rung if other.origin == leg.origin)
-        script = self._scripts[caller.uuid] or []
+        script, begun, delay = self._scripts[caller.uuid] or [], caller.answered, 0.0
+        if stay != caller.stays[0]:
+            script = next((each.ncco for each in self._transfers if each.leg is caller and each.at == stay.since), [])
+            begun, delay = stay.since, TRANSFERRED_AFTER
         talks = list(takewhile(lambda action: action.get("action") == "talk", script))
         following = script[len(talks) :]
         if first is not leg or not following or following[0].get("action") != "connect":
             return 0.0
-        gap = seconds(caller.answered, leg.began) or 0.0
-        return round(max(0.0, gap - sum(spoken_seconds(talk["text"]) for talk in talks)), 3)
+        gap = seconds(begun, leg.began) or 0.0
+        return round(max(0.0, gap - delay - sum(spoken_seconds(talk["text"]) for talk in talks)), 3)
 
     def _far_end(self, leg: CapturedLeg, *, dialled_in: float = 0.0) -> FarEnd:
         more = leg.callee if leg.outbound else {}
         keys, says = leg.entered(self._numbers)
         hangs_up_after = self._hangs_up_after(leg)
-        if hangs_up_after is not None and (leg.json["moved_from"] or leg.json["moved_to"]):
-            more["stays_alone"] = max(FarEnd().stays_alone, hangs_up_after)  # in a conference it waited for others
+        lasted = seconds(leg.answered, leg.ended)
+        if lasted is not None and any(len(other.stays) > 1 for other in self._legs):
+            more["stays_alone"] = max(FarEnd().stays_alone, lasted)  # on hold, or in a conference, it waited for others
         return FarEnd(
             keys=keys,
             says=says,
@@ -157,7 +183,8 @@ class _Capture:
     def _ended_by(self, leg: CapturedLeg) -> CapturedLeg | None:
         """The leg that ended just before, and so ended this one; None: none did."""
         for other in takewhile(lambda other: other is not leg, sorted(self._legs, key=self._order_of_ends)):
-            if other.ended and (seconds(other.ended, leg.ended) or 0.0) <= FOLLOWS_WITHIN:
+            together = other.stays[-1].conversation == leg.stays[-1].conversation
+            if together and other.ended and (seconds(other.ended, leg.ended) or 0.0) <= FOLLOWS_WITHIN:
                 return other
         return None
 
@@ -166,24 +193,59 @@ class _Capture:
         hung_up = leg.json["disconnected_by"] == "user"
         return not leg.ended, leg.ended or "", not hung_up, bool(leg.answered), self._legs.index(leg)
 
-    def _commands(self, leg: CapturedLeg, script: Ncco | None) -> tuple[Command, ...]:
-        """A hangup by the Voice API, if neither people nor the script ended the call."""
-        after = seconds(leg.answered, leg.ended)
-        if after is None or leg.json["disconnected_by"] != "platform" or self._ended_by(leg):
-            return ()
-        if script is None or any(action.get("action") in ENDLESS or action.get("loop") == 0 for action in script):
-            return (Command(at=after, do="hangup"),)  # an unknown script may be endless
-        return ()
+    def _commands(self, call: CapturedLeg, script: Ncco | None) -> tuple[Command, ...]:
+        """What the Voice API did to the call and to those that it rang: transfers, and hangups.
+
+        A leg was hung up on if neither people nor its script ended it.
+        """
+        found = []
+        for leg in (call, *(rung for rung in self._rung if self._call_of(rung) is call)):
+            own = [transfer for transfer in self._transfers if transfer.leg is leg]
+            to = "call" if leg is call else self._party(leg.json["to"])
+            found += [
+                Command(at=at, do="transfer", to=to, options={"ncco": self._numbers.replace(transfer.ncco)})
+                for transfer in own
+                if (at := seconds(call.answered, transfer.at)) is not None and at >= 0
+            ]
+            after = seconds(call.answered, leg.ended) if leg.answered else None
+            if after is None or leg.json["disconnected_by"] != "platform" or self._ended_by(leg):
+                continue
+            last = own[-1].ncco if own else script
+            if leg is not call and not own:
+                by_api = any(other.leg is call for other in self._transfers)  # else it ended with the call
+            else:
+                by_api = last is None or any(each.get("action") in ENDLESS or each.get("loop") == 0 for each in last)
+            if by_api:
+                found.append(Command(at=after, do="hangup", to=to))
+        return tuple(sorted(found, key=lambda command: command.at))
+
+    def _call_of(self, leg: CapturedLeg) -> CapturedLeg:
+        """The call that *leg* was rung by, or by which the one was rung that rang it."""
+        while leg.uuid in self._rung_by:
+            leg = self._rung_by[leg.uuid][0]
+        return leg
+
+    def _connect(self, leg: CapturedLeg) -> dict[str, Any]:
+        """The action that rang *leg*."""
+        endpoint = endpoint_of(self._kind(leg), self._party(leg.json["to"]))
+        action: dict[str, Any] = {"action": "connect", "endpoint": [endpoint]}
+        if (number := self._party(leg.json["from"], own=True)).isdecimal():
+            action["from"] = number
+        if leg.json["status"] == "timeout" and leg.json["ring_seconds"]:
+            action["timeout"] = max(1, round(leg.json["ring_seconds"]))
+        return action
 
     def _joins(self, leg: CapturedLeg) -> Ncco | None:
         """For a member of a conference whose answer is unknown: that it joined, and whether its end was all others'."""
-        members = [other for other in self._calls if other.json["moved_from"]]
-        if len(members) < 2 or leg not in members:
+        if leg not in self._members:
             return None
-        ended = (other for other in members if other.json["disconnected_by"] == "platform")
-        ends_it = any(self._ended_by(other) is leg for other in ended)
         room = {"action": "conversation", "name": self._rooms[0] if self._rooms else "captured"}
-        return [room | ({"endOnExit": True} if ends_it else {})]
+        return [room | ({"endOnExit": True} if self._ends_others(leg) else {})]
+
+    def _ends_others(self, leg: CapturedLeg) -> bool:
+        """Whether the end of *leg* was that of others in the same conversation."""
+        ended = (other for other in self._legs if other.json["disconnected_by"] == "platform")
+        return any(self._ended_by(other) is leg for other in ended)
 
     def _party(self, name: str | None, *, own: bool = False) -> str:
         """`Unknown` is Vonage's own word."""

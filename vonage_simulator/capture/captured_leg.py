@@ -1,11 +1,12 @@
-"""One leg of a real call: what a server's API and its events say about the far end."""
+"""One leg of a real call: what a server's API and its events say about where it was, and about the far end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 from vonage_simulator.capture.anonymize import Anonymizer, without
 from vonage_simulator.scenario import Does
@@ -24,12 +25,20 @@ DOES: Final[Mapping[str, Does]] = {
 NOT_ENABLED: Final = "Speech was not enabled"
 
 
+class Stay(NamedTuple):
+    """A leg was in a conversation from `since` until `until`, texts as in the API; "" if unknown, or if it is there."""
+
+    conversation: str
+    since: str
+    until: str
+
+
 @dataclass(frozen=True, eq=False)
 class CapturedLeg:
-    """A leg (`json`) of a conversation in the server's API; `events` may have those of other legs, too."""
+    """A leg (`json`) of a call or a conversation in the server's API; `events` may have those of other legs, too."""
 
     json: Json
-    conversation: Json
+    whole: Json
     events: Sequence[Json]
 
     @property
@@ -57,9 +66,26 @@ class CapturedLeg:
     @property
     def origin(self) -> str:
         """The conversation it began in. A leg that was on hold came back from another."""
+        return self.stays[0].conversation
+
+    @cached_property
+    def stays(self) -> tuple[Stay, ...]:
+        """Where it was, oldest first: as the API says of a call's leg, else by its moves."""
+        places = self._places()
+        ends = [*(since for _, since in places[1:]), self.ended or ""]
+        return tuple(Stay(name, since, end) for (name, since), end in zip(places, ends, strict=True))
+
+    def _places(self) -> list[tuple[str, str]]:
+        """The conversations that it was in, each with the time at which it came."""
+        if "stays" in self.json:
+            return [(str(stay["conversation_uuid"]), stay["since"]) for stay in self.json["stays"]]
         moves = sorted(self.of_kind("transfer"), key=lambda event: event["occurred_at"] or "")
-        came = self.json["moved_from"] or self.conversation
-        return str(moves[0]["raw"].get("conversation_uuid_from") if moves else came["conversation_uuid"])
+        if moves:
+            arrivals = [(str(move["raw"].get("conversation_uuid_to")), move["occurred_at"] or "") for move in moves]
+            return [(str(moves[0]["raw"].get("conversation_uuid_from")), self.began), *arrivals]
+        here, came, went = self.whole["conversation_uuid"], self.json["moved_from"], self.json["moved_to"]
+        places = [(str(came["conversation_uuid"]), self.began), (here, came["at"])] if came else [(here, self.began)]
+        return [*places, (str(went["conversation_uuid"]), went["at"])] if went else places
 
     def of_kind(self, kind: str) -> list[Json]:
         """Its events of one kind, in order of arrival."""
@@ -79,7 +105,7 @@ class CapturedLeg:
     @property
     def nccos(self) -> list[Ncco]:
         """The NCCOs in reply to its answer requests, in order."""
-        answers = self._answers or [answer for answer in self.conversation["answers"] if answer["leg"] == self.uuid]
+        answers = self._answers or [answer for answer in self.whole["answers"] if answer["leg"] == self.uuid]
         return [answer["ncco"] for answer in answers if isinstance(answer["ncco"], list)]
 
     @property
@@ -90,6 +116,16 @@ class CapturedLeg:
         if len(requests) == len(found):
             found = [ncco for ncco, request in zip(found, requests, strict=True) if request == requests[0]][-1:]
         return found[0] if found else None
+
+    def served(self, conversation: str) -> Ncco | None:
+        """The NCCO that was requested for it in *conversation*, as for a transfer to a URL; None if unknown."""
+        requests = [without(raw["request"], "reason", "original_request") for raw in self._answers]
+        there = (
+            raw["ncco"]
+            for request, raw in zip(requests, self._answers, strict=True)
+            if request != requests[0] and request.get("conversation_uuid") == conversation
+        )
+        return next((ncco for ncco in there if isinstance(ncco, list)), None)
 
     @property
     def has_steps(self) -> bool:
@@ -148,7 +184,7 @@ class CapturedLeg:
 
     def entered(self, numbers: Anonymizer) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Keys and words, one for each input that takes them. Of an input for both, keys leave the words for later."""
-        results = [result for result in self.conversation["inputs"] if result["leg"] == self.uuid]
+        results = [result for result in self.whole["inputs"] if result["leg"] == self.uuid]
         raws = [event["raw"] for event in self.of_kind("input")]
         actions = [action for ncco in self.nccos for action in ncco if action.get("action") == "input"]
         if any(action.get("mode") == "asynchronous" for action in actions):  # one event for each key of one text

@@ -117,6 +117,9 @@ class _NoStore:
 
     record_later = unfile = unfile_later = count = waited = record
 
+    def feed(self) -> Any:
+        """Nobody follows it."""
+
 
 NO_STORE: EventWriter = _NoStore()
 

@@ -11,7 +11,7 @@ const parts = "main section[id]";
 const cut = document.getElementById("cut");
 const said = document.getElementById("said");
 const written = new Map([...document.querySelectorAll(parts)].map((part) => [part.id, shape(part)]));
-let streams = [];
+let stream = null;
 let followed = "";
 let waiting = 0;
 let reading = false;
@@ -95,30 +95,30 @@ function replace(old, part) {
   ready(part);
 }
 
-/** Follow the conversations that the call is in now; none in a tab that nobody sees, as connections are few. */
+/** Follow all conversations of the call by one stream; by none in a tab that nobody sees, as connections are few. */
 function follow() {
   const names = document.hidden ? "[]" : document.getElementById("live").dataset.follow;
   if (names === followed) return;
   followed = names;
-  for (const stream of streams) stream.close();
-  streams = JSON.parse(names).map(listen); // each reads the page once it is open
+  stream?.close();
+  const conversations = JSON.parse(names);
+  stream = conversations.length ? listen(conversations) : null;
 }
 
-function listen(conversation) {
-  const stream = new EventSource(`/api/v1/stream?conversation=${encodeURIComponent(conversation)}`);
-  stream.addEventListener("open", soon); // for what changed since the page was made
-  for (const kind of KINDS) stream.addEventListener(kind, soon);
-  stream.addEventListener("away", () => { cut.hidden = false; });
-  stream.addEventListener("stats", () => { cut.hidden = true; });
-  stream.addEventListener("error", () => {
+function listen(conversations) {
+  const opened = new EventSource(`/api/v1/stream?${new URLSearchParams({ conversation: conversations.join(",") })}`);
+  opened.addEventListener("open", soon); // for what changed since the page was made
+  for (const kind of KINDS) opened.addEventListener(kind, soon);
+  opened.addEventListener("away", () => { cut.hidden = false; });
+  opened.addEventListener("stats", () => { cut.hidden = true; });
+  opened.addEventListener("error", () => {
     cut.hidden = false;
-    if (stream.readyState !== EventSource.CLOSED) return; // it connects again by itself
+    if (opened.readyState !== EventSource.CLOSED) return; // it connects again by itself
     setTimeout(() => {
-      const place = streams.indexOf(stream);
-      if (place >= 0) streams[place] = listen(conversation);
+      if (stream === opened) stream = listen(conversations);
     }, AGAIN);
   });
-  return stream;
+  return opened;
 }
 
 /** What a part of the page needs once it is there. */

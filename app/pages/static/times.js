@@ -1,6 +1,6 @@
 // Moments in the reader's time zone, and timers that tick.
 //
-// The server renders <time datetime="…Z" data-style="auto|full|clock|day"> in UTC, as it knows no zone of its readers;
+// The server renders <time datetime="…Z" data-style="auto|full|clock|exact|day"> in UTC, as it knows no zone of its readers;
 // `localise` renders them anew. [data-zone] gets the zone's name. [data-since="…Z"] is a timer that counts from there.
 
 const locale = document.documentElement.lang;
@@ -27,6 +27,7 @@ export function moment(at, style = "auto") {
   const when = new Date(at);
   const time = formats.clock.format(when);
   if (style === "clock") return time;
+  if (style === "exact") return `${time}.${String(when.getMilliseconds()).padStart(3, "0")}`;
   if (style === "day") return formats.day.format(when);
   if (style === "full") return `${formats.day.format(when)}, ${time}`;
   const today = formats.day.format(when) === formats.day.format(new Date(serverNow()));

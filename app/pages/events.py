@@ -1,0 +1,52 @@
+"""What events, and marks of the ladder, are called."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Flask
+
+from app.pages.languages import gettext, marked
+
+WORDS: Final = {
+    # kinds of events
+    "answer": marked("answer"),
+    "detection": marked("machine detection"),
+    "disconnected": marked("websocket closed"),
+    "error": marked("error"),
+    "fallback": marked("fallback URL"),
+    "input": marked("input"),
+    "notify": marked("notify action"),
+    "record": marked("recording"),
+    "transcription": marked("transcription"),
+    "transcription_failed": marked("transcription failed"),
+    "transfer": marked("moved on"),
+    "unknown": marked("of an unknown kind"),
+    # what a caller did
+    "keys": marked("keys"),
+    "says": marked("says"),
+    "no input": marked("no input"),
+    "no reason": marked("no reason given"),
+    # what was odd about a webhook
+    "no_timestamp": marked("no timestamp"),
+    "unknown_status": marked("unknown status"),
+    # what its signature lacked
+    "unsigned": marked("unsigned"),
+    "refused_signature": marked("wrong signature"),
+    "no_application_id": marked("signed without application"),
+    "no_payload_hash": marked("signed without content"),
+    "get_hash_mismatch": marked("signed with another query"),
+}
+UNREADABLE: Final = "unreadable_"  # flag: before the name of a field
+
+
+def word(name: str) -> str:
+    """*name* in the language of the request. One that is not known is shown as it is."""
+    if name.startswith(UNREADABLE):
+        return gettext("unreadable: %(field)s") % {"field": name.removeprefix(UNREADABLE)}
+    return gettext(WORDS[name]) if name in WORDS else name
+
+
+def install(app: Flask) -> None:
+    """Let the templates of *app* use it."""
+    app.jinja_env.filters["word"] = word
