@@ -27,6 +27,8 @@ stream.before_request(guard())
 DESCRIPTION: Final = """Server-sent events: `conversation`, `leg`, `input`, `recording`, `transfer`, `error`, `stats`,
 `gap` and `away`, each with JSON as its data; docs/api.md has an example of each."""
 
+MOST_CONVERSATIONS: Final = 50  # whose changes one stream follows: their ids fit into an address
+
 
 class Position(fields.String):
     """The id of an event of the stream."""
@@ -48,6 +50,16 @@ class Types(fields.String):
         return names
 
 
+class ConversationIds(fields.String):
+    """Ids of conversations, separated by commas."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        names = frozenset(filter(None, super()._deserialize(value, *args, **kwargs).split(",")))
+        if not 1 <= len(names) <= MOST_CONVERSATIONS:
+            raise ValidationError(f"Give 1 to {MOST_CONVERSATIONS} ids, separated by commas.")
+        return names
+
+
 class StreamArgs(Schema):
     """Which events. All filters have to fit."""
 
@@ -57,7 +69,9 @@ class StreamArgs(Schema):
         return {name: value for name, value in given.items() if value}
 
     since = Position(metadata={"description": "the id of an event, to go on after it; the header Last-Event-ID wins"})
-    conversation = fields.String(metadata={"description": "of this conversation alone"})
+    conversation = ConversationIds(
+        metadata={"description": f"of these conversations alone: 1 to {MOST_CONVERSATIONS} ids, separated by commas"}
+    )
     number = PhoneNumber()
     user = fields.String(metadata={"description": "of conversations that this app user is in"})
     kind = Types(
@@ -75,7 +89,7 @@ def follow(args: dict[str, Any]) -> Response:
     masked = calls.masks_for(role)
     number = args.get("number")
     wanted = Wanted(
-        conversation=args.get("conversation"),
+        conversations=args.get("conversation"),
         number=number,
         whole=number is not None and len(number) != SHOWN and masked,
         user=args.get("user"),

@@ -19,7 +19,7 @@ EVENT_TYPES: Final = (*TYPES, STATS)
 class Wanted(NamedTuple):
     """Which changes a listener wants. `number` is digits; unless `whole`, 4 or 7 of them are also the end of one."""
 
-    conversation: str | None = None
+    conversations: frozenset[str] | None = None  # ids; None: any
     number: str | None = None
     whole: bool = False
     user: str | None = None
@@ -29,7 +29,7 @@ class Wanted(NamedTuple):
         """Whether *change* is wanted. A deletion says nothing but the id: it fits any number and user."""
         return (
             change.type in self.types
-            and self.conversation in (None, change.conversation_uuid)
+            and (self.conversations is None or change.conversation_uuid in self.conversations)
             and (self.user is None or change.users is None or self.user in change.users)
             and (self.number is None or change.numbers is None or self._has_number(change.numbers, self.number))
         )

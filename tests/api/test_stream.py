@@ -130,6 +130,8 @@ def test_a_bad_last_event_id_is_a_gap(site: Site, follow: Follow) -> None:
         ({"number": "12"}, "number"),
         ({"kind": "leg,legs"}, "kind"),
         ({"kind": ","}, "kind"),
+        ({"conversation": ","}, "conversation"),
+        ({"conversation": ",".join(f"CON-{number}" for number in range(51))}, "conversation"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -151,6 +153,14 @@ def test_filters_are_joined_by_and(site: Site, follow: Follow) -> None:
     site.record(status("ringing", "CON-2", **about), status("ringing", "CON-1", **about))
     assert [event.data["conversation_uuid"] for event in reading.take(1)] == ["CON-1"]
     assert "stats" not in {event.type for event in reading.all}
+
+
+def test_one_stream_follows_several_conversations(site: Site, follow: Follow) -> None:
+    """As the page of a call does, whose legs were in several."""
+    reading = follow(conversation=",".join(f"CON-{number}" for number in range(50)))
+    site.record(*(status("ringing", f"CON-{number}") for number in (0, 50, 49, 51, 1)))
+    found = {event.data["conversation_uuid"] for event in reading.take(3)}
+    assert found == {"CON-0", "CON-49", "CON-1"}
 
 
 @pytest.mark.parametrize(("token", "found"), [(OPERATOR, True), (VIEWER, False)])

@@ -189,7 +189,7 @@ def test_who_does_not_read_is_dropped_and_goes_on_where_it_was(here: Station, mo
 
 def test_filters(here: Station) -> None:
     wanted = {
-        "of one conversation": Wanted(conversation=THERE),
+        "of one conversation": Wanted(conversations=frozenset({THERE})),
         "whole number": Wanted(number="447700900123"),
         "end of a number": Wanted(number="0123"),
         "seven digits": Wanted(number="0900123"),
@@ -347,7 +347,7 @@ def test_a_heartbeat_moves_the_position_of_those_who_get_nothing(
     here: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.2)
-    reading = here.read(wanted=Wanted(conversation="CON-nobody"))
+    reading = here.read(wanted=Wanted(conversations=frozenset({"CON-nobody"})))
     began_at = reading.parser.last_id
     send(here.store, RINGING)
     wait_until(lambda: reading.parser.last_id != began_at, "it has a later position")
