@@ -130,6 +130,11 @@ class Feed(Queries):
         others = dict.fromkeys(name for _, names in legs.values() for name in names if name not in lists)
         return Ordered(lists, self._histories_alone(list(others)[:MAX_READ_FOR_LEGS]), legs)
 
+    def moved(self, entries: Iterable[FeedEntry]) -> dict[str, list[str]]:
+        """Of those legs of *entries* that have been in several conversations: where each is, and the latest of them."""
+        legs = dict.fromkeys(entry.leg for entry in entries)
+        return {leg: names[:MOST_SHOWN_AGAIN] for leg, (_, names) in self._moving(legs).items()}
+
     def _moving(self, legs: Iterable[str | None]) -> dict[str, tuple[Known, list[str]]]:
         """Those of *legs* that have been in several conversations: what is known of them, and which they were."""
         uuids = [uuid for uuid in legs if uuid]
