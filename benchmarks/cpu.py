@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks import servers
 from benchmarks.load import run
-from benchmarks.run import calls, request
+from benchmarks.webhooks import calls, request
 
 TICKS = os.sysconf("SC_CLK_TCK")  # the unit of CPU times in /proc/<pid>/stat, per second
 QUIET = 0.2  # seconds without work, after which all is written
