@@ -5,7 +5,7 @@
 Both servers run at the same time under the same config/gunicorn.py and take turns; what counts is the ratio, for
 machines differ and are noisy. Every event is distinct and signed, and at the end every one that was acknowledged is
 looked up in the store. Then: answers while six readers read a conversation of 10,000 events again and again; Redis
-memory for a call of seven events, its answer request and its NCCO; and the live feed, on one worker (`benchmarks.live`).
+memory for a call of seven events, its answer request and its NCCO; the live feed, on one worker (`benchmarks.live`).
 """
 
 from __future__ import annotations
