@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS: Final = 0.1
 LONGEST_REST: Final = 1.0
 REST: Final = 1.0  # times as long as a look at the feed took, it rests: requests of callers come first
+REST_FOR_EACH: Final = (
+    0.001  # seconds of it, for each listener that was sent something: about ten times what that takes
+)
 STATS_SECONDS: Final = 1.0  # between two looks at the counters, and
 STATS_FOR_EACH: Final = 0.01  # for each listener that gets them: so many are sent in a second that webhooks do not wait
 STATS_AT_LEAST: Final = 10.0  # also while nothing happens: conversations become presumed ended
@@ -105,6 +108,7 @@ class Live:
         self._kept_after: FeedPosition = ()  # the position they begin at
         self._lost = False  # whether listeners have to learn of a gap at the next look
         self._looks = 0
+        self._sent = 0  # chunks, in this look
         self._away: StoreUnavailable | None = None
         self._failing_since: float | None = None
         self._stats: str | None = None
@@ -290,7 +294,7 @@ class Live:
             if self._rests():
                 self._wake.wait()
                 continue
-            began, more = time.monotonic(), False
+            began, more, self._sent = time.monotonic(), False, 0
             try:
                 more = self._look()
                 self._look_at_counters()
@@ -302,7 +306,7 @@ class Live:
             except Exception:  # a bug, or a call that nobody thought of: the others go on
                 log.exception("an error of ours in the live feed")
                 self._at, self._lost = None, True
-            pause = min(REST * (time.monotonic() - began), LONGEST_REST)
+            pause = min(max(REST * (time.monotonic() - began), REST_FOR_EACH * self._sent), LONGEST_REST)
             time.sleep(pause if more else max(pause, EVERY_SECONDS))
 
     def _rests(self) -> bool:
@@ -432,6 +436,7 @@ class Live:
     def _hand_out(self, chunks: Iterable[tuple[Listener, bytes]]) -> None:
         """Give each listener its chunk, and drop those that are too far behind. The lock is held."""
         for number, (listener, chunk) in enumerate(list(chunks), 1):
+            self._sent += 1
             if not listener.give(chunk):
                 self._listeners.discard(listener)
             if number % AT_A_TIME == 0:

@@ -17,8 +17,8 @@ from app.live import position
 from app.live import stream as streams
 from app.live.changes import Change
 from app.live.follower import AT_ONCE, KEPT, MOST_LISTENERS
-from app.live.listener import Wanted
-from app.live.rendering import IDS
+from app.live.listener import Listener, Wanted
+from app.live.rendering import IDS, JSON, Form
 from app.store import keys
 from app.store.errors import StoreUnavailable
 from app.store.feed import FeedEntry, Ordered
@@ -430,6 +430,27 @@ def test_one_reader_serves_any_number_of_listeners(here: Station, engine: Engine
     assert commands_of_ten_looks() <= 2 * with_one + 10
     for reading in readings:
         reading.close()
+
+
+def test_the_more_is_sent_the_less_often(here: Station) -> None:
+    """Many listeners get what came meanwhile at once: webhooks do not wait for hundreds of sends at each look."""
+    reading = here.read()
+    crowd = [Listener(EVERYTHING, Form(JSON, masked=False), lambda: None) for _ in range(400)]
+    for listener in crowd:
+        here.live.join(listener, None)
+    began, number, chunks = time.monotonic(), 0, 0
+    while time.monotonic() < began + 2.0 or number < 40:
+        send(here.store, about(number, payload={"n": number}))
+        number += 1
+        if crowd[-1].take(0.05):
+            chunks += 1
+            for listener in crowd[:-1]:
+                listener.take(0)
+    assert [index for _, index in seen(reading.wait_for(number))] == list(range(number))
+    assert chunks <= (time.monotonic() - began) / 0.4 + 5, "and the counters are a few"
+    for listener in crowd:
+        here.live.part(listener)
+    reading.close()
 
 
 def test_a_stopping_worker_ends_its_streams_and_begins_no_other(here: Station) -> None:
