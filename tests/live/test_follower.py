@@ -551,3 +551,40 @@ def test_redis_away_is_said_once_and_nothing_is_lost(open_store: Callable[..., S
                 assert seen([e for e in events if e.type != "away"])[-3:] == [(HERE, 1), (HERE, 2), (THERE, 0)]
             assert reading.events[-1].type in ("stats", "transfer")
         store.stop()
+
+
+def test_a_node_of_a_cluster_away_is_said_and_nothing_is_lost() -> None:
+    """Neither for who listens nor for who comes meanwhile; also what the living nodes kept in that time."""
+    with engines.start_cluster() as cluster:
+        store = Store(cluster.address, read=read_record, retention=timedelta(days=7))
+        wait_until(lambda: store.ping() is None, "the store is there")
+        lost = cluster.nodes[2]
+
+        def names(of_lost: bool) -> list[str]:
+            """Ids of conversations, or of legs, on that node or on the others."""
+            ids = (f"CON-{number}" for number in range(200))
+            return [name for name in ids if (cluster.node_of(keys.of(name)) is lost) is of_lost][:6]
+
+        def ring(names: list[str]) -> None:
+            send(store, *(status("ringing", 1, where=name, uuid=name) for name in names))
+
+        with station(store) as here:
+            reading = here.read()
+            ring([*names(of_lost=True)[:3], *names(of_lost=False)[:3]])
+            began = position.read(reading.wait_for(6)[-1].id)
+            lost.freeze()
+            reading.wait_for_type("away")
+            late = Reading(here.pieces(began), lambda: None)
+            late.wait_for_type("away")
+            ring(names(of_lost=False)[3:])
+            lost.thaw()
+            wait_until(lambda: store.ping() is None, "it is back")
+            ring(names(of_lost=True)[3:])
+            expected = sorted((name, 0) for name in [*names(of_lost=True)[3:], *names(of_lost=False)[3:]])
+            for each, before in ((reading, 6), (late, 0)):
+                wait_until(lambda e=each, n=before: len(e.changes) >= n + 7, "all that happened")  # type: ignore[misc]
+                found = [event for event in each.changes[before:] if event.type != "away"]
+                assert sorted(seen(found)) == expected
+                assert "gap" not in {event.type for event in each.events}
+                wait_until(lambda e=each: e.events[-1].type == "stats", "it is over")  # type: ignore[misc]
+        store.stop()
