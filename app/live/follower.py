@@ -3,7 +3,8 @@
 One thread looks at the feed every tenth of a second, while anybody listens, over a connection of its own. Those changes
 that somebody wants are projected and rendered once, apart from requests, and handed to the listeners' queues: it never
 waits for one of them. A listener that was away gets what it missed from the entries that are kept in memory or, if it
-missed more, from the feed; then it goes on with the others.
+missed more, from the feed; then it goes on with the others. While one node of a cluster is away, it goes on with what
+the others have; what was shown in that time is shown again afterwards, as more may be known of its legs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -26,7 +27,7 @@ from app.live.listeners import Group, Listeners
 from app.live.rendering import IDS, Form, Renderer
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable, TooMuchAtOnce
-from app.store.feed import EntryId, Feed, FeedEntry, FeedPosition
+from app.store.feed import CARRY, EntryId, Feed, FeedEntry, FeedPosition
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,12 @@ class Live:
         self._lost = False  # whether listeners have to learn of a gap at the next look
         self._looks = 0
         self._sent = 0  # chunks, in this look
-        self._away: StoreUnavailable | None = None
+        self._away: StoreUnavailable | None = None  # nothing can be read
+        self._missing: list[StoreUnavailable] = []  # why some could not be read in this look, though others were
+        self._said_away = False
+        self._doubtful: dict[
+            str, Kept
+        ] = {}  # the latest of each conversation that was read while something was missing
         self._failing_since: float | None = None
         self._stats: str | None = None
         self._stats_at = 0.0
@@ -187,10 +193,14 @@ class Live:
                 self._joined.append(listener)
                 if self._stats is not None and listener.wants_stats:
                     listener.give(rendering.event(STATS, self._stats))
+                if self._said_away:
+                    listener.give(AWAY)
                 at, kept_after, kept = self._at, self._kept_after, list(self._kept)
             if since is None:
                 return Joined(at, ())
             if not position.is_before(since, at):
+                if self._missing:
+                    raise self._missing[0]  # it was read further elsewhere, before a node was away
                 return Joined(at, None)
             return Joined(at, self._missed(listener.wanted.conversations, since, kept_after, kept))
 
@@ -285,9 +295,9 @@ class Live:
     def _changes_of(self, entries: Sequence[Kept], conversations: Set[str] | None) -> list[Change]:
         """The changes of those *entries* that concern *conversations*, which are read now if they were not yet."""
         wanted = [each for each in entries if each.is_wanted(conversations)]
-        if any(each.changes is None for each in wanted):
-            self._project(self._store, wanted)
-        return [change for each in wanted for change in each.changes or ()]
+        known = [each.changes for each in wanted]
+        found = self._project(self._store, wanted) if None in known else known
+        return [change for changes in found for change in changes or ()]
 
     def _run(self) -> None:
         while not self._ended:
@@ -297,8 +307,10 @@ class Live:
             began, more, self._sent = time.monotonic(), False, 0
             try:
                 more = self._look()
-                self._look_at_counters()
-                self._failing_since = self._away = None
+                if self._missing:
+                    self._fail(self._missing[0], wholly=False)
+                else:
+                    self._look_at_counters()
             except TooMuchAtOnce:
                 pass  # requests read a lot just now
             except StoreUnavailable as away:
@@ -315,8 +327,9 @@ class Live:
             if self._open:
                 return False
             self._at = self._stats = self._failing_since = self._away = None
-            self._stats_at, self._lost = 0.0, False
+            self._stats_at, self._lost, self._said_away = 0.0, False, False
             self._kept.clear()
+            self._doubtful.clear()
             return True
 
     def _begin(self) -> None:
@@ -330,22 +343,28 @@ class Live:
                 gap = gap_event(at)
                 self._hand_out((listener, gap) for listener in self._listeners)
             self._joined.clear()
+            self._doubtful.clear()
+            self._away, self._said_away, self._failing_since = None, False, None
             self._lost, self._stats_may_differ = False, True
             self._news.notify_all()
 
     def _look(self) -> bool:
         """Read what is new, and hand it out. Returns whether there may be more."""
-        found = None
+        found, self._missing = None, []
         if self._at is not None:
-            found = self._follower.entries(self._at, AT_ONCE)
+            found = self._follower.entries(self._at, AT_ONCE, missing=self._missing)
             self._lost = self._lost or found is None
-        if self._at is None or found is None:
+            self._lost = self._lost or (not self._missing and len(self._doubtful) > KEPT)
+        if self._at is None or self._lost or found is None:
             self._begin()
             return False
         with self._news:
             conversations, forms = self._listeners.conversations, self._listeners.forms
             self._joined.clear()
-        kept = self._read(self._follower, found, conversations, forms) if any(found) else []
+        kept = self._read(self._follower, found, conversations, forms, self._missing) if any(found) else []
+        again = self._again(forms) if self._doubtful and not self._missing else []
+        if self._missing and len(self._doubtful) <= KEPT:
+            self._doubtful |= {each.entry.conversation: each for each in kept if each.changes}
         with self._news:
             before, self._at = self._at, _after(self._at, found)
             self._kept.extend(kept)
@@ -353,7 +372,11 @@ class Live:
                 oldest = self._kept.popleft()
                 self._kept_after = _moved(self._kept_after, oldest.partition, oldest.entry.entry_id)
             self._turn_back(kept)
+            self._hand_out(self._chunks(again, before))
             self._hand_out(self._chunks(kept, before))
+            self._away = None
+            if not self._missing:
+                self._said_away, self._failing_since = False, None
             self._looks += 1
             self._stats_may_differ = self._stats_may_differ or bool(kept)
             self._news.notify_all()
@@ -375,23 +398,41 @@ class Live:
         found: Sequence[Sequence[FeedEntry]],
         conversations: Set[str] | None,
         forms: Iterable[Form] = (),
+        missing: list[StoreUnavailable] | None = None,
     ) -> list[Kept]:
         """The entries that were *found*; what they changed of *conversations* (None: of any), rendered in *forms*."""
         entries = _in_order(found)
-        moved = reader.moved(entry for _, entry in entries)
+        moved = reader.moved([entry for _, entry in entries], missing)
         kept = [
             Kept(partition, entry, (entry.conversation, *moved.get(entry.leg or "", ())))
             for partition, entry in entries
         ]
-        self._project(reader, [each for each in kept if each.is_wanted(conversations)], forms)
+        self._project(reader, [each for each in kept if each.is_wanted(conversations)], forms, missing)
         return kept
 
-    def _project(self, reader: Feed, wanted: Sequence[Kept], forms: Iterable[Form] = ()) -> None:
-        """Find what *wanted* entries changed, and render it in *forms*."""
+    def _again(self, forms: Iterable[Form]) -> list[Kept]:
+        """The conversations that were read while something was missing, with what is known now."""
+        wanted = [replace(each) for each in self._doubtful.values()]
+        for each, changes in zip(wanted, self._project(self._follower, wanted, forms), strict=True):
+            each.changes = tuple(_as_again(change) for change in changes if not change.deleted)
+        for each in self._kept:
+            if each.entry.conversation in self._doubtful:
+                each.changes = None  # who comes back gets it as it is known now
+        self._doubtful.clear()
+        return wanted
+
+    def _project(
+        self,
+        reader: Feed,
+        wanted: Sequence[Kept],
+        forms: Iterable[Form] = (),
+        missing: list[StoreUnavailable] | None = None,
+    ) -> list[tuple[Change, ...]]:
+        """Find what each of *wanted* changed, and render it in *forms*."""
         if not wanted:
-            return
+            return []
         entries = [(each.partition, each.entry) for each in wanted]
-        known = reader.ordered(entry for _, entry in entries)
+        known = reader.ordered([entry for _, entry in entries], missing)
         at, self._names = now(), self._read_names()
 
         def work() -> list[Change]:
@@ -402,8 +443,10 @@ class Live:
         of_entries: dict[tuple[int, EntryId], list[Change]] = {}
         for change in apart(work):
             of_entries.setdefault((change.partition, change.entry), []).append(change)
-        for each in wanted:
-            each.changes = tuple(of_entries.get((each.partition, each.entry.entry_id), ()))
+        found = [tuple(of_entries.get((each.partition, each.entry.entry_id), ())) for each in wanted]
+        for each, changes_of_entry in zip(wanted, found, strict=True):
+            each.changes = changes_of_entry
+        return found
 
     def _render(self, changes: Iterable[Change], forms: Iterable[Form]) -> None:
         for change in changes:
@@ -463,14 +506,18 @@ class Live:
                 chunk = rendering.event(STATS, stats)
                 self._hand_out((listener, chunk) for listener in self._listeners if listener.wants_stats)
 
-    def _fail(self, error: StoreUnavailable) -> None:
-        """Redis is away: say so, once, if it lasts."""
+    def _fail(self, error: StoreUnavailable, *, wholly: bool = True) -> None:
+        """Redis is away, or a node of it: say so, once, if it lasts."""
         started = self._failing_since = self._failing_since or time.monotonic()
-        if self._away is None and time.monotonic() - started >= AWAY_SECONDS:
-            with self._news:
-                self._away, self._stats, self._stats_at, self._stats_may_differ = error, None, 0.0, True
+        if time.monotonic() - started < AWAY_SECONDS:
+            return
+        with self._news:
+            self._away = error if wholly else None
+            self._stats, self._stats_at, self._stats_may_differ = None, 0.0, True
+            if not self._said_away:
+                self._said_away = True
                 self._hand_out((listener, AWAY) for listener in self._listeners)
-                self._news.notify_all()
+            self._news.notify_all()
 
 
 def gap_event(at: FeedPosition) -> bytes:
@@ -480,6 +527,21 @@ def gap_event(at: FeedPosition) -> bytes:
 
 def _event(change: Change, form: Form, at: str | None) -> bytes:
     return rendering.event(change.type, change.rendered[form], at)
+
+
+def _as_again(change: Change) -> Change:
+    """*change* as one of which nothing is known but the state that it led to, with nothing rendered yet."""
+    return replace(
+        change,
+        type="conversation",
+        kind=CARRY,
+        index=None,
+        before=None,
+        after=None,
+        event=None,
+        extra=True,
+        rendered={},
+    )
 
 
 def _in_order(found: Sequence[Sequence[FeedEntry]]) -> list[tuple[int, FeedEntry]]:

@@ -577,14 +577,20 @@ def test_a_node_of_a_cluster_away_is_said_and_nothing_is_lost() -> None:
             late = Reading(here.pieces(began), lambda: None)
             late.wait_for_type("away")
             ring(names(of_lost=False)[3:])
+            wait_until(lambda: len(reading.changes) >= 6 + 1 + 3, "the others go on")
+            comes = here.read()
+            comes.wait_for_type("away")
             lost.thaw()
             wait_until(lambda: store.ping() is None, "it is back")
             ring(names(of_lost=True)[3:])
             expected = sorted((name, 0) for name in [*names(of_lost=True)[3:], *names(of_lost=False)[3:]])
             for each, before in ((reading, 6), (late, 0)):
-                wait_until(lambda e=each, n=before: len(e.changes) >= n + 7, "all that happened")  # type: ignore[misc]
-                found = [event for event in each.changes[before:] if event.type != "away"]
-                assert sorted(seen(found)) == expected
+
+                def found(each: Reading = each, before: int = before) -> list[tuple[str, Any]]:
+                    changes = [event for event in each.changes[before:] if event.type != "away"]
+                    return sorted(item for item in seen(changes) if item[1] is not None)
+
+                wait_until(lambda f=found: f() == expected, "all that happened, once")  # type: ignore[misc]
                 assert "gap" not in {event.type for event in each.events}
                 wait_until(lambda e=each: e.events[-1].type == "stats", "it is over")  # type: ignore[misc]
         store.stop()
