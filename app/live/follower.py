@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from app.calls.names import NOBODY, Known
 from app.domain.leg_state import STATES
@@ -113,9 +113,7 @@ class Live:
         self._away: StoreUnavailable | None = None  # nothing can be read
         self._missing: list[StoreUnavailable] = []  # why some could not be read in this look, though others were
         self._said_away = False
-        self._doubtful: dict[
-            str, Kept
-        ] = {}  # the latest of each conversation that was read while something was missing
+        self._doubtful: dict[str, Kept] = {}  # the latest of each conversation that was read while some were missing
         self._failing_since: float | None = None
         self._stats: str | None = None
         self._stats_at = 0.0
@@ -531,17 +529,8 @@ def _event(change: Change, form: Form, at: str | None) -> bytes:
 
 def _as_again(change: Change) -> Change:
     """*change* as one of which nothing is known but the state that it led to, with nothing rendered yet."""
-    return replace(
-        change,
-        type="conversation",
-        kind=CARRY,
-        index=None,
-        before=None,
-        after=None,
-        event=None,
-        extra=True,
-        rendered={},
-    )
+    nothing: dict[str, Any] = {"index": None, "before": None, "after": None, "event": None}
+    return replace(change, type="conversation", kind=CARRY, extra=True, rendered={}, **nothing)
 
 
 def _in_order(found: Sequence[Sequence[FeedEntry]]) -> list[tuple[int, FeedEntry]]:
