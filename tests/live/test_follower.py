@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
@@ -245,10 +245,9 @@ def test_what_nobody_follows_is_not_even_read(here: Station, monkeypatch: pytest
     read: list[str] = []
     ordered = here.live._follower.ordered
 
-    def watched(entries: Iterable[FeedEntry]) -> Ordered:
-        of_look = list(entries)
-        read.extend(entry.conversation for entry in of_look)
-        return ordered(of_look)
+    def watched(entries: Sequence[FeedEntry], missing: Any) -> Ordered:
+        read.extend(entry.conversation for entry in entries)
+        return ordered(entries, missing)
 
     monkeypatch.setattr(here.live._follower, "ordered", watched)
     readings = [here.read(wanted=only(f"CON-{number}", f"CON-{number + 1}")) for number in range(0, 10, 2)]
@@ -312,11 +311,11 @@ def test_who_comes_while_the_feed_is_read_misses_nothing(here: Station, monkeypa
     late, parser = here.pieces(wanted=only(THERE)), Parser()
     moved, joined = here.live._follower.moved, list[bool]()
 
-    def slow(entries: Iterable[FeedEntry]) -> dict[str, list[str]]:
+    def slow(entries: Sequence[FeedEntry], missing: Any) -> dict[str, list[str]]:
         while not parser.last_id:
             list(parser.feed(next(late)))
         joined.append(True)
-        return moved(entries)
+        return moved(entries, missing)
 
     monkeypatch.setattr(here.live._follower, "moved", slow)
     send(here.store, status("ringing", 1, where=THERE, uuid="other"))
