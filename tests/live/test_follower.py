@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
@@ -44,6 +45,14 @@ def here(store: Store) -> Iterator[Station]:
 def only(*conversations: str) -> Wanted:
     """Those conversations alone."""
     return Wanted(conversations=frozenset(conversations))
+
+
+def until_kept(write: Callable[[], object]) -> None:
+    """Repeat it, as Vonage does, while the store has no time for it."""
+    while True:
+        with suppress(StoreUnavailable):
+            write()
+            return
 
 
 def seen(events: list[Event]) -> list[tuple[str, Any]]:
@@ -285,7 +294,7 @@ def test_who_follows_some_conversations_learns_what_all_learn(here: Station, sto
         everything = another.read()
         readings = [here.read(wanted=only(*group, "CON-end")) for group in groups]
         for webhook in Random(seed).sample(webhooks * 2, 2 * len(webhooks)):
-            post(store, webhook)
+            until_kept(lambda w=webhook: post(store, w))  # type: ignore[misc]
         settle(store)
         send(store, status("ringing", where="CON-end", uuid="end"))
         for reading in (everything, *readings):
@@ -565,7 +574,8 @@ def test_a_node_of_a_cluster_away_is_said_and_nothing_is_lost() -> None:
             return [name for name in ids if (cluster.node_of(keys.of(name)) is lost) is of_lost][:6]
 
         def ring(names: list[str]) -> None:
-            send(store, *(status("ringing", 1, where=name, uuid=name) for name in names))
+            for name in names:
+                until_kept(lambda n=name: send(store, status("ringing", 1, where=n, uuid=n)))  # type: ignore[misc]
 
         with station(store) as here:
             reading = here.read()
