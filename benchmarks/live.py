@@ -5,7 +5,7 @@
 One worker. First 200 events a second with 50 listeners of everything: from the moment an event is sent until a listener
 has it. Then events as fast as they are taken, in turns without listeners and with some: 500 that follow one call each,
 as the pages of calls do, and nothing happens in these; one that follows everything; and 500 of those. What counts is
-the ratio within the run. `make bench` measures this, too.
+the ratio within the run; on a busy machine, the processor time. `make bench` measures this, too. Needs /proc, so Linux.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Any, cast
 
 from app.live.stream import HEARTBEAT_SECONDS
 from benchmarks import servers
+from benchmarks.cpu import children, used_by
 from benchmarks.load import Result, run
 from benchmarks.webhooks import calls, request
 
@@ -91,9 +92,10 @@ def listening(port: int, count: int, path: str, *, measure: bool = False) -> Ite
         time.sleep(HEARTBEAT_SECONDS + 1)  # by then the worker has noticed that they are gone
 
 
-def ingest(port: int, rounds: int, seconds: float) -> None:
-    """Print events a second, without listeners and with them."""
-    made = calls()
+def ingest(server: servers.Server, rounds: int, seconds: float) -> None:
+    """Print events a second, and what the worker used for each, without listeners and with them."""
+    made, port, (worker,) = calls(), server.port, children(server.pid)
+    used: dict[tuple[int, str, str], list[float]] = {case: [] for case in CASES}  # seconds
     results: dict[tuple[int, str, str], list[Result]] = {case: [] for case in CASES}
     for number in range(rounds + 1):  # the first one warms up
         for case in CASES:
@@ -101,11 +103,14 @@ def ingest(port: int, rounds: int, seconds: float) -> None:
             count, _, path = case
             with ExitStack() as stack:
                 found = stack.enter_context(listening(port, count, path)) if count else {}
+                before = used_by(worker)
                 result = run(port, bodies, connections=32, most_seconds=seconds)
+                used_for_each = (used_by(worker) - before) / len(result.answered)
             if found.get("cut"):
                 print(f"         {found['cut']} of {count} listeners were cut")
             if number:
                 results[case].append(result)
+                used[case].append(used_for_each)
     nobody = results[CASES[0]]
     for case, of_case in results.items():
         ratios = [ours.per_second / alone.per_second for ours, alone in zip(of_case, nobody, strict=True)]
@@ -114,7 +119,8 @@ def ingest(port: int, rounds: int, seconds: float) -> None:
         )
         print(
             f"{case[0]:4} listeners {case[1]:18} {rate:6.0f} events a second   p99 {p99:6.1f} ms   "
-            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})   "
+            f"{statistics.median(used[case]) * 1e6:5.0f} microseconds of CPU for each"
         )
 
 
@@ -160,7 +166,7 @@ def measure(rounds: int, seconds: float) -> None:
     """Measure and print."""
     with servers.store() as address, servers.server("wsgi:app", address, "--workers", "1") as ours:
         latency(ours.port)
-        ingest(ours.port, rounds, seconds)
+        ingest(ours, rounds, seconds)
 
 
 def main() -> int:

@@ -116,7 +116,7 @@ class Live:
         self._doubtful: dict[str, Kept] = {}  # the latest of each conversation that was read while some were missing
         self._failing_since: float | None = None
         self._stats: str | None = None
-        self._stats_at = 0.0
+        self._stats_at, self._stats_pause = 0.0, STATS_SECONDS
         self._stats_may_differ = True
 
     def start(self) -> None:
@@ -469,7 +469,8 @@ class Live:
                     pieces.setdefault(group, []).append(events[group.form])
         names = dict.fromkeys(name for each in kept for name in each.concerns)
         ids = [rendering.event("conversation", rendering.to_json(name)) for name in names]
-        pieces |= {group: ids for group in self._listeners.groups() if group.form.format == IDS and ids}
+        if ids:
+            pieces |= dict.fromkeys(self._listeners.of_ids, ids)
         for group, chunks in pieces.items():
             chunk = b"".join(chunks)
             yield from ((listener, chunk) for listener in self._listeners.of(group))
@@ -486,9 +487,7 @@ class Live:
     def _look_at_counters(self) -> None:
         """Hand out the counters if they have changed."""
         waited = time.monotonic() - self._stats_at
-        with self._news:
-            often = STATS_SECONDS + STATS_FOR_EACH * sum(listener.wants_stats for listener in self._listeners)
-        if waited < (often if self._stats_may_differ else max(often, STATS_AT_LEAST)):
+        if waited < (self._stats_pause if self._stats_may_differ else max(self._stats_pause, STATS_AT_LEAST)):
             return
         counts = self._follower.counts(now() - self._presume_ended_after)
         self._stats_at, self._stats_may_differ = time.monotonic(), False
@@ -502,7 +501,9 @@ class Live:
             if stats != self._stats:
                 self._stats = stats
                 chunk = rendering.event(STATS, stats)
-                self._hand_out((listener, chunk) for listener in self._listeners if listener.wants_stats)
+                wanting = [listener for listener in self._listeners if listener.wants_stats]
+                self._stats_pause = STATS_SECONDS + STATS_FOR_EACH * len(wanting)
+                self._hand_out((listener, chunk) for listener in wanting)
 
     def _fail(self, error: StoreUnavailable, *, wholly: bool = True) -> None:
         """Redis is away, or a node of it: say so, once, if it lasts."""

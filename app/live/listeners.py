@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from app.live.listener import Listener, Wanted
@@ -23,6 +24,8 @@ class Listeners:
         self._groups: dict[Group, set[Listener]] = {}
         self._of_conversation: dict[str, set[Group]] = {}
         self._of_any: set[Group] = set()
+        self._of_ids: set[Group] = set()
+        self._forms: Counter[Form] = Counter()  # of groups; nothing here is counted anew at each look
 
     def __iter__(self) -> Iterator[Listener]:
         return (listener for group in list(self._groups.values()) for listener in list(group))
@@ -35,6 +38,7 @@ class Listeners:
         group = _group_of(listener)
         if group not in self._groups:
             self._groups[group] = set()
+            self._forms[group.form] += 1
             for groups in self._sets_with(group):
                 groups.add(group)
         self._groups[group].add(listener)
@@ -46,25 +50,27 @@ class Listeners:
         in_group.discard(listener)
         if group in self._groups and not in_group:
             del self._groups[group]
+            self._forms -= Counter((group.form,))
             for groups in self._sets_with(group):
                 groups.discard(group)
             for name in group.wanted.conversations or ():
-                if not self._of_conversation[name]:
-                    del self._of_conversation[name]
+                if not self._of_conversation.get(name):
+                    self._of_conversation.pop(name, None)
 
     @property
     def forms(self) -> set[Form]:
         """The forms in which changes are wanted."""
-        return {group.form for group in self._groups if group.form.format != IDS}
+        return {form for form in self._forms if form.format != IDS}
 
     @property
     def conversations(self) -> frozenset[str] | None:
         """The conversations whose state somebody wants; None: that of all."""
         return None if self._of_any else frozenset(self._of_conversation)
 
-    def groups(self) -> Iterable[Group]:
-        """All groups."""
-        return self._groups.keys()
+    @property
+    def of_ids(self) -> Collection[Group]:
+        """Those that want nothing but ids."""
+        return self._of_ids
 
     def groups_of(self, conversation: str) -> Iterator[Group]:
         """Those that may want a change of *conversation*."""
@@ -77,11 +83,12 @@ class Listeners:
 
     def _sets_with(self, group: Group) -> Iterator[set[Group]]:
         if group.form.format == IDS:
-            return
-        if group.wanted.conversations is None:
+            yield self._of_ids
+        elif group.wanted.conversations is None:
             yield self._of_any
-        for name in group.wanted.conversations or ():
-            yield self._of_conversation.setdefault(name, set())
+        else:
+            for name in group.wanted.conversations:
+                yield self._of_conversation.setdefault(name, set())
 
 
 def _group_of(listener: Listener) -> Group:
