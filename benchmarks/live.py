@@ -149,16 +149,19 @@ def _send_paced(port: int, began: float, sender: int) -> None:
             conversation, leg = f"CON-{uuid.uuid4()}", str(uuid.uuid4())
         time.sleep(max(0.0, began + (number * SENDERS + sender) / RATE - time.monotonic()))
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        status = ("started", "ringing", "answered", "human", "machine", "disconnected", "completed")[number % 7]
-        body = {"conversation_uuid": conversation, "uuid": leg, "status": status, "timestamp": now}
+        reached = ("started", "ringing", "answered", "human", "machine", "disconnected", "completed")[number % 7]
+        body = {"conversation_uuid": conversation, "uuid": leg, "status": reached, "timestamp": now}
         body |= {"from": "447700900123", "to": "442079460000", "direction": "inbound"}
         head, _, text = request("/voice/event", body).partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
-        connection.request("POST", "/voice/event", text, headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"an event was not kept: {answer.status}")
+        status = 503
+        while status == 503:  # a busy machine: it is sent again, as Vonage does
+            connection.request("POST", "/voice/event", text, headers)
+            answer = connection.getresponse()
+            answer.read()
+            status = answer.status
+        if status != 200:
+            raise RuntimeError(f"an event was not kept: {status}")
     connection.close()
 
 
