@@ -23,7 +23,7 @@ test: .venv/installed-dev  ## lint, types and every test; as root on Debian it i
 	@tests/packages
 	@$(BIN)/python tests/run
 
-bench: .venv/installed-dev  ## events and answers per second, compared with a Flask route that does nothing
+bench: .venv/installed-dev  ## events and answers per second, compared with a Flask route that does nothing; the stream
 	@$(BIN)/python -m benchmarks.run
 
 screenshots: .venv/installed-dev  ## every page as phone and desktop show it, into docs/screenshots/ (needs chromium)

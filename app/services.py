@@ -122,9 +122,9 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             max_age=settings.signature_max_age,
             verify_get_hash=settings.verify_get_hash,
         )
-    live = Live(store, store.feed(), timedelta(seconds=settings.presume_ended_after))
-    housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
     names = Names(settings.names_file, store)
+    live = Live(store, store.feed(), timedelta(seconds=settings.presume_ended_after), names.current)
+    housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
     recordings = Recordings(settings.application_id, settings.private_key, settings.recording_hosts)
     calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers, names.current)
     counting = Counting(store, calls)

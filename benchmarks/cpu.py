@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks import servers
 from benchmarks.load import run
-from benchmarks.run import calls, request
+from benchmarks.webhooks import calls, request
 
 TICKS = os.sysconf("SC_CLK_TCK")  # the unit of CPU times in /proc/<pid>/stat, per second
 QUIET = 0.2  # seconds without work, after which all is written
@@ -54,7 +54,7 @@ def measure(checkout: Path, count: int, connections: int) -> Iterator[tuple[str,
     """For each kind the worker's microseconds, per request where there are requests."""
     with servers.store() as address, servers.server("wsgi:app", address, "--workers", "1", checkout=checkout) as server:
         servers.get(server.port, "/readyz")  # the first request waits until the app is imported
-        (worker,) = _children(server.pid)
+        (worker,) = children(server.pid)
         yield "start", _settled(worker) * 1e6
         for kind in ("event", "answer"):
             for measured, number in ((False, WARM_UP), (True, count)):
@@ -63,7 +63,7 @@ def measure(checkout: Path, count: int, connections: int) -> Iterator[tuple[str,
                 _send(server.port, prepared, connections)
                 if measured:
                     yield kind, (_settled(worker) - before) / number * 1e6
-        if _children(server.pid) != [worker]:
+        if children(server.pid) != [worker]:
             sys.exit(f"{checkout}: the worker was replaced")
 
 
@@ -82,11 +82,12 @@ def _send(port: int, requests: Sequence[bytes], connections: int) -> None:
         sys.exit(f"{len(result.answered)} of {len(requests)} requests succeeded; other answers: {result.others}")
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that *pid* started."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _cpu(pid: int) -> float:
+def used_by(pid: int) -> float:
     """Seconds of user and system time of a process, all threads included. Source: proc(5), /proc/<pid>/stat."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
@@ -94,10 +95,10 @@ def _cpu(pid: int) -> float:
 
 def _settled(pid: int) -> float:
     """The same, once the process has nothing left to do."""
-    used = _cpu(pid)
+    used = used_by(pid)
     while True:
         time.sleep(QUIET)
-        before, used = used, _cpu(pid)
+        before, used = used, used_by(pid)
         if used - before <= 1 / TICKS:
             return used
 

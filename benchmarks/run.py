@@ -4,15 +4,14 @@
 
 Both servers run at the same time under the same config/gunicorn.py and take turns; what counts is the ratio, for
 machines differ and are noisy. Every event is distinct and signed, and at the end every one that was acknowledged is
-looked up in the store. Then: answers while six readers read a conversation of 10,000 events again and again; and Redis
-memory for a call of seven events, its answer request and its NCCO.
+looked up in the store. Then: answers while six readers read a conversation of 10,000 events again and again; Redis
+memory for a call of seven events, its answer request and its NCCO; the live feed, on one worker (`benchmarks.live`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import statistics
 import sys
 import time
@@ -21,7 +20,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -30,53 +28,13 @@ from app.store.link import Address
 from app.store.store import Store
 from app.webhooks.kept import read_record
 from app.webhooks.schemas import read_event
-from benchmarks import servers
+from benchmarks import live, servers
 from benchmarks.load import Result, run
-from vonage_simulator.delivery.signing import sign
-from vonage_simulator.ledger import Application
+from benchmarks.webhooks import calls, request
 
-SAMPLE = Path(__file__).parent.parent / "tests" / "samples" / "phone-to-app.events.jsonl"
 CALLS_FOR_MEMORY = 2000
+LIVE_ROUNDS = 3  # four minutes
 READERS, EVENTS_READ, READING_SECONDS = 6, 10_000, 20.0
-
-
-def calls() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """The published call again and again, with other ids, numbers and times: the answer request, the seven events."""
-    draw = random.Random()
-    published = [json.loads(line) for line in SAMPLE.read_text().splitlines()]
-    while True:
-        conversation = f"CON-{uuid.uuid4()}"
-        legs = {event["uuid"]: str(uuid.uuid4()) for event in published}
-        caller = str(draw.randrange(44_7000_000_000, 44_7999_999_999))
-        later = timedelta(seconds=draw.randrange(10**8), milliseconds=draw.randrange(1000))
-        events = [
-            event
-            | {
-                "conversation_uuid": conversation,
-                "uuid": legs[event["uuid"]],
-                "from": caller,
-                "timestamp": _later(event["timestamp"], later),
-            }
-            for event in published
-        ]
-        answer = {
-            "from": caller,
-            "to": published[0]["to"],
-            "uuid": events[0]["uuid"],
-            "conversation_uuid": conversation,
-        }
-        yield answer | {"endpoint_type": "phone", "region_url": "https://api-eu-3.vonage.com"}, events
-
-
-def request(path: str, body: dict[str, Any]) -> bytes:
-    """A signed POST as bytes."""
-    text = json.dumps(body, separators=(",", ":")).encode()
-    application = Application(id="", api_key=servers.API_KEY, signature_secret=servers.SECRET)
-    token = sign(application, text, now=time.time(), jti=str(uuid.uuid4()))
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {token}\r\nContent-Length: {len(text)}\r\n\r\n"
-    ).encode() + text
 
 
 def main() -> int:
@@ -90,6 +48,7 @@ def main() -> int:
         sound = measure(options, address, nothing.port, ours.port)
         beside_readers(address, ours.port)
         memory(address, ours.port)
+    live.measure(LIVE_ROUNDS, options.seconds)
     return 0 if sound else 1
 
 
@@ -182,11 +141,6 @@ def _kept(address: str, bodies: list[dict[str, Any]]) -> Iterator[bool]:
             seen[name] = [json.loads(record.body) for record in store.records(name)]
         yield body in seen[name]
     store.stop()
-
-
-def _later(timestamp: str, by: timedelta) -> str:
-    at = datetime.fromisoformat(timestamp).astimezone(UTC) + by
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _arguments() -> argparse.Namespace:

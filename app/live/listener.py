@@ -51,6 +51,7 @@ class Listener:
         self._bytes = 0
         self._taking = True  # whether its reader waits for the next chunk
         self.ended = False
+        self.turned_back = False
 
     @property
     def wants_stats(self) -> bool:
@@ -84,6 +85,11 @@ class Listener:
         self._bytes = 0
         self._taking = False
         return b"".join(chunks) or None
+
+    def turn_back(self) -> None:
+        """Let its reader join again: it came while changes were read, and those that it wants were not among them."""
+        self.turned_back = True
+        self._queue.put(b"")  # wakes it
 
     def end(self) -> None:
         """End the stream: at once, with what is being sent left unfinished, if its reader does not keep up."""

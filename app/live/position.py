@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from app.store import keys
@@ -23,6 +24,7 @@ class BadPosition(ValueError):
     """The text is no position."""
 
 
+@lru_cache(maxsize=64)  # hundreds of listeners are at the same one
 def write(position: FeedPosition) -> str:
     """*position* as text."""
     earliest = min((milliseconds for milliseconds, _ in position if milliseconds), default=0)

@@ -9,11 +9,13 @@ import json
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from app.calls.names import NOBODY, Known
 from app.domain.numbers import masked as mask
 from app.live.changes import Change
 from app.live.schemas import dump
 
 JSON: Final = "json"
+IDS: Final = "ids"  # of the conversations that changed, each once in a look; their state is not even read
 
 
 class Form(NamedTuple):
@@ -28,9 +30,9 @@ class Form(NamedTuple):
 Renderer = Callable[[Change, bool], str]
 
 
-def as_json(change: Change, masked: bool) -> str:
-    """The data of an event of the API: one line of JSON."""
-    whole = dump(change)
+def as_json(change: Change, masked: bool, names: Known = NOBODY) -> str:
+    """The data of an event of the API: one line of JSON, numbers of the leg with their *names*."""
+    whole = dump(change, names)
     return to_json(mask(whole) if masked else whole)
 
 

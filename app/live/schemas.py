@@ -7,6 +7,7 @@ from typing import Any, Final
 from marshmallow import fields
 
 from app.calls.fields import ObjectSchema, nullable, timestamp
+from app.calls.names import NOBODY, Known
 from app.calls.schemas import ConversationSchema, FaultSchema, InputSchema, LegSchema, RecordingSchema
 from app.domain.conversations import Recorded
 from app.domain.events import CallError, Event, Fallback, Input, Recording, Transcription, TranscriptionFailed, Transfer
@@ -36,11 +37,14 @@ TRANSFER: Final = TransferSchema()
 FAULT: Final = FaultSchema()
 
 
-def dump(change: Change) -> dict[str, Any]:
-    """*change* as JSON, numbers unmasked; docs/api.md has an example of each type."""
+def dump(change: Change, names: Known = NOBODY) -> dict[str, Any]:
+    """*change* as JSON, numbers whole and with their *names*; docs/api.md has an example of each type."""
     at = timestamp(change.at)
     name = change.conversation_uuid
     conversation: dict[str, Any] = SUMMARY.dump(change.conversation) if change.conversation else {}
+    leg: dict[str, Any] | None = LEG.dump(change.member) if change.member else None
+    if leg is not None:
+        leg["from_name"], leg["to_name"] = names.of(leg["from"]), names.of(leg["to"])
     return {
         "conversation_uuid": name,
         "index": change.index,
@@ -49,7 +53,7 @@ def dump(change: Change) -> dict[str, Any]:
         "before": change.before,
         "after": change.after,
         "conversation": {"conversation_uuid": name, **conversation, "deleted": change.deleted},
-        "leg": LEG.dump(change.member) if change.member else None,
+        "leg": leg,
         **_details(change, change.event),
     }
 

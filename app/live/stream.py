@@ -52,7 +52,9 @@ def stream(
                 since, lost, away = joined.at, False, False
                 yield rendering.heartbeat(position.write(since))
                 yield from _follow(live, listener, goes_on)
-                break
+                if not listener.turned_back:
+                    break
+                listener = new_listener()
             except StoreUnavailable:
                 live.part(listener)
                 listener = new_listener()
@@ -74,7 +76,7 @@ def _follow(live: Live, listener: Listener, goes_on: Callable[[], bool]) -> Iter
         chunk = listener.take(max(0.0, due - time.monotonic()))
         if chunk:
             yield chunk
-        if listener.ended:
+        if listener.ended or listener.turned_back:
             return
         if time.monotonic() >= due:
             due = time.monotonic() + HEARTBEAT_SECONDS

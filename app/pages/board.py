@@ -27,7 +27,7 @@ from app.live import rendering
 from app.live.changes import TYPES
 from app.live.follower import AWAY
 from app.live.listener import Listener, Wanted
-from app.live.rendering import Form
+from app.live.rendering import IDS, Form
 from app.live.stream import HEARTBEAT_SECONDS, RETRY_AFTER_A_STOP_MS, RETRY_MS
 from app.pages import board_rows
 from app.pages.board_rows import Figures, Shown, conversations, figures_of, on_board
@@ -37,7 +37,6 @@ from app.store.errors import StoreUnavailable, TooMuchAtOnce
 
 log = logging.getLogger(__name__)
 
-CONVERSATION: Final = "conversation"  # the format of the feed: an id, as JSON
 TOUCHED: Final = Wanted(types=frozenset(TYPES))
 TICK_SECONDS: Final = 0.25  # between two looks at what changed; after a long one it rests as long as that took
 FIGURES_SECONDS: Final = 5.0
@@ -83,7 +82,6 @@ class Board:
         self._hour: Mapping[str, Any] = {}
         self._hour_at = 0.0
         self._figures: dict[str, tuple[Figures, bytes]] = {}  # by language, as handed out last
-        parts.live.add_format(CONVERSATION, lambda change, _: rendering.to_json(change.conversation_uuid))
 
     def now(self) -> tuple[dict[str, Shown], Figures]:
         """The board as it is. Raises StoreUnavailable."""
@@ -175,7 +173,7 @@ class Board:
     def _follow(self) -> None:
         """Read the board, then follow what changes, as long as anybody listens."""
         live = self._parts.live
-        source = Listener(TOUCHED, Form(CONVERSATION, masked=False), lambda: None)
+        source = Listener(TOUCHED, Form(IDS, masked=False), lambda: None)
         live.join(source, None)
         try:
             self._source = source

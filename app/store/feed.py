@@ -14,9 +14,11 @@ from app.domain.conversations import History, Kept
 from app.domain.leg_state import STATES, LegState
 from app.domain.legs import Known
 from app.store import keys
+from app.store.errors import StoreUnavailable
 from app.store.legs import entry_command, read_entry
 from app.store.link import Command
 from app.store.queries import MAX_READ_FOR_LEGS, Queries, conversations_to_read
+from app.store.reader import NOTHING
 
 CARRY: Final = "carry"
 DELETE: Final = "delete"
@@ -81,11 +83,16 @@ class Feed(Queries):
         )
 
     def entries(
-        self, after: FeedPosition, limit: int, until: FeedPosition | None = None
+        self,
+        after: FeedPosition,
+        limit: int,
+        until: FeedPosition | None = None,
+        missing: list[StoreUnavailable] | None = None,
     ) -> list[list[FeedEntry]] | None:
         """For each partition at most *limit* entries after *after*, oldest first, up to *until*.
 
-        None if entries that came after *after* are no longer there: the stream was trimmed, or the store emptied.
+        None if entries that came after *after* are no longer there: the stream was trimmed, or the store emptied. With
+        *missing*, partitions that are away have none, as long as others are there; it gets their errors.
         """
         wanted = [
             (number, begin, end)
@@ -100,22 +107,29 @@ class Feed(Queries):
             commands.append(Command(feed, words))
             if begin == NOTHING_YET:
                 commands.append(Command(feed, ("XLEN", feed)))
-        replies = iter(self._reader.fetch(commands))
+        replies = iter(self._reader.fetch(commands, missing))
+        if missing and len(missing) == len(commands):
+            raise missing[0]
         found: list[list[FeedEntry]] = [[] for _ in keys.ALL]
         for number, begin, _ in wanted:
-            entries = [read_feed_entry(entry, fields) for entry, fields in next(replies)]
-            if begin == NOTHING_YET:
-                if next(replies) >= keys.FEED_LENGTH:
+            reply = next(replies)
+            length = next(replies) if begin == NOTHING_YET else None
+            if reply is NOTHING or length is NOTHING:
+                continue
+            entries = [read_feed_entry(entry, fields) for entry, fields in reply]
+            if length is not None:
+                if length >= keys.FEED_LENGTH:
                     return None
             elif not entries or entries.pop(0).entry_id != begin:
                 return None
             found[number] = entries[:limit]
         return found
 
-    def ordered(self, entries: Iterable[FeedEntry]) -> Ordered:
+    def ordered(self, entries: Iterable[FeedEntry], missing: list[StoreUnavailable] | None = None) -> Ordered:
         """All that is known of the conversations of *entries*, event by event.
 
-        With those that the legs of *entries* were in before: what is shown of them may have changed as well.
+        With those that the legs of *entries* were in before: what is shown of them may have changed as well. With
+        *missing*, what other partitions would add is left out while they are away; it gets their errors.
         """
         wanted: dict[str, None] = {}
         of_entries: dict[str, None] = {}
@@ -123,17 +137,27 @@ class Feed(Queries):
             wanted[entry.conversation] = None
             if entry.leg:
                 of_entries[entry.leg] = None
-        for names in self._moving(of_entries).values():
+        own = list(wanted)
+        for names in self._moving(of_entries, missing).values():
             wanted |= dict.fromkeys(names[1][:MOST_SHOWN_AGAIN])
-        lists = self._kept_lists(list(wanted))
-        legs = self._moving({kept.event.leg: None for found in lists.values() for kept in found if kept})
+        lists = self._kept_lists(own) | self._kept_lists(list(wanted)[len(own) :], missing)
+        legs = self._moving({kept.event.leg: None for found in lists.values() for kept in found if kept}, missing)
         others = dict.fromkeys(name for _, names in legs.values() for name in names if name not in lists)
-        return Ordered(lists, self._histories_alone(list(others)[:MAX_READ_FOR_LEGS]), legs)
+        return Ordered(lists, self._histories_alone(list(others)[:MAX_READ_FOR_LEGS], missing=missing), legs)
 
-    def _moving(self, legs: Iterable[str | None]) -> dict[str, tuple[Known, list[str]]]:
+    def moved(
+        self, entries: Iterable[FeedEntry], missing: list[StoreUnavailable] | None = None
+    ) -> dict[str, list[str]]:
+        """Of those legs of *entries* that have been in several conversations: where each is, and the latest of them."""
+        legs = dict.fromkeys(entry.leg for entry in entries)
+        return {leg: names[:MOST_SHOWN_AGAIN] for leg, (_, names) in self._moving(legs, missing).items()}
+
+    def _moving(
+        self, legs: Iterable[str | None], missing: list[StoreUnavailable] | None = None
+    ) -> dict[str, tuple[Known, list[str]]]:
         """Those of *legs* that have been in several conversations: what is known of them, and which they were."""
         uuids = [uuid for uuid in legs if uuid]
-        entries = map(read_entry, self._reader.fetch([*map(entry_command, uuids)]))
+        entries = (read_entry(found or None) for found in self._reader.fetch([*map(entry_command, uuids)], missing))
         return {
             uuid: (Known(news.bits, news.place), conversations_to_read(news, names))
             for uuid, (news, names) in zip(uuids, entries, strict=True)

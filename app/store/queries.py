@@ -14,7 +14,7 @@ from app.store import keys
 from app.store.apart import apart
 from app.store.codec import Record, milliseconds, unpack
 from app.store.contract import CallReader, Counts, Histories, LegHistory, Tied
-from app.store.errors import UnreadableRecord
+from app.store.errors import StoreUnavailable, UnreadableRecord
 from app.store.legs import entry_command, read_entry
 from app.store.link import Command
 from app.store.pages import Filter, Page, Position, merge_pages
@@ -138,13 +138,16 @@ class Queries(Statistics, CallReader):
         return [(entry.decode(), fields[3].decode(), unpack(fields[1])) for entry, fields in entries]
 
     def _histories_alone(
-        self, conversations: Sequence[str], first_received: dict[str, datetime] | None = None
+        self,
+        conversations: Sequence[str],
+        first_received: dict[str, datetime] | None = None,
+        missing: list[StoreUnavailable] | None = None,
     ) -> dict[str, History]:
         """The history of each of *conversations*, without those of other conversations.
 
-        *first_received* gets when the first event of each was received.
+        *first_received* gets when the first event of each was received. *missing*: see `Reader.fetch`.
         """
-        lists = self._kept_lists(conversations)
+        lists = self._kept_lists(conversations, missing)
 
         def fold() -> dict[str, History]:
             found = {}
@@ -157,9 +160,11 @@ class Queries(Statistics, CallReader):
 
         return apart(fold)
 
-    def _kept_lists(self, conversations: Sequence[str]) -> dict[str, list[Kept | None]]:
+    def _kept_lists(
+        self, conversations: Sequence[str], missing: list[StoreUnavailable] | None = None
+    ) -> dict[str, list[Kept | None]]:
         """The events of each of *conversations* by index; None for one that cannot be read."""
-        lists = self._reader.fetch([_events_command(name) for name in conversations])
+        lists = self._reader.fetch([_events_command(name) for name in conversations], missing)
         unreadable: list[str] = []
 
         def read(name: str, stored: Sequence[bytes]) -> list[Kept | None]:

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from math import inf
 from queue import Empty, LifoQueue
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from redis.exceptions import RedisError
 
@@ -15,6 +15,7 @@ from app.store.errors import StoreUnavailable, TooMuchAtOnce
 from app.store.link import READ_SECONDS, Address, Command, Link, unavailable
 
 BORROW_SECONDS = 0.2
+NOTHING: Final = ()  # instead of a reply; replies are lists
 
 # When the request stops waiting (time.monotonic), however many reads it needs; `app/web/limits.py` sets it.
 give_up_at: ContextVar[float] = ContextVar("give_up_at", default=inf)
@@ -28,10 +29,11 @@ class Reader:
         for _ in range(links):
             self._free.put(Link(address))
 
-    def fetch(self, commands: Sequence[Command]) -> list[Any]:
+    def fetch(self, commands: Sequence[Command], missing: list[StoreUnavailable] | None = None) -> list[Any]:
         """Send *commands* and return their replies.
 
-        Raises StoreUnavailable if one failed, no link was free, or the request's time is up.
+        Raises StoreUnavailable if one failed, no link was free, or the request's time is up. With *missing*, that gets
+        the errors of those that failed, as while one node of a cluster is away; their replies are NOTHING.
         """
         if not commands:
             return []
@@ -49,9 +51,12 @@ class Reader:
             raise
         finally:
             self._free.put(link)
-        for reply in replies:
+        for index, reply in enumerate(replies):
             if isinstance(reply, RedisError):
-                raise unavailable(reply) from reply
+                if missing is None:
+                    raise unavailable(reply) from reply
+                missing.append(unavailable(reply))
+                replies[index] = NOTHING
         return replies
 
     def close(self) -> None:

@@ -185,6 +185,20 @@ def test_viewers_see_masked_numbers_and_operators_whole_ones(site: Site, follow:
     assert json.dumps([event.data for event in operator.take(2)]).count("447700900123") == 3
 
 
+def test_legs_have_the_names_of_their_numbers(site: Site, follow: Follow) -> None:
+    """As in the API: a viewer sees the name and the masked number, and no number that a name holds."""
+    for number, name in (("447700900123", "Ada"), ("442079460000", "Sales 442079460000")):
+        site.send("PUT", f"/api/v1/names/{number}", token=OPERATOR, json={"name": name})
+    viewer, operator = follow(), follow(token=OPERATOR)
+    site.record(status("ringing", "CON-1", from_="447700900123", to="442079460000"))
+    for reading, token in ((viewer, VIEWER), (operator, OPERATOR)):
+        leg = reading.take(1)[0].data["leg"]
+        assert leg == site.conversation("CON-1", token=token)["legs"][0]
+        assert leg["from_name"] == "Ada"
+    assert viewer.changes[0].data["leg"]["to_name"] == "Sales ********0000"
+    assert operator.changes[0].data["leg"]["to_name"] == "Sales 442079460000"
+
+
 def test_it_has_the_headers_of_a_stream(site: Site, follow: Follow) -> None:
     headers = follow().response.headers
     assert headers["Content-Type"].startswith("text/event-stream")

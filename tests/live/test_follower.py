@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
@@ -17,17 +18,19 @@ from app.live import position
 from app.live import stream as streams
 from app.live.changes import Change
 from app.live.follower import AT_ONCE, KEPT, MOST_LISTENERS
-from app.live.listener import Wanted
+from app.live.listener import Listener, Wanted
+from app.live.rendering import IDS, JSON, Form
 from app.store import keys
 from app.store.errors import StoreUnavailable
+from app.store.feed import FeedEntry, Ordered
 from app.store.store import Store
 from tests import engines
 from tests.domain.builders import HERE, THERE, about, status, transfer
 from tests.engines import Engine, wait_until
-from tests.generated import read_record
-from tests.live.listening import Station, station
+from tests.generated import read_record, several
+from tests.live.listening import EVERYTHING, Station, station
 from tests.sse import Event, Parser, Reading
-from tests.store.posting import numbered, post, send
+from tests.store.posting import numbered, post, send, settle
 
 RINGING = status("ringing", 1, from_="447700900123", to="Alice")
 
@@ -37,6 +40,19 @@ def here(store: Store) -> Iterator[Station]:
     """A worker's live feed, on every kind of engine."""
     with station(store) as opened:
         yield opened
+
+
+def only(*conversations: str) -> Wanted:
+    """Those conversations alone."""
+    return Wanted(conversations=frozenset(conversations))
+
+
+def until_kept(write: Callable[[], object]) -> None:
+    """Repeat it, as Vonage does, while the store has no time for it."""
+    while True:
+        with suppress(StoreUnavailable):
+            write()
+            return
 
 
 def seen(events: list[Event]) -> list[tuple[str, Any]]:
@@ -189,7 +205,7 @@ def test_who_does_not_read_is_dropped_and_goes_on_where_it_was(here: Station, mo
 
 def test_filters(here: Station) -> None:
     wanted = {
-        "of one conversation": Wanted(conversations=frozenset({THERE})),
+        "of one conversation": only(THERE),
         "whole number": Wanted(number="447700900123"),
         "end of a number": Wanted(number="0123"),
         "seven digits": Wanted(number="0900123"),
@@ -231,6 +247,121 @@ def test_filters(here: Station) -> None:
         assert bool(reading.events != reading.changes), "and the counters"
         reading.close()
     everything.close()
+
+
+def test_what_nobody_follows_is_not_even_read(here: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of pages, each of one call, cost the other calls nothing."""
+    read: list[str] = []
+    ordered = here.live._follower.ordered
+
+    def watched(entries: Sequence[FeedEntry], missing: Any) -> Ordered:
+        read.extend(entry.conversation for entry in entries)
+        return ordered(entries, missing)
+
+    monkeypatch.setattr(here.live._follower, "ordered", watched)
+    readings = [here.read(wanted=only(f"CON-{number}", f"CON-{number + 1}")) for number in range(0, 10, 2)]
+    for number in range(40):
+        post(here.store, numbered(number))
+    for number, reading in enumerate(readings):
+        assert sorted(seen(reading.wait_for(2))) == [(f"CON-{2 * number}", 0), (f"CON-{2 * number + 1}", 0)]
+    wait_until(lambda: here.live._at == here.store.latest(), "all is read")
+    assert sorted(read) == [f"CON-{number}" for number in range(10)]
+    for reading in readings:
+        reading.close()
+
+
+def test_a_conversation_that_a_leg_has_left_is_shown_again_to_who_follows_it_alone(here: Station) -> None:
+    send(here.store, status("answered", 1))
+    reading = here.read(wanted=only(HERE))
+    send(here.store, transfer(HERE, THERE, 2))
+    assert reading.wait_for(1)[0].type == "transfer"
+    send(here.store, status("completed", 9, where=THERE))
+    again = reading.wait_for(2)[1]
+    assert (again.type, again.data["conversation_uuid"], again.data["conversation"]["state"]) == (
+        "conversation",
+        HERE,
+        "ended",
+    )
+    reading.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_who_follows_some_conversations_learns_what_all_learn(here: Station, store: Store, seed: int) -> None:
+    webhooks = [each for call in several(Random(seed), 20) for each in call if each.event.conversations]
+    names = sorted({name for webhook in webhooks for name in webhook.event.conversations})
+    groups = [names[number::5] for number in range(5)]
+    with station(store) as another:
+        everything = another.read()
+        readings = [here.read(wanted=only(*group, "CON-end")) for group in groups]
+        for webhook in Random(seed).sample(webhooks * 2, 2 * len(webhooks)):
+            until_kept(lambda w=webhook: post(store, w))  # type: ignore[misc]
+        settle(store)
+        send(store, status("ringing", where="CON-end", uuid="end"))
+        for reading in (everything, *readings):
+            wait_until(lambda r=reading: ("CON-end", 0) in seen(r.changes), "the last one has come")  # type: ignore[misc]
+        whole = {event.data["conversation_uuid"]: event.data["conversation"] for event in everything.changes}
+        for group, reading in zip(groups, readings, strict=True):
+            assert {name for name, _ in seen(reading.changes)} == {*group, "CON-end"}
+            for event in reversed(reading.changes):
+                name = event.data["conversation_uuid"]
+                if name in group:
+                    group.remove(name)
+                    assert event.data["conversation"] == whole[name]
+            of_group = {name for name, _ in seen(reading.changes)}
+            own = [item for item in seen(everything.changes) if item[0] in of_group and item[1] is not None]
+            assert sorted(item for item in seen(reading.changes) if item[1] is not None) == sorted(own)
+        for reading in (everything, *readings):
+            reading.close()
+
+
+def test_who_comes_while_the_feed_is_read_misses_nothing(here: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it wants may not have been read in that look: nobody else wanted it."""
+    first = here.read(wanted=only(HERE))
+    late, parser = here.pieces(wanted=only(THERE)), Parser()
+    moved, joined = here.live._follower.moved, list[bool]()
+
+    def slow(entries: Sequence[FeedEntry], missing: Any) -> dict[str, list[str]]:
+        while not parser.last_id:
+            list(parser.feed(next(late)))
+        joined.append(True)
+        return moved(entries, missing)
+
+    monkeypatch.setattr(here.live._follower, "moved", slow)
+    send(here.store, status("ringing", 1, where=THERE, uuid="other"))
+    wait_until(lambda: joined, "it has joined during a look")
+    send(here.store, status("answered", 2, where=THERE, uuid="other"))
+    found: list[Event] = []
+    for piece in late:
+        found += [event for event in parser.feed(piece) if event.type != "stats"]
+        if len(found) >= 2:
+            break
+    assert seen(found) == [(THERE, 0), (THERE, 1)]
+    assert first.changes == []
+    late.close()  # type: ignore[attr-defined]
+    first.close()
+
+
+def test_who_wants_more_than_the_others_gets_what_it_missed(here: Station) -> None:
+    first = here.read(wanted=only(HERE))
+    began = position.read(first.parser.last_id)
+    send(here.store, RINGING, status("ringing", 1, where=THERE, uuid="other"))
+    first.wait_for(1)
+    wait_until(lambda: here.live._at == here.store.latest(), "all is read")
+    for wanted, expected in ((only(THERE), [(THERE, 0)]), (EVERYTHING, [(HERE, 0), (THERE, 0)])):
+        again = here.read(began, wanted=wanted)
+        assert sorted(seen(again.wait_for(len(expected)))) == expected
+        again.close()
+    first.close()
+
+
+def test_ids_are_of_all_that_changed_each_once_in_a_look(here: Station) -> None:
+    """For those who read the calls themselves, as the board does."""
+    send(here.store, status("answered", 1), transfer(HERE, THERE, 2))
+    reading = here.read(form=IDS)
+    send(here.store, status("completed", 9, where=THERE))
+    wait_until(lambda: {event.data for event in reading.changes} == {HERE, THERE}, "both conversations of the leg")
+    assert all(each.changes is None for each in here.live._kept)
+    reading.close()
 
 
 def test_numbers_are_masked_for_those_who_may_not_see_them(here: Station) -> None:
@@ -309,6 +440,27 @@ def test_one_reader_serves_any_number_of_listeners(here: Station, engine: Engine
         reading.close()
 
 
+def test_the_more_is_sent_the_less_often(here: Station) -> None:
+    """Many listeners get what came meanwhile at once: webhooks do not wait for hundreds of sends at each look."""
+    reading = here.read()
+    crowd = [Listener(EVERYTHING, Form(JSON, masked=False), lambda: None) for _ in range(400)]
+    for listener in crowd:
+        here.live.join(listener, None)
+    began, number, chunks = time.monotonic(), 0, 0
+    while time.monotonic() < began + 2.0 or number < 40:
+        send(here.store, about(number, payload={"n": number}))
+        number += 1
+        if crowd[-1].take(0.05):
+            chunks += 1
+            for listener in crowd[:-1]:
+                listener.take(0)
+    assert [index for _, index in seen(reading.wait_for(number))] == list(range(number))
+    assert chunks <= (time.monotonic() - began) / 0.4 + 5, "and the counters are a few"
+    for listener in crowd:
+        here.live.part(listener)
+    reading.close()
+
+
 def test_a_stopping_worker_ends_its_streams_and_begins_no_other(here: Station) -> None:
     readings = [here.read() for _ in range(3)]
     began = time.monotonic()
@@ -347,7 +499,7 @@ def test_a_heartbeat_moves_the_position_of_those_who_get_nothing(
     here: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.2)
-    reading = here.read(wanted=Wanted(conversations=frozenset({"CON-nobody"})))
+    reading = here.read(wanted=only("CON-nobody"))
     began_at = reading.parser.last_id
     send(here.store, RINGING)
     wait_until(lambda: reading.parser.last_id != began_at, "it has a later position")
@@ -406,4 +558,57 @@ def test_redis_away_is_said_once_and_nothing_is_lost(open_store: Callable[..., S
                 assert "gap" not in [event.type for event in events]
                 assert seen([e for e in events if e.type != "away"])[-3:] == [(HERE, 1), (HERE, 2), (THERE, 0)]
             assert reading.events[-1].type in ("stats", "transfer")
+        store.stop()
+
+
+def test_a_node_of_a_cluster_away_is_said_and_nothing_is_lost() -> None:
+    """Neither for who listens nor for who comes meanwhile; also what the living nodes kept in that time."""
+    with engines.start_cluster() as cluster:
+        store = Store(cluster.address, read=read_record, retention=timedelta(days=7))
+        wait_until(lambda: store.ping() is None, "the store is there")
+        lost = cluster.nodes[2]
+
+        def names(of_lost: bool) -> list[str]:
+            """Ids of conversations, or of legs, on that node or on the others."""
+            ids = (f"CON-{number}" for number in range(200))
+            return [name for name in ids if (cluster.node_of(keys.of(name)) is lost) is of_lost][:6]
+
+        def ring(names: list[str]) -> None:
+            for name in names:
+                until_kept(lambda n=name: send(store, status("ringing", 1, where=n, uuid=n)))  # type: ignore[misc]
+
+        with station(store) as here:
+            reading = here.read()
+            ring([*names(of_lost=True)[:3], *names(of_lost=False)[:3]])
+            began = position.read(reading.wait_for(6)[-1].id)
+            lost.freeze()
+            reading.wait_for_type("away")
+            late = Reading(here.pieces(began), lambda: None)
+            late.wait_for_type("away")
+            ring(names(of_lost=False)[3:])
+            wait_until(lambda: len(reading.changes) >= 6 + 1 + 3, "the others go on")
+            comes = here.read()
+            comes.wait_for_type("away")
+            lost.thaw()
+            wait_until(lambda: store.ping() is None, "it is back")
+            ring(names(of_lost=True)[3:])
+            expected = sorted((name, 0) for name in [*names(of_lost=True)[3:], *names(of_lost=False)[3:]])
+            for each, before in ((reading, 6), (late, 0)):
+
+                def found(each: Reading = each, before: int = before) -> list[tuple[str, Any]]:
+                    changes = [event for event in each.changes[before:] if event.type != "away"]
+                    return sorted(item for item in seen(changes) if item[1] is not None)
+
+                wait_until(lambda f=found: f() == expected, "all that happened, once")  # type: ignore[misc]
+                assert "gap" not in {event.type for event in each.events}
+                wait_until(lambda e=each: e.events[-1].type == "stats", "it is over")  # type: ignore[misc]
+            for each in (reading, comes):
+
+                def again(each: Reading = each) -> set[str]:
+                    return {
+                        event.data["conversation_uuid"] for event in each.changes if event.data.get("kind") == "carry"
+                    }
+
+                # By now more may be known of their legs.
+                wait_until(lambda a=again: a() == {*names(of_lost=False)[3:]}, "they come again")  # type: ignore[misc]
         store.stop()
