@@ -2,18 +2,18 @@
 
 The home of a call, the conversation in which its first leg began, has a *summary* of it in its meta, field `s`: "start
 length outcome talk wait price to". That is: the minute in which it began (since 1970), after how many minutes its last
-one came, its outcome (a digit), milliseconds of talk and to the answer, the price in hundred-millionths of a EUR ("-" where one of them is not
-known, as length and outcome of a live call), and the digits of the number called (empty where it is none, or is counted
-together with others). All of it is counted in the hashes of the hour in which the call began, its end in that of its
-last minute. `lua/figures.lua` stores another summary and moves the figures by the difference: it does not matter how
-often, and from which of its events, a call was counted before.
+one came, its outcome (a digit), milliseconds of talk and to the answer, the price in hundred-millionths of a EUR ("-"
+where one of them is not known, as length and outcome of a live call), and the digits of the number called (empty where
+it is none, or is counted together with others). All of it is counted in the hashes of the hour in which the call began,
+its end in that of its last minute. `lua/figures.lua` stores another summary and moves the figures by the difference: it
+does not matter how often, and from which of its events, a call was counted before.
 
 Fields of `calls:<hour>`: "<minute>+" calls that began, "<minute>-" calls of which it was the last minute; by quarter of
 the hour "<quarter>o<outcome>" calls, and "<quarter>t", "w", "p" sums of talk, wait and price, with "T", "W", "P" of how
 many calls. Fields of `numbers:<hour>`: "<quarter>t<number>" calls to it, "a" those answered, "p" what they cost.
 
-Whatever changes a conversation adds it to `touched`, in the same script; it stays there until the call that has its home
-in it is counted. So nothing is missed, whoever is killed in between.
+Whatever changes a conversation adds it to `touched`, in the same script; it stays there until the call that has its
+home in it is counted. So nothing is missed, whoever is killed in between.
 """
 
 from __future__ import annotations
