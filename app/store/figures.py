@@ -35,6 +35,7 @@ from app.store.link import Command
 
 BY_EVENT: Final = b"e"  # in `touched`: an event, or news of a leg, changed the conversation
 MOST_MS: Final = 10**12  # of talk or wait that are counted, for one call
+READ_AT_ONCE: Final = 128  # hours of a partition: between two exchanges callers have their turn
 MOST_SILENT: Final = 200  # conversations that are presumed ended, looked for at a time
 
 
@@ -108,10 +109,10 @@ class Figures(Connected):
     def call_figures(self, first: int, last: int) -> tuple[dict[int, Counter[str]], dict[int, Counter[str]]]:
         """The fields of `calls:` and `numbers:` by hour since 1970, *last* included, summed over all partitions."""
         hours = [(hour, part) for hour in range(first, last + 1) for part in keys.ALL]
-        of_calls = self._reader.fetch([Command(key, ("HGETALL", key)) for h, p in hours for key in (p.calls_of(h),)])
-        of_numbers = self._reader.fetch(
-            [Command(key, ("HGETALL", key)) for h, p in hours for key in (p.numbers_of(h),)]
-        )
+        replies: list[list[bytes]] = []
+        for start in range(0, len(hours), READ_AT_ONCE):
+            names = [name for hour, part in hours[start : start + READ_AT_ONCE] for name in part.figures_of(hour)]
+            replies += self._reader.fetch([Command(name, ("HGETALL", name)) for name in names])
 
         def add_up(replies: Sequence[Sequence[bytes]]) -> dict[int, Counter[str]]:
             found: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -121,7 +122,7 @@ class Figures(Connected):
                     counter[field.decode()] += int(value)
             return found
 
-        return apart(lambda: (add_up(of_calls), add_up(of_numbers)))
+        return apart(lambda: (add_up(replies[::2]), add_up(replies[1::2])))
 
 
 def pack_summary(summary: CallSummary) -> str:
@@ -150,8 +151,7 @@ def _count_command(ttl: int, touched: Touched, summary: CallSummary | None) -> C
     part, name = keys.of(touched.conversation), keys.encode(touched.conversation)
     named: list[bytes] = [part.events(name), part.meta(name), part.touched, part.counts]
     if summary is not None:
-        began = _minute(summary.started) // 60
-        named += [part.calls_of(began), part.numbers_of(began)]
+        named += part.figures_of(_minute(summary.started) // 60)
         if summary.ended:
             named.append(part.calls_of(_last_minute(summary) // 60))
     args = (part.tag, ttl, name, pack_summary(summary) if summary else "", *touched.entries)

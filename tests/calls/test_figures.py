@@ -239,7 +239,7 @@ def test_each_call_counts_once_as_the_list_of_calls_has_it_however_it_was_transf
         store.settle_noted(number)
     count_all(store, BASE)  # nothing is presumed ended by then
     everything = listed(store)
-    assert len(everything) > 30
+    assert len(everything) > 20
     assert sum(len({*w.event.conversations}) > 1 for w in webhooks) > 20
     for period in PERIODS:
         assert found(store, period) == plain(everything, period, UTC_ZONE, NOW), period
@@ -271,7 +271,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("after", range(3))
+@pytest.mark.parametrize("after", [0, 3, 8])
 def test_a_worker_killed_between_any_two_writes_changes_nothing_in_the_end(
     store: Store, open_store: Callable[..., Store], engine: Engine, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
@@ -293,7 +293,7 @@ def test_a_worker_killed_between_any_two_writes_changes_nothing_in_the_end(
     counting = counting_of(dying)
 
     def count_to_the_end() -> None:
-        while counting.count(range(keys.PARTITIONS), NOW):
+        while any([counting.count([number], NOW) for number in range(keys.PARTITIONS)]):  # noqa: C419 - each of them
             pass
 
     with pytest.raises(Killed):
