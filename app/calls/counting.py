@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from app.calls.call_queries import CallQueries
 from app.domain.call_summary import CallSummary, summaries_of
-from app.store import keys
+from app.store import keys, queries
 from app.store.apart import apart, used_seconds
 from app.store.errors import StoreError, StoreUnavailable
 from app.store.figures import Figures, Touched
@@ -83,8 +83,7 @@ class Counting:
         except StoreError:
             raise
         except Exception:  # noqa: BLE001 - one call that cannot be computed must not keep the others from being counted
-            for each in touched:
-                self._count_alone(each, now, until)
+            self._count_each_alone(touched, now, until)
         return len(touched)
 
     def count_silent(self, partitions: Sequence[int], now: datetime) -> None:
@@ -97,6 +96,9 @@ class Counting:
         names = {each.conversation for each in touched}
         changed = {each.conversation for each in touched if each.by_event}
         tied = self._calls.reader.store.tied(sorted(names))
+        if len(touched) > 1 and len(tied.conversations) >= queries.MAX_TIED:  # something of the others may be left out
+            self._count_each_alone(touched, now, until)
+            return
 
         def fold() -> tuple[dict[str, CallSummary], set[str]]:
             """The calls by home, and the other conversations of those that changed: one of them may be the home."""
@@ -109,22 +111,24 @@ class Counting:
             self._store.touch(others & tied.conversations.keys())
             self._store.count_calls((each, summaries.get(each.conversation)) for each in touched)
 
-    def _count_alone(self, touched: Touched, now: datetime, until: float) -> None:
-        try:
-            self._count([touched], now, until)
-        except StoreError:
-            raise
-        except Exception:
-            log.exception("a call is not counted in the figures")
-            self._store.count_calls([(touched, None)])
+    def _count_each_alone(self, touched: Sequence[Touched], now: datetime, until: float) -> None:
+        for each in touched:
+            if monotonic() >= until:
+                break
+            try:
+                self._count([each], now, until)
+            except StoreError:
+                raise
+            except Exception:
+                log.exception("a call is not counted in the figures")
+                self._store.count_calls([(each, None)])
 
     def _lease(self) -> bool:
         """Renew our leases, and take some of those that are free; returns whether there were any."""
         now = monotonic()
         self._leases = {number: until for number, until in self._leases.items() if until - now > SAFE_SECONDS}
         if self._leases and min(self._leases.values()) - now < RENEW_SECONDS:
-            self._store.keep_counting(self._leases, LEASE_MS)
-            self._leases = dict.fromkeys(self._leases, now + LEASE_SECONDS)
+            self._leases = dict.fromkeys(self._store.keep_counting([*self._leases], LEASE_MS), now + LEASE_SECONDS)
         free = self._store.not_counted([number for number in range(keys.PARTITIONS) if number not in self._leases])
         now = monotonic()
         for number in sample(free, min(NEW_LEASES, len(free))):

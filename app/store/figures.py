@@ -96,10 +96,11 @@ class Figures(Connected):
         key = keys.ALL[partition].counting
         return self._writer.send([Command(key, ("SET", key, holder, "NX", "PX", ms))])[0] is not None
 
-    def keep_counting(self, partitions: Iterable[int], ms: int) -> None:
-        """Renew the leases of *partitions*, whose holder the caller still is."""
+    def keep_counting(self, partitions: Sequence[int], ms: int) -> list[int]:
+        """Renew the leases of *partitions*, whose holder the caller is; returns those that Redis still has."""
         leases = [keys.ALL[number].counting for number in partitions]
-        self._writer.send([Command(key, ("PEXPIRE", key, ms)) for key in leases])
+        kept = self._writer.send([Command(key, ("PEXPIRE", key, ms)) for key in leases])
+        return [number for number, is_kept in zip(partitions, kept, strict=True) if is_kept]
 
     def end_counting(self, partitions: Iterable[int]) -> None:
         """Leave *partitions* to others; the caller is their holder."""

@@ -10,13 +10,13 @@ import pytest
 
 from app.calls import counting as counting_module
 from app.domain.call_summary import CallSummary, summaries_of
-from app.store import keys
+from app.store import keys, queries
 from app.store.contract import Tied
 from app.store.store import Store
-from tests.calls.test_figures import found
-from tests.domain.builders import at, status
+from tests.calls.test_figures import found, listed
+from tests.domain.builders import at, status, transfer
 from tests.engines import Engine, wait_until
-from tests.store.counted import counting_of
+from tests.store.counted import count_all, counting_of
 from tests.store.expected import NOW
 from tests.store.posting import send
 
@@ -61,6 +61,37 @@ def test_workers_that_start_together_share_the_work(store: Store, engine: Engine
     assert {holder: holders(engine).count(holder) for holder in holders(engine)} == dict.fromkeys(
         (counting._holder for counting in both), keys.PARTITIONS // 2
     )
+
+
+def test_a_lease_that_redis_has_lost_is_taken_anew(store: Store, engine: Engine) -> None:
+    counting = counting_of(store)
+    while counting._lease():
+        pass
+    engine.flush()
+    counting._leases = dict.fromkeys(counting._leases, monotonic() + 5)  # time to renew them
+    while counting._lease():
+        pass
+    assert holders(engine) == [counting._holder] * keys.PARTITIONS
+
+
+def test_a_large_conference_takes_no_other_calls_conversations_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many conversations are tied to it that not all that are counted together can be read."""
+    monkeypatch.setattr(queries, "MAX_TIED", 4)
+    send(store, status("answered", 1, where="CON-1", uuid="leg"), transfer("CON-1", "CON-2", 20, uuid="leg"))
+    for number in range(9):
+        name, uuid = f"CON-guest-{number}", f"guest-{number}"
+        send(store, status("answered", 1, where=name, uuid=uuid), transfer(name, "A-ROOM", 20, uuid=uuid))
+    for number in EVERYWHERE:
+        store.settle_noted(number)
+    count_all(store, at(30))
+    assert total(store) == 10
+    send(store, status("ringing", 40, where="A-ROOM", uuid="guest-1"))
+    send(store, status("completed", 40, where="CON-2", uuid="leg"))
+    count_all(store, at(50))
+    assert found(store, now=at(60))["calls"]["live"] == 9
+    assert total(store) == len(listed(store)) == 10
 
 
 def test_a_worker_so_slow_that_its_lease_is_over_writes_nothing(store: Store) -> None:
