@@ -27,7 +27,7 @@ from app.store.figures import Figures, Touched
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 2.0  # events of a call come in bursts, and a burst is counted together
-SHARE: Final = 4  # after each round a break as many times as long as it used the processor, which is for callers
+SHARE: Final = 9  # after each round a break as many times as long as it used the processor, which is for callers
 BATCH: Final = 5  # touched conversations of a partition that are counted in one round, about
 LEASE_SECONDS: Final = 10.0
 LEASE_MS: Final = round(LEASE_SECONDS * 1000)
