@@ -127,7 +127,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
     recordings = Recordings(settings.application_id, settings.private_key, settings.recording_hosts)
     calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers, names.current)
-    counting = Counting(store, calls)
+    counting = Counting(store, CallQueries(calls))
     refresh = Refresh(
         lambda: {"waiting": store.answers_waiting, "lost": store.answers_lost, "listeners": live.listeners}
     )

@@ -104,7 +104,7 @@ class CallQueries:
         tied = self.reader.store.tied(names)
 
         def find() -> Call | None:
-            calls = self._fold(tied, datetime.now(UTC))
+            calls = self.fold(tied, datetime.now(UTC))
             if id_ in calls.of_leg:
                 return calls.calls.get(calls.of_leg[id_])
             if id_ in tied.conversations:
@@ -116,7 +116,7 @@ class CallQueries:
     def calls_of(self, conversations: Iterable[str]) -> list[Call]:
         """The calls that *conversations*, and those tied to them, are of."""
         tied, now = self.reader.store.tied(conversations), datetime.now(UTC)
-        return apart(lambda: list(self._fold(tied, now).calls.values()))
+        return apart(lambda: list(self.fold(tied, now).calls.values()))
 
     def events(self, call: Call) -> list[StoredEvent]:
         """The events of *call* as they are stored, each once, oldest first by their own clock."""
@@ -181,7 +181,8 @@ class CallQueries:
         mask = self.reader.masks_for(role)
         return apart(lambda: [call_schemas.dump_event(call, event, mask_numbers=mask) for event in events])
 
-    def _fold(self, tied: Tied, now: datetime) -> Calls:
+    def fold(self, tied: Tied, now: datetime) -> Calls:
+        """The calls that the conversations *tied* are of, at the time *now*. To be done `apart`."""
         return read_calls(
             tied.conversations,
             known=tied.legs,
@@ -196,7 +197,7 @@ class CallQueries:
 
         def fold() -> dict[str, list[Call]]:
             found: dict[str, list[Call]] = {}
-            calls = self._fold(tied, now)
+            calls = self.fold(tied, now)
             for call in sorted(calls.calls.values(), key=lambda call: call.id):
                 name = source.stands_for(call, tied, calls.live) if source.wanted.fits(call) else None
                 if name is not None:

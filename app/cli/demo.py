@@ -78,7 +78,8 @@ async def _demo(options: RunOptions, port: int, every: float) -> None:
 
 def own_environment(settings: Settings) -> dict[str, str]:
     """The environment of a server with a store of its own, which takes the tokens that are valid here."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("REDIS_")}
+    # FLASK_RUN_FROM_CLI, which this command has: with it the server would start no parts, and count no calls (wsgi.py).
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("REDIS_", "FLASK_RUN_"))}
     tokens = ",".join(f"{role}:{token}" for role, token in settings.access_tokens)
     return environ | {"DATA_DIR": str(settings.data_dir / "demo"), "ACCESS_TOKENS": tokens}
 

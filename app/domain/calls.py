@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -179,7 +179,7 @@ def _call(id_: str, of: Group, events: History, lives: list[Life], occupancy: Oc
     started = lives[0].began if lives else None
     recordings = _by_conversation(of, everything, recordings_in)
     errors = _by_conversation(of, everything, lambda here: errors_in(here, events))
-    outcome = _outcome(lives, callees) if ended else None
+    outcome = outcome_of([life.leg for life in lives]) if ended else None
     received = [kept.received for kept in events.values()]
     return Call(
         id=id_,
@@ -250,15 +250,13 @@ def _answered(lives: list[Life], callees: list[Life]) -> datetime | None:
     return min((life.answered for life in callees or lives[:1] if life.answered), default=None)
 
 
-def _outcome(lives: list[Life], callees: list[Life]) -> str:
-    """How an ended call ended: answered if a callee was, else as its last callee's leg did.
+def outcome_of(legs: Sequence[Leg]) -> str:
+    """How a call of *legs* that has ended, did so: answered if a callee was, else as its last callee's leg did.
 
-    A leg that went where nothing is stored has no outcome of its own.
+    A leg that went where nothing is stored, or whose end was lost, has no outcome of its own.
     """
-    outcomes = [
-        life.leg.outcome or ("answered" if life.leg.state == "answered" else "unanswered")
-        for life in callees or lives[:1]
-    ]
+    callees = [leg for leg in legs[1:] if leg.direction != "inbound"]
+    outcomes = [leg.outcome or ("answered" if leg.state == "answered" else "unanswered") for leg in callees or legs[:1]]
     return "answered" if "answered" in outcomes else outcomes[-1]
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from time import monotonic
+from contextvars import ContextVar
+from time import monotonic, thread_time
 from typing import Any, ClassVar, Final, TypeVar
 
 from app.store.errors import TooMuchAtOnce
@@ -21,6 +22,8 @@ SWITCH_SECONDS: Final = 0.001  # how long this thread may keep the processor whe
 
 T = TypeVar("T")
 
+used_seconds: ContextVar[float] = ContextVar("used_seconds", default=0.0)  # of the processor, by all work from here
+
 
 def apart(work: Callable[[], T]) -> T:
     """What *work* returns. It must use nothing of gevent's: no connection, no lock, no log.
@@ -28,7 +31,8 @@ def apart(work: Callable[[], T]) -> T:
     Raises TooMuchAtOnce if too many wait for their turn, or one waits too long.
     """
     began, thread = monotonic(), _Thread.of_this_process
-    outcome = _attempt(work) if thread is None else thread.do(work)
+    outcome, used = _attempt(work) if thread is None else thread.do(work)
+    used_seconds.set(used_seconds.get() + used)
     give_up_at.set(give_up_at.get() + monotonic() - began)  # that limit is for waiting for Redis
     if isinstance(outcome, BaseException):
         raise outcome
@@ -52,8 +56,8 @@ class _Thread:
         self._thread: Any = ThreadPool(1)
         self._waiting = 0
 
-    def do(self, work: Callable[[], T]) -> T | BaseException:
-        """What *work* returned or raised."""
+    def do(self, work: Callable[[], T]) -> tuple[T | BaseException, float]:
+        """What *work* returned or raised, and how many seconds of the processor it used."""
         from gevent import Timeout
 
         if self._waiting >= MOST_WAITING:
@@ -64,12 +68,13 @@ class _Thread:
                 running = self._thread.spawn(_attempt, work)  # once the thread is free
         finally:
             self._waiting -= 1
-        outcome: T | BaseException = running.get()
-        return outcome
+        done: tuple[T | BaseException, float] = running.get()
+        return done
 
 
-def _attempt(work: Callable[[], T]) -> T | BaseException:
+def _attempt(work: Callable[[], T]) -> tuple[T | BaseException, float]:
+    began = thread_time()
     try:
-        return work()
+        return work(), thread_time() - began
     except BaseException as error:  # noqa: BLE001 - gevent would print it before it raises it
-        return error
+        return error, thread_time() - began

@@ -1,19 +1,19 @@
 """The figures of calls: what is counted of each call, and reading it.
 
-The conversation in which a call began has a *summary* of it in its meta, field `s`: "start length outcome talk wait
-price to". That is: the minute in which it began (since 1970), after how many minutes its last one came, its outcome (a
-digit), milliseconds of talk and to the answer, the price in hundred-millionths of a EUR ("-" where one of them is not
-known, as length and outcome of a live call), and the digits of the number called (empty where it is none, or is counted
-together with others). All of it is counted in the hashes of the hour in which the call began, its end in that of its
-last minute. `lua/figures.lua` stores another summary and moves the figures by the difference: it does not matter how
-often, and from which of its events, a call was counted before.
+The home of a call, the conversation in which its first leg began, has a *summary* of it in its meta, field `s`: "start
+length outcome talk wait price to". That is: the minute in which it began (since 1970), after how many minutes its last
+one came, its outcome (a digit), milliseconds of talk and to the answer, the price in hundred-millionths of a EUR ("-"
+where one of them is not known, as length and outcome of a live call), and the digits of the number called (empty where
+it is none, or is counted together with others). All of it is counted in the hashes of the hour in which the call began,
+its end in that of its last minute. `lua/figures.lua` stores another summary and moves the figures by the difference: it
+does not matter how often, and from which of its events, a call was counted before.
 
 Fields of `calls:<hour>`: "<minute>+" calls that began, "<minute>-" calls of which it was the last minute; by quarter of
 the hour "<quarter>o<outcome>" calls, and "<quarter>t", "w", "p" sums of talk, wait and price, with "T", "W", "P" of how
 many calls. Fields of `numbers:<hour>`: "<quarter>t<number>" calls to it, "a" those answered, "p" what they cost.
 
-Whatever changes a conversation adds it to `touched`, in the same script; it stays there until what began in it is
-counted. So nothing is missed, whoever is killed in between.
+Whatever changes a conversation adds it to `touched`, in the same script; it stays there until the call that has its
+home in it is counted. So nothing is missed, whoever is killed in between.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from app.store import keys, scripts
 from app.store.apart import apart
 from app.store.codec import milliseconds
 from app.store.connected import Connected
-from app.store.legs import entry_command, read_entry, touch_command
+from app.store.legs import touch_command
 from app.store.link import Command
 
 BY_EVENT: Final = b"e"  # in `touched`: an event, or news of a leg, changed the conversation
 MOST_MS: Final = 10**12  # of talk or wait that are counted, for one call
+READ_AT_ONCE: Final = 128  # hours of a partition: between two exchanges callers have their turn
 MOST_SILENT: Final = 200  # conversations that are presumed ended, looked for at a time
-MOST_RELATED: Final = 100  # conversations that are counted again as one that shares a leg with them changed
 
 
 class Touched(NamedTuple):
@@ -63,7 +63,7 @@ class Figures(Connected):
         ]
 
     def touch(self, conversations: Iterable[str]) -> None:
-        """Have the calls that began in *conversations* counted again."""
+        """Have the calls that may have their homes in *conversations* counted again."""
         commands = [touch_command(name) for name in conversations]
         if commands:
             self._writer.send(commands)
@@ -81,33 +81,39 @@ class Figures(Connected):
             self._writer.send([Command(part.touched, ("ZINCRBY", part.touched, 1, BY_EVENT + name)) for name in names])
         return int(flat[-1]) - 1 if len(names) == MOST_SILENT else highest
 
-    def related(self, legs: Sequence[str]) -> list[set[str]]:
-        """For each of *legs* the conversations that it is known in."""
-        return [
-            set(read_entry(packed)[1][-MOST_RELATED:]) for packed in self._reader.fetch([*map(entry_command, legs)])
-        ]
-
     def count_calls(self, counted: Iterable[tuple[Touched, CallSummary | None]]) -> int:
-        """Count the calls that began in the touched conversations. Returns how many of them changed."""
+        """Count the calls whose homes are touched conversations. Returns how many of these changed."""
         return sum(self._writer.send([_count_command(self._ttl, touched, summary) for touched, summary in counted]))
+
+    def not_counted(self, partitions: Sequence[int]) -> list[int]:
+        """Those of *partitions* whose calls nobody counts."""
+        leases = [keys.ALL[number].counting for number in partitions]
+        held = self._reader.fetch([Command(key, ("EXISTS", key)) for key in leases])
+        return [number for number, is_held in zip(partitions, held, strict=True) if not is_held]
 
     def lease_counting(self, partition: int, holder: str, ms: int) -> bool:
         """Whether *holder* alone may count the calls of *partition* for the next *ms*."""
         key = keys.ALL[partition].counting
         return self._writer.send([Command(key, ("SET", key, holder, "NX", "PX", ms))])[0] is not None
 
-    def keep_counting(self, partitions: Iterable[int], ms: int) -> None:
-        """Renew the leases of *partitions*, whose holder the caller still is."""
+    def keep_counting(self, partitions: Sequence[int], ms: int) -> list[int]:
+        """Renew the leases of *partitions*, whose holder the caller is; returns those that Redis still has."""
         leases = [keys.ALL[number].counting for number in partitions]
-        self._writer.send([Command(key, ("PEXPIRE", key, ms)) for key in leases])
+        kept = self._writer.send([Command(key, ("PEXPIRE", key, ms)) for key in leases])
+        return [number for number, is_kept in zip(partitions, kept, strict=True) if is_kept]
+
+    def end_counting(self, partitions: Iterable[int]) -> None:
+        """Leave *partitions* to others; the caller is their holder."""
+        leases = [keys.ALL[number].counting for number in partitions]
+        self._writer.send([Command(key, ("DEL", key)) for key in leases])
 
     def call_figures(self, first: int, last: int) -> tuple[dict[int, Counter[str]], dict[int, Counter[str]]]:
         """The fields of `calls:` and `numbers:` by hour since 1970, *last* included, summed over all partitions."""
         hours = [(hour, part) for hour in range(first, last + 1) for part in keys.ALL]
-        of_calls = self._reader.fetch([Command(key, ("HGETALL", key)) for h, p in hours for key in (p.calls_of(h),)])
-        of_numbers = self._reader.fetch(
-            [Command(key, ("HGETALL", key)) for h, p in hours for key in (p.numbers_of(h),)]
-        )
+        replies: list[list[bytes]] = []
+        for start in range(0, len(hours), READ_AT_ONCE):
+            names = [name for hour, part in hours[start : start + READ_AT_ONCE] for name in part.figures_of(hour)]
+            replies += self._reader.fetch([Command(name, ("HGETALL", name)) for name in names])
 
         def add_up(replies: Sequence[Sequence[bytes]]) -> dict[int, Counter[str]]:
             found: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -117,7 +123,7 @@ class Figures(Connected):
                     counter[field.decode()] += int(value)
             return found
 
-        return apart(lambda: (add_up(of_calls), add_up(of_numbers)))
+        return apart(lambda: (add_up(replies[::2]), add_up(replies[1::2])))
 
 
 def pack_summary(summary: CallSummary) -> str:
@@ -146,8 +152,7 @@ def _count_command(ttl: int, touched: Touched, summary: CallSummary | None) -> C
     part, name = keys.of(touched.conversation), keys.encode(touched.conversation)
     named: list[bytes] = [part.events(name), part.meta(name), part.touched, part.counts]
     if summary is not None:
-        began = _minute(summary.started) // 60
-        named += [part.calls_of(began), part.numbers_of(began)]
+        named += part.figures_of(_minute(summary.started) // 60)
         if summary.ended:
             named.append(part.calls_of(_last_minute(summary) // 60))
     args = (part.tag, ttl, name, pack_summary(summary) if summary else "", *touched.entries)

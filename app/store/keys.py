@@ -125,9 +125,9 @@ class Partition:
         """The hash that holds the figures of the calls of *hour* (hours since 1970)."""
         return self.calls + str(hour).encode()
 
-    def numbers_of(self, hour: int) -> bytes:
-        """The hash that holds the same by telephone number."""
-        return self.numbers + str(hour).encode()
+    def figures_of(self, hour: int) -> tuple[bytes, bytes]:
+        """This hash, and the one that holds the same by telephone number."""
+        return self.calls_of(hour), self.numbers + str(hour).encode()
 
 
 ALL: Final = tuple(Partition(number) for number in range(PARTITIONS))

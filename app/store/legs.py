@@ -33,7 +33,7 @@ from app.store.writer import Late
 
 MAX_TURNS: Final = 5  # how often a leg is settled again because more was learnt meanwhile
 BATCH: Final = 100  # legs that are settled together
-BY_RELATED: Final = b"r"  # in `touched`: a conversation that shares a leg with one that changed
+BY_RELATED: Final = b"r"  # in `touched`: a conversation of the same call as one that changed
 MAX_BATCHES: Final = 100  # of one partition in one round of housekeeping
 
 Item = TypeVar("Item")
@@ -257,7 +257,7 @@ def _take_away_command(part: keys.Partition, notes: Sequence[bytes]) -> Command:
 
 
 def touch_command(conversation: str) -> Command:
-    """Have the call that began in *conversation* counted again (`figures.py`)."""
+    """Have the call that may have its home in *conversation* counted again (`figures.py`)."""
     part = keys.of(conversation)
     return Command(part.touched, ("ZINCRBY", part.touched, 1, BY_RELATED + keys.encode(conversation)))
 

@@ -1,4 +1,4 @@
-"""What the figures need of a call: which conversations are one, how it ended, talk, wait and price."""
+"""What the figures need of a call: its home, how it ended, talk, wait and price, as the list of calls has them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from typing import Any
 import pytest
 
 from app.domain.call_summary import CallSummary, price_of, price_units, summaries_of
+from app.domain.calls import read_calls
+from app.domain.conversations import Kept, history
 from app.domain.leg_state import FAILURES
-from tests.domain.builders import HERE, LATER, THERE, at, conversation, kept, project_all, status, transfer
+from tests.domain.builders import HERE, LATER, PRESUME_ENDED_AFTER, THERE, at, kept, status, transfer
 from tests.generated import BASE
 
 
 def summaries(*bodies: Any, later: bool = True) -> dict[str, CallSummary]:
     """The calls after *bodies*."""
-    return summaries_of(project_all(kept(*bodies), now=LATER if later else BASE).values())
+    found: dict[str, list[Kept]] = {}
+    for event in kept(*bodies):
+        for name in event.event.conversations:
+            found.setdefault(name, []).append(event)
+    histories = {name: history(events) for name, events in found.items()}
+    now = LATER if later else BASE
+    return summaries_of(read_calls(histories, now=now, presume_ended_after=PRESUME_ENDED_AFTER).calls.values())
 
 
 def one(*bodies: Any, later: bool = True) -> CallSummary:
@@ -56,10 +64,10 @@ def test_one_of_those_called_who_answers_is_enough() -> None:
     agents = [status("ringing", 2, uuid="a"), status("busy", 3, uuid="a"), status("answered", 9, uuid="b")]
     ends = [status("completed", 40, uuid="b", price="0.01"), status("completed", 41, uuid="caller", price="0.002")]
     found = one(*INBOUND, *agents, *ends)
-    assert (found.outcome, found.wait_seconds, found.talk_seconds, found.price) == ("answered", 9.0, 32.0, "0.012")
+    assert (found.outcome, found.wait_seconds, found.talk_seconds, found.price) == ("answered", 9.0, 31.0, "0.012")
 
 
-def test_a_conversation_that_all_came_into_from_elsewhere_is_no_call() -> None:
+def test_a_transferred_call_has_its_home_where_its_first_leg_began() -> None:
     found = summaries(
         *INBOUND, transfer(HERE, THERE, 20, uuid="caller"), status("completed", 80, where=THERE, uuid="caller")
     )
@@ -75,7 +83,7 @@ def test_a_call_is_live_while_its_leg_lives_elsewhere() -> None:
 
 
 def test_without_legs_there_is_no_call() -> None:
-    assert summaries_of([conversation({"conversation_uuid": HERE, "payload": {}})]) == {}
+    assert summaries({"conversation_uuid": HERE, "payload": {}}) == {}
 
 
 @pytest.mark.parametrize("price", ["0.00144000", "0", "12.5", "-0.1", "0.00000001"])

@@ -68,6 +68,7 @@ def test_demo_starts_a_server_and_places_calls_until_ctrl_c(command: Callable[..
     wait_until(lambda: demo.has_said("Ctrl-C stops it."), "the demo runs", START)
     assert f"{demo.base}/?token=" in demo.said
     wait_until(lambda: len(demo.conversations()) > 5, "calls come in", START)
+    wait_until(lambda: demo.api("/api/v1/figures").json["calls"]["total"] > 5, "they are in the figures", START)
     assert demo.stop() == 0
     assert "Traceback" not in demo.said
     with pytest.raises(requests.ConnectionError):

@@ -61,6 +61,8 @@ def test_the_figures_of_a_period_are_shown_with_a_point_for_each_step(site: Site
     values = [int(value) for value in page.values("td", "data-value")]
     assert len(values) >= 2 * points
     assert sum(values[::2]) == 2, "calls"
+    since = site.read("/api/v1/figures", period=period)["since"]
+    assert since in page.values("time", "datetime"), "the quarter of an hour with which it begins"
     assert page.values("figure", "data-table") == ["series"]
     assert "series" in page.values("table", "id"), "what the picture is drawn from is there for who does not see it"
 

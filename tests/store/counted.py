@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from app.calls.call_queries import CallQueries
 from app.calls.counting import Counting
 from app.calls.queries import Calls
 from app.store import keys
@@ -13,9 +14,14 @@ from tests.engines import wait_until
 from tests.store.expected import NOW, PRESUME_ENDED_AFTER
 
 
-def counting_of(store: Store) -> Counting:
+def queries_of(store: Store) -> CallQueries:
+    """Reads the calls of *store*."""
+    return CallQueries(Calls(store, PRESUME_ENDED_AFTER, mask_numbers=True))
+
+
+def counting_of(store: Store, every_seconds: float = 2.0) -> Counting:
     """What counts the calls of *store*; not started."""
-    return Counting(store, Calls(store, PRESUME_ENDED_AFTER, mask_numbers=True))
+    return Counting(store, queries_of(store), every_seconds=every_seconds)
 
 
 def count_all(store: Store, now: datetime = NOW) -> None:

@@ -15,7 +15,7 @@
 --   k, n         legs known; legs present that have not ended
 --   x            telephone numbers in it, separated by blanks
 --   u... r...    its marks: what else it can be found by, users and recordings (app/domain/marks.py)
---   s            summary of the call that began in it, as it is counted (app/store/figures.py)
+--   s            summary of the call that has its home in it, as it is counted (app/store/figures.py)
 --   i<6 bytes>   an event that is kept, by the digest of its canonical body
 --   l<leg>       "bits billed minute order place": statuses seen, billed seconds, the minute in which its outcome is
 --                counted (0: none), where the leg is and by what order that is known (0: it has been here alone)
@@ -79,7 +79,7 @@ local function count_minute(minute, name, by)
   add(hour, code, by, HOURS_KEPT)
 end
 
--- The call that began in *conversation* has to be counted again, by app/store/figures.py.
+-- The call that has its home in *conversation* has to be counted again, by app/store/figures.py.
 local function touch(conversation)
   call('ZINCRBY', TOUCHED, 1, 'e' .. conversation)
 end
@@ -144,9 +144,9 @@ local function from_first(summary, first, sign)
   return (string.gsub(summary, '^%-?%d+', function(minute) return minute + sign * math.floor(first / 60000) end))
 end
 
--- Delete a conversation, and take it out of every index and counter; with *forgotten* the call that began in it is not
--- counted any more, and otherwise stays in the figures. Makes no entry in the feed. Returns notes: its legs have still to
--- learn it.
+-- Delete a conversation, and take it out of every index and counter; with *forgotten* the call that has its home in it is
+-- not counted any more. Otherwise it stays in the figures, unless it is live, for nothing would count its end. Makes no
+-- entry in the feed. Returns notes: its legs have still to learn it.
 local function purge(conversation, forgotten)
   local notes, first, counted = {}, nil, nil
   local meta, events = P .. 'm:' .. conversation, P .. 'e:' .. conversation
@@ -170,7 +170,7 @@ local function purge(conversation, forgotten)
       first = value
     end
   end
-  if counted and forgotten then count_call(from_first(counted, first, 1), -1) end
+  if counted and (forgotten or string.find(counted, '^%S+ %- ')) then count_call(from_first(counted, first, 1), -1) end
   call('ZREM', LIVE, conversation)
   call('ZREM', ENDED, conversation)
   call('ZREM', LAST_RECEIVED, conversation)

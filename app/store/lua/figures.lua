@@ -1,10 +1,10 @@
--- app/store/lua/figures.lua: count the call that began in a conversation, once, in place of what was counted of it before.
+-- app/store/lua/figures.lua: count the call that has its home in a conversation, in place of what was counted of it before.
 --
 -- KEYS[1]  events of the conversation (list)
 -- KEYS[2]  meta of the conversation (hash)
 -- KEYS[3]... the figures that may change, so that a cluster runs all of this or nothing while the slot moves
--- ARGV     1-2 see common.lua; 3 conversation; 4 summary of the call, empty if none began there; 5... for each entry of
---          the touched conversations that led to this: the entry, how often it had been touched
+-- ARGV     1-2 see common.lua; 3 conversation; 4 summary of the call, empty if none has its home there; 5... for each
+--          entry of the touched conversations that led to this: the entry, how often it had been touched
 -- Returns  1 counted anew, 0 it is counted like that already, or the conversation is gone
 
 local conversation, summary, changed = ARGV[3], ARGV[4], 0
