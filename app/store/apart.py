@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, ClassVar, Final, TypeVar
 
 from app.store.errors import TooMuchAtOnce
-from app.store.reader import give_up_at
+from app.store.reader import not_waiting
 
 MOST_WAITING: Final = 16  # pieces of work
 WAIT_SECONDS: Final = 5.0  # that one waits for its turn
@@ -27,9 +26,9 @@ def apart(work: Callable[[], T]) -> T:
 
     Raises TooMuchAtOnce if too many wait for their turn, or one waits too long.
     """
-    began, thread = monotonic(), _Thread.of_this_process
-    outcome = _attempt(work) if thread is None else thread.do(work)
-    give_up_at.set(give_up_at.get() + monotonic() - began)  # that limit is for waiting for Redis
+    thread = _Thread.of_this_process
+    with not_waiting():
+        outcome = _attempt(work) if thread is None else thread.do(work)
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
