@@ -144,7 +144,7 @@ def _doing(leg: Mapping[str, Any]) -> str | None:
 class Figures(NamedTuple):
     """What is above the calls: how many of them are live, by phase, and the last hour's as `calls/figures.py` has it.
 
-    `full`: that there may be more live calls than are listed.
+    `full`: that there may be more live calls than are listed; the history has them all.
     """
 
     groups: Mapping[str, int]

@@ -154,6 +154,21 @@ def test_the_newest_is_on_top_and_of_the_ended_only_some_are_shown(site: Site) -
     assert orders == sorted(orders, reverse=True)
 
 
+def test_of_more_live_calls_than_are_listed_it_says_so_and_leads_to_all(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(board_rows.MOST, "live", 3)
+    for number in range(3):
+        assert "see all" not in logged_in(site).get("/").text
+        site.record(status("ringing", f"CON-{number}", f"leg-{number}"), received=datetime.now(UTC))
+    site.record(status("ringing", "CON-3", "leg-3"), received=datetime.now(UTC))
+    browser = logged_in(site)
+    text = browser.get("/").text
+    assert '<dt>live calls</dt> <dd>3+<div class="more"><a href="/calls?state=live">see all</a>' in text
+    assert len(groups(browser)["live"]) == 3
+    assert browser.get("/calls?state=live").text.count("<tr role") == 1 + 4
+
+
 def test_a_transferred_call_is_one_row(site: Site, look: Look) -> None:
     looking = look(EN)
     site.record(status("answered", "CON-a", "first", direction="inbound", from_="447700900101"))

@@ -20,9 +20,14 @@ const later = new Map(); // id -> what a row says now, while some of its text is
 
 // -- rows
 
-/** The rows in `html`, those that the page has already left out. */
+/** What is in `html`, as nodes of this document. */
+function read(html) {
+  return document.importNode(Object.assign(document.createElement("template"), { innerHTML: html }).content, true);
+}
+
+/** The rows in `html`, and those of them that the page does not have as they are. */
 function parse(html) {
-  const { content } = Object.assign(document.createElement("template"), { innerHTML: html });
+  const content = read(html);
   const found = [...content.querySelectorAll("tr[data-version]")];
   const changed = found.filter((row) => (later.get(row.id) ?? rows.get(row.id))?.dataset.version !== row.dataset.version);
   changed.forEach((row) => localise(row));
@@ -104,9 +109,14 @@ function remove(id) {
   rows.delete(id);
 }
 
-function isSelected(row) {
+let selected; // the text that is selected, if any: to ask each time would lay the page out each time
+document.addEventListener("selectionchange", () => {
   const selection = getSelection();
-  return !selection.isCollapsed && selection.rangeCount > 0 && selection.getRangeAt(0).intersectsNode(row);
+  selected = selection.rangeCount ? selection.getRangeAt(0) : undefined;
+});
+
+function isSelected(row) {
+  return selected && !selected.collapsed && selected.intersectsNode(row);
 }
 
 let overAt = -Infinity; // when the mouse last moved over a table
@@ -139,7 +149,7 @@ function announce(said) {
 // -- what is above the rows
 
 function showFigures(html) {
-  const { content } = Object.assign(document.createElement("template"), { innerHTML: html });
+  const content = read(html);
   localise(content);
   for (const element of content.querySelectorAll("[id]")) document.getElementById(element.id)?.replaceWith(element);
 }

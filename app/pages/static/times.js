@@ -48,16 +48,26 @@ export function localise(root = document) {
     element.title = formats.whole.format(new Date(element.dateTime));
   }
   for (const element of root.querySelectorAll("[data-zone]")) element.textContent = zone;
-  tick(root);
+  const timers = root.querySelectorAll("[data-since]");
+  tick(timers);
+  for (const timer of timers) sight.observe(timer);
 }
 
-function tick(root = document) {
+// Timers tick while they are in sight: a long board has thousands.
+const ticking = new Set();
+const sight = new IntersectionObserver((changes) => {
+  for (const { target, isIntersecting } of changes) isIntersecting ? ticking.add(target) : ticking.delete(target);
+  tick(changes.map(({ target }) => target));
+});
+
+function tick(timers) {
   const now = serverNow();
-  for (const element of root.querySelectorAll("[data-since]")) {
-    const text = duration((now - Date.parse(element.dataset.since)) / 1000);
-    if (element.textContent !== text) element.textContent = text;
+  for (const timer of timers) {
+    const text = duration((now - Date.parse(timer.dataset.since)) / 1000);
+    if (timer.textContent !== text) timer.textContent = text;
   }
 }
 
 localise();
-setInterval(tick, 1000);
+setInterval(() => tick(ticking), 1000);
+addEventListener("beforeprint", () => tick(document.querySelectorAll("[data-since]")));
