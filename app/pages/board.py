@@ -88,7 +88,7 @@ class Board:
     def now(self) -> tuple[dict[str, Shown], Figures]:
         """The board as it is. Raises StoreUnavailable."""
         shown = self._shown
-        if shown is None:
+        if shown is None or not self._listeners:  # without any the feed is not followed
             shown = self._read()
         return shown, figures_of(shown.values(), self._read_hour())
 

@@ -304,5 +304,5 @@ def test_without_scripts_the_page_shows_the_calls(server: Server, look: Look) ->
     plain = context.new_page()
     plain.goto("/")
     with_text(plain, LIVE, "447700900101").to_have_count(1)
-    expect(plain.locator("noscript")).to_contain_text("reload to update")
+    assert "reload to update" in plain.locator(".page-head").inner_text()
     context.close()

@@ -280,6 +280,19 @@ def test_the_thread_ends_with_the_last_who_looks_and_begins_with_the_next(site: 
     assert "447700900101" in look(EN).events[0][1]
 
 
+def test_what_comes_while_nobody_looks_is_there_for_the_next_who_does(site: Site, look: Look) -> None:
+    """The thread of the board notices late that the last one has left; the feed is not followed from then on."""
+    live, browser = services(site.app).live, logged_in(site, OPERATOR)
+    site.record(status("ringing", "CON-1", from_="447700900101"), received=datetime.now(UTC))
+    first = look(EN)
+    first.has("447700900101")
+    first.close()
+    wait_until(lambda: live._at is None, "the feed is not followed")
+    site.record(status("ringing", "CON-2", from_="447700900102"), received=datetime.now(UTC))
+    assert "447700900102" in browser.get("/").text
+    look(EN).has("447700900101", "447700900102")
+
+
 def test_a_stop_ends_the_streams_at_once(site: Site, look: Look) -> None:
     looking = look(EN)
     services(site.app).live.end()
