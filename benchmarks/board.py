@@ -72,7 +72,10 @@ def fill(port: int, count: int) -> deque[Call]:
 
 
 def change(port: int, calls: deque[Call], rate: float, seconds: float) -> dict[str, float]:
-    """Change *calls*, so many a second: by turns one begins, is answered, and ends. Returns when each new row's began."""
+    """Change *calls*, so many a second: by turns one begins, is answered, and ends.
+
+    Returns when each new one began, in milliseconds since 1970, by the id of its row.
+    """
     began, sent, connection = time.monotonic(), dict[str, float](), HTTPConnection("127.0.0.1", port, timeout=30)
     for number in range(int(rate * seconds)):
         time.sleep(max(0.0, began + number / rate - time.monotonic()))
@@ -147,7 +150,8 @@ def main() -> int:
     seen = sorted(found["rows"][row] - at for row, at in sent.items() if row in found["rows"])
     print(
         f"{shown} live calls, {options.rate:.0f} changes a second for {options.seconds:.0f} s\n"
-        f"frames   longest {gaps[-1]:.0f} ms   99th {share_of(gaps, 0.99):.0f} ms   median {share_of(gaps, 0.5):.0f} ms\n"
+        f"frames   longest {gaps[-1]:.0f} ms   99th {share_of(gaps, 0.99):.0f} ms   "
+        f"median {share_of(gaps, 0.5):.0f} ms\n"
         f"tasks    longest {tasks[-1] if tasks else 0:.0f} ms; {len(tasks)} above 50 ms; "
         f"{busy / options.seconds:.1%} of one processor\n"
         f"rows     seen after {share_of(seen, 0.5):.0f} ms (median), {share_of(seen, 0.95):.0f} ms (95th); "

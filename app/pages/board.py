@@ -31,6 +31,7 @@ from app.live.rendering import Form
 from app.live.stream import HEARTBEAT_SECONDS, RETRY_AFTER_A_STOP_MS, RETRY_MS
 from app.pages import board_rows
 from app.pages.board_rows import Figures, Shown, conversations, figures_of, on_board
+from app.pages.frame import state_of_notices
 from app.services import Services, services
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable, TooMuchAtOnce
@@ -81,6 +82,7 @@ class Board:
         self._shown: dict[str, Shown] | None = None  # None: it has to be read
         self._rows: dict[Form, dict[str, str]] = {}  # as rendered, for each form that somebody looks at
         self._hour: Mapping[str, Any] = {}
+        self._notices = ""
         self._hour_at = 0.0
         self._figures: dict[str, tuple[Figures, bytes]] = {}  # by language, as handed out last
         parts.live.add_format(CONVERSATION, lambda change, _: rendering.to_json(change.conversation_uuid))
@@ -90,7 +92,7 @@ class Board:
         shown = self._shown
         if shown is None or not self._listeners:  # without any the feed is not followed
             shown = self._read()
-        return shown, figures_of(shown.values(), self._read_hour())
+        return shown, self._figures_of(shown)
 
     def stream(
         self,
@@ -179,7 +181,7 @@ class Board:
         live.join(source, None)
         try:
             self._source = source
-            self._hour = self._read_hour()
+            self._read_hour()
             self._shown = self._read()
             touched: set[str] = set()
             tidied = time.monotonic()
@@ -205,12 +207,16 @@ class Board:
         calls = board_rows.read(self._parts.call_queries, now)
         return apart(lambda: on_board(calls, now))
 
-    def _read_hour(self) -> Mapping[str, Any]:
-        """The figures of the last hour. They are read again after a few seconds, for all who look."""
+    def _figures_of(self, shown: Mapping[str, Shown]) -> Figures:
+        self._read_hour()
+        return figures_of(shown.values(), self._hour, self._notices)
+
+    def _read_hour(self) -> None:
+        """Read the figures of the last hour, and what the banner is of, after a few seconds again, for all who look."""
         if time.monotonic() - self._hour_at > FIGURES_SECONDS:
-            hour = read_figures(self._parts.store, "hour", UTC_ZONE, datetime.now(UTC), mask_numbers=True)
-            self._hour, self._hour_at = hour, time.monotonic()
-        return self._hour
+            self._hour = read_figures(self._parts.store, "hour", UTC_ZONE, datetime.now(UTC), mask_numbers=True)
+            self._notices = state_of_notices(self._parts)
+            self._hour_at = time.monotonic()
 
     def _silent(self) -> set[str]:
         """Conversations of calls that are presumed ended by now, as nothing came."""
@@ -261,7 +267,7 @@ class Board:
 
     def _show_figures(self) -> None:
         """Hand out the figures where they have changed."""
-        figures, forms = figures_of((self._shown or {}).values(), self._read_hour()), self._forms()
+        figures, forms = self._figures_of(self._shown or {}), self._forms()
         for language in {form.format for form in forms}:
             before, sent = self._figures.get(language, (None, b""))
             if before == figures:

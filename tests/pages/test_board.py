@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,6 +237,57 @@ def test_figures_come_when_they_change(site: Site, look: Look) -> None:
     figures = [data for name, data in looking.events if name == "figures"]
     assert "<dt>appels en cours</dt> <dd>1</dd>" in figures[-1]
     assert all(one != other for one, other in pairwise(figures)), "only when they change"
+
+
+def test_the_banner_follows_what_is_wrong(
+    open_site: Callable[..., Site], valkey: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board stays open for days."""
+    monkeypatch.setattr("app.pages.board.FIGURES_SECONDS", 0.2)
+    file = tmp_path / "flows.yaml"
+    sound = "routes: [{ flow: a }]\nflows: { a: [{ action: talk, text: Hello. }] }\n"
+    file.write_text(sound)
+    site = open_site(flows_file=file)
+    (node,), browser = valkey.nodes, logged_in(site)
+    looking = Looking(site.app.extensions["board"], EN)
+
+    def notices() -> list[str]:
+        return re.findall('data-notices="([^"]+)"', "".join(data for name, data in looking.events if name == "figures"))
+
+    def changes(words: str, *, to: bool) -> None:
+        """The stream says so, and the banner has the words, or has them no more."""
+        seen = len(notices())
+        looking.read_until(lambda _: len(notices()) > seen)
+        assert notices()[-1] != notices()[-2]
+        assert (words in browser.get("/board/notices").text) is to
+
+    looking.read_until(lambda _: notices())
+    assert notices()[0] in browser.get("/").text
+    assert "alarm" not in browser.get("/board/notices").text
+    node.client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        changes("maxmemory-policy allkeys-lru", to=True)
+    finally:
+        node.client.config_set("maxmemory-policy", "noeviction")
+    changes("maxmemory-policy", to=False)
+    file.write_text(sound + "nonsense: 1\n")
+    site.flows.reloader.refresh()
+    changes("The flows file has 1 fault: the flows stay as they were before.", to=True)
+    looking.close()
+
+
+def test_the_banner_needs_a_login(site: Site) -> None:
+    is_problem(site.browser().get("/board/notices"), 401)
+
+
+def test_while_redis_is_away_the_banner_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = logged_in(site)
+
+    def away(*_: Any) -> None:
+        raise StoreUnavailable("timeout")
+
+    monkeypatch.setattr(type(site.store), "evicts", away)
+    assert "Redis is away (timeout): no event can be stored and no call shown" in browser.get("/board/notices").text
 
 
 def test_a_call_that_becomes_presumed_ended_moves_though_nothing_comes(

@@ -8,7 +8,7 @@ import { localise, moment, serverNow } from "./times.js";
 const RESTS_AFTER = 10_000; // ms: a mouse that lies still over the board holds nothing back
 const CUT_AFTER = 1_500; // ms without a connection until the page says so: a deploy takes less
 const SILENT_AFTER = 40_000; // ms: the server sends something every 15 s; a lost network gives no error
-const LONGEST_PAUSE = 30_000;
+const LONGEST_PAUSE = 10_000;
 const MOST_NEWS = 3; // calls that are announced at once
 
 const board = document.getElementById("board");
@@ -152,6 +152,25 @@ function showFigures(html) {
   const content = read(html);
   localise(content);
   for (const element of content.querySelectorAll("[id]")) document.getElementById(element.id)?.replaceWith(element);
+  showNotices();
+}
+
+let noticed = document.getElementById("board-counts").dataset.notices;
+
+/** The banner again, if it may have changed. */
+async function showNotices() {
+  const now = document.getElementById("board-counts").dataset.notices;
+  if (now === noticed) return;
+  noticed = now;
+  const banner = document.getElementById("notices");
+  try {
+    const answer = await fetch(banner.dataset.from, { headers: { Accept: "text/html" } });
+    if (!answer.ok) throw new Error(answer.statusText);
+    banner.replaceChildren(read(await answer.text()));
+  } catch {
+    noticed = undefined;
+    setTimeout(showNotices, LONGEST_PAUSE);
+  }
 }
 
 // -- the stream
