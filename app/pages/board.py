@@ -45,6 +45,7 @@ FIGURES_SECONDS: Final = 5.0
 TIDY_SECONDS: Final = 10.0  # after which calls may be elsewhere, though nothing came
 AGAIN_SECONDS: Final = 0.5
 AT_ONCE: Final = 200  # conversations that are read in one look
+ROWS_AT_ONCE: Final = 50  # in one event: a browser that takes in a thousand at once does nothing else meanwhile
 MOST_REMEMBERED: Final = 10_000  # conversations that one has been shown; the log itself leaves out what it has
 BEAT: Final = rendering.event("beat", "{}")  # a browser does not notice a lost connection: its script does, by this
 UTC_ZONE: Final = ZoneInfo("UTC")
@@ -103,9 +104,9 @@ class Board:
     ) -> Iterator[bytes]:
         """Server-sent events for one who looks at it: all that is on the board, then what changes.
 
-        `board` and `calls` are rows, `gone` keys of rows, `figures` what is above them, `away` that Redis is away, all
-        HTML or JSON; `beat` comes every 15 seconds. *form*: its format is a language. *reveal* is called with the
-        conversations of calls that are shown for the first time.
+        `calls` are rows, `board` the keys of all that there are, after them, `gone` keys of rows that left, `figures`
+        what is above them, `away` that Redis is away, all HTML or JSON; `beat` comes every 15 seconds. *form*: its
+        format is a language. *reveal* is called with the conversations of calls that are shown for the first time.
         """
         live, listener = self._parts.live, Looking(form, hang_up, reveal)
         live.enter()
@@ -244,8 +245,7 @@ class Board:
             for key in gone:
                 rows.pop(key, None)
             rows |= new
-            html = "".join(new.values())
-            events = rendering.event("calls", html) if html else b""
+            events = _calls(list(new.values()))
             events += rendering.event("gone", json.dumps(gone)) if gone else b""
             for listener in self._hand_out(events, form):
                 listener.reveal(conversations(changed))
@@ -260,7 +260,7 @@ class Board:
             if form not in boards:
                 shown, rows = self._shown or {}, self._rows.setdefault(form, {})
                 rows |= self._render([one for key, one in shown.items() if key not in rows], form)
-                boards[form] = rendering.event("board", "".join(rows[key] for key in shown))
+                boards[form] = _calls([rows[key] for key in shown]) + rendering.event("board", json.dumps(list(shown)))
             _, figures = self._figures.get(form.format, (None, b""))
             self._give(listener, boards[form] + figures)
             listener.reveal(conversations((self._shown or {}).values()))
@@ -302,6 +302,11 @@ class Board:
         if not listener.give(chunk):
             with self._lock:
                 self._listeners.discard(listener)
+
+
+def _calls(rows: list[str]) -> bytes:
+    pieces = ("".join(rows[begin : begin + ROWS_AT_ONCE]) for begin in range(0, len(rows), ROWS_AT_ONCE))
+    return b"".join(rendering.event("calls", html) for html in pieces)
 
 
 def _touched(chunk: bytes) -> set[str]:

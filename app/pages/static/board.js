@@ -1,6 +1,6 @@
 // The live board: rows come as HTML, rendered by the server as those of the page, and are put in place by their ids.
 //
-// The stream begins with the whole board, so whoever comes back after a cut misses nothing. What a row says changes at
+// The stream begins with the whole board (its rows, then the keys of all), so whoever comes back after a cut misses nothing. What a row says changes at
 // once; where rows are, only while the mouse is not moving over them, so that nobody clicks the wrong one.
 
 import { localise, moment, serverNow } from "./times.js";
@@ -25,19 +25,14 @@ function read(html) {
   return document.importNode(Object.assign(document.createElement("template"), { innerHTML: html }).content, true);
 }
 
-/** The rows in `html`, and those of them that the page does not have as they are. */
-function parse(html) {
-  const content = read(html);
-  const found = [...content.querySelectorAll("tr[data-version]")];
-  const changed = found.filter((row) => (later.get(row.id) ?? rows.get(row.id))?.dataset.version !== row.dataset.version);
-  changed.forEach((row) => localise(row));
-  return [found, changed];
-}
-
-function show(changed) {
+/** Show the rows in `html` that the page does not have as they are. */
+function show(html) {
   const said = [];
-  for (const row of changed) {
+  for (const row of read(html).querySelectorAll("tr[data-version]")) {
     const old = rows.get(row.id);
+    if (moves.get(row.id) === null) moves.delete(row.id); // it is back before it was gone
+    if ((later.get(row.id) ?? old)?.dataset.version === row.dataset.version) continue;
+    localise(row);
     const { group } = row.dataset;
     if (row.dataset.news && (group === "live" ? !old : old?.dataset.group !== group && group === "missed")) {
       said.push(row.dataset.news);
@@ -115,6 +110,10 @@ document.addEventListener("selectionchange", () => {
   selected = selection.rangeCount ? selection.getRangeAt(0) : undefined;
 });
 
+function ids(keys) {
+  return JSON.parse(keys).map((key) => `call-${key}`);
+}
+
 function isSelected(row) {
   return selected && !selected.collapsed && selected.intersectsNode(row);
 }
@@ -186,16 +185,13 @@ function connect() {
   cutTimer = setTimeout(isCut, CUT_AFTER);
   source = new EventSource(board.dataset.stream);
   seen = performance.now();
-  on("board", (html) => {
-    const [found, changed] = parse(html);
-    const there = new Set(found.map((row) => row.id));
-    for (const id of there) if (moves.get(id) === null) moves.delete(id);
-    show(changed);
+  on("calls", show);
+  on("board", (keys) => {
+    const there = new Set(ids(keys));
     drop([...rows.keys()].filter((id) => !there.has(id)));
     isConnected();
   });
-  on("calls", (html) => show(parse(html)[1]));
-  on("gone", (keys) => drop(JSON.parse(keys).map((key) => `call-${key}`)));
+  on("gone", (keys) => drop(ids(keys)));
   on("figures", showFigures);
   on("beat", () => {});
   on("away", () => isCut("away"), false);
