@@ -48,26 +48,26 @@ export function localise(root = document) {
     element.title = formats.whole.format(new Date(element.dateTime));
   }
   for (const element of root.querySelectorAll("[data-zone]")) element.textContent = zone;
-  const timers = root.querySelectorAll("[data-since]");
-  tick(timers);
-  for (const timer of timers) sight.observe(timer);
+  tick(root);
 }
 
-// Timers tick while they are in sight: a long board has thousands.
-const ticking = new Set();
-const sight = new IntersectionObserver((changes) => {
-  for (const { target, isIntersecting } of changes) isIntersecting ? ticking.add(target) : ticking.delete(target);
-  tick(changes.map(({ target }) => target));
+// A long board has thousands of timers. Those in rows that are not laid out (content-visibility) rest until they are.
+const resting = new WeakSet();
+addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => {
+  if (skipped) return resting.add(target);
+  resting.delete(target);
+  tick(target);
 });
+addEventListener("beforeprint", () => tick(document, true));
 
-function tick(timers) {
+function tick(root = document, all = false) {
   const now = serverNow();
-  for (const timer of timers) {
+  for (const timer of root.querySelectorAll("[data-since]")) {
+    if (!all && resting.has(timer.closest("tr"))) continue;
     const text = duration((now - Date.parse(timer.dataset.since)) / 1000);
     if (timer.textContent !== text) timer.textContent = text;
   }
 }
 
 localise();
-setInterval(() => tick(ticking), 1000);
-addEventListener("beforeprint", () => tick(document.querySelectorAll("[data-since]")));
+setInterval(tick, 1000);
