@@ -58,6 +58,9 @@ addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => {
   resting.delete(target);
   tick(target);
 });
+for (const cell of document.querySelectorAll("tr[data-version] > td:first-child")) {
+  if (!cell.checkVisibility({ contentVisibilityAuto: true })) resting.add(cell.parentNode); // since before this script
+}
 addEventListener("beforeprint", () => tick(document, true));
 
 function tick(root = document, all = false) {
