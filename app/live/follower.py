@@ -325,7 +325,8 @@ class Live:
             if self._open:
                 return False
             self._at = self._stats = self._failing_since = self._away = None
-            self._stats_at, self._lost, self._said_away = 0.0, False, False
+            self._stats_at, self._said_away = 0.0, False
+            self._lost = bool(self._listeners)  # one that is no stream (the board's) will have missed what comes now
             self._kept.clear()
             self._doubtful.clear()
             return True

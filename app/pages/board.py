@@ -31,6 +31,7 @@ from app.live.rendering import IDS, Form
 from app.live.stream import HEARTBEAT_SECONDS, RETRY_AFTER_A_STOP_MS, RETRY_MS
 from app.pages import board_rows
 from app.pages.board_rows import Figures, Shown, conversations, figures_of, on_board
+from app.pages.frame import state_of_notices
 from app.services import Services, services
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable, TooMuchAtOnce
@@ -43,6 +44,7 @@ FIGURES_SECONDS: Final = 5.0
 TIDY_SECONDS: Final = 10.0  # after which calls may be elsewhere, though nothing came
 AGAIN_SECONDS: Final = 0.5
 AT_ONCE: Final = 200  # conversations that are read in one look
+ROWS_AT_ONCE: Final = 50  # in one event: a browser that takes in a thousand at once does nothing else meanwhile
 MOST_REMEMBERED: Final = 10_000  # conversations that one has been shown; the log itself leaves out what it has
 BEAT: Final = rendering.event("beat", "{}")  # a browser does not notice a lost connection: its script does, by this
 UTC_ZONE: Final = ZoneInfo("UTC")
@@ -80,15 +82,16 @@ class Board:
         self._shown: dict[str, Shown] | None = None  # None: it has to be read
         self._rows: dict[Form, dict[str, str]] = {}  # as rendered, for each form that somebody looks at
         self._hour: Mapping[str, Any] = {}
+        self._notices = ""
         self._hour_at = 0.0
         self._figures: dict[str, tuple[Figures, bytes]] = {}  # by language, as handed out last
 
     def now(self) -> tuple[dict[str, Shown], Figures]:
         """The board as it is. Raises StoreUnavailable."""
         shown = self._shown
-        if shown is None:
+        if shown is None or not self._listeners:  # without any the feed is not followed
             shown = self._read()
-        return shown, figures_of(shown.values(), self._read_hour())
+        return shown, self._figures_of(shown)
 
     def stream(
         self,
@@ -99,9 +102,9 @@ class Board:
     ) -> Iterator[bytes]:
         """Server-sent events for one who looks at it: all that is on the board, then what changes.
 
-        `board` and `calls` are rows, `gone` keys of rows, `figures` what is above them, `away` that Redis is away, all
-        HTML or JSON; `beat` comes every 15 seconds. *form*: its format is a language. *reveal* is called with the
-        conversations of calls that are shown for the first time.
+        `calls` are rows, `board` the keys of all that there are, after them, `gone` keys of rows that left, `figures`
+        what is above them, `away` that Redis is away, all HTML or JSON; `beat` comes every 15 seconds. *form*: its
+        format is a language. *reveal* is called with the conversations of calls that are shown for the first time.
         """
         live, listener = self._parts.live, Looking(form, hang_up, reveal)
         live.enter()
@@ -177,7 +180,7 @@ class Board:
         live.join(source, None)
         try:
             self._source = source
-            self._hour = self._read_hour()
+            self._read_hour()
             self._shown = self._read()
             touched: set[str] = set()
             tidied = time.monotonic()
@@ -203,12 +206,16 @@ class Board:
         calls = board_rows.read(self._parts.call_queries, now)
         return apart(lambda: on_board(calls, now))
 
-    def _read_hour(self) -> Mapping[str, Any]:
-        """The figures of the last hour. They are read again after a few seconds, for all who look."""
+    def _figures_of(self, shown: Mapping[str, Shown]) -> Figures:
+        self._read_hour()
+        return figures_of(shown.values(), self._hour, self._notices)
+
+    def _read_hour(self) -> None:
+        """Read the figures of the last hour, and what the banner is of, after a few seconds again, for all who look."""
         if time.monotonic() - self._hour_at > FIGURES_SECONDS:
-            hour = read_figures(self._parts.store, "hour", UTC_ZONE, datetime.now(UTC), mask_numbers=True)
-            self._hour, self._hour_at = hour, time.monotonic()
-        return self._hour
+            self._hour = read_figures(self._parts.store, "hour", UTC_ZONE, datetime.now(UTC), mask_numbers=True)
+            self._notices = state_of_notices(self._parts)
+            self._hour_at = time.monotonic()
 
     def _silent(self) -> set[str]:
         """Conversations of calls that are presumed ended by now, as nothing came."""
@@ -236,8 +243,7 @@ class Board:
             for key in gone:
                 rows.pop(key, None)
             rows |= new
-            html = "".join(new.values())
-            events = rendering.event("calls", html) if html else b""
+            events = _calls(list(new.values()))
             events += rendering.event("gone", json.dumps(gone)) if gone else b""
             for listener in self._hand_out(events, form):
                 listener.reveal(conversations(changed))
@@ -252,14 +258,14 @@ class Board:
             if form not in boards:
                 shown, rows = self._shown or {}, self._rows.setdefault(form, {})
                 rows |= self._render([one for key, one in shown.items() if key not in rows], form)
-                boards[form] = rendering.event("board", "".join(rows[key] for key in shown))
+                boards[form] = _calls([rows[key] for key in shown]) + rendering.event("board", json.dumps(list(shown)))
             _, figures = self._figures.get(form.format, (None, b""))
             self._give(listener, boards[form] + figures)
             listener.reveal(conversations((self._shown or {}).values()))
 
     def _show_figures(self) -> None:
         """Hand out the figures where they have changed."""
-        figures, forms = figures_of((self._shown or {}).values(), self._read_hour()), self._forms()
+        figures, forms = self._figures_of(self._shown or {}), self._forms()
         for language in {form.format for form in forms}:
             before, sent = self._figures.get(language, (None, b""))
             if before == figures:
@@ -294,6 +300,11 @@ class Board:
         if not listener.give(chunk):
             with self._lock:
                 self._listeners.discard(listener)
+
+
+def _calls(rows: list[str]) -> bytes:
+    pieces = ("".join(rows[begin : begin + ROWS_AT_ONCE]) for begin in range(0, len(rows), ROWS_AT_ONCE))
+    return b"".join(rendering.event("calls", html) for html in pieces)
 
 
 def _touched(chunk: bytes) -> set[str]:

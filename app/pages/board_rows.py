@@ -145,16 +145,18 @@ def _doing(leg: Mapping[str, Any]) -> str | None:
 class Figures(NamedTuple):
     """What is above the calls: how many of them are live, by phase, and the last hour's as `calls/figures.py` has it.
 
-    `full`: that there may be more live calls than are listed.
+    `full`: that there may be more live calls than are listed; the history has them all. `notices` changes when the
+    banner of the page may.
     """
 
     groups: Mapping[str, int]
     phases: Mapping[str, int]
     full: bool
     hour: Mapping[str, Any]
+    notices: str
 
 
-def figures_of(shown: Iterable[Shown], hour: Mapping[str, Any]) -> Figures:
+def figures_of(shown: Iterable[Shown], hour: Mapping[str, Any], notices: str) -> Figures:
     """The figures of what is *shown*."""
     every = list(shown)
     groups: Counter[str] = Counter(one.group for one in every)
@@ -164,6 +166,7 @@ def figures_of(shown: Iterable[Shown], hour: Mapping[str, Any]) -> Figures:
         {phase: phases[phase] for phase in PHASES.values()},
         groups["live"] >= MOST["live"],
         {**hour, "series": hour["series"][-MINUTES:]},
+        notices,
     )
 
 

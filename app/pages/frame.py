@@ -139,6 +139,13 @@ def notices(parts: Services) -> list[Notice]:
     return found
 
 
+def state_of_notices(parts: Services) -> str:
+    """Changes when the notices may, in any language and for any role. Raises StoreUnavailable."""
+    parts.names.current()
+    state = parts.flows.alarm, parts.flows.faults, parts.names.faults, parts.store.evicts()
+    return sha256(repr(state).encode()).hexdigest()[:12]
+
+
 def _of_flows(parts: Services) -> list[Notice]:
     flows = parts.flows
     if flows.alarm:

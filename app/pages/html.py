@@ -11,6 +11,7 @@ from flask import Response, current_app, render_template
 from jinja2 import Template
 
 from app.store.apart import apart
+from app.store.reader import not_waiting
 
 # Everything is loaded from here, and no script or style is written into a page: whatever a webhook brings, none runs.
 POLICY: Final = (
@@ -55,9 +56,10 @@ def small_page(template: str, status: int = 200, **values: Any) -> Response:
 
 def _loaded(name: str) -> Template:
     """The template, compiled if this is its first use; here, because Jinja's lexer takes a lock, which is gevent's."""
-    for each in (*SHARED, name):
-        template = current_app.jinja_env.get_template(each)
-        time.sleep(0)  # callers have their turn
+    with not_waiting():
+        for each in (*SHARED, name):
+            template = current_app.jinja_env.get_template(each)
+            time.sleep(0)  # callers have their turn
     return template
 
 

@@ -66,6 +66,13 @@ def follow_board() -> Response:
     return connection.stream(live_board().stream(_form(), connection.hang_up, goes_on, revealing()))
 
 
+@pages.get("/board/notices")
+def show_notices() -> Response:
+    """What whoever runs the server must know now: a part of the board."""
+    require("viewer")
+    return page("notices.html")
+
+
 def _form() -> Form:
     return Form(languages.language(), services().calls.masks_for(current_role()))
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from time import monotonic, thread_time
+from time import thread_time
 from typing import Any, ClassVar, Final, TypeVar
 
 from app.store.errors import TooMuchAtOnce
-from app.store.reader import give_up_at
+from app.store.reader import not_waiting
 
 MOST_WAITING: Final = 16  # pieces of work
 WAIT_SECONDS: Final = 5.0  # that one waits for its turn
@@ -30,10 +30,10 @@ def apart(work: Callable[[], T]) -> T:
 
     Raises TooMuchAtOnce if too many wait for their turn, or one waits too long.
     """
-    began, thread = monotonic(), _Thread.of_this_process
-    outcome, used = _attempt(work) if thread is None else thread.do(work)
+    thread = _Thread.of_this_process
+    with not_waiting():
+        outcome, used = _attempt(work) if thread is None else thread.do(work)
     used_seconds.set(used_seconds.get() + used)
-    give_up_at.set(give_up_at.get() + monotonic() - began)  # that limit is for waiting for Redis
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome

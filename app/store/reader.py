@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from math import inf
 from queue import Empty, LifoQueue
@@ -19,6 +20,16 @@ NOTHING: Final = ()  # instead of a reply; replies are lists
 
 # When the request stops waiting (time.monotonic), however many reads it needs; `app/web/limits.py` sets it.
 give_up_at: ContextVar[float] = ContextVar("give_up_at", default=inf)
+
+
+@contextmanager
+def not_waiting() -> Iterator[None]:
+    """Work that does not count: the limit of a request is for waiting for Redis."""
+    began = monotonic()
+    try:
+        yield
+    finally:
+        give_up_at.set(give_up_at.get() + monotonic() - began)
 
 
 class Reader:

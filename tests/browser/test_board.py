@@ -294,6 +294,47 @@ def test_calls_that_begin_are_announced_and_figures_follow(server: Server, look:
     expect(page.locator("#board-minutes tbody tr").first).to_be_visible()
 
 
+def test_timers_rest_while_they_are_out_of_sight(server: Server, look: Look) -> None:
+    for number in range(60):
+        post(server, str(number), "ringing", from_=f"4477009{number:05}")
+    page = look(server)
+    first, last = (page.locator(LIVE).nth(place).locator("td.amount .timer") for place in (0, 59))
+
+    def ticks() -> None:
+        now = first.text_content() or ""
+        expect(first).not_to_have_text(now)
+
+    ticks()
+    before = last.text_content() or ""
+    ticks()
+    ticks()
+    assert last.text_content() == before
+    last.scroll_into_view_if_needed()
+    expect(last).not_to_have_text(before)
+
+
+def test_the_banner_follows_what_is_wrong_without_reload(server: Server, engine: Engine, look: Look) -> None:
+    page, alarm = look(server), "maxmemory-policy allkeys-lru"
+    expect(page.get_by_text("UNSIGNED WEBHOOKS ARE ACCEPTED")).to_be_visible()
+    engine.nodes[0].client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        expect(page.get_by_role("alert").filter(has_text=alarm)).to_be_visible()
+    finally:
+        engine.nodes[0].client.config_set("maxmemory-policy", "noeviction")
+    expect(page.get_by_text(alarm)).to_have_count(0)
+    expect(page.get_by_text("UNSIGNED WEBHOOKS ARE ACCEPTED")).to_be_visible()
+    assert page.evaluate("window.opened")
+
+
+def test_whose_login_has_ended_leaves_the_board(server: Server, look: Look) -> None:
+    """Also in pages that are open: at the next sign of life of their streams."""
+    page = look(server)
+    other = page.context.new_page()
+    other.goto("/")
+    other.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/login")
+
+
 def test_without_scripts_the_page_shows_the_calls(server: Server, look: Look) -> None:
     post(server, "1", "ringing", from_="447700900101")
     page = look(server)
@@ -304,5 +345,5 @@ def test_without_scripts_the_page_shows_the_calls(server: Server, look: Look) ->
     plain = context.new_page()
     plain.goto("/")
     with_text(plain, LIVE, "447700900101").to_have_count(1)
-    expect(plain.locator("noscript")).to_contain_text("reload to update")
+    assert "reload to update" in plain.locator(".page-head").inner_text()
     context.close()

@@ -54,6 +54,17 @@ def test_one_skips_to_the_content(visit: Visit) -> None:
     expect(page.get_by_role("main")).to_be_focused()
 
 
+def test_one_opens_a_call_from_the_board_with_the_keyboard_alone(visit: Visit) -> None:
+    page = visit("/")
+    press(page, "Tab", "Enter")
+    for _ in range(40):
+        press(page, "Tab")
+        if page.evaluate("document.activeElement.closest('.group tbody a') !== null"):
+            break
+    press(page, "Enter")
+    page.wait_for_url("**/calls/*")
+
+
 def test_whatever_has_the_focus_shows_it(visit: Visit) -> None:
     page = visit("/")
     for _ in range(12):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,8 +64,8 @@ class Looking:
         found: dict[str, str] = {}
         for name, data in self.events:
             if name == "board":
-                found = {}
-            if name in ("board", "calls"):
+                found = {key: found[key] for key in json.loads(data)}
+            if name == "calls":
                 found |= {row[1]: row[0] for row in re.finditer(r'<tr[^>]* id="call-(\w+)".*?</tr>', data, re.DOTALL)}
             if name == "gone":
                 for key in re.findall(r"\w+", data):
@@ -89,7 +91,7 @@ def look(site: Site) -> Iterator[Look]:
 
     def open_one(form: Form) -> Looking:
         opened.append(Looking(site.app.extensions["board"], form))
-        opened[-1].read_until(lambda events: [name for name, _ in events][:1] == ["board"])
+        opened[-1].read_until(lambda events: "board" in dict(events))
         return opened[-1]
 
     yield open_one
@@ -154,6 +156,21 @@ def test_the_newest_is_on_top_and_of_the_ended_only_some_are_shown(site: Site) -
     assert orders == sorted(orders, reverse=True)
 
 
+def test_of_more_live_calls_than_are_listed_it_says_so_and_leads_to_all(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(board_rows.MOST, "live", 3)
+    for number in range(3):
+        assert "see all" not in logged_in(site).get("/").text
+        site.record(status("ringing", f"CON-{number}", f"leg-{number}"), received=datetime.now(UTC))
+    site.record(status("ringing", "CON-3", "leg-3"), received=datetime.now(UTC))
+    browser = logged_in(site)
+    text = browser.get("/").text
+    assert '<dt>live calls</dt> <dd>3+<div class="more"><a href="/calls?state=live">see all</a>' in text
+    assert len(groups(browser)["live"]) == 3
+    assert browser.get("/calls?state=live").text.count("<tr role") == 1 + 4
+
+
 def test_a_transferred_call_is_one_row(site: Site, look: Look) -> None:
     looking = look(EN)
     site.record(status("answered", "CON-a", "first", direction="inbound", from_="447700900101"))
@@ -180,6 +197,15 @@ def test_the_stream_begins_with_the_board_and_then_says_what_changes(site: Site,
     assert [name for name, _ in looking.events].count("board") == 1, "only what changed was sent"
 
 
+def test_a_long_board_comes_in_pieces(site: Site, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.pages.board.ROWS_AT_ONCE", 2)
+    for number in range(5):
+        site.record(status("ringing", f"CON-{number}", f"leg-{number}"), received=datetime.now(UTC))
+    looking = look(EN)
+    assert [data.count("<tr ") for name, data in looking.events if name == "calls"] == [2, 2, 1]
+    assert len(json.loads(dict(looking.events)["board"])) == len(looking.rows()) == 5
+
+
 def test_the_page_and_the_stream_have_the_same_rows(site: Site, look: Look) -> None:
     """Else a browser would replace them all as soon as it is connected."""
     for number in range(5):
@@ -187,7 +213,7 @@ def test_the_page_and_the_stream_have_the_same_rows(site: Site, look: Look) -> N
     page = logged_in(site, OPERATOR).get("/").text
     versions = set(re.findall(r'data-version="(\w+)"', page))
     assert len(versions) == 5
-    assert set(re.findall(r'data-version="(\w+)"', look(EN).events[0][1])) == versions
+    assert set(re.findall(r'data-version="(\w+)"', "".join(look(EN).rows().values()))) == versions
 
 
 def test_each_gets_language_and_mask_and_rows_are_rendered_once_for_all_who_want_the_same(
@@ -223,6 +249,57 @@ def test_figures_come_when_they_change(site: Site, look: Look) -> None:
     assert all(one != other for one, other in pairwise(figures)), "only when they change"
 
 
+def test_the_banner_follows_what_is_wrong(
+    open_site: Callable[..., Site], valkey: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board stays open for days."""
+    monkeypatch.setattr("app.pages.board.FIGURES_SECONDS", 0.2)
+    file = tmp_path / "flows.yaml"
+    sound = "routes: [{ flow: a }]\nflows: { a: [{ action: talk, text: Hello. }] }\n"
+    file.write_text(sound)
+    site = open_site(flows_file=file)
+    (node,), browser = valkey.nodes, logged_in(site)
+    looking = Looking(site.app.extensions["board"], EN)
+
+    def notices() -> list[str]:
+        return re.findall('data-notices="([^"]+)"', "".join(data for name, data in looking.events if name == "figures"))
+
+    def changes(words: str, *, to: bool) -> None:
+        """The stream says so, and the banner has the words, or has them no more."""
+        seen = len(notices())
+        looking.read_until(lambda _: len(notices()) > seen)
+        assert notices()[-1] != notices()[-2]
+        assert (words in browser.get("/board/notices").text) is to
+
+    looking.read_until(lambda _: notices())
+    assert notices()[0] in browser.get("/").text
+    assert "alarm" not in browser.get("/board/notices").text
+    node.client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        changes("maxmemory-policy allkeys-lru", to=True)
+    finally:
+        node.client.config_set("maxmemory-policy", "noeviction")
+    changes("maxmemory-policy", to=False)
+    file.write_text(sound + "nonsense: 1\n")
+    site.flows.reloader.refresh()
+    changes("The flows file has 1 fault: the flows stay as they were before.", to=True)
+    looking.close()
+
+
+def test_the_banner_needs_a_login(site: Site) -> None:
+    is_problem(site.browser().get("/board/notices"), 401)
+
+
+def test_while_redis_is_away_the_banner_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = logged_in(site)
+
+    def away(*_: Any) -> None:
+        raise StoreUnavailable("timeout")
+
+    monkeypatch.setattr(type(site.store), "evicts", away)
+    assert "Redis is away (timeout): no event can be stored and no call shown" in browser.get("/board/notices").text
+
+
 def test_a_call_that_becomes_presumed_ended_moves_though_nothing_comes(
     site: Site, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,7 +308,8 @@ def test_a_call_that_becomes_presumed_ended_moves_though_nothing_comes(
     late = services(site.app).presume_ended_after - timedelta(seconds=3)
     site.record(status("answered", "CON-1"), received=datetime.now(UTC) - late)
     looking = look(EN)
-    assert 'data-group="live"' in looking.events[0][1]
+    (row,) = looking.rows().values()
+    assert 'data-group="live"' in row
     looking.has('data-group="presumed"')
 
 
@@ -262,7 +340,20 @@ def test_the_thread_ends_with_the_last_who_looks_and_begins_with_the_next(site: 
     look(EN).close()
     wait_until(lambda: board._thread is None, "it has ended")
     site.record(status("ringing", "CON-1", from_="447700900101"), received=datetime.now(UTC))
-    assert "447700900101" in look(EN).events[0][1]
+    assert "447700900101" in "".join(look(EN).rows().values())
+
+
+def test_what_comes_while_nobody_looks_is_there_for_the_next_who_does(site: Site, look: Look) -> None:
+    """The thread of the board notices late that the last one has left; the feed is not followed from then on."""
+    live, browser = services(site.app).live, logged_in(site, OPERATOR)
+    site.record(status("ringing", "CON-1", from_="447700900101"), received=datetime.now(UTC))
+    first = look(EN)
+    first.has("447700900101")
+    first.close()
+    wait_until(lambda: live._at is None, "the feed is not followed")
+    site.record(status("ringing", "CON-2", from_="447700900102"), received=datetime.now(UTC))
+    assert "447700900102" in browser.get("/").text
+    look(EN).has("447700900101", "447700900102")
 
 
 def test_a_stop_ends_the_streams_at_once(site: Site, look: Look) -> None:

@@ -1,6 +1,6 @@
 // The live board: rows come as HTML, rendered by the server as those of the page, and are put in place by their ids.
 //
-// The stream begins with the whole board, so whoever comes back after a cut misses nothing. What a row says changes at
+// The stream begins with the whole board (its rows, then the keys of all), so whoever comes back after a cut misses nothing. What a row says changes at
 // once; where rows are, only while the mouse is not moving over them, so that nobody clicks the wrong one.
 
 import { localise, moment, serverNow } from "./times.js";
@@ -8,7 +8,7 @@ import { localise, moment, serverNow } from "./times.js";
 const RESTS_AFTER = 10_000; // ms: a mouse that lies still over the board holds nothing back
 const CUT_AFTER = 1_500; // ms without a connection until the page says so: a deploy takes less
 const SILENT_AFTER = 40_000; // ms: the server sends something every 15 s; a lost network gives no error
-const LONGEST_PAUSE = 30_000;
+const LONGEST_PAUSE = 10_000;
 const MOST_NEWS = 3; // calls that are announced at once
 
 const board = document.getElementById("board");
@@ -20,19 +20,19 @@ const later = new Map(); // id -> what a row says now, while some of its text is
 
 // -- rows
 
-/** The rows in `html`, those that the page has already left out. */
-function parse(html) {
-  const { content } = Object.assign(document.createElement("template"), { innerHTML: html });
-  const found = [...content.querySelectorAll("tr[data-version]")];
-  const changed = found.filter((row) => (later.get(row.id) ?? rows.get(row.id))?.dataset.version !== row.dataset.version);
-  changed.forEach((row) => localise(row));
-  return [found, changed];
+/** What is in `html`, as nodes of this document. */
+function read(html) {
+  return document.importNode(Object.assign(document.createElement("template"), { innerHTML: html }).content, true);
 }
 
-function show(changed) {
+/** Show the rows in `html` that the page does not have as they are. */
+function show(html) {
   const said = [];
-  for (const row of changed) {
+  for (const row of read(html).querySelectorAll("tr[data-version]")) {
     const old = rows.get(row.id);
+    if (moves.get(row.id) === null) moves.delete(row.id); // it is back before it was gone
+    if ((later.get(row.id) ?? old)?.dataset.version === row.dataset.version) continue;
+    localise(row);
     const { group } = row.dataset;
     if (row.dataset.news && (group === "live" ? !old : old?.dataset.group !== group && group === "missed")) {
       said.push(row.dataset.news);
@@ -104,9 +104,18 @@ function remove(id) {
   rows.delete(id);
 }
 
-function isSelected(row) {
+let selected; // the text that is selected, if any: to ask each time would lay the page out each time
+document.addEventListener("selectionchange", () => {
   const selection = getSelection();
-  return !selection.isCollapsed && selection.rangeCount > 0 && selection.getRangeAt(0).intersectsNode(row);
+  selected = selection.rangeCount ? selection.getRangeAt(0) : undefined;
+});
+
+function ids(keys) {
+  return JSON.parse(keys).map((key) => `call-${key}`);
+}
+
+function isSelected(row) {
+  return selected && !selected.collapsed && selected.intersectsNode(row);
 }
 
 let overAt = -Infinity; // when the mouse last moved over a table
@@ -139,9 +148,28 @@ function announce(said) {
 // -- what is above the rows
 
 function showFigures(html) {
-  const { content } = Object.assign(document.createElement("template"), { innerHTML: html });
+  const content = read(html);
   localise(content);
   for (const element of content.querySelectorAll("[id]")) document.getElementById(element.id)?.replaceWith(element);
+  showNotices();
+}
+
+let noticed = document.getElementById("board-counts").dataset.notices;
+
+/** The banner again, if it may have changed. */
+async function showNotices() {
+  const now = document.getElementById("board-counts").dataset.notices;
+  if (now === noticed) return;
+  noticed = now;
+  const banner = document.getElementById("notices");
+  try {
+    const answer = await fetch(banner.dataset.from, { headers: { Accept: "text/html" } });
+    if (!answer.ok) throw new Error(answer.statusText);
+    banner.replaceChildren(read(await answer.text()));
+  } catch {
+    noticed = undefined;
+    setTimeout(showNotices, LONGEST_PAUSE);
+  }
 }
 
 // -- the stream
@@ -157,16 +185,13 @@ function connect() {
   cutTimer = setTimeout(isCut, CUT_AFTER);
   source = new EventSource(board.dataset.stream);
   seen = performance.now();
-  on("board", (html) => {
-    const [found, changed] = parse(html);
-    const there = new Set(found.map((row) => row.id));
-    for (const id of there) if (moves.get(id) === null) moves.delete(id);
-    show(changed);
+  on("calls", show);
+  on("board", (keys) => {
+    const there = new Set(ids(keys));
     drop([...rows.keys()].filter((id) => !there.has(id)));
     isConnected();
   });
-  on("calls", (html) => show(parse(html)[1]));
-  on("gone", (keys) => drop(JSON.parse(keys).map((key) => `call-${key}`)));
+  on("gone", (keys) => drop(ids(keys)));
   on("figures", showFigures);
   on("beat", () => {});
   on("away", () => isCut("away"), false);

@@ -2,8 +2,9 @@
 
 import "./times.js";
 
-const notes = document.querySelector("details[data-notes]");
-notes?.addEventListener("toggle", () => {
+const toggled = ({ target: notes }) => {
+  if (!notes.matches("details[data-notes]")) return;
   const folded = notes.open ? "" : notes.dataset.notes;
   document.cookie = `notes=${folded}; path=/; max-age=${folded ? 31536000 : 0}; samesite=lax`;
-});
+};
+document.addEventListener("toggle", toggled, true); // it does not bubble

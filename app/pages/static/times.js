@@ -52,11 +52,24 @@ export function localise(root = document) {
   tick(root);
 }
 
-function tick(root = document) {
+// A long board has thousands of timers. Those in rows that are not laid out (content-visibility) rest until they are.
+const resting = new WeakSet();
+addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => {
+  if (skipped) return resting.add(target);
+  resting.delete(target);
+  tick(target);
+});
+for (const cell of document.querySelectorAll("tr[data-version] > td:first-child")) {
+  if (!cell.checkVisibility({ contentVisibilityAuto: true })) resting.add(cell.parentNode); // since before this script
+}
+addEventListener("beforeprint", () => tick(document, true));
+
+function tick(root = document, all = false) {
   const now = serverNow();
-  for (const element of root.querySelectorAll("[data-since]")) {
-    const text = duration((now - Date.parse(element.dataset.since)) / 1000);
-    if (element.textContent !== text) element.textContent = text;
+  for (const timer of root.querySelectorAll("[data-since]")) {
+    if (!all && resting.has(timer.closest("tr"))) continue;
+    const text = duration((now - Date.parse(timer.dataset.since)) / 1000);
+    if (timer.textContent !== text) timer.textContent = text;
   }
 }
 
