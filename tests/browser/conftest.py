@@ -26,9 +26,9 @@ APPLICATION_ID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests."""
+    """One for all tests of a file: while Playwright runs, nothing else in its process can use asyncio."""
     if chromium.program() is None:
         pytest.skip(chromium.MISSING)
     with sync_playwright() as playwright:
@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[Server]:
     """A server with a call of each kind, which no test changes."""
     tokens = ",".join(f"{role}:{token}" for role, token in TOKENS.items())

@@ -163,11 +163,11 @@ def test_a_viewer_is_named_as_one_and_sees_no_number(visit: Visit) -> None:
     assert "********0123" in page.content()
 
 
-def test_states_are_told_by_word_as_well(visit: Visit) -> None:
+def test_states_are_in_words_as_well(visit: Visit) -> None:
     page = visit("/", language="fr-FR")
     badges = page.locator(".badge[data-state]")
     assert badges.count() > 5
-    for text in badges.all_inner_texts():
+    for text in badges.all_text_contents():  # also of rows out of sight, which are not laid out
         assert text.strip()
     expect(page.locator('.badge[data-state="unanswered"]').first).to_have_text("sans réponse")
 
