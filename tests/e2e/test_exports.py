@@ -50,6 +50,7 @@ def test_an_export_whose_redis_goes_away_does_not_look_complete(tmp_path: Path, 
         node.kill()
         with pytest.raises(IncompleteRead):
             response.read()
+        response.close()
         connection.close()
         assert server.post("/voice/answer", {"from": "447700900123", "to": "442079460000"}).status == 200
         assert "an export broke off" in server.said

@@ -127,7 +127,7 @@ def test_the_printed_commands_work(run: Run):
     browser.request("GET", "/", headers={"Cookie": str(login.headers["Set-Cookie"]).split(";")[0]})
     board = browser.getresponse()
     assert board.status == 200
-    assert stored["conversation_uuid"] in board.read().decode()
+    assert f'href="/calls/{stored["legs"][0]["uuid"]}"' in board.read().decode()
     browser.close()
 
 
