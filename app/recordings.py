@@ -234,7 +234,7 @@ def _is_public(host: str) -> bool:
     """
     try:
         found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the second: a label that is empty or longer than 63 characters
         raise NotPlayable("away") from None
     return all(ip_address(address[4][0]).is_global for address in found)
 

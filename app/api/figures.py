@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flask import request
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.auth.access import current_role, guard
+from app.auth.reveals import reveal
 from app.calls.fields import ExactNumber, Timestamp, listed, nullable
 from app.calls.figures import HOURS_A_DAY, PERIODS, read_figures
 from app.calls.schemas import CURRENCY
@@ -156,6 +158,7 @@ class FiguresSchema(Schema):
 def get_figures(args: dict[str, Any]) -> dict[str, Any]:
     """Get the figures of the last hour, day or week."""
     parts = services()
+    reveal([request.path])
     mask = parts.calls.masks_for(current_role())
     names = parts.names.current()
     return read_figures(parts.store, args["period"], args["tz"], datetime.now(UTC), mask_numbers=mask, names=names)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
 from app.api import cursors
 from app.api.schemas import PageArgs
 from app.auth.access import guard
+from app.auth.reveals import reveal
 from app.calls.fields import Timestamp, listed, nullable, timestamp
 from app.services import services
 
@@ -44,6 +46,7 @@ def page_of(args: dict[str, Any]) -> dict[str, Any]:
     """The same for *args* of PageArgs. Raises Problem (422) for a cursor of another list."""
     before = cursors.read(args["cursor"], "unfiled")[0] if "cursor" in args else None
     found = services().store.unfiled(args["limit"] + 1, before)
+    reveal([request.path])
     shown = found[: args["limit"]]
     items = [
         {"received_at": timestamp(record.received), "why": why, "text": record.body.decode(errors="replace")}

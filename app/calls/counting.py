@@ -96,7 +96,8 @@ class Counting:
         names = {each.conversation for each in touched}
         changed = {each.conversation for each in touched if each.by_event}
         tied = self._calls.reader.store.tied(sorted(names))
-        if len(touched) > 1 and len(tied.conversations) >= queries.MAX_TIED:  # something of the others may be left out
+        whole = len(tied.conversations) < queries.MAX_TIED
+        if not whole and len(touched) > 1:  # something of the others may be left out
             self._count_each_alone(touched, now, until)
             return
 
@@ -104,7 +105,8 @@ class Counting:
             """The calls by home, and the other conversations of those that changed: one of them may be the home."""
             calls = self._calls.fold(tied, now).calls.values()
             concerned = [call.everywhere for call in calls if not changed.isdisjoint(call.everywhere)]
-            return summaries_of(calls), {name for everywhere in concerned for name in everywhere} - names
+            everywhere = {name for names_of_call in concerned for name in names_of_call}
+            return summaries_of(calls, tied.conversations if whole else None), everywhere - names
 
         summaries, others = apart(fold)
         if monotonic() < until:

@@ -14,7 +14,7 @@ from app.calls.names import NOBODY, Known
 from app.calls.schemas import CURRENCY
 from app.domain.call_summary import price_of
 from app.domain.leg_state import OUTCOMES
-from app.domain.numbers import mask_party
+from app.domain.numbers import mask, mask_party
 from app.store.apart import apart
 from app.store.codec import milliseconds, moment
 from app.store.contract import Counts
@@ -174,13 +174,17 @@ class Figures:
             "numbers": [
                 {
                     "number": mask_party(number) if self.mask_numbers else number,
-                    "name": self.names.of(number),
+                    "name": self._name_of(number),
                     **_of_number(found[number]),
                 }
                 for number in ranked[:TOP]
             ],
             "other_numbers": _of_number(together),
         }
+
+    def _name_of(self, number: str) -> str | None:
+        name = self.names.of(number)
+        return mask(name) if name and self.mask_numbers else name
 
     def _number_fields(self) -> Iterator[tuple[str, str, int]]:
         for hour, counted in self.numbers.items():

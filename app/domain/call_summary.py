@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple
 
 from app.domain.calls import Call, outcome_of
@@ -26,16 +27,20 @@ class CallSummary(NamedTuple):
     to: str | None
 
 
-def summaries_of(calls: Iterable[Call]) -> dict[str, CallSummary]:
-    """Each of *calls* by its home, the conversation in which its first leg began.
+def summaries_of(calls: Iterable[Call], stored: Container[str] | None) -> dict[str, CallSummary]:
+    """Each of *calls* by its home: of the *stored* conversations the one in which its first leg was first.
 
-    Of whatever moves its legs make, that stays the same. Without a leg, there is no call.
+    Of whatever moves its legs make, that stays the same, until it is deleted. Without a leg, there is no call.
+    *stored* None: not all of them are known, so none is taken for deleted.
     """
     found = {}
     for call in calls:
         first = next((leg for leg in call.legs if leg.leg.uuid == call.id), None)
         if first:
-            found[first.stays[0].conversation] = _summary(call)
+            been = chain((stay.conversation for stay in first.stays), sorted(call.everywhere))
+            home = next((name for name in been if stored is None or name in stored), None)
+            if home is not None:
+                found[home] = _summary(call)
     return found
 
 

@@ -183,24 +183,28 @@ class Live:
         Raises StoreUnavailable, from reading `missed` as well.
         """
         self._wait_for_a_look(since)
+        if since is None:  # it waits for nobody who catches up
+            return Joined(self._add(listener)[0], ())
         with self._catching_up:
-            with self._news:
-                if self._at is None:  # something was lost just now
-                    raise StoreUnavailable("timeout", "the feed is being read again")
-                self._listeners.add(listener)
-                self._joined.append(listener)
-                if self._stats is not None and listener.wants_stats:
-                    listener.give(rendering.event(STATS, self._stats))
-                if self._said_away:
-                    listener.give(AWAY)
-                at, kept_after, kept = self._at, self._kept_after, list(self._kept)
-            if since is None:
-                return Joined(at, ())
+            at, kept_after, kept = self._add(listener)
             if not position.is_before(since, at):
                 if self._missing:
                     raise self._missing[0]  # it was read further elsewhere, before a node was away
                 return Joined(at, None)
             return Joined(at, self._missed(listener.wanted.conversations, since, kept_after, kept))
+
+    def _add(self, listener: Listener) -> tuple[FeedPosition, FeedPosition, list[Kept]]:
+        """Give *listener* all changes from now on. Returns up to where the feed was read, and what is kept of it."""
+        with self._news:
+            if self._at is None:  # something was lost just now
+                raise StoreUnavailable("timeout", "the feed is being read again")
+            self._listeners.add(listener)
+            self._joined.append(listener)
+            if self._stats is not None and listener.wants_stats:
+                listener.give(rendering.event(STATS, self._stats))
+            if self._said_away:
+                listener.give(AWAY)
+            return self._at, self._kept_after, list(self._kept)
 
     def part(self, listener: Listener) -> None:
         """Give *listener* nothing more."""

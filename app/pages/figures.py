@@ -10,6 +10,7 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from app.auth.access import current_role, require
+from app.auth.reveals import reveal
 from app.calls.figures import PERIODS, read_figures
 from app.pages.html import page
 from app.services import services
@@ -23,6 +24,7 @@ def figures() -> Response:
     """The figures. `period` is one of PERIODS, else a day; `tz` a time zone, which static/zone.js sends, else UTC."""
     require("viewer")
     parts = services()
+    reveal([request.path])
     period = request.args.get("period", "")
     found = read_figures(
         parts.store,

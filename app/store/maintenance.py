@@ -12,7 +12,7 @@ from app.domain.numbers import has_number
 from app.store import keys, scripts
 from app.store.codec import milliseconds
 from app.store.errors import StoreUnavailable
-from app.store.legs import Legs
+from app.store.legs import Legs, touch_command
 from app.store.link import Command
 from app.store.pages import Filter
 from app.store.queries import Queries
@@ -40,7 +40,9 @@ class Maintenance(Queries, Legs):
         Of the others, what is left is deleted as well.
         """
         by_partition: dict[keys.Partition, list[bytes]] = {}
-        for conversation in conversations:
+        deleted = list(conversations)
+        others = self.tied(deleted).conversations.keys() - {*deleted} if from_figures else ()
+        for conversation in deleted:
             by_partition.setdefault(keys.of(conversation), []).append(keys.encode(conversation))
         commands = [
             Command(part.counts, (part.tag, self._ttl, int(from_figures), *names), scripts.REMOVE, (part.counts,))
@@ -51,6 +53,8 @@ class Maintenance(Queries, Legs):
             removed += count
             with suppress(StoreUnavailable):  # they are deleted all the same; housekeeping does the rest
                 self.settle(part, notes)
+        if others:  # the calls of those that were deleted are counted by what is left of them
+            self._writer.send([touch_command(name) for name in others])
         return removed
 
     def forget(self, number: str) -> Forgotten:

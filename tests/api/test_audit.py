@@ -122,6 +122,19 @@ def test_following_the_stream_is_noted_with_its_filters(filled: Site) -> None:
     assert entry["calls"] == ["/api/v1/stream?number=********0177"]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/figures", "/figures", "/api/v1/unfiled", "/unfiled"])
+def test_figures_and_unfiled_webhooks_are_noted_by_their_address(filled: Site, path: str) -> None:
+    browser = filled.browser()
+    browser.post("/login", data={"token": OPERATOR})
+    assert browser.get(path).status_code == 200
+    assert [entry["calls"] for entry in log(filled)] == [[path]]
+
+
+def test_who_asks_for_the_headers_of_a_file_is_shown_nothing(filled: Site) -> None:
+    assert filled.send("HEAD", "/api/v1/calls.csv", token=OPERATOR).status_code == 200
+    assert log(filled) == []
+
+
 def test_only_operators_read_it_page_by_page(filled: Site) -> None:
     is_problem(filled.get("/api/v1/audit", token=VIEWER), 403)
     for name in ("CON-1", "CON-2"):

@@ -298,6 +298,8 @@ def test_it_is_asked_as_vonage_documents_it(odd: tuple[Recordings, str], folder:
     ("target", "reason"),
     [
         ("https://evil.example/", "elsewhere"),
+        ("https://..nexmo.com/x", "away"),
+        (f"https://{'a' * 64}.nexmo.com/x", "away"),
         ("http://127.0.0.1:1/", "elsewhere"),
         ("https://127.0.0.1:1/x", "elsewhere"),
         ("/again", "elsewhere"),

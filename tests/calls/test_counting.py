@@ -122,11 +122,11 @@ def test_the_break_after_a_round_is_for_what_it_used_not_for_what_it_waited(
         counting._round()
         assert counting._due - monotonic() < 1, "a busy machine, or a slow Redis"
 
-    def work(calls: Any) -> dict[str, CallSummary]:
+    def work(calls: Any, stored: Any) -> dict[str, CallSummary]:
         until = thread_time() + 0.1
         while thread_time() < until:
             pass
-        return summaries_of(calls)
+        return summaries_of(calls, stored)
 
     monkeypatch.setattr(counting_module, "summaries_of", work)
     send(store, status("answered", 2))

@@ -14,6 +14,7 @@ import pytest
 
 from app.calls.call_queries import CallFilter
 from app.calls.figures import STEPS, read_figures
+from app.calls.names import Known
 from app.domain.call_summary import CallSummary, summaries_of
 from app.domain.calls import read_calls
 from app.domain.conversations import Kept, history
@@ -163,10 +164,10 @@ def assert_right(store: Store, calls: Iterable[CallSummary]) -> dict[str, Any]:
 
 
 def stored(store: Store, names: Iterable[str]) -> list[CallSummary]:
-    """The calls of the conversations *names*, without those of which the first conversation is gone."""
+    """The calls of the conversations *names*, without those of which every conversation is gone."""
     tied = store.tied(names)
     calls = queries_of(store).fold(tied, NOW).calls.values()
-    return [summary for home, summary in summaries_of(calls).items() if home in tied.conversations]
+    return [*summaries_of(calls, tied.conversations).values()]
 
 
 def listed(store: Store) -> list[CallSummary]:
@@ -216,7 +217,7 @@ def test_any_calls_in_any_order_with_repeats_counted_at_any_time(store: Store, s
             events[name].append(webhook.kept)
     histories = {name: history(of) for name, of in events.items()}
     expected = read_calls(histories, now=NOW, presume_ended_after=PRESUME_ENDED_AFTER).calls.values()
-    figures = assert_right(store, summaries_of(expected).values())
+    figures = assert_right(store, summaries_of(expected, histories).values())
     assert figures["calls"]["total"] > 20
     assert figures["calls"]["answered"] > 5
     assert figures["at_once"]["peak"] > 5
@@ -265,6 +266,36 @@ def test_deleted_calls_leave_the_figures(store: Store, engine: Engine, seed: int
     assert found(store)["calls"]["total"] == 0
     left = {key for key in sorted(engine.keys()) if b"}calls:" in key or b"}numbers:" in key or b"}touched" in key}
     assert left == set(), "nothing is left of what was counted, numbers least of all"
+
+
+def test_a_call_whose_first_conversation_was_deleted_is_counted_by_what_is_left_of_it(store: Store) -> None:
+    send(
+        store,
+        status("answered", 1, uuid="A1"),
+        transfer(HERE, THERE, 2, uuid="A1"),
+        status("answered", 3, uuid="B1", where=THERE),
+    )
+    settle(store)
+    count_all(store, BASE)
+    store.delete(HERE)
+    count_all(store, BASE)
+    assert len(listed(store)) == 1
+    figures = found(store)
+    assert (figures["calls"]["total"], figures["at_once"]["now"]) == (1, 1)
+    store.delete(THERE)
+    count_all(store, BASE)
+    assert listed(store) == []
+    assert found(store)["calls"]["total"] == 0
+
+
+def test_a_number_within_a_name_is_masked_too(store: Store) -> None:
+    send(store, status("answered", 1, to="441666000004"))
+    settle(store)
+    count_all(store, BASE)
+    names = Known({"441666000004": "Bob +44 7700 900777"})
+    for masked, expected in ((False, "Bob +44 7700 900777"), (True, "Bob +** **** **0777")):
+        (number,) = read_figures(store, "hour", UTC_ZONE, NOW, mask_numbers=masked, names=names)["numbers"]
+        assert number["name"] == expected
 
 
 class Killed(BaseException):

@@ -22,7 +22,8 @@ def summaries(*bodies: Any, later: bool = True) -> dict[str, CallSummary]:
             found.setdefault(name, []).append(event)
     histories = {name: history(events) for name, events in found.items()}
     now = LATER if later else BASE
-    return summaries_of(read_calls(histories, now=now, presume_ended_after=PRESUME_ENDED_AFTER).calls.values())
+    calls = read_calls(histories, now=now, presume_ended_after=PRESUME_ENDED_AFTER).calls.values()
+    return summaries_of(calls, histories)
 
 
 def one(*bodies: Any, later: bool = True) -> CallSummary:

@@ -109,6 +109,14 @@ def test_who_was_away_gets_what_was_missed_once_from_any_worker(here: Station, s
     other.close()
 
 
+def test_who_begins_now_does_not_wait_for_those_who_catch_up(here: Station) -> None:
+    with here.live._catching_up:
+        reading = here.read()
+        send(here.store, RINGING)
+        assert seen(reading.wait_for(1)) == [(HERE, 0)]
+    reading.close()
+
+
 def test_any_two_ways_to_cut_a_stream_give_the_same(here: Station, store: Store) -> None:
     """A reader is cut again and again, at any event, and goes on at another worker: nothing is missing or twice."""
     chance = Random(5)
