@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.store import queries
+from app.store.errors import StoreUnavailable
+from app.store.link import Command
 from app.store.reader import Reader
 from app.store.store import Store
 from tests.domain.builders import about, at, status, transfer
@@ -55,10 +57,10 @@ def test_each_step_is_two_round_trips_however_many_conversations_it_reads(
     trips = 0
     real = Reader.fetch
 
-    def fetch(self: Reader, commands: list[object]) -> object:
+    def fetch(self: Reader, commands: list[Command], missing: list[StoreUnavailable] | None = None) -> object:
         nonlocal trips
         trips += bool(commands)
-        return real(self, commands)  # type: ignore[arg-type]
+        return real(self, commands, missing)
 
     monkeypatch.setattr(Reader, "fetch", fetch)
     assert len(store.tied(["CON-7"]).conversations) == 31
