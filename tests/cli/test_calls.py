@@ -221,6 +221,15 @@ def test_an_unknown_call_is_an_error(shell: Shell) -> None:
     assert "flask calls" in err
 
 
+def test_where_a_demo_has_run_its_calls_are_named(shell: Shell) -> None:
+    demo = shell.data_dir / "demo"
+    demo.mkdir(parents=True)
+    hint = f"\nThe demo keeps its calls elsewhere: DATA_DIR={demo} .venv/bin/flask calls\n"
+    assert shell.output("calls") == f"No call is kept yet.{hint}"
+    assert shell.output("calls", "--missed") == f"No such call is kept.{hint}"
+    assert shell.run("call", "CON-none")[2].endswith(hint)
+
+
 def test_no_name_controls_the_terminal(inside: Inside) -> None:
     """Ids and names can have any characters: those that cannot be printed are shown as escapes."""
     for name in ODD:
