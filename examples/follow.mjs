@@ -9,13 +9,14 @@
 const SILENCE = 40_000; // ms; the server says something every 15 s, so the connection is dead after that
 const [url, ...filters] = process.argv.slice(2);
 const token = process.env.TOKEN;
-if (!url || !token) {
+if (!url || !token || !filters.every((filter) => filter.includes("="))) {
   console.error("usage: TOKEN=… node examples/follow.mjs https://calls.example.com [filter=value …]");
   process.exit(2);
 }
 const query = new URLSearchParams(filters.map((filter) => filter.split(/=(.*)/s).slice(0, 2)));
 let lastId = "";
 let retry = 1000; // ms
+let away = false; // since a failure that was reported
 
 function get(path, headers = {}, signal = undefined) {
   return fetch(new URL(path, url), { headers: { Authorization: `Bearer ${token}`, ...headers }, signal });
@@ -48,6 +49,11 @@ async function* events(body, onPiece) {
   }
 }
 
+function report(error) {
+  if (!away) console.error(`no stream from ${url}, trying again: ${error}`);
+  away = true;
+}
+
 async function* follow() {
   for (;;) {
     const silent = new AbortController();
@@ -58,13 +64,18 @@ async function* follow() {
     };
     try {
       const response = await get(`/api/v1/stream?${query}`, lastId ? { "Last-Event-ID": lastId } : {}, silent.signal);
-      if (response.ok) yield* events(response.body, heard);
-      else if (![429, 500, 502, 503, 504].includes(response.status)) {
+      if (response.ok) {
+        away = false;
+        yield* events(response.body, heard);
+      } else if ([429, 500, 502, 503, 504].includes(response.status)) {
+        report(response.status);
+      } else {
         console.error(response.status, await response.text());
         process.exit(1);
       }
     } catch (error) {
       if (error instanceof SyntaxError) throw error; // else it restarts, or the way there is cut
+      report(error.cause?.code ?? error.cause?.message ?? error.message);
     } finally {
       clearTimeout(timer);
     }

@@ -29,6 +29,7 @@ class Follower:
         self.url, self.token, self.filters = url.rstrip("/"), token, filters
         self.last_id = ""
         self.retry = 1.0  # seconds
+        self.away = False  # since a failure that was reported
 
     def get(self, path: str, **headers: str) -> Any:
         """An open response."""
@@ -60,18 +61,26 @@ class Follower:
         while True:
             try:
                 with self.get(path, **({"Last-Event-ID": self.last_id} if self.last_id else {})) as response:
+                    self.away = False
                     yield from self.events(response)
             except HTTPError as refused:
                 if refused.code not in (429, 500, 502, 503, 504):
                     sys.exit(f"{refused}: {refused.read().decode()}")
-            except (OSError, HTTPException):
-                pass  # it restarts, or the way there is cut
+                self.report(refused)
+            except (OSError, HTTPException) as error:  # it restarts, or the way there is cut
+                self.report(error)
             time.sleep(self.retry)
+
+    def report(self, error: Exception) -> None:
+        """Say that the stream is away, once until it is back."""
+        if not self.away:
+            print(f"no stream from {self.url}, trying again: {error}", file=sys.stderr, flush=True)
+        self.away = True
 
 
 def main() -> None:
     """Print what happens."""
-    if len(sys.argv) < 2 or "TOKEN" not in os.environ:
+    if len(sys.argv) < 2 or "TOKEN" not in os.environ or not all("=" in argument for argument in sys.argv[2:]):
         sys.exit(__doc__)
     filters = dict(argument.split("=", 1) for argument in sys.argv[2:])
     follower = Follower(sys.argv[1], os.environ["TOKEN"], filters)

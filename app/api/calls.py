@@ -36,7 +36,10 @@ for blueprint in (calls, exports):
 @calls.arguments(CallsArgs, location="query", unknown=RAISE)
 @calls.alt_response(200, schema=CallsSchema, example=examples.CALLS)
 def list_calls(args: dict[str, Any]) -> dict[str, Any]:
-    """List calls, newest or oldest first by the receipt of their first webhook. Filters are joined by "and"."""
+    """List calls, each page newest or oldest first by the receipt of their first webhook. Filters are joined by "and".
+
+    With `state`, `number` or `user` a call is on the page of its first conversation that matches.
+    """
     rows, following = page_of(args)
     return {"items": rows, "next": following}
 

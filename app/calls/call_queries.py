@@ -137,9 +137,16 @@ class CallQueries:
         """The next calls, newest or oldest first by the receipt of their first event.
 
         The store lists conversations. Of those of a call that match what the store can decide, the one first received
-        stands for it, so that each call comes once. The page may be short though there is more: how many conversations
-        are read for it is limited.
+        stands for it, so that each call comes once. With a state, number or user that may be another than the first of
+        the call: it decides which page the call is on. The page may be short though there is more: how many
+        conversations are read for it is limited.
         """
+        page = self._page(wanted, limit, after)
+        ordered = sorted(page.calls, key=lambda call: call.first_received, reverse=wanted.sort == "newest")
+        return CallPage(ordered, page.next)
+
+    def _page(self, wanted: CallFilter, limit: int, after: CallPosition | None) -> CallPage:
+        """The next calls in the order of the conversations that stand for them."""
         now = datetime.now(UTC)
         kind = _Few if wanted.id else _Source
         source = kind(self.reader.store, wanted, now - self.reader.presume_ended_after)

@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, Final, TypeVar
 
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
+from app.domain.numbers import mask
 from app.store.errors import StoreUnavailable
 from app.store.reader import give_up_at
 
@@ -33,6 +34,8 @@ COLUMNS: Final = (*TEXTS, *TIMES, *AMOUNTS, *DETAILS)
 # What a spreadsheet may take for a formula, also behind quotes and blanks that it drops.
 # https://owasp.org/www-community/attacks/CSV_Injection
 FORMULA: Final = re.compile(r"[\s\"']*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
+LONGEST_CELL: Final = 32_767  # characters
 
 T = TypeVar("T")
 Dumped = Mapping[str, Any]
@@ -54,7 +57,7 @@ def exported(calls: CallQueries, wanted: CallFilter, role: str | None, *, as_csv
     Of the others each is tried for some seconds: the iterator raises BrokenOff.
     """
     read = partial(_read, calls, wanted, role, rows=as_csv)
-    write: Write = _csv if as_csv else _ndjson
+    write: Write = partial(_csv, mask_numbers=calls.reader.masks_for(role)) if as_csv else _ndjson
     first, position = read(None)
 
     def rest(position: CallPosition | None) -> Iterator[bytes]:
@@ -93,9 +96,9 @@ def _ndjson(calls: Sequence[Dumped]) -> bytes:
     return b"".join(json.dumps(call, separators=(",", ":")).encode() + b"\n" for call in calls)
 
 
-def _csv(calls: Sequence[Dumped]) -> bytes:
-    """The COLUMNS of each call, as RFC 4180 has it, in UTF-8; no cell is a formula to a spreadsheet."""
-    return _lines([_row(call) for call in calls])
+def _csv(calls: Sequence[Dumped], *, mask_numbers: bool) -> bytes:
+    """The COLUMNS of each call, as RFC 4180 has it, in UTF-8; no cell is a formula to a spreadsheet, or too long."""
+    return _lines([_row(call, mask_numbers) for call in calls])
 
 
 def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
@@ -104,12 +107,16 @@ def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
     return text.getvalue().encode(errors="replace")  # half a surrogate pair, which an id may have, is not in UTF-8
 
 
-def _row(call: Dumped) -> list[Any]:
-    return [_cell(CELLS.get(name, str)(call[name])) if call[name] is not None else "" for name in COLUMNS]
+def _row(call: Dumped, mask_numbers: bool) -> list[str]:
+    texts = {name: CELLS.get(name, str)(call[name]) if call[name] is not None else "" for name in COLUMNS}
+    if mask_numbers:  # keys pressed one at a time are a number only when they are joined
+        texts["keys"] = mask(texts["keys"])
+    return [_cell(text) for text in texts.values()]
 
 
 def _cell(text: str) -> str:
-    return f"'{text}" if FORMULA.match(text) else text
+    cell = f"'{text}" if FORMULA.match(text) else text
+    return cell if len(cell) <= LONGEST_CELL else cell[: LONGEST_CELL - 1] + "…"
 
 
 def _several(names: Sequence[str]) -> str:

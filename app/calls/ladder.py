@@ -134,7 +134,8 @@ def text_of(ladder: Ladder) -> list[str]:
     for at in _times(ladder):
         seconds = f"{(at - ladder.begins).total_seconds():10.3f}"
         notes = list(_notes(ladder, at))
-        for row in range(max((len(words) for words in notes), default=1)):
+        # At least one: what a leg does may change without an event of this call, as others join its conference.
+        for row in range(max(1, *(len(words) for words in notes))):
             cells = "".join(
                 f"{_bar(lane, at)} {_cut(notes[index][row] if row < len(notes[index]) else ''):{LANE - 2}}"
                 for index, lane in enumerate(shown)

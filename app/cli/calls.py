@@ -8,7 +8,7 @@ import click
 
 from app.calls.call_queries import CallFilter
 from app.cli.conversation_text import list_line
-from app.cli.store import with_store
+from app.cli.store import demo_hint, with_store
 from app.domain.conversations import ConversationState
 from app.domain.leg_state import OUTCOMES
 from app.domain.numbers import searched
@@ -42,4 +42,4 @@ def calls(
         if after is None:
             break
     if not shown:
-        click.echo("No such call is kept." if wanted != CallFilter() else "No call is kept yet.")
+        click.echo(("No such call is kept." if wanted != CallFilter() else "No call is kept yet.") + demo_hint())

@@ -28,9 +28,7 @@ def list_line(call: Json) -> str:
 
 def head_lines(call: Json) -> list[str]:
     """A call in some lines: who, what became of it, for how long, how it went through the flow."""
-    price = f"{call['price']} {call['currency']}" if call["price"] is not None else "no price yet"
-    lasted = f"{call['duration_seconds']} s" if call["duration_seconds"] is not None else "not over"
-    lines = [f"call {call['id']}  {_became(call)}  {lasted}  {price}"]
+    lines = [f"call {call['id']}  {_became(call)}  {_lasted(call)}  {_price(call)}"]
     facts = [f"{call['direction'] or 'direction unknown'}  {_pair(call)}"]
     facts += [f"{word} {call[key]} s" for word, key in _CALL_SECONDS if call[key] is not None]
     lines.append("  " + ", ".join(facts))
@@ -38,6 +36,20 @@ def head_lines(call: Json) -> list[str]:
         keys = f", keys {' '.join(call['keys'])}" if call["keys"] else ""
         lines.append(f"  flow {'/'.join(filter(None, (call['flow'], call['step'])))}{keys}")
     return [safe(line) for line in lines]
+
+
+def _price(call: Json) -> str:
+    """What a call or conversation cost; nothing may be known of one that has ended, as its leg went to another."""
+    if call["price"] is not None:
+        return f"{call['price']} {call['currency']}"
+    return "no price yet" if call["state"] == "live" else "no price"
+
+
+def _lasted(call: Json) -> str:
+    """How long a call or conversation was."""
+    if call["duration_seconds"] is not None:
+        return f"{call['duration_seconds']} s"
+    return "not over" if call["state"] == "live" else "no duration"
 
 
 def _became(call: Json) -> str:
@@ -51,9 +63,7 @@ _CALL_SECONDS = (("waited", "wait_seconds"), ("talked", "talk_seconds"), ("on ho
 
 def conversation_lines(call: Json) -> list[str]:
     """The whole conversation: legs, answers, inputs, recordings, errors."""
-    price = f"{call['price']} {call['currency']}" if call["price"] is not None else "no price yet"
-    lasted = f"{call['duration_seconds']} s" if call["duration_seconds"] is not None else "not over"
-    lines = [f"{call['conversation_uuid']}  {call['state'].replace('_', ' ')}  {lasted}  {price}"]
+    lines = [f"{call['conversation_uuid']}  {call['state'].replace('_', ' ')}  {_lasted(call)}  {_price(call)}"]
     for leg in call["legs"]:
         lines.append(f"  leg {leg['uuid']}  {leg['direction'] or 'direction unknown'}  {_pair(leg)}")
         facts = [leg["outcome"] or leg["state"]]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from app.cli.store import demo_folder
 from app.services import services
 from config.settings import Settings
 from vonage_simulator.cli.load import varied
@@ -81,7 +82,7 @@ def own_environment(settings: Settings) -> dict[str, str]:
     # FLASK_RUN_FROM_CLI, which this command has: with it the server would start no parts, and count no calls (wsgi.py).
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("REDIS_", "FLASK_RUN_"))}
     tokens = ",".join(f"{role}:{token}" for role, token in settings.access_tokens)
-    return environ | {"DATA_DIR": str(settings.data_dir / "demo"), "ACCESS_TOKENS": tokens}
+    return environ | {"DATA_DIR": str(demo_folder(settings)), "ACCESS_TOKENS": tokens}
 
 
 def _keys(options: RunOptions, port: int) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +15,8 @@ from flask import current_app
 from app.domain.calls import Call
 from app.services import build, services
 from app.store.errors import StoreError
-from config.embedded import EngineFailed, EngineInUse, running
+from config.embedded import Engine, EngineFailed, EngineInUse, running
+from config.settings import Settings
 
 
 def with_store(command: Callable[..., None]) -> Callable[..., None]:
@@ -37,5 +40,19 @@ def whole_call(id_: str) -> Call:
     """The call with this id, or with a conversation, leg or recording that has it. Raises ClickException."""
     found = services().call_queries.call(id_)
     if found is None:
-        raise click.ClickException("No such call is kept. `flask calls` lists those that are.")
+        raise click.ClickException(f"No such call is kept. `flask calls` lists those that are.{demo_hint()}")
     return found
+
+
+def demo_folder(settings: Settings) -> Path:
+    """The DATA_DIR of the server that `flask simulate demo` starts."""
+    return settings.data_dir / "demo"
+
+
+def demo_hint() -> str:
+    """How to read the calls of a demo, after a message that there are none; empty if there was no demo here."""
+    settings = services().settings
+    folder = demo_folder(settings)
+    if settings.redis_url != Engine(settings.data_dir).url or not folder.is_dir():
+        return ""
+    return f"\nThe demo keeps its calls elsewhere: DATA_DIR={shlex.quote(str(folder))} .venv/bin/flask calls"

@@ -20,8 +20,8 @@ from app.services import Services
 from app.store.errors import StoreUnavailable
 from app.webhooks import kept
 from app.webhooks.schemas import kept_answer
-from tests.api.site import OPERATOR, Site, status
-from tests.generated import BASE, webhooks_of
+from tests.api.site import OPERATOR, VIEWER, Site, status
+from tests.generated import BASE, iso, webhooks_of
 
 CSV, NDJSON = "/api/v1/calls.csv", "/api/v1/calls.ndjson"
 HOSTILE = [
@@ -85,6 +85,29 @@ def test_half_a_surrogate_pair_is_replaced_in_csv(site: Site) -> None:
     (row,) = rows(site.get(CSV).data.decode())
     assert row["id"] == "leg-?"
     assert json.loads(site.get(NDJSON).data)["id"] == "leg-\ud800"
+
+
+def test_a_number_pressed_key_by_key_is_masked_for_viewers(site: Site) -> None:
+    number = "447700900123"
+    site.record(status("answered", "CON-1", "leg", from_="Bob", direction="inbound"))
+    for second, key in enumerate(number):
+        moment = iso(BASE + timedelta(seconds=second))
+        site.record({"conversation_uuid": "CON-1", "uuid": "leg", "dtmf": {"digits": key}, "timestamp": moment})
+    (shown,), (whole,) = (rows(site.get(CSV, token=token).data.decode()) for token in (VIEWER, OPERATOR))
+    assert shown["keys"] == "* * * * * * * * 0 1 2 3"
+    assert whole["keys"] == " ".join(number)
+
+
+def test_a_cell_is_no_longer_than_a_spreadsheet_takes(site: Site) -> None:
+    site.record(status("answered", "CON-1", "leg", from_="Bob", direction="inbound"))
+    for second in range(12):
+        body = {"conversation_uuid": "CON-1", "uuid": "leg", "dtmf": {"digits": "#" * 3000}}
+        site.record(body | {"timestamp": iso(BASE + timedelta(seconds=second))})
+    (row,) = rows(site.get(CSV).data.decode())
+    assert len(row["keys"]) == 32_767
+    assert row["keys"].endswith("#…")
+    assert export._cell("x" * 32_767) == "x" * 32_767
+    assert len(export._cell("=" * 32_767)) == 32_767
 
 
 def test_an_export_of_nothing_is_a_header_and_nothing(site: Site) -> None:

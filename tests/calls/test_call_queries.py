@@ -13,6 +13,7 @@ from app.calls import queries
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.calls.queries import Calls
 from app.domain.calls import Call, read_calls
+from app.store import keys
 from app.store import queries as store_queries
 from app.store.codec import ANSWER
 from app.store.store import Store
@@ -53,6 +54,8 @@ def listed(calls: CallQueries, wanted: CallFilter, limit: int) -> list[str]:
     while True:
         page = calls.page(wanted, limit=limit, after=after)
         assert len(page.calls) <= limit
+        received = [call.first_received for call in page.calls]
+        assert received == sorted(received, reverse=wanted.sort == "newest"), wanted
         found += [call.id for call in page.calls]
         if page.next is None:
             return found
@@ -152,7 +155,29 @@ def test_calls_are_listed_newest_first(calls: CallQueries) -> None:
     record(calls, *moved("leg-003", "CON-3", "CON-hold", BASE + timedelta(hours=1)))
     newest_first = [f"leg-{number:03}" for number in reversed(range(30))]
     assert listed(calls, CallFilter(), 7) == newest_first
-    assert listed(calls, CallFilter(state="live"), 7)[0] == "leg-003", "where its live conversation is"
+    assert listed(calls, CallFilter(state="live"), 50) == newest_first
+    assert "leg-003" in listed(calls, CallFilter(state="live"), 7)[:7], "on the page of its live conversation"
+
+
+@pytest.mark.parametrize("limit", [3, 7, 50])
+def test_live_calls_are_in_order_on_a_page_wherever_they_are_live(calls: CallQueries, limit: int) -> None:
+    """Calls live in their first conversation, in a later one, in a room that others began: each comes once."""
+    crowded = [name for name in (f"CON-{number}" for number in range(2000)) if keys.partition(name) < 3][:20]
+    places = crowded + [f"AWAY-{number}" for number in range(20)]  # most are in three of the partitions
+    webhooks: list[Webhook] = []
+    for number, where in enumerate(places):
+        at = BASE + timedelta(seconds=number)
+        webhooks += phone_call(number, where=where, at=at)
+        if number % 4 == 1:
+            webhooks += moved(f"leg-{number:03}", where, f"LATER-{number}", at + timedelta(seconds=5 + number % 7))
+        if number % 4 == 2:
+            webhooks += moved(f"leg-{number:03}", where, "ROOM", at + timedelta(seconds=1))
+    record(calls, *webhooks)
+    oldest_first = [f"leg-{number:03}" for number in range(len(places))]
+    for sort in ("newest", "oldest"):
+        found = listed(calls, CallFilter(state="live", sort=sort), limit)
+        assert sorted(found) == oldest_first, "each once"
+        assert limit < 50 or found == (oldest_first if sort == "oldest" else oldest_first[::-1])
 
 
 @pytest.mark.parametrize("limit", [1, 7, 500])
@@ -250,7 +275,7 @@ def test_what_one_worker_deleted_while_a_page_was_read_is_left_out(calls: CallQu
     record(calls, *webhooks)
     record(calls, *phone_call(9, where="CON-9", at=BASE - timedelta(hours=1)))
     page = calls.page(CallFilter(state="live"), limit=2)
-    assert [call.id for call in page.calls] == ["leg-000", "leg-001"]
+    assert [call.id for call in page.calls] == ["leg-001", "leg-000"]
     cast("Store", calls.reader.store).delete("ROOM")
     rest = calls.page(CallFilter(state="live"), limit=50, after=page.next)
     assert [call.id for call in rest.calls] == ["leg-009"]

@@ -117,6 +117,21 @@ def test_a_conference_links_other_calls() -> None:
     assert "            shares a conference with call caller" in text
 
 
+def test_talk_that_begins_as_another_call_joins_has_a_line_of_its_own() -> None:
+    text = text_of(
+        ladder(
+            status("answered", 0, uuid="caller"),
+            transfer(HERE, YONDER, 2, uuid="caller"),
+            status("answered", 1, uuid="other", where=THERE),
+            transfer(THERE, YONDER, 5, uuid="other"),
+            status("completed", 9, uuid="other", where=YONDER),
+            status("completed", 12, uuid="caller", where=YONDER),
+        )
+    )
+    bars = {line[:10].strip(): line[12] for line in text if line[:10].strip()}
+    assert bars == {"seconds": "u", "0.000": "│", "2.000": "│", "5.000": "█", "9.000": "│", "12.000": "╵"}, text
+
+
 def test_a_call_of_many_legs_shows_the_first_and_names_the_number_of_the_others() -> None:
     legs = [status("ringing", number, uuid=f"leg-{number:02}", to="x" * 99) for number in range(MOST_LANES + 3)]
     text = text_of(ladder(*legs, of="leg-00"))

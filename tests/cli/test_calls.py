@@ -137,6 +137,19 @@ def test_one_call_is_shown_in_full(either: Shell) -> None:
     assert [leg["uuid"] for leg in call["legs"]] == ["leg", "two"]
 
 
+def test_what_has_ended_without_a_price_awaits_none(inside: Inside) -> None:
+    inside.site.record(status("answered", "CON-1", "leg", timestamp=iso(BASE)), received=datetime.now(UTC))
+    out = inside.output("call", "leg")
+    assert out.count("  not over  no price yet\n") == 2, "the call and its conversation are live"
+    move = {"type": "transfer", "uuid": "leg", "conversation_uuid_from": "CON-1", "conversation_uuid_to": "CON-2"}
+    inside.site.record(move | {"timestamp": iso(BASE + timedelta(seconds=1))}, received=datetime.now(UTC))
+    lines = inside.output("call", "leg").splitlines()
+    left, joined = (next(line for line in lines if line.startswith(name)) for name in ("CON-1  ", "CON-2  "))
+    assert left.startswith("CON-1  ended  ")
+    assert left.endswith("  no price")
+    assert joined == "CON-2  live  not over  no price yet"
+
+
 def test_an_error_is_shown_beside_the_ncco_that_caused_it(inside: Inside) -> None:
     """With its origin, and each action in a line of its own that no text makes longer."""
     talks = [{"action": "talk", "text": f"{'Zoë ' * 40}\x1b[2J"}, {"action": "input", "type": ["dtmf"]}]
@@ -206,6 +219,15 @@ def test_an_unknown_call_is_an_error(shell: Shell) -> None:
     assert (code, out) == (1, "")
     assert "No such call" in err
     assert "flask calls" in err
+
+
+def test_where_a_demo_has_run_its_calls_are_named(shell: Shell) -> None:
+    demo = shell.data_dir / "demo"
+    demo.mkdir(parents=True)
+    hint = f"\nThe demo keeps its calls elsewhere: DATA_DIR={demo} .venv/bin/flask calls\n"
+    assert shell.output("calls") == f"No call is kept yet.{hint}"
+    assert shell.output("calls", "--missed") == f"No such call is kept.{hint}"
+    assert shell.run("call", "CON-none")[2].endswith(hint)
 
 
 def test_no_name_controls_the_terminal(inside: Inside) -> None:

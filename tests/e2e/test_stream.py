@@ -19,7 +19,7 @@ from app.live.follower import MOST_LISTENERS
 from app.store.store import Store
 from tests.domain.builders import about, status
 from tests.e2e.conftest import Serve
-from tests.engines import Engine, wait_until
+from tests.engines import Engine, free_ports, wait_until
 from tests.generated import read_record
 from tests.serving import OPERATOR, ROOT, Server
 from tests.sse import Event, Reading, connect
@@ -224,3 +224,44 @@ def test_the_examples_survive_a_restart_and_a_gap(
     finally:
         client.kill()
         client.wait()
+
+
+@pytest.mark.parametrize("language", EXAMPLES)
+def test_the_examples_say_once_that_nobody_is_there(tmp_path: Path, language: str) -> None:
+    if not shutil.which(EXAMPLES[language][0]):
+        pytest.skip(f"no {language} here")
+    (port,) = free_ports(1)
+    said = tmp_path / "said"
+    with said.open("wb") as err:
+        client = subprocess.Popen(
+            [*EXAMPLES[language], f"http://127.0.0.1:{port}"], cwd=ROOT, env=os.environ | {"TOKEN": "x"}, stderr=err
+        )
+    try:
+        with socket.create_server(("127.0.0.1", port)) as server:
+            server.settimeout(60)
+            for _ in range(3):  # it comes again, and is sent away without a word
+                server.accept()[0].close()
+        wait_until(said.read_text, "it says so")
+        assert client.poll() is None
+        (line,) = said.read_text().splitlines()
+        assert line.startswith(f"no stream from http://127.0.0.1:{port}, trying again: ")
+    finally:
+        client.kill()
+        client.wait()
+
+
+@pytest.mark.parametrize("language", EXAMPLES)
+def test_the_examples_show_their_use_for_a_filter_without_a_value(language: str) -> None:
+    if not shutil.which(EXAMPLES[language][0]):
+        pytest.skip(f"no {language} here")
+    done = subprocess.run(
+        [*EXAMPLES[language], "http://127.0.0.1:1", "kind"],
+        cwd=ROOT,
+        env=os.environ | {"TOKEN": "x"},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode in (1, 2)
+    assert b"TOKEN=" in done.stderr
+    assert b"Traceback" not in done.stderr
