@@ -68,7 +68,7 @@ class TalkSchema(AverageSchema):
 
 
 class AtOnceSchema(Schema):
-    """Calls at once: those that were live at some time in a minute."""
+    """Calls that were live at some time in a minute: with short calls far more than at any one moment."""
 
     now = counted()
     peak = counted()

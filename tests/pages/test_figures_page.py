@@ -81,6 +81,17 @@ def test_the_heat_map_is_of_a_week_by_the_clock_of_the_reader(site: Site) -> Non
     assert not [name for name in shown(site).values("td", "class") if name.startswith("heat-")]
 
 
+def test_calls_of_one_minute_are_said_to_be_that_and_not_to_be_at_once(site: Site) -> None:
+    call(site, "CON-1")
+    for language, label, meaning in (
+        ("en", "most in one minute 1", "calls that were on at some time in that minute"),
+        ("fr", "maximum en une minute 1", "appels en cours à un moment ou un autre de cette minute"),
+    ):
+        page = shown(site, language=language)
+        assert label in words(page)
+        assert page.values("dt", "title") == page.values("th", "title") == [meaning]
+
+
 def test_a_zone_or_period_that_is_none_is_passed_over(site: Site) -> None:
     call(site, "CON-1")
     text = words(shown(site, "/figures?tz=../etc/passwd&period=<script>"))
