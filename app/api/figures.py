@@ -50,9 +50,9 @@ def price() -> fields.Field[Any]:
     return fields.String(required=True, metadata={"description": "EUR, a decimal string", "example": "0.00144000"})
 
 
-def rate() -> fields.Field[Any]:
+def rate(of: str = "of those that have ended") -> fields.Field[Any]:
     """A share."""
-    return nullable(ExactNumber, description="0 to 1; null without any")
+    return nullable(ExactNumber, description=f"{of}; 0 to 1; null without any")
 
 
 class AverageSchema(Schema):
@@ -110,7 +110,7 @@ class OfNumberSchema(Schema):
 
     calls = counted()
     answered = counted()
-    answered_rate = rate()
+    answered_rate = rate("of all calls, live ones too")
     price = price()
 
 

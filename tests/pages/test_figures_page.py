@@ -92,6 +92,18 @@ def test_calls_of_one_minute_are_said_to_be_that_and_not_to_be_at_once(site: Sit
         assert page.values("dt", "title") == page.values("th", "title") == [meaning]
 
 
+def test_of_a_number_the_answered_calls_are_counted(site: Site) -> None:
+    """A share would be of all calls, live ones too, and that of the tile is of the ended ones."""
+    call(site, "CON-1")
+    call(site, "CON-2", outcome="busy")
+    call(site, "CON-3", outcome="ringing")
+    call(site, "CON-4", to="Alice")
+    text = words(shown(site))
+    text = text[text.index("Numbers called most") :]
+    assert "********0000 3 1 €" in text
+    assert "others, or none 1 1 €" in text
+
+
 def test_a_zone_or_period_that_is_none_is_passed_over(site: Site) -> None:
     call(site, "CON-1")
     text = words(shown(site, "/figures?tz=../etc/passwd&period=<script>"))
