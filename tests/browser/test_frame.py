@@ -98,6 +98,21 @@ def test_moments_are_in_the_readers_zone_and_it_is_named(visit: Visit) -> None:
     expect(first).to_have_attribute("title", re.compile(r"(CET|GMT\+[12]|CEST)$"))
 
 
+def test_a_moment_of_another_year_has_its_year(visit: Visit) -> None:
+    page = visit("/")
+    shown = page.evaluate(
+        """async () => {
+            const script = document.querySelector('script[type=module]').src.replace('frame.js', 'times.js');
+            const times = await import(script);
+            const now = new Date(times.serverNow());
+            const other = new Date(now.getFullYear(), now.getMonth() === 5 ? 6 : 5, 1, 12);
+            return [times.moment('2021-03-29T21:20:05.582Z'), times.moment(other.toISOString())];
+        }"""
+    )
+    assert shown[0] == "29 Mar 2021, 23:20:05"
+    assert re.fullmatch(r"1 Ju[nl], 12:00:00", shown[1]), shown[1]
+
+
 def test_without_scripts_moments_are_in_utc_and_it_says_so(visit: Visit) -> None:
     page = visit("/", java_script_enabled=False)
     expect(page.get_by_text("Times in UTC")).to_be_visible()
