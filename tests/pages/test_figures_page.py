@@ -133,5 +133,5 @@ def test_without_calls_it_says_so(site: Site) -> None:
 def test_in_french(site: Site) -> None:
     call(site, "CON-1", price="0.25000000")
     text = words(shown(site, language="fr"))
-    for word in ("Statistiques", "décrochés (ASR) 100 % 1", "Appels au fil du temps", "0,25"):
+    for word in ("Statistiques", "décrochés (ASR) 100 % 1", "Appels au fil du temps", "0,25", "Depuis : "):
         assert word in text.replace("\u202f", " ").replace("\xa0", " ")
