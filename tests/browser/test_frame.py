@@ -46,6 +46,17 @@ def test_one_logs_in_and_out_with_the_keyboard_alone(visit: Visit) -> None:
     assert page.url.endswith("/login")
 
 
+def test_one_lands_on_the_page_that_one_wanted(visit: Visit) -> None:
+    page = visit("/calls?outcome=answered", role=None)
+    page.get_by_role("main").get_by_role("link", name="Log in").click()
+    page.get_by_label("Access token").fill("wrong")
+    press(page, "Enter")
+    expect(page.get_by_role("alert")).to_contain_text("No such token")
+    page.get_by_label("Access token").fill(TOKENS["viewer"])
+    press(page, "Enter")
+    page.wait_for_url("**/calls?outcome=answered")
+
+
 def test_one_skips_to_the_content(visit: Visit) -> None:
     page = visit("/")
     press(page, "Tab")

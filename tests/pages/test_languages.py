@@ -133,7 +133,7 @@ def test_the_switch_keeps_the_language_and_goes_back(site: Site) -> None:
     "back",
     [
         *("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "evil", "\\\\evil"),
-        *("https://evil.example", "///evil.example", "/\t/evil.example", "\x00//evil.example"),
+        *("https://evil.example", "///evil.example", "/\t/evil.example", "\x00//evil.example", "http://[evil"),
     ],
 )
 def test_the_switch_leads_nowhere_else(site: Site, back: str) -> None:
