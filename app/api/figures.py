@@ -52,9 +52,9 @@ def price() -> fields.Field[Any]:
     return fields.String(required=True, metadata={"description": "EUR, a decimal string", "example": "0.00144000"})
 
 
-def rate() -> fields.Field[Any]:
+def rate(of: str = "of those that have ended") -> fields.Field[Any]:
     """A share."""
-    return nullable(ExactNumber, description="0 to 1; null without any")
+    return nullable(ExactNumber, description=f"{of}; 0 to 1; null without any")
 
 
 class AverageSchema(Schema):
@@ -70,7 +70,7 @@ class TalkSchema(AverageSchema):
 
 
 class AtOnceSchema(Schema):
-    """Calls at once: those that were live at some time in a minute."""
+    """Calls that were live at some time in a minute: with short calls far more than at any one moment."""
 
     now = counted()
     peak = counted()
@@ -112,7 +112,7 @@ class OfNumberSchema(Schema):
 
     calls = counted()
     answered = counted()
-    answered_rate = rate()
+    answered_rate = rate("of all calls, live ones too")
     price = price()
 
 

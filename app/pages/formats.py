@@ -28,15 +28,16 @@ def moment(at: str, style: Style = "auto") -> str:
     """The moment *at* (ISO 8601, UTC) in UTC.
 
     *style*: `full` is date and time, `clock` the time, `exact` that with milliseconds, `day` the date, and `auto` the
-    time of a moment of today, else day, month and time.
+    time of a moment of today, else day, month, the year if it is another one, and time.
     """
-    when = datetime.fromisoformat(at)
+    when, now = datetime.fromisoformat(at), datetime.now(UTC)
     clock = at[11:19]
     if style == "exact":
         return at[11:23]
-    if style == "clock" or (style == "auto" and when.date() == datetime.now(UTC).date()):
+    if style == "clock" or (style == "auto" and when.date() == now.date()):
         return clock
-    day = _date_pattern(locale(), "MMMd" if style == "auto" else "yMMMd").apply(when, _locale())
+    skeleton = "MMMd" if style == "auto" and when.year == now.year else "yMMMd"
+    day = _date_pattern(locale(), skeleton).apply(when, _locale())
     return day if style == "day" else f"{day}, {clock}"
 
 

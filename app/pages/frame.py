@@ -12,6 +12,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
+from urllib.parse import quote
 
 from flask import Flask, current_app, request
 
@@ -80,7 +81,7 @@ class Frame:
     @property
     def here(self) -> str:
         """The path of this page with its query, to come back to."""
-        return request.full_path.rstrip("?")
+        return f"{quote(request.path)}?{request.query_string.decode(errors='replace')}".removesuffix("?")
 
     @cached_property
     def paths(self) -> frozenset[str]:

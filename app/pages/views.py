@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, redirect, request, url_for
@@ -24,6 +26,7 @@ from app.pages.html import page, small_page
 from app.services import services
 
 pages = Blueprint("pages", __name__)
+OWN: Final = re.compile(r"/(?![/\\])[^\x00-\x1f\x7f-\x9f]*")
 
 
 @pages.get("/")
@@ -86,18 +89,19 @@ def docs() -> Response:
 
 @pages.get("/login")
 def show_login() -> Response:
-    """The form that takes a token."""
-    return small_page("login.html", wrong="wrong" in request.args)
+    """The form that takes a token; `next` is the page to go to then."""
+    return small_page("login.html", wrong="wrong" in request.args, next=request.args.get("next"))
 
 
 @pages.post("/login")
 def submit_login() -> Response:
-    """Open a session with the token of the form."""
+    """Open a session with the token of the form, and go to its `next`."""
     if not _from_own_page():
         raise Problem(403, "Not from here", "Log in on this server's own page.")
+    wanted = request.form.get("next", "")
     if log_in(request.form.get("token", "").strip()):
-        return redirect(url_for("pages.board"))
-    return small_page("login.html", 401, wrong=True)
+        return redirect(_own(wanted))
+    return small_page("login.html", 401, wrong=True, next=wanted)
 
 
 @pages.post("/logout")
@@ -112,10 +116,8 @@ def submit_logout() -> Response:
 @pages.post("/language")
 def switch_language() -> Response:
     """Keep the language that was chosen, and go back."""
-    chosen, back = request.form.get("language", ""), urlsplit(request.form.get("back", ""))
-    # Only the path: a form of another site must lead nowhere else. "//elsewhere" and "/\\elsewhere" are other sites.
-    path = back.path if back.path.startswith("/") and back.path[1:2] not in ("/", "\\") else "/"
-    response = redirect(f"{path}?{back.query}" if back.query else path, 303)
+    chosen = request.form.get("language", "")
+    response = redirect(_own(request.form.get("back", "")), 303)
     if chosen in languages.LOCALES:
         response.set_cookie(
             languages.COOKIE,
@@ -126,6 +128,15 @@ def switch_language() -> Response:
             samesite="Lax",
         )
     return response
+
+
+def _own(address: str) -> str:
+    """*address* if it is a path of this server, with a query or without; else the board's.
+
+    A link or form of another site must lead nowhere else. Browsers take "//elsewhere" and "/\\elsewhere" for other
+    sites, and pass over tabs and line ends in between. https://url.spec.whatwg.org/#concept-basic-url-parser
+    """
+    return address if OWN.fullmatch(address) else url_for("pages.board")
 
 
 def _from_own_page() -> bool:

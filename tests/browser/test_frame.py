@@ -46,6 +46,17 @@ def test_one_logs_in_and_out_with_the_keyboard_alone(visit: Visit) -> None:
     assert page.url.endswith("/login")
 
 
+def test_one_lands_on_the_page_that_one_wanted(visit: Visit) -> None:
+    page = visit("/calls?outcome=answered", role=None)
+    page.get_by_role("main").get_by_role("link", name="Log in").click()
+    page.get_by_label("Access token").fill("wrong")
+    press(page, "Enter")
+    expect(page.get_by_role("alert")).to_contain_text("No such token")
+    page.get_by_label("Access token").fill(TOKENS["viewer"])
+    press(page, "Enter")
+    page.wait_for_url("**/calls?outcome=answered")
+
+
 def test_one_skips_to_the_content(visit: Visit) -> None:
     page = visit("/")
     press(page, "Tab")
@@ -96,6 +107,21 @@ def test_moments_are_in_the_readers_zone_and_it_is_named(visit: Visit) -> None:
     )
     expect(first).to_have_text(hour)
     expect(first).to_have_attribute("title", re.compile(r"(CET|GMT\+[12]|CEST)$"))
+
+
+def test_a_moment_of_another_year_has_its_year(visit: Visit) -> None:
+    page = visit("/")
+    shown = page.evaluate(
+        """async () => {
+            const script = document.querySelector('script[type=module]').src.replace('frame.js', 'times.js');
+            const times = await import(script);
+            const now = new Date(times.serverNow());
+            const other = new Date(now.getFullYear(), now.getMonth() === 5 ? 6 : 5, 1, 12);
+            return [times.moment('2021-03-29T21:20:05.582Z'), times.moment(other.toISOString())];
+        }"""
+    )
+    assert shown[0] == "29 Mar 2021, 23:20:05"
+    assert re.fullmatch(r"1 Ju[nl], 12:00:00", shown[1]), shown[1]
 
 
 def test_without_scripts_moments_are_in_utc_and_it_says_so(visit: Visit) -> None:

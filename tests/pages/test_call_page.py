@@ -135,6 +135,49 @@ def test_the_ladder_has_a_lane_for_each_leg_and_a_table_that_says_the_same(site:
     ]
 
 
+def test_the_time_that_a_caller_was_with_the_call_flow_alone_is_not_talk(site: Site) -> None:
+    site.record(status("answered", 1), received=seconds(1))
+    site.record(status("completed", 10), received=seconds(10))
+    text = page_of(logged_in(site), "/calls/caller")
+    tiles = dict(re.findall(r'<div class="tile[^"]*"><dt>([^<]*)</dt> <dd>(.*?)</dd>', text))
+    assert "0:09" in tiles["with the call flow"]
+    assert "talk" not in tiles
+    assert '<div class="tile good">' not in text, "the colour of talk"
+
+
+def test_in_a_conference_the_one_leg_of_a_call_talks(site: Site) -> None:
+    for name in ("a", "b"):
+        site.record(
+            status("answered", 0, f"leg-{name}", f"CON-{name}"),
+            transfer(f"leg-{name}", f"CON-{name}", "ROOM", 1),
+            status("completed", 9, f"leg-{name}", "ROOM"),
+        )
+    text = page_of(logged_in(site), "/calls/leg-a")
+    assert '<div class="tile good"><dt>talk</dt>' in text
+    assert "with the call flow</dt>" not in text
+
+
+def test_only_a_leg_that_was_answered_hung_up_or_was_hung_up_on(site: Site) -> None:
+    ended = {"network": "23433", "duration": "14"}
+    for body, at in [
+        (status("answered", 1), 1),
+        (status("answered", 2, "agent"), 2),
+        (status("ringing", 2, "other"), 2),
+        (status("unanswered", 3, "other"), 3),
+        (status("completed", 3, "other", disconnected_by="user", duration="0"), 3),
+        (status("completed", 9, disconnected_by="user", **ended), 9),
+        (status("completed", 9, "agent", disconnected_by="platform"), 9),
+    ]:
+        site.record(body, received=seconds(at))
+    browser = logged_in(site)
+    text = page_of(browser, "/calls/caller")
+    caller, agent, other = map(words, re.findall(r"<tbody>.*?</tbody>", text, re.DOTALL)[:3])
+    assert "hung up · network 23433" in caller
+    assert "was hung up on" in agent
+    assert "hung up" not in other
+    assert "réseau 23433" in words(browser.get("/calls/caller", headers=BROWSER | {"Accept-Language": "fr"}).text)
+
+
 def test_events_and_marks_are_in_the_language_of_the_page(site: Site) -> None:
     browser = logged_in(transferred(site), OPERATOR)
     french = browser.get("/calls/caller", headers=BROWSER | {"Accept-Language": "fr"}).text

@@ -25,7 +25,7 @@ def shown(site: Site, template: str, language: str = "en", **values: Any) -> str
 @pytest.mark.parametrize(
     ("filter_", "values", "english", "french"),
     [
-        ("moment", (AT,), "29 Mar, 21:20:05", "29 mars, 21:20:05"),
+        ("moment", (AT,), "29 Mar 2021, 21:20:05", "29 mars 2021, 21:20:05"),
         ("moment", (AT, "full"), "29 Mar 2021, 21:20:05", "29 mars 2021, 21:20:05"),
         ("moment", (AT, "clock"), "21:20:05", "21:20:05"),
         ("moment", (AT, "day"), "29 Mar 2021", "29 mars 2021"),
@@ -58,6 +58,13 @@ def test_a_moment_of_today_is_its_time(site: Site) -> None:
     now = datetime.now(UTC)
     with site.app.test_request_context("/"):
         assert formats.moment(now.isoformat()) in (f"{now:%H:%M:%S}", f"{now.day} {now:%b}, {now:%H:%M:%S}")
+
+
+def test_a_moment_of_this_year_is_shown_without_the_year(site: Site) -> None:
+    now = datetime.now(UTC)
+    other = datetime(now.year, 7 if now.month == 6 else 6, 1, 12, tzinfo=UTC)
+    with site.app.test_request_context("/"):
+        assert formats.moment(other.isoformat()) == f"1 {other:%b}, 12:00:00"
 
 
 def test_every_state_has_a_word_a_sign_and_one_of_few_colours(site: Site) -> None:

@@ -81,6 +81,29 @@ def test_the_heat_map_is_of_a_week_by_the_clock_of_the_reader(site: Site) -> Non
     assert not [name for name in shown(site).values("td", "class") if name.startswith("heat-")]
 
 
+def test_calls_of_one_minute_are_said_to_be_that_and_not_to_be_at_once(site: Site) -> None:
+    call(site, "CON-1")
+    for language, label, meaning in (
+        ("en", "most in one minute 1", "calls that were on at some time in that minute"),
+        ("fr", "maximum en une minute 1", "appels en cours à un moment ou un autre de cette minute"),
+    ):
+        page = shown(site, language=language)
+        assert label in words(page)
+        assert page.values("dt", "title") == page.values("th", "title") == [meaning]
+
+
+def test_of_a_number_the_answered_calls_are_counted(site: Site) -> None:
+    """A share would be of all calls, live ones too, and that of the tile is of the ended ones."""
+    call(site, "CON-1")
+    call(site, "CON-2", outcome="busy")
+    call(site, "CON-3", outcome="ringing")
+    call(site, "CON-4", to="Alice")
+    text = words(shown(site))
+    text = text[text.index("Numbers called most") :]
+    assert "********0000 3 1 €" in text
+    assert "others, or none 1 1 €" in text
+
+
 def test_a_zone_or_period_that_is_none_is_passed_over(site: Site) -> None:
     call(site, "CON-1")
     text = words(shown(site, "/figures?tz=../etc/passwd&period=<script>"))
@@ -110,5 +133,5 @@ def test_without_calls_it_says_so(site: Site) -> None:
 def test_in_french(site: Site) -> None:
     call(site, "CON-1", price="0.25000000")
     text = words(shown(site, language="fr"))
-    for word in ("Statistiques", "décrochés (ASR) 100 % 1", "Appels au fil du temps", "0,25"):
+    for word in ("Statistiques", "décrochés (ASR) 100 % 1", "Appels au fil du temps", "0,25", "Depuis : "):
         assert word in text.replace("\u202f", " ").replace("\xa0", " ")

@@ -13,6 +13,7 @@ from babel.messages.pofile import read_po
 
 from app.pages.languages import COOKIE, FOLDER, LOCALES
 from tests.api.site import BROWSER, VIEWER, Site
+from tests.pages.browsing import logged_in
 
 ROOT = Path(__file__).parents[2]
 OTHERS = sorted(set(LOCALES) - {"en"})
@@ -132,7 +133,7 @@ def test_the_switch_keeps_the_language_and_goes_back(site: Site) -> None:
     "back",
     [
         *("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "evil", "\\\\evil"),
-        *("https://evil.example", "///evil.example", "/\t/evil.example", "\x00//evil.example"),
+        *("https://evil.example", "///evil.example", "/\t/evil.example", "\x00//evil.example", "http://[evil"),
     ],
 )
 def test_the_switch_leads_nowhere_else(site: Site, back: str) -> None:
@@ -147,3 +148,7 @@ def test_errors_are_worded_in_the_language_too(site: Site) -> None:
     headers = BROWSER | {"Accept-Language": "fr"}
     assert "n’existe pas" in site.browser().get("/nowhere", headers=headers).text
     assert "Vous n’êtes pas connecté" in site.browser().get("/docs", headers=headers).text
+    refused = logged_in(site).get("/unfiled", headers=headers)
+    assert refused.status_code == 403
+    assert "Il faut le jeton d’un opérateur" in refused.text
+    assert "This needs" not in refused.text

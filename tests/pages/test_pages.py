@@ -94,6 +94,46 @@ def test_a_wrong_token_does_not_log_out(site: Site) -> None:
     assert browser.get("/").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "wanted", ["/calls?outcome=answered&number=%2B44", "/calls/a/b%3F100%25", "/figures?period=week"]
+)
+def test_a_login_leads_to_the_page_that_was_wanted(site: Site, wanted: str) -> None:
+    browser = site.browser()
+    refused = browser.get(wanted, headers=BROWSER)
+    assert refused.status_code == 401
+    (link,) = (link for link in Page(refused.text).values("a", "href") if link.startswith("/login"))
+    form = Page(browser.get(link).text)
+    (hidden,) = (each["value"] for name, each in form.elements if name == "input" and each.get("name") == "next")
+    assert hidden == wanted
+    again = browser.post("/login", data={"token": "wrong", "next": hidden})
+    assert again.status_code == 401
+    assert wanted in Page(again.text).values("input", "value"), "after a wrong token, too"
+    response = browser.post("/login", data={"token": VIEWER, "next": hidden})
+    assert (response.status_code, response.headers["Location"]) == (302, wanted)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *("https://evil.example/", "https:evil.example", "//evil.example", "///evil.example", "/\\evil.example"),
+        *("\\\\evil.example", "\\/evil.example", "/\t/evil.example", "/\n/evil.example", "\t//evil.example"),
+        *(" //evil.example", "\x00//evil.example", "/calls\r\nSet-Cookie: a=b", "/\x7f/evil.example", "/calls\x85"),
+        *("javascript:alert(1)", "data:text/html,x", "evil.example", "calls", "@evil.example", "http://[evil", ""),
+    ],
+)
+def test_a_login_leads_to_no_other_site(site: Site, wanted: str) -> None:
+    response = site.browser().post("/login", data={"token": VIEWER, "next": wanted})
+    assert (response.status_code, response.headers["Location"]) == (302, "/")
+    assert len(response.headers.getlist("Set-Cookie")) == 1
+
+
+def test_what_a_link_to_the_login_names_is_text(site: Site) -> None:
+    sent = '"><script>alert(1)</script>'
+    text = site.browser().get("/login", query_string={"next": sent}).text
+    assert "<script>alert" not in text
+    assert sent in Page(text).values("input", "value")
+
+
 @pytest.mark.parametrize("where", ["cross-site", "same-site", "Cross-Site", "elsewhere", ""])
 def test_another_sites_form_does_not_log_in(site: Site, where: str) -> None:
     """Else people could be logged in as somebody else without noticing."""

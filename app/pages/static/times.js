@@ -30,8 +30,9 @@ export function moment(at, style = "auto") {
   if (style === "exact") return `${time}.${String(when.getMilliseconds()).padStart(3, "0")}`;
   if (style === "day") return formats.day.format(when);
   if (style === "full") return `${formats.day.format(when)}, ${time}`;
-  const today = formats.day.format(when) === formats.day.format(new Date(serverNow()));
-  return today ? time : `${formats.short.format(when)}, ${time}`;
+  const now = new Date(serverNow());
+  if (formats.day.format(when) === formats.day.format(now)) return time;
+  return `${formats[when.getFullYear() === now.getFullYear() ? "short" : "day"].format(when)}, ${time}`;
 }
 
 /** Seconds as on a timer: 0:12, 1:06:40. */
