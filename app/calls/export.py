@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.domain.numbers import mask
 from app.store.errors import StoreUnavailable
-from app.store.reader import give_up_at
+from app.store.reader import taking
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +79,11 @@ def _read(
 def _patiently(read: Callable[[], T]) -> T:
     """What *read* returns, tried again while the store is away or busy. Raises BrokenOff."""
     for _ in range(TRIES):
-        limit = give_up_at.set(time.monotonic() + PAGE_SECONDS)
         try:
-            return read()
+            with taking(PAGE_SECONDS):
+                return read()
         except StoreUnavailable as error:
             reason = str(error)
-        finally:
-            give_up_at.reset(limit)
         time.sleep(PAUSE_SECONDS)
     log.warning("an export broke off: %s", reason)
     raise BrokenOff

@@ -35,7 +35,6 @@ from app.store.link import Command
 
 BY_EVENT: Final = b"e"  # in `touched`: an event, or news of a leg, changed the conversation
 MOST_MS: Final = 10**12  # of talk or wait that are counted, for one call
-READ_AT_ONCE: Final = 128  # hours of a partition: between two exchanges callers have their turn
 MOST_SILENT: Final = 200  # conversations that are presumed ended, looked for at a time
 
 
@@ -110,10 +109,7 @@ class Figures(Connected):
     def call_figures(self, first: int, last: int) -> tuple[dict[int, Counter[str]], dict[int, Counter[str]]]:
         """The fields of `calls:` and `numbers:` by hour since 1970, *last* included, summed over all partitions."""
         hours = [(hour, part) for hour in range(first, last + 1) for part in keys.ALL]
-        replies: list[list[bytes]] = []
-        for start in range(0, len(hours), READ_AT_ONCE):
-            names = [name for hour, part in hours[start : start + READ_AT_ONCE] for name in part.figures_of(hour)]
-            replies += self._reader.fetch([Command(name, ("HGETALL", name)) for name in names])
+        replies = self._reader.hashes([name for hour, part in hours for name in part.figures_of(hour)])
 
         def add_up(replies: Sequence[Sequence[bytes]]) -> dict[int, Counter[str]]:
             found: defaultdict[int, Counter[str]] = defaultdict(Counter)

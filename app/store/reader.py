@@ -16,6 +16,8 @@ from app.store.errors import StoreUnavailable, TooMuchAtOnce
 from app.store.link import READ_SECONDS, Address, Command, Link, unavailable
 
 BORROW_SECONDS = 0.2
+HASHES_AT_ONCE: Final = 256
+LONG_SECONDS: Final = 5.0
 NOTHING: Final = ()  # instead of a reply; replies are lists
 
 # When the request stops waiting (time.monotonic), however many reads it needs; `app/web/limits.py` sets it.
@@ -32,6 +34,17 @@ def not_waiting() -> Iterator[None]:
         give_up_at.set(give_up_at.get() + monotonic() - began)
 
 
+@contextmanager
+def taking(seconds: float) -> Iterator[None]:
+    """Reads that may take up to *seconds*, whatever is left to the request; they leave it as much as it had."""
+    with not_waiting():
+        limit = give_up_at.set(monotonic() + seconds)
+        try:
+            yield
+        finally:
+            give_up_at.reset(limit)
+
+
 class Reader:
     """At most *links* exchanges at a time."""
 
@@ -39,6 +52,19 @@ class Reader:
         self._free: LifoQueue[Link] = LifoQueue()
         for _ in range(links):
             self._free.put(Link(address))
+
+    def hashes(self, names: Sequence[bytes]) -> list[list[bytes]]:
+        """Each of the hashes *names*, of which there may be thousands, as fields and values in turn.
+
+        Between two exchanges callers have their turn. It may take LONG_SECONDS, whatever is left to the request.
+        """
+        replies: list[list[bytes]] = []
+        with taking(LONG_SECONDS):
+            for start in range(0, len(names), HASHES_AT_ONCE):
+                replies += self.fetch(
+                    [Command(name, ("HGETALL", name)) for name in names[start : start + HASHES_AT_ONCE]]
+                )
+        return replies
 
     def fetch(self, commands: Sequence[Command], missing: list[StoreUnavailable] | None = None) -> list[Any]:
         """Send *commands* and return their replies.

@@ -14,7 +14,6 @@ from app.store import keys
 from app.store.apart import apart
 from app.store.codes import OF_CALLS, name_of
 from app.store.connected import Connected
-from app.store.link import Command
 
 Counts = Mapping[
     str, int
@@ -43,7 +42,7 @@ class Statistics(Connected):
     def _counted(self, hashes: Iterable[tuple[int, bytes]], *, digits: int = 0) -> dict[int, Counts]:
         """The sums of *hashes*, each with the time it begins at; *digits* in front of a field are added to that."""
         hashes = list(hashes)
-        replies = self._reader.fetch([Command(key, ("HGETALL", key)) for _, key in hashes])
+        replies = self._reader.hashes([key for _, key in hashes])
 
         def add_up() -> dict[int, Counts]:
             found: defaultdict[int, Counter[str]] = defaultdict(Counter)
