@@ -186,9 +186,9 @@ class Link:
         return replies
 
     def _find_nodes(self) -> None:
-        """Read the cluster's slots the first time; again, if it is time to, beside the exchanges.
+        """Read the cluster's slots: the first time at once; again, when that is due, beside the exchanges.
 
-        A node that hangs may be the first to be asked for them. Nobody must wait for that.
+        The node that they are read from may hang, and no exchange must wait for it.
         """
         if not self._address.cluster:
             return
