@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from app.store import timeouts
 from tests import engines
 from tests.engines import Engine
 
@@ -32,6 +33,14 @@ settings.load_profile("switchhook")
 # Shells start jobs in the background with SIGINT ignored; programs that tests start and end by Ctrl-C would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may need longer than a caller may wait; `short_timeouts` is for tests of what happens then."""
+    if request.node.get_closest_marker("short_timeouts") is None:
+        for name in ("CONNECT", "READ", "BORROW", "WRITE", "REQUEST"):
+            monkeypatch.setattr(timeouts, f"{name}_SECONDS", 10.0)
 
 
 @pytest.fixture(scope="session")

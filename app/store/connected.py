@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
 
 from app.domain.events import Event
 from app.store.codec import MILLISECOND, Record
 from app.store.link import Address
 from app.store.reader import Reader
 from app.store.writer import Writer
-
-WRITE_SECONDS: Final = 0.7  # a request waits no longer for its event to be kept
 
 
 class Connected:
@@ -26,7 +23,7 @@ class Connected:
     ) -> None:
         self.place = address.place
         self._address, self._read = address, read
-        self._writer = Writer(address, seconds=WRITE_SECONDS)
+        self._writer = Writer(address)
         self._reader = Reader(address, links=max(1, connections - 2))  # one is the writer's, one the feed's
         self._ttl = retention // MILLISECOND
         self.retention = retention

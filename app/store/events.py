@@ -8,10 +8,9 @@ from typing import Final
 
 from app.domain.events import Answer, Event
 from app.domain.legs import place_of
-from app.store import keys, scripts
+from app.store import keys, scripts, timeouts
 from app.store.codec import ANSWER, EVENT, Record, milliseconds, pack
 from app.store.codes import code_of, stored_code
-from app.store.connected import WRITE_SECONDS
 from app.store.contract import EventWriter
 from app.store.errors import StoreUnavailable
 from app.store.legs import Legs
@@ -28,7 +27,7 @@ class Events(Legs, EventWriter):
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
     ) -> bool:
         record = Record(EVENT, received, body, notes)
-        kept, news, until = False, NO_NEWS, time.monotonic() + WRITE_SECONDS
+        kept, news, until = False, NO_NEWS, time.monotonic() + timeouts.WRITE_SECONDS
         for index, name in enumerate(event.conversations):
             command = record_command(
                 self._ttl, event, name, record, counted=counted and index == 0, first=index == 0, news=news

@@ -23,11 +23,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from app.store import timeouts
 from app.store.errors import StoreUnavailable
 from app.store.scripts import Script
 
-CONNECT_SECONDS = 0.2
-READ_SECONDS = 0.4
 NAMES = {  # of errors whose first word redis-py takes away
     "BusyLoadingError": "loading",
     "ReadOnlyError": "readonly",
@@ -45,7 +44,6 @@ NAMES = {  # of errors whose first word redis-py takes away
 KIND = re.compile(r"(?:.*@user_script: ?\d+: -?)?([A-Z]{3,})\b")
 # What is wrong with the rights within a script is an ERR: Redis 7 and Valkey, and Redis 6.
 DENIED = re.compile(r"ACL failure in script|The user executing the script can't")
-HUNG_SECONDS = 1.0  # how long a node of a cluster that timed out is left out: the others must not wait for it
 REFRESH_SECONDS = 1.0  # how often a cluster's slots are read again, while one of its nodes is away
 AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
 
@@ -82,8 +80,8 @@ class Address(NamedTuple):
     def options(self) -> dict[str, Any]:
         """The options of every connection of redis-py."""
         options: dict[str, Any] = {
-            "socket_connect_timeout": CONNECT_SECONDS,
-            "socket_timeout": READ_SECONDS,
+            "socket_connect_timeout": timeouts.CONNECT_SECONDS,
+            "socket_timeout": timeouts.READ_SECONDS,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
             "driver_info": None,  # no CLIENT SETINFO: two round trips before the first command
@@ -118,17 +116,18 @@ class Link:
         self._hung: dict[str, float] = {}  # node -> until when it is left out
         self._refresh_at: float | None = None  # when to read the slots again: a node is away, they may have moved
 
-    def exchange(self, commands: Sequence[Command], seconds: float = READ_SECONDS) -> list[Any]:
+    def exchange(self, commands: Sequence[Command], seconds: float | None = None) -> list[Any]:
         """Send *commands*; returns for each its reply or its RedisError. Never raises a RedisError.
 
-        *seconds* is how long to wait for all replies together.
+        *seconds* is how long to wait for all replies together: READ_SECONDS, if it is not given.
         """
         try:
             self._find_nodes()
         except AWAY as error:
             self.close()
             return [_as_redis_error(error)] * len(commands)
-        self._until, self._patient = monotonic() + seconds, seconds >= READ_SECONDS
+        seconds = timeouts.READ_SECONDS if seconds is None else seconds
+        self._until, self._patient = monotonic() + seconds, seconds >= timeouts.READ_SECONDS
         replies = self._send(commands)
         moved = [index for index, reply in enumerate(replies) if isinstance(reply, MovedError)]
         if moved and self._cluster is not None:
@@ -235,7 +234,7 @@ class Link:
         if node in self._nodes:
             self._nodes[node].disconnect()
         if isinstance(error, RedisTimeoutError) and self._address.cluster and self._patient:
-            self._hung.setdefault(node, monotonic() + HUNG_SECONDS)
+            self._hung.setdefault(node, monotonic() + timeouts.HUNG_SECONDS)
         self._refresh_soon()
 
     def _refresh_soon(self) -> None:
@@ -265,7 +264,7 @@ def _as_redis_error(error: Exception) -> RedisError:
 def unavailable(error: RedisError) -> StoreUnavailable:
     """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
     if isinstance(error, RedisTimeoutError):
-        return StoreUnavailable("timeout", f"no reply within {READ_SECONDS} s")
+        return StoreUnavailable("timeout", f"no reply within {timeouts.READ_SECONDS} s")
     reason = NAMES.get(type(error).__name__) or ("cluster" if isinstance(error, ClusterError) else None)
     if reason is None:
         kind = KIND.match(str(error))

@@ -12,12 +12,11 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
+from app.store import timeouts
 from app.store.errors import StoreUnavailable, TooMuchAtOnce
-from app.store.link import READ_SECONDS, Address, Command, Link, unavailable
+from app.store.link import Address, Command, Link, unavailable
 
-BORROW_SECONDS = 0.2
 HASHES_AT_ONCE: Final = 256
-LONG_SECONDS: Final = 5.0
 NOTHING: Final = ()  # instead of a reply; replies are lists
 
 # When the request stops waiting (time.monotonic), however many reads it needs; `app/web/limits.py` sets it.
@@ -59,7 +58,7 @@ class Reader:
         Between two exchanges callers have their turn. It may take LONG_SECONDS, whatever is left to the request.
         """
         replies: list[list[bytes]] = []
-        with taking(LONG_SECONDS):
+        with taking(timeouts.LONG_SECONDS):
             for start in range(0, len(names), HASHES_AT_ONCE):
                 replies += self.fetch(
                     [Command(name, ("HGETALL", name)) for name in names[start : start + HASHES_AT_ONCE]]
@@ -75,14 +74,14 @@ class Reader:
         if not commands:
             return []
         try:
-            link = self._free.get(timeout=BORROW_SECONDS)
+            link = self._free.get(timeout=timeouts.BORROW_SECONDS)
         except Empty:
             raise TooMuchAtOnce from None
         try:
             left = give_up_at.get() - monotonic()
             if left <= 0:
                 raise StoreUnavailable("timeout", "no time is left for another read")
-            replies = link.exchange(commands, min(left, READ_SECONDS))
+            replies = link.exchange(commands, min(left, timeouts.READ_SECONDS))
         except BaseException:
             link.close()  # interrupted: the next request would read our replies
             raise

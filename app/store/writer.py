@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
-from app.store import keys, scripts
+from app.store import keys, scripts, timeouts
 from app.store.errors import StoreUnavailable
 from app.store.link import Address, Command, Link, unavailable
 
@@ -65,10 +65,8 @@ class Late(NamedTuple):
 class Writer:
     """Sends commands to Redis on one connection. Its thread starts with the first of them, after any fork."""
 
-    def __init__(self, address: Address, *, seconds: float) -> None:
-        """*seconds*: how long a request waits for its commands; they may be carried out later."""
+    def __init__(self, address: Address) -> None:
         self._link = Link(address)
-        self._seconds = seconds
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: deque[Late] = deque()
         self._tallies: Counter[Tally] = Counter()
@@ -80,13 +78,13 @@ class Writer:
     def send(self, commands: Sequence[Command], until: float | None = None) -> list[Any]:
         """Send *commands* and return their replies, before *until* (monotonic) if a request sends several times.
 
-        Raises StoreUnavailable if one of them failed or there was no reply in time. They may have been carried out all
-        the same, so each of them must be safe to repeat.
+        Raises StoreUnavailable if one of them failed or there was no reply in time (WRITE_SECONDS). They may have been
+        carried out all the same, so each of them must be safe to repeat.
         """
         job = _Job(commands)
         self._put(job)
-        if not job.done.wait(self._seconds if until is None else max(0.0, until - monotonic())):
-            raise StoreUnavailable("timeout", f"nothing within {self._seconds} s")
+        if not job.done.wait(timeouts.WRITE_SECONDS if until is None else max(0.0, until - monotonic())):
+            raise StoreUnavailable("timeout", f"nothing within {timeouts.WRITE_SECONDS} s")
         for reply in job.replies:
             if isinstance(reply, RedisError):
                 raise unavailable(reply) from reply

@@ -14,6 +14,7 @@ from flask import Flask, Response, after_this_request, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 
+from app.store import timeouts
 from app.store.reader import give_up_at
 from config.connection import ConnectionClosed, connection
 
@@ -22,7 +23,6 @@ MOST_DISCARDED = 1024 * 1024  # bytes of a body that is too large: a sender of n
 PIECE = 1024  # bytes; between two pieces other requests have their turn
 BODY_SECONDS = 5.0
 WATCH_SECONDS = 0.25
-STORE_SECONDS = 0.7  # for all reads of one request; connecting to a Redis that is away comes on top
 
 
 class Bodies:
@@ -117,7 +117,7 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def read_body_in_time() -> None:
-        give_up_at.set(time.monotonic() + STORE_SECONDS)
+        give_up_at.set(time.monotonic() + timeouts.REQUEST_SECONDS)
         environ = request.environ
         if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
             bodies.read(environ)

@@ -15,6 +15,8 @@ from app.auth.sessions import ID
 from tests.api.site import BROWSER, LIST, OPERATOR, VIEWER, Site, is_problem, status
 from tests.engines import Node
 
+pytestmark = pytest.mark.short_timeouts
+
 READ = [
     LIST,
     f"{LIST}?state=live",

@@ -24,7 +24,7 @@ PAGES: Final = (
     PageOf("/calls?number=0123", "calls-found", pictured=False),
     PageOf("/calls?number=12&state=odd&since=then", "calls-wrong", pictured=False),
     PageOf(
-        "/calls/0779a56d002f1c7f47f82ef5fe84ab79", "call", link=("/calls?state=ended&outcome=answered", "a.to-call")
+        "/calls/0779a56d002f1c7f47f82ef5fe84ab79", "call", link=("/calls?number=447700900151&state=ended", "a.to-call")
     ),
     PageOf("/calls/nothing", "call-unknown", pictured=False),
     PageOf("/unfiled", "unfiled"),

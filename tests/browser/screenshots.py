@@ -1,6 +1,6 @@
 """`make screenshots`: every page, as a phone and a desktop show it, light and dark, in docs/screenshots/.
 
-Starts the server with simulated calls of all kinds, and looks at it after a while.
+Starts the server with simulated calls of all kinds, and a made-up week, and looks at it after a while.
 """
 
 from __future__ import annotations
@@ -19,12 +19,21 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.pages import PAGES
+from tests.browser.week import send_a_week
 from tests.engines import free_ports, wait_until
 from tests.serving import ROOT, Client
 
 FOLDER = ROOT / "docs" / "screenshots"
 TOKEN = "operator-of-the-screenshots"
-SECONDS_OF_CALLS = 45.0
+PICTURED = "transferred-by-agent"  # whose call is shown by itself (tests/browser/pages.py)
+SECONDS_OF_CALLS = 60.0
+NAMES = """
+numbers:
+  "442079460000": Main number
+  "447700900301": Sales 1
+  "447700900302": Sales 2
+  "447700900310": Grace
+"""
 QUALITY = 80  # of WebP
 MOST_BYTES = 150_000  # tests/test_docs.py checks it
 
@@ -34,16 +43,19 @@ def main() -> None:
     if chromium.program() is None:
         sys.exit(chromium.MISSING)
     with tempfile.TemporaryDirectory() as folder:
-        port = free_ports(1)[0]
-        demo = subprocess.Popen(
-            [sys.executable, "-m", "flask", "simulate", "demo", "--every", "1.5"],
-            cwd=ROOT,
-            env=os.environ | {"DATA_DIR": folder, "PORT": str(port), "ACCESS_TOKENS": f"operator:{TOKEN}"},
-            stdout=subprocess.DEVNULL,
-        )
+        port, names = free_ports(1)[0], Path(folder, "names.yaml")
+        names.write_text(NAMES)
+        own = {"DATA_DIR": folder, "PORT": str(port), "ACCESS_TOKENS": f"operator:{TOKEN}", "NAMES_FILE": str(names)}
+        environ = os.environ | own
+        flask = [sys.executable, "-m", "flask", "simulate"]
+        demo = subprocess.Popen([*flask, "demo", "--every", "1.5"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
         try:
             wait_until(lambda: _answers(port), "the server answers")
-            time.sleep(SECONDS_OF_CALLS)
+            send_a_week(port)
+            ends = time.monotonic() + SECONDS_OF_CALLS
+            pictured = [*flask, "call", "--scenario", PICTURED]  # takes less
+            subprocess.run(pictured, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=True)
+            time.sleep(max(0.0, ends - time.monotonic()))
             take(f"http://127.0.0.1:{port}")
         finally:
             demo.send_signal(signal.SIGINT)

@@ -543,6 +543,7 @@ def test_a_worker_takes_so_many_streams(here: Station, monkeypatch: pytest.Monke
     here.live._open = 0
 
 
+@pytest.mark.short_timeouts
 def test_redis_away_is_said_once_and_nothing_is_lost(open_store: Callable[..., Store]) -> None:
     with engines.single() as engine:
         store = Store(engine.address, read=read_record, retention=timedelta(days=7))
@@ -569,6 +570,7 @@ def test_redis_away_is_said_once_and_nothing_is_lost(open_store: Callable[..., S
         store.stop()
 
 
+@pytest.mark.short_timeouts
 def test_a_node_of_a_cluster_away_is_said_and_nothing_is_lost() -> None:
     """Neither for who listens nor for who comes meanwhile; also what the living nodes kept in that time."""
     with engines.start_cluster() as cluster:

@@ -313,6 +313,7 @@ def test_a_call_that_becomes_presumed_ended_moves_though_nothing_comes(
     looking.has('data-group="presumed"')
 
 
+@pytest.mark.short_timeouts
 def test_while_redis_is_away_it_says_so_and_then_sends_the_board_again(site: Site, valkey: Engine, look: Look) -> None:
     looking = look(EN)
     valkey.nodes[0].freeze()

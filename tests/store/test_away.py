@@ -29,6 +29,8 @@ from tests.store.bounds import in_time, must_ping, works
 from tests.store.expected import NOW, Expected, assert_as_expected
 from tests.store.posting import numbered, post
 
+pytestmark = pytest.mark.short_timeouts
+
 PROGRAMS = [engines.VALKEY, *([engines.REDIS] if engines.REDIS else [])]
 
 
@@ -259,7 +261,7 @@ def test_what_is_still_waiting_at_the_end_is_counted_as_lost(
 
 def test_more_answers_than_can_wait_are_counted_as_lost(own: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.store.writer.MAX_WAITING", 10)
-    writer = Writer(own.address, seconds=0.7)
+    writer = Writer(own.address)
     own.nodes[0].kill()
     for _ in range(25):
         writer.send_later(Command(b"x", ("INCR", "x")))

@@ -25,6 +25,8 @@ from tests.store.conftest import opens
 from tests.store.expected import NOW, Expected, assert_as_expected
 from tests.store.posting import post, settle
 
+pytestmark = pytest.mark.short_timeouts
+
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Engine]:

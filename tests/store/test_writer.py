@@ -139,6 +139,7 @@ def test_a_store_that_was_never_used_closes_at_once(own: Engine) -> None:
     Store(own.address, read=read_record, retention=NOW - BASE).stop()
 
 
+@pytest.mark.short_timeouts
 def test_counted_refusals_never_crowd_out_the_records_of_answers(store: Store, own: Engine) -> None:
     """Anybody can have a webhook refused while Redis is away; what was answered to others must not be lost by it."""
     own.nodes[0].freeze()
