@@ -16,8 +16,8 @@ from uuid import UUID
 
 from app.domain.conversations import Kept
 from app.domain.events import Event
-from app.store.codec import ANSWER, EVENT, Record
-from app.webhooks.body import read_object
+from app.store.codec import ANSWER, EVENT
+from app.webhooks import kept
 from app.webhooks.schemas import kept_answer, read_event, read_kept_answer
 
 Body = dict[str, Any]
@@ -74,10 +74,7 @@ def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def read_record(record: Record) -> Event:
-    """The function that the app gives to its store for reading records."""
-    body = read_object(record.body)
-    return read_kept_answer(body, record.body) if record.sort == ANSWER else read_event(body)
+read_record = kept.read_record  # what the app gives to its store for reading records
 
 
 def webhooks_of(body: Body, received: datetime) -> list[Webhook]:

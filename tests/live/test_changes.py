@@ -205,7 +205,7 @@ def _parts(body: Body) -> Any:
 def test_what_is_shown_last_is_what_is_read(store: Store, seed: int) -> None:
     """Random calls, in any order and with repeats, seen in looks of any length."""
     chance = Random(seed)
-    calls = several(chance, 60)
+    calls = several(chance, 40)
     webhooks = [webhook for call in calls for webhook in call if webhook.event.conversations]
     shown_last: dict[str, Conversation | None] = {}
     at = store.latest()

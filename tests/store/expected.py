@@ -62,10 +62,22 @@ class Expected:
                 self.legs.update(leg.state for leg in present if leg.state != "completed")
                 self.outcomes.update(leg.outcome for leg in present if leg.outcome)
                 self.seconds += sum(billed(leg.uuid, (w.event for w in webhooks)) for leg in present if leg.outcome)
+        self._of: dict[str, list[Webhook]] = {}
+        for webhook in self.events:
+            for name in {*webhook.event.conversations}:
+                self._of.setdefault(name, []).append(webhook)
 
     def of(self, name: str) -> list[Webhook]:
         """The events kept with *name*."""
-        return [webhook for webhook in self.events if name in webhook.event.conversations]
+        return self._of[name]
+
+    def of_legs(self) -> dict[str, set[str]]:
+        """Conversations by the legs that were seen in them."""
+        found: dict[str, set[str]] = {}
+        for webhook in self.events:
+            if webhook.event.leg:
+                found.setdefault(webhook.event.leg, set()).update(webhook.event.conversations)
+        return found
 
     def states(self) -> Counter[str]:
         """How many conversations there are of each state."""
@@ -122,10 +134,7 @@ def assert_as_expected(
 
     # what is read back is the same
     assert read(store, expected.projections) == expected.projections
-    for leg in {webhook.event.leg for webhook in expected.events if webhook.event.leg}:
-        conversations = {
-            name for webhook in expected.events if webhook.event.leg == leg for name in webhook.event.conversations
-        }
+    for leg, conversations in expected.of_legs().items():
         assert {
             name
             for kept in store.leg_history(leg).events.values()
@@ -173,15 +182,14 @@ def assert_indexes(engine: Engine, expected: Expected) -> None:
     assert index["ended"] == {name: first[name] for name in expected.projections.keys() - live.keys()}
     assert index["last_received"] == {name: milliseconds(found.last_received) for name, found in live.items()}
 
-    of_leg: dict[str, set[str]] = {}
-    for webhook in expected.events:
-        if webhook.event.leg:
-            of_leg.setdefault(webhook.event.leg, set()).update(webhook.event.conversations)
-    assert legs == {leg: conversations for leg, conversations in of_leg.items() if conversations}
+    assert legs == {leg: conversations for leg, conversations in expected.of_legs().items() if conversations}
 
     by_end: dict[str, dict[str, int]] = {}
+    of_name: dict[str, list[str]] = {}
     for number, names in expected.numbers().items():
         by_end.setdefault(number[-4:], {}).update({name: first[name] for name in names})
+        for name in names:
+            of_name.setdefault(name, []).append(number)
     stored: dict[str, dict[str, int]] = {}
     for part in keys.ALL:
         for end in by_end:
@@ -191,4 +199,4 @@ def assert_indexes(engine: Engine, expected: Expected) -> None:
     for name in expected.projections:
         part = keys.of(name)
         numbers: Any = engine.ask(part, "HGET", part.meta(keys.encode(name)), "x") or b""
-        assert sorted(numbers.decode().split()) == sorted(n for n, names in expected.numbers().items() if name in names)
+        assert sorted(numbers.decode().split()) == sorted(of_name.get(name, []))

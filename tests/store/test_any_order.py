@@ -65,7 +65,7 @@ def test_any_order_and_any_number_of_workers_give_the_same_result(
     assert_as_expected(stores[0], engine, expected, posted=len(posted))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_one_call_whose_copies_race_each_other(engine: Engine, open_store: Callable[..., Store], seed: int) -> None:
     """Transfers and statuses late for a conversation that was left, all at once."""
     chance = Random(seed)
@@ -83,7 +83,7 @@ def test_one_call_whose_copies_race_each_other(engine: Engine, open_store: Calla
 
 def test_contradictory_calls_are_kept_too(engine: Engine, open_store: Callable[..., Store]) -> None:
     """It is undefined where their legs are; but every event is there, and nothing of them stays behind."""
-    calls = with_conversations(several(Random(77), 120, orderly=False))
+    calls = with_conversations(several(Random(77), 80, orderly=False))
     posted = flat(calls) * 2
     Random(78).shuffle(posted)
     stores = [open_store(engine) for _ in range(2)]

@@ -237,14 +237,14 @@ def test_answers_given_while_a_script_runs_too_long_are_recorded_afterwards(stor
 def test_closing_writes_all_that_waits_however_much_it_is(own: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(own)
     own.nodes[0].freeze()
-    given = [answer(number, name=str(number)) for number in range(3000)]
+    given = [answer(number, name=str(number)) for number in range(1500)]
     for kept in given:
         store.record_later(kept.event, kept.event.canonical, kept.received)
     time.sleep(0.5)  # until the writer has met the first error
     own.nodes[0].thaw()
     store.stop()
     assert (store.answers_waiting, store.answers_lost) == (0, 0)
-    assert len(open_store(own).records(HERE)) == 3000
+    assert len(open_store(own).records(HERE)) == 1500
 
 
 def test_what_is_still_waiting_at_the_end_is_counted_as_lost(
