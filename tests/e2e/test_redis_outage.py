@@ -232,7 +232,7 @@ def test_started_while_redis_is_away_it_answers_and_works_once_redis_is_there(se
 def test_one_node_of_a_cluster_away_costs_its_own_conversations_only(serve: Serve):
     """The others go on, and afterwards all is well again."""
     with start_cluster() as cluster:
-        vonage = Vonage(serve(REDIS_URL=cluster.address.url, REDIS_CLUSTER="on", WEB_CONCURRENCY="1"))
+        vonage = Vonage(serve(REDIS_URL=cluster.address.url, REDIS_CLUSTER="on"))
         names = [f"CON-{number}" for number in range(CONVERSATIONS)]
         assert_serves(vonage, "CON-before")
         cluster.nodes[2].freeze()
