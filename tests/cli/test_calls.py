@@ -30,7 +30,6 @@ ODD = [
 
 
 def test_calls_are_listed_newest_first(either: Shell) -> None:
-    assert either.output("calls") == "No call is kept yet.\n"
     either.record(
         status("ringing", "CON-1", "leg-1", from_="447700900123", to="442079460000", timestamp=iso(BASE)),
         status("completed", "CON-1", "leg-1", timestamp=iso(BASE + timedelta(seconds=11.992)), duration="12"),
@@ -47,9 +46,11 @@ def test_calls_are_listed_newest_first(either: Shell) -> None:
     assert "presumed ended" in lines[2]
     assert "CON-3  no leg known yet" in lines[2]
     assert len(lines) == 3, "a call of several conversations would be one line, too"
+    assert either.output("call", "leg-2").startswith("call leg-1  "), "and each can be shown"
 
 
 def test_calls_can_be_filtered(inside: Inside) -> None:
+    assert inside.output("calls") == "No call is kept yet.\n"
     for number in range(4):
         name = f"CON-{number}"
         inside.site.record(
@@ -100,11 +101,11 @@ def test_a_wrong_option_is_named(inside: Inside, words: tuple[str, ...], named: 
     assert named in err
 
 
-def test_one_call_is_shown_in_full(either: Shell) -> None:
+def test_one_call_is_shown_in_full(inside: Inside) -> None:
     """For people with all that is known; for programs as the API returns it to an operator."""
     about = {"conversation_uuid": "CON-1", "uuid": "leg", "timestamp": iso(BASE)}
     move = {"type": "transfer", "uuid": "two", "conversation_uuid_from": "CON-1", "conversation_uuid_to": "CON-2"}
-    either.record(
+    inside.site.record(
         about | {"status": "answered", "from": "447700900123", "to": "Alice", "direction": "inbound"},
         about | {"status": "completed", "price": "0.00144000", "duration": "0", "sip_code": 200},
         about | {"dtmf": {"digits": "12#"}, "speech": {"results": [{"text": "yes"}]}},
@@ -114,7 +115,7 @@ def test_one_call_is_shown_in_full(either: Shell) -> None:
         status("answered", "CON-1", "two", timestamp=iso(BASE)),
         move | {"timestamp": iso(BASE + timedelta(seconds=1))},
     )
-    out = either.output("call", "CON-1")
+    out = inside.output("call", "CON-1")
     for words in (
         *("CON-1  ended", "0.00144000 EUR", "leg leg  inbound  447700900123 → Alice", "billed 0 s", "sip_code 200"),
         *(
@@ -131,8 +132,8 @@ def test_one_call_is_shown_in_full(either: Shell) -> None:
     for words in ("call leg  ", "0.00144000 EUR", "┊ ringing", "→ CON-2", "keys 12#"):
         assert words in out, "and the ladder before it"
     for other in ("leg", "two", "CON-1", "CON-2", "r"):
-        assert either.output("call", other) == out, "by any of its ids"
-    call = json.loads(either.output("call", "CON-1", "--json"))
+        assert inside.output("call", other) == out, "by any of its ids"
+    call = json.loads(inside.output("call", "CON-1", "--json"))
     assert list(call)[:2] == ["id", "state"]
     assert [leg["uuid"] for leg in call["legs"]] == ["leg", "two"]
 
@@ -214,20 +215,22 @@ def test_events_of_years_ago_show_their_date(inside: Inside) -> None:
     assert "input 2019-12-31 23:59:59.000  keys 1" in out
 
 
-def test_an_unknown_call_is_an_error(shell: Shell) -> None:
-    code, out, err = shell.run("call", "CON-none")
+def test_an_unknown_call_is_an_error(inside: Inside) -> None:
+    code, out, err = inside.run("call", "CON-none")
     assert (code, out) == (1, "")
     assert "No such call" in err
     assert "flask calls" in err
 
 
-def test_where_a_demo_has_run_its_calls_are_named(shell: Shell) -> None:
-    demo = shell.data_dir / "demo"
+def test_where_a_demo_has_run_its_calls_are_named(beside: Shell) -> None:
+    demo = beside.data_dir / "demo"
     demo.mkdir(parents=True)
     hint = f"\nThe demo keeps its calls elsewhere: DATA_DIR={demo} .venv/bin/flask calls\n"
-    assert shell.output("calls") == f"No call is kept yet.{hint}"
-    assert shell.output("calls", "--missed") == f"No such call is kept.{hint}"
-    assert shell.run("call", "CON-none")[2].endswith(hint)
+    inside = Inside(beside.engine.url, data_dir=beside.data_dir)
+    assert inside.output("calls") == f"No call is kept yet.{hint}"
+    assert inside.output("calls", "--missed") == f"No such call is kept.{hint}"
+    assert inside.run("call", "CON-none")[2].endswith(hint)
+    inside.site.close()
 
 
 def test_no_name_controls_the_terminal(inside: Inside) -> None:

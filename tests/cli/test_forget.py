@@ -17,14 +17,19 @@ def test_a_number_is_forgotten_after_confirmation(either: Shell) -> None:
         status("ringing", "CON-4", from_="447700900124"),
         status("ringing", "CON-5", from_="15557700900123"),
     )
-    code, out, err = either.run("forget", "+44 7700 900-123", typed="n\n")
-    assert code == 1
-    assert "447700900123" in out
-    assert "Aborted" in err
     out = either.output("forget", "+44 7700 900-123", typed="y\n")
-    assert "Deleted 3 conversations." in out, "none was deleted before"
+    assert "Deleted 3 conversations." in out
     listed = either.output("calls")
     assert [f"CON-{number}" in listed for number in range(1, 6)] == [False, False, False, True, True]
+
+
+def test_nothing_is_forgotten_without_confirmation(inside: Inside) -> None:
+    inside.site.record(status("ringing", "CON-4", from_="447700900124"))
+    code, out, err = inside.run("forget", "+44 7700 900-124", typed="n\n")
+    assert code == 1
+    assert "447700900124" in out
+    assert "Aborted" in err
+    assert "CON-4" in inside.output("calls")
 
 
 def test_who_is_sure_is_not_asked(inside: Inside) -> None:

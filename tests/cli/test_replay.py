@@ -43,6 +43,12 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sh
         assert not shell.engine.alive()
 
 
+def inside_of(shell: Shell, **settings: Any) -> Inside:
+    """Commands in this process on the server and the store of *shell*."""
+    port, tokens = int(shell.environ["PORT"]), (("operator", shell.token),)
+    return Inside(shell.engine.url, port=port, access_tokens=tokens, **settings)
+
+
 def lines_of(*bodies: Body) -> str:
     """A file of webhooks."""
     return "".join(compact(body).decode() + "\n" for body in bodies)
@@ -50,8 +56,9 @@ def lines_of(*bodies: Body) -> str:
 
 def test_the_published_call_is_replayed_and_shown(serve: Callable[..., Shell]) -> None:
     shell = serve()
-    for _ in range(2):  # a repeat changes nothing, and is no error
-        out = shell.output("replay", str(SAMPLE))
+    inside = inside_of(shell)
+    for run in (shell, inside):  # a repeat changes nothing, and is no error
+        out = run.output("replay", str(SAMPLE))
         posted, _, shown = out.partition("\n\n")
         assert [line.split() for line in posted.splitlines()] == [
             [str(number), "200", word]
@@ -61,6 +68,7 @@ def test_the_published_call_is_replayed_and_shown(serve: Callable[..., Shell]) -
         ]
         assert shown.startswith(f"{PUBLISHED}  ended  11.992 s  0.00144000 EUR\n")
         assert "441234567890 → Alice" in shown
+    inside.site.close()
     assert shell.output("call", PUBLISHED).endswith(shown), "the running server's store is the one that commands read"
 
 
@@ -95,7 +103,7 @@ def test_a_call_whose_answer_is_recorded_a_moment_later_is_shown(
     serve: Callable[..., Shell],
 ) -> None:
     shell = serve()
-    inside = Inside(shell.engine.url, port=int(shell.environ["PORT"]), access_tokens=(("operator", shell.token),))
+    inside = inside_of(shell)
     for number in range(20):
         request = {"from": "447700900123", "to": "Alice", "uuid": "b", "conversation_uuid": f"CON-only-{number}"}
         assert f"CON-only-{number}  live" in inside.output("replay", "-", typed=lines_of(request))
@@ -112,14 +120,16 @@ def test_a_server_that_requires_signatures_gets_them(serve: Callable[..., Shell]
 
 @pytest.mark.parametrize(
     ("secrets", "code", "why"),
-    [("", "503", "not signed"), ("a1b2c3d4:another-secret-of-the-same-key-xx", "401", "signature")],
+    [((), "503", "not signed"), ((("a1b2c3d4", "another-secret-of-the-same-key-xx"),), "401", "signature")],
 )
 def test_an_unsigned_or_wrongly_signed_replay_is_refused_line_by_line(
-    serve: Callable[..., Shell], secrets: str, code: str, why: str
+    serve: Callable[..., Shell], secrets: Any, code: str, why: str
 ) -> None:
     shell = serve(VONAGE_SIGNATURE_SECRETS=SECRETS, VONAGE_APPLICATION_ID="aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab")
     line = lines_of(status("ringing", f"CON-refused-{code}"))
-    status_, out, err = shell.run("replay", "-", typed=line, VONAGE_SIGNATURE_SECRETS=secrets)
+    inside = inside_of(shell, signature_secrets=secrets)
+    status_, out, err = inside.run("replay", "-", typed=line)
+    inside.site.close()
     assert status_ == 1
     assert "200" not in out
     assert f"   1  {code}  ringing: " in err
@@ -127,13 +137,15 @@ def test_an_unsigned_or_wrongly_signed_replay_is_refused_line_by_line(
     assert "1 request was refused" in err
 
 
-def test_a_server_that_does_not_run_is_named(shell: Shell) -> None:
+def test_a_server_that_does_not_run_is_named(valkey: ValkeyEngine) -> None:
     (port,) = free_ports(1)
+    inside = Inside(valkey.address.url, port=port)
     for words in (("--to", f"http://127.0.0.1:{port}/"), ()):
-        code, out, err = shell.run("replay", str(SAMPLE), *words, PORT=str(port))
+        code, out, err = inside.run("replay", str(SAMPLE), *words)
         assert (code, out) == (1, "")
         assert f"No answer from http://127.0.0.1:{port} " in err
         assert "make run" in err
+    inside.site.close()
 
 
 @pytest.mark.parametrize("line", [b"no json", b"[]", b'"text"', b'{"a": NaN}', b'{"a": ', b"\xff", b"[" * 5000])

@@ -1,6 +1,6 @@
-"""Servers with one fault each, for gunicorn: `tests.e2e.faulty_servers:drops_one_in_a_hundred()`.
+"""A server with a fault that is chosen while it runs, for gunicorn: the real one with one function replaced.
 
-Each is the real server with one function replaced.
+`POST /fault/rounds_prices` begins that fault, and ends the one before.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
-from zlib import crc32
+from unittest.mock import patch
 
 from flask import Flask, Response, request
 
@@ -27,21 +28,35 @@ from app.store import record_command
 from app.webhooks import guard, persist
 from app.webhooks.intake import read_webhook
 from app.webhooks.signature import SignatureFault, Signatures
+from tests.serving import GUNICORN, Server
+
+COMMAND = (*GUNICORN[:-1], "tests.e2e.faulty_servers:served()")
+
+Fault = AbstractContextManager[Any]  # the server has it from its beginning to its end
 
 
-def drops_one_in_a_hundred() -> Flask:
-    """Acknowledge every event, but store only 99 of 100; copies of the dropped one are dropped too."""
-    app = served()
+def begin(server: Server, fault: str) -> None:
+    """Make *server*, which was started by `COMMAND` with one worker, have the fault of that name and no other."""
+    assert server.ask("POST", f"/fault/{fault}").status == 200
+
+
+def drops_one_event(app: Flask) -> Fault:
+    """Acknowledge every event, but do not store the twentieth, nor a copy of it."""
     rightly = app.view_functions["voice.event"]
+    seen: set[bytes] = set()
+    dropped: set[bytes] = set()
 
     def event() -> Any:
-        return Response() if crc32(request.get_data()) % 100 == 0 else rightly()
+        body = request.get_data()
+        seen.add(body)
+        if len(seen) == 20 and not dropped:
+            dropped.add(body)
+        return Response() if body in dropped else rightly()
 
-    app.view_functions["voice.event"] = event
-    return app
+    return patch.dict(app.view_functions, {"voice.event": event})
 
 
-def trusts_the_latest_event() -> Flask:
+def trusts_the_latest_event(_: Flask) -> Fault:
     """Give each leg the status that arrived last."""
 
     def projected(conversation: str, events: History, **times: Any) -> Conversation | None:
@@ -56,17 +71,15 @@ def trusts_the_latest_event() -> Flask:
         assert isinstance(last, CallStatus)
         return replace(leg, status=last.status, state=state_of(bits_of(last)).state)
 
-    queries.project = projected  # type: ignore[attr-defined]
-    return served()
+    return patch.object(queries, "project", projected)
 
 
-def ignores_signatures() -> Flask:
+def ignores_signatures(_: Flask) -> Fault:
     """Accept every webhook, however it is signed."""
-    Signatures.check = lambda *_, **__: ()  # type: ignore[method-assign]
-    return served()
+    return patch.object(Signatures, "check", lambda *_, **__: ())
 
 
-def keeps_what_it_refuses() -> Flask:
+def keeps_what_it_refuses(_: Flask) -> Fault:
     """Answer 401, but store the event before."""
     rightly = guard._refuse
 
@@ -76,42 +89,37 @@ def keeps_what_it_refuses() -> Flask:
             persist.keep(webhook, services.store)
         rightly(fault, services)
 
-    guard._refuse = refuse
-    return served()
+    return patch.object(guard, "_refuse", refuse)
 
 
-def accepts_old_signatures() -> Flask:
+def accepts_old_signatures(_: Flask) -> Fault:
     """Accept webhooks that were signed any time ago, so that anybody can repeat one."""
-    Signatures._check_times = lambda *_: None  # type: ignore[method-assign]
-    return served()
+    return patch.object(Signatures, "_check_times", lambda *_: None)
 
 
-def rounds_prices() -> Flask:
+def rounds_prices(_: Flask) -> Fault:
     """Add prices as floats and round the sum."""
 
     def add_up(prices: Iterable[str | None]) -> str | None:
         known = [float(price) for price in prices if price is not None]
         return f"{round(sum(known), 4):.8f}" if known else None
 
-    conversations.total_price = add_up
-    return served()
+    return patch.object(conversations, "total_price", add_up)
 
 
-def forgets_who_left() -> Flask:
+def forgets_who_left(_: Flask) -> Fault:
     """Store a transfer only in the conversation that the leg moved to."""
-    Transfer.conversations = property(lambda move: (move.joined,))  # type: ignore[assignment,method-assign]
-    return served()
+    return patch.object(Transfer, "conversations", property(lambda move: (move.joined,)))
 
 
-def keeps_every_copy() -> Flask:
+def keeps_every_copy(_: Flask) -> Fault:
     """Store every copy of an event as a new one."""
-    record_command.digest = lambda body: os.urandom(8)  # noqa: ARG005 - its name is the one it has
-    return served()
+    return patch.object(record_command, "digest", lambda body: os.urandom(8))  # noqa: ARG005 - its name is the one it has
 
 
-def is_sometimes_wrong() -> Flask:
+def is_sometimes_wrong(app: Flask) -> Fault:
     """Return a wrong direction one time in ten, as a stale cache or one faulty worker would."""
-    app, requests = served(), count(1)
+    requests = count(1)
     rightly: Any = app.view_functions["conversations.get_conversation"]
 
     def get_conversation(**names: Any) -> Any:
@@ -122,22 +130,20 @@ def is_sometimes_wrong() -> Flask:
             response.set_data(json.dumps(found))
         return response
 
-    app.view_functions["conversations.get_conversation"] = get_conversation
-    return app
+    return patch.dict(app.view_functions, {"conversations.get_conversation": get_conversation})
 
 
-def invents_answers() -> Flask:
+def invents_answers(_: Flask) -> Fault:
     """Return the last answer of a conversation twice."""
 
     def projected(conversation: str, events: History, **times: Any) -> Conversation | None:
         found = project(conversation, events, **times)
         return found and replace(found, answers=(*found.answers, *found.answers[-1:]))
 
-    queries.project = projected  # type: ignore[attr-defined]
-    return served()
+    return patch.object(queries, "project", projected)
 
 
-def forgets_what_steps_served() -> Flask:
+def forgets_what_steps_served(_: Flask) -> Fault:
     """Store only the answers to answer webhooks."""
     rightly = persist.keep_answer
 
@@ -145,12 +151,32 @@ def forgets_what_steps_served() -> Flask:
         if not request.path.startswith("/voice/flows/"):
             rightly(*answer, to_event=to_event)
 
-    persist.keep_answer = keep_answer  # type: ignore[assignment]
-    return served()
+    return patch.object(persist, "keep_answer", keep_answer)
+
+
+FAULTS = {
+    fault.__name__: fault
+    for fault in (
+        *(drops_one_event, trusts_the_latest_event, ignores_signatures, keeps_what_it_refuses, accepts_old_signatures),
+        *(rounds_prices, forgets_who_left, keeps_every_copy, is_sometimes_wrong, invents_answers),
+        forgets_what_steps_served,
+    )
+}
 
 
 def served() -> Flask:
-    """The app, imported after the replacement."""
+    """The app, without a fault at first."""
     from wsgi import app
 
+    rightly, now = app.wsgi_app, ExitStack()
+
+    def choose(environ: Any, start_response: Any) -> Any:
+        before, _, name = environ["PATH_INFO"].rpartition("/")
+        if before != "/fault":
+            return rightly(environ, start_response)
+        now.close()
+        now.enter_context(FAULTS[name](app))
+        return Response()(environ, start_response)
+
+    app.wsgi_app = choose  # type: ignore[method-assign]
     return app

@@ -48,6 +48,14 @@ class Command(Server):
         return words in self.said
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that runs already."""
+    server = Server(tmp_path_factory.mktemp("server"), WEB_CONCURRENCY="1")
+    yield server.ready()
+    server.kill()
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[Callable[..., Command]]:
     """Starts commands, which are stopped at the end of the test."""
@@ -97,9 +105,8 @@ def test_a_terminated_demo_stops_its_server_too(command: Callable[..., Command])
 
 
 def test_demo_uses_a_server_that_runs_already_and_leaves_it_running(
-    command: Callable[..., Command], serve: Serve
+    command: Callable[..., Command], server: Server
 ) -> None:
-    server = serve(WEB_CONCURRENCY="1")
     demo = command("simulate", "demo", "--every", "0.2", port=server.port)
     wait_until(lambda: len(demo.conversations()) > 2, "calls come in", START)
     assert demo.stop() == 0
@@ -107,9 +114,8 @@ def test_demo_uses_a_server_that_runs_already_and_leaves_it_running(
 
 
 def test_the_vonage_sdk_places_a_call_and_the_server_has_it(
-    command: Callable[..., Command], serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Command], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = serve(WEB_CONCURRENCY="1")
     vonage = command("simulate", "serve", "--api-port", "0", "--speed", "20", port=server.port)
     wait_until(lambda: vonage.has_said("Ctrl-C stops it."), "it serves", START)
     host, ca = re.findall(r"https://(\S+)  \(REQUESTS_CA_BUNDLE=(\S+)\)", vonage.said)[0]

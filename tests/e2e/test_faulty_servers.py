@@ -3,46 +3,56 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from flask import Flask
 
 from tests.cli.shell import Inside
 from tests.e2e import faulty_servers
 from tests.e2e.simulate_command import API_KEY, SECRET, Done, at_lower_rates, load, serving
 from tests.engines import Engine
-from tests.serving import GUNICORN, OPERATOR
+from tests.serving import OPERATOR, Server
 
-# Fault -> number of calls, faults on the way, and what the command must print.
-FOUND: dict[Callable[[], Flask], tuple[int, str, str]] = {
-    faulty_servers.drops_one_in_a_hundred: (80, "lossless", r"event .* sent at .*: expected sent, got not there"),
-    faulty_servers.trusts_the_latest_event: (50, "lossless", r"leg .* status: expected completed, got \w+"),
-    faulty_servers.rounds_prices: (50, "lossless", r" price: expected 0\.\d+, got 0\.\d{4}0000"),
-    faulty_servers.forgets_who_left: (50, "lossless", r"event moved to CON-.*: expected sent, got not there"),
-    faulty_servers.keeps_every_copy: (50, "lossless", r"event .*: expected sent once, got there \d times"),
-    faulty_servers.is_sometimes_wrong: (50, "lossless", r"leg .* direction: expected \w+, got sideways"),
-    faulty_servers.invents_answers: (80, "reorder", r"answers\[\d\]: expected no such thing"),
-    faulty_servers.ignores_signatures: (80, "all", r"event .*: expected never sent, got there"),
-    faulty_servers.keeps_what_it_refuses: (80, "all", r"event .*: expected not taken, got there 1 times"),
-    faulty_servers.accepts_old_signatures: (80, "all", r"not signed by Vonage: expected refused, got acknowledged"),
+CALLS = 12
+# Fault -> options of the command, and what it must print.
+FOUND: dict[str, tuple[str, str]] = {
+    "drops_one_event": ("--faults lossless", r"event .* sent at .*: expected sent, got not there"),
+    "trusts_the_latest_event": ("--faults lossless=0.5", r"leg .* status: expected completed, got \w+"),
+    "rounds_prices": ("--faults lossless", r" price: expected 0\.\d+, got 0\.\d{4}0000"),
+    "forgets_who_left": (
+        "--faults lossless --scenario transferred-by-agent",
+        r"event moved to CON-.*: expected sent, got not there",
+    ),
+    "keeps_every_copy": ("--faults lossless", r"event .*: expected sent once, got there \d times"),
+    "is_sometimes_wrong": ("--faults lossless", r"leg .* direction: expected \w+, got sideways"),
+    "invents_answers": ("--faults reorder", r"answers\[\d\]: expected no such thing"),
+    "ignores_signatures": ("--faults all=0.2", r"event .*: expected never sent, got there"),
+    "keeps_what_it_refuses": ("--faults all=0.2", r"event .*: expected not taken, got there 1 times"),
+    "accepts_old_signatures": ("--faults all=0.2", r"not signed by Vonage: expected refused, got acknowledged"),
 }
 
 
-@pytest.mark.parametrize("fault", FOUND)
-def test_the_load_finds_the_fault(tmp_path: Path, valkey: Engine, fault: Callable[[], Flask]):
-    calls, faults, found = FOUND[fault]
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[Server]:
+    """A server for all faults."""
     valkey.flush()
-    server = (*GUNICORN[:-1], f"tests.e2e.faulty_servers:{fault.__name__}()")
+    folder = tmp_path_factory.mktemp("server")
+    more = {"REDIS_URL": valkey.address.url, "WEB_CONCURRENCY": "1"}
+    with serving(folder, command=faulty_servers.COMMAND, **more) as server:
+        yield server
+
+
+@pytest.mark.parametrize("fault", FOUND)
+def test_the_load_finds_the_fault(server: Server, valkey: Engine, fault: str):
+    options, found = FOUND[fault]
     secrets = {"access_tokens": (("operator", OPERATOR),), "signature_secrets": ((API_KEY, SECRET),)}
-    with serving(tmp_path, command=server, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1") as running:
-        inside = Inside(valkey.address.url, port=running.port, **secrets)
+    faulty_servers.begin(server, fault)
+    inside = Inside(valkey.address.url, port=server.port, **secrets)
 
-        def go(rate: int) -> Done:
-            return Done(*inside.run("simulate", *load(calls, rate), "--speed", "50", "--faults", faults))
+    def go(rate: int) -> Done:
+        return Done(*inside.run("simulate", *load(CALLS, rate), *options.split()))
 
-        done = at_lower_rates(go)
-        inside.site.close()
+    done = at_lower_rates(go)
+    inside.site.close()
     assert (done.status, done.err) == (1, ""), done
     assert re.search(found, done.out), done.out

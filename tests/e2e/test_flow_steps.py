@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import faulty_servers
 from tests.e2e.play_scenario import play
 from tests.e2e.simulate_command import serving
-from tests.serving import GUNICORN, Server
+from tests.serving import Server
 from vonage_simulator.scenario import Call, FarEnd, Scenario
 
 CALLED = "442079460000"
@@ -121,8 +122,9 @@ def test_the_state_is_right_after_each(server: Server, name: str, faults: str) -
 
 def test_a_server_that_does_not_store_what_its_steps_served_is_found(tmp_path: Path) -> None:
     (tmp_path / "flows.yaml").write_text(FLOWS.replace("METHOD", "POST"))
-    command = (*GUNICORN[:-1], "tests.e2e.faulty_servers:forgets_what_steps_served()")
-    with serving(tmp_path, command=command, FLOWS_FILE=str(tmp_path / "flows.yaml"), WEB_CONCURRENCY="1") as server:
+    more = {"FLOWS_FILE": str(tmp_path / "flows.yaml"), "WEB_CONCURRENCY": "1"}
+    with serving(tmp_path, command=faulty_servers.COMMAND, **more) as server:
+        faulty_servers.begin(server, "forgets_what_steps_served")
         played = play(server, SCENARIOS["is put through"], event_method="POST")
     assert not played.verdict.ok
     assert "answers" in "\n".join(played.verdict.lines())

@@ -27,10 +27,10 @@ Run = Callable[[], Server]
 START_CPU_SECONDS = 6.0  # of all processes: three seconds on two cores, as a first call may wait for the start
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the program, with the packages that are installed here."""
-    copy = tmp_path / "switchhook"
+    copy = tmp_path_factory.mktemp("run") / "switchhook"
     copy.mkdir()
     for name in ("app", "config", "vonage_simulator"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -60,6 +60,7 @@ def run(checkout: Path) -> Iterator[Run]:
     if engine.alive():  # a killed server may leave it
         engine.start()
         engine.stop()
+    shutil.rmtree(checkout / "var")
 
 
 def engine_of(checkout: Path) -> int:

@@ -374,9 +374,8 @@ def test_a_place_is_found_for_a_caller_among_those_who_do_not_go_on(serve: Serve
     assert "Traceback" not in server.said
 
 
-def test_a_reply_that_nobody_reads_ends_its_connection(serve: Serve, valkey: Engine):
+def test_a_reply_that_nobody_reads_ends_its_connection(server: Server):
     """Also that to somebody with a token, whose connection is not closed for another."""
-    server = serve(REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1")
     token = f"Authorization: Bearer {OPERATOR}"
     with socket.socket() as wire:
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
@@ -388,7 +387,6 @@ def test_a_reply_that_nobody_reads_ends_its_connection(serve: Serve, valkey: Eng
         sender.start()
         sender.join(60)  # without a limit the server would stop reading, and this would wait for it
         assert not sender.is_alive()
-    assert "Traceback" not in server.said
 
 
 def send_all(wire: socket.socket, request: bytes) -> None:
@@ -455,9 +453,8 @@ def test_bytes_that_are_not_http_cause_no_crash(server: Server, garbage: bytes):
         + b"0\r\n\r\n",
     ],
 )
-def test_a_sender_that_never_pauses_does_not_keep_a_caller_waiting(serve: Serve, valkey: Engine, request_: bytes):
+def test_a_sender_that_never_pauses_does_not_keep_a_caller_waiting(server: Server, request_: bytes):
     """One worker serves a flood of requests without a token and an answer webhook beside it."""
-    server = serve(REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1")
     done = threading.Event()
 
     def flood() -> None:

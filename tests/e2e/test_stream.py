@@ -122,10 +122,16 @@ def test_clients_that_are_gone_are_noticed_and_leave_nothing_behind(begin: Begin
     assert connections(server) >= 11
     for reading in readings:
         reading.close()
-    wait_until(lambda: connections(server) == 1, "their connections are closed, too")
+    wait_until(lambda: connections_later(server) == 1, "their connections are closed, too")
     server.post("/voice/event", status("ringing", 1, where="CON-1"))
     assert indexes(staying.wait_for(1)) == [0]
     assert "Traceback" not in server.said
+
+
+def connections_later(server: Server) -> int:
+    """The same after a moment: the system lists those of all programs, which takes its time."""
+    time.sleep(0.2)
+    return connections(server)
 
 
 def connections(server: Server) -> int:
@@ -240,7 +246,8 @@ def test_the_examples_say_once_that_nobody_is_there(tmp_path: Path, language: st
         with socket.create_server(("127.0.0.1", port)) as server:
             server.settimeout(60)
             for _ in range(3):  # it comes again, and is sent away without a word
-                server.accept()[0].close()
+                with server.accept()[0] as connection:
+                    connection.recv(65536)  # Node connects again at once, and says nothing, where it was not read
         wait_until(said.read_text, "it says so")
         assert client.poll() is None
         (line,) = said.read_text().splitlines()

@@ -53,6 +53,7 @@ def fetched(
             address = f"http://127.0.0.1:{runner.addresses[0][1]}/"
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(server_api, "NOT_YET", (0.001, 0.001))
+                patch.setattr(server_api, "STILL_AWAY", (0.002, 0.003))
                 async with Server(address, "a-token", **more) as server:
                     return await ask(server)
         finally:
