@@ -81,10 +81,11 @@ def look(browser: Browser) -> Iterator[Look]:
     with ExitStack() as stack:
 
         def open_board(server: Server, role: str = "operator", **more: Any) -> Page:
-            context = stack.enter_context(chromium.opened(browser, f"http://127.0.0.1:{server.port}", **more))
+            base = f"http://127.0.0.1:{server.port}"
+            context = stack.enter_context(chromium.opened(browser, base, token=TOKENS[role], **more))
             context.set_default_timeout(PATIENCE)
             page = context.new_page()
-            page.goto(f"/?token={TOKENS[role]}")
+            page.goto("/")
             page.evaluate("window.opened = true")
             return page
 
@@ -337,13 +338,6 @@ def test_whose_login_has_ended_leaves_the_board(server: Server, look: Look) -> N
 
 def test_without_scripts_the_page_shows_the_calls(server: Server, look: Look) -> None:
     post(server, "1", "ringing", from_="447700900101")
-    page = look(server)
-    cookies: Any = page.context.cookies()
-    assert page.context.browser is not None
-    context = page.context.browser.new_context(java_script_enabled=False, base_url=f"http://127.0.0.1:{server.port}")
-    context.add_cookies(cookies)
-    plain = context.new_page()
-    plain.goto("/")
-    with_text(plain, LIVE, "447700900101").to_have_count(1)
-    assert "reload to update" in plain.locator(".page-head").inner_text()
-    context.close()
+    page = look(server, java_script_enabled=False)
+    with_text(page, LIVE, "447700900101").to_have_count(1)
+    assert "reload to update" in page.locator(".page-head").inner_text()
