@@ -1,10 +1,12 @@
-"""The page of a call, and the history, in a browser."""
+"""The page of a call, and the history and its files, in a browser."""
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -189,3 +191,19 @@ def test_calls_are_searched_for_in_the_readers_time_zone(visit: Visit) -> None:
     expect(rows).to_have_count(1)
     rows.get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("447700900125")
+
+
+@pytest.mark.parametrize(("role", "number"), [("operator", "447700900125"), ("viewer", "********0125")])
+def test_what_was_searched_for_is_saved_as_a_file_with_the_mask_of_the_role(
+    visit: Visit, tmp_path: Path, role: str, number: str
+) -> None:
+    page = visit("/calls?state=ended", role=role)
+    page.get_by_label("Number", exact=True).fill("0125")
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url("**number=0125**")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    download.value.save_as(tmp_path / "calls.csv")
+    with (tmp_path / "calls.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["from"], row["outcome"]) == (number, "busy")
