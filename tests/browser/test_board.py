@@ -56,7 +56,7 @@ class Servers:
         self._folder, self._engine = folder, engine
         self._started: list[Server] = []
 
-    def start(self, **environ: str) -> Server:
+    def start(self, **environ: Any) -> Server:
         """A new one, which serves the next tests, too."""
         tokens = ",".join(f"{role}:{token}" for role, token in TOKENS.items())
         own: dict[str, Any] = {"REDIS_URL": self._engine.address.url, "WEB_CONCURRENCY": "1", "ACCESS_TOKENS": tokens}
