@@ -93,12 +93,11 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
     with ExitStack() as stack:
 
         def open_page(path: str, *, role: str | None = "operator", **more: Any) -> Page:
+            token = None if role is None else TOKENS[role]
             context: BrowserContext = stack.enter_context(
-                chromium.opened(browser, f"http://127.0.0.1:{server.port}", **more)
+                chromium.opened(browser, f"http://127.0.0.1:{server.port}", token=token, **more)
             )
             page = context.new_page()
-            if role is not None:
-                page.goto(f"/?token={TOKENS[role]}")
             page.goto(path)
             return page
 

@@ -9,6 +9,7 @@ class PageOf(NamedTuple):
     """A page: its address, a name for files, and who sees it (None: who has not logged in).
 
     `pictured`: whether there are screenshots of it. `link`: for these the address is that of the first such link.
+    `repeats`: a selector of its many parts that are alike, which follow each other.
     """
 
     path: str
@@ -16,6 +17,7 @@ class PageOf(NamedTuple):
     role: str | None = "operator"
     pictured: bool = True
     link: tuple[str, str] | None = None  # the address of a page, and a selector
+    repeats: str | None = None
 
 
 PAGES: Final = (
@@ -30,7 +32,7 @@ PAGES: Final = (
     PageOf("/unfiled", "unfiled"),
     PageOf("/figures?period=week&tz=Europe/Paris", "figures"),
     PageOf("/delivery?period=hour", "delivery"),
-    PageOf("/docs", "api"),
+    PageOf("/docs", "api", repeats="section.operation"),
     PageOf("/login", "login", None),
     PageOf("/nowhere", "not-found"),
 )

@@ -77,10 +77,9 @@ def take(base: str) -> None:
         for size in chromium.SIZES:
             for scheme in ("light", "dark"):
                 for shown in (page_of for page_of in PAGES if page_of.pictured):
-                    with chromium.opened(browser, base, size=size, scheme=scheme) as context:
+                    token = None if shown.role is None else TOKEN
+                    with chromium.opened(browser, base, size=size, scheme=scheme, token=token) as context:
                         page = context.new_page()
-                        if shown.role is not None:
-                            page.goto(f"/?token={TOKEN}")
                         path = shown.path
                         if shown.link is not None:
                             page.goto(shown.link[0])

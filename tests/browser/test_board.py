@@ -49,30 +49,45 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-@contextmanager
-def serving(folder: Path, engine: Engine, **environ: str) -> Iterator[Server]:
-    """A server of one worker."""
-    tokens = ",".join(f"{role}:{token}" for role, token in TOKENS.items())
-    own: dict[str, Any] = {"REDIS_URL": engine.address.url, "WEB_CONCURRENCY": "1", "ACCESS_TOKENS": tokens, **environ}
-    server = Server(folder, **own)
-    try:
-        yield server.ready()
-    finally:
-        server.kill()
+class Servers:
+    """One server of one worker at a time; a test may end it and start the next."""
+
+    def __init__(self, folder: Path, engine: Engine) -> None:
+        self._folder, self._engine = folder, engine
+        self._started: list[Server] = []
+
+    def start(self, **environ: Any) -> Server:
+        """A new one, which serves the next tests, too."""
+        tokens = ",".join(f"{role}:{token}" for role, token in TOKENS.items())
+        own: dict[str, Any] = {"REDIS_URL": self._engine.address.url, "WEB_CONCURRENCY": "1", "ACCESS_TOKENS": tokens}
+        self._started.append(Server(self._folder, **own, **environ))
+        return self._started[-1].ready()
+
+    def running(self) -> Server:
+        """The last one, or a new one if that has ended."""
+        if self._started and self._started[-1].process.poll() is None:
+            return self._started[-1]
+        return self.start()
+
+    def kill(self) -> None:
+        """End all."""
+        for server in self._started:
+            server.kill()
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Server]:
-    """The server of most tests."""
-    with serving(tmp_path_factory.mktemp("board"), engine) as server:
-        yield server
+def servers(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Servers]:
+    """The servers of these tests."""
+    servers = Servers(tmp_path_factory.mktemp("board"), engine)
+    yield servers
+    servers.kill()
 
 
 @pytest.fixture
-def server(running: Server, engine: Engine) -> Server:
-    """That server, without calls."""
+def server(servers: Servers, engine: Engine) -> Server:
+    """The one that runs, without calls."""
     engine.flush()
-    return running
+    return servers.running()
 
 
 @pytest.fixture
@@ -81,10 +96,11 @@ def look(browser: Browser) -> Iterator[Look]:
     with ExitStack() as stack:
 
         def open_board(server: Server, role: str = "operator", **more: Any) -> Page:
-            context = stack.enter_context(chromium.opened(browser, f"http://127.0.0.1:{server.port}", **more))
+            base = f"http://127.0.0.1:{server.port}"
+            context = stack.enter_context(chromium.opened(browser, base, token=TOKENS[role], **more))
             context.set_default_timeout(PATIENCE)
             page = context.new_page()
-            page.goto(f"/?token={TOKENS[role]}")
+            page.goto("/")
             page.evaluate("window.opened = true")
             return page
 
@@ -174,18 +190,16 @@ def test_calls_appear_ring_talk_are_held_and_transferred_and_end_without_reload(
     assert [page.evaluate("window.opened") for page in (held, moved, viewer)] == [True] * 3
 
 
-def test_after_a_cut_nothing_is_missing(tmp_path: Path, engine: Engine, look: Look) -> None:
-    engine.flush()
+def test_after_a_cut_nothing_is_missing(server: Server, servers: Servers, engine: Engine, look: Look) -> None:
     store = Store(engine.address, read=read_record, retention=timedelta(days=7))
-    with serving(tmp_path, engine) as server:
-        post(server, "goes-on", "ringing", from_="447700900101")
-        post(server, "ends", "ringing", from_="447700900102")
-        page = look(server)
-        expect(page.locator(LIVE)).to_have_count(2)
-        post(server, "seen", "ringing", from_="447700900103")
-        expect(page.locator(LIVE)).to_have_count(3)
-        server.process.send_signal(signal.SIGTERM)
-        server.ended()
+    post(server, "goes-on", "ringing", from_="447700900101")
+    post(server, "ends", "ringing", from_="447700900102")
+    page = look(server)
+    expect(page.locator(LIVE)).to_have_count(2)
+    post(server, "seen", "ringing", from_="447700900103")
+    expect(page.locator(LIVE)).to_have_count(3)
+    server.process.send_signal(signal.SIGTERM)
+    server.ended()
     expect(page.get_by_text("Not connected: this is the state of")).to_be_visible()
     expect(page.locator(LIVE)).to_have_count(3)
     body = {"conversation_uuid": "CON-ends", "uuid": "leg-ends", "from": "447700900102", "direction": "inbound"}
@@ -194,12 +208,12 @@ def test_after_a_cut_nothing_is_missing(tmp_path: Path, engine: Engine, look: Lo
         new = {"conversation_uuid": f"CON-new-{number}", "uuid": f"leg-new-{number}", "from": f"44770090020{number}"}
         send(store, new | {"status": "ringing"})
     store.stop()
-    with serving(tmp_path, engine, PORT=str(server.port)) as again:
-        expect(page.locator(LIVE)).to_have_count(5)
-        with_text(page, LIVE, "447700900102").to_have_count(0)
-        expect(page.locator("#cut")).to_be_hidden()
-        post(again, "later", "ringing", from_="447700900104")
-        with_text(page, LIVE, "447700900104").to_have_count(1)
+    again = servers.start(PORT=str(server.port))
+    expect(page.locator(LIVE)).to_have_count(5)
+    with_text(page, LIVE, "447700900102").to_have_count(0)
+    expect(page.locator("#cut")).to_be_hidden()
+    post(again, "later", "ringing", from_="447700900104")
+    with_text(page, LIVE, "447700900104").to_have_count(1)
     assert page.evaluate("window.opened")
 
 
@@ -337,13 +351,6 @@ def test_whose_login_has_ended_leaves_the_board(server: Server, look: Look) -> N
 
 def test_without_scripts_the_page_shows_the_calls(server: Server, look: Look) -> None:
     post(server, "1", "ringing", from_="447700900101")
-    page = look(server)
-    cookies: Any = page.context.cookies()
-    assert page.context.browser is not None
-    context = page.context.browser.new_context(java_script_enabled=False, base_url=f"http://127.0.0.1:{server.port}")
-    context.add_cookies(cookies)
-    plain = context.new_page()
-    plain.goto("/")
-    with_text(plain, LIVE, "447700900101").to_have_count(1)
-    assert "reload to update" in plain.locator(".page-head").inner_text()
-    context.close()
+    page = look(server, java_script_enabled=False)
+    with_text(page, LIVE, "447700900101").to_have_count(1)
+    assert "reload to update" in page.locator(".page-head").inner_text()

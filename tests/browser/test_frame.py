@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import TOKENS, Visit
+from tests.engines import wait_until
 
 
 def press(page: Page, *keys: str) -> None:
@@ -168,8 +169,14 @@ def test_a_timer_goes_by_the_servers_clock(visit: Visit) -> None:
 def test_notes_stay_folded_away_until_they_change(visit: Visit) -> None:
     page = visit("/")
     notes = page.locator("details[data-notes]")
+
+    def kept() -> bool:
+        """Whether the browser keeps that these notes are folded away: it does so a moment after the click."""
+        return f"notes={notes.get_attribute('data-notes')}" in page.evaluate("document.cookie")
+
     expect(notes).to_have_attribute("open", "")
     notes.locator("summary").click()
+    wait_until(kept, "they are kept folded away")
     page.goto("/docs")
     expect(notes).not_to_have_attribute("open", "")
     expect(notes.get_by_text("UNSIGNED WEBHOOKS")).not_to_be_visible()
@@ -177,7 +184,9 @@ def test_notes_stay_folded_away_until_they_change(visit: Visit) -> None:
     page.goto("/docs")
     expect(notes.get_by_text("UNSIGNED WEBHOOKS")).to_be_visible()
     notes.locator("summary").click()
+    wait_until(kept, "they are kept folded away")
     notes.locator("summary").click()
+    wait_until(lambda: not kept(), "they are kept open")
     page.goto("/docs")
     expect(notes.get_by_text("UNSIGNED WEBHOOKS")).to_be_visible()
 

@@ -62,15 +62,16 @@ def python(installed: Path) -> Path:
     return installed
 
 
-@pytest.fixture(params=["flask", "express"])
-def project(request: pytest.FixtureRequest, python: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module", params=["flask", "express"])
+def project(request: pytest.FixtureRequest, python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each of the examples, as a project of its own."""
-    shutil.copytree(EXAMPLES / request.param, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path_factory.mktemp(request.param)
+    shutil.copytree(EXAMPLES / request.param, folder, dirs_exist_ok=True)
     if request.param == "express":
         if not (shutil.which("node") and shutil.which("npm")):
             pytest.skip("no node and npm on the path")
-        run("npm", "install", "--no-audit", "--no-fund", "express", cwd=tmp_path)
-    return tmp_path
+        run("npm", "install", "--no-audit", "--no-fund", "express", cwd=folder)
+    return folder
 
 
 @contextmanager
