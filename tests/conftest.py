@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from jinja2 import FileSystemBytecodeCache
 
+from app import Switchhook
 from app.store import timeouts
 from tests import engines
 from tests.engines import Engine
@@ -41,6 +43,13 @@ def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if request.node.get_closest_marker("short_timeouts") is None:
         for name in ("CONNECT", "READ", "BORROW", "WRITE", "REQUEST"):
             monkeypatch.setattr(timeouts, f"{name}_SECONDS", 10.0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each template is compiled once in each process, not in every app that a test makes."""
+    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    Switchhook.jinja_options = Switchhook.jinja_options | {"bytecode_cache": cache}
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,38 @@
+"""The blueprints of the API that its description is of, and how ids are read from their addresses."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from flask_smorest import Blueprint
+from werkzeug.routing import PathConverter
+
+
+class IdConverter(PathConverter):
+    """An id in a URL. Ids are opaque: any slashes and line breaks belong to the id."""
+
+    part_isolating = False
+    regex = r"[\s\S]+?"
+
+    def to_url(self, value: str) -> str:
+        return quote(value, safe="", errors="surrogatepass")
+
+
+def described() -> tuple[Blueprint, ...]:
+    """The blueprints, in the order of the description."""
+    from app.api.audit import audit
+    from app.api.calls import calls, exports
+    from app.api.conversations import conversations
+    from app.api.delivery import delivery
+    from app.api.figures import figures
+    from app.api.flows import flows
+    from app.api.health import health
+    from app.api.legs import legs
+    from app.api.names import names
+    from app.api.recordings import recordings
+    from app.api.status import status
+    from app.api.stream import stream
+    from app.api.unfiled import unfiled
+
+    first = (calls, exports, conversations, legs, stream, names, recordings, unfiled, audit, flows)
+    return (*first, figures, delivery, status, health)
