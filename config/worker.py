@@ -74,8 +74,8 @@ class QuietWorker(GeventWorker):
         self._quitting: Greenlet[..., Any] | None = None
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """As in gevent's worker: the process ends a moment later."""
-        self._quitting = spawn(Worker.handle_quit, self, sig, frame)
+        """As in gevent's worker: the process ends a moment later; once, for the signal may come twice."""
+        self._quitting = self._quitting or spawn(Worker.handle_quit, self, sig, frame)
 
     def run(self) -> None:
         super().run()

@@ -141,7 +141,7 @@ def test_ctrl_c_leaves_no_process_and_kill_9_no_call_behind(run: Run, checkout: 
     server.group(signal.SIGINT)
     server.ended()
     assert gone(engine)
-    assert "Traceback" not in server.said
+    assert "Traceback" not in server.said, server.said
 
     server = run()
     assert cpu_seconds(server) < START_CPU_SECONDS
