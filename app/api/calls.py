@@ -104,8 +104,8 @@ def get_ladder(call_id: str) -> Response:
     if call.id != call_id:
         return moved_to("calls.get_ladder", call)
     reveal([call.id])
-    masks = services().calls.masks_for(current_role())
-    lines = apart(lambda: text_of(ladder_of(call, mask_numbers=masks)))
+    masks, names = services().calls.masks_for(current_role()), services().names.current()
+    lines = apart(lambda: text_of(ladder_of(call, mask_numbers=masks, names=names)))
     return Response("\n".join([*lines, ""]).encode(errors="replace"), content_type="text/plain; charset=utf-8")
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from app.calls.fields import timestamp
+from app.calls.names import NOBODY, Known
 from app.domain.calls import Call
 from app.domain.conversations import moments
 from app.domain.events import Answer, CallError, CallStatus, Event, Fallback, Input, Transfer
@@ -67,15 +68,16 @@ class Ladder:
     linked: tuple[str, ...]
 
 
-def ladder_of(call: Call, *, mask_numbers: bool, say: Callable[[str], str] = str) -> Ladder:
+def ladder_of(call: Call, *, mask_numbers: bool, names: Known = NOBODY, say: Callable[[str], str] = str) -> Ladder:
     """The ladder of *call*; with *mask_numbers* no telephone number is in it whole.
 
-    *say* puts kinds of events, and the words of `_words`, into another language.
+    A number with one of *names* is shown by that. *say* puts kinds of events, and the words of `_words`, into another
+    language.
     """
     text, party = (mask, mask_party) if mask_numbers else (str, str)
     lane_of = {leg.leg.uuid: index for index, leg in enumerate(call.legs)}
     lanes = tuple(
-        Lane(leg.leg.uuid, party(_title(call, index)), leg.leg.direction, leg.segments)
+        Lane(leg.leg.uuid, party(_title(call, index, names)), leg.leg.direction, leg.segments)
         for index, leg in enumerate(call.legs)
     )
     # Vonage gives several webhooks one timestamp (a refused NCCO: ringing, started, error, completed): as they came.
@@ -98,11 +100,11 @@ def ladder_of(call: Call, *, mask_numbers: bool, say: Callable[[str], str] = str
     return Ladder(call.id, begins, call.ended, lanes, marks, tuple(sorted(crossings)), call.conferences, call.linked)
 
 
-def _title(call: Call, index: int) -> str:
+def _title(call: Call, index: int, names: Known) -> str:
     """Whom a lane connects: the first leg the caller, any other one the callee, or who calls in."""
     leg = call.legs[index]
     other = leg.leg.from_ if leg.leg.direction == "inbound" else leg.leg.to
-    return leg.user or other or "unknown"
+    return leg.user or names.of(other) or other or "unknown"
 
 
 def _words(event: Event, say: Callable[[str], str]) -> str:

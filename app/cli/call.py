@@ -31,7 +31,7 @@ def call(id_: str, as_json: bool, as_curl: bool) -> None:
     if as_json:
         click.echo(to_json(dumped))
         return
-    lines = [*head_lines(dumped), "", *text_of(ladder_of(found, mask_numbers=False))]
+    lines = [*head_lines(dumped), "", *text_of(ladder_of(found, mask_numbers=False, names=parts.names.current()))]
     for conversation in parts.calls.conversations(found.everywhere):
         lines += ["", *conversation_lines(parts.calls.dump(conversation, "operator"))]
     click.echo("\n".join(lines))

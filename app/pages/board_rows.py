@@ -93,7 +93,8 @@ def group_of(call: Call, now: datetime) -> Group:
         return "live"
     if call.state == "presumed_ended":
         return "presumed"
-    lately = now - call.first_received < MISSED_FOR
+    began = min(call.started or call.first_received, call.first_received)  # what came late is of long ago
+    lately = now - began < MISSED_FOR
     return "missed" if lately and (call.missed or call.outcome == "failed") else "ended"
 
 
@@ -145,13 +146,13 @@ def _doing(leg: Mapping[str, Any]) -> str | None:
 class Figures(NamedTuple):
     """What is above the calls: how many of them are live, by phase, and the last hour's as `calls/figures.py` has it.
 
-    `full`: that there may be more live calls than are listed; the history has them all. `notices` changes when the
-    banner of the page may.
+    `full`: the groups of which there may be more calls than are listed; the history has them all. `notices` changes
+    when the banner of the page may.
     """
 
     groups: Mapping[str, int]
     phases: Mapping[str, int]
-    full: bool
+    full: frozenset[str]
     hour: Mapping[str, Any]
     notices: str
 
@@ -164,7 +165,7 @@ def figures_of(shown: Iterable[Shown], hour: Mapping[str, Any], notices: str) ->
     return Figures(
         dict(groups),
         {phase: phases[phase] for phase in PHASES.values()},
-        groups["live"] >= MOST["live"],
+        frozenset(group for group, most in MOST.items() if groups[group] >= most),
         {**hour, "series": hour["series"][-MINUTES:]},
         notices,
     )

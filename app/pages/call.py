@@ -80,8 +80,8 @@ def show_ladder(call_id: str) -> Response:
 
 
 def _picture(call: Call) -> Any:
-    masks, context = services().calls.masks_for(current_role()), copy_context()
-    return apart(lambda: context.run(lambda: picture_of(ladder_of(call, mask_numbers=masks, say=word))))
+    masks, names, context = services().calls.masks_for(current_role()), services().names.current(), copy_context()
+    return apart(lambda: context.run(lambda: picture_of(ladder_of(call, mask_numbers=masks, names=names, say=word))))
 
 
 def _followed(call: Call) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.calls.ladder import MOST_LANES, Crossing, Ladder, Mark, ladder_of, text_of
+from app.calls.names import NOBODY, Known
 from app.domain.calls import read_calls
 from app.domain.conversations import Kept, history
 from app.domain.timeline import Segment
@@ -26,7 +27,7 @@ from tests.generated import Body
 CALLER = "447700900123"
 
 
-def ladder(*bodies: Body | Kept, of: str = "caller", mask_numbers: bool = False) -> Ladder:
+def ladder(*bodies: Body | Kept, of: str = "caller", mask_numbers: bool = False, names: Known = NOBODY) -> Ladder:
     """The ladder of a call after *bodies*."""
     conversations: dict[str, list[Kept]] = {}
     for each in kept(*bodies):
@@ -37,7 +38,7 @@ def ladder(*bodies: Body | Kept, of: str = "caller", mask_numbers: bool = False)
         now=LATER,
         presume_ended_after=PRESUME_ENDED_AFTER,
     )
-    return ladder_of(calls.calls[of], mask_numbers=mask_numbers)
+    return ladder_of(calls.calls[of], mask_numbers=mask_numbers, names=names)
 
 
 def held() -> Iterable[Body | Kept]:
@@ -100,6 +101,11 @@ def test_numbers_are_masked_in_titles_and_words() -> None:
     text = "\n".join(text_of(ladder(*held(), mask_numbers=True)))
     assert CALLER not in text
     assert "********0123" in text
+
+
+def test_a_lane_has_the_name_of_its_number() -> None:
+    found = ladder(*held(), names=Known({CALLER: "Grace"}))
+    assert [lane.title for lane in found.lanes] == ["Grace", "Alice"]
 
 
 def test_a_conference_links_other_calls() -> None:

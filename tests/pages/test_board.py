@@ -23,6 +23,7 @@ from app.services import services
 from app.store.errors import StoreUnavailable
 from tests.api.site import OPERATOR, VIEWER, Site, is_problem, log_out, status
 from tests.engines import Engine, wait_until
+from tests.generated import iso
 from tests.pages.browsing import Page, logged_in
 
 EN, EN_MASKED, FR = Form("en", masked=False), Form("en", masked=True), Form("fr", masked=False)
@@ -139,6 +140,19 @@ def test_each_call_is_in_one_group(site: Site, name: str, direction: str, ago: i
         site.record(status("answered", "CON-1", direction=direction, from_="447700900101"), received=received)
     site.record(status(name, "CON-1", direction=direction, from_="447700900101"), received=received)
     assert group_of(site, "447700900101") == group
+
+
+def test_what_came_late_of_a_call_of_long_ago_is_no_missed_call_of_this_hour(site: Site) -> None:
+    began = datetime.now(UTC) - timedelta(days=1)
+    site.record(status("busy", "CON-1", direction="inbound", from_="447700900101", timestamp=iso(began)))
+    assert group_of(site, "447700900101") == "ended"
+
+
+def test_more_missed_calls_than_are_listed_are_counted_as_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(board_rows.MOST, "missed", 2)
+    for number in range(3):
+        site.record(status("busy", f"CON-{number}", f"leg-{number}", direction="inbound"))
+    assert ">2+<" in logged_in(site).get("/").text
 
 
 def test_the_newest_is_on_top_and_of_the_ended_only_some_are_shown(site: Site) -> None:
