@@ -156,7 +156,7 @@ def call_of(id_: str) -> Call:
 
 
 def moved_to(endpoint: str, call: Call) -> Response:
-    """Redirects to *call*, which was asked for by another id. For now: a late webhook may name an earlier first leg."""
+    """Redirects to *call*, which was requested by another id. For now: a late webhook may name an earlier first leg."""
     query: dict[str, Any] = request.args.to_dict()
     return cast("Response", redirect(url_for(endpoint, **query | {"call_id": call.id}), 302))
 

@@ -137,7 +137,7 @@ class CallQueries:
         """The next calls, newest or oldest first by the receipt of their first event.
 
         The store lists conversations. Of those of a call that match what the store can decide, the one first received
-        stands for it, so that each call comes once. With a state, number or user that may be another than the first of
+        represents it, so that each call comes once. With a state, number or user that may be another than the first of
         the call: it decides which page the call is on. The page may be short though there is more: how many
         conversations are read for it is limited.
         """
@@ -158,9 +158,9 @@ class CallQueries:
             else:
                 page = source.page(after.of_conversation if after else None, max(limit - len(found), LEAST_READ))
             within = after.call if after else ""
-            standing_for = self._calls_by_conversation(source, page.conversations, now)
+            represented = self._calls_by_conversation(source, page.conversations, now)
             for item in page.items:
-                for call in standing_for.get(keys.decode(item.conversation), ()):
+                for call in represented.get(keys.decode(item.conversation), ()):
                     if call.id > within:
                         if len(found) == limit:
                             return CallPage(found, after)
@@ -199,14 +199,14 @@ class CallQueries:
         )
 
     def _calls_by_conversation(self, source: _Source, names: Sequence[str], now: datetime) -> dict[str, list[Call]]:
-        """The calls that are wanted, sorted by id, under the conversation that stands for each."""
+        """The calls that are wanted, sorted by id, under the conversation that represents each."""
         tied = self.reader.store.tied(names)
 
         def fold() -> dict[str, list[Call]]:
             found: dict[str, list[Call]] = {}
             calls = self.fold(tied, now)
             for call in sorted(calls.calls.values(), key=lambda call: call.id):
-                name = source.stands_for(call, tied, calls.live) if source.wanted.fits(call) else None
+                name = source.representing(call, tied, calls.live) if source.wanted.fits(call) else None
                 if name is not None:
                     found.setdefault(name, []).append(call)
             return found
@@ -215,7 +215,7 @@ class CallQueries:
 
 
 class _Source:
-    """The conversations that the store lists for a filter, and which of them stands for a call."""
+    """The conversations that the store lists for a filter, and which of them represents a call."""
 
     def __init__(self, store: CallReader, wanted: CallFilter, presumed_before: datetime) -> None:
         self.store, self.wanted, self.presumed_before = store, wanted, presumed_before
@@ -234,8 +234,8 @@ class _Source:
         """The next conversations."""
         return self.store.page(self.filter, after, limit)
 
-    def stands_for(self, call: Call, tied: Tied, live: Set[str]) -> str | None:
-        """The conversation that stands for *call*: a conference only if none of its own matches.
+    def representing(self, call: Call, tied: Tied, live: Set[str]) -> str | None:
+        """The conversation that represents *call*: a conference only if none of its own matches.
 
         *live*: the conversations that are live, presumed ended or not.
         """

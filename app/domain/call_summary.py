@@ -30,7 +30,7 @@ class CallSummary(NamedTuple):
 def summaries_of(calls: Iterable[Call], stored: Container[str] | None) -> dict[str, CallSummary]:
     """Each of *calls* by its home: of the *stored* conversations the one in which its first leg was first.
 
-    Of whatever moves its legs make, that stays the same, until it is deleted. Without a leg, there is no call.
+    However its legs move, that stays the same, until it is deleted. Without a leg, there is no call.
     *stored* None: not all of them are known, so none is taken for deleted.
     """
     found = {}
@@ -45,7 +45,7 @@ def summaries_of(calls: Iterable[Call], stored: Container[str] | None) -> dict[s
 
 
 def _summary(call: Call) -> CallSummary:
-    """What /api/v1/calls says of the call. One whose end must have been lost ended when it was last heard of."""
+    """What /api/v1/calls says of the call. One whose end must have been lost ended with its latest webhook."""
     lost = call.state == "presumed_ended"
     return CallSummary(
         started=call.started or call.first_received,

@@ -224,7 +224,7 @@ def _call(id_: str, of: Group, events: History, lives: list[Life], occupancy: Oc
 def _with_state(
     call: Call, last_received: Mapping[str, datetime | None], now: datetime, presume_ended_after: timedelta
 ) -> Call:
-    """*call* at the time *now*: live while one of the conversations that its legs are in was heard of lately."""
+    """*call* at the time *now*: live while a webhook of a conversation that its legs are in came lately."""
     if call.state == "ended":
         return call
     here = {leg.stays[-1].conversation for leg in call.legs if leg.stays[-1].left is None} or {*call.conversations}

@@ -187,7 +187,7 @@ class Notify(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallError(Event):
-    """Vonage could not do what we asked, most often because the NCCO is invalid."""
+    """Vonage could not do what an NCCO or a request says, most often because the NCCO is invalid."""
 
     kind: ClassVar[str] = "error"
 

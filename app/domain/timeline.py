@@ -62,7 +62,7 @@ def life_of(leg: Leg, moments: Sequence[Moment], named: frozenset[str], stored: 
     """When and where *leg* was; *moments* are its events, oldest first, at least one.
 
     *named*: the conversations that they name, variants included that were merged into others; *stored*: those that are
-    stored. A leg that has moved to none of these will not be heard of again: it counts as ended.
+    stored. A leg that has moved to none of these will get no event any more: it counts as ended.
     """
     began, ended = _began(moments), None
     latest = max(moments[-1].at, *(move.at for move in leg.moves), began)

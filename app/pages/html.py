@@ -13,7 +13,7 @@ from jinja2 import Template
 from app.store.apart import apart
 from app.store.reader import not_waiting
 
-# Everything is loaded from here, and no script or style is written into a page: whatever a webhook brings, none runs.
+# Everything is loaded from here, and no script or style is written into a page: none that a webhook brings runs.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"

@@ -35,7 +35,7 @@ def not_waiting() -> Iterator[None]:
 
 @contextmanager
 def taking(seconds: float) -> Iterator[None]:
-    """Reads that may take up to *seconds*, whatever is left to the request; they leave it as much as it had."""
+    """Reads that may take up to *seconds*, however little is left to the request; they leave it as much as it had."""
     with not_waiting():
         limit = give_up_at.set(monotonic() + seconds)
         try:
@@ -55,7 +55,7 @@ class Reader:
     def hashes(self, names: Sequence[bytes]) -> list[list[bytes]]:
         """Each of the hashes *names*, of which there may be thousands, as fields and values in turn.
 
-        Between two exchanges callers have their turn. It may take LONG_SECONDS, whatever is left to the request.
+        Between two exchanges callers have their turn. It may take LONG_SECONDS, however little is left to the request.
         """
         replies: list[list[bytes]] = []
         with taking(timeouts.LONG_SECONDS):

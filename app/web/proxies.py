@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 
 from config.settings import Settings
 
-# JSON is no page: a browser that shows it loads nothing, whatever it holds. Pages have a policy of their own.
+# JSON is no page: a browser that shows it loads nothing that it names. Pages have a policy of their own.
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 
 
