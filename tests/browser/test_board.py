@@ -258,8 +258,12 @@ def test_the_order_is_steady_under_the_mouse(server: Server, look: Look) -> None
     expect(page.locator(LIVE)).to_have_count(1)
     with_text(page, LIVE, "447700900101").to_have_count(1)
     timer = page.evaluate(
-        """() => setInterval(() => document.querySelector('#group-live tbody tr').dispatchEvent(
-            new PointerEvent('pointermove', { bubbles: true, pointerType: 'mouse' })), 200)"""
+        """() => {
+            const move = () => document.querySelector('#group-live tbody tr').dispatchEvent(
+                new PointerEvent('pointermove', { bubbles: true, pointerType: 'mouse' }));
+            move();
+            return setInterval(move, 200);
+        }"""
     )
     post(server, "old", "answered", from_="447700900101")
     post(server, "new", "ringing", from_="447700900102")
