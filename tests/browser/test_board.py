@@ -253,9 +253,8 @@ def test_what_strangers_send_is_text_in_what_comes_later_too(server: Server, loo
 
 
 def test_the_order_is_steady_under_the_mouse(server: Server, look: Look) -> None:
-    post(server, "old", "ringing", from_="447700900101")
     page = look(server)
-    expect(page.locator(LIVE)).to_have_count(1)
+    post(server, "old", "ringing", from_="447700900101")
     with_text(page, LIVE, "447700900101").to_have_count(1)
     timer = page.evaluate(
         """() => {
@@ -277,8 +276,9 @@ def test_the_order_is_steady_under_the_mouse(server: Server, look: Look) -> None
 
 
 def test_focus_and_selection_outlast_a_change(server: Server, look: Look) -> None:
-    post(server, "1", "ringing", from_="447700900101")
     page = look(server)
+    post(server, "1", "ringing", from_="447700900101")
+    expect(page.locator(LIVE)).to_have_count(1)  # it came by the stream, which has sent the board by now
     link = page.locator(f"{LIVE} a")
     link.focus()
     page.evaluate("getSelection().selectAllChildren(document.querySelector('#group-live td:nth-child(2) .number'))")
