@@ -75,7 +75,8 @@ class QuietWorker(GeventWorker):
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """As in gevent's worker: the process ends a moment later; once, for the signal may come twice."""
-        self._quitting = self._quitting or spawn(Worker.handle_quit, self, sig, frame)
+        if self._quitting is None:
+            self._quitting = spawn(Worker.handle_quit, self, sig, frame)
 
     def run(self) -> None:
         super().run()

@@ -33,12 +33,12 @@ SINGLE = ["valkey", *(["redis"] if REDIS else [])]
 EVERY = ["valkey", "cluster", *(["redis"] if REDIS else [])]
 
 
-def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> None:
-    """Return as soon as *true()* is true; fail with *what* if it stays false."""
+def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS, *, every: float = 0.01) -> None:
+    """Return as soon as *true()* is true, looked at *every* so many seconds; fail with *what* if it stays false."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 def free_ports(count: int) -> list[int]:

@@ -146,7 +146,7 @@ class CallQueries:
         return CallPage(ordered, page.next)
 
     def _page(self, wanted: CallFilter, limit: int, after: CallPosition | None) -> CallPage:
-        """The next calls in the order of the conversations that stand for them."""
+        """The next calls in the order of the conversations that represent them."""
         now = datetime.now(UTC)
         kind = _Few if wanted.id else _Source
         source = kind(self.reader.store, wanted, now - self.reader.presume_ended_after)

@@ -16,13 +16,13 @@ from typing import Any, Final, TypeVar
 
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.domain.numbers import mask
+from app.store import timeouts
 from app.store.errors import StoreUnavailable
 from app.store.reader import taking
 
 log = logging.getLogger(__name__)
 
 CALLS_A_PAGE: Final = 100
-PAGE_SECONDS: Final = 0.7  # for all reads of one page, as for a request
 TRIES: Final = 10  # for each page but the first
 PAUSE_SECONDS: Final = 0.5  # between two tries
 
@@ -80,7 +80,7 @@ def _patiently(read: Callable[[], T]) -> T:
     """What *read* returns, tried again while the store is away or busy. Raises BrokenOff."""
     for _ in range(TRIES):
         try:
-            with taking(PAGE_SECONDS):
+            with taking(timeouts.REQUEST_SECONDS):  # a page each time, as for a request
                 return read()
         except StoreUnavailable as error:
             reason = str(error)

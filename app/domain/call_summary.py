@@ -48,7 +48,7 @@ def _summary(call: Call) -> CallSummary:
     """What /api/v1/calls says of the call. One whose end must have been lost ended with its latest webhook."""
     lost = call.state == "presumed_ended"
     return CallSummary(
-        started=call.started or call.first_received,
+        started=call.began,
         ended=call.last_received if lost else call.ended,
         outcome=outcome_of([leg.leg for leg in call.legs]) if lost else call.outcome,
         talk_seconds=call.talk_seconds,

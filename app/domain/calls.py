@@ -94,6 +94,11 @@ class Call:
     events: History
 
     @property
+    def began(self) -> datetime:
+        """When it began; when its first webhook was received, if none says that."""
+        return self.started or self.first_received
+
+    @property
     def everywhere(self) -> tuple[str, ...]:
         """All conversations that its legs have been in."""
         return self.conversations + self.conferences

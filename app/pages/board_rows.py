@@ -93,8 +93,7 @@ def group_of(call: Call, now: datetime) -> Group:
         return "live"
     if call.state == "presumed_ended":
         return "presumed"
-    began = min(call.started or call.first_received, call.first_received)  # what came late is of long ago
-    lately = now - began < MISSED_FOR
+    lately = now - min(call.began, call.first_received) < MISSED_FOR  # what came late may be of long ago
     return "missed" if lately and (call.missed or call.outcome == "failed") else "ended"
 
 

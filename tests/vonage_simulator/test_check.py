@@ -28,10 +28,7 @@ def test_a_server_that_has_everything_passes():
 
 
 def test_every_wrong_view_makes_a_wrong_conversation():
-    """Each change of answers, which are checked in two ways, and a fifth of the others: `test_differences` has all.
-
-    An answer too many shows in the events.
-    """
+    """All changes of `test_differences`; an answer too many shows in the events."""
     call = ledgers.eventful()
     server = Server([call])
     sents = [sent(body) for body in webhooks(call)]
@@ -42,11 +39,8 @@ def test_every_wrong_view_makes_a_wrong_conversation():
     answers = [sent(body, kind="answer", target=ledgers.EVENTS) for body in requests(call)]
     server.keep(*(answered(webhook.body) for webhook in answers), *replies(call), where=call.uuid)
     assert verdict(server, [call], [*sents, *answers]).ok
-    changes = list(mutations(right))
-    answers_changed = [(what, view) for what, view in changes if what.startswith("answers") and "twice" not in what]
-    wrongs = answers_changed + [change for change in changes if not change[0].startswith("answers")][::5]
-    assert len(answers_changed) > 30
-    assert len(wrongs) > 150
+    wrongs = [(what, view) for what, view in mutations(right) if not (what.startswith("answers") and "twice" in what)]
+    assert len(wrongs) > 400
     for what, view in wrongs:
         server.views[call.uuid] = view
         found = verdict(server, [call], [*sents, *answers])
