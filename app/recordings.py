@@ -14,14 +14,13 @@ import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
+
+from app.vonage_hosts import is_vonages
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-# Webhooks name api.nexmo.com, its regions (api-us.nexmo.com) and, of late, hosts of vonage.com.
-# https://developer.vonage.com/en/voice/voice-api/webhook-reference#record
-VONAGES: Final = (".nexmo.com", ".vonage.com")
 MOST_REDIRECTIONS: Final = 2
 TOKEN_SECONDS: Final = 120
 CONNECT_SECONDS: Final = 3.0
@@ -207,7 +206,7 @@ class Recordings:
             raise NotPlayable("elsewhere")
         if f"{host}:{port}" in self._hosts:
             return
-        if port != 443 or not _is_vonages(parts) or not _is_public(host):
+        if port != 443 or not is_vonages(host) or not _is_public(host):
             raise NotPlayable("elsewhere")
 
 
@@ -218,12 +217,6 @@ def _first(pieces: Iterator[bytes]) -> bytes:
         return next(pieces, b"")
     except RequestException:
         raise NotPlayable("slow") from None
-
-
-def _is_vonages(parts: SplitResult) -> bool:
-    """Ends in, not contains: api.nexmo.com.evil.example contains it."""
-    host = (parts.hostname or "").rstrip(".")
-    return host.endswith(VONAGES) and re.fullmatch(r"[a-z0-9.-]+", host, re.ASCII) is not None
 
 
 def _is_public(host: str) -> bool:

@@ -15,6 +15,10 @@ from app.calls.call_queries import CallQueries
 from app.calls.counting import Counting
 from app.calls.names import Names
 from app.calls.queries import Calls
+from app.control.control import Control
+from app.control.driver import Driver
+from app.control.regions import Regions
+from app.control.vonage_client import Credentials, VonageClient
 from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
 from app.flows.reload import FlowReloader
@@ -62,6 +66,7 @@ class Services:
     live: Live
     names: Names
     recordings: Recordings
+    control: Control
     housekeeping: Housekeeping
     counting: Counting
     refresh: Refresh
@@ -71,7 +76,10 @@ class Services:
     @property
     def parts(self) -> tuple[Part, ...]:
         """In the order in which they start; they stop in reverse."""
-        return self.flows, self.store, self.live, self.housekeeping, self.counting, self.refresh
+        return (
+            *(self.flows, self.store, self.live, self.control.driver),
+            *(self.housekeeping, self.counting, self.refresh),
+        )
 
     def eviction(self) -> str | None:
         """A warning if Redis removes calls by itself, else None. Raises StoreUnavailable."""
@@ -126,6 +134,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     live = Live(store, store.feed(), timedelta(seconds=settings.presume_ended_after), names.current)
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
     recordings = Recordings(settings.application_id, settings.private_key, settings.recording_hosts)
+    control = _control(settings, store, flows)
     calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers, names.current)
     counting = Counting(store, CallQueries(calls))
     refresh = Refresh(
@@ -138,11 +147,29 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         live,
         names,
         recordings,
+        control,
         housekeeping,
         counting,
         refresh,
         signatures,
         started=datetime.now(UTC),
+    )
+
+
+def _control(settings: Settings, store: Store, flows: Flows) -> Control:
+    credentials = None
+    if settings.application_id is not None and settings.private_key is not None:
+        credentials = Credentials(settings.application_id, settings.private_key)
+    client = VonageClient(credentials, settings.api_hosts)
+    driver = Driver(store, client, Regions(store, client))
+    return Control(
+        store,
+        flows,
+        client,
+        driver,
+        settings.base_url,
+        hold_music=settings.hold_music_url,
+        caller_number=settings.caller_number,
     )
 
 

@@ -195,6 +195,13 @@ def _hosts(text: str) -> tuple[str, ...]:
     return entries
 
 
+def _api_hosts(text: str) -> tuple[str, ...]:
+    entries = tuple(_entries(text))
+    if not entries or not all(re.fullmatch(r"[\w.-]+(:[0-9]{1,5})?", entry, re.ASCII) for entry in entries):
+        raise ValidationError("An entry is not a host, with or without a colon and a port.")
+    return entries
+
+
 TEXT = Kind("text", lambda env, variable: env.str(variable))
 RANDOM_TEXT = Kind("random text, as `openssl rand -hex 32` prints it", lambda env, variable: env.str(variable))
 FILE = _kind("file", _file)
@@ -208,6 +215,7 @@ WEB_ADDRESS = _kind("https://calls.example.com", _web_address)
 NUMBER = _kind("7 to 15 digits with the country code", _number)
 APPLICATION_ID = _kind("the application's UUID", _application_id)
 PRIVATE_KEY = _kind("PEM, with \\n for line breaks, or a file", _private_key)
+API_HOSTS = _kind("api.nexmo.com, several separated by commas", _api_hosts)
 HOSTS = _kind("127.0.0.1:8443, several separated by commas", _hosts)
 
 
@@ -293,9 +301,28 @@ class Settings:
     private_key: str | None = _setting(
         "VONAGE_PRIVATE_KEY",
         PRIVATE_KEY,
-        "key of VONAGE_APPLICATION_ID: with it recordings can be played",
+        "key of VONAGE_APPLICATION_ID: with it calls can be acted on, and recordings played",
         default=None,
         secret=True,
+    )
+    # https://developer.vonage.com/en/voice/voice-api/concepts/regions
+    api_hosts: tuple[str, ...] = _setting(
+        "VONAGE_API_HOSTS",
+        API_HOSTS,
+        "hosts of Vonage's Voice API: the usual one, then those of other regions",
+        default=(
+            "api.nexmo.com",
+            *("api-us-3.vonage.com", "api-us-4.vonage.com", "api-eu-3.vonage.com"),
+            *("api-eu-4.vonage.com", "api-ap-3.vonage.com", "api-ap-4.vonage.com"),
+        ),
+        default_words="api.nexmo.com and the hosts of six regions",
+    )
+    hold_music_url: str | None = _setting(
+        "HOLD_MUSIC_URL",
+        WEB_ADDRESS,
+        "what callers on hold hear, mp3 or 16-bit wav",
+        default=None,
+        default_words="a tune of this server's",
     )
     recordings_role: str = _setting(
         "RECORDINGS_ROLE", _one_of("operator", "viewer"), "who may play recordings", default="operator"

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 SHARED = "vonage_simulator.json_shape vonage_simulator.yaml_source vonage_simulator.ncco"
 PARTS = (
     "config app.domain app.store app.flows app.webhooks app.web app.services app.auth app.calls app.calls.captured "
-    "app.recordings"
+    "app.recordings app.control"
 )
 BELOW = f"{PARTS} app.pages.html app.errors"
 
@@ -43,9 +43,12 @@ LAYERS = {
     "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks vonage_simulator.printable vonage_simulator.yaml_source",
     "app.calls.captured": "app.domain app.store app.calls vonage_simulator",
-    "app.recordings": "",
+    "app.vonage_hosts": "",
+    "app.recordings": "app.vonage_hosts",
+    "app.control": "app.domain app.store app.flows app.vonage_hosts",
     "app.live": "app.domain app.store app.calls",
-    "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls app.live app.recordings",
+    "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls app.live app.recordings "
+    "app.control",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",

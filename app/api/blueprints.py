@@ -20,6 +20,7 @@ class IdConverter(PathConverter):
 
 def described() -> tuple[Blueprint, ...]:
     """The blueprints, in the order of the description."""
+    from app.api.acting import acting
     from app.api.audit import audit
     from app.api.calls import calls, exports
     from app.api.conversations import conversations
@@ -34,5 +35,5 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.stream import stream
     from app.api.unfiled import unfiled
 
-    first = (calls, exports, conversations, legs, stream, names, recordings, unfiled, audit, flows)
+    first = (acting, calls, exports, conversations, legs, stream, names, recordings, unfiled, audit, flows)
     return (*first, figures, delivery, status, health)

@@ -42,6 +42,28 @@ class MoveSchema(ObjectSchema):
     at = Timestamp("when")
 
 
+class ControlSchema(ObjectSchema):
+    """How a leg is controlled, by actions of this server."""
+
+    muted = fields.Boolean(required=True, metadata={"description": "nobody hears it"})
+    earmuffed = fields.Boolean(required=True, metadata={"description": "it hears nobody"})
+    hold = nullable(
+        fields.String,
+        description="holding, resuming: Vonage accepted it; held: a webhook confirmed it; weak: muted and earmuffed",
+    )
+    held_by = nullable(fields.String, description="who put it on hold")
+    playing = nullable(fields.String, description="talk or stream, if it is played by an action")
+    listening = fields.Boolean(required=True, metadata={"description": "each key it presses is sent by itself"})
+    moving = nullable(
+        fields.String, "pending", description="the id of an action that moves it, which no webhook confirmed yet"
+    )
+    hangup_requested = fields.Boolean(required=True)
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        value = getattr(obj, attr, default)
+        return value and value.action if attr == "pending" else value
+
+
 class LegSchema(ObjectSchema):
     """One connection between Vonage and an endpoint."""
 
@@ -69,6 +91,7 @@ class LegSchema(ObjectSchema):
     )
     moved_from = fields.Nested(MoveSchema, required=True, allow_none=True)
     moved_to = fields.Nested(MoveSchema, required=True, allow_none=True)
+    control = fields.Nested(ControlSchema, required=True)
 
     def get_attribute(self, obj: Member, attr: str, default: Any) -> Any:
         if attr == "times":

@@ -210,7 +210,7 @@ class Fallback(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown(Event):
-    """None of the kinds above."""
+    """None of the kinds above. What this server did itself is in `actions.py`."""
 
     kind: ClassVar[str] = "unknown"
 

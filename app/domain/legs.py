@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from app.domain.actions import OURS, Action
 from app.domain.events import CallStatus, Completed, Detection, Event, Transfer, merge
+from app.domain.leg_control import UNTOUCHED, LegControl, control_of, done_to
 from app.domain.leg_state import ANSWERED, BILLED, BITS, FAILURES, LegState, state_of
 from app.domain.moves import UNKNOWN_PLACE, Move, Place, seen
 
@@ -61,6 +63,7 @@ class Leg:
     machine: str | None
     moves: tuple[Move, ...]  # oldest first
     place: Place
+    control: LegControl = UNTOUCHED
 
 
 def bits_of(event: Event) -> int:
@@ -72,7 +75,9 @@ def bits_of(event: Event) -> int:
 
 
 def place_of(event: Event, at: datetime) -> Place:
-    """Where *event*, which counts for the time *at*, says that its leg is."""
+    """Where *event*, which counts for the time *at*, says that its leg is. What we did to it says nothing."""
+    if isinstance(event, OURS):
+        return UNKNOWN_PLACE
     if isinstance(event, Transfer):
         return Move(at, event.left, event.joined).place
     return seen(event.occurred, event.conversation) if event.conversation else UNKNOWN_PLACE
@@ -101,7 +106,7 @@ def project_leg(uuid: str, moments: Iterable[Moment], known: Known = Known()) ->
     bill = _bill([event for _, event in statuses if isinstance(event, Completed)])
     caller = _first(mine, "from_") or _first(mine, "from_user")
     moves = (Move(at, event.left, event.joined) for at, event in mine if isinstance(event, Transfer))
-    return Leg(
+    leg = Leg(
         uuid=uuid,
         direction=_first(mine, "direction"),
         from_=caller,
@@ -126,6 +131,9 @@ def project_leg(uuid: str, moments: Iterable[Moment], known: Known = Known()) ->
         moves=tuple(sorted(moves, key=lambda move: move.place)),
         place=max([known.place, *(place_of(event, at) for at, event in mine)]),
     )
+    if any(isinstance(event, Action) for _, event in mine):
+        return replace(leg, control=control_of(leg, done_to(mine, {uuid: leg})))
+    return leg
 
 
 def _rank(event: Event) -> tuple[int, int]:

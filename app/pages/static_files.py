@@ -22,7 +22,9 @@ TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",  # licences
+    ".wav": "audio/wav",  # the music on hold, which Vonage fetches
 }
+A_DAY: Final = "public, max-age=86400"  # of sound, whose address is in NCCOs, and has no hash
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 HASH_LENGTH: Final = 12  # hex digits
 
@@ -74,5 +76,6 @@ def get_file(digest: str, name: str) -> Response:
     if packed:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
-    response.headers["Cache-Control"] = FOR_EVER if digest == version() else "no-cache"
+    usual = A_DAY if file.type.startswith("audio/") else "no-cache"
+    response.headers["Cache-Control"] = FOR_EVER if digest == version() else usual
     return response

@@ -1,8 +1,8 @@
 """Records as bytes: a webhook's body, when it was received, and what the signature check noted.
 
-Layout: a letter (`e` an event's body, `a` our record of an answer), the received time (ms since 1970, 6 bytes, big
-endian), notes (1 byte, a bit for each of NOTES), the JSON text packed by zstandard with the dictionary in `codec.dict`,
-without the four bytes with which every frame of zstandard begins.
+Layout: a letter (`e` an event's body, `a` our record of an answer, `c` of an action or its result), the received time
+(ms since 1970, 6 bytes, big endian), notes (1 byte, a bit for each of NOTES), the JSON text packed by zstandard. That
+has the dictionary in `codec.dict`, and lacks the four bytes with which every frame of zstandard begins.
 The conversation's id, which every body repeats and which is in the key, is replaced by one byte. A new dictionary needs
 new letters: records outlive the code that wrote them. `benchmarks/train_dictionary.py` makes it, and prints what it
 saves.
@@ -21,6 +21,7 @@ from app.store.errors import UnreadableRecord
 
 EVENT: Final = b"e"
 ANSWER: Final = b"a"
+ACTION: Final = b"c"
 NOTES: Final = ("no_application_id", "no_payload_hash", "get_hash_mismatch", "unsigned", "refused_signature")
 PLACEHOLDER: Final = b"\x01"  # replaces the conversation's id: no JSON text has a control character
 MIN_REPLACED: Final = 8  # bytes; a shorter id is not worth it, and may be part of another word
@@ -37,7 +38,7 @@ DICTIONARY: Final = zstandard.ZstdCompressionDict((Path(__file__).parent / "code
 
 
 class Record(NamedTuple):
-    """What is kept of a webhook or an answer. `sort` is EVENT or ANSWER, `body` JSON text, `notes` some of NOTES."""
+    """What is kept of a webhook, an answer or an action: `body` is JSON text, `notes` are some of NOTES."""
 
     sort: bytes
     received: datetime
@@ -86,7 +87,7 @@ def pack(record: Record, conversation: bytes = b"") -> bytes:
 
 def unpack(stored: bytes, conversation: bytes = b"") -> Record:
     """The record that `pack` made *stored* of, with the same *conversation*. Raises UnreadableRecord."""
-    if stored[:1] not in (EVENT, ANSWER):
+    if stored[:1] not in (EVENT, ANSWER, ACTION):
         raise UnreadableRecord(f"it is of a kind {stored[:1]!r}, which this version does not know")
     frame = stored[HEAD:]
     if not frame.startswith(MAGIC):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from app.domain.actions import OURS
 from app.domain.events import UNKNOWN_STATUS, Answer, CallStatus, Event, Unknown
 from app.domain.histograms import CODES, LAG, STORED, TOOK
 from app.domain.leg_state import OUTCOMES
@@ -28,6 +29,8 @@ REFUSED: Final = "refused:"
 
 def codes_of(event: Event, received: datetime) -> str:
     """The codes to count when *event* is kept, separated by blanks."""
+    if isinstance(event, OURS):
+        return ""
     if isinstance(event, Answer):
         return "" if event.took_ms is None else TOOK_CODE + TOOK.code(event.took_ms)
     codes = [KIND_CODE + CODES[KINDS.index(event.kind)]]

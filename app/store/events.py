@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from app.domain.actions import OURS
 from app.domain.events import Answer, Event
 from app.domain.legs import place_of
 from app.store import keys, scripts, timeouts
-from app.store.codec import ANSWER, EVENT, Record, milliseconds, pack
+from app.store.codec import ACTION, ANSWER, EVENT, Record, milliseconds, pack
 from app.store.codes import code_of, stored_code
 from app.store.contract import EventWriter
 from app.store.errors import StoreUnavailable
 from app.store.legs import Legs
 from app.store.link import Command
+from app.store.operations import Operations
 from app.store.record_command import NO_NEWS, RecordResult, digest, record_command
+from app.store.writer import Late
 
 UNFILED_LENGTH: Final = 1000
 
 
-class Events(Legs, EventWriter):
-    """Keeping webhooks."""
+def _sort(event: Event) -> bytes:
+    if isinstance(event, OURS):
+        return ACTION
+    return ANSWER if isinstance(event, Answer) else EVENT
+
+
+class Events(Legs, Operations, EventWriter):
+    """Keeping webhooks, and what was done to calls."""
 
     def record(
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
     ) -> bool:
-        record = Record(EVENT, received, body, notes)
+        record = Record(_sort(event), received, body, notes)
         kept, news, until = False, NO_NEWS, time.monotonic() + timeouts.WRITE_SECONDS
         for index, name in enumerate(event.conversations):
             command = record_command(
                 self._ttl, event, name, record, counted=counted and index == 0, first=index == 0, news=news
             )
             result = RecordResult(*self._writer.send([command], until)[0])
+            self.wake(result.operations)
             kept = bool(result.kept)  # the last one's: of two requests with the same transfer one alone gets True
             news = result.news
             if event.leg and (result.note or not result.kept):
@@ -50,10 +61,19 @@ class Events(Legs, EventWriter):
     def record_later(
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
     ) -> None:
-        record = Record(ANSWER if isinstance(event, Answer) else EVENT, received, body, notes)
+        record = Record(_sort(event), received, body, notes)
         for index, name in enumerate(event.conversations):
             command = record_command(self._ttl, event, name, record, counted=counted and index == 0, first=index == 0)
-            self._writer.send_later(command, self.shared_later(event.leg, name) if event.leg else None)
+            self._writer.send_later(command, self._after(event.leg, name))
+
+    def _after(self, leg: str | None, conversation: str) -> Callable[[Any], Sequence[Late]]:
+        shared = self.shared_later(leg, conversation) if leg else None
+
+        def then(reply: Any) -> Sequence[Late]:
+            self.wake(RecordResult(*reply).operations)
+            return shared(reply) if shared else ()
+
+        return then
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
         return bool(self._writer.send([self._unfile_command(body, why, received)])[0])

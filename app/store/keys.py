@@ -32,6 +32,16 @@ def session(name: str) -> bytes:
     return b"switchhook:session:" + sha256(encode(name)).hexdigest().encode()
 
 
+def idempotency(principal: str, key: str) -> bytes:
+    """String: the reply to the request that *principal* sent with the Idempotency-Key *key*."""
+    return b"switchhook:once:" + sha256(encode(f"{principal}\n{key}")).hexdigest().encode()
+
+
+def rate(name: str) -> bytes:
+    """List: when the latest requests of a kind were, or may be, sent to Vonage (ms by Redis's clock)."""
+    return b"switchhook:rate:" + name.encode()
+
+
 def guesses(who: str, minute: int) -> bytes:
     """String: how many tokens *who* tried at the login in *minute* (since 1970)."""
     return f"switchhook:guesses:{who}:{minute}".encode()
@@ -94,6 +104,7 @@ class Partition:
         self.counting = tag + b"counting"  # string: who counts its calls
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
         self.audit = tag + b"audit"  # stream: who was shown whole numbers (`audit.py`; partition 0 only)
+        self.due = tag + b"due"  # sorted set: operation -> when somebody has to look at it (ms, by Redis's clock)
         self.revealed = tag + b"revealed"  # sorted set: what was noted there in the last minutes (the same)
         self.indexes = (self.live, self.ended, self.last_received, self.counts, self.unsettled, self.feed, self.touched)
 
@@ -112,6 +123,18 @@ class Partition:
     def mark(self, mark: str) -> bytes:
         """Sorted set: conversations that can be found by *mark* (`app/domain/marks.py`), by first receipt (ms)."""
         return self.tag + b"f:" + encode(mark)
+
+    def operation(self, name: bytes) -> bytes:
+        """List: the log of an operation (`operations.py`)."""
+        return self.tag + b"o:" + name
+
+    def claim(self, name: bytes) -> bytes:
+        """String: which worker goes on with an operation."""
+        return self.tag + b"w:" + name
+
+    def control(self, leg: bytes) -> bytes:
+        """Hash: the number of the latest action on a leg or conversation, and the move that is not confirmed."""
+        return self.tag + b"a:" + leg
 
     def bucket(self, minute: int) -> bytes:
         """The hash that holds the statistics of *minute* (minutes since 1970)."""

@@ -8,6 +8,7 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from app.domain.actions import Action
 from app.domain.events import CallStatus, Completed, Event, Transfer
 from app.domain.leg_state import comes_after
 from app.domain.legs import bits_of, place_of
@@ -46,6 +47,7 @@ class RecordResult(NamedTuple):
     place: bytes
     note: bytes
     fresh: int
+    operations: bytes
 
     @property
     def news(self) -> News:
@@ -101,7 +103,8 @@ def record_command(
     codes = codes_of(event, record.received) if first else ""
     leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *place)
     args = (*kept, *leg, int(counted), int(is_unknown(event)), codes)
-    return _command(ttl, conversation, args, numbers_in(event), marks_in(event))
+    operation = event.operation if isinstance(event, Action) else None
+    return _command(ttl, conversation, args, numbers_in(event), marks_in(event), operation)
 
 
 def carry_command(ttl: int, conversation: str, leg: str, news: News, received: datetime) -> Command:
@@ -145,13 +148,14 @@ def _command(
     args: tuple[bytes | int | str, ...],
     numbers: Sequence[str] = (),
     marks: Sequence[str] = (),
+    operation: str | None = None,
 ) -> Command:
-    """The call of `lua/record.lua`; *args* are its ARGV from the record on, but for *numbers* and *marks*."""
+    """The call of `lua/record.lua`; *args* are its ARGV from the record on, but for the last three."""
     part, name = keys.of(conversation), keys.encode(conversation)
     events, minute = part.events(name), int(args[2]) // 60_000
     # While a slot moves between the nodes of a cluster, a script runs where all keys that it names are, or not at all.
     # A key that it does not name may be missing halfway.
     statistics = (part.bucket(minute), part.hour(minute // 60))
     named = (events, part.meta(name), *part.indexes, *statistics, *map(part.number, numbers), *map(part.mark, marks))
-    args = (part.tag, ttl, name, *args, " ".join(numbers), *map(keys.encode, marks))
+    args = (part.tag, ttl, name, *args, " ".join(numbers), operation or "", *map(keys.encode, marks))
     return Command(events, args, scripts.RECORD, named)

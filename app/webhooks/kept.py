@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from app.domain import actions
 from app.domain.events import Event
-from app.store.codec import ANSWER, Record
+from app.store.codec import ACTION, ANSWER, Record
 from app.webhooks.body import read_object
 from app.webhooks.schemas import read_event, read_kept_answer
 
@@ -22,6 +23,8 @@ def read_record(record: Record) -> Event:
 
 def _read(sort: bytes, text: bytes) -> Event:
     body = read_object(text)
+    if sort == ACTION:
+        return actions.read(body)
     return read_kept_answer(body, text) if sort == ANSWER else read_event(body)
 
 

@@ -35,7 +35,7 @@ LEG_KEYS = [
         "talk_seconds",
     ),
     *("duration_seconds", "rate", "price", "network", "detail", "sip_code", "disconnected_by", "machine"),
-    *("moved_from", "moved_to"),
+    *("moved_from", "moved_to", "control"),
 ]
 ANSWER_KEYS = ["at", "leg", "flow", "step", "version", "took_ms", "ncco", "fault", "fallback_reason", "region_url"]
 ERROR_KEYS = ["at", "kind", "leg", "reason", "failed_url", "answer"]

@@ -16,6 +16,10 @@ from tests.generated import conversations_of, several
 
 PUBLISHED = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
 CALLS = "/api/v1/calls"
+VERBS = (
+    *("hangup", "mute", "unmute", "earmuff", "unearmuff", "talk", "talk/stop", "stream", "stream/stop", "dtmf"),
+    *("listen", "listen/stop", "transfer", "hold", "resume"),
+)
 DESCRIBED = {
     ("get", CALLS),
     ("get", f"{CALLS}.csv"),
@@ -39,6 +43,10 @@ DESCRIBED = {
     ("get", "/api/v1/unfiled"),
     ("get", "/api/v1/audit"),
     ("get", "/api/v1/legs/{uuid}"),
+    ("get", "/api/v1/actions/{action_id}"),
+    ("post", CALLS),
+    ("post", f"{LIST}/{{conversation_uuid}}/record"),
+    *(("post", f"/api/v1/legs/{{uuid}}/{verb}") for verb in VERBS),
     ("get", "/api/v1/stream"),
     ("get", "/status"),
     ("get", "/healthz"),
@@ -145,8 +153,14 @@ def test_the_description_is_complete_openapi_3_1(spec: Any) -> None:
 def test_which_routes_need_a_token_is_described(spec: Any) -> None:
     assert spec["security"] == [{"token": []}]
     assert spec["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
-    open_to_all = {path for path, methods in spec["paths"].items() if methods["get"].get("security") == []}
-    assert open_to_all == {"/healthz", "/readyz"}
+    operations = [
+        (method, path, methods[method])
+        for path, methods in spec["paths"].items()
+        for method in ("get", "post", "put", "delete")
+        if method in methods
+    ]
+    open_to_all = {(method, path) for method, path, operation in operations if operation.get("security") == []}
+    assert open_to_all == {("get", "/healthz"), ("get", "/readyz")}
 
 
 def test_every_parameter_is_described_with_what_it_takes(spec: Any) -> None:

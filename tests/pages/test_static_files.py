@@ -88,7 +88,7 @@ def test_files_need_no_redis_and_look_at_no_cookie(open_site: Callable[..., Site
 
 
 def test_scripts_and_styles_load_nothing_from_elsewhere() -> None:
-    for name in FILES:
+    for name in (name for name in FILES if not name.endswith(".wav")):
         text = re.sub(r"/\*!.*?\*/", "", (FOLDER / name).read_text())  # whose work it is may be said
         found = re.findall(r"https?://[^\s\"')]+", text)
         assert set(found) <= {"http://www.w3.org/2000/svg"}, name

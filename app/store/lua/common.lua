@@ -14,6 +14,7 @@
 --   t, h         first receipt (ms), which never changes: the score in every index; last receipt (ms)
 --   k, n         legs known; legs present that have not ended
 --   x            telephone numbers in it, separated by blanks
+--   p            operations that wait for news of it, separated by blanks (app/store/operations.py)
 --   u... r...    its marks: what else it can be found by, users and recordings (app/domain/marks.py)
 --   s            summary of the call that has its home in it, as it is counted (app/store/figures.py)
 --   i<6 bytes>   an event that is kept, by the digest of its canonical body

@@ -8,11 +8,12 @@
 --          7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life of a leg; 11 billed
 --          seconds; 12-13 place: order (0: unknown), name; 14 1 if the webhook is counted here (a transfer is counted in
 --          one of its conversations); 15 1 if its kind or status is unknown; 16 codes of statistics, separated by
---          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18... marks of the
---          event (app/domain/marks.py)
+--          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18 the operation
+--          that the event is of, empty if none; 19... marks of the event (app/domain/marks.py)
 -- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
 --          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
---          conversation had expired}
+--          conversation had expired; the operations that wait for news of this conversation, if there is some,
+--          separated by blanks}
 -- Feed     an entry of the event, or of a carry that changed what is known of the leg
 
 local EVENTS, META = KEYS[1], KEYS[2]
@@ -21,8 +22,8 @@ local leg, new_bits, later, new_billed = ARGV[8], tonumber(ARGV[9]), tonumber(AR
 local new_order, new_place = tonumber(ARGV[12]), ARGV[13]
 local minute = math.floor(received / 60000)
 
-local first, last, known, open, numbers, text, seen =
-  unpack(call('HMGET', META, 't', 'h', 'k', 'n', 'x', 'l' .. leg, identity))
+local first, last, known, open, numbers, operations, text, seen =
+  unpack(call('HMGET', META, 't', 'h', 'k', 'n', 'x', 'p', 'l' .. leg, identity))
 local exists = first
 if exists and (seen or record == '') then exists = call('EXISTS', EVENTS) == 1 end
 
@@ -37,7 +38,7 @@ if first and not exists then -- its events have expired: begin anew
   purge(conversation)
   fresh = 2
   if kept == 1 then call('RPUSH', EVENTS, record) end
-  first, last, known, open, numbers, text = false, false, false, false, false, false
+  first, last, known, open, numbers, operations, text = false, false, false, false, false, false, false
 end
 first, last, numbers = tonumber(first or received), tonumber(last or received), numbers or ''
 known, open = tonumber(known or 0), tonumber(open or 0)
@@ -140,7 +141,12 @@ if kept == 1 and ARGV[17] ~= '' then
   if numbers ~= before then change('x', numbers) end
 end
 
-for i = 18, kept == 1 and #ARGV or 0 do
+if kept == 1 and ARGV[18] ~= '' and not string.find(' ' .. (operations or '') .. ' ', ' ' .. ARGV[18] .. ' ', 1, true) then
+  operations = operations and operations .. ' ' .. ARGV[18] or ARGV[18]
+  change('p', operations)
+end
+
+for i = 19, kept == 1 and #ARGV or 0 do
   if call('ZADD', P .. 'f:' .. ARGV[i], first, conversation) == 1 then change(ARGV[i], '') end
 end
 
@@ -160,4 +166,4 @@ if changed == 1 then
   end
   add_to_feed(conversation, index, kept == 1 and ARGV[7] or 'carry', leg, old_state .. state)
 end
-return {kept, here and 1 or 0, bits, billed, order, place, note, fresh}
+return {kept, here and 1 or 0, bits, billed, order, place, note, fresh, kept == 1 and operations or ''}

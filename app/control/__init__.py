@@ -1,0 +1,1 @@
+"""Us → Vonage: acting on calls."""

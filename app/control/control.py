@@ -1,0 +1,314 @@
+"""Acting on calls: each verb is checked, kept as an operation, and then sent by the driver."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from app.control.driver import Driver
+from app.control.errors import BadNcco, LegEnded, MovePending, NotConfigured, UnknownLeg, WrongState
+from app.control.kept_events import ACTION, events_of
+from app.control.new_call import new_call
+from app.control.vonage_client import VonageClient
+from app.domain.actions import MOVES, Action
+from app.domain.conversations import History, moments
+from app.domain.leg_control import Done, done_to, record_state
+from app.domain.legs import Leg, Moment, project_leg
+from app.domain.operations import Entry
+from app.domain.rooms import is_connected, room_of
+from app.flows.flows import Flows
+from app.flows.model import RenderFault
+from app.flows.rendering import checked
+from app.flows.request import Request
+from app.store.errors import StoreUnavailable
+from app.store.reader import not_waiting
+from app.store.store import Store
+
+YOUNG_SECONDS: Final = 5.0  # Vonage refuses actions in the first two of a leg; webhooks take a moment, too
+REPLY_SECONDS: Final = 4.8  # how long whoever requested an action waits for it
+FIRST_CHECK_SECONDS: Final = 12.0  # when others look at an operation that its own worker is to begin
+HOLD_MUSIC: Final = "/static/sound/hold.wav"  # app/pages/static
+STARTS: Final = ("start", "resume")  # a recording; Vonage has no pause
+
+
+class KnownLeg(NamedTuple):
+    """A leg, its events, and what was done to it."""
+
+    leg: Leg
+    moments: list[Moment]
+    history: History
+
+
+class Requested(NamedTuple):
+    """An action, by its id, and what has become of it. `leg` is the new one's once a call was created."""
+
+    id: str
+    done: Done
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What can be done to calls. All that reads or keeps raises StoreUnavailable: what is not kept is not done."""
+
+    store: Store
+    flows: Flows
+    client: VonageClient
+    driver: Driver
+    base_url: str
+    hold_music: str | None = None
+    caller_number: str | None = None
+
+    # -- verbs ----------------------------------------------------------------------------------------------------
+
+    def on_leg(
+        self, uuid: str, verb: str, arguments: Mapping[str, Any], *, by: str, id_: str | None = None
+    ) -> Requested:
+        """Do *verb*, one that Vonage's API has, to the leg *uuid*. Raises ControlError."""
+        known = self._live(uuid, or_ended=verb == "hangup")
+        if known.leg.state == "completed":  # it is over: that is what was wanted
+            return _over_already(known.leg, by)
+        return self._request(known, verb, dict(arguments), by=by, id_=id_)
+
+    def transfer(
+        self,
+        uuid: str,
+        *,
+        by: str,
+        ncco: Sequence[Mapping[str, Any]] | None = None,
+        flow: str | None = None,
+        step: str | None = None,
+        id_: str | None = None,
+    ) -> Requested:
+        """Let the leg run *ncco*, or the *step* of *flow*, from now on, by itself. Raises ControlError."""
+        known = self._live(uuid)
+        script = self.script(ncco, flow, step, known.leg)
+        return self._request(known, "transfer", {"ncco": script}, by=by, id_=id_)
+
+    def hold(self, uuid: str, *, by: str, id_: str | None = None) -> Requested:
+        """Take the leg out of its room, to music; in a pair it is muted and hears nothing. Raises ControlError."""
+        known = self._live(uuid)
+        if known.leg.control.hold is not None:
+            raise WrongState(f"The leg is on hold already ({known.leg.control.hold}).")
+        room = room_of(known.moments)
+        others = self._others(known.leg)
+        if room is None:
+            if not self._is_pair(known.leg):
+                raise WrongState("The leg is in no room and has no other side: there is nothing to come back to.")
+            shown = {"weak": True}
+            return self._request(known, "hold", shown, by=by, id_=id_, steps=("mute", "earmuff"))
+        music = self.hold_music or f"{self.base_url}{HOLD_MUSIC}"
+        back = room.entered_again(muted=known.leg.control.muted)
+        # If the music cannot be played, Vonage goes on to the next action: back to the room, not to the call's end.
+        script = [{"action": "stream", "streamUrl": [music], "loop": 0}, back]
+        return self._request(known, "hold", {"ncco": script}, shown={"room": room.name}, by=by, id_=id_, others=others)
+
+    def resume(self, uuid: str, *, by: str, id_: str | None = None) -> Requested:
+        """Bring the leg back from hold, as muted as it was. Raises ControlError."""
+        known = self._live(uuid)
+        control = known.leg.control
+        if control.hold not in ("held", "weak", "holding"):
+            raise WrongState("The leg is not on hold.")
+        if control.hold == "weak":
+            steps = ("unearmuff",) if control.muted else ("unmute", "unearmuff")
+            return self._request(known, "resume", {"weak": True}, by=by, id_=id_, steps=steps)
+        room = room_of(known.moments)
+        if room is None:
+            raise WrongState("It is not known which room the leg was in.")
+        then = tuple(verb for verb, on in (("mute", control.muted), ("earmuff", control.earmuffed)) if on)
+        shown = {"room": room.name, "muted": control.muted}
+        script = [room.entered_again(muted=control.muted)]
+        return self._request(known, "resume", {"ncco": script}, shown=shown, by=by, id_=id_, then=then)
+
+    def record(self, conversation: str, what: str, *, by: str, id_: str | None = None) -> Requested:
+        """Start, pause, resume or stop the recording of *conversation*. Raises ControlError."""
+        self._needs_credentials()
+        history = self.store.histories([conversation]).conversations.get(conversation)
+        if not history:
+            raise UnknownLeg("No such conversation is stored.")
+        here = moments(history)
+        state = record_state([conversation], done_to(here, {}))
+        wrong = {
+            "start": state == "paused" and "It is paused: resume it.",
+            "pause": state == "inactive" and "It is not being recorded.",
+            "resume": state == "inactive" and "It is not being recorded.",
+            "stop": False,
+        }[what]
+        if wrong:
+            raise WrongState(wrong)
+        arguments = {"event_url": [f"{self.base_url}/voice/event"], "event_method": "POST"} if what in STARTS else {}
+        created: dict[str, Any] = {"verb": f"record_{what}", "leg": None, "conversation": conversation, "by": by}
+        created |= {"arguments": arguments, "sequence": self.store.number(conversation).sequence}
+        return self._begin(id_ or new_id(), created)
+
+    def listen(self, uuid: str, *, by: str, id_: str | None = None) -> Requested:
+        """Get each key that the leg presses as an event of its own. Raises ControlError."""
+        return self.on_leg(uuid, "listen", {"url": f"{self.base_url}/voice/event"}, by=by, id_=id_)
+
+    def place(self, wanted: Mapping[str, Any], *, by: str, id_: str | None = None) -> Requested:
+        """Place a call: `to` an endpoint as in a `connect`, `from_`, `ncco` or `flow` with its `step`, `region`, and
+        what else Vonage's API takes by the same names. Raises ControlError.
+        """
+        self._needs_credentials()
+        body = new_call(
+            wanted,
+            script=self.script(wanted.get("ncco"), wanted.get("flow"), wanted.get("step"), None),
+            base_url=self.base_url,
+            caller_number=self.caller_number,
+        )
+        created = {"verb": "create", "leg": None, "conversation": None, "by": by, "arguments": body}
+        shown = {name: value for name, value in body.items() if name not in ("event_url", "event_method")}
+        return self._begin(id_ or new_id(), {**created, "shown": shown})
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def requested(self, id_: str) -> Requested | None:
+        """The action *id_*; None if there is none."""
+        entries = self.store.log_of(id_)
+        return self._requested(id_, entries) if entries and entries[0].name == ACTION else None
+
+    def script(
+        self, ncco: Sequence[Mapping[str, Any]] | None, flow: str | None, step: str | None, leg: Leg | None
+    ) -> list[dict[str, Any]]:
+        """The NCCO that is meant, checked by the rules of this server. Raises BadNcco."""
+        if ncco is not None:
+            try:
+                return checked([dict(action) for action in ncco], self.base_url)
+            except RenderFault as fault:
+                raise BadNcco(str(fault)) from fault
+        known = self.flows.flow_file.flows.get(flow or "") if self.flows.flow_file else None
+        if flow is None or known is None:
+            raise BadNcco(f"There is no flow {flow}.")
+        request = Request(
+            from_=leg.from_ if leg else None,
+            to=leg.to if leg else None,
+            uuid=leg.uuid if leg else None,
+        )
+        reply = self.flows.enter(flow, step or known.start or "start", None, request)
+        if reply is None or reply.fault is not None:
+            raise BadNcco(reply.fault if reply and reply.fault else f"Flow {flow} has nothing to play here.")
+        return reply.ncco
+
+    # -- how ------------------------------------------------------------------------------------------------------
+
+    def _live(self, uuid: str, *, or_ended: bool = False) -> KnownLeg:
+        """The leg *uuid*. Raises UnknownLeg, LegEnded, NotConfigured."""
+        self._needs_credentials()
+        events, known = self.store.leg_history(uuid)
+        if not events:
+            raise UnknownLeg("No such leg is stored.")
+        happened = moments(events)
+        leg = project_leg(uuid, happened, known)
+        if leg.state == "completed" and not or_ended:
+            raise LegEnded("The leg has ended.")
+        return KnownLeg(leg, happened, events)
+
+    def _needs_credentials(self) -> None:
+        if self.client.credentials is None:
+            raise NotConfigured(("VONAGE_APPLICATION_ID", "VONAGE_PRIVATE_KEY"))
+
+    def _request(
+        self,
+        known: KnownLeg,
+        verb: str,
+        arguments: dict[str, Any],
+        *,
+        by: str,
+        id_: str | None,
+        shown: Mapping[str, Any] | None = None,
+        steps: tuple[str, ...] = (),
+        then: tuple[str, ...] = (),
+        others: Sequence[str] = (),
+    ) -> Requested:
+        leg, id_ = known.leg, id_ or new_id()
+        moves = verb in MOVES and not steps
+        if moves and leg.control.pending is not None:
+            raise MovePending(leg.control.pending.action)
+        numbered = self.store.number(
+            leg.uuid, move=id_ if moves else None, ended=self._ended_move(leg) if moves else None
+        )
+        if numbered.sequence is None:
+            raise MovePending(numbered.pending or "")
+        first_received = min(kept.received for kept in known.history.values())
+        answered = [k.received for k in known.history.values() if getattr(k.event, "status", "") == "answered"]
+        began = max([first_received, *answered])
+        created: dict[str, Any] = {
+            "verb": verb,
+            "leg": leg.uuid,
+            "conversation": _conversation_of(leg, known.moments),
+            "after": leg.place.order,
+            "by": by,
+            "sequence": numbered.sequence,
+            "arguments": arguments,
+            "shown": dict(arguments if shown is None else shown),
+            "young": datetime.now(UTC) - began < timedelta(seconds=YOUNG_SECONDS),
+            "steps": list(steps),
+            "then": list(then),
+            "others": list(others),
+        }
+        return self._begin(id_, {name: value for name, value in created.items() if value not in ([], None, False)})
+
+    def _begin(self, id_: str, created: Mapping[str, Any]) -> Requested:
+        """Keep it, send it, and say what came of it until now."""
+        entry = Entry("created", datetime.now(UTC), "created", ACTION, created)
+        self.store.append(id_, [entry], due_in=FIRST_CHECK_SECONDS)
+        with not_waiting():  # for Redis: what is read after it has the time of a request
+            self.driver.begin(id_, REPLY_SECONDS)
+        try:
+            return self._requested(id_, self.store.log_of(id_))
+        except StoreUnavailable:  # it is kept, and will be done
+            return self._requested(id_, [entry])
+
+    def _ended_move(self, leg: Leg) -> str | None:
+        """The move that was numbered last, if it is not pending: nobody waits for its confirmation any more."""
+        latest = self.store.pending_move(leg.uuid)
+        pending = leg.control.pending
+        return latest if latest and (pending is None or pending.action != latest) else None
+
+    def _requested(self, id_: str, entries: Sequence[Entry]) -> Requested:
+        events = list(events_of(id_, entries))
+        uuid = next((event.leg for event in events if event.leg), None)
+        legs = {}
+        if uuid and (found := self.store.leg_history(uuid)).events:
+            legs = {uuid: project_leg(uuid, moments(found.events), found.known)}
+        happened = [(event.occurred or entries[0].at, event) for event in events]
+        done = next(done for done in done_to(happened, legs) if done.action.action == id_)
+        return Requested(id_, done)
+
+    def _others(self, leg: Leg) -> list[str]:
+        """The legs that are in the same conversation now, and have not ended: one of them may resume the call."""
+        name = leg.place.name.decode(errors="surrogatepass") or next(iter(self.store.conversations_of(leg.uuid)), "")
+        found = self.store.histories([name])
+        here = {k.event.leg for k in found.conversations.get(name, {}).values() if k.event.leg} - {leg.uuid}
+        others = []
+        for uuid in here:
+            events, known = found.legs.get(uuid) or self.store.leg_history(uuid)
+            other = project_leg(uuid, moments(events), known)
+            elsewhere = other.place.name and other.place.name != name.encode(errors="surrogatepass")
+            if other.state != "completed" and not elsewhere:
+                others.append(uuid)
+        return sorted(others)
+
+    def _is_pair(self, leg: Leg) -> bool:
+        names = self.store.conversations_of(leg.uuid)
+        found = self.store.histories(names)
+        return any(is_connected(moments(history)) for history in found.conversations.values())
+
+
+def new_id() -> str:
+    """An id of an operation."""
+    return secrets.token_hex(12)
+
+
+def _conversation_of(leg: Leg, happened: Sequence[Moment]) -> str | None:
+    """Where the leg is now."""
+    if leg.place.name:
+        return leg.place.name.decode(errors="surrogatepass")
+    return next((event.conversation for _, event in reversed(happened) if event.conversation), None)
+
+
+def _over_already(leg: Leg, by: str) -> Requested:
+    action = Action(canonical=b"", leg=leg.uuid, action="", verb="hangup", by=by)
+    return Requested("", Done(datetime.now(UTC), action, "confirmed", "webhook", None, None))

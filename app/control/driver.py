@@ -1,0 +1,301 @@
+"""Goes on with operations: sends what is due to Vonage, and keeps what came of it.
+
+Whoever claims an operation in the store goes on with it: the worker that it was requested of, the one that kept a
+webhook which concerns it, or any, once it is due. A step is kept before it is sent. One that was kept, and of which no
+result is, is looked up at Vonage and not sent again: whoever sent it may have died just after.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+from app.control.kept_events import ACTION, events_of, kind_of
+from app.control.regions import Regions
+from app.control.requests import ACTIONS, MOVING, VonageRequest, lookup_of, request_of
+from app.control.vonage_client import NoReply, NotSent, Response, VonageClient
+from app.domain import actions, leg_actions
+from app.domain.conversations import moments
+from app.domain.events import CANONICAL
+from app.domain.legs import Leg, project_leg
+from app.domain.operations import Entry, Plan, Step
+from app.store.errors import StoreError, StoreUnavailable, TooMuchAtOnce
+from app.store.store import Store
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 1.0  # for operations whose worker died, and those that wait for a time; others are woken
+LEASE_SECONDS: Final = 10.0  # more than a turn, a request and a look at the call take together
+TURN_SECONDS: Final = 1.0  # how long a step waits for its turn before the operation is let go
+AGAIN_SECONDS: Final = 0.5
+STOP_SECONDS: Final = 5.0
+AT_ONCE: Final = 32  # operations
+REMEMBERED: Final = 4096  # events that were kept already
+# https://api.support.vonage.com/hc/en-us/articles/207100288: 3 new calls, and 15 other requests, a second
+RATES: Final = {"calls": 3, "requests": 15}
+TOO_FAST: Final = 429
+MOST_TOO_FAST: Final = 3
+
+
+class Machine(NamedTuple):
+    """A kind of operation: what its log amounts to, and what is due. `legs` names those that it depends on."""
+
+    project: Callable[[Sequence[Entry], Mapping[str, Leg]], Any]
+    plan: Callable[[Any, datetime], Plan]
+    legs: Callable[[Sequence[Entry]], Sequence[str]]
+
+
+def _legs_of_action(entries: Sequence[Entry]) -> Sequence[str]:
+    created = next(entry for entry in entries if entry.kind == "created").data
+    return [uuid for uuid in (created.get("leg"), *created.get("others", ())) if uuid]
+
+
+MACHINES: Final[dict[str, Machine]] = {
+    ACTION: Machine(leg_actions.project, leg_actions.plan, _legs_of_action),
+}
+
+
+class Driver:
+    """Goes on with operations of *store*, over *client*; in each worker there is one."""
+
+    name = "driver"
+
+    def __init__(self, store: Store, client: VonageClient, regions: Regions) -> None:
+        self._store, self._client, self._regions = store, client, regions
+        self._holder = uuid4().hex
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="driver")
+        self._thread = threading.Thread(target=self._poll, name="driver", daemon=True)
+        self._kept: OrderedDict[bytes, None] = OrderedDict()
+        store.on_news = self.wake
+
+    def start(self) -> None:
+        """Begin to look for what is due."""
+        self._client.prepare()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, once what was sent has a result; another worker goes on."""
+        self._stop.set()
+        closing = threading.Thread(target=self._pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+        closing.start()
+        closing.join(STOP_SECONDS)
+
+    def ping(self) -> str | None:
+        """Always None: its errors are those of the store and of Vonage."""
+        return None
+
+    def wake(self, operations: Sequence[str]) -> None:
+        """Go on with *operations*; the caller does not wait."""
+        for operation in operations:
+            if not self._stop.is_set():
+                self._pool.submit(self.go_on, operation)
+
+    def begin(self, operation: str, seconds: float) -> None:
+        """Go on with *operation*, and return once nothing is left to send, or after *seconds*."""
+        running = self._pool.submit(self.go_on, operation)
+        try:
+            running.result(seconds)
+        except TimeoutError:
+            return
+
+    def go_on(self, operation: str) -> None:
+        """Do what is due of *operation*, unless somebody else does."""
+        try:
+            while not self._stop.is_set():
+                till = self._store.claim(operation, self._holder, LEASE_SECONDS)
+                if till is None:
+                    return
+                due_in: float | None = AGAIN_SECONDS
+                try:
+                    due_in = self._one_step(operation)
+                finally:
+                    woken = self._store.release(operation, self._holder, till, due_in)
+                if due_in is None or (due_in > 0 and not woken):
+                    return
+        except (StoreUnavailable, TooMuchAtOnce) as away:
+            log.warning("operation %s waits: %s", operation, away)
+        except StoreError:
+            log.exception("operation %s", operation)
+        except Exception:  # a bug of ours must not end the thread; the operation is looked at again
+            log.exception("an error of ours in operation %s", operation)
+
+    def _poll(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            try:
+                self.wake(self._store.due())
+            except StoreError as away:
+                log.debug("nothing is known to be due: %s", away)
+            except Exception:
+                log.exception("an error of ours while looking for what is due")
+
+    def _one_step(self, operation: str) -> float | None:
+        """Do one thing; returns in how many seconds to look again, 0: at once, None: it has ended."""
+        entries = self._store.log_of(operation)
+        if not entries:
+            return None
+        self._keep_events(operation, entries)
+        machine, now = MACHINES[kind_of(entries)], datetime.now(UTC)
+        results = {entry.name for entry in entries if entry.kind == "result"}
+        open_ = next((entry for entry in entries if entry.kind == "step" and entry.name not in results), None)
+        if open_ is not None:
+            self._append(operation, [self._result_of(open_, self._look_up(open_))])
+            return 0
+        legs = {uuid: leg for uuid in machine.legs(entries) if (leg := self._leg(uuid))}
+        plan = machine.plan(machine.project(entries, legs), now)
+        if plan.timeouts:
+            late = [Entry(f"timeout {name}", now, "timeout", name, {}) for name in plan.timeouts]
+            self._append(operation, late, expected=len(entries))
+            return 0
+        if plan.steps:
+            return self._send(operation, entries, plan.steps[0], legs)
+        return None if plan.check_at is None else max(0.05, (plan.check_at - now).total_seconds())
+
+    def _send(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
+        turn = self._store.take_turn(_rate_of(step.verb), RATES[_rate_of(step.verb)], TURN_SECONDS)
+        if turn is None:
+            return AGAIN_SECONDS
+        entry = self._step_entry(entries, step, legs)
+        if not self._append(operation, [entry], expected=len(entries)):
+            return 0
+        time.sleep(turn)
+        self._append(operation, [self._result_of(entry, self._outcome(entry, step))])
+        return 0
+
+    def _step_entry(self, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> Entry:
+        """What is kept of *step* before it is sent; of the step of a single action most was kept with the action."""
+        created = next(entry for entry in entries if entry.kind == "created").data
+        data: dict[str, Any] = {"verb": step.verb, "leg": step.leg}
+        if step.name.removesuffix(":2") in (created.get("steps") or (created.get("verb"),)):
+            data |= {"conversation": created.get("conversation")}
+        else:
+            leg = legs.get(step.leg or "")
+            place = leg.place.name.decode(errors="surrogatepass") if leg and leg.place.name else None
+            data |= {"conversation": place or created.get("conversation"), "by": created["by"]}
+            data |= {"after": leg.place.order if leg else 0}
+            if step.leg:
+                data["sequence"] = self._store.number(step.leg).sequence
+        return Entry(f"step {step.name}", datetime.now(UTC), "step", step.name, data)
+
+    def _result_of(self, step: Entry, outcome: Mapping[str, Any]) -> Entry:
+        return Entry(f"result {step.name}", datetime.now(UTC), "result", step.name, outcome)
+
+    def _append(self, operation: str, entries: Sequence[Entry], *, expected: int | None = None) -> bool:
+        """Whether *entries* are in the log now, and nobody else had decided otherwise before. What came of a step is
+        kept even if Redis is away just now.
+        """
+        try:
+            appended = self._store.append(operation, entries, expected=expected)
+        except StoreUnavailable:
+            if expected is None:
+                self._store.append(operation, entries, later=True)
+            raise
+        if appended is not None:
+            self._keep_events(operation, self._store.log_of(operation))
+        return appended is not None
+
+    def _keep_events(self, operation: str, entries: Sequence[Entry]) -> None:
+        """Keep in the conversations concerned what the log says, unless this process did already."""
+        for event in events_of(operation, entries):
+            if event.canonical not in self._kept and event.conversation and event.occurred:
+                self._store.record(event, CANONICAL.encode(actions.kept(event)).encode(), event.occurred, counted=False)
+                self._kept[event.canonical] = None
+                while len(self._kept) > REMEMBERED:
+                    self._kept.popitem(last=False)
+
+    def _leg(self, uuid: str) -> Leg | None:
+        events, known = self._store.leg_history(uuid)
+        return project_leg(uuid, moments(events), known) if events else None
+
+    # -- Vonage ---------------------------------------------------------------------------------------------------
+
+    def _outcome(self, entry: Entry, step: Step) -> dict[str, Any]:
+        """What came of sending *step*, whose *entry* is kept."""
+        request = request_of(step.verb, step.leg, entry.data.get("conversation"), step.arguments)
+        try:
+            response = self._in_its_region(request, step)
+        except NotSent as why:
+            return {"result": "failed", "detail": str(why)}
+        except NoReply as why:
+            found = self._look_up(entry)
+            return found | {"detail": str(why)} if found["result"] == "unknown" else found
+        return _result(response, step.verb)
+
+    def _in_its_region(self, request: VonageRequest, step: Step) -> Response:
+        """The response of the region that knows the leg; 404 if none does."""
+        response: Response | None = None
+        hosts = self._regions.hosts(step.leg, step)
+        for index, host in enumerate(hosts):
+            try:
+                response = self._patiently(request, host, _rate_of(step.verb), first=response is None)
+            except NotSent:
+                if index + 1 == len(hosts) and response is None:
+                    raise
+                continue
+            if response.status != 404 or step.leg is None:
+                break
+        assert response is not None  # noqa: S101 - there is one host at least
+        return response
+
+    def _patiently(self, request: VonageRequest, host: str, rate: str, *, first: bool) -> Response:
+        """The response; 429 means that nothing was done, and that somebody else uses the application's turns."""
+        for attempt in range(MOST_TOO_FAST):
+            if not first or attempt:
+                time.sleep(self._store.take_turn(rate, RATES[rate], 5.0) or 0.0)
+            response = self._client.send(host, request.method, request.path, request.body)
+            if response.status != TOO_FAST:
+                break
+            time.sleep(1.0)
+        return response
+
+    def _look_up(self, entry: Entry) -> dict[str, Any]:
+        """What became of a step of which no result is known, as far as Vonage knows."""
+        verb, leg = entry.data["verb"], entry.data.get("leg")
+        if leg is None or (verb not in MOVING and verb not in ACTIONS):
+            return {"result": "unknown"}
+        step = Step(entry.name, verb, leg, {})
+        try:
+            response = self._in_its_region(lookup_of(leg), step)
+        except (NotSent, NoReply):
+            return {"result": "unknown"}
+        if response.status == 404:
+            return {"result": "gone", "status": 404}
+        status = str(response.body.get("status", ""))
+        over = status in ("completed", "busy", "cancelled", "failed", "rejected", "timeout", "unanswered")
+        if not response.ok or not status:
+            return {"result": "unknown"}
+        if verb == "hangup":
+            return {"result": "done" if over else "failed"}
+        if over:
+            return {"result": "gone"}
+        if verb in MOVING:
+            moved = response.body.get("conversation_uuid") != entry.data.get("conversation")
+            return {"result": "done" if moved else "failed"}
+        return {"result": "unknown"}
+
+
+def _rate_of(verb: str) -> str:
+    return "calls" if verb == "create" else "requests"
+
+
+def _result(response: Response, verb: str) -> dict[str, Any]:
+    """What a response means."""
+    known: dict[str, Any] = {"status": response.status}
+    if response.ok:
+        if verb == "create":
+            known |= {name: response.body.get(name) for name in ("uuid", "conversation_uuid")}
+        return known | {"result": "done"}
+    if response.detail:
+        known["detail"] = response.detail
+    if response.status == 404 and verb != "create":
+        return known | {"result": "gone"}
+    if response.status == TOO_FAST:
+        return known | {"result": "failed"}
+    return known | {"result": "refused" if response.status < 500 else "unknown"}

@@ -1,0 +1,136 @@
+"""A single action as an operation: its step or steps, and their confirmation by a webhook where one comes.
+
+Vonage refuses an action on a leg that has only just begun or been answered; that is tried once more.
+https://api.support.vonage.com/hc/en-us/articles/10359615124380 (hangup within 1 to 2 seconds after create: 400)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from app.domain.actions import MOVES
+from app.domain.legs import Leg
+from app.domain.operations import Entry, Plan, Step
+
+CONFIRM_SECONDS: Final = 10.0  # a webhook that confirms usually comes within one second
+AGAIN_SECONDS: Final = 1.0
+WATCH_SECONDS: Final = 15.0  # webhooks of those who could resume come at once; this is for those that are lost
+CONFIRM: Final = "confirm"  # what times out
+QUEUE_SECONDS: Final = 60.0  # an action that could not be sent by then is not wanted any more
+QUEUE: Final = "queue"  # what times out then
+GIVE_UP: Final = "give_up"  # the step that hangs up who is on hold
+
+
+@dataclass(frozen=True, slots=True)
+class LegAction:
+    """An action by its log.
+
+    `steps` are the verbs that it takes, one unless it is a weak hold; `then` those that follow once it is confirmed.
+    `results` has the data and time of what came of each step that was sent. A hold, once it is confirmed, waits for the
+    end of it: `watches` says so, `back` that the leg was moved again, `alone` that all who could resume it have ended.
+    """
+
+    verb: str
+    leg: str | None
+    arguments: Mapping[str, Any]
+    steps: tuple[str, ...]
+    then: tuple[str, ...]
+    sent: tuple[str, ...]
+    results: Mapping[str, tuple[Mapping[str, Any], datetime]]
+    ended: bool
+    confirmed: bool
+    timed_out: frozenset[str]
+    created_at: datetime
+    young: bool
+    watches: bool
+    back: bool
+    alone: bool
+
+    @property
+    def result(self) -> Mapping[str, Any] | None:
+        """The result that counts for the whole: of the first step that was not done, or of the last one."""
+        main = {name for step in self.steps for name in (step, f"{step}:2")}
+        known = [self.results[name][0] for name in self.sent if name in self.results and name in main]
+        if self.young and len(self.sent) == 1 and known and known[0].get("status") == 400:
+            return None  # it is tried once more
+        known = [data for data in known if not (self.young and data.get("status") == 400)] or known[-1:]
+        return next((data for data in known if data["result"] != "done"), known[-1] if known else None)
+
+
+def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> LegAction:
+    """The action of *log*, whose first entry is that it was created."""
+    created = next(entry for entry in log if entry.kind == "created").data
+    leg = legs.get(created.get("leg") or "")
+    own = [move for move in leg.moves if move.place.order > created.get("after", 0)] if leg else []
+    first = next((move for move in own if move.left == created.get("conversation")), None)
+    others = [legs[uuid] for uuid in created.get("others", ()) if uuid in legs]
+    ended = leg is not None and leg.state == "completed"
+    return LegAction(
+        verb=created["verb"],
+        leg=created.get("leg"),
+        arguments=created.get("arguments", {}),
+        steps=tuple(created.get("steps") or (created["verb"],)),
+        then=tuple(created.get("then", ())),
+        sent=tuple(entry.name for entry in log if entry.kind == "step"),
+        results={entry.name: (entry.data, entry.at) for entry in log if entry.kind == "result"},
+        ended=ended,
+        confirmed=ended if created["verb"] == "hangup" else first is not None,
+        timed_out=frozenset(entry.name for entry in log if entry.kind == "timeout"),
+        created_at=next(entry.at for entry in log if entry.kind == "created"),
+        young=bool(created.get("young")),
+        watches=bool(created.get("others")),
+        back=first is not None and own[-1] != first,
+        alone=bool(others) and all(other.state == "completed" for other in others),
+    )
+
+
+def plan(action: LegAction, now: datetime) -> Plan:
+    """What is to be done at the time *now*."""
+    if not action.sent and QUEUE in action.timed_out:
+        return Plan()
+    if not action.sent and now > action.created_at + timedelta(seconds=QUEUE_SECONDS):
+        return Plan(timeouts=(QUEUE,), check_at=now)
+    at = now
+    for verb in action.steps:
+        name = verb
+        if action.young and _status(action, name) == 400:  # it has only just begun: once more
+            name, at = f"{verb}:2", action.results[verb][1] + timedelta(seconds=AGAIN_SECONDS)
+        if name not in action.sent:
+            return Plan((_step(action, verb, name),), check_at=at) if now >= at else Plan(check_at=at)
+        if name not in action.results:
+            return Plan(check_at=now)  # it is being sent, or has to be looked up
+        data, at = action.results[name]
+        if data["result"] not in ("done", "unknown"):
+            return Plan()
+    if _waits(action) and not (action.confirmed or CONFIRM in action.timed_out or action.ended):
+        at += timedelta(seconds=CONFIRM_SECONDS)
+        return Plan(timeouts=(CONFIRM,), check_at=now) if now >= at else Plan(check_at=at)
+    for verb in action.then:
+        if verb not in action.sent and not action.ended:
+            return Plan((_step(action, verb, verb),), check_at=now)
+    return _watch(action, now)
+
+
+def _watch(action: LegAction, now: datetime) -> Plan:
+    """Whoever is on hold is not left alone: nobody would ever come back."""
+    if not action.watches or action.ended or action.back or GIVE_UP in action.sent:
+        return Plan()
+    if action.alone:
+        return Plan((Step(GIVE_UP, "hangup", action.leg, {}),), check_at=now)
+    return Plan(check_at=now + timedelta(seconds=WATCH_SECONDS))
+
+
+def _waits(action: LegAction) -> bool:
+    return (action.verb in MOVES and not action.arguments.get("weak")) or action.verb == "hangup"
+
+
+def _status(action: LegAction, name: str) -> int | None:
+    found = action.results.get(name)
+    return found[0].get("status") if found else None
+
+
+def _step(action: LegAction, verb: str, name: str) -> Step:
+    return Step(name, verb, action.leg, action.arguments if verb == action.verb else {})

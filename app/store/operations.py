@@ -1,0 +1,178 @@
+"""Operations on calls: their logs, and who goes on with which (`app/control/driver.py`).
+
+The log of an operation only grows, and an entry is appended once. Who decides by a log appends by its length
+(`append(expected=…)`): of two workers that decided by the same log, one alone has decided. While it goes on, an
+operation is in the sorted set of its partition that says when somebody has to look at it, so none is forgotten if its
+worker dies. All times there are by the clock of Redis.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from app.domain.events import CANONICAL
+from app.domain.operations import Entry
+from app.store import keys, scripts
+from app.store.connected import Connected
+from app.store.errors import StoreUnavailable
+from app.store.link import Command
+
+FORGET_MOVE_SECONDS: Final = 60  # a move that was numbered and never kept
+IDEMPOTENCY_SECONDS: Final = 24 * 3600
+RUNNING_SECONDS: Final = 30  # a request that takes longer than this has died
+MOST_DUE: Final = 50  # operations of one partition that are looked at together
+
+
+class Numbered(NamedTuple):
+    """The number of an action; None if the move `pending` is not confirmed yet."""
+
+    sequence: int | None
+    pending: str | None
+
+
+class OnceReply(NamedTuple):
+    """What is known of an earlier request with the same Idempotency-Key: `status` None while it is under way."""
+
+    digest: str
+    status: int | None
+    body: str
+
+
+class Operations(Connected):
+    """Logs, claims, numbers of actions, and the rates of requests to Vonage."""
+
+    on_news: Callable[[Sequence[str]], None] | None = None  # is called with operations that wait for what was kept
+
+    def wake(self, operations: bytes) -> None:
+        """Let those go on that wait for news of a conversation: their ids, separated by blanks."""
+        if operations and self.on_news is not None:
+            self.on_news([keys.decode(name) for name in operations.split(b" ")])
+
+    def append(
+        self,
+        operation: str,
+        entries: Sequence[Entry],
+        *,
+        expected: int | None = None,
+        due_in: float | None = None,
+        later: bool = False,
+    ) -> int | None:
+        """Append those of *entries* that are not in the log of *operation*; returns its length.
+
+        None: it has not the *expected* length, and nothing was appended. *due_in*: seconds until somebody has to look
+        at it. *later*: nobody waits for it, and Redis may be away. Raises StoreUnavailable.
+        """
+        part, name = keys.of(operation), keys.encode(operation)
+        texts = [CANONICAL.encode(_packed(entry)) for entry in entries]
+        delay = "" if due_in is None else max(0, round(due_in * 1000))
+        length = -1 if expected is None else expected
+        args = (part.tag, self._ttl, name, length, delay, len(entries), *(entry.id for entry in entries), *texts)
+        command = Command(part.due, args, scripts.OPERATE, (part.operation(name), part.due))
+        if later:
+            self._writer.send_later(command)
+            return None
+        length, had = self._writer.send([command])[0]
+        return length if had else None
+
+    def log_of(self, operation: str) -> list[Entry]:
+        """The log of *operation*; empty if there is none. Raises StoreUnavailable."""
+        part = keys.of(operation)
+        key = part.operation(keys.encode(operation))
+        (found,) = self._reader.fetch([Command(key, ("LRANGE", key, 0, -1))])
+        return [_unpacked(*raw.split(b"\n", 1)) for raw in found]
+
+    def claim(self, operation: str, holder: str, seconds: float) -> int | None:
+        """Go on with *operation* for *seconds*. None: it has ended, or another holder does, who will look again.
+
+        Returns what `release` needs. Raises StoreUnavailable.
+        """
+        part, name = keys.of(operation), keys.encode(operation)
+        args = (part.tag, self._ttl, name, holder, round(seconds * 1000))
+        (till,) = self._writer.send([Command(part.due, args, scripts.CLAIM, (part.due, part.claim(name)))])
+        return till or None
+
+    def release(self, operation: str, holder: str, till: int, due_in: float | None) -> bool:
+        """Let *operation* go; *due_in*: seconds until somebody has to look again, None: it has ended.
+
+        Returns True if something has happened meanwhile. Raises StoreUnavailable.
+        """
+        part, name = keys.of(operation), keys.encode(operation)
+        args = (part.tag, self._ttl, name, holder, till, -1 if due_in is None else max(0, round(due_in * 1000)))
+        (woken,) = self._writer.send([Command(part.due, args, scripts.RELEASE, (part.due, part.claim(name)))])
+        return bool(woken)
+
+    def due(self) -> list[str]:
+        """The operations that somebody has to look at now; of partitions that are away, none. By Redis's clock."""
+        missing: list[StoreUnavailable] = []
+        commands = [Command(part.due, (part.tag, self._ttl, MOST_DUE), scripts.DUE, (part.due,)) for part in keys.ALL]
+        return [keys.decode(name) for found in self._reader.fetch(commands, missing) for name in found]
+
+    def number(self, name: str, *, move: str | None = None, ended: str | None = None) -> Numbered:
+        """The number of the next action on the leg or conversation *name*.
+
+        *move*: the action, if it is a move; *ended*: a move that is known to have ended. Raises StoreUnavailable.
+        """
+        part, raw = keys.of(name), keys.encode(name)
+        key = part.control(raw)
+        args = (part.tag, self._ttl, move or "", ended or "", FORGET_MOVE_SECONDS * 1000)
+        ((number, pending),) = self._writer.send([Command(key, args, scripts.NUMBER, (key,))])
+        return Numbered(number or None, keys.decode(pending) or None)
+
+    def pending_move(self, name: str) -> str | None:
+        """The action by which the leg *name* was moved last. Raises StoreUnavailable."""
+        key = keys.of(name).control(keys.encode(name))
+        (found,) = self._reader.fetch([Command(key, ("HGET", key, "m"))])
+        return keys.decode(found.partition(b" ")[2]) if found else None
+
+    def take_turn(self, name: str, most: int, patience: float) -> float | None:
+        """How many seconds a request of the kind *name*, of which there may be *most* a second, has to wait.
+
+        None: longer than *patience*; then it has no turn. Raises StoreUnavailable.
+        """
+        key = keys.rate(name)
+        args = ("", self._ttl, most, round(patience * 1000))
+        (wait,) = self._writer.send([Command(key, args, scripts.RATE, (key,))])
+        return None if wait < 0 else wait / 1000
+
+    def took_turn(self, name: str, most: int) -> None:
+        """Count, later, a request of the kind *name* that Vonage makes itself, as for a `connect`."""
+        key = keys.rate(name)
+        self._writer.send_later(Command(key, ("", self._ttl, most, -1), scripts.RATE, (key,)))
+
+    def begin_once(self, principal: str, key: str, digest: str) -> OnceReply | None:
+        """Note that *principal* sends a request with the Idempotency-Key *key*; *digest* is of what it says.
+
+        Returns what is known of an earlier one; None: this is the first. Raises StoreUnavailable.
+        """
+        name = keys.idempotency(principal, key)
+        running = ("SET", name, f"{digest}\n\n", "NX", "EX", RUNNING_SECONDS)
+        if self._writer.send([Command(name, running)])[0] is not None:
+            return None
+        (found,) = self._reader.fetch([Command(name, ("GET", name))])
+        if found is None:  # it expired just now
+            return OnceReply(digest, None, "")
+        other, status, body = found.decode().split("\n", 2)
+        return OnceReply(other, int(status) if status else None, body)
+
+    def end_once(self, principal: str, key: str, digest: str, reply: tuple[int, str] | None) -> None:
+        """Keep the *reply*, status and body, to the request; None: it was not done, and may be repeated."""
+        name = keys.idempotency(principal, key)
+        if reply is None:
+            self._writer.send_unwatched(Command(name, ("DEL", name)))
+        else:
+            text = f"{digest}\n{reply[0]}\n{reply[1]}"
+            self._writer.send_later(Command(name, ("SET", name, text, "EX", IDEMPOTENCY_SECONDS)))
+
+
+def _packed(entry: Entry) -> dict[str, Any]:
+    known = {"at": entry.at.isoformat(), "kind": entry.kind, "name": entry.name, "data": dict(entry.data)}
+    return {name: value for name, value in known.items() if value}
+
+
+def _unpacked(id_: bytes, text: bytes) -> Entry:
+    body = json.loads(text)
+    at = datetime.fromisoformat(body["at"])
+    return Entry(id_.decode(), at, body["kind"], body.get("name", ""), body.get("data", {}))

@@ -1,0 +1,31 @@
+"""An app and its carrier for all tests of a module; the store is empty for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.control.world import World, world_of
+from tests.engines import Engine
+
+
+@pytest.fixture(scope="session")
+def carrier_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificate and keys of the carrier."""
+    return tmp_path_factory.mktemp("carrier")
+
+
+@pytest.fixture(scope="module")
+def lasting_world(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
+    """One app and carrier for all tests of a module."""
+    with world_of(carrier_folder, valkey.address.url, carrier={"application": {"calls_per_second": None}}) as world:
+        yield world
+
+
+@pytest.fixture
+def world(lasting_world: World, valkey: Engine) -> World:
+    """An app over an empty store, and its carrier."""
+    valkey.flush()
+    return lasting_world

@@ -1,0 +1,202 @@
+"""The whole app, served, with the simulated carrier on its other side: webhooks one way, the Voice API the other."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from app import create_app
+from app.domain.conversations import moments
+from app.domain.legs import project_leg
+from app.services import Services, services
+from config.settings import Settings
+from tests.api.site import OPERATOR, TOKENS, VIEWER
+from vonage_simulator.carrier import Carrier
+from vonage_simulator.certificate import application_keys, make
+from vonage_simulator.clock import Clock
+from vonage_simulator.delivery.webhook_sender import WebhookSender
+from vonage_simulator.harness import served
+from vonage_simulator.ledger import Application, Leg, Target
+from vonage_simulator.scenario import Call, FarEnd, Scenario
+from vonage_simulator.voice_api.api import VoiceApi
+
+APPLICATION_ID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
+NUMBER, CALLER, AGENT, BUSY = "442079460000", "447700900101", "447700900102", "447700900103"
+STAYS = FarEnd(after=0.1, stays_alone=1e6)
+FAR_ENDS = {BUSY: FarEnd(does="busy", after=0.1), "*": STAYS}
+FLOWS = Path(__file__).parent / "flows.yaml"
+Json = dict[str, Any]
+Made = TypeVar("Made")
+
+
+class World:
+    """An app and a carrier. `base` is the app's address, `api` the carrier's API."""
+
+    def __init__(self, base: str, services_: Services, app: Any) -> None:
+        self.base, self.services, self.app = base, services_, app
+        self.host = ""  # of the carrier's API
+        self.loop: asyncio.AbstractEventLoop
+        self.carrier: Carrier
+        self.api: VoiceApi
+
+    # -- the app's API --------------------------------------------------------------------------------------------
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str = OPERATOR, **headers: str) -> Any:
+        """The response to a request of the app's API."""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        headers["Authorization"] = f"Bearer {token}"
+        return self.app.test_client().open(f"/api/v1{path}", method=method, json=body, headers=headers)
+
+    def act(self, leg: Leg | str, verb: str, body: Any = None, **headers: str) -> Any:
+        """The response to an action on a leg."""
+        uuid = leg if isinstance(leg, str) else leg.uuid
+        return self.ask("POST", f"/legs/{uuid}/{verb}", {} if body is None else body, **headers)
+
+    def control(self, leg: Leg | str) -> Any:
+        """What the app says of how a leg is controlled."""
+        uuid = leg if isinstance(leg, str) else leg.uuid
+        response = self.ask("GET", f"/legs/{uuid}", token=VIEWER)
+        assert response.status_code == 200, response.text
+        return response.json["control"]
+
+    def action(self, id_: str) -> Any:
+        """What has become of an action."""
+        return self.ask("GET", f"/actions/{id_}").json
+
+    # -- the carrier ----------------------------------------------------------------------------------------------
+
+    def do(self, work: Callable[[], Made]) -> Made:
+        """Do *work* in the carrier's event loop."""
+
+        async def doing() -> Made:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(doing(), self.loop).result(20)
+
+    def caller(self, from_: str = CALLER, to: str = NUMBER, far_end: FarEnd = STAYS) -> Leg:
+        """A call that comes in, once it is answered and the app knows it."""
+        call = Call(from_=from_, to=to, far_end=far_end)
+        leg = self.do(
+            lambda: self.carrier.place(call, Scenario(name="test", about="", calls=(call,), callees=FAR_ENDS))
+        )
+        self.known(leg, "answered")
+        return leg
+
+    def created(self, response: Any) -> Leg:
+        """The leg of a call that the app placed."""
+        assert response.status_code == 201, response.text
+        return self.carrier.ledger.legs[response.json["leg"]]
+
+    def known(self, leg: Leg, state: str) -> None:
+        """Wait until the app knows that *leg* is in *state*."""
+
+        def reached() -> bool:
+            response = self.ask("GET", f"/legs/{leg.uuid}", token=VIEWER)
+            return response.status_code == 200 and response.json["state"] == state
+
+        self.until(reached)
+
+    def in_room(self, *numbers: str, room: str = "room") -> list[Leg]:
+        """Legs in one room: calls that the app places."""
+        legs = []
+        for number in numbers:
+            body = {"to": {"type": "phone", "number": number}, "ncco": [{"action": "conversation", "name": room}]}
+            legs.append(self.created(self.ask("POST", "/calls", body)))
+        for leg in legs:
+            self.known(leg, "answered")
+            self.until(partial(self.is_in, leg, room))
+        return legs
+
+    def is_in(self, leg: Leg, room: str) -> bool:
+        """Whether the leg is in *room*, and the app knows that."""
+        events, known = self.services.store.leg_history(leg.uuid)
+        place = project_leg(leg.uuid, moments(events), known).place
+        return leg.conversation.name == room and place.name.decode() == leg.conversation.uuid
+
+    def until(self, holds: Callable[[], Any], seconds: float = 60.0) -> Any:
+        """Wait until *holds* is true; returns its value."""
+        end = time.monotonic() + seconds
+        while not (found := holds()):
+            assert time.monotonic() < end, "it never became true"
+            time.sleep(0.02)
+        return found
+
+
+async def _carry(world: World, folder: Path, ready: threading.Event, over: asyncio.Event, settings: Json) -> None:
+    world.loop = asyncio.get_running_loop()
+    application = Application(
+        id=APPLICATION_ID,
+        public_key=application_keys(folder)[1],
+        signed_callbacks=False,
+        event=Target(f"{world.base}/voice/event", socket_timeout=10.0),
+        answer=Target(f"{world.base}/voice/answer", "GET", 1.0, 5.0),
+        **({"calls_per_second": 3, "numbers": (NUMBER,)} | settings.pop("application", {})),
+    )
+    clock = Clock(speed=settings.pop("speed", 20.0))
+    async with WebhookSender(application, clock=clock) as sender:
+        world.carrier = Carrier(application, clock=clock, sender=sender, callees=FAR_ENDS)
+        world.api = VoiceApi(world.carrier, **settings)
+        world.host = (await world.api.start(make(folder))).removeprefix("https://")
+        ready.set()
+        await over.wait()
+        await world.api.stop()
+        world.carrier.stop()
+        await asyncio.sleep(0)
+
+
+@contextmanager
+def world_of(
+    folder: Path, redis_url: str, *, carrier: Mapping[str, Any] | None = None, **settings: Any
+) -> Iterator[World]:
+    """An app over the Redis at *redis_url*, and its carrier; certificate and keys are in *folder*."""
+    made: list[World] = []
+    over: list[asyncio.Event] = []
+    ready = threading.Event()
+
+    def app_at(base: str) -> Any:
+        world = World(base, None, None)  # type: ignore[arg-type]
+        made.append(world)
+
+        async def run() -> None:
+            over.append(asyncio.Event())
+            await _carry(world, folder, ready, over[0], dict(carrier or {}))
+
+        thread = threading.Thread(target=lambda: asyncio.run(run()))
+        thread.start()
+        made_threads.append(thread)
+        assert ready.wait(20)
+        chosen: Json = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": redis_url, "public_url": base}
+        chosen |= {"application_id": APPLICATION_ID, "private_key": application_keys(folder)[0].read_text()}
+        chosen |= {"api_hosts": (world.host,), "flows_file": FLOWS, "webhook_verify": "off"}
+        app = create_app(Settings(**(chosen | settings)))
+        world.app, world.services = app, services(app)
+        return app
+
+    made_threads: list[threading.Thread] = []
+    certificate = make(folder)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("REQUESTS_CA_BUNDLE", str(certificate.ca))
+        environment.setenv("NO_PROXY", "127.0.0.1")
+        try:
+            with served(app_at) as _:
+                (world,) = made
+                parts: Sequence[Any] = (world.services.flows, world.services.store, world.services.control.driver)
+                for part in parts:
+                    part.start()
+                yield world
+                for part in reversed(parts):
+                    part.stop()
+                world.services.live.stop()
+        finally:
+            if over:
+                made[0].loop.call_soon_threadsafe(over[0].set)
+            for thread in made_threads:
+                thread.join()
