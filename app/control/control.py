@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from app.store.store import Store
 
 YOUNG_SECONDS: Final = 5.0  # Vonage refuses actions in the first two of a leg; webhooks take a moment, too
 REPLY_SECONDS: Final = 4.8  # how long whoever requested an action waits for it
+AGAIN_SECONDS: Final = 0.2  # how often it is looked at whether the action was sent
 FIRST_CHECK_SECONDS: Final = 12.0  # when others look at an operation that its own worker is to begin
 HOLD_MUSIC: Final = "/static/sound/hold.wav"  # app/pages/static
 STARTS: Final = ("start", "resume")  # a recording; Vonage has no pause
@@ -254,12 +256,19 @@ class Control:
         """Keep it, send it, and say what came of it until now."""
         entry = Entry("created", datetime.now(UTC), "created", ACTION, created)
         self.store.append(id_, [entry], due_in=FIRST_CHECK_SECONDS)
-        with not_waiting():  # for Redis: what is read after it has the time of a request
-            self.driver.begin(id_, REPLY_SECONDS)
+        until = time.monotonic() + REPLY_SECONDS
         try:
-            return self._requested(id_, self.store.log_of(id_))
+            while True:
+                with not_waiting():  # for Redis: what is read after it has the time of a request
+                    self.driver.begin(id_, until - time.monotonic())
+                requested = self._requested(id_, self.store.log_of(id_))
+                if requested.done.state != "requested" or time.monotonic() + AGAIN_SECONDS > until:
+                    return requested
+                with not_waiting():
+                    time.sleep(AGAIN_SECONDS)
         except StoreUnavailable:  # it is kept, and will be done
-            return self._requested(id_, [entry])
+            action = next(event for event in events_of(id_, [entry]) if isinstance(event, Action))
+            return Requested(id_, Done(entry.at, action, "requested", None, None, None))
 
     def _ended_move(self, leg: Leg) -> str | None:
         """The move that was numbered last, if it is not pending: nobody waits for its confirmation any more."""

@@ -120,7 +120,7 @@ def _done(at: datetime, action: Action, results: Sequence[tuple[datetime, Action
     if final is None:
         return Done(at, action, "requested", None, None, None)
     if final.result == "done":
-        if action.verb in BY_REPLY:
+        if action.verb in BY_REPLY or action.argument.get("weak"):
             return Done(at, action, "confirmed", "reply", status, detail)
         return Done(at, action, "accepted", None, status, detail)
     if action.verb == "hangup" and final.result == "gone":  # it is over: that is what was wanted

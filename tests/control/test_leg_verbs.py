@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from tests.control.world import AGENT, CALLER, World
+from typing import Any
+
+import pytest
+
+from tests.api.site import VIEWER
+from tests.control.world import AGENT, BUSY, CALLER, NUMBER, RINGS, World
+from vonage_simulator.ledger import Leg
 
 
-def test_a_leg_is_muted_and_unmuted(world: World) -> None:
-    leg = world.caller()
-    response = world.act(leg, "mute")
+def confirmed(response: Any) -> Any:
+    """The action of a response that says that it is done."""
     assert response.status_code == 200, response.text
-    assert (response.status_code, response.json["state"], response.json["confirmed_by"]) == (200, "confirmed", "reply")
-    assert leg.muted
-    assert world.control(leg)["muted"] is True
-    assert world.act(leg, "unmute").status_code == 200
-    assert not leg.muted
-    assert world.control(leg)["muted"] is False
+    assert (response.json["state"], response.json["confirmed_by"]) == ("confirmed", "reply"), response.text
+    return response.json
 
 
-def test_a_leg_is_hung_up_and_that_is_confirmed_by_its_end(world: World) -> None:
+@pytest.mark.parametrize(
+    ("verb", "back", "name", "of_carrier"),
+    [("mute", "unmute", "muted", "muted"), ("earmuff", "unearmuff", "earmuffed", "earmuffed")],
+)
+def test_a_leg_is_not_heard_or_hears_nobody_and_that_ends(
+    world: World, verb: str, back: str, name: str, of_carrier: str
+) -> None:
+    leg = world.caller()
+    confirmed(world.act(leg, verb))
+    assert getattr(leg, of_carrier)
+    assert world.control(leg)[name] is True
+    confirmed(world.act(leg, back))
+    assert not getattr(leg, of_carrier)
+    assert world.control(leg)[name] is False
+
+
+def test_a_leg_is_hung_up_and_its_end_confirms_that(world: World) -> None:
     leg = world.caller()
     response = world.act(leg, "hangup")
     assert response.status_code == 200, response.text
@@ -25,23 +42,215 @@ def test_a_leg_is_hung_up_and_that_is_confirmed_by_its_end(world: World) -> None
     found = world.action(response.json["id"])
     assert (found["state"], found["confirmed_by"]) == ("confirmed", "webhook")
     assert leg.disconnected_by == "platform"
-    again = world.act(leg, "hangup")
-    assert (again.status_code, again.json["state"]) == (200, "confirmed")
 
 
-def test_hold_and_resume(world: World) -> None:
-    agent, customer = world.in_room(AGENT, CALLER)
-    room = customer.conversation
-    assert world.act(customer, "mute").status_code == 200
-    response = world.act(customer, "hold")
+def test_to_hang_up_twice_is_no_error(world: World) -> None:
+    leg = world.caller()
+    first, second = world.act(leg, "hangup"), world.act(leg, "hangup")
+    assert (first.status_code, second.status_code) == (200, 200)
+    world.known(leg, "completed")
+    third = world.act(leg, "hangup")
+    assert (third.status_code, third.json["state"], third.json["id"]) == (200, "confirmed", "")
+
+
+def test_what_is_said_and_played_is_known_and_stopped(world: World) -> None:
+    leg = world.caller()
+    for verb, body in (("talk", {"text": "You are first.", "loop": 0}), ("stream", {"url": "https://a.example/b.mp3"})):
+        confirmed(world.act(leg, verb, body))
+        assert world.control(leg)["playing"] == verb
+        confirmed(world.act(leg, f"{verb}/stop"))
+        assert world.control(leg)["playing"] is None
+    confirmed(world.act(leg, "dtmf", {"digits": "12p#"}))
+
+
+def test_each_key_becomes_an_event_of_its_own(world: World) -> None:
+    leg = world.caller()
+    confirmed(world.act(leg, "listen"))
+    assert world.control(leg)["listening"] is True
+    confirmed(world.act(leg, "listen/stop"))
+    assert world.control(leg)["listening"] is False
+
+
+def test_a_leg_goes_on_with_another_script(world: World) -> None:
+    leg = world.caller()
+    room = leg.conversation
+    response = world.act(leg, "transfer", {"ncco": [{"action": "conversation", "name": "elsewhere"}]})
     assert response.status_code == 200, response.text
-    world.until(lambda: world.control(customer)["hold"] == "held")
-    assert customer.conversation is not room
+    world.until(lambda: world.is_in(leg, "elsewhere"))
+    assert leg.conversation is not room
     assert world.action(response.json["id"])["confirmed_by"] == "webhook"
-    response = world.act(customer, "resume")
+    assert world.control(leg)["moving"] is None
+
+
+def test_a_leg_goes_on_with_a_flow(world: World) -> None:
+    leg = world.caller()
+    response = world.act(leg, "transfer", {"flow": "goodbye"})
     assert response.status_code == 200, response.text
-    world.until(lambda: world.control(customer)["hold"] is None)
-    world.until(lambda: customer.conversation is room)
-    world.until(lambda: customer.muted)
-    assert world.control(customer)["muted"] is True
-    assert not agent.over
+    assert response.json["arguments"]["ncco"] == [{"action": "talk", "text": "Goodbye."}]
+    world.known(leg, "completed")  # its script is over
+
+
+def test_a_transferred_leg_is_not_muted_any_more(world: World) -> None:
+    leg = world.caller()
+    confirmed(world.act(leg, "mute"))
+    world.act(leg, "transfer", {"ncco": [{"action": "conversation", "name": "elsewhere"}]})
+    world.until(lambda: world.is_in(leg, "elsewhere"))
+    assert world.control(leg)["muted"] is leg.muted is False
+
+
+def test_a_call_is_placed_and_known_at_once(world: World) -> None:
+    body = {"to": {"type": "phone", "number": AGENT}, "from": NUMBER, "flow": "room", "ringing_timer": 20}
+    response = world.ask("POST", "/calls", body)
+    leg = world.created(response)
+    assert (response.json["state"], response.json["leg"]) == ("confirmed", leg.uuid)
+    assert world.ask("GET", f"/legs/{leg.uuid}").status_code == 200
+    world.known(leg, "answered")
+    assert (leg.to, leg.from_) == (AGENT, NUMBER)
+    world.until(lambda: leg.conversation.name == "room")
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        {"type": "sip", "uri": "sip:alice@example.com"},
+        {"type": "app", "user": "Alice"},
+        {"type": "websocket", "uri": "wss://example.com/socket", "content-type": "audio/l16;rate=16000"},
+        {"type": "vbc", "extension": "123"},
+    ],
+    ids=lambda to: to["type"],
+)
+def test_a_call_is_placed_to_every_kind_of_endpoint(world: World, to: dict[str, Any]) -> None:
+    body = {"to": to, "from": NUMBER, "ncco": [{"action": "conversation", "name": "room"}]}
+    leg = world.created(world.ask("POST", "/calls", body))
+    assert leg.endpoint == to["type"]
+    world.known(leg, "answered")
+
+
+def test_a_call_to_somebody_who_is_busy_ends_as_busy(world: World) -> None:
+    body = {"to": {"type": "phone", "number": BUSY}, "ncco": [{"action": "talk", "text": "Hello."}]}
+    leg = world.created(world.ask("POST", "/calls", body))
+    world.known(leg, "completed")
+    assert world.ask("GET", f"/legs/{leg.uuid}").json["outcome"] == "busy"
+
+
+def test_a_conversation_is_recorded_in_parts(world: World) -> None:
+    leg, _ = world.in_room(CALLER, AGENT)
+    room = leg.conversation
+    for what in ("start", "pause", "resume", "stop"):
+        response = world.ask("POST", f"/conversations/{room.uuid}/record", {"action": what})
+        confirmed(response)
+        assert (room.recording is not None) == (what in ("start", "resume"))
+    world.until(lambda: len(world.ask("GET", f"/conversations/{room.uuid}").json["recordings"]) == 2)
+
+
+def test_a_recording_that_was_never_begun_is_not_paused(world: World) -> None:
+    leg = world.caller()
+    response = world.ask("POST", f"/conversations/{leg.conversation.uuid}/record", {"action": "pause"})
+    assert (response.status_code, response.json["detail"]) == (409, "It is not being recorded.")
+
+
+def test_what_was_done_is_among_the_events_with_who_did_it(world: World) -> None:
+    leg = world.caller()
+    id_ = confirmed(world.act(leg, "mute"))["id"]
+    call = world.ask("GET", f"/legs/{leg.uuid}").json
+    events = world.ask("GET", f"/calls/{call['uuid']}/events").json["items"]
+    found = {event["kind"]: event["raw"] for event in events if event["kind"].startswith("action")}
+    assert found["action"]["verb"] == "mute"
+    assert found["action"]["by"].startswith("operator ")
+    assert found["action_result"] | {"action": id_, "result": "done", "status": 204} == found["action_result"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "wrong"),
+    [
+        ("talk", {}, "text"),
+        ("talk", {"text": "x" * 1501}, "text"),
+        ("talk", {"text": "x", "level": 2}, "level"),
+        ("stream", {"url": "ftp://a.example/b"}, "url"),
+        ("dtmf", {"digits": "1a"}, "digits"),
+        ("transfer", {}, "ncco"),
+        ("transfer", {"ncco": [], "flow": "room"}, "ncco"),
+        ("transfer", {"flow": "room", "ncco": [{"action": "talk", "text": "x"}]}, "ncco"),
+        ("hangup", {"why": "x"}, "why"),
+    ],
+)
+def test_a_wrong_argument_is_named_and_nothing_is_sent(world: World, path: str, body: Any, wrong: str) -> None:
+    leg = world.caller()
+    response = world.act(leg, path, body)
+    assert response.status_code == 422
+    assert wrong in response.json["errors"], response.text
+    assert not leg.moves[1:]
+
+
+@pytest.mark.parametrize(
+    "ncco",
+    [
+        [{"action": "talk"}],
+        [{"action": "dance"}],
+        [{"action": "conversation", "name": "a", "mute": True, "canSpeak": []}],
+        [{"action": "connect", "endpoint": [{"type": "phone", "number": "12"}]}],
+    ],
+)
+def test_an_ncco_that_vonage_would_refuse_is_not_sent(world: World, ncco: Any) -> None:
+    leg = world.caller()
+    response = world.act(leg, "transfer", {"ncco": ncco})
+    assert (response.status_code, response.json["title"]) == (422, "NCCO refused")
+    assert "[0]" in response.json["detail"]
+
+
+def test_an_unknown_leg_or_flow_is_named(world: World) -> None:
+    assert world.act("none", "mute").status_code == 404
+    response = world.act(world.caller(), "transfer", {"flow": "none"})
+    assert (response.status_code, response.json["detail"]) == (422, "There is no flow none.")
+
+
+def test_nothing_is_done_to_a_leg_that_has_ended(world: World) -> None:
+    leg = world.caller()
+    world.act(leg, "hangup")
+    world.known(leg, "completed")
+    for verb, body in (("mute", {}), ("hold", {}), ("talk", {"text": "x"})):
+        response = world.act(leg, verb, body)
+        assert (response.status_code, response.json["title"]) == (409, "Leg ended")
+
+
+def test_viewers_do_not_act_but_see_what_was_done(world: World) -> None:
+    leg = world.caller()
+    response = world.ask("POST", f"/legs/{leg.uuid}/mute", {}, token=VIEWER)
+    assert response.status_code == 403
+    assert not leg.muted
+    id_ = confirmed(world.act(leg, "mute"))["id"]
+    assert world.ask("GET", f"/actions/{id_}", token=VIEWER).json["state"] == "confirmed"
+
+
+def test_who_is_not_answered_yet_cannot_be_moved_and_vonages_words_are_passed_on(world: World) -> None:
+    """The carrier refuses it with 400; a leg that has only just begun is tried once more."""
+    body = {"to": {"type": "phone", "number": RINGS}, "ncco": [{"action": "conversation", "name": "room"}]}
+    leg = world.created(world.ask("POST", "/calls", body))
+    response = world.act(leg, "transfer", {"flow": "goodbye"})
+    assert response.status_code == 409, response.text
+    assert response.json["title"] == "Refused by Vonage"
+    assert response.json["action"]["vonage_status"] == 400
+    assert world.control(leg)["moving"] is None
+
+
+def pair(world: World) -> tuple[Leg, Leg]:
+    """Two legs that a `connect` joined."""
+    connect = {"action": "connect", "from": NUMBER, "endpoint": [{"type": "phone", "number": AGENT}]}
+    body = {"to": {"type": "phone", "number": CALLER}, "ncco": [connect]}
+    caller = world.created(world.ask("POST", "/calls", body))
+    callee = world.until(lambda: next((leg for leg in caller.conversation.legs.values() if leg.to == AGENT), None))
+    world.known(callee, "answered")
+    return caller, callee
+
+
+def test_in_a_pair_hold_is_weak_and_moves_nobody(world: World) -> None:
+    caller, callee = pair(world)
+    response = world.act(callee, "hold")
+    assert response.status_code == 200, response.text
+    assert response.json["confirmed_by"] == "reply"
+    assert (callee.muted, callee.earmuffed) == (True, True)
+    assert world.control(callee)["hold"] == "weak"
+    assert callee.conversation is caller.conversation
+    assert world.act(callee, "resume").status_code == 200
+    assert (callee.muted, callee.earmuffed) == (False, False)
+    assert world.control(callee)["hold"] is None

@@ -17,6 +17,8 @@ from app import create_app
 from app.domain.conversations import moments
 from app.domain.legs import project_leg
 from app.services import Services, services
+from app.store import keys
+from app.store.link import Command
 from config.settings import Settings
 from tests.api.site import OPERATOR, TOKENS, VIEWER
 from vonage_simulator.carrier import Carrier
@@ -30,8 +32,9 @@ from vonage_simulator.voice_api.api import VoiceApi
 
 APPLICATION_ID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 NUMBER, CALLER, AGENT, BUSY = "442079460000", "447700900101", "447700900102", "447700900103"
+RINGS = "447700900109"
 STAYS = FarEnd(after=0.1, stays_alone=1e6)
-FAR_ENDS = {BUSY: FarEnd(does="busy", after=0.1), "*": STAYS}
+FAR_ENDS = {BUSY: FarEnd(does="busy", after=0.1), RINGS: FarEnd(does="never_answers"), "*": STAYS}
 FLOWS = Path(__file__).parent / "flows.yaml"
 Json = dict[str, Any]
 Made = TypeVar("Made")
@@ -71,6 +74,14 @@ class World:
         """What has become of an action."""
         return self.ask("GET", f"/actions/{id_}").json
 
+    def open_operations(self) -> list[str]:
+        """Operations that have not ended."""
+        found = []
+        for part in keys.ALL:
+            (names,) = self.services.store._reader.fetch([Command(part.due, ("ZRANGE", part.due, 0, -1))])
+            found += [keys.decode(name) for name in names]
+        return found
+
     # -- the carrier ----------------------------------------------------------------------------------------------
 
     def do(self, work: Callable[[], Made]) -> Made:
@@ -89,6 +100,10 @@ class World:
         )
         self.known(leg, "answered")
         return leg
+
+    def legs(self) -> list[Leg]:
+        """All legs of the carrier, oldest first."""
+        return self.do(lambda: list(self.carrier.ledger.legs.values()))
 
     def created(self, response: Any) -> Leg:
         """The leg of a call that the app placed."""

@@ -1,0 +1,105 @@
+"""Hold and resume: music, mute, and nobody who is left alone."""
+
+from __future__ import annotations
+
+from tests.control.world import AGENT, CALLER, World
+
+
+def test_who_is_on_hold_hears_music_elsewhere_until_that_is_confirmed_and_resumed(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    room = customer.conversation
+    response = world.act(customer, "hold")
+    assert response.status_code == 200, response.text
+    assert response.json["state"] in ("accepted", "confirmed")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    assert customer.conversation is not room
+    assert world.action(response.json["id"])["confirmed_by"] == "webhook"
+    assert world.control(customer)["held_by"].startswith("operator ")
+    assert world.act(customer, "resume").status_code == 200
+    world.until(lambda: customer.conversation is room)
+    world.until(lambda: world.control(customer) | {"hold": None, "moving": None} == world.control(customer))
+    assert not agent.over
+
+
+def test_mute_survives_hold_and_is_set_again_after_it(world: World) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    room = customer.conversation
+    for verb in ("mute", "earmuff"):
+        assert world.act(customer, verb).status_code == 200
+    assert world.act(customer, "hold").status_code == 200
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    assert world.control(customer)["muted"] is True
+    assert world.act(customer, "resume").status_code == 200
+    world.until(lambda: customer.conversation is room and customer.muted and customer.earmuffed)
+    world.until(lambda: world.control(customer)["earmuffed"] and world.control(customer)["muted"])
+
+
+def test_who_was_unmuted_while_on_hold_comes_back_unmuted(world: World) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    room = customer.conversation
+    world.act(customer, "mute")
+    world.act(customer, "hold")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    assert world.act(customer, "unmute").status_code == 200
+    assert world.act(customer, "resume").status_code == 200
+    world.until(lambda: customer.conversation is room and world.control(customer)["hold"] is None)
+    assert (customer.muted, world.control(customer)["muted"]) == (False, False)
+
+
+def test_who_is_on_hold_is_hung_up_once_the_holder_has(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    world.act(customer, "hold")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    assert world.act(agent, "hangup").status_code == 200
+    world.known(customer, "completed")
+    assert customer.disconnected_by == "platform"
+
+
+def test_who_was_resumed_stays_though_the_former_holder_hangs_up(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    world.act(customer, "hold")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    world.act(customer, "resume")
+    world.until(lambda: world.is_in(customer, "room") and world.control(customer)["hold"] is None)
+    world.act(agent, "hangup")
+    world.known(agent, "completed")
+    world.until(lambda: not world.open_operations())
+    assert not customer.over
+
+
+def test_to_hold_twice_or_to_resume_who_is_not_on_hold_is_refused(world: World) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    assert world.act(customer, "resume").status_code == 409
+    world.act(customer, "hold")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    response = world.act(customer, "hold")
+    assert (response.status_code, response.json["title"]) == (409, "Not in a state for it")
+
+
+def test_who_is_in_no_room_is_not_put_on_hold(world: World) -> None:
+    leg = world.caller()
+    world.act(leg, "transfer", {"ncco": [{"action": "talk", "text": "Please wait.", "loop": 0}]})
+    world.until(lambda: world.control(leg)["moving"] is None)
+    response = world.act(leg, "hold")
+    assert response.status_code == 409
+    assert "in no room" in response.json["detail"]
+
+
+def test_the_music_is_a_sound_that_vonage_can_fetch(world: World) -> None:
+    response = world.app.test_client().get("/static/sound/hold.wav")
+    assert (response.status_code, response.content_type) == (200, "audio/wav")
+    assert response.data[:4] == b"RIFF"
+    assert response.headers["Cache-Control"] == "public, max-age=86400"
+
+
+def test_a_conversation_of_many_loses_one_to_hold_and_the_rest_go_on(world: World) -> None:
+    first, second, third = world.in_room(AGENT, CALLER, "447700900104")
+    world.act(second, "hold")
+    world.until(lambda: world.control(second)["hold"] == "held")
+    assert first.hears(third)
+    assert not first.hears(second)
+    world.act(first, "hangup")
+    world.known(first, "completed")
+    assert not second.over, "the third can resume the call"
+    assert world.act(second, "resume").status_code == 200
+    world.until(lambda: third.hears(second))
