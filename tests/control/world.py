@@ -74,6 +74,10 @@ class World:
         """What has become of an action."""
         return self.ask("GET", f"/actions/{id_}").json
 
+    def events(self, leg: Leg) -> Any:
+        """The events of the leg's call."""
+        return self.ask("GET", f"/calls/{leg.uuid}/events?limit=500").json["items"]
+
     def open_operations(self) -> list[str]:
         """Operations that have not ended."""
         found = []

@@ -1,0 +1,126 @@
+"""What is due of a single action."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.domain.leg_actions import CONFIRM_SECONDS, QUEUE_SECONDS, plan, project
+from app.domain.legs import Leg, Moment, project_leg
+from app.domain.operations import Entry, EntryKind, Plan
+from tests.domain.test_leg_control import ANSWERED, LEG, MUSIC, ROOM, moved, status
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def entry(kind: EntryKind, name: str, seconds: float = 0, **data: Any) -> Entry:
+    return Entry(f"{kind} {name}", NOW + timedelta(seconds=seconds), kind, name, data)
+
+
+def created(verb: str, **data: Any) -> Entry:
+    return entry("created", "action", verb=verb, leg=LEG, conversation=ROOM, **data)
+
+
+def due(*log: Entry, seconds: float = 0, leg: Leg | None = None, **legs: Leg) -> Plan:
+    return plan(project(log, {LEG: leg or leg_of(), **legs}), NOW + timedelta(seconds=seconds))
+
+
+def leg_of(*moments: Moment) -> Leg:
+    return project_leg(LEG, [ANSWERED, *moments])
+
+
+def steps(plan: Plan) -> list[tuple[str, str]]:
+    return [(step.name, step.verb) for step in plan.steps]
+
+
+def test_it_is_sent_once_and_then_over() -> None:
+    mute = created("mute")
+    assert steps(due(mute)) == [("mute", "mute")]
+    assert due(mute, entry("step", "mute")).steps == ()
+    assert due(mute, entry("step", "mute"), entry("result", "mute", result="done")) == Plan()
+    assert due(mute, entry("step", "mute"), entry("result", "mute", result="refused", status=400)) == Plan()
+
+
+def test_what_waits_too_long_for_its_turn_is_not_sent_any_more() -> None:
+    late = due(created("mute"), seconds=QUEUE_SECONDS + 1)
+    assert (late.steps, late.timeouts) == ((), ("queue",))
+    assert due(created("mute"), entry("timeout", "queue"), seconds=QUEUE_SECONDS + 1) == Plan()
+
+
+def test_a_move_waits_for_its_webhook_and_no_longer_than_so_long() -> None:
+    hold = created("hold"), entry("step", "hold"), entry("result", "hold", result="done")
+    assert due(*hold).check_at == NOW + timedelta(seconds=CONFIRM_SECONDS)
+    assert due(*hold, seconds=CONFIRM_SECONDS).timeouts == ("confirm",)
+    assert due(*hold, entry("timeout", "confirm"), seconds=CONFIRM_SECONDS) == Plan()
+    assert due(*hold, leg=leg_of(moved(ROOM, MUSIC, 5))) == Plan()
+    assert due(*hold, leg=leg_of(status("completed", 5))) == Plan()
+
+
+def test_a_leg_that_has_only_begun_is_tried_once_more() -> None:
+    first = (
+        created("hangup", young=True),
+        entry("step", "hangup"),
+        entry("result", "hangup", result="refused", status=400),
+    )
+    assert due(*first).check_at == NOW + timedelta(seconds=1)
+    assert steps(due(*first, seconds=1)) == [("hangup:2", "hangup")]
+    again = entry("step", "hangup:2"), entry("result", "hangup:2", result="refused", status=400)
+    assert due(*first, *again, seconds=2) == Plan()
+    assert project([*first], {}).result is None
+    assert project([*first, *again], {}).result == {"result": "refused", "status": 400}
+    done = entry("step", "hangup:2"), entry("result", "hangup:2", result="done", status=204)
+    assert project([*first, *done], {}).result == {"result": "done", "status": 204}
+
+
+def test_a_weak_hold_takes_two_steps_and_stops_at_the_first_that_fails() -> None:
+    hold = created("hold", steps=["mute", "earmuff"], arguments={"weak": True})
+    assert steps(due(hold)) == [("mute", "mute")]
+    muted = hold, entry("step", "mute"), entry("result", "mute", result="done")
+    assert steps(due(*muted)) == [("earmuff", "earmuff")]
+    assert due(hold, entry("step", "mute"), entry("result", "mute", result="gone", status=404)) == Plan()
+    assert due(*muted, entry("step", "earmuff"), entry("result", "earmuff", result="done")) == Plan()
+
+
+def test_after_resume_the_mute_is_set_again_once_the_leg_is_back() -> None:
+    resume = created("resume", then=["mute"]), entry("step", "resume"), entry("result", "resume", result="done")
+    assert due(*resume).steps == ()
+    back = leg_of(moved(ROOM, MUSIC, 5))
+    assert steps(due(*resume, leg=back)) == [("mute", "mute")]
+    assert due(*resume, entry("step", "mute"), entry("result", "mute", result="done"), leg=back) == Plan()
+
+
+HELD = (
+    created("hold", others=["agent"]),
+    entry("step", "hold"),
+    entry("result", "hold", result="done"),
+)
+
+
+def other(*moments: Moment) -> Leg:
+    return project_leg("agent", [Moment(m.at, type(m.event)(**_as_agent(m))) for m in (ANSWERED, *moments)])
+
+
+def _as_agent(moment: Moment) -> dict[str, Any]:
+    event: Any = moment.event
+    return {"canonical": b"agent" + event.canonical, "leg": "agent", "conversation": ROOM} | {
+        "occurred": event.occurred,
+        "status": event.status,
+    }
+
+
+def test_who_is_on_hold_is_hung_up_once_all_who_could_resume_have_ended() -> None:
+    held = leg_of(moved(ROOM, MUSIC, 5))
+    watching = due(*HELD, leg=held, agent=other())
+    assert watching.steps == ()
+    assert watching.check_at is not None
+    alone = due(*HELD, leg=held, agent=other(status("completed", 8)))
+    assert steps(alone) == [("give_up", "hangup")]
+    assert due(*HELD, entry("step", "give_up"), entry("result", "give_up", result="done"), leg=held) == Plan()
+
+
+def test_who_is_back_or_has_ended_is_not_watched() -> None:
+    ended = other(status("completed", 8))
+    back = leg_of(moved(ROOM, MUSIC, 5), moved(MUSIC, ROOM, 7))
+    assert due(*HELD, leg=back, agent=ended) == Plan()
+    over = leg_of(moved(ROOM, MUSIC, 5), status("completed", 7))
+    assert due(*HELD, leg=over, agent=ended) == Plan()

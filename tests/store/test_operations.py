@@ -1,0 +1,121 @@
+"""Logs of operations, claims, numbers of actions, and turns, on every engine."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import pytest
+
+from app.domain.operations import Entry
+from app.store.store import Store
+
+
+def entry(id_: str, **data: object) -> Entry:
+    """A step of this id."""
+    return Entry(id_, datetime(2026, 1, 1, tzinfo=UTC), "step", "name", data)
+
+
+def test_a_log_keeps_each_entry_once_in_the_order_in_which_they_came(store: Store) -> None:
+    assert store.append("op", [entry("a", x="é\n"), entry("b")]) == 2
+    assert store.append("op", [entry("b", other=1), entry("c")]) == 3
+    log = store.log_of("op")
+    assert [(one.id, dict(one.data)) for one in log] == [("a", {"x": "é\n"}), ("b", {}), ("c", {})]
+    assert log[0] == entry("a", x="é\n")
+    assert store.log_of("none") == []
+
+
+def test_of_two_that_decide_by_the_same_log_one_does(store: Store) -> None:
+    store.append("op", [entry("begun")])
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: store.append("op", [entry(f"e{number}")], expected=1), range(8)))
+    assert sorted(found, key=str) == [2, *[None] * 7]
+    assert len(store.log_of("op")) == 2
+
+
+def test_an_operation_is_claimed_by_one_and_let_go(store: Store) -> None:
+    store.append("op", [entry("a")], due_in=60)
+    till = store.claim("op", "one", 5)
+    assert till
+    assert store.claim("op", "two", 5) is None
+    assert store.release("op", "one", till, 60), "somebody wanted it meanwhile: look at once"
+    assert store.claim("op", "two", 5)
+
+
+def test_an_operation_that_has_ended_is_claimed_by_nobody(store: Store) -> None:
+    store.append("op", [entry("a")], due_in=0)
+    till = store.claim("op", "one", 5)
+    assert till
+    assert not store.release("op", "one", till, None)
+    assert store.claim("op", "two", 5) is None
+    assert store.due() == []
+
+
+def test_what_is_due_is_found_also_after_the_death_of_its_worker(store: Store) -> None:
+    for number in range(40):
+        store.append(f"op{number}", [entry("a")], due_in=0)
+    store.append("later", [entry("a")], due_in=60)
+    assert sorted(store.due()) == sorted(f"op{number}" for number in range(40))
+    for number in range(40):
+        assert store.claim(f"op{number}", "dies", 0.2)
+    assert store.due() == []
+    time.sleep(0.3)
+    assert len(store.due()) == 40
+    assert store.claim("op0", "lives", 5)
+
+
+def test_actions_on_a_leg_are_numbered_and_one_move_is_pending(store: Store) -> None:
+    assert [store.number("leg").sequence for _ in range(3)] == [1, 2, 3]
+    assert store.number("other").sequence == 1
+    assert store.number("leg", move="m1") == (4, None)
+    assert store.number("leg", move="m2") == (None, "m1")
+    assert store.pending_move("leg") == "m1"
+    assert store.number("leg").sequence == 5, "what is no move does not wait"
+    assert store.number("leg", move="m2", ended="m1") == (6, None)
+    assert store.pending_move("leg") == "m2"
+
+
+@pytest.mark.parametrize("most", [3, 15])
+def test_turns_are_never_more_than_so_many_in_any_second(store: Store, most: int) -> None:
+    began = time.time()
+    with ThreadPoolExecutor(8) as pool:
+        waits = list(pool.map(lambda _: (time.time() - began, store.take_turn("kind", most, 30.0)), range(4 * most)))
+    at = sorted(asked + wait for asked, wait in waits if wait is not None)
+    assert len(at) == 4 * most
+    spans = [later - earlier for earlier, later in zip(at, at[most:], strict=False)]
+    assert min(spans) > 0.95, "the clock here is not exactly that of Redis"
+
+
+def test_who_would_wait_too_long_has_no_turn_and_takes_none(store: Store) -> None:
+    assert [store.take_turn("kind", 1, 0.5) for _ in range(3)] == [0, None, None]
+    assert (store.take_turn("kind", 1, 5.0) or 0) <= 1.1
+    assert store.take_turn("another kind", 1, 0.0) == 0
+
+
+def test_what_vonage_does_by_itself_takes_a_turn_too(store: Store) -> None:
+    store.took_turn("calls", 1)
+    deadline = time.monotonic() + 10
+    while store.answers_waiting and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert store.take_turn("calls", 1, 0.0) is None
+
+
+def test_a_request_is_done_once(store: Store) -> None:
+    assert store.begin_once("me", "key", "digest") is None
+    running = store.begin_once("me", "key", "digest")
+    assert running is not None
+    assert (running.digest, running.status) == ("digest", None)
+    assert store.begin_once("you", "key", "digest") is None
+    store.end_once("me", "key", "digest", (201, '{"a":\n1}'))
+    deadline = time.monotonic() + 10
+    while (found := store.begin_once("me", "key", "other")) and found.status is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert found == ("digest", 201, '{"a":\n1}')
+
+
+def test_numbers_only_grow(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = sorted(pool.map(lambda _: store.number("leg").sequence or 0, range(40)))
+    assert all(later == earlier + 1 for earlier, later in pairwise(found))
