@@ -74,6 +74,7 @@ class Driver:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="driver")
         self._thread = threading.Thread(target=self._poll, name="driver", daemon=True)
         self._kept: OrderedDict[bytes, None] = OrderedDict()
+        self._watched: dict[str, set[str]] = {}  # conversations that wake the operations which go on here
         store.on_news = self.wake
 
     def start(self) -> None:
@@ -148,15 +149,33 @@ class Driver:
         if open_ is not None:
             self._append(operation, [self._result_of(open_, self._look_up(open_))])
             return 0
-        legs = {uuid: leg for uuid in machine.legs(entries) if (leg := self._leg(uuid))}
+        legs = self._legs(machine.legs(entries))
         plan = machine.plan(machine.project(entries, legs), now)
+        if plan.decision:
+            name, data = plan.decision
+            decided = Entry(f"decision {len(entries)}", now, "decision", name, data)
+            self._append(operation, [decided], expected=len(entries))
+            return 0
         if plan.timeouts:
             late = [Entry(f"timeout {name}", now, "timeout", name, {}) for name in plan.timeouts]
             self._append(operation, late, expected=len(entries))
             return 0
-        if plan.steps:
-            return self._send(operation, entries, plan.steps[0], legs)
-        return None if plan.check_at is None else max(0.05, (plan.check_at - now).total_seconds())
+        if plan.step:
+            return self._send(operation, entries, plan.step, legs)
+        if plan.check_at is None:
+            self._watched.pop(operation, None)
+            return None
+        if self._watches_more(operation, legs):
+            return 0  # what came before it did wakes nobody
+        return max(0.05, (plan.check_at - now).total_seconds())
+
+    def _watches_more(self, operation: str, legs: Mapping[str, Leg]) -> bool:
+        """Let *operation* be woken by what is kept where its legs are; whether that is new."""
+        names = {_place(leg) for leg in legs.values() if leg.state != "completed"} - {None}
+        new = sorted(name for name in names if name and name not in self._watched.get(operation, set()))
+        there = self._store.watch(operation, new) if new else []
+        self._watched.setdefault(operation, set()).update(there)
+        return bool(there)
 
     def _send(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
         turn = self._store.take_turn(_rate_of(step.verb), RATES[_rate_of(step.verb)], TURN_SECONDS)
@@ -172,13 +191,12 @@ class Driver:
     def _step_entry(self, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> Entry:
         """What is kept of *step* before it is sent; of the step of a single action most was kept with the action."""
         created = next(entry for entry in entries if entry.kind == "created").data
-        data: dict[str, Any] = {"verb": step.verb, "leg": step.leg}
+        data: dict[str, Any] = {"verb": step.verb, "leg": step.leg, "noted": dict(step.noted)}
         if step.name.removesuffix(":2") in (created.get("steps") or (created.get("verb"),)):
             data |= {"conversation": created.get("conversation")}
         else:
             leg = legs.get(step.leg or "")
-            place = leg.place.name.decode(errors="surrogatepass") if leg and leg.place.name else None
-            data |= {"conversation": place or created.get("conversation"), "by": created["by"]}
+            data |= {"conversation": (leg and _place(leg)) or created.get("conversation"), "by": _who(entries)}
             data |= {"after": leg.place.order if leg else 0}
             if step.leg:
                 data["sequence"] = self._store.number(step.leg).sequence
@@ -210,9 +228,14 @@ class Driver:
                 while len(self._kept) > REMEMBERED:
                     self._kept.popitem(last=False)
 
-    def _leg(self, uuid: str) -> Leg | None:
-        events, known = self._store.leg_history(uuid)
-        return project_leg(uuid, moments(events), known) if events else None
+    def _legs(self, uuids: Sequence[str]) -> dict[str, Leg]:
+        """What is known of legs."""
+        found = {}
+        for uuid in uuids:
+            events, known = self._store.leg_history(uuid)
+            if events:
+                found[uuid] = project_leg(uuid, moments(events), known)
+        return found
 
     # -- Vonage ---------------------------------------------------------------------------------------------------
 
@@ -260,7 +283,7 @@ class Driver:
         verb, leg = entry.data["verb"], entry.data.get("leg")
         if leg is None or (verb not in MOVING and verb not in ACTIONS):
             return {"result": "unknown"}
-        step = Step(entry.name, verb, leg, {})
+        step = Step(entry.name, verb, leg, {}, {})
         try:
             response = self._in_its_region(lookup_of(leg), step)
         except (NotSent, NoReply):
@@ -279,6 +302,16 @@ class Driver:
             moved = response.body.get("conversation_uuid") != entry.data.get("conversation")
             return {"result": "done" if moved else "failed"}
         return {"result": "unknown"}
+
+
+def _place(leg: Leg) -> str | None:
+    """The conversation that the leg is in; None if that is not known."""
+    return leg.place.name.decode(errors="surrogatepass") or None
+
+
+def _who(entries: Sequence[Entry]) -> str:
+    """Who requested what is being done: the latest who wanted something."""
+    return next(str(entry.data["by"]) for entry in reversed(entries) if "by" in entry.data)
 
 
 def _rate_of(verb: str) -> str:

@@ -99,7 +99,7 @@ def plan(action: LegAction, now: datetime) -> Plan:
         if action.young and _status(action, name) == 400:  # it has only just begun: once more
             name, at = f"{verb}:2", action.results[verb][1] + timedelta(seconds=AGAIN_SECONDS)
         if name not in action.sent:
-            return Plan((_step(action, verb, name),), check_at=at) if now >= at else Plan(check_at=at)
+            return Plan(step=_step(action, verb, name), check_at=at) if now >= at else Plan(check_at=at)
         if name not in action.results:
             return Plan(check_at=now)  # it is being sent, or has to be looked up
         data, at = action.results[name]
@@ -110,7 +110,7 @@ def plan(action: LegAction, now: datetime) -> Plan:
         return Plan(timeouts=(CONFIRM,), check_at=now) if now >= at else Plan(check_at=at)
     for verb in action.then:
         if verb not in action.sent and not action.ended:
-            return Plan((_step(action, verb, verb),), check_at=now)
+            return Plan(step=_step(action, verb, verb), check_at=now)
     return _watch(action, now)
 
 
@@ -119,7 +119,7 @@ def _watch(action: LegAction, now: datetime) -> Plan:
     if not action.watches or action.ended or action.back or GIVE_UP in action.sent:
         return Plan()
     if action.alone:
-        return Plan((Step(GIVE_UP, "hangup", action.leg, {}),), check_at=now)
+        return Plan(step=Step(GIVE_UP, "hangup", action.leg, {}, {}), check_at=now)
     return Plan(check_at=now + timedelta(seconds=WATCH_SECONDS))
 
 
@@ -133,4 +133,4 @@ def _status(action: LegAction, name: str) -> int | None:
 
 
 def _step(action: LegAction, verb: str, name: str) -> Step:
-    return Step(name, verb, action.leg, action.arguments if verb == action.verb else {})
+    return Step(name, verb, action.leg, action.arguments if verb == action.verb else {}, {})

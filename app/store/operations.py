@@ -110,6 +110,19 @@ class Operations(Connected):
         commands = [Command(part.due, (part.tag, self._ttl, MOST_DUE), scripts.DUE, (part.due,)) for part in keys.ALL]
         return [keys.decode(name) for found in self._reader.fetch(commands, missing) for name in found]
 
+    def watch(self, operation: str, conversations: Sequence[str]) -> list[str]:
+        """Let *operation* be woken by what is kept in *conversations*; returns those of them that are there.
+
+        Raises StoreUnavailable.
+        """
+        commands = []
+        for name in conversations:
+            part = keys.of(name)
+            meta = part.meta(keys.encode(name))
+            commands.append(Command(meta, (part.tag, self._ttl, keys.encode(operation)), scripts.WATCH, (meta,)))
+        there = self._writer.send(commands) if commands else []
+        return [name for name, found in zip(conversations, there, strict=True) if found]
+
     def number(self, name: str, *, move: str | None = None, ended: str | None = None) -> Numbered:
         """The number of the next action on the leg or conversation *name*.
 

@@ -8,7 +8,6 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from app.domain.actions import Action
 from app.domain.events import CallStatus, Completed, Event, Transfer
 from app.domain.leg_state import comes_after
 from app.domain.legs import bits_of, place_of
@@ -103,8 +102,7 @@ def record_command(
     codes = codes_of(event, record.received) if first else ""
     leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *place)
     args = (*kept, *leg, int(counted), int(is_unknown(event)), codes)
-    operation = event.operation if isinstance(event, Action) else None
-    return _command(ttl, conversation, args, numbers_in(event), marks_in(event), operation)
+    return _command(ttl, conversation, args, numbers_in(event), marks_in(event))
 
 
 def carry_command(ttl: int, conversation: str, leg: str, news: News, received: datetime) -> Command:
@@ -148,14 +146,13 @@ def _command(
     args: tuple[bytes | int | str, ...],
     numbers: Sequence[str] = (),
     marks: Sequence[str] = (),
-    operation: str | None = None,
 ) -> Command:
-    """The call of `lua/record.lua`; *args* are its ARGV from the record on, but for the last three."""
+    """The call of `lua/record.lua`; *args* are its ARGV from the record on, but for *numbers* and *marks*."""
     part, name = keys.of(conversation), keys.encode(conversation)
     events, minute = part.events(name), int(args[2]) // 60_000
     # While a slot moves between the nodes of a cluster, a script runs where all keys that it names are, or not at all.
     # A key that it does not name may be missing halfway.
     statistics = (part.bucket(minute), part.hour(minute // 60))
     named = (events, part.meta(name), *part.indexes, *statistics, *map(part.number, numbers), *map(part.mark, marks))
-    args = (part.tag, ttl, name, *args, " ".join(numbers), operation or "", *map(keys.encode, marks))
+    args = (part.tag, ttl, name, *args, " ".join(numbers), *map(keys.encode, marks))
     return Command(events, args, scripts.RECORD, named)

@@ -30,20 +30,20 @@ def leg_of(*moments: Moment) -> Leg:
 
 
 def steps(plan: Plan) -> list[tuple[str, str]]:
-    return [(step.name, step.verb) for step in plan.steps]
+    return [(plan.step.name, plan.step.verb)] if plan.step else []
 
 
 def test_it_is_sent_once_and_then_over() -> None:
     mute = created("mute")
     assert steps(due(mute)) == [("mute", "mute")]
-    assert due(mute, entry("step", "mute")).steps == ()
+    assert due(mute, entry("step", "mute")).step is None
     assert due(mute, entry("step", "mute"), entry("result", "mute", result="done")) == Plan()
     assert due(mute, entry("step", "mute"), entry("result", "mute", result="refused", status=400)) == Plan()
 
 
 def test_what_waits_too_long_for_its_turn_is_not_sent_any_more() -> None:
     late = due(created("mute"), seconds=QUEUE_SECONDS + 1)
-    assert (late.steps, late.timeouts) == ((), ("queue",))
+    assert (late.step, late.timeouts) == (None, ("queue",))
     assert due(created("mute"), entry("timeout", "queue"), seconds=QUEUE_SECONDS + 1) == Plan()
 
 
@@ -83,7 +83,7 @@ def test_a_weak_hold_takes_two_steps_and_stops_at_the_first_that_fails() -> None
 
 def test_after_resume_the_mute_is_set_again_once_the_leg_is_back() -> None:
     resume = created("resume", then=["mute"]), entry("step", "resume"), entry("result", "resume", result="done")
-    assert due(*resume).steps == ()
+    assert due(*resume).step is None
     back = leg_of(moved(ROOM, MUSIC, 5))
     assert steps(due(*resume, leg=back)) == [("mute", "mute")]
     assert due(*resume, entry("step", "mute"), entry("result", "mute", result="done"), leg=back) == Plan()
@@ -111,7 +111,7 @@ def _as_agent(moment: Moment) -> dict[str, Any]:
 def test_who_is_on_hold_is_hung_up_once_all_who_could_resume_have_ended() -> None:
     held = leg_of(moved(ROOM, MUSIC, 5))
     watching = due(*HELD, leg=held, agent=other())
-    assert watching.steps == ()
+    assert watching.step is None
     assert watching.check_at is not None
     alone = due(*HELD, leg=held, agent=other(status("completed", 8)))
     assert steps(alone) == [("give_up", "hangup")]

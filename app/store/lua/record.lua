@@ -8,8 +8,8 @@
 --          7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life of a leg; 11 billed
 --          seconds; 12-13 place: order (0: unknown), name; 14 1 if the webhook is counted here (a transfer is counted in
 --          one of its conversations); 15 1 if its kind or status is unknown; 16 codes of statistics, separated by
---          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18 the operation
---          that the event is of, empty if none; 19... marks of the event (app/domain/marks.py)
+--          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18... marks of the
+--          event (app/domain/marks.py)
 -- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
 --          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired; the operations that wait for news of this conversation, if there is some,
@@ -141,12 +141,7 @@ if kept == 1 and ARGV[17] ~= '' then
   if numbers ~= before then change('x', numbers) end
 end
 
-if kept == 1 and ARGV[18] ~= '' and not string.find(' ' .. (operations or '') .. ' ', ' ' .. ARGV[18] .. ' ', 1, true) then
-  operations = operations and operations .. ' ' .. ARGV[18] or ARGV[18]
-  change('p', operations)
-end
-
-for i = 19, kept == 1 and #ARGV or 0 do
+for i = 18, kept == 1 and #ARGV or 0 do
   if call('ZADD', P .. 'f:' .. ARGV[i], first, conversation) == 1 then change(ARGV[i], '') end
 end
 
