@@ -15,9 +15,12 @@ from app.calls.call_queries import CallQueries
 from app.calls.counting import Counting
 from app.calls.names import Names
 from app.calls.queries import Calls
+from app.control.conferences import Conferences
 from app.control.control import Control
 from app.control.driver import Driver
+from app.control.operations import Operations
 from app.control.regions import Regions
+from app.control.transfers import Transfers
 from app.control.vonage_client import Credentials, VonageClient
 from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
@@ -87,6 +90,16 @@ class Services:
         if policy is None:
             return None
         return f"Redis removes calls by itself when it is full (maxmemory-policy {policy}): set it to noeviction."
+
+    @property
+    def transfers(self) -> Transfers:
+        """Transfers of live calls."""
+        return Transfers(self.control, self.control.operations)
+
+    @property
+    def conferences(self) -> Conferences:
+        """Conferences of live calls."""
+        return Conferences(self.control, self.control.operations)
 
     @property
     def presume_ended_after(self) -> timedelta:
@@ -167,6 +180,7 @@ def _control(settings: Settings, store: Store, flows: Flows) -> Control:
         flows,
         client,
         driver,
+        Operations(store, driver),
         settings.base_url,
         hold_music=settings.hold_music_url,
         caller_number=settings.caller_number,

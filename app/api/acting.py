@@ -10,6 +10,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from app.api import once
+from app.api.acting_errors import as_problems
 from app.api.acting_schemas import (
     ActionSchema,
     CreateArgs,
@@ -23,15 +24,6 @@ from app.api.acting_schemas import (
 )
 from app.auth.access import current_login, guard
 from app.control.control import Control, Requested
-from app.control.errors import (
-    BadNcco,
-    ControlError,
-    LegEnded,
-    MovePending,
-    NotConfigured,
-    UnknownLeg,
-    WrongState,
-)
 from app.domain.leg_control import ActionState
 from app.errors import Problem
 from app.services import services
@@ -41,14 +33,6 @@ acting.before_request(guard())
 once.install(acting)
 
 SCHEMA: Final = ActionSchema()
-TITLES: Final[dict[type[ControlError], tuple[int, str]]] = {
-    NotConfigured: (503, "Not configured"),
-    UnknownLeg: (404, "Unknown leg"),
-    LegEnded: (409, "Leg ended"),
-    MovePending: (409, "Being moved already"),
-    WrongState: (409, "Not in a state for it"),
-    BadNcco: (422, "NCCO refused"),
-}
 # Whose fault it is, by what came of an action: the caller's, ours, Vonage's.
 FAILED: Final[dict[ActionState, tuple[int, str, str]]] = {
     "refused": (
@@ -172,12 +156,10 @@ def get_action(action_id: str) -> Response:
 def _acted(act: Callable[[Control, Mapping[str, Any]], Requested], *, created: bool = False) -> Response:
     """The response to an action: 200 or 201 once Vonage accepted it, 202 if it is still to be sent."""
     control, id_ = services().control, once.action_id()
-    try:
+    with as_problems():
         # A repeat whose first request died with its worker: what that did counts.
         requested = control.requested(id_) if id_ else None
         requested = requested or act(control, {"by": who(), "id_": id_})
-    except ControlError as error:
-        raise _problem(error) from error
     done = requested.done
     json = SCHEMA.dump(action_json(requested.id, done))
     if done.state in FAILED:
@@ -198,13 +180,3 @@ def who() -> str:
     """Who sent this request, as it is kept with the action."""
     login = current_login()
     return f"{login.role} {login.fingerprint[:6]}" if login else ""
-
-
-def _problem(error: ControlError) -> Problem:
-    status, title = TITLES[type(error)]
-    more: dict[str, Any] = {}
-    if isinstance(error, NotConfigured):
-        more["settings"] = list(error.settings)
-    if isinstance(error, MovePending):
-        more["action_id"] = error.action
-    return Problem(status, title, str(error), **more)

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.calls.fields import Timestamp, nullable
+from app.calls.fields import Timestamp, listed, nullable
 from app.domain.leg_control import Done
+from app.domain.numbers import digits
+from app.domain.transfers import ARROWS
 
 LOOP: Final = {"description": "how often it is played; 0 for ever"}
 NCCO: Final = {"description": "a list of NCCO actions, with which the leg goes on"}
@@ -102,6 +104,121 @@ class CreateArgs(ScriptArgs):
     machine_detection = fields.String(validate=validate.OneOf(("continue", "hangup")))
     advanced_machine_detection = fields.Nested(DetectionArgs)
     region = fields.String(metadata={"description": "a host of VONAGE_API_HOSTS; by default the first"})
+
+
+class EndpointOrNumber(fields.Raw):
+    """An endpoint as in a connect action, or a telephone number for short."""
+
+    def __init__(self, **more: Any) -> None:
+        described = "an endpoint as in a connect action, or a telephone number"
+        super().__init__(metadata={"description": described}, **more)
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        number = digits(value) if isinstance(value, str) else None
+        if number is None:
+            raise ValidationError("Give an endpoint, or a telephone number with its country code.")
+        return {"type": "phone", "number": number}
+
+
+class FallbackArgs(ScriptArgs):
+    """What the transferred leg runs if nobody is reached."""
+
+
+class TransferCallArgs(Schema):
+    """A transfer to somebody who is called for it."""
+
+    initiator_call = fields.String(required=True, metadata={"description": "the leg that transfers the other one"})
+    transferred_call = fields.String(metadata={"description": "the other leg; needed if there are several"})
+    to = EndpointOrNumber(required=True)
+    flow = fields.String(
+        validate=validate.OneOf(("attended", "blind")),
+        metadata={"description": "attended, by default: the initiator talks to the recipient first"},
+    )
+    timeout = fields.Integer(validate=RING_SECONDS, metadata={"description": "seconds to ring; 30 by default"})
+    fallback = fields.Nested(
+        FallbackArgs, metadata={"description": "if a blind transfer fails; by default back to the initiator"}
+    )
+
+
+class RunningTransferSchema(Schema):
+    """A transfer. https://wazo-platform.org/uc-doc/api_sdk/rest_api/calld/transfers"""
+
+    id = fields.String(required=True)
+    flow = fields.String(required=True, metadata={"description": "attended or blind"})
+    form = fields.String(required=True, metadata={"description": "room, or pair: two legs that a connect joined"})
+    status = fields.String(required=True, metadata={"description": f"one of {', '.join(ARROWS)}"})
+    pending = nullable(fields.String, description="complete, swap or merge, while that is being done")
+    talking_to = nullable(fields.String, description="after swaps: the leg that the initiator talks to")
+    initiator_call = fields.String(required=True)
+    transferred_call = fields.String(required=True)
+    recipient_call = nullable(fields.String, description="the leg of the recipient; null until there is one")
+    to = fields.Raw(required=True)
+    conference_id = nullable(fields.String, description="the conference that it became")
+    requested_by = fields.String(required=True)
+    created_at = Timestamp("when it was requested")
+    since = Timestamp("since when it has had its status")
+
+
+class TransfersSchema(Schema):
+    """Transfers that have not ended."""
+
+    items = listed(RunningTransferSchema)
+    next = nullable(fields.String, description="always null: all are listed")
+
+
+class ConferenceArgs(Schema):
+    """A conference of live calls."""
+
+    host_call_id = fields.String(required=True, metadata={"description": "the host's leg"})
+    participant_call_ids = fields.List(
+        fields.String(), required=True, validate=validate.Length(1), metadata={"description": "the others' legs"}
+    )
+    host_leaves = fields.String(
+        validate=validate.OneOf(("end", "hand_over")),
+        metadata={"description": "what happens then: by default all are hung up"},
+    )
+
+
+class MemberSchema(Schema):
+    """A leg of a conference."""
+
+    call_id = fields.String(required=True)
+    status = fields.String(required=True, metadata={"description": "joining, joined, leaving or left"})
+
+
+class ConferenceSchema(Schema):
+    """A conference. https://wazo-platform.org/uc-doc/api_sdk/rest_api/calld/adhoc_conference"""
+
+    conference_id = fields.String(required=True)
+    host = fields.String(required=True, metadata={"description": "the host's leg"})
+    participants = fields.List(fields.String(), required=True, metadata={"description": "the other legs"})
+    members = listed(MemberSchema)
+    host_leaves = fields.String(required=True)
+    started = fields.Boolean(required=True)
+    finished = fields.Boolean(required=True)
+    answer_time = Timestamp("when the first one had joined")
+    conversation_uuid = nullable(fields.String, description="of the room")
+    requested_by = fields.String(required=True)
+    created_at = Timestamp("when it was requested")
+
+
+class ConferencesSchema(Schema):
+    """Conferences that have not ended."""
+
+    items = listed(ConferenceSchema)
+    next = nullable(fields.String, description="always null: all are listed")
+
+
+class RemoveArgs(Schema):
+    """How a participant is removed."""
+
+    mode = fields.String(
+        load_default="hangup",
+        validate=validate.OneOf(("hangup", "detach")),
+        metadata={"description": "detach: back to a call with the host, on hold"},
+    )
 
 
 class ActionSchema(Schema):

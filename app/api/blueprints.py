@@ -23,6 +23,7 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.acting import acting
     from app.api.audit import audit
     from app.api.calls import calls, exports
+    from app.api.conferences import conferences
     from app.api.conversations import conversations
     from app.api.delivery import delivery
     from app.api.figures import figures
@@ -33,7 +34,22 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.recordings import recordings
     from app.api.status import status
     from app.api.stream import stream
+    from app.api.transfers import transfers
     from app.api.unfiled import unfiled
 
-    first = (acting, calls, exports, conversations, legs, stream, names, recordings, unfiled, audit, flows)
+    first = (
+        acting,
+        transfers,
+        conferences,
+        calls,
+        exports,
+        conversations,
+        legs,
+        stream,
+        names,
+        recordings,
+        unfiled,
+        audit,
+        flows,
+    )
     return (*first, figures, delivery, status, health)

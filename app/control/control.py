@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from app.control.driver import Driver
-from app.control.errors import BadNcco, LegEnded, MovePending, NotConfigured, UnknownLeg, WrongState
+from app.control.errors import BadNcco, InOperation, LegEnded, MovePending, NotConfigured, UnknownLeg, WrongState
 from app.control.kept_events import ACTION, events_of
 from app.control.new_call import new_call
+from app.control.operations import Operations, new_id
 from app.control.vonage_client import VonageClient
 from app.domain.actions import MOVES, Action
 from app.domain.conversations import History, moments
-from app.domain.leg_control import Done, done_to, record_state
+from app.domain.leg_control import Done, done_to, puts_on_hold, record_state
 from app.domain.legs import Leg, Moment, project_leg
 from app.domain.operations import Entry
 from app.domain.rooms import is_connected, room_of
@@ -59,6 +59,7 @@ class Control:
     flows: Flows
     client: VonageClient
     driver: Driver
+    operations: Operations
     base_url: str
     hold_music: str | None = None
     caller_number: str | None = None
@@ -69,7 +70,7 @@ class Control:
         self, uuid: str, verb: str, arguments: Mapping[str, Any], *, by: str, id_: str | None = None
     ) -> Requested:
         """Do *verb*, one that Vonage's API has, to the leg *uuid*. Raises ControlError."""
-        known = self._live(uuid, or_ended=verb == "hangup")
+        known = self.live(uuid, or_ended=verb == "hangup")
         if known.leg.state == "completed":  # it is over: that is what was wanted
             return _over_already(known.leg, by)
         return self._request(known, verb, dict(arguments), by=by, id_=id_)
@@ -85,17 +86,17 @@ class Control:
         id_: str | None = None,
     ) -> Requested:
         """Let the leg run *ncco*, or the *step* of *flow*, from now on, by itself. Raises ControlError."""
-        known = self._live(uuid)
+        known = self.live(uuid)
         script = self.script(ncco, flow, step, known.leg)
         return self._request(known, "transfer", {"ncco": script}, by=by, id_=id_)
 
     def hold(self, uuid: str, *, by: str, id_: str | None = None) -> Requested:
         """Take the leg out of its room, to music; in a pair it is muted and hears nothing. Raises ControlError."""
-        known = self._live(uuid)
+        known = self.live(uuid)
         if known.leg.control.hold is not None:
             raise WrongState(f"The leg is on hold already ({known.leg.control.hold}).")
         room = room_of(known.moments)
-        others = self._others(known.leg)
+        others = self.others(known)
         if room is None:
             if not self._is_pair(known.leg):
                 raise WrongState("The leg is in no room and has no other side: there is nothing to come back to.")
@@ -109,7 +110,7 @@ class Control:
 
     def resume(self, uuid: str, *, by: str, id_: str | None = None) -> Requested:
         """Bring the leg back from hold, as muted as it was. Raises ControlError."""
-        known = self._live(uuid)
+        known = self.live(uuid)
         control = known.leg.control
         if control.hold not in ("held", "weak", "holding"):
             raise WrongState("The leg is not on hold.")
@@ -193,9 +194,14 @@ class Control:
             raise BadNcco(reply.fault if reply and reply.fault else f"Flow {flow} has nothing to play here.")
         return reply.ncco
 
+    @property
+    def caller(self) -> dict[str, Any]:
+        """Who calls where nobody else is named; empty: any number of the application."""
+        return {"type": "phone", "number": self.caller_number} if self.caller_number else {}
+
     # -- how ------------------------------------------------------------------------------------------------------
 
-    def _live(self, uuid: str, *, or_ended: bool = False) -> KnownLeg:
+    def live(self, uuid: str, *, or_ended: bool = False) -> KnownLeg:
         """The leg *uuid*. Raises UnknownLeg, LegEnded, NotConfigured."""
         self._needs_credentials()
         events, known = self.store.leg_history(uuid)
@@ -226,6 +232,8 @@ class Control:
     ) -> Requested:
         leg, id_ = known.leg, id_ or new_id()
         moves = verb in MOVES and not steps
+        if moves and (holder := self.operations.holder_of(leg.uuid)):
+            raise InOperation(holder)
         if moves and leg.control.pending is not None:
             raise MovePending(leg.control.pending.action)
         numbered = self.store.number(
@@ -239,7 +247,7 @@ class Control:
         created: dict[str, Any] = {
             "verb": verb,
             "leg": leg.uuid,
-            "conversation": _conversation_of(leg, known.moments),
+            "conversation": conversation_of(leg, known.moments),
             "after": leg.place.order,
             "by": by,
             "sequence": numbered.sequence,
@@ -286,17 +294,21 @@ class Control:
         done = next(done for done in done_to(happened, legs) if done.action.action == id_)
         return Requested(id_, done)
 
-    def _others(self, leg: Leg) -> list[str]:
-        """The legs that are in the same conversation now, and have not ended: one of them may resume the call."""
-        name = leg.place.name.decode(errors="surrogatepass") or next(iter(self.store.conversations_of(leg.uuid)), "")
+    def others(self, known: KnownLeg, *, on_hold: bool = False) -> list[str]:
+        """The legs that the leg talks to, or that are where it is on hold from; none that has ended.
+
+        *on_hold*: with those that are on hold from there.
+        """
+        name = _home_of(known.leg, known.moments)
         found = self.store.histories([name])
-        here = {k.event.leg for k in found.conversations.get(name, {}).values() if k.event.leg} - {leg.uuid}
+        here = {k.event.leg for k in found.conversations.get(name, {}).values() if k.event.leg} - {known.leg.uuid}
         others = []
         for uuid in here:
-            events, known = found.legs.get(uuid) or self.store.leg_history(uuid)
-            other = project_leg(uuid, moments(events), known)
-            elsewhere = other.place.name and other.place.name != name.encode(errors="surrogatepass")
-            if other.state != "completed" and not elsewhere:
+            events, more = found.legs.get(uuid) or self.store.leg_history(uuid)
+            happened = moments(events)
+            other = project_leg(uuid, happened, more)
+            where = _home_of(other, happened) if on_hold else conversation_of(other, happened)
+            if other.state != "completed" and where == name:
                 others.append(uuid)
         return sorted(others)
 
@@ -306,12 +318,7 @@ class Control:
         return any(is_connected(moments(history)) for history in found.conversations.values())
 
 
-def new_id() -> str:
-    """An id of an operation."""
-    return secrets.token_hex(12)
-
-
-def _conversation_of(leg: Leg, happened: Sequence[Moment]) -> str | None:
+def conversation_of(leg: Leg, happened: Sequence[Moment]) -> str | None:
     """Where the leg is now."""
     if leg.place.name:
         return leg.place.name.decode(errors="surrogatepass")
@@ -321,3 +328,12 @@ def _conversation_of(leg: Leg, happened: Sequence[Moment]) -> str | None:
 def _over_already(leg: Leg, by: str) -> Requested:
     action = Action(canonical=b"", leg=leg.uuid, action="", verb="hangup", by=by)
     return Requested("", Done(datetime.now(UTC), action, "confirmed", "webhook", None, None))
+
+
+def _home_of(leg: Leg, happened: Sequence[Moment]) -> str:
+    """Where the leg is or, while it is on hold, where it is on hold from."""
+    if leg.control.hold in ("held", "resuming"):
+        holds = [done.action for done in done_to(happened, {leg.uuid: leg}) if puts_on_hold(done.action)]
+        if home := max(holds, key=lambda action: action.sequence).conversation:
+            return home
+    return conversation_of(leg, happened) or ""

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -21,7 +21,7 @@ from app.control.kept_events import ACTION, events_of, kind_of
 from app.control.regions import Regions
 from app.control.requests import ACTIONS, MOVING, VonageRequest, lookup_of, request_of
 from app.control.vonage_client import NoReply, NotSent, Response, VonageClient
-from app.domain import actions, leg_actions
+from app.domain import actions, conferences, leg_actions, transfers
 from app.domain.conversations import moments
 from app.domain.events import CANONICAL
 from app.domain.legs import Leg, project_leg
@@ -40,26 +40,66 @@ AT_ONCE: Final = 32  # operations
 REMEMBERED: Final = 4096  # events that were kept already
 # https://api.support.vonage.com/hc/en-us/articles/207100288: 3 new calls, and 15 other requests, a second
 RATES: Final = {"calls": 3, "requests": 15}
+BEGIN_CONFERENCE: Final = "begin_conference"  # the verb of a step that sends nothing to Vonage
 TOO_FAST: Final = 429
 MOST_TOO_FAST: Final = 3
 
 
 class Machine(NamedTuple):
-    """A kind of operation: what its log amounts to, and what is due. `legs` names those that it depends on."""
+    """A kind of operation: what its log amounts to, and what is due. `legs` names those that it depends on.
+
+    `neighbours`: it depends also on the legs that are where these are.
+    """
 
     project: Callable[[Sequence[Entry], Mapping[str, Leg]], Any]
     plan: Callable[[Any, datetime], Plan]
-    legs: Callable[[Sequence[Entry]], Sequence[str]]
+    legs: Callable[[Sequence[Entry]], Iterable[str]]
+    neighbours: bool = False
 
 
-def _legs_of_action(entries: Sequence[Entry]) -> Sequence[str]:
-    created = next(entry for entry in entries if entry.kind == "created").data
-    return [uuid for uuid in (created.get("leg"), *created.get("others", ())) if uuid]
+def _of_action(entries: Sequence[Entry]) -> Iterator[str]:
+    created = entries[0].data
+    yield from (uuid for uuid in (created.get("leg"), *created.get("others", ())) if uuid)
+
+
+def _of_transfer(entries: Sequence[Entry]) -> Iterator[str]:
+    yield from (entries[0].data["initiator"], entries[0].data["transferred"])
+    yield from (entry.data["uuid"] for entry in entries if entry.kind == "result" and entry.data.get("uuid"))
+
+
+def _of_conference(entries: Sequence[Entry]) -> Iterator[str]:
+    created = entries[0].data
+    yield from (created["host"], *created["participants"], *created.get("discard", ()))
+    for entry in entries:
+        if entry.kind == "request":
+            yield from (uuid for uuid in (entry.data.get("leg"), entry.data.get("discard")) if uuid)
 
 
 MACHINES: Final[dict[str, Machine]] = {
-    ACTION: Machine(leg_actions.project, leg_actions.plan, _legs_of_action),
+    ACTION: Machine(leg_actions.project, leg_actions.plan, _of_action),
+    "transfer": Machine(transfers.project, transfers.plan, _of_transfer, neighbours=True),
+    "conference": Machine(conferences.project, conferences.plan, _of_conference),
 }
+
+
+def legs_of(store: Store, entries: Sequence[Entry]) -> dict[str, Leg]:
+    """The legs that the operation of this log depends on. Raises StoreUnavailable."""
+    machine, found = MACHINES[kind_of(entries)], {}
+    for uuid in machine.legs(entries):
+        if uuid not in found and (leg := _leg(store, uuid)):
+            found[uuid] = leg
+    if machine.neighbours:
+        here = {place for leg in found.values() if leg.state != "completed" and (place := _place(leg))}
+        for history in store.histories(here).conversations.values():
+            for uuid in {kept.event.leg for kept in history.values() if kept.event.leg} - found.keys():
+                if leg := _leg(store, uuid):
+                    found[uuid] = leg
+    return found
+
+
+def _leg(store: Store, uuid: str) -> Leg | None:
+    events, known = store.leg_history(uuid)
+    return project_leg(uuid, moments(events), known) if events else None
 
 
 class Driver:
@@ -149,7 +189,7 @@ class Driver:
         if open_ is not None:
             self._append(operation, [self._result_of(open_, self._look_up(open_))])
             return 0
-        legs = self._legs(machine.legs(entries))
+        legs = legs_of(self._store, entries)
         plan = machine.plan(machine.project(entries, legs), now)
         if plan.decision:
             name, data = plan.decision
@@ -178,6 +218,8 @@ class Driver:
         return bool(there)
 
     def _send(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
+        if step.verb == BEGIN_CONFERENCE:
+            return self._begin_conference(operation, entries, step)
         turn = self._store.take_turn(_rate_of(step.verb), RATES[_rate_of(step.verb)], TURN_SECONDS)
         if turn is None:
             return AGAIN_SECONDS
@@ -188,16 +230,43 @@ class Driver:
         self._append(operation, [self._result_of(entry, self._outcome(entry, step))])
         return 0
 
+    def _begin_conference(self, operation: str, entries: Sequence[Entry], step: Step) -> float:
+        """Hand the legs of a transfer over to a conference. It may be done again: the id is the same."""
+        id_, now = f"{operation}-merged", datetime.now(UTC)
+        who: dict[str, Any] = {"by": _who(entries), "conversation": _conversation(entries)}
+        order = {**step.arguments, "room": f"adhoc-{id_}", "music_url": entries[0].data["music_url"]}
+        created = [Entry("created", now, "created", "conference", order), Entry("begun", now, "request", "begun", who)]
+        self._store.append(id_, created, due_in=0)
+        for leg in (order["host"], *order["participants"]):
+            self._store.occupy(leg, id_, ended=operation)
+        done = {"verb": step.verb, "leg": None, "noted": dict(step.noted)} | who
+        result = {"result": "done", "conference": id_}
+        self._append(
+            operation,
+            [
+                Entry(f"step {step.name}", now, "step", step.name, done),
+                Entry(f"result {step.name}", now, "result", step.name, result),
+            ],
+            expected=len(entries),
+        )
+        self.wake([id_])
+        return 0
+
     def _step_entry(self, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> Entry:
         """What is kept of *step* before it is sent; of the step of a single action most was kept with the action."""
-        created = next(entry for entry in entries if entry.kind == "created").data
+        created = entries[0].data
         data: dict[str, Any] = {"verb": step.verb, "leg": step.leg, "noted": dict(step.noted)}
-        if step.name.removesuffix(":2") in (created.get("steps") or (created.get("verb"),)):
+        own = kind_of(entries) == ACTION and step.name.removesuffix(":2") in (
+            created.get("steps") or (created["verb"],)
+        )
+        if own:
             data |= {"conversation": created.get("conversation")}
         else:
             leg = legs.get(step.leg or "")
-            data |= {"conversation": (leg and _place(leg)) or created.get("conversation"), "by": _who(entries)}
+            data |= {"conversation": (leg and _place(leg)) or _conversation(entries), "by": _who(entries)}
             data |= {"after": leg.place.order if leg else 0}
+            if "ncco" in step.arguments:
+                data["shown"] = {"ncco": step.arguments["ncco"]}
             if step.leg:
                 data["sequence"] = self._store.number(step.leg).sequence
         return Entry(f"step {step.name}", datetime.now(UTC), "step", step.name, data)
@@ -227,15 +296,6 @@ class Driver:
                 self._kept[event.canonical] = None
                 while len(self._kept) > REMEMBERED:
                     self._kept.popitem(last=False)
-
-    def _legs(self, uuids: Sequence[str]) -> dict[str, Leg]:
-        """What is known of legs."""
-        found = {}
-        for uuid in uuids:
-            events, known = self._store.leg_history(uuid)
-            if events:
-                found[uuid] = project_leg(uuid, moments(events), known)
-        return found
 
     # -- Vonage ---------------------------------------------------------------------------------------------------
 
@@ -307,6 +367,11 @@ class Driver:
 def _place(leg: Leg) -> str | None:
     """The conversation that the leg is in; None if that is not known."""
     return leg.place.name.decode(errors="surrogatepass") or None
+
+
+def _conversation(entries: Sequence[Entry]) -> str | None:
+    """The conversation in which the operation was begun."""
+    return next((entry.data["conversation"] for entry in entries if entry.data.get("conversation")), None)
 
 
 def _who(entries: Sequence[Entry]) -> str:

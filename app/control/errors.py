@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from app.domain.conferences import Fault
+
+WHY: Final = {
+    "invalid-data": "Name the host and one or more other legs, each once.",
+    "host-call-not-found": "The host's leg is not live, or not yours.",
+    "host-call-creation-error": "The host talks to nobody.",
+    "host-already-in-conference": "The host is in a conference already, or talks to several.",
+    "participant-call-not-found": "A participant must be live and talk to one leg of the host, or be on hold for it.",
+    "participant-already-in-conference": "The participant is in a conference already.",
+}
+
 
 class ControlError(Exception):
     """The action was not done: nothing has changed."""
@@ -31,6 +44,26 @@ class MovePending(ControlError):
     def __init__(self, action: str) -> None:
         super().__init__("The leg is being moved already: try again once that is confirmed, within a few seconds.")
         self.action = action
+
+
+class InOperation(ControlError):
+    """The leg is part of a transfer or conference that has not ended."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__("The leg is part of a transfer or a conference: act on that, or wait for its end.")
+        self.operation = operation
+
+
+class UnknownOperation(ControlError):
+    """No such transfer or conference is stored."""
+
+
+class CannotMeet(ControlError):
+    """A conference cannot be as wanted; `fault` has Wazo's error id, and the leg that it is about."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(WHY[fault.error_id])
+        self.fault = fault
 
 
 class WrongState(ControlError):

@@ -21,12 +21,12 @@ ACTION: Final = "action"  # name of the created entry of an operation that is a 
 
 def kind_of(log: Sequence[Entry]) -> str:
     """Which state machine the operation is of: action, transfer, conference."""
-    return next(entry.name for entry in log if entry.kind == "created")
+    return log[0].name
 
 
 def events_of(operation: str, log: Sequence[Entry]) -> Iterator[Action | ActionResult]:
     """The events, each with the same body however often this is computed: the store keeps it once."""
-    created = next(entry for entry in log if entry.kind == "created")
+    created = log[0]
     single = created.name == ACTION
     main: set[str] = set()
     if single:

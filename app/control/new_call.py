@@ -19,14 +19,14 @@ def new_call(
     wanted: Mapping[str, Any], *, script: Sequence[Mapping[str, Any]], base_url: str, caller_number: str | None
 ) -> dict[str, Any]:
     """The body for what is *wanted*, and `region` with it: the host it is sent to. Raises BadNcco for the endpoint."""
-    body: dict[str, Any] = {"to": [_endpoint(wanted["to"], base_url)], "ncco": list(script)}
+    body: dict[str, Any] = {"to": [endpoint_of(wanted["to"], base_url)], "ncco": list(script)}
     number = wanted.get("from_") or caller_number
     body |= {"from": {"type": "phone", "number": number}} if number else {"random_from_number": True}
     body |= {"event_url": [f"{base_url}/voice/event"], "event_method": "POST"}
     return body | {name: wanted[name] for name in AS_THEY_ARE if name in wanted}
 
 
-def _endpoint(endpoint: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+def endpoint_of(endpoint: Mapping[str, Any], base_url: str) -> dict[str, Any]:
     """*endpoint*, checked as the one of a `connect`; in the REST API one name is spelled otherwise."""
     connect = {"action": "connect", "from": "12025550100", "endpoint": [dict(endpoint)]}
     try:

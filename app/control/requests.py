@@ -42,6 +42,8 @@ def request_of(verb: str, leg: str | None, conversation: str | None, arguments: 
     """The request for *verb*, on *leg* or on *conversation*. Of a stream `url` is a text, for Vonage it is a list."""
     if verb == "create":
         body = {name: value for name, value in arguments.items() if name != "region"}
+        if not body.get("from"):
+            body = {name: value for name, value in body.items() if name != "from"} | {"random_from_number": True}
         return VonageRequest("POST", "/v1/calls", body)
     if verb in RECORDS:
         path = f"/v1/conversations/{quote(conversation or '', safe='')}/record"

@@ -168,9 +168,18 @@ def control_of(leg: Movable, actions: Iterable[Done]) -> LegControl:
     return control
 
 
+def puts_on_hold(action: Action) -> bool:
+    """Whether the action takes the leg to music: by itself, or as a step of a transfer or conference."""
+    if action.verb == "move":
+        first: Mapping[str, Any] = next(iter(action.argument.get("ncco", ())), {})
+        return first.get("action") == "stream" and first.get("loop") == 0
+    return action.verb == "hold"
+
+
 def _moved(control: LegControl, done: Done, leg: Movable) -> LegControl:
     """*control* after a move, which may not be confirmed yet."""
-    verb, argument, weak = done.action.verb, done.action.argument, bool(done.action.argument.get("weak"))
+    verb = "hold" if puts_on_hold(done.action) else done.action.verb
+    argument, weak = done.action.argument, bool(done.action.argument.get("weak"))
     waits = not weak and done.state in ("requested", "accepted", "unknown")
     took_place = done.state == "confirmed" or (weak and done.took_effect)
     if waits:
@@ -187,8 +196,8 @@ def _moved(control: LegControl, done: Done, leg: Movable) -> LegControl:
     if verb in ("hold", "resume"):
         return replace(control, hold=None, held_by=None, muted=bool(argument.get("muted", control.muted)))
     # It enters its next conversation anew, and nothing of ours is played there.
-    muted, earmuffed = bool(argument.get("muted")), bool(argument.get("earmuffed"))
-    return replace(control, muted=muted, earmuffed=earmuffed, hold=None, held_by=None, playing=None)
+    muted = any(action.get("mute") for action in argument.get("ncco", ()) if isinstance(action, dict))
+    return replace(control, muted=muted, earmuffed=False, hold=None, held_by=None, playing=None)
 
 
 def record_state(conversations: Iterable[str], actions: Iterable[Done]) -> RecordState:

@@ -140,6 +140,34 @@ class Operations(Connected):
         (found,) = self._reader.fetch([Command(key, ("HGET", key, "m"))])
         return keys.decode(found.partition(b" ")[2]) if found else None
 
+    def occupy(self, leg: str, operation: str, ended: str | None = None) -> str | None:
+        """Let *operation* have *leg*, which no other one may have, but for one that has *ended*.
+
+        Returns the other one; None: it has the leg now. Raises StoreUnavailable.
+        """
+        part = keys.of(leg)
+        key = part.control(keys.encode(leg))
+        args = (part.tag, self._ttl, keys.encode(operation), keys.encode(ended or ""))
+        (other,) = self._writer.send([Command(key, args, scripts.OCCUPY, (key,))])
+        return keys.decode(other) or None
+
+    def operation_of(self, leg: str) -> str | None:
+        """The operation that had *leg* last; it may have ended. Raises StoreUnavailable."""
+        key = keys.of(leg).control(keys.encode(leg))
+        (found,) = self._reader.fetch([Command(key, ("HGET", key, "o"))])
+        return keys.decode(found) if found else None
+
+    def is_open(self, operation: str) -> bool:
+        """Whether *operation* has not ended. Raises StoreUnavailable."""
+        part = keys.of(operation)
+        (score,) = self._reader.fetch([Command(part.due, ("ZSCORE", part.due, keys.encode(operation)))])
+        return score is not None
+
+    def open_operations(self) -> list[str]:
+        """The operations that have not ended. Raises StoreUnavailable."""
+        found = self._reader.fetch([Command(part.due, ("ZRANGE", part.due, 0, -1)) for part in keys.ALL])
+        return [keys.decode(name) for names in found for name in names]
+
     def take_turn(self, name: str, most: int, patience: float) -> float | None:
         """How many seconds a request of the kind *name*, of which there may be *most* a second, has to wait.
 

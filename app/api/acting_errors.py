@@ -1,0 +1,62 @@
+"""What is wrong with an action, as a response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from app.control.errors import (
+    BadNcco,
+    CannotMeet,
+    ControlError,
+    InOperation,
+    LegEnded,
+    MovePending,
+    NotConfigured,
+    UnknownLeg,
+    UnknownOperation,
+    WrongState,
+)
+from app.errors import Problem
+
+TITLES: Final[dict[type[ControlError], tuple[int, str]]] = {
+    NotConfigured: (503, "Not configured"),
+    UnknownLeg: (404, "Unknown leg"),
+    UnknownOperation: (404, "Unknown transfer or conference"),
+    LegEnded: (409, "Leg ended"),
+    MovePending: (409, "Being moved already"),
+    InOperation: (409, "Part of a transfer or conference"),
+    WrongState: (409, "Not in a state for it"),
+    BadNcco: (422, "NCCO refused"),
+}
+# By Wazo's error ids, with its statuses: https://wazo-platform.org/uc-doc/api_sdk/rest_api/calld/adhoc_conference
+MEETING: Final = {
+    "invalid-data": 422,  # of this API, any wrong argument is
+    "host-already-in-conference": 409,
+    "participant-already-in-conference": 409,
+}
+
+
+@contextmanager
+def as_problems() -> Iterator[None]:
+    """Let a ControlError become a Problem."""
+    try:
+        yield
+    except ControlError as error:
+        raise _problem(error) from error
+
+
+def _problem(error: ControlError) -> Problem:
+    if isinstance(error, CannotMeet):
+        status = MEETING.get(error.fault.error_id, 404)
+        return Problem(status, "No such conference", str(error), error_id=error.fault.error_id, leg=error.fault.leg)
+    status, title = TITLES[type(error)]
+    more: dict[str, Any] = {}
+    if isinstance(error, NotConfigured):
+        more["settings"] = list(error.settings)
+    if isinstance(error, MovePending):
+        more["action_id"] = error.action
+    if isinstance(error, InOperation):
+        more["operation_id"] = error.operation
+    return Problem(status, title, str(error), **more)

@@ -1,0 +1,132 @@
+"""Conferences: calls of one host become one; each participant can be removed, by hanging up or back to a call alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from app.control.control import HOLD_MUSIC, Control, KnownLeg, conversation_of
+from app.control.driver import legs_of
+from app.control.errors import CannotMeet, UnknownLeg, UnknownOperation
+from app.control.operations import Operations, new_id
+from app.domain import conferences
+from app.domain.conferences import Conference, Fault, Present
+from app.domain.operations import Entry
+from app.domain.rooms import room_of
+
+KIND: Final = "conference"
+
+
+class Running(NamedTuple):
+    """A conference, its id, and its log."""
+
+    id: str
+    conference: Conference
+    log: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Conferences:
+    """Conferences of live calls. Raises ControlError for what cannot be done, StoreUnavailable for what is not kept."""
+
+    control: Control
+    operations: Operations
+
+    def begin(self, wanted: Mapping[str, Any], *, by: str, id_: str | None = None) -> Running:
+        """Begin a conference of the legs `host_call_id` and `participant_call_ids`; `host_leaves` end or hand_over.
+
+        Everything is checked before anybody is moved.
+        """
+        host, participants = wanted["host_call_id"], list(wanted["participant_call_ids"])
+        known, present = self._present([host, *participants])
+        own = [peer for peer in present.talking_to.get(host, ()) if present.up(peer)]
+        # The host's own peer comes with the host, whether it is listed or not.
+        participants = list(dict.fromkeys([*own[:1], *participants]))
+        self._check(conferences.first_fault(host, participants, present))
+        id_ = id_ or new_id()
+        both = [host, *participants]
+        order = conferences.Order(
+            host=host,
+            participants=participants,
+            room=f"adhoc-{id_}",
+            music_url=self.control.hold_music or f"{self.control.base_url}{HOLD_MUSIC}",
+            host_leaves=wanted.get("host_leaves", "end"),
+            discard={peer: leg for leg in participants for peer in present.talking_to[leg] if peer != host},
+            homes={leg: room.name for leg in participants if (room := room_of(known[leg].moments))},
+            muted=[leg for leg in both if known[leg].leg.control.muted],
+            earmuffed=[leg for leg in both if known[leg].leg.control.earmuffed],
+        )
+        log = self.operations.begin(
+            id_,
+            KIND,
+            order._asdict(),
+            [*both, *order.discard],
+            by=by,
+            conversation=conversation_of(known[host].leg, known[host].moments),
+        )
+        return self._running(id_, log)
+
+    def add(self, id_: str, leg: str, *, by: str) -> Running:
+        """Bring another leg in."""
+        running = self.get(id_)
+        known, present = self._present([leg])
+        fault = conferences.fault_of_participant(leg, present)
+        if fault is None and not conferences.allows(running.conference, "add", leg):
+            fault = Fault("participant-already-in-conference", leg)
+        self._check(fault)
+        peer = next(iter(present.talking_to[leg]), None)
+        room = room_of(known[leg].moments)
+        data = {"discard": None if peer == running.conference.host else peer, "home": room.name if room else None}
+        return self._want(id_, "add", by=by, leg=leg, **{name: value for name, value in data.items() if value})
+
+    def remove(self, id_: str, leg: str, *, mode: str, by: str) -> Running:
+        """Take a participant out: `mode` hangup, or detach: back to a room alone with the host, on hold."""
+        running = self.get(id_)
+        if leg not in running.conference.participants:
+            raise CannotMeet(Fault("participant-call-not-found", leg))
+        if conferences.allows(running.conference, "remove", leg):
+            return self._want(id_, "remove", by=by, leg=leg, mode=mode)
+        return running
+
+    def end(self, id_: str, *, by: str) -> Running:
+        """Hang up everybody."""
+        running = self.get(id_)
+        return self._want(id_, "end", by=by) if conferences.allows(running.conference, "end") else running
+
+    def get(self, id_: str) -> Running:
+        """The conference *id_*. Raises UnknownOperation."""
+        log = self.operations.log_of(id_, KIND)
+        if log is None:
+            raise UnknownOperation("No such conference is stored.")
+        return self._running(id_, log)
+
+    def list(self) -> list[Running]:
+        """Those that have not ended."""
+        found = [self._running(id_, log) for id_, log in self.operations.open(KIND)]
+        return [running for running in found if not running.conference.finished]
+
+    def _want(self, id_: str, verb: str, *, by: str, **data: Any) -> Running:
+        return self._running(id_, self.operations.want(id_, verb, by=by, **data))
+
+    def _present(self, legs: Sequence[str]) -> tuple[dict[str, KnownLeg], Present]:
+        """What is known of *legs*, of those they talk to, and of who is in a conference."""
+        known: dict[str, KnownLeg] = {}
+        talking_to = {}
+        for uuid in legs:
+            try:
+                known[uuid] = self.control.live(uuid, or_ended=True)
+            except UnknownLeg:
+                continue
+            talking_to[uuid] = frozenset(self.control.others(known[uuid], on_hold=True))
+        for uuid in {peer for peers in talking_to.values() for peer in peers} - known.keys():
+            known[uuid] = self.control.live(uuid, or_ended=True)
+        taken = {member.leg for running in self.list() for member in running.conference.present}
+        return known, Present({uuid: each.leg for uuid, each in known.items()}, talking_to, taken)
+
+    def _check(self, fault: Fault | None) -> None:
+        if fault is not None:
+            raise CannotMeet(fault)
+
+    def _running(self, id_: str, log: Sequence[Entry]) -> Running:
+        return Running(id_, conferences.project(log, legs_of(self.control.store, log)), log)

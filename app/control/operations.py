@@ -1,0 +1,97 @@
+"""What transfers and conferences share: how one is begun, and how something is wanted of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from app.control.driver import Driver, legs_of
+from app.control.errors import InOperation
+from app.domain import transfers
+from app.domain.operations import Entry
+from app.store.reader import not_waiting
+from app.store.store import Store
+
+REPLY_SECONDS: Final = 4.5  # how long whoever wants something waits for the first steps
+BEGUN: Final = "begun"  # the request that says who began it
+
+
+def new_id() -> str:
+    """An id of an operation."""
+    return secrets.token_hex(12)
+
+
+def requested_by(entries: Sequence[Entry]) -> str:
+    """Who began the operation."""
+    return next((str(entry.data["by"]) for entry in entries if entry.name == BEGUN), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Operations of several steps. All that reads or keeps raises StoreUnavailable: what is not kept is not done."""
+
+    store: Store
+    driver: Driver
+
+    def begin(
+        self, id_: str, kind: str, order: Mapping[str, Any], legs: Iterable[str], *, by: str, conversation: str | None
+    ) -> list[Entry]:
+        """Keep the operation of *legs*, and go on with it; its log after the first steps. Raises InOperation."""
+        now = datetime.now(UTC)
+        for leg in legs:
+            self._occupy(leg, id_)
+        entries = [
+            Entry("created", now, "created", kind, order),
+            Entry(BEGUN, now, "request", BEGUN, {"by": by, "conversation": conversation}),
+        ]
+        self.store.append(id_, entries, due_in=REPLY_SECONDS + 1)
+        return self._go_on(id_)
+
+    def want(self, id_: str, verb: str, *, by: str, **data: Any) -> list[Entry]:
+        """Append a request, and go on; the log after that."""
+        entry = Entry(f"request {new_id()}", datetime.now(UTC), "request", verb, {"by": by, **data})
+        self.store.append(id_, [entry], due_in=0)
+        return self._go_on(id_)
+
+    def log_of(self, id_: str, kind: str) -> list[Entry] | None:
+        """The log of the operation *id_* of this *kind*; None if there is none."""
+        entries = self.store.log_of(id_)
+        return entries if entries and entries[0].name == kind else None
+
+    def open(self, kind: str) -> list[tuple[str, list[Entry]]]:
+        """The operations of this *kind* that have not ended, with their logs; the oldest first."""
+        found = [(id_, entries) for id_ in self.store.open_operations() if (entries := self.log_of(id_, kind))]
+        return sorted(found, key=lambda operation: (operation[1][0].at, operation[0]))
+
+    def holder_of(self, leg: str) -> str | None:
+        """The operation that decides where *leg* is; None if there is none."""
+        holder = self.store.operation_of(leg)
+        return holder if holder is not None and self._decides(holder) else None
+
+    def _decides(self, operation: str) -> bool:
+        """Whether *operation* still moves its legs: a transfer that is over only sees that nobody is left alone."""
+        if not self.store.is_open(operation):
+            return False
+        entries = self.store.log_of(operation)
+        if not entries or entries[0].name != "transfer":
+            return bool(entries)
+        return transfers.project(entries, legs_of(self.store, entries)).status != "ended"
+
+    def _occupy(self, leg: str, operation: str) -> None:
+        other = self.store.occupy(leg, operation)
+        if other is None:
+            return
+        if self._decides(other):
+            raise InOperation(other)
+        if self.store.is_open(other):
+            self.want(other, "release", by=operation)
+        if again := self.store.occupy(leg, operation, ended=other):
+            raise InOperation(again)
+
+    def _go_on(self, id_: str) -> list[Entry]:
+        with not_waiting():
+            self.driver.begin(id_, REPLY_SECONDS)
+        return self.store.log_of(id_)

@@ -1,0 +1,11 @@
+-- app/store/lua/occupy.lua: let an operation have a leg, if no other one has it.
+--
+-- KEYS[1]  control of the leg (hash): o the operation that has it; see number.lua for the others
+-- ARGV     1-2 see common.lua; 3 operation; 4 one that is known to have ended, empty if none
+-- Returns  the operation that has it instead; empty if it has it now
+
+local has = call('HGET', KEYS[1], 'o')
+if has and has ~= ARGV[3] and has ~= ARGV[4] then return has end
+call('HSET', KEYS[1], 'o', ARGV[3])
+call('PEXPIRE', KEYS[1], TTL)
+return ''

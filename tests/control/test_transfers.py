@@ -1,0 +1,113 @@
+"""Transfers with the carrier at the other side: who hears whom, and who is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.control.world import AGENT, BUSY, CALLER, RINGS, World
+from vonage_simulator.ledger import Leg
+
+THIRD = "447700900105"
+
+
+def begun(world: World, initiator: Leg, to: str, **more: Any) -> Any:
+    response = world.ask("POST", "/transfers", {"initiator_call": initiator.uuid, "to": to} | more)
+    assert response.status_code == 201, response.text
+    return response.json
+
+
+def transfer(world: World, id_: str) -> Any:
+    return world.ask("GET", f"/transfers/{id_}").json
+
+
+def becomes(world: World, id_: str, status: str) -> Any:
+    world.until(lambda: transfer(world, id_)["status"] == status)
+    return transfer(world, id_)
+
+
+def recipient_of(world: World, id_: str) -> Leg:
+    uuid = world.until(lambda: transfer(world, id_)["recipient_call"])
+    return world.carrier.ledger.legs[uuid]
+
+
+def test_an_attended_transfer_that_is_completed(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, THIRD)["id"]
+    becomes(world, id_, "answered")
+    recipient = recipient_of(world, id_)
+    world.until(lambda: agent.hears(recipient))
+    assert not customer.hears(agent)
+    assert world.control(customer)["hold"] == "held"
+    assert world.ask("POST", f"/transfers/{id_}/complete", {}).status_code == 200
+    becomes(world, id_, "ended")
+    world.until(lambda: customer.hears(recipient) and agent.over)
+    assert not customer.over
+    assert world.control(customer)["hold"] is None
+
+
+def test_an_attended_transfer_that_is_cancelled_brings_both_back(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, THIRD)["id"]
+    becomes(world, id_, "answered")
+    recipient = recipient_of(world, id_)
+    assert world.ask("DELETE", f"/transfers/{id_}").status_code == 200
+    world.until(lambda: agent.hears(customer) and recipient.over)
+    becomes(world, id_, "ended")
+
+
+def test_a_recipient_who_is_busy_brings_both_back(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, BUSY)["id"]
+    becomes(world, id_, "ended")
+    world.until(lambda: agent.hears(customer))
+
+
+def test_an_initiator_who_hangs_up_while_it_rings_has_transferred_blindly(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, RINGS, timeout=60)["id"]
+    becomes(world, id_, "ringback")
+    world.act(agent, "hangup")
+    becomes(world, id_, "blind_transferred")
+    assert not customer.over
+
+
+def test_swap_and_merge(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, THIRD)["id"]
+    becomes(world, id_, "answered")
+    recipient = recipient_of(world, id_)
+    assert world.ask("POST", f"/transfers/{id_}/swap", {}).status_code == 200
+    world.until(lambda: agent.hears(customer) and not agent.hears(recipient))
+    world.until(lambda: transfer(world, id_)["pending"] is None)
+    assert world.ask("POST", f"/transfers/{id_}/merge", {}).status_code == 200
+    world.until(lambda: agent.hears(customer) and agent.hears(recipient) and customer.hears(recipient))
+    found = becomes(world, id_, "ended")
+    conference = world.ask("GET", f"/conferences/{found['conference_id']}").json
+    assert {conference["host"], *conference["participants"]} == {agent.uuid, customer.uuid, recipient.uuid}
+
+
+def test_a_blind_transfer(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, THIRD, flow="blind")["id"]
+    recipient = recipient_of(world, id_)
+    becomes(world, id_, "ended")
+    world.until(lambda: customer.hears(recipient) and agent.over)
+
+
+def test_a_blind_transfer_to_somebody_busy_recalls_the_agent(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, BUSY, flow="blind")["id"]
+    becomes(world, id_, "ended")
+    world.until(lambda: agent.hears(customer))
+    assert not agent.over
+
+
+def test_a_leg_in_a_transfer_is_not_put_on_hold_by_hand(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, THIRD)["id"]
+    becomes(world, id_, "answered")
+    for verb, body in (("resume", {}), ("transfer", {"flow": "goodbye"})):
+        response = world.act(customer, verb, body)
+        assert (response.status_code, response.json["operation_id"]) == (409, id_)
+    again = world.ask("POST", "/transfers", {"initiator_call": agent.uuid, "to": THIRD})
+    assert again.status_code == 409
