@@ -13,15 +13,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from app.control.kept_events import ACTION, events_of, kind_of
 from app.control.regions import Regions
-from app.control.requests import ACTIONS, MOVING, VonageRequest, lookup_of, request_of
+from app.control.requests import ACTIONS, MOVING, VonageRequest, calls_since, lookup_of, request_of
 from app.control.vonage_client import NoReply, NotSent, Response, VonageClient
 from app.domain import actions, conferences, leg_actions, transfers
+from app.domain.actions import Action
 from app.domain.conversations import moments
 from app.domain.events import CANONICAL
 from app.domain.legs import Leg, project_leg
@@ -32,7 +33,7 @@ from app.store.store import Store
 log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 1.0  # for operations whose worker died, and those that wait for a time; others are woken
-LEASE_SECONDS: Final = 10.0  # more than a turn, a request and a look at the call take together
+LEASE_SECONDS: Final = 6.0  # more than one request takes; it is renewed before each
 TURN_SECONDS: Final = 1.0  # how long a step waits for its turn before the operation is let go
 AGAIN_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 5.0
@@ -42,7 +43,12 @@ REMEMBERED: Final = 4096  # events that were kept already
 RATES: Final = {"calls": 3, "requests": 15}
 BEGIN_CONFERENCE: Final = "begin_conference"  # the verb of a step that sends nothing to Vonage
 TOO_FAST: Final = 429
-MOST_TOO_FAST: Final = 3
+CLOCK_SECONDS: Final = 60.0  # clocks may differ by this
+PATIENCE_SECONDS: Final = 5.0  # how long what is refused as too fast, or in one region, is tried again
+
+
+class Overtaken(Exception):
+    """Another worker goes on with the operation: what this one was about to do is not done."""
 
 
 class Machine(NamedTuple):
@@ -114,6 +120,7 @@ class Driver:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="driver")
         self._thread = threading.Thread(target=self._poll, name="driver", daemon=True)
         self._kept: OrderedDict[bytes, None] = OrderedDict()
+        self._claims: dict[str, int] = {}  # operations that go on here, and what their claims returned
         self._watched: dict[str, set[str]] = {}  # conversations that wake the operations which go on here
         store.on_news = self.wake
 
@@ -154,13 +161,17 @@ class Driver:
                 till = self._store.claim(operation, self._holder, LEASE_SECONDS)
                 if till is None:
                     return
+                self._claims[operation] = till
                 due_in: float | None = AGAIN_SECONDS
                 try:
                     due_in = self._one_step(operation)
                 finally:
+                    till = self._claims.pop(operation)
                     woken = self._store.release(operation, self._holder, till, due_in)
                 if due_in is None or (due_in > 0 and not woken):
                     return
+        except Overtaken:
+            log.warning("operation %s took too long here: another worker goes on with it", operation)
         except (StoreUnavailable, TooMuchAtOnce) as away:
             log.warning("operation %s waits: %s", operation, away)
         except StoreError:
@@ -187,7 +198,7 @@ class Driver:
         results = {entry.name for entry in entries if entry.kind == "result"}
         open_ = next((entry for entry in entries if entry.kind == "step" and entry.name not in results), None)
         if open_ is not None:
-            self._append(operation, [self._result_of(open_, self._look_up(open_))])
+            self._append(operation, [self._result_of(open_, self._look_up(operation, open_))])
             return 0
         legs = legs_of(self._store, entries)
         plan = machine.plan(machine.project(entries, legs), now)
@@ -214,6 +225,8 @@ class Driver:
         names = {_place(leg) for leg in legs.values() if leg.state != "completed"} - {None}
         new = sorted(name for name in names if name and name not in self._watched.get(operation, set()))
         there = self._store.watch(operation, new) if new else []
+        if len(self._watched) > REMEMBERED:
+            self._watched.clear()  # they are noted in the store; to note them again does no harm
         self._watched.setdefault(operation, set()).update(there)
         return bool(there)
 
@@ -227,7 +240,7 @@ class Driver:
         if not self._append(operation, [entry], expected=len(entries)):
             return 0
         time.sleep(turn)
-        self._append(operation, [self._result_of(entry, self._outcome(entry, step))])
+        self._append(operation, [self._result_of(entry, self._outcome(operation, entry, step))])
         return 0
 
     def _begin_conference(self, operation: str, entries: Sequence[Entry], step: Step) -> float:
@@ -256,6 +269,8 @@ class Driver:
         """What is kept of *step* before it is sent; of the step of a single action most was kept with the action."""
         created = entries[0].data
         data: dict[str, Any] = {"verb": step.verb, "leg": step.leg, "noted": dict(step.noted)}
+        if step.verb == "create":
+            data["to"] = step.arguments["to"][0]
         own = kind_of(entries) == ACTION and step.name.removesuffix(":2") in (
             created.get("steps") or (created["verb"],)
         )
@@ -299,53 +314,103 @@ class Driver:
 
     # -- Vonage ---------------------------------------------------------------------------------------------------
 
-    def _outcome(self, entry: Entry, step: Step) -> dict[str, Any]:
+    def _outcome(self, operation: str, entry: Entry, step: Step) -> dict[str, Any]:
         """What came of sending *step*, whose *entry* is kept."""
         request = request_of(step.verb, step.leg, entry.data.get("conversation"), step.arguments)
         try:
-            response = self._in_its_region(request, step)
+            response = self._in_its_region(operation, request, step)
         except NotSent as why:
             return {"result": "failed", "detail": str(why)}
         except NoReply as why:
-            found = self._look_up(entry)
+            found = self._look_up(operation, entry)
             return found | {"detail": str(why)} if found["result"] == "unknown" else found
         return _result(response, step.verb)
 
-    def _in_its_region(self, request: VonageRequest, step: Step) -> Response:
+    def _in_its_region(self, operation: str, request: VonageRequest, step: Step) -> Response:
         """The response of the region that knows the leg; 404 if none does."""
         response: Response | None = None
-        hosts = self._regions.hosts(step.leg, step)
+        hosts, until = self._regions.hosts(step.leg, step), time.monotonic() + PATIENCE_SECONDS
         for index, host in enumerate(hosts):
             try:
-                response = self._patiently(request, host, _rate_of(step.verb), first=response is None)
+                response = self._patiently(operation, request, host, until, _rate_of(step.verb), first=index == 0)
             except NotSent:
                 if index + 1 == len(hosts) and response is None:
                     raise
                 continue
-            if response.status != 404 or step.leg is None:
+            if response.status != 404 or step.leg is None or time.monotonic() > until:
                 break
         assert response is not None  # noqa: S101 - there is one host at least
         return response
 
-    def _patiently(self, request: VonageRequest, host: str, rate: str, *, first: bool) -> Response:
+    def _patiently(
+        self, operation: str, request: VonageRequest, host: str, until: float, rate: str, *, first: bool
+    ) -> Response:
         """The response; 429 means that nothing was done, and that somebody else uses the application's turns."""
-        for attempt in range(MOST_TOO_FAST):
-            if not first or attempt:
-                time.sleep(self._store.take_turn(rate, RATES[rate], 5.0) or 0.0)
+        while True:
+            if not first:
+                time.sleep(self._store.take_turn(rate, RATES[rate], TURN_SECONDS) or 0.0)
+            if not self._goes_on(operation):
+                raise Overtaken
             response = self._client.send(host, request.method, request.path, request.body)
-            if response.status != TOO_FAST:
-                break
+            if response.status != TOO_FAST or time.monotonic() > until:
+                return response
+            first = False
             time.sleep(1.0)
-        return response
 
-    def _look_up(self, entry: Entry) -> dict[str, Any]:
+    def _goes_on(self, operation: str) -> bool:
+        """Whether this worker still goes on with *operation*; it does so for a request longer."""
+        till = self._store.renew(operation, self._holder, self._claims[operation], LEASE_SECONDS)
+        if till is not None:
+            self._claims[operation] = till
+        return till is not None
+
+    def _look_up_call(self, operation: str, entry: Entry) -> dict[str, Any]:
+        """Whether the call of a step was placed: Vonage lists calls, and knows no id of ours.
+
+        It is the one to this endpoint that began since, and that no other operation has. If there are several, nobody
+        can say.
+        """
+        since = entry.at - timedelta(seconds=CLOCK_SECONDS)
+        step = Step(entry.name, "create", None, {}, {})
+        try:
+            response = self._in_its_region(operation, calls_since(since), step)
+        except (NotSent, NoReply):
+            return {"result": "unknown"}
+        if not response.ok:
+            return {"result": "unknown"}
+        listed = response.body.get("_embedded", {}).get("calls", [])
+        to = _address(entry.data["to"])
+        found = [
+            call
+            for call in listed
+            if call.get("direction") == "outbound"
+            and _address(call.get("to")) == to
+            and not self._is_another(call["uuid"], operation, entry.at)
+        ]
+        if len(found) != 1:
+            return {"result": "failed" if not found else "unknown"}
+        return {"result": "done", "uuid": found[0]["uuid"], "conversation_uuid": found[0].get("conversation_uuid")}
+
+    def _is_another(self, uuid: str, operation: str, since: datetime) -> bool:
+        """Whether the leg was known before, or is known to be of another action or operation."""
+        kept = self._store.leg_history(uuid).events.values()
+        placed = [each.event for each in kept if isinstance(each.event, Action) and each.event.verb == "create"]
+        return (
+            any(each.received < since for each in kept)
+            or any(event.operation != operation for event in placed)
+            or self._store.operation_of(uuid) is not None
+        )
+
+    def _look_up(self, operation: str, entry: Entry) -> dict[str, Any]:
         """What became of a step of which no result is known, as far as Vonage knows."""
         verb, leg = entry.data["verb"], entry.data.get("leg")
+        if verb == "create":
+            return self._look_up_call(operation, entry)
         if leg is None or (verb not in MOVING and verb not in ACTIONS):
             return {"result": "unknown"}
         step = Step(entry.name, verb, leg, {}, {})
         try:
-            response = self._in_its_region(lookup_of(leg), step)
+            response = self._in_its_region(operation, lookup_of(leg), step)
         except (NotSent, NoReply):
             return {"result": "unknown"}
         if response.status == 404:
@@ -362,6 +427,12 @@ class Driver:
             moved = response.body.get("conversation_uuid") != entry.data.get("conversation")
             return {"result": "done" if moved else "failed"}
         return {"result": "unknown"}
+
+
+def _address(endpoint: Any) -> str:
+    """What an endpoint is reached at, without what only says how."""
+    known = endpoint if isinstance(endpoint, Mapping) else {}
+    return str(next((known[name] for name in ("number", "user", "uri", "extension") if known.get(name)), ""))
 
 
 def _place(leg: Leg) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -66,3 +67,9 @@ def request_of(verb: str, leg: str | None, conversation: str | None, arguments: 
 def lookup_of(leg: str) -> VonageRequest:
     """The request for what Vonage knows of *leg*."""
     return VonageRequest("GET", f"/v1/calls/{quote(leg, safe='')}", {})
+
+
+def calls_since(moment: datetime) -> VonageRequest:
+    """The request for the calls that began at *moment* or later, the latest first."""
+    start = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return VonageRequest("GET", "/v1/calls", {"date_start": start, "order": "desc", "page_size": 100})

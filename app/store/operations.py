@@ -94,6 +94,16 @@ class Operations(Connected):
         (till,) = self._writer.send([Command(part.due, args, scripts.CLAIM, (part.due, part.claim(name)))])
         return till or None
 
+    def renew(self, operation: str, holder: str, till: int, seconds: float) -> int | None:
+        """Go on with *operation* for *seconds* more; *till* is what `claim`, or this, returned.
+
+        None: another holder does already. Raises StoreUnavailable.
+        """
+        part, name = keys.of(operation), keys.encode(operation)
+        args = (part.tag, self._ttl, name, holder, till, round(seconds * 1000))
+        (renewed,) = self._writer.send([Command(part.due, args, scripts.RENEW, (part.due, part.claim(name)))])
+        return renewed or None
+
     def release(self, operation: str, holder: str, till: int, due_in: float | None) -> bool:
         """Let *operation* go; *due_in*: seconds until somebody has to look again, None: it has ended.
 

@@ -66,6 +66,21 @@ def test_what_is_due_is_found_also_after_the_death_of_its_worker(store: Store) -
     assert store.claim("op0", "lives", 5)
 
 
+def test_who_goes_on_may_take_longer_unless_somebody_else_has_begun(store: Store) -> None:
+    store.append("op", [entry("a")], due_in=60)
+    till = store.claim("op", "one", 0.3)
+    assert till
+    longer = store.renew("op", "one", till, 30)
+    assert longer
+    assert longer > till + 20_000
+    time.sleep(0.4)
+    assert store.claim("op", "two", 5) is None
+    assert store.renew("op", "two", longer, 30) is None
+    renewed = store.renew("op", "one", longer, 0.01)
+    assert renewed == longer, "somebody wanted it meanwhile"
+    assert store.release("op", "one", renewed, 60), "and is not forgotten"
+
+
 def test_actions_on_a_leg_are_numbered_and_one_move_is_pending(store: Store) -> None:
     assert [store.number("leg").sequence for _ in range(3)] == [1, 2, 3]
     assert store.number("other").sequence == 1

@@ -1,0 +1,189 @@
+"""A worker is killed between any two things that it does for a transfer or a conference: another one goes on.
+
+What the worker does is: keep something in the store, or send something to Vonage. It is killed right before, or right
+after, the k-th of these; another one takes over once the lease of the first is over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from app.control.driver import Driver
+from tests.control.world import AGENT, CALLER, World
+from vonage_simulator.ledger import Leg
+
+SECOND = "447700900106"
+LEASE = 0.6
+
+
+class Killed(BaseException):
+    """The worker ends here."""
+
+
+class Mortal:
+    """Counts what a worker does, and kills it at the *when*-th."""
+
+    def __init__(self, world: World, when: int, *, after: bool) -> None:
+        self.world, self.when, self.after = world, when, after
+        self.done, self.killed, self.names = 0, False, list[str]()
+        self.sent: Counter[tuple[str, str]] = Counter()
+
+    def doing(self, what: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """*what*, which kills the worker if it is its turn; nothing of a worker that was killed is done any more."""
+
+        def do(*args: Any, **more: Any) -> Any:
+            if self.killed:
+                raise Killed
+            self.done += 1
+            self.names.append(name)
+            if self.done == self.when and not self.after:
+                self.killed = True
+                raise Killed
+            found = what(*args, **more)
+            if self.done == self.when:
+                self.killed = True
+                raise Killed
+            return found
+
+        return do
+
+
+@contextmanager
+def mortal(world: World, monkeypatch: pytest.MonkeyPatch, when: int, *, after: bool) -> Iterator[Mortal]:
+    """The worker of *world* is killed at the *when*-th thing that it does."""
+    worker, driver = Mortal(world, when, after=after), world.services.control.driver
+    store, client = driver._store, driver._client
+
+    class Store:
+        """The store as that worker sees it."""
+
+        def __getattr__(self, name: str) -> Any:
+            real = getattr(store, name)
+            return worker.doing(real, name) if name in ("append", "occupy") else real
+
+        def claim(self, *args: Any) -> Any:
+            if worker.killed:
+                raise Killed
+            return store.claim(*args)
+
+        def release(self, *args: Any) -> Any:
+            if worker.killed:
+                raise Killed
+            return store.release(*args)
+
+    class Client:
+        """Vonage as that worker sees it."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+        send = staticmethod(worker.doing(client.send, "send"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "_store", Store())
+        patch.setattr(driver, "_client", Client())
+        patch.setattr("app.control.driver.LEASE_SECONDS", LEASE)
+        yield worker
+
+
+@contextmanager
+def another_worker(world: World) -> Iterator[Driver]:
+    """A second worker, which looks for what is due. The first one's webhooks wake it as well."""
+    control = world.services.control
+    first = control.store.on_news
+    other = Driver(control.store, control.client, control.driver._regions)
+    try:
+        other._thread.start()
+        yield other
+    finally:
+        other.stop()
+        control.store.on_news = first
+
+
+def counted(world: World, legs: list[str]) -> Counter[tuple[str, str, str]]:
+    """What the carrier was sent for each of *legs*."""
+    return Counter(
+        (request.method, request.path.rsplit("/", 1)[-1], str(getattr(request, "action", "")))
+        for request in getattr(world.api, "requests", ())
+        if any(leg in request.path for leg in legs)
+    )
+
+
+def begin(world: World, monkeypatch: pytest.MonkeyPatch, when: int, *, after: bool, path: str, body: Any) -> Mortal:
+    """Post *body* to *path* of a worker that is killed meanwhile."""
+    with mortal(world, monkeypatch, when, after=after) as worker:
+        control = world.services.control
+        monkeypatch.setattr(type(control.driver), "begin", lambda driver, operation, _: _dying(driver, operation))
+        world.ask("POST", path, body)
+        world.until(lambda: worker.killed or not _moving(world))
+    return worker
+
+
+def _dying(driver: Driver, operation: str) -> None:
+    try:
+        driver.go_on(operation)
+    except Killed:
+        return
+
+
+def _moving(world: World) -> bool:
+    """Whether anything is being done just now."""
+    return bool(world.services.control.store.due())
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("when", range(1, 16))
+def test_an_attended_transfer_goes_on(world: World, monkeypatch: pytest.MonkeyPatch, when: int, after: bool) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    third = f"44770090{when:02}{after:d}5"  # Vonage lists the calls of other tests as well
+    with another_worker(world):
+        begin(
+            world,
+            monkeypatch,
+            when,
+            after=after,
+            path="/transfers",
+            body={"initiator_call": agent.uuid, "to": third},
+        )
+        (running,) = world.until(lambda: world.ask("GET", "/transfers").json["items"])
+        id_ = running["id"]
+        world.until(lambda: world.ask("GET", f"/transfers/{id_}").json["status"] == "answered")
+        called = [leg for leg in world.legs() if leg.to == third]
+        assert len(called) == 1, "the recipient was called once"
+        world.until(lambda: agent.hears(called[0]))
+        assert not customer.over
+        world.ask("DELETE", f"/transfers/{id_}")
+        world.until(lambda: agent.hears(customer) and called[0].over)
+    log = world.services.store.log_of(id_)
+    steps = [entry.name for entry in log if entry.kind == "step"]
+    assert len(steps) == len(set(steps)), "no step is sent twice"
+
+
+def legs_of(world: World) -> tuple[Leg, Leg, Leg, Leg]:
+    host, customer = world.in_room(AGENT, CALLER, room="one")
+    world.act(customer, "hold")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    return (host, customer, *world.in_room(AGENT, SECOND, room="two"))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("when", range(1, 18, 2))
+def test_a_conference_goes_on(world: World, monkeypatch: pytest.MonkeyPatch, when: int, after: bool) -> None:
+    host, customer, second_host, second = legs_of(world)
+    body = {"host_call_id": host.uuid, "participant_call_ids": [customer.uuid, second.uuid]}
+    with another_worker(world):
+        begin(world, monkeypatch, when, after=after, path="/conferences", body=body)
+        (running,) = world.until(lambda: world.ask("GET", "/conferences").json["items"])
+        everybody = (host, customer, second)
+        world.until(lambda: all(one.hears(other) for one in everybody for other in everybody if one is not other))
+        world.known(second_host, "completed")
+        found = world.ask("GET", f"/conferences/{running['conference_id']}").json
+        assert set(found["participants"]) == {customer.uuid, second.uuid}
+        world.ask("DELETE", f"/conferences/{running['conference_id']}")
+        for leg in everybody:
+            world.known(leg, "completed")
