@@ -98,6 +98,7 @@ class Carrier(CallControl):
     def forget(self) -> None:
         """Drop conversations that ended a while ago, so that a carrier that runs for days does not grow."""
         before = self.clock.now() - FORGOTTEN_AFTER
+        self.ledger.requests = [request for request in self.ledger.requests if request.at >= before]
         old = {
             uuid
             for uuid, conversation in self.ledger.conversations.items()

@@ -230,10 +230,34 @@ class Conversation:
     recording: RunningRecording | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class ApiRequest:
+    """A request to the Voice API.
+
+    Attributes:
+        verb: What it wanted: `create`, `hangup`, `transfer`, `record`, …
+        about: The uuid of the leg or conversation in its URL.
+        status: Of the response; None: none was sent, or none yet.
+        fault: Of `voice_api.faults`, if it had one on purpose.
+    """
+
+    at: datetime
+    verb: str
+    about: str | None
+    status: int | None = None
+    fault: str | None = None
+
+
 @dataclass(slots=True)
 class Ledger:
-    """All legs and conversations by id; conversations with a name also by that."""
+    """All legs and conversations by id; conversations with a name also by that. Requests of the Voice API in order."""
 
     legs: dict[str, Leg] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
     by_name: dict[str, Conversation] = field(default_factory=dict)
+    requests: list[ApiRequest] = field(default_factory=list)
+
+    @property
+    def throttled(self) -> int:
+        """How many requests were refused with 429."""
+        return sum(request.status == 429 for request in self.requests)

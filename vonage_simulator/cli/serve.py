@@ -10,17 +10,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vonage_simulator.cli.options import SCENARIO, RunOptions, run_options
+from vonage_simulator.cli.options import SCENARIO, Parsed, RunOptions, run_options
 from vonage_simulator.printable import safe
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is fast
     from vonage_simulator.carrier import Carrier
     from vonage_simulator.scenario import FarEnd, Scenario
     from vonage_simulator.trace import Happening, Watch
+    from vonage_simulator.voice_api.faults import ApiFaults
 
 VOICE_API_PORT = 8443
 TIDY_EVERY = 60.0  # seconds
 SPEED_HELP = "How much faster than life calls go."
+
+
+def _api_faults(text: str) -> ApiFaults:
+    from vonage_simulator.voice_api.faults import ApiFaults
+
+    return ApiFaults.read(text)
+
+
+API_FAULTS = Parsed("names", _api_faults)
 
 
 @click.command("serve")
@@ -29,8 +39,11 @@ SPEED_HELP = "How much faster than life calls go."
 @click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="Where the private key and certificate are kept."
 )
+@click.option("--api-faults", type=API_FAULTS, help="Faults of the API itself: 429,lost=0.2,transfer:slow=1.")
 @run_options(speed="1", speed_help=SPEED_HELP, needs_server=False)
-def serve(options: RunOptions, api_port: int, scenario: Scenario | None, folder: Path | None) -> None:
+def serve(
+    options: RunOptions, api_port: int, scenario: Scenario | None, folder: Path | None, api_faults: ApiFaults | None
+) -> None:
     """Serve Vonage's Voice API over HTTPS, for a Vonage SDK as it is.
 
     Callees answer after three seconds and hang up a minute later, unless a scenario says otherwise. The webhooks go to
@@ -39,10 +52,12 @@ def serve(options: RunOptions, api_port: int, scenario: Scenario | None, folder:
     import asyncio
 
     with stopped_gently():
-        asyncio.run(_serve(options, folder or options.defaults.folder, api_port, scenario))
+        asyncio.run(_serve(options, folder or options.defaults.folder, api_port, scenario, api_faults))
 
 
-async def _serve(options: RunOptions, folder: Path, port: int, scenario: Scenario | None) -> None:
+async def _serve(
+    options: RunOptions, folder: Path, port: int, scenario: Scenario | None, faults: ApiFaults | None
+) -> None:
     import asyncio
 
     from vonage_simulator.transcript import line
@@ -52,7 +67,10 @@ async def _serve(options: RunOptions, folder: Path, port: int, scenario: Scenari
             click.echo(safe(f"{happening.at:%H:%M:%S}  {text}"))
 
     options.application.calls_per_second = 3.0  # as Vonage has it: help article 207100288
-    async with carrier_with_api(options, folder, port, show, scenario.callees if scenario else None) as carrier:
+    callees = scenario.callees if scenario else None
+    if faults:
+        faults.seed = options.seed
+    async with carrier_with_api(options, folder, port, show, callees, faults) as carrier:
         click.echo("  Ctrl-C stops it.\n")
         while True:
             await asyncio.sleep(TIDY_EVERY)
@@ -66,6 +84,7 @@ async def carrier_with_api(
     port: int | None,
     watch: Watch | None = None,
     callees: Mapping[str, FarEnd] | None = None,
+    faults: ApiFaults | None = None,
 ) -> AsyncIterator[Carrier]:
     """A carrier with its Voice API at *port*; without one where that is None."""
     from vonage_simulator import certificate
@@ -77,7 +96,7 @@ async def carrier_with_api(
     application = options.application
     private_key, application.public_key = certificate.application_keys(folder)
     async with options.carrier(watch, callees) as carrier:
-        api = VoiceApi(carrier)
+        api = VoiceApi(carrier, faults=faults)
         try:
             if port is not None:
                 made = certificate.make(folder)

@@ -19,7 +19,9 @@ from vonage_simulator.voice_api.access import guard
 from vonage_simulator.voice_api.applications import Applications
 from vonage_simulator.voice_api.calls import Calls
 from vonage_simulator.voice_api.errors import error_responses
+from vonage_simulator.voice_api.faults import ApiFaults
 from vonage_simulator.voice_api.users import Users
+from vonage_simulator.voice_api.watched import disturb, log
 
 HOST = "127.0.0.1"
 
@@ -32,15 +34,24 @@ class VoiceApi:
         other_requests_per_second: Limit of Voice API requests other than for new calls, by the real clock; beyond it
             they get 429. None: no limit. The carrier counts new calls.
             Source: https://api.support.vonage.com/hc/en-us/articles/207100288
+        faults: Faults on purpose. The attribute may be set anew at any time.
 
     Sources: https://developer.vonage.com/en/api/voice, …/api/users, …/api/application.v2.
     """
 
-    def __init__(self, carrier: Carrier, *, other_requests_per_second: float | None = 15.0) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        *,
+        other_requests_per_second: float | None = 15.0,
+        faults: ApiFaults | None = None,
+    ) -> None:
         self.users = Users()
+        self.faults = faults or ApiFaults()
         self._carrier = carrier
         guarded = guard(carrier.application, other_requests_per_second)
-        self._app = web.Application(middlewares=[error_responses, guarded])
+        disturbed = disturb(lambda: self.faults)
+        self._app = web.Application(middlewares=[error_responses, log(carrier), guarded, disturbed])
         for part in (Calls(carrier), self.users, Applications(carrier.application)):
             for route in part.routes():  # some SDKs end every path with a slash
                 slashed = web.RouteDef(route.method, f"{route.path}/", route.handler, route.kwargs)
