@@ -45,7 +45,7 @@ class CallControl:
         active = self._answered(uuid)
         if active.script:
             active.script.cancel()
-        active.move(self._context.new_conversation())
+        active.move(self._context.new_conversation(active.leg.region))
         active.script = self._context.spawn(self._transferred(active, ncco, url))
 
     def talk(self, uuid: str, text: str, *, loop: int = 1) -> None:

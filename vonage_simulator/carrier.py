@@ -107,8 +107,9 @@ class Carrier(CallControl):
         }
         for uuid in old:
             conversation = self.ledger.conversations.pop(uuid)
-            if self.ledger.by_name.get(conversation.name or "") is conversation:
-                del self.ledger.by_name[conversation.name or ""]
+            named = (conversation.region, conversation.name or "")
+            if self.ledger.by_name.get(named) is conversation:
+                del self.ledger.by_name[named]
             for leg in conversation.legs.keys() - self._legs.keys():
                 self.ledger.legs.pop(leg, None)
         self.sender.forget(old)
@@ -132,7 +133,7 @@ class Carrier(CallControl):
             dialled=call.to,
             custom_data=dict(call.custom_data or {}),
             far_end=far_end,
-            conversation=context.new_conversation(),
+            conversation=context.new_conversation(call.region or self.application.region),
             events=events,
             headers=dict(call.headers),
         )

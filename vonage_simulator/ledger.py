@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from vonage_simulator.scenario import Endpoint, FarEnd
+from vonage_simulator.scenario import Endpoint, FarEnd, Region
 
 FAILURES = ("busy", "cancelled", "failed", "rejected", "timeout", "unanswered")
 
@@ -47,7 +47,8 @@ class Application:
     public_key: str = ""  # PEM; verifies its JWTs
     numbers: tuple[str, ...] = ("442038297050",)
     calls_per_second: float | None = 3.0  # help article 207100288; None: no limit
-    region: str = "eu-west"
+    region: Region = "eu-west"
+    region_urls: Mapping[Region, str] = field(default_factory=dict)  # in `region_url`, by region; else Vonage's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,11 @@ class Leg:
     def over(self) -> bool:
         """Whether it has ended. After a failure `completed` may still come."""
         return "completed" in self.times or self.failure is not None
+
+    @property
+    def region(self) -> Region:
+        """Where it lives."""
+        return self.conversation.region
 
     @property
     def caller(self) -> str | None:
@@ -219,6 +225,7 @@ class Conversation:
     """Legs that hear each other; `legs` are all that were ever in it, `present` those that are in it now."""
 
     uuid: str
+    region: Region = "eu-west"
     name: str | None = None
     legs: dict[str, Leg] = field(default_factory=dict)
     present: dict[str, Leg] = field(default_factory=dict)
@@ -250,11 +257,11 @@ class ApiRequest:
 
 @dataclass(slots=True)
 class Ledger:
-    """All legs and conversations by id; conversations with a name also by that. Requests of the Voice API in order."""
+    """All legs and conversations by id; named ones also by region and name. Requests of the Voice API in order."""
 
     legs: dict[str, Leg] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
-    by_name: dict[str, Conversation] = field(default_factory=dict)
+    by_name: dict[tuple[Region, str], Conversation] = field(default_factory=dict)
     requests: list[ApiRequest] = field(default_factory=list)
 
     @property

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Endpoint = Literal["phone", "app", "sip", "websocket", "vbc"]
 Does = Literal["answers", "machine", "busy", "rejects", "never_answers", "unreachable", "fails"]
+Region = Literal["na-east", "na-west", "eu-west", "eu-east", "apac-sng", "apac-australia"]
 Act = Literal[
     "hangup",
     "mute",
@@ -73,6 +74,7 @@ class Call:
     machine_detection: Literal["continue", "hangup"] | None = None
     advanced_machine_detection: Mapping[str, Any] | None = None
     control: tuple[Command, ...] = ()
+    region: Region | None = None  # where it lives; None: the application's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,10 @@ WAITS = 120.0  # seconds that the first member waits for another, at least, if t
 async def run(active: ActiveLeg, action: Action) -> None:
     """Enter the named conversation, and stay; go on at once if it is full."""
     context, leg, called = active.context, active.leg, action["name"]
-    conversation = context.ledger.by_name.get(called)
+    # Whether Vonage opens a conversation of this id again once it was empty is not known.
+    conversation = context.ledger.by_name.get((leg.region, called))
     if conversation is None:
-        conversation = context.ledger.by_name[called] = context.new_conversation(called)
+        conversation = context.ledger.by_name[leg.region, called] = context.new_conversation(leg.region, called)
     if len(conversation.present) >= MOST_MEMBERS:
         return
     context.trace(leg, "join", name=called)
