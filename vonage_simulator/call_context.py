@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from vonage_simulator import ncco, webhook_bodies
+from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.exchange import NoReply
 from vonage_simulator.delivery.sent import Kind
@@ -38,8 +39,10 @@ class CallContext:
         ids: Ids,
         files_url: str,
         watch: Watch | None,
+        behaviour: Behaviour,
     ) -> None:
         self.application = application
+        self.behaviour = behaviour
         self.clock = clock
         self.sender = sender
         self.ids = ids

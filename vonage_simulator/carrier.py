@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from vonage_simulator import ncco_runner, scenario_commands
 from vonage_simulator.active_leg import LONGEST, ActiveLeg
+from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.call_context import SYNTAX_ERROR, CallContext, Ncco
 from vonage_simulator.call_control import CallControl
 from vonage_simulator.clock import Clock
@@ -14,6 +15,7 @@ from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ids import Ids
 from vonage_simulator.ledger import Application, Leg, Target
 from vonage_simulator.machine_detection import Detection, detect
+from vonage_simulator.people import People
 from vonage_simulator.refusals import TooFast
 from vonage_simulator.scenario import Call, FarEnd, Scenario
 from vonage_simulator.scenario_ncco import scenario_ncco
@@ -29,6 +31,7 @@ class Carrier(CallControl):
     """One application's calls.
 
     Its methods run in the event loop that it was made in; those that are no coroutines return at once and start tasks.
+    `people` are those at the far ends: they do at once what a test says.
     """
 
     def __init__(
@@ -41,15 +44,25 @@ class Carrier(CallControl):
         files_url: str = "https://api.nexmo.com/v1/files",
         watch: Watch | None = None,
         callees: Mapping[str, FarEnd] | None = None,
+        behaviour: Behaviour | None = None,
     ) -> None:
         """*seed*: of the ids; *callees*: as a scenario's, for calls that the Voice API creates."""
         super().__init__(
-            CallContext(application, clock=clock, sender=sender, ids=Ids(seed), files_url=files_url, watch=watch)
+            CallContext(
+                application,
+                clock=clock,
+                sender=sender,
+                ids=Ids(seed),
+                files_url=files_url,
+                watch=watch,
+                behaviour=behaviour or Behaviour(),
+            )
         )
         self.application = application
         self.clock = clock
         self.sender = sender
         self.files = self._context.files
+        self.people = People(self._legs)
         self._callees = callees or {}
         self._runs = 0
 

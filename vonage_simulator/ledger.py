@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 from vonage_simulator.scenario import Endpoint, FarEnd, Region
+from vonage_simulator.spans import Span, Spans
 
 FAILURES = ("busy", "cancelled", "failed", "rejected", "timeout", "unanswered")
 
@@ -72,6 +73,28 @@ class Move:
     joined: str
 
 
+PlayedKind = Literal["talk", "stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A text that is spoken to a leg, or the URL of an audio file; *endless*: in a loop without an end."""
+
+    kind: PlayedKind
+    what: str
+    endless: bool
+    by: Literal["script", "api"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Who ended a leg (as in `disconnected_by`), and why, in words."""
+
+    at: datetime
+    by: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """Who hears a member of a room, and whom it hears; None is everybody. *music*: it hears some until the start."""
@@ -83,7 +106,10 @@ class Voice:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Leg:
-    """One connection. `times` has the timestamp of each status webhook."""
+    """One connection. `times` has the timestamp of each status webhook.
+
+    `stays` are the conversations that it was in, by id; `mutes`, `earmuffs` and `played`: when it was so.
+    """
 
     uuid: str
     direction: Literal["inbound", "outbound"]
@@ -107,6 +133,11 @@ class Leg:
     moves: list[Move] = field(default_factory=list)
     muted: bool = False
     earmuffed: bool = False
+    stays: Spans[str] = field(default_factory=Spans)
+    mutes: Spans[None] = field(default_factory=Spans)
+    earmuffs: Spans[None] = field(default_factory=Spans)
+    played: Spans[Played] = field(default_factory=Spans)
+    ending: Ending | None = None
     voice: Voice = Voice()  # in the conversation that it is in, or was last
 
     @property
@@ -171,6 +202,7 @@ class RunningRecording:
     started: datetime
     options: Mapping[str, Any]
     leg: Leg  # for which it was started
+    span: Span[str | None]  # of the conversation's `recorded`
     speech: list[tuple[datetime, str]] = field(default_factory=list)
 
 
@@ -222,7 +254,10 @@ class Room:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Conversation:
-    """Legs that hear each other; `legs` are all that were ever in it, `present` those that are in it now."""
+    """Legs that hear each other; `legs` are all that were ever in it, `present` those that are in it now.
+
+    `recorded`: when it was recorded, each with the URL of its file once that is ready.
+    """
 
     uuid: str
     region: Region = "eu-west"
@@ -235,6 +270,7 @@ class Conversation:
     answers: list[Answer] = field(default_factory=list)
     room: Room | None = None
     recording: RunningRecording | None = None
+    recorded: Spans[str | None] = field(default_factory=Spans)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -41,8 +41,8 @@ def join(active: ActiveLeg, conversation: Conversation, action: Action) -> Room:
     """Move the leg to *conversation*, with the `canSpeak`, `canHear`, `mute` and `musicOnHoldUrl` of *action*."""
     room = conversation.room = conversation.room or Room()
     speaks, hears, leg = action.get("canSpeak"), action.get("canHear"), active.leg
-    leg.muted = bool(action.get("mute"))
     active.move(conversation)
+    active.mute(bool(action.get("mute")) or (leg.muted and active.context.behaviour.keeps_mute))
     leg.voice = Voice(
         None if speaks is None else frozenset(speaks),
         None if hears is None else frozenset(hears),

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vonage_simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, TooEarly, TooFast
+from vonage_simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, NotRinging, TooEarly, TooFast
 
 Body = dict[str, Any]
 
@@ -81,6 +81,7 @@ REFUSALS = {
     TooFast: Throttled,
     NotActive: ApiFault,  # this and the next: https://github.com/Vonage/vonage-php-sdk-core/issues/103
     TooEarly: ApiFault,
+    NotRinging: ApiFault,
 }
 EXPECTED: tuple[type[Exception], ...] = (ApiFault, web.HTTPError, *REFUSALS)
 
