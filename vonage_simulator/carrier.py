@@ -78,8 +78,9 @@ class Carrier(CallControl):
             self._legs[legs[-1].uuid].number = number
         return legs
 
-    def place(self, call: Call, scenario: Scenario, *, run: int = 1) -> Leg:
-        """Place *call* now and return its leg. Raises TooFast."""
+    def place(self, call: Call, scenario: Scenario | None = None, *, run: int = 1) -> Leg:
+        """Place *call* now, as part of *scenario*, and return its leg. Raises TooFast."""
+        scenario = scenario or self._scenario_of(call)
         if call.direction == "outbound":
             return self.create(call, answer=self.application.answer, event=None, scenario=scenario, run=run)
         active = self._new_leg(call, scenario, self.application.event, run)
@@ -98,9 +99,7 @@ class Carrier(CallControl):
         """Place an outbound call that gets its NCCO from *answer* and sends its events to *event*. Raises TooFast."""
         if not self._context.may_call():
             raise TooFast
-        if scenario is None:
-            scenario = Scenario(name="api", about="", calls=(call,), callees=self._callees)
-        active = self._new_leg(call, scenario, event or self.application.event, run)
+        active = self._new_leg(call, scenario or self._scenario_of(call), event or self.application.event, run)
         active.script = self._context.spawn(self._outbound(active, call, answer))
         return active.leg
 
@@ -131,6 +130,9 @@ class Carrier(CallControl):
     def stop(self) -> None:
         """End everything at once, without webhooks."""
         self._context.stop()
+
+    def _scenario_of(self, call: Call) -> Scenario:
+        return Scenario(name="call", about="", calls=(call,), callees=self._callees)
 
     def _new_leg(self, call: Call, scenario: Scenario, events: Target | None, run: int) -> ActiveLeg:
         context, inbound = self._context, call.direction == "inbound"

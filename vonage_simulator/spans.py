@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
 
@@ -41,7 +41,7 @@ class Spans(list[Span[Value]]):
         return [span.value for span in self if span.since <= moment and (span.until is None or moment < span.until)]
 
 
-def overlap(first: Span[Value], second: Span[object]) -> Span[Value] | None:
+def overlap(first: Span[Value], second: Span[Any]) -> Span[Value] | None:
     """The time that both have in common, with the value of *first*."""
     since = max(first.since, second.since)
     ends = [span.until for span in (first, second) if span.until is not None]
@@ -49,7 +49,7 @@ def overlap(first: Span[Value], second: Span[object]) -> Span[Value] | None:
     return Span(first.value, since, until) if until is None or since < until else None
 
 
-def without(span: Span[Value], others: Iterable[Span[object]]) -> list[Span[Value]]:
+def without(span: Span[Value], others: Iterable[Span[Any]]) -> list[Span[Value]]:
     """The parts of *span* at which none of *others* was."""
     left = [span]
     for other in others:

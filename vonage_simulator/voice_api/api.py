@@ -23,6 +23,7 @@ from vonage_simulator.voice_api.calls import Calls
 from vonage_simulator.voice_api.errors import error_responses
 from vonage_simulator.voice_api.faults import ApiFaults
 from vonage_simulator.voice_api.regions import Regions
+from vonage_simulator.voice_api.simulator import Simulator
 from vonage_simulator.voice_api.users import Users
 from vonage_simulator.voice_api.watched import disturb, log
 
@@ -56,7 +57,8 @@ class VoiceApi:
         guarded = guard(carrier.application, other_requests_per_second)
         disturbed, apart = disturb(lambda: self.faults), self._regions.keep_apart(carrier.ledger)
         self._app = web.Application(middlewares=[error_responses, log(carrier), guarded, disturbed, apart])
-        for part in (Calls(carrier, self._regions), self.users, Applications(carrier.application)):
+        simulator = Simulator(carrier, lambda faults: setattr(self, "faults", faults))
+        for part in (Calls(carrier, self._regions), self.users, Applications(carrier.application), simulator):
             for route in part.routes():  # some SDKs end every path with a slash
                 slashed = web.RouteDef(route.method, f"{route.path}/", route.handler, route.kwargs)
                 self._app.add_routes([route, slashed])
