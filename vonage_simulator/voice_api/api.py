@@ -69,7 +69,7 @@ class VoiceApi:
         """Listen, and return the base URL, without a slash at its end. *port* 0: any that is free. Raises OSError.
 
         Each of *regions* gets a port of its own, which answer webhooks name as its `region_url`; the base is that of
-        the first, and `by_region` has them all. A call that is made there lives there.
+        the first, where callers arrive, and `by_region` has them all. A call that is made in one lives there.
 
         From now on URLs of recordings lead here, with `api.nexmo.com/` in the path: Vonage's SDKs download only from
         URLs that have that name, or `vonage.com`, somewhere in them.
@@ -82,6 +82,8 @@ class VoiceApi:
             await web.TCPSite(self._runner, HOST, number, ssl_context=context).start()
         ports = [address[1] for address in self._runner.addresses]
         bases = [str(URL.build(scheme="https", host=HOST, port=listens)) for listens in ports]
+        if regions:
+            self._carrier.application.region = regions[0]
         self._regions.by_port = dict(zip(ports, regions, strict=False))
         self.by_region = self._carrier.application.region_urls = dict(zip(regions, bases, strict=False))
         self._carrier.files.url = f"{bases[0]}/api.nexmo.com/v1/files"
