@@ -67,6 +67,7 @@ class ActiveLeg:
         self.dtmf_listener: asyncio.Task[Any] | None = None  # sends each key by itself
         self.playback = Playback(context.clock, leg, self.over)
         self.keypad = Keypad(context.clock, leg.far_end.keys)
+        self._rung = False
         self._decided = asyncio.Event()  # the far end picked up or declined by hand, or the leg is over
         self._decision = "over"
         self._says = deque(leg.far_end.says)
@@ -97,16 +98,20 @@ class ActiveLeg:
         Neither is applied here: see `answer`, and `fail` with `finish`.
         """
         far_end = self.leg.far_end
-        self.send_status("started", *(["ringing"] if self.leg.endpoint in RINGS else []))
+        unseen = self.leg.endpoint == "app" and self.context.behaviour.apps_start == "answered"
+        if not unseen:
+            self.send_status("started", *(["ringing"] if self.leg.endpoint in RINGS else []))
+        self._rung = True
         never = far_end.does in ("never_answers", "waits") or far_end.after > seconds
-        if not await self.context.clock.sleep_unless(self._decided, seconds if never else far_end.after):
-            return self._decision
-        return "timeout" if never else FAILURES.get(far_end.does, "answered")
+        if await self.context.clock.sleep_unless(self._decided, seconds if never else far_end.after):
+            self._decision = "timeout" if never else FAILURES.get(far_end.does, "answered")
+        if unseen and self._decision != "over":
+            self.send_status("started")
+        return self._decision
 
     def decide(self, outcome: str) -> None:
         """The far end picks up ("answered") or declines ("rejected"). Raises NotRinging."""
-        rung = self.leg.direction == "outbound" and "started" in self.leg.times
-        if not rung or self.leg.answered or self._decided.is_set():
+        if not self._rung or self.leg.answered or self._decided.is_set():
             raise NotRinging
         self._decision = outcome
         self._decided.set()

@@ -200,3 +200,33 @@ def test_how_soon_a_new_leg_can_be_hung_up_is_set() -> None:
 
     played = play(scenario(inbound()), [talk(70.0)], during=during, behaviour=Behaviour(no_hangup_seconds=2.0))
     assert played.ended == 2.0
+
+
+# ---- app users
+
+
+@pytest.mark.parametrize(
+    ("does", "statuses"),
+    [
+        ("answers", ["started", "answered", "completed"]),
+        ("rejects", ["started", "rejected"]),
+        ("never_answers", ["started", "timeout", "completed"]),
+    ],
+)
+def test_nothing_may_be_known_of_an_app_user_who_is_rung(does: str, statuses: list[str]) -> None:
+    """As in the published log: `started` has the time of what follows."""
+    alice = FarEnd(does=does, after=5.0, hangs_up_after=4.0)  # type: ignore[arg-type]
+    to_alice = connect("Alice", kind="app", field="user", timeout=9)
+    quiet = Behaviour(apps_start="answered")
+    played = play(scenario(inbound(), callees={"*": alice}), [to_alice], behaviour=quiet)
+    (leg,) = played.callees
+    assert played.statuses(leg) == statuses
+    assert leg.times["started"] == leg.times[statuses[1]]
+    usual = play(scenario(inbound(), callees={"*": alice}), [to_alice]).callees[0]
+    assert usual.times["started"] == played.leg.times["started"]
+
+
+def test_nothing_is_known_of_an_app_user_who_was_not_reached_before_the_caller_gave_up() -> None:
+    story = scenario(inbound(FarEnd(hangs_up_after=3.0)), callees={"*": FarEnd(after=5.0)})
+    played = play(story, [connect("Alice", kind="app", field="user")], behaviour=Behaviour(apps_start="answered"))
+    assert played.statuses(played.callees[0]) == ["cancelled", "completed"]
