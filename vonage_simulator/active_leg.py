@@ -12,15 +12,12 @@ from vonage_simulator import recorder, webhook_bodies
 from vonage_simulator.billing import bill
 from vonage_simulator.call_context import CallContext, Ncco
 from vonage_simulator.keypad import Keypad
-from vonage_simulator.ledger import Conversation, Ending, Leg, Move, PlayedKind, Voice
+from vonage_simulator.ledger import Conversation, Ending, Leg, Move, Played, PlayedKind, Voice
 from vonage_simulator.playback import Playback
-from vonage_simulator.refusals import NotRinging
+from vonage_simulator.ringing import Ringing
 from vonage_simulator.scenario import Scenario
-from vonage_simulator.spans import Spans
+from vonage_simulator.spans import Span, Spans
 
-# No published log shows ringing for an app; for a websocket nothing is known, and nobody is there to hear it ring.
-RINGS = ("phone", "sip", "vbc")
-FAILURES = {"busy": "busy", "rejects": "rejected", "unreachable": "unanswered", "fails": "failed"}
 BY_USER = ("busy", "rejected", "timeout")  # `disconnected_by`: hung up, rejected or did not answer
 # The final SIP response of a failure, where Vonage names one (webhook-reference#event-webhook); a leg that was answered
 # and hung up has 200. Only legs that are SIP underneath have any.
@@ -67,12 +64,12 @@ class ActiveLeg:
         self.dtmf_listener: asyncio.Task[Any] | None = None  # sends each key by itself
         self.playback = Playback(context.clock, leg, self.over)
         self.keypad = Keypad(context.clock, leg.far_end.keys)
-        self._rung = False
-        self._decided = asyncio.Event()  # the far end picked up or declined by hand, or the leg is over
-        self._decision = "over"
+        unseen = leg.endpoint == "app" and context.behaviour.apps_start == "answered"
+        self.ringing = Ringing(context.clock, leg, self.send_status, unseen=unseen)
         self._says = deque(leg.far_end.says)
         self._tasks: list[asyncio.Task[Any]] = []
-        self._leaves_alone: asyncio.Task[Any] | None = None  # ends it if nobody else comes
+        self._leaves_alone: asyncio.Task[Any] | None = None  # hangs up if nobody else comes
+        self._ends_behind: asyncio.Task[Any] | None = None  # ends it because the other leg of its pair is gone
         context.ledger.legs[leg.uuid] = leg
         active_legs[leg.uuid] = self
         self._enter(leg.conversation)
@@ -91,30 +88,6 @@ class ActiveLeg:
         self.leg.times.setdefault(status, at)
         self.context.trace(self.leg, "status", status=status)
         return webhook_bodies.status(self.leg, status, at, today=self.today)
-
-    async def ring(self, seconds: float) -> str:
-        """Ring the far end: "answered", a failure, or "over" if somebody ended it meanwhile.
-
-        Neither is applied here: see `answer`, and `fail` with `finish`.
-        """
-        far_end = self.leg.far_end
-        unseen = self.leg.endpoint == "app" and self.context.behaviour.apps_start == "answered"
-        if not unseen:
-            self.send_status("started", *(["ringing"] if self.leg.endpoint in RINGS else []))
-        self._rung = True
-        never = far_end.does in ("never_answers", "waits") or far_end.after > seconds
-        if await self.context.clock.sleep_unless(self._decided, seconds if never else far_end.after):
-            self._decision = "timeout" if never else FAILURES.get(far_end.does, "answered")
-        if unseen and self._decision != "over":
-            self.send_status("started")
-        return self._decision
-
-    def decide(self, outcome: str) -> None:
-        """The far end picks up ("answered") or declines ("rejected"). Raises NotRinging."""
-        if not self._rung or self.leg.answered or self._decided.is_set():
-            raise NotRinging
-        self._decision = outcome
-        self._decided.set()
 
     def answer(self) -> None:
         """The far end picks up."""
@@ -210,15 +183,14 @@ class ActiveLeg:
 
     def play_over_script(self, kind: PlayedKind, what: str, seconds: float, loop: int) -> None:
         """Play what takes *seconds* *loop* times, 0 is for ever, while the script goes on. One who waits listens."""
-        self.in_company()
+        self._stays_on()
         span = self.playback.by_api(kind, what, seconds, loop)
         if span.until is not None:
-            self.spawn(self._silent_after((span.until - span.since).total_seconds()))
+            self.spawn(self._played_out(span, seconds * loop))
 
     def stop_playing(self, kind: PlayedKind) -> None:
         """End what was begun with `play_over_script`."""
-        if self.playback.over_script:
-            self.playback.stop(kind)
+        if self.playback.stop(kind):
             self._lonely(self.leg.conversation)
 
     # What the far end does
@@ -249,7 +221,7 @@ class ActiveLeg:
             return
         self.in_company()
         seconds = self.context.behaviour.left_behind_seconds
-        self._leaves_alone = self.spawn(self.end_after(seconds, "platform", "the other leg was transferred"))
+        self._ends_behind = self.spawn(self.end_after(seconds, "platform", "the other leg was transferred"))
 
     @property
     def stays_behind(self) -> bool:
@@ -265,6 +237,13 @@ class ActiveLeg:
 
     def in_company(self) -> None:
         """It is not alone any more, and stays."""
+        self._stays_on()
+        if self._ends_behind:
+            self._ends_behind.cancel()
+            self._ends_behind = None
+
+    def _stays_on(self) -> None:
+        """It does not hang up for being alone."""
         if self._leaves_alone:
             self._leaves_alone.cancel()
             self._leaves_alone = None
@@ -294,7 +273,7 @@ class ActiveLeg:
         self.leg.conversation.present.pop(self.leg.uuid, None)
         self.over.set()
         self.parted.set()
-        self._decided.set()
+        self.ringing.stop()
         self.playback.cut()
         for spans in (self.leg.stays, self.leg.mutes, self.leg.earmuffs):
             spans.end(self.context.clock.now())
@@ -329,9 +308,10 @@ class ActiveLeg:
             if last.idle and not music and not last.playback.over_script:
                 last.left_alone()
 
-    async def _silent_after(self, seconds: float) -> None:
+    async def _played_out(self, span: Span[Played], seconds: float) -> None:
         await self.context.clock.sleep(seconds)
-        self._lonely(self.leg.conversation)
+        if self.playback.finish(span):
+            self._lonely(self.leg.conversation)
 
     def _note(self, spans: Spans[None], on: bool) -> None:
         if on:

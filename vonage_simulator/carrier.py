@@ -46,7 +46,7 @@ class Carrier(CallControl):
         callees: Mapping[str, FarEnd] | None = None,
         behaviour: Behaviour | None = None,
     ) -> None:
-        """*seed*: of the ids; *callees*: as a scenario's, for calls that the Voice API creates."""
+        """*seed*: of the ids; *callees*: as a scenario's, for calls that belong to none; to be set at any time."""
         super().__init__(
             CallContext(
                 application,
@@ -63,7 +63,7 @@ class Carrier(CallControl):
         self.sender = sender
         self.files = self._context.files
         self.people = People(self._legs)
-        self._callees = callees or {}
+        self.callees = callees or {}
         self._runs = 0
 
     async def play(self, scenario: Scenario) -> list[Leg]:
@@ -132,7 +132,7 @@ class Carrier(CallControl):
         self._context.stop()
 
     def _scenario_of(self, call: Call) -> Scenario:
-        return Scenario(name="call", about="", calls=(call,), callees=self._callees)
+        return Scenario(name="call", about="", calls=(call,), callees=self.callees)
 
     def _new_leg(self, call: Call, scenario: Scenario, events: Target | None, run: int) -> ActiveLeg:
         context, inbound = self._context, call.direction == "inbound"
@@ -172,7 +172,7 @@ class Carrier(CallControl):
 
     async def _outbound(self, active: ActiveLeg, call: Call, answer: Target | None) -> None:
         await self.clock.sleep(active.leg.far_end.dialled_in)
-        outcome = await active.ring(call.ringing_timer)
+        outcome = await active.ringing.ring(call.ringing_timer)
         if outcome == "over":
             return
         if outcome != "answered":

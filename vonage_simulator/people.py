@@ -20,11 +20,11 @@ class People:
 
     def answer(self, uuid: str) -> None:
         """Pick up. Raises NotRinging."""
-        self._leg(uuid).decide("answered")
+        self._leg(uuid).ringing.decide("answered")
 
     def reject(self, uuid: str) -> None:
         """Decline. Raises NotRinging."""
-        self._leg(uuid).decide("rejected")
+        self._leg(uuid).ringing.decide("rejected")
 
     def hang_up(self, uuid: str) -> None:
         """Hang up; a caller may do so before the answer. Raises NotActive for a callee who has not picked up."""

@@ -11,6 +11,7 @@ from vonage_simulator.ledger import Leg, Played, PlayedKind
 from vonage_simulator.spans import Span
 
 FOREVER = float("inf")
+NO_LEG_LASTS = 1e6  # so many seconds: no use to reckon with such an end
 MOST_LOOPS = 1_000_000  # from here on it is for ever: whatever is played is longer than a hundredth of a second
 
 
@@ -25,18 +26,16 @@ class Playback:
         """Play what takes *seconds*, as often as `loop` says; with `bargeIn` the script goes on meanwhile."""
         begins, loop = max(self.prompt_until, self._clock.seconds), action.get("loop", 1)
         ends = begins + _length(seconds, loop)
-        span = self._begin(Played(kind, what, _endless(loop), "script"), begins, ends)
+        if begins < FOREVER:  # else it never begins
+            self._begin(Played(kind, what, _endless(loop), "script"), begins, ends)
         self.barge_in |= action.get("bargeIn", False)
         if self.barge_in:  # the next `input` may begin while it plays; what is played until then is queued behind it
             self.prompt_until = ends
             return
-        try:
-            if ends == FOREVER:
-                await self._over.wait()
-            else:
-                await self._clock.sleep(ends - self._clock.seconds)
-        finally:
-            span.ends(self._clock.now())
+        if ends == FOREVER:
+            await self._over.wait()
+        else:
+            await self._clock.sleep(ends - self._clock.seconds)
 
     def by_api(self, kind: PlayedKind, what: str, seconds: float, loop: int) -> Span[Played]:
         """Play over the script; another of its *kind* ends. Whether Vonage plays that to its end first is not known."""
@@ -46,17 +45,26 @@ class Playback:
         self._by_api[kind] = self._begin(played, begins, begins + _length(seconds, loop))
         return self._by_api[kind]
 
-    def stop(self, kind: PlayedKind) -> None:
-        """End what the Voice API plays of this *kind*."""
-        if span := self._by_api.pop(kind, None):
-            span.ends(self._clock.now())
+    def stop(self, kind: PlayedKind) -> bool:
+        """End what the Voice API plays of this *kind*; whether it played anything."""
+        span = self._by_api.get(kind)
+        return span is not None and self.finish(span)
+
+    def finish(self, span: Span[Played]) -> bool:
+        """What the Voice API plays has ended; False if it had before."""
+        if self._by_api.get(span.value.kind) is not span:
+            return False
+        del self._by_api[span.value.kind]
+        span.ends(self._clock.now())
+        return True
 
     def interrupt(self) -> None:
         """The prompt ends: a key is pressed, or somebody begins to speak."""
-        self.prompt_until = self._clock.seconds
+        now, self.prompt_until = self._clock.now(), self._clock.seconds
+        self._leg.played[:] = [span for span in self._leg.played if span.since <= now]  # the others were queued
         for span in self._leg.played:
             if span.value.by == "script":
-                span.ends(self._clock.now())
+                span.ends(now)
 
     def cut(self) -> None:
         """All that is played ends: the leg is over, somewhere else, or has another script."""
@@ -68,13 +76,13 @@ class Playback:
     @property
     def over_script(self) -> bool:
         """Whether the Voice API plays something now."""
-        return any(span.until is None or span.until > self._clock.now() for span in self._by_api.values())
+        return bool(self._by_api)
 
     def _begin(self, played: Played, begins: float, ends: float) -> Span[Played]:
         """Its end is known from the beginning, unless it is ended before."""
         now, seconds = self._clock.now(), self._clock.seconds
         since = now + timedelta(seconds=begins - seconds)
-        until = None if ends == FOREVER else now + timedelta(seconds=ends - seconds)
+        until = now + timedelta(seconds=ends - seconds) if ends - seconds < NO_LEG_LASTS else None
         return self._leg.played.begin(played, since, until)
 
 

@@ -18,6 +18,7 @@ import requests
 import vonage
 from aiohttp import web
 
+from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.certificate import Certificate, application_keys, make
 from vonage_simulator.clock import Clock
@@ -117,7 +118,12 @@ class Server:
         return web.json_response(ROOM)
 
     async def run(
-        self, application: Application, clock: Clock, other_requests_per_second: float | None, regions: Sequence[Region]
+        self,
+        application: Application,
+        clock: Clock,
+        other_requests_per_second: float | None,
+        regions: Sequence[Region],
+        behaviour: Behaviour | None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         app = web.Application()
@@ -136,6 +142,7 @@ class Server:
                 sender=sender,
                 watch=self.happenings.append,
                 callees={**FAR_ENDS, "*": STAYS},
+                behaviour=behaviour,
             )
             self.api = VoiceApi(self.carrier, other_requests_per_second=other_requests_per_second)
             self.base = await self.api.start(self.certificate, regions=regions)
@@ -154,6 +161,7 @@ def serving(
     speed: float = 50.0,
     other_requests_per_second: float | None = None,
     regions: Sequence[Region] = (),
+    behaviour: Behaviour | None = None,
     **settings: Any,
 ) -> Iterator[Server]:
     """A server, and the SDK's client of it. Certificate and keys are in *folder*, or are made there.
@@ -166,7 +174,7 @@ def serving(
     given: Json = {"event": Target("http://to.be.set/event"), "calls_per_second": None} | settings
     application = Application(id=APPLICATION_ID, public_key=public_key, signed_callbacks=False, **given)
     clock = Clock(speed=speed)
-    running = server.run(application, clock, other_requests_per_second, regions)
+    running = server.run(application, clock, other_requests_per_second, regions, behaviour)
     thread = threading.Thread(target=lambda: asyncio.run(running))
     thread.start()
     try:

@@ -164,6 +164,13 @@ def test_a_prompt_ends_with_the_first_key() -> None:
     assert when(played.leg.played) == [(0.6, 1.6)]
 
 
+def test_what_is_queued_behind_an_endless_prompt_is_never_played() -> None:
+    ask: Json = {"action": "input", "type": ["dtmf"]}
+    prompts = [talk(7.0, bargeIn=True), talk(7.0, loop=0, bargeIn=True), talk(1.4, bargeIn=True)]
+    played = play(scenario(inbound(FarEnd(keys=("1234",)))), [*prompts, ask])
+    assert when(played.leg.played) == [(0.6, 1.6)]
+
+
 def test_what_the_api_plays_goes_on_until_it_is_stopped() -> None:
     stop: Act = lambda carrier, leg: carrier.stop_stream(leg.uuid)  # noqa: E731
     played = done((5.0, stream(0)), (9.0, stop), (9.5, stop))

@@ -47,7 +47,7 @@ async def run(caller: ActiveLeg, action: Action, run_ncco: RunNcco) -> Ncco | No
             headers=dict(endpoint.get("headers") or {}) | (endpoint.get("standardHeaders") or {}),
         )
         callee = ActiveLeg(context, caller.active_legs, leg, caller.scenario, run=caller.run)
-        outcome = await callee.ring(action.get("timeout", RING_SECONDS))
+        outcome = await callee.ringing.ring(action.get("timeout", RING_SECONDS))
         if outcome == "over":
             return None
         if outcome != "answered":
@@ -122,7 +122,11 @@ async def _callee_left(caller: ActiveLeg) -> None:
     if caller.stays_behind and len(caller.leg.conversation.present) == 1:
         caller.idle = True
         caller.left_alone()
-        await caller.over.wait()
+        try:
+            await caller.over.wait()
+        finally:  # or it has another script
+            caller.idle = False
+            caller.in_company()
     await caller.context.clock.sleep(caller.context.behaviour.left_behind_seconds)
 
 

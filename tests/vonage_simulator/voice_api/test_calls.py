@@ -26,7 +26,7 @@ ENDPOINTS: list[Json] = [
 def calls(folder: Path) -> Iterator[Server]:
     with serving(folder) as server:
         more = {MACHINE: FarEnd(does="machine", after=0.1), HANGS_UP: FarEnd(after=0.1, hangs_up_after=2.0)}
-        server.carrier._callees = {**server.carrier._callees, **more}
+        server.carrier.callees = {**server.carrier.callees, **more}
         yield server
 
 

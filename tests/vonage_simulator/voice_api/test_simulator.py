@@ -18,7 +18,7 @@ WAITS = "447700900303"
 @pytest.fixture(scope="module")
 def simulator(folder: Path) -> Iterator[Server]:
     with serving(folder, other_requests_per_second=15.0) as server:
-        server.carrier._callees = {**server.carrier._callees, WAITS: FarEnd(does="waits")}
+        server.carrier.callees = {**server.carrier.callees, WAITS: FarEnd(does="waits")}
         yield server
 
 
