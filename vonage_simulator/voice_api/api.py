@@ -20,12 +20,13 @@ from vonage_simulator.scenario import Region
 from vonage_simulator.voice_api.access import guard
 from vonage_simulator.voice_api.applications import Applications
 from vonage_simulator.voice_api.calls import Calls
+from vonage_simulator.voice_api.disturb import disturb
 from vonage_simulator.voice_api.errors import error_responses
 from vonage_simulator.voice_api.faults import ApiFaults
 from vonage_simulator.voice_api.regions import Regions
+from vonage_simulator.voice_api.request_log import log
 from vonage_simulator.voice_api.simulator import Simulator
 from vonage_simulator.voice_api.users import Users
-from vonage_simulator.voice_api.watched import disturb, log
 
 HOST = "127.0.0.1"
 
