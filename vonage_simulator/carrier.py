@@ -66,6 +66,15 @@ class Carrier(CallControl):
         self.callees = callees or {}
         self._runs = 0
 
+    @property
+    def behaviour(self) -> Behaviour:
+        """What Vonage leaves open; may be set at any time."""
+        return self._context.behaviour
+
+    @behaviour.setter
+    def behaviour(self, behaviour: Behaviour) -> None:
+        self._context.behaviour = behaviour
+
     async def play(self, scenario: Scenario) -> list[Leg]:
         """Place the calls of *scenario*; returns their legs once all are placed. `over` waits for their end."""
         self._runs += 1

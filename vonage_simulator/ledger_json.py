@@ -21,14 +21,15 @@ def describe(ledger: Ledger) -> Json:
         for it in ledger.requests
     ]
     return {
-        "legs": [_leg(ledger, leg) for leg in ledger.legs.values()],
+        "legs": [describe_leg(ledger, leg) for leg in ledger.legs.values()],
         "conversations": [_conversation(conversation) for conversation in ledger.conversations.values()],
         "requests": requests,
         "throttled": ledger.throttled,
     }
 
 
-def _leg(ledger: Ledger, leg: Leg) -> Json:
+def describe_leg(ledger: Ledger, leg: Leg) -> Json:
+    """One of the `legs`."""
     names = {uuid: conversation.name for uuid, conversation in ledger.conversations.items()}
     ending = leg.ending
     return {

@@ -191,15 +191,18 @@ def test_a_leg_may_not_be_ready_as_soon_as_it_is_answered(seconds: float, refuse
 
 
 def test_how_soon_a_new_leg_can_be_hung_up_is_set() -> None:
+    """Also while calls go on."""
+
     async def during(carrier: Carrier, legs: list[Leg]) -> None:
+        assert carrier.behaviour.no_hangup_seconds == 1.0
+        carrier.behaviour = Behaviour(no_hangup_seconds=2.0)
         await carrier.clock.sleep(1.9)
         with pytest.raises(TooEarly):
             carrier.hang_up(legs[0].uuid)
         await carrier.clock.sleep(0.1)
         carrier.hang_up(legs[0].uuid)
 
-    played = play(scenario(inbound()), [talk(70.0)], during=during, behaviour=Behaviour(no_hangup_seconds=2.0))
-    assert played.ended == 2.0
+    assert play(scenario(inbound()), [talk(70.0)], during=during).ended == 2.0
 
 
 # ---- app users

@@ -128,7 +128,7 @@ def test_somebody_who_waits_does_not_leave_when_alone() -> None:
 ASK: Json = {"action": "input", "type": ["dtmf"], "dtmf": {"timeOut": 5, "maxDigits": 3}}
 
 
-def asked(*acts: tuple[float, Act], action: Json = ASK, prompt: bool = False) -> Played:
+def with_input(*acts: tuple[float, Act], action: Json = ASK, prompt: bool = False) -> Played:
     """The input begins at 0.6; with a prompt of 7 seconds."""
     actions = [talk(7.0, bargeIn=True), action, THEN] if prompt else [action, THEN]
     return acted(*acts, call=inbound(WAITS), answers=actions)
@@ -155,29 +155,29 @@ def result(played: Played) -> tuple[str, bool, float]:
 def test_an_input_takes_the_keys_that_are_pressed(
     acts: list[tuple[float, Act]], found: tuple[str, bool, float]
 ) -> None:
-    digits, timed_out, at = result(asked(*acts))
+    digits, timed_out, at = result(with_input(*acts))
     assert (digits, timed_out, at) == (found[0], found[1], pytest.approx(found[2]))
 
 
 def test_the_hash_key_ends_an_input() -> None:
     submit = ASK | {"dtmf": {"submitOnHash": True}}
-    assert result(asked((2.0, press("1#2")), action=submit)) == ("1", False, 2.0)
+    assert result(with_input((2.0, press("1#2")), action=submit)) == ("1", False, 2.0)
 
 
 def test_a_key_interrupts_the_prompt_and_silence_begins_after_it() -> None:
-    played = asked((2.0, press("123")), prompt=True)
+    played = with_input((2.0, press("123")), prompt=True)
     assert (result(played), played.leg.played[0].until) == (("123", False, 2.0), played.leg.played[1].since)
-    assert result(asked(prompt=True)) == ("", True, pytest.approx(12.6))
+    assert result(with_input(prompt=True)) == ("", True, pytest.approx(12.6))
 
 
 def test_keys_override_speech() -> None:
     both: Json = {"action": "input", "type": ["dtmf", "speech"], "dtmf": {"maxDigits": 1}}
-    (event,) = asked((9.0, press("1")), action=both).having("dtmf")
+    (event,) = with_input((9.0, press("1")), action=both).having("dtmf")
     assert (event["dtmf"]["digits"], event["speech"]) == ("1", {"error": "Speech overridden by DTMF"})
 
 
 def test_an_input_for_speech_takes_no_keys() -> None:
-    (event,) = asked((2.0, press("1")), action={"action": "input", "type": ["speech"]}).having("speech")
+    (event,) = with_input((2.0, press("1")), action={"action": "input", "type": ["speech"]}).having("speech")
     assert (event["dtmf"]["digits"], event["speech"]["timeout_reason"]) == (None, "start_timeout")
 
 

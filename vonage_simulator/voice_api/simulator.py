@@ -1,6 +1,7 @@
 """Routes that only the simulator has, for tests in another process. They need no token and count for no limit.
 
 GET  /simulator/ledger               what happened (ledger_json.py)
+GET  /simulator/legs/<uuid>          what happened to one leg
 POST /simulator/calls                somebody calls: a call as in a scenario; 201 with `uuid`, `conversation_uuid`
 POST /simulator/legs/<uuid>/<act>    the far end of a leg acts: answer, reject, hangup, press with {"digits": "12"}
 PUT  /simulator/faults               the faults of the API from now on: {"rules": [{"fault": "lost", "count": 1}]}
@@ -15,11 +16,11 @@ from aiohttp import web
 from marshmallow import fields, validate
 
 from vonage_simulator.carrier import Carrier
-from vonage_simulator.ledger_json import describe
+from vonage_simulator.ledger_json import describe, describe_leg
 from vonage_simulator.scenarios import read
 from vonage_simulator.voice_api import reading
 from vonage_simulator.voice_api.access import OPEN
-from vonage_simulator.voice_api.errors import ApiFault, Invalid
+from vonage_simulator.voice_api.errors import ApiFault, Invalid, NotFound
 from vonage_simulator.voice_api.faults import ApiFaults, FaultRule
 from vonage_simulator.yaml_source import Faults
 
@@ -53,6 +54,7 @@ class Simulator:
         return [
             web.get(f"{OPEN}ledger", self.ledger),
             web.post(f"{OPEN}calls", self.call),
+            web.get(leg, self.leg),
             web.post(f"{leg}/answer", self._act(self._carrier.people.answer)),
             web.post(f"{leg}/reject", self._act(self._carrier.people.reject)),
             web.post(f"{leg}/hangup", self._act(self._carrier.people.hang_up)),
@@ -62,6 +64,13 @@ class Simulator:
 
     async def ledger(self, _: web.Request) -> web.Response:
         return web.json_response(describe(self._carrier.ledger))
+
+    async def leg(self, request: web.Request) -> web.Response:
+        ledger = self._carrier.ledger
+        found = ledger.legs.get(request.match_info["leg"])
+        if found is None:
+            raise NotFound
+        return web.json_response(describe_leg(ledger, found))
 
     async def call(self, request: web.Request) -> web.Response:
         """Place a call now. Its callees are those of the carrier."""

@@ -31,8 +31,7 @@ def use(server: Server, method: str, path: str, body: Any = None, status: int = 
 
 
 def ledger_of(server: Server, uuid: str) -> Json:
-    (leg,) = (leg for leg in use(server, "GET", "ledger", status=200)["legs"] if leg["uuid"] == uuid)
-    return leg
+    return use(server, "GET", f"legs/{uuid}", status=200)
 
 
 def call(server: Server, **more: Any) -> str:
@@ -64,7 +63,7 @@ def test_a_callee_is_made_to_decline(simulator: Server) -> None:
 
 
 def test_somebody_calls(simulator: Server) -> None:
-    """And is told by the ledger to be in the room that the application answered with."""
+    """The ledger says when the caller is in the room that the application answered with."""
     body = {"from": ALICE, "to": OURS, "far_end": {"does": "waits"}}
     made = use(simulator, "POST", "calls", body, status=201)
     simulator.until(lambda: ledger_of(simulator, made["uuid"])["conversations"][-1]["name"] == "room")
@@ -75,6 +74,7 @@ def test_somebody_calls(simulator: Server) -> None:
 def test_what_cannot_be_is_refused(simulator: Server) -> None:
     uuid = call(simulator)
     use(simulator, "POST", "legs/nobody/answer", status=404)
+    use(simulator, "GET", "legs/nobody", status=404)
     use(simulator, "POST", f"legs/{uuid}/hangup", status=400)
     assert _wrong(use(simulator, "POST", f"legs/{uuid}/press", {"digits": "a"}, status=400)) == ["digits"]
     assert _wrong(use(simulator, "POST", "calls", {"from": ALICE}, status=400)) == ["calls[0].to"]
@@ -97,6 +97,7 @@ def test_the_faults_of_the_api_are_set_and_its_requests_are_in_the_ledger(simula
     assert [simulator.ask("GET", f"/v1/calls/{uuid}").status_code for _ in range(3)] == [200, 503, 200]
     use(simulator, "PUT", "faults", {"rules": []})
     found = use(simulator, "GET", "ledger", status=200)
+    assert ledger_of(simulator, uuid) in found["legs"]
     requested = [(it["verb"], it["status"], it["fault"]) for it in found["requests"] if it["about"] == uuid]
     assert requested == [("get", 200, None), ("get", 503, "503"), ("get", 200, None)]
 
