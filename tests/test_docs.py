@@ -13,9 +13,12 @@ from app.flows.loading import read as read_flows
 from config.settings import SETTINGS, Settings
 from tests.browser.screenshots import MOST_BYTES
 from vonage_simulator import scenario as scenarios
+from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.call_result import CallResult
 from vonage_simulator.delivery.fault_plan import FAULTS
 from vonage_simulator.scenarios import every
+from vonage_simulator.voice_api.faults import FAULTS as API_FAULTS
+from vonage_simulator.voice_api.verbs import VERBS
 
 ROOT = Path(__file__).parent.parent
 DOCS = {
@@ -131,6 +134,18 @@ def test_every_scenario_is_documented() -> None:
 def test_every_fault_is_documented() -> None:
     for name, words in FAULTS.items():
         assert f"| `{name}` | {words} |" in SIMULATOR, f"docs/simulator.md lacks {name}"
+
+
+def test_every_fault_of_the_voice_api_and_every_kind_of_request_is_documented() -> None:
+    for name in (*API_FAULTS, *VERBS):
+        assert f"`{name}`" in SIMULATOR, f"docs/simulator.md lacks {name}"
+
+
+def test_every_setting_of_the_carriers_behaviour_is_documented() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| .* \| ([\w.]+) \|$", SIMULATOR, re.MULTILINE))
+    for field in fields(Behaviour):
+        default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default).lower()
+        assert rows[field.name] == default
 
 
 @pytest.mark.parametrize("cls", [scenarios.Scenario, scenarios.Call, scenarios.FarEnd, scenarios.Command])

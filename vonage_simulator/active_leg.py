@@ -10,13 +10,14 @@ from typing import Any
 
 from vonage_simulator import recorder, webhook_bodies
 from vonage_simulator.billing import bill
-from vonage_simulator.call_context import Action, CallContext, Ncco
-from vonage_simulator.ledger import Conversation, Leg, Move, Voice
+from vonage_simulator.call_context import CallContext, Ncco
+from vonage_simulator.keypad import Keypad
+from vonage_simulator.ledger import Conversation, Ending, Leg, Move, Played, PlayedKind, Voice
+from vonage_simulator.playback import Playback
+from vonage_simulator.ringing import Ringing
 from vonage_simulator.scenario import Scenario
+from vonage_simulator.spans import Span, Spans
 
-# No published log shows ringing for an app; for a websocket nothing is known, and nobody is there to hear it ring.
-RINGS = ("phone", "sip", "vbc")
-FAILURES = {"busy": "busy", "rejects": "rejected", "unreachable": "unanswered", "fails": "failed"}
 BY_USER = ("busy", "rejected", "timeout")  # `disconnected_by`: hung up, rejected or did not answer
 # The final SIP response of a failure, where Vonage names one (webhook-reference#event-webhook); a leg that was answered
 # and hung up has 200. Only legs that are SIP underneath have any.
@@ -27,8 +28,6 @@ USUAL_DETAIL = {"unanswered": "unavailable", "rejected": "declined", "failed": "
 RATED_AFTER = 0.1
 # No leg lasts longer than this: the default of `length_timer`, https://developer.vonage.com/en/api/voice
 LONGEST = 7200.0
-FOREVER = float("inf")
-MOST_LOOPS = 1_000_000  # from here on it is for ever: whatever is played is longer than a hundredth of a second
 
 
 class ActiveLeg:
@@ -61,14 +60,16 @@ class ActiveLeg:
         self.over = asyncio.Event()
         self.parted = asyncio.Event()  # set when it leaves the conversation it is in, or is over
         self.idle = False  # it is in a conversation with others, and nothing is played to it
-        self.barge_in = False  # what is played now may be interrupted: the script goes on meanwhile
-        self.prompt_until = 0.0  # when that ends, by the clock's seconds
         self.next_script: Ncco | None = None  # the reply to `disconnected`
         self.dtmf_listener: asyncio.Task[Any] | None = None  # sends each key by itself
-        self._keys = deque(leg.far_end.keys)
+        self.playback = Playback(context.clock, leg, self.over)
+        self.keypad = Keypad(context.clock, leg.far_end.keys)
+        unseen = leg.endpoint == "app" and context.behaviour.apps_start == "answered"
+        self.ringing = Ringing(context.clock, leg, self.send_status, unseen=unseen)
         self._says = deque(leg.far_end.says)
         self._tasks: list[asyncio.Task[Any]] = []
-        self._leaves_alone: asyncio.Task[Any] | None = None  # ends it if nobody else comes
+        self._leaves_alone: asyncio.Task[Any] | None = None  # hangs up if nobody else comes
+        self._ends_behind: asyncio.Task[Any] | None = None  # ends it because the other leg of its pair is gone
         context.ledger.legs[leg.uuid] = leg
         active_legs[leg.uuid] = self
         self._enter(leg.conversation)
@@ -88,18 +89,6 @@ class ActiveLeg:
         self.context.trace(self.leg, "status", status=status)
         return webhook_bodies.status(self.leg, status, at, today=self.today)
 
-    async def ring(self, seconds: float) -> str:
-        """Ring the far end: "answered", a failure, or "over" if somebody ended it meanwhile.
-
-        Neither is applied here: see `answer`, and `fail` with `finish`.
-        """
-        far_end = self.leg.far_end
-        self.send_status("started", *(["ringing"] if self.leg.endpoint in RINGS else []))
-        never = far_end.does == "never_answers" or far_end.after > seconds
-        if not await self.pause(seconds if never else far_end.after):
-            return "over"
-        return "timeout" if never else FAILURES.get(far_end.does, "answered")
-
     def answer(self) -> None:
         """The far end picks up."""
         if self.leg.answered or self.leg.over:
@@ -114,6 +103,8 @@ class ActiveLeg:
         """The leg will not be answered. Returns the event, which is not sent yet; `finish` ends the leg."""
         leg = self.leg
         leg.failure = failure
+        usual = "user" if failure in (*BY_USER, "rejected") else "platform"
+        leg.ending = leg.ending or Ending(self.context.clock.now(), by or usual, failure)
         leg.detail = leg.far_end.detail or USUAL_DETAIL.get(failure) if failure in USUAL_DETAIL else None
         if self.today:
             leg.sip_code = SIP_CODES.get(failure) if leg.endpoint in WITH_SIP else None
@@ -135,6 +126,7 @@ class ActiveLeg:
         if leg.over:
             return
         self.context.trace(leg, "hangup", by=by, why=why)
+        leg.ending = Ending(self.context.clock.now(), by, why)
         if not leg.answered and leg.direction == "outbound":
             self.context.send(leg, self.fail("cancelled", by=by))
             self.finish()
@@ -162,6 +154,11 @@ class ActiveLeg:
             return
         at = self.context.clock.now()
         left.present.pop(self.leg.uuid, None)
+        self.leg.stays.end(at)
+        self.playback.cut()  # whether Vonage plays on what the Voice API began is not known
+        if not self.context.behaviour.keeps_mute:
+            self.mute(False)
+            self.earmuff(False)
         self.parted.set()
         self.parted = asyncio.Event()
         self.idle = False
@@ -172,23 +169,31 @@ class ActiveLeg:
         self.context.send(self.leg, webhook_bodies.transfer(self.leg, left.uuid, to.uuid, at))
         self._has_left(left)
 
-    async def play(self, seconds: float, action: Action) -> None:
-        """Play what takes *seconds*, as often as `loop` says; with `bargeIn` the script goes on meanwhile."""
-        clock, loop = self.context.clock, action.get("loop", 1)
-        ends = max(self.prompt_until, clock.seconds) + (seconds * loop if 0 < loop < MOST_LOOPS else FOREVER)
-        self.barge_in |= action.get("bargeIn", False)
-        if self.barge_in:  # the next `input` may begin while it plays; what is played until then is queued behind it
-            self.prompt_until = ends
-        elif ends == FOREVER:
-            await self.over.wait()
-        else:
-            await clock.sleep(ends - clock.seconds)
+    def mute(self, on: bool) -> None:
+        """Whether nobody hears it."""
+        if on != self.leg.muted:
+            self.leg.muted = on
+            self._note(self.leg.mutes, on)
+
+    def earmuff(self, on: bool) -> None:
+        """Whether it hears nobody."""
+        if on != self.leg.earmuffed:
+            self.leg.earmuffed = on
+            self._note(self.leg.earmuffs, on)
+
+    def play_over_script(self, kind: PlayedKind, what: str, seconds: float, loop: int) -> None:
+        """Play what takes *seconds* *loop* times, 0 is for ever, while the script goes on. One who waits listens."""
+        self._stays_on()
+        span = self.playback.by_api(kind, what, seconds, loop)
+        if span.until is not None:
+            self.spawn(self._played_out(span, seconds * loop))
+
+    def stop_playing(self, kind: PlayedKind) -> None:
+        """End what was begun with `play_over_script`."""
+        if self.playback.stop(kind):
+            self._lonely(self.leg.conversation)
 
     # What the far end does
-
-    def next_keys(self) -> str:
-        """The keys it presses for the next input; "" if none."""
-        return self._keys.popleft() if self._keys else ""
 
     def next_says(self) -> str:
         """The words it says for the next input; "" if none."""
@@ -204,10 +209,41 @@ class ActiveLeg:
     def left_alone(self, *, at_least: float = 0.0) -> None:
         """Nobody else is in the conversation, and nothing is played to it: it stays for a while."""
         self.in_company()
-        self._leaves_alone = self.spawn(self._hang_up_after(max(at_least, self.leg.far_end.stays_alone)))
+        if self.leg.far_end.does != "waits":
+            self._leaves_alone = self.spawn(self._hang_up_after(max(at_least, self.leg.far_end.stays_alone)))
+
+    def left_behind(self) -> None:
+        """The other leg, which rang this one, was transferred away."""
+        if len(self.leg.conversation.present) > 1:
+            return
+        if self.stays_behind:
+            self.left_alone()
+            return
+        self.in_company()
+        seconds = self.context.behaviour.left_behind_seconds
+        self._ends_behind = self.spawn(self.end_after(seconds, "platform", "the other leg was transferred"))
+
+    @property
+    def stays_behind(self) -> bool:
+        """Whether it waits where it is when the other leg of its `connect` is transferred away."""
+        return (self.scenario.left_behind or self.context.behaviour.left_behind) == "stays"
+
+    def hang_up(self) -> None:
+        """It hangs up now; a caller who was not answered yet gives up."""
+        if self.leg.endpoint == "websocket":
+            self.spawn(self._hang_up_after(0.0))
+        else:
+            self.end("user", "hung up" if self.leg.answered else "gave up")
 
     def in_company(self) -> None:
         """It is not alone any more, and stays."""
+        self._stays_on()
+        if self._ends_behind:
+            self._ends_behind.cancel()
+            self._ends_behind = None
+
+    def _stays_on(self) -> None:
+        """It does not hang up for being alone."""
         if self._leaves_alone:
             self._leaves_alone.cancel()
             self._leaves_alone = None
@@ -228,6 +264,7 @@ class ActiveLeg:
         for other in conversation.present:
             self.active_legs[other].in_company()
         self.leg.conversation, self.leg.voice = conversation, Voice()
+        self.leg.stays.begin(conversation.uuid, self.context.clock.now())
         conversation.legs[self.leg.uuid] = self.leg
         conversation.present[self.leg.uuid] = self.leg
 
@@ -236,8 +273,12 @@ class ActiveLeg:
         self.leg.conversation.present.pop(self.leg.uuid, None)
         self.over.set()
         self.parted.set()
-        if any(self._keys) or any(self._says):
-            self.context.trace(self.leg, "left", keys=[*self._keys], says=[*self._says])
+        self.ringing.stop()
+        self.playback.cut()
+        for spans in (self.leg.stays, self.leg.mutes, self.leg.earmuffs):
+            spans.end(self.context.clock.now())
+        if any(self.keypad.left) or any(self._says):
+            self.context.trace(self.leg, "left", keys=[*self.keypad.left], says=[*self._says])
         current = asyncio.current_task()
         for task in (self.script, *self._tasks):
             if task and task is not current:
@@ -257,11 +298,26 @@ class ActiveLeg:
                 room.moderators.clear()
             for other in list(conversation.present) if ends else ():
                 self.active_legs[other].end("platform", "the moderator left")
+        self._lonely(conversation)
+
+    def _lonely(self, conversation: Conversation) -> None:
+        """Whoever is alone in *conversation*, with nothing to listen to, stays for a while."""
         if len(conversation.present) == 1:
-            last = self.active_legs[next(iter(conversation.present))]
+            last, room = self.active_legs[next(iter(conversation.present))], conversation.room
             music = room is not None and not room.started and last.leg.voice.music
-            if last.idle and not music:
+            if last.idle and not music and not last.playback.over_script:
                 last.left_alone()
+
+    async def _played_out(self, span: Span[Played], seconds: float) -> None:
+        await self.context.clock.sleep(seconds)
+        if self.playback.finish(span):
+            self._lonely(self.leg.conversation)
+
+    def _note(self, spans: Spans[None], on: bool) -> None:
+        if on:
+            spans.begin(None, self.context.clock.now())
+        else:
+            spans.end(self.context.clock.now())
 
     async def _hang_up_after(self, seconds: float) -> None:
         await self.context.clock.sleep(seconds)

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from vonage_simulator import ncco, webhook_bodies
+from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.exchange import NoReply
 from vonage_simulator.delivery.sent import Kind
@@ -15,6 +16,7 @@ from vonage_simulator.files import Files
 from vonage_simulator.ids import Ids
 from vonage_simulator.ledger import Answer, Application, Conversation, ErrorEvent, Ledger, Leg, Target
 from vonage_simulator.rate_limit import RateLimit
+from vonage_simulator.scenario import Region
 from vonage_simulator.trace import Happening, Watch, What
 
 # https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event
@@ -37,8 +39,10 @@ class CallContext:
         ids: Ids,
         files_url: str,
         watch: Watch | None,
+        behaviour: Behaviour,
     ) -> None:
         self.application = application
+        self.behaviour = behaviour
         self.clock = clock
         self.sender = sender
         self.ids = ids
@@ -80,9 +84,9 @@ class CallContext:
         """Count a new call; False, uncounted, if the application has reached its limit per second."""
         return self._new_calls.take(self.clock.seconds, self.application.calls_per_second)
 
-    def new_conversation(self, name: str | None = None) -> Conversation:
+    def new_conversation(self, region: Region, name: str | None = None) -> Conversation:
         """A conversation, in the ledger already."""
-        made = Conversation(uuid=self.ids.conversation(), name=name)
+        made = Conversation(uuid=self.ids.conversation(), region=region, name=name)
         self.ledger.conversations[made.uuid] = made
         return made
 

@@ -12,8 +12,8 @@ from vonage_simulator.call_context import Action, CallContext
 from vonage_simulator.ledger import Target
 from vonage_simulator.ncco_runner import run_to_end
 from vonage_simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, TooEarly
+from vonage_simulator.webhook_bodies import spoken_seconds
 
-NO_HANGUP_SECONDS = 1.0  # in which a new leg cannot be hung up: help article 10359615124380 says 1 to 2
 TRANSFERRED_AFTER = 0.1  # until its new script begins; ours
 
 
@@ -28,37 +28,45 @@ class CallControl:
     def hang_up(self, uuid: str) -> None:
         """End the leg. Raises TooEarly."""
         active = self._leg(uuid)
-        if self._context.clock.seconds - active.created_at < NO_HANGUP_SECONDS:
+        if self._context.clock.seconds - active.created_at < self._context.behaviour.no_hangup_seconds:
             raise TooEarly
         active.end("platform", "the Voice API")
 
     def mute(self, uuid: str, on: bool) -> None:
         """Whether nobody hears the leg."""
-        self._leg(uuid).leg.muted = on
+        self._leg(uuid).mute(on)
 
     def earmuff(self, uuid: str, on: bool) -> None:
         """Whether the leg hears nobody."""
-        self._leg(uuid).leg.earmuffed = on
+        self._leg(uuid).earmuff(on)
 
     def transfer(self, uuid: str, *, ncco: Sequence[Action] | None = None, url: Target | None = None) -> None:
         """Run another script on the leg, in a new conversation. Raises NotActive."""
         active = self._answered(uuid)
         if active.script:
             active.script.cancel()
-        active.move(self._context.new_conversation())
+        active.move(self._context.new_conversation(active.leg.region))
         active.script = self._context.spawn(self._transferred(active, ncco, url))
 
     def talk(self, uuid: str, text: str, *, loop: int = 1) -> None:
         """Say *text* to the leg while its script goes on. Raises NotActive."""
-        self._context.trace(self._answered(uuid).leg, "talk", text=text, loop=loop)
+        active = self._answered(uuid)
+        self._context.trace(active.leg, "talk", text=text, loop=loop)
+        active.play_over_script("talk", text, spoken_seconds(text), loop)
 
     def stream(self, uuid: str, url: str, *, loop: int = 1) -> None:
         """Play an audio file to the leg while its script goes on. Raises NotActive."""
-        self._context.trace(self._answered(uuid).leg, "stream", url=url, loop=loop)
+        active = self._answered(uuid)
+        self._context.trace(active.leg, "stream", url=url, loop=loop)
+        active.play_over_script("stream", url, active.scenario.stream_seconds, loop)
 
-    def stop_playing(self, uuid: str) -> None:
-        """Stop `talk` and `stream`. Raises NotActive."""
-        self._answered(uuid)
+    def stop_talk(self, uuid: str) -> None:
+        """Stop what `talk` plays; what the leg's script plays goes on. Raises NotActive."""
+        self._answered(uuid).stop_playing("talk")
+
+    def stop_stream(self, uuid: str) -> None:
+        """Stop what `stream` plays; what the leg's script plays goes on. Raises NotActive."""
+        self._answered(uuid).stop_playing("stream")
 
     def dtmf(self, uuid: str, digits: str) -> None:
         """Play tones to the leg. Raises NotActive."""
@@ -105,5 +113,8 @@ class CallControl:
     def _answered(self, uuid: str) -> ActiveLeg:
         active = self._leg(uuid)
         if not active.leg.answered:
+            raise NotActive
+        answered = (self._context.clock.now() - active.leg.times["answered"]).total_seconds()
+        if answered < self._context.behaviour.no_commands_seconds:
             raise NotActive
         return active

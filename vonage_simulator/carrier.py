@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from vonage_simulator import ncco_runner, scenario_commands
 from vonage_simulator.active_leg import LONGEST, ActiveLeg
+from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.call_context import SYNTAX_ERROR, CallContext, Ncco
 from vonage_simulator.call_control import CallControl
 from vonage_simulator.clock import Clock
@@ -14,6 +15,7 @@ from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ids import Ids
 from vonage_simulator.ledger import Application, Leg, Target
 from vonage_simulator.machine_detection import Detection, detect
+from vonage_simulator.people import People
 from vonage_simulator.refusals import TooFast
 from vonage_simulator.scenario import Call, FarEnd, Scenario
 from vonage_simulator.scenario_ncco import scenario_ncco
@@ -29,6 +31,7 @@ class Carrier(CallControl):
     """One application's calls.
 
     Its methods run in the event loop that it was made in; those that are no coroutines return at once and start tasks.
+    `people` are those at the far ends: they do at once what a test says.
     """
 
     def __init__(
@@ -41,17 +44,36 @@ class Carrier(CallControl):
         files_url: str = "https://api.nexmo.com/v1/files",
         watch: Watch | None = None,
         callees: Mapping[str, FarEnd] | None = None,
+        behaviour: Behaviour | None = None,
     ) -> None:
-        """*seed*: of the ids; *callees*: as a scenario's, for calls that the Voice API creates."""
+        """*seed*: of the ids; *callees*: as a scenario's, for calls that belong to none; to be set at any time."""
         super().__init__(
-            CallContext(application, clock=clock, sender=sender, ids=Ids(seed), files_url=files_url, watch=watch)
+            CallContext(
+                application,
+                clock=clock,
+                sender=sender,
+                ids=Ids(seed),
+                files_url=files_url,
+                watch=watch,
+                behaviour=behaviour or Behaviour(),
+            )
         )
         self.application = application
         self.clock = clock
         self.sender = sender
         self.files = self._context.files
-        self._callees = callees or {}
+        self.people = People(self._legs)
+        self.callees = callees or {}
         self._runs = 0
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """What Vonage leaves open; may be set at any time."""
+        return self._context.behaviour
+
+    @behaviour.setter
+    def behaviour(self, behaviour: Behaviour) -> None:
+        self._context.behaviour = behaviour
 
     async def play(self, scenario: Scenario) -> list[Leg]:
         """Place the calls of *scenario*; returns their legs once all are placed. `over` waits for their end."""
@@ -65,8 +87,9 @@ class Carrier(CallControl):
             self._legs[legs[-1].uuid].number = number
         return legs
 
-    def place(self, call: Call, scenario: Scenario, *, run: int = 1) -> Leg:
-        """Place *call* now and return its leg. Raises TooFast."""
+    def place(self, call: Call, scenario: Scenario | None = None, *, run: int = 1) -> Leg:
+        """Place *call* now, as part of *scenario*, and return its leg. Raises TooFast."""
+        scenario = scenario or self._scenario_of(call)
         if call.direction == "outbound":
             return self.create(call, answer=self.application.answer, event=None, scenario=scenario, run=run)
         active = self._new_leg(call, scenario, self.application.event, run)
@@ -85,9 +108,7 @@ class Carrier(CallControl):
         """Place an outbound call that gets its NCCO from *answer* and sends its events to *event*. Raises TooFast."""
         if not self._context.may_call():
             raise TooFast
-        if scenario is None:
-            scenario = Scenario(name="api", about="", calls=(call,), callees=self._callees)
-        active = self._new_leg(call, scenario, event or self.application.event, run)
+        active = self._new_leg(call, scenario or self._scenario_of(call), event or self.application.event, run)
         active.script = self._context.spawn(self._outbound(active, call, answer))
         return active.leg
 
@@ -98,6 +119,7 @@ class Carrier(CallControl):
     def forget(self) -> None:
         """Drop conversations that ended a while ago, so that a carrier that runs for days does not grow."""
         before = self.clock.now() - FORGOTTEN_AFTER
+        self.ledger.requests = [request for request in self.ledger.requests if request.at >= before]
         old = {
             uuid
             for uuid, conversation in self.ledger.conversations.items()
@@ -106,8 +128,9 @@ class Carrier(CallControl):
         }
         for uuid in old:
             conversation = self.ledger.conversations.pop(uuid)
-            if self.ledger.by_name.get(conversation.name or "") is conversation:
-                del self.ledger.by_name[conversation.name or ""]
+            named = (conversation.region, conversation.name or "")
+            if self.ledger.by_name.get(named) is conversation:
+                del self.ledger.by_name[named]
             for leg in conversation.legs.keys() - self._legs.keys():
                 self.ledger.legs.pop(leg, None)
         self.sender.forget(old)
@@ -116,6 +139,9 @@ class Carrier(CallControl):
     def stop(self) -> None:
         """End everything at once, without webhooks."""
         self._context.stop()
+
+    def _scenario_of(self, call: Call) -> Scenario:
+        return Scenario(name="call", about="", calls=(call,), callees=self.callees)
 
     def _new_leg(self, call: Call, scenario: Scenario, events: Target | None, run: int) -> ActiveLeg:
         context, inbound = self._context, call.direction == "inbound"
@@ -131,7 +157,7 @@ class Carrier(CallControl):
             dialled=call.to,
             custom_data=dict(call.custom_data or {}),
             far_end=far_end,
-            conversation=context.new_conversation(),
+            conversation=context.new_conversation(call.region or self.application.region),
             events=events,
             headers=dict(call.headers),
         )
@@ -155,7 +181,7 @@ class Carrier(CallControl):
 
     async def _outbound(self, active: ActiveLeg, call: Call, answer: Target | None) -> None:
         await self.clock.sleep(active.leg.far_end.dialled_in)
-        outcome = await active.ring(call.ringing_timer)
+        outcome = await active.ringing.ring(call.ringing_timer)
         if outcome == "over":
             return
         if outcome != "answered":

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from vonage_simulator.scenario import Endpoint, FarEnd
+from vonage_simulator.scenario import Endpoint, FarEnd, Region
+from vonage_simulator.spans import Span, Spans
 
 FAILURES = ("busy", "cancelled", "failed", "rejected", "timeout", "unanswered")
 
@@ -47,7 +48,8 @@ class Application:
     public_key: str = ""  # PEM; verifies its JWTs
     numbers: tuple[str, ...] = ("442038297050",)
     calls_per_second: float | None = 3.0  # help article 207100288; None: no limit
-    region: str = "eu-west"
+    region: Region = "eu-west"
+    region_urls: Mapping[Region, str] = field(default_factory=dict)  # in `region_url`, by region; else Vonage's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,28 @@ class Move:
     joined: str
 
 
+PlayedKind = Literal["talk", "stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A text that is spoken to a leg, or the URL of an audio file; *endless*: in a loop without an end."""
+
+    kind: PlayedKind
+    what: str
+    endless: bool
+    by: Literal["script", "api"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Who ended a leg (as in `disconnected_by`), and why, in words."""
+
+    at: datetime
+    by: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """Who hears a member of a room, and whom it hears; None is everybody. *music*: it hears some until the start."""
@@ -82,7 +106,10 @@ class Voice:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Leg:
-    """One connection. `times` has the timestamp of each status webhook."""
+    """One connection. `times` has the timestamp of each status webhook.
+
+    `stays` are the conversations that it was in, by id; `mutes`, `earmuffs` and `played`: when it was so.
+    """
 
     uuid: str
     direction: Literal["inbound", "outbound"]
@@ -106,6 +133,11 @@ class Leg:
     moves: list[Move] = field(default_factory=list)
     muted: bool = False
     earmuffed: bool = False
+    stays: Spans[str] = field(default_factory=Spans)
+    mutes: Spans[None] = field(default_factory=Spans)
+    earmuffs: Spans[None] = field(default_factory=Spans)
+    played: Spans[Played] = field(default_factory=Spans)
+    ending: Ending | None = None
     voice: Voice = Voice()  # in the conversation that it is in, or was last
 
     @property
@@ -116,6 +148,11 @@ class Leg:
     def over(self) -> bool:
         """Whether it has ended. After a failure `completed` may still come."""
         return "completed" in self.times or self.failure is not None
+
+    @property
+    def region(self) -> Region:
+        """Where it lives."""
+        return self.conversation.region
 
     @property
     def caller(self) -> str | None:
@@ -165,6 +202,7 @@ class RunningRecording:
     started: datetime
     options: Mapping[str, Any]
     leg: Leg  # for which it was started
+    span: Span[str | None]  # of the conversation's `recorded`
     speech: list[tuple[datetime, str]] = field(default_factory=list)
 
 
@@ -216,9 +254,13 @@ class Room:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Conversation:
-    """Legs that hear each other; `legs` are all that were ever in it, `present` those that are in it now."""
+    """Legs that hear each other; `legs` are all that were ever in it, `present` those that are in it now.
+
+    `recorded`: when it was recorded, each with the URL of its file once that is ready.
+    """
 
     uuid: str
+    region: Region = "eu-west"
     name: str | None = None
     legs: dict[str, Leg] = field(default_factory=dict)
     present: dict[str, Leg] = field(default_factory=dict)
@@ -228,12 +270,37 @@ class Conversation:
     answers: list[Answer] = field(default_factory=list)
     room: Room | None = None
     recording: RunningRecording | None = None
+    recorded: Spans[str | None] = field(default_factory=Spans)
+
+
+@dataclass(slots=True, kw_only=True)
+class ApiRequest:
+    """A request to the Voice API.
+
+    Attributes:
+        verb: What it wanted: `create`, `hangup`, `transfer`, `record`, …
+        about: The uuid of the leg or conversation in its URL.
+        status: Of the response; None: none was sent, or none yet.
+        fault: Of `voice_api.faults`, if it had one on purpose.
+    """
+
+    at: datetime
+    verb: str
+    about: str | None
+    status: int | None = None
+    fault: str | None = None
 
 
 @dataclass(slots=True)
 class Ledger:
-    """All legs and conversations by id; conversations with a name also by that."""
+    """All legs and conversations by id; named ones also by region and name. Requests of the Voice API in order."""
 
     legs: dict[str, Leg] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
-    by_name: dict[str, Conversation] = field(default_factory=dict)
+    by_name: dict[tuple[Region, str], Conversation] = field(default_factory=dict)
+    requests: list[ApiRequest] = field(default_factory=list)
+
+    @property
+    def throttled(self) -> int:
+        """How many requests were refused with 429."""
+        return sum(request.status == 429 for request in self.requests)

@@ -30,6 +30,7 @@ def replace_script(active: ActiveLeg, ncco: Ncco) -> None:
     """Run *ncco* in place of what the leg runs now. At its end the leg is over."""
     if active.script:
         active.script.cancel()
+    active.playback.cut()
     active.script = active.context.spawn(run_to_end(active, ncco))
 
 

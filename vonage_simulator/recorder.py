@@ -24,7 +24,8 @@ def start(context: CallContext, conversation: Conversation, options: Mapping[str
     """Record *conversation* from now on, for *leg*; a recording that runs already ends."""
     stop(context, conversation)
     context.trace(leg, "record", **{name: value for name, value in options.items() if name != "action"})
-    running = conversation.recording = RunningRecording(context.clock.now(), options, leg)
+    span = conversation.recorded.begin(None, context.clock.now())
+    running = conversation.recording = RunningRecording(span.since, options, leg, span)
     return running
 
 
@@ -37,6 +38,8 @@ def add_speech(context: CallContext, conversation: Conversation, words: str) -> 
 def stop(context: CallContext, conversation: Conversation) -> asyncio.Task[None] | None:
     """End the recording of *conversation*, if there is one. Returns what sends its webhook."""
     running, conversation.recording = conversation.recording, None
+    if running:
+        running.span.ends(context.clock.now())
     return context.spawn(_ready(context, conversation, running, context.clock.now())) if running else None
 
 
@@ -56,6 +59,7 @@ async def _ready(context: CallContext, conversation: Conversation, running: Runn
         audio=sound,
     )
     conversation.recordings.append(recording)
+    running.span.value = recording.url
     target = Target.of(options)
     body = webhook_bodies.record(recording, conversation.uuid)
     context.send(running.leg, body, target, conversation=conversation.uuid)

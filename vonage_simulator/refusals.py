@@ -10,7 +10,7 @@ class NoSuchConversation(Exception):
 
 
 class NotActive(Exception):
-    """The leg has not been answered yet."""
+    """The leg has not been answered yet, or just now."""
 
 
 class TooFast(Exception):
@@ -19,3 +19,7 @@ class TooFast(Exception):
 
 class TooEarly(Exception):
     """A leg cannot be hung up so soon after it was made."""
+
+
+class NotRinging(Exception):
+    """The far end is not being rung."""

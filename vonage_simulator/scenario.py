@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vonage_simulator.behaviour import LeftBehind
+
 Endpoint = Literal["phone", "app", "sip", "websocket", "vbc"]
-Does = Literal["answers", "machine", "busy", "rejects", "never_answers", "unreachable", "fails"]
+# waits: nothing by itself, see people.py
+Does = Literal["answers", "machine", "busy", "rejects", "never_answers", "unreachable", "fails", "waits"]
+Region = Literal["na-east", "na-west", "eu-west", "eu-east", "apac-sng", "apac-australia"]
 Act = Literal[
     "hangup",
     "mute",
@@ -73,6 +77,7 @@ class Call:
     machine_detection: Literal["continue", "hangup"] | None = None
     advanced_machine_detection: Mapping[str, Any] | None = None
     control: tuple[Command, ...] = ()
+    region: Region | None = None  # where it lives; None: the application's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,7 @@ class Scenario:
     calls: tuple[Call, ...]
     callees: Mapping[str, FarEnd] = field(default_factory=dict)  # "*" is anybody else
     stream_seconds: float = 5.0  # that any audio file lasts
+    left_behind: LeftBehind | None = None  # see behaviour.py; None: as the carrier has it
     fields: Literal["today", "2021"] = "today"  # which fields the webhooks have: 2021 is the published log's
 
     def callee(self, name: str) -> FarEnd:

@@ -53,11 +53,11 @@ COMMANDS: Mapping[Act, Callable[[CallControl, ActiveLeg, Mapping[str, Any]], Non
     "talk": lambda control, active, given: control.talk(
         active.leg.uuid, given.get("text", ""), loop=given.get("loop", 1)
     ),
-    "stop_talk": lambda control, active, _: control.stop_playing(active.leg.uuid),
+    "stop_talk": lambda control, active, _: control.stop_talk(active.leg.uuid),
     "stream": lambda control, active, given: control.stream(
         active.leg.uuid, given.get("url", ""), loop=given.get("loop", 1)
     ),
-    "stop_stream": lambda control, active, _: control.stop_playing(active.leg.uuid),
+    "stop_stream": lambda control, active, _: control.stop_stream(active.leg.uuid),
     "dtmf": lambda control, active, given: control.dtmf(active.leg.uuid, given.get("digits", "")),
     "record": lambda control, active, given: control.record(active.leg.conversation.uuid, given),
     "stop_record": lambda control, active, _: control.stop_record(active.leg.conversation.uuid),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.fault_plan import FaultPlan
@@ -54,6 +55,7 @@ async def simulation(
     ids: int | None = None,
     watch: Watch | None = None,
     callees: Mapping[str, FarEnd] | None = None,
+    behaviour: Behaviour | None = None,
 ) -> AsyncIterator[Carrier]:
     """A carrier for *application* that is stopped at the end.
 
@@ -64,10 +66,13 @@ async def simulation(
         ids: The seed of all ids; None: new ones each time, as a server that keeps calls needs them.
         watch: Called with everything that happens.
         callees: The far ends of calls that the Voice API creates, by name; "*" is anybody else.
+        behaviour: Where Vonage's documentation leaves it open.
     """
     clock = Clock(start, speed=speed)
     async with WebhookSender(application, clock=clock, faults=faults, seed=seed, watch=watch) as sender:
-        carrier = Carrier(application, clock=clock, sender=sender, seed=ids, watch=watch, callees=callees)
+        carrier = Carrier(
+            application, clock=clock, sender=sender, seed=ids, watch=watch, callees=callees, behaviour=behaviour
+        )
         try:
             yield carrier
         finally:

@@ -13,11 +13,12 @@ from typing import Any
 
 from vonage_simulator.ledger import Application, Leg, Recording
 from vonage_simulator.ncco import bare_text
+from vonage_simulator.scenario import Region
 
 Body = dict[str, Any]
 
 # https://developer.vonage.com/en/voice/voice-api/concepts/regions
-REGION_HOSTS = {
+REGION_HOSTS: dict[Region, str] = {
     "na-east": "https://api-us-3.vonage.com",
     "na-west": "https://api-us-4.vonage.com",
     "eu-west": "https://api-eu-3.vonage.com",
@@ -48,7 +49,7 @@ def answer(leg: Leg, application: Application, *, today: bool) -> Body:
         body["custom_data"] = dict(leg.custom_data)
     body |= {"conversation_uuid": leg.conversation.uuid, "uuid": leg.uuid}
     if today:
-        body["region_url"] = REGION_HOSTS[application.region]
+        body["region_url"] = application.region_urls.get(leg.region) or REGION_HOSTS[leg.region]
     if leg.direction == "inbound" and leg.endpoint == "sip":
         body |= {f"SipHeader_{name}": value for name, value in leg.headers.items() if _forwarded(name)}
     return body

@@ -21,7 +21,7 @@ from app.services import services
 from config.settings import Settings
 from vonage_simulator.cli.load import varied
 from vonage_simulator.cli.options import RunOptions, run_options
-from vonage_simulator.cli.serve import SPEED_HELP, TIDY_EVERY, carrier_with_api, stopped_gently
+from vonage_simulator.cli.serve import SPEED_HELP, TIDY_EVERY, ApiOptions, carrier_with_api, stopped_gently
 from vonage_simulator.printable import safe
 
 STARTS_WITHIN = 60.0  # seconds a server may take
@@ -59,7 +59,7 @@ async def _demo(options: RunOptions, port: int, every: float) -> None:
     # The published call always has the same id.
     kinds = [scenario for name, scenario in scenarios.every().items() if name != "phone-to-app"]
     chance = random.Random()  # noqa: S311 - which calls, not secrets
-    async with carrier_with_api(options, options.defaults.folder, port) as carrier:
+    async with carrier_with_api(options, options.defaults.folder, ApiOptions(port=port)) as carrier:
         click.echo(f"\n  Simulated calls of all kinds come in, one every {every:g} s. Ctrl-C stops it.\n")
         tidied = time.monotonic()
         playing: set[asyncio.Task[object]] = set()

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +18,13 @@ import requests
 import vonage
 from aiohttp import web
 
+from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.certificate import Certificate, application_keys, make
 from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Application, Leg, Target
-from vonage_simulator.scenario import FarEnd
+from vonage_simulator.scenario import FarEnd, Region
 from vonage_simulator.trace import Happening
 from vonage_simulator.voice_api.api import VoiceApi
 
@@ -116,7 +117,14 @@ class Server:
         self.events.append({"method": request.method, "query": dict(request.query)})
         return web.json_response(ROOM)
 
-    async def run(self, application: Application, clock: Clock, other_requests_per_second: float | None) -> None:
+    async def run(
+        self,
+        application: Application,
+        clock: Clock,
+        other_requests_per_second: float | None,
+        regions: Sequence[Region],
+        behaviour: Behaviour | None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         app = web.Application()
         app.add_routes([web.post("/event", self._event), web.route("*", "/answer", self._answer)])
@@ -134,9 +142,10 @@ class Server:
                 sender=sender,
                 watch=self.happenings.append,
                 callees={**FAR_ENDS, "*": STAYS},
+                behaviour=behaviour,
             )
             self.api = VoiceApi(self.carrier, other_requests_per_second=other_requests_per_second)
-            self.base = await self.api.start(self.certificate)
+            self.base = await self.api.start(self.certificate, regions=regions)
             self.ready.set()
             await self.over.wait()
             await self.api.stop()
@@ -151,6 +160,8 @@ def serving(
     *,
     speed: float = 50.0,
     other_requests_per_second: float | None = None,
+    regions: Sequence[Region] = (),
+    behaviour: Behaviour | None = None,
     **settings: Any,
 ) -> Iterator[Server]:
     """A server, and the SDK's client of it. Certificate and keys are in *folder*, or are made there.
@@ -163,7 +174,8 @@ def serving(
     given: Json = {"event": Target("http://to.be.set/event"), "calls_per_second": None} | settings
     application = Application(id=APPLICATION_ID, public_key=public_key, signed_callbacks=False, **given)
     clock = Clock(speed=speed)
-    thread = threading.Thread(target=lambda: asyncio.run(server.run(application, clock, other_requests_per_second)))
+    running = server.run(application, clock, other_requests_per_second, regions, behaviour)
+    thread = threading.Thread(target=lambda: asyncio.run(running))
     thread.start()
     try:
         assert server.ready.wait(5)

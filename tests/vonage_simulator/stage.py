@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.call_result import CallResult
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.ledger import Leg
@@ -186,7 +187,7 @@ def play(
         answers: The replies of the application, by path; or only its NCCO.
         during: Awaited while the calls last, with the carrier and their legs.
         fallback: Whether the application has a fallback URL.
-        settings: More of the application's, for example `answer_method`.
+        settings: More of the application's, for example `answer_method`; or `behaviour`, the carrier's.
     """
     given = {"/answer": answers} if isinstance(answers, list) else dict(answers or {})
     return asyncio.run(_play(story, given, during, start, settings | {"fallback": fallback}))
@@ -214,6 +215,7 @@ async def playing(
     *,
     start: datetime = START,
     fallback: bool = False,
+    behaviour: Behaviour | None = None,
     **settings: Any,
 ) -> AsyncIterator[tuple[Carrier, Stage]]:
     """A carrier whose time jumps, and the application that it calls."""
@@ -226,7 +228,7 @@ async def playing(
         for name, value in changes.items():
             setattr(own, name, value)
         watch = happenings.append if happenings is not None else None
-        async with simulation(own, speed=None, start=start, ids=1, watch=watch) as carrier:
+        async with simulation(own, speed=None, start=start, ids=1, watch=watch, behaviour=behaviour) as carrier:
             yield carrier, stage
 
 

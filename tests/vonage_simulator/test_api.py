@@ -278,6 +278,8 @@ def test_audio_speech_and_keys_are_played_into_a_call(server: Server) -> None:
     assert (happened["stream"]["url"], happened["stream"]["loop"]) == (url, 0)
     assert (happened["talk"]["text"], happened["talk"]["loop"]) == ("Hello", 1)
     assert happened["dtmf"]["digits"] == "12p#*"
+    played = [(span.value.what, span.value.endless, span.until is not None) for span in leg.played]
+    assert played == [(url, True, True), ("Hello", False, True)], "both were stopped"
 
 
 def test_each_key_of_a_leg_can_be_subscribed_to(server: Server) -> None:
@@ -299,8 +301,9 @@ def test_a_conversation_is_recorded_and_the_sdk_downloads_it(
     conversation = server.until(lambda: leg.moves and leg.conversation)
     path = f"/v1/conversations/{conversation.uuid}/record"
     options = {"format": kind, "split": "conversation", "event_url": [f"{server.application_url}/event"]}
-    assert server.ask("PUT", path, {"action": "start"} | options).status_code == 204
-    assert server.ask("PUT", path, {"action": "stop"}).status_code == 204
+    http = server.client.http_client
+    http.put(http.api_host, path, {"action": "start"} | options)
+    http.put(http.api_host, path, {"action": "stop"})
     (recording,) = server.until(lambda: conversation.recordings)
     (event,) = server.until(
         lambda: [

@@ -15,9 +15,22 @@ import vonage
 from vonage_http_client.errors import AuthenticationError, HttpRequestError, NotFoundError, RateLimitedError
 from vonage_voice.models import Conversation, CreateCallRequest, Phone, ToPhone
 
-from tests.vonage_simulator.api_server import ALICE, APPLICATION_ID, CALL, OURS, RINGS, ROOM, Json, Server, serving
+from tests.vonage_simulator.api_server import (
+    ALICE,
+    APPLICATION_ID,
+    CALL,
+    FAR_ENDS,
+    OURS,
+    RINGS,
+    ROOM,
+    Json,
+    Server,
+    serving,
+)
 from vonage_simulator.certificate import application_keys
+from vonage_simulator.ledger import Application
 from vonage_simulator.rate_limit import RateLimit
+from vonage_simulator.scenario import Call, Scenario
 from vonage_simulator.voice_api import schemas
 
 BAD_REQUEST = {"type": "BAD_REQUEST", "error_title": "Bad Request"}
@@ -302,6 +315,36 @@ def test_other_requests_have_a_limit_too(folder: Path) -> None:
         assert "Retry-After" not in refused.headers, "with it the SDK would wait and send the request again"
         time.sleep(1.05)
         assert status("/v1/calls/nobody") == 404
+
+
+def test_the_limits_are_those_of_vonage_and_what_is_refused_is_counted(folder: Path) -> None:
+    """Three new calls, a `connect` is one, and fifteen other requests; they do not count for each other."""
+    assert Application(id=APPLICATION_ID).calls_per_second == 3.0
+    connects = [{"action": "connect", "from": OURS, "endpoint": [PHONE]}] * 3
+    with (
+        serving(folder, speed=0.05, calls_per_second=3.0, other_requests_per_second=15.0) as server,
+        requests.Session() as session,
+    ):
+        session.verify = str(server.certificate.ca)
+        session.headers["Authorization"] = f"Bearer {server.token()}"
+        call = Call(from_=ALICE, to=OURS, ncco=tuple(connects))
+        server.do(lambda: server.carrier.place(call, Scenario(name="in", about="", calls=(call,), callees=FAR_ENDS)))
+        server.until(lambda: len(server.carrier.ledger.legs) == 2)
+        made = [session.post(f"{server.base}/v1/calls", json=CALL, timeout=20).status_code for _ in range(3)]
+        assert made == [201, 201, 429]
+        others = [session.get(f"{server.base}/v1/calls", timeout=20).status_code for _ in range(18)]
+        assert others[:15] == [200] * 15
+        assert server.carrier.ledger.throttled == 1 + others.count(429)
+
+
+def test_a_connect_over_the_limit_is_an_error_event(folder: Path) -> None:
+    with serving(folder, speed=0.05, calls_per_second=3.0) as server:
+        for _ in range(3):
+            server.client.voice.create_call(request_for(RINGS))
+        call = Call(from_=ALICE, to=OURS, ncco=({"action": "connect", "from": OURS, "endpoint": [PHONE]},))
+        leg = server.do(lambda: server.carrier.place(call, Scenario(name="in", about="", calls=(call,))))
+        server.until(lambda: leg.conversation.errors)
+        server.until(lambda: [event for event in server.events if "Calls per second" in event.get("reason", "")])
 
 
 def test_the_limit_is_fifteen_in_any_second() -> None:

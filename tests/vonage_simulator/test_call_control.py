@@ -57,7 +57,8 @@ def refused(seconds: float, error: type[Exception], act: Act, **more: Any) -> No
 ACTS: dict[str, Act] = {
     "transfer": lambda carrier, leg: carrier.transfer(leg.uuid, ncco=[THEN]),
     "talk": lambda carrier, leg: carrier.talk(leg.uuid, "Hello"),
-    "stop_playing": lambda carrier, leg: carrier.stop_playing(leg.uuid),
+    "stop_talk": lambda carrier, leg: carrier.stop_talk(leg.uuid),
+    "stop_stream": lambda carrier, leg: carrier.stop_stream(leg.uuid),
     "stream": lambda carrier, leg: carrier.stream(leg.uuid, "https://example.com/a.mp3"),
     "dtmf": lambda carrier, leg: carrier.dtmf(leg.uuid, "1"),
     "listen": lambda carrier, leg: carrier.listen(leg.uuid, Target("http://127.0.0.1:9/")),
@@ -151,12 +152,6 @@ def test_a_leg_is_transferred_to_the_ncco_of_a_url(answer: Answer, said: list[st
     assert len(played.having("reason")) == (answer in ([{}], "nonsense"))
 
 
-def test_the_other_leg_is_left_alone_and_hangs_up() -> None:
-    played = after(20.0, ACTS["transfer"], answers=[connect()])
-    assert played.when("status", status="completed") == [20.6, 22.0]
-    assert played.callees[0].disconnected_by == "user"
-
-
 def test_a_callee_may_be_transferred_and_the_callers_script_goes_on() -> None:
     def act(carrier: Carrier, _: Leg) -> None:
         callee = next(leg for leg in carrier.ledger.legs.values() if leg.to == OTHER)
@@ -177,7 +172,7 @@ def test_two_transfers_are_two_moves() -> None:
 
 
 def test_an_injected_talk_is_played_and_the_script_goes_on() -> None:
-    played = after(5.0, ACTS["talk"], ACTS["stop_playing"], ACTS["stream"], ACTS["stop_playing"], ACTS["dtmf"])
+    played = after(5.0, ACTS["talk"], ACTS["stop_talk"], ACTS["stream"], ACTS["stop_stream"], ACTS["dtmf"])
     assert played.result.said[-1] == "Hello"
     assert played.result.played == ["https://example.com/a.mp3"]
     assert played.when("dtmf", digits="1") == [5.0]

@@ -113,6 +113,8 @@ def test_a_server_that_is_no_switchhook_is_named(run: Run) -> None:
         (("call", "--signature-secrets", "secret"), "API_KEY:SECRET"),
         (("call", "--from", " "), "--from"),
         (("serve", "--scenario", "phone-to-ap"), "did you mean phone-to-app?"),
+        (("serve", "--regions", "eu-west,mars"), "each once, of na-east"),
+        (("serve", "--api-faults", "slaw"), "no fault is called 'slaw'"),
     ],
 )
 def test_a_wrong_option_is_named(run: Run, words: tuple[str, ...], named: str) -> None:

@@ -129,7 +129,7 @@ def test_the_published_call_has_the_published_times_and_amounts():
             "file.yaml:6:21: calls[0].advanced_machine_detection.beep_timeout: must be from 30 to 120",
         ),
         (CALL + "    far_end: {beep: no}", "file.yaml:5:21: calls[0].far_end.beep: must be true or false"),
-        (CALL + "    far_end: {does: answer}", "unreachable, fails; did you mean answers?"),
+        (CALL + "    far_end: {does: answer}", "unreachable, fails, waits; did you mean answers?"),
         (
             CALL + '    far_end: {keys: "12"}',
             "file.yaml:5:21: calls[0].far_end.keys: must be a list: [ ] around it, or ",

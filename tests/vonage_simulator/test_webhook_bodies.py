@@ -10,7 +10,7 @@ import pytest
 
 from vonage_simulator import webhook_bodies
 from vonage_simulator.ledger import Application, Bill, Conversation, Leg, Recording
-from vonage_simulator.scenario import FarEnd
+from vonage_simulator.scenario import FarEnd, Region
 
 AT = datetime(2026, 1, 1, 12, 0, 0, 120_000, tzinfo=UTC)
 WHEN = "2026-01-01T12:00:00.120Z"
@@ -20,7 +20,8 @@ BILL = Bill(AT, AT, 5, "0.00720000", "0.00060000", "GB-FIXED")
 
 def leg(**more: Any) -> Leg:
     given: dict[str, Any] = {"direction": "inbound", "endpoint": "phone", "from_": "447700900123", "to": "442079460000"}
-    return Leg(uuid="leg", far_end=FarEnd(), conversation=Conversation(uuid="CON"), events=None, **(given | more))
+    given |= {"conversation": Conversation(uuid="CON")}
+    return Leg(uuid="leg", far_end=FarEnd(), events=None, **(given | more))
 
 
 def app_caller(**more: Any) -> Leg:
@@ -78,9 +79,13 @@ def test_headers_of_other_callers_are_not_in_the_answer_request() -> None:
 
 
 @pytest.mark.parametrize("region", ["na-east", "na-west", "eu-west", "eu-east", "apac-sng", "apac-australia"])
-def test_every_region_has_a_host(region: str) -> None:
-    request = webhook_bodies.answer(leg(), Application(id="app", region=region), today=True)
+def test_every_region_has_a_host(region: Region) -> None:
+    """Vonage's, or one that was set."""
+    lives_there = leg(conversation=Conversation(uuid="CON-there", region=region))
+    request = webhook_bodies.answer(lives_there, APPLICATION, today=True)
     assert request["region_url"].startswith("https://api-")
+    own = Application(id="app", region_urls={region: "https://localhost"})
+    assert webhook_bodies.answer(lives_there, own, today=True)["region_url"] == "https://localhost"
 
 
 def test_a_fallback_request_has_the_failed_request_and_the_reason() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from vonage_simulator.active_leg import ActiveLeg
 from vonage_simulator.call_context import TOO_MANY_CALLS, Action, Ncco
-from vonage_simulator.ledger import ANSWER_SECONDS, Leg, Target
+from vonage_simulator.ledger import ANSWER_SECONDS, Conversation, Leg, Target
 from vonage_simulator.machine_detection import Detection, detect
 
 RunNcco = Callable[[ActiveLeg, Ncco], Coroutine[Any, Any, None]]
@@ -32,7 +32,7 @@ async def run(caller: ActiveLeg, action: Action, run_ncco: RunNcco) -> Ncco | No
     name = name_of(endpoint)
     context.trace(caller.leg, "ring", endpoint=endpoint["type"], to=name)
     far_end = caller.scenario.callee(name)
-    callee: ActiveLeg | None = None
+    callee, conversation = None, caller.leg.conversation
     try:
         await context.clock.sleep(far_end.dialled_in)
         leg = Leg(
@@ -42,12 +42,12 @@ async def run(caller: ActiveLeg, action: Action, run_ncco: RunNcco) -> Ncco | No
             from_=_caller_id(caller, action),
             to=name,
             far_end=far_end,
-            conversation=caller.leg.conversation,
+            conversation=conversation,
             events=Target.of(action) or caller.leg.events,
             headers=dict(endpoint.get("headers") or {}) | (endpoint.get("standardHeaders") or {}),
         )
         callee = ActiveLeg(context, caller.active_legs, leg, caller.scenario, run=caller.run)
-        outcome = await callee.ring(action.get("timeout", RING_SECONDS))
+        outcome = await callee.ringing.ring(action.get("timeout", RING_SECONDS))
         if outcome == "over":
             return None
         if outcome != "answered":
@@ -59,9 +59,11 @@ async def run(caller: ActiveLeg, action: Action, run_ncco: RunNcco) -> Ncco | No
         if not callee.over.is_set() and leg.conversation is caller.leg.conversation:
             caller.answer()
             await _together(callee, action)
+            if not callee.over.is_set():
+                await _callee_left(caller)
     except asyncio.CancelledError:
         if callee:
-            _caller_left(caller, callee)
+            _caller_left(caller, callee, conversation)
         raise
     return callee.next_script
 
@@ -115,8 +117,21 @@ async def _together(callee: ActiveLeg, action: Action) -> None:
         callee.end("platform", "the limit of the connect action")
 
 
-def _caller_left(caller: ActiveLeg, callee: ActiveLeg) -> None:
-    """The caller hung up, was transferred, or was given another script."""
+async def _callee_left(caller: ActiveLeg) -> None:
+    """The callee was transferred away."""
+    if caller.stays_behind and len(caller.leg.conversation.present) == 1:
+        caller.idle = True
+        caller.left_alone()
+        try:
+            await caller.over.wait()
+        finally:  # or it has another script
+            caller.idle = False
+            caller.in_company()
+    await caller.context.clock.sleep(caller.context.behaviour.left_behind_seconds)
+
+
+def _caller_left(caller: ActiveLeg, callee: ActiveLeg, conversation: Conversation) -> None:
+    """The caller hung up, was transferred, or was given another script. *conversation*: where they were."""
     context = caller.context
     if callee.over.is_set() or context.stopped:
         return
@@ -128,5 +143,5 @@ def _caller_left(caller: ActiveLeg, callee: ActiveLeg) -> None:
         context.spawn(callee.end_after(ENDS_AFTER, "platform", "the caller hung up"))
     elif caller.leg.conversation is callee.leg.conversation:
         context.spawn(callee.end_after(ENDS_AFTER, "platform", "the caller does something else"))
-    elif not callee.idle:  # the `onAnswer` script that it ran is cancelled
-        callee.left_alone()
+    elif callee.leg.conversation is conversation:
+        callee.left_behind()

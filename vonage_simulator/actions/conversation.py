@@ -15,9 +15,10 @@ WAITS = 120.0  # seconds that the first member waits for another, at least, if t
 async def run(active: ActiveLeg, action: Action) -> None:
     """Enter the named conversation, and stay; go on at once if it is full."""
     context, leg, called = active.context, active.leg, action["name"]
-    conversation = context.ledger.by_name.get(called)
+    # Whether Vonage opens a conversation of this id again once it was empty is not known.
+    conversation = context.ledger.by_name.get((leg.region, called))
     if conversation is None:
-        conversation = context.ledger.by_name[called] = context.new_conversation(called)
+        conversation = context.ledger.by_name[leg.region, called] = context.new_conversation(leg.region, called)
     if len(conversation.present) >= MOST_MEMBERS:
         return
     context.trace(leg, "join", name=called)
@@ -40,8 +41,8 @@ def join(active: ActiveLeg, conversation: Conversation, action: Action) -> Room:
     """Move the leg to *conversation*, with the `canSpeak`, `canHear`, `mute` and `musicOnHoldUrl` of *action*."""
     room = conversation.room = conversation.room or Room()
     speaks, hears, leg = action.get("canSpeak"), action.get("canHear"), active.leg
-    leg.muted = bool(action.get("mute"))
     active.move(conversation)
+    active.mute(bool(action.get("mute")) or (leg.muted and active.context.behaviour.keeps_mute))
     leg.voice = Voice(
         None if speaks is None else frozenset(speaks),
         None if hears is None else frozenset(hears),

@@ -35,13 +35,12 @@ async def run(active: ActiveLeg, action: Action) -> None:
     ends = [float(longest)] if longest else []
     if silence:
         ends.append(speaks + silence)
-    pressed = key is not None and key in active.next_keys()
+    pressed = key is not None and key in active.keypad.next_text()
     if pressed:
         ends.append(speaks)
-    if not ends:  # nobody presses the key
-        await active.over.wait()
-    elif await active.pause(min(ends)):
-        if pressed and min(ends) == speaks:
+    by_hand = await _pressed_by_hand(active, key, min(ends, default=None))
+    if not active.over.is_set():
+        if pressed and not by_hand and min(ends) == speaks:
             context.trace(leg, "keys", digits=key)
         if sending := recorder.stop(context, leg.conversation):
             await asyncio.wait((sending,))
@@ -51,3 +50,14 @@ async def _end_after(active: ActiveLeg, conversation: Conversation, running: Run
     await active.context.clock.sleep(seconds)
     if conversation.recording is running:
         recorder.stop(active.context, conversation)
+
+
+async def _pressed_by_hand(active: ActiveLeg, key: str | None, seconds: float | None) -> bool:
+    """Wait until *key* is pressed by hand, or for *seconds*, which may be None: without an end."""
+    clock = active.context.clock
+    ends = None if seconds is None else clock.seconds + seconds
+    with active.keypad.listened_to() as pressed:
+        while True:
+            found = await pressed.next(None if ends is None else ends - clock.seconds)
+            if found is None or found == key:
+                return found is not None

@@ -8,5 +8,6 @@ from vonage_simulator.call_context import Action
 
 async def run(active: ActiveLeg, action: Action) -> None:
     """Play an audio file to the leg. It is not downloaded: the scenario says how long it lasts."""
-    active.context.trace(active.leg, "stream", url=action["streamUrl"][0])
-    await active.play(active.scenario.stream_seconds, action)
+    url = action["streamUrl"][0]
+    active.context.trace(active.leg, "stream", url=url)
+    await active.playback.by_script("stream", url, active.scenario.stream_seconds, action)

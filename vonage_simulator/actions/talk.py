@@ -10,4 +10,4 @@ from vonage_simulator.webhook_bodies import spoken_seconds
 async def run(active: ActiveLeg, action: Action) -> None:
     """Speak the text to the leg."""
     active.context.trace(active.leg, "talk", text=action["text"], language=action.get("language", "en-US"))
-    await active.play(spoken_seconds(action["text"]), action)
+    await active.playback.by_script("talk", action["text"], spoken_seconds(action["text"]), action)

@@ -81,6 +81,7 @@ class _Capture:
             about=self._about(calls),
             calls=tuple(calls),
             callees=self._callees(),
+            left_behind="stays" if any(len(leg.stays) > 1 for leg in self._legs) else None,  # it ends when it did
             fields="today" if not over or any("disconnected_by" in raw for raw in over) else "2021",
         )
 

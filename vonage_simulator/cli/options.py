@@ -15,6 +15,7 @@ import click
 from vonage_simulator.printable import safe_lines
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is fast
+    from vonage_simulator.behaviour import Behaviour
     from vonage_simulator.carrier import Carrier
     from vonage_simulator.delivery.fault_plan import FaultPlan
     from vonage_simulator.ledger import Application
@@ -70,13 +71,22 @@ class RunOptions:
         return any(self.faults.shares.get(name) for name in FORGERIES)
 
     def carrier(
-        self, watch: Watch | None = None, callees: Mapping[str, FarEnd] | None = None
+        self,
+        watch: Watch | None = None,
+        callees: Mapping[str, FarEnd] | None = None,
+        behaviour: Behaviour | None = None,
     ) -> AbstractAsyncContextManager[Carrier]:
         """A carrier that runs as these options say."""
         from vonage_simulator.simulation import simulation
 
         return simulation(
-            self.application, speed=self.speed, faults=self.faults, seed=self.seed, watch=watch, callees=callees
+            self.application,
+            speed=self.speed,
+            faults=self.faults,
+            seed=self.seed,
+            watch=watch,
+            callees=callees,
+            behaviour=behaviour,
         )
 
 

@@ -5,22 +5,55 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vonage_simulator.cli.options import SCENARIO, RunOptions, run_options
+from vonage_simulator.cli.options import SCENARIO, Parsed, RunOptions, run_options
 from vonage_simulator.printable import safe
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is fast
+    from vonage_simulator.behaviour import LeftBehind
     from vonage_simulator.carrier import Carrier
-    from vonage_simulator.scenario import FarEnd, Scenario
+    from vonage_simulator.scenario import FarEnd, Region, Scenario
     from vonage_simulator.trace import Happening, Watch
+    from vonage_simulator.voice_api.faults import ApiFaults
 
 VOICE_API_PORT = 8443
 TIDY_EVERY = 60.0  # seconds
 SPEED_HELP = "How much faster than life calls go."
+
+
+def _api_faults(text: str) -> ApiFaults:
+    from vonage_simulator.voice_api.faults import ApiFaults
+
+    return ApiFaults.read(text)
+
+
+def _regions(text: str) -> tuple[Region, ...]:
+    from vonage_simulator.webhook_bodies import REGION_HOSTS
+
+    wanted = [word.strip() for word in text.split(",")]
+    known = tuple(region for word in wanted for region in REGION_HOSTS if region == word)
+    if len(known) != len(set(wanted)):
+        raise ValueError(f"each once, of {', '.join(REGION_HOSTS)}")
+    return known
+
+
+API_FAULTS = Parsed("names", _api_faults)
+REGIONS = Parsed("names", _regions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """How the Voice API is served, and how the carrier behaves behind it."""
+
+    port: int | None  # None: it is not served
+    faults: ApiFaults | None = None
+    regions: tuple[Region, ...] = ()
+    left_behind: LeftBehind = "ends"
 
 
 @click.command("serve")
@@ -29,8 +62,25 @@ SPEED_HELP = "How much faster than life calls go."
 @click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="Where the private key and certificate are kept."
 )
+@click.option("--api-faults", type=API_FAULTS, help="Faults of the API itself: 429,lost=0.2,transfer:slow=1.")
+@click.option("--regions", type=REGIONS, default=(), help="A port for each; first that of callers: eu-west,na-east.")
+@click.option(
+    "--left-behind",
+    type=click.Choice(["ends", "stays"]),
+    default="ends",
+    show_default=True,
+    help="What the other leg of a connect does when one is transferred away.",
+)
 @run_options(speed="1", speed_help=SPEED_HELP, needs_server=False)
-def serve(options: RunOptions, api_port: int, scenario: Scenario | None, folder: Path | None) -> None:
+def serve(
+    options: RunOptions,
+    api_port: int,
+    scenario: Scenario | None,
+    folder: Path | None,
+    api_faults: ApiFaults | None,
+    regions: tuple[Region, ...],
+    left_behind: LeftBehind,
+) -> None:
     """Serve Vonage's Voice API over HTTPS, for a Vonage SDK as it is.
 
     Callees answer after three seconds and hang up a minute later, unless a scenario says otherwise. The webhooks go to
@@ -38,11 +88,14 @@ def serve(options: RunOptions, api_port: int, scenario: Scenario | None, folder:
     """
     import asyncio
 
+    if api_faults:
+        api_faults.seed = options.seed
+    api = ApiOptions(port=api_port, faults=api_faults, regions=regions, left_behind=left_behind)
     with stopped_gently():
-        asyncio.run(_serve(options, folder or options.defaults.folder, api_port, scenario))
+        asyncio.run(_serve(options, folder or options.defaults.folder, api, scenario))
 
 
-async def _serve(options: RunOptions, folder: Path, port: int, scenario: Scenario | None) -> None:
+async def _serve(options: RunOptions, folder: Path, api: ApiOptions, scenario: Scenario | None) -> None:
     import asyncio
 
     from vonage_simulator.transcript import line
@@ -52,7 +105,8 @@ async def _serve(options: RunOptions, folder: Path, port: int, scenario: Scenari
             click.echo(safe(f"{happening.at:%H:%M:%S}  {text}"))
 
     options.application.calls_per_second = 3.0  # as Vonage has it: help article 207100288
-    async with carrier_with_api(options, folder, port, show, scenario.callees if scenario else None) as carrier:
+    callees = scenario.callees if scenario else None
+    async with carrier_with_api(options, folder, api, show, callees) as carrier:
         click.echo("  Ctrl-C stops it.\n")
         while True:
             await asyncio.sleep(TIDY_EVERY)
@@ -63,12 +117,13 @@ async def _serve(options: RunOptions, folder: Path, port: int, scenario: Scenari
 async def carrier_with_api(
     options: RunOptions,
     folder: Path,
-    port: int | None,
+    served: ApiOptions,
     watch: Watch | None = None,
     callees: Mapping[str, FarEnd] | None = None,
 ) -> AsyncIterator[Carrier]:
-    """A carrier with its Voice API at *port*; without one where that is None."""
+    """A carrier with its Voice API."""
     from vonage_simulator import certificate
+    from vonage_simulator.behaviour import Behaviour
     from vonage_simulator.scenario import FarEnd
     from vonage_simulator.voice_api.api import VoiceApi
 
@@ -76,17 +131,19 @@ async def carrier_with_api(
         callees = {"*": FarEnd(after=3.0, hangs_up_after=60.0)}
     application = options.application
     private_key, application.public_key = certificate.application_keys(folder)
-    async with options.carrier(watch, callees) as carrier:
-        api = VoiceApi(carrier)
+    async with options.carrier(watch, callees, Behaviour(left_behind=served.left_behind)) as carrier:
+        api = VoiceApi(carrier, faults=served.faults)
         try:
-            if port is not None:
+            if served.port is not None:
                 made = certificate.make(folder)
                 try:
-                    base = await api.start(made, port=port)
+                    base = await api.start(made, port=served.port, regions=served.regions)
                 except OSError as error:
-                    words = f"The Voice API cannot listen on port {port}: {error.strerror}."
+                    words = f"The Voice API cannot listen on port {served.port}: {error.strerror}."
                     raise click.ClickException(words) from error
                 click.echo(f"  Voice API   {base}  (REQUESTS_CA_BUNDLE={made.ca})")
+                for region, url in api.by_region.items():
+                    click.echo(f"              {region} {url}")
                 click.echo(f"              application {application.id}, private key {private_key}")
                 click.echo(f"              API key {application.api_key}, API secret {application.api_secret}")
             yield carrier

@@ -21,6 +21,7 @@ from vonage_simulator.voice_api import reading, schemas
 from vonage_simulator.voice_api.endpoints import ADDRESS
 from vonage_simulator.voice_api.errors import NotFound
 from vonage_simulator.voice_api.reading import links
+from vonage_simulator.voice_api.regions import Regions
 
 CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg", "json": "application/json"}
 UNKNOWN = "Unknown"  # the caller in webhooks if there is no number
@@ -30,8 +31,9 @@ Body = dict[str, Any]
 class Calls:
     """The routes of calls, conversations and recordings."""
 
-    def __init__(self, carrier: Carrier) -> None:
+    def __init__(self, carrier: Carrier, regions: Regions | None = None) -> None:
         self._carrier = carrier
+        self._regions = regions or Regions()
 
     def routes(self) -> list[web.RouteDef]:
         call = "/v1/calls/{uuid}"
@@ -41,9 +43,9 @@ class Calls:
             web.get(call, self.get),
             web.put(call, self.modify),
             web.put(f"{call}/stream", self.stream),
-            web.delete(f"{call}/stream", self._stop(self._carrier.stop_playing, "Stream stopped")),
+            web.delete(f"{call}/stream", self._stop(self._carrier.stop_stream, "Stream stopped")),
             web.put(f"{call}/talk", self.talk),
-            web.delete(f"{call}/talk", self._stop(self._carrier.stop_playing, "Talk stopped")),
+            web.delete(f"{call}/talk", self._stop(self._carrier.stop_talk, "Talk stopped")),
             web.put(f"{call}/dtmf", self.dtmf),
             web.put(f"{call}/input/dtmf", self.listen),
             web.delete(f"{call}/input/dtmf", self._stop(self._carrier.stop_listening, "DTMF listener stopped")),
@@ -64,6 +66,7 @@ class Calls:
             length_timer=body["length_timer"],
             machine_detection=body["machine_detection"],
             advanced_machine_detection=body["advanced_machine_detection"],
+            region=self._regions.of(request),
         )
         answer = _target(application.answer, body["answer_url"], body["answer_method"], seconds=ANSWER_SECONDS)
         event = _target(application.event, body["event_url"], body["event_method"]) or application.event
@@ -72,13 +75,18 @@ class Calls:
         return web.json_response(made | {"conversation_uuid": leg.conversation.uuid}, status=201)
 
     async def list(self, request: web.Request) -> web.Response:
-        """List calls, oldest first unless `order` says otherwise.
+        """List the calls of this region, oldest first unless `order` says otherwise.
 
         `record_index` counts calls, so Vonage's Python SDK, which adds one to it for the next page, sees most of them
         again. Dates are compared with `started`; `machine` finds the calls that a machine answered.
         """
         wanted = reading.load(schemas.CallsSchema(), dict(request.query))
-        legs = [leg for leg in self._carrier.ledger.legs.values() if self._wanted(leg, wanted)]
+        here = self._regions.of(request)
+        legs = [
+            leg
+            for leg in self._carrier.ledger.legs.values()
+            if here in (None, leg.region) and self._wanted(leg, wanted)
+        ]
         if wanted["order"] == "desc":
             legs.reverse()
         size, index = wanted["page_size"], wanted["record_index"]

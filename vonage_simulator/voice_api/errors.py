@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from vonage_simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, TooEarly, TooFast
+from vonage_simulator.refusals import NoSuchConversation, NoSuchLeg, NotActive, NotRinging, TooEarly, TooFast
 
 Body = dict[str, Any]
 
@@ -66,6 +66,14 @@ class Throttled(ApiFault):
     status = 429
 
 
+class Refused(ApiFault):
+    """It has a fault on purpose, of this status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
 # By what the carrier raises
 REFUSALS = {
     NoSuchLeg: NotFound,
@@ -73,23 +81,31 @@ REFUSALS = {
     TooFast: Throttled,
     NotActive: ApiFault,  # this and the next: https://github.com/Vonage/vonage-php-sdk-core/issues/103
     TooEarly: ApiFault,
+    NotRinging: ApiFault,
 }
+EXPECTED: tuple[type[Exception], ...] = (ApiFault, web.HTTPError, *REFUSALS)
+
+
+def fault_of(error: Exception) -> ApiFault:
+    """The fault that is reported for *error*, which is one of EXPECTED."""
+    if isinstance(error, ApiFault):
+        return error
+    if isinstance(error, web.HTTPError):  # no such address, a method it does not take, a body too large
+        fault = ApiFault(error.reason)
+        fault.status = error.status
+        return fault
+    return REFUSALS[type(error)]()
 
 
 @web.middleware
 async def error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn the exceptions of handlers and carrier into responses."""
-    headers = {}
     try:
         return await handler(request)
-    except ApiFault as error:
-        fault = error
-    except tuple(REFUSALS) as error:
-        fault = REFUSALS[type(error)]()
-    except web.HTTPError as error:  # no such address, a method it does not take, a body too large
-        fault = ApiFault(error.reason)
-        fault.status = error.status
-        headers = {name: value for name, value in error.headers.items() if name == "Allow"}
+    except EXPECTED as error:
+        fault = fault_of(error)
+        of_aiohttp = error.headers.items() if isinstance(error, web.HTTPError) else ()
+        headers = {name: value for name, value in of_aiohttp if name == "Allow"}
     if request.path.startswith("/v1/users"):
         body = _of_users(fault)
     elif request.path.startswith("/v2/"):
