@@ -13,6 +13,7 @@ from flask import Response, g, request
 from flask_smorest import Blueprint
 
 from app.auth.access import READS, current_login
+from app.control.operations import as_id
 from app.errors import Problem
 from app.services import services
 
@@ -45,7 +46,7 @@ def _begin() -> Response | None:
     said = f"{request.method}\n{request.full_path}".encode(errors="surrogatepass") + b"\n" + request.get_data()
     digest = sha256(said).hexdigest()
     earlier = services().store.begin_once(principal, key, digest)
-    g.action_id = sha256(f"{principal}\n{key}".encode()).hexdigest()[:24]
+    g.action_id = as_id(sha256(f"{principal}\n{key}".encode()).hexdigest()[:24])
     if earlier is None:
         g.once = (principal, key, digest)
         return None

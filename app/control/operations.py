@@ -16,12 +16,18 @@ from app.store.reader import not_waiting
 from app.store.store import Store
 
 REPLY_SECONDS: Final = 4.5  # how long whoever wants something waits for the first steps
+LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 BEGUN: Final = "begun"  # the request that says who began it
 
 
 def new_id() -> str:
-    """An id of an operation."""
-    return secrets.token_hex(12)
+    """An id of an operation. Without digits, so that it is never taken for a telephone number, and masked."""
+    return as_id(secrets.token_hex(12))
+
+
+def as_id(digits: str) -> str:
+    """Hexadecimal *digits* as letters."""
+    return digits.translate(LETTERS)
 
 
 def requested_by(entries: Sequence[Entry]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 
 from app.control.driver import Driver
-from app.control.vonage_client import NoReply, NotSent, Response, VonageClient
+from app.control.vonage_client import NotSent, Response, VonageClient
 from app.domain.operations import Entry
 from tests import engines
 from tests.control.world import AGENT, CALLER, World, world_of
 from tests.engines import Engine
+from vonage_simulator.voice_api.faults import Fault, FaultRule
 
 
 class Cut(BaseException):
@@ -75,52 +77,56 @@ def test_mute_and_unmute_at_once_end_the_same_at_the_carrier_and_here_or_the_lat
     assert world.control(leg)["muted"] == (last["verb"] == "mute")
 
 
-def test_what_vonage_refuses_as_too_fast_is_sent_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_vonage_refuses_as_too_fast_is_sent_again(world: World) -> None:
     leg = world.caller()
-    refusals = iter([Response(429, {})])
-
-    def once_too_fast(real: Any, *_: Any) -> Response:
-        return next(refusals, None) or real()
-
-    with sending(world, monkeypatch, once_too_fast) as sent:
+    with world.faults(FaultRule(fault="429", verbs=("mute",), count=1)) as requests:
         response = world.act(leg, "mute")
     assert response.status_code == 200, response.text
-    assert [action for _, action in sent] == ["mute", "mute"]
+    assert [(request.verb, request.status) for request in requests()] == [("mute", 429), ("mute", 204)]
     assert leg.muted
 
 
-def test_without_a_response_vonage_is_asked_what_became_of_a_move(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_vonage_is_waited_for_no_longer_than_a_few_seconds(world: World) -> None:
+    """It was carried out all the same, and the webhook says so."""
+    leg = world.caller()
+    began = time.monotonic()
+    with world.faults(FaultRule(fault="late", verbs=("hangup",), seconds=30.0)):
+        response = world.act(leg, "hangup")
+    assert time.monotonic() - began < 15, "five seconds, on a machine that is not busy"
+    assert response.status_code in (200, 202), response.text
+    world.known(leg, "completed")
+    world.until(lambda: world.action(response.json["id"])["confirmed_by"] == "webhook")
+
+
+@pytest.mark.parametrize(("fault", "moved"), [("lost", True), ("cut", False)])
+def test_without_a_response_vonage_is_asked_what_became_of_a_move(world: World, fault: Fault, moved: bool) -> None:
     _, customer = world.in_room(AGENT, CALLER)
     room = customer.conversation
-
-    def done_but_cut(real: Any, method: str, *_: Any) -> Response:
-        response: Response = real()
-        if method == "PUT":
-            raise NoReply("cut")
-        return response
-
-    with sending(world, monkeypatch, done_but_cut) as sent:
+    with world.faults(FaultRule(fault=fault, verbs=("transfer",))) as requests:
         response = world.act(customer, "hold")
-    assert response.status_code == 200, response.text
-    assert [method for method, _ in sent] == ["PUT", "GET"], "it was looked up, and not sent again"
-    assert customer.conversation is not room
+        verbs = [request.verb for request in requests()]
+    assert verbs == ["transfer", "get"], "it was looked up, and not sent again"
+    assert (customer.conversation is not room) == moved
+    assert response.status_code == (200 if moved else 502), response.text
+    assert world.control(customer)["hold"] in (("holding", "held") if moved else (None,))
 
 
-def test_without_a_response_and_without_knowing_more_the_outcome_is_unknown(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_response_and_without_knowing_more_the_outcome_is_unknown(world: World) -> None:
     leg = world.caller()
-
-    def cut(*_: Any) -> Response:
-        raise NoReply("api.example closed the connection")
-
-    with sending(world, monkeypatch, cut):
+    with world.faults(FaultRule(fault="cut")):
         response = world.act(leg, "mute")
     assert (response.status_code, response.json["title"]) == (504, "No response from Vonage")
     assert response.json["action"]["state"] == "unknown"
-    assert world.control(leg)["muted"] is False
+    assert world.control(leg)["muted"] is leg.muted is False
+
+
+@pytest.mark.parametrize("fault", ["500", "503"])
+def test_an_error_of_vonages_is_passed_on(world: World, fault: Fault) -> None:
+    leg = world.caller()
+    with world.faults(FaultRule(fault=fault, verbs=("mute",))):
+        response = world.act(leg, "mute")
+    assert response.status_code == 504, response.text
+    assert response.json["action"]["vonage_status"] == int(fault)
 
 
 def test_who_cannot_reach_vonage_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,3 +255,46 @@ def test_the_real_vonage_gets_no_token_while_there_is_a_simulated_one() -> None:
     real = VonageClient(None, ("api.nexmo.com",))
     assert real.may_send_to("api-us-3.vonage.com")
     assert not real.may_send_to("api.nexmo.com.evil.example")
+
+
+def test_a_leg_is_controlled_in_its_region(valkey: Engine, carrier_folder: Path) -> None:
+    """The answer webhook names the region; a leg of which that is not known is found by trying."""
+    valkey.flush()
+    with world_of(carrier_folder, valkey.address.url, carrier={"regions": ("eu-west", "na-east")}) as world:
+        caller = world.caller(region="na-east")
+        requests = world.requests_from_now()
+        assert world.act(caller, "mute").status_code == 200
+        assert caller.muted
+        assert [request.status for request in requests()] == [204], "straight to its region"
+        body = {"to": {"type": "phone", "number": AGENT}, "ncco": [{"action": "conversation", "name": "room"}]}
+        placed = world.created(world.ask("POST", "/calls", body | {"region": world.hosts[1]}))
+        world.known(placed, "answered")
+        requests = world.requests_from_now()
+        assert world.act(placed, "mute").status_code == 200
+        assert placed.muted
+        assert [request.status for request in requests()] == [404, 204]
+
+
+def test_all_workers_together_keep_to_the_limits(valkey: Engine, carrier_folder: Path) -> None:
+    """Three calls and fifteen other requests a second.
+
+    Of fifty at once the carrier would refuse most. It refuses a few, for on a busy machine some are late and come
+    together with the next ones; these are sent again, and all are done.
+    """
+    valkey.flush()
+    limits = {"application": {"calls_per_second": 3}, "other_requests_per_second": 15, "speed": 1.0}
+    with world_of(carrier_folder, valkey.address.url, carrier=limits) as world:
+        leg = world.caller()
+        control = world.services.control
+        second = Driver(control.store, control.client, control.driver._regions)
+        second._thread.start()
+        with ThreadPoolExecutor(12) as pool:
+            found = list(pool.map(lambda number: world.act(leg, ("mute", "unmute")[number % 2]), range(40)))
+            body = {"to": {"type": "phone", "number": AGENT}, "ncco": [{"action": "conversation", "name": "room"}]}
+            found += pool.map(lambda _: world.ask("POST", "/calls", body), range(9))
+        assert {response.status_code for response in found} <= {200, 201, 202}
+        world.until(lambda: not [id_ for id_ in world.open_operations() if not world.has_result(id_)])
+        second.stop()
+        assert world.carrier.ledger.throttled < 10
+        results = [world.action(response.json["id"])["state"] for response in found]
+        assert set(results) == {"confirmed"}

@@ -27,8 +27,9 @@ from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.harness import served
 from vonage_simulator.ledger import Application, Leg, Target
-from vonage_simulator.scenario import Call, FarEnd, Scenario
+from vonage_simulator.scenario import Call, FarEnd
 from vonage_simulator.voice_api.api import VoiceApi
+from vonage_simulator.voice_api.faults import ApiFaults, FaultRule
 
 APPLICATION_ID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 NUMBER, CALLER, AGENT, BUSY = "442079460000", "447700900101", "447700900102", "447700900103"
@@ -45,7 +46,7 @@ class World:
 
     def __init__(self, base: str, services_: Services, app: Any) -> None:
         self.base, self.services, self.app = base, services_, app
-        self.host = ""  # of the carrier's API
+        self.hosts: tuple[str, ...] = ()  # of the carrier's API, one for each region
         self.loop: asyncio.AbstractEventLoop
         self.carrier: Carrier
         self.api: VoiceApi
@@ -96,12 +97,10 @@ class World:
 
         return asyncio.run_coroutine_threadsafe(doing(), self.loop).result(20)
 
-    def caller(self, from_: str = CALLER, to: str = NUMBER, far_end: FarEnd = STAYS) -> Leg:
+    def caller(self, from_: str = CALLER, to: str = NUMBER, far_end: FarEnd = STAYS, **more: Any) -> Leg:
         """A call that comes in, once it is answered and the app knows it."""
-        call = Call(from_=from_, to=to, far_end=far_end)
-        leg = self.do(
-            lambda: self.carrier.place(call, Scenario(name="test", about="", calls=(call,), callees=FAR_ENDS))
-        )
+        call = Call(from_=from_, to=to, far_end=far_end, **more)
+        leg = self.do(lambda: self.carrier.place(call))
         self.known(leg, "answered")
         return leg
 
@@ -113,6 +112,25 @@ class World:
         """The leg of a call that the app placed."""
         assert response.status_code == 201, response.text
         return self.carrier.ledger.legs[response.json["leg"]]
+
+    @contextmanager
+    def faults(self, *rules: FaultRule) -> Iterator[Callable[[], list[Any]]]:
+        """Let the carrier's API have faults; yields what lists the requests since."""
+        requests = self.requests_from_now()
+        self.api.faults = ApiFaults(rules)
+        try:
+            yield requests
+        finally:
+            self.api.faults = ApiFaults()
+
+    def requests_from_now(self) -> Callable[[], list[Any]]:
+        """What lists the requests that the carrier's API gets from now on."""
+        before = len(self.carrier.ledger.requests)
+        return lambda: list(self.carrier.ledger.requests)[before:]
+
+    def has_result(self, operation: str) -> bool:
+        """Whether something has come of the operation's first step."""
+        return any(entry.kind == "result" for entry in self.services.store.log_of(operation))
 
     def known(self, leg: Leg, state: str) -> None:
         """Wait until the app knows that *leg* is in *state*."""
@@ -162,8 +180,11 @@ async def _carry(world: World, folder: Path, ready: threading.Event, over: async
     clock = Clock(speed=settings.pop("speed", 20.0))
     async with WebhookSender(application, clock=clock) as sender:
         world.carrier = Carrier(application, clock=clock, sender=sender, callees=FAR_ENDS)
+        regions = settings.pop("regions", ())
         world.api = VoiceApi(world.carrier, **settings)
-        world.host = (await world.api.start(make(folder))).removeprefix("https://")
+        base = await world.api.start(make(folder), regions=regions)
+        urls = world.api.by_region.values() if regions else [base]
+        world.hosts = tuple(url.removeprefix("https://") for url in urls)
         ready.set()
         await over.wait()
         await world.api.stop()
@@ -194,7 +215,7 @@ def world_of(
         assert ready.wait(20)
         chosen: Json = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": redis_url, "public_url": base}
         chosen |= {"application_id": APPLICATION_ID, "private_key": application_keys(folder)[0].read_text()}
-        chosen |= {"api_hosts": (world.host,), "flows_file": FLOWS, "webhook_verify": "off"}
+        chosen |= {"api_hosts": world.hosts, "flows_file": FLOWS, "webhook_verify": "off"}
         app = create_app(Settings(**(chosen | settings)))
         world.app, world.services = app, services(app)
         return app

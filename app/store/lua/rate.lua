@@ -10,7 +10,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = now
 if patience >= 0 then
   local before = call('LINDEX', KEYS[1], most - 1)
-  if before then at = math.max(now, before + 1050) end -- a little more: requests do not take equally long to get there
+  if before then at = math.max(now, before + 1100) end -- a little more: requests do not take equally long to get there
   if at - now > patience then return -1 end
 end
 call('LPUSH', KEYS[1], string.format('%.0f', at))
