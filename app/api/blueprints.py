@@ -30,9 +30,11 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.legs import legs
     from app.api.names import names
     from app.api.recordings import recordings
+    from app.api.sessions import sessions
     from app.api.status import status
     from app.api.stream import stream
     from app.api.unfiled import unfiled
+    from app.api.users import users
 
-    first = (calls, exports, conversations, legs, stream, names, recordings, unfiled, audit, flows)
+    first = (calls, exports, conversations, legs, stream, users, sessions, names, recordings, unfiled, audit, flows)
     return (*first, figures, delivery, status, health)

@@ -37,6 +37,15 @@ class PhoneNumber(fields.String):
         return found
 
 
+class Flag(fields.Boolean):
+    """True or false in JSON; marshmallow's own takes "on" and 1 as well."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 class Bound(fields.AwareDateTime):
     """The start or the end of a span of time."""
 

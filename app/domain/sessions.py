@@ -19,6 +19,7 @@ from app.domain.users import Chosen
 
 SipStatus = Literal["Initial", "Establishing", "Established", "Terminating", "Terminated"]
 Phase = Literal["ringing", "connecting", "calling", "talking"]
+RecordingState = Literal["inactive", "active", "paused"]
 AnsweredBy = Literal["app", "phone", "sip", "websocket", "system"]
 MACHINES: Final = frozenset({"machine", "beep_start", "beep_timeout"})
 SIP_STATUS: Final[dict[str, SipStatus]] = {
@@ -40,7 +41,7 @@ class Controls:
     muted: bool = False
     paused: bool = False
     hold_seconds: float = 0
-    recording: Literal["inactive", "active", "paused"] = "inactive"
+    recording: RecordingState = "inactive"
     conference: bool = False
     parent: str | None = None
     ending: bool = False
@@ -67,8 +68,9 @@ class Session:
     """What is known of a session.
 
     `leg` is the user's own leg: None while Vonage has reported none, as while it rings in a browser. `number` is that
-    of the other party, or a user's name. `cause` says how it ended: completed, or the failure's name. Seconds are
-    numbers, up to now while it goes on; None where an end is not known.
+    of the other party, or a user's name; then `other_user` is it, too, and `other_name` what that user is shown as.
+    `cause` says how it ended: completed, or the failure's name. Seconds are numbers, up to now while it goes on; None
+    where an end is not known.
     """
 
     user: str
@@ -78,6 +80,7 @@ class Session:
     is_caller: bool
     number: str | None
     other_user: str | None
+    other_name: str | None = None
     talking_to: tuple[str, ...]
     created: datetime
     ringing: bool
@@ -94,6 +97,11 @@ class Session:
     call_seconds: float | None
     controls: Controls
     remarks: Remarks
+
+    @property
+    def id(self) -> str:
+        """The call's."""
+        return self.call.id
 
     @property
     def incoming(self) -> bool:
@@ -173,18 +181,18 @@ def current_of(sessions: Sequence[Session], chosen: Chosen | None) -> Session | 
     Once the chosen one has ended, a consultation comes first, then the newest. One that only rings is current if it is
     chosen.
     """
-    taken = {session.call.id: (session.taken, session) for session in sessions}
+    taken = {session.id: (session.taken, session) for session in sessions}
     if chosen and chosen.session in taken:
         taken[chosen.session] = max(chosen.at, taken[chosen.session][0] or chosen.at), taken[chosen.session][1]
     known = [(at, session) for at, session in taken.values() if at]
     if not known:
         return None
-    at, latest = max(known, key=lambda each: (each[0], each[1].call.id))
+    at, latest = max(known, key=lambda each: (each[0], each[1].id))
     if chosen is None or chosen.session in taken or at > chosen.at:
         return latest
     return max(
         (session for _, session in known),
-        key=lambda each: (each.controls.parent is not None, each.created, each.call.id),
+        key=lambda each: (each.controls.parent is not None, each.created, each.id),
     )
 
 

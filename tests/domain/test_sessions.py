@@ -102,7 +102,7 @@ def test_before_the_connect_nothing_rings() -> None:
     ],
 )
 def test_ringing_ends_a_little_after_the_ring_timeout(ncco: list[dict[str, Any]], longest: int) -> None:
-    bodies = [caller("ringing", 0), served(*ncco)]
+    bodies: list[Body | Kept] = [caller("ringing", 0), served(*ncco)]
     assert session_of(*bodies, now=longest + 0.9).ringing
     late = session_of(*bodies, now=longest + 1)
     assert (late.ringing, late.live, late.ended, late.cause) == (False, False, at(longest + 1), "timeout")
@@ -198,7 +198,7 @@ def test_a_user_who_calls() -> None:
 
 
 def test_a_caller_whom_nobody_has_been_called_for_is_connecting() -> None:
-    bodies = [
+    bodies: list[Body | Kept] = [
         status("started", 0, uuid="caller", direction="inbound", from_="Alice"),
         served(TALK, from_user="Alice", to=OTHER),
         status("answered", 1, uuid="caller", direction="inbound", from_="Alice"),
@@ -213,7 +213,7 @@ def test_a_caller_whom_nobody_has_been_called_for_is_connecting() -> None:
     [(OTHER, "phone"), ("sip:bob@example.com", "sip"), ("wss://example.com/audio", "websocket"), ("Bob", "app")],
 )
 def test_what_answered(to: str, kind: str) -> None:
-    bodies = [
+    bodies: list[Body | Kept] = [
         status("answered", 0, uuid="caller", direction="inbound", from_="Alice"),
         served(app("Bob"), from_user="Alice", to=to),
         status("answered", 6, uuid="callee", direction="outbound", from_=DIALLED, to=to),
@@ -250,7 +250,7 @@ def test_a_call_that_is_presumed_ended_is_no_session_any_more() -> None:
 
 
 def test_two_sessions_of_one_call() -> None:
-    bodies = [
+    bodies: list[Body | Kept] = [
         status("answered", 0, uuid="caller", direction="inbound", from_="Bob", to="Bob"),
         served(app(), from_user="Bob", to=DIALLED),
         callee("answered", 3, from_="Bob"),
@@ -263,7 +263,7 @@ def test_two_sessions_of_one_call() -> None:
 
 def test_after_a_transfer_the_other_party_is_another() -> None:
     """Bob's leg is answered in the room that Alice moved to; the first caller has left."""
-    bodies = [
+    bodies: list[Body | Kept] = [
         *RINGING,
         callee("answered", 3),
         transfer(HERE, THERE, 6, uuid="callee"),
@@ -299,7 +299,7 @@ def sessions(*taken: tuple[str, float, float | None], parent: str = "") -> list[
 
 def current(*taken: tuple[str, float, float | None], chosen: Chosen | None = None, parent: str = "") -> str | None:
     found = current_of(sessions(*taken, parent=parent), chosen)
-    return found and found.call.id
+    return found.id if found else None
 
 
 def test_the_current_session_is_the_one_taken_or_chosen_last() -> None:

@@ -1,0 +1,112 @@
+"""Reads the sessions of users from the store, for the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+from app.calls import session_schemas
+from app.calls.call_queries import CallFilter, CallPosition, CallQueries
+from app.domain.calls import Call
+from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
+from app.domain.users import DEFAULTS, Registration, UserSettings
+from app.store.apart import apart
+from app.store.users import Profile, User
+
+
+class UserStore(Protocol):
+    """What sessions need of the store. All raise StoreUnavailable."""
+
+    def user(self, name: str, presumed_before: datetime) -> User:
+        """What is kept of a user."""
+
+    def remarks(self, name: str, sessions: Iterable[str]) -> list[Remarks]:
+        """What a user says of each of *sessions*."""
+
+    def profiles(self, names: Sequence[str]) -> list[Profile]:
+        """What is kept of each of the users *names*."""
+
+
+class Phone(NamedTuple):
+    """A user with all that goes on now. `sessions` are the live ones, newest first."""
+
+    name: str
+    known: bool  # by settings, or by a call
+    settings: UserSettings
+    registration: Registration
+    sessions: list[Session]
+    current: Session | None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no other call is taken."""
+        return is_full(self.sessions, self.settings.max_calls)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQueries:
+    """Reads sessions and dumps them as JSON. Needs no request. All that reads raises StoreUnavailable."""
+
+    queries: CallQueries
+    store: UserStore
+
+    def phone(self, name: str) -> Phone:
+        """The user *name*, with the live sessions."""
+        kept, now = self._user(name)
+        settings = kept.settings or DEFAULTS
+        sessions = self._sessions(self.queries.calls_of(kept.conversations), name, settings, now)
+        live = sorted((one for one in sessions if one.live), key=lambda one: (one.created, one.id), reverse=True)
+        return Phone(
+            name,
+            kept.settings is not None or kept.called,
+            settings,
+            kept.registration,
+            live,
+            current_of(live, kept.chosen),
+        )
+
+    def ended(self, name: str, *, limit: int, after: CallPosition | None) -> tuple[list[Session], CallPosition | None]:
+        """The next sessions of *name* that have ended, newest first; there may be fewer though there are more."""
+        now, settings = datetime.now(UTC), self._user(name)[0].settings or DEFAULTS
+        page = self.queries.page(CallFilter(user=name), limit=limit, after=after)
+        return [one for one in self._sessions(page.calls, name, settings, now) if not one.live], page.next
+
+    def session(self, name: str, id_: str) -> Session | None:
+        """The session of *name* in the call with this id, or with a leg or conversation that has it."""
+        call = self.queries.call(id_)
+        if call is None:
+            return None
+        kept, now = self._user(name)
+        return next(iter(self._sessions([call], name, kept.settings or DEFAULTS, now)), None)
+
+    def dump(self, session: Session, role: str | None) -> dict[str, Any]:
+        """*session* as JSON, telephone numbers masked as they are for *role*."""
+        return self.dump_all([session], role)[0]
+
+    def dump_all(self, sessions: Sequence[Session], role: str | None) -> list[dict[str, Any]]:
+        """Each of *sessions*, as `dump` returns it."""
+        mask, names = self.queries.reader.masks_for(role), self.queries.reader.names()
+        return apart(lambda: [session_schemas.dump(one, mask_numbers=mask, names=names) for one in sessions])
+
+    def _user(self, name: str) -> tuple[User, datetime]:
+        now = datetime.now(UTC)
+        return self.store.user(name, now - self.queries.reader.presume_ended_after), now
+
+    def _sessions(self, calls: Sequence[Call], name: str, settings: UserSettings, now: datetime) -> list[Session]:
+        """The sessions of *name* in *calls*, in their order."""
+
+        def read() -> list[Session]:
+            found = (read_session(call, name, now=now, auto_answer=settings.auto_answer) for call in calls)
+            return [session for session in found if session is not None]
+
+        sessions = apart(read)
+        remarks = self.store.remarks(name, [session.id for session in sessions])
+        others = list(dict.fromkeys(session.other_user for session in sessions if session.other_user))
+        known = zip(others, self.store.profiles(others), strict=True)
+        names = {other: (profile.settings or DEFAULTS).display_name for other, profile in known}
+        return [
+            replace(session, remarks=said, other_name=names.get(session.other_user or ""))
+            for session, said in zip(sessions, remarks, strict=True)
+        ]
