@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import quote
 
 from flask_smorest import Blueprint
-from werkzeug.routing import PathConverter
+from werkzeug.routing import BaseConverter, PathConverter, UnicodeConverter
+
+from app.domain.marks import LONGEST
 
 
 class IdConverter(PathConverter):
@@ -16,6 +19,14 @@ class IdConverter(PathConverter):
 
     def to_url(self, value: str) -> str:
         return quote(value, safe="", errors="surrogatepass")
+
+
+class UserConverter(UnicodeConverter):
+    """The name of a user in a URL."""
+
+
+CONVERTERS: Final[dict[str, type[BaseConverter]]] = {"id": IdConverter, "user": UserConverter}
+USER_NAME: Final = {"type": "string", "format": "name", "minLength": 1, "maxLength": LONGEST}
 
 
 def described() -> tuple[Blueprint, ...]:

@@ -46,6 +46,19 @@ class Flag(fields.Boolean):
         return value
 
 
+class Whole(fields.Integer):
+    """A whole number in JSON, from *least* to *most*; 2.0 is one, "2" is not."""
+
+    def __init__(self, description: str, least: int, most: int, **more: Any) -> None:
+        described = {"description": description}
+        super().__init__(validate=validate.Range(least, most), metadata=described, **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not isinstance(value, int | float) or (isinstance(value, float) and not value.is_integer()):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs) or 0
+
+
 class Bound(fields.AwareDateTime):
     """The start or the end of a span of time."""
 

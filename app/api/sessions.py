@@ -10,8 +10,8 @@ from flask import Response, redirect, request, url_for
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
-from app.api import cursors
-from app.api.schemas import Flag, PageArgs
+from app.api import cursors, examples
+from app.api.schemas import Flag, PageArgs, Whole
 from app.api.users import ChangesArgs, Shown, UserSchema, changed_user, phone_of, user_json
 from app.auth.access import current_login, current_role, guard_own
 from app.auth.reveals import reveal
@@ -60,7 +60,7 @@ class RemarksArgs(Schema):
         allow_none=True,
         schemes={"http", "https"},
         validate=validate.Length(max=LONGEST_ADDRESS),
-        metadata={"description": "address of a picture"},
+        metadata={"description": "address of a picture", "format": "web-address"},
     )
     manual = Flag(metadata={"description": "`name` has priority over the names that are known"})
     ignored = Flag(metadata={"description": "let it ring in silence"})
@@ -98,18 +98,8 @@ class RegistrationArgs(Schema):
     """What the page knows of its connection to Vonage."""
 
     registered = Flag(required=True)
-    seconds = fields.Integer(
-        strict=True,
-        load_default=REGISTRATION_SECONDS,
-        validate=validate.Range(10, 3600),
-        metadata={"description": "how long it is taken to hold: say it again before"},
-    )
-    attempts = fields.Integer(
-        strict=True,
-        load_default=0,
-        validate=validate.Range(0, 1000),
-        metadata={"description": "how often it has tried to connect again"},
-    )
+    seconds = Whole("how long it is taken to hold: say it again before", 10, 3600, load_default=REGISTRATION_SECONDS)
+    attempts = Whole("how often it has tried to connect again", 0, 1000, load_default=0)
 
 
 class RegistrationSchema(Schema):
@@ -120,7 +110,7 @@ class RegistrationSchema(Schema):
     attempts = fields.Integer(required=True)
 
 
-@sessions.get("/<name>")
+@sessions.get("/<user:name>")
 @sessions.alt_response(200, schema=UserSchema)
 def get_user(name: str) -> dict[str, Any]:
     """Get a user. One that only has a token, or was only called, has default settings."""
@@ -128,7 +118,7 @@ def get_user(name: str) -> dict[str, Any]:
     return user_json(name, phone.settings, phone.registration)
 
 
-@sessions.patch("/<name>")
+@sessions.patch("/<user:name>")
 @sessions.arguments(ChangesArgs, unknown=RAISE)
 @sessions.alt_response(200, schema=UserSchema)
 def patch_user(args: dict[str, Any], name: str) -> dict[str, Any]:
@@ -141,7 +131,7 @@ def patch_user(args: dict[str, Any], name: str) -> dict[str, Any]:
     return changed_user(name, args)
 
 
-@sessions.get("/<name>/phone")
+@sessions.get("/<user:name>/phone")
 @sessions.alt_response(200, schema=PhoneSchema)
 def get_phone(name: str) -> dict[str, Any]:
     """Get all that the phone of a user shows: live sessions, the current one, those that ring."""
@@ -160,7 +150,7 @@ def get_phone(name: str) -> dict[str, Any]:
     }
 
 
-@sessions.put("/<name>/registration")
+@sessions.put("/<user:name>/registration")
 @sessions.arguments(RegistrationArgs, unknown=RAISE)
 @sessions.alt_response(200, schema=RegistrationSchema)
 def put_registration(args: dict[str, Any], name: str) -> dict[str, Any]:
@@ -172,14 +162,14 @@ def put_registration(args: dict[str, Any], name: str) -> dict[str, Any]:
     return {"registered": args["registered"], "expires_at": timestamp(expires), "attempts": args["attempts"]}
 
 
-@sessions.get("/<name>/current-session")
+@sessions.get("/<user:name>/current-session")
 @sessions.alt_response(200, schema=CurrentSchema)
 def get_current_session(name: str) -> dict[str, Any]:
     """Get the session that was chosen, called or answered last; once that ends a consultation, else the newest."""
     return _current(phone_of(name).current)
 
 
-@sessions.put("/<name>/current-session")
+@sessions.put("/<user:name>/current-session")
 @sessions.arguments(CurrentArgs, unknown=RAISE)
 @sessions.alt_response(200, schema=CurrentSchema)
 def put_current_session(args: dict[str, Any], name: str) -> dict[str, Any]:
@@ -192,9 +182,9 @@ def put_current_session(args: dict[str, Any], name: str) -> dict[str, Any]:
     return _current(session)
 
 
-@sessions.get("/<name>/sessions")
+@sessions.get("/<user:name>/sessions")
 @sessions.arguments(SessionsArgs, location="query", unknown=RAISE)
-@sessions.alt_response(200, schema=SessionsSchema)
+@sessions.alt_response(200, schema=SessionsSchema, example=examples.SESSIONS)
 def list_sessions(args: dict[str, Any], name: str) -> dict[str, Any]:
     """List the sessions of a user, newest first: the live ones, or those that have ended."""
     phone = phone_of(name)
@@ -211,8 +201,8 @@ def list_sessions(args: dict[str, Any], name: str) -> dict[str, Any]:
     return {"items": _dumped(found), "next": cursor}
 
 
-@sessions.get("/<name>/sessions/<id:session_id>")
-@sessions.alt_response(200, schema=SessionSchema)
+@sessions.get("/<user:name>/sessions/<id:session_id>")
+@sessions.alt_response(200, schema=SessionSchema, example=examples.SESSION)
 def get_session(name: str, session_id: str) -> dict[str, Any] | Response:
     """Get one session. The id of a leg or a conversation of its call redirects to it."""
     session = session_of(name, session_id)
@@ -221,7 +211,7 @@ def get_session(name: str, session_id: str) -> dict[str, Any] | Response:
     return _dumped([session])[0]
 
 
-@sessions.patch("/<name>/sessions/<id:session_id>")
+@sessions.patch("/<user:name>/sessions/<id:session_id>")
 @sessions.arguments(RemarksArgs, unknown=RAISE)
 @sessions.alt_response(200, schema=SessionSchema)
 def patch_session(args: dict[str, Any], name: str, session_id: str) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from flask import Response
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 
 from app.api import cursors
-from app.api.schemas import Flag, PageArgs
+from app.api.schemas import Flag, PageArgs, Whole
 from app.auth.access import current_login, current_role, guard
 from app.auth.tokens import short_lived_token, users_with_token
 from app.calls.fields import Timestamp, listed, nullable, timestamp
@@ -37,7 +37,7 @@ class Shown(fields.String):
 
     def __init__(self, description: str, **more: Any) -> None:
         words = f"{description}: 1 to {LONGEST_NAME} printable characters; null for none"
-        super().__init__(allow_none=True, metadata={"description": words}, **more)
+        super().__init__(allow_none=True, metadata={"description": words, "format": "name"}, **more)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         name = cleaned(super()._deserialize(value, attr, data, **kwargs) or "")
@@ -50,18 +50,10 @@ class ChangesArgs(Schema):
     """What to change."""
 
     display_name = Shown("what the user is shown as")
-    max_calls = fields.Integer(
-        strict=True,
-        validate=validate.Range(1, MOST_CALLS),
-        metadata={"description": "calls at once, but for consultations"},
-    )
+    max_calls = Whole("calls at once, but for consultations", 1, MOST_CALLS)
     auto_answer = Flag(metadata={"description": "the page answers by itself"})
     do_not_disturb = Flag(metadata={"description": "calls are diverted"})
-    record_permissions = fields.Integer(
-        strict=True,
-        validate=validate.OneOf((0, 1, 2)),
-        metadata={"description": "0 none, 1 pause and resume a recording, 2 also start one"},
-    )
+    record_permissions = Whole("0 none, 1 pause and resume a recording, 2 also start one", 0, 2)
 
 
 class SettingsArgs(ChangesArgs):
@@ -101,11 +93,7 @@ class UsersSchema(Schema):
 class TokenArgs(Schema):
     """How long the token is to be good."""
 
-    seconds = fields.Integer(
-        strict=True,
-        load_default=TOKEN_SECONDS,
-        validate=validate.Range(LEAST_TOKEN_SECONDS, MOST_TOKEN_SECONDS),
-    )
+    seconds = Whole("until it expires", LEAST_TOKEN_SECONDS, MOST_TOKEN_SECONDS, load_default=TOKEN_SECONDS)
 
 
 class TokenSchema(Schema):
@@ -130,17 +118,15 @@ def list_users(args: dict[str, Any]) -> dict[str, Any]:
     return {"items": items, "next": cursors.write([page[-1]], "users") if len(found) > limit else None}
 
 
-@users.put("/<name>")
+@users.put("/<user:name>")
 @users.arguments(SettingsArgs, unknown=RAISE)
 @users.alt_response(200, schema=UserSchema)
 def put_user(args: dict[str, Any], name: str) -> dict[str, Any]:
     """Set all settings of a user, who need not be known before. They stay until they are deleted."""
-    if len(name) > LONGEST or not name.isprintable():
-        raise Problem(422, "No user name", f"Give a name of 1 to {LONGEST} printable characters.")
-    return changed_user(name, args)
+    return changed_user(_possible(name), args)
 
 
-@users.delete("/<name>")
+@users.delete("/<user:name>")
 @users.response(204)
 def delete_user(name: str) -> Response:
     """Delete the settings of a user, and what the page reported. Calls stay, as do tokens."""
@@ -149,12 +135,12 @@ def delete_user(name: str) -> Response:
     return Response(status=204)
 
 
-@users.post("/<name>/token")
+@users.post("/<user:name>/token")
 @users.arguments(TokenArgs, unknown=RAISE, required=False)
 @users.alt_response(201, schema=TokenSchema)
 def create_token(args: dict[str, Any], name: str) -> tuple[dict[str, Any], int]:
     """Make a token with which the page of a user reads and acts on that user's own sessions, until it expires."""
-    token, expires = short_lived_token(name, timedelta(seconds=args["seconds"]))
+    token, expires = short_lived_token(_possible(name), timedelta(seconds=args["seconds"]))
     return {"token": token, "expires_at": timestamp(expires)}, 201
 
 
@@ -193,6 +179,13 @@ def unknown_user(name: str) -> Problem:
     """Of whom nothing is known."""
     detail = "No such user has settings or a token, and no call names one. An operator may PUT settings here."
     return Problem(404, "Unknown user", detail, name=name)
+
+
+def _possible(name: str) -> str:
+    """*name*. Raises Problem (422) if no user can have it."""
+    if len(name) > LONGEST or not name.isprintable():
+        raise Problem(422, "No user name", f"Give a name of 1 to {LONGEST} printable characters.")
+    return name
 
 
 def _order(name: str) -> bytes:

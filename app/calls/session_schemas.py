@@ -117,7 +117,7 @@ def never(description: str) -> fields.Field[Any]:
 
 def nothing(description: str) -> fields.Field[Any]:
     """The same, where that is null."""
-    return fields.Constant(None, required=True, allow_none=True, metadata={"description": description, "type": "null"})
+    return fields.Constant(None, required=True, allow_none=True, metadata={"description": description})
 
 
 class ShownSchema(ObjectSchema):
@@ -163,7 +163,7 @@ class TransferParentSchema(ObjectSchema):
     callId = fields.String(required=True)
 
 
-class StatusSchema(ShownSchema):
+class YeastarStatusSchema(ShownSchema):
     """The session as Yeastar has it (`session.status`)."""
 
     callId = word("session.call.id", "the call's id")
@@ -190,7 +190,7 @@ class StatusSchema(ShownSchema):
     isConference = flag("session.controls.conference", "it is in an ad hoc conference")
 
 
-class TimerSchema(ShownSchema):
+class YeastarTimerSchema(ShownSchema):
     """How long, in seconds, up to the response while it goes on; null if an end is not known."""
 
     ringDuration = seconds("rang", "it rang at the user", 7.443)
@@ -237,8 +237,8 @@ class SessionSchema(ShownSchema):
     startTime = Timestamp("the same as creationTime", "started")
     videoMuted = never("there is no video")
     videoRemotelyDowngraded = nothing("there is no video")
-    status = fields.Nested(StatusSchema, required=True)
-    timer = fields.Nested(TimerSchema, required=True)
+    status = fields.Nested(YeastarStatusSchema, required=True)
+    timer = fields.Nested(YeastarTimerSchema, required=True)
 
 
 SESSION: Final = SessionSchema()

@@ -142,7 +142,7 @@ def test_a_reveal_to_a_user_is_noted(site: Site) -> None:
     site.read(f"{OWN}/sessions/caller", token=ALICE)
     site.store.ping()
     noted = site.read("/api/v1/audit", token=OPERATOR)["items"]
-    assert ["user", "GET /api/v1/users/<name>/sessions/<id:session_id>", ["caller"]] in [
+    assert ["user", "GET /api/v1/users/<user:name>/sessions/<id:session_id>", ["caller"]] in [
         [entry["role"], entry["route"], entry["calls"]] for entry in noted
     ]
 
@@ -271,6 +271,10 @@ def test_the_published_call(site: Site) -> None:
     for line in SAMPLE.read_bytes().splitlines():
         site.post(line)
     session = site.read(f"{OWN}/sessions/{PUBLISHED}", token=ALICE)
+    paths: Any = site.read("/openapi.json")["paths"]
+    for path, response in (("sessions/{session_id}", session), ("sessions", {"items": [session], "next": None})):
+        described = paths[f"/api/v1/users/{{name}}/{path}"]["get"]["responses"]["200"]["content"]["application/json"]
+        assert described["example"] == response, "the example is real"
     assert session["leg"] == ALICE_LEG
     assert (session["answerTime"], session["endTime"]) == ("2021-03-29T21:20:13.025Z", "2021-03-29T21:20:17.574Z")
     assert (session["number"], session["dialedExtension"]) == ("441234567890", "442038297050")

@@ -39,7 +39,7 @@ def signed(site: Site, user: str = "Alice", seconds: float = 600) -> str:
 def requests(site: Site, name: str) -> Iterator[tuple[str, str, str]]:
     """Every endpoint, with a method and an address; users in it are *name*."""
     for rule in site.app.url_map.iter_rules():
-        path = re.sub("<.*?>", "x", str(rule).replace("<name>", name))
+        path = re.sub("<.*?>", "x", str(rule).replace("<user:name>", name))
         for method in METHODS:
             if method in (rule.methods or ()):
                 yield rule.endpoint, method, path

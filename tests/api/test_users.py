@@ -55,7 +55,7 @@ def test_an_operator_sets_changes_and_deletes_a_user(site: Site) -> None:
     ("field", "value"),
     [
         *(("display_name", value) for value in ("", "x" * 61, "a\nb", 7, ["a"])),
-        *(("max_calls", value) for value in (0, 51, -1, "2", 2.5, True, None)),
+        *(("max_calls", value) for value in (0, 51, -1, "2", 2.5, float("inf"), True, None)),
         *(("record_permissions", value) for value in (3, -1, "1", None)),
         *((field, value) for field in ("auto_answer", "do_not_disturb") for value in ("on", 1, None)),
         ("name", "Bob"),
