@@ -12,14 +12,15 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from app.api import cursors, examples
 from app.api.schemas import Flag, PageArgs, Whole
-from app.api.users import ChangesArgs, Shown, UserSchema, changed_user, phone_of, user_json
+from app.api.users import ChangesArgs, Shown, UserSchema, changed_user, user_json, user_of
 from app.auth.access import current_login, current_role, guard_own
 from app.auth.reveals import reveal
 from app.calls.call_queries import CallPosition
 from app.calls.fields import Timestamp, listed, nullable, timestamp
 from app.calls.session_schemas import SessionSchema
+from app.calls.sessions import Phone
 from app.domain.sessions import Session
-from app.domain.users import Chosen, Registration
+from app.domain.users import DEFAULTS, Chosen, Registration
 from app.errors import Problem
 from app.services import services
 from app.store import keys
@@ -114,8 +115,8 @@ class RegistrationSchema(Schema):
 @sessions.alt_response(200, schema=UserSchema)
 def get_user(name: str) -> dict[str, Any]:
     """Get a user. One that only has a token, or was only called, has default settings."""
-    phone = phone_of(name)
-    return user_json(name, phone.settings, phone.registration)
+    kept = user_of(name)
+    return user_json(name, kept.settings or DEFAULTS, kept.registration)
 
 
 @sessions.patch("/<user:name>")
@@ -127,7 +128,7 @@ def patch_user(args: dict[str, Any], name: str) -> dict[str, Any]:
     if login and login.user is not None and not args.keys() <= BY_USER:
         others = ", ".join(sorted(args.keys() - BY_USER))
         raise Problem(403, "Not allowed", f"A user sets do_not_disturb alone; an operator sets {others}.")
-    phone_of(name)
+    user_of(name)
     return changed_user(name, args)
 
 
@@ -135,7 +136,8 @@ def patch_user(args: dict[str, Any], name: str) -> dict[str, Any]:
 @sessions.alt_response(200, schema=PhoneSchema)
 def get_phone(name: str) -> dict[str, Any]:
     """Get all that the phone of a user shows: live sessions, the current one, those that ring."""
-    phone = phone_of(name)
+    kept = user_of(name)
+    phone = services().sessions.phone(name, kept)
     dumped = _dumped(phone.sessions)
     current = phone.current.id if phone.current else None
     return {
@@ -144,9 +146,9 @@ def get_phone(name: str) -> dict[str, Any]:
         "sessions": dumped,
         "incomingList": [one for one in dumped if one["status"]["isRing"]],
         "isMaxCall": phone.is_full,
-        "isRegistered": phone.registration.registered,
-        "reRegistryPhoneTimes": phone.registration.attempts,
-        "recordPermissions": phone.settings.record_permissions,
+        "isRegistered": kept.registration.registered,
+        "reRegistryPhoneTimes": kept.registration.attempts,
+        "recordPermissions": (kept.settings or DEFAULTS).record_permissions,
     }
 
 
@@ -155,7 +157,7 @@ def get_phone(name: str) -> dict[str, Any]:
 @sessions.alt_response(200, schema=RegistrationSchema)
 def put_registration(args: dict[str, Any], name: str) -> dict[str, Any]:
     """Report whether the page of a user is connected to Vonage. Said again and again, it stays so."""
-    phone_of(name)
+    user_of(name)
     now = datetime.now(UTC)
     expires = now + timedelta(seconds=args["seconds"]) if args["registered"] else None
     services().store.set_registration(name, Registration(args["registered"], expires, args["attempts"]), now)
@@ -166,7 +168,7 @@ def put_registration(args: dict[str, Any], name: str) -> dict[str, Any]:
 @sessions.alt_response(200, schema=CurrentSchema)
 def get_current_session(name: str) -> dict[str, Any]:
     """Get the session that was chosen, called or answered last; once that ends a consultation, else the newest."""
-    return _current(phone_of(name).current)
+    return _current(_phone(name).current)
 
 
 @sessions.put("/<user:name>/current-session")
@@ -175,7 +177,7 @@ def get_current_session(name: str) -> dict[str, Any]:
 def put_current_session(args: dict[str, Any], name: str) -> dict[str, Any]:
     """Choose the current session, one of the live ones."""
     wanted = args["currentSessionID"]
-    session = next((one for one in phone_of(name).sessions if one.id == wanted), None)
+    session = next((one for one in _phone(name).sessions if one.id == wanted), None)
     if session is None:
         raise _unknown_session(wanted, "No live session of this user has this id.")
     services().store.choose_session(name, Chosen(wanted, datetime.now(UTC)))
@@ -187,14 +189,14 @@ def put_current_session(args: dict[str, Any], name: str) -> dict[str, Any]:
 @sessions.alt_response(200, schema=SessionsSchema, example=examples.SESSIONS)
 def list_sessions(args: dict[str, Any], name: str) -> dict[str, Any]:
     """List the sessions of a user, newest first: the live ones, or those that have ended."""
-    phone = phone_of(name)
     if args["state"] == "live":
-        return {"items": _dumped(phone.sessions), "next": None}
+        return {"items": _dumped(_phone(name).sessions), "next": None}
+    kept = user_of(name)
     after, of = None, f"ended sessions of {name}"
     if "cursor" in args:
         first_received, conversation, call = cursors.read(args["cursor"], of)
         after = CallPosition(first_received, keys.encode(conversation), call)
-    found, following = services().sessions.ended(name, limit=args["limit"], after=after)
+    found, following = services().sessions.ended(name, kept, limit=args["limit"], after=after)
     cursor = None
     if following:
         cursor = cursors.write([following.first_received, keys.decode(following.conversation), following.call], of)
@@ -232,6 +234,10 @@ def session_of(name: str, id_: str) -> Session:
     if session is None:
         raise _unknown_session(id_, "This user takes no part in a call with this id, or none is stored any more.")
     return session
+
+
+def _phone(name: str) -> Phone:
+    return services().sessions.phone(name, user_of(name))
 
 
 def _unknown_session(id_: str, detail: str) -> Problem:

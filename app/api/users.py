@@ -16,12 +16,12 @@ from app.auth.access import current_login, current_role, guard
 from app.auth.tokens import short_lived_token, users_with_token
 from app.calls.fields import Timestamp, listed, nullable, timestamp
 from app.calls.names import LONGEST_NAME, cleaned
-from app.calls.sessions import Phone
 from app.domain.marks import LONGEST
 from app.domain.numbers import masked
 from app.domain.users import DEFAULTS, Registration, UserSettings
 from app.errors import Problem
 from app.services import services
+from app.store.users import User
 
 users = Blueprint("users", __name__, url_prefix="/api/v1/users", description="Users of the application.")
 users.before_request(guard())
@@ -144,14 +144,13 @@ def create_token(args: dict[str, Any], name: str) -> tuple[dict[str, Any], int]:
     return {"token": token, "expires_at": timestamp(expires)}, 201
 
 
-def phone_of(name: str) -> Phone:
-    """The user *name*, with the live sessions. Raises Problem (404) for one of whom nothing is known."""
-    phone = services().sessions.phone(name)
-    login = current_login()
+def user_of(name: str) -> User:
+    """What is kept of the user *name*. Raises Problem (404) for one of whom nothing is known."""
+    kept, login = services().sessions.user(name), current_login()
     has_token = name in users_with_token() or (login is not None and login.user == name)
-    if not phone.known and not has_token:
+    if kept.settings is None and not kept.called and not has_token:
         raise unknown_user(name)
-    return phone
+    return kept
 
 
 def changed_user(name: str, changes: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from app.calls import session_schemas
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.domain.calls import Call
 from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
-from app.domain.users import DEFAULTS, Registration, UserSettings
+from app.domain.users import DEFAULTS, UserSettings
 from app.store.apart import apart
 from app.store.users import Profile, User
 
@@ -30,19 +30,11 @@ class UserStore(Protocol):
 
 
 class Phone(NamedTuple):
-    """A user with all that goes on now. `sessions` are the live ones, newest first."""
+    """What goes on at a user now: live sessions, newest first; the current one; whether no other call is taken."""
 
-    name: str
-    known: bool  # by settings, or by a call
-    settings: UserSettings
-    registration: Registration
     sessions: list[Session]
     current: Session | None
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no other call is taken."""
-        return is_full(self.sessions, self.settings.max_calls)
+    is_full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +44,32 @@ class SessionQueries:
     queries: CallQueries
     store: UserStore
 
-    def phone(self, name: str) -> Phone:
-        """The user *name*, with the live sessions."""
-        kept, now = self._user(name)
-        settings = kept.settings or DEFAULTS
-        sessions = self._sessions(self.queries.calls_of(kept.conversations), name, settings, now)
-        live = sorted((one for one in sessions if one.live), key=lambda one: (one.created, one.id), reverse=True)
-        return Phone(
-            name,
-            kept.settings is not None or kept.called,
-            settings,
-            kept.registration,
-            live,
-            current_of(live, kept.chosen),
-        )
+    def user(self, name: str) -> User:
+        """What is kept of the user *name*."""
+        return self.store.user(name, datetime.now(UTC) - self.queries.reader.presume_ended_after)
 
-    def ended(self, name: str, *, limit: int, after: CallPosition | None) -> tuple[list[Session], CallPosition | None]:
+    def phone(self, name: str, user: User) -> Phone:
+        """What goes on at *name*, of whom *user* is kept."""
+        settings = user.settings or DEFAULTS
+        sessions = self._sessions(self.queries.calls_of(user.conversations), name, settings)
+        live = sorted((one for one in sessions if one.live), key=lambda one: (one.created, one.id), reverse=True)
+        return Phone(live, current_of(live, user.chosen), is_full(live, settings.max_calls))
+
+    def ended(
+        self, name: str, user: User, *, limit: int, after: CallPosition | None
+    ) -> tuple[list[Session], CallPosition | None]:
         """The next sessions of *name* that have ended, newest first; there may be fewer though there are more."""
-        now, settings = datetime.now(UTC), self._user(name)[0].settings or DEFAULTS
         page = self.queries.page(CallFilter(user=name), limit=limit, after=after)
-        return [one for one in self._sessions(page.calls, name, settings, now) if not one.live], page.next
+        sessions = self._sessions(page.calls, name, user.settings or DEFAULTS)
+        return [one for one in sessions if not one.live], page.next
 
     def session(self, name: str, id_: str) -> Session | None:
         """The session of *name* in the call with this id, or with a leg or conversation that has it."""
         call = self.queries.call(id_)
         if call is None:
             return None
-        kept, now = self._user(name)
-        return next(iter(self._sessions([call], name, kept.settings or DEFAULTS, now)), None)
+        (kept,) = self.store.profiles([name])
+        return next(iter(self._sessions([call], name, kept.settings or DEFAULTS)), None)
 
     def dump(self, session: Session, role: str | None) -> dict[str, Any]:
         """*session* as JSON, telephone numbers masked as they are for *role*."""
@@ -90,12 +80,9 @@ class SessionQueries:
         mask, names = self.queries.reader.masks_for(role), self.queries.reader.names()
         return apart(lambda: [session_schemas.dump(one, mask_numbers=mask, names=names) for one in sessions])
 
-    def _user(self, name: str) -> tuple[User, datetime]:
-        now = datetime.now(UTC)
-        return self.store.user(name, now - self.queries.reader.presume_ended_after), now
-
-    def _sessions(self, calls: Sequence[Call], name: str, settings: UserSettings, now: datetime) -> list[Session]:
+    def _sessions(self, calls: Sequence[Call], name: str, settings: UserSettings) -> list[Session]:
         """The sessions of *name* in *calls*, in their order."""
+        now = datetime.now(UTC)
 
         def read() -> list[Session]:
             found = (read_session(call, name, now=now, auto_answer=settings.auto_answer) for call in calls)
