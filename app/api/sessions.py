@@ -251,6 +251,7 @@ def _current(session: Session | None) -> dict[str, Any]:
 
 def _dumped(found: list[Session]) -> list[dict[str, Any]]:
     """Each of *found* as JSON for this request."""
+    role = current_role()
     if request.method != "HEAD":
-        reveal(session.id for session in found)
-    return services().sessions.dump_all(found, current_role())
+        reveal((session.id for session in found), masked_too=role == "user")
+    return services().sessions.dump_all(found, role)

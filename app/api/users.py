@@ -171,7 +171,7 @@ def user_json(name: str, settings: UserSettings, registration: Registration) -> 
         "registration_expires_at": timestamp(registration.expires),
         "registration_attempts": registration.attempts,
     }
-    return dict(masked(json)) if services().calls.masks_for(current_role()) else json
+    return dict(masked(json)) if services().sessions.masks_for(current_role()) else json
 
 
 def unknown_user(name: str) -> Problem:

@@ -93,8 +93,8 @@ class Calls:
         return apart(lambda: [schemas.dump(item, mask_numbers=mask, names=names) for item in items])
 
     def masks_for(self, role: str | None) -> bool:
-        """Whether *role* sees of a telephone number its last four digits only. A user reads own calls alone."""
-        return self.mask_numbers and role not in ("operator", "user")
+        """Whether *role* sees of a telephone number its last four digits only."""
+        return self.mask_numbers and role != "operator"
 
 
 def with_latest_move(leg: Leg) -> Member:

@@ -44,6 +44,10 @@ class SessionQueries:
     queries: CallQueries
     store: UserStore
 
+    def masks_for(self, role: str | None) -> bool:
+        """Whether *role* sees masked numbers here. Users see whole ones: what they read is their own."""
+        return role != "user" and self.queries.reader.masks_for(role)
+
     def user(self, name: str) -> User:
         """What is kept of the user *name*."""
         return self.store.user(name, datetime.now(UTC) - self.queries.reader.presume_ended_after)
@@ -72,12 +76,12 @@ class SessionQueries:
         return next(iter(self._sessions([call], name, kept.settings or DEFAULTS)), None)
 
     def dump(self, session: Session, role: str | None) -> dict[str, Any]:
-        """*session* as JSON, telephone numbers masked as they are for *role*."""
+        """*session* as JSON, telephone numbers masked if `masks_for` says so."""
         return self.dump_all([session], role)[0]
 
     def dump_all(self, sessions: Sequence[Session], role: str | None) -> list[dict[str, Any]]:
         """Each of *sessions*, as `dump` returns it."""
-        mask, names = self.queries.reader.masks_for(role), self.queries.reader.names()
+        mask, names = self.masks_for(role), self.queries.reader.names()
         return apart(lambda: [session_schemas.dump(one, mask_numbers=mask, names=names) for one in sessions])
 
     def _sessions(self, calls: Sequence[Call], name: str, settings: UserSettings) -> list[Session]:
