@@ -75,12 +75,8 @@ class SessionQueries:
         (kept,) = self.store.profiles([name])
         return next(iter(self._sessions([call], name, kept.settings or DEFAULTS)), None)
 
-    def dump(self, session: Session, role: str | None) -> dict[str, Any]:
-        """*session* as JSON, telephone numbers masked if `masks_for` says so."""
-        return self.dump_all([session], role)[0]
-
     def dump_all(self, sessions: Sequence[Session], role: str | None) -> list[dict[str, Any]]:
-        """Each of *sessions*, as `dump` returns it."""
+        """Each of *sessions* as JSON, telephone numbers masked if `masks_for` says so."""
         mask, names = self.masks_for(role), self.queries.reader.names()
         return apart(lambda: [session_schemas.dump(one, mask_numbers=mask, names=names) for one in sessions])
 
