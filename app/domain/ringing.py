@@ -18,7 +18,7 @@ RING_SECONDS: Final = 60  # https://developer.vonage.com/en/voice/voice-api/ncco
 MOST_RING_SECONDS: Final = 120  # the most that it, and `ringing_timer` of a call that is created, may be
 GRACE: Final = timedelta(seconds=10)  # beyond the ring timeout: dialling, and the way of webhooks
 AHEAD: Final = timedelta(seconds=60)  # for actions ahead of the `connect`: how long speech and music take is not known
-APART: Final = timedelta(seconds=2)  # by which our clock, which the NCCO has, may be ahead of that of Vonage
+APART: Final = timedelta(seconds=30)  # by which our clock, which an NCCO has, may be ahead of that of Vonage
 
 
 class Ring(NamedTuple):
@@ -50,13 +50,14 @@ def rings_of(call: Call) -> list[Ring]:
     rung_by: dict[str | None, str | None] = {}  # Vonage reports the failure of a `connect` for the leg it led to
     for at, answer in call.answers:
         caller = rung_by.get(answer.leg, answer.leg)
-        over = [later for later, other in call.answers if other.leg == caller and later > at]
-        over += _leaves(by_uuid[caller], at) if caller in by_uuid else ()
-        since = at
+        ends = [later for later, other in call.answers if other.leg == caller and later > at]
+        ends += _leaves(by_uuid[caller], at) if caller in by_uuid else ()
+        over, since = min(ends, default=None), at
         for user, longest in _connects(answer.ncco):
-            callee = next((leg for leg in callees if leg.user == user and began(leg) >= since - APART), None)
-            ends = [*over, *(end for end in (callee.leg.answered, ended(callee)) if end)] if callee else over
-            found.append(Ring(caller, user, since, since + longest, min(ends, default=None)))
+            callee = _led_to(callees, caller, user, since, over)
+            known = [over, callee.leg.answered, ended(callee)] if callee else [over]
+            first = min((end for end in known if end), default=None)
+            found.append(Ring(caller, user, since, since + longest, first))
             end = ended(callee) if callee else None
             if callee is None or end is None:
                 break  # what follows has not begun
@@ -64,6 +65,23 @@ def rings_of(call: Call) -> list[Ring]:
             rung_by[callee.leg.uuid] = caller
             since = end
     return found
+
+
+def _led_to(
+    callees: Iterable[CallLeg], caller: str | None, user: str | None, since: datetime, over: datetime | None
+) -> CallLeg | None:
+    """The first of *callees* that a `connect` to *user*, or to no user, may have led to before it was *over*."""
+    return next(
+        (
+            leg
+            for leg in callees
+            if leg.user == user
+            and leg.leg.uuid != caller
+            and began(leg) >= since - APART
+            and (over is None or began(leg) <= over)
+        ),
+        None,
+    )
 
 
 def rings_alone(leg: CallLeg, now: datetime) -> bool:

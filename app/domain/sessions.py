@@ -131,7 +131,7 @@ def read_session(
         return None
     others = [leg for leg in call.legs if leg.user != user]
     leg = max(own, key=lambda each: (ended(each) is None, _was_answered(each), began(each)), default=None)
-    is_caller = bool(own) and own[0].leg.direction == "inbound"
+    is_caller = bool(own) and (own[0].leg.direction or ("inbound" if own[0].leg.from_ == user else "")) == "inbound"
     rings_here = any(ring.goes_on(now) for ring in mine) or any(rings_alone(each, now) for each in own)
     takes_part = any(ended(each) is None and _was_answered(each) for each in own) or (is_caller and _goes_on(own))
     live = call.state == "live" and (rings_here or takes_part)

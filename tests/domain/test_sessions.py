@@ -156,6 +156,27 @@ def test_a_user_who_is_rung_again_rings_again() -> None:
     assert not session_of(*bodies, callee("busy", 27, uuid="second"), now=28).live
 
 
+def test_the_clock_of_vonage_may_be_late() -> None:
+    """What Vonage says of Alice's leg seems to come before the NCCO that led to it."""
+    bodies = [*RINGING, callee("started", -9), callee("answered", -9)]
+    assert session_of(*bodies).answered
+    over = session_of(*bodies, callee("completed", 3))
+    assert (over.live, over.ringing, over.ended) == (False, False, at(3))
+
+
+def test_an_answer_request_that_is_repeated_rings_once() -> None:
+    """Vonage repeats one that was not replied to in time; each is kept."""
+    bodies = [*RINGING, served(app(), seconds=6)]
+    assert session_of(*bodies, now=7).ringing
+    over = session_of(*bodies, callee("started", 8), callee("answered", 8), callee("completed", 9), now=10)
+    assert (over.live, over.created) == (False, at(1))
+
+
+def test_a_caller_is_one_also_while_no_webhook_says_so() -> None:
+    session = session_of(served(app("Bob"), from_user="Alice", to="Bob"))
+    assert (session.is_caller, session.number, session.phase) == (True, "Bob", "calling")
+
+
 def test_a_call_is_answered_when_two_legs_are() -> None:
     session = session_of(*RINGING, callee("started", 7), callee("answered", 7), now=10)
     assert (session.answered, session.answered_at, session.answered_by) == (True, at(7), "app")
