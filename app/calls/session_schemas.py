@@ -196,7 +196,7 @@ class YeastarTimerSchema(ShownSchema):
     ringDuration = seconds("rang", "it rang at the user", 7.443)
     callingDuration = seconds("called", "it rang at whom the user calls", 0)
     callDuration = seconds("session.call_seconds", "both sides were there", 4.549)
-    holdDuration = seconds("session.controls.hold_seconds", "it was on hold", 0)
+    holdDuration = seconds("session.hold_seconds", "it was on hold", 0)
 
 
 class SessionSchema(ShownSchema):

@@ -15,6 +15,7 @@ from app.domain.calls import Call, CallLeg
 from app.domain.legs import seconds_between
 from app.domain.numbers import number_of
 from app.domain.ringing import Ring, began, ended, rings_alone, rings_of
+from app.domain.timeline import Segment, length
 from app.domain.users import Chosen
 
 SipStatus = Literal["Initial", "Establishing", "Established", "Terminating", "Terminated"]
@@ -40,7 +41,6 @@ class Controls:
 
     muted: bool = False
     paused: bool = False
-    hold_seconds: float = 0
     recording: RecordingState = "inactive"
     conference: bool = False
     parent: str | None = None
@@ -95,6 +95,7 @@ class Session:
     auto_answer: bool
     ring_seconds: float | None
     call_seconds: float | None
+    hold_seconds: float
     controls: Controls
     remarks: Remarks
 
@@ -165,6 +166,7 @@ def read_session(
         auto_answer=auto_answer and not is_caller,
         ring_seconds=seconds_between(created, answered_at if answered else now if live else over),
         call_seconds=seconds_between(answered_at, now if live else over) if answered else 0,
+        hold_seconds=_on_hold(others, created, over or now),
         controls=controls,
         remarks=remarks,
     )
@@ -296,6 +298,17 @@ def _cause(call: Call, leg: CallLeg | None, rings: Sequence[Ring]) -> str | None
         return "timeout"
     caller_ended = any(ended(each) == end for each in call.legs if each.leg.uuid == rings[-1].caller)
     return "cancelled" if caller_ended else "unanswered"
+
+
+def _on_hold(others: Iterable[CallLeg], since: datetime, until: datetime) -> float:
+    """For how many seconds one of *others* was on hold while the user took part."""
+    held = [
+        Segment(doing, max(start, since), min(end or until, until))
+        for other in others
+        for doing, start, end in other.segments
+        if doing == "hold" and (end or until) > since and start < until
+    ]
+    return length(held, "hold")
 
 
 def _sip_status(leg: CallLeg | None, *, live: bool, ending: bool) -> SipStatus:

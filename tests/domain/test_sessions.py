@@ -296,6 +296,15 @@ def test_after_a_transfer_the_other_party_is_another() -> None:
     assert (session.number, session.talking_to, session.live) == ("Bob", ("bob",), True)
 
 
+def test_how_long_the_other_party_was_on_hold() -> None:
+    bodies = [*RINGING, callee("answered", 3), transfer(HERE, THERE, 6, uuid="caller")]
+    assert session_of(*bodies, now=10).hold_seconds == 4
+    back = [*bodies, transfer(THERE, HERE, 11, uuid="caller")]
+    assert session_of(*back, now=20).hold_seconds == 5
+    assert session_of(*bodies, callee("completed", 8), now=20).hold_seconds == 2, "while Alice took part"
+    assert session_of(*RINGING, callee("answered", 3)).hold_seconds == 0
+
+
 def test_controls_and_remarks_are_part_of_it() -> None:
     controls = Controls(muted=True, ending=True)
     session = session_of(*RINGING, callee("answered", 3), controls=controls, remarks=Remarks(name="Ada"))
