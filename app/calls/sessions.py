@@ -84,8 +84,14 @@ class SessionQueries:
         """The sessions of *name* in *calls*, in their order."""
         now = datetime.now(UTC)
 
+        linked = self._linked(calls)
+
         def read() -> list[Session]:
-            found = (read_session(call, name, now=now, auto_answer=settings.auto_answer) for call in calls)
+            more: dict[str, Any] = {"now": now, "auto_answer": settings.auto_answer}
+            found = (
+                read_session(call, name, linked=[linked[id_] for id_ in call.linked if id_ in linked], **more)
+                for call in calls
+            )
             return [session for session in found if session is not None]
 
         sessions = apart(read)
@@ -97,3 +103,9 @@ class SessionQueries:
             replace(session, remarks=said, other_name=names.get(session.other_user or ""))
             for session, said in zip(sessions, remarks, strict=True)
         ]
+
+    def _linked(self, calls: Sequence[Call]) -> dict[str, Call]:
+        """The calls that *calls* share a conference with, by id."""
+        known = {call.id: call for call in calls}
+        missing = [name for call in calls for name in call.conferences if not known.keys() >= {*call.linked}]
+        return known | {call.id: call for call in self.queries.calls_of(missing)} if missing else known

@@ -6,7 +6,7 @@ has them side by side.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
@@ -120,27 +120,35 @@ def read_session(
     user: str,
     *,
     now: datetime,
+    linked: Iterable[Call] = (),
     auto_answer: bool = False,
     controls: Controls = UNTOUCHED,
     remarks: Remarks = NO_REMARKS,
 ) -> Session | None:
-    """The session of *user* in *call* at the time *now*; None if the user takes no part in it."""
+    """The session of *user* in *call* at the time *now*; None if the user takes no part in it.
+
+    *linked*: the calls that *call* shares a conference with. Whom the user meets there is the other party, too: each
+    leg that is placed into a room is a call of its own.
+    """
     own = [leg for leg in call.legs if leg.user == user]
     rings = rings_of(call)
     mine = [ring for ring in rings if ring.user == user]
     if not own and not mine:
         return None
     others = [leg for leg in call.legs if leg.user != user]
+    others += _in_reach(own, linked)
     leg = max(own, key=lambda each: (ended(each) is None, _was_answered(each), began(each)), default=None)
     is_caller = bool(own) and (own[0].leg.direction or ("inbound" if own[0].leg.from_ == user else "")) == "inbound"
     rings_here = any(ring.goes_on(now) for ring in mine) or any(rings_alone(each, now) for each in own)
     takes_part = any(ended(each) is None and _was_answered(each) for each in own) or (is_caller and _goes_on(own))
     live = call.state == "live" and (rings_here or takes_part)
-    met = [(each, other) for each in own for other in others if _met(each, other)]
-    answered, answered_at, last = _answered(met)
+    met = [(other, at, last) for each in own for other in others for at, last in _met(each, other)]
+    known = [(at, last) for _, at, last in met if at]
+    answered_at, last = min(known, key=lambda each: each[0], default=(None, None))
+    answered = bool(met)
     machine = any(other.leg.machine in MACHINES for other in others)
     by_system = machine or (not answered and any(_was_answered(each) for each in call.legs))
-    other = _other(others, leg, {found.leg.uuid for _, found in met}, others[:1] if not is_caller else ())
+    other = _other(others, leg, {found.leg.uuid for found, *_ in met}, others[:1] if not is_caller else ())
     ringing = live and not answered and (_rings_elsewhere(leg, others, rings, now) if is_caller else rings_here)
     created = min([*(began(each) for each in own), *(ring.since for ring in mine)])
     over = None if live else _over(own, mine)
@@ -150,14 +158,14 @@ def read_session(
         leg=leg.leg.uuid if leg else None,
         live=live,
         is_caller=is_caller,
-        number=_party(other, call) if other else (call.to if is_caller else call.from_),
+        number=_party(other) if other else (call.to if is_caller else call.from_),
         other_user=other.user if other else None,
         talking_to=_together(leg, others) if live else (),
         created=created,
         ringing=ringing,
         answered=answered,
         answered_at=answered_at,
-        answered_by="system" if by_system else _kind(last, call) if last else None,
+        answered_by="system" if by_system else _kind(last) if last else None,
         answered_by_system=by_system,
         ended=over,
         cause=None if live else _cause(call, leg, mine),
@@ -166,7 +174,7 @@ def read_session(
         auto_answer=auto_answer and not is_caller,
         ring_seconds=seconds_between(created, answered_at if answered else now if live else over),
         call_seconds=seconds_between(answered_at, now if live else over) if answered else 0,
-        hold_seconds=_on_hold(others, created, over or now),
+        hold_seconds=_on_hold([(found, at) for found, at, _ in met if at], over or now),
         controls=controls,
         remarks=remarks,
     )
@@ -207,26 +215,24 @@ def _goes_on(legs: Iterable[CallLeg]) -> bool:
     return any(ended(leg) is None for leg in legs)
 
 
-def _met(one: CallLeg, other: CallLeg) -> bool:
-    """Whether both legs were answered at the same time."""
+def _in_reach(own: Iterable[CallLeg], linked: Iterable[Call]) -> list[CallLeg]:
+    """The legs of *linked* calls that have been where the user's *own* legs were."""
+    here = {stay.conversation for leg in own for stay in leg.stays}
+    return [leg for call in linked for leg in call.legs if any(stay.conversation in here for stay in leg.stays)]
+
+
+def _met(one: CallLeg, other: CallLeg) -> Iterator[tuple[datetime | None, CallLeg]]:
+    """When both legs, answered, came to be in one conversation, and which of them was answered last; each time."""
     if not (_was_answered(one) and _was_answered(other)):
-        return False
-    one_end, other_end = ended(one), ended(other)
-    return not (
-        (other.leg.answered and one_end and other.leg.answered > one_end)
-        or (one.leg.answered and other_end and one.leg.answered > other_end)
-    )
-
-
-def _answered(met: Sequence[tuple[CallLeg, CallLeg]]) -> tuple[bool, datetime | None, CallLeg | None]:
-    """Whether both sides have answered, since when, and which leg did so last."""
-    known = []
-    for pair in met:
-        first, last = sorted(pair, key=lambda leg: (leg.leg.answered is not None, leg.leg.answered or began(leg)))
-        if first.leg.answered and last.leg.answered:
-            known.append((last.leg.answered, last))
-    at, last_leg = min(known, key=lambda each: each[0], default=(None, None))
-    return bool(met), at, last_leg
+        return
+    last = max(one, other, key=lambda leg: leg.leg.answered or began(leg))
+    answered = max(leg.leg.answered or began(leg) for leg in (one, other))
+    for stay in one.stays:
+        for with_it in other.stays:
+            if stay.conversation == with_it.conversation:
+                since = max(stay.arrived, with_it.arrived, answered)
+                if all(left is None or since <= left for left in (stay.left, with_it.left)):
+                    yield since if one.leg.answered and other.leg.answered else None, last
 
 
 def _other(others: Sequence[CallLeg], leg: CallLeg | None, met: set[str], callers: Sequence[CallLeg]) -> CallLeg | None:
@@ -246,15 +252,14 @@ def _other(others: Sequence[CallLeg], leg: CallLeg | None, met: set[str], caller
     )
 
 
-def _party(leg: CallLeg, call: Call) -> str | None:
+def _party(leg: CallLeg) -> str | None:
     """Who is at the other end of *leg*: who calls on it, or whom it calls."""
-    calls = leg.leg.direction == "inbound" or (leg.leg.direction is None and leg is call.legs[0])
-    return leg.leg.from_ if calls else leg.leg.to
+    return leg.leg.to if leg.leg.direction == "outbound" else leg.leg.from_
 
 
-def _kind(leg: CallLeg, call: Call) -> AnsweredBy:
+def _kind(leg: CallLeg) -> AnsweredBy:
     """What answered on *leg*, by where it leads."""
-    party = _party(leg, call) or ""
+    party = _party(leg) or ""
     if leg.user is not None:
         return "app"
     if party.startswith(("ws:", "wss:")):
@@ -300,15 +305,15 @@ def _cause(call: Call, leg: CallLeg | None, rings: Sequence[Ring]) -> str | None
     return "cancelled" if caller_ended else "unanswered"
 
 
-def _on_hold(others: Iterable[CallLeg], since: datetime, until: datetime) -> float:
-    """For how many seconds one of *others* was on hold while the user took part."""
-    held = [
-        Segment(doing, max(start, since), min(end or until, until))
-        for other in others
+def _on_hold(met: Iterable[tuple[CallLeg, datetime]], until: datetime) -> float:
+    """For how many seconds one of those whom the user had met was alone."""
+    alone = [
+        Segment("hold", max(start, since), min(end or until, until))
+        for other, since in met
         for doing, start, end in other.segments
-        if doing == "hold" and (end or until) > since and start < until
+        if doing in ("hold", "wait") and start >= since and start < until
     ]
-    return length(held, "hold")
+    return length(alone, "hold")
 
 
 def _sip_status(leg: CallLeg | None, *, live: bool, ending: bool) -> SipStatus:

@@ -22,8 +22,8 @@ CALLER, DIALLED, OTHER = "447700900123", "442079460000", "33612345678"
 TALK = {"action": "talk", "text": "Please hold the line."}
 
 
-def call_of(*bodies: Body | Kept, now: datetime) -> Call:
-    """The only call after *bodies*, each received when it happened."""
+def calls_of(*bodies: Body | Kept, now: datetime) -> dict[str, Call]:
+    """The calls after *bodies*, each received when it happened."""
     found: dict[str, list[Kept]] = {}
     for body in bodies:
         event = body if isinstance(body, Kept) else kept(body)[0]
@@ -31,7 +31,12 @@ def call_of(*bodies: Body | Kept, now: datetime) -> Call:
         for name in event.event.conversations:
             found.setdefault(name, []).append(event)
     conversations = {name: history(events) for name, events in found.items()}
-    (call,) = read_calls(conversations, now=now, presume_ended_after=PRESUME_ENDED_AFTER).calls.values()
+    return dict(read_calls(conversations, now=now, presume_ended_after=PRESUME_ENDED_AFTER).calls)
+
+
+def call_of(*bodies: Body | Kept, now: datetime) -> Call:
+    """The only call after *bodies*."""
+    (call,) = calls_of(*bodies, now=now).values()
     return call
 
 
@@ -294,6 +299,39 @@ def test_after_a_transfer_the_other_party_is_another() -> None:
     ]
     session = session_of(*bodies, now=9)
     assert (session.number, session.talking_to, session.live) == ("Bob", ("bob",), True)
+
+
+def in_a_room(*more: Body, now: float = 9) -> Session:
+    """Alice's session: a caller is put into a room, where her leg comes, too. Each is a call of its own."""
+    bodies = [
+        caller("answered", 1),
+        transfer(HERE, "CON-room", 2, uuid="caller"),
+        callee("answered", 5, where=THERE),
+        transfer(THERE, "CON-room", 6, uuid="callee"),
+    ]
+    calls = calls_of(*bodies, *more, now=at(now))
+    alices = calls["callee"]
+    found = read_session(alices, "Alice", now=at(now), linked=[calls[id_] for id_ in alices.linked])
+    assert found is not None
+    return found
+
+
+def test_in_a_room_the_other_party_is_whoever_is_there() -> None:
+    session = in_a_room()
+    assert (session.answered, session.answered_at, session.answered_by) == (True, at(6), "app")
+    assert (session.number, session.talking_to, session.phase) == (CALLER, ("caller",), "talking")
+    left = in_a_room(transfer("CON-room", "CON-music", 7, uuid="caller"))
+    assert (left.number, left.talking_to, left.answered, left.hold_seconds) == (CALLER, (), True, 2)
+    early = in_a_room(transfer("CON-room", "CON-music", 3, uuid="caller"))
+    assert (early.answered, early.answered_by_system) == (False, True), "they have not met"
+
+
+def test_a_call_is_answered_also_if_it_is_not_known_when() -> None:
+    """The webhooks were lost; the bills say so."""
+    session = session_of(
+        caller("ringing", 0), caller("completed", 9, duration="8"), callee("completed", 8, duration="3"), now=10
+    )
+    assert (session.answered, session.answered_at, session.call_seconds) == (True, None, None)
 
 
 def test_how_long_the_other_party_was_on_hold() -> None:
