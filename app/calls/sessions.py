@@ -82,14 +82,17 @@ class SessionQueries:
 
     def _sessions(self, calls: Sequence[Call], name: str, settings: UserSettings) -> list[Session]:
         """The sessions of *name* in *calls*, in their order."""
-        now = datetime.now(UTC)
-
-        linked = self._linked(calls)
+        now, linked = datetime.now(UTC), self._linked(calls)
 
         def read() -> list[Session]:
-            more: dict[str, Any] = {"now": now, "auto_answer": settings.auto_answer}
             found = (
-                read_session(call, name, linked=[linked[id_] for id_ in call.linked if id_ in linked], **more)
+                read_session(
+                    call,
+                    name,
+                    now=now,
+                    linked=[linked[id_] for id_ in call.linked if id_ in linked],
+                    auto_answer=settings.auto_answer,
+                )
                 for call in calls
             )
             return [session for session in found if session is not None]
