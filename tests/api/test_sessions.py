@@ -281,6 +281,21 @@ def test_the_published_call(site: Site) -> None:
     assert session["timer"]["callDuration"] == 4.549
 
 
+def test_whom_a_user_meets_in_a_room(site: Site) -> None:
+    """Both legs came there from elsewhere: each is a call of its own, and the room links them."""
+    for leg in ("caller", "alice-leg"):
+        moved = {"conversation_uuid_from": f"CON-{leg}", "conversation_uuid_to": "CON-room", "uuid": leg}
+        site.post(status("answered", leg, 3))
+        site.post(moved | {"type": "transfer", "timestamp": iso(datetime.now(UTC))})
+    (live,) = site.read(f"{OWN}/sessions", token=ALICE)["items"]
+    assert (live["answered"], live["number"], live["call"]["talkingToIds"]) == (True, CALLER, ["caller"])
+    assert site.read(f"{OWN}/sessions/alice-leg", token=ALICE)["number"] == CALLER
+    site.post(status("completed", "alice-leg", where="CON-room"))
+    (ended,) = site.read(f"{OWN}/sessions", token=ALICE, state="ended")["items"]
+    assert (ended["answered"], ended["number"], ended["cause"]) == (True, CALLER, "completed")
+    is_problem(site.get(f"{OWN}/sessions/caller", token=ALICE), 404)
+
+
 def test_a_session_whose_id_is_any_text(site: Site) -> None:
     leg = "a/b\nc d"
     site.record(status("answered", f"alice-{leg}", where="CON-odd"))
