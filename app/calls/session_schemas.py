@@ -230,7 +230,7 @@ class SessionSchema(ShownSchema):
     recording = flag("recording", "it is being recorded")
     recordingPaused = flag("recording_paused", "recording is paused")
     recordingState = word("session.controls.recording", "the same in one word", *get_args(RecordingState))
-    ringing = flag("session.ringing", "nobody has answered yet, and it rings at the user, or at whom the user calls")
+    ringing = flag("session.ringing", "it rings at the user, or at whom the user calls")
     screensharing = never("Vonage shares no screens")
     sipCallId = text("sip_call_id", "uuid of the user's own leg, as Vonage gives no SIP Call-ID")
     sipStatus = word("session.sip_status", "of the user's own leg", *get_args(SipStatus))

@@ -149,7 +149,10 @@ def read_session(
     machine = any(other.leg.machine in MACHINES for other in others)
     by_system = machine or (not answered and any(_was_answered(each) for each in call.legs))
     other = _other(others, leg, {found.leg.uuid for found, *_ in met}, others[:1] if not is_caller else ())
-    ringing = live and not answered and (_rings_elsewhere(leg, others, rings, now) if is_caller else rings_here)
+    if is_caller:
+        ringing = live and not answered and _rings_elsewhere(leg, others, rings, now)
+    else:
+        ringing = live and rings_here and not takes_part  # also again, after the user has talked
     created = min([*(began(each) for each in own), *(ring.since for ring in mine)])
     over = None if live else _over(own, mine)
     return Session(
@@ -327,8 +330,6 @@ def _sip_status(leg: CallLeg | None, *, live: bool, ending: bool) -> SipStatus:
 def _phase(*, live: bool, answered: bool, ringing: bool, is_caller: bool) -> Phase | None:
     if not live:
         return None
-    if answered:
-        return "talking"
     if ringing:
         return "calling" if is_caller else "ringing"
-    return "connecting"
+    return "talking" if answered else "connecting"

@@ -161,6 +161,14 @@ def test_a_user_who_is_rung_again_rings_again() -> None:
     assert not session_of(*bodies, callee("busy", 27, uuid="second"), now=28).live
 
 
+def test_a_user_who_has_talked_may_be_rung_again() -> None:
+    """As when a transfer comes back: the call is answered, and rings."""
+    bodies = [*RINGING, callee("answered", 3), callee("completed", 20), served(app(), seconds=25)]
+    session = session_of(*bodies, now=26)
+    assert (session.ringing, session.incoming, session.phase, session.answered) == (True, True, "ringing", True)
+    assert session_of(*bodies, callee("answered", 28, uuid="second"), now=29).phase == "talking"
+
+
 def test_the_clock_of_vonage_may_be_late() -> None:
     """What Vonage says of Alice's leg seems to come before the NCCO that led to it."""
     bodies = [*RINGING, callee("started", -9), callee("answered", -9)]
