@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from app.calls import session_schemas
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.domain.calls import Call
+from app.domain.session_controls import controls_of
 from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
 from app.domain.users import DEFAULTS, UserSettings
 from app.store.apart import apart
@@ -90,10 +91,12 @@ class SessionQueries:
                     call,
                     name,
                     now=now,
-                    linked=[linked[id_] for id_ in call.linked if id_ in linked],
+                    linked=beside,
                     auto_answer=settings.auto_answer,
+                    controls=controls_of(call, name, beside),
                 )
                 for call in calls
+                for beside in [[linked[id_] for id_ in call.linked if id_ in linked]]
             )
             return [session for session in found if session is not None]
 
