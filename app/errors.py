@@ -97,10 +97,13 @@ def _of_http(error: HTTPException) -> Response:
     headers = {name: value for name, value in response.headers if name in KEPT_HEADERS}
     if response.status_code < 400:  # a redirection is no error
         return Response(status=response.status_code, headers=headers)
-    detail, more = WHAT_TO_DO.get(response.status_code, error.description or ""), {}
+    detail = WHAT_TO_DO.get(response.status_code, error.description or "")
+    more: dict[str, Any] = {}
     faults = getattr(error, "data", None) or {}  # webargs: which argument is wrong, and why
     if "messages" in faults:
-        more["errors"] = {name: text for texts in faults["messages"].values() for name, text in texts.items()}
+        more["errors"] = {}
+        for place, texts in faults["messages"].items():  # a body that is no JSON has no names
+            more["errors"] |= texts if isinstance(texts, dict) else {place: texts}
         detail = f"Correct what `errors` names: {', '.join(sorted(map(str, more['errors'])))}."
     return Problem(response.status_code, error.name, detail, headers, **more).response()
 

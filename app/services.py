@@ -15,6 +15,7 @@ from app.calls.call_queries import CallQueries
 from app.calls.counting import Counting
 from app.calls.names import Names
 from app.calls.queries import Calls
+from app.calls.sessions import SessionQueries
 from app.control.conferences import Conferences
 from app.control.control import Control
 from app.control.driver import Driver
@@ -115,6 +116,11 @@ class Services:
     def call_queries(self) -> CallQueries:
         """Reads whole calls from the store."""
         return CallQueries(self.calls)
+
+    @property
+    def sessions(self) -> SessionQueries:
+        """Reads users and their sessions from the store."""
+        return SessionQueries(self.call_queries, self.store)
 
 
 def build(settings: Settings, *, store: Store | None = None, flows: Flows | None = None) -> Services:

@@ -21,6 +21,7 @@ from environs import Env, EnvValidationError, ValidationError, validate
 # Below this a token or key can be guessed: 16 characters are 64 bits, even if they are hex digits.
 LEAST_SECRET_LENGTH = 16
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+USER = re.compile(r"user/[^/]{1,200}")  # the role of an application's user: the name is part of addresses
 
 
 class SettingsError(Exception):
@@ -97,8 +98,10 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 def _access_tokens(text: str) -> tuple[tuple[str, str], ...]:
     pairs = _pairs(text)
     for number, (role, token) in enumerate(pairs, 1):
-        if role not in ("viewer", "operator"):
-            raise ValidationError(f"Entry {number} has a role that is neither viewer nor operator.")
+        if role not in ("viewer", "operator") and not role.startswith("user/"):
+            raise ValidationError(f"Entry {number} has a role that is neither viewer, operator nor user/NAME.")
+        if role.startswith("user/") and not (USER.fullmatch(role) and role.isprintable()):
+            raise ValidationError(f"Entry {number} has a user whose name is empty, too long or has a / in it.")
         if not re.fullmatch(r"[!-~]+", token):  # it travels in a header
             raise ValidationError(f"Entry {number} has a token with blanks or letters outside ASCII.")
     if len({token for _, token in pairs}) < len(pairs):
@@ -209,7 +212,7 @@ FOLDER = Kind("folder", lambda env, variable: env.path(variable))
 ON_OFF = Kind("on or off", lambda env, variable: env.bool(variable))
 ORIGINS = _kind("https://board.example.com, several separated by commas", _origins)
 REDIS_ADDRESS = _kind("redis://…, rediss://… or unix://…", _redis_url)
-TOKENS = _kind("role:token, several separated by commas; the role is viewer or operator", _access_tokens)
+TOKENS = _kind("role:token, several separated by commas; the role is viewer, operator or user/NAME", _access_tokens)
 SIGNATURE_SECRETS = _kind("api_key:secret, several separated by commas", _pairs)
 WEB_ADDRESS = _kind("https://calls.example.com", _web_address)
 NUMBER = _kind("7 to 15 digits with the country code", _number)
@@ -354,7 +357,8 @@ class Settings:
     access_tokens: tuple[tuple[str, str], ...] = _setting(
         "ACCESS_TOKENS",
         TOKENS,
-        f"who may read (viewer) and act (operator); in production {LEAST_SECRET_LENGTH} characters or more",
+        "who may read (viewer) and act (operator), and users of the application (user/Alice), each for their own calls;"
+        f" in production {LEAST_SECRET_LENGTH} characters or more",
         default=(),
         default_words="an operator's, made under DATA_DIR; needed in production",
         needed=True,
@@ -363,7 +367,7 @@ class Settings:
     secret_key: str = _setting(
         "SECRET_KEY",
         RANDOM_TEXT,
-        f"signs the cookies of logins; in production {LEAST_SECRET_LENGTH} characters or more",
+        f"signs the cookies of logins and the tokens of users; in production {LEAST_SECRET_LENGTH} characters or more",
         default_words="made under DATA_DIR; needed in production",
         needed=True,
         secret=True,

@@ -7,8 +7,12 @@ from typing import cast, get_args
 
 import click
 import pytest
+from marshmallow import Schema
 
 from app import cli, create_app
+from app.api.sessions import PhoneSchema, RemarksArgs
+from app.api.users import ChangesArgs
+from app.calls.session_schemas import SessionSchema, YeastarStatusSchema
 from app.flows.loading import read as read_flows
 from config.settings import SETTINGS, Settings
 from tests.browser.screenshots import MOST_BYTES
@@ -119,6 +123,14 @@ def test_the_screenshots_are_small() -> None:
     found = list((ROOT / "docs" / "screenshots").iterdir())
     assert found
     assert {path.name: path.stat().st_size for path in found if path.stat().st_size > MOST_BYTES} == {}
+
+
+@pytest.mark.parametrize("schema", [SessionSchema, YeastarStatusSchema, PhoneSchema, RemarksArgs, ChangesArgs])
+def test_every_field_of_a_session_and_a_phone_is_documented(schema: type[Schema]) -> None:
+    """Where each name of Wazo and Yeastar is found."""
+    page = DOCS["docs/sessions.md"]
+    named = set(re.findall(r"\w+", " ".join([*re.findall(r"`([^`\n]+)`", page), *re.findall(r'"(\w+)":', page)])))
+    assert set(schema().fields) <= named
 
 
 SIMULATOR = DOCS["docs/simulator.md"]

@@ -7,10 +7,10 @@ from flask import Flask
 
 def install(app: Flask) -> None:
     """Add the API to *app*."""
-    from app.api.blueprints import IdConverter, described
+    from app.api.blueprints import CONVERTERS, described
     from app.api.describe import describe
     from app.api.metrics import metrics
 
-    app.url_map.converters["id"] = IdConverter
+    app.url_map.converters.update(CONVERTERS)
     for blueprint in (*described(), describe, metrics):
         app.register_blueprint(blueprint)

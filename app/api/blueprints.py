@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import quote
 
 from flask_smorest import Blueprint
-from werkzeug.routing import PathConverter
+from werkzeug.routing import BaseConverter, PathConverter, UnicodeConverter
+
+from app.domain.marks import LONGEST
 
 
 class IdConverter(PathConverter):
@@ -18,6 +21,14 @@ class IdConverter(PathConverter):
         return quote(value, safe="", errors="surrogatepass")
 
 
+class UserConverter(UnicodeConverter):
+    """The name of a user in a URL."""
+
+
+CONVERTERS: Final[dict[str, type[BaseConverter]]] = {"id": IdConverter, "user": UserConverter}
+USER_NAME: Final = {"type": "string", "format": "name", "minLength": 1, "maxLength": LONGEST}
+
+
 def described() -> tuple[Blueprint, ...]:
     """The blueprints, in the order of the description."""
     from app.api.acting import acting
@@ -25,31 +36,16 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.calls import calls, exports
     from app.api.conferences import conferences
     from app.api.conversations import conversations
-    from app.api.delivery import delivery
-    from app.api.figures import figures
     from app.api.flows import flows
-    from app.api.health import health
     from app.api.legs import legs
     from app.api.names import names
     from app.api.recordings import recordings
-    from app.api.status import status
+    from app.api.sessions import sessions
     from app.api.stream import stream
     from app.api.transfers import transfers
     from app.api.unfiled import unfiled
+    from app.api.users import users
 
-    first = (
-        acting,
-        transfers,
-        conferences,
-        calls,
-        exports,
-        conversations,
-        legs,
-        stream,
-        names,
-        recordings,
-        unfiled,
-        audit,
-        flows,
-    )
-    return (*first, figures, delivery, status, health)
+    first = (acting, transfers, conferences, calls, exports, conversations, legs, stream, users, sessions)
+    then = (names, recordings, unfiled, audit, flows)
+    return (*first, *then, figures, delivery, status, health)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response
 from flask_smorest import Api
 
-from app.api.blueprints import IdConverter, described
+from app.api.blueprints import CONVERTERS, USER_NAME, UserConverter, described
 from app.api.schemas import ProblemSchema
 from app.auth.access import guard
 from app.store.apart import apart
@@ -36,11 +36,12 @@ def _document() -> tuple[dict[str, Any], bytes]:
     It takes a tenth of a second, which no start of a worker and no caller should have to wait for.
     """
     app = Flask(__name__)
-    app.url_map.converters["id"] = IdConverter
+    app.url_map.converters.update(CONVERTERS)
     app.config.update(API_TITLE="Switchhook", API_VERSION="v1", OPENAPI_VERSION="3.1.0")
     api = Api()
     api.ERROR_SCHEMA, api.DEFAULT_RESPONSE_CONTENT_TYPE = ProblemSchema, "application/problem+json"
     api.init_app(app)  # describes errors
+    api.register_converter(UserConverter, lambda _: USER_NAME)
     api.DEFAULT_RESPONSE_CONTENT_TYPE = "application/json"
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     api.spec.options["security"] = [{"token": []}]

@@ -37,6 +37,28 @@ class PhoneNumber(fields.String):
         return found
 
 
+class Flag(fields.Boolean):
+    """True or false in JSON; marshmallow's own takes "on" and 1 as well."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Whole(fields.Integer):
+    """A whole number in JSON, from *least* to *most*; 2.0 is one, "2" is not."""
+
+    def __init__(self, description: str, least: int, most: int, **more: Any) -> None:
+        described = {"description": description}
+        super().__init__(validate=validate.Range(least, most), metadata=described, **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not isinstance(value, int | float) or (isinstance(value, float) and not value.is_integer()):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs) or 0
+
+
 class Bound(fields.AwareDateTime):
     """The start or the end of a span of time."""
 

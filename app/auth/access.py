@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import quote
 
 from flask import current_app, request
 
 from app.auth.sessions import CSRF_HEADER, csrf_token_sent, session_login, session_name, session_role, stored_role
-from app.auth.tokens import RANK, Role, fingerprint, role_of
+from app.auth.tokens import OF_USER, RANK, Role, access_of, fingerprint, user_of
 from app.errors import Problem
 from app.web.logs import known
 
 READS = ("GET", "HEAD")
+OWN = "/api/v1/users/{}/sessions"  # what a user may read
 
 
 class Login(NamedTuple):
-    """Who sent a request: the role, and the fingerprint of the token."""
+    """Who sent a request: the role, the fingerprint of the token and, if it is a user's, the user."""
 
     role: Role
     fingerprint: str
+    user: str | None = None
 
 
 def current_login() -> Login | None:
@@ -27,14 +30,21 @@ def current_login() -> Login | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme:
-        role = role_of(token) if scheme.lower() == "bearer" else None
-        login = Login(role, fingerprint(token)) if role else None
+        login = _login_of(token) if scheme.lower() == "bearer" else None
     else:
         role = session_role()
         login = Login(role, session_login() or "") if role else None
     if login is not None:
         known()
     return login
+
+
+def _login_of(token: str) -> Login | None:
+    if access := access_of(token):
+        return Login(access.role, fingerprint(token), access.user)
+    if user := user_of(token):  # a new one every hour: all are one for the audit log
+        return Login("user", fingerprint(OF_USER + user), user)
+    return None
 
 
 def current_role() -> Role | None:
@@ -60,16 +70,16 @@ def still_has_role(role: Role) -> Callable[[], bool]:
     return check
 
 
-def require(role: Role) -> None:
-    """Refuse the request unless it has *role* or a higher one.
+def require(role: Role, *, user: str | None = None) -> None:
+    """Refuse the request unless it has *role* or a higher one, or comes from *user*.
 
     A cookie alone never acts: another site's page could have made the browser send it. A bearer token can only be sent
     by who knows it.
     """
     if request.method == "OPTIONS":
         return  # a browser's preflight carries no credentials
-    current = current_role()
-    if current is None:
+    login = current_login()
+    if login is None:
         detail = "Send 'Authorization: Bearer TOKEN' with a token of ACCESS_TOKENS."
         if "Authorization" in request.headers:
             detail = f"The Authorization header has no known token. {detail}"
@@ -77,10 +87,23 @@ def require(role: Role) -> None:
     if request.method not in READS and "Authorization" not in request.headers and not csrf_token_sent():
         detail = f"A cookie acts only together with {CSRF_HEADER}, which every page has in a meta element: reload it."
         raise Problem(403, "CSRF token missing or wrong", detail)
-    if RANK[current] < RANK[role]:
-        raise Problem(403, "Not allowed", f"This needs the token of an {role}; yours is a {current}'s.")
+    if RANK[login.role] < RANK[role] and (login.user is None or login.user != user):
+        detail = f"This needs the token of {'an' if role == 'operator' else 'a'} {role}; yours is a {login.role}'s."
+        if login.user is not None:
+            detail += f" It is for that user's own calls alone: {OWN.format(quote(login.user, safe=''))}."
+        raise Problem(403, "Not allowed", detail)
 
 
 def guard(*, read: Role = "viewer", act: Role = "operator") -> Callable[[], None]:
     """A check for `before_request` of a blueprint: *read* is the role for GET and HEAD, *act* for other methods."""
     return lambda: require(read if request.method in READS else act)
+
+
+def guard_own() -> Callable[[], None]:
+    """The same for what belongs to the user whose `name` is in the address: that user reads and acts, too."""
+
+    def check() -> None:
+        user = (request.view_args or {}).get("name")
+        require("viewer" if request.method in READS else "operator", user=user)
+
+    return check

@@ -20,8 +20,9 @@ LONGEST_FILTERS: Final = 500  # characters
 def reveal(calls: Iterable[str], *, total: int | None = None, masked_too: bool = False) -> None:
     """Note that this request is shown *calls* (conversation ids, or a leg's), unless their numbers are masked for it.
 
-    *masked_too*: also if they are masked, for there is more to it: a recording. *total*: how many they are, where
-    *calls* are only the first of a long export. Written later: it costs the request nothing it would notice.
+    *masked_too*: also if they are masked elsewhere: a recording says more, and a user sees whole numbers in own
+    sessions. *total*: how many they are, where *calls* are only the first of a long export. Written later: it costs the
+    request nothing it would notice.
     """
     login = current_login()
     if login is None or (services().calls.masks_for(login.role) and not masked_too):

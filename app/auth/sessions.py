@@ -15,7 +15,8 @@ from flask import Flask, Request, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from app.auth.guessing import begin_attempt, was_right
-from app.auth.tokens import Role, fingerprint, role_of
+from app.auth.tokens import Role, access_of, fingerprint
+from app.errors import Problem
 from app.services import services
 
 ID: Final = "id"  # key in the cookie
@@ -36,12 +37,17 @@ class Sessions(SecureCookieSessionInterface):
 def log_in(token: str) -> bool:
     """Open a session with *token*. Returns False for an unknown one.
 
-    Raises Problem (429) after too many of them, and StoreUnavailable: without Redis there is no session.
+    Raises Problem: 429 after too many of them, 403 for a user's; and StoreUnavailable: without Redis there is no
+    session.
     """
     attempt = begin_attempt(request.remote_addr)
-    if role_of(token) is None:
+    access = access_of(token)
+    if access is None:
         return False
     was_right(attempt)
+    if access.user is not None:
+        detail = "This is a user's token, which opens no page: programs send it as 'Authorization: Bearer TOKEN'."
+        raise Problem(403, "A user's token", detail)
     name = secrets.token_urlsafe(32)
     services().store.open_session(name, fingerprint(token), SESSION_SECONDS)
     session[ID] = name
@@ -63,8 +69,7 @@ def session_name() -> str | None:
 
 def stored_role(name: str) -> Role | None:
     """The role of the session *name* as it is kept now; None once it has ended. Raises StoreUnavailable."""
-    login = services().store.login_of(name)
-    return role_of(login, fingerprint) if login else None
+    return _role_of(services().store.login_of(name))
 
 
 def session_login() -> str | None:
@@ -84,8 +89,13 @@ def session_role() -> Role | None:
 
     Raises StoreUnavailable for a cookie of ours while Redis is away.
     """
-    login = session_login()
-    return role_of(login, fingerprint) if login else None
+    return _role_of(session_login())
+
+
+def _role_of(login: str | None) -> Role | None:
+    """The role of the token with the fingerprint *login*. None if a user has it now: pages are not for users."""
+    access = access_of(login, fingerprint) if login else None
+    return access.role if access and access.user is None else None
 
 
 def csrf_token() -> str | None:

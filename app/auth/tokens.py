@@ -1,28 +1,78 @@
-"""The tokens of ACCESS_TOKENS and their roles."""
+"""The tokens of ACCESS_TOKENS, the short-lived ones of users, and what each is good for."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
+
+import jwt
 
 from app.services import services
 
-Role = Literal["viewer", "operator"]
-RANK: Final = {"viewer": 1, "operator": 2}
+Role = Literal["user", "viewer", "operator"]
+RANK: Final = {"user": 0, "viewer": 1, "operator": 2}
+OF_USER: Final = "user/"  # in ACCESS_TOKENS; the user's name follows
+AUDIENCE: Final = "switchhook users"
+ALGORITHM: Final = "HS256"
 
 
-def role_of(given: str, form: Callable[[str], str] = str) -> Role | None:
-    """The role of the token whose *form* is *given*; None for an unknown one. Any of them takes the same time."""
-    found: Role | None = None
+class Access(NamedTuple):
+    """What a token is good for: its role and, of a user's token, the user."""
+
+    role: Role
+    user: str | None = None
+
+
+def access_of(given: str, form: Callable[[str], str] = str) -> Access | None:
+    """What the token of ACCESS_TOKENS is good for whose *form* is *given*; None for an unknown one.
+
+    Any of them takes the same time.
+    """
+    found: Access | None = None
     sent = given.encode(errors="surrogatepass")
     for role, token in services().settings.access_tokens:
         if hmac.compare_digest(sent, form(token).encode()):
-            found = cast("Role", role)
+            user = role.removeprefix(OF_USER) if role.startswith(OF_USER) else None
+            found = Access("user", user) if user else Access(cast("Role", role))
     return found
+
+
+def users_with_token() -> list[str]:
+    """The users that ACCESS_TOKENS names."""
+    named = (role for role, _ in services().settings.access_tokens if role.startswith(OF_USER))
+    return list(dict.fromkeys(role.removeprefix(OF_USER) for role in named))
 
 
 def fingerprint(token: str) -> str:
     """A keyed hash of *token*, which a cookie may hold."""
     return hmac.new(services().settings.secret_key.encode(), token.encode(), sha256).hexdigest()[:32]
+
+
+def short_lived_token(user: str, lifetime: timedelta) -> tuple[str, datetime]:
+    """A token for *user*, signed with SECRET_KEY, and when it expires. Nothing is kept: it cannot be taken back."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    expires = now + lifetime
+    claims = {"aud": AUDIENCE, "sub": user, "iat": now, "exp": expires}
+    return jwt.encode(claims, _signing_key(), algorithm=ALGORITHM), expires
+
+
+def user_of(token: str) -> str | None:
+    """The user of a short-lived *token*; None unless it was made here and has not expired."""
+    if token.count(".") != 2:
+        return None  # no JWT
+    required = ["aud", "sub", "exp"]
+    try:
+        claims = jwt.decode(
+            token, _signing_key(), algorithms=[ALGORITHM], audience=AUDIENCE, options={"require": required}
+        )
+    except (jwt.InvalidTokenError, ValueError):
+        return None
+    return str(claims["sub"])
+
+
+def _signing_key() -> bytes:
+    """A key of its own, so that nothing else that SECRET_KEY signs is taken for a token."""
+    return hmac.new(services().settings.secret_key.encode(), AUDIENCE.encode(), sha256).digest()

@@ -19,8 +19,8 @@ to_option = click.option("--to", "url", type=URL, help="The server; default: the
 
 
 def token_of(settings: Settings) -> str:
-    """A token for the API: an operator's if there is one."""
-    return min(settings.access_tokens)[1]
+    """A token for the API: an operator's if there is one, else a viewer's."""
+    return min(settings.access_tokens, key=lambda pair: (pair[0].startswith("user/"), pair))[1]
 
 
 class Client:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeVar
 
+from app.domain.actions import Action
 from app.domain.causes import WentWrong
 from app.domain.conversations import (
     ConversationState,
@@ -26,7 +27,7 @@ from app.domain.conversations import (
 from app.domain.events import Answer, Input, Recording
 from app.domain.grouping import Group, Grouped, group
 from app.domain.legs import Known, Leg, Moment, project_leg, seconds_between
-from app.domain.marks import called_users, is_bare_name, users_in
+from app.domain.marks import called_users, created_for, is_bare_name, users_in
 from app.domain.moves import presence
 from app.domain.numbers import numbers_in
 from app.domain.timeline import Life, Occupancy, Segment, Stay, by_leg, length, life_of, segments_of
@@ -173,8 +174,11 @@ def _call(id_: str, of: Group, events: History, lives: list[Life], occupancy: Oc
     inputs = tuple((at, event) for at, event in everything if isinstance(event, Input))
     from_user = {event.leg: event.from_user for _, event in reversed(answers) if event.from_user}
     called = {user for _, event in answers for user in called_users(event.ncco)}
+    created = {event.leg: user for _, event in everything if isinstance(event, Action) and (user := created_for(event))}
     legs = tuple(
-        CallLeg(life.leg, _user_of(life.leg, from_user, called), life.stays, segments_of(life, lives, occupancy))
+        CallLeg(
+            life.leg, _user_of(life.leg, created | from_user, called), life.stays, segments_of(life, lives, occupancy)
+        )
         for life in lives
     )
     first = legs[0].leg if legs else None
@@ -273,10 +277,10 @@ def _talk_seconds(legs: tuple[CallLeg, ...], callees: list[Life], answered: date
     return legs[0].leg.talk_seconds
 
 
-def _user_of(leg: Leg, from_user: Mapping[str | None, str], called: Set[str]) -> str | None:
+def _user_of(leg: Leg, known: Mapping[str | None, str], called: Set[str]) -> str | None:
     """The user of the application that *leg* connects: the one who calls, or whom the NCCO called."""
-    if leg.uuid in from_user:
-        return from_user[leg.uuid]
+    if leg.uuid in known:
+        return known[leg.uuid]
     return leg.to if leg.to and leg.direction != "inbound" and (leg.to in called or is_bare_name(leg.to)) else None
 
 

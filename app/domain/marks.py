@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from app.domain.actions import Action
 from app.domain.events import Answer, CallStatus, Event, Recording
 from app.domain.numbers import digits
 
@@ -32,15 +33,25 @@ def marks_in(event: Event) -> list[str]:
 def users_in(event: Event) -> list[str]:
     """The users of the application that *event* names.
 
-    They call (`from_user` of an answer webhook), are called in the NCCO served, or a leg goes to them. Of what a leg
-    may go to, a user alone is a bare name: the others are numbers, extensions and addresses.
+    They call (`from_user` of an answer webhook), are called in the NCCO served or by an action, or a leg goes to them.
+    Of what a leg may go to, a user alone is a bare name: the others are numbers, extensions and addresses.
     https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
     """
     if isinstance(event, Answer):
         return list(dict.fromkeys([*([event.from_user] if event.from_user else []), *called_users(event.ncco)]))
+    if isinstance(event, Action) and (user := created_for(event)):
+        return [user]
     if isinstance(event, CallStatus) and event.to and is_bare_name(event.to):
         return [event.to]
     return []
+
+
+def created_for(action: Action) -> str | None:
+    """The user whom *action* places a call to, if it does."""
+    to = action.argument.get("to") if action.verb == "create" else None
+    endpoint = to[0] if isinstance(to, list) and to and isinstance(to[0], dict) else {}
+    user = endpoint.get("user") if endpoint.get("type") == "app" else None
+    return user if isinstance(user, str) and user else None
 
 
 def is_bare_name(party: str) -> bool:

@@ -25,6 +25,7 @@ CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
 NAMES: Final = b"switchhook:names"  # hash: telephone number -> name
+USERS: Final = b"switchhook:users"  # sorted set, all scores 0: users that have settings, in the order of their names
 
 
 def session(name: str) -> bytes:
@@ -136,6 +137,22 @@ class Partition:
         """Hash: the number of the latest action on a leg or conversation, and the move that is not confirmed."""
         return self.tag + b"a:" + leg
 
+    def user(self, name: str) -> bytes:
+        """Hash: the settings of the user *name* (`users.py`)."""
+        return self.tag + b"u:" + encode(name)
+
+    def registration(self, name: str) -> bytes:
+        """String: whether the page of the user *name* is connected to Vonage."""
+        return self.tag + b"ur:" + encode(name)
+
+    def chosen(self, name: str) -> bytes:
+        """String: the session that the user *name* chose as the current one."""
+        return self.tag + b"uc:" + encode(name)
+
+    def remarks(self, name: str, session: str) -> bytes:
+        """Hash: what the user *name* says of *session*. The length keeps "ab" and "c" apart from "a" and "bc"."""
+        return self.tag + b"us:" + f"{len(name)}:".encode() + encode(name + session)
+
     def bucket(self, minute: int) -> bytes:
         """The hash that holds the statistics of *minute* (minutes since 1970)."""
         return self.minutes + str(minute // MINUTES_A_BUCKET).encode()
@@ -157,5 +174,5 @@ ALL: Final = tuple(Partition(number) for number in range(PARTITIONS))
 
 
 def of(name: str) -> Partition:
-    """The partition that holds the conversation *name*, or the entry of the leg *name*."""
+    """The partition that holds the conversation *name*, the entry of the leg *name*, or what a user *name* has."""
     return ALL[partition(name)]

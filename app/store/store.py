@@ -17,9 +17,10 @@ from app.store.link import Command
 from app.store.logins import Logins
 from app.store.maintenance import Maintenance
 from app.store.names import Names
+from app.store.users import Users
 
 
-class Store(Events, Maintenance, Feed, Figures, Logins, Names, Audit):
+class Store(Events, Maintenance, Feed, Figures, Logins, Names, Users, Audit):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"

@@ -20,6 +20,7 @@ VERBS = (
     *("hangup", "mute", "unmute", "earmuff", "unearmuff", "talk", "talk/stop", "stream", "stream/stop", "dtmf"),
     *("listen", "listen/stop", "transfer", "hold", "resume"),
 )
+USERS = "/api/v1/users"
 DESCRIBED = {
     ("get", CALLS),
     ("get", f"{CALLS}.csv"),
@@ -39,6 +40,19 @@ DESCRIBED = {
     ("get", "/api/v1/names/{number}"),
     ("put", "/api/v1/names/{number}"),
     ("delete", "/api/v1/names/{number}"),
+    ("get", USERS),
+    ("put", f"{USERS}/{{name}}"),
+    ("delete", f"{USERS}/{{name}}"),
+    ("post", f"{USERS}/{{name}}/token"),
+    ("get", f"{USERS}/{{name}}"),
+    ("patch", f"{USERS}/{{name}}"),
+    ("get", f"{USERS}/{{name}}/phone"),
+    ("put", f"{USERS}/{{name}}/registration"),
+    ("get", f"{USERS}/{{name}}/current-session"),
+    ("put", f"{USERS}/{{name}}/current-session"),
+    ("get", f"{USERS}/{{name}}/sessions"),
+    ("get", f"{USERS}/{{name}}/sessions/{{session_id}}"),
+    ("patch", f"{USERS}/{{name}}/sessions/{{session_id}}"),
     ("get", "/api/v1/recordings/{recording_uuid}"),
     ("get", "/api/v1/unfiled"),
     ("get", "/api/v1/audit"),
@@ -193,8 +207,14 @@ def test_responses_are_as_described(spec: Any, site: Site) -> None:
     calls = several(Random(12), 40, orderly=False)
     for call in calls:
         site.record_webhooks(call)
+    users = sorted({"Alice", *(user for call in site.read(CALLS, limit=500)["items"] for user in call["users"])} - {""})
     names = [PUBLISHED, "CON-asked", *sorted({name for call in calls for name in conversations_of(call)})]
     requests = [("/status", "/status"), ("/healthz", "/healthz"), ("/readyz", "/readyz"), (LIST, LIST), (CALLS, CALLS)]
+    requests.append((USERS, USERS))
+    for user in users:
+        own = f"{USERS}/{quoted(user)}"
+        requests += [(f"{USERS}/{{name}}{rest}", f"{own}{rest}") for rest in ("", "/phone", "/current-session")]
+        requests += [(f"{USERS}/{{name}}/sessions", f"{own}/sessions{query}") for query in ("", "?state=ended")]
     for name in names:
         requests.append((f"{LIST}/{{conversation_uuid}}", f"{LIST}/{quoted(name)}"))
         requests.append((f"{LIST}/{{conversation_uuid}}/events", f"{LIST}/{quoted(name)}/events"))

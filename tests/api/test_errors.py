@@ -76,3 +76,29 @@ def test_sent_text_is_returned_only_as_json(site: Site) -> None:
     response = site.get(f"{LIST}/%3Cscript%3E")
     assert is_problem(response, 404)["conversation_uuid"] == "<script>"
     assert response.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'"x"', b"\xff", b'{"name": '])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("PUT", "/api/v1/users/Alice"), ("PATCH", "/api/v1/users/Alice"), ("POST", "/api/v1/users/Alice/token")),
+        *(("PUT", "/api/v1/users/Alice/registration"), ("PUT", "/api/v1/names/447700900123")),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_the_senders_fault(site: Site, method: str, path: str, body: bytes) -> None:
+    response = site.send(method, path, token=OPERATOR, data=body, content_type="application/json")
+    assert response.status_code in (400, 422), response.text
+    assert is_problem(response, response.status_code)["errors"]
+
+
+@pytest.mark.parametrize(
+    "name", ["%ff", "%ed%a0%80", "x" * 5000, "%00", "%2e%2e", "%F0%9F%98%80", "{aa}live", "-", "*"]
+)
+def test_a_user_may_have_any_name_or_be_refused(site: Site, name: str) -> None:
+    for rest in ("", "/sessions", "/phone", "/sessions/%ff", "/current-session", "/sessions/%ed%a0%80"):
+        is_problem(site.get(f"/api/v1/users/{name}{rest}", token=OPERATOR), 404)
+    for method, rest in (("PUT", ""), ("POST", "/token"), ("DELETE", "")):
+        response = site.send(method, f"/api/v1/users/{name}{rest}", token=OPERATOR, json={})
+        assert response.status_code < 500
+    assert site.read("/api/v1/users", token=OPERATOR)["items"] == []

@@ -64,6 +64,13 @@ def test_they_read_errors_too(site: Site) -> None:
         assert cors(response) == {"Access-Control-Allow-Origin": BOARD}
 
 
+def test_scripts_of_a_named_website_may_act(site: Site) -> None:
+    """As the phone of a user on a page of another server does, with that user's token."""
+    for method in ("PUT", "PATCH", "POST", "DELETE"):
+        response = preflight(site, "/api/v1/users/Alice/current-session", BOARD, method)
+        assert method in cors(response)["Access-Control-Allow-Methods"]
+
+
 @pytest.mark.parametrize("origin", STRANGERS)
 def test_the_scripts_of_any_other_website_may_not(site: Site, origin: str) -> None:
     for path in (LIST, "/status", "/openapi.json"):

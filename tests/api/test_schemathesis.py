@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from hypothesis.strategies import sampled_from
+from hypothesis.strategies import characters, sampled_from, text
 from schemathesis import GenerationMode
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.schemas import OpenApiSchema
@@ -18,6 +18,10 @@ from tests.api.test_description import DESCRIBED
 from tests.engines import Engine
 
 schemathesis.openapi.format("time-zone", sampled_from(sorted(available_timezones() - {"localtime"})))
+# A name that is shown, and the address of a picture: what else may be in them is tested in test_users, test_sessions.
+LETTERS = characters(codec="ascii", categories=["L", "N", "P"], exclude_characters="/")
+schemathesis.openapi.format("name", text(LETTERS, min_size=1, max_size=60))
+schemathesis.openapi.format("web-address", sampled_from(["https://example.com/ada.png", "http://example.com/?a=1"]))
 # Read by tests/api/test_stream.py: it never ends; a number in a path has no pattern that schemathesis knows.
 APART = {("get", "/api/v1/stream"), *((method, "/api/v1/names/{number}") for method in ("get", "put", "delete"))}
 EXAMPLES = 10  # of each operation, for each role, right ones and wrong ones each

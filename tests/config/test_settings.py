@@ -120,6 +120,12 @@ def test_no_signature_secret_is_needed_where_signatures_are_not_enforced(verify)
         ("ACCESS_TOKENS", "admin:hunter2"),
         ("ACCESS_TOKENS", "viewer:hunter 2"),
         ("ACCESS_TOKENS", "viewer:hunter2,operator:hunter2"),
+        ("ACCESS_TOKENS", "user/Alice:hunter2,user/Bob:hunter2"),
+        ("ACCESS_TOKENS", "user:hunter2"),
+        ("ACCESS_TOKENS", "user/:hunter2"),
+        ("ACCESS_TOKENS", "user/a/b:hunter2"),
+        ("ACCESS_TOKENS", "user/a\x07b:hunter2"),
+        ("ACCESS_TOKENS", f"user/{'x' * 201}:hunter2"),
         ("PUBLIC_URL", "calls.example.com"),
         ("PUBLIC_URL", "https://me:hunter2@calls.example.com"),
         ("PUBLIC_URL", "https://calls.example.com/?token=hunter2"),
@@ -212,6 +218,8 @@ def test_what_development_makes_stays_from_start_to_start(tmp_path):
         "secret_key": 0o600,
     }
     assert in_development(tmp_path, ACCESS_TOKENS="viewer:mine").access_tokens == (("viewer", "mine"),)
+    users = in_development(tmp_path, ACCESS_TOKENS="user/Alice Ä:one, user/Bob:two:3").access_tokens
+    assert users == (("user/Alice Ä", "one"), ("user/Bob", "two:3"))
 
 
 def test_servers_that_start_together_agree_on_the_token(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from random import Random
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.domain.calls import Calls, read_calls
 from app.domain.conversations import history
+from app.domain.sessions import read_session
 from app.domain.timeline import Segment
 from tests.domain.builders import LATER, PRESUME_ENDED_AFTER
 from tests.generated import Call, Webhook
@@ -91,3 +93,21 @@ def assert_follow_on_each_other(segments: tuple[Segment, ...]) -> None:
         assert before.end == after.start
         assert before.doing != after.doing
     assert all(segment.end is None or segment.end > segment.start for segment in segments)
+
+
+@given(several(), st.integers(0, 200))
+def test_sessions_of_any_call_are_consistent(webhooks: list[Webhook], seconds: int) -> None:
+    """One for everybody who called or was called; what is over is not ringing, and nobody is talked to alone."""
+    for call in read(webhooks).calls.values():
+        now = call.began + timedelta(seconds=seconds)
+        for user in {*call.users, *(leg.user for leg in call.legs if leg.user), "nobody"}:
+            session = read_session(call, user, now=now)
+            assert session is not None or user not in {leg.user for leg in call.legs}
+            if session is None:
+                continue
+            assert session.live or not (session.ringing or session.talking_to or session.phase)
+            assert not (session.ringing and session.talking_to)
+            assert session.answered or session.answered_at is None
+            assert (session.sip_status == "Terminated") == (not session.live)
+            assert session.live <= (call.state == "live")
+            assert session.live <= (session.ended is None)

@@ -1,0 +1,117 @@
+"""Reads the sessions of users from the store, for the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+from app.calls import session_schemas
+from app.calls.call_queries import CallFilter, CallPosition, CallQueries
+from app.domain.calls import Call
+from app.domain.session_controls import controls_of
+from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
+from app.domain.users import DEFAULTS, UserSettings
+from app.store.apart import apart
+from app.store.users import Profile, User
+
+
+class UserStore(Protocol):
+    """What sessions need of the store. All raise StoreUnavailable."""
+
+    def user(self, name: str, presumed_before: datetime) -> User:
+        """What is kept of a user."""
+
+    def remarks(self, name: str, sessions: Iterable[str]) -> list[Remarks]:
+        """What a user says of each of *sessions*."""
+
+    def profiles(self, names: Sequence[str]) -> list[Profile]:
+        """What is kept of each of the users *names*."""
+
+
+class Phone(NamedTuple):
+    """What goes on at a user now: live sessions, newest first; the current one; whether no other call is taken."""
+
+    sessions: list[Session]
+    current: Session | None
+    is_full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQueries:
+    """Reads sessions and dumps them as JSON. Needs no request. All that reads raises StoreUnavailable."""
+
+    queries: CallQueries
+    store: UserStore
+
+    def masks_for(self, role: str | None) -> bool:
+        """Whether *role* sees masked numbers here. Users see whole ones: what they read is their own."""
+        return role != "user" and self.queries.reader.masks_for(role)
+
+    def user(self, name: str) -> User:
+        """What is kept of the user *name*."""
+        return self.store.user(name, datetime.now(UTC) - self.queries.reader.presume_ended_after)
+
+    def phone(self, name: str, user: User) -> Phone:
+        """What goes on at *name*, of whom *user* is kept."""
+        settings = user.settings or DEFAULTS
+        sessions = self._sessions(self.queries.calls_of(user.conversations), name, settings)
+        live = sorted((one for one in sessions if one.live), key=lambda one: (one.created, one.id), reverse=True)
+        return Phone(live, current_of(live, user.chosen), is_full(live, settings.max_calls))
+
+    def ended(
+        self, name: str, user: User, *, limit: int, after: CallPosition | None
+    ) -> tuple[list[Session], CallPosition | None]:
+        """The next sessions of *name* that have ended, newest first; there may be fewer though there are more."""
+        page = self.queries.page(CallFilter(user=name), limit=limit, after=after)
+        sessions = self._sessions(page.calls, name, user.settings or DEFAULTS)
+        return [one for one in sessions if not one.live], page.next
+
+    def session(self, name: str, id_: str) -> Session | None:
+        """The session of *name* in the call with this id, or with a leg or conversation that has it."""
+        call = self.queries.call(id_)
+        if call is None:
+            return None
+        (kept,) = self.store.profiles([name])
+        return next(iter(self._sessions([call], name, kept.settings or DEFAULTS)), None)
+
+    def dump_all(self, sessions: Sequence[Session], role: str | None) -> list[dict[str, Any]]:
+        """Each of *sessions* as JSON, telephone numbers masked if `masks_for` says so."""
+        mask, names = self.masks_for(role), self.queries.reader.names()
+        return apart(lambda: [session_schemas.dump(one, mask_numbers=mask, names=names) for one in sessions])
+
+    def _sessions(self, calls: Sequence[Call], name: str, settings: UserSettings) -> list[Session]:
+        """The sessions of *name* in *calls*, in their order."""
+        now, linked = datetime.now(UTC), self._linked(calls)
+
+        def read() -> list[Session]:
+            found = (
+                read_session(
+                    call,
+                    name,
+                    now=now,
+                    linked=beside,
+                    auto_answer=settings.auto_answer,
+                    controls=controls_of(call, name, beside),
+                )
+                for call in calls
+                for beside in [[linked[id_] for id_ in call.linked if id_ in linked]]
+            )
+            return [session for session in found if session is not None]
+
+        sessions = apart(read)
+        remarks = self.store.remarks(name, [session.id for session in sessions])
+        others = list(dict.fromkeys(session.other_user for session in sessions if session.other_user))
+        known = zip(others, self.store.profiles(others), strict=True)
+        names = {other: (profile.settings or DEFAULTS).display_name for other, profile in known}
+        return [
+            replace(session, remarks=said, other_name=names.get(session.other_user or ""))
+            for session, said in zip(sessions, remarks, strict=True)
+        ]
+
+    def _linked(self, calls: Sequence[Call]) -> dict[str, Call]:
+        """The calls that *calls* share a conference with, by id."""
+        known = {call.id: call for call in calls}
+        missing = [name for call in calls for name in call.conferences if not known.keys() >= {*call.linked}]
+        return known | {call.id: call for call in self.queries.calls_of(missing)} if missing else known

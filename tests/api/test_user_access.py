@@ -1,0 +1,175 @@
+"""A user's token: for that user's own sessions, and for nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from app.auth import tokens
+from app.auth.tokens import short_lived_token
+from tests.api.site import BROWSER, LIST, OPERATOR, TOKENS, VIEWER, Site, is_problem
+
+ALICE, BOB = "user-alice-of-the-app-1", "user-bob-of-the-app-1"
+WITH_USERS = (*TOKENS, ("user/Alice", ALICE), ("user/Bob", BOB))
+OWN = "/api/v1/users/Alice"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# What anybody reaches without any token: webhooks, health, assets, the login, the language.
+OPEN = {"voice", "health", "static_files"}
+OPEN_PAGES = {"pages.show_login", "pages.submit_login", "pages.submit_logout", "pages.switch_language"}
+TO_THE_LOGIN = {"pages.board"}  # tells nobody anything but where to log in
+
+
+@pytest.fixture
+def site(open_site: Callable[..., Site]) -> Site:
+    """A site with tokens for two users."""
+    return open_site(access_tokens=WITH_USERS)
+
+
+def signed(site: Site, user: str = "Alice", seconds: float = 600) -> str:
+    """A short-lived token."""
+    with site.app.app_context():
+        return short_lived_token(user, timedelta(seconds=seconds))[0]
+
+
+def requests(site: Site, name: str) -> Iterator[tuple[str, str, str]]:
+    """Every endpoint, with a method and an address; users in it are *name*."""
+    for rule in site.app.url_map.iter_rules():
+        path = re.sub("<.*?>", "x", str(rule).replace("<user:name>", name))
+        for method in METHODS:
+            if method in (rule.methods or ()):
+                yield rule.endpoint, method, path
+
+
+def is_open(endpoint: str) -> bool:
+    return endpoint.partition(".")[0] in OPEN or endpoint in OPEN_PAGES
+
+
+@pytest.mark.parametrize("short_lived", [False, True], ids=["of the settings", "short-lived"])
+def test_every_route_but_the_users_own_refuses_a_user(site: Site, *, short_lived: bool) -> None:
+    token = signed(site) if short_lived else ALICE
+    allowed, refused = set(), set()
+    for endpoint, method, path in requests(site, "Alice"):
+        if is_open(endpoint):
+            continue
+        response = site.send(method, path, token=token)
+        if endpoint in TO_THE_LOGIN:
+            assert response.headers["Location"] == "/login"
+        elif response.status_code != 403:
+            allowed.add(endpoint)
+        else:
+            refused.add(endpoint)
+            if method != "HEAD":
+                assert "/api/v1/users/Alice/sessions" in is_problem(response, 403)["detail"]
+    assert {endpoint.partition(".")[0] for endpoint in allowed} == {"sessions"}
+    assert {"users.list_users", "users.put_user", "users.delete_user", "users.create_token"} <= refused
+    assert {"calls.list_calls", "stream.follow", "pages.docs", "describe.openapi", "status.get_status"} <= refused
+    assert not allowed & refused
+
+
+def test_what_is_another_users_is_refused(site: Site) -> None:
+    """The response is the same whether there is such a user or not."""
+    problems: dict[str, set[str]] = {"viewer": set(), "operator": set()}  # whose token would do
+    for name in ("Bob", "Nobody", "alice", "Alice%20", "Alice%00"):
+        for endpoint, method, path in requests(site, name):
+            if endpoint.startswith("sessions.") and method != "HEAD":
+                response = site.send(method, path, token=ALICE, json={})
+                problems["viewer" if method == "GET" else "operator"].add(is_problem(response, 403)["detail"])
+    assert all(len(details) == 1 for details in problems.values())
+
+
+def test_a_viewer_reads_what_users_have_and_acts_on_nothing(site: Site) -> None:
+    for endpoint, method, path in requests(site, "Alice"):
+        if endpoint.startswith(("sessions.", "users.")):
+            response = site.send(method, path, token=VIEWER, json={})
+            assert (response.status_code == 403) == (method not in ("GET", "HEAD")), (method, path)
+
+
+def test_without_a_token_nothing_of_users_is_revealed(site: Site) -> None:
+    for endpoint, method, path in requests(site, "Alice"):
+        if endpoint.startswith(("sessions.", "users.")):
+            assert site.send(method, path, token=None).status_code == 401
+
+
+def test_a_name_with_blanks_and_letters_of_any_kind(open_site: Callable[..., Site]) -> None:
+    site = open_site(access_tokens=(*TOKENS, ("user/Zoë 李", ALICE)))
+    assert site.read("/api/v1/users/Zoë%20李", token=ALICE)["name"] == "Zoë 李"
+    assert "/api/v1/users/Zo%C3%AB%20%E6%9D%8E/sessions" in is_problem(site.get(LIST, token=ALICE), 403)["detail"]
+
+
+def test_an_operator_makes_a_token_that_expires(site: Site) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    response = site.send("POST", f"{OWN}/token", token=OPERATOR, json={"seconds": 90})
+    assert (response.status_code, list(response.json or ())) == (201, ["token", "expires_at"])
+    made: Any = response.json
+    expires = datetime.fromisoformat(made["expires_at"])
+    assert timedelta(seconds=90) <= expires - before <= timedelta(seconds=100)
+    assert site.read(OWN, token=made["token"])["name"] == "Alice"
+    is_problem(site.get("/api/v1/users/Bob", token=made["token"]), 403)
+    hour = site.send("POST", "/api/v1/users/Whoever/token", token=OPERATOR)
+    assert hour.status_code == 201, "the body may be left out, and the user need not be known"
+    assert site.read("/api/v1/users/Whoever", token=hour.json["token"])["max_calls"] == 2  # type: ignore[index]
+
+
+@pytest.mark.parametrize("seconds", [59, 86_401, -1, "90", 90.5, None, True])
+def test_how_long_a_token_lives_is_limited(site: Site, seconds: Any) -> None:
+    response = site.send("POST", f"{OWN}/token", token=OPERATOR, json={"seconds": seconds})
+    assert "seconds" in is_problem(response, 422)["errors"]
+
+
+def test_who_may_make_a_token(site: Site) -> None:
+    for token in (VIEWER, ALICE, BOB, signed(site)):
+        is_problem(site.send("POST", f"{OWN}/token", token=token), 403)
+
+
+def test_a_token_that_has_expired_or_was_made_elsewhere_is_unknown(site: Site, open_site: Callable[..., Site]) -> None:
+    claims = {"aud": tokens.AUDIENCE, "sub": "Alice", "exp": datetime.now(UTC) + timedelta(hours=1)}
+    with site.app.app_context():
+        key = tokens._signing_key()
+    right = jwt.encode(claims, key, algorithm="HS256")
+    assert site.get(OWN, token=right).status_code == 200, "else the following would prove nothing"
+    wrong = [
+        signed(site, seconds=-1),
+        signed(open_site(secret_key="another" * 5)),
+        right[:-2] + ("AA" if right[-2:] != "AA" else "BB"),
+        jwt.encode(claims, "k" * 32, algorithm="HS256"),  # SECRET_KEY itself
+        jwt.encode(claims, "", algorithm="none"),
+        jwt.encode(claims | {"aud": "another"}, key, algorithm="HS256"),
+        jwt.encode(claims, key + key, algorithm="HS384"),
+        *(
+            jwt.encode({name: value for name, value in claims.items() if name != left_out}, key, algorithm="HS256")
+            for left_out in claims
+        ),
+        "a.b.c",
+        "..",
+    ]
+    for token in wrong:
+        is_problem(site.get(OWN, token=token), 401)
+
+
+def test_a_user_cannot_log_in_to_the_pages(site: Site) -> None:
+    for token in (ALICE, signed(site)):
+        browser = site.browser()
+        response = browser.post("/login", data={"token": token}, headers=BROWSER)
+        assert response.status_code == (403 if token == ALICE else 401)
+        assert ("user" in response.text) is (token == ALICE)
+        assert browser.get("/", headers=BROWSER).status_code == 302
+        assert browser.get("/status").status_code == 401
+    browser = site.browser()
+    assert browser.get(f"/?token={ALICE}", headers=BROWSER).status_code == 403
+
+
+def test_a_login_ends_if_its_token_becomes_a_users(open_site: Callable[..., Site]) -> None:
+    browser = open_site().browser()
+    browser.post("/login", data={"token": VIEWER})
+    cookie = browser.get_cookie("switchhook")
+    assert cookie is not None
+    later = open_site(access_tokens=(("operator", OPERATOR), ("user/Alice", VIEWER))).browser()
+    later.set_cookie("switchhook", cookie.value)
+    assert later.get("/", headers=BROWSER).status_code == 302
+    for path in (LIST, "/status", OWN, "/board/stream"):
+        assert later.get(path).status_code == 401
