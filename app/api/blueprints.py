@@ -36,11 +36,15 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.calls import calls, exports
     from app.api.conferences import conferences
     from app.api.conversations import conversations
+    from app.api.delivery import delivery
+    from app.api.figures import figures
     from app.api.flows import flows
+    from app.api.health import health
     from app.api.legs import legs
     from app.api.names import names
     from app.api.recordings import recordings
     from app.api.sessions import sessions
+    from app.api.status import status
     from app.api.stream import stream
     from app.api.transfers import transfers
     from app.api.unfiled import unfiled
