@@ -52,14 +52,14 @@ OUR_KEY: Final = (401, 403)  # statuses by which Vonage refuses the application'
 @acting.alt_response(201, schema=ActionSchema)
 def create_call(args: dict[str, Any]) -> Response:
     """Place a call. `leg` of the response is the new one's uuid."""
-    return _acted(lambda control, how: control.place(args, **how), created=True)
+    return acted(lambda control, how: control.place(args, **how), created=True)
 
 
 def _plain(path: str, verb: str, about: str) -> None:
     """A route that takes nothing."""
 
     def view(_args: dict[str, Any], uuid: str) -> Response:
-        return _acted(lambda control, how: control.on_leg(uuid, verb, {}, **how))
+        return acted(lambda control, how: control.on_leg(uuid, verb, {}, **how))
 
     view.__name__, view.__doc__ = verb, about
     view = acting.alt_response(200, schema=ActionSchema)(view)
@@ -84,7 +84,7 @@ for _path, _verb, _about in (
 @acting.alt_response(200, schema=ActionSchema)
 def talk(args: dict[str, Any], uuid: str) -> Response:
     """Say something to a leg, while its script goes on."""
-    return _acted(lambda control, how: control.on_leg(uuid, "talk", args, **how))
+    return acted(lambda control, how: control.on_leg(uuid, "talk", args, **how))
 
 
 @acting.post("/legs/<id:uuid>/stream")
@@ -92,7 +92,7 @@ def talk(args: dict[str, Any], uuid: str) -> Response:
 @acting.alt_response(200, schema=ActionSchema)
 def stream(args: dict[str, Any], uuid: str) -> Response:
     """Play an audio file to a leg, while its script goes on."""
-    return _acted(lambda control, how: control.on_leg(uuid, "stream", args, **how))
+    return acted(lambda control, how: control.on_leg(uuid, "stream", args, **how))
 
 
 @acting.post("/legs/<id:uuid>/dtmf")
@@ -100,7 +100,7 @@ def stream(args: dict[str, Any], uuid: str) -> Response:
 @acting.alt_response(200, schema=ActionSchema)
 def dtmf(args: dict[str, Any], uuid: str) -> Response:
     """Send tones to a leg."""
-    return _acted(lambda control, how: control.on_leg(uuid, "dtmf", args, **how))
+    return acted(lambda control, how: control.on_leg(uuid, "dtmf", args, **how))
 
 
 @acting.post("/legs/<id:uuid>/listen")
@@ -108,7 +108,7 @@ def dtmf(args: dict[str, Any], uuid: str) -> Response:
 @acting.alt_response(200, schema=ActionSchema)
 def listen(_args: dict[str, Any], uuid: str) -> Response:
     """Get each key that a leg presses from now on as an input event of its own."""
-    return _acted(lambda control, how: control.listen(uuid, **how))
+    return acted(lambda control, how: control.listen(uuid, **how))
 
 
 @acting.post("/legs/<id:uuid>/transfer")
@@ -116,7 +116,7 @@ def listen(_args: dict[str, Any], uuid: str) -> Response:
 @acting.alt_response(200, schema=ActionSchema)
 def transfer(args: dict[str, Any], uuid: str) -> Response:
     """Let a leg go on with another NCCO or flow, by itself: whoever it talked to stays behind."""
-    return _acted(lambda control, how: control.transfer(uuid, **args, **how))
+    return acted(lambda control, how: control.transfer(uuid, **args, **how))
 
 
 @acting.post("/legs/<id:uuid>/hold")
@@ -124,7 +124,7 @@ def transfer(args: dict[str, Any], uuid: str) -> Response:
 @acting.alt_response(200, schema=ActionSchema)
 def hold(_args: dict[str, Any], uuid: str) -> Response:
     """Put a leg on hold: it hears music. If all who could resume it hang up, it is hung up."""
-    return _acted(lambda control, how: control.hold(uuid, **how))
+    return acted(lambda control, how: control.hold(uuid, **how))
 
 
 @acting.post("/legs/<id:uuid>/resume")
@@ -132,7 +132,7 @@ def hold(_args: dict[str, Any], uuid: str) -> Response:
 @acting.alt_response(200, schema=ActionSchema)
 def resume(_args: dict[str, Any], uuid: str) -> Response:
     """Take a leg off hold. One that was muted is muted again."""
-    return _acted(lambda control, how: control.resume(uuid, **how))
+    return acted(lambda control, how: control.resume(uuid, **how))
 
 
 @acting.post("/conversations/<id:conversation_uuid>/record")
@@ -140,7 +140,7 @@ def resume(_args: dict[str, Any], uuid: str) -> Response:
 @acting.alt_response(200, schema=ActionSchema)
 def record(args: dict[str, Any], conversation_uuid: str) -> Response:
     """Start, pause, resume or stop a recording. Vonage has no pause: each part between is a file of its own."""
-    return _acted(lambda control, how: control.record(conversation_uuid, args["action"], **how))
+    return acted(lambda control, how: control.record(conversation_uuid, args["action"], **how))
 
 
 @acting.get("/actions/<action_id>")
@@ -153,7 +153,7 @@ def get_action(action_id: str) -> Response:
     return jsonify(SCHEMA.dump(action_json(found.id, found.done)))
 
 
-def _acted(act: Callable[[Control, Mapping[str, Any]], Requested], *, created: bool = False) -> Response:
+def acted(act: Callable[[Control, Mapping[str, Any]], Requested], *, created: bool = False) -> Response:
     """The response to an action: 200 or 201 once Vonage accepted it, 202 if it is still to be sent."""
     control, id_ = services().control, once.action_id()
     with as_problems():
@@ -179,4 +179,6 @@ def _acted(act: Callable[[Control, Mapping[str, Any]], Requested], *, created: b
 def who() -> str:
     """Who sent this request, as it is kept with the action."""
     login = current_login()
-    return f"{login.role} {login.fingerprint[:6]}" if login else ""
+    if login is None:
+        return ""
+    return f"user {login.user}" if login.user else f"{login.role} {login.fingerprint[:6]}"

@@ -43,6 +43,7 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.legs import legs
     from app.api.names import names
     from app.api.recordings import recordings
+    from app.api.session_verbs import session_verbs
     from app.api.sessions import sessions
     from app.api.status import status
     from app.api.stream import stream
@@ -50,6 +51,18 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.unfiled import unfiled
     from app.api.users import users
 
-    first = (acting, transfers, conferences, calls, exports, conversations, legs, stream, users, sessions)
+    first = (
+        acting,
+        transfers,
+        conferences,
+        calls,
+        exports,
+        conversations,
+        legs,
+        stream,
+        users,
+        sessions,
+        session_verbs,
+    )
     then = (names, recordings, unfiled, audit, flows)
     return (*first, *then, figures, delivery, status, health)

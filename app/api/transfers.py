@@ -29,6 +29,11 @@ SCHEMA: Final = RunningTransferSchema()
 @transfers.alt_response(201, schema=RunningTransferSchema)
 def begin_transfer(args: dict[str, Any]) -> Response:
     """Begin a transfer. Attended: the other leg hears music, and the initiator hears the recipient being called."""
+    return created(args)
+
+
+def created(args: dict[str, Any]) -> Response:
+    """The response to a transfer that is begun."""
     with as_problems():
         running = services().transfers.begin(args, by=who(), id_=once.action_id())
     response = _shown(running)

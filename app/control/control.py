@@ -194,6 +194,11 @@ class Control:
             raise BadNcco(reply.fault if reply and reply.fault else f"Flow {flow} has nothing to play here.")
         return reply.ncco
 
+    def conversation_of(self, uuid: str) -> str:
+        """Where the leg *uuid* is. Raises UnknownLeg, LegEnded."""
+        known = self.live(uuid)
+        return conversation_of(known.leg, known.moments) or ""
+
     @property
     def caller(self) -> dict[str, Any]:
         """Who calls where nobody else is named; empty: any number of the application."""
