@@ -402,15 +402,15 @@ def _arrival(conference: Conference, member: Member) -> Decision | None:
 def _taken_away(conference: Conference, member: Member) -> bool:
     """Whether somebody else has moved *member*: it was in the room after it was moved there, and is not any more."""
     steps, leg = conference.steps, conference.steps.legs.get(member.leg)
-    if leg is None or steps.target(member.leg) != "room" or member.held:
+    latest = steps.latest_move(member.leg)
+    if leg is None or latest is None or steps.target(member.leg) != "room" or member.held:
         return False
-    since = [move for move in leg.moves if move.place.order > steps.moved_after(leg.uuid)]
+    made = [sent for sent in steps.sent if sent.leg == leg.uuid and sent.noted["aim"] == latest.noted["aim"]]
+    since = [move for move in leg.moves if move.place.order > made[0].noted["place"]]
     here = [move for move in since if move.joined == conference.conversation]
     if not here or leg.place == here[-1].place:
         return False
     # A move that was made again may have been made twice, each time with a conversation on the way.
-    moves = [sent for sent in steps.sent if sent.leg == leg.uuid and sent.verb == "move"]
-    made = [sent for sent in moves if sent.noted["place"] == steps.moved_after(leg.uuid)]
     return len(made) == 1 or len({move.joined for move in since} - {conference.conversation}) > len(made)
 
 

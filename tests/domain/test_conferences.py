@@ -140,7 +140,11 @@ def test_removed_is_hung_up() -> None:
     workers.run()
     assert ANNA in over(workers)
     assert together(workers) == {HOST, BEN}
-    assert events(workers)[-1] == (LEFT, ANNA)
+    before = events(workers)
+    assert before[-1] == (LEFT, ANNA)
+    workers.request("remove", leg=ANNA)
+    workers.run()
+    assert events(workers) == before, "once"
 
 
 def test_the_last_but_one_is_removed_and_the_conference_ends() -> None:
