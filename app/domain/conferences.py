@@ -442,8 +442,8 @@ def _aims(conference: Conference) -> Iterator[Aim]:
         deaf = member.status == "joined" and not member.held and member.leg in conference.earmuffed
         if deaf and steps.earmuff_lost(member.leg):
             yield Aim(f"earmuff_{member.leg}", "earmuff", member.leg, round=f"{member.round}")
-    for leg in _forsaken(conference):
-        yield from _hang_up(conference, leg, "forsaken")
+    for leg in _abandoned(conference):
+        yield from _hang_up(conference, leg, "abandoned")
 
 
 def _moves(conference: Conference, member: Member) -> Iterator[Aim]:
@@ -503,7 +503,7 @@ def _on_hold(conference: Conference) -> Iterator[str]:
             yield leg
 
 
-def _forsaken(conference: Conference) -> Iterator[str]:
+def _abandoned(conference: Conference) -> Iterator[str]:
     """Those on hold whose holder has hung up, and a holder who waits for nobody any more."""
     steps = conference.steps
     for leg in _on_hold(conference):

@@ -9,13 +9,13 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.conferences import Conference, Order, plan, project
+from app.domain.conferences import plan, project
+from tests.domain.conference_builders import HOST, calls, left_alone, order
 from tests.domain.operation_model import Carrier, Workers, legs_of
 
 # One draw for each run: to draw each chance on its own takes seconds a run.
 chances = st.integers(0, 2**64 - 1).map(Random)
 
-HOST = "host"
 ARROWS = {
     ("joining", "joined"),
     ("joining", "leaving"),
@@ -26,27 +26,6 @@ ARROWS = {
     ("leaving", "left"),
     ("left", "joining"),
 }
-
-
-def order(participants: list[str], **changes: object) -> dict[str, object]:
-    chosen = {
-        "host": HOST,
-        "participants": participants,
-        "room": "adhoc",
-        "music_url": "https://example.com/music.mp3",
-        "homes": {leg: f"call-{leg}" for leg in participants},
-        "discard": {f"{HOST}-{leg}": leg for leg in participants[1:]},
-    }
-    return Order(**(chosen | changes))._asdict()  # type: ignore[arg-type]
-
-
-def calls(carrier: Carrier, participants: list[str]) -> None:
-    """The host talks to the first participant; each other one talks to a leg of the host's own."""
-    carrier.begin(HOST, f"CON-call-{participants[0]}")
-    for leg in participants:
-        carrier.begin(leg, f"CON-call-{leg}")
-    for leg in participants[1:]:
-        carrier.begin(f"{HOST}-{leg}", f"CON-call-{leg}")
 
 
 def scene(chance: Random) -> Workers:
@@ -70,25 +49,6 @@ def scene(chance: Random) -> Workers:
         name = "remove" if verb == "detach" else verb
         carrier.after(chance.uniform(0, 60), partial(workers.request, name, leg=leg, **mode))
     return workers
-
-
-def left_alone(workers: Workers) -> list[str]:
-    """Who is alone in silence, and nobody will come."""
-    state: Conference = workers.state()
-    found = []
-    failed = state.finished and state.ending == "failed"
-    for party in workers.carrier.alive():
-        if workers.carrier.company(party.uuid):
-            continue
-        others = [leg for leg, member in state.members.items() if member.held != (party.hears == "music")]
-        if not state.finished and any(not workers.carrier.parties[leg].over for leg in others):
-            continue  # one is on hold, and the other will come back
-        if party.uuid in state.detached and not workers.carrier.parties[state.detached[party.uuid]].over:
-            continue  # on hold for the host, who is there, or the host in the room of such a one
-        if failed or (party.conversation.startswith("CON-call-") and party.uuid not in state.members):
-            continue  # nothing has changed for it: the call looks after it
-        found.append(f"{party} {state.members} {state.ending}")
-    return found
 
 
 @settings(max_examples=300)

@@ -21,8 +21,8 @@ from app.domain.conferences import (
 from app.domain.conferences import project as project_conference
 from app.domain.legs import Leg
 from tests.domain.builders import leg, status
+from tests.domain.conference_builders import HOST, calls, left_alone, order
 from tests.domain.operation_model import Carrier, Workers
-from tests.domain.test_conference_laws import HOST, calls, left_alone, order
 
 ANNA, BEN, CARA = "anna", "ben", "cara"
 CREATED, DELETED = "conference_adhoc_created", "conference_adhoc_deleted"

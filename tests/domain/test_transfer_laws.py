@@ -10,8 +10,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.transfers import Order, Transfer, plan, project
+from app.domain.transfers import plan, project
 from tests.domain.operation_model import SKEWS, Carrier, Workers, legs_of
+from tests.domain.transfer_builders import RING_SECONDS, A, L, left_alone, order
 
 ARROWS = {
     ("starting", "ringback"),
@@ -35,30 +36,10 @@ ARROWS = {
 # One draw for each run: to draw each chance on its own takes seconds a run.
 chances = st.integers(0, 2**64 - 1).map(Random)
 
-A, L = "agent", "customer"
-RING_SECONDS = 30
 
-
-def order(**changes: object) -> dict[str, object]:
-    chosen = {
-        "initiator": A,
-        "transferred": L,
-        "to": {"type": "phone", "number": "447700900123"},
-        "from_": {"type": "phone", "number": "442079460000"},
-        "home_room": "home",
-        "consult_room": "consult",
-        "music_url": "https://example.com/music.mp3",
-        "ringback_url": "https://example.com/ringing.mp3",
-        "fallback_ncco": [{"action": "talk", "text": "Sorry"}],
-        "ring_seconds": RING_SECONDS,
-        "event_url": "https://example.com/voice/event",
-    }
-    return Order(**(chosen | changes))._asdict()  # type: ignore[arg-type]
-
-
-def scene(chance: Random, *, unlucky: bool = True) -> Workers:
+def scene(chance: Random) -> Workers:
     """A transfer at its beginning, with all that is going to happen to it."""
-    carrier = Carrier(chance, unlucky=unlucky)
+    carrier = Carrier(chance)
     form = chance.choice(["room", "room", "room", "pair"])
     flow = chance.choice(["attended", "attended", "blind"]) if form == "room" else "blind"
     created = order(form=form, flow=flow, fallback=chance.choice(["room", "voicemail", "sentence"]))
@@ -78,27 +59,6 @@ def scene(chance: Random, *, unlucky: bool = True) -> Workers:
         verb = chance.choice(["complete", "cancel", "swap", "merge"])
         carrier.after(chance.uniform(0, 60), partial(workers.request, verb))
     return workers
-
-
-def left_alone(workers: Workers) -> list[str]:
-    """Who is alone in silence, and nobody will come."""
-    state: Transfer = workers.state()
-    carrier = workers.carrier
-    found = []
-    for party in carrier.alive():
-        ended = state.status == "ended"
-        if carrier.company(party.uuid) and party.played and not workers.faults:
-            found.append(f"{party} hears ringing")
-        if party.hears == "script" or carrier.company(party.uuid):
-            continue
-        if party.hears == "music" and state.status == "answered":
-            continue  # the initiator, who talks with the other one, will come back
-        if party.conversation == "CON-adhoc":
-            continue  # the conference looks after it
-        if ended and state.history[-2] == "cancelled" and party.conversation == "CON-home":
-            continue  # the call looks after it: its partner left after all was as before
-        found.append(f"{party} in {state.history}")
-    return found
 
 
 @settings(max_examples=300)

@@ -11,7 +11,7 @@ import pytest
 
 from app.domain.transfers import Transfer, allows, events_between, plan, project
 from tests.domain.operation_model import Carrier, Workers
-from tests.domain.test_transfer_laws import RING_SECONDS, A, L, left_alone, order
+from tests.domain.transfer_builders import RING_SECONDS, A, L, left_alone, order
 
 N = "callee-2"
 
