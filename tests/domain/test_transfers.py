@@ -190,6 +190,17 @@ def test_a_transferred_leg_that_hangs_up_abandons_and_the_others_go_on() -> None
         assert hears(workers, N) == "", "who is left alone is hung up"
 
 
+def test_a_transferred_leg_that_hangs_up_while_it_hears_ringing_stops_the_call() -> None:
+    for workers in (ringing(), ringing(flow="blind", fallback="room")):
+        workers.request("complete")
+        workers.run(2)
+        assert status(workers) == "blind_transferred"
+        workers.carrier.end(L)
+        workers.run()
+        assert history(workers)[-2:] == ("abandoned", "ended")
+        assert all(party.over for party in workers.carrier.parties.values())
+
+
 def test_an_abandoned_initiator_whose_recipient_does_not_answer_is_hung_up() -> None:
     workers = transfer("busy", 20)
     workers.run(5)
