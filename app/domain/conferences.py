@@ -3,7 +3,7 @@
 The host's leg goes first, then each participant's; the host's other legs are hung up. Who has joined is said by where
 webhooks say that legs are: the host's first one may be about a conversation on the way, so the host has joined when
 somebody else is in the same conversation. The host leaves: all are hung up, or the next one is the host. One who is
-left is hung up. https://wazo-platform.org/uc-doc/api_sdk/rest_api/calld/adhoc_conference
+left is hung up. Behaviour: ad hoc conferences of wazo-calld, https://wazo-platform.org/documentation
 
 As in a transfer, whatever changes is a decision in the log, made once; and for each member there is an aim.
 """
@@ -154,6 +154,21 @@ def fault_of_participant(leg: str, present: Present) -> Fault | None:
     return None
 
 
+class Party(NamedTuple):
+    """Who comes into a conference, and the host's other legs with the participant to whom each one talks."""
+
+    participants: tuple[str, ...]
+    discard: Mapping[str, str]
+
+
+def party_of(host: str, participants: Sequence[str], present: Present) -> Party:
+    """Who comes if *host* wants *participants*, with whom there is no fault: whoever talks to the host comes, too."""
+    peers = sorted(peer for peer in present.talking_to.get(host, ()) if present.up(peer))
+    everybody = tuple(dict.fromkeys([*peers, *participants]))
+    others = {own: leg for leg in everybody for own in present.talking_to.get(leg, ()) if own != host}
+    return Party(everybody, others)
+
+
 # ---- What it is
 
 
@@ -170,6 +185,8 @@ def allows(conference: Conference, request: str, leg: str | None = None) -> bool
         return False
     if request == "remove":
         return member.status in ("joining", "joined") and leg != conference.host
+    if request == "hold" and all(other.held or other.leg == leg for other in conference.present):
+        return False  # nobody would be there to come back to
     return member.status == "joined" and member.held == (request == "resume") and request in ("hold", "resume")
 
 
@@ -214,6 +231,8 @@ def _requested(conference: Conference, request: Entry) -> dict[str, Any]:
         field = name.removeprefix("un")
         before: Set[str] = getattr(conference, field)
         return {field: before - {leg} if name.startswith("un") else before | {leg}}
+    if name == "release":
+        return {"detached": {other: holder for other, holder in conference.detached.items() if other != leg}}
     if not allows(conference, name, leg):
         return {}
     if name == "end":
@@ -252,10 +271,12 @@ def _decided(conference: Conference, decision: Entry) -> dict[str, Any]:
                 left = Happened("conference_adhoc_participant_left", {"call_id": leg})
                 changes["history"] = (*conference.history, left)
             return changes
-        case "not_joined":
+        case "lost":
             return _with(conference, leg, status="leaving", mode="hangup")
         case "stays":
             return _with(conference, leg, status="joined")
+        case "resumed":
+            return _with(conference, leg, held=False)
         case "handed_over":
             return {"host": leg}
         case "ending":
@@ -312,7 +333,8 @@ def _end(conference: Conference) -> Decision | None:
         returns = [member.leg for member in present] == [conference.host] and any(_on_hold(conference))
         return Decision("ending", {"reason": "returning" if returns else "alone"})
     if conference.host in [member.leg for member in present]:
-        return None
+        everybody = all(member.held for member in present)  # as the others have left
+        return Decision("resumed", {"leg": conference.host}) if everybody else None
     following = next((member.leg for member in present if member.status == "joined"), None)
     if conference.order.host_leaves == "hand_over" and following:
         return Decision("handed_over", {"leg": following})
@@ -327,12 +349,14 @@ def _about(conference: Conference, member: Member) -> Decision | None:
     if conference.ending or member.status == "leaving":
         return _gone(conference, member)
     lost = any(_hopeless(conference, aim) for aim in _moves(conference, member))
-    if member.status == "joined":
+    if lost and member.held:
+        return Decision("resumed", {"leg": leg})  # as it could not be put on hold
+    if member.status == "joined" and not lost:
         return _left(leg) if _taken_away(conference, member) else None
-    if lost and leg == conference.host:
+    if lost and leg == conference.host and not member.has_joined:
         return Decision("ending", {"reason": "unsure" if steps.target(leg) == UNSURE else "failed"})
     if lost:
-        return Decision("not_joined", {"leg": leg})
+        return Decision("lost", {"leg": leg})
     return _arrival(conference, member)
 
 
@@ -350,7 +374,7 @@ def _gone(conference: Conference, member: Member) -> Decision | None:
     if leave and all(_hopeless(conference, aim) for aim in leave):
         if member.has_joined and not conference.ending:
             return Decision("stays", {"leg": leg})
-        return Decision("not_joined", {"leg": leg}) if _goes_to(conference, member) else _left(leg)
+        return Decision("lost", {"leg": leg}) if _goes_to(conference, member) else _left(leg)
     return None
 
 
@@ -378,15 +402,15 @@ def _arrival(conference: Conference, member: Member) -> Decision | None:
 def _taken_away(conference: Conference, member: Member) -> bool:
     """Whether somebody else has moved *member*: it was in the room after it was moved there, and is not any more."""
     steps, leg = conference.steps, conference.steps.legs.get(member.leg)
-    if leg is None or steps.target(member.leg) != "room" or member.held:
+    latest = steps.latest_move(member.leg)
+    if leg is None or latest is None or steps.target(member.leg) != "room" or member.held:
         return False
-    since = [move for move in leg.moves if move.place.order > steps.moved_after(leg.uuid)]
+    made = [sent for sent in steps.sent if sent.leg == leg.uuid and sent.noted["aim"] == latest.noted["aim"]]
+    since = [move for move in leg.moves if move.place.order > made[0].noted["place"]]
     here = [move for move in since if move.joined == conference.conversation]
     if not here or leg.place == here[-1].place:
         return False
     # A move that was made again may have been made twice, each time with a conversation on the way.
-    moves = [sent for sent in steps.sent if sent.leg == leg.uuid and sent.verb == "move"]
-    made = [sent for sent in moves if sent.noted["place"] == steps.moved_after(leg.uuid)]
     return len(made) == 1 or len({move.joined for move in since} - {conference.conversation}) > len(made)
 
 
@@ -418,8 +442,8 @@ def _aims(conference: Conference) -> Iterator[Aim]:
         deaf = member.status == "joined" and not member.held and member.leg in conference.earmuffed
         if deaf and steps.earmuff_lost(member.leg):
             yield Aim(f"earmuff_{member.leg}", "earmuff", member.leg, round=f"{member.round}")
-    for leg in _forsaken(conference):
-        yield from _hang_up(conference, leg, "forsaken")
+    for leg in _abandoned(conference):
+        yield from _hang_up(conference, leg, "abandoned")
 
 
 def _moves(conference: Conference, member: Member) -> Iterator[Aim]:
@@ -464,17 +488,22 @@ def _hang_up(conference: Conference, leg: str, round_: str) -> Iterator[Aim]:
 
 
 def _on_hold(conference: Conference) -> Iterator[str]:
-    """Those who were detached, and were not moved again: music is one conversation, a room may be two."""
+    """Those who were detached, and are not known to have been moved again since.
+
+    Each move may come by one conversation on the way, and late: more of them than moves are somebody else's. Where no
+    webhook has said which one is the room, it counts, too.
+    """
     steps = conference.steps
-    rooms = {conference.conversation, *steps.shared(conference.members)}
-    for leg, holder in conference.detached.items():
+    rooms = {conference.conversation, *steps.shared(conference.members)} - {None}
+    for leg in conference.detached:
+        moves = [sent for sent in steps.sent if sent.verb == "move" and sent.leg == leg]
         known = steps.legs.get(leg)
-        since = {move.joined for move in known.moves if move.place.order > steps.moved_after(leg)} if known else set()
-        if not steps.leaving(leg) and len(since - rooms) <= (2 if leg == holder else 1):
+        since = {move.joined for move in known.moves if move.place.order > moves[0].noted["place"]} if known else set()
+        if not steps.leaving(leg) and len(since - rooms - steps.home) <= len(moves) + (not rooms):
             yield leg
 
 
-def _forsaken(conference: Conference) -> Iterator[str]:
+def _abandoned(conference: Conference) -> Iterator[str]:
     """Those on hold whose holder has hung up, and a holder who waits for nobody any more."""
     steps = conference.steps
     for leg in _on_hold(conference):

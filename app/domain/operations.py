@@ -9,7 +9,8 @@ The verbs of steps, and their arguments:
   `conversation_uuid`
 - move: `ncco`, which the leg runs from now on
 - stream: `url`, `loop`; stop_stream, earmuff, hangup: none
-- begin_conference: `host`, `participants`, `muted`, `earmuffed`, all legs; the result has `conference`, its id
+- begin_conference: `host`, `participants`, `muted`, `earmuffed`, all legs; the result has `conference`, its id. Begun
+  once for an operation: a second step of this verb finds the same one
 """
 
 from __future__ import annotations

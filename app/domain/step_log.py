@@ -20,7 +20,10 @@ LOOK_SECONDS: Final = 60
 # clocks differ.
 WATCH_SECONDS: Final = 7200 + 60
 TRIES: Final = 2
-HANGUP_TRIES: Final = 8  # over minutes, each after twice the time: nobody may stay in a room alone
+# What must not stay undone, as somebody would be alone in a room, or hear ringing while others talk: it is tried more
+# often, over minutes, each time after twice as long, and nothing else waits for it.
+PERSISTENT: Final = ("hangup", "stop_stream")
+PERSISTENT_TRIES: Final = 8
 UNSURE: Final = "unsure"  # where a leg is after a move of which nobody can say whether it was made
 
 Ncco = list[dict[str, Any]]
@@ -89,10 +92,13 @@ class Steps:
     # What is known of a leg
 
     def over(self, leg: str) -> bool:
-        """Whether the leg has ended, as its webhooks or an answer of Vonage say."""
+        """Whether the leg has ended, as its webhooks or an answer of Vonage say.
+
+        Where something is to be stopped that does not play, 404 may be about that.
+        """
         known = self.legs.get(leg)
         return (known is not None and known.state == "completed") or any(
-            sent.leg == leg and sent.result == "gone" for sent in self.sent
+            sent.leg == leg and sent.result == "gone" and sent.verb in ("move", "hangup") for sent in self.sent
         )
 
     def leaving(self, leg: str) -> bool:
@@ -118,12 +124,13 @@ class Steps:
 
     def playing(self, leg: str) -> bool:
         """Whether something may be played to it."""
-        verbs = [
-            sent.verb
-            for sent in self.sent
-            if sent.leg == leg and sent.verb in ("stream", "stop_stream") and sent.result in ("done", "unknown")
-        ]
-        return verbs[-1:] == ["stream"]
+        playing = False
+        for sent in self.sent:
+            if sent.leg == leg and sent.verb == "stream":
+                playing |= sent.result in ("done", "unknown")
+            elif sent.leg == leg and sent.verb == "stop_stream":
+                playing &= not self.accepted(sent)
+        return playing
 
     def earmuff_lost(self, leg: str) -> bool:
         """Whether it was moved since it was earmuffed."""
@@ -162,11 +169,11 @@ class Steps:
     # What is known of a step
 
     def arrived(self, move: Sent) -> bool:
-        """Whether a webhook says that the leg has moved since: to where one of the legs `with` is, if there are any."""
+        """Whether a webhook says that the leg has moved since: to where one of the legs `with` is, if one is left."""
         leg = self.legs.get(move.leg or "")
         if leg is None or leg.place.order < MOVED or leg.place.order <= move.noted["place"]:
             return False
-        others = [self.place(other) for other in move.noted["with"]]
+        others = [self.place(other) for other in move.noted["with"] if not self.over(other)]
         return not others or self.place(leg.uuid) in others
 
     def settled(self, sent: Sent) -> bool:
@@ -187,7 +194,7 @@ class Steps:
         """
         if _calls_once(sent):
             return self.arrived(sent)
-        return sent.result == "done" or (sent.verb == "hangup" and sent.result == "gone")
+        return sent.result == "done" or (sent.result == "gone" and sent.verb in PERSISTENT)
 
     def latest_move(self, leg: str) -> Sent | None:
         """The last step that moved it, or was to."""
@@ -205,8 +212,8 @@ class Steps:
     def hopeless(self, aim: Aim) -> bool:
         """Whether to try it again is of no use. A leg that cannot be hung up yet may well be a moment later."""
         failed = self.failures(aim)
-        if aim.verb == "hangup":
-            return len(failed) >= HANGUP_TRIES
+        if aim.verb in PERSISTENT:
+            return len(failed) >= PERSISTENT_TRIES
         return len(failed) >= TRIES or any(sent.result in ("refused", "gone") or _calls_once(sent) for sent in failed)
 
     # What is due
@@ -224,13 +231,13 @@ class Steps:
     def first_due(self, aims: Iterable[Aim], details: Details, now: datetime) -> Plan | None:
         """The step for the first of *aims* that can be tried; None if there is none.
 
-        What could not be done is tried again a moment later. Others wait for that, but not for a hang-up.
+        What could not be done is tried again a moment later.
         """
         again: list[Plan] = []
         for aim in aims:
             if not self.hopeless(aim):
                 due = self._due(aim, details, now)
-                if due.step or aim.verb != "hangup":
+                if due.step or aim.verb not in PERSISTENT:
                     return due
                 again.append(due)
         return min(again, key=lambda due: due.check_at or now, default=None)

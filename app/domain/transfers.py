@@ -8,8 +8,7 @@ Attended and blind are one machine: blind is an attended transfer that is comple
         each of the first four but `completed`: -> cancelled -> ended, -> abandoned -> ended
 
 The initiator hangs up: as if it was completed. The recipient hangs up, or is not reached: cancelled. The transferred
-leg hangs up: abandoned, the other two go on. Behaviour: Wazo's transfers,
-https://wazo-platform.org/uc-doc/api_sdk/rest_api/calld/transfers
+leg hangs up: abandoned, the other two go on. Behaviour: transfers of wazo-calld, https://wazo-platform.org/documentation
 
 Every change of the status is a decision in the log; webhooks, results and requests only lead to the next one. For each
 status there is an aim for each leg (on hold, in the room of the consultation, at home, hung up); the step that is due
@@ -26,7 +25,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from app.domain.legs import Leg
 from app.domain.operations import Decision, Entry, Happened, Plan
-from app.domain.step_log import WATCH_SECONDS, Aim, Ncco, Steps, hold_ncco, room_ncco, timeout
+from app.domain.step_log import PERSISTENT, WATCH_SECONDS, Aim, Ncco, Steps, hold_ncco, room_ncco, timeout
 
 Status = Literal[
     "starting", "ringback", "answered", "blind_transferred", "completed", "cancelled", "abandoned", "ended"
@@ -35,7 +34,7 @@ Status = Literal[
 ARROWS: Final[Mapping[Status, tuple[Status, ...]]] = {
     "starting": ("ringback", "cancelled", "abandoned"),
     "ringback": ("answered", "blind_transferred", "cancelled", "abandoned"),
-    "answered": ("completed", "cancelled", "abandoned", "ended"),
+    "answered": ("completed", "cancelled", "abandoned", "ended"),  # ended: merged
     "blind_transferred": ("completed", "cancelled", "abandoned"),
     "completed": ("ended",),
     "cancelled": ("ended",),
@@ -87,8 +86,8 @@ class Order(NamedTuple):
     form: Literal["room", "pair"] = "room"
     ring_seconds: int = 30
     event_url: str = ""  # of a pair: its reply to a recipient that is not reached is `fallback_ncco`
-    muted: tuple[str, ...] = ()  # legs
-    earmuffed: tuple[str, ...] = ()
+    muted: Sequence[str] = ()  # legs
+    earmuffed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +117,9 @@ class Transfer:
 
 def allows(transfer: Transfer, request: str) -> bool:
     """Whether *request* can be made now; if not, it changes nothing."""
-    if transfer.status not in REQUESTS.get(request, ()) or transfer.cancelling or transfer.pending:
+    if transfer.status not in REQUESTS.get(request, ()) or transfer.cancelling:
+        return False
+    if transfer.pending and not (transfer.pending == "swap" and request in ("complete", "cancel")):
         return False
     return transfer.order.form == "room" or request == "cancel"
 
@@ -250,7 +251,9 @@ def _decision(transfer: Transfer) -> Decision | None:
     lost = any(aim.verb in ("move", "create", "begin_conference") for aim in missing if _hopeless(transfer, aim))
     if lost:
         return Decision("gave_up" if transfer.pending and not _leaves(transfer) else "cancelled")
-    in_place = all(map(steps.settled, steps.sent)) and all(_hopeless(transfer, aim) for aim in missing)
+    in_place = all(map(steps.settled, steps.sent)) and all(
+        aim.verb in PERSISTENT or _hopeless(transfer, aim) for aim in missing
+    )
     if status == "starting" and in_place:
         return Decision("ringback")
     if status == "ringback" and order.flow == "attended" and _answered(transfer, transfer.recipient):
