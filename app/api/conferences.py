@@ -80,6 +80,24 @@ def remove_participant(args: dict[str, Any], conference_id: str, call_id: str) -
         return _shown(services().conferences.remove(conference_id, call_id, mode=args["mode"], by=who()))
 
 
+@conferences.post("/<conference_id>/participants/<id:call_id>/hold")
+@conferences.arguments(NoArgs, unknown=RAISE, required=False)
+@conferences.alt_response(200, schema=ConferenceSchema)
+def hold_member(_args: dict[str, Any], conference_id: str, call_id: str) -> Response:
+    """Let the host or a participant hear music while the others go on."""
+    with as_problems():
+        return _shown(services().conferences.hold(conference_id, call_id, by=who()))
+
+
+@conferences.post("/<conference_id>/participants/<id:call_id>/resume")
+@conferences.arguments(NoArgs, unknown=RAISE, required=False)
+@conferences.alt_response(200, schema=ConferenceSchema)
+def resume_member(_args: dict[str, Any], conference_id: str, call_id: str) -> Response:
+    """Bring the host or a participant back."""
+    with as_problems():
+        return _shown(services().conferences.hold(conference_id, call_id, by=who(), resume=True))
+
+
 def _shown(running: Running) -> Response:
     return jsonify(SCHEMA.dump(_json(running)))
 

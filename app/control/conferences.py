@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from app.control.control import HOLD_MUSIC, Control, KnownLeg, conversation_of
 from app.control.driver import legs_of
-from app.control.errors import CannotMeet, UnknownLeg, UnknownOperation
+from app.control.errors import CannotMeet, UnknownLeg, UnknownOperation, WrongState
 from app.control.operations import Operations, new_id
 from app.domain import conferences
 from app.domain.conferences import Conference, Fault, Present
@@ -40,20 +40,17 @@ class Conferences:
         """
         host, participants = wanted["host_call_id"], list(wanted["participant_call_ids"])
         known, present = self._present([host, *participants])
-        own = [peer for peer in present.talking_to.get(host, ()) if present.up(peer)]
-        # The host's own peer comes with the host, whether it is listed or not.
-        participants = list(dict.fromkeys([*own[:1], *participants]))
         self._check(conferences.first_fault(host, participants, present))
-        id_ = id_ or new_id()
-        both = [host, *participants]
+        id_, party = id_ or new_id(), conferences.party_of(host, participants, present)
+        both = [host, *party.participants]
         order = conferences.Order(
             host=host,
-            participants=participants,
+            participants=party.participants,
             room=f"adhoc-{id_}",
             music_url=self.control.hold_music or f"{self.control.base_url}{HOLD_MUSIC}",
             host_leaves=wanted.get("host_leaves", "end"),
-            discard={peer: leg for leg in participants for peer in present.talking_to[leg] if peer != host},
-            homes={leg: room.name for leg in participants if (room := room_of(known[leg].moments))},
+            discard=party.discard,
+            homes={leg: room.name for leg in party.participants if (room := room_of(known[leg].moments))},
             muted=[leg for leg in both if known[leg].leg.control.muted],
             earmuffed=[leg for leg in both if known[leg].leg.control.earmuffed],
         )
@@ -88,6 +85,13 @@ class Conferences:
         if conferences.allows(running.conference, "remove", leg):
             return self._want(id_, "remove", by=by, leg=leg, mode=mode)
         return running
+
+    def hold(self, id_: str, leg: str, *, by: str, resume: bool = False) -> Running:
+        """Let one of them hear music while the others go on, or come back. Raises WrongState."""
+        running, request = self.get(id_), "resume" if resume else "hold"
+        if not conferences.allows(running.conference, request, leg):
+            raise WrongState("The leg has not joined the conference, or is on hold already, or is not.")
+        return self._want(id_, request, by=by, leg=leg)
 
     def end(self, id_: str, *, by: str) -> Running:
         """Hang up everybody."""

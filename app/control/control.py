@@ -33,6 +33,7 @@ REPLY_SECONDS: Final = 4.8  # how long whoever requested an action waits for it
 AGAIN_SECONDS: Final = 0.2  # how often it is looked at whether the action was sent
 FIRST_CHECK_SECONDS: Final = 12.0  # when others look at an operation that its own worker is to begin
 HOLD_MUSIC: Final = "/static/sound/hold.wav"  # app/pages/static
+NOTED: Final = {"mute": "muted", "unmute": "unmuted", "earmuff": "earmuffed", "unearmuff": "unearmuffed"}
 STARTS: Final = ("start", "resume")  # a recording; Vonage has no pause
 
 
@@ -73,7 +74,11 @@ class Control:
         known = self.live(uuid, or_ended=verb == "hangup")
         if known.leg.state == "completed":  # it is over: that is what was wanted
             return _over_already(known.leg, by)
-        return self._request(known, verb, dict(arguments), by=by, id_=id_)
+        requested = self._request(known, verb, dict(arguments), by=by, id_=id_)
+        if requested.done.took_effect and verb in NOTED and (operation := self.operations.holder_of(uuid)):
+            # What moves the leg next has to do it again: a leg that enters a room anew has lost it.
+            self.operations.want(operation, NOTED[verb], by=by, leg=uuid)
+        return requested
 
     def transfer(
         self,

@@ -93,7 +93,7 @@ class Operations:
         if self._decides(other):
             raise InOperation(other)
         if self.store.is_open(other):
-            self.want(other, "release", by=operation)
+            self.want(other, "release", by=operation, leg=leg)
         if again := self.store.occupy(leg, operation, ended=other):
             raise InOperation(again)
 

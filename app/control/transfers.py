@@ -83,7 +83,7 @@ class Transfers:
             flow=flow,
             form="room" if room else "pair",
             ring_seconds=wanted.get("timeout", 30),
-            event_url=f"{control.base_url}/voice/event",
+            event_url=f"{control.base_url}/voice/transfers/{id_}",
             muted=tuple(leg.uuid for leg in both if leg.control.muted),
             earmuffed=tuple(leg.uuid for leg in both if leg.control.earmuffed),
         )
@@ -110,6 +110,11 @@ class Transfers:
         if log is None:
             raise UnknownOperation("No such transfer is stored.")
         return self._running(id_, log)
+
+    def fallback(self, id_: str) -> list[dict[str, Any]] | None:
+        """What the transferred leg of a pair runs as nobody was reached; None if there is no such transfer."""
+        log = self.operations.log_of(id_, KIND)
+        return transfers.project(log, {}).order.fallback_ncco if log else None
 
     def list(self) -> list[Running]:
         """Those that have not ended."""

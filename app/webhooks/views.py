@@ -82,6 +82,17 @@ def step(flow: str, step: str) -> Response:
     return _step(webhook, flow, step, next(reversed(request.args.getlist(STATE)), None))
 
 
+@voice.route("/transfers/<transfer_id>", methods=METHODS, provide_automatic_options=False)
+def transferred(transfer_id: str) -> Response:
+    """Take what became of the `connect` of a transfer; if nobody was reached, say what the transferred leg runs."""
+    result, reply = result_of(g.webhook), None
+    if result is not None and result.kind == "connect":
+        with suppress(StoreUnavailable):  # then its script goes on, and is over
+            ncco = services().transfers.fallback(transfer_id)
+            reply = Reply("transfer", ncco) if ncco else None
+    return _keep_and_reply(g.webhook, reply)
+
+
 @voice.route("/fallback", methods=METHODS, provide_automatic_options=False)
 def fallback() -> Response:
     """Do what the URL that failed would have done, and note why it was needed.

@@ -21,6 +21,7 @@ VERBS = (
     *("listen", "listen/stop", "transfer", "hold", "resume"),
 )
 USERS = "/api/v1/users"
+SESSION_VERBS = ("hangup", "reject", "terminate", "mute", "unmute", "hold", "unhold", "dtmf", "record", "transfer")
 DESCRIBED = {
     ("get", CALLS),
     ("get", f"{CALLS}.csv"),
@@ -67,6 +68,8 @@ DESCRIBED = {
     *((method, "/api/v1/conferences") for method in ("get", "post")),
     *((method, "/api/v1/conferences/{conference_id}") for method in ("get", "delete")),
     *((method, "/api/v1/conferences/{conference_id}/participants/{call_id}") for method in ("put", "delete")),
+    *(("post", f"/api/v1/conferences/{{conference_id}}/participants/{{call_id}}/{v}") for v in ("hold", "resume")),
+    *(("post", f"{USERS}/{{name}}/sessions/{{session_id}}/{verb}") for verb in SESSION_VERBS),
     ("get", "/api/v1/stream"),
     ("get", "/status"),
     ("get", "/healthz"),

@@ -10,7 +10,9 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import characters, sampled_from, text
 from schemathesis import GenerationMode
+from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from tests.api.site import OPERATOR, SAMPLE, VIEWER, Site
@@ -24,6 +26,10 @@ schemathesis.openapi.format("name", text(LETTERS, min_size=1, max_size=60))
 schemathesis.openapi.format("web-address", sampled_from(["https://example.com/ada.png", "http://example.com/?a=1"]))
 # Read by tests/api/test_stream.py: it never ends; a number in a path has no pattern that schemathesis knows.
 APART = {("get", "/api/v1/stream"), *((method, "/api/v1/names/{number}") for method in ("get", "put", "delete"))}
+ACTING = tuple(
+    f"/api/v1/{path}"
+    for path in ("calls", "legs", "transfers", "conferences", "conversations", "users/{name}/sessions")
+)
 EXAMPLES = 10  # of each operation, for each role, right ones and wrong ones each
 
 
@@ -51,11 +57,17 @@ def test_all_that_is_described_is_true(schema: OpenApiSchema, method: str, path:
 def hold(operation: APIOperation, mode: GenerationMode, token: str) -> None:
     """Send right requests, or wrong ones, and check the responses."""
 
+    excluded: list[CheckFunction] = []
+    if operation.method == "post" and operation.path.startswith(ACTING):
+        # This app has no key of Vonage's: what acts is refused with 503. An NCCO, or one of two arguments, is more than
+        # a description can say. tests/control is about the rest.
+        excluded = [not_a_server_error, positive_data_acceptance]
+
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def holds(case: schemathesis.Case) -> None:
         if mode is GenerationMode.POSITIVE:
             case.query.pop("cursor", None)  # only the page before knows one that is right
-        case.call_and_validate(headers={"Authorization": f"Bearer {token}"})
+        case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=excluded)
 
     holds()

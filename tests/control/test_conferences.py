@@ -148,3 +148,15 @@ def test_everything_is_checked_before_anybody_moves(world: World, wrong: str) ->
     assert (response.status_code, response.json.get("error_id")) == (status, error), response.text
     assert [len(leg.moves) for leg in (host, customer, second)] == before
     assert world.ask("GET", "/conferences").json["items"] == []
+
+
+def test_the_host_is_on_hold_while_the_others_go_on(world: World) -> None:
+    id_, host, customer, second = three(world)
+    path = f"/conferences/{id_}/participants/{host.uuid}"
+    assert world.ask("POST", f"{path}/hold", {}).status_code == 200
+    world.until(lambda: not host.hears(customer))
+    assert all_hear(customer, second)
+    world.until(lambda: world.control(host)["hold"] == "held")
+    assert world.ask("POST", f"{path}/resume", {}).status_code == 200
+    world.until(lambda: all_hear(host, customer, second))
+    assert world.ask("POST", f"{path}/resume", {}).status_code == 409

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.control.world import AGENT, BUSY, CALLER, RINGS, World
+from tests.control.world import AGENT, BUSY, CALLER, NUMBER, RINGS, World
 from vonage_simulator.ledger import Leg
 
 THIRD = "447700900105"
@@ -111,3 +111,47 @@ def test_a_leg_in_a_transfer_is_not_put_on_hold_by_hand(world: World) -> None:
         assert (response.status_code, response.json["operation_id"]) == (409, id_)
     again = world.ask("POST", "/transfers", {"initiator_call": agent.uuid, "to": THIRD})
     assert again.status_code == 409
+
+
+def pair(world: World) -> tuple[Leg, Leg]:
+    """A caller and an agent whom a `connect` joined."""
+    connect = {"action": "connect", "from": NUMBER, "endpoint": [{"type": "phone", "number": AGENT}]}
+    body = {"to": {"type": "phone", "number": CALLER}, "ncco": [connect]}
+    caller = world.created(world.ask("POST", "/calls", body))
+    agent = world.until(lambda: next((leg for leg in caller.conversation.legs.values() if leg.to == AGENT), None))
+    world.known(agent, "answered")
+    return caller, agent
+
+
+def test_a_pair_is_transferred_blindly(world: World) -> None:
+    caller, agent = pair(world)
+    refused = world.ask("POST", "/transfers", {"initiator_call": agent.uuid, "to": THIRD})
+    assert refused.status_code == 409
+    assert "connect_pair" in refused.json["detail"]
+    id_ = begun(world, agent, THIRD, flow="blind")["id"]
+    recipient = recipient_of(world, id_)
+    world.until(lambda: caller.hears(recipient))
+    world.known(agent, "completed")
+    assert not caller.over
+    world.act(recipient, "hangup")
+    world.until(lambda: transfer(world, id_)["status"] == "ended")
+
+
+def test_a_pair_whose_recipient_is_busy_hears_the_fallback(world: World) -> None:
+    caller, agent = pair(world)
+    fallback = {"ncco": [{"action": "conversation", "name": "fallback"}]}
+    begun(world, agent, BUSY, flow="blind", fallback=fallback)
+    world.until(lambda: caller.conversation.name == "fallback")
+    world.known(agent, "completed")
+    assert not caller.over
+
+
+def test_who_is_muted_during_a_consultation_stays_muted_after_it(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, THIRD)["id"]
+    becomes(world, id_, "answered")
+    assert world.act(customer, "mute").status_code == 200
+    world.ask("DELETE", f"/transfers/{id_}")
+    becomes(world, id_, "ended")
+    world.until(lambda: customer.hears(agent) and customer.muted)
+    assert world.control(customer)["muted"] is True
