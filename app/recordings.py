@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from app.vonage_hosts import is_vonages
+from app.vonage_token import ApplicationTokens
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -142,13 +143,13 @@ class Recordings:
     *hosts*: more hosts, `host:port`, that are trusted like Vonage's, also on a private network: the simulator's.
     """
 
-    def __init__(self, application_id: str | None, private_key: str | None, hosts: tuple[str, ...] = ()) -> None:
-        self._application_id, self._private_key, self._hosts = application_id, private_key, hosts
+    def __init__(self, tokens: ApplicationTokens | None, hosts: tuple[str, ...] = ()) -> None:
+        self._tokens, self._hosts = tokens, hosts
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def open(self, url: str, wanted: Span | None = None) -> Audio:
         """The recording at *url*, or the part that is *wanted*. Raises NotPlayable."""
-        if self._application_id is None or self._private_key is None:
+        if self._tokens is None:
             raise NotPlayable("no_key")
         if not self._free.acquire(blocking=False):
             raise NotPlayable("busy")
@@ -188,11 +189,8 @@ class Recordings:
 
     def _authorize(self, request: PreparedRequest) -> PreparedRequest:
         """With a token made for it. As `auth`, so that requests does not look into a .netrc."""
-        from vonage_jwt import JwtClient
-
-        claims = {"exp": int(time.time()) + TOKEN_SECONDS}
-        token = JwtClient(self._application_id, self._private_key).generate_application_jwt(claims)
-        request.headers["Authorization"] = f"Bearer {token.decode()}"
+        assert self._tokens is not None  # noqa: S101 - refused before
+        request.headers["Authorization"] = f"Bearer {self._tokens.make(TOKEN_SECONDS)}"
         return request
 
     def _check(self, url: str) -> None:

@@ -22,7 +22,7 @@ from app.control.driver import Driver
 from app.control.operations import Operations
 from app.control.regions import Regions
 from app.control.transfers import Transfers
-from app.control.vonage_client import Credentials, VonageClient
+from app.control.vonage_client import VonageClient
 from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
 from app.flows.reload import FlowReloader
@@ -33,6 +33,7 @@ from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.link import Address
 from app.store.store import Store
+from app.vonage_token import ApplicationTokens
 from app.web.metrics import Refresh
 from app.webhooks.kept import read_record
 from app.webhooks.signature import Signatures
@@ -152,8 +153,11 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     names = Names(settings.names_file, store)
     live = Live(store, store.feed(), timedelta(seconds=settings.presume_ended_after), names.current)
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
-    recordings = Recordings(settings.application_id, settings.private_key, settings.recording_hosts)
-    control = _control(settings, store, flows)
+    tokens = None
+    if settings.application_id is not None and settings.private_key is not None:
+        tokens = ApplicationTokens(settings.application_id, settings.private_key)
+    recordings = Recordings(tokens, settings.recording_hosts)
+    control = _control(settings, store, flows, tokens)
     calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers, names.current)
     counting = Counting(store, CallQueries(calls))
     refresh = Refresh(
@@ -175,11 +179,8 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     )
 
 
-def _control(settings: Settings, store: Store, flows: Flows) -> Control:
-    credentials = None
-    if settings.application_id is not None and settings.private_key is not None:
-        credentials = Credentials(settings.application_id, settings.private_key)
-    client = VonageClient(credentials, settings.api_hosts)
+def _control(settings: Settings, store: Store, flows: Flows, tokens: ApplicationTokens | None) -> Control:
+    client = VonageClient(tokens, settings.api_hosts)
     driver = Driver(store, client, Regions(store, client))
     return Control(
         store,

@@ -44,11 +44,12 @@ LAYERS = {
     "app.calls": "app.domain app.store app.webhooks vonage_simulator.printable vonage_simulator.yaml_source",
     "app.calls.captured": "app.domain app.store app.calls vonage_simulator",
     "app.vonage_hosts": "",
-    "app.recordings": "app.vonage_hosts",
-    "app.control": "app.domain app.store app.flows app.vonage_hosts",
+    "app.vonage_token": "",
+    "app.recordings": "app.vonage_hosts app.vonage_token",
+    "app.control": "app.domain app.store app.flows app.vonage_hosts app.vonage_token",
     "app.live": "app.domain app.store app.calls",
     "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls app.live app.recordings "
-    "app.control",
+    "app.control app.vonage_token",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",

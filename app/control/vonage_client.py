@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from queue import Empty, LifoQueue, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from app.vonage_hosts import is_vonages
+from app.vonage_token import ApplicationTokens
 
 if TYPE_CHECKING:
     from vonage_http_client import HttpClient
@@ -62,28 +62,22 @@ class NoReply(Exception):
     """The request was sent, and no response came: it may have been carried out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What acting needs."""
-
-    application_id: str
-    private_key: str
-
-
 class VonageClient:
-    """Sends requests with the application's token.
+    """Sends requests with the application's token; without *credentials*, none.
 
     *hosts* may get it, besides Vonage's own: the usual one, then those of other regions.
     """
 
-    def __init__(self, credentials: Credentials | None, hosts: tuple[str, ...]) -> None:
+    def __init__(self, credentials: ApplicationTokens | None, hosts: tuple[str, ...]) -> None:
         self.credentials, self.hosts = credentials, hosts
         self._idle: LifoQueue[HttpClient] = LifoQueue(MOST_IDLE)
 
     def prepare(self) -> None:
-        """Import the SDK now: it takes a third of a second, in which nothing else is served."""
+        """Import the SDK and read the key now: that takes a third of a second, in which nothing else is served."""
         if self.credentials is not None:
             import vonage_http_client  # noqa: F401
+
+            self.credentials.current()
 
     def may_send_to(self, host: str) -> bool:
         """Whether *host*, which a webhook named, may get the token. With a simulated Vonage, the real one gets none."""
@@ -123,12 +117,19 @@ class VonageClient:
         """A client that nobody else uses: it is not for two threads at once."""
         from vonage_http_client import Auth, HttpClient, HttpClientOptions
 
+        tokens = self.credentials
+        assert tokens is not None  # noqa: S101 - Control refuses before
+
+        class WithToken(Auth):
+            """Authorizes requests by a token that is used more than once."""
+
+            def create_jwt_auth_string(self) -> str:
+                return f"Bearer {tokens.current()}"
+
         try:
             return self._idle.get_nowait()
         except Empty:
-            assert self.credentials is not None  # noqa: S101 - Control refuses before
-            auth = Auth(application_id=self.credentials.application_id, private_key=self.credentials.private_key)
-            return HttpClient(auth, HttpClientOptions(**NO_REPEAT))
+            return HttpClient(WithToken(), HttpClientOptions(**NO_REPEAT))
 
     def _give_back(self, client: HttpClient) -> None:
         if not self._idle.full():

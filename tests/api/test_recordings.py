@@ -16,6 +16,7 @@ import pytest
 
 from app import recordings as module
 from app.recordings import NotPlayable, Recordings, Span
+from app.vonage_token import ApplicationTokens
 from tests.api.site import OPERATOR, VIEWER, Site, is_problem
 from tests.vonage_simulator.api_server import APPLICATION_ID, Server, serving
 from vonage_simulator import audio
@@ -200,7 +201,9 @@ def test_a_host_of_vonages_name_with_a_private_address_is_not_asked(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     monkeypatch.setattr("requests.get", lambda *_, **__: pytest.fail("it was asked"))
     with pytest.raises(NotPlayable, match="elsewhere"):
-        Recordings(APPLICATION_ID, application_keys(folder)[0].read_text()).open("https://api.nexmo.com/v1/files/1")
+        Recordings(ApplicationTokens(APPLICATION_ID, application_keys(folder)[0].read_text())).open(
+            "https://api.nexmo.com/v1/files/1"
+        )
 
 
 def test_hosts_of_vonage_and_their_regions_are_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +218,7 @@ def test_hosts_of_vonage_and_their_regions_are_asked(folder: Path, monkeypatch: 
 
     monkeypatch.setattr("requests.get", get)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("93.184.216.34", 443))])
-    recordings = Recordings(APPLICATION_ID, application_keys(folder)[0].read_text())
+    recordings = Recordings(ApplicationTokens(APPLICATION_ID, application_keys(folder)[0].read_text()))
     hosts = ("api.nexmo.com", "api-us.nexmo.com", "API-EU-3.vonage.com", "api.nexmo.com:443")
     for host in hosts:
         with pytest.raises(Asked):
@@ -262,7 +265,7 @@ def odd(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Recordi
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.ca))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     key = application_keys(folder)[0].read_text()
-    yield Recordings(APPLICATION_ID, key, (host,)), f"https://{host}/v1/files/1"
+    yield Recordings(ApplicationTokens(APPLICATION_ID, key), (host,)), f"https://{host}/v1/files/1"
     server.shutdown()
     thread.join()
     server.server_close()
