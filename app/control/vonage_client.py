@@ -117,19 +117,14 @@ class VonageClient:
         """A client that nobody else uses: it is not for two threads at once."""
         from vonage_http_client import Auth, HttpClient, HttpClientOptions
 
-        tokens = self.credentials
-        assert tokens is not None  # noqa: S101 - Control refuses before
-
-        class WithToken(Auth):
-            """Authorizes requests by a token that is used more than once."""
-
-            def create_jwt_auth_string(self) -> str:
-                return f"Bearer {tokens.current()}"
-
+        assert self.credentials is not None  # noqa: S101 - Control refuses before
+        token = self.credentials.current
         try:
             return self._idle.get_nowait()
         except Empty:
-            return HttpClient(WithToken(), HttpClientOptions(**NO_REPEAT))
+            auth = Auth()
+            auth.create_jwt_auth_string = lambda: f"Bearer {token()}"  # a token that is used more than once
+            return HttpClient(auth, HttpClientOptions(**NO_REPEAT))
 
     def _give_back(self, client: HttpClient) -> None:
         if not self._idle.full():
