@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeVar
 
-from app.domain.actions import Action
+from app.domain.actions import OURS, Action
 from app.domain.causes import WentWrong
 from app.domain.conversations import (
     ConversationState,
@@ -26,6 +26,7 @@ from app.domain.conversations import (
 )
 from app.domain.events import Answer, Input, Recording
 from app.domain.grouping import Group, Grouped, group
+from app.domain.leg_control import Done, RecordState, done_to, record_state
 from app.domain.legs import Known, Leg, Moment, project_leg, seconds_between
 from app.domain.marks import called_users, created_for, is_bare_name, users_in
 from app.domain.moves import presence
@@ -103,6 +104,24 @@ class Call:
     def everywhere(self) -> tuple[str, ...]:
         """All conversations that its legs have been in."""
         return self.conversations + self.conferences
+
+    @property
+    def here(self) -> tuple[str, ...]:
+        """The conversations that its legs are in now, each once."""
+        return tuple(dict.fromkeys(leg.stays[-1].conversation for leg in self.legs if leg.stays[-1].left is None))
+
+    @property
+    def actions(self) -> list[Done]:
+        """What this server did to it, each action with what came of it, in the order in which they were requested."""
+        if not any(isinstance(kept.event, OURS) for kept in self.events.values()):  # most have none
+            return []
+        return done_to(moments(self.events), {each.leg.uuid: each.leg for each in self.legs})
+
+    @property
+    def recorded_here(self) -> Mapping[str, RecordState]:
+        """Whether each conversation that its legs are in now is being recorded, because of an action."""
+        actions = self.actions
+        return {name: record_state([name], actions) for name in self.here}
 
 
 class Calls(NamedTuple):
@@ -236,7 +255,7 @@ def _with_state(
     """*call* at the time *now*: live while a webhook of a conversation that its legs are in came lately."""
     if call.state == "ended":
         return call
-    here = {leg.stays[-1].conversation for leg in call.legs if leg.stays[-1].left is None} or {*call.conversations}
+    here = call.here or call.conversations
     latest = max((at for name in here if (at := last_received.get(name))), default=call.last_received)
     if now - latest > presume_ended_after:
         return replace(call, state="presumed_ended")

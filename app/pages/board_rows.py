@@ -22,6 +22,7 @@ from app.calls.names import Known
 from app.domain.calls import PHASES, Call
 from app.domain.numbers import masked as masked_in
 from app.live.rendering import Form
+from app.pages.acting import hold_verb
 from app.pages.html import pieces
 from app.store.codec import milliseconds
 
@@ -119,7 +120,9 @@ def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, An
         "fault": next((answer.fault for _, answer in reversed(call.answers) if answer.fault), None),
         "error": call.errors[-1].event.reason if call.errors else None,
     }
+    recorded = set(call.recorded_here.values()) if shown.group == "live" else set()
     row = {
+        "recorded": next((state for state in ("active", "paused") if state in recorded), None),
         **call_schemas.dump(call, mask_numbers=masked, row=True, names=names),
         **(masked_in(words) if masked else words),
         "key": shown.key,
@@ -130,10 +133,19 @@ def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, An
     now = datetime.now(UTC)
     return {
         "row": row,
+        "acts": _acts(row) if shown.group == "live" else None,
         "version": _hash(json.dumps(row)),
         "since": lambda at: max((now - datetime.fromisoformat(at)).total_seconds(), 0),
         "doing": _doing,
     }
+
+
+def _acts(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the menu of a row acts on: the legs that have not ended, and what can be done to the caller's."""
+    live = [leg["uuid"] for leg in row["legs"] if leg["state"] != "completed"]
+    if not live:
+        return None
+    return {"legs": live, "caller": row["legs"][0]["uuid"], "hold": hold_verb(row["legs"][0]), "href": row["href"]}
 
 
 def _doing(leg: Mapping[str, Any]) -> str | None:

@@ -1,6 +1,7 @@
 // A call while it lives: the parts of its page that changed are replaced as the stream reports changes. What is folded
 // open, the place on the page and a recording that plays stay as they are.
 
+import "./acting.js";
 import { localise } from "./times.js";
 
 const PAUSE = 300; // ms in which changes are taken together
