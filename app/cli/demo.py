@@ -86,7 +86,7 @@ def own_environment(settings: Settings) -> dict[str, str]:
 
 
 def _keys(options: RunOptions, port: int) -> dict[str, str]:
-    """The settings with which a server acts at the simulated Vonage, whose API is at *port*, and plays its recordings."""
+    """The settings with which a server acts on calls of the simulated Vonage, whose API is at *port*."""
     from vonage_simulator import certificate
 
     folder = options.defaults.folder

@@ -145,7 +145,11 @@ def _acts(row: Mapping[str, Any]) -> dict[str, Any] | None:
     live = [leg["uuid"] for leg in row["legs"] if leg["state"] != "completed"]
     if not live:
         return None
-    return {"legs": live, "caller": row["legs"][0]["uuid"], "hold": hold_verb(row["legs"][0]), "href": row["href"]}
+    caller = row["legs"][0]
+    hold = hold_verb(caller)
+    if hold == "hold" and _doing(caller) != "talking":  # nobody would wait for the caller to come back
+        hold = None
+    return {"legs": live, "caller": caller["uuid"], "hold": hold, "href": row["href"]}
 
 
 def _doing(leg: Mapping[str, Any]) -> str | None:
