@@ -176,11 +176,20 @@ def read_calls(
 
 
 def _events_by_call(events: History, grouped: Grouped) -> dict[str, dict[bytes, Kept]]:
-    """The events of each call: those of its legs, and those without a leg of its conversations."""
+    """The events of each call: those of its legs, and those without a leg of its conversations.
+
+    What this server did to a conference is of each call in it.
+    """
     found: dict[str, dict[bytes, Kept]] = {}
     for canonical, kept in events.items():
         leg = kept.event.leg
-        ids = [grouped.of_leg[leg]] if leg else [grouped.of_conversation[name] for name in kept.event.conversations]
+        names = kept.event.conversations
+        if leg:
+            ids = [grouped.of_leg[leg]]
+        elif isinstance(kept.event, OURS):
+            ids = [id_ for id_, of in grouped.groups.items() if not set(names).isdisjoint(of.everywhere)]
+        else:
+            ids = [grouped.of_conversation[name] for name in names]
         for id_ in ids:
             found.setdefault(id_, {})[canonical] = kept
     return found

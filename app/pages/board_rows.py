@@ -24,6 +24,7 @@ from app.domain.numbers import masked as masked_in
 from app.live.rendering import Form
 from app.pages.acting import hold_verb
 from app.pages.html import pieces
+from app.pages.languages import gettext
 from app.store.codec import milliseconds
 
 Group = Literal["live", "missed", "presumed", "ended"]
@@ -141,15 +142,22 @@ def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, An
 
 
 def _acts(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the menu of a row acts on: the legs that have not ended, and what can be done to the caller's."""
+    """What the menu of a row acts on: the legs that have not ended, and whether the first can be held or resumed.
+
+    `whole` is what all of it is called, `who` the first leg.
+    """
     live = [leg["uuid"] for leg in row["legs"] if leg["state"] != "completed"]
     if not live:
         return None
-    caller = row["legs"][0]
-    hold = hold_verb(caller)
-    if hold == "hold" and _doing(caller) != "talking":  # nobody would wait for the caller to come back
+    first = row["legs"][0]
+    hold = hold_verb(first)
+    if hold == "hold" and _doing(first) != "talking":  # nobody would wait for it to come back
         hold = None
-    return {"legs": live, "caller": caller["uuid"], "hold": hold, "href": row["href"]}
+    caller = row["from_name"] or row["from"]
+    called = row["to_name"] or row["to"]
+    who = first["user"] or (called if first["direction"] == "outbound" else caller) or gettext("unknown")
+    whole = f"{caller or gettext('unknown')} → {called or gettext('unknown')}"
+    return {"legs": live, "first": first["uuid"], "hold": hold, "who": who, "whole": whole, "href": row["href"]}
 
 
 def _doing(leg: Mapping[str, Any]) -> str | None:

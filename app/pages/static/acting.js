@@ -186,9 +186,10 @@ function openMenu(button) {
   row = button.closest("tr");
   opener = button;
   opener.again = `#${CSS.escape(row.id)} .menu-button`;
-  const { hold, href } = JSON.parse(row.dataset.acts);
+  const { hold, who, href } = JSON.parse(row.dataset.acts);
   for (const item of items) {
     const { act } = item.dataset;
+    for (const text of item.querySelectorAll("[data-text]")) text.textContent = text.dataset.text.replace("{who}", () => who);
     if (act === "hold" || act === "resume") item.hidden = act !== hold;
     if (item.href !== undefined) item.href = href;
   }
@@ -201,11 +202,10 @@ function openMenu(button) {
 }
 
 function chooseInMenu(act) {
-  const { legs, caller } = JSON.parse(row.dataset.acts);
-  const targets = act === "hangup" ? legs : [caller];
-  const { who } = row.dataset;
+  const { legs, first, who, whole } = JSON.parse(row.dataset.acts);
   menu.hidePopover();
-  begin(act, targets.map((leg) => ({ leg })), who);
+  if (act === "hangup") begin(act, legs.map((leg) => ({ leg })), whole);
+  else begin(act, [{ leg: first }], who);
 }
 
 document.addEventListener("click", (event) => {

@@ -64,6 +64,11 @@ async function read() {
 /** Put the parts of `page` that changed into this one. */
 function show(page) {
   let before = document.getElementById("cut");
+  for (const id of written.keys()) {
+    if (page.getElementById(id)) continue;
+    document.getElementById(id)?.remove();
+    written.delete(id);
+  }
   for (const part of page.querySelectorAll(parts)) {
     const [old, now] = [document.getElementById(part.id), shape(part)];
     if (!old) {
