@@ -54,15 +54,15 @@ class Server:
         """The action in a response. Raises ClickException with what is wrong."""
         try:
             found = response.json()
-            if response.ok and {"id", "state", "verb", "leg"} <= found.keys():
-                return dict(found)
-            faults = dict(found.get("errors", {}))
-        except (ValueError, AttributeError, TypeError) as error:
-            if response.is_redirect:
-                raise click.ClickException(safe(detail(response))) from error
-            raise self.client.no_switchhook() from error
+        except ValueError:
+            found = None
+        if isinstance(found, dict) and response.ok and {"id", "state", "verb", "leg"} <= found.keys():
+            return found
+        if not response.is_redirect and not (isinstance(found, dict) and "detail" in found):
+            raise self.client.no_switchhook()
         if self.as_json:
-            click.echo(to_json(found))
+            click.echo(to_json(found or {}))
+        faults = (found or {}).get("errors", {})
         lines = [detail(response), *(f"  {name}: {json.dumps(what)}" for name, what in faults.items())]
         raise click.ClickException("\n".join(map(safe, lines)))
 
