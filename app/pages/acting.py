@@ -81,6 +81,7 @@ def words() -> dict[str, Any]:
         "faults": {name: gettext(text) for name, text in FAULTS.items()},
         "reasons": {text: gettext(text) for text in REASONS},
         "vonage": gettext("Vonage says:"),
+        "line": gettext("%(verb)s, %(who)s: %(came)s"),
     }
 
 

@@ -24,6 +24,12 @@ function say(text, tone) {
   if (tone === "good") setTimeout(() => mine === line && said.replaceChildren(), LASTS);
 }
 
+/** Say what came of `act`. */
+function sayOf(act, who, came, tone) {
+  const parts = { verb: words.verbs[act], who, came };
+  say(words.line.replace(/%\((\w+)\)s/g, (_, name) => parts[name]), tone);
+}
+
 /** Why nothing was done, in the language of the page: `problem` is a response of the API that is an error. */
 function reason(problem) {
   const { action } = problem;
@@ -56,13 +62,13 @@ function path(act, { leg, conversation }) {
 async function send(act, targets, who, body = {}) {
   const sent = targets[0].conversation ? { action: act.replace("record_", "") } : body;
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": token };
-  say(`${words.verbs[act]}, ${who}: …`, "wait");
+  sayOf(act, who, "…", "wait");
   const found = await Promise.all(
     targets.map((target) => ask(path(act, target), { method: "POST", headers, body: JSON.stringify(sent) })),
   );
   const fault = found.find((each) => !each.ok);
   if (fault) {
-    say(`${words.verbs[act]}, ${who}: ${reason(fault)}`, "bad");
+    sayOf(act, who, reason(fault), "bad");
     return reason(fault);
   }
   follow(act, who, found.at(-1));
@@ -73,10 +79,10 @@ async function send(act, targets, who, body = {}) {
 async function follow(act, who, action) {
   const until = performance.now() + LOOKS_FOR;
   for (let found = action; ; ) {
-    if (!found.ok) return say(`${words.verbs[act]}, ${who}: ${reason(found)}`, "bad");
+    if (!found.ok) return sayOf(act, who, reason(found), "bad");
     const isOpen = OPEN.includes(found.state);
-    if (words.faults[found.state]) return say(`${words.verbs[act]}, ${who}: ${reason({ action: found })}`, "bad");
-    say(`${words.verbs[act]}, ${who}: ${words.states[found.state] ?? found.state}`, isOpen ? "wait" : "good");
+    if (words.faults[found.state]) return sayOf(act, who, reason({ action: found }), "bad");
+    sayOf(act, who, words.states[found.state] ?? found.state, isOpen ? "wait" : "good");
     const mine = line;
     if (!isOpen || performance.now() > until || !found.id) return;
     await new Promise((done) => setTimeout(done, LOOKS_EVERY));
