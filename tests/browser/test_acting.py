@@ -72,8 +72,9 @@ def button(page: Page, name: str, leg: Leg) -> Any:
 
 
 def state(page: Page, name: str) -> Any:
-    """An expectation of the badges with this state in what there is of legs and conversations on a page."""
-    return expect(page.locator(f'#act [data-state="{name}"], #group-live [data-state="{name}"]').first)
+    """An expectation of the badges with this state of a leg or a conversation, or of a row of the board."""
+    of_row = "on_hold" if name == "held" else name
+    return expect(page.locator(f'#act [data-state="{name}"], #group-live [data-state="{of_row}"]').first)
 
 
 def menu(page: Page, number: str) -> None:
@@ -96,7 +97,7 @@ def test_hold_resume_and_hang_up_are_seen_in_every_browser_without_reload(world:
     expect(board.locator("#acted")).to_have_text(f"Resume, {CALLER}: done")
     world.until(lambda: customer.conversation is room)
     expect(button(calls, "Hold", customer)).to_be_visible()
-    expect(viewer.locator("[data-state=held]")).to_have_count(0)
+    expect(viewer.locator("#group-live [data-state=on_hold]")).to_have_count(0)
     button(calls, "Mute", customer).click()
     for page in (calls, board, viewer):
         state(page, "muted").to_be_visible()
@@ -209,6 +210,14 @@ def test_a_menu_and_a_dialog_are_used_with_the_keyboard_and_nothing_is_drawn_aga
     page.keyboard.press("Escape")
     expect(page.locator("#menu")).to_be_hidden()
     expect(opener).to_be_focused()
+
+
+def test_a_button_that_is_pressed_twice_acts_once(world: World, look: Look) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    page = look(f"/calls/{customer.uuid}")
+    button(page, "Hold", customer).evaluate("button => { button.click(); button.click(); }")
+    expect(page.locator("#acted")).to_have_text(f"Hold, {CALLER}: done")
+    assert [each["raw"].get("verb") for each in world.events(customer) if each["kind"] == "action"].count("hold") == 1
 
 
 def test_axe_finds_nothing_in_what_acts(world: World, look: Look) -> None:

@@ -184,6 +184,14 @@ def test_actions_are_sentences_in_the_events_and_in_the_ladder(site: Site) -> No
     assert "refused by Vonage (400: not for ********0123" in masked
 
 
+def test_what_was_done_is_no_webhook_that_could_be_posted_again(site: Site) -> None:
+    live(site)
+    did(site, "mute")
+    commands = site.get("/api/v1/calls/leg/curl.txt", token=OPERATOR).text
+    assert commands.count("curl ") == 1
+    assert "mute" not in commands
+
+
 def test_actions_are_in_french_too(site: Site) -> None:
     live(site)
     did(site, "mute")

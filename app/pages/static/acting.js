@@ -58,8 +58,21 @@ function path(act, { leg, conversation }) {
   return `/api/v1/legs/${encodeURIComponent(leg)}/${act}`;
 }
 
+const sending = new Set(); // a button that is pressed twice acts once
+
 /** Do `act` to each of `targets`, legs or conversations; resolves to the first fault, in words, or to null. */
 async function send(act, targets, who, body = {}) {
+  const key = JSON.stringify([act, targets]);
+  if (sending.has(key)) return null;
+  sending.add(key);
+  try {
+    return await sendAll(act, targets, who, body);
+  } finally {
+    sending.delete(key);
+  }
+}
+
+async function sendAll(act, targets, who, body) {
   const sent = targets[0].conversation ? { action: act.replace("record_", "") } : body;
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": token };
   sayOf(act, who, "…", "wait");
