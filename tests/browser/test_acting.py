@@ -210,6 +210,9 @@ def test_a_menu_and_a_dialog_are_used_with_the_keyboard_and_nothing_is_drawn_aga
     page.keyboard.press("Escape")
     expect(page.locator("#menu")).to_be_hidden()
     expect(opener).to_be_focused()
+    for shown in (True, False):  # by its button it is closed as well
+        opener.click()
+        expect(page.locator("#menu")).to_be_visible(visible=shown)
 
 
 def test_a_button_that_is_pressed_twice_acts_once(world: World, look: Look) -> None:

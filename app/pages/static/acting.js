@@ -192,7 +192,7 @@ const menu = document.getElementById("menu");
 const items = menu ? [...menu.querySelectorAll("[role=menuitem]")] : [];
 let row = null;
 
-/** The row whose menu, or dialog after it, is open: it is to stay as it is. */
+/** The row whose menu is open, if any: it is to stay as it is. */
 export function rowInUse() {
   return row;
 }
@@ -227,9 +227,20 @@ function chooseInMenu(act) {
   else begin(act, [{ leg: first }], who);
 }
 
+let closes = null; // the button of the menu that is open, once it is pressed again: by itself that would open it anew
+document.addEventListener(
+  "pointerdown",
+  ({ target }) => {
+    closes = menu?.matches(":popover-open") && opener.contains(target) ? opener : null;
+  },
+  true,
+);
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".menu-button");
-  if (button && menu) openMenu(button);
+  if (!button || !menu) return;
+  if (button === closes) menu.hidePopover();
+  else openMenu(button);
+  closes = null;
 });
 menu?.addEventListener("toggle", ({ newState }) => {
   if (newState === "open") return;
