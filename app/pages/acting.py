@@ -35,7 +35,7 @@ STATES: Final = {
     "accepted": marked("accepted by Vonage, which is yet to confirm it"),
     "confirmed": marked("done"),
 }
-# Why it was not done: states of an action, and titles of problems of app/api/acting.py.
+# Why it was not done: states of an action, and titles of problems of app/api/acting_errors.py.
 FAULTS: Final = {
     "refused": marked("refused by Vonage: the leg is not in a state for it, or something in it is wrong"),
     "gone": marked("not done: Vonage knows no such leg any more"),
@@ -45,6 +45,9 @@ FAULTS: Final = {
     "Leg ended": marked("not done: the leg has ended"),
     "Unknown leg": marked("not done: the leg is not stored, or was deleted"),
     "Being moved already": marked("not done: the leg is being moved already. Try again in a few seconds"),
+    "Part of a transfer or conference": marked(
+        "not done: the leg is part of a transfer or a conference. Act on that, or wait for its end"
+    ),
     "Not in a state for it": marked("not done: that does not fit what the leg does now"),
     "NCCO refused": marked("not done: Vonage would refuse the NCCO"),
     "Store unavailable": marked("not done: Redis is away. Try again in a moment"),
