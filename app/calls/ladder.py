@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from app.calls.done import outcome_of, verb_of, who_of
 from app.calls.fields import timestamp
 from app.calls.names import NOBODY, Known
+from app.domain.actions import OURS, Action
 from app.domain.calls import Call
 from app.domain.conversations import moments
 from app.domain.events import Answer, CallError, CallStatus, Event, Fallback, Input, Transfer
+from app.domain.leg_control import Done
 from app.domain.numbers import mask, mask_party
 from app.domain.timeline import Doing, Segment
 from vonage_simulator.printable import safe
@@ -71,8 +74,8 @@ class Ladder:
 def ladder_of(call: Call, *, mask_numbers: bool, names: Known = NOBODY, say: Callable[[str], str] = str) -> Ladder:
     """The ladder of *call*; with *mask_numbers* no telephone number is in it whole.
 
-    A number with one of *names* is shown by that. *say* puts kinds of events, and the words of `_words`, into another
-    language.
+    A number with one of *names* is shown by that. *say* puts kinds of events, and the words of `_words` and of actions,
+    into another language.
     """
     text, party = (mask, mask_party) if mask_numbers else (str, str)
     lane_of = {leg.leg.uuid: index for index, leg in enumerate(call.legs)}
@@ -85,10 +88,11 @@ def ladder_of(call: Call, *, mask_numbers: bool, names: Known = NOBODY, say: Cal
     happened = sorted(
         moments(call.events), key=lambda moment: (moment.at, received.get(moment.event.canonical, moment.at))
     )
+    actions = {done.action.action: done for done in call.actions}
     marks = tuple(
         Mark(at, lane_of.get(event.leg or ""), event.kind, text(words))
         for at, event in happened
-        if (words := _words(event, say))
+        if (words := _words(event, say, actions))
     )
     crossings = tuple(
         Crossing(stay.arrived, index, before.conversation, stay.conversation, stay.conversation in call.conferences)
@@ -107,12 +111,18 @@ def _title(call: Call, index: int, names: Known) -> str:
     return leg.user or names.of(other) or other or "unknown"
 
 
-def _words(event: Event, say: Callable[[str], str]) -> str:
-    """An event in a few words; empty for a transfer, which is a crossing."""
+def _words(event: Event, say: Callable[[str], str], actions: Mapping[str, Done]) -> str:
+    """An event in a few words; empty for a transfer, which is a crossing, and for what came of an action.
+
+    Of an action its end is cut off where there is little room: that says who.
+    """
     if isinstance(event, CallStatus):
         return event.status
     if isinstance(event, Transfer):
         return ""
+    if isinstance(event, OURS):
+        done = actions[event.action] if isinstance(event, Action) else None
+        return f"{verb_of(done, say)}: {outcome_of(done, say)}, {say('by')} {who_of(done, say)}" if done else ""
     if isinstance(event, Answer):
         return f"NCCO {'/'.join(filter(None, (event.flow, event.step)))}"
     if isinstance(event, Input):

@@ -8,6 +8,7 @@ from shlex import quote
 from typing import Any
 
 from app.calls.stored_event import StoredEvent
+from app.domain.actions import OURS
 from app.domain.events import Answer, Fallback
 
 
@@ -26,7 +27,9 @@ def curl_commands(events: Sequence[StoredEvent], server: str) -> list[str]:
 
 
 def _posted(stored: StoredEvent) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where the webhook of an event was posted, and its body. The answer to an event is none."""
+    """Where the webhook of an event was posted, and its body. The answer to an event, and what we did, are none."""
+    if isinstance(stored.event, OURS):
+        return
     if isinstance(stored.event, Answer):
         request: dict[str, Any] = stored.raw.get("request", {})
         if request.keys() - {"conversation_uuid", "uuid"}:

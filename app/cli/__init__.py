@@ -1,4 +1,4 @@
-"""The commands of `flask`: one file per command."""
+"""The commands of `flask`: one file per command, but one for all that act on calls."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from flask import Flask
 
 def install(app: Flask) -> None:
     """Add the commands to *app*."""
+    from app.cli.acting import COMMANDS
     from app.cli.audit import audit
     from app.cli.call import call
     from app.cli.calls import calls
@@ -17,5 +18,5 @@ def install(app: Flask) -> None:
     from app.cli.simulate import simulate
     from app.cli.unfiled import unfiled
 
-    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate):
+    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, *COMMANDS):
         app.cli.add_command(command)

@@ -6,7 +6,7 @@ import click
 
 from app.calls.ladder import ladder_of, text_of
 from app.calls.replay import curl_commands
-from app.cli.conversation_text import conversation_lines, head_lines, to_json
+from app.cli.conversation_text import action_lines, conversation_lines, head_lines, to_json
 from app.cli.store import whole_call, with_store
 from app.services import services
 
@@ -32,6 +32,8 @@ def call(id_: str, as_json: bool, as_curl: bool) -> None:
         click.echo(to_json(dumped))
         return
     lines = [*head_lines(dumped), "", *text_of(ladder_of(found, mask_numbers=False, names=parts.names.current()))]
+    if actions := action_lines(found.actions):
+        lines += ["", *actions]
     for conversation in parts.calls.conversations(found.everywhere):
         lines += ["", *conversation_lines(parts.calls.dump(conversation, "operator"))]
     click.echo("\n".join(lines))

@@ -38,6 +38,10 @@ class Client:
         """The response to *path* of the API, requested with `token_of`. Raises ClickException."""
         return self.request("GET", path, headers=self._bearer)
 
+    def post(self, path: str, body: Any) -> Response:
+        """The response to *body*, posted to *path* of the API as JSON with `token_of`. Raises ClickException."""
+        return self.request("POST", path, headers=self._bearer, json=body)
+
     def request(self, method: str, path: str, **more: Any) -> Response:
         """The response; *more* as `requests` has it. Raises ClickException."""
         import requests

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from app.calls.done import sentence_of
+from app.calls.fields import timestamp
+from app.domain.leg_control import Done
 from vonage_simulator.printable import safe
 
 Json = dict[str, Any]
@@ -36,6 +39,15 @@ def head_lines(call: Json) -> list[str]:
         keys = f", keys {' '.join(call['keys'])}" if call["keys"] else ""
         lines.append(f"  flow {'/'.join(filter(None, (call['flow'], call['step'])))}{keys}")
     return [safe(line) for line in lines]
+
+
+def action_lines(actions: Sequence[Done]) -> list[str]:
+    """What this server did to a call: when, what, to which leg, who requested it, what came of it."""
+    lines = []
+    for done in actions:
+        of = f"leg {done.action.leg}" if done.action.leg else f"conversation {done.action.conversation}"
+        lines.append(safe(f"  {clock(timestamp(done.at))}  {sentence_of(done)}  ({of})"))
+    return ["done to the call:", *lines] if lines else []
 
 
 def _price(call: Json) -> str:
@@ -71,6 +83,7 @@ def conversation_lines(call: Json) -> list[str]:
         facts += [f"{word} {leg[key]} s" for word, key in _SECONDS if leg[key] is not None]
         facts += [f"{leg['price']} {call['currency']}"] if leg["price"] is not None else []
         facts += [f"{key} {leg[key]}" for key in _DETAILS if leg[key] is not None]
+        facts += _control(leg["control"])
         facts += [f"came from {leg['moved_from']['conversation_uuid']}"] if leg["moved_from"] else []
         facts += [f"went to {leg['moved_to']['conversation_uuid']}"] if leg["moved_to"] else []
         lines.append("      " + ", ".join(facts))
@@ -90,6 +103,22 @@ def conversation_lines(call: Json) -> list[str]:
         lines.append(f"{line}  in what was answered {_served(cause)}:" if cause else line)
         lines += [_action_line(action) for action in cause["ncco"] or []] if cause else []
     return [safe(line) for line in lines]
+
+
+_HOLD = {
+    "holding": "being put on hold",
+    "held": "on hold",
+    "resuming": "being resumed",
+    "weak": "on hold without music",
+}
+
+
+def _control(control: Json) -> list[str]:
+    """How a leg is controlled, in words."""
+    facts = [_HOLD[control["hold"]]] if control["hold"] else []
+    if control["hold"] != "weak":
+        facts += [word for word, key in (("muted", "muted"), ("hears nobody", "earmuffed")) if control[key]]
+    return facts
 
 
 _SECONDS = (("rang", "ring_seconds"), ("talked", "talk_seconds"), ("billed", "duration_seconds"))

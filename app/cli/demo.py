@@ -86,7 +86,7 @@ def own_environment(settings: Settings) -> dict[str, str]:
 
 
 def _keys(options: RunOptions, port: int) -> dict[str, str]:
-    """The settings with which a server plays the recordings of the simulated Vonage, whose API is at *port*."""
+    """The settings with which a server acts on calls of the simulated Vonage, whose API is at *port*."""
     from vonage_simulator import certificate
 
     folder = options.defaults.folder
@@ -94,6 +94,7 @@ def _keys(options: RunOptions, port: int) -> dict[str, str]:
         "VONAGE_APPLICATION_ID": options.application.id,
         "VONAGE_PRIVATE_KEY": str(certificate.application_keys(folder)[0]),
         "RECORDING_HOSTS": f"127.0.0.1:{port}",
+        "VONAGE_API_HOSTS": f"127.0.0.1:{port}",
         "REQUESTS_CA_BUNDLE": str(certificate.make(folder).ca),
     }
 
@@ -108,7 +109,7 @@ def _free_port() -> int:
 def _running(base: str, settings: Settings, keys: dict[str, str]) -> Iterator[None]:
     """A server at *base*: the one there, or, if it would be ours, one started for as long as this lasts.
 
-    *keys*: the settings with which that one plays recordings.
+    *keys*: the settings with which that one acts on calls and plays recordings.
     """
     if _answers(base):
         click.echo(f"\n  A server runs at {base} already: calls go there, and stay there.")

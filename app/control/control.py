@@ -99,7 +99,7 @@ class Control:
         """Take the leg out of its room, to music; in a pair it is muted and hears nothing. Raises ControlError."""
         known = self.live(uuid)
         if known.leg.control.hold is not None:
-            raise WrongState(f"The leg is on hold already ({known.leg.control.hold}).")
+            raise WrongState("The leg is on hold already.")
         room = room_of(known.moments)
         others = self.others(known)
         if room is None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeVar
 
-from app.domain.actions import Action
+from app.domain.actions import OURS, Action
 from app.domain.causes import WentWrong
 from app.domain.conversations import (
     ConversationState,
@@ -26,6 +26,7 @@ from app.domain.conversations import (
 )
 from app.domain.events import Answer, Input, Recording
 from app.domain.grouping import Group, Grouped, group
+from app.domain.leg_control import Done, RecordState, done_to, record_state
 from app.domain.legs import Known, Leg, Moment, project_leg, seconds_between
 from app.domain.marks import called_users, created_for, is_bare_name, users_in
 from app.domain.moves import presence
@@ -104,6 +105,24 @@ class Call:
         """All conversations that its legs have been in."""
         return self.conversations + self.conferences
 
+    @property
+    def here(self) -> tuple[str, ...]:
+        """The conversations that its legs are in now, each once."""
+        return tuple(dict.fromkeys(leg.stays[-1].conversation for leg in self.legs if leg.stays[-1].left is None))
+
+    @property
+    def actions(self) -> list[Done]:
+        """What this server did to it, each action with what came of it, in the order in which they were requested."""
+        if not any(isinstance(kept.event, OURS) for kept in self.events.values()):  # most have none
+            return []
+        return done_to(moments(self.events), {each.leg.uuid: each.leg for each in self.legs})
+
+    @property
+    def recorded_here(self) -> Mapping[str, RecordState]:
+        """Whether each conversation that its legs are in now is being recorded, because of an action."""
+        actions = self.actions
+        return {name: record_state([name], actions) for name in self.here}
+
 
 class Calls(NamedTuple):
     """Calls by id, and the id of the call that each conversation, and each leg, resolves to."""
@@ -157,11 +176,20 @@ def read_calls(
 
 
 def _events_by_call(events: History, grouped: Grouped) -> dict[str, dict[bytes, Kept]]:
-    """The events of each call: those of its legs, and those without a leg of its conversations."""
+    """The events of each call: those of its legs, and those without a leg of its conversations.
+
+    What this server did to a conference is of each call in it.
+    """
     found: dict[str, dict[bytes, Kept]] = {}
     for canonical, kept in events.items():
         leg = kept.event.leg
-        ids = [grouped.of_leg[leg]] if leg else [grouped.of_conversation[name] for name in kept.event.conversations]
+        names = kept.event.conversations
+        if leg:
+            ids = [grouped.of_leg[leg]]
+        elif isinstance(kept.event, OURS):
+            ids = [id_ for id_, of in grouped.groups.items() if not set(names).isdisjoint(of.everywhere)]
+        else:
+            ids = [grouped.of_conversation[name] for name in names]
         for id_ in ids:
             found.setdefault(id_, {})[canonical] = kept
     return found
@@ -236,7 +264,7 @@ def _with_state(
     """*call* at the time *now*: live while a webhook of a conversation that its legs are in came lately."""
     if call.state == "ended":
         return call
-    here = {leg.stays[-1].conversation for leg in call.legs if leg.stays[-1].left is None} or {*call.conversations}
+    here = call.here or call.conversations
     latest = max((at for name in here if (at := last_received.get(name))), default=call.last_received)
     if now - latest > presume_ended_after:
         return replace(call, state="presumed_ended")

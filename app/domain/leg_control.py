@@ -138,14 +138,24 @@ def _final(results: Sequence[tuple[datetime, ActionResult]]) -> ActionResult | N
 def _confirmed_by_webhook(action: Action, leg: Movable) -> bool:
     if action.verb == "hangup":
         return leg.state == "completed"
-    return action.verb in MOVES and any(
-        move.left == action.conversation and move.place.order > action.after for move in leg.moves
-    )
+    return action.verb in MOVES and bool(_moves_of(action, leg.moves))
+
+
+def held_in(events: Iterable[Event], moves: Sequence[Move]) -> frozenset[str]:
+    """The conversations to which a leg with these *events* and *moves* was moved to be on hold there."""
+    holds = [event for event in events if isinstance(event, Action) and event.verb == "hold"]
+    found = (next(iter(_moves_of(hold, moves)), None) for hold in holds)
+    return frozenset(move.joined for move in found if move and move.joined)
+
+
+def _moves_of(action: Action, moves: Sequence[Move]) -> list[Move]:
+    """Those of *moves* that *action*, a move itself, may be; the first one is."""
+    return [move for move in moves if move.left == action.conversation and move.place.order > action.after]
 
 
 def _is_back(hold: Action, leg: Movable) -> bool:
     """Whether the held leg came back by itself: the music could not be played, or somebody else moved it."""
-    left = [move for move in leg.moves if move.left == hold.conversation and move.place.order > hold.after]
+    left = _moves_of(hold, leg.moves)
     back = (hold.conversation or "").encode(errors="surrogatepass")
     return bool(left) and leg.place.name == back and leg.place.order > left[0].place.order
 

@@ -5,7 +5,7 @@ Vonage reports who is where, not what it means; these are our rules, computed fr
 - *ringing* until the leg is answered;
 - *talk* while another answered leg is in the same conversation;
 - *hold* while the leg is alone in a conversation that it moved to, and another leg of its call that has not ended is
-  elsewhere;
+  elsewhere, or this server moved it there to be on hold;
 - *wait* while it is alone otherwise: it hears what the call flow plays, and nobody else is there yet, or any more.
 """
 
@@ -18,6 +18,7 @@ from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
 
 from app.domain.events import Completed, Transfer
+from app.domain.leg_control import held_in
 from app.domain.leg_state import ANSWERED, BITS, FINAL
 from app.domain.legs import Leg, Moment
 from app.domain.moves import UNKNOWN_PLACE
@@ -51,6 +52,7 @@ class Life(NamedTuple):
     ended: datetime | None
     stays: tuple[Stay, ...]
     named: frozenset[str]  # conversations that its events name, also those where no move led
+    held_in: frozenset[str]  # those to which this server moved it to be on hold
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -75,7 +77,8 @@ def life_of(leg: Leg, moments: Sequence[Moment], named: frozenset[str], stored: 
         answered = min(answered, ended)
     origin = _origin(leg, moments)
     stays = tuple(_stays(leg, moments, origin, began, ended))
-    return Life(leg, origin, began, answered, ended, stays, named | {origin})
+    held = held_in((event for _, event in moments), leg.moves)
+    return Life(leg, origin, began, answered, ended, stays, named | {origin}, held)
 
 
 def _status(event: object) -> str:
@@ -177,7 +180,7 @@ def _doing(life: Life, others: Sequence[Life], occupancy: Occupancy, at: datetim
         other.began <= at and (other.ended is None or other.ended > at) and conversation_at(other, at) != here
         for other in others
     )
-    return "hold" if here != life.stays[0].conversation and elsewhere else "wait"
+    return "hold" if here in life.held_in or (here != life.stays[0].conversation and elsewhere) else "wait"
 
 
 def conversation_at(life: Life, at: datetime) -> str:

@@ -7,7 +7,7 @@ from flask import Flask
 
 def install(app: Flask) -> None:
     """Add the pages to *app*."""
-    from app.pages import board, events, formats, frame, languages, states
+    from app.pages import acting, board, events, formats, frame, languages, states
     from app.pages.call import call_pages
     from app.pages.delivery import delivery_page
     from app.pages.figures import figures_page
@@ -19,6 +19,7 @@ def install(app: Flask) -> None:
     formats.install(app)
     states.install(app)
     events.install(app)
+    acting.install(app)
     frame.install(app, asset)
     board.install(app)
     app.register_blueprint(static_files)

@@ -22,7 +22,9 @@ from app.calls.names import Known
 from app.domain.calls import PHASES, Call
 from app.domain.numbers import masked as masked_in
 from app.live.rendering import Form
+from app.pages.acting import hold_verb
 from app.pages.html import pieces
+from app.pages.languages import gettext
 from app.store.codec import milliseconds
 
 Group = Literal["live", "missed", "presumed", "ended"]
@@ -119,7 +121,9 @@ def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, An
         "fault": next((answer.fault for _, answer in reversed(call.answers) if answer.fault), None),
         "error": call.errors[-1].event.reason if call.errors else None,
     }
+    recorded = set(call.recorded_here.values()) if shown.group == "live" else set()
     row = {
+        "recorded": next((state for state in ("active", "paused") if state in recorded), None),
         **call_schemas.dump(call, mask_numbers=masked, row=True, names=names),
         **(masked_in(words) if masked else words),
         "key": shown.key,
@@ -130,10 +134,30 @@ def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, An
     now = datetime.now(UTC)
     return {
         "row": row,
+        "acts": _acts(row) if shown.group == "live" else None,
         "version": _hash(json.dumps(row)),
         "since": lambda at: max((now - datetime.fromisoformat(at)).total_seconds(), 0),
         "doing": _doing,
     }
+
+
+def _acts(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the menu of a row acts on: the legs that have not ended, and whether the first can be held or resumed.
+
+    `whole` is what all of it is called, `who` the first leg.
+    """
+    live = [leg["uuid"] for leg in row["legs"] if leg["state"] != "completed"]
+    if not live:
+        return None
+    first = row["legs"][0]
+    hold = hold_verb(first)
+    if hold == "hold" and _doing(first) != "talking":  # nobody would wait for it to come back
+        hold = None
+    caller = row["from_name"] or row["from"]
+    called = row["to_name"] or row["to"]
+    who = first["user"] or (called if first["direction"] == "outbound" else caller) or gettext("unknown")
+    whole = f"{caller or gettext('unknown')} → {called or gettext('unknown')}"
+    return {"legs": live, "first": first["uuid"], "hold": hold, "who": who, "whole": whole, "href": row["href"]}
 
 
 def _doing(leg: Mapping[str, Any]) -> str | None:

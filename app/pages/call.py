@@ -17,10 +17,15 @@ from app.api.stream import MOST_CONVERSATIONS
 from app.auth.access import current_role, require
 from app.auth.reveals import reveal
 from app.auth.tokens import RANK, Role
+from app.calls.done import outcome_of, sentence_of, verb_of
 from app.calls.ladder import ladder_of
 from app.calls.picture import picture_of
+from app.calls.stored_event import StoredEvent
+from app.domain.actions import OURS, Action
 from app.domain.calls import Call
 from app.domain.events import Recording
+from app.domain.numbers import mask
+from app.pages.acting import flows_of, missing
 from app.pages.events import word
 from app.pages.html import page
 from app.services import services
@@ -54,7 +59,7 @@ def show_call(call_id: str) -> Response:
         phase_seconds=_seconds(dumped["phase_since"], None, now),
         picture=_picture(call),
         way=_way(dumped),
-        events=queries.dump_events(call, events[:MOST_EVENTS], role),
+        events=_events(call, events[:MOST_EVENTS], role),
         more_events=max(0, len(events) - MOST_EVENTS),
         follow=_followed(call),
         recordings=[
@@ -64,6 +69,9 @@ def show_call(call_id: str) -> Response:
         may_play=role is not None and RANK[role] >= RANK[cast("Role", settings.recordings_role)],
         has_key=bool(settings.application_id and settings.private_key),
         operator=role == "operator",
+        recorded=call.recorded_here if call.state != "ended" else {},
+        missing=missing(services()),
+        flows=flows_of(services()) if role == "operator" and call.state != "ended" else [],
     )
 
 
@@ -79,6 +87,21 @@ def show_ladder(call_id: str) -> Response:
     return response
 
 
+def _events(call: Call, events: list[StoredEvent], role: Role | None) -> list[dict[str, Any]]:
+    """Each of *events* for the table; what this server did in words, as `did`."""
+    dumped, actions = services().call_queries.dump_events(call, events, role), call.actions
+    done = {each.action.action: each for each in actions}
+    text = mask if services().calls.masks_for(role) else str
+    for event, stored in zip(dumped, events, strict=True):
+        if isinstance(stored.event, OURS) and stored.event.action in done:
+            found = done[stored.event.action]
+            requested = isinstance(stored.event, Action)
+            event["did"] = text(
+                sentence_of(found, word) if requested else f"{verb_of(found, word)}: {outcome_of(found, word)}"
+            )
+    return dumped
+
+
 def _picture(call: Call) -> Any:
     masks, names, context = services().calls.masks_for(current_role()), services().names.current(), copy_context()
     return apart(lambda: context.run(lambda: picture_of(ladder_of(call, mask_numbers=masks, names=names, say=word))))
@@ -88,8 +111,7 @@ def _followed(call: Call) -> list[str]:
     """The conversations of a live call, from which all that changes it comes; first those that its legs are in."""
     if call.state == "ended":
         return []
-    here = [leg.stays[-1].conversation for leg in call.legs if leg.stays[-1].left is None]
-    names = list(dict.fromkeys([*here, *reversed(call.everywhere)]))
+    names = list(dict.fromkeys([*call.here, *reversed(call.everywhere)]))
     lengths = accumulate(len(quote_plus(f"{name},", errors="replace")) for name in names)
     return [name for name, length in zip(names, lengths, strict=True) if length <= MOST_CHARACTERS][:MOST_CONVERSATIONS]
 

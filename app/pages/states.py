@@ -35,6 +35,17 @@ LOOKS: Final = {
     "held": Look("hold", "pause", marked("on hold")),
     "moved": Look("hold", "arrow", marked("moved on")),
     "completed": Look("", "minus", marked("completed")),
+    # how legs and conversations are controlled
+    "holding": Look("wait", "pause", marked("being put on hold…")),
+    "resuming": Look("wait", "pause", marked("being resumed…")),
+    "weak": Look("hold", "pause", marked("on hold, without music")),
+    "moving": Look("wait", "arrow", marked("being moved…")),
+    "muted": Look("wait", "mute", marked("muted")),
+    "earmuffed": Look("wait", "mute", marked("hears nobody")),
+    "hanging_up": Look("wait", "cross", marked("being hung up…")),
+    "recording": Look("bad", "record", marked("recording")),
+    "recording_paused": Look("wait", "record", marked("recording paused")),
+    "not_recorded": Look("", "minus", marked("not recorded")),
     # of calls, and what their legs do
     "missed": Look("bad", "bell", marked("missed")),
     "talk": Look("good", "phone", marked("talking")),

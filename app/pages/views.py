@@ -20,6 +20,7 @@ from app.errors import Problem
 from app.live.connection import Connection
 from app.live.rendering import Form
 from app.pages import languages
+from app.pages.acting import missing
 from app.pages.board import board as live_board
 from app.pages.board_rows import MOST, conversations, render, render_figures
 from app.pages.html import page, small_page
@@ -52,7 +53,8 @@ def board() -> Response:
         overview=overview,
         figures=render_figures(figures),
         groups=groups,
-        operator=form.masked is False,
+        operator=current_role() == "operator",
+        missing=missing(services()),
     )
 
 

@@ -28,6 +28,7 @@ PAGES: Final = (
     PageOf(
         "/calls/0779a56d002f1c7f47f82ef5fe84ab79", "call", link=("/calls?number=447700900151&state=ended", "a.to-call")
     ),
+    PageOf("/calls/leg-1", "call-live", link=("/calls?state=live", "tr:nth-child(7) a.to-call")),
     PageOf("/calls/nothing", "call-unknown", pictured=False),
     PageOf("/unfiled", "unfiled"),
     PageOf("/figures?period=week&tz=Europe/Paris", "figures"),

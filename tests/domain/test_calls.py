@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.actions import read as read_action
 from app.domain.calls import Call, Calls, read_calls
 from app.domain.conversations import Kept, history
 from tests.domain.builders import (
@@ -25,7 +26,7 @@ from tests.domain.builders import (
     status,
     transfer,
 )
-from tests.generated import Body, read_event
+from tests.generated import Body, iso, read_event
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "phone-to-app.events.jsonl"
 CALLER, AGENT, OTHER = "447700900123", "442079460000", "33612345678"
@@ -300,6 +301,47 @@ def test_hold_and_resume_are_seen_in_the_moves() -> None:
     assert did(call, "caller")[1:] == held
     assert (call.hold_seconds, call.talk_seconds) == (17, 5 + 5 + 28)
     assert call.outcome == "answered"
+
+
+def done(seconds: float, verb: str, uuid: str | None = None, where: str = HERE) -> Kept:
+    """An action of this server."""
+    known = {"action": f"{verb} {seconds}", "verb": verb, "by": "operator", "sequence": int(seconds), "after": 0}
+    place = {"conversation_uuid": where, **({"uuid": uuid} if uuid else {})}
+    return Kept(read_action(known | place | {"timestamp": iso(at(seconds))}), at(seconds))
+
+
+def test_who_was_put_on_hold_by_an_action_is_on_hold_though_the_others_are_of_other_calls() -> None:
+    came = [
+        *caller(),
+        transfer(HERE, YONDER, 2, uuid="caller"),
+        *leg("agent", start=1, answered=2, where=THERE, direction="outbound", to="Alice"),
+        transfer(THERE, YONDER, 3, uuid="agent"),
+    ]
+    moved = transfer(YONDER, "CON-music", 10.5, uuid="caller")
+    calls = read(*came, moved, now=at(60)).calls
+    assert calls["caller"].phase == "waiting", "nobody put it on hold"
+    held = read(*came, done(10, "hold", "caller", YONDER), moved, now=at(60)).calls["caller"]
+    assert (held.phase, held.phase_since) == ("on_hold", at(10.5))
+    back = transfer("CON-music", YONDER, 20, uuid="caller")
+    resumed = read(*came, done(10, "hold", "caller", YONDER), moved, back, now=at(60)).calls["caller"]
+    assert did(resumed, "caller")[-2:] == [("hold", 10.5, 20), ("talk", 20, None)]
+
+
+def test_what_is_done_to_a_conference_is_of_each_call_in_it_and_to_a_leg_of_its_call_alone() -> None:
+    calls = read(
+        *caller("a"),
+        transfer(HERE, YONDER, 2, uuid="a"),
+        *caller("b", where=THERE),
+        transfer(THERE, YONDER, 3, uuid="b"),
+        done(10, "record_start", where=YONDER),
+        done(11, "mute", "a", YONDER),
+        now=at(60),
+    ).calls
+    assert {id_: [done.action.verb for done in call.actions] for id_, call in calls.items()} == {
+        "a": ["record_start", "mute"],
+        "b": ["record_start"],
+    }
+    assert calls["a"].here == calls["b"].here == (YONDER,)
 
 
 def test_a_presumed_ended_call_does_nothing_any_more() -> None:

@@ -128,7 +128,7 @@ async def carrier_with_api(
     from vonage_simulator.voice_api.api import VoiceApi
 
     if callees is None:
-        callees = {"*": FarEnd(after=3.0, hangs_up_after=60.0)}
+        callees = {"*": FarEnd(after=3.0, hangs_up_after=60.0, stays_alone=60.0)}  # as people do who wait for another
     application = options.application
     private_key, application.public_key = certificate.application_keys(folder)
     async with options.carrier(watch, callees, Behaviour(left_behind=served.left_behind)) as carrier:

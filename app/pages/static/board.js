@@ -3,6 +3,7 @@
 // The stream begins with the whole board (its rows, then the keys of all), so whoever comes back after a cut misses nothing. What a row says changes at
 // once; where rows are, only while the mouse is not moving over them, so that nobody clicks the wrong one.
 
+import { rowInUse } from "./acting.js";
 import { localise, moment, serverNow } from "./times.js";
 
 const RESTS_AFTER = 10_000; // ms: a mouse that lies still over the board holds nothing back
@@ -12,11 +13,12 @@ const LONGEST_PAUSE = 10_000;
 const MOST_NEWS = 3; // calls that are announced at once
 
 const board = document.getElementById("board");
+board.classList.toggle("acting", "operator" in board.dataset); // the menus need this script
 const cut = document.getElementById("cut");
 const news = document.getElementById("news");
 const rows = new Map([...board.querySelectorAll("tr[data-version]")].map((row) => [row.id, row]));
 const moves = new Map(); // id -> where the row belongs now: the row, or null if it is gone
-const later = new Map(); // id -> what a row says now, while some of its text is selected
+const later = new Map(); // id -> what a row says now, while some of its text is selected, or its menu is open
 
 // -- rows
 
@@ -60,7 +62,7 @@ function drop(ids) {
 function settle() {
   for (const [id, row] of later) {
     const old = rows.get(id);
-    if (isSelected(old)) continue;
+    if (isSelected(old) || rowInUse() === old) continue;
     later.delete(id);
     if (old.dataset.group !== row.dataset.group || moves.has(id)) moves.set(id, old);
     update(old, row);
@@ -135,7 +137,7 @@ board.addEventListener("click", (event) => {
 });
 
 function isHeld() {
-  return performance.now() - overAt < RESTS_AFTER;
+  return performance.now() - overAt < RESTS_AFTER || rowInUse() !== null;
 }
 
 function announce(said) {

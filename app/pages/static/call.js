@@ -1,6 +1,7 @@
 // A call while it lives: the parts of its page that changed are replaced as the stream reports changes. What is folded
 // open, the place on the page and a recording that plays stay as they are.
 
+import "./acting.js";
 import { localise } from "./times.js";
 
 const PAUSE = 300; // ms in which changes are taken together
@@ -63,6 +64,11 @@ async function read() {
 /** Put the parts of `page` that changed into this one. */
 function show(page) {
   let before = document.getElementById("cut");
+  for (const id of written.keys()) {
+    if (page.getElementById(id)) continue;
+    document.getElementById(id)?.remove();
+    written.delete(id);
+  }
   for (const part of page.querySelectorAll(parts)) {
     const [old, now] = [document.getElementById(part.id), shape(part)];
     if (!old) {

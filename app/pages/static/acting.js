@@ -1,0 +1,258 @@
+// Acting on calls: a button with data-act sends that verb to the API, after its dialog if it has one, and what came of it
+// is said. How legs are then comes by the stream, as for everybody else who looks.
+
+const said = document.getElementById("acted");
+const words = said && JSON.parse(said.dataset.words);
+const token = document.querySelector('meta[name="csrf-token"]')?.content;
+
+const LASTS = 8_000; // ms until what is done is no longer said; a fault stays until the next action
+const LOOKS_EVERY = 700; // ms between two looks at what has become of an action
+const LOOKS_FOR = 30_000; // ms: Vonage confirms a move within 10 s, and what waits for its turn is sent within a minute
+const OPEN = ["requested", "accepted"]; // states of an action that will be another
+
+// -- saying
+
+let line = 0;
+
+/** Say `text`; `tone` is good, bad or wait. */
+function say(text, tone) {
+  const mine = ++line;
+  const content = document.createElement("p");
+  content.className = tone;
+  content.textContent = text;
+  said.replaceChildren(content);
+  if (tone === "good") setTimeout(() => mine === line && said.replaceChildren(), LASTS);
+}
+
+/** Say what came of `act`. */
+function sayOf(act, who, came, tone) {
+  const parts = { verb: words.verbs[act], who, came };
+  say(words.line.replace(/%\((\w+)\)s/g, (_, name) => parts[name]), tone);
+}
+
+/** Why nothing was done, in the language of the page: `problem` is a response of the API that is an error. */
+function reason(problem) {
+  const { action } = problem;
+  const fault = words.faults[problem.title] ?? words.faults[action?.state] ?? (problem.errors && words.faults.wrong) ?? words.faults.else;
+  const parts = [fault];
+  if (action?.vonage_detail) parts.push(`${words.vonage} ${action.vonage_detail}`);
+  else if (problem.errors) for (const [name, text] of Object.entries(problem.errors)) parts.push(`${name}: ${[text].flat().join(" ")}`);
+  else if (["Not in a state for it", "NCCO refused"].includes(problem.title)) parts.push(words.reasons[problem.detail] ?? problem.detail);
+  else if (parts[0] === words.faults.else && problem.detail) parts.push(problem.detail);
+  return parts.join(". ");
+}
+
+// -- sending
+
+async function ask(path, options) {
+  try {
+    const response = await fetch(path, { cache: "no-store", ...options });
+    return { ok: response.ok, ...(await response.json()) };
+  } catch {
+    return { ok: false, title: "offline" };
+  }
+}
+
+function path(act, { leg, conversation }) {
+  if (conversation) return `/api/v1/conversations/${encodeURIComponent(conversation)}/record`;
+  return `/api/v1/legs/${encodeURIComponent(leg)}/${act}`;
+}
+
+const sending = new Set(); // a button that is pressed twice acts once
+
+/** Do `act` to each of `targets`, legs or conversations; resolves to the first fault, in words, or to null. */
+async function send(act, targets, who, body = {}) {
+  const key = JSON.stringify([act, targets]);
+  if (sending.has(key)) return null;
+  sending.add(key);
+  try {
+    return await sendAll(act, targets, who, body);
+  } finally {
+    sending.delete(key);
+  }
+}
+
+async function sendAll(act, targets, who, body) {
+  const sent = targets[0].conversation ? { action: act.replace("record_", "") } : body;
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": token };
+  sayOf(act, who, "…", "wait");
+  const found = await Promise.all(
+    targets.map((target) => ask(path(act, target), { method: "POST", headers, body: JSON.stringify(sent) })),
+  );
+  const fault = found.find((each) => !each.ok);
+  if (fault) {
+    sayOf(act, who, reason(fault), "bad");
+    return reason(fault);
+  }
+  follow(act, who, found.at(-1));
+  return null;
+}
+
+/** Say what has become of an action until nothing more will. */
+async function follow(act, who, action) {
+  const until = performance.now() + LOOKS_FOR;
+  for (let found = action; ; ) {
+    if (!found.ok) return sayOf(act, who, reason(found), "bad");
+    const isOpen = OPEN.includes(found.state);
+    if (words.faults[found.state]) return sayOf(act, who, reason({ action: found }), "bad");
+    sayOf(act, who, words.states[found.state] ?? found.state, isOpen ? "wait" : "good");
+    const mine = line;
+    if (!isOpen || performance.now() > until || !found.id) return;
+    await new Promise((done) => setTimeout(done, LOOKS_EVERY));
+    if (mine !== line) return; // another action was begun
+    found = await ask(`/api/v1/actions/${encodeURIComponent(found.id)}`);
+  }
+}
+
+// -- dialogs
+
+let opener; // what the focus goes back to: the button may have been replaced by then
+
+function focusBack() {
+  const again = opener?.isConnected ? opener : document.querySelector(opener?.again ?? "#none");
+  again?.focus();
+}
+
+function open(dialog, act, targets, who) {
+  dialog.asks = { act, targets, who };
+  dialog.querySelector("[data-who]").textContent = who;
+  dialog.querySelector("[role=alert]").hidden = true;
+  for (const text of dialog.querySelectorAll("[data-many]")) text.hidden = targets.length < 2;
+  for (const text of dialog.querySelectorAll("[data-one]")) text.hidden = targets.length > 1;
+  dialog.showModal();
+}
+
+/** What the fields of a dialog say, as the API takes it. */
+function body(form) {
+  const fields = Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
+  const { where } = form.elements;
+  if (!where) return fields;
+  const { flow, step } = where.selectedOptions[0].dataset;
+  if (flow) return step ? { flow, step } : { flow };
+  return { ncco: JSON.parse(fields.ncco ?? "") };
+}
+
+for (const dialog of document.querySelectorAll("dialog.ask")) {
+  const form = dialog.querySelector("form");
+  const wrong = dialog.querySelector("[role=alert]");
+  const fault = (text) => {
+    wrong.textContent = text;
+    wrong.hidden = false;
+  };
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { act, targets, who } = dialog.asks;
+    let sent;
+    try {
+      sent = body(form);
+    } catch (error) {
+      return fault(`${words.faults.wrong}. JSON: ${error.message}`);
+    }
+    form.inert = true;
+    const failed = await send(act, targets, who, sent);
+    form.inert = false;
+    if (failed) return fault(failed);
+    dialog.close();
+    form.reset();
+    choose(form);
+  });
+  form.elements.where?.addEventListener("change", () => choose(form));
+  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", focusBack);
+  choose(form);
+}
+
+/** The field for an NCCO is there if that is what was chosen. */
+function choose(form) {
+  const field = form.querySelector("[data-ncco]");
+  if (field) field.hidden = Boolean(form.elements.where.selectedOptions[0].dataset.flow);
+}
+
+// -- buttons
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  if (!said || !button || button.disabled) return;
+  const { act, leg, conversation, who } = button.dataset;
+  if (menu?.contains(button)) return chooseInMenu(act);
+  opener = button;
+  opener.again = `[data-act="${act}"][data-leg="${CSS.escape(leg ?? "")}"]`;
+  begin(act, [{ leg, conversation }], who);
+});
+
+function begin(act, targets, who) {
+  const dialog = document.getElementById(`ask-${act}`);
+  if (dialog) open(dialog, act, targets, who);
+  else send(act, targets, who);
+}
+
+// -- the menu of a row of the board
+
+const menu = document.getElementById("menu");
+const items = menu ? [...menu.querySelectorAll("[role=menuitem]")] : [];
+let row = null;
+
+/** The row whose menu is open, if any: it is to stay as it is. */
+export function rowInUse() {
+  return row;
+}
+
+function shown() {
+  return items.filter((item) => !item.hidden && !item.disabled);
+}
+
+function openMenu(button) {
+  row = button.closest("tr");
+  opener = button;
+  opener.again = `#${CSS.escape(row.id)} .menu-button`;
+  const { hold, who, href } = JSON.parse(row.dataset.acts);
+  for (const item of items) {
+    const { act } = item.dataset;
+    for (const text of item.querySelectorAll("[data-text]")) text.textContent = text.dataset.text.replace("{who}", () => who);
+    if (act === "hold" || act === "resume") item.hidden = act !== hold;
+    if (item.href !== undefined) item.href = href;
+  }
+  menu.showPopover();
+  const [at, box] = [button.getBoundingClientRect(), menu.getBoundingClientRect()];
+  const below = at.bottom + box.height < innerHeight;
+  menu.style.left = `${Math.max(8, at.right - box.width)}px`;
+  menu.style.top = `${below ? at.bottom + 4 : Math.max(8, at.top - box.height - 4)}px`;
+  shown()[0]?.focus();
+}
+
+function chooseInMenu(act) {
+  const { legs, first, who, whole } = JSON.parse(row.dataset.acts);
+  menu.hidePopover();
+  if (act === "hangup") begin(act, legs.map((leg) => ({ leg })), whole);
+  else begin(act, [{ leg: first }], who);
+}
+
+let closes = null; // the button of the menu that is open, once it is pressed again: by itself that would open it anew
+document.addEventListener(
+  "pointerdown",
+  ({ target }) => {
+    closes = menu?.matches(":popover-open") && opener.contains(target) ? opener : null;
+  },
+  true,
+);
+document.addEventListener("click", (event) => {
+  const button = event.target.closest(".menu-button");
+  if (!button || !menu) return;
+  if (button === closes) menu.hidePopover();
+  else openMenu(button);
+  closes = null;
+});
+menu?.addEventListener("toggle", ({ newState }) => {
+  if (newState === "open") return;
+  row = null;
+  if (menu.contains(document.activeElement) || document.activeElement === document.body) focusBack();
+});
+menu?.addEventListener("keydown", (event) => {
+  const [all, at] = [shown(), shown().indexOf(document.activeElement)];
+  const next = { ArrowDown: at + 1, ArrowUp: at - 1 + all.length, Home: 0, End: all.length - 1 }[event.key];
+  if (next !== undefined) {
+    event.preventDefault();
+    all[next % all.length].focus();
+  } else if (event.key === "Tab") menu.hidePopover();
+});
+addEventListener("scroll", () => menu?.matches(":popover-open") && menu.hidePopover(), { passive: true });

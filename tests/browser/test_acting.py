@@ -1,0 +1,251 @@
+"""Acting on calls from the board and the page of a call: the simulated carrier at one side, browsers at the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.api.site import OPERATOR, VIEWER
+from tests.browser import chromium
+from tests.browser.test_call_page import follows
+from tests.browser.test_every_page import SCHEMES, violations
+from tests.control.world import AGENT, CALLER, RINGS, World, world_of
+from tests.engines import Engine
+from vonage_simulator.ledger import Leg
+
+PATIENCE = 60_000  # ms, for what a busy machine does late
+
+Look = Callable[..., Page]
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """Playwright waits 5 seconds for what is expected; a busy machine may need more."""
+    expect.set_options(timeout=PATIENCE)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture(scope="module")
+def lasting_world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One app and carrier for all tests here."""
+    folder: Path = tmp_path_factory.mktemp("carrier")
+    # As fast as life: who rings goes on ringing while somebody looks at it.
+    carrier = {"application": {"calls_per_second": None}, "speed": 1.0}
+    with world_of(folder, valkey.address.url, carrier=carrier) as world:
+        yield world
+
+
+@pytest.fixture
+def world(lasting_world: World, valkey: Engine) -> World:
+    """An app over an empty store, and its carrier."""
+    valkey.flush()
+    return lasting_world
+
+
+@pytest.fixture
+def look(browser: Browser, world: World) -> Iterator[Look]:
+    """Opens a page for somebody with a browser of their own: `look("/", token=VIEWER)`. It is loaded once."""
+    with ExitStack() as stack:
+
+        def open_page(path: str, token: str = OPERATOR, **more: Any) -> Page:
+            context = stack.enter_context(chromium.opened(browser, world.base, token=token, **more))
+            context.set_default_timeout(PATIENCE)
+            page = context.new_page()
+            page.goto(path)
+            if path != "/":
+                follows(page)
+            page.evaluate("window.opened = true")
+            return page
+
+        yield open_page
+
+
+def button(page: Page, name: str, leg: Leg) -> Any:
+    """A button of a leg on the page of its call."""
+    return page.locator(f'#act [data-leg="{leg.uuid}"]').filter(has_text=name)
+
+
+def state(page: Page, name: str) -> Any:
+    """An expectation of the badges with this state of a leg or a conversation, or of a row of the board."""
+    of_row = "on_hold" if name == "held" else name
+    return expect(page.locator(f'#act [data-state="{name}"], #group-live [data-state="{of_row}"]').first)
+
+
+def menu(page: Page, number: str) -> None:
+    """Open the menu of the row of a call on the board."""
+    row = page.locator("#group-live tr[data-version]").filter(has_text=number)
+    row.get_by_role("button", name="Act on the call").click()
+
+
+def test_hold_resume_and_hang_up_are_seen_in_every_browser_without_reload(world: World, look: Look) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    room = customer.conversation
+    calls, board, viewer = look(f"/calls/{customer.uuid}"), look("/"), look("/", VIEWER)
+    button(calls, "Hold", customer).click()
+    expect(calls.locator("#acted")).to_have_text(f"Hold, {CALLER}: done")
+    for page in (calls, board, viewer):
+        state(page, "held").to_be_visible()
+    assert customer.conversation is not room
+    menu(board, CALLER)
+    board.get_by_role("menuitem", name=f"Resume {CALLER}").click()
+    expect(board.locator("#acted")).to_have_text(f"Resume, {CALLER}: done")
+    world.until(lambda: customer.conversation is room)
+    expect(button(calls, "Hold", customer)).to_be_visible()
+    expect(viewer.locator("#group-live [data-state=on_hold]")).to_have_count(0)
+    button(calls, "Mute", customer).click()
+    for page in (calls, board, viewer):
+        state(page, "muted").to_be_visible()
+    assert customer.muted
+    menu(board, CALLER)
+    board.get_by_role("menuitem", name="Hang up all").click()
+    expect(board.get_by_role("dialog")).to_contain_text("Hang up?")
+    assert not customer.over, "it asks first"
+    board.get_by_role("dialog").get_by_role("button", name="Hang up").click()
+    expect(calls.locator("#act")).to_have_count(0)
+    expect(viewer.locator("#group-ended tr[data-version]").filter(has_text=CALLER[-4:])).to_have_count(1)
+    assert customer.disconnected_by == "platform"
+    assert not agent.over
+    assert [page.evaluate("window.opened") for page in (calls, board, viewer)] == [True] * 3
+
+
+def test_keys_words_recording_and_a_transfer_to_a_flow(world: World, look: Look) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    page, other = look(f"/calls/{customer.uuid}"), look("/")
+    for name, fields in (("Keys", {"Keys: digits": "12#"}), ("Say", {"What it hears": "You are third in line."})):
+        button(page, name, customer).click()
+        dialog = page.get_by_role("dialog")
+        for label, text in fields.items():
+            dialog.get_by_label(label).fill(text)
+        dialog.locator("button[type=submit]").click()
+        expect(dialog).to_be_hidden()
+        expect(page.locator("#acted")).to_contain_text("done")
+    expect(page.locator("#events .did").filter(has_text="say something by operator")).to_contain_text("confirmed")
+    recording = page.locator("#act [data-conversation]")
+    recording.filter(has_text="Start").click()
+    for each in (page, other):
+        state(each, "recording").to_be_visible()
+    recording.filter(has_text="Pause").click()
+    for each in (page, other):
+        state(each, "recording_paused").to_be_visible()
+    button(page, "Transfer", customer).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("With").select_option(label="goodbye / start")
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(page.locator("#act")).to_have_count(0)  # it was said goodbye
+    assert customer.over
+
+
+def test_what_vonage_refuses_is_said_in_its_words(world: World, look: Look) -> None:
+    """The carrier knows that the leg only rings."""
+    body = {"to": {"type": "phone", "number": RINGS}, "ncco": [{"action": "talk", "text": "Hello."}]}
+    leg = world.created(world.ask("POST", "/calls", body))
+    world.known(leg, "ringing")
+    answered = {"uuid": leg.uuid, "conversation_uuid": leg.conversation.uuid, "status": "answered"}
+    assert world.app.test_client().post("/voice/event", json=answered).status_code == 200
+    page = look(f"/calls/{leg.uuid}")
+    button(page, "Transfer", leg).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("With").select_option("ncco")
+    dialog.get_by_label("NCCO").fill("[nothing")
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("JSON")
+    dialog.get_by_label("NCCO").fill('[{"action": "dance"}]')
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Vonage would refuse the NCCO")
+    dialog.get_by_label("NCCO").fill('[{"action": "talk", "text": "Goodbye."}]')
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("refused by Vonage")
+    expect(dialog.get_by_role("alert")).to_contain_text("Vonage says: ")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#events .did").filter(has_text="transfer the leg by operator")).to_contain_text("refused")
+    expect(button(page, "Transfer", leg)).to_be_focused()
+
+
+def test_of_two_operators_at_once_one_is_refused_and_both_see_the_same(world: World, look: Look) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    first, second = (look(f"/calls/{customer.uuid}", language=language) for language in ("en-GB", "fr-FR"))
+    second.context.set_offline(True)  # it does not learn of the first one's hold before it acts itself
+    button(first, "Hold", customer).click()
+    state(first, "held").to_be_visible()
+    held = button(second, "Mettre en attente", customer).element_handle()
+    second.context.set_offline(False)
+    held.evaluate("button => button.click()")
+    expect(second.locator("#acted")).to_contain_text("La branche est déjà en attente.")
+    state(second, "held").to_be_visible()
+    button(second, "Reprendre", customer).click()
+    expect(button(first, "Hold", customer)).to_be_visible()
+
+
+def test_a_menu_and_a_dialog_are_used_with_the_keyboard_and_nothing_is_drawn_again_under_them(
+    world: World, look: Look
+) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    page = look("/")
+    row = page.locator("#group-live tr[data-version]").filter(has_text=CALLER)
+    opener = row.get_by_role("button", name="Act on the call")
+    opener.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name=f"Put {CALLER} on hold")).to_be_focused()
+    world.act(customer, "mute")
+    new = world.caller("447700900177")
+    expect(page.get_by_role("button", name="Show what is new")).to_be_visible()
+    expect(row.locator("[data-state=muted]")).to_have_count(0)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+    expect(row.locator("[data-state=muted]")).to_have_count(1)
+    expect(page.locator("#group-live tr[data-version]").filter(has_text=new.from_)).to_have_count(1)
+    assert not customer.over
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator("#menu")).to_be_hidden()
+    expect(opener).to_be_focused()
+    for shown in (True, False):  # by its button it is closed as well
+        opener.click()
+        expect(page.locator("#menu")).to_be_visible(visible=shown)
+
+
+def test_a_button_that_is_pressed_twice_acts_once(world: World, look: Look) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    page = look(f"/calls/{customer.uuid}")
+    button(page, "Hold", customer).evaluate("button => { button.click(); button.click(); }")
+    expect(page.locator("#acted")).to_have_text(f"Hold, {CALLER}: done")
+    assert [each["raw"].get("verb") for each in world.events(customer) if each["kind"] == "action"].count("hold") == 1
+
+
+def test_axe_finds_nothing_in_what_acts(world: World, look: Look) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    for verb in ("hold", "mute"):
+        world.act(customer, verb)
+    page, board = look(f"/calls/{customer.uuid}", reduced_motion="reduce"), look("/", reduced_motion="reduce")
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        board.emulate_media(color_scheme=scheme)
+        menu(board, CALLER)
+        assert violations(board) == "", scheme
+        board.keyboard.press("Escape")
+        for name in ("Say", "Transfer", "Hang up"):
+            button(page, name, customer).click()
+            assert violations(page) == "", (scheme, name)
+            page.keyboard.press("Escape")
+
+
+def test_it_fits_a_phone(world: World, look: Look) -> None:
+    _, customer = world.in_room(AGENT, CALLER)
+    page = look(f"/calls/{customer.uuid}", size="phone", language="fr-FR")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    button(page, "Transférer", customer).click()
+    box = page.get_by_role("dialog").bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
