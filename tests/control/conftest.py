@@ -29,3 +29,10 @@ def world(lasting_world: World, valkey: Engine) -> World:
     """An app over an empty store, and its carrier."""
     valkey.flush()
     return lasting_world
+
+
+@pytest.fixture(autouse=True)
+def waits_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine an action may take longer than whoever requested it would wait."""
+    monkeypatch.setattr("app.control.control.REPLY_SECONDS", 30.0)
+    monkeypatch.setattr("app.control.operations.REPLY_SECONDS", 30.0)
