@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from app.control.driver import Driver
+from app.control.driver import RATES, Driver
 from app.control.errors import BadNcco, InOperation, LegEnded, MovePending, NotConfigured, UnknownLeg, WrongState
 from app.control.kept_events import ACTION, events_of
 from app.control.new_call import new_call
@@ -169,6 +169,11 @@ class Control:
         created = {"verb": "create", "leg": None, "conversation": None, "by": by, "arguments": body}
         shown = {name: value for name, value in body.items() if name not in ("event_url", "event_method")}
         return self._begin(id_ or new_id(), {**created, "shown": shown})
+
+    def served(self, ncco: Sequence[Mapping[str, Any]]) -> None:
+        """Count the call that Vonage places itself for a `connect`: it takes a turn of ours. Nobody waits for that."""
+        if self.client.credentials is not None and any(action.get("action") == "connect" for action in ncco):
+            self.store.took_turn("calls", RATES["calls"])
 
     # -- reading --------------------------------------------------------------------------------------------------
 

@@ -161,6 +161,7 @@ def _reply(webhook: Webhook, reply: Reply, *, to_event: bool) -> Response:
     took_ms = round((perf_counter() - webhook.began) * 1000, 3)
     try:
         persist.keep_answer(webhook, reply, took_ms, services().store, to_event=to_event)
+        services().control.served(reply.ncco)
     except Exception:
         log.exception("an answer was given, but not recorded")
     return response

@@ -257,6 +257,20 @@ def test_the_real_vonage_gets_no_token_while_there_is_a_simulated_one() -> None:
     assert not real.may_send_to("api.nexmo.com.evil.example")
 
 
+def test_a_connect_that_is_served_takes_a_turn_of_ours(valkey: Engine, carrier_folder: Path, tmp_path: Path) -> None:
+    """Vonage counts the calls that it places for a `connect`, too."""
+    valkey.flush()
+    flows = tmp_path / "flows.yaml"
+    connect = "{action: connect, from: '442079460000', endpoint: [{type: phone, number: '447700900102'}]}"
+    flows.write_text(f"routes:\n  - flow: pair\nflows:\n  pair:\n    - {connect}\n")
+    with world_of(carrier_folder, valkey.address.url, flows_file=flows) as world:
+        world.caller()
+        store = world.services.store
+        world.until(lambda: store.answers_waiting == 0)
+        turns = [store.take_turn("calls", 3, 0.0) for _ in range(3)]
+    assert turns == [0, 0, None]
+
+
 def test_a_leg_is_controlled_in_its_region(valkey: Engine, carrier_folder: Path) -> None:
     """The answer webhook names the region; a leg of which that is not known is found by trying."""
     valkey.flush()
