@@ -163,7 +163,7 @@ class World:
         end = time.monotonic() + seconds
         while not (found := holds()):
             assert time.monotonic() < end, "it never became true"
-            time.sleep(0.02)
+            time.sleep(0.04)
         return found
 
 
