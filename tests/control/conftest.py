@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def lasting_world(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
 def world(lasting_world: World, valkey: Engine) -> World:
     """An app over an empty store, and its carrier."""
     valkey.flush()
+    lasting_world.room = f"room-{secrets.token_hex(4)}"
     return lasting_world
 
 

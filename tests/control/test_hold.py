@@ -60,7 +60,7 @@ def test_who_was_resumed_stays_though_the_former_holder_hangs_up(world: World) -
     world.act(customer, "hold")
     world.until(lambda: world.control(customer)["hold"] == "held")
     world.act(customer, "resume")
-    world.until(lambda: world.is_in(customer, "room") and world.control(customer)["hold"] is None)
+    world.until(lambda: world.is_in(customer, world.room) and world.control(customer)["hold"] is None)
     world.act(agent, "hangup")
     world.known(agent, "completed")
     world.until(lambda: not world.open_operations())

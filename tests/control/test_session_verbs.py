@@ -36,8 +36,9 @@ def to(world: World, endpoint: dict[str, str], room: str) -> Leg:
 
 def call_of_alice(world: World, number: str = AGENT, room: str = "room") -> tuple[Leg, Leg, str]:
     """A customer's leg, Alice's, and the id of her session."""
-    customer = to(world, {"type": "phone", "number": number}, room)
-    alice = to(world, {"type": "app", "user": "Alice"}, room)
+    name = f"{world.room}-{room}"
+    customer = to(world, {"type": "phone", "number": number}, name)
+    alice = to(world, {"type": "app", "user": "Alice"}, name)
 
     def talks() -> Any:
         found = world.ask("GET", "/users/Alice/sessions", token=ALICE).json["items"]

@@ -16,9 +16,9 @@ def session(world: World, user: str = "Alice") -> Any:
     return found[0] if found else None
 
 
-def to(world: World, endpoint: dict[str, str], room: str = "room") -> Leg:
-    """A call that is placed to somebody, who comes into the room."""
-    script = [{"action": "conversation", "name": room}]
+def to(world: World, endpoint: dict[str, str]) -> Leg:
+    """A call that is placed to somebody, who comes into the room of the test."""
+    script = [{"action": "conversation", "name": world.room}]
     return world.created(world.ask("POST", "/calls", {"to": endpoint, "ncco": script}))
 
 
@@ -33,7 +33,7 @@ def test_what_is_done_to_a_users_call_is_seen_in_the_session(world: World) -> No
     agent, alice = to(world, {"type": "phone", "number": AGENT}), to(world, {"type": "app", "user": "Alice"})
     for leg in (agent, alice):
         world.known(leg, "answered")
-        world.until(partial(world.is_in, leg, "room"))
+        world.until(partial(world.is_in, leg, world.room))
 
     def shows(**fields: Any) -> Any:
         def check() -> bool:

@@ -46,6 +46,7 @@ class World:
 
     def __init__(self, base: str, services_: Services, app: Any) -> None:
         self.base, self.services, self.app = base, services_, app
+        self.room = "room"  # another one for each test: legs of those before may still be in theirs
         self.hosts: tuple[str, ...] = ()  # of the carrier's API, one for each region
         self.loop: asyncio.AbstractEventLoop
         self.carrier: Carrier
@@ -141,9 +142,9 @@ class World:
 
         self.until(reached)
 
-    def in_room(self, *numbers: str, room: str = "room") -> list[Leg]:
-        """Legs in one room: calls that the app places."""
-        legs = []
+    def in_room(self, *numbers: str, room: str | None = None) -> list[Leg]:
+        """Legs in one room of the test: calls that the app places."""
+        room, legs = f"{self.room}-{room}" if room else self.room, []
         for number in numbers:
             body = {"to": {"type": "phone", "number": number}, "ncco": [{"action": "conversation", "name": room}]}
             legs.append(self.created(self.ask("POST", "/calls", body)))
