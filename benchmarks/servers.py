@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -51,8 +51,13 @@ def store() -> Iterator[str]:
 
 
 @contextmanager
-def server(app: str, redis_url: str, *options: str, checkout: Path = ROOT) -> Iterator[Server]:
-    """Run *app* of *checkout* under its config/gunicorn.py, as in production. *options* go to gunicorn."""
+def server(
+    app: str, redis_url: str, *options: str, checkout: Path = ROOT, more: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Run *app* of *checkout* under its config/gunicorn.py, as in production. *options* go to gunicorn.
+
+    *more* is added to its environment.
+    """
     port = free_port()
     environment = os.environ | {
         "APP_ENV": "production",
@@ -63,6 +68,7 @@ def server(app: str, redis_url: str, *options: str, checkout: Path = ROOT) -> It
         "PUBLIC_URL": "https://calls.example.com",
         "ACCESS_TOKENS": f"operator:{TOKEN}",
         "VONAGE_SIGNATURE_SECRETS": f"{API_KEY}:{SECRET}",
+        **(more or {}),
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles all modules
     python = sys.executable if checkout == ROOT else str(checkout / ".venv" / "bin" / "python")
