@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -20,7 +20,7 @@ from flask import Flask, Response, request
 from app.calls import queries
 from app.calls.schemas import ControlSchema
 from app.control.control import Control
-from app.domain import conferences, conversations, leg_control
+from app.domain import conferences, conversations, leg_actions, leg_control
 from app.domain.actions import MOVES
 from app.domain.conferences import Conference, Member
 from app.domain.conversations import Conversation, History, project
@@ -159,17 +159,19 @@ def forgets_what_steps_served(_: Flask) -> Fault:
     return patch.object(persist, "keep_answer", keep_answer)
 
 
-def forgets_mute_after_resume(_: Flask) -> Fault:
+@contextmanager
+def forgets_mute_after_resume(_: Flask) -> Iterator[None]:
     """Bring a leg back from hold unmuted, and say that it is as muted as it was."""
     rightly = Control._request
 
     def request(control: Control, known: Any, verb: str, arguments: Any, **more: Any) -> Any:
         if verb == "resume":
             back = [{name: value for name, value in action.items() if name != "mute"} for action in arguments["ncco"]]
-            arguments, more = {"ncco": back}, more | {"then": ()}
+            arguments = {"ncco": back}
         return rightly(control, known, verb, arguments, **more)
 
-    return patch.object(Control, "_request", request)
+    with patch.object(Control, "_request", request), patch.object(leg_actions, "_to_do_again", lambda *_: ()):
+        yield
 
 
 def holds_at_204(_: Flask) -> Fault:
@@ -198,12 +200,18 @@ def shows_the_held_as_resumed(_: Flask) -> Fault:
     return patch.object(ControlSchema, "get_attribute", get_attribute)
 
 
+def is_right(_: Flask) -> Fault:
+    """Have no fault."""
+    return nullcontext()
+
+
 FAULTS = {
     fault.__name__: fault
     for fault in (
         *(drops_one_event, trusts_the_latest_event, ignores_signatures, keeps_what_it_refuses, accepts_old_signatures),
         *(rounds_prices, forgets_who_left, keeps_every_copy, is_sometimes_wrong, invents_answers),
         *(forgets_what_steps_served, forgets_mute_after_resume, holds_at_204, joins_at_204, shows_the_held_as_resumed),
+        is_right,
     )
 }
 

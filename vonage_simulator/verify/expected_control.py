@@ -33,8 +33,8 @@ def _control(ledger: Ledger, leg: Leg, requests: Sequence[ApiRequest]) -> Json:
     if not requests:
         return UNTOUCHED
     return {
-        "muted": _state(leg, leg.muted, requests, ("mute", "unmute")),
-        "earmuffed": _state(leg, leg.earmuffed, requests, ("earmuff", "unearmuff")),
+        "muted": _state(ledger, leg, leg.muted, requests, ("mute", "unmute")),
+        "earmuffed": _state(ledger, leg, leg.earmuffed, requests, ("earmuff", "unearmuff")),
         "hold": _hold(ledger, leg),
     }
 
@@ -47,16 +47,17 @@ def _hold(ledger: Ledger, leg: Leg) -> Any:
     return OneOf((None, "weak")) if pair else None
 
 
-def _state(leg: Leg, on: bool, requests: Sequence[ApiRequest], verbs: Collection[str]) -> Any:
+def _state(ledger: Ledger, leg: Leg, on: bool, requests: Sequence[ApiRequest], verbs: Collection[str]) -> Any:
     """Whether it is so; either way if the server cannot know: its last request had no response.
 
     A leg that enters another conversation is neither, unless its script says so: from then on it is known again. One
-    that ended on the way to a room never got there, and what it should have been there may be said as well.
+    that ended on the way to a room never got there, and what it should have been there may be said as well; of one on
+    hold, whom nobody hears, what it will be when it comes back.
     """
     own = [request for request in requests if request.verb in verbs]
     known = [*(request.at for request in own if request.status is not None), *(move.at for move in leg.moves)]
     unknown = any(request.status is None and request.at >= max(known, default=request.at) for request in own)
-    on_the_way = leg.over and bool(leg.moves) and leg.conversation.name is None
+    on_the_way = bool(leg.moves) and leg.conversation.name is None and (leg.over or is_held(ledger, leg))
     return OneOf((False, True)) if unknown or on_the_way else on
 
 
