@@ -236,11 +236,9 @@ class Story:
 
     async def hold(self, _: Leg, customer: Leg) -> None:
         since = self.world.carrier.clock.now()
-        if self.chance.random() < 0.3:
-            await self.at_once(self.act(customer, "hold"), self.act(customer, "hold"))
-        else:
-            await self.act(customer, "hold")
-        await self.never_early(f"/legs/{customer.uuid}", since)
+        both = [self.act(customer, "hold") for _ in range(2 if self.chance.random() < 0.3 else 1)]
+        if any(status == 200 for status, _ in await asyncio.gather(*both)):
+            await self.never_early(f"/legs/{customer.uuid}", since)
         if self.chance.random() < 0.3:
             await self.toggles(customer)
         await self.pause()

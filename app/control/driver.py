@@ -263,13 +263,13 @@ class Driver:
 
     def _overtaken(self, entries: Sequence[Entry], step: Step) -> dict[str, Any] | None:
         """What came of *step* if a later action on the leg was sent before it; None: it is to be sent."""
-        created = entries[0].data
-        if step.verb not in SWITCHES or not step.leg or not _is_own(entries, step):
+        number = entries[0].data.get("sequence")
+        if step.verb not in SWITCHES or not step.leg or not number or not _is_own(entries, step):
             return None
         sent = [
             done.action.verb
             for done in done_to(moments(self._store.leg_history(step.leg).events), {})
-            if done.action.leg == step.leg and done.action.sequence > created["sequence"] and done.state != "requested"
+            if done.action.leg == step.leg and done.action.sequence > number and done.state != "requested"
         ]
         if any(verb in MOVING for verb in sent):
             return {"result": "failed", "detail": "the leg was moved meanwhile"}
