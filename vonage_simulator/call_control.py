@@ -43,10 +43,10 @@ class CallControl:
     def transfer(self, uuid: str, *, ncco: Sequence[Action] | None = None, url: Target | None = None) -> None:
         """Run another script on the leg, in a new conversation. Raises NotActive."""
         active = self._answered(uuid)
-        if active.script:
-            active.script.cancel()
-        active.move(self._context.new_conversation(active.leg.region))
-        active.script = self._context.spawn(self._transferred(active, ncco, url))
+        if self._context.behaviour.moves_after:
+            active.spawn(self._transfer_later(active, ncco, url))
+        else:
+            self._transfer(active, ncco, url)
 
     def talk(self, uuid: str, text: str, *, loop: int = 1) -> None:
         """Say *text* to the leg while its script goes on. Raises NotActive."""
@@ -96,6 +96,16 @@ class CallControl:
         if found is None:
             raise NoSuchConversation
         recorder.stop(self._context, found)
+
+    async def _transfer_later(self, active: ActiveLeg, ncco: Sequence[Action] | None, url: Target | None) -> None:
+        if await active.pause(self._context.behaviour.moves_after):
+            self._transfer(active, ncco, url)
+
+    def _transfer(self, active: ActiveLeg, ncco: Sequence[Action] | None, url: Target | None) -> None:
+        if active.script:
+            active.script.cancel()
+        active.move(self._context.new_conversation(active.leg.region))
+        active.script = self._context.spawn(self._transferred(active, ncco, url))
 
     async def _transferred(self, active: ActiveLeg, ncco: Sequence[Action] | None, url: Target | None) -> None:
         await self._context.clock.sleep(TRANSFERRED_AFTER)

@@ -125,10 +125,9 @@ class Control:
         room = room_of(known.moments)
         if room is None:
             raise WrongState("It is not known which room the leg was in.")
-        then = tuple(verb for verb, on in (("mute", control.muted), ("earmuff", control.earmuffed)) if on)
         shown = {"room": room.name, "muted": control.muted}
         script = [room.entered_again(muted=control.muted)]
-        return self._request(known, "resume", {"ncco": script}, shown=shown, by=by, id_=id_, then=then)
+        return self._request(known, "resume", {"ncco": script}, shown=shown, by=by, id_=id_)
 
     def record(self, conversation: str, what: str, *, by: str, id_: str | None = None) -> Requested:
         """Start, pause, resume or stop the recording of *conversation*. Raises ControlError."""
@@ -242,7 +241,6 @@ class Control:
         id_: str | None,
         shown: Mapping[str, Any] | None = None,
         steps: tuple[str, ...] = (),
-        then: tuple[str, ...] = (),
         others: Sequence[str] = (),
     ) -> Requested:
         leg, id_ = known.leg, id_ or new_id()
@@ -270,7 +268,6 @@ class Control:
             "shown": dict(arguments if shown is None else shown),
             "young": datetime.now(UTC) - began < timedelta(seconds=YOUNG_SECONDS),
             "steps": list(steps),
-            "then": list(then),
             "others": list(others),
         }
         return self._begin(id_, {name: value for name, value in created.items() if value not in ([], None, False)})

@@ -25,6 +25,7 @@ from app.domain import actions, conferences, leg_actions, transfers
 from app.domain.actions import Action
 from app.domain.conversations import moments
 from app.domain.events import CANONICAL
+from app.domain.leg_control import done_to
 from app.domain.legs import Leg, project_leg
 from app.domain.operations import Entry, Plan, Step
 from app.store.errors import StoreError, StoreUnavailable, TooMuchAtOnce
@@ -42,6 +43,8 @@ REMEMBERED: Final = 4096  # events that were kept already
 # https://api.support.vonage.com/hc/en-us/articles/207100288: 3 new calls, and 15 other requests, a second
 RATES: Final = {"calls": 3, "requests": 15}
 BEGIN_CONFERENCE: Final = "begin_conference"  # the verb of a step that sends nothing to Vonage
+SWITCHES: Final = ("mute", "unmute", "earmuff", "unearmuff")
+SWITCH_SECONDS: Final = 0.1  # when it is tried again to switch something of a leg that is being switched
 TOO_FAST: Final = 429
 CLOCK_SECONDS: Final = 60.0  # clocks may differ by this
 PATIENCE_SECONDS: Final = 5.0  # how long what is refused as too fast, or in one region, is tried again
@@ -233,6 +236,21 @@ class Driver:
     def _send(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
         if step.verb == BEGIN_CONFERENCE:
             return self._begin_conference(operation, entries, step)
+        if step.leg is None or step.verb not in (*SWITCHES, *MOVING):
+            return self._send_now(operation, entries, step, legs)
+        # One after the other, by their numbers: else mute and unmute could reach Vonage in the other order.
+        if not self._store.take(step.leg, operation, LEASE_SECONDS):
+            return SWITCH_SECONDS
+        try:
+            if overtaken := self._overtaken(entries, step):
+                entry = self._step_entry(entries, step, legs)
+                self._append(operation, [entry, self._result_of(entry, overtaken)], expected=len(entries))
+                return 0
+            return self._send_now(operation, entries, step, legs)
+        finally:
+            self._store.give_back(step.leg)
+
+    def _send_now(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
         turn = self._store.take_turn(_rate_of(step.verb), RATES[_rate_of(step.verb)], TURN_SECONDS)
         if turn is None:
             return AGAIN_SECONDS
@@ -242,6 +260,21 @@ class Driver:
         time.sleep(turn)
         self._append(operation, [self._result_of(entry, self._outcome(operation, entry, step))])
         return 0
+
+    def _overtaken(self, entries: Sequence[Entry], step: Step) -> dict[str, Any] | None:
+        """What came of *step* if a later action on the leg was sent before it; None: it is to be sent."""
+        number = entries[0].data.get("sequence")
+        if step.verb not in SWITCHES or not step.leg or not number or not _is_own(entries, step):
+            return None
+        sent = [
+            done.action.verb
+            for done in done_to(moments(self._store.leg_history(step.leg).events), {})
+            if done.action.leg == step.leg and done.action.sequence > number and done.state != "requested"
+        ]
+        if any(verb in MOVING for verb in sent):
+            return {"result": "failed", "detail": "the leg was moved meanwhile"}
+        kind = step.verb.removeprefix("un")
+        return {"result": "done"} if any(verb.removeprefix("un") == kind for verb in sent) else None
 
     def _begin_conference(self, operation: str, entries: Sequence[Entry], step: Step) -> float:
         """Hand the legs of a transfer over to a conference. It may be done again: the id is the same."""
@@ -271,10 +304,7 @@ class Driver:
         data: dict[str, Any] = {"verb": step.verb, "leg": step.leg, "noted": dict(step.noted)}
         if step.verb == "create":
             data["to"] = step.arguments["to"][0]
-        own = kind_of(entries) == ACTION and step.name.removesuffix(":2") in (
-            created.get("steps") or (created["verb"],)
-        )
-        if own:
+        if _is_own(entries, step):
             data |= {"conversation": created.get("conversation")}
         else:
             leg = legs.get(step.leg or "")
@@ -427,6 +457,12 @@ class Driver:
             moved = response.body.get("conversation_uuid") != entry.data.get("conversation")
             return {"result": "done" if moved else "failed"}
         return {"result": "unknown"}
+
+
+def _is_own(entries: Sequence[Entry], step: Step) -> bool:
+    """Whether *step* is what a single action is, and not what follows from it."""
+    created = entries[0].data
+    return kind_of(entries) == ACTION and step.name.removesuffix(":2") in (created.get("steps") or (created["verb"],))
 
 
 def _address(endpoint: Any) -> str:

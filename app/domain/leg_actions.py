@@ -6,7 +6,7 @@ https://api.support.vonage.com/hc/en-us/articles/10359615124380 (hangup within 1
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,6 +17,7 @@ from app.domain.operations import Entry, Plan, Step
 
 CONFIRM_SECONDS: Final = 10.0  # a webhook that confirms usually comes within one second
 AGAIN_SECONDS: Final = 1.0
+SETTLE_SECONDS: Final = 1.0  # a leg comes into its room by a conversation on the way, where it would lose what it is
 WATCH_SECONDS: Final = 15.0  # webhooks of those who could resume come at once; this is for those that are lost
 CONFIRM: Final = "confirm"  # what times out
 QUEUE_SECONDS: Final = 60.0  # an action that could not be sent by then is not wanted any more
@@ -73,7 +74,7 @@ def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> LegAction:
         leg=created.get("leg"),
         arguments=created.get("arguments", {}),
         steps=tuple(created.get("steps") or (created["verb"],)),
-        then=tuple(created.get("then", ())),
+        then=tuple(_to_do_again(created, leg)),
         sent=tuple(entry.name for entry in log if entry.kind == "step"),
         results={entry.name: (entry.data, entry.at) for entry in log if entry.kind == "result"},
         ended=ended,
@@ -85,6 +86,16 @@ def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> LegAction:
         back=first is not None and own[-1] != first,
         alone=bool(others) and all(other.state == "completed" for other in others),
     )
+
+
+def _to_do_again(created: Mapping[str, Any], leg: Leg | None) -> Iterator[str]:
+    """What a leg that is back has to be, and may not be: a leg that enters a room anew is what its script says."""
+    if created["verb"] != "resume" or created.get("shown", {}).get("weak") or leg is None:
+        return
+    if leg.control.muted or created.get("shown", {}).get("muted"):
+        yield "mute" if leg.control.muted else "unmute"
+    if leg.control.earmuffed:
+        yield "earmuff"
 
 
 def plan(action: LegAction, now: datetime) -> Plan:
@@ -110,7 +121,8 @@ def plan(action: LegAction, now: datetime) -> Plan:
         return Plan(timeouts=(CONFIRM,), check_at=now) if now >= at else Plan(check_at=at)
     for verb in action.then:
         if verb not in action.sent and not action.ended:
-            return Plan(step=_step(action, verb, verb), check_at=now)
+            due = at + timedelta(seconds=SETTLE_SECONDS)
+            return Plan(step=_step(action, verb, verb), check_at=now) if now >= due else Plan(check_at=due)
     return _watch(action, now)
 
 

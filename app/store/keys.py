@@ -137,6 +137,10 @@ class Partition:
         """Hash: the number of the latest action on a leg or conversation, and the move that is not confirmed."""
         return self.tag + b"a:" + leg
 
+    def switching(self, leg: bytes) -> bytes:
+        """String: the operation that moves, mutes or earmuffs a leg just now."""
+        return self.tag + b"s:" + leg
+
     def user(self, name: str) -> bytes:
         """Hash: the settings of the user *name* (`users.py`)."""
         return self.tag + b"u:" + encode(name)

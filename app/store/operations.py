@@ -144,6 +144,18 @@ class Operations(Connected):
         ((number, pending),) = self._writer.send([Command(key, args, scripts.NUMBER, (key,))])
         return Numbered(number or None, keys.decode(pending) or None)
 
+    def take(self, leg: str, operation: str, seconds: float) -> bool:
+        """Whether *operation* alone may move *leg* or mute it now, for *seconds* at most. Raises StoreUnavailable."""
+        part = keys.of(leg)
+        key = part.switching(keys.encode(leg))
+        took = ("SET", key, keys.encode(operation), "NX", "PX", round(seconds * 1000))
+        return self._writer.send([Command(key, took)])[0] is not None
+
+    def give_back(self, leg: str) -> None:
+        """Let others do so. Raises StoreUnavailable."""
+        key = keys.of(leg).switching(keys.encode(leg))
+        self._writer.send([Command(key, ("DEL", key))])
+
     def pending_move(self, name: str) -> str | None:
         """The action by which the leg *name* was moved last. Raises StoreUnavailable."""
         key = keys.of(name).control(keys.encode(name))

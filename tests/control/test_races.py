@@ -66,7 +66,7 @@ def test_a_second_move_is_refused_until_the_first_is_confirmed(world: World, mon
     assert world.control(customer)["moving"] == first.json["id"]
 
 
-def test_mute_and_unmute_at_once_end_the_same_at_the_carrier_and_here_or_the_later_number_wins(world: World) -> None:
+def test_of_mute_and_unmute_at_once_the_later_number_wins_here_and_at_the_carrier(world: World) -> None:
     leg = world.caller()
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda verb: world.act(leg, verb), ["mute", "unmute"] * 4))
@@ -74,7 +74,16 @@ def test_mute_and_unmute_at_once_end_the_same_at_the_carrier_and_here_or_the_lat
     last = max(
         (event["raw"] for event in world.events(leg) if event["kind"] == "action"), key=lambda raw: raw["sequence"]
     )
-    assert world.control(leg)["muted"] == (last["verb"] == "mute")
+    assert world.control(leg)["muted"] == leg.muted == (last["verb"] == "mute")
+
+
+def test_a_mute_that_takes_long_does_not_undo_a_later_unmute(world: World) -> None:
+    leg = world.caller()
+    with ThreadPoolExecutor(1) as pool, world.faults(FaultRule(fault="slow", verbs=("mute",), seconds=1.0)) as requests:
+        muting = pool.submit(world.act, leg, "mute")
+        world.until(requests)
+        assert world.act(leg, "unmute").status_code == muting.result().status_code == 200
+    assert (leg.muted, world.control(leg)["muted"]) == (False, False)
 
 
 def test_what_vonage_refuses_as_too_fast_is_sent_again(world: World) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.leg_actions import CONFIRM_SECONDS, QUEUE_SECONDS, plan, project
+import pytest
+
+from app.domain.leg_actions import CONFIRM_SECONDS, QUEUE_SECONDS, SETTLE_SECONDS, plan, project
+from app.domain.leg_control import LegControl
 from app.domain.legs import Leg, Moment, project_leg
 from app.domain.operations import Entry, EntryKind, Plan
 from tests.domain.test_leg_control import ANSWERED, LEG, MUSIC, ROOM, moved, status
@@ -81,12 +85,26 @@ def test_a_weak_hold_takes_two_steps_and_stops_at_the_first_that_fails() -> None
     assert due(*muted, entry("step", "earmuff"), entry("result", "earmuff", result="done")) == Plan()
 
 
-def test_after_resume_the_mute_is_set_again_once_the_leg_is_back() -> None:
-    resume = created("resume", then=["mute"]), entry("step", "resume"), entry("result", "resume", result="done")
+@pytest.mark.parametrize(
+    ("was", "now", "again"),
+    [
+        (True, LegControl(muted=True), [("mute", "mute")]),
+        (False, LegControl(muted=True), [("mute", "mute")]),  # while it came back
+        (True, LegControl(), [("unmute", "unmute")]),
+        (False, LegControl(earmuffed=True), [("earmuff", "earmuff")]),
+        (False, LegControl(), []),
+    ],
+)
+def test_who_is_back_from_hold_is_made_as_muted_as_it_is_to_be(
+    was: bool, now: LegControl, again: list[tuple[str, str]]
+) -> None:
+    resume = created("resume", shown={"muted": was}), entry("step", "resume"), entry("result", "resume", result="done")
     assert due(*resume).step is None
-    back = leg_of(moved(ROOM, MUSIC, 5))
-    assert steps(due(*resume, leg=back)) == [("mute", "mute")]
-    assert due(*resume, entry("step", "mute"), entry("result", "mute", result="done"), leg=back) == Plan()
+    back = replace(leg_of(moved(ROOM, MUSIC, 5)), control=now)
+    assert steps(due(*resume, leg=back)) == [], "it may be in a conversation on the way yet"
+    assert steps(due(*resume, leg=back, seconds=SETTLE_SECONDS)) == again
+    done = [each for name, _ in again for each in (entry("step", name), entry("result", name, result="done"))]
+    assert due(*resume, *done, leg=back, seconds=SETTLE_SECONDS) == Plan()
 
 
 HELD = (

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -18,11 +18,16 @@ from unittest.mock import patch
 from flask import Flask, Response, request
 
 from app.calls import queries
-from app.domain import conversations
+from app.calls.schemas import ControlSchema
+from app.control.control import Control
+from app.domain import conferences, conversations, leg_actions, leg_control
+from app.domain.actions import MOVES
+from app.domain.conferences import Conference, Member
 from app.domain.conversations import Conversation, History, project
 from app.domain.events import CallStatus, Transfer
 from app.domain.leg_state import state_of
 from app.domain.legs import Leg, bits_of
+from app.domain.operations import Decision
 from app.services import Services
 from app.store import record_command
 from app.webhooks import guard, persist
@@ -154,12 +159,59 @@ def forgets_what_steps_served(_: Flask) -> Fault:
     return patch.object(persist, "keep_answer", keep_answer)
 
 
+@contextmanager
+def forgets_mute_after_resume(_: Flask) -> Iterator[None]:
+    """Bring a leg back from hold unmuted, and say that it is as muted as it was."""
+    rightly = Control._request
+
+    def request(control: Control, known: Any, verb: str, arguments: Any, **more: Any) -> Any:
+        if verb == "resume":
+            back = [{name: value for name, value in action.items() if name != "mute"} for action in arguments["ncco"]]
+            arguments = {"ncco": back}
+        return rightly(control, known, verb, arguments, **more)
+
+    with patch.object(Control, "_request", request), patch.object(leg_actions, "_to_do_again", lambda *_: ()):
+        yield
+
+
+def holds_at_204(_: Flask) -> Fault:
+    """Say that a leg is on hold once Vonage has accepted it."""
+    return patch.object(leg_control, "BY_REPLY", leg_control.BY_REPLY | MOVES)
+
+
+def joins_at_204(_: Flask) -> Fault:
+    """Say that a leg has joined a conference once Vonage has accepted to move it."""
+
+    def arrival(conference: Conference, member: Member) -> Decision | None:
+        if conference.steps.target(member.leg) != "room":
+            return None
+        return Decision("joined", {"leg": member.leg, "conversation": None})
+
+    return patch.object(conferences, "_arrival", arrival)
+
+
+def shows_the_held_as_resumed(_: Flask) -> Fault:
+    """Show a leg on hold as one that is not."""
+    rightly = ControlSchema.get_attribute
+
+    def get_attribute(schema: ControlSchema, obj: Any, attr: str, default: Any) -> Any:
+        return None if attr == "hold" else rightly(schema, obj, attr, default)
+
+    return patch.object(ControlSchema, "get_attribute", get_attribute)
+
+
+def is_right(_: Flask) -> Fault:
+    """Have no fault."""
+    return nullcontext()
+
+
 FAULTS = {
     fault.__name__: fault
     for fault in (
         *(drops_one_event, trusts_the_latest_event, ignores_signatures, keeps_what_it_refuses, accepts_old_signatures),
         *(rounds_prices, forgets_who_left, keeps_every_copy, is_sometimes_wrong, invents_answers),
-        forgets_what_steps_served,
+        *(forgets_what_steps_served, forgets_mute_after_resume, holds_at_204, joins_at_204, shows_the_held_as_resumed),
+        is_right,
     )
 }
 

@@ -74,6 +74,7 @@ async def checked(carrier: Carrier, options: RunOptions, fetch: Fetch) -> Verdic
     Only webhooks sent to it count: it knows no answer but its own, and not all of a call whose events went elsewhere.
     """
     from vonage_simulator.verify.check import check
+    from vonage_simulator.verify.expected_control import expected_controls
 
     is_here = partial(is_below, base=options.server)
     sent = [webhook for webhook in carrier.sender.sent if is_here(webhook.target.url)]
@@ -85,7 +86,8 @@ async def checked(carrier: Carrier, options: RunOptions, fetch: Fetch) -> Verdic
         for conversation in carrier.ledger.conversations.values()
     ]
     lossless = options.faults.lossless and all(webhook.kind == "answer" for webhook in elsewhere)
-    return await check(conversations, sent, fetch, lossless=lossless, elsewhere=elsewhere)
+    controls = expected_controls(carrier.ledger)
+    return await check(conversations, sent, fetch, lossless=lossless, elsewhere=elsewhere, controls=controls)
 
 
 def is_below(url: str, base: str | None) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from vonage_simulator.delivery.fault_plan import LOSSY
@@ -18,9 +19,11 @@ from vonage_simulator.verify.expected_view import expected, expected_answer
 
 Json = dict[str, Any]
 Fetch = Callable[[str], Awaitable[tuple[Json | None, list[Json]]]]
+Expect = Callable[[Conversation], Json]  # `expected`
 
 PATIENCE: Final = (0.2, 1.0)  # seconds before each new look: the record of an answer is written after the reply
 AT_ONCE: Final = 16
+OWN: Final = ("action", "action_result")  # events that the server keeps of what it did itself
 COUNTS: Final = ("conversations", "compared", "lost", "missing", "unwanted", "wrong")  # of each conversation
 
 
@@ -76,6 +79,7 @@ async def check(
     *,
     lossless: bool,
     elsewhere: Iterable[Sent] = (),
+    controls: Mapping[str, Json] | None = None,
     at_once: int = AT_ONCE,
     patience: Sequence[float] = PATIENCE,
 ) -> Verdict:
@@ -92,6 +96,7 @@ async def check(
         elsewhere: Their webhooks to other servers: this one does not know the events among them.
         fetch: Returns what the server says about a conversation (None: unknown to it), and all its events.
         lossless: Whether every webhook was delivered.
+        controls: How each leg is controlled, by its uuid (expected_control.py), which is compared if `lossless`.
         at_once: How many conversations are fetched at a time.
         patience: Seconds to wait before conversations that lack the record of an answer are checked again.
     """
@@ -106,12 +111,13 @@ async def check(
     names = [*truth, *(name for name in kept if name not in truth)]
     turns = asyncio.Semaphore(at_once)
     looks: dict[str, tuple[Verdict, bool]] = {}
+    expect: Expect = partial(expected, controls=controls if lossless else None)
 
     async def look_at(name: str) -> None:
         async with turns:
             view, events = await fetch(name)
-        expected_here = kept.get(name) or Expected()
-        looks[name] = _look(name, expected_here, truth.get(name), view, events, incomplete, lossless=lossless)
+        here = kept.get(name) or Expected()
+        looks[name] = _look(name, here, truth.get(name), expect, view, events, incomplete, lossless=lossless)
 
     for seconds in (0.0, *patience):
         await asyncio.sleep(seconds)
@@ -134,6 +140,7 @@ def _look(
     name: str,
     kept: Expected,
     truth: Conversation | None,
+    expect: Expect,
     view: Json | None,
     events: Sequence[Json],
     incomplete: Set[str],
@@ -142,6 +149,7 @@ def _look(
 ) -> tuple[Verdict, bool]:
     """The verdict on one conversation, and whether to look again: only records of answers are missing."""
     look, found = Verdict(lossless, conversations=1), list[Difference]()
+    events = [event for event in events if event["kind"] not in OWN]
     there = Counter(map(key_of, events))
     all_there, again, final = True, False, False  # final: a difference that another look cannot excuse
     for key, record in kept.records.items():
@@ -167,8 +175,8 @@ def _look(
     final = final or look.unwanted > 0
     if truth is not None and _is_comparable(truth, incomplete, lossless=lossless and all_there):
         look.compared = 1
-        wrong = _wrong(kept, truth, view, events)
-        late = bool(wrong) and _only_answers_missing(kept, truth, view, events)
+        wrong = _wrong(kept, expect(truth), view, events)
+        late = bool(wrong) and _only_answers_missing(kept, truth, expect, view, events)
         if late and not lossless:
             wrong = []
         look.wrong = int(bool(wrong))
@@ -185,10 +193,9 @@ def _is_comparable(truth: Conversation, incomplete: Set[str], *, lossless: bool)
     return between.isdisjoint(incomplete) and (lossless or truth.uuid not in incomplete)
 
 
-def _wrong(kept: Expected, truth: Conversation, view: Json | None, events: Sequence[Json]) -> list[Difference]:
-    """Where *view* is wrong."""
-    should = expected(truth)
-    should["errors"] += kept.notices
+def _wrong(kept: Expected, should: Json, view: Json | None, events: Sequence[Json]) -> list[Difference]:
+    """Where *view* is not as it should be by the ledger."""
+    should = should | {"errors": should["errors"] + kept.notices}
     if view is None:
         exists = kept.records or any(value for value in should.values() if isinstance(value, list))
         return [Difference("conversation", "there was one", None)] if exists else []
@@ -196,7 +203,9 @@ def _wrong(kept: Expected, truth: Conversation, view: Json | None, events: Seque
     return differences(should, view | {"answers": _without_spare(should["answers"], view.get("answers"), known)})
 
 
-def _only_answers_missing(kept: Expected, truth: Conversation, view: Json | None, events: Sequence[Json]) -> bool:
+def _only_answers_missing(
+    kept: Expected, truth: Conversation, expect: Expect, view: Json | None, events: Sequence[Json]
+) -> bool:
     """Whether *view* lacks nothing but records of answers that are not there yet, and what follows from them."""
     if view is None:
         acknowledged = any(record.least for key, record in kept.records.items() if key[0] == "event")
@@ -206,7 +215,9 @@ def _only_answers_missing(kept: Expected, truth: Conversation, view: Json | None
         return False
     left, useless = list(answers), [answer for answer in truth.answers if answer.ncco is None]
     found = [answer for answer in truth.answers if answer.ncco is not None and _take(left, expected_answer(answer))]
-    return any(not _wrong(kept, replace(truth, answers=some), view, events) for some in (found, found + useless))
+    return any(
+        not _wrong(kept, expect(replace(truth, answers=some)), view, events) for some in (found, found + useless)
+    )
 
 
 def _answers_kept(kept: Expected, events: Sequence[Json]) -> list[Json]:

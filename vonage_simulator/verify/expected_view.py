@@ -6,7 +6,7 @@ Nothing here is taken from the server's own code, else a mistake in it would not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -17,8 +17,10 @@ from vonage_simulator.verify.differences import OneOf
 CURRENCY: Final = "EUR"
 
 
-def expected(conversation: Conversation) -> dict[str, Any]:
+def expected(conversation: Conversation, controls: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What `GET /api/v1/conversations/<id>` should return once every webhook about *conversation* was delivered.
+
+    *controls*: `control` of each leg by its uuid (expected_control.py); None: it is not compared.
 
     Only what the carrier can know: no times of receipt, no names of call flows, not how an answer was made, where the
     audio of an input was saved, or the cause of an error. An answer is an NCCO that the application served, also in
@@ -45,7 +47,11 @@ def expected(conversation: Conversation) -> dict[str, Any]:
         "duration_seconds": _seconds(started, ended),
         "price": _sum([leg.bill.price for leg in present if leg.bill and "completed" in leg.times]),
         "currency": CURRENCY,
-        "legs": [_leg(leg, conversation, gone=stays[leg.uuid][-1].end is not None) for leg in legs],
+        "legs": [
+            _leg(leg, conversation, gone=stays[leg.uuid][-1].end is not None)
+            | ({"control": controls[leg.uuid]} if controls is not None else {})
+            for leg in legs
+        ],
         "answers": [expected_answer(answer) for answer in conversation.answers if answer.ncco is not None],
         "inputs": [_input(result) for result in conversation.inputs],
         "recordings": [_recording(recording) for recording in conversation.recordings],
