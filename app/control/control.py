@@ -160,6 +160,8 @@ class Control:
         what else Vonage's API takes by the same names. Raises ControlError.
         """
         self._needs_credentials()
+        if (region := wanted.get("region")) is not None and region not in self.client.hosts:
+            raise BadNcco(f"region: it must be one of VONAGE_API_HOSTS, {', '.join(self.client.hosts)}.")
         body = new_call(
             wanted,
             script=self.script(wanted.get("ncco"), wanted.get("flow"), wanted.get("step"), None),

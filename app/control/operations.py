@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from app.control.driver import Driver, legs_of
 from app.control.errors import InOperation
-from app.domain import transfers
+from app.domain import conferences, transfers
 from app.domain.operations import Entry
 from app.store.reader import not_waiting
 from app.store.store import Store
@@ -75,22 +75,27 @@ class Operations:
     def holder_of(self, leg: str) -> str | None:
         """The operation that decides where *leg* is; None if there is none."""
         holder = self.store.operation_of(leg)
-        return holder if holder is not None and self._decides(holder) else None
+        return holder if holder is not None and self._decides(holder, leg) else None
 
-    def _decides(self, operation: str) -> bool:
-        """Whether *operation* still moves its legs: a transfer that is over only sees that nobody is left alone."""
-        if not self.store.is_open(operation):
+    def _decides(self, operation: str, leg: str) -> bool:
+        """Whether *operation* still moves *leg*.
+
+        A transfer that is over, and a conference of one who is on hold elsewhere, only see that nobody is left alone.
+        """
+        if not self.store.is_open(operation) or not (entries := self.store.log_of(operation)):
             return False
-        entries = self.store.log_of(operation)
-        if not entries or entries[0].name != "transfer":
-            return bool(entries)
-        return transfers.project(entries, legs_of(self.store, entries)).status != "ended"
+        legs = legs_of(self.store, entries)
+        if entries[0].name == "transfer":
+            return transfers.project(entries, legs).status != "ended"
+        conference = conferences.project(entries, legs)
+        discarded = () if conference.finished else conference.discard
+        return leg in discarded or any(member.leg == leg for member in conference.present)
 
     def _occupy(self, leg: str, operation: str) -> None:
         other = self.store.occupy(leg, operation)
         if other is None:
             return
-        if self._decides(other):
+        if self._decides(other, leg):
             raise InOperation(other)
         if self.store.is_open(other):
             self.want(other, "release", by=operation, leg=leg)

@@ -91,6 +91,8 @@ class VonageClient:
 
     def send(self, host: str, method: Method, path: str, body: Mapping[str, Any]) -> Response:
         """The response of *host* to *body*, sent as JSON or, by GET, as query. Raises NotSent, NoReply."""
+        if not self.may_send_to(host):  # whoever called this should have seen to it: the token is worth every call
+            raise NotSent(f"{host} is not a host of VONAGE_API_HOSTS")
         return _within(SECONDS, lambda: self._send(method, path, dict(body), host))
 
     def _send(self, method: Method, path: str, body: dict[str, Any], host: str) -> Response:

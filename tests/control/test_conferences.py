@@ -160,3 +160,20 @@ def test_the_host_is_on_hold_while_the_others_go_on(world: World) -> None:
     assert world.ask("POST", f"{path}/resume", {}).status_code == 200
     world.until(lambda: all_hear(host, customer, second))
     assert world.ask("POST", f"{path}/resume", {}).status_code == 409
+
+
+def test_who_was_detached_is_resumed_by_hand_once_the_host_is_back(world: World) -> None:
+    """Otherwise the two would wait for each other, one with music and one in silence, until they give up."""
+    id_, host, customer, second = three(world)
+    world.ask("DELETE", f"/conferences/{id_}/participants/{customer.uuid}?mode=detach")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    assert world.act(host, "hold").status_code == 409, "the host is in the conference"
+    world.ask("DELETE", f"/conferences/{id_}/participants/{second.uuid}")
+    world.until(lambda: conference(world, id_)["finished"])
+    world.until(lambda: world.control(host)["moving"] is None)
+    response = world.act(customer, "resume")
+    assert response.status_code == 200, response.text
+    world.until(lambda: all_hear(host, customer))
+    world.until(lambda: world.control(customer)["hold"] is None)
+    response = world.act(customer, "hold")
+    assert response.status_code == 200, response.text

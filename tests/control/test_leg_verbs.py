@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.control.vonage_client import NotSent, VonageClient
 from tests.api.site import VIEWER
 from tests.control.world import AGENT, BUSY, CALLER, NUMBER, RINGS, World
 from vonage_simulator.ledger import Leg
@@ -254,3 +255,35 @@ def test_in_a_pair_hold_is_weak_and_moves_nobody(world: World) -> None:
     assert world.act(callee, "resume").status_code == 200
     assert (callee.muted, callee.earmuffed) == (False, False)
     assert world.control(callee)["hold"] is None
+
+
+@pytest.mark.parametrize("region", ["evil.example", "", "api.nexmo.com@evil.example"])
+def test_a_region_that_is_no_setting_gets_neither_call_nor_token(
+    world: World, monkeypatch: pytest.MonkeyPatch, region: str
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(VonageClient, "_send", lambda _self, _method, _path, _body, host: sent.append(host))
+    body = {"to": {"type": "phone", "number": AGENT}, "ncco": [{"action": "talk", "text": "x"}], "region": region}
+    response = world.ask("POST", "/calls", body)
+    assert (response.status_code, sent) == (422, []), response.text
+    assert "region" in response.json["detail"]
+
+
+def test_no_host_that_is_not_a_setting_gets_the_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VonageClient, "_send", lambda *_: pytest.fail("it was sent"))
+    with pytest.raises(NotSent, match=r"evil\.example"):
+        world.services.control.client.send("evil.example", "POST", "/v1/calls", {})
+
+
+def test_viewers_see_no_whole_number_in_what_was_done(world: World) -> None:
+    agent, _ = world.in_room(AGENT, CALLER)
+    ncco = [{"action": "talk", "text": f"Call {CALLER}."}]
+    placed = world.ask("POST", "/calls", {"to": {"type": "phone", "number": AGENT}, "ncco": ncco, "from": NUMBER})
+    begun = world.ask("POST", "/transfers", {"initiator_call": agent.uuid, "to": RINGS})
+    for path in (f"/actions/{placed.json['id']}", f"/transfers/{begun.json['id']}", "/transfers"):
+        shown = world.ask("GET", path, token=VIEWER).text
+        assert not [number for number in (AGENT, CALLER, NUMBER, RINGS) if number in shown], shown
+        whole = world.ask("GET", path).text
+        assert AGENT in whole or RINGS in whole, "operators see whole ones"
+    assert begun.json["id"] in world.ask("GET", "/transfers", token=VIEWER).text
+    assert agent.uuid in shown
