@@ -198,7 +198,7 @@ class Driver:
         results = {entry.name for entry in entries if entry.kind == "result"}
         open_ = next((entry for entry in entries if entry.kind == "step" and entry.name not in results), None)
         if open_ is not None:
-            self._append(operation, [self._result_of(open_, self._look_up(operation, open_))])
+            self._keep_result(operation, open_, self._look_up(operation, open_))
             return 0
         legs = legs_of(self._store, entries)
         plan = machine.plan(machine.project(entries, legs), now)
@@ -230,6 +230,14 @@ class Driver:
         self._watched.setdefault(operation, set()).update(there)
         return bool(there)
 
+    def _keep_result(self, operation: str, step: Entry, outcome: Mapping[str, Any]) -> None:
+        """Keep what came of *step*. A leg that an operation called is the operation's, as those it began with are."""
+        result = Entry(f"result {step.name}", datetime.now(UTC), "result", step.name, outcome)
+        self._append(operation, [result])
+        called = outcome.get("uuid")
+        if called and step.data.get("by"):  # not of a single action
+            self._store.occupy(called, operation)
+
     def _send(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
         if step.verb == BEGIN_CONFERENCE:
             return self._begin_conference(operation, entries, step)
@@ -240,7 +248,7 @@ class Driver:
         if not self._append(operation, [entry], expected=len(entries)):
             return 0
         time.sleep(turn)
-        self._append(operation, [self._result_of(entry, self._outcome(operation, entry, step))])
+        self._keep_result(operation, entry, self._outcome(operation, entry, step))
         return 0
 
     def _begin_conference(self, operation: str, entries: Sequence[Entry], step: Step) -> float:
@@ -286,9 +294,6 @@ class Driver:
                 data["sequence"] = self._store.number(step.leg).sequence
         return Entry(f"step {step.name}", datetime.now(UTC), "step", step.name, data)
 
-    def _result_of(self, step: Entry, outcome: Mapping[str, Any]) -> Entry:
-        return Entry(f"result {step.name}", datetime.now(UTC), "result", step.name, outcome)
-
     def _append(self, operation: str, entries: Sequence[Entry], *, expected: int | None = None) -> bool:
         """Whether *entries* are in the log now, and nobody else had decided otherwise before. What came of a step is
         kept even if Redis is away just now.
@@ -324,7 +329,10 @@ class Driver:
         except NoReply as why:
             found = self._look_up(operation, entry)
             return found | {"detail": str(why)} if found["result"] == "unknown" else found
-        return _result(response, step.verb)
+        result = _result(response, step.verb)
+        if result["result"] == "unknown" and step.verb in (*MOVING, "hangup"):  # an error of Vonage's
+            return result | self._look_up(operation, entry)
+        return result
 
     def _in_its_region(self, operation: str, request: VonageRequest, step: Step) -> Response:
         """The response of the region that knows the leg; 404 if none does."""
@@ -395,10 +403,11 @@ class Driver:
         """Whether the leg was known before, or is known to be of another action or operation."""
         kept = self._store.leg_history(uuid).events.values()
         placed = [each.event for each in kept if isinstance(each.event, Action) and each.event.verb == "create"]
+        holder = self._store.operation_of(uuid)
         return (
             any(each.received < since for each in kept)
             or any(event.operation != operation for event in placed)
-            or self._store.operation_of(uuid) is not None
+            or (holder is not None and holder[0] != operation)
         )
 
     def _look_up(self, operation: str, entry: Entry) -> dict[str, Any]:

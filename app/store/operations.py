@@ -9,6 +9,7 @@ worker dies. All times there are by the clock of Redis.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -144,16 +145,19 @@ class Operations(Connected):
         ((number, pending),) = self._writer.send([Command(key, args, scripts.NUMBER, (key,))])
         return Numbered(number or None, keys.decode(pending) or None)
 
-    def pending_move(self, name: str) -> str | None:
-        """The action by which the leg *name* was moved last. Raises StoreUnavailable."""
+    def latest_move(self, name: str) -> tuple[str, float] | None:
+        """The action by which the leg *name* was moved last, and how many seconds ago. Raises StoreUnavailable."""
         key = keys.of(name).control(keys.encode(name))
         (found,) = self._reader.fetch([Command(key, ("HGET", key, "m"))])
-        return keys.decode(found.partition(b" ")[2]) if found else None
+        if not found:
+            return None
+        since, _, action = found.partition(b" ")
+        return keys.decode(action), _ago(since)
 
     def occupy(self, leg: str, operation: str, ended: str | None = None) -> str | None:
         """Let *operation* have *leg*, which no other one may have, but for one that has *ended*.
 
-        Returns the other one; None: it has the leg now. Raises StoreUnavailable.
+        Returns the other one; None: it has the leg now. An empty *operation*: none has it. Raises StoreUnavailable.
         """
         part = keys.of(leg)
         key = part.control(keys.encode(leg))
@@ -161,11 +165,14 @@ class Operations(Connected):
         (other,) = self._writer.send([Command(key, args, scripts.OCCUPY, (key,))])
         return keys.decode(other) or None
 
-    def operation_of(self, leg: str) -> str | None:
-        """The operation that had *leg* last; it may have ended. Raises StoreUnavailable."""
+    def operation_of(self, leg: str) -> tuple[str, float] | None:
+        """The operation that had *leg* last, and how many seconds ago it got it; it may have ended.
+
+        Raises StoreUnavailable.
+        """
         key = keys.of(leg).control(keys.encode(leg))
-        (found,) = self._reader.fetch([Command(key, ("HGET", key, "o"))])
-        return keys.decode(found) if found else None
+        ((found, since),) = self._reader.fetch([Command(key, ("HMGET", key, "o", "b"))])
+        return (keys.decode(found), _ago(since)) if found else None
 
     def is_open(self, operation: str) -> bool:
         """Whether *operation* has not ended. Raises StoreUnavailable."""
@@ -216,6 +223,11 @@ class Operations(Connected):
         else:
             text = f"{digest}\n{reply[0]}\n{reply[1]}"
             self._writer.send_later(Command(name, ("SET", name, text, "EX", IDEMPOTENCY_SECONDS)))
+
+
+def _ago(milliseconds: bytes) -> float:
+    """How many seconds ago that was, as far as the clocks of this server and of Redis agree."""
+    return abs(time.time() - int(milliseconds) / 1000)
 
 
 def _packed(entry: Entry) -> dict[str, Any]:

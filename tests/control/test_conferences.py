@@ -177,3 +177,23 @@ def test_who_was_detached_is_resumed_by_hand_once_the_host_is_back(world: World)
     world.until(lambda: world.control(customer)["hold"] is None)
     response = world.act(customer, "hold")
     assert response.status_code == 200, response.text
+
+
+def test_who_is_added_stays_muted_and_belongs_to_the_conference(world: World) -> None:
+    id_, host, _, _ = three(world)
+    _, third = world.in_room(AGENT, THIRD, room="three")
+    assert world.act(third, "mute").status_code == 200
+    world.ask("PUT", f"/conferences/{id_}/participants/{third.uuid}", {})
+    world.until(lambda: third.uuid in joined(world, id_))
+    assert third.hears(host)
+    assert third.muted
+    assert world.control(third)["muted"] is True
+    refused = world.act(third, "hold")
+    assert (refused.status_code, refused.json.get("operation_id")) == (409, id_)
+    world.act(third, "unmute")
+    member = f"/conferences/{id_}/participants/{third.uuid}"
+    assert world.ask("POST", f"{member}/hold", {}).status_code == 200
+    world.until(lambda: world.control(third)["hold"] == "held")
+    assert world.ask("POST", f"{member}/resume", {}).status_code == 200
+    world.until(lambda: host.hears(third))
+    assert world.control(third)["muted"] is False
