@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -120,6 +120,8 @@ class Driver:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="driver")
         self._thread = threading.Thread(target=self._poll, name="driver", daemon=True)
         self._kept: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Future[None]] = {}  # operations that wait for a thread of the pool
         self._claims: dict[str, int] = {}  # operations that go on here, and what their claims returned
         self._watched: dict[str, set[str]] = {}  # conversations that wake the operations which go on here
         store.on_news = self.wake
@@ -131,7 +133,8 @@ class Driver:
 
     def stop(self) -> None:
         """End, once what was sent has a result; another worker goes on."""
-        self._stop.set()
+        with self._lock:
+            self._stop.set()
         closing = threading.Thread(target=self._pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
         closing.start()
         closing.join(STOP_SECONDS)
@@ -143,16 +146,26 @@ class Driver:
     def wake(self, operations: Sequence[str]) -> None:
         """Go on with *operations*; the caller does not wait."""
         for operation in operations:
-            if not self._stop.is_set():
-                self._pool.submit(self.go_on, operation)
+            self._submit(operation)
 
     def begin(self, operation: str, seconds: float) -> None:
         """Go on with *operation*, and return once nothing is left to send, or after *seconds*."""
-        running = self._pool.submit(self.go_on, operation)
-        try:
-            running.result(seconds)
-        except TimeoutError:
-            return
+        running = self._submit(operation)
+        if running is not None:
+            wait([running], seconds)
+
+    def _submit(self, operation: str) -> Future[None] | None:
+        """Go on with *operation* once there is room; one that waits for that does not wait twice. None: at the end."""
+        with self._lock:
+            waiting = self._waiting.get(operation)
+            if waiting is None and not self._stop.is_set():
+                waiting = self._waiting[operation] = self._pool.submit(self._begun, operation)
+            return waiting
+
+    def _begun(self, operation: str) -> None:
+        with self._lock:
+            self._waiting.pop(operation, None)
+        self.go_on(operation)
 
     def go_on(self, operation: str) -> None:
         """Do what is due of *operation*, unless somebody else does."""

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from app.vonage_hosts import is_vonages
 
 if TYPE_CHECKING:
+    import ssl
+
     from vonage_http_client import HttpClient
 
 SECONDS: Final = 4  # of one request; the caller of our API waits no longer than 5 s in all
-MOST_IDLE: Final = 16  # connections that are kept
+MOST_IDLE: Final = 32  # connections that are kept
 # The SDK repeats a request whose connection was cut as often as its pool is large: with one, never. A new call must not
 # be made twice. https://github.com/Vonage/vonage-python-sdk/blob/main/http_client/src/vonage_http_client/http_client.py
 NO_REPEAT: Final = {"timeout": SECONDS, "pool_connections": 1, "pool_maxsize": 1, "max_retries": 0}
@@ -79,11 +81,12 @@ class VonageClient:
     def __init__(self, credentials: Credentials | None, hosts: tuple[str, ...]) -> None:
         self.credentials, self.hosts = credentials, hosts
         self._idle: LifoQueue[HttpClient] = LifoQueue(MOST_IDLE)
+        self._certificates: ssl.SSLContext | None = None
 
     def prepare(self) -> None:
-        """Import the SDK now: it takes a third of a second, in which nothing else is served."""
+        """Import the SDK, and read the certificates, now: that takes a third of a second, with nothing else served."""
         if self.credentials is not None:
-            import vonage_http_client  # noqa: F401
+            self._give_back(self._borrow())
 
     def may_send_to(self, host: str) -> bool:
         """Whether *host*, which a webhook named, may get the token. With a simulated Vonage, the real one gets none."""
@@ -101,7 +104,7 @@ class VonageClient:
         from vonage_http_client.errors import HttpRequestError
 
         client = self._borrow()
-        kind = "query_params" if method == "GET" else "json"
+        kind: Literal["query_params", "json"] = "query_params" if method == "GET" else "json"
         try:
             found = client.make_request(method, host, path, body, "jwt", kind)
             status = client.last_response.status_code
@@ -118,19 +121,26 @@ class VonageClient:
             raise NoReply(f"{host} closed the connection") from error
         except requests.exceptions.RequestException as error:
             raise NoReply(f"{host} did not reply in time") from error
-        self._give_back(client)
+        finally:
+            self._give_back(client)
         return Response(status, found if isinstance(found, dict) else {})
 
     def _borrow(self) -> HttpClient:
         """A client that nobody else uses: it is not for two threads at once."""
         from vonage_http_client import Auth, HttpClient, HttpClientOptions
 
+        from app.control.connections import Adapter, certificates
+
         try:
             return self._idle.get_nowait()
         except Empty:
             assert self.credentials is not None  # noqa: S101 - Control refuses before
             auth = Auth(application_id=self.credentials.application_id, private_key=self.credentials.private_key)
-            return HttpClient(auth, HttpClientOptions(**NO_REPEAT))
+            client = HttpClient(auth, HttpClientOptions(**NO_REPEAT))
+            if self._certificates is None:
+                self._certificates = certificates()
+            client._session.mount("https://", Adapter(self._certificates))  # noqa: SLF001 - it has no option for it
+            return client
 
     def _give_back(self, client: HttpClient) -> None:
         if not self._idle.full():
