@@ -107,7 +107,8 @@ class Control:
             if not self._is_pair(known.leg):
                 raise WrongState("The leg is in no room and has no other side: there is nothing to come back to.")
             shown = {"weak": True}
-            return self._request(known, "hold", shown, by=by, id_=id_, steps=("mute", "earmuff"))
+            steps = ("earmuff",) if control.muted else ("mute", "earmuff")
+            return self._request(known, "hold", shown, by=by, id_=id_, steps=steps)
         music = self.hold_music or f"{self.base_url}{HOLD_MUSIC}"
         back = room.entered_again(muted=control.muted)
         # If the music cannot be played, Vonage goes on to the next action: back to the room, not to the call's end.

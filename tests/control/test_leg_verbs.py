@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from app.control.vonage_client import NotSent, VonageClient
-from tests.api.site import VIEWER
+from tests.api.site import OPERATOR, VIEWER
 from tests.control.world import AGENT, BUSY, CALLER, NUMBER, RINGS, World
 from vonage_simulator.ledger import Leg
+from vonage_simulator.voice_api.faults import FaultRule
 
 
 def confirmed(response: Any) -> Any:
@@ -255,6 +256,34 @@ def test_in_a_pair_hold_is_weak_and_moves_nobody(world: World) -> None:
     assert world.act(callee, "resume").status_code == 200
     assert (callee.muted, callee.earmuffed) == (False, False)
     assert world.control(callee)["hold"] is None
+
+
+def test_who_could_be_put_on_hold_only_by_half_is_heard_again(world: World) -> None:
+    _, callee = pair(world)
+    with world.faults(FaultRule(fault="400", verbs=("earmuff",))):
+        response = world.act(callee, "hold")
+    assert response.status_code == 409, response.text
+    world.until(lambda: not callee.muted)
+    assert (callee.muted, callee.earmuffed) == (False, False)
+    control = world.control(callee)
+    assert (control["hold"], control["muted"]) == (None, False)
+
+
+def test_who_is_muted_and_weakly_on_hold_is_muted_after_it(world: World) -> None:
+    _, callee = pair(world)
+    world.act(callee, "mute")
+    for verb, deaf in (("hold", True), ("resume", False)):
+        assert world.act(callee, verb).status_code == 200
+        assert (callee.muted, callee.earmuffed) == (True, deaf)
+        assert world.control(callee)["muted"] is True
+
+
+@pytest.mark.parametrize("path", ["/calls", "/transfers", "/conferences"])
+def test_json_that_is_nested_too_deeply_is_no_fault_of_the_server(world: World, path: str) -> None:
+    body, headers = "[" * 30_000 + "]" * 30_000, {"Authorization": f"Bearer {OPERATOR}"}
+    client = world.app.test_client()
+    response = client.post(f"/api/v1{path}", data=body, headers=headers, content_type="application/json")
+    assert (response.status_code, response.json["title"]) == (400, "Bad body")
 
 
 @pytest.mark.parametrize("region", ["evil.example", "", "api.nexmo.com@evil.example"])
