@@ -115,14 +115,13 @@ class Driver:
 
     def __init__(self, store: Store, client: VonageClient, regions: Regions) -> None:
         self._store, self._client, self._regions = store, client, regions
-        self._holder = uuid4().hex
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="driver")
         self._thread = threading.Thread(target=self._poll, name="driver", daemon=True)
         self._kept: OrderedDict[bytes, None] = OrderedDict()
         self._lock = threading.Lock()
         self._waiting: dict[str, Future[None]] = {}  # operations that wait for a thread of the pool
-        self._claims: dict[str, int] = {}  # operations that go on here, and what their claims returned
+        self._claim = threading.local()  # `holder` and `till`, of the operation with which this thread goes on
         self._watched: dict[str, set[str]] = {}  # conversations that wake the operations which go on here
         store.on_news = self.wake
 
@@ -171,16 +170,17 @@ class Driver:
         """Do what is due of *operation*, unless somebody else does."""
         try:
             while not self._stop.is_set():
-                till = self._store.claim(operation, self._holder, LEASE_SECONDS)
+                # A new name each time: a thread that slept while its claim ended must not go on with another's.
+                holder = uuid4().hex
+                till = self._store.claim(operation, holder, LEASE_SECONDS)
                 if till is None:
                     return
-                self._claims[operation] = till
+                self._claim.holder, self._claim.till = holder, till
                 due_in: float | None = AGAIN_SECONDS
                 try:
                     due_in = self._one_step(operation)
                 finally:
-                    till = self._claims.pop(operation)
-                    woken = self._store.release(operation, self._holder, till, due_in)
+                    woken = self._store.release(operation, holder, self._claim.till, due_in)
                 if due_in is None or (due_in > 0 and not woken):
                     return
         except Overtaken:
@@ -380,9 +380,9 @@ class Driver:
 
     def _goes_on(self, operation: str) -> bool:
         """Whether this worker still goes on with *operation*; it does so for a request longer."""
-        till = self._store.renew(operation, self._holder, self._claims[operation], LEASE_SECONDS)
+        till = self._store.renew(operation, self._claim.holder, self._claim.till, LEASE_SECONDS)
         if till is not None:
-            self._claims[operation] = till
+            self._claim.till = till
         return till is not None
 
     def _look_up_call(self, operation: str, entry: Entry) -> dict[str, Any]:

@@ -314,6 +314,39 @@ def test_of_two_workers_that_go_on_at_once_one_sends(world: World, monkeypatch: 
     assert len(sent) == 5
 
 
+def test_a_thread_that_slept_while_its_claim_ended_sends_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one goes on with the operation, be it in the same worker."""
+    leg, control = world.caller(), world.services.control
+    driver = Driver(control.store, control.client, control.driver._regions)
+    created = {"verb": "mute", "leg": leg.uuid, "conversation": leg.conversation.uuid, "by": "operator"}
+    control.store.append("slept", [Entry("created", datetime.now(UTC), "created", "action", created)], due_in=60)
+    slept, looked_up, over = threading.Event(), threading.Event(), threading.Event()
+
+    def instead(_real: Any, method: str, *_: Any) -> Response:
+        if method == "GET":
+            looked_up.set()
+            over.wait(60)
+            return Response(500, {})
+        slept.set()
+        looked_up.wait(60)
+        return Response(429, {})  # so it is to be sent again
+
+    with sending(world, monkeypatch, instead) as sent, ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr("app.control.driver.LEASE_SECONDS", 0.1)
+        first = pool.submit(driver.go_on, "slept")
+        assert slept.wait(20)
+        time.sleep(0.3)
+        monkeypatch.setattr("app.control.driver.LEASE_SECONDS", 60.0)
+        second = pool.submit(driver.go_on, "slept")
+        assert looked_up.wait(20)
+        first.result(20)
+        over.set()
+        second.result(20)
+    assert [method for method, _ in sent] == ["PUT", "GET"]
+
+
 def test_what_is_not_kept_is_not_done(carrier_folder: Path) -> None:
     with engines.single() as engine, world_of(carrier_folder, engine.address.url) as world:
         leg = world.caller()
