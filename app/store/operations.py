@@ -70,7 +70,7 @@ class Operations(Connected):
         texts = [CANONICAL.encode(_packed(entry)) for entry in entries]
         delay = "" if due_in is None else max(0, round(due_in * 1000))
         length = -1 if expected is None else expected
-        args = (part.tag, self._ttl, name, length, delay, len(entries), *(entry.id for entry in entries), *texts)
+        args = (part.tag, self._ttl, name, length, delay, len(entries), *map(_id_of, entries), *texts)
         command = Command(part.due, args, scripts.OPERATE, (part.operation(name), part.due))
         if later:
             self._writer.send_later(command)
@@ -235,7 +235,12 @@ def _packed(entry: Entry) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value}
 
 
+def _id_of(entry: Entry) -> bytes:
+    """Its id, in one line; it may have the id of a leg in it, which a webhook has named."""
+    return keys.encode(entry.id.replace("\n", "\\n"))
+
+
 def _unpacked(id_: bytes, text: bytes) -> Entry:
     body = json.loads(text)
     at = datetime.fromisoformat(body["at"])
-    return Entry(id_.decode(), at, body["kind"], body.get("name", ""), body.get("data", {}))
+    return Entry(keys.decode(id_), at, body["kind"], body.get("name", ""), body.get("data", {}))

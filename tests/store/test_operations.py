@@ -150,3 +150,10 @@ def test_a_leg_is_of_one_operation_until_that_has_ended(store: Store) -> None:
     assert store.occupy("leg", "", ended="two") is None
     assert store.operation_of("leg") is None
     assert store.occupy("leg", "three") is None
+
+
+def test_the_name_of_a_leg_in_an_entry_may_be_anything(store: Store) -> None:
+    strange = [entry(f"step room_{name}") for name in ("a\nb", "\ud800", "a\x00", "a b", "'\"")]
+    assert store.append("op", strange, due_in=60) == len(strange)
+    assert store.append("op", strange) == len(strange), "they are there already"
+    assert [found.kind for found in store.log_of("op")] == [each.kind for each in strange]
