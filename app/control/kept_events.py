@@ -50,6 +50,8 @@ def events_of(operation: str, log: Sequence[Entry]) -> Iterator[Action | ActionR
             yield _action(f"{operation}:{entry.name}", operation, entry.data["verb"], entry.data, entry.at)
         elif entry.kind == "result" and entry.name in where:
             yield _result(f"{operation}:{entry.name}", where[entry.name], entry.data, entry.at)
+            if entry.data["result"] == "unknown":  # the operation goes on without it, and waits for no webhook
+                yield _result(f"{operation}:{entry.name}", where[entry.name], {"result": "timeout"}, entry.at)
         elif entry.kind == "timeout" and (step := unconfirmed(entry.name)) in where:
             yield _result(f"{operation}:{step}", where[step], {"result": "timeout"}, entry.at)
 
