@@ -59,6 +59,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(StoreUnavailable, _of_store)
     app.register_error_handler(TooMuchAtOnce, _of_readers)
+    app.register_error_handler(RecursionError, _of_nesting)
     app.register_error_handler(BadBody, lambda error: Problem(400, "Bad body", str(error)).response())
     app.register_error_handler(SignatureFault, _of_signature)
     app.register_error_handler(HTTPException, _of_http)
@@ -75,6 +76,11 @@ def _of_store(error: StoreUnavailable) -> Response:
     what_to_do = "See that it runs and that REDIS_URL is right." if reads else NOT_KEPT
     detail = f"Redis does not answer ({error.reason}). {what_to_do}"
     return Problem(503, "Store unavailable", detail, RETRY_AFTER, part="redis").response()
+
+
+def _of_nesting(error: RecursionError) -> Response:
+    log.warning("%s", error)
+    return Problem(400, "Bad body", "The JSON of the request is nested too deeply.").response()
 
 
 def _of_readers(error: TooMuchAtOnce) -> Response:

@@ -22,9 +22,10 @@ from app.api.acting_schemas import (
     TransferArgs,
     action_json,
 )
-from app.auth.access import current_login, guard
+from app.auth.access import current_login, current_role, guard
 from app.control.control import Control, Requested
 from app.domain.leg_control import ActionState
+from app.domain.numbers import masked
 from app.errors import Problem
 from app.services import services
 
@@ -150,7 +151,7 @@ def get_action(action_id: str) -> Response:
     found = services().control.requested(action_id)
     if found is None:
         raise Problem(404, "Unknown action", "No such action is stored.")
-    return jsonify(SCHEMA.dump(action_json(found.id, found.done)))
+    return jsonify(masked_for_reader(SCHEMA.dump(action_json(found.id, found.done))))
 
 
 def acted(act: Callable[[Control, Mapping[str, Any]], Requested], *, created: bool = False) -> Response:
@@ -174,6 +175,11 @@ def acted(act: Callable[[Control, Mapping[str, Any]], Requested], *, created: bo
     if requested.id:
         response.headers["Location"] = url_for("acting.get_action", action_id=requested.id)
     return response
+
+
+def masked_for_reader(json: Any) -> Any:
+    """*json* for whoever sent this request: viewers see no whole telephone numbers."""
+    return masked(json) if services().sessions.masks_for(current_role()) else json
 
 
 def who() -> str:

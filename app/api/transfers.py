@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from app.api import once
-from app.api.acting import who
+from app.api.acting import masked_for_reader, who
 from app.api.acting_errors import as_problems
 from app.api.acting_schemas import NoArgs, RunningTransferSchema, TransferCallArgs, TransfersSchema
 from app.auth.access import guard
@@ -46,7 +46,8 @@ def created(args: dict[str, Any]) -> Response:
 @transfers.alt_response(200, schema=TransfersSchema)
 def list_transfers() -> dict[str, Any]:
     """List the transfers that have not ended, the oldest first."""
-    return {"items": [SCHEMA.dump(_json(running)) for running in services().transfers.list()], "next": None}
+    items = [masked_for_reader(SCHEMA.dump(_json(running))) for running in services().transfers.list()]
+    return {"items": items, "next": None}
 
 
 @transfers.get("/<transfer_id>")
@@ -94,7 +95,7 @@ def _wanted(id_: str, request: str) -> Response:
 
 
 def _shown(running: Running) -> Response:
-    return jsonify(SCHEMA.dump(_json(running)))
+    return jsonify(masked_for_reader(SCHEMA.dump(_json(running))))
 
 
 def _json(running: Running) -> dict[str, Any]:

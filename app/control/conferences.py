@@ -74,7 +74,11 @@ class Conferences:
         self._check(fault)
         peer = next(iter(present.talking_to[leg]), None)
         room = room_of(known[leg].moments)
-        data = {"discard": None if peer == running.conference.host else peer, "home": room.name if room else None}
+        discard = None if peer == running.conference.host else peer
+        self.operations.take([leg, discard] if discard else [leg], id_)
+        control = known[leg].leg.control
+        data: dict[str, Any] = {"discard": discard, "home": room.name if room else None}
+        data |= {"muted": control.muted, "earmuffed": control.earmuffed}
         return self._want(id_, "add", by=by, leg=leg, **{name: value for name, value in data.items() if value})
 
     def remove(self, id_: str, leg: str, *, mode: str, by: str) -> Running:

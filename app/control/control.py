@@ -12,7 +12,7 @@ from app.control.driver import RATES, Driver
 from app.control.errors import BadNcco, InOperation, LegEnded, MovePending, NotConfigured, UnknownLeg, WrongState
 from app.control.kept_events import ACTION, events_of
 from app.control.new_call import new_call
-from app.control.operations import Operations, new_id
+from app.control.operations import Operations, is_kept, new_id
 from app.control.vonage_client import VonageClient
 from app.domain.actions import MOVES, Action
 from app.domain.conversations import History, moments
@@ -98,7 +98,8 @@ class Control:
     def hold(self, uuid: str, *, by: str, id_: str | None = None) -> Requested:
         """Take the leg out of its room, to music; in a pair it is muted and hears nothing. Raises ControlError."""
         known = self.live(uuid)
-        if known.leg.control.hold is not None:
+        control = known.leg.control
+        if control.hold is not None and not (control.hold == "holding" and control.pending is None):
             raise WrongState("The leg is on hold already.")
         room = room_of(known.moments)
         others = self.others(known)
@@ -106,9 +107,10 @@ class Control:
             if not self._is_pair(known.leg):
                 raise WrongState("The leg is in no room and has no other side: there is nothing to come back to.")
             shown = {"weak": True}
-            return self._request(known, "hold", shown, by=by, id_=id_, steps=("mute", "earmuff"))
+            steps = ("earmuff",) if control.muted else ("mute", "earmuff")
+            return self._request(known, "hold", shown, by=by, id_=id_, steps=steps)
         music = self.hold_music or f"{self.base_url}{HOLD_MUSIC}"
-        back = room.entered_again(muted=known.leg.control.muted)
+        back = room.entered_again(muted=control.muted)
         # If the music cannot be played, Vonage goes on to the next action: back to the room, not to the call's end.
         script = [{"action": "stream", "streamUrl": [music], "loop": 0}, back]
         return self._request(known, "hold", {"ncco": script}, shown={"room": room.name}, by=by, id_=id_, others=others)
@@ -159,6 +161,8 @@ class Control:
         what else Vonage's API takes by the same names. Raises ControlError.
         """
         self._needs_credentials()
+        if (region := wanted.get("region")) is not None and region not in self.client.hosts:
+            raise BadNcco(f"region: it must be one of VONAGE_API_HOSTS, {', '.join(self.client.hosts)}.")
         body = new_call(
             wanted,
             script=self.script(wanted.get("ncco"), wanted.get("flow"), wanted.get("step"), None),
@@ -250,10 +254,12 @@ class Control:
         if moves and leg.control.pending is not None:
             raise MovePending(leg.control.pending.action)
         numbered = self.store.number(
-            leg.uuid, move=id_ if moves else None, ended=self._ended_move(leg) if moves else None
+            leg.uuid, move=id_ if moves else None, ended=self._ended_move(known) if moves else None
         )
         if numbered.sequence is None:
             raise MovePending(numbered.pending or "")
+        if moves and (holder := self.operations.holder_of(leg.uuid)):  # it took the leg while that was numbered
+            raise InOperation(holder)
         first_received = min(kept.received for kept in known.history.values())
         answered = [k.received for k in known.history.values() if getattr(k.event, "status", "") == "answered"]
         began = max([first_received, *answered])
@@ -290,11 +296,15 @@ class Control:
             action = next(event for event in events_of(id_, [entry]) if isinstance(event, Action))
             return Requested(id_, Done(entry.at, action, "requested", None, None, None))
 
-    def _ended_move(self, leg: Leg) -> str | None:
-        """The move that was numbered last, if it is not pending: nobody waits for its confirmation any more."""
-        latest = self.store.pending_move(leg.uuid)
-        pending = leg.control.pending
-        return latest if latest and (pending is None or pending.action != latest) else None
+    def _ended_move(self, known: KnownLeg) -> str | None:
+        """The move that was numbered last, if it is not pending: nobody waits for its confirmation any more.
+
+        One that is not among the events of the leg has only just been numbered: it is about to be sent.
+        """
+        latest, pending = self.store.latest_move(known.leg.uuid), known.leg.control.pending
+        if latest is None or not is_kept(latest[0], known.history):
+            return None
+        return latest[0] if pending is None or pending.action != latest[0] else None
 
     def _requested(self, id_: str, entries: Sequence[Entry]) -> Requested:
         events = list(events_of(id_, entries))

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -118,12 +118,13 @@ class Driver:
 
     def __init__(self, store: Store, client: VonageClient, regions: Regions) -> None:
         self._store, self._client, self._regions = store, client, regions
-        self._holder = uuid4().hex
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="driver")
         self._thread = threading.Thread(target=self._poll, name="driver", daemon=True)
         self._kept: OrderedDict[bytes, None] = OrderedDict()
-        self._claims: dict[str, int] = {}  # operations that go on here, and what their claims returned
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Future[None]] = {}  # operations that wait for a thread of the pool
+        self._claim = threading.local()  # `holder` and `till`, of the operation with which this thread goes on
         self._watched: dict[str, set[str]] = {}  # conversations that wake the operations which go on here
         store.on_news = self.wake
 
@@ -134,7 +135,8 @@ class Driver:
 
     def stop(self) -> None:
         """End, once what was sent has a result; another worker goes on."""
-        self._stop.set()
+        with self._lock:
+            self._stop.set()
         closing = threading.Thread(target=self._pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
         closing.start()
         closing.join(STOP_SECONDS)
@@ -146,31 +148,42 @@ class Driver:
     def wake(self, operations: Sequence[str]) -> None:
         """Go on with *operations*; the caller does not wait."""
         for operation in operations:
-            if not self._stop.is_set():
-                self._pool.submit(self.go_on, operation)
+            self._submit(operation)
 
     def begin(self, operation: str, seconds: float) -> None:
         """Go on with *operation*, and return once nothing is left to send, or after *seconds*."""
-        running = self._pool.submit(self.go_on, operation)
-        try:
-            running.result(seconds)
-        except TimeoutError:
-            return
+        running = self._submit(operation)
+        if running is not None:
+            wait([running], seconds)
+
+    def _submit(self, operation: str) -> Future[None] | None:
+        """Go on with *operation* once there is room; one that waits for that does not wait twice. None: at the end."""
+        with self._lock:
+            waiting = self._waiting.get(operation)
+            if waiting is None and not self._stop.is_set():
+                waiting = self._waiting[operation] = self._pool.submit(self._begun, operation)
+            return waiting
+
+    def _begun(self, operation: str) -> None:
+        with self._lock:
+            self._waiting.pop(operation, None)
+        self.go_on(operation)
 
     def go_on(self, operation: str) -> None:
         """Do what is due of *operation*, unless somebody else does."""
         try:
             while not self._stop.is_set():
-                till = self._store.claim(operation, self._holder, LEASE_SECONDS)
+                # A new name each time: a thread that slept while its claim ended must not go on with another's.
+                holder = uuid4().hex
+                till = self._store.claim(operation, holder, LEASE_SECONDS)
                 if till is None:
                     return
-                self._claims[operation] = till
+                self._claim.holder, self._claim.till = holder, till
                 due_in: float | None = AGAIN_SECONDS
                 try:
                     due_in = self._one_step(operation)
                 finally:
-                    till = self._claims.pop(operation)
-                    woken = self._store.release(operation, self._holder, till, due_in)
+                    woken = self._store.release(operation, holder, self._claim.till, due_in)
                 if due_in is None or (due_in > 0 and not woken):
                     return
         except Overtaken:
@@ -201,7 +214,7 @@ class Driver:
         results = {entry.name for entry in entries if entry.kind == "result"}
         open_ = next((entry for entry in entries if entry.kind == "step" and entry.name not in results), None)
         if open_ is not None:
-            self._append(operation, [self._result_of(open_, self._look_up(operation, open_))])
+            self._keep_result(operation, open_, self._look_up(operation, open_))
             return 0
         legs = legs_of(self._store, entries)
         plan = machine.plan(machine.project(entries, legs), now)
@@ -233,6 +246,13 @@ class Driver:
         self._watched.setdefault(operation, set()).update(there)
         return bool(there)
 
+    def _keep_result(self, operation: str, step: Entry, outcome: Mapping[str, Any]) -> None:
+        """Keep what came of *step*. A leg that an operation called is the operation's, as those it began with are."""
+        self._append(operation, [_result_entry(step, outcome)])
+        called = outcome.get("uuid")
+        if called and step.data.get("by"):  # not of a single action
+            self._store.occupy(called, operation)
+
     def _send(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
         if step.verb == BEGIN_CONFERENCE:
             return self._begin_conference(operation, entries, step)
@@ -244,7 +264,7 @@ class Driver:
         try:
             if overtaken := self._overtaken(entries, step):
                 entry = self._step_entry(entries, step, legs)
-                self._append(operation, [entry, self._result_of(entry, overtaken)], expected=len(entries))
+                self._append(operation, [entry, _result_entry(entry, overtaken)], expected=len(entries))
                 return 0
             return self._send_now(operation, entries, step, legs)
         finally:
@@ -258,7 +278,7 @@ class Driver:
         if not self._append(operation, [entry], expected=len(entries)):
             return 0
         time.sleep(turn)
-        self._append(operation, [self._result_of(entry, self._outcome(operation, entry, step))])
+        self._keep_result(operation, entry, self._outcome(operation, entry, step))
         return 0
 
     def _overtaken(self, entries: Sequence[Entry], step: Step) -> dict[str, Any] | None:
@@ -316,9 +336,6 @@ class Driver:
                 data["sequence"] = self._store.number(step.leg).sequence
         return Entry(f"step {step.name}", datetime.now(UTC), "step", step.name, data)
 
-    def _result_of(self, step: Entry, outcome: Mapping[str, Any]) -> Entry:
-        return Entry(f"result {step.name}", datetime.now(UTC), "result", step.name, outcome)
-
     def _append(self, operation: str, entries: Sequence[Entry], *, expected: int | None = None) -> bool:
         """Whether *entries* are in the log now, and nobody else had decided otherwise before. What came of a step is
         kept even if Redis is away just now.
@@ -354,7 +371,10 @@ class Driver:
         except NoReply as why:
             found = self._look_up(operation, entry)
             return found | {"detail": str(why)} if found["result"] == "unknown" else found
-        return _result(response, step.verb)
+        result = _result(response, step.verb)
+        if result["result"] == "unknown" and step.verb in (*MOVING, "hangup"):  # an error of Vonage's
+            return result | self._look_up(operation, entry)
+        return result
 
     def _in_its_region(self, operation: str, request: VonageRequest, step: Step) -> Response:
         """The response of the region that knows the leg; 404 if none does."""
@@ -389,9 +409,9 @@ class Driver:
 
     def _goes_on(self, operation: str) -> bool:
         """Whether this worker still goes on with *operation*; it does so for a request longer."""
-        till = self._store.renew(operation, self._holder, self._claims[operation], LEASE_SECONDS)
+        till = self._store.renew(operation, self._claim.holder, self._claim.till, LEASE_SECONDS)
         if till is not None:
-            self._claims[operation] = till
+            self._claim.till = till
         return till is not None
 
     def _look_up_call(self, operation: str, entry: Entry) -> dict[str, Any]:
@@ -425,10 +445,11 @@ class Driver:
         """Whether the leg was known before, or is known to be of another action or operation."""
         kept = self._store.leg_history(uuid).events.values()
         placed = [each.event for each in kept if isinstance(each.event, Action) and each.event.verb == "create"]
+        holder = self._store.operation_of(uuid)
         return (
             any(each.received < since for each in kept)
             or any(event.operation != operation for event in placed)
-            or self._store.operation_of(uuid) is not None
+            or (holder is not None and holder[0] != operation)
         )
 
     def _look_up(self, operation: str, entry: Entry) -> dict[str, Any]:
@@ -484,6 +505,10 @@ def _conversation(entries: Sequence[Entry]) -> str | None:
 def _who(entries: Sequence[Entry]) -> str:
     """Who requested what is being done: the latest who wanted something."""
     return next(str(entry.data["by"]) for entry in reversed(entries) if "by" in entry.data)
+
+
+def _result_entry(step: Entry, outcome: Mapping[str, Any]) -> Entry:
+    return Entry(f"result {step.name}", datetime.now(UTC), "result", step.name, outcome)
 
 
 def _rate_of(verb: str) -> str:

@@ -71,4 +71,4 @@ class WrongState(ControlError):
 
 
 class BadNcco(ControlError):
-    """Vonage would refuse the NCCO, or the flow cannot be rendered."""
+    """Vonage would refuse the NCCO, endpoint or region, or the flow cannot be rendered."""

@@ -12,6 +12,7 @@ from app.domain.actions import Action, ActionResult
 from app.domain.events import CANONICAL
 from app.domain.leg_actions import QUEUE, QUEUE_SECONDS, project
 from app.domain.operations import Entry
+from app.domain.step_log import unconfirmed
 
 Ours = TypeVar("Ours", Action, ActionResult)
 
@@ -49,6 +50,10 @@ def events_of(operation: str, log: Sequence[Entry]) -> Iterator[Action | ActionR
             yield _action(f"{operation}:{entry.name}", operation, entry.data["verb"], entry.data, entry.at)
         elif entry.kind == "result" and entry.name in where:
             yield _result(f"{operation}:{entry.name}", where[entry.name], entry.data, entry.at)
+            if entry.data["result"] == "unknown":  # the operation goes on without it, and waits for no webhook
+                yield _result(f"{operation}:{entry.name}", where[entry.name], {"result": "timeout"}, entry.at)
+        elif entry.kind == "timeout" and (step := unconfirmed(entry.name)) in where:
+            yield _result(f"{operation}:{step}", where[step], {"result": "timeout"}, entry.at)
 
 
 def _is_final(steps: tuple[str, ...], sent: tuple[str, ...], result: Mapping[str, Any]) -> bool:

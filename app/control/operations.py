@@ -9,14 +9,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.control.driver import Driver, legs_of
-from app.control.errors import InOperation
-from app.domain import transfers
+from app.control.errors import InOperation, MovePending
+from app.domain import conferences, transfers
+from app.domain.actions import Action
+from app.domain.conversations import History, moments
+from app.domain.legs import project_leg
 from app.domain.operations import Entry
 from app.store.reader import not_waiting
 from app.store.store import Store
 
 REPLY_SECONDS: Final = 4.5  # how long whoever wants something waits for the first steps
 LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
+BEGIN_SECONDS: Final = 10.0  # in which what has taken a leg is kept, unless its worker has died
 BEGUN: Final = "begun"  # the request that says who began it
 
 
@@ -35,6 +39,11 @@ def requested_by(entries: Sequence[Entry]) -> str:
     return next((str(entry.data["by"]) for entry in entries if entry.name == BEGUN), "")
 
 
+def is_kept(action: str, history: History) -> bool:
+    """Whether *action* is among the events of a leg: until then it has only been numbered, or taken the leg."""
+    return any(isinstance(kept.event, Action) and kept.event.action == action for kept in history.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Operations:
     """Operations of several steps. All that reads or keeps raises StoreUnavailable: what is not kept is not done."""
@@ -45,10 +54,12 @@ class Operations:
     def begin(
         self, id_: str, kind: str, order: Mapping[str, Any], legs: Iterable[str], *, by: str, conversation: str | None
     ) -> list[Entry]:
-        """Keep the operation of *legs*, and go on with it; its log after the first steps. Raises InOperation."""
+        """Keep the operation of *legs*, and go on with it; its log after the first steps.
+
+        Raises InOperation, MovePending.
+        """
         now = datetime.now(UTC)
-        for leg in legs:
-            self._occupy(leg, id_)
+        self.take(legs, id_)
         entries = [
             Entry("created", now, "created", kind, order),
             Entry(BEGUN, now, "request", BEGUN, {"by": by, "conversation": conversation}),
@@ -72,30 +83,62 @@ class Operations:
         found = [(id_, entries) for id_ in self.store.open_operations() if (entries := self.log_of(id_, kind))]
         return sorted(found, key=lambda operation: (operation[1][0].at, operation[0]))
 
+    def take(self, legs: Iterable[str], id_: str) -> None:
+        """Let the operation *id_* decide where *legs* are: all of them, or none. Raises InOperation, MovePending."""
+        before: dict[str, str | None] = {}
+        try:
+            for leg in legs:
+                before[leg] = self._occupy(leg, id_)
+                self._see_no_move(leg)
+        except (InOperation, MovePending):
+            for leg, other in before.items():
+                self.store.occupy(leg, other or "", ended=id_)
+            raise
+        for leg, other in before.items():
+            if other not in (None, id_) and self.store.is_open(other):
+                self.want(other, "release", by=id_, leg=leg)
+
     def holder_of(self, leg: str) -> str | None:
         """The operation that decides where *leg* is; None if there is none."""
-        holder = self.store.operation_of(leg)
-        return holder if holder is not None and self._decides(holder) else None
+        found = self.store.operation_of(leg)
+        return found[0] if found is not None and self._decides(*found, leg) else None
 
-    def _decides(self, operation: str) -> bool:
-        """Whether *operation* still moves its legs: a transfer that is over only sees that nobody is left alone."""
+    def _decides(self, operation: str, seconds: float, leg: str) -> bool:
+        """Whether *operation*, which got *leg* so many *seconds* ago, still moves it.
+
+        A transfer that is over, and a conference of one who is on hold elsewhere, only see that nobody is left alone.
+        """
+        entries = self.store.log_of(operation)
+        if not entries:
+            return seconds < BEGIN_SECONDS  # it is about to be kept
         if not self.store.is_open(operation):
             return False
-        entries = self.store.log_of(operation)
-        if not entries or entries[0].name != "transfer":
-            return bool(entries)
-        return transfers.project(entries, legs_of(self.store, entries)).status != "ended"
+        legs = legs_of(self.store, entries)
+        if entries[0].name == "transfer":
+            return transfers.project(entries, legs).status != "ended"
+        conference = conferences.project(entries, legs)
+        discarded = () if conference.finished else conference.discard
+        return leg in discarded or any(member.leg == leg for member in conference.present)
 
-    def _occupy(self, leg: str, operation: str) -> None:
-        other = self.store.occupy(leg, operation)
-        if other is None:
-            return
-        if self._decides(other):
-            raise InOperation(other)
-        if self.store.is_open(other):
-            self.want(other, "release", by=operation, leg=leg)
+    def _occupy(self, leg: str, operation: str) -> str | None:
+        """The operation that had *leg* before. Raises InOperation."""
+        before = self.store.operation_of(leg)
+        other = before[0] if before else None
+        if before and other != operation and self._decides(*before, leg):
+            raise InOperation(before[0])
         if again := self.store.occupy(leg, operation, ended=other):
             raise InOperation(again)
+        return other
+
+    def _see_no_move(self, leg: str) -> None:
+        """Raise MovePending if *leg* is being moved by hand: a webhook of that would be taken for one of ours."""
+        events, known = self.store.leg_history(leg)
+        pending = project_leg(leg, moments(events), known).control.pending if events else None
+        if pending is not None:
+            raise MovePending(pending.action)
+        latest = self.store.latest_move(leg)
+        if latest and latest[1] < BEGIN_SECONDS and not is_kept(latest[0], events):
+            raise MovePending(latest[0])
 
     def _go_on(self, id_: str) -> list[Entry]:
         with not_waiting():

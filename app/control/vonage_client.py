@@ -17,10 +17,12 @@ from app.vonage_hosts import is_vonages
 from app.vonage_token import ApplicationTokens
 
 if TYPE_CHECKING:
+    import ssl
+
     from vonage_http_client import HttpClient
 
 SECONDS: Final = 4  # of one request; the caller of our API waits no longer than 5 s in all
-MOST_IDLE: Final = 16  # connections that are kept
+MOST_IDLE: Final = 32  # connections that are kept
 # The SDK repeats a request whose connection was cut as often as its pool is large: with one, never. A new call must not
 # be made twice. https://github.com/Vonage/vonage-python-sdk/blob/main/http_client/src/vonage_http_client/http_client.py
 NO_REPEAT: Final = {"timeout": SECONDS, "pool_connections": 1, "pool_maxsize": 1, "max_retries": 0}
@@ -71,11 +73,12 @@ class VonageClient:
     def __init__(self, credentials: ApplicationTokens | None, hosts: tuple[str, ...]) -> None:
         self.credentials, self.hosts = credentials, hosts
         self._idle: LifoQueue[HttpClient] = LifoQueue(MOST_IDLE)
+        self._certificates: ssl.SSLContext | None = None
 
     def prepare(self) -> None:
-        """Import the SDK and read the key now: that takes a third of a second, in which nothing else is served."""
+        """Import the SDK, and read key and certificates, now: in this third of a second nothing else is served."""
         if self.credentials is not None:
-            import vonage_http_client  # noqa: F401
+            self._give_back(self._borrow())
 
             self.credentials.current()
 
@@ -85,6 +88,8 @@ class VonageClient:
 
     def send(self, host: str, method: Method, path: str, body: Mapping[str, Any]) -> Response:
         """The response of *host* to *body*, sent as JSON or, by GET, as query. Raises NotSent, NoReply."""
+        if not self.may_send_to(host):  # whoever called this should have seen to it: the token is worth every call
+            raise NotSent(f"{host} is not a host of VONAGE_API_HOSTS")
         return _within(SECONDS, lambda: self._send(method, path, dict(body), host))
 
     def _send(self, method: Method, path: str, body: dict[str, Any], host: str) -> Response:
@@ -93,7 +98,7 @@ class VonageClient:
         from vonage_http_client.errors import HttpRequestError
 
         client = self._borrow()
-        kind = "query_params" if method == "GET" else "json"
+        kind: Literal["query_params", "json"] = "query_params" if method == "GET" else "json"
         try:
             found = client.make_request(method, host, path, body, "jwt", kind)
             status = client.last_response.status_code
@@ -110,12 +115,15 @@ class VonageClient:
             raise NoReply(f"{host} closed the connection") from error
         except requests.exceptions.RequestException as error:
             raise NoReply(f"{host} did not reply in time") from error
-        self._give_back(client)
+        finally:
+            self._give_back(client)
         return Response(status, found if isinstance(found, dict) else {})
 
     def _borrow(self) -> HttpClient:
         """A client that nobody else uses: it is not for two threads at once."""
         from vonage_http_client import Auth, HttpClient, HttpClientOptions
+
+        from app.control.connections import Adapter, certificates
 
         assert self.credentials is not None  # noqa: S101 - Control refuses before
         token = self.credentials.current
@@ -124,7 +132,11 @@ class VonageClient:
         except Empty:
             auth = Auth()
             auth.create_jwt_auth_string = lambda: f"Bearer {token()}"  # a token that is used more than once
-            return HttpClient(auth, HttpClientOptions(**NO_REPEAT))
+            client = HttpClient(auth, HttpClientOptions(**NO_REPEAT))
+            if self._certificates is None:
+                self._certificates = certificates()
+            client._session.mount("https://", Adapter(self._certificates))  # noqa: SLF001 - it has no option for it
+            return client
 
     def _give_back(self, client: HttpClient) -> None:
         if not self._idle.full():

@@ -248,6 +248,8 @@ def _requested(conference: Conference, request: Entry) -> dict[str, Any]:
         "detached": {other: holder for other, holder in conference.detached.items() if other != leg},
         "discard": {**conference.discard, **({data["discard"]: leg} if data.get("discard") else {})},
         "homes": {**conference.homes, **({leg: data["home"]} if data.get("home") else {})},
+        "muted": conference.muted | ({leg} if data.get("muted") else set()),
+        "earmuffed": conference.earmuffed | ({leg} if data.get("earmuffed") else set()),
     }
 
 

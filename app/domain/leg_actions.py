@@ -14,6 +14,7 @@ from typing import Any, Final
 from app.domain.actions import MOVES
 from app.domain.legs import Leg
 from app.domain.operations import Entry, Plan, Step
+from app.domain.step_log import WATCH_SECONDS as LONGEST_SECONDS
 
 CONFIRM_SECONDS: Final = 10.0  # a webhook that confirms usually comes within one second
 AGAIN_SECONDS: Final = 1.0
@@ -22,6 +23,7 @@ WATCH_SECONDS: Final = 15.0  # webhooks of those who could resume come at once; 
 CONFIRM: Final = "confirm"  # what times out
 QUEUE_SECONDS: Final = 60.0  # an action that could not be sent by then is not wanted any more
 QUEUE: Final = "queue"  # what times out then
+UNDO: Final = "undo"  # the step by which half a weak hold is taken back
 GIVE_UP: Final = "give_up"  # the step that hangs up who is on hold
 
 
@@ -54,10 +56,10 @@ class LegAction:
     def result(self) -> Mapping[str, Any] | None:
         """The result that counts for the whole: of the first step that was not done, or of the last one."""
         main = {name for step in self.steps for name in (step, f"{step}:2")}
-        known = [self.results[name][0] for name in self.sent if name in self.results and name in main]
-        if self.young and len(self.sent) == 1 and known and known[0].get("status") == 400:
+        names = [name for name in self.sent if name in self.results and name in main]
+        known = [self.results[name][0] for name in names if f"{name}:2" not in self.sent]
+        if self.young and known and known[-1].get("status") == 400 and not names[-1].endswith(":2"):
             return None  # it is tried once more
-        known = [data for data in known if not (self.young and data.get("status") == 400)] or known[-1:]
         return next((data for data in known if data["result"] != "done"), known[-1] if known else None)
 
 
@@ -115,7 +117,7 @@ def plan(action: LegAction, now: datetime) -> Plan:
             return Plan(check_at=now)  # it is being sent, or has to be looked up
         data, at = action.results[name]
         if data["result"] not in ("done", "unknown"):
-            return Plan()
+            return _undo(action, now)
     if _waits(action) and not (action.confirmed or CONFIRM in action.timed_out or action.ended):
         at += timedelta(seconds=CONFIRM_SECONDS)
         return Plan(timeouts=(CONFIRM,), check_at=now) if now >= at else Plan(check_at=at)
@@ -126,9 +128,20 @@ def plan(action: LegAction, now: datetime) -> Plan:
     return _watch(action, now)
 
 
+def _undo(action: LegAction, now: datetime) -> Plan:
+    """Whoever could not be put on hold is heard again."""
+    muted = [action.results[name][0]["result"] for name in ("mute", "mute:2") if name in action.results]
+    heard_no_more = "done" in muted or "unknown" in muted
+    if action.verb != "hold" or not heard_no_more or action.ended or UNDO in action.sent:
+        return Plan()
+    return Plan(step=Step(UNDO, "unmute", action.leg, {}, {}), check_at=now)
+
+
 def _watch(action: LegAction, now: datetime) -> Plan:
-    """Whoever is on hold is not left alone: nobody would ever come back."""
+    """Whoever is on hold is not left alone: nobody would ever come back. But webhooks of the end may all be lost."""
     if not action.watches or action.ended or action.back or GIVE_UP in action.sent:
+        return Plan()
+    if now > action.created_at + timedelta(seconds=LONGEST_SECONDS):
         return Plan()
     if action.alone:
         return Plan(step=Step(GIVE_UP, "hangup", action.leg, {}, {}), check_at=now)

@@ -45,7 +45,10 @@ class Movable(Protocol):
 
 
 class Done(NamedTuple):
-    """An action and what has become of it. `confirmed_by` is None until it is confirmed."""
+    """An action and what has become of it. `confirmed_by` is None until it is confirmed.
+
+    `timed_out`: no webhook has confirmed it in time, and none is waited for any more.
+    """
 
     at: datetime
     action: Action
@@ -53,6 +56,7 @@ class Done(NamedTuple):
     confirmed_by: ConfirmedBy | None
     status: int | None
     detail: str | None
+    timed_out: bool = False
 
     @property
     def took_effect(self) -> bool:
@@ -65,7 +69,7 @@ class LegControl:
     """How one leg is controlled. `playing` and `listening` are of actions, not of the leg's NCCO.
 
     `hold`: holding and resuming are requested, held is confirmed, weak is mute and earmuff without music. `pending` is
-    a move that is neither confirmed nor has failed.
+    a move that is neither confirmed nor has failed; holding without it: nobody can say whether the leg is on hold.
     """
 
     muted: bool = False
@@ -116,7 +120,7 @@ def _done(at: datetime, action: Action, results: Sequence[tuple[datetime, Action
     if leg is not None and _confirmed_by_webhook(action, leg):
         return Done(at, action, "confirmed", "webhook", status, detail)
     if any(result.result == "timeout" for _, result in results) and (final is None or final.result == "done"):
-        return Done(at, action, "confirmed" if final else "unknown", "timeout" if final else None, status, detail)
+        return Done(at, action, "confirmed" if final else "unknown", "timeout" if final else None, status, detail, True)
     if final is None:
         return Done(at, action, "requested", None, None, None)
     if final.result == "done":
@@ -126,7 +130,8 @@ def _done(at: datetime, action: Action, results: Sequence[tuple[datetime, Action
     if action.verb == "hangup" and final.result == "gone":  # it is over: that is what was wanted
         return Done(at, action, "confirmed", "reply", status, detail)
     assert final.result != "timeout"  # noqa: S101 - for mypy: left out by _final
-    return Done(at, action, final.result, None, status, detail)
+    timed_out = any(result.result == "timeout" for _, result in results)
+    return Done(at, action, final.result, None, status, detail, timed_out)
 
 
 def _final(results: Sequence[tuple[datetime, ActionResult]]) -> ActionResult | None:
@@ -190,7 +195,7 @@ def _moved(control: LegControl, done: Done, leg: Movable) -> LegControl:
     """*control* after a move, which may not be confirmed yet."""
     verb = "hold" if puts_on_hold(done.action) else done.action.verb
     argument, weak = done.action.argument, bool(done.action.argument.get("weak"))
-    waits = not weak and done.state in ("requested", "accepted", "unknown")
+    waits = not weak and not done.timed_out and done.state in ("requested", "accepted", "unknown")
     took_place = done.state == "confirmed" or (weak and done.took_effect)
     if waits:
         control = replace(control, pending=done.action)
@@ -198,8 +203,9 @@ def _moved(control: LegControl, done: Done, leg: Movable) -> LegControl:
         return replace(control, hold="holding", held_by=done.action.by)
     if verb == "resume" and waits:
         return replace(control, hold=control.hold and "resuming")
-    if not took_place:
-        return control
+    if not took_place:  # or nobody can say: a hold can be done and undone again, and what was on hold may be still
+        maybe_held = verb == "hold" and not weak and done.state == "unknown"
+        return replace(control, hold="holding", held_by=done.action.by) if maybe_held else control
     control = replace(control, pending=None)
     if verb == "hold" and not (took_place and _is_back(done.action, leg)):
         return replace(control, hold="weak" if weak else "held", held_by=done.action.by, playing=None)

@@ -269,6 +269,11 @@ def confirmation(step: str) -> str:
     return f"confirm:{step}"
 
 
+def unconfirmed(timeout: str) -> str:
+    """The step of which that is the name of the timeout; any other text for other timeouts."""
+    return timeout.removeprefix(confirmation(""))
+
+
 def timeout(name: str, since: datetime, seconds: float, now: datetime) -> Plan:
     """Wait until *seconds* after *since*; then the timeout *name*."""
     over = since + timedelta(seconds=seconds)

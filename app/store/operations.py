@@ -9,6 +9,7 @@ worker dies. All times there are by the clock of Redis.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -69,7 +70,7 @@ class Operations(Connected):
         texts = [CANONICAL.encode(_packed(entry)) for entry in entries]
         delay = "" if due_in is None else max(0, round(due_in * 1000))
         length = -1 if expected is None else expected
-        args = (part.tag, self._ttl, name, length, delay, len(entries), *(entry.id for entry in entries), *texts)
+        args = (part.tag, self._ttl, name, length, delay, len(entries), *map(_id_of, entries), *texts)
         command = Command(part.due, args, scripts.OPERATE, (part.operation(name), part.due))
         if later:
             self._writer.send_later(command)
@@ -156,16 +157,19 @@ class Operations(Connected):
         key = keys.of(leg).switching(keys.encode(leg))
         self._writer.send([Command(key, ("DEL", key))])
 
-    def pending_move(self, name: str) -> str | None:
-        """The action by which the leg *name* was moved last. Raises StoreUnavailable."""
+    def latest_move(self, name: str) -> tuple[str, float] | None:
+        """The action by which the leg *name* was moved last, and how many seconds ago. Raises StoreUnavailable."""
         key = keys.of(name).control(keys.encode(name))
         (found,) = self._reader.fetch([Command(key, ("HGET", key, "m"))])
-        return keys.decode(found.partition(b" ")[2]) if found else None
+        if not found:
+            return None
+        since, _, action = found.partition(b" ")
+        return keys.decode(action), _ago(since)
 
     def occupy(self, leg: str, operation: str, ended: str | None = None) -> str | None:
         """Let *operation* have *leg*, which no other one may have, but for one that has *ended*.
 
-        Returns the other one; None: it has the leg now. Raises StoreUnavailable.
+        Returns the other one; None: it has the leg now. An empty *operation*: none has it. Raises StoreUnavailable.
         """
         part = keys.of(leg)
         key = part.control(keys.encode(leg))
@@ -173,11 +177,14 @@ class Operations(Connected):
         (other,) = self._writer.send([Command(key, args, scripts.OCCUPY, (key,))])
         return keys.decode(other) or None
 
-    def operation_of(self, leg: str) -> str | None:
-        """The operation that had *leg* last; it may have ended. Raises StoreUnavailable."""
+    def operation_of(self, leg: str) -> tuple[str, float] | None:
+        """The operation that had *leg* last, and how many seconds ago it got it; it may have ended.
+
+        Raises StoreUnavailable.
+        """
         key = keys.of(leg).control(keys.encode(leg))
-        (found,) = self._reader.fetch([Command(key, ("HGET", key, "o"))])
-        return keys.decode(found) if found else None
+        ((found, since),) = self._reader.fetch([Command(key, ("HMGET", key, "o", "b"))])
+        return (keys.decode(found), _ago(since)) if found else None
 
     def is_open(self, operation: str) -> bool:
         """Whether *operation* has not ended. Raises StoreUnavailable."""
@@ -230,12 +237,22 @@ class Operations(Connected):
             self._writer.send_later(Command(name, ("SET", name, text, "EX", IDEMPOTENCY_SECONDS)))
 
 
+def _ago(milliseconds: bytes) -> float:
+    """How many seconds ago that was, as far as the clocks of this server and of Redis agree."""
+    return abs(time.time() - int(milliseconds) / 1000)
+
+
 def _packed(entry: Entry) -> dict[str, Any]:
     known = {"at": entry.at.isoformat(), "kind": entry.kind, "name": entry.name, "data": dict(entry.data)}
     return {name: value for name, value in known.items() if value}
 
 
+def _id_of(entry: Entry) -> bytes:
+    """Its id, in one line; it may have the id of a leg in it, which a webhook has named."""
+    return keys.encode(entry.id.replace("\n", "\\n"))
+
+
 def _unpacked(id_: bytes, text: bytes) -> Entry:
     body = json.loads(text)
     at = datetime.fromisoformat(body["at"])
-    return Entry(id_.decode(), at, body["kind"], body.get("name", ""), body.get("data", {}))
+    return Entry(keys.decode(id_), at, body["kind"], body.get("name", ""), body.get("data", {}))

@@ -160,3 +160,40 @@ def test_the_host_is_on_hold_while_the_others_go_on(world: World) -> None:
     assert world.ask("POST", f"{path}/resume", {}).status_code == 200
     world.until(lambda: all_hear(host, customer, second))
     assert world.ask("POST", f"{path}/resume", {}).status_code == 409
+
+
+def test_who_was_detached_is_resumed_by_hand_once_the_host_is_back(world: World) -> None:
+    """Otherwise the two would wait for each other, one with music and one in silence, until they give up."""
+    id_, host, customer, second = three(world)
+    world.ask("DELETE", f"/conferences/{id_}/participants/{customer.uuid}?mode=detach")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    assert world.act(host, "hold").status_code == 409, "the host is in the conference"
+    world.ask("DELETE", f"/conferences/{id_}/participants/{second.uuid}")
+    world.until(lambda: conference(world, id_)["finished"])
+    world.until(lambda: world.control(host)["moving"] is None)
+    response = world.act(customer, "resume")
+    assert response.status_code == 200, response.text
+    world.until(lambda: all_hear(host, customer))
+    world.until(lambda: world.control(customer)["hold"] is None)
+    response = world.act(customer, "hold")
+    assert response.status_code == 200, response.text
+
+
+def test_who_is_added_stays_muted_and_belongs_to_the_conference(world: World) -> None:
+    id_, host, _, _ = three(world)
+    _, third = world.in_room(AGENT, THIRD, room="three")
+    assert world.act(third, "mute").status_code == 200
+    world.ask("PUT", f"/conferences/{id_}/participants/{third.uuid}", {})
+    world.until(lambda: third.uuid in joined(world, id_))
+    assert third.hears(host)
+    assert third.muted
+    assert world.control(third)["muted"] is True
+    refused = world.act(third, "hold")
+    assert (refused.status_code, refused.json.get("operation_id")) == (409, id_)
+    world.act(third, "unmute")
+    member = f"/conferences/{id_}/participants/{third.uuid}"
+    assert world.ask("POST", f"{member}/hold", {}).status_code == 200
+    world.until(lambda: world.control(third)["hold"] == "held")
+    assert world.ask("POST", f"{member}/resume", {}).status_code == 200
+    world.until(lambda: host.hears(third))
+    assert world.control(third)["muted"] is False

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.api.site import VIEWER
+from app.control.vonage_client import NotSent, VonageClient
+from tests.api.site import OPERATOR, VIEWER
 from tests.control.world import AGENT, BUSY, CALLER, NUMBER, RINGS, World
 from vonage_simulator.ledger import Leg
+from vonage_simulator.voice_api.faults import FaultRule
 
 
 def confirmed(response: Any) -> Any:
@@ -254,3 +256,63 @@ def test_in_a_pair_hold_is_weak_and_moves_nobody(world: World) -> None:
     assert world.act(callee, "resume").status_code == 200
     assert (callee.muted, callee.earmuffed) == (False, False)
     assert world.control(callee)["hold"] is None
+
+
+def test_who_could_be_put_on_hold_only_by_half_is_heard_again(world: World) -> None:
+    _, callee = pair(world)
+    with world.faults(FaultRule(fault="400", verbs=("earmuff",))):
+        response = world.act(callee, "hold")
+    assert response.status_code == 409, response.text
+    world.until(lambda: not callee.muted)
+    assert (callee.muted, callee.earmuffed) == (False, False)
+    control = world.control(callee)
+    assert (control["hold"], control["muted"]) == (None, False)
+
+
+def test_who_is_muted_and_weakly_on_hold_is_muted_after_it(world: World) -> None:
+    _, callee = pair(world)
+    world.act(callee, "mute")
+    for verb, deaf in (("hold", True), ("resume", False)):
+        assert world.act(callee, verb).status_code == 200
+        assert (callee.muted, callee.earmuffed) == (True, deaf)
+        assert world.control(callee)["muted"] is True
+
+
+@pytest.mark.parametrize("path", ["/calls", "/transfers", "/conferences"])
+def test_json_that_is_nested_too_deeply_is_no_fault_of_the_server(world: World, path: str) -> None:
+    body, headers = "[" * 30_000 + "]" * 30_000, {"Authorization": f"Bearer {OPERATOR}"}
+    client = world.app.test_client()
+    response = client.post(f"/api/v1{path}", data=body, headers=headers, content_type="application/json")
+    assert (response.status_code, response.json["title"]) == (400, "Bad body")
+
+
+@pytest.mark.parametrize("region", ["evil.example", "", "api.nexmo.com@evil.example"])
+def test_a_region_that_is_no_setting_gets_neither_call_nor_token(
+    world: World, monkeypatch: pytest.MonkeyPatch, region: str
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(VonageClient, "_send", lambda _self, _method, _path, _body, host: sent.append(host))
+    body = {"to": {"type": "phone", "number": AGENT}, "ncco": [{"action": "talk", "text": "x"}], "region": region}
+    response = world.ask("POST", "/calls", body)
+    assert (response.status_code, sent) == (422, []), response.text
+    assert "region" in response.json["detail"]
+
+
+def test_no_host_that_is_not_a_setting_gets_the_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VonageClient, "_send", lambda *_: pytest.fail("it was sent"))
+    with pytest.raises(NotSent, match=r"evil\.example"):
+        world.services.control.client.send("evil.example", "POST", "/v1/calls", {})
+
+
+def test_viewers_see_no_whole_number_in_what_was_done(world: World) -> None:
+    agent, _ = world.in_room(AGENT, CALLER)
+    ncco = [{"action": "talk", "text": f"Call {CALLER}."}]
+    placed = world.ask("POST", "/calls", {"to": {"type": "phone", "number": AGENT}, "ncco": ncco, "from": NUMBER})
+    begun = world.ask("POST", "/transfers", {"initiator_call": agent.uuid, "to": RINGS})
+    for path in (f"/actions/{placed.json['id']}", f"/transfers/{begun.json['id']}", "/transfers"):
+        shown = world.ask("GET", path, token=VIEWER).text
+        assert not [number for number in (AGENT, CALLER, NUMBER, RINGS) if number in shown], shown
+        whole = world.ask("GET", path).text
+        assert AGENT in whole or RINGS in whole, "operators see whole ones"
+    assert begun.json["id"] in world.ask("GET", "/transfers", token=VIEWER).text
+    assert agent.uuid in shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,12 +14,18 @@ from typing import Any
 import pytest
 
 from app.control.driver import Driver
+from app.control.errors import InOperation
 from app.control.vonage_client import NotSent, Response, VonageClient
 from app.domain.operations import Entry
+from app.store import keys
+from app.store.link import Command
+from app.store.store import Store
 from tests import engines
-from tests.control.world import AGENT, CALLER, World, world_of
+from tests.control.world import AGENT, CALLER, RINGS, World, world_of
 from tests.engines import Engine
 from vonage_simulator.voice_api.faults import Fault, FaultRule
+
+SECOND = "447700900105"
 
 
 class Cut(BaseException):
@@ -138,6 +144,86 @@ def test_an_error_of_vonages_is_passed_on(world: World, fault: Fault) -> None:
     assert response.json["action"]["vonage_status"] == int(fault)
 
 
+@pytest.mark.parametrize("verb", ["hold", "resume"])
+def test_after_an_error_of_vonages_a_leg_can_be_moved_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Whether Vonage can say later what became of it or not: nobody is on hold for ever."""
+    monkeypatch.setattr("app.domain.leg_actions.CONFIRM_SECONDS", 0.2)
+    _, customer = world.in_room(AGENT, CALLER)
+    if verb == "resume":
+        world.act(customer, "hold")
+        world.until(lambda: world.control(customer)["hold"] == "held")
+    with world.faults(FaultRule(fault="500")):  # the question what became of it, too
+        unknown = world.act(customer, verb)
+        assert (unknown.status_code, unknown.json["action"]["state"]) == (504, "unknown")
+        world.until(lambda: world.control(customer)["moving"] is None)
+    assert world.control(customer)["hold"] == ("holding" if verb == "hold" else "held")
+    with world.faults(FaultRule(fault="500", verbs=("transfer",))) as requests:
+        failed = world.act(customer, verb)
+        assert [request.verb for request in requests()] == ["transfer", "get"], "it was looked up"
+    assert (failed.status_code, failed.json["action"]["state"]) == (502, "failed")
+    response = world.act(customer, verb)
+    assert response.status_code == 200, response.text
+    world.until(lambda: world.control(customer)["hold"] == ("held" if verb == "hold" else None))
+
+
+@contextmanager
+def before_it_is_kept(world: World, monkeypatch: pytest.MonkeyPatch, then: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Do *then* just before the next action or operation is kept; yields what it returned."""
+    found: list[Any] = []
+    real = Store.append
+
+    def append(*args: Any, **more: Any) -> int | None:
+        patch.undo()
+        found.append(then())
+        return real(*args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "append", append)
+        yield found
+
+
+HOLD, TRANSFER = "hold", "transfer"
+
+
+@pytest.mark.parametrize("first", [HOLD, TRANSFER])
+@pytest.mark.parametrize("second", [HOLD, TRANSFER])
+def test_of_two_operators_who_move_legs_at_the_same_moment_one_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+
+    def request(what: str) -> Any:
+        if what == HOLD:
+            return world.act(customer, "hold")
+        return world.ask("POST", "/transfers", {"initiator_call": agent.uuid, "to": RINGS})
+
+    with before_it_is_kept(world, monkeypatch, lambda: request(second)) as between:
+        response = request(first)
+    assert response.status_code in (200, 201), response.text
+    assert between[0].status_code == 409, between[0].text
+    assert between[0].json["title"] in ("Being moved already", "Part of a transfer or conference")
+
+
+def test_a_leg_that_was_not_had_in_the_end_is_free_and_still_watched_over(world: World) -> None:
+    """Of two legs the second one is in another transfer: nothing has changed for the first."""
+    operations = world.services.control.operations
+    agent, customer = world.in_room(AGENT, CALLER)
+    done = world.ask("POST", "/transfers", {"initiator_call": agent.uuid, "to": SECOND, "flow": "blind"}).json["id"]
+    world.until(lambda: world.ask("GET", f"/transfers/{done}").json["status"] == "ended")
+    recipient = world.carrier.ledger.legs[world.ask("GET", f"/transfers/{done}").json["recipient_call"]]
+    other, _ = world.in_room(AGENT, CALLER, room="another")
+    rings = world.ask("POST", "/transfers", {"initiator_call": other.uuid, "to": RINGS}).json["id"]
+    with pytest.raises(InOperation) as refused:
+        operations.take([customer.uuid, other.uuid], "third")
+    assert refused.value.operation == rings
+    assert operations.holder_of(customer.uuid) is None
+    assert operations.holder_of(other.uuid) == rings
+    world.act(customer, "hangup")
+    world.known(recipient, "completed")
+
+
 def test_who_cannot_reach_vonage_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     leg = world.caller()
 
@@ -237,6 +323,43 @@ def test_of_two_workers_that_go_on_at_once_one_sends(world: World, monkeypatch: 
                 list(pool.map(lambda driver, number=number: driver.go_on(f"operation-{number}"), drivers))
         world.until(lambda: not world.open_operations())
     assert len(sent) == 5
+
+
+def test_a_thread_that_slept_while_its_claim_ended_sends_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one goes on with the operation, be it in the same worker."""
+    leg, control = world.caller(), world.services.control
+    driver = Driver(control.store, control.client, control.driver._regions)
+    created = {"verb": "mute", "leg": leg.uuid, "conversation": leg.conversation.uuid, "by": "operator"}
+    control.store.append("slept", [Entry("created", datetime.now(UTC), "created", "action", created)], due_in=60)
+    slept, looked_up, over = threading.Event(), threading.Event(), threading.Event()
+
+    def instead(_real: Any, method: str, *_: Any) -> Response:
+        if method == "GET":
+            looked_up.set()
+            over.wait(60)
+            return Response(500, {})
+        slept.set()
+        looked_up.wait(60)
+        return Response(429, {})  # so it is to be sent again
+
+    def go_on(until: threading.Event) -> None:
+        while not until.is_set():  # Redis may be slow on a busy machine
+            driver.go_on("slept")
+
+    claim = keys.of("slept").claim(b"slept")
+    with sending(world, monkeypatch, instead) as sent, ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr("app.control.driver.LEASE_SECONDS", 60.0)
+        first = pool.submit(go_on, slept)
+        assert slept.wait(60)
+        control.store._writer.send([Command(claim, ("DEL", claim))])
+        second = pool.submit(go_on, looked_up)
+        assert looked_up.wait(60)
+        first.result(60)
+        over.set()
+        second.result(60)
+    assert [method for method, _ in sent] == ["PUT", "GET"]
 
 
 def test_what_is_not_kept_is_not_done(carrier_folder: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import pytest
+
+from app.control.vonage_client import Response, VonageClient
 from tests.control.world import AGENT, BUSY, CALLER, NUMBER, RINGS, World
 from vonage_simulator.ledger import Leg
 
@@ -155,3 +159,40 @@ def test_who_is_muted_during_a_consultation_stays_muted_after_it(world: World) -
     becomes(world, id_, "ended")
     world.until(lambda: customer.hears(agent) and customer.muted)
     assert world.control(customer)["muted"] is True
+
+
+def test_the_recipient_belongs_to_the_transfer_and_stays_muted_through_a_swap(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    id_ = begun(world, agent, THIRD)["id"]
+    becomes(world, id_, "answered")
+    recipient = recipient_of(world, id_)
+    assert world.act(recipient, "transfer", {"flow": "goodbye"}).json.get("operation_id") == id_
+    assert world.act(recipient, "mute").status_code == 200
+    for talks in (customer, recipient):
+        assert world.ask("POST", f"/transfers/{id_}/swap", {}).status_code == 200
+        world.until(partial(talks.hears, agent))
+        world.until(lambda: transfer(world, id_)["pending"] is None)
+    world.until(lambda: recipient.hears(agent))
+    assert recipient.muted
+    assert world.control(recipient)["muted"] is True
+
+
+def test_legs_can_be_moved_by_hand_after_a_transfer_of_which_no_webhook_came(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.domain.step_log.CONFIRM_SECONDS", 0.3)
+    agent, customer = world.in_room(AGENT, CALLER)
+    real = VonageClient.send
+
+    def send(self: VonageClient, host: str, method: Any, path: str, body: Any) -> Response:
+        moves = body.get("action") == "transfer"
+        return Response(204, {}) if moves else real(self, host, method, path, body)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VonageClient, "send", send)
+        id_ = begun(world, agent, BUSY)["id"]
+        becomes(world, id_, "ended")
+        world.until(lambda: world.control(customer)["moving"] is None)
+    response = world.act(customer, "hold")
+    assert response.status_code == 200, response.text
+    world.until(lambda: world.control(customer)["hold"] == "held")

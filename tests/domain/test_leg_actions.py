@@ -85,6 +85,24 @@ def test_a_weak_hold_takes_two_steps_and_stops_at_the_first_that_fails() -> None
     assert due(*muted, entry("step", "earmuff"), entry("result", "earmuff", result="done")) == Plan()
 
 
+def test_the_second_refusal_of_a_leg_that_has_only_begun_counts() -> None:
+    hold = created("hold", steps=["mute", "earmuff"], arguments={"weak": True}, young=True)
+    log = [hold, entry("step", "mute"), entry("result", "mute", result="done", status=204)]
+    log += [entry("step", "earmuff"), entry("result", "earmuff", result="refused", status=400)]
+    assert project(log, {}).result is None, "it is tried once more"
+    log += [entry("step", "earmuff:2"), entry("result", "earmuff:2", result="refused", status=400)]
+    assert (project(log, {}).result or {}).get("result") == "refused"
+
+
+def test_half_a_weak_hold_is_taken_back() -> None:
+    """Else the leg would be muted, and nobody would know."""
+    hold = created("hold", steps=["mute", "earmuff"], arguments={"weak": True})
+    muted = hold, entry("step", "mute"), entry("result", "mute", result="done")
+    half = *muted, entry("step", "earmuff"), entry("result", "earmuff", result="refused", status=400)
+    assert steps(due(*half)) == [("undo", "unmute")]
+    assert due(*half, entry("step", "undo"), entry("result", "undo", result="done")) == Plan()
+
+
 @pytest.mark.parametrize(
     ("was", "now", "again"),
     [
@@ -134,6 +152,13 @@ def test_who_is_on_hold_is_hung_up_once_all_who_could_resume_have_ended() -> Non
     alone = due(*HELD, leg=held, agent=other(status("completed", 8)))
     assert steps(alone) == [("give_up", "hangup")]
     assert due(*HELD, entry("step", "give_up"), entry("result", "give_up", result="done"), leg=held) == Plan()
+
+
+def test_who_is_on_hold_is_watched_no_longer_than_a_call_lasts() -> None:
+    """Should no webhook of the end have come, of nobody."""
+    held = leg_of(moved(ROOM, MUSIC, 5))
+    assert due(*HELD, seconds=7000, leg=held, agent=other()).check_at is not None
+    assert due(*HELD, seconds=7300, leg=held, agent=other()) == Plan()
 
 
 def test_who_is_back_or_has_ended_is_not_watched() -> None:

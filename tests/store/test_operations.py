@@ -86,10 +86,12 @@ def test_actions_on_a_leg_are_numbered_and_one_move_is_pending(store: Store) -> 
     assert store.number("other").sequence == 1
     assert store.number("leg", move="m1") == (4, None)
     assert store.number("leg", move="m2") == (None, "m1")
-    assert store.pending_move("leg") == "m1"
+    action, seconds = store.latest_move("leg") or ("", -1.0)
+    assert action == "m1"
+    assert 0 <= seconds < 60
     assert store.number("leg").sequence == 5, "what is no move does not wait"
     assert store.number("leg", move="m2", ended="m1") == (6, None)
-    assert store.pending_move("leg") == "m2"
+    assert (store.latest_move("leg") or ("",))[0] == "m2"
 
 
 @pytest.mark.parametrize("most", [3, 15])
@@ -134,3 +136,24 @@ def test_numbers_only_grow(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = sorted(pool.map(lambda _: store.number("leg").sequence or 0, range(40)))
     assert all(later == earlier + 1 for earlier, later in pairwise(found))
+
+
+def test_a_leg_is_of_one_operation_until_that_has_ended(store: Store) -> None:
+    assert store.operation_of("leg") is None
+    assert store.occupy("leg", "one") is None
+    assert store.occupy("leg", "one") is None
+    assert store.occupy("leg", "two") == "one"
+    assert store.occupy("leg", "two", ended="one") is None
+    operation, seconds = store.operation_of("leg") or ("", -1.0)
+    assert operation == "two"
+    assert 0 <= seconds < 60
+    assert store.occupy("leg", "", ended="two") is None
+    assert store.operation_of("leg") is None
+    assert store.occupy("leg", "three") is None
+
+
+def test_the_name_of_a_leg_in_an_entry_may_be_anything(store: Store) -> None:
+    strange = [entry(f"step room_{name}") for name in ("a\nb", "\ud800", "a\x00", "a b", "'\"")]
+    assert store.append("op", strange, due_in=60) == len(strange)
+    assert store.append("op", strange) == len(strange), "they are there already"
+    assert [found.kind for found in store.log_of("op")] == [each.kind for each in strange]
