@@ -20,7 +20,7 @@ from vonage_simulator.behaviour import Behaviour
 
 pytestmark = pytest.mark.timeout(900)
 
-CALLS = 12  # `python -m benchmarks.acted` has 500
+CALLS = 8  # `python -m benchmarks.acted` has 500
 SLOW = Behaviour(moves_after=6.0)  # seconds of the carrier's clock, which is faster: more than one by the real one
 # Fault -> the chapter of the stories that shows it, and what is found.
 FOUND = {
