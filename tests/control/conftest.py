@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import engines
 from tests.control.world import World, world_of
 from tests.engines import Engine
 
@@ -16,6 +17,22 @@ from tests.engines import Engine
 def carrier_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Certificate and keys of the carrier."""
     return tmp_path_factory.mktemp("carrier")
+
+
+@pytest.fixture(scope="session")
+def other_engine() -> Iterator[Engine]:
+    """A store for worlds of their own: in a shared one the worker of another world would go on with their operations,
+    at another carrier.
+    """
+    with engines.single() as engine:
+        yield engine
+
+
+@pytest.fixture
+def other_valkey(other_engine: Engine) -> Engine:
+    """The same, empty."""
+    other_engine.flush()
+    return other_engine
 
 
 @pytest.fixture(scope="module")

@@ -371,9 +371,8 @@ def test_what_is_not_kept_is_not_done(carrier_folder: Path) -> None:
         assert not leg.muted
 
 
-def test_without_credentials_the_settings_are_named(valkey: Engine, carrier_folder: Path) -> None:
-    valkey.flush()
-    with world_of(carrier_folder, valkey.address.url, private_key=None) as world:
+def test_without_credentials_the_settings_are_named(other_valkey: Engine, carrier_folder: Path) -> None:
+    with world_of(carrier_folder, other_valkey.address.url, private_key=None) as world:
         leg = world.caller()
         response = world.act(leg, "mute")
         assert (response.status_code, response.json["title"]) == (503, "Not configured")
@@ -389,13 +388,14 @@ def test_the_real_vonage_gets_no_token_while_there_is_a_simulated_one() -> None:
     assert not real.may_send_to("api.nexmo.com.evil.example")
 
 
-def test_a_connect_that_is_served_takes_a_turn_of_ours(valkey: Engine, carrier_folder: Path, tmp_path: Path) -> None:
+def test_a_connect_that_is_served_takes_a_turn_of_ours(
+    other_valkey: Engine, carrier_folder: Path, tmp_path: Path
+) -> None:
     """Vonage counts the calls that it places for a `connect`, too."""
-    valkey.flush()
     flows = tmp_path / "flows.yaml"
     connect = "{action: connect, from: '442079460000', endpoint: [{type: phone, number: '447700900102'}]}"
     flows.write_text(f"routes:\n  - flow: pair\nflows:\n  pair:\n    - {connect}\n")
-    with world_of(carrier_folder, valkey.address.url, flows_file=flows) as world:
+    with world_of(carrier_folder, other_valkey.address.url, flows_file=flows) as world:
         world.caller()
         store = world.services.store
         world.until(lambda: store.answers_waiting == 0)
@@ -403,10 +403,9 @@ def test_a_connect_that_is_served_takes_a_turn_of_ours(valkey: Engine, carrier_f
     assert turns == [0, 0, None]
 
 
-def test_a_leg_is_controlled_in_its_region(valkey: Engine, carrier_folder: Path) -> None:
+def test_a_leg_is_controlled_in_its_region(other_valkey: Engine, carrier_folder: Path) -> None:
     """The answer webhook names the region; a leg of which that is not known is found by trying."""
-    valkey.flush()
-    with world_of(carrier_folder, valkey.address.url, carrier={"regions": ("eu-west", "na-east")}) as world:
+    with world_of(carrier_folder, other_valkey.address.url, carrier={"regions": ("eu-west", "na-east")}) as world:
         caller = world.caller(region="na-east")
         requests = world.requests_from_now()
         assert world.act(caller, "mute").status_code == 200
@@ -421,15 +420,14 @@ def test_a_leg_is_controlled_in_its_region(valkey: Engine, carrier_folder: Path)
         assert [request.status for request in requests()] == [404, 204]
 
 
-def test_all_workers_together_keep_to_the_limits(valkey: Engine, carrier_folder: Path) -> None:
+def test_all_workers_together_keep_to_the_limits(other_valkey: Engine, carrier_folder: Path) -> None:
     """Three calls and fifteen other requests a second.
 
     Of fifty at once the carrier would refuse most. It refuses a few, for on a busy machine some are late and come
     together with the next ones; these are sent again, and all are done.
     """
-    valkey.flush()
     limits = {"application": {"calls_per_second": 3}, "other_requests_per_second": 15, "speed": 1.0}
-    with world_of(carrier_folder, valkey.address.url, carrier=limits) as world:
+    with world_of(carrier_folder, other_valkey.address.url, carrier=limits) as world:
         leg = world.caller()
         control = world.services.control
         second = Driver(control.store, control.client, control.driver._regions)
