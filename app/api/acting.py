@@ -116,7 +116,7 @@ def listen(_args: dict[str, Any], uuid: str) -> Response:
 @acting.arguments(TransferArgs, unknown=RAISE)
 @acting.alt_response(200, schema=ActionSchema)
 def transfer(args: dict[str, Any], uuid: str) -> Response:
-    """Let a leg go on with another NCCO or flow, by itself: whoever it talked to stays behind."""
+    """Let a leg go on with another NCCO or flow, by itself: the other leg stays behind."""
     return acted(lambda control, how: control.transfer(uuid, **args, **how))
 
 
@@ -178,7 +178,7 @@ def acted(act: Callable[[Control, Mapping[str, Any]], Requested], *, created: bo
 
 
 def masked_for_reader(json: Any) -> Any:
-    """*json* for whoever sent this request: viewers see no whole telephone numbers."""
+    """*json* for the sender of this request: viewers see no whole telephone numbers."""
     return masked(json) if services().sessions.masks_for(current_role()) else json
 
 

@@ -75,7 +75,7 @@ def reject_session(_args: dict[str, Any], name: str, session_id: str) -> Respons
 @session_verbs.arguments(TerminateArgs, unknown=RAISE, required=False)
 @session_verbs.alt_response(200, schema=ActionSchema)
 def terminate_session(args: dict[str, Any], name: str, session_id: str) -> Response:
-    """End a session, whatever state it is in; by default for everybody in it."""
+    """End a session in any state; by default for everybody in it."""
     session = session_of(name, session_id)
     leg = _own_leg(session)
     if args["type"] == "terminate":

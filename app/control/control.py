@@ -29,7 +29,7 @@ from app.store.reader import not_waiting
 from app.store.store import Store
 
 YOUNG_SECONDS: Final = 5.0  # Vonage refuses actions in the first two of a leg; webhooks take a moment, too
-REPLY_SECONDS: Final = 4.8  # how long whoever requested an action waits for it
+REPLY_SECONDS: Final = 4.8  # how long a request for an action waits for it
 AGAIN_SECONDS: Final = 0.2  # how often it is looked at whether the action was sent
 FIRST_CHECK_SECONDS: Final = 12.0  # when others look at an operation that its own worker is to begin
 HOLD_MUSIC: Final = "/static/sound/hold.wav"  # app/pages/static

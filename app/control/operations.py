@@ -18,7 +18,7 @@ from app.domain.operations import Entry
 from app.store.reader import not_waiting
 from app.store.store import Store
 
-REPLY_SECONDS: Final = 4.5  # how long whoever wants something waits for the first steps
+REPLY_SECONDS: Final = 4.5  # how long a request waits for the first steps
 LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 BEGIN_SECONDS: Final = 10.0  # in which what has taken a leg is kept, unless its worker has died
 BEGUN: Final = "begun"  # the request that says who began it

@@ -1,7 +1,7 @@
 """Requests to Vonage's Voice API, over the SDK's own HTTP client; its models are too narrow for some of them.
 
 https://developer.vonage.com/en/api/voice
-Whatever happens, a request ends after a few seconds, and says one of three things: Vonage's response, that it was not
+A request always ends after a few seconds, and says one of three things: Vonage's response, that it was not
 carried out, or that nobody can say whether it was.
 """
 

@@ -5,7 +5,7 @@ webhooks say that legs are: the host's first one may be about a conversation on 
 somebody else is in the same conversation. The host leaves: all are hung up, or the next one is the host. One who is
 left is hung up. Behaviour: ad hoc conferences of wazo-calld, https://wazo-platform.org/documentation
 
-As in a transfer, whatever changes is a decision in the log, made once; and for each member there is an aim.
+As in a transfer, every change is a decision in the log, made once; and for each member there is an aim.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The order in which events arrive does not matter. Clocks of servers differ, so of two actions on a leg the one with the
 higher sequence number is the later one, and a move is confirmed by a transfer webhook of a newer place than the action
-knew of, whatever the clocks say.
+knew of; clocks do not matter.
 """
 
 from __future__ import annotations
