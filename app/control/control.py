@@ -342,8 +342,8 @@ class Control:
 
 def conversation_of(leg: Leg, happened: Sequence[Moment]) -> str | None:
     """Where the leg is now."""
-    if leg.place.name:
-        return leg.place.name.decode(errors="surrogatepass")
+    if leg.place.conversation:
+        return leg.place.conversation
     return next((event.conversation for _, event in reversed(happened) if event.conversation), None)
 
 

@@ -26,6 +26,7 @@ from app.domain.actions import Action
 from app.domain.conversations import moments
 from app.domain.events import CANONICAL
 from app.domain.leg_control import done_to
+from app.domain.leg_state import BITS, FINAL
 from app.domain.legs import Leg, project_leg
 from app.domain.operations import Entry, Plan, Step
 from app.store.errors import StoreError, StoreUnavailable, TooMuchAtOnce
@@ -98,7 +99,7 @@ def legs_of(store: Store, entries: Sequence[Entry]) -> dict[str, Leg]:
         if uuid not in found and (leg := _leg(store, uuid)):
             found[uuid] = leg
     if machine.neighbours:
-        here = {place for leg in found.values() if leg.state != "completed" and (place := _place(leg))}
+        here = {place for leg in found.values() if leg.state != "completed" and (place := leg.place.conversation)}
         for history in store.histories(here).conversations.values():
             for uuid in {kept.event.leg for kept in history.values() if kept.event.leg} - found.keys():
                 if leg := _leg(store, uuid):
@@ -238,7 +239,7 @@ class Driver:
 
     def _watches_more(self, operation: str, legs: Mapping[str, Leg]) -> bool:
         """Let *operation* be woken by what is kept where its legs are; whether that is new."""
-        names = {_place(leg) for leg in legs.values() if leg.state != "completed"} - {None}
+        names = {leg.place.conversation for leg in legs.values() if leg.state != "completed"} - {None}
         new = sorted(name for name in names if name and name not in self._watched.get(operation, set()))
         there = self._store.watch(operation, new) if new else []
         if len(self._watched) > REMEMBERED:
@@ -328,7 +329,7 @@ class Driver:
             data |= {"conversation": created.get("conversation")}
         else:
             leg = legs.get(step.leg or "")
-            data |= {"conversation": (leg and _place(leg)) or _conversation(entries), "by": _who(entries)}
+            data |= {"conversation": (leg and leg.place.conversation) or _conversation(entries), "by": _who(entries)}
             data |= {"after": leg.place.order if leg else 0}
             if "ncco" in step.arguments:
                 data["shown"] = {"ncco": step.arguments["ncco"]}
@@ -467,7 +468,7 @@ class Driver:
         if response.status == 404:
             return {"result": "gone", "status": 404}
         status = str(response.body.get("status", ""))
-        over = status in ("completed", "busy", "cancelled", "failed", "rejected", "timeout", "unanswered")
+        over = BITS.get(status, 0) & FINAL
         if not response.ok or not status:
             return {"result": "unknown"}
         if verb == "hangup":
@@ -490,11 +491,6 @@ def _address(endpoint: Any) -> str:
     """What an endpoint is reached at, without what only says how."""
     known = endpoint if isinstance(endpoint, Mapping) else {}
     return str(next((known[name] for name in ("number", "user", "uri", "extension") if known.get(name)), ""))
-
-
-def _place(leg: Leg) -> str | None:
-    """The conversation that the leg is in; None if that is not known."""
-    return leg.place.name.decode(errors="surrogatepass") or None
 
 
 def _conversation(entries: Sequence[Entry]) -> str | None:

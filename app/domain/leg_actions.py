@@ -129,7 +129,7 @@ def plan(action: LegAction, now: datetime) -> Plan:
 
 
 def _undo(action: LegAction, now: datetime) -> Plan:
-    """Whoever could not be put on hold is heard again."""
+    """A leg that could not be put on hold is heard again."""
     muted = [action.results[name][0]["result"] for name in ("mute", "mute:2") if name in action.results]
     heard_no_more = "done" in muted or "unknown" in muted
     if action.verb != "hold" or not heard_no_more or action.ended or UNDO in action.sent:
@@ -138,7 +138,7 @@ def _undo(action: LegAction, now: datetime) -> Plan:
 
 
 def _watch(action: LegAction, now: datetime) -> Plan:
-    """Whoever is on hold is not left alone: nobody would ever come back. But webhooks of the end may all be lost."""
+    """A leg on hold is not left alone: nobody would ever come back. But webhooks of the end may all be lost."""
     if not action.watches or action.ended or action.back or GIVE_UP in action.sent:
         return Plan()
     if now > action.created_at + timedelta(seconds=LONGEST_SECONDS):

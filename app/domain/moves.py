@@ -31,6 +31,11 @@ class Place(NamedTuple):
             return EPOCH + timedelta(microseconds=self.order - MOVED)
         return EPOCH + timedelta(milliseconds=max(self.order - 1, 0))
 
+    @property
+    def conversation(self) -> str | None:
+        """The id of the conversation; None if nothing is known."""
+        return self.name.decode(errors="surrogatepass") or None
+
 
 UNKNOWN_PLACE: Final = Place()
 

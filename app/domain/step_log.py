@@ -140,7 +140,7 @@ class Steps:
     def place(self, leg: str) -> str | None:
         """The conversation that it is in, as its webhooks say."""
         known = self.legs.get(leg)
-        return known.place.name.decode(errors="surrogatepass") or None if known else None
+        return known.place.conversation if known else None
 
     def conversations(self, target: str) -> set[str]:
         """The conversations that legs came into by their moves to *target*, or later ones; see `home`."""

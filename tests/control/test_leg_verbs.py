@@ -9,7 +9,6 @@ import pytest
 from app.control.vonage_client import NotSent, VonageClient
 from tests.api.site import OPERATOR, VIEWER
 from tests.control.world import AGENT, BUSY, CALLER, NUMBER, RINGS, World
-from vonage_simulator.ledger import Leg
 from vonage_simulator.voice_api.faults import FaultRule
 
 
@@ -235,18 +234,8 @@ def test_who_is_not_answered_yet_cannot_be_moved_and_vonages_words_are_passed_on
     assert world.control(leg)["moving"] is None
 
 
-def pair(world: World) -> tuple[Leg, Leg]:
-    """Two legs that a `connect` joined."""
-    connect = {"action": "connect", "from": NUMBER, "endpoint": [{"type": "phone", "number": AGENT}]}
-    body = {"to": {"type": "phone", "number": CALLER}, "ncco": [connect]}
-    caller = world.created(world.ask("POST", "/calls", body))
-    callee = world.until(lambda: next((leg for leg in caller.conversation.legs.values() if leg.to == AGENT), None))
-    world.known(callee, "answered")
-    return caller, callee
-
-
 def test_in_a_pair_hold_is_weak_and_moves_nobody(world: World) -> None:
-    caller, callee = pair(world)
+    caller, callee = world.pair()
     response = world.act(callee, "hold")
     assert response.status_code == 200, response.text
     assert response.json["confirmed_by"] == "reply"
@@ -259,7 +248,7 @@ def test_in_a_pair_hold_is_weak_and_moves_nobody(world: World) -> None:
 
 
 def test_who_could_be_put_on_hold_only_by_half_is_heard_again(world: World) -> None:
-    _, callee = pair(world)
+    _, callee = world.pair()
     with world.faults(FaultRule(fault="400", verbs=("earmuff",))):
         response = world.act(callee, "hold")
     assert response.status_code == 409, response.text
@@ -270,7 +259,7 @@ def test_who_could_be_put_on_hold_only_by_half_is_heard_again(world: World) -> N
 
 
 def test_who_is_muted_and_weakly_on_hold_is_muted_after_it(world: World) -> None:
-    _, callee = pair(world)
+    _, callee = world.pair()
     world.act(callee, "mute")
     for verb, deaf in (("hold", True), ("resume", False)):
         assert world.act(callee, verb).status_code == 200

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.control.vonage_client import Response, VonageClient
-from tests.control.world import AGENT, BUSY, CALLER, NUMBER, RINGS, World
+from tests.control.world import AGENT, BUSY, CALLER, RINGS, World
 from vonage_simulator.ledger import Leg
 
 THIRD = "447700900105"
@@ -117,18 +117,8 @@ def test_a_leg_in_a_transfer_is_not_put_on_hold_by_hand(world: World) -> None:
     assert again.status_code == 409
 
 
-def pair(world: World) -> tuple[Leg, Leg]:
-    """A caller and an agent whom a `connect` joined."""
-    connect = {"action": "connect", "from": NUMBER, "endpoint": [{"type": "phone", "number": AGENT}]}
-    body = {"to": {"type": "phone", "number": CALLER}, "ncco": [connect]}
-    caller = world.created(world.ask("POST", "/calls", body))
-    agent = world.until(lambda: next((leg for leg in caller.conversation.legs.values() if leg.to == AGENT), None))
-    world.known(agent, "answered")
-    return caller, agent
-
-
 def test_a_pair_is_transferred_blindly(world: World) -> None:
-    caller, agent = pair(world)
+    caller, agent = world.pair()
     refused = world.ask("POST", "/transfers", {"initiator_call": agent.uuid, "to": THIRD})
     assert refused.status_code == 409
     assert "connect_pair" in refused.json["detail"]
@@ -142,7 +132,7 @@ def test_a_pair_is_transferred_blindly(world: World) -> None:
 
 
 def test_a_pair_whose_recipient_is_busy_hears_the_fallback(world: World) -> None:
-    caller, agent = pair(world)
+    caller, agent = world.pair()
     fallback = {"ncco": [{"action": "conversation", "name": "fallback"}]}
     begun(world, agent, BUSY, flow="blind", fallback=fallback)
     world.until(lambda: caller.conversation.name == "fallback")

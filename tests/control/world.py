@@ -153,6 +153,15 @@ class World:
             self.until(partial(self.is_in, leg, room))
         return legs
 
+    def pair(self) -> tuple[Leg, Leg]:
+        """A caller and a callee, AGENT, whom a `connect` joined."""
+        connect = {"action": "connect", "from": NUMBER, "endpoint": [{"type": "phone", "number": AGENT}]}
+        body = {"to": {"type": "phone", "number": CALLER}, "ncco": [connect]}
+        caller = self.created(self.ask("POST", "/calls", body))
+        callee = self.until(lambda: next((leg for leg in caller.conversation.legs.values() if leg.to == AGENT), None))
+        self.known(callee, "answered")
+        return caller, callee
+
     def is_in(self, leg: Leg, room: str) -> bool:
         """Whether the leg is in *room*, and the app knows that."""
         events, known = self.services.store.leg_history(leg.uuid)
