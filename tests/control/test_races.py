@@ -396,7 +396,7 @@ def test_a_connect_that_is_served_takes_a_turn_of_ours(
     connect = "{action: connect, from: '442079460000', endpoint: [{type: phone, number: '447700900102'}]}"
     flows.write_text(f"routes:\n  - flow: pair\nflows:\n  pair:\n    - {connect}\n")
     with world_of(carrier_folder, other_valkey.address.url, flows_file=flows) as world:
-        world.caller()
+        world.caller(room=None)
         store = world.services.store
         world.until(lambda: store.answers_waiting == 0)
         turns = [store.take_turn("calls", 3, 0.0) for _ in range(3)]

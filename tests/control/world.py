@@ -36,6 +36,7 @@ NUMBER, CALLER, AGENT, BUSY = "442079460000", "447700900101", "447700900102", "4
 RINGS = "447700900109"
 STAYS = FarEnd(after=0.1, stays_alone=1e6)
 FAR_ENDS = {BUSY: FarEnd(does="busy", after=0.1), RINGS: FarEnd(does="never_answers"), "*": STAYS}
+ROOM = "room"  # to which the flow of callers leads
 FLOWS = Path(__file__).parent / "flows.yaml"
 Json = dict[str, Any]
 Made = TypeVar("Made")
@@ -98,11 +99,15 @@ class World:
 
         return asyncio.run_coroutine_threadsafe(doing(), self.loop).result(20)
 
-    def caller(self, from_: str = CALLER, to: str = NUMBER, far_end: FarEnd = STAYS, **more: Any) -> Leg:
-        """A call that comes in, once it is answered and the app knows it."""
+    def caller(
+        self, from_: str = CALLER, to: str = NUMBER, far_end: FarEnd = STAYS, room: str | None = ROOM, **more: Any
+    ) -> Leg:
+        """A call that comes in, once it is answered and in *room*, to which the flow leads, and the app knows it."""
         call = Call(from_=from_, to=to, far_end=far_end, **more)
         leg = self.do(lambda: self.carrier.place(call))
         self.known(leg, "answered")
+        if room:  # a leg that enters it is not muted any more: what is done before may be lost
+            self.until(partial(self.is_in, leg, room))
         return leg
 
     def legs(self) -> list[Leg]:
@@ -241,10 +246,12 @@ def world_of(
                 parts: Sequence[Any] = (world.services.flows, world.services.store, world.services.control.driver)
                 for part in parts:
                     part.start()
-                yield world
-                for part in reversed(parts):
-                    part.stop()
-                world.services.live.stop()
+                try:
+                    yield world
+                finally:  # else the driver of a test that failed would go on with the operations of those after it
+                    for part in reversed(parts):
+                        part.stop()
+                    world.services.live.stop()
         finally:
             if over:
                 made[0].loop.call_soon_threadsafe(over[0].set)
