@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from app.control.control import HOLD_MUSIC, Control, KnownLeg, conversation_of
-from app.control.driver import legs_of
 from app.control.errors import CannotMeet, UnknownLeg, UnknownOperation, WrongState
+from app.control.machines import legs_of
 from app.control.operations import Operations, new_id
 from app.domain import conferences
 from app.domain.conferences import Conference, Fault, Present

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from app.control.driver import RATES, Driver
+from app.control.driver import Driver
 from app.control.errors import BadNcco, InOperation, LegEnded, MovePending, NotConfigured, UnknownLeg, WrongState
 from app.control.kept_events import ACTION, events_of
 from app.control.new_call import new_call
 from app.control.operations import Operations, is_kept, new_id
+from app.control.sending import RATES
 from app.control.vonage_client import VonageClient
 from app.domain.actions import MOVES, Action
 from app.domain.conversations import History, moments

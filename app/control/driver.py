@@ -1,4 +1,4 @@
-"""Goes on with operations: sends what is due to Vonage, and keeps what came of it.
+"""Goes on with operations: decides what is due, lets it be sent, and keeps what came of it.
 
 Whoever claims an operation in the store goes on with it: the worker that it was requested of, the one that kept a
 webhook which concerns it, or any, once it is due. A step is kept before it is sent. One that was kept, and of which no
@@ -11,24 +11,24 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import uuid4
 
 from app.control.kept_events import ACTION, events_of, kind_of
+from app.control.machines import MACHINES, legs_of
 from app.control.regions import Regions
-from app.control.requests import ACTIONS, MOVING, VonageRequest, calls_since, lookup_of, request_of
-from app.control.vonage_client import NoReply, NotSent, Response, VonageClient
-from app.domain import actions, conferences, leg_actions, transfers
-from app.domain.actions import Action
+from app.control.requests import MOVING
+from app.control.sending import Overtaken, Sender
+from app.control.vonage_client import VonageClient
+from app.domain import actions
 from app.domain.conversations import moments
 from app.domain.events import CANONICAL
 from app.domain.leg_control import done_to
-from app.domain.leg_state import BITS, FINAL
-from app.domain.legs import Leg, project_leg
-from app.domain.operations import Entry, Plan, Step
+from app.domain.legs import Leg
+from app.domain.operations import Entry, Step
 from app.store.errors import StoreError, StoreUnavailable, TooMuchAtOnce
 from app.store.store import Store
 
@@ -36,80 +36,13 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 1.0  # for operations whose worker died, and those that wait for a time; others are woken
 LEASE_SECONDS: Final = 6.0  # more than one request takes; it is renewed before each
-TURN_SECONDS: Final = 1.0  # how long a step waits for its turn before the operation is let go
 AGAIN_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 5.0
 AT_ONCE: Final = 32  # operations
 REMEMBERED: Final = 4096  # events that were kept already
-# https://api.support.vonage.com/hc/en-us/articles/207100288: 3 new calls, and 15 other requests, a second
-RATES: Final = {"calls": 3, "requests": 15}
 BEGIN_CONFERENCE: Final = "begin_conference"  # the verb of a step that sends nothing to Vonage
 SWITCHES: Final = ("mute", "unmute", "earmuff", "unearmuff")
 SWITCH_SECONDS: Final = 0.1  # when it is tried again to switch something of a leg that is being switched
-TOO_FAST: Final = 429
-CLOCK_SECONDS: Final = 60.0  # clocks may differ by this
-PATIENCE_SECONDS: Final = 5.0  # how long what is refused as too fast, or in one region, is tried again
-
-
-class Overtaken(Exception):
-    """Another worker goes on with the operation: what this one was about to do is not done."""
-
-
-class Machine(NamedTuple):
-    """A kind of operation: what its log amounts to, and what is due. `legs` names those that it depends on.
-
-    `neighbours`: it depends also on the legs that are where these are.
-    """
-
-    project: Callable[[Sequence[Entry], Mapping[str, Leg]], Any]
-    plan: Callable[[Any, datetime], Plan]
-    legs: Callable[[Sequence[Entry]], Iterable[str]]
-    neighbours: bool = False
-
-
-def _of_action(entries: Sequence[Entry]) -> Iterator[str]:
-    created = entries[0].data
-    yield from (uuid for uuid in (created.get("leg"), *created.get("others", ())) if uuid)
-
-
-def _of_transfer(entries: Sequence[Entry]) -> Iterator[str]:
-    yield from (entries[0].data["initiator"], entries[0].data["transferred"])
-    yield from (entry.data["uuid"] for entry in entries if entry.kind == "result" and entry.data.get("uuid"))
-
-
-def _of_conference(entries: Sequence[Entry]) -> Iterator[str]:
-    created = entries[0].data
-    yield from (created["host"], *created["participants"], *created.get("discard", ()))
-    for entry in entries:
-        if entry.kind == "request":
-            yield from (uuid for uuid in (entry.data.get("leg"), entry.data.get("discard")) if uuid)
-
-
-MACHINES: Final[dict[str, Machine]] = {
-    ACTION: Machine(leg_actions.project, leg_actions.plan, _of_action),
-    "transfer": Machine(transfers.project, transfers.plan, _of_transfer, neighbours=True),
-    "conference": Machine(conferences.project, conferences.plan, _of_conference),
-}
-
-
-def legs_of(store: Store, entries: Sequence[Entry]) -> dict[str, Leg]:
-    """The legs that the operation of this log depends on. Raises StoreUnavailable."""
-    machine, found = MACHINES[kind_of(entries)], {}
-    for uuid in machine.legs(entries):
-        if uuid not in found and (leg := _leg(store, uuid)):
-            found[uuid] = leg
-    if machine.neighbours:
-        here = {place for leg in found.values() if leg.state != "completed" and (place := leg.place.conversation)}
-        for history in store.histories(here).conversations.values():
-            for uuid in {kept.event.leg for kept in history.values() if kept.event.leg} - found.keys():
-                if leg := _leg(store, uuid):
-                    found[uuid] = leg
-    return found
-
-
-def _leg(store: Store, uuid: str) -> Leg | None:
-    events, known = store.leg_history(uuid)
-    return project_leg(uuid, moments(events), known) if events else None
 
 
 class Driver:
@@ -118,7 +51,8 @@ class Driver:
     name = "driver"
 
     def __init__(self, store: Store, client: VonageClient, regions: Regions) -> None:
-        self._store, self._client, self._regions = store, client, regions
+        self._store, self._client = store, client
+        self._sender = Sender(store, client, regions, self._goes_on)
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="driver")
         self._thread = threading.Thread(target=self._poll, name="driver", daemon=True)
@@ -215,7 +149,7 @@ class Driver:
         results = {entry.name for entry in entries if entry.kind == "result"}
         open_ = next((entry for entry in entries if entry.kind == "step" and entry.name not in results), None)
         if open_ is not None:
-            self._keep_result(operation, open_, self._look_up(operation, open_))
+            self._keep_result(operation, open_, self._sender.look_up(operation, open_))
             return 0
         legs = legs_of(self._store, entries)
         plan = machine.plan(machine.project(entries, legs), now)
@@ -272,14 +206,14 @@ class Driver:
             self._store.give_back(step.leg)
 
     def _send_now(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
-        turn = self._store.take_turn(_rate_of(step.verb), RATES[_rate_of(step.verb)], TURN_SECONDS)
+        turn = self._sender.turn(step.verb)
         if turn is None:
             return AGAIN_SECONDS
         entry = self._step_entry(entries, step, legs)
         if not self._append(operation, [entry], expected=len(entries)):
             return 0
         time.sleep(turn)
-        self._keep_result(operation, entry, self._outcome(operation, entry, step))
+        self._keep_result(operation, entry, self._sender.outcome(operation, entry, step))
         return 0
 
     def _overtaken(self, entries: Sequence[Entry], step: Step) -> dict[str, Any] | None:
@@ -337,6 +271,13 @@ class Driver:
                 data["sequence"] = self._store.number(step.leg).sequence
         return Entry(f"step {step.name}", datetime.now(UTC), "step", step.name, data)
 
+    def _goes_on(self, operation: str) -> bool:
+        """Whether this worker still goes on with *operation*; it does so for a request longer."""
+        till = self._store.renew(operation, self._claim.holder, self._claim.till, LEASE_SECONDS)
+        if till is not None:
+            self._claim.till = till
+        return till is not None
+
     def _append(self, operation: str, entries: Sequence[Entry], *, expected: int | None = None) -> bool:
         """Whether *entries* are in the log now, and nobody else had decided otherwise before. What came of a step is
         kept even if Redis is away just now.
@@ -360,137 +301,11 @@ class Driver:
                 while len(self._kept) > REMEMBERED:
                     self._kept.popitem(last=False)
 
-    # -- Vonage ---------------------------------------------------------------------------------------------------
-
-    def _outcome(self, operation: str, entry: Entry, step: Step) -> dict[str, Any]:
-        """What came of sending *step*, whose *entry* is kept."""
-        request = request_of(step.verb, step.leg, entry.data.get("conversation"), step.arguments)
-        try:
-            response = self._in_its_region(operation, request, step)
-        except NotSent as why:
-            return {"result": "failed", "detail": str(why)}
-        except NoReply as why:
-            found = self._look_up(operation, entry)
-            return found | {"detail": str(why)} if found["result"] == "unknown" else found
-        result = _result(response, step.verb)
-        if result["result"] == "unknown" and step.verb in (*MOVING, "hangup"):  # an error of Vonage's
-            return result | self._look_up(operation, entry)
-        return result
-
-    def _in_its_region(self, operation: str, request: VonageRequest, step: Step) -> Response:
-        """The response of the region that knows the leg; 404 if none does."""
-        response: Response | None = None
-        hosts, until = self._regions.hosts(step.leg, step), time.monotonic() + PATIENCE_SECONDS
-        for index, host in enumerate(hosts):
-            try:
-                response = self._patiently(operation, request, host, until, _rate_of(step.verb), first=index == 0)
-            except NotSent:
-                if index + 1 == len(hosts) and response is None:
-                    raise
-                continue
-            if response.status != 404 or step.leg is None or time.monotonic() > until:
-                break
-        assert response is not None  # noqa: S101 - there is one host at least
-        return response
-
-    def _patiently(
-        self, operation: str, request: VonageRequest, host: str, until: float, rate: str, *, first: bool
-    ) -> Response:
-        """The response; 429 means that nothing was done, and that somebody else uses the application's turns."""
-        while True:
-            if not first:
-                time.sleep(self._store.take_turn(rate, RATES[rate], TURN_SECONDS) or 0.0)
-            if not self._goes_on(operation):
-                raise Overtaken
-            response = self._client.send(host, request.method, request.path, request.body)
-            if response.status != TOO_FAST or time.monotonic() > until:
-                return response
-            first = False
-            time.sleep(1.0)
-
-    def _goes_on(self, operation: str) -> bool:
-        """Whether this worker still goes on with *operation*; it does so for a request longer."""
-        till = self._store.renew(operation, self._claim.holder, self._claim.till, LEASE_SECONDS)
-        if till is not None:
-            self._claim.till = till
-        return till is not None
-
-    def _look_up_call(self, operation: str, entry: Entry) -> dict[str, Any]:
-        """Whether the call of a step was placed: Vonage lists calls, and knows no id of ours.
-
-        It is the one to this endpoint that began since, and that no other operation has. If there are several, nobody
-        can say.
-        """
-        since = entry.at - timedelta(seconds=CLOCK_SECONDS)
-        step = Step(entry.name, "create", None, {}, {})
-        try:
-            response = self._in_its_region(operation, calls_since(since), step)
-        except (NotSent, NoReply):
-            return {"result": "unknown"}
-        if not response.ok:
-            return {"result": "unknown"}
-        listed = response.body.get("_embedded", {}).get("calls", [])
-        to = _address(entry.data["to"])
-        found = [
-            call
-            for call in listed
-            if call.get("direction") == "outbound"
-            and _address(call.get("to")) == to
-            and not self._is_another(call["uuid"], operation, entry.at)
-        ]
-        if len(found) != 1:
-            return {"result": "failed" if not found else "unknown"}
-        return {"result": "done", "uuid": found[0]["uuid"], "conversation_uuid": found[0].get("conversation_uuid")}
-
-    def _is_another(self, uuid: str, operation: str, since: datetime) -> bool:
-        """Whether the leg was known before, or is known to be of another action or operation."""
-        kept = self._store.leg_history(uuid).events.values()
-        placed = [each.event for each in kept if isinstance(each.event, Action) and each.event.verb == "create"]
-        holder = self._store.operation_of(uuid)
-        return (
-            any(each.received < since for each in kept)
-            or any(event.operation != operation for event in placed)
-            or (holder is not None and holder[0] != operation)
-        )
-
-    def _look_up(self, operation: str, entry: Entry) -> dict[str, Any]:
-        """What became of a step of which no result is known, as far as Vonage knows."""
-        verb, leg = entry.data["verb"], entry.data.get("leg")
-        if verb == "create":
-            return self._look_up_call(operation, entry)
-        if leg is None or (verb not in MOVING and verb not in ACTIONS):
-            return {"result": "unknown"}
-        step = Step(entry.name, verb, leg, {}, {})
-        try:
-            response = self._in_its_region(operation, lookup_of(leg), step)
-        except (NotSent, NoReply):
-            return {"result": "unknown"}
-        if response.status == 404:
-            return {"result": "gone", "status": 404}
-        status = str(response.body.get("status", ""))
-        over = BITS.get(status, 0) & FINAL
-        if not response.ok or not status:
-            return {"result": "unknown"}
-        if verb == "hangup":
-            return {"result": "done" if over else "failed"}
-        if over:
-            return {"result": "gone"}
-        if verb in MOVING:
-            moved = response.body.get("conversation_uuid") != entry.data.get("conversation")
-            return {"result": "done" if moved else "failed"}
-        return {"result": "unknown"}
-
 
 def _is_own(entries: Sequence[Entry], step: Step) -> bool:
     """Whether *step* is what a single action is, and not what follows from it."""
     created = entries[0].data
     return kind_of(entries) == ACTION and step.name.removesuffix(":2") in (created.get("steps") or (created["verb"],))
-
-
-def _address(endpoint: Any) -> str:
-    """What an endpoint is reached at, without what only says how."""
-    known = endpoint if isinstance(endpoint, Mapping) else {}
-    return str(next((known[name] for name in ("number", "user", "uri", "extension") if known.get(name)), ""))
 
 
 def _conversation(entries: Sequence[Entry]) -> str | None:
@@ -505,23 +320,3 @@ def _who(entries: Sequence[Entry]) -> str:
 
 def _result_entry(step: Entry, outcome: Mapping[str, Any]) -> Entry:
     return Entry(f"result {step.name}", datetime.now(UTC), "result", step.name, outcome)
-
-
-def _rate_of(verb: str) -> str:
-    return "calls" if verb == "create" else "requests"
-
-
-def _result(response: Response, verb: str) -> dict[str, Any]:
-    """What a response means."""
-    known: dict[str, Any] = {"status": response.status}
-    if response.ok:
-        if verb == "create":
-            known |= {name: response.body.get(name) for name in ("uuid", "conversation_uuid")}
-        return known | {"result": "done"}
-    if response.detail:
-        known["detail"] = response.detail
-    if response.status == 404 and verb != "create":
-        return known | {"result": "gone"}
-    if response.status == TOO_FAST:
-        return known | {"result": "failed"}
-    return known | {"result": "refused" if response.status < 500 else "unknown"}

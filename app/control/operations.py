@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from app.control.driver import Driver, legs_of
+from app.control.driver import Driver
 from app.control.errors import InOperation, MovePending
+from app.control.machines import legs_of
 from app.domain import conferences, transfers
 from app.domain.actions import Action
 from app.domain.conversations import History, moments

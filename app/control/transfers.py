@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from app.control.control import HOLD_MUSIC, Control, conversation_of
-from app.control.driver import legs_of
 from app.control.errors import UnknownOperation, WrongState
+from app.control.machines import legs_of
 from app.control.new_call import endpoint_of
 from app.control.operations import Operations, new_id
 from app.domain import transfers

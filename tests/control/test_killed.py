@@ -93,7 +93,7 @@ def another_worker(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dr
     """A second worker, which looks for what is due. The first one's webhooks wake it as well."""
     control = world.services.control
     first = control.store.on_news
-    other = Driver(control.store, control.client, control.driver._regions)
+    other = Driver(control.store, control.client, control.driver._sender._regions)
     try:
         monkeypatch.setattr("app.control.driver.POLL_SECONDS", 0.1)
         other._thread.start()

@@ -293,7 +293,7 @@ def test_another_worker_goes_on_and_sends_nothing_twice(
         with pytest.raises(Cut):
             control.hold(customer.uuid, by="operator")
     assert killed.is_set()
-    other = Driver(control.store, control.client, control.driver._regions)
+    other = Driver(control.store, control.client, control.driver._sender._regions)
     operation = world.until(lambda: next(iter(world.open_operations()), None))
     with sending(world, monkeypatch, lambda real, *_: real()) as then:
         world.until(lambda: _gone_on(world, other, operation))
@@ -313,7 +313,7 @@ def _gone_on(world: World, driver: Driver, operation: str) -> bool:
 def test_of_two_workers_that_go_on_at_once_one_sends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     leg = world.caller()
     control = world.services.control
-    drivers = [Driver(control.store, control.client, control.driver._regions) for _ in range(4)]
+    drivers = [Driver(control.store, control.client, control.driver._sender._regions) for _ in range(4)]
     created = {"verb": "mute", "leg": leg.uuid, "conversation": leg.conversation.uuid, "by": "operator"}
     with sending(world, monkeypatch, lambda real, *_: real()) as sent:
         for number in range(5):
@@ -330,7 +330,7 @@ def test_a_thread_that_slept_while_its_claim_ended_sends_nothing_more(
 ) -> None:
     """Another one goes on with the operation, be it in the same worker."""
     leg, control = world.caller(), world.services.control
-    driver = Driver(control.store, control.client, control.driver._regions)
+    driver = Driver(control.store, control.client, control.driver._sender._regions)
     created = {"verb": "mute", "leg": leg.uuid, "conversation": leg.conversation.uuid, "by": "operator"}
     control.store.append("slept", [Entry("created", datetime.now(UTC), "created", "action", created)], due_in=60)
     slept, looked_up, over = threading.Event(), threading.Event(), threading.Event()
@@ -430,7 +430,7 @@ def test_all_workers_together_keep_to_the_limits(other_valkey: Engine, carrier_f
     with world_of(carrier_folder, other_valkey.address.url, carrier=limits) as world:
         leg = world.caller()
         control = world.services.control
-        second = Driver(control.store, control.client, control.driver._regions)
+        second = Driver(control.store, control.client, control.driver._sender._regions)
         second._thread.start()
         with ThreadPoolExecutor(12) as pool:
             found = list(pool.map(lambda number: world.act(leg, ("mute", "unmute")[number % 2]), range(40)))

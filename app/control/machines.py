@@ -1,0 +1,71 @@
+"""The kinds of operations: what the log of one amounts to, what is due, and which legs it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from app.control.kept_events import ACTION, kind_of
+from app.domain import conferences, leg_actions, transfers
+from app.domain.conversations import moments
+from app.domain.legs import Leg, project_leg
+from app.domain.operations import Entry, Plan
+from app.store.store import Store
+
+
+class Machine(NamedTuple):
+    """A kind of operation: what its log amounts to, and what is due. `legs` names those that it depends on.
+
+    `neighbours`: it depends also on the legs that are where these are.
+    """
+
+    project: Callable[[Sequence[Entry], Mapping[str, Leg]], Any]
+    plan: Callable[[Any, datetime], Plan]
+    legs: Callable[[Sequence[Entry]], Iterable[str]]
+    neighbours: bool = False
+
+
+def _of_action(entries: Sequence[Entry]) -> Iterator[str]:
+    created = entries[0].data
+    yield from (uuid for uuid in (created.get("leg"), *created.get("others", ())) if uuid)
+
+
+def _of_transfer(entries: Sequence[Entry]) -> Iterator[str]:
+    yield from (entries[0].data["initiator"], entries[0].data["transferred"])
+    yield from (entry.data["uuid"] for entry in entries if entry.kind == "result" and entry.data.get("uuid"))
+
+
+def _of_conference(entries: Sequence[Entry]) -> Iterator[str]:
+    created = entries[0].data
+    yield from (created["host"], *created["participants"], *created.get("discard", ()))
+    for entry in entries:
+        if entry.kind == "request":
+            yield from (uuid for uuid in (entry.data.get("leg"), entry.data.get("discard")) if uuid)
+
+
+MACHINES: Final[dict[str, Machine]] = {
+    ACTION: Machine(leg_actions.project, leg_actions.plan, _of_action),
+    "transfer": Machine(transfers.project, transfers.plan, _of_transfer, neighbours=True),
+    "conference": Machine(conferences.project, conferences.plan, _of_conference),
+}
+
+
+def legs_of(store: Store, entries: Sequence[Entry]) -> dict[str, Leg]:
+    """The legs that the operation of this log depends on. Raises StoreUnavailable."""
+    machine, found = MACHINES[kind_of(entries)], {}
+    for uuid in machine.legs(entries):
+        if uuid not in found and (leg := _leg(store, uuid)):
+            found[uuid] = leg
+    if machine.neighbours:
+        here = {place for leg in found.values() if leg.state != "completed" and (place := leg.place.conversation)}
+        for history in store.histories(here).conversations.values():
+            for uuid in {kept.event.leg for kept in history.values() if kept.event.leg} - found.keys():
+                if leg := _leg(store, uuid):
+                    found[uuid] = leg
+    return found
+
+
+def _leg(store: Store, uuid: str) -> Leg | None:
+    events, known = store.leg_history(uuid)
+    return project_leg(uuid, moments(events), known) if events else None

@@ -1,0 +1,182 @@
+"""Sends a step to Vonage, and says what came of it.
+
+A leg is looked for in its region, what is refused as too fast is sent again for a while, and what nobody can say is
+looked up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from app.control.regions import Regions
+from app.control.requests import ACTIONS, MOVING, VonageRequest, calls_since, lookup_of, request_of
+from app.control.vonage_client import NoReply, NotSent, Response, VonageClient
+from app.domain.actions import Action
+from app.domain.leg_state import BITS, FINAL
+from app.domain.operations import Entry, Step
+from app.store.store import Store
+
+TURN_SECONDS: Final = 1.0  # how long a step waits for its turn before the operation is let go
+# https://api.support.vonage.com/hc/en-us/articles/207100288: 3 new calls, and 15 other requests, a second
+RATES: Final = {"calls": 3, "requests": 15}
+TOO_FAST: Final = 429
+CLOCK_SECONDS: Final = 60.0  # clocks may differ by this
+PATIENCE_SECONDS: Final = 5.0  # how long what is refused as too fast, or in one region, is tried again
+
+
+class Overtaken(Exception):
+    """Another worker goes on with the operation: what this one was about to do is not done."""
+
+
+class Sender:
+    """Sends steps over *client*. *goes_on* says before each request whether the operation is still this worker's."""
+
+    def __init__(self, store: Store, client: VonageClient, regions: Regions, goes_on: Callable[[str], bool]) -> None:
+        self._store, self._client, self._regions, self._goes_on = store, client, regions, goes_on
+
+    def turn(self, verb: str) -> float | None:
+        """In how many seconds it is this request's turn, over all workers; None: not within TURN_SECONDS."""
+        return self._turn(_rate_of(verb))
+
+    def _turn(self, rate: str) -> float | None:
+        return self._store.take_turn(rate, RATES[rate], TURN_SECONDS)
+
+    def outcome(self, operation: str, entry: Entry, step: Step) -> dict[str, Any]:
+        """What came of sending *step*, whose *entry* is kept."""
+        request = request_of(step.verb, step.leg, entry.data.get("conversation"), step.arguments)
+        try:
+            response = self._in_its_region(operation, request, step)
+        except NotSent as why:
+            return {"result": "failed", "detail": str(why)}
+        except NoReply as why:
+            found = self.look_up(operation, entry)
+            return found | {"detail": str(why)} if found["result"] == "unknown" else found
+        result = _result(response, step.verb)
+        if result["result"] == "unknown" and step.verb in (*MOVING, "hangup"):  # an error of Vonage's
+            return result | self.look_up(operation, entry)
+        return result
+
+    def _in_its_region(self, operation: str, request: VonageRequest, step: Step) -> Response:
+        """The response of the region that knows the leg; 404 if none does."""
+        response: Response | None = None
+        hosts, until = self._regions.hosts(step.leg, step), time.monotonic() + PATIENCE_SECONDS
+        for index, host in enumerate(hosts):
+            try:
+                response = self._patiently(operation, request, host, until, _rate_of(step.verb), first=index == 0)
+            except NotSent:
+                if index + 1 == len(hosts) and response is None:
+                    raise
+                continue
+            if response.status != 404 or step.leg is None or time.monotonic() > until:
+                break
+        assert response is not None  # noqa: S101 - there is one host at least
+        return response
+
+    def _patiently(
+        self, operation: str, request: VonageRequest, host: str, until: float, rate: str, *, first: bool
+    ) -> Response:
+        """The response; 429 means that nothing was done, and that somebody else uses the application's turns."""
+        while True:
+            if not first:
+                time.sleep(self._turn(rate) or 0.0)
+            if not self._goes_on(operation):
+                raise Overtaken
+            response = self._client.send(host, request.method, request.path, request.body)
+            if response.status != TOO_FAST or time.monotonic() > until:
+                return response
+            first = False
+            time.sleep(1.0)
+
+    def _look_up_call(self, operation: str, entry: Entry) -> dict[str, Any]:
+        """Whether the call of a step was placed: Vonage lists calls, and knows no id of ours.
+
+        It is the one to this endpoint that began since, and that no other operation has. If there are several, nobody
+        can say.
+        """
+        since = entry.at - timedelta(seconds=CLOCK_SECONDS)
+        step = Step(entry.name, "create", None, {}, {})
+        try:
+            response = self._in_its_region(operation, calls_since(since), step)
+        except (NotSent, NoReply):
+            return {"result": "unknown"}
+        if not response.ok:
+            return {"result": "unknown"}
+        listed = response.body.get("_embedded", {}).get("calls", [])
+        to = _address(entry.data["to"])
+        found = [
+            call
+            for call in listed
+            if call.get("direction") == "outbound"
+            and _address(call.get("to")) == to
+            and not self._is_another(call["uuid"], operation, entry.at)
+        ]
+        if len(found) != 1:
+            return {"result": "failed" if not found else "unknown"}
+        return {"result": "done", "uuid": found[0]["uuid"], "conversation_uuid": found[0].get("conversation_uuid")}
+
+    def _is_another(self, uuid: str, operation: str, since: datetime) -> bool:
+        """Whether the leg was known before, or is known to be of another action or operation."""
+        kept = self._store.leg_history(uuid).events.values()
+        placed = [each.event for each in kept if isinstance(each.event, Action) and each.event.verb == "create"]
+        holder = self._store.operation_of(uuid)
+        return (
+            any(each.received < since for each in kept)
+            or any(event.operation != operation for event in placed)
+            or (holder is not None and holder[0] != operation)
+        )
+
+    def look_up(self, operation: str, entry: Entry) -> dict[str, Any]:
+        """What became of a step of which no result is known, as far as Vonage knows."""
+        verb, leg = entry.data["verb"], entry.data.get("leg")
+        if verb == "create":
+            return self._look_up_call(operation, entry)
+        if leg is None or (verb not in MOVING and verb not in ACTIONS):
+            return {"result": "unknown"}
+        step = Step(entry.name, verb, leg, {}, {})
+        try:
+            response = self._in_its_region(operation, lookup_of(leg), step)
+        except (NotSent, NoReply):
+            return {"result": "unknown"}
+        if response.status == 404:
+            return {"result": "gone", "status": 404}
+        status = str(response.body.get("status", ""))
+        over = BITS.get(status, 0) & FINAL
+        if not response.ok or not status:
+            return {"result": "unknown"}
+        if verb == "hangup":
+            return {"result": "done" if over else "failed"}
+        if over:
+            return {"result": "gone"}
+        if verb in MOVING:
+            moved = response.body.get("conversation_uuid") != entry.data.get("conversation")
+            return {"result": "done" if moved else "failed"}
+        return {"result": "unknown"}
+
+
+def _address(endpoint: Any) -> str:
+    """What an endpoint is reached at, without what only says how."""
+    known = endpoint if isinstance(endpoint, Mapping) else {}
+    return str(next((known[name] for name in ("number", "user", "uri", "extension") if known.get(name)), ""))
+
+
+def _rate_of(verb: str) -> str:
+    return "calls" if verb == "create" else "requests"
+
+
+def _result(response: Response, verb: str) -> dict[str, Any]:
+    """What a response means."""
+    known: dict[str, Any] = {"status": response.status}
+    if response.ok:
+        if verb == "create":
+            known |= {name: response.body.get(name) for name in ("uuid", "conversation_uuid")}
+        return known | {"result": "done"}
+    if response.detail:
+        known["detail"] = response.detail
+    if response.status == 404 and verb != "create":
+        return known | {"result": "gone"}
+    if response.status == TOO_FAST:
+        return known | {"result": "failed"}
+    return known | {"result": "refused" if response.status < 500 else "unknown"}
