@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from app.domain.users import Availability
 from app.flows.request import Request
 from app.webhooks.diversion import SENTENCE, diverted
+from tests.engines import wait_until
 from tests.webhooks.conftest import Start
 
 RING = '{action: connect, from: "447700900123", endpoint: [{type: app, user: USER}]'
@@ -69,3 +71,25 @@ def test_of_fifty_calls_at_once_two_reach_the_user(start: Start, tmp_path: Path,
 
     with ThreadPoolExecutor(10) as pool:
         assert Counter(pool.map(call, range(50))) == EXPECTED[kind]
+
+
+def test_the_third_call_is_diverted_until_one_has_ended(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "flows.yaml"
+    user = f"U{uuid4().hex}"
+    file.write_text("\n".join(["routes: [{flow: a}]", "flows:", f"  a: [{RING.replace('USER', user)}}}]"]))
+    site = start(flows_file=file)
+    site.flows.reloader.start()
+
+    def call(number: int) -> str:
+        ids = {"uuid": f"{user}-{number}", "conversation_uuid": f"CON-{user}-{number}"}
+        body = {"from": "447700900123", "to": "442079460000", **ids}
+        return first(site.post("/voice/answer", body).get_json())
+
+    def end(number: int) -> None:
+        ids = {"uuid": f"{user}-{number}", "conversation_uuid": f"CON-{user}-{number}"}
+        body = {**ids, "status": "completed", "direction": "inbound", "timestamp": "2026-11-20T12:00:00.000Z"}
+        assert site.post("/voice/event", body).status_code == 200
+
+    assert [call(number) for number in (1, 2, 1, 3)] == [user, user, user, SENTENCE["text"]]
+    end(1)
+    wait_until(lambda: call(4) == user, "the place of the call that ended is free")
