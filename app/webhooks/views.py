@@ -158,9 +158,11 @@ def _keep_and_reply(webhook: Webhook, reply: Reply | None) -> Response:
 
 def _reply(webhook: Webhook, reply: Reply, *, to_event: bool) -> Response:
     """The NCCO of *reply*, in which no user is rung who takes no other call; the record of it is written after."""
-    with suppress(Exception):  # then the call goes through
-        part = services()
+    part = services()
+    try:
         reply = diverted(reply, request_of(webhook), webhook.received, part.flows, part.sessions.availability)
+    except Exception:
+        log.exception("whether a user is free is not known: the call is put through")
     response = Response(reply.body, content_type="application/json")
     took_ms = round((perf_counter() - webhook.began) * 1000, 3)
     try:
