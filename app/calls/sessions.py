@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from app.calls import session_schemas
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.domain.calls import Call
 from app.domain.session_controls import controls_of
 from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
-from app.domain.users import DEFAULTS, UserSettings
+from app.domain.users import DEFAULTS, Availability, UserSettings
 from app.store.apart import apart
+from app.store.errors import StoreUnavailable
+from app.store.reader import taking
 from app.store.users import Profile, User
+
+RECONCILE_SECONDS: Final = 0.1
+RECORDED_SECONDS: Final = 10.0  # the record of the answer that rings a user is written by then
 
 
 class UserStore(Protocol):
@@ -28,6 +33,12 @@ class UserStore(Protocol):
 
     def profiles(self, names: Sequence[str]) -> list[Profile]:
         """What is kept of each of the users *names*."""
+
+    def engage(self, name: str, call: str, ended: Iterable[str] = ()) -> Availability:
+        """Let *call* have one of the places of the user *name*; places of calls that have *ended* are free."""
+
+    def engaged(self, name: str) -> dict[str, float]:
+        """The calls that have a place of the user *name*, and for how many seconds."""
 
 
 class Phone(NamedTuple):
@@ -59,6 +70,30 @@ class SessionQueries:
         sessions = self._sessions(self.queries.calls_of(user.conversations), name, settings)
         live = sorted((one for one in sessions if one.live), key=lambda one: (one.created, one.id), reverse=True)
         return Phone(live, current_of(live, user.chosen), is_full(live, settings.max_calls))
+
+    def availability(self, name: str, call: str) -> Availability:
+        """Whether the user *name* may be rung for *call* (its first leg's uuid); if so, the call has a place now.
+
+        To be asked before a user is rung. Calls that have ended, that ring there no more, and consultations have no
+        place. Never raises, and waits for the store 150 ms at most, 50 ms unless all places seem to be taken.
+        """
+        found = self.store.engage(name, call)
+        if found != "busy":
+            return found
+        try:
+            with taking(RECONCILE_SECONDS):
+                live = self.phone(name, self.user(name)).sessions
+                counted = {one.id for one in live if one.controls.parent is None}
+                others = {one: age for one, age in self.store.engaged(name).items() if one not in counted}
+                calls = {one: self.queries.call(one) for one in others}
+                over = [
+                    one
+                    for one, age in others.items()
+                    if (known := calls[one]) is not None and (known.state != "live" or age > RECORDED_SECONDS)
+                ]
+        except StoreUnavailable:
+            return found
+        return self.store.engage(name, call, over) if over else found
 
     def ended(
         self, name: str, user: User, *, limit: int, after: CallPosition | None

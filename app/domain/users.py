@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,9 @@ class UserSettings:
 
 
 DEFAULTS = UserSettings()
+
+# Whether a user takes another call; unknown: the store did not say in time, and the call is put through.
+Availability = Literal["free", "busy", "do_not_disturb", "unknown"]
 
 
 class Registration(NamedTuple):

@@ -185,6 +185,10 @@ class Flows:
         found = target(leads, result, step=step, visits=call_state.visits.get(visit(flow, step), 1))
         return None if found is None else self._step(known, found, call_state, result, at)
 
+    def caller_of(self, state: str) -> str | None:
+        """The caller's leg in the *state* of a step's address. Raises RenderFault."""
+        return self._codec.unseal(state).known.get("uuid")
+
     @_or_last_resort
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
         """The reply once it is known who or what answered a call of ours. None: the script goes on."""

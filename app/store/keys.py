@@ -153,6 +153,10 @@ class Partition:
         """String: the session that the user *name* chose as the current one."""
         return self.tag + b"uc:" + encode(name)
 
+    def places(self, name: str) -> bytes:
+        """Sorted set: calls that the user *name* takes part in, or is to (`lua/engage.lua`)."""
+        return self.tag + b"up:" + encode(name)
+
     def remarks(self, name: str, session: str) -> bytes:
         """Hash: what the user *name* says of *session*. The length keeps "ab" and "c" apart from "a" and "bc"."""
         return self.tag + b"us:" + f"{len(name)}:".encode() + encode(name + session)

@@ -25,6 +25,7 @@ from app.web import metrics
 from app.web.logs import annotate
 from app.webhooks import persist
 from app.webhooks.body import BadBody
+from app.webhooks.diversion import diverted
 from app.webhooks.guard import verify
 from app.webhooks.intake import Webhook, read_webhook
 from app.webhooks.to_flow import request_of, result_of
@@ -156,7 +157,12 @@ def _keep_and_reply(webhook: Webhook, reply: Reply | None) -> Response:
 
 
 def _reply(webhook: Webhook, reply: Reply, *, to_event: bool) -> Response:
-    """The NCCO of *reply*; the record of it is written after."""
+    """The NCCO of *reply*, in which no user is rung who takes no other call; the record of it is written after."""
+    part = services()
+    try:
+        reply = diverted(reply, request_of(webhook), webhook.received, part.flows, part.sessions.availability)
+    except Exception:
+        log.exception("whether a user is free is not known: the call is put through")
     response = Response(reply.body, content_type="application/json")
     took_ms = round((perf_counter() - webhook.began) * 1000, 3)
     try:

@@ -343,3 +343,11 @@ def test_scripts_that_were_forgotten_are_sent_again(store: Store, own: Engine) -
         assert len(store.page(Filter(), None, 50).items) == number + 1
     own.nodes[0].client.script_flush()
     assert store.delete_all([f"CON-{number}" for number in range(6)]) == 6
+
+
+def test_a_frozen_engine_holds_up_no_caller_who_wants_a_user(own: Engine, store: Store) -> None:
+    must_ping(store)
+    own.nodes[0].freeze()
+    began = time.monotonic()
+    assert store.engage("Alice", "call") == "unknown"
+    assert time.monotonic() - began < 0.5  # 50 ms, and a busy machine

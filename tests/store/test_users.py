@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from app.domain.sessions import NO_REMARKS, Remarks
-from app.domain.users import NOT_REGISTERED, Chosen, Registration, UserSettings
+from app.domain.users import NOT_REGISTERED, Availability, Chosen, Registration, UserSettings
 from app.store import keys
 from app.store.store import Store
 from app.webhooks.schemas import kept_answer
 from tests.domain.builders import THERE, status, transfer
-from tests.engines import Engine
+from tests.engines import Engine, wait_until
 from tests.generated import BASE
 from tests.store.posting import send, settle
 from tests.store.test_keys import HOSTILE
@@ -102,3 +105,31 @@ def test_a_call_that_moved_into_a_room_is_found_by_where_it_came_from(store: Sto
     settle(store)
     assert store.user("Alice", BEFORE).conversations == ["CON-first"]
     assert THERE in store.tied(["CON-first"]).conversations
+
+
+def test_of_fifty_calls_at_once_two_have_a_place(store: Store) -> None:
+    with ThreadPoolExecutor(50) as pool:
+        found = list(pool.map(lambda number: _patiently(store, "Alice", f"call-{number}"), range(50)))
+    assert Counter(found) == {"free": 2, "busy": 48}
+    assert len(store.engaged("Alice")) == 2
+
+
+def test_a_call_has_one_place_and_gives_it_back(store: Store) -> None:
+    assert [_patiently(store, "Alice", call) for call in ("a", "a", "b", "a", "c")] == ["free"] * 4 + ["busy"]
+    assert _patiently(store, "Bob", "c") == "free"
+    assert _patiently(store, "Alice", "c", ["a"]) == "free"
+    assert _patiently(store, "Alice", "a") == "busy"
+    store.disengage("Alice", "b")
+    wait_until(lambda: set(store.engaged("Alice")) == {"c"}, "b has given its place back")
+    store.set_user("Alice", {"max_calls": 1})
+    assert _patiently(store, "Alice", "d") == "busy"
+    store.set_user("Alice", {"max_calls": 50, "do_not_disturb": True})
+    assert _patiently(store, "Alice", "d") == "do_not_disturb"
+
+
+def _patiently(store: Store, name: str, call: str, ended: Sequence[str] = ()) -> Availability:
+    """Whether *name* is free, also on a machine too busy to say so in 50 ms."""
+    for _ in range(100):
+        if (found := store.engage(name, call, ended)) != "unknown":
+            return found
+    return "unknown"
