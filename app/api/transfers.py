@@ -36,7 +36,7 @@ def created(args: dict[str, Any]) -> Response:
     """The response to a transfer that is begun."""
     with as_problems():
         running = services().transfers.begin(args, by=who(), id_=once.action_id())
-    response = _shown(running)
+    response = shown(running)
     response.status_code = 201
     response.headers["Location"] = url_for("transfers.get_transfer", transfer_id=running.id)
     return response
@@ -55,7 +55,7 @@ def list_transfers() -> dict[str, Any]:
 def get_transfer(transfer_id: str) -> Response:
     """Get one transfer."""
     with as_problems():
-        return _shown(services().transfers.get(transfer_id))
+        return shown(services().transfers.get(transfer_id))
 
 
 @transfers.delete("/<transfer_id>")
@@ -92,10 +92,11 @@ def merge_transfer(_args: dict[str, Any], transfer_id: str) -> Response:
 def wanted(id_: str, request: str) -> Response:
     """The response to a *request* to complete, cancel, swap or merge a transfer."""
     with as_problems():
-        return _shown(services().transfers.want(id_, request, by=who()))
+        return shown(services().transfers.want(id_, request, by=who()))
 
 
-def _shown(running: Running) -> Response:
+def shown(running: Running) -> Response:
+    """The response that shows a transfer."""
     return jsonify(masked_for_reader(SCHEMA.dump(_json(running))))
 
 

@@ -57,7 +57,8 @@ class UserConferenceArgs(ConferenceArgs):
 def get_own_transfer(name: str, transfer_id: str) -> Response:
     """Get a transfer that the user began or an operator began for the user."""
     _own_transfer(name, transfer_id)
-    return transfers.get_transfer(transfer_id)
+    with as_problems():
+        return transfers.shown(services().transfers.get(transfer_id))
 
 
 @user_operations.delete(TRANSFER)
@@ -109,7 +110,8 @@ def begin_own_conference(args: dict[str, Any], name: str) -> Response:
 def get_own_conference(name: str, conference_id: str) -> Response:
     """Get a conference whose host the user is or was."""
     _own_conference(name, conference_id)
-    return conferences.get_conference(conference_id)
+    with as_problems():
+        return conferences.shown(services().conferences.get(conference_id))
 
 
 @user_operations.delete(CONFERENCE)
@@ -117,7 +119,8 @@ def get_own_conference(name: str, conference_id: str) -> Response:
 def end_own_conference(name: str, conference_id: str) -> Response:
     """End a conference: everybody is hung up."""
     _own_conference(name, conference_id)
-    return conferences.end_conference(conference_id)
+    with as_problems():
+        return conferences.shown(services().conferences.end(conference_id, by=who()))
 
 
 @user_operations.put(f"{CONFERENCE}/participants/<id:session_id>")
