@@ -123,13 +123,13 @@ def end_own_conference(name: str, conference_id: str) -> Response:
         return conferences.shown(services().conferences.end(conference_id, by=who()))
 
 
-@user_operations.put(f"{CONFERENCE}/participants/<id:session_id>")
+@user_operations.put(f"{CONFERENCE}/participants/<id:call_id>")
 @user_operations.arguments(NoArgs, unknown=RAISE, required=False)
 @user_operations.alt_response(200, schema=ConferenceSchema)
-def add_own_participant(_args: dict[str, Any], name: str, conference_id: str, session_id: str) -> Response:
-    """Bring the other party of another session of the user in."""
+def add_own_participant(_args: dict[str, Any], name: str, conference_id: str, call_id: str) -> Response:
+    """Bring the other party of another session of the user in, by the `callId` of the session."""
     _own_conference(name, conference_id)
-    party = _party(name, session_id)
+    party = _party(name, call_id)
     with as_problems():
         return conferences.shown(services().conferences.add(conference_id, party, by=who()))
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,6 +17,7 @@ import pytest
 from tests.control.conftest import carrier_folder, world
 from tests.control.test_session_verbs import ALICE, SECOND, THIRD, acts, call_of_alice, done, lasting_world
 from tests.control.world import AGENT, World
+from vonage_simulator.ledger import Leg
 
 __all__ = ["carrier_folder", "lasting_world", "world"]
 HERE = Path(__file__).parent
@@ -94,6 +96,10 @@ def test_events_come_once_over_broken_connections(breaking: tuple[str, list[tupl
     assert seen == [("Bearer token-1", None), ("Bearer token-2", "2"), ("Bearer token-3", "2")]
 
 
+def is_held(world: World, leg: Leg) -> bool:
+    return bool(world.control(leg)["hold"] == "held")
+
+
 def test_the_examples_of_conferences(world: World) -> None:
     ids = []
     for room, number in (("one", AGENT), ("two", SECOND), ("three", THIRD)):
@@ -101,8 +107,7 @@ def test_the_examples_of_conferences(world: World) -> None:
         ids.append(session)
         if room != "one":
             done(acts(world, session, "hold"))
-            held = customer
-            world.until(lambda leg=held: world.control(leg)["hold"] == "held")
+            world.until(partial(is_held, world, customer))
     (seen,) = run("confer.mjs", world.base, ALICE, *ids)
     assert seen["error"][:3] == [True, 404, "Unknown session"]
     assert seen["error"][3]

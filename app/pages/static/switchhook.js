@@ -44,7 +44,7 @@ const DONE = Object.freeze({ code: 0, message: "" });
 const LONGEST_PAUSE = 30_000; // milliseconds between two attempts to connect
 const SILENCE = 40_000; // the server gives a sign of life every 15 seconds
 
-/** What the server says is wrong: its problem (https://www.rfc-editor.org/rfc/rfc9457). */
+/** What the server says is wrong: its problem (RFC 9457). */
 export class PhoneError extends Error {
   constructor(problem) {
     super(problem.detail || problem.title);
