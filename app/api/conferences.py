@@ -33,7 +33,7 @@ def begin_conference(args: dict[str, Any]) -> Response:
     """Begin a conference: the host's calls become one. Everything is checked before anybody is moved."""
     with as_problems():
         running = services().conferences.begin(args, by=who(), id_=once.action_id())
-    response = _shown(running)
+    response = shown(running)
     response.status_code = 201
     response.headers["Location"] = url_for("conferences.get_conference", conference_id=running.id)
     return response
@@ -51,7 +51,7 @@ def list_conferences() -> dict[str, Any]:
 def get_conference(conference_id: str) -> Response:
     """Get one conference."""
     with as_problems():
-        return _shown(services().conferences.get(conference_id))
+        return shown(services().conferences.get(conference_id))
 
 
 @conferences.delete("/<conference_id>")
@@ -59,7 +59,7 @@ def get_conference(conference_id: str) -> Response:
 def end_conference(conference_id: str) -> Response:
     """End a conference: everybody is hung up."""
     with as_problems():
-        return _shown(services().conferences.end(conference_id, by=who()))
+        return shown(services().conferences.end(conference_id, by=who()))
 
 
 @conferences.put("/<conference_id>/participants/<id:call_id>")
@@ -68,7 +68,7 @@ def end_conference(conference_id: str) -> Response:
 def add_participant(_args: dict[str, Any], conference_id: str, call_id: str) -> Response:
     """Bring another of the host's calls in."""
     with as_problems():
-        return _shown(services().conferences.add(conference_id, call_id, by=who()))
+        return shown(services().conferences.add(conference_id, call_id, by=who()))
 
 
 @conferences.delete("/<conference_id>/participants/<id:call_id>")
@@ -77,7 +77,7 @@ def add_participant(_args: dict[str, Any], conference_id: str, call_id: str) -> 
 def remove_participant(args: dict[str, Any], conference_id: str, call_id: str) -> Response:
     """Remove a participant, by hanging up or back to a call with the host, on hold."""
     with as_problems():
-        return _shown(services().conferences.remove(conference_id, call_id, mode=args["mode"], by=who()))
+        return shown(services().conferences.remove(conference_id, call_id, mode=args["mode"], by=who()))
 
 
 @conferences.post("/<conference_id>/participants/<id:call_id>/hold")
@@ -86,7 +86,7 @@ def remove_participant(args: dict[str, Any], conference_id: str, call_id: str) -
 def hold_member(_args: dict[str, Any], conference_id: str, call_id: str) -> Response:
     """Let the host or a participant hear music while the others go on."""
     with as_problems():
-        return _shown(services().conferences.hold(conference_id, call_id, by=who()))
+        return shown(services().conferences.hold(conference_id, call_id, by=who()))
 
 
 @conferences.post("/<conference_id>/participants/<id:call_id>/resume")
@@ -95,10 +95,11 @@ def hold_member(_args: dict[str, Any], conference_id: str, call_id: str) -> Resp
 def resume_member(_args: dict[str, Any], conference_id: str, call_id: str) -> Response:
     """Bring the host or a participant back."""
     with as_problems():
-        return _shown(services().conferences.hold(conference_id, call_id, by=who(), resume=True))
+        return shown(services().conferences.hold(conference_id, call_id, by=who(), resume=True))
 
 
-def _shown(running: Running) -> Response:
+def shown(running: Running) -> Response:
+    """The response that shows a conference."""
     return jsonify(SCHEMA.dump(_json(running)))
 
 

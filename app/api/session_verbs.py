@@ -33,6 +33,26 @@ AT: Final = "/<user:name>/sessions/<id:session_id>"
 NEEDS: Final = {"start": 2, "stop": 2, "pause": 1, "resume": 1}
 
 
+def _on_own_leg(verb: str, about: str) -> None:
+    """A route that does *verb* to the user's own leg."""
+
+    def view(_args: dict[str, Any], name: str, session_id: str) -> Response:
+        leg = own_leg(session_of(name, session_id))
+        return acted(lambda control, how: control.on_leg(leg, verb, {}, **how))
+
+    view.__name__, view.__doc__ = f"{verb}_session", about
+    view = session_verbs.alt_response(200, schema=ActionSchema)(view)
+    session_verbs.post(f"{AT}/{verb}")(session_verbs.arguments(NoArgs, unknown=RAISE, required=False)(view))
+
+
+for _verb, _about in (
+    ("hangup", "Hang up the user's leg."),
+    ("mute", "Let nobody hear the user."),
+    ("unmute", "Let the user be heard again."),
+):
+    _on_own_leg(_verb, _about)
+
+
 class TerminateArgs(Schema):
     """How a session is ended."""
 
@@ -50,15 +70,6 @@ class SessionTransferArgs(TransferCallArgs):
         exclude = ("initiator_call",)
 
 
-@session_verbs.post(f"{AT}/hangup")
-@session_verbs.arguments(NoArgs, unknown=RAISE, required=False)
-@session_verbs.alt_response(200, schema=ActionSchema)
-def hang_up_session(_args: dict[str, Any], name: str, session_id: str) -> Response:
-    """Hang up the user's leg."""
-    leg = _own_leg(session_of(name, session_id))
-    return acted(lambda control, how: control.on_leg(leg, "hangup", {}, **how))
-
-
 @session_verbs.post(f"{AT}/reject")
 @session_verbs.arguments(NoArgs, unknown=RAISE, required=False)
 @session_verbs.alt_response(200, schema=ActionSchema)
@@ -67,7 +78,7 @@ def reject_session(_args: dict[str, Any], name: str, session_id: str) -> Respons
     session = session_of(name, session_id)
     if not session.incoming:
         raise Problem(409, "Not ringing", "Only a call that rings at the user is rejected: hang this one up.")
-    leg = _own_leg(session)
+    leg = own_leg(session)
     return acted(lambda control, how: control.on_leg(leg, "hangup", {}, **how))
 
 
@@ -77,30 +88,12 @@ def reject_session(_args: dict[str, Any], name: str, session_id: str) -> Respons
 def terminate_session(args: dict[str, Any], name: str, session_id: str) -> Response:
     """End a session in any state; by default for everybody in it."""
     session = session_of(name, session_id)
-    leg = _own_leg(session)
+    leg = own_leg(session)
     if args["type"] == "terminate":
         with as_problems():
             for other in _others(services().control, leg):
                 services().control.on_leg(other, "hangup", {}, by=who())
     return acted(lambda control, how: control.on_leg(leg, "hangup", {}, **how))
-
-
-@session_verbs.post(f"{AT}/mute")
-@session_verbs.arguments(NoArgs, unknown=RAISE, required=False)
-@session_verbs.alt_response(200, schema=ActionSchema)
-def mute_session(_args: dict[str, Any], name: str, session_id: str) -> Response:
-    """Let nobody hear the user."""
-    leg = _own_leg(session_of(name, session_id))
-    return acted(lambda control, how: control.on_leg(leg, "mute", {}, **how))
-
-
-@session_verbs.post(f"{AT}/unmute")
-@session_verbs.arguments(NoArgs, unknown=RAISE, required=False)
-@session_verbs.alt_response(200, schema=ActionSchema)
-def unmute_session(_args: dict[str, Any], name: str, session_id: str) -> Response:
-    """Let the user be heard again."""
-    leg = _own_leg(session_of(name, session_id))
-    return acted(lambda control, how: control.on_leg(leg, "unmute", {}, **how))
 
 
 @session_verbs.post(f"{AT}/hold")
@@ -145,7 +138,7 @@ def record_session(args: dict[str, Any], name: str, session_id: str) -> Response
     if allowed < NEEDS[args["action"]]:
         detail = f"This needs record_permissions {NEEDS[args['action']]}; those of {name} are {allowed}."
         raise Problem(403, "Recording not allowed", detail)
-    leg = _own_leg(session)
+    leg = own_leg(session)
     with as_problems():
         conversation = services().control.conversation_of(leg)
     return acted(lambda control, how: control.record(conversation, args["action"], **how))
@@ -156,10 +149,10 @@ def record_session(args: dict[str, Any], name: str, session_id: str) -> Response
 @session_verbs.alt_response(201, schema=RunningTransferSchema)
 def transfer_session(args: dict[str, Any], name: str, session_id: str) -> Response:
     """Transfer the other party, with a consultation or without (`flow`: attended or blind)."""
-    return created({**args, "initiator_call": _own_leg(session_of(name, session_id))})
+    return created({**args, "initiator_call": own_leg(session_of(name, session_id))})
 
 
-def _own_leg(session: Session) -> str:
+def own_leg(session: Session) -> str:
     """The user's own leg. Raises Problem (409) while none is known."""
     if session.leg is None:
         detail = "Vonage has not said yet which leg rings at the user: the page can act on it by itself."
@@ -171,7 +164,7 @@ def _other_leg(session: Session, *, on_hold: bool) -> str:
     """The leg that the user talks to or, *on_hold*, that is on hold. Raises Problem (409) unless there is one."""
     with as_problems():
         control = services().control
-        found = _others(control, _own_leg(session), on_hold=on_hold)
+        found = _others(control, own_leg(session), on_hold=on_hold)
     if len(found) != 1:
         detail = "The user talks to nobody in this session." if not found else f"There are {len(found)}: name a leg."
         raise Problem(409, "Not one other party", detail)

@@ -36,7 +36,7 @@ def created(args: dict[str, Any]) -> Response:
     """The response to a transfer that is begun."""
     with as_problems():
         running = services().transfers.begin(args, by=who(), id_=once.action_id())
-    response = _shown(running)
+    response = shown(running)
     response.status_code = 201
     response.headers["Location"] = url_for("transfers.get_transfer", transfer_id=running.id)
     return response
@@ -55,14 +55,14 @@ def list_transfers() -> dict[str, Any]:
 def get_transfer(transfer_id: str) -> Response:
     """Get one transfer."""
     with as_problems():
-        return _shown(services().transfers.get(transfer_id))
+        return shown(services().transfers.get(transfer_id))
 
 
 @transfers.delete("/<transfer_id>")
 @transfers.alt_response(200, schema=RunningTransferSchema)
 def cancel_transfer(transfer_id: str) -> Response:
     """Cancel a transfer: the recipient is hung up, and the two talk to each other again."""
-    return _wanted(transfer_id, "cancel")
+    return wanted(transfer_id, "cancel")
 
 
 @transfers.post("/<transfer_id>/complete")
@@ -70,7 +70,7 @@ def cancel_transfer(transfer_id: str) -> Response:
 @transfers.alt_response(200, schema=RunningTransferSchema)
 def complete_transfer(_args: dict[str, Any], transfer_id: str) -> Response:
     """Complete a transfer, also while the recipient still rings: the initiator leaves, the other two talk."""
-    return _wanted(transfer_id, "complete")
+    return wanted(transfer_id, "complete")
 
 
 @transfers.post("/<transfer_id>/swap")
@@ -78,7 +78,7 @@ def complete_transfer(_args: dict[str, Any], transfer_id: str) -> Response:
 @transfers.alt_response(200, schema=RunningTransferSchema)
 def swap_transfer(_args: dict[str, Any], transfer_id: str) -> Response:
     """Talk to the other one of the two; whom the initiator talked to hears music."""
-    return _wanted(transfer_id, "swap")
+    return wanted(transfer_id, "swap")
 
 
 @transfers.post("/<transfer_id>/merge")
@@ -86,15 +86,17 @@ def swap_transfer(_args: dict[str, Any], transfer_id: str) -> Response:
 @transfers.alt_response(200, schema=RunningTransferSchema)
 def merge_transfer(_args: dict[str, Any], transfer_id: str) -> Response:
     """Let all three talk to each other: the transfer becomes a conference, whose host is the initiator."""
-    return _wanted(transfer_id, "merge")
+    return wanted(transfer_id, "merge")
 
 
-def _wanted(id_: str, request: str) -> Response:
+def wanted(id_: str, request: str) -> Response:
+    """The response to a *request* to complete, cancel, swap or merge a transfer."""
     with as_problems():
-        return _shown(services().transfers.want(id_, request, by=who()))
+        return shown(services().transfers.want(id_, request, by=who()))
 
 
-def _shown(running: Running) -> Response:
+def shown(running: Running) -> Response:
+    """The response that shows a transfer."""
     return jsonify(masked_for_reader(SCHEMA.dump(_json(running))))
 
 

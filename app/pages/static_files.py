@@ -26,6 +26,7 @@ TYPES: Final = {
 }
 A_DAY: Final = "public, max-age=86400"  # of sound, whose address is in NCCOs, and has no hash
 FOR_EVER: Final = "public, max-age=31536000, immutable"
+CLIENT: Final = "switchhook.js"
 HASH_LENGTH: Final = 12  # hex digits
 
 static_files = Blueprint("static_files", __name__, url_prefix="/static")
@@ -62,6 +63,14 @@ def asset(name: str) -> str:
     """The address of the file *name*. Raises KeyError if there is none."""
     _files()[name]
     return f"/static/{version()}/{name}"
+
+
+@static_files.get(f"/{CLIENT}")
+def get_client() -> Response:
+    """The JavaScript client, at an address that stays. It holds no secret, so pages of any origin may import it."""
+    response = get_file("", CLIENT)
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
 
 
 @static_files.get("/<digest>/<path:name>")

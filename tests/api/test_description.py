@@ -22,6 +22,8 @@ VERBS = (
 )
 USERS = "/api/v1/users"
 SESSION_VERBS = ("hangup", "reject", "terminate", "mute", "unmute", "hold", "unhold", "dtmf", "record", "transfer")
+OWN_CONFERENCE = f"{USERS}/{{name}}/conferences/{{conference_id}}"
+OWN_TRANSFER = f"{USERS}/{{name}}/transfers/{{transfer_id}}"
 DESCRIBED = {
     ("get", CALLS),
     ("get", f"{CALLS}.csv"),
@@ -54,6 +56,13 @@ DESCRIBED = {
     ("get", f"{USERS}/{{name}}/sessions"),
     ("get", f"{USERS}/{{name}}/sessions/{{session_id}}"),
     ("patch", f"{USERS}/{{name}}/sessions/{{session_id}}"),
+    ("get", f"{USERS}/{{name}}/actions/{{action_id}}"),
+    ("post", f"{USERS}/{{name}}/conferences"),
+    *((method, OWN_CONFERENCE) for method in ("get", "delete")),
+    *((method, f"{OWN_CONFERENCE}/participants/{{call_id}}") for method in ("put", "delete")),
+    *(("post", f"{OWN_CONFERENCE}/participants/{{call_id}}/{verb}") for verb in ("hold", "resume")),
+    *((method, OWN_TRANSFER) for method in ("get", "delete")),
+    *(("post", f"{OWN_TRANSFER}/{verb}") for verb in ("complete", "swap", "merge")),
     ("get", "/api/v1/recordings/{recording_uuid}"),
     ("get", "/api/v1/unfiled"),
     ("get", "/api/v1/audit"),

@@ -37,6 +37,13 @@ def test_a_file_is_served_whole_or_packed_and_kept_for_ever(site: Site, name: st
         assert "Set-Cookie" not in response.headers
 
 
+def test_the_javascript_client_has_an_address_that_stays_and_any_page_may_import(site: Site) -> None:
+    response = site.send("GET", "/static/switchhook.js", token=None, headers={"Origin": "https://elsewhere.example"})
+    assert response.data == (FOLDER / "switchhook.js").read_bytes()
+    assert response.headers["Cache-Control"] == "no-cache"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
 def test_the_address_changes_with_any_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in FILES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,44 @@
+"""A user's own transfers and conferences, by the sessions that they are made of."""
+
+from __future__ import annotations
+
+from tests.control.test_session_verbs import ALICE, BOB, SECOND, THIRD, acts, call_of_alice, done, lasting_world
+from tests.control.world import AGENT, World
+
+__all__ = ["lasting_world"]
+
+
+def test_a_user_makes_two_sessions_one_conference_and_ends_it(world: World) -> None:
+    first, alice, one = call_of_alice(world, AGENT, "one")
+    done(acts(world, one, "hold"))
+    world.until(lambda: world.control(first)["hold"] == "held")
+    second, _, two = call_of_alice(world, SECOND, "two")
+    made = world.ask("POST", "/users/Alice/conferences", {"host": one, "others": [two]}, token=ALICE)
+    assert made.status_code == 201, made.text
+    at = f"/users/Alice/conferences/{made.json['conference_id']}"
+    assert set(done(world.ask("GET", at, token=ALICE))["participants"]) == {first.uuid, second.uuid}
+    world.until(lambda: alice.hears(first) and alice.hears(second) and first.hears(second))
+    stolen = f"/users/Bob/conferences/{made.json['conference_id']}"
+    assert world.ask("DELETE", stolen, token=BOB).status_code == 404, "it is no conference of Bob's"
+    assert world.ask("DELETE", at, token=BOB).status_code == 403
+    assert not alice.over
+    done(world.ask("DELETE", at, token=ALICE))
+    for leg in (first, second, alice):
+        world.known(leg, "completed")
+
+
+def test_a_user_consults_and_cancels(world: World) -> None:
+    customer, alice, session = call_of_alice(world)
+    begun = done(acts(world, session, "transfer", {"to": THIRD}))
+    at = f"/users/Alice/transfers/{begun['id']}"
+    world.until(lambda: done(world.ask("GET", at, token=ALICE))["status"] == "answered")
+    assert world.ask("POST", f"/users/Bob/transfers/{begun['id']}/complete", {}, token=BOB).status_code == 404
+    done(world.ask("DELETE", at, token=ALICE))
+    world.until(lambda: customer.hears(alice))
+
+
+def test_what_became_of_an_own_action_is_read_by_its_user_alone(world: World) -> None:
+    _, _, session = call_of_alice(world)
+    action = done(acts(world, session, "mute"))["id"]
+    assert done(world.ask("GET", f"/users/Alice/actions/{action}", token=ALICE))["verb"] == "mute"
+    assert world.ask("GET", f"/users/Bob/actions/{action}", token=BOB).status_code == 404
