@@ -60,6 +60,11 @@ class SessionQueries:
         live = sorted((one for one in sessions if one.live), key=lambda one: (one.created, one.id), reverse=True)
         return Phone(live, current_of(live, user.chosen), is_full(live, settings.max_calls))
 
+    def latest(self, name: str, user: User) -> list[Session]:
+        """The sessions of *name* that are live, and the latest that have ended; the oldest first."""
+        found = self._sessions(self.queries.calls_of(user.conversations), name, user.settings or DEFAULTS)
+        return sorted(found, key=lambda one: (one.created, one.id))
+
     def ended(
         self, name: str, user: User, *, limit: int, after: CallPosition | None
     ) -> tuple[list[Session], CallPosition | None]:
