@@ -50,6 +50,7 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.transfers import transfers
     from app.api.unfiled import unfiled
     from app.api.user_operations import user_operations
+    from app.api.user_stream import user_stream
     from app.api.users import users
 
     first = (
@@ -64,6 +65,7 @@ def described() -> tuple[Blueprint, ...]:
         users,
         sessions,
         session_verbs,
+        user_stream,
         user_operations,
     )
     then = (names, recordings, unfiled, audit, flows)

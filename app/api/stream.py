@@ -82,7 +82,9 @@ class StreamArgs(Schema):
 
 @stream.get("")
 @stream.arguments(StreamArgs, location="query", unknown=RAISE)
-@stream.alt_response(200, schema=Schema.from_dict({}), content_type=CONTENT_TYPE, description=DESCRIPTION)
+@stream.alt_response(
+    200, schema=Schema.from_dict({}, name="Stream"), content_type=CONTENT_TYPE, description=DESCRIPTION
+)
 def follow(args: dict[str, Any]) -> Response:
     """Follow what changes. After the header Last-Event-ID, or `since`, nothing is left out; else it begins now."""
     live, calls, role = services().live, services().calls, current_role()

@@ -14,6 +14,7 @@ from app.api import cursors
 from app.api.schemas import Flag, PageArgs, Whole
 from app.auth.access import current_login, current_role, guard
 from app.auth.tokens import short_lived_token, users_with_token
+from app.calls import sessions
 from app.calls.fields import Timestamp, listed, nullable, timestamp
 from app.calls.names import LONGEST_NAME, cleaned
 from app.domain.marks import LONGEST
@@ -164,13 +165,7 @@ def changed_user(name: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 def user_json(name: str, settings: UserSettings, registration: Registration) -> dict[str, Any]:
     """A user as JSON for this request."""
-    json = {
-        "name": name,
-        **asdict(settings),
-        "registered": registration.registered,
-        "registration_expires_at": timestamp(registration.expires),
-        "registration_attempts": registration.attempts,
-    }
+    json = sessions.user_json(name, settings, registration)
     return dict(masked(json)) if services().sessions.masks_for(current_role()) else json
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from app.calls import session_schemas
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
+from app.calls.fields import timestamp
 from app.domain.calls import Call
 from app.domain.session_controls import controls_of
 from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
-from app.domain.users import DEFAULTS, Availability, UserSettings
+from app.domain.users import DEFAULTS, Availability, Registration, UserSettings
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable
 from app.store.reader import taking
@@ -95,6 +96,11 @@ class SessionQueries:
             return found
         return self.store.engage(name, call, over) if over else found
 
+    def latest(self, name: str, user: User) -> list[Session]:
+        """The sessions of *name* that are live, and the latest that have ended; the oldest first."""
+        found = self._sessions(self.queries.calls_of(user.conversations), name, user.settings or DEFAULTS)
+        return sorted(found, key=lambda one: (one.created, one.id))
+
     def ended(
         self, name: str, user: User, *, limit: int, after: CallPosition | None
     ) -> tuple[list[Session], CallPosition | None]:
@@ -150,3 +156,14 @@ class SessionQueries:
         known = {call.id: call for call in calls}
         missing = [name for call in calls for name in call.conferences if not known.keys() >= {*call.linked}]
         return known | {call.id: call for call in self.queries.calls_of(missing)} if missing else known
+
+
+def user_json(name: str, settings: UserSettings, registration: Registration) -> dict[str, Any]:
+    """A user as JSON, numbers in the name whole."""
+    return {
+        "name": name,
+        **asdict(settings),
+        "registered": registration.registered,
+        "registration_expires_at": timestamp(registration.expires),
+        "registration_attempts": registration.attempts,
+    }

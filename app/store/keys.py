@@ -161,6 +161,14 @@ class Partition:
         """Hash: what the user *name* says of *session*. The length keeps "ab" and "c" apart from "a" and "bc"."""
         return self.tag + b"us:" + f"{len(name)}:".encode() + encode(name + session)
 
+    def user_events(self, name: str) -> bytes:
+        """Stream: what happened to the sessions of the user *name* (`user_events.py`)."""
+        return self.tag + b"ue:" + encode(name)
+
+    def published(self, name: str, session: str) -> bytes:
+        """String: what the user *name* was sent of *session*. The length is there as in `remarks`."""
+        return self.tag + b"um:" + f"{len(name)}:".encode() + encode(name + session)
+
     def bucket(self, minute: int) -> bytes:
         """The hash that holds the statistics of *minute* (minutes since 1970)."""
         return self.minutes + str(minute // MINUTES_A_BUCKET).encode()

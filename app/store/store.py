@@ -17,10 +17,11 @@ from app.store.link import Command
 from app.store.logins import Logins
 from app.store.maintenance import Maintenance
 from app.store.names import Names
+from app.store.user_events import UserEvents
 from app.store.users import Users
 
 
-class Store(Events, Maintenance, Feed, Figures, Logins, Names, Users, Audit):
+class Store(Events, Maintenance, Feed, Figures, Logins, Names, Users, UserEvents, Audit):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"

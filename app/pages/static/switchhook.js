@@ -277,6 +277,7 @@ export class Phone {
     if (data.userState) this.#state = data.userState;
     if (data.event === "sessions") {
       this.sessions = new Map(data.sessions.map((each) => [each.id, withMethods(each)]));
+      this.currentSessionID = data.currentSessionID ?? null;
     } else if (data.session) {
       data = { ...data, session: withMethods(data.session) };
       if (data.session.state === "live") this.sessions.set(data.session.id, data.session);

@@ -1,0 +1,79 @@
+"""What happened to the sessions of a user: a stream that is appended to once, by whoever finds out first.
+
+Each session has a mark, which says what was sent of it (`app/domain/session_events.py`). Events are appended together
+with the mark that follows them, and only if the mark before is still there. So two workers that find the same send it
+once, one that is killed leaves nothing half done, and who goes on begins where the other one was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from app.domain.events import CANONICAL
+from app.domain.session_events import NOTHING_SENT, Mark
+from app.store import keys, scripts
+from app.store.connected import Connected
+from app.store.link import Command
+
+MOST_EVENTS: Final = 1000  # that are kept of a user
+ID: Final = re.compile(r"\d{1,19}-\d{1,19}")
+
+
+class UserEvent(NamedTuple):
+    """An event; `id` is where a stream goes on after it."""
+
+    id: str
+    data: Mapping[str, Any]
+
+
+class UserEvents(Connected):
+    """All raise StoreUnavailable."""
+
+    def marks(self, name: str, sessions: Iterable[str]) -> list[Mark]:
+        """What the user *name* was sent of each of *sessions*."""
+        named = [keys.of(name).published(name, session) for session in sessions]
+        return [_mark(raw) for raw in self._reader.fetch([Command(key, ("GET", key)) for key in named])]
+
+    def publish(self, name: str, session: str, before: Mark, after: Mark, events: Sequence[Mapping[str, Any]]) -> bool:
+        """Append *events* of *session*, which lead from the mark *before* to the one *after*.
+
+        False: somebody else has appended some meanwhile, and nothing was changed.
+        """
+        part, texts = keys.of(name), [CANONICAL.encode(event) for event in events]
+        stream, mark = part.user_events(name), part.published(name, session)
+        expected = "" if before == NOTHING_SENT else CANONICAL.encode(before)
+        args = (part.tag, self._ttl, expected, CANONICAL.encode(after), MOST_EVENTS, *texts)
+        (ids,) = self._writer.send([Command(stream, args, scripts.PUBLISH, (stream, mark))])
+        return len(ids) == len(events)
+
+    def latest_user_event(self, name: str) -> str:
+        """The id of the latest event of the user *name*; "0-0" if there is none."""
+        key = keys.of(name).user_events(name)
+        (found,) = self._reader.fetch([Command(key, ("XREVRANGE", key, "+", "-", "COUNT", 1))])
+        return found[0][0].decode() if found else "0-0"
+
+    def user_events(self, name: str, after: str, limit: int) -> list[UserEvent] | None:
+        """At most *limit* events of the user *name* after the one with the id *after*, oldest first.
+
+        None if it is not there, or no more: some after it may be gone as well.
+        """
+        if not ID.fullmatch(after):
+            return None
+        key = keys.of(name).user_events(name)
+        # With the one at the position: while it is there, none of those after it was removed.
+        command = Command(key, ("XRANGE", key, after, "+", "COUNT", limit + 1))
+        (found,) = self._reader.fetch([command])
+        events = [UserEvent(id_.decode(), json.loads(fields[1])) for id_, fields in found]
+        if after == "0-0":
+            return events[:limit] if len(events) < MOST_EVENTS else None
+        return events[1:] if events and events[0].id == after else None
+
+
+def _mark(raw: bytes | None) -> Mark:
+    if raw is None:
+        return NOTHING_SENT
+    names, *controls, shown = json.loads(raw)
+    return Mark._make((tuple(names), *controls, tuple(shown)))

@@ -1,0 +1,74 @@
+"""What users are sent of their sessions: appended once, however many look at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from app.calls.session_events import SessionEvents
+from app.services import services
+from tests.api.site import OPERATOR, TOKENS, Site
+from tests.api.test_sessions import ALICE, CALLER, DIALLED, OWN, answers, hangs_up, rings, status
+
+
+@pytest.fixture
+def site(open_site: Callable[..., Site]) -> Site:
+    """A site whose callers are connected with Alice."""
+    return open_site(access_tokens=(*TOKENS, ("user/Alice", ALICE)), caller_number=DIALLED)
+
+
+def events_of(site: Site) -> SessionEvents:
+    parts = services(site.app)
+    return SessionEvents(parts.sessions, parts.store)
+
+
+def sent(site: Site, name: str = "Alice") -> list[Any]:
+    return [event.data for event in site.store.user_events(name, "0-0", 100) or ()]
+
+
+def of_calls(site: Site) -> list[Any]:
+    return [event for event in sent(site) if "userState" not in event]
+
+
+def test_a_call_is_sent_as_it_goes_and_once_by_whoever_looks(site: Site) -> None:
+    looks = events_of(site)
+
+    def everybody_looks() -> None:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(looks.catch_up, ["Alice"] * 4))
+
+    rings(site, "leg-1")
+    everybody_looks()
+    assert [event["event"] for event in of_calls(site)] == ["call_created", "call_incoming"]
+    answers(site, "leg-1")
+    everybody_looks()
+    hangs_up(site, "leg-1")
+    hangs_up(site, "alice-leg-1")
+    everybody_looks()
+    found = of_calls(site)
+    names = ["call_created", "call_incoming", "session_started", "call_answered", "call_ended"]
+    assert [event["event"] for event in found] == names
+    assert {(event["user"], event["session"]["id"], event["session"]["number"]) for event in found} == {
+        ("Alice", "leg-1", CALLER)
+    }
+    assert [event["session"]["answered"] for event in found] == [False, False, True, True, True]
+    assert (found[-1]["answered"], found[-1]["cause"], found[-1]["session"]["state"]) == (True, "completed", "ended")
+
+
+def test_what_a_user_says_of_a_session_is_an_update(site: Site) -> None:
+    rings(site, "leg-2")
+    events_of(site).catch_up("Alice")
+    assert site.send("PATCH", f"{OWN}/sessions/leg-2", token=OPERATOR, json={"ignored": True}).status_code == 200
+    assert events_of(site).catch_up("Alice").events == 1
+    assert (sent(site)[-1]["event"], sent(site)[-1]["session"]["ignored"]) == ("call_updated", True)
+    assert events_of(site).catch_up("Alice").events == 0
+
+
+def test_calls_of_long_ago_are_no_news(site: Site) -> None:
+    for name, ago in (("answered", 9000), ("completed", 8000)):
+        site.post(status(name, "alice-old", ago))
+    assert events_of(site).catch_up("Alice").events == 0
+    assert sent(site) == []
