@@ -21,7 +21,7 @@ from tests.generated import BASE, Body, Webhook, compact, webhooks_of
 from tests.store.counted import count_all
 from tests.store.posting import post_surely, settle
 
-CALLS = 1000
+CALLS = 500
 MOST_BYTES = 2048  # design: a two-leg call of seven events, its answer request and NCCO
 SAMPLE = [
     json.loads(line)
