@@ -142,11 +142,6 @@ class Users(Connected):
         pairs = zip(found[::2], found[1::2], strict=True)
         return {keys.decode(call): (now + PLACE_MS - float(until)) / 1000 for call, until in pairs}
 
-    def disengage(self, name: str, call: str) -> None:
-        """Give back the place that *call* has of the user *name*, if it has one. Nobody waits for it."""
-        key = keys.of(name).places(name)
-        self._writer.send_later(Command(key, ("ZREM", key, keys.encode(call))))
-
     def remarks(self, name: str, sessions: Iterable[str]) -> list[Remarks]:
         """What the user *name* says of each of *sessions*."""
         named = [keys.of(name).remarks(name, session) for session in sessions]

@@ -15,7 +15,7 @@ from app.store import keys
 from app.store.store import Store
 from app.webhooks.schemas import kept_answer
 from tests.domain.builders import THERE, status, transfer
-from tests.engines import Engine, wait_until
+from tests.engines import Engine
 from tests.generated import BASE
 from tests.store.posting import send, settle
 from tests.store.test_keys import HOSTILE
@@ -114,13 +114,12 @@ def test_of_fifty_calls_at_once_two_have_a_place(store: Store) -> None:
     assert len(store.engaged("Alice")) == 2
 
 
-def test_a_call_has_one_place_and_gives_it_back(store: Store) -> None:
+def test_a_call_has_one_place_until_it_has_ended(store: Store) -> None:
     assert [_patiently(store, "Alice", call) for call in ("a", "a", "b", "a", "c")] == ["free"] * 4 + ["busy"]
     assert _patiently(store, "Bob", "c") == "free"
     assert _patiently(store, "Alice", "c", ["a"]) == "free"
     assert _patiently(store, "Alice", "a") == "busy"
-    store.disengage("Alice", "b")
-    wait_until(lambda: set(store.engaged("Alice")) == {"c"}, "b has given its place back")
+    assert set(store.engaged("Alice")) == {"b", "c"}
     store.set_user("Alice", {"max_calls": 1})
     assert _patiently(store, "Alice", "d") == "busy"
     store.set_user("Alice", {"max_calls": 50, "do_not_disturb": True})

@@ -93,3 +93,20 @@ def test_the_third_call_is_diverted_until_one_has_ended(start: Start, tmp_path: 
     assert [call(number) for number in (1, 2, 1, 3)] == [user, user, user, SENTENCE["text"]]
     end(1)
     wait_until(lambda: call(4) == user, "the place of the call that ended is free")
+
+
+def test_who_is_not_to_be_disturbed_is_not_rung(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "flows.yaml"
+    user = f"U{uuid4().hex}"
+    file.write_text("\n".join(["routes: [{flow: a}]", "flows:", f"  a: [{RING.replace('USER', user)}}}]"]))
+    site = start(flows_file=file)
+    site.flows.reloader.start()
+
+    def call(number: int) -> str:
+        ids = {"uuid": f"{user}-{number}", "conversation_uuid": f"CON-{user}-{number}"}
+        return first(site.post("/voice/answer", {"from": "447700900123", "to": "442079460000", **ids}).get_json())
+
+    site.store.set_user(user, {"do_not_disturb": True})
+    assert call(1) == SENTENCE["text"]
+    site.store.set_user(user, {"do_not_disturb": False})
+    assert call(2) == user
