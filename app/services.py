@@ -15,7 +15,6 @@ from app.calls.call_queries import CallQueries
 from app.calls.counting import Counting
 from app.calls.names import Names
 from app.calls.queries import Calls
-from app.calls.session_events import SessionEvents
 from app.calls.sessions import SessionQueries
 from app.control.conferences import Conferences
 from app.control.control import Control
@@ -123,11 +122,6 @@ class Services:
     def sessions(self) -> SessionQueries:
         """Reads users and their sessions from the store."""
         return SessionQueries(self.call_queries, self.store)
-
-    @property
-    def session_events(self) -> SessionEvents:
-        """Appends and reads what users are sent of their sessions."""
-        return SessionEvents(self.sessions, self.store)
 
 
 def build(settings: Settings, *, store: Store | None = None, flows: Flows | None = None) -> Services:

@@ -43,7 +43,7 @@ def begin_conference(args: dict[str, Any]) -> Response:
 @conferences.alt_response(200, schema=ConferencesSchema)
 def list_conferences() -> dict[str, Any]:
     """List the conferences that have not ended, the oldest first."""
-    return {"items": [SCHEMA.dump(_json(running)) for running in services().conferences.list()], "next": None}
+    return {"items": [as_json(running) for running in services().conferences.list()], "next": None}
 
 
 @conferences.get("/<conference_id>")
@@ -100,7 +100,12 @@ def resume_member(_args: dict[str, Any], conference_id: str, call_id: str) -> Re
 
 def shown(running: Running) -> Response:
     """The response that shows a conference."""
-    return jsonify(SCHEMA.dump(_json(running)))
+    return jsonify(as_json(running))
+
+
+def as_json(running: Running) -> dict[str, Any]:
+    """What is shown of it, numbers whole."""
+    return dict(SCHEMA.dump(_json(running)))
 
 
 def _json(running: Running) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def created(args: dict[str, Any]) -> Response:
 @transfers.alt_response(200, schema=TransfersSchema)
 def list_transfers() -> dict[str, Any]:
     """List the transfers that have not ended, the oldest first."""
-    items = [masked_for_reader(SCHEMA.dump(_json(running))) for running in services().transfers.list()]
+    items = [masked_for_reader(as_json(running)) for running in services().transfers.list()]
     return {"items": items, "next": None}
 
 
@@ -97,7 +97,12 @@ def wanted(id_: str, request: str) -> Response:
 
 def shown(running: Running) -> Response:
     """The response that shows a transfer."""
-    return jsonify(masked_for_reader(SCHEMA.dump(_json(running))))
+    return jsonify(masked_for_reader(as_json(running)))
+
+
+def as_json(running: Running) -> dict[str, Any]:
+    """What is shown of it, numbers whole."""
+    return dict(SCHEMA.dump(_json(running)))
 
 
 def _json(running: Running) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
 from app.api.acting_schemas import NoArgs
+from app.api.operation_events import session_events
 from app.api.sessions import session_of
 from app.api.stream import refuse_if_full
 from app.api.users import user_of
@@ -49,7 +50,7 @@ def follow_user(args: dict[str, Any], name: str) -> Response:
     reader = Reader(name, after, parts.sessions.masks_for(role), connection, still)
     if request.method != "HEAD":
         reveal([request.path], masked_too=role == "user")  # which calls it will show is not known yet
-    return connection.stream(events_of(live, parts.session_events, reader))
+    return connection.stream(events_of(live, session_events(parts), reader))
 
 
 @user_stream.post("/<user:name>/sessions/<id:session_id>/answer")
@@ -60,6 +61,6 @@ def answer_session(_args: dict[str, Any], name: str, session_id: str) -> tuple[d
     session = session_of(name, session_id)
     if not session.incoming:
         raise Problem(409, "Not ringing", "Only a call that rings at the user can be answered.")
-    services().session_events.request_answer(session)
+    session_events(services()).request_answer(session)
     (shown,) = services().sessions.dump_all([session], current_role())
     return shown, 202

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from app.calls.fields import timestamp
 from app.calls.sessions import SessionQueries, user_json
+from app.domain.operations import Happened
 from app.domain.session_events import NOTHING_SENT, Mark, events_between, mark_of, state_events, state_mark
 from app.domain.sessions import Session, current_of
 from app.domain.users import DEFAULTS
@@ -43,6 +44,27 @@ class EventStore(Protocol):
         """The next events after the one with this id; None if it is no longer there."""
 
 
+class Operation(NamedTuple):
+    """A transfer or conference. `name` is which; `events`: all so far; `shown`: as JSON, numbers whole."""
+
+    key: str
+    name: str
+    legs: frozenset[str]
+    events: Sequence[Happened]
+    shown: Mapping[str, Any]
+    ended: bool
+
+
+class Operations(Protocol):
+    """Transfers and conferences. All raise StoreUnavailable."""
+
+    def open(self) -> list[Operation]:
+        """Those that have not ended."""
+
+    def find(self, key: str) -> Operation | None:
+        """The one with this key; None if it is stored no more."""
+
+
 class Look(NamedTuple):
     """What a look at a user found: how many new events, and how many live sessions."""
 
@@ -56,6 +78,7 @@ class SessionEvents:
 
     queries: SessionQueries
     store: EventStore
+    operations: Operations
 
     def catch_up(self, name: str) -> Look:
         """Append what the user *name* was not sent yet."""
@@ -73,12 +96,44 @@ class SessionEvents:
             ]
             appended += len(events) * self.store.publish(name, session.id, mark, mark_of(mark, session), events)
         live = [session for session in sessions if session.live]
-        appended += self._state(name, user, current_of(live, user.chosen), state, now)
+        followed = self._operations(sessions, state.sent) if live or state.sent else []
+        appended += sum(self._of_operation(name, operation, session, now) for operation, session in followed)
+        going_on = tuple(sorted(operation.key for operation, _ in followed if not operation.ended))
+        appended += self._state(name, user, current_of(live, user.chosen), state, going_on, now)
         return Look(appended, len(live))
 
-    def _state(self, name: str, user: User, current: Session | None, before: Mark, now: datetime) -> int:
-        """Append what changed of the user as such; who was never looked at has no changes."""
-        after = state_mark(user.settings or DEFAULTS, user.registration, current)
+    def _operations(self, sessions: Sequence[Session], before: Sequence[str]) -> list[tuple[Operation, Session | None]]:
+        """The operations that legs of *sessions* take part in, each with such a session; and those of *before*."""
+        by_leg = {leg.leg.uuid: session for session in sessions for leg in session.call.legs}
+        by_leg |= {session.leg: session for session in sessions if session.leg}
+        found = {operation.key: operation for operation in self.operations.open() if operation.legs & by_leg.keys()}
+        ended = (self.operations.find(key) for key in before if key not in found)
+        known = [*found.values(), *(operation for operation in ended if operation)]
+        return [
+            (operation, next((by_leg[leg] for leg in sorted(operation.legs) if leg in by_leg), None))
+            for operation in known
+        ]
+
+    def _of_operation(self, name: str, operation: Operation, session: Session | None, now: datetime) -> int:
+        """Append what happened to *operation*; how many events were sent is its mark."""
+        (mark,) = self.store.marks(name, [operation.key])
+        new = operation.events[int(mark.shown[0]) if mark.shown else 0 :]
+        if not new:
+            return 0
+        shown = self.queries.dump_all([session], "user")[0] if session else None
+        base = {"user": name, "at": timestamp(now), "session": shown, operation.name: operation.shown}
+        events = [{"event": event.name, **base, **event.data} for event in new]
+        after = Mark(shown=(str(len(operation.events)),))
+        return len(events) * self.store.publish(name, operation.key, mark, after, events)
+
+    def _state(
+        self, name: str, user: User, current: Session | None, before: Mark, going_on: tuple[str, ...], now: datetime
+    ) -> int:
+        """Append what changed of the user as such; who was never looked at has no changes.
+
+        *going_on*: operations, kept in the mark to be looked at once more after their end.
+        """
+        after = state_mark(user.settings or DEFAULTS, user.registration, current)._replace(sent=going_on)
         if after == before:
             return 0
         shown = self.queries.dump_all([current], "user")[0] if current else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.api.operation_events import session_events
 from app.calls.session_events import SessionEvents
 from app.services import services
 from tests.api.site import OPERATOR, TOKENS, Site
@@ -21,8 +22,7 @@ def site(open_site: Callable[..., Site]) -> Site:
 
 
 def events_of(site: Site) -> SessionEvents:
-    parts = services(site.app)
-    return SessionEvents(parts.sessions, parts.store)
+    return session_events(services(site.app))
 
 
 def sent(site: Site, name: str = "Alice") -> list[Any]:

@@ -1,0 +1,94 @@
+"""What a user's stream says of what was done to calls: each event once, in the order of what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from app.api.operation_events import session_events
+from tests.control.test_session_verbs import ALICE, SECOND, THIRD, acts, call_of_alice, done, lasting_world
+from tests.control.world import AGENT, World
+
+__all__ = ["lasting_world"]
+UPDATES = ("call_updated", "current_session_changed")  # how many depends on when somebody looks
+Seen = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def seen(world: World) -> Seen:
+    """Waits until events with these names are there, looking as readers of the stream do; returns all but updates."""
+    looks, store = session_events(world.services), world.services.store
+
+    def wait_for(*names: str) -> list[Any]:
+        def there() -> list[Any] | None:
+            looks.catch_up("Alice")
+            found = [event.data for event in store.user_events("Alice", "0-0", 500) or ()]
+            sent = [data["event"] for data in found]
+            return found if all(sent.count(name) >= names.count(name) for name in names) else None
+
+        return [data for data in world.until(there) if data["event"] not in UPDATES]
+
+    return wait_for
+
+
+def names_of(events: Sequence[Any], prefix: str) -> list[str]:
+    return [data["event"] for data in events if data["event"].startswith(prefix)]
+
+
+def test_what_is_done_to_a_session(world: World, seen: Seen) -> None:
+    _, _, session = call_of_alice(world)
+    seen("call_answered")
+    for verb, event in (("mute", "call_muted"), ("unmute", "call_unmuted"), ("hold", "call_held")):
+        done(acts(world, session, verb))
+        (last,) = [data for data in seen(event) if data["event"] == event]
+        assert last["session"]["id"] == session
+        assert (last["session"]["muted"], last["session"]["paused"]) == (verb == "mute", verb == "hold")
+    done(acts(world, session, "unhold"))
+    seen("call_resumed")
+    done(acts(world, session, "terminate"))
+    events = seen("call_ended")
+    assert [data["event"] for data in events if data["session"] and data["session"]["id"] == session] == [
+        *("call_created", "call_incoming", "session_started", "call_answered"),
+        *("call_muted", "call_unmuted", "call_held", "call_resumed", "call_ended"),
+    ]
+
+
+def test_an_attended_transfer(world: World, seen: Seen) -> None:
+    _, alice, session = call_of_alice(world)
+    seen("call_answered")
+    transfer = done(acts(world, session, "transfer", {"to": THIRD}))
+    at = f"/users/Alice/transfers/{transfer['id']}"
+    answered = seen("transfer_answered")[-1]
+    assert answered["transfer"]["initiator_call"] == alice.uuid
+    assert answered["transfer"]["to"]["number"] == THIRD
+    assert answered["session"]
+    done(world.ask("POST", f"{at}/complete", {}, token=ALICE))
+    events = seen("transfer_ended")
+    assert names_of(events, "transfer_") == [
+        *("transfer_created", "transfer_answered", "transfer_completed", "transfer_ended")
+    ]
+    assert names_of(seen("call_ended"), "call_ended"), "the user has left"
+
+
+def test_a_conference(world: World, seen: Seen) -> None:
+    first, alice, one = call_of_alice(world, AGENT, "one")
+    done(acts(world, one, "hold"))
+    world.until(lambda: world.control(first)["hold"] == "held")
+    second, _, two = call_of_alice(world, SECOND, "two")
+    made = world.ask("POST", "/users/Alice/conferences", {"host": one, "others": [two]}, token=ALICE)
+    assert made.status_code == 201, made.text
+    at = f"/users/Alice/conferences/{made.json['conference_id']}"
+    joined = "conference_adhoc_participant_joined"
+    found = [data["call_id"] for data in seen(joined, joined, joined) if data["event"] == joined]
+    assert sorted(found) == sorted([alice.uuid, first.uuid, second.uuid])
+    done(world.ask("DELETE", f"{at}/participants/{second.uuid}", token=ALICE))
+    left = [data for data in seen("conference_adhoc_participant_left") if data["event"].endswith("_left")]
+    assert [(data["call_id"], data["conference"]["conference_id"]) for data in left] == [
+        (second.uuid, made.json["conference_id"])
+    ]
+    done(world.ask("DELETE", at, token=ALICE))
+    names = names_of(seen("conference_adhoc_deleted"), "conference_")
+    assert names[0] == "conference_adhoc_created"
+    assert names[-1] == "conference_adhoc_deleted"
