@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from app.domain.events import Input
 from app.domain.operations import Happened
 from app.domain.sessions import RecordingState, Session
 from app.domain.users import Registration, UserSettings
@@ -38,6 +39,7 @@ class Mark(NamedTuple):
     muted: bool = False
     paused: bool = False
     recording: RecordingState = "inactive"
+    digits: int = 0  # how many times somebody pressed some
     shown: tuple[str, ...] = ()
 
 
@@ -50,7 +52,8 @@ def mark_of(before: Mark, session: Session) -> Mark:
     sent = [name for name in before.sent if not (session.live and name in AT_THE_END)]
     sent += [name for name in new if name in _facts_of(session)]
     controls = session.controls
-    return Mark(tuple(sent), controls.muted, controls.paused, controls.recording, _shown(session))
+    digits = max(before.digits, len(_digits(session)))
+    return Mark(tuple(sent), controls.muted, controls.paused, controls.recording, digits, _shown(session))
 
 
 def events_between(before: Mark, session: Session) -> tuple[Happened, ...]:
@@ -62,6 +65,7 @@ def events_between(before: Mark, session: Session) -> tuple[Happened, ...]:
     beginning = [fact for fact in facts if fact.name not in AT_THE_END]
     ending = [fact for fact in facts if fact.name in AT_THE_END]
     changes = [Happened(name) for name in _changes(before, session)]
+    changes += [Happened("call_dtmf_created", {"digits": each}) for each in _digits(session)[before.digits :]]
     if not facts and not changes and before.shown != _shown(session):
         changes = [Happened("call_updated")]
     return (*beginning, *changes, *ending)
@@ -106,6 +110,12 @@ def _changes(before: Mark, session: Session) -> Iterator[str]:
         yield "call_muted" if controls.muted else "call_unmuted"
     if before.recording != controls.recording:
         yield from RECORDING[before.recording, controls.recording]
+
+
+def _digits(session: Session) -> list[str]:
+    """What was pressed in the call, in the order in which it was received: what comes late is news as well."""
+    kept = sorted(session.call.events.values(), key=lambda one: one.received)
+    return [one.event.digits for one in kept if isinstance(one.event, Input) and one.event.digits]
 
 
 def _shown(session: Session) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from app.domain.conversations import Kept
 from app.domain.operations import Happened
 from app.domain.session_events import AT_THE_END, NOTHING_SENT, Mark, cause_of, events_between, mark_of
 from app.domain.sessions import Controls, Remarks, Session, read_session
-from tests.domain.builders import at
+from tests.domain.builders import about, at, kept
 from tests.domain.test_sessions import RINGING, app, callee, caller, calls_of, served, session_of
 from tests.generated import Body
 
@@ -101,6 +101,15 @@ def test_what_is_done_to_a_call_is_sent_each_time() -> None:
     ]
 
 
+def test_digits_are_sent_as_they_come_also_late() -> None:
+    first = kept(about(None, uuid="caller", dtmf={"digits": "2"}), received=9)
+    second = kept(about(None, uuid="caller", dtmf={"digits": "1#"}), received=10)
+    looks = [session_of(*ANSWERED, now=10), session_of(*ANSWERED, *first, now=10)]
+    looks += [session_of(*ANSWERED, *first, *second, now=11), session_of(*ANSWERED, *second, *first, now=12)]
+    found = [event for event in sent(looks) if event.name == "call_dtmf_created"]
+    assert [event.data for event in found] == [{"digits": "2"}, {"digits": "1#"}]
+
+
 def test_anything_else_that_is_shown_is_an_update_and_time_is_none() -> None:
     looks = [session_of(*ANSWERED, now=10), session_of(*ANSWERED, now=30)]
     looks.append(session_of(*ANSWERED, now=30, remarks=Remarks(name="Mrs Lovelace")))
@@ -123,11 +132,11 @@ def test_in_any_order_of_webhooks_every_fact_is_sent_once(bodies: list[Body | Ke
     """And however often a webhook comes, and whoever misses some looks."""
     again = [*bodies, *data.draw(st.lists(st.sampled_from(bodies), max_size=3))]
     looks = looked_at(again)
-    kept = [session for session in looks[:-1] if data.draw(st.booleans())] + looks[-1:]
-    found = names_of(sent(kept))
+    seen = [session for session in looks[:-1] if data.draw(st.booleans())] + looks[-1:]
+    found = names_of(sent(seen))
     once = [name for name in found if name in LIFE and name not in AT_THE_END]
     assert sorted(once) == sorted(LIFE[:-1])
-    came_back = sum(not before.live and after.live for before, after in pairwise(kept))
+    came_back = sum(not before.live and after.live for before, after in pairwise(seen))
     assert found.count("call_ended") == 1 + came_back
     assert found.index("call_created") == 0
 
