@@ -49,6 +49,7 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.stream import stream
     from app.api.transfers import transfers
     from app.api.unfiled import unfiled
+    from app.api.user_calls import user_calls
     from app.api.user_operations import user_operations
     from app.api.users import users
 
@@ -64,6 +65,7 @@ def described() -> tuple[Blueprint, ...]:
         users,
         sessions,
         session_verbs,
+        user_calls,
         user_operations,
     )
     then = (names, recordings, unfiled, audit, flows)

@@ -1,0 +1,13 @@
+// A call and an attended transfer: arguments are the server, the token, the numbers, and the id of a session.
+import { Phone } from "../../app/pages/static/switchhook.js";
+
+const [url, token, number, session] = process.argv.slice(2);
+const phone = new Phone({ url, user: "Alice", token });
+const seen = { transferred: await phone.attendedTransfer(session, number) };
+try {
+  await phone.call(number);
+} catch (error) {
+  seen.refused = error.status;
+}
+seen.unknown = [await phone.attendedTransfer("unknown", number), phone.lastError.status];
+console.log(JSON.stringify(seen));
