@@ -59,7 +59,7 @@ LAYERS = {
     "app.pages": f"{BELOW} app.api app.live vonage_simulator.yaml_source",
     # Commands, and who captures a call, import all of the simulator; the server starts without it.
     "app": f"{BELOW} app.client app.webhooks.views app.api app.pages",
-    "app.cli": f"{BELOW} app app.api {SHARED} vonage_simulator vonage_simulator.printable",
+    "app.cli": f"{BELOW} app.client app app.api {SHARED} vonage_simulator vonage_simulator.printable",
     "wsgi": "config app app.services app.cli",
 }
 

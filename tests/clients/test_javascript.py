@@ -75,6 +75,8 @@ def test_the_examples_of_conferences(world: World) -> None:
 def test_a_call_and_an_attended_transfer(world: World) -> None:
     customer, alice, session = call_of_alice(world)
     (seen,) = run("call.mjs", world.base, ALICE, THIRD, session)
-    assert seen == {"transferred": True, "refused": 429, "unknown": [False, 429]}
+    assert seen["transferred"]
+    assert seen["refused"] in (409, 429), "one call in a second, and one that is not connected"
+    assert (seen["unknown"][0], seen["unknown"][1] in (409, 429)) == (False, True)
     recipient = world.until(lambda: next((leg for leg in world.legs() if leg.to == THIRD), None))
     world.until(lambda: alice.hears(recipient) and not alice.hears(customer))
