@@ -43,6 +43,7 @@ LAYERS = {
     "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks vonage_simulator.printable vonage_simulator.yaml_source",
     "app.calls.captured": "app.domain app.store app.calls vonage_simulator",
+    "app.client": "",
     "app.vonage_hosts": "",
     "app.vonage_token": "",
     "app.recordings": "app.vonage_hosts app.vonage_token",
@@ -57,8 +58,8 @@ LAYERS = {
     "app.api": f"{BELOW} app.live vonage_simulator.yaml_source",
     "app.pages": f"{BELOW} app.api app.live vonage_simulator.yaml_source",
     # Commands, and who captures a call, import all of the simulator; the server starts without it.
-    "app": f"{BELOW} app.webhooks.views app.api app.pages",
-    "app.cli": f"{BELOW} app app.api {SHARED} vonage_simulator vonage_simulator.printable",
+    "app": f"{BELOW} app.client app.webhooks.views app.api app.pages",
+    "app.cli": f"{BELOW} app.client app app.api {SHARED} vonage_simulator vonage_simulator.printable",
     "wsgi": "config app app.services app.cli",
 }
 

@@ -49,6 +49,7 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.stream import stream
     from app.api.transfers import transfers
     from app.api.unfiled import unfiled
+    from app.api.user_calls import user_calls
     from app.api.user_operations import user_operations
     from app.api.user_stream import user_stream
     from app.api.users import users
@@ -66,6 +67,7 @@ def described() -> tuple[Blueprint, ...]:
         sessions,
         session_verbs,
         user_stream,
+        user_calls,
         user_operations,
     )
     then = (names, recordings, unfiled, audit, flows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from flask import Response
@@ -111,11 +112,7 @@ def hold_session(_args: dict[str, Any], name: str, session_id: str) -> Response:
 def unhold_session(_args: dict[str, Any], name: str, session_id: str) -> Response:
     """Take the other party off hold; whom the user talks to in another session is put on hold first."""
     other = _other_leg(session_of(name, session_id), on_hold=True)
-    with as_problems():
-        for session in services().sessions.phone(name, user_of(name)).sessions:
-            if session.id != session_id and session.leg and not session.controls.paused:
-                for talking in _others(services().control, session.leg):
-                    services().control.hold(talking, by=who())
+    hold_talking(one for one in services().sessions.phone(name, user_of(name)).sessions if one.id != session_id)
     return acted(lambda control, how: control.resume(other, **how))
 
 
@@ -150,6 +147,15 @@ def record_session(args: dict[str, Any], name: str, session_id: str) -> Response
 def transfer_session(args: dict[str, Any], name: str, session_id: str) -> Response:
     """Transfer the other party, with a consultation or without (`flow`: attended or blind)."""
     return created({**args, "initiator_call": own_leg(session_of(name, session_id))})
+
+
+def hold_talking(sessions: Iterable[Session]) -> None:
+    """Put whom the user talks to in any of *sessions* on hold. Raises Problem."""
+    with as_problems():
+        for session in sessions:
+            if session.leg and not session.controls.paused:
+                for talking in _others(services().control, session.leg):
+                    services().control.hold(talking, by=who())
 
 
 def own_leg(session: Session) -> str:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.client import Connection
 from app.services import services
 from config.settings import Settings
 from vonage_simulator.cli.options import URL
 
 if TYPE_CHECKING:  # slow to import
     from requests import Response
-
-SECONDS = 15  # to wait for a reply; Vonage itself waits 10 for an event
 
 to_option = click.option("--to", "url", type=URL, help="The server; default: the one that `make run` starts.")
 
@@ -23,16 +22,13 @@ def token_of(settings: Settings) -> str:
     return min(settings.access_tokens, key=lambda pair: (pair[0].startswith("user/"), pair))[1]
 
 
-class Client:
+class Client(Connection):
     """A connection to the server at *url*; None: to the one that `make run` starts."""
 
     def __init__(self, url: str | None) -> None:
-        import requests
-
         settings = services().settings
-        self.base = (url or settings.local_url).rstrip("/")
+        super().__init__(url or settings.local_url)
         self._bearer = {"Authorization": f"Bearer {token_of(settings)}"}
-        self._http = requests.Session()
 
     def get(self, path: str) -> Response:
         """The response to *path* of the API, requested with `token_of`. Raises ClickException."""
@@ -47,8 +43,7 @@ class Client:
         import requests
 
         try:
-            # A redirect is not followed: it would turn a POST into a GET without its body.
-            return self._http.request(method, self.base + path, timeout=SECONDS, allow_redirects=False, **more)
+            return super().request(method, path, **more)
         except requests.RequestException as error:
             raise click.ClickException(
                 f"No answer from {self.base} ({type(error).__name__}). Is it running? `make run` starts it; "

@@ -157,6 +157,10 @@ class Partition:
         """Sorted set: calls that the user *name* takes part in, or is to (`lua/engage.lua`)."""
         return self.tag + b"up:" + encode(name)
 
+    def calling(self, name: str) -> bytes:
+        """String: the user *name* began a call within the last second."""
+        return self.tag + b"ud:" + encode(name)
+
     def remarks(self, name: str, session: str) -> bytes:
         """Hash: what the user *name* says of *session*. The length keeps "ab" and "c" apart from "a" and "bc"."""
         return self.tag + b"us:" + f"{len(name)}:".encode() + encode(name + session)

@@ -28,6 +28,7 @@ SETTINGS: Final = frozenset(field.name for field in fields(UserSettings))
 MOST_LIVE: Final = 100
 NEWEST: Final = 20
 PLACE_MS: Final = 7_200_000
+CALL_MS: Final = 1000  # between two calls that a user begins, as at Yeastar
 ENGAGE_SECONDS: Final = 0.05  # a caller waits no longer to learn whether a user is free
 ANSWERS: Final[tuple[Availability, ...]] = ("free", "busy", "do_not_disturb")  # by what `lua/engage.lua` returns
 LONGEST_CALL: Final = timedelta(days=1)  # older ones are not looked through: a user may have had thousands
@@ -141,6 +142,16 @@ class Users(Connected):
         now = time() * 1000
         pairs = zip(found[::2], found[1::2], strict=True)
         return {keys.decode(call): (now + PLACE_MS - float(until)) / 1000 for call, until in pairs}
+
+    def disengage(self, name: str, call: str) -> None:
+        """Give back the place that *call* has of the user *name*, if it has one. Nobody waits for it."""
+        key = keys.of(name).places(name)
+        self._writer.send_later(Command(key, ("ZREM", key, keys.encode(call))))
+
+    def begins_call(self, name: str) -> bool:
+        """Whether the user *name* may begin a call now: one in a second."""
+        key = keys.of(name).calling(name)
+        return self._writer.send([Command(key, ("SET", key, b"", "NX", "PX", CALL_MS))])[0] is not None
 
     def remarks(self, name: str, sessions: Iterable[str]) -> list[Remarks]:
         """What the user *name* says of each of *sessions*."""

@@ -79,6 +79,7 @@ DESCRIBED = {
     *((method, "/api/v1/conferences/{conference_id}/participants/{call_id}") for method in ("put", "delete")),
     *(("post", f"/api/v1/conferences/{{conference_id}}/participants/{{call_id}}/{v}") for v in ("hold", "resume")),
     *(("post", f"{USERS}/{{name}}/sessions/{{session_id}}/{verb}") for verb in SESSION_VERBS),
+    ("post", f"{USERS}/{{name}}/calls"),
     ("post", f"{USERS}/{{name}}/sessions/{{session_id}}/answer"),
     ("get", f"{USERS}/{{name}}/stream"),
     ("get", "/api/v1/stream"),

@@ -347,6 +347,18 @@ export class Phone {
     return this.#did(() => this.#verb(id, "transfer", { to: number, flow: "blind" }));
   }
 
+  /**
+   * Call a number: this user's page rings first. With `transferId`, a session, it begins an attended transfer of it.
+   * A Result, as at Yeastar. Throws PhoneError where that rejects. `option` is of cameras, which there are none of.
+   */
+  async call(number, option, transferId) {
+    const body = transferId === undefined ? { number } : { number, transferId: idOf(transferId) };
+    await this.request("POST", "/calls", body);
+    return DONE;
+  }
+
+  attendedTransfer(id, number) { return this.#did(() => this.call(number, undefined, id)); }
+
   /** Begin a consultation. The transfer, to be given to completeTransfer, cancelTransfer, …. Throws PhoneError. */
   consult(id, number) {
     return this.#verb(id, "transfer", { to: number, flow: "attended" });
