@@ -155,7 +155,8 @@ def test_sums_are_of_all_workers_those_that_ended_included_and_calls_are_counted
         return float(found[1]) if found else 0
 
     def calls() -> int:
-        return int(server.api("/api/v1/figures").json["calls"]["total"])
+        response = server.api("/api/v1/figures")  # 503 at times, on a busy machine
+        return int(response.json["calls"]["total"]) if response.status == 200 else -1
 
     try:
         for number in range(40):  # each over a connection of its own: both workers get some

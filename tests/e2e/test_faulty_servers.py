@@ -16,7 +16,7 @@ from tests.serving import OPERATOR, Server
 CALLS = 12
 # Fault -> options of the command, and what it must print.
 FOUND: dict[str, tuple[str, str]] = {
-    "drops_one_event": ("--faults lossless", r"event .* sent at .*: expected sent, got not there"),
+    "drops_some_events": ("--faults lossless", r"event .* sent at .*: expected sent, got not there"),
     "trusts_the_latest_event": ("--faults lossless=0.5", r"leg .* status: expected completed, got \w+"),
     "rounds_prices": ("--faults lossless", r" price: expected 0\.\d+, got 0\.\d{4}0000"),
     "forgets_who_left": (
