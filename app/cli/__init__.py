@@ -14,9 +14,12 @@ def install(app: Flask) -> None:
     from app.cli.capture import capture
     from app.cli.flows import flows
     from app.cli.forget import forget
+    from app.cli.operations import conferences, transfers
     from app.cli.replay import replay
     from app.cli.simulate import simulate
     from app.cli.unfiled import unfiled
 
-    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, *COMMANDS):
+    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, transfers, conferences):
+        app.cli.add_command(command)
+    for command in COMMANDS:
         app.cli.add_command(command)

@@ -48,15 +48,19 @@ class Server:
 
     def on_leg(self, leg: str, verb: str, body: Json | None = None) -> None:
         """The same with the leg *leg*."""
-        self.act(f"/api/v1/legs/{_quoted(leg)}/{verb}", body)
+        self.act(f"/api/v1/legs/{quoted(leg)}/{verb}", body)
 
     def _action(self, response: Response) -> Json:
         """The action in a response. Raises ClickException with what is wrong."""
+        return self.read(response, "id", "state", "verb", "leg")
+
+    def read(self, response: Response, *fields: str) -> Json:
+        """What a response says, which has *fields*. Raises ClickException with what is wrong."""
         try:
             found = response.json()
         except ValueError:
             found = None
-        if isinstance(found, dict) and response.ok and {"id", "state", "verb", "leg"} <= found.keys():
+        if isinstance(found, dict) and response.ok and found.keys() >= {*fields}:
             return found
         if not response.is_redirect and not (isinstance(found, dict) and "detail" in found):
             raise self.client.no_switchhook()
@@ -75,7 +79,8 @@ def _line(action: Json) -> str:
     return safe(f"{VERBS.get(action['verb'], action['verb'])}: {state}{said}  ({of}, action {action['id'] or '-'})")
 
 
-def _quoted(id_: str) -> str:
+def quoted(id_: str) -> str:
+    """*id_* as a part of an address."""
     return quote(id_, safe="", errors="surrogatepass")
 
 
@@ -193,7 +198,7 @@ def transfer(server: Server, leg: str, ncco: IO[str] | None, flow: str | None, s
 @acts
 def record(server: Server, conversation: str, action: str) -> None:
     """Start, pause, resume or stop the recording of a conversation; `flask call` shows its id."""
-    server.act(f"/api/v1/conversations/{_quoted(conversation)}/record", {"action": action})
+    server.act(f"/api/v1/conversations/{quoted(conversation)}/record", {"action": action})
 
 
 @click.command("place")
@@ -205,11 +210,11 @@ def place(
     server: Server, whom: str, from_: str | None, ncco: IO[str] | None, flow: str | None, step: str | None
 ) -> None:
     """Call WHOM: a telephone number, a sip: address, a user of the application, or an endpoint as JSON."""
-    body = {"to": _endpoint(whom), **_script(ncco, flow, step)}
+    body = {"to": endpoint(whom), **_script(ncco, flow, step)}
     server.act("/api/v1/calls", body | ({"from": digits(from_) or from_} if from_ else {}))
 
 
-def _endpoint(whom: str) -> Json:
+def endpoint(whom: str) -> Json:
     """*whom* as in a `connect` action."""
     if whom.startswith("{"):
         try:

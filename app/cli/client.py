@@ -38,6 +38,10 @@ class Client(Connection):
         """The response to *body*, posted to *path* of the API as JSON with `token_of`. Raises ClickException."""
         return self.request("POST", path, headers=self._bearer, json=body)
 
+    def send(self, method: str, path: str, body: Any = None) -> Response:
+        """The response to another *method*, with `token_of`. Raises ClickException."""
+        return self.request(method, path, headers=self._bearer, json=body)
+
     def request(self, method: str, path: str, **more: Any) -> Response:
         """The response; *more* as `requests` has it. Raises ClickException."""
         import requests
