@@ -58,9 +58,15 @@ def still_has_role(role: Role) -> Callable[[], bool]:
 
     What it returns raises StoreUnavailable for a session while Redis is away.
     """
-    if request.headers.get("Authorization"):
-        return lambda: True  # tokens change with a restart only
-    name, context = session_name(), current_app.app_context
+    context, token = current_app.app_context, request.headers.get("Authorization", "").partition(" ")[2].strip()
+    if token:  # of ACCESS_TOKENS, which change with a restart only; or short-lived
+
+        def is_known() -> bool:
+            with context():
+                return _login_of(token) is not None
+
+        return is_known
+    name = session_name()
 
     def check() -> bool:
         with context():

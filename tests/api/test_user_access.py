@@ -11,8 +11,10 @@ import jwt
 import pytest
 
 from app.auth import tokens
+from app.auth.access import still_has_role
 from app.auth.tokens import short_lived_token
 from tests.api.site import BROWSER, LIST, OPERATOR, TOKENS, VIEWER, Site, is_problem
+from tests.engines import wait_until
 
 ALICE, BOB = "user-alice-of-the-app-1", "user-bob-of-the-app-1"
 WITH_USERS = (*TOKENS, ("user/Alice", ALICE), ("user/Bob", BOB))
@@ -115,6 +117,17 @@ def test_an_operator_makes_a_token_that_expires(site: Site) -> None:
     hour = site.send("POST", "/api/v1/users/Whoever/token", token=OPERATOR)
     assert hour.status_code == 201, "the body may be left out, and the user need not be known"
     assert site.read("/api/v1/users/Whoever", token=hour.json["token"])["max_calls"] == 2  # type: ignore[index]
+
+
+def test_a_stream_goes_on_as_long_as_its_token_is_good(site: Site) -> None:
+    def may_read(token: str) -> Callable[[], bool]:
+        with site.app.test_request_context(f"{OWN}/stream", headers={"Authorization": f"Bearer {token}"}):
+            return still_has_role("viewer")
+
+    of_settings, expiring = may_read(ALICE), may_read(signed(site, seconds=3))
+    assert expiring()
+    wait_until(lambda: not expiring(), "the token has expired")
+    assert of_settings()
 
 
 @pytest.mark.parametrize("seconds", [59, 86_401, -1, "90", 90.5, None, True])
