@@ -125,6 +125,13 @@ class Server:
         wait_until(self.answers, "the server serves requests")
         return self
 
+    def with_busy_users(self) -> Server:
+        """Itself, whose users take as many calls at once as a user may: else the third one would be diverted."""
+        headers = {"Authorization": f"Bearer {OPERATOR}", "Content-Type": "application/json"}
+        for user in ("Alice", "Bob"):
+            assert self.ask("PUT", f"/api/v1/users/{user}", b'{"max_calls": 50}', **headers).status == 200
+        return self
+
     def group(self, number: int) -> None:
         """Send a signal to all its processes, as a terminal does."""
         os.killpg(self.process.pid, number)

@@ -19,8 +19,8 @@ from app.store.errors import StoreUnavailable
 from app.store.reader import taking
 from app.store.users import Profile, User
 
-RECONCILE_SECONDS: Final = 0.1
-RECORDED_SECONDS: Final = 10.0  # the record of the answer that rings a user is written by then
+RECONCILE_SECONDS: Final = 0.25
+RECORDED_SECONDS: Final = 2.0  # the record of the answer that rings a user is written by then
 
 
 class UserStore(Protocol):
@@ -76,7 +76,7 @@ class SessionQueries:
         """Whether the user *name* may be rung for *call* (its first leg's uuid); if so, the call has a place now.
 
         To be asked before a user is rung. Calls that have ended, that ring there no more, and consultations have no
-        place. Never raises, and waits for the store 150 ms at most, 50 ms unless all places seem to be taken.
+        place. Never raises, and waits for the store 300 ms at most, 50 ms unless all places seem to be taken.
         """
         found = self.store.engage(name, call)
         if found != "busy":

@@ -29,7 +29,7 @@ def serving(folder: Path, **more: Any) -> Iterator[Server]:
     """A running server that requires signatures."""
     server = Server(folder, VONAGE_SIGNATURE_SECRETS=SECRETS, **more)
     try:
-        yield server.ready()
+        yield server.ready().with_busy_users()
     finally:
         server.kill()
 

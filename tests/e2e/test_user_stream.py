@@ -27,10 +27,6 @@ WHOLE_CALL = ["call_created", "call_incoming", "session_started", "call_answered
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with two workers."""
     with serving(tmp_path_factory.mktemp("server"), WEB_CONCURRENCY="2") as server:
-        # A user who was never called, and has no token or settings, is not known.
-        token = f"Bearer {OPERATOR}"
-        known = server.ask("PUT", "/api/v1/users/Alice", b"{}", Authorization=token, Content_Type="application/json")
-        assert known.status == 200
         yield server
 
 

@@ -92,7 +92,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[
             **environ,
         )
         servers.append(server)
-        return Carrier(server.ready(), folder)
+        return Carrier(server.ready().with_busy_users(), folder)
 
     yield serve
     for server in servers:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.flows.ready.conftest import ENGLISH, FRENCH, OURS, READY, Carrier, Serve, languages, of
-from tests.serving import OPERATOR
 from vonage_simulator.scenario import Call, Does, FarEnd
 
 HOLD = {
@@ -86,9 +85,6 @@ def test_a_telephone_sees_a_number_of_ours(tutorial: Carrier, serve: Serve) -> N
 
 
 def test_all_at_once_are_each_put_through(tutorial: Carrier) -> None:
-    headers = {"Authorization": f"Bearer {OPERATOR}", "Content-Type": "application/json"}
-    for user in ("Alice", "Bob"):  # else a user takes two calls
-        assert tutorial.server.ask("PUT", f"/api/v1/users/{user}", b'{"max_calls": 50}', **headers).status == 200
     calls = tutorial.play(*(made(name) for name in CALLS if "app to app" not in name))
     for who, _, _, flow, language, rung in CALLS.values():
         if not flow.startswith("app-to-app"):
