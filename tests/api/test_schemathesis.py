@@ -24,11 +24,16 @@ schemathesis.openapi.format("time-zone", sampled_from(sorted(available_timezones
 LETTERS = characters(codec="ascii", categories=["L", "N", "P"], exclude_characters="/")
 schemathesis.openapi.format("name", text(LETTERS, min_size=1, max_size=60))
 schemathesis.openapi.format("web-address", sampled_from(["https://example.com/ada.png", "http://example.com/?a=1"]))
-# Read by tests/api/test_stream.py: it never ends; a number in a path has no pattern that schemathesis knows.
-APART = {("get", "/api/v1/stream"), *((method, "/api/v1/names/{number}") for method in ("get", "put", "delete"))}
+# Streams never end: tests/e2e/test_stream.py and test_user_stream.py read them. A number in a path has no
+# pattern that schemathesis knows.
+STREAMS = {("get", "/api/v1/stream"), ("get", "/api/v1/users/{name}/stream")}
+APART = {*STREAMS, *((method, "/api/v1/names/{number}") for method in ("get", "put", "delete"))}
 ACTING = tuple(
     f"/api/v1/{path}"
-    for path in ("calls", "legs", "transfers", "conferences", "conversations", "users/{name}/sessions")
+    for path in (
+        *("calls", "legs", "transfers", "conferences", "conversations"),
+        *("users/{name}/sessions", "users/{name}/calls", "users/{name}/conferences", "users/{name}/transfers"),
+    )
 )
 EXAMPLES = 10  # of each operation, for each role, right ones and wrong ones each
 
