@@ -40,10 +40,10 @@ class RunningOperations:
 
 def _transfer(running: RunningTransfer) -> Operation:
     transfer, order = running.transfer, running.transfer.order
-    legs = {order.initiator, order.transferred, transfer.recipient} - {None}
+    legs = frozenset(filter(None, (order.initiator, order.transferred, transfer.recipient)))
     events, ended = of_transfer(None, transfer), transfer.status == "ended"
     key = f"{TRANSFER} {running.id}"
-    return Operation(key, TRANSFER, frozenset(filter(None, legs)), events, transfers.as_json(running), ended)
+    return Operation(key, TRANSFER, legs, events, transfers.as_json(running), ended)
 
 
 def _conference(running: RunningConference) -> Operation:

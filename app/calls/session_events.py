@@ -21,8 +21,6 @@ from app.store.user_events import UserEvent
 from app.store.users import User
 
 LATE: Final = timedelta(hours=1)  # a call that ended longer ago, and of which nothing was sent, is no news
-
-
 STATE: Final = ""  # in place of a session's id: what is known of the user as such
 ANSWER_REQUESTED: Final = "answer_requested"
 TRIES: Final = 3
@@ -86,18 +84,19 @@ class SessionEvents:
         user = self.queries.user(name)
         sessions = self.queries.latest(name, user)
         state, *marks = self.store.marks(name, [STATE, *(session.id for session in sessions)])
-        known = zip(sessions, marks, strict=True)
-        changed = [(session, mark) for session, mark in known if _is_news(session, mark, now)]
-        dumped = self.queries.dump_all([session for session, _ in changed], "user")
-        for (session, mark), json in zip(changed, dumped, strict=True):
-            events = [
-                {"event": event.name, "user": name, "at": timestamp(now), "session": json, **event.data}
-                for event in events_between(mark, session)
-            ]
-            appended += len(events) * self.store.publish(name, session.id, mark, mark_of(mark, session), events)
+        read = [(session, mark, mark_of(mark, session)) for session, mark in zip(sessions, marks, strict=True)]
+        changed = [
+            (session, mark, after) for session, mark, after in read if after != mark and not _is_old(session, mark, now)
+        ]
+        dumped = self.queries.dump_all([session for session, _, _ in changed], "user")
+        for (session, mark, after), json in zip(changed, dumped, strict=True):
+            events = [_event(happened, name, now, json) for happened in events_between(mark, session)]
+            appended += len(events) * self.store.publish(name, session.id, mark, after, events)
         live = [session for session in sessions if session.live]
         followed = self._operations(sessions, state.sent) if live or state.sent else []
-        appended += sum(self._of_operation(name, operation, session, now) for operation, session in followed)
+        marks = self.store.marks(name, [operation.key for operation, _ in followed]) if followed else []
+        for (operation, own), mark in zip(followed, marks, strict=True):
+            appended += self._of_operation(name, operation, own, mark, now)
         going_on = tuple(sorted(operation.key for operation, _ in followed if not operation.ended))
         appended += self._state(name, user, current_of(live, user.chosen), state, going_on, now)
         return Look(appended, len(live))
@@ -114,15 +113,13 @@ class SessionEvents:
             for operation in known
         ]
 
-    def _of_operation(self, name: str, operation: Operation, session: Session | None, now: datetime) -> int:
-        """Append what happened to *operation*; how many events were sent is its mark."""
-        (mark,) = self.store.marks(name, [operation.key])
+    def _of_operation(self, name: str, operation: Operation, session: Session | None, mark: Mark, now: datetime) -> int:
+        """Append what happened to *operation*; its mark is how many events were sent."""
         new = operation.events[int(mark.shown[0]) if mark.shown else 0 :]
         if not new:
             return 0
-        shown = self.queries.dump_all([session], "user")[0] if session else None
-        base = {"user": name, "at": timestamp(now), "session": shown, operation.name: operation.shown}
-        events = [{"event": event.name, **base, **event.data} for event in new]
+        shown = {operation.name: operation.shown}
+        events = [_event(happened, name, now, self._dumped(session), **shown) for happened in new]
         after = Mark(shown=(str(len(operation.events)),))
         return len(events) * self.store.publish(name, operation.key, mark, after, events)
 
@@ -136,14 +133,9 @@ class SessionEvents:
         after = state_mark(user.settings or DEFAULTS, user.registration, current)._replace(sent=going_on)
         if after == before:
             return 0
-        shown = self.queries.dump_all([current], "user")[0] if current else None
-        base = {
-            "user": name,
-            "at": timestamp(now),
-            "session": shown,
-            "userState": user_json(name, user.settings or DEFAULTS, user.registration),
-        }
-        events = [{"event": event, **base} for event in state_events(before, after)]
+        shown = {"userState": user_json(name, user.settings or DEFAULTS, user.registration)}
+        changed = map(Happened, state_events(before, after))
+        events = [_event(happened, name, now, self._dumped(current), **shown) for happened in changed]
         return len(events) * self.store.publish(name, STATE, before, after, events)
 
     def user_events(self, name: str, after: str, limit: int) -> list[UserEvent] | None:
@@ -166,8 +158,7 @@ class SessionEvents:
 
     def request_answer(self, session: Session) -> None:
         """Append that the pages of the user are to answer *session*, which rings."""
-        (json,) = self.queries.dump_all([session], "user")
-        data = {"event": ANSWER_REQUESTED, "user": session.user, "at": timestamp(datetime.now(UTC)), "session": json}
+        data = _event(Happened(ANSWER_REQUESTED), session.user, datetime.now(UTC), self._dumped(session))
         for _ in range(TRIES):  # somebody else may append something at the same moment
             (mark,) = self.store.marks(session.user, [session.id])
             if mark == NOTHING_SENT:
@@ -175,8 +166,15 @@ class SessionEvents:
             elif self.store.publish(session.user, session.id, mark, mark, [data]):
                 return
 
+    def _dumped(self, session: Session | None) -> dict[str, Any] | None:
+        return self.queries.dump_all([session], "user")[0] if session else None
 
-def _is_news(session: Session, mark: Mark, now: datetime) -> bool:
-    if mark == NOTHING_SENT and not session.live and (session.ended or session.created) < now - LATE:
-        return False
-    return mark_of(mark, session) != mark
+
+def _event(happened: Happened, user: str, at: datetime, session: Any, **more: Any) -> dict[str, Any]:
+    """An event as it is sent; *session* and *more* as JSON."""
+    base = {"event": happened.name, "user": user, "at": timestamp(at), "session": session}
+    return {**base, **more, **happened.data}
+
+
+def _is_old(session: Session, mark: Mark, now: datetime) -> bool:
+    return mark == NOTHING_SENT and not session.live and (session.ended or session.created) < now - LATE

@@ -67,15 +67,13 @@ class SessionQueries:
 
     def phone(self, name: str, user: User) -> Phone:
         """What goes on at *name*, of whom *user* is kept."""
-        settings = user.settings or DEFAULTS
-        sessions = self._sessions(self.queries.calls_of(user.conversations), name, settings)
-        live = sorted((one for one in sessions if one.live), key=lambda one: (one.created, one.id), reverse=True)
-        return Phone(live, current_of(live, user.chosen), is_full(live, settings.max_calls))
+        live = [one for one in reversed(self.latest(name, user)) if one.live]
+        return Phone(live, current_of(live, user.chosen), is_full(live, (user.settings or DEFAULTS).max_calls))
 
     def availability(self, name: str, call: str) -> Availability:
         """Whether the user *name* may be rung for *call* (its first leg's uuid); if so, the call has a place now.
 
-        To be asked before a user is rung. Calls that have ended, that ring there no more, and consultations have no
+        Call it before a user is rung. Calls that have ended, that ring there no more, and consultations have no
         place. Never raises, and waits for the store 300 ms at most, 50 ms unless all places seem to be taken.
         """
         found = self.store.engage(name, call)

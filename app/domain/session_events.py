@@ -1,8 +1,8 @@
 """What a user is to know of a session: the difference between what was last sent of it and what it is now.
 
 Names: https://wazo-platform.org/documentation (events of wazo-calld), with what Yeastar adds. What was sent is kept
-beside the events as a `Mark`, so whoever goes on needs no earlier state of the call, and a fact is sent once however
-its webhooks come, and however often a session is looked at.
+beside the events as a `Mark`. So the next worker needs no earlier state of the call, and a fact is sent once, in any
+order of webhooks and however often the session is read.
 """
 
 from __future__ import annotations
@@ -48,9 +48,8 @@ NOTHING_SENT: Final = Mark()
 
 def mark_of(before: Mark, session: Session) -> Mark:
     """What was sent after `events_between(before, session)`."""
-    new = [event.name for event in events_between(before, session)]
     sent = [name for name in before.sent if not (session.live and name in AT_THE_END)]
-    sent += [name for name in new if name in _facts_of(session)]
+    sent += [name for name in _facts_of(session) if name not in before.sent]
     controls = session.controls
     digits = max(before.digits, len(_digits(session)))
     return Mark(tuple(sent), controls.muted, controls.paused, controls.recording, digits, _shown(session))

@@ -93,7 +93,8 @@ class Live:
         self._presume_ended_after = presume_ended_after
         self._read_names, self._names = names, NOBODY
         self._renderers: dict[str, Renderer] = {
-            rendering.JSON: lambda change, masked: rendering.as_json(change, masked, self._names)
+            rendering.JSON: lambda change, masked: rendering.as_json(change, masked, self._names),
+            rendering.NEWS: lambda _change, _masked: "",
         }
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)

@@ -15,6 +15,7 @@ from app.live.changes import Change
 from app.live.schemas import dump
 
 JSON: Final = "json"
+NEWS: Final = "news"  # that something changed is enough
 IDS: Final = "ids"  # of the conversations that changed, each once in a look; their state is not even read
 
 

@@ -20,7 +20,7 @@ from app.live.changes import TYPES
 from app.live.connection import Connection
 from app.live.follower import Live
 from app.live.listener import Listener, Wanted
-from app.live.rendering import Form
+from app.live.rendering import NEWS, Form
 from app.live.stream import HEARTBEAT_SECONDS, RETRY_AFTER_A_STOP_MS, RETRY_MS, TRY_AGAIN_SECONDS
 from app.store.errors import StoreUnavailable
 from app.store.user_events import UserEvent
@@ -28,7 +28,6 @@ from app.store.user_events import UserEvent
 LOOK_SECONDS: Final = 1.0  # between two looks while there are live sessions
 REST_SECONDS: Final = 5.0  # and while there are none
 AT_ONCE: Final = 50  # events
-NEWS: Final = "news"  # a format: that something changed is enough
 BEGINNING: Final = "sessions"  # the event with which who begins here learns what goes on
 
 
@@ -71,7 +70,6 @@ def stream(live: Live, events: Events, reader: Reader) -> Iterator[bytes]:
     """Server-sent events of the user, until the client or the server ends it."""
     wanted, after = Wanted(user=reader.name, types=frozenset(TYPES)), reader.after
     listener: Listener | None = None
-    live.add_format(NEWS, lambda _change, _masked: "")
     live.enter()
     try:
         yield rendering.retry(RETRY_MS)

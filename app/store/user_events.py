@@ -1,8 +1,8 @@
-"""What happened to the sessions of a user: a stream that is appended to once, by whoever finds out first.
+"""What happened to the sessions of a user: a stream to which each event is appended once, by the first to find it.
 
 Each session has a mark, which says what was sent of it (`app/domain/session_events.py`). Events are appended together
 with the mark that follows them, and only if the mark before is still there. So two workers that find the same send it
-once, one that is killed leaves nothing half done, and who goes on begins where the other one was.
+once, one that is killed leaves nothing half done, and the next one begins where it was.
 """
 
 from __future__ import annotations
