@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flask import Response, jsonify, url_for
 from flask_smorest import Blueprint
-from marshmallow import RAISE
+from marshmallow import RAISE, Schema
 
 from app.api import once
 from app.api.acting_errors import as_problems
@@ -56,15 +56,22 @@ def create_call(args: dict[str, Any]) -> Response:
     return acted(lambda control, how: control.place(args, **how), created=True)
 
 
+def bare_route(
+    blueprint: Blueprint, path: str, view: Callable[..., Response], *, name: str, about: str, schema: type[Schema]
+) -> None:
+    """A POST route that takes nothing; its response is as *schema*."""
+    view.__name__, view.__doc__ = name, about
+    view = blueprint.alt_response(200, schema=schema)(view)
+    blueprint.post(path)(blueprint.arguments(NoArgs, unknown=RAISE, required=False)(view))
+
+
 def _plain(path: str, verb: str, about: str) -> None:
     """A route that takes nothing."""
 
     def view(_args: dict[str, Any], uuid: str) -> Response:
         return acted(lambda control, how: control.on_leg(uuid, verb, {}, **how))
 
-    view.__name__, view.__doc__ = verb, about
-    view = acting.alt_response(200, schema=ActionSchema)(view)
-    acting.post(f"/legs/<id:uuid>/{path}")(acting.arguments(NoArgs, unknown=RAISE, required=False)(view))
+    bare_route(acting, f"/legs/<id:uuid>/{path}", view, name=verb, about=about, schema=ActionSchema)
 
 
 for _path, _verb, _about in (

@@ -31,11 +31,16 @@ SCHEMA: Final = ConferenceSchema()
 @conferences.alt_response(201, schema=ConferenceSchema)
 def begin_conference(args: dict[str, Any]) -> Response:
     """Begin a conference: the host's calls become one. Everything is checked before anybody is moved."""
+    return created(args, "conferences.get_conference")
+
+
+def created(args: dict[str, Any], route: str, **more: Any) -> Response:
+    """The response to a conference that is begun; *route*, with *more* in its address, shows it."""
     with as_problems():
         running = services().conferences.begin(args, by=who(), id_=once.action_id())
     response = shown(running)
     response.status_code = 201
-    response.headers["Location"] = url_for("conferences.get_conference", conference_id=running.id)
+    response.headers["Location"] = url_for(route, conference_id=running.id, **more)
     return response
 
 

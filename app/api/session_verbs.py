@@ -10,7 +10,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
 from app.api import once
-from app.api.acting import acted, who
+from app.api.acting import acted, bare_route, who
 from app.api.acting_errors import as_problems
 from app.api.acting_schemas import ActionSchema, DtmfArgs, NoArgs, RecordArgs, RunningTransferSchema, TransferCallArgs
 from app.api.sessions import session_of
@@ -41,9 +41,7 @@ def _on_own_leg(verb: str, about: str) -> None:
         leg = own_leg(session_of(name, session_id))
         return acted(lambda control, how: control.on_leg(leg, verb, {}, **how))
 
-    view.__name__, view.__doc__ = f"{verb}_session", about
-    view = session_verbs.alt_response(200, schema=ActionSchema)(view)
-    session_verbs.post(f"{AT}/{verb}")(session_verbs.arguments(NoArgs, unknown=RAISE, required=False)(view))
+    bare_route(session_verbs, f"{AT}/{verb}", view, name=f"{verb}_session", about=about, schema=ActionSchema)
 
 
 for _verb, _about in (

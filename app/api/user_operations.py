@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import Response, jsonify, url_for
+from flask import Response, jsonify
 from flask_smorest import Blueprint
 from marshmallow import RAISE, fields, validate
 
 from app.api import conferences, once, transfers
 from app.api.acting import SCHEMA as ACTION
-from app.api.acting import masked_for_reader, who
+from app.api.acting import bare_route, masked_for_reader, who
 from app.api.acting_errors import as_problems
 from app.api.acting_schemas import (
     ActionSchema,
@@ -24,6 +24,8 @@ from app.api.acting_schemas import (
 from app.api.session_verbs import own_leg
 from app.api.sessions import session_of
 from app.auth.access import guard_own
+from app.control.conferences import Running as RunningConference
+from app.control.transfers import Running as RunningTransfer
 from app.errors import Problem
 from app.services import services
 
@@ -56,9 +58,7 @@ class UserConferenceArgs(ConferenceArgs):
 @user_operations.alt_response(200, schema=RunningTransferSchema)
 def get_own_transfer(name: str, transfer_id: str) -> Response:
     """Get a transfer that the user began or an operator began for the user."""
-    _own_transfer(name, transfer_id)
-    with as_problems():
-        return transfers.shown(services().transfers.get(transfer_id))
+    return transfers.shown(_own_transfer(name, transfer_id))
 
 
 @user_operations.delete(TRANSFER)
@@ -76,9 +76,8 @@ def _transfer_verb(verb: str, about: str) -> None:
         _own_transfer(name, transfer_id)
         return transfers.wanted(transfer_id, verb)
 
-    view.__name__, view.__doc__ = f"{verb}_own_transfer", about
-    view = user_operations.alt_response(200, schema=RunningTransferSchema)(view)
-    user_operations.post(f"{TRANSFER}/{verb}")(user_operations.arguments(NoArgs, unknown=RAISE, required=False)(view))
+    name, schema = f"{verb}_own_transfer", RunningTransferSchema
+    bare_route(user_operations, f"{TRANSFER}/{verb}", view, name=name, about=about, schema=schema)
 
 
 for _verb, _about in (
@@ -97,21 +96,14 @@ def begin_own_conference(args: dict[str, Any], name: str) -> Response:
     host = own_leg(session_of(name, args["host"]))
     wanted = {key: value for key, value in args.items() if key not in ("host", "others")}
     wanted |= {"host_call_id": host, "participant_call_ids": [_party(name, session) for session in args["others"]]}
-    with as_problems():
-        running = services().conferences.begin(wanted, by=who(), id_=once.action_id())
-    response = conferences.shown(running)
-    response.status_code = 201
-    response.headers["Location"] = url_for("user_operations.get_own_conference", name=name, conference_id=running.id)
-    return response
+    return conferences.created(wanted, "user_operations.get_own_conference", name=name)
 
 
 @user_operations.get(CONFERENCE)
 @user_operations.alt_response(200, schema=ConferenceSchema)
 def get_own_conference(name: str, conference_id: str) -> Response:
     """Get a conference whose host the user is or was."""
-    _own_conference(name, conference_id)
-    with as_problems():
-        return conferences.shown(services().conferences.get(conference_id))
+    return conferences.shown(_own_conference(name, conference_id))
 
 
 @user_operations.delete(CONFERENCE)
@@ -154,11 +146,8 @@ def _member_verb(verb: str, about: str) -> None:
             found = services().conferences.hold(conference_id, call_id, by=who(), resume=verb == "resume")
         return conferences.shown(found)
 
-    view.__name__, view.__doc__ = f"{verb}_own_member", about
-    view = user_operations.alt_response(200, schema=ConferenceSchema)(view)
-    user_operations.post(f"{CONFERENCE}/participants/<id:call_id>/{verb}")(
-        user_operations.arguments(NoArgs, unknown=RAISE, required=False)(view)
-    )
+    path = f"{CONFERENCE}/participants/<id:call_id>/{verb}"
+    bare_route(user_operations, path, view, name=f"{verb}_own_member", about=about, schema=ConferenceSchema)
 
 
 _member_verb("hold", "Let a member, by the leg, hear music while the others go on.")
@@ -192,19 +181,22 @@ def _owns(name: str, leg: str | None) -> bool:
     return session is not None and any(each.leg.uuid == leg and each.user == name for each in session.call.legs)
 
 
-def _own_transfer(name: str, id_: str) -> None:
-    """Raise Problem (404) unless the user's leg is the initiator: the same as if there was no such transfer."""
+def _own_transfer(name: str, id_: str) -> RunningTransfer:
+    """The transfer. Raises Problem (404) unless the user's leg is its initiator: the same as if there was none."""
     with as_problems():
-        order = services().transfers.get(id_).transfer.order
-    if not _owns(name, order.initiator):
+        running = services().transfers.get(id_)
+    if not _owns(name, running.transfer.order.initiator):
         raise _unknown()
+    return running
 
 
-def _own_conference(name: str, id_: str) -> None:
+def _own_conference(name: str, id_: str) -> RunningConference:
+    """The conference. Raises Problem (404) unless the user's leg is or was its host."""
     with as_problems():
-        conference = services().conferences.get(id_).conference
-    if not any(_owns(name, leg) for leg in {conference.order.host, conference.host}):
+        running = services().conferences.get(id_)
+    if not any(_owns(name, leg) for leg in {running.conference.order.host, running.conference.host}):
         raise _unknown()
+    return running
 
 
 def _unknown() -> Problem:

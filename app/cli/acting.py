@@ -96,6 +96,15 @@ def acts(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is done that cannot be taken back, unless *yes*. Raises Abort."""
+    if not yes:
+        click.confirm(safe(question), abort=True, err=True)
+
+
 leg_argument = click.argument("leg", metavar="LEG")
 
 
@@ -113,15 +122,14 @@ def _plain(verb: str, about: str) -> click.Command:
 
 @click.command("hangup")
 @leg_argument
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @acts
 def hangup(server: Server, leg: str, yes: bool) -> None:
     """Hang up a leg. That it has ended already is no error.
 
     LEG is its uuid; that of a call's first leg is the call's id.
     """
-    if not yes:
-        click.confirm(f"Hang up leg {safe(leg)}?", abort=True, err=True)
+    confirm(f"Hang up leg {leg}?", yes=yes)
     server.on_leg(leg, "hangup")
 
 

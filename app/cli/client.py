@@ -32,14 +32,14 @@ class Client(Connection):
 
     def get(self, path: str) -> Response:
         """The response to *path* of the API, requested with `token_of`. Raises ClickException."""
-        return self.request("GET", path, headers=self._bearer)
+        return self.send("GET", path)
 
     def post(self, path: str, body: Any) -> Response:
         """The response to *body*, posted to *path* of the API as JSON with `token_of`. Raises ClickException."""
-        return self.request("POST", path, headers=self._bearer, json=body)
+        return self.send("POST", path, body)
 
     def send(self, method: str, path: str, body: Any = None) -> Response:
-        """The response to another *method*, with `token_of`. Raises ClickException."""
+        """The response to any *method*, requested with `token_of`. Raises ClickException."""
         return self.request(method, path, headers=self._bearer, json=body)
 
     def request(self, method: str, path: str, **more: Any) -> Response:

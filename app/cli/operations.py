@@ -8,16 +8,15 @@ from typing import Any, Final
 
 import click
 
-from app.cli.acting import LOOKS_EVERY, WAITS, Json, Server, acts, endpoint, quoted
+from app.cli.acting import LOOKS_EVERY, WAITS, Json, Server, acts, confirm, endpoint, quoted, yes_option
 from app.cli.conversation_text import to_json
+from app.control.new_call import address_of
 from vonage_simulator.printable import safe
 
 TRANSFERS: Final = "/api/v1/transfers"
 CONFERENCES: Final = "/api/v1/conferences"
 OF_TRANSFER: Final = ("id", "status", "initiator_call", "transferred_call", "to")
 OF_CONFERENCE: Final = ("conference_id", "host", "participants", "started", "finished")
-
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 def _list(server: Server, path: str, line: Callable[[Json], str], none: str) -> None:
@@ -30,11 +29,6 @@ def _list(server: Server, path: str, line: Callable[[Json], str], none: str) -> 
         click.echo(line(item))
     if not found["items"]:
         click.echo(none)
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if not yes:
-        click.confirm(safe(question), abort=True, err=True)
 
 
 # ---- Transfers
@@ -97,7 +91,7 @@ for _verb, _about in (
 @acts
 def cancel_transfer(server: Server, id_: str, yes: bool) -> None:
     """Hang up the recipient, and let the other two talk again."""
-    _confirm(f"Cancel transfer {id_}? Its recipient is hung up.", yes=yes)
+    confirm(f"Cancel transfer {id_}? Its recipient is hung up.", yes=yes)
     _follow(server, server.client.send("DELETE", f"{TRANSFERS}/{quoted(id_)}"), _is_settled)
 
 
@@ -116,8 +110,7 @@ def _follow(server: Server, response: Any, reached: Callable[[Json], bool]) -> N
 
 
 def _transfer_line(transfer: Json) -> str:
-    to = transfer["to"]
-    whom = next((to[name] for name in ("number", "user", "uri", "extension") if to.get(name)), "somebody")
+    whom = address_of(transfer["to"]) or "somebody"
     who = f"leg {transfer['initiator_call']} transfers leg {transfer['transferred_call']} to {whom}"
     became = f", conference {transfer['conference_id']}" if transfer.get("conference_id") else ""
     return safe(f"{transfer['status']}: {who}  (transfer {transfer['id']}{became})")
@@ -173,7 +166,7 @@ def add(server: Server, id_: str, leg: str) -> None:
 def remove(server: Server, id_: str, leg: str, detach: bool, yes: bool) -> None:
     """Take LEG out, and hang it up."""
     if not detach:
-        _confirm(f"Hang up leg {leg}?", yes=yes)
+        confirm(f"Hang up leg {leg}?", yes=yes)
     _print(server, server.client.send("DELETE", _of(id_, leg) + ("?mode=detach" if detach else "")))
 
 
@@ -196,7 +189,7 @@ _member_verb("resume", "Bring LEG back from hold.")
 @acts
 def end(server: Server, id_: str, yes: bool) -> None:
     """Hang up all."""
-    _confirm(f"Hang up all in conference {id_}?", yes=yes)
+    confirm(f"Hang up all in conference {id_}?", yes=yes)
     _print(server, server.client.send("DELETE", _of(id_)))
 
 

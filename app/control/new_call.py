@@ -39,3 +39,9 @@ def endpoint_of(endpoint: Mapping[str, Any], base_url: str) -> dict[str, Any]:
     if "standardHeaders" in known:
         known["standard_headers"] = known.pop("standardHeaders")
     return known
+
+
+def address_of(endpoint: Any) -> str:
+    """What an endpoint is reached at, without what only says how; empty if it says nothing."""
+    known = endpoint if isinstance(endpoint, Mapping) else {}
+    return str(next((known[name] for name in ("number", "user", "uri", "extension") if known.get(name)), ""))

@@ -7,10 +7,11 @@ looked up.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from app.control.new_call import address_of
 from app.control.regions import Regions
 from app.control.requests import ACTIONS, MOVING, VonageRequest, calls_since, lookup_of, request_of
 from app.control.vonage_client import NoReply, NotSent, Response, VonageClient
@@ -39,9 +40,7 @@ class Sender:
 
     def turn(self, verb: str) -> float | None:
         """In how many seconds it is this request's turn, over all workers; None: not within TURN_SECONDS."""
-        return self._turn(_rate_of(verb))
-
-    def _turn(self, rate: str) -> float | None:
+        rate = "calls" if verb == "create" else "requests"
         return self._store.take_turn(rate, RATES[rate], TURN_SECONDS)
 
     def outcome(self, operation: str, entry: Entry, step: Step) -> dict[str, Any]:
@@ -65,7 +64,7 @@ class Sender:
         hosts, until = self._regions.hosts(step.leg, step), time.monotonic() + PATIENCE_SECONDS
         for index, host in enumerate(hosts):
             try:
-                response = self._patiently(operation, request, host, until, _rate_of(step.verb), first=index == 0)
+                response = self._patiently(operation, request, host, until, step.verb, first=index == 0)
             except NotSent:
                 if index + 1 == len(hosts) and response is None:
                     raise
@@ -76,12 +75,12 @@ class Sender:
         return response
 
     def _patiently(
-        self, operation: str, request: VonageRequest, host: str, until: float, rate: str, *, first: bool
+        self, operation: str, request: VonageRequest, host: str, until: float, verb: str, *, first: bool
     ) -> Response:
         """The response; 429 means that nothing was done, and that somebody else uses the application's turns."""
         while True:
             if not first:
-                time.sleep(self._turn(rate) or 0.0)
+                time.sleep(self.turn(verb) or 0.0)
             if not self._goes_on(operation):
                 raise Overtaken
             response = self._client.send(host, request.method, request.path, request.body)
@@ -105,12 +104,12 @@ class Sender:
         if not response.ok:
             return {"result": "unknown"}
         listed = response.body.get("_embedded", {}).get("calls", [])
-        to = _address(entry.data["to"])
+        to = address_of(entry.data["to"])
         found = [
             call
             for call in listed
             if call.get("direction") == "outbound"
-            and _address(call.get("to")) == to
+            and address_of(call.get("to")) == to
             and not self._is_another(call["uuid"], operation, entry.at)
         ]
         if len(found) != 1:
@@ -154,16 +153,6 @@ class Sender:
             moved = response.body.get("conversation_uuid") != entry.data.get("conversation")
             return {"result": "done" if moved else "failed"}
         return {"result": "unknown"}
-
-
-def _address(endpoint: Any) -> str:
-    """What an endpoint is reached at, without what only says how."""
-    known = endpoint if isinstance(endpoint, Mapping) else {}
-    return str(next((known[name] for name in ("number", "user", "uri", "extension") if known.get(name)), ""))
-
-
-def _rate_of(verb: str) -> str:
-    return "calls" if verb == "create" else "requests"
 
 
 def _result(response: Response, verb: str) -> dict[str, Any]:

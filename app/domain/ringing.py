@@ -115,10 +115,15 @@ def _connects(ncco: str | None) -> Iterator[tuple[str | None, timedelta]]:
         if action.get("action") != "connect":
             before = AHEAD
             continue
-        endpoint: dict[str, Any] = next(iter(_objects(action.get("endpoint"))), {})
-        user = endpoint.get("user") if endpoint.get("type") == "app" else None
-        yield user if isinstance(user, str) and user else None, before + _timeout(action) + GRACE
+        yield user_rung(action), before + _timeout(action) + GRACE
         before = timedelta()
+
+
+def user_rung(connect: dict[str, Any]) -> str | None:
+    """The application's user whom a `connect` action calls, if it does."""
+    endpoint: dict[str, Any] = next(iter(_objects(connect.get("endpoint"))), {})
+    user = endpoint.get("user") if endpoint.get("type") == "app" else None
+    return user if isinstance(user, str) and user else None
 
 
 def _objects(value: Any) -> Iterable[dict[str, Any]]:

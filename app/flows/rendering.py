@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 from app.flows import schema, sequence
 from app.flows.call_state import CallState, visit
@@ -31,6 +32,16 @@ def step_urls(base: str, flow: str, state: CallState, seal: Seal) -> Callable[[s
     """
     sealed = cache(lambda enter: seal(replace(state, enter=enter)))
     return lambda step, enter: base + STEP_URL.format(flow=flow, step=step, state=sealed(enter))
+
+
+def step_at(url: str) -> tuple[str, str, str] | None:
+    """Flow, step and state in the *url* of a step, as `step_urls` makes it; None if it is no such URL."""
+    parts = urlsplit(url)
+    if not parts.path.startswith(STEPS_AT):
+        return None
+    flow, _, step = parts.path.removeprefix(STEPS_AT).partition("/")
+    state = parse_qs(parts.query).get("state")
+    return (flow, step, state[0]) if state else None
 
 
 @dataclass(frozen=True, slots=True)

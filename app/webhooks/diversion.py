@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
+from app.domain.ringing import user_rung
 from app.domain.users import Availability
 from app.flows.flows import Flows
-from app.flows.model import STEPS_AT, RenderFault
+from app.flows.model import RenderFault
+from app.flows.rendering import step_at
 from app.flows.reply import Reply
 from app.flows.request import Request, Result
 
@@ -52,18 +53,11 @@ def diverted(
 
 def _user(action: dict[str, Any]) -> str | None:
     """The user whom *action* rings, if it does."""
-    endpoints = action.get("endpoint") if action.get("action") == "connect" else None
-    first = endpoints[0] if isinstance(endpoints, list) and endpoints else None
-    user = first.get("user") if isinstance(first, dict) and first.get("type") == "app" else None
-    return user if isinstance(user, str) and user else None
+    return user_rung(action) if action.get("action") == "connect" else None
 
 
 def _step_at(action: dict[str, Any]) -> tuple[str, str, str] | None:
     """Flow, step and state where the result of *action* goes, if that is a step of ours."""
     urls = action.get("eventUrl")
-    parts = urlsplit(urls[0]) if isinstance(urls, list) and urls and isinstance(urls[0], str) else None
-    if parts is None or not parts.path.startswith(STEPS_AT):
-        return None
-    flow, _, step = parts.path.removeprefix(STEPS_AT).partition("/")
-    state = parse_qs(parts.query).get("state")
-    return (flow, step, state[0]) if state else None
+    first = urls[0] if isinstance(urls, list) and urls else None
+    return step_at(first) if isinstance(first, str) else None

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from app.api.operation_events import session_events
-from tests.control.test_session_verbs import ALICE, SECOND, THIRD, acts, call_of_alice, done, lasting_world
-from tests.control.world import AGENT, World
+from tests.control.test_session_verbs import ALICE, THIRD, acts, call_of_alice, done, lasting_world
+from tests.control.test_user_operations import conference_of_alice
+from tests.control.world import World
 
 __all__ = ["lasting_world"]
 UPDATES = ("call_updated", "current_session_changed")  # how many depends on when somebody looks
@@ -73,21 +74,14 @@ def test_an_attended_transfer(world: World, seen: Seen) -> None:
 
 
 def test_a_conference(world: World, seen: Seen) -> None:
-    first, alice, one = call_of_alice(world, AGENT, "one")
-    done(acts(world, one, "hold"))
-    world.until(lambda: world.control(first)["hold"] == "held")
-    second, _, two = call_of_alice(world, SECOND, "two")
-    made = world.ask("POST", "/users/Alice/conferences", {"host": one, "others": [two]}, token=ALICE)
-    assert made.status_code == 201, made.text
-    at = f"/users/Alice/conferences/{made.json['conference_id']}"
+    alice, first, second, id_ = conference_of_alice(world)
+    at = f"/users/Alice/conferences/{id_}"
     joined = "conference_adhoc_participant_joined"
     found = [data["call_id"] for data in seen(joined, joined, joined) if data["event"] == joined]
     assert sorted(found) == sorted([alice.uuid, first.uuid, second.uuid])
     done(world.ask("DELETE", f"{at}/participants/{second.uuid}", token=ALICE))
     left = [data for data in seen("conference_adhoc_participant_left") if data["event"].endswith("_left")]
-    assert [(data["call_id"], data["conference"]["conference_id"]) for data in left] == [
-        (second.uuid, made.json["conference_id"])
-    ]
+    assert [(data["call_id"], data["conference"]["conference_id"]) for data in left] == [(second.uuid, id_)]
     done(world.ask("DELETE", at, token=ALICE))
     names = names_of(seen("conference_adhoc_deleted"), "conference_")
     assert names[0] == "conference_adhoc_created"

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from tests.control.test_session_verbs import ALICE, BOB, SECOND, THIRD, acts, call_of_alice, done, lasting_world
 from tests.control.world import AGENT, World
+from vonage_simulator.ledger import Leg
 
 __all__ = ["lasting_world"]
 
 
-def test_a_user_makes_two_sessions_one_conference_and_ends_it(world: World) -> None:
+def conference_of_alice(world: World) -> tuple[Leg, Leg, Leg, str]:
+    """Alice's leg and those of two customers, whose calls with her become one; and the id of the conference."""
     first, alice, one = call_of_alice(world, AGENT, "one")
     done(acts(world, one, "hold"))
     world.until(lambda: world.control(first)["hold"] == "held")
     second, _, two = call_of_alice(world, SECOND, "two")
     made = world.ask("POST", "/users/Alice/conferences", {"host": one, "others": [two]}, token=ALICE)
     assert made.status_code == 201, made.text
-    at = f"/users/Alice/conferences/{made.json['conference_id']}"
+    return alice, first, second, made.json["conference_id"]
+
+
+def test_a_user_makes_two_sessions_one_conference_and_ends_it(world: World) -> None:
+    alice, first, second, id_ = conference_of_alice(world)
+    at = f"/users/Alice/conferences/{id_}"
     assert set(done(world.ask("GET", at, token=ALICE))["participants"]) == {first.uuid, second.uuid}
     world.until(lambda: alice.hears(first) and alice.hears(second) and first.hears(second))
-    stolen = f"/users/Bob/conferences/{made.json['conference_id']}"
+    stolen = f"/users/Bob/conferences/{id_}"
     assert world.ask("DELETE", stolen, token=BOB).status_code == 404, "it is no conference of Bob's"
     assert world.ask("DELETE", at, token=BOB).status_code == 403
     assert not alice.over

@@ -129,7 +129,7 @@ def test_a_session_that_goes_on_after_all_ends_again() -> None:
 
 @given(st.permutations(OVER), st.data())
 def test_in_any_order_of_webhooks_every_fact_is_sent_once(bodies: list[Body | Kept], data: st.DataObject) -> None:
-    """And however often a webhook comes, and whoever misses some looks."""
+    """Also if webhooks come more than once, and if the session is not read after each of them."""
     again = [*bodies, *data.draw(st.lists(st.sampled_from(bodies), max_size=3))]
     looks = looked_at(again)
     seen = [session for session in looks[:-1] if data.draw(st.booleans())] + looks[-1:]

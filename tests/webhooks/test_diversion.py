@@ -16,7 +16,7 @@ from app.domain.users import Availability
 from app.flows.request import Request
 from app.webhooks.diversion import SENTENCE, diverted
 from tests.engines import wait_until
-from tests.webhooks.conftest import Start
+from tests.webhooks.conftest import Site, Start
 
 RING = '{action: connect, from: "447700900123", endpoint: [{type: app, user: USER}]'
 KINDS = {
@@ -73,40 +73,36 @@ def test_of_fifty_calls_at_once_two_reach_the_user(start: Start, tmp_path: Path,
         assert Counter(pool.map(call, range(50))) == EXPECTED[kind]
 
 
-def test_the_third_call_is_diverted_until_one_has_ended(start: Start, tmp_path: Path) -> None:
-    file = tmp_path / "flows.yaml"
-    user = f"U{uuid4().hex}"
+@pytest.fixture
+def ringing(start: Start, tmp_path: Path) -> tuple[Site, str]:
+    """A site whose callers are connected with a user whom nobody has called before, and the user."""
+    file, user = tmp_path / "flows.yaml", f"U{uuid4().hex}"
     file.write_text("\n".join(["routes: [{flow: a}]", "flows:", f"  a: [{RING.replace('USER', user)}}}]"]))
     site = start(flows_file=file)
     site.flows.reloader.start()
-
-    def call(number: int) -> str:
-        ids = {"uuid": f"{user}-{number}", "conversation_uuid": f"CON-{user}-{number}"}
-        body = {"from": "447700900123", "to": "442079460000", **ids}
-        return first(site.post("/voice/answer", body).get_json())
-
-    def end(number: int) -> None:
-        ids = {"uuid": f"{user}-{number}", "conversation_uuid": f"CON-{user}-{number}"}
-        body = {**ids, "status": "completed", "direction": "inbound", "timestamp": "2026-11-20T12:00:00.000Z"}
-        assert site.post("/voice/event", body).status_code == 200
-
-    assert [call(number) for number in (1, 2, 1, 3)] == [user, user, user, SENTENCE["text"]]
-    end(1)
-    wait_until(lambda: call(4) == user, "the place of the call that ended is free")
+    return site, user
 
 
-def test_who_is_not_to_be_disturbed_is_not_rung(start: Start, tmp_path: Path) -> None:
-    file = tmp_path / "flows.yaml"
-    user = f"U{uuid4().hex}"
-    file.write_text("\n".join(["routes: [{flow: a}]", "flows:", f"  a: [{RING.replace('USER', user)}}}]"]))
-    site = start(flows_file=file)
-    site.flows.reloader.start()
+def ids(user: str, number: int) -> dict[str, str]:
+    return {"uuid": f"{user}-{number}", "conversation_uuid": f"CON-{user}-{number}"}
 
-    def call(number: int) -> str:
-        ids = {"uuid": f"{user}-{number}", "conversation_uuid": f"CON-{user}-{number}"}
-        return first(site.post("/voice/answer", {"from": "447700900123", "to": "442079460000", **ids}).get_json())
 
+def call(site: Site, user: str, number: int) -> str:
+    body = {"from": "447700900123", "to": "442079460000", **ids(user, number)}
+    return first(site.post("/voice/answer", body).get_json())
+
+
+def test_the_third_call_is_diverted_until_one_has_ended(ringing: tuple[Site, str]) -> None:
+    site, user = ringing
+    assert [call(site, user, number) for number in (1, 2, 1, 3)] == [user, user, user, SENTENCE["text"]]
+    ended = {"status": "completed", "direction": "inbound", "timestamp": "2026-11-20T12:00:00.000Z"}
+    assert site.post("/voice/event", ids(user, 1) | ended).status_code == 200
+    wait_until(lambda: call(site, user, 4) == user, "the place of the call that ended is free")
+
+
+def test_who_is_not_to_be_disturbed_is_not_rung(ringing: tuple[Site, str]) -> None:
+    site, user = ringing
     site.store.set_user(user, {"do_not_disturb": True})
-    assert call(1) == SENTENCE["text"]
+    assert call(site, user, 1) == SENTENCE["text"]
     site.store.set_user(user, {"do_not_disturb": False})
-    assert call(2) == user
+    assert call(site, user, 2) == user
