@@ -68,7 +68,7 @@ def begin_own_call(args: dict[str, Any], name: str) -> Response:
             leg = requested.done.action.leg
             return requested
 
-        return acted(placed)
+        return acted(placed, created=True)
     finally:
         if leg:
             services().store.engage(name, leg, [place])

@@ -19,6 +19,7 @@ from app.store.connected import Connected
 from app.store.link import Command
 
 MOST_EVENTS: Final = 1000  # that are kept of a user
+BEGINNING: Final = "0-0"  # before the first event of all
 ID: Final = re.compile(r"\d{1,19}-\d{1,19}")
 
 
@@ -50,10 +51,10 @@ class UserEvents(Connected):
         return len(ids) == len(events)
 
     def latest_user_event(self, name: str) -> str:
-        """The id of the latest event of the user *name*; "0-0" if there is none."""
+        """The id of the latest event of the user *name*; BEGINNING if there is none."""
         key = keys.of(name).user_events(name)
         (found,) = self._reader.fetch([Command(key, ("XREVRANGE", key, "+", "-", "COUNT", 1))])
-        return found[0][0].decode() if found else "0-0"
+        return found[0][0].decode() if found else BEGINNING
 
     def user_events(self, name: str, after: str, limit: int) -> list[UserEvent] | None:
         """At most *limit* events of the user *name* after the one with the id *after*, oldest first.
@@ -64,11 +65,11 @@ class UserEvents(Connected):
             return None
         key = keys.of(name).user_events(name)
         # With the one at the position: while it is there, none of those after it was removed.
-        command = Command(key, ("XRANGE", key, after, "+", "COUNT", limit + 1))
-        (found,) = self._reader.fetch([command])
+        commands = [("XRANGE", key, after, "+", "COUNT", limit + 1), ("XLEN", key)]
+        found, length = self._reader.fetch([Command(key, command) for command in commands])
         events = [UserEvent(id_.decode(), json.loads(fields[1])) for id_, fields in found]
-        if after == "0-0":
-            return events[:limit] if len(events) < MOST_EVENTS else None
+        if after == BEGINNING:
+            return events[:limit] if length < MOST_EVENTS else None
         return events[1:] if events and events[0].id == after else None
 
 

@@ -49,3 +49,8 @@ def test_what_became_of_an_own_action_is_read_by_its_user_alone(world: World) ->
     action = done(acts(world, session, "mute"))["id"]
     assert done(world.ask("GET", f"/users/Alice/actions/{action}", token=ALICE))["verb"] == "mute"
     assert world.ask("GET", f"/users/Bob/actions/{action}", token=BOB).status_code == 404
+
+
+def test_a_call_of_ones_own_is_created(world: World) -> None:
+    made = world.ask("POST", "/users/Alice/calls", {"number": AGENT}, token=ALICE)
+    assert (made.status_code, made.json["verb"]) == (201, "create"), made.text

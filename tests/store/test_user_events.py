@@ -53,6 +53,7 @@ def test_who_was_away_too_long_learns_that_events_are_gone(
     store.publish("Alice", "s1", FIRST, SECOND, [{"n": number} for number in range(2, 5)])
     assert store.user_events("Alice", at, 50) is None
     assert store.user_events("Alice", "0-0", 50) is None
+    assert store.user_events("Alice", "0-0", 1) is None, "however few are read"
     part = keys.of("Alice")
     assert engine.ask(part, "XLEN", part.user_events("Alice")) == 3
     assert engine.ask(part, "PTTL", part.user_events("Alice")) > 0
