@@ -21,6 +21,7 @@ from app.control.control import Control
 from app.control.driver import Driver
 from app.control.operations import Operations
 from app.control.regions import Regions
+from app.control.room_calls import RoomCalls
 from app.control.transfers import Transfers
 from app.control.vonage_client import VonageClient
 from app.flows.flows import Flows
@@ -97,6 +98,11 @@ class Services:
     def transfers(self) -> Transfers:
         """Transfers of live calls."""
         return Transfers(self.control, self.control.operations)
+
+    @property
+    def room_calls(self) -> RoomCalls:
+        """Calls to users in rooms."""
+        return RoomCalls(self.control)
 
     @property
     def conferences(self) -> Conferences:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from app.control.kept_events import ACTION, kind_of
-from app.domain import conferences, leg_actions, transfers
+from app.domain import conferences, leg_actions, room_calls, transfers
 from app.domain.conversations import moments
 from app.domain.legs import Leg, project_leg
 from app.domain.operations import Entry, Plan
@@ -44,10 +44,16 @@ def _of_conference(entries: Sequence[Entry]) -> Iterator[str]:
             yield from (uuid for uuid in (entry.data.get("leg"), entry.data.get("discard")) if uuid)
 
 
+def _of_room_call(entries: Sequence[Entry]) -> Iterator[str]:
+    yield entries[0].data["caller"]
+    yield from (entry.data["uuid"] for entry in entries if entry.kind == "result" and entry.data.get("uuid"))
+
+
 MACHINES: Final[dict[str, Machine]] = {
     ACTION: Machine(leg_actions.project, leg_actions.plan, _of_action),
     "transfer": Machine(transfers.project, transfers.plan, _of_transfer, neighbours=True),
     "conference": Machine(conferences.project, conferences.plan, _of_conference),
+    room_calls.KIND: Machine(room_calls.project, room_calls.plan, _of_room_call, neighbours=True),
 }
 
 

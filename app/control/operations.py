@@ -11,28 +11,23 @@ from typing import Any, Final
 from app.control.driver import Driver
 from app.control.errors import InOperation, MovePending
 from app.control.machines import legs_of
-from app.domain import conferences, transfers
+from app.domain import conferences, room_calls, transfers
 from app.domain.actions import Action
 from app.domain.conversations import History, moments
 from app.domain.legs import project_leg
-from app.domain.operations import Entry
+from app.domain.operations import Entry, as_id
+from app.store.errors import StoreUnavailable
 from app.store.reader import not_waiting
 from app.store.store import Store
 
 REPLY_SECONDS: Final = 4.5  # how long a request waits for the first steps
-LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 BEGIN_SECONDS: Final = 10.0  # in which what has taken a leg is kept, unless its worker has died
 BEGUN: Final = "begun"  # the request that says who began it
 
 
 def new_id() -> str:
-    """An id of an operation. Without digits, so that it is never taken for a telephone number, and masked."""
+    """An id of an operation."""
     return as_id(secrets.token_hex(12))
-
-
-def as_id(digits: str) -> str:
-    """Hexadecimal *digits* as letters."""
-    return digits.translate(LETTERS)
 
 
 def requested_by(entries: Sequence[Entry]) -> str:
@@ -43,6 +38,14 @@ def requested_by(entries: Sequence[Entry]) -> str:
 def is_kept(action: str, history: History) -> bool:
     """Whether *action* is among the events of a leg: until then it has only been numbered, or taken the leg."""
     return any(isinstance(kept.event, Action) and kept.event.action == action for kept in history.values())
+
+
+def _begun(now: datetime, kind: str, order: Mapping[str, Any], by: str, conversation: str | None) -> list[Entry]:
+    """The first entries of a log."""
+    return [
+        Entry("created", now, "created", kind, order),
+        Entry(BEGUN, now, "request", BEGUN, {"by": by, "conversation": conversation}),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,24 @@ class Operations:
         """
         now = datetime.now(UTC)
         self.take(legs, id_)
-        entries = [
-            Entry("created", now, "created", kind, order),
-            Entry(BEGUN, now, "request", BEGUN, {"by": by, "conversation": conversation}),
-        ]
-        self.store.append(id_, entries, due_in=REPLY_SECONDS + 1)
+        self.store.append(id_, _begun(now, kind, order, by, conversation), due_in=REPLY_SECONDS + 1)
         return self._go_on(id_)
+
+    def begin_within(
+        self, seconds: float, id_: str, kind: str, order: Mapping[str, Any], *, by: str, conversation: str | None
+    ) -> bool:
+        """Whether the operation was kept in so many *seconds*; any worker goes on with it at once.
+
+        For a caller who is being answered. If it may have been kept all the same, it is released.
+        """
+        entries = _begun(datetime.now(UTC), kind, order, by, conversation)
+        try:
+            self.store.append(id_, entries, due_in=0, within=seconds)
+        except StoreUnavailable:
+            self.store.append(id_, [Entry("release", datetime.now(UTC), "request", "release", {"by": by})], later=True)
+            return False
+        self.driver.wake([id_])
+        return True
 
     def want(self, id_: str, verb: str, *, by: str, **data: Any) -> list[Entry]:
         """Append a request, and go on; the log after that."""
@@ -107,12 +122,13 @@ class Operations:
     def _decides(self, operation: str, seconds: float, leg: str) -> bool:
         """Whether *operation*, which got *leg* so many *seconds* ago, still moves it.
 
-        A transfer that is over, and a conference of one who is on hold elsewhere, only see that nobody is left alone.
+        A transfer that is over, a conference of one who is on hold elsewhere, and a call into a room only see that
+        nobody is left alone.
         """
         entries = self.store.log_of(operation)
         if not entries:
             return seconds < BEGIN_SECONDS  # it is about to be kept
-        if not self.store.is_open(operation):
+        if not self.store.is_open(operation) or entries[0].name == room_calls.KIND:
             return False
         legs = legs_of(self.store, entries)
         if entries[0].name == "transfer":

@@ -223,7 +223,8 @@ class Answer(Event):
     fallback URL was requested, if it was. All of these are None in the reply to an event, which is kept by itself: then
     only conversation and leg are known.
     `ncco` is the JSON text returned after `took_ms` milliseconds by a `step` of the call flow `flow`, in its `version`
-    of that time; `fault` is why the last resort was served, if it was.
+    of that time; `fault` is why the last resort was served, if it was. `room_for` is the JSON text of the `connect` in
+    whose place the NCCO leads into a room, to which the user is called.
     """
 
     kind: ClassVar[str] = "answer"
@@ -239,6 +240,12 @@ class Answer(Event):
     ncco: str | None = None
     took_ms: float | None = None
     reason: str | None = None
+    room_for: str | None = None
+
+    @property
+    def connects(self) -> str | None:
+        """The JSON text of the NCCO with the actions that say who is called."""
+        return f"[{self.room_for}]" if self.room_for else self.ncco
 
 
 EventT = TypeVar("EventT", bound=Event)

@@ -38,7 +38,7 @@ def users_in(event: Event) -> list[str]:
     https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
     """
     if isinstance(event, Answer):
-        return list(dict.fromkeys([*([event.from_user] if event.from_user else []), *called_users(event.ncco)]))
+        return list(dict.fromkeys([*([event.from_user] if event.from_user else []), *called_users(event.connects)]))
     if isinstance(event, Action) and (user := created_for(event)):
         return [user]
     if isinstance(event, CallStatus) and event.to and is_bare_name(event.to):

@@ -249,7 +249,7 @@ class Steps:
                 return Plan(check_at=again)
         arguments, company = details(aim)
         noted: dict[str, Any] = {"aim": aim.key}
-        if aim.verb == "move":
+        if aim.verb in ("move", "ring"):
             leg = self.legs.get(aim.leg or "")
             order = (leg.place if leg else UNKNOWN_PLACE).order
             noted |= {"target": aim.target, "with": company, "place": order, "left": self.place(aim.leg or "")}

@@ -110,6 +110,11 @@ class Flows:
         return self.reloader.flow_file
 
     @property
+    def rooms(self) -> bool:
+        """Whether calls to users are rooms where that is possible."""
+        return self.flow_file is not None and self.flow_file.rooms
+
+    @property
     def version(self) -> str | None:
         return self.flow_file.version if self.flow_file else None
 
@@ -184,6 +189,18 @@ class Flows:
             raise RenderFault(f"step {step} of flow {flow} has no {result.kind} that leads on: was it removed?")
         found = target(leads, result, step=step, visits=call_state.visits.get(visit(flow, step), 1))
         return None if found is None else self._step(known, found, call_state, result, at)
+
+    def leads(self, flow: str, step: str, state: str, statuses: Iterable[str]) -> list[str]:
+        """Those of *statuses* after which the `connect` of *step* leads on to another step. Raises RenderFault."""
+        known, call_state = self._flow(flow), self._codec.unseal(state)
+        if known.python is not None:  # a function decides when it is called
+            return list(statuses)
+        leads = known.steps[step].transitions.get("connect") if step in known.steps else None
+        if leads is None:
+            return []
+        visits = call_state.visits.get(visit(flow, step), 1)
+        results = {status: Result(kind="connect", status=status) for status in statuses}
+        return [status for status, result in results.items() if target(leads, result, step=step, visits=visits)]
 
     def caller_of(self, state: str) -> str | None:
         """The caller's leg in the *state* of a step's address. Raises RenderFault."""

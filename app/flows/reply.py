@@ -14,13 +14,17 @@ SORRY: Final = "Sorry, we cannot take your call at the moment. Please call again
 
 @dataclass(frozen=True)
 class Reply:
-    """An NCCO, and the flow, step and version it comes from. `fault` says why it is the last resort."""
+    """An NCCO, and the flow, step and version it comes from. `fault` says why it is the last resort.
+
+    `room_for`: the `connect` in whose place the NCCO leads into a room.
+    """
 
     flow: str
     ncco: list[dict[str, Any]]
     step: str | None = None
     version: str | None = None
     fault: str | None = None
+    room_for: dict[str, Any] | None = None
 
     @cached_property
     def body(self) -> bytes:

@@ -29,11 +29,13 @@ def diverted(
     none, a sentence. *availability*: of a user, for the call with this first leg.
     """
     for _ in range(MOST_DIVERSIONS):
-        found = next(((index, user) for index, action in enumerate(reply.ncco) if (user := _user(action))), None)
+        found = next(
+            ((index, user) for index, action in enumerate(reply.ncco) if (user := user_of_action(action))), None
+        )
         if found is None:
             return reply
         index, user = found
-        place = _step_at(reply.ncco[index])
+        place = step_of_action(reply.ncco[index])
         caller = request.uuid
         if place is not None:
             try:
@@ -51,12 +53,12 @@ def diverted(
     return replace(reply, ncco=[SENTENCE])
 
 
-def _user(action: dict[str, Any]) -> str | None:
+def user_of_action(action: dict[str, Any]) -> str | None:
     """The user whom *action* rings, if it does."""
     return user_rung(action) if action.get("action") == "connect" else None
 
 
-def _step_at(action: dict[str, Any]) -> tuple[str, str, str] | None:
+def step_of_action(action: dict[str, Any]) -> tuple[str, str, str] | None:
     """Flow, step and state where the result of *action* goes, if that is a step of ours."""
     urls = action.get("eventUrl")
     first = urls[0] if isinstance(urls, list) and urls else None

@@ -18,7 +18,10 @@ from flask import Blueprint, Response, g, request
 from flask.blueprints import BlueprintSetupState
 
 from app.domain.events import Detection, Unknown
+from app.domain.room_calls import FAILURE, FAILURES
+from app.domain.users import Availability
 from app.flows.reply import LAST_RESORT, Reply
+from app.flows.request import Result
 from app.services import services
 from app.store.errors import StoreUnavailable
 from app.web import metrics
@@ -28,6 +31,7 @@ from app.webhooks.body import BadBody
 from app.webhooks.diversion import diverted
 from app.webhooks.guard import verify
 from app.webhooks.intake import Webhook, read_webhook
+from app.webhooks.room_calls import SORRY, Rooms
 from app.webhooks.to_flow import request_of, result_of
 
 log = logging.getLogger(__name__)
@@ -79,7 +83,7 @@ def answer() -> Response:
 def step(flow: str, step: str) -> Response:
     """Take what came back from an action of a flow's step, and say what comes next."""
     # By GET the address's own parameter is among those of the event.
-    webhook = g.webhook if request.get_data() else g.webhook.without(STATE)
+    webhook = g.webhook if request.get_data() else g.webhook.without(STATE).without(FAILURE)
     return _step(webhook, flow, step, next(reversed(request.args.getlist(STATE)), None))
 
 
@@ -128,15 +132,20 @@ def _step_at(url: str) -> tuple[str, str, str | None] | None:
 def _step(webhook: Webhook, flow: str, step: str, state: str | None) -> Response:
     flows, reply = services().flows, None
     if isinstance(webhook.event, Unknown):  # a request as of an answer URL: `onAnswer`, a transfer, a call by API
-        reply = flows.enter(flow, step, state, request_of(webhook), webhook.received)
+        if (failure := request.args.get(FAILURE)) in FAILURES:  # of a call into a room
+            not_reached = Result(kind="connect", status=failure)
+            reply = flows.follow(flow, step, state, request_of(webhook), not_reached, webhook.received)
+            reply = reply or Reply(flow, [dict(SORRY)], step)  # a caller who was sent here must get something
+        else:
+            reply = flows.enter(flow, step, state, request_of(webhook), webhook.received)
         if reply is not None:
-            return _reply(webhook, reply, to_event=False)
+            return _reply(webhook, reply, to_event=False, state=state)
     elif result := result_of(webhook):
         reply = flows.follow(flow, step, state, request_of(webhook), result, webhook.received)
-    return _keep_and_reply(webhook, reply)
+    return _keep_and_reply(webhook, reply, state)
 
 
-def _keep_and_reply(webhook: Webhook, reply: Reply | None) -> Response:
+def _keep_and_reply(webhook: Webhook, reply: Reply | None, state: str | None = None) -> Response:
     """Keep the event, then reply; without *reply* 200 with an empty body and no content type: "no NCCO, go on".
 
     While Redis is away, an event with a reply is kept like an answer, when Redis is back: a caller who waits for the
@@ -150,17 +159,28 @@ def _keep_and_reply(webhook: Webhook, reply: Reply | None) -> Response:
         # What only took too long will most likely be carried out, and has been counted then.
         persist.keep_later(webhook, services().store, counted=away.reason != "timeout")
     if reply is not None:
-        return _reply(webhook, reply, to_event=True)
+        return _reply(webhook, reply, to_event=True, state=state)
     response = Response()
     response.headers.clear()
     return response
 
 
-def _reply(webhook: Webhook, reply: Reply, *, to_event: bool) -> Response:
-    """The NCCO of *reply*, in which no user is rung who takes no other call; the record of it is written after."""
-    part = services()
+def _reply(webhook: Webhook, reply: Reply, *, to_event: bool, state: str | None = None) -> Response:
+    """The NCCO of *reply*; the record of it is written after.
+
+    No user is rung in it who takes no other call; one who does is called into a room, where that is possible.
+    """
+    part, free = services(), set[str]()
+
+    def availability(user: str, call: str) -> Availability:
+        found = part.sessions.availability(user, call)
+        if found == "free":
+            free.add(user)
+        return found
+
     try:
-        reply = diverted(reply, request_of(webhook), webhook.received, part.flows, part.sessions.availability)
+        reply = diverted(reply, request_of(webhook), webhook.received, part.flows, availability)
+        reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, state, free)
     except Exception:
         log.exception("whether a user is free is not known: the call is put through")
     response = Response(reply.body, content_type="application/json")
