@@ -57,11 +57,12 @@ class Life(NamedTuple):
     stays: tuple[Stay, ...]
     named: frozenset[str]  # conversations that its events name, also those where no move led
     held_in: frozenset[str]  # those to which this server moved it to be on hold
+    called: bool = False  # this server called it into a room: it is never the first
 
     @property
-    def order(self) -> tuple[datetime, str]:
+    def order(self) -> tuple[bool, datetime, str]:
         """Legs are sorted by this: the first of a call is the caller's."""
-        return self.began, self.leg.uuid
+        return self.called, self.began, self.leg.uuid
 
 
 def life_of(leg: Leg, moments: Sequence[Moment], named: frozenset[str], stored: Container[str]) -> Life:
@@ -80,10 +81,12 @@ def life_of(leg: Leg, moments: Sequence[Moment], named: frozenset[str], stored: 
     if answered and ended:
         answered = min(answered, ended)
     first = _first(leg, moments)
-    origin = next((event.conversation for _, event in moments if _is_call(event) and event.conversation), first)
+    waits = next((event.conversation for _, event in moments if _is_call(event)), None)
+    origin = waits or first
     stays = tuple(_stays(leg, moments, first, began, ended))
     held = held_in((event for _, event in moments), leg.moves)
-    return Life(leg, origin, began, answered, ended, stays, named | {first, origin}, held)
+    named |= {first, origin}
+    return Life(leg, origin, began, answered, ended, stays, named, held, waits is not None)
 
 
 def _status(event: object) -> str:
@@ -95,7 +98,8 @@ def _began(moments: Sequence[Moment]) -> datetime:
     lively = (
         at
         for at, event in moments
-        if isinstance(event, Transfer) or (_status(event) and not BITS.get(_status(event), 0) & FINAL)
+        if isinstance(event, Transfer)
+        or (_status(event) and not BITS.get(_status(event), 0) & FINAL and not isinstance(event, OURS))
     )
     billed_from = (event.start_time for _, event in moments if isinstance(event, Completed))
     return min(lively, default=None) or min(filter(None, billed_from), default=moments[0].at)
