@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 1.0  # for operations whose worker died, and those that wait for a time; others are woken
 LEASE_SECONDS: Final = 6.0  # more than one request takes; it is renewed before each
 AGAIN_SECONDS: Final = 0.5
+UNKNOWN_SECONDS: Final = 60.0  # for which it is looked often whether something was received of a leg
 STOP_SECONDS: Final = 5.0
 AT_ONCE: Final = 32  # operations
 REMEMBERED: Final = 4096  # events that were kept already
@@ -170,7 +171,11 @@ class Driver:
             return None
         if self._watches_more(operation, legs):
             return 0  # what came before it did wakes nobody
-        return max(0.05, (plan.check_at - now).total_seconds())
+        wait = max(0.05, (plan.check_at - now).total_seconds())
+        # Nothing was received yet of one of its legs: nothing that is received of that one would wake anybody.
+        placed = {uuid for uuid, leg in legs.items() if leg.place.order or leg.state == "completed"}
+        soon = {*machine.legs(entries)} - placed and (now - entries[-1].at).total_seconds() < UNKNOWN_SECONDS
+        return min(wait, AGAIN_SECONDS) if soon else wait
 
     def _watches_more(self, operation: str, legs: Mapping[str, Leg]) -> bool:
         """Let *operation* be woken by what is kept where its legs are; whether that is new."""

@@ -84,8 +84,14 @@ class RoomCall:
 
     @property
     def ring(self) -> Sent | None:
-        """The step that called the user."""
-        return next((sent for sent in self.steps.sent if sent.verb == RING), None)
+        """The latest step that called the user."""
+        return next((sent for sent in reversed(self.steps.sent) if sent.verb == RING), None)
+
+    @property
+    def again(self) -> bool:
+        """Whether to call the user once more: the request is known never to have reached Vonage."""
+        rings = [sent for sent in self.steps.sent if sent.verb == RING]
+        return len(rings) == 1 and rings[0].result == "failed" and "status" not in rings[0].answer
 
     @property
     def moved_on(self) -> bool:
@@ -102,7 +108,7 @@ class RoomCall:
     def failure(self) -> str | None:
         """How the user was not reached; None: it may still be, or was."""
         ring = self.ring
-        if ring is None or ring.result is None or self.answered:
+        if ring is None or ring.result is None or self.answered or self.again:
             return None
         leg = self.steps.legs.get(self.callee or "")
         if leg is not None and leg.state == "completed":
@@ -137,7 +143,7 @@ def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> RoomCall:
 
 def _callee(order: Order, steps: Steps) -> str | None:
     """The user's leg: by the response to the request that called it; without one, the leg that came into the room."""
-    for sent in steps.sent:
+    for sent in reversed(steps.sent):
         if sent.verb == RING:
             if sent.answer.get("uuid"):
                 return str(sent.answer["uuid"])
@@ -190,7 +196,7 @@ def _aims(call: RoomCall) -> Iterator[Aim]:
     elif call.moved_on:
         yield from _move_on(call)
         yield from _hang_up(call, callee)
-    elif call.ring is None:
+    elif call.ring is None or call.again:
         if _entered(call):
             yield Aim("ring", RING, caller)
     elif _taken(call, caller):
