@@ -18,7 +18,7 @@ from app.domain.legs import Leg
 from app.domain.moves import MOVED
 from app.domain.operations import Entry, Plan
 from app.domain.ringing import user_rung
-from app.domain.step_log import WATCH_SECONDS, Aim, Ncco, Sent, Steps, room_ncco, timeout
+from app.domain.step_log import RING_MARGIN_SECONDS, WATCH_SECONDS, Aim, Ncco, Sent, Steps, room_ncco, timeout
 
 Status = Literal["waiting", "ringing", "answered", "not_reached", "over"]
 
@@ -28,8 +28,6 @@ RING: Final = "ring"  # the verb that calls a user into the room where the leg w
 # longer.
 ENTRY_SECONDS: Final = 5
 ENTRY_AFTER_SPEECH_SECONDS: Final = 60
-# Vonage itself ends a call that rings too long. This is for when its webhook is lost.
-RING_MARGIN_SECONDS: Final = 10
 APART_SECONDS: Final = 5  # until a leg counts as left alone: webhooks of a move and of its end come one by one
 ENTRY: Final = "entry"
 LATE: Final = "ring"
@@ -100,9 +98,9 @@ class RoomCall:
 
     @property
     def answered(self) -> bool:
-        """Whether the user has answered."""
+        """Whether the user has answered; a leg that has moved did, though no webhook says so."""
         leg = self.steps.legs.get(self.callee or "")
-        return leg is not None and (leg.state == "answered" or leg.outcome == "answered")
+        return leg is not None and (leg.state == "answered" or leg.outcome == "answered" or bool(leg.moves))
 
     @property
     def failure(self) -> str | None:
@@ -147,11 +145,12 @@ def _callee(order: Order, steps: Steps) -> str | None:
         if sent.verb == RING:
             if sent.answer.get("uuid"):
                 return str(sent.answer["uuid"])
-            here = steps.place(order.caller)
+            room = {sent.noted["left"]} | {steps.place(order.caller)}
             came = [
                 uuid
                 for uuid, leg in steps.legs.items()
-                if uuid != order.caller and leg.direction == "outbound" and here in {move.joined for move in leg.moves}
+                if uuid != order.caller and leg.direction != "inbound"
+                if not room.isdisjoint(move.joined for move in leg.moves)
             ]
             return min(came, default=None) if sent.result == "unknown" else None
     return None
@@ -184,7 +183,7 @@ def _is_over(call: RoomCall) -> bool:
     if not (steps.leaving(call.order.caller) or call.moved_on or _taken(call, call.order.caller)):
         return False
     if callee is None:  # where nobody can say whether the user was called, a leg may still come
-        return call.moved_on or not (call.ring and call.ring.result == "unknown" and LATE not in steps.timeouts)
+        return call.ring is None or call.ring.result != "unknown"
     return steps.leaving(callee)
 
 
@@ -216,12 +215,19 @@ def _move_on(call: RoomCall) -> Iterator[Aim]:
     made = [sent for sent in steps.sent if sent.verb == "move"]
     target = made[0].noted["target"] if made else call.failure or ANSWERED
     aim = Aim("go_on", "move", caller, target=target)
-    if steps.over(caller) or any(steps.accepted(sent) or steps.arrived(sent) for sent in made):
+    if steps.over(caller) or any(steps.accepted(sent) or _has_gone(call, sent) for sent in made):
         return
     if not _goes_on_with(call.order, target) or steps.hopeless(aim):
         yield from _hang_up(call, caller)
     else:
         yield aim
+
+
+def _has_gone(call: RoomCall, move: Sent) -> bool:
+    """Whether a webhook says that the caller was sent on, though no response did. One may be of a late entry."""
+    leg = call.steps.legs.get(call.order.caller)
+    moves = [made for made in leg.moves if made.place.order > move.noted["place"]] if leg else []
+    return move.result == "unknown" and len(moves) > (ENTRY in call.steps.timeouts)
 
 
 def _hang_up(call: RoomCall, leg: str | None) -> Iterator[Aim]:
