@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from app.control.kept_events import ACTION, kind_of
-from app.domain import conferences, leg_actions, room_calls, transfers
+from app.domain import conferences, leg_actions, pair_rooms, room_calls, transfers
 from app.domain.conversations import moments
 from app.domain.legs import Leg, project_leg
 from app.domain.operations import Entry, Plan
@@ -57,10 +57,15 @@ def _room(entries: Sequence[Entry]) -> Iterator[str]:
     yield from filter(None, (rings.get(name) for name in unknown))
 
 
+def _of_pair(entries: Sequence[Entry]) -> Iterator[str]:
+    yield from (entries[0].data["caller"], entries[0].data["callee"])
+
+
 MACHINES: Final[dict[str, Machine]] = {
     ACTION: Machine(leg_actions.project, leg_actions.plan, _of_action),
     "transfer": Machine(transfers.project, transfers.plan, _of_transfer, neighbours=True),
     "conference": Machine(conferences.project, conferences.plan, _of_conference),
+    pair_rooms.KIND: Machine(pair_rooms.project, pair_rooms.plan, _of_pair, neighbours=True),
     room_calls.KIND: Machine(room_calls.project, room_calls.plan, _of_room_call, neighbours=True, places=_room),
 }
 

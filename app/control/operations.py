@@ -11,7 +11,7 @@ from typing import Any, Final
 from app.control.driver import Driver
 from app.control.errors import InOperation, MovePending
 from app.control.machines import legs_of
-from app.domain import conferences, room_calls, transfers
+from app.domain import conferences, pair_rooms, room_calls, transfers
 from app.domain.actions import Action
 from app.domain.conversations import History, moments
 from app.domain.legs import project_leg
@@ -56,16 +56,25 @@ class Operations:
     driver: Driver
 
     def begin(
-        self, id_: str, kind: str, order: Mapping[str, Any], legs: Iterable[str], *, by: str, conversation: str | None
+        self,
+        id_: str,
+        kind: str,
+        order: Mapping[str, Any],
+        legs: Iterable[str],
+        *,
+        by: str,
+        conversation: str | None,
+        seconds: float | None = None,
+        spent: float = 0.0,
     ) -> list[Entry]:
-        """Keep the operation of *legs*, and go on with it; its log after the first steps.
+        """Keep the operation of *legs*, and go on with it; its log after the first steps, or after so many *seconds*.
 
-        Raises InOperation, MovePending.
+        *spent*: what the request has taken of them before. Raises InOperation, MovePending.
         """
         now = datetime.now(UTC)
         self.take(legs, id_)
         self.store.append(id_, _begun(now, kind, order, by, conversation), due_in=REPLY_SECONDS + 1)
-        return self._go_on(id_)
+        return self._go_on(id_, (REPLY_SECONDS if seconds is None else seconds) - spent)
 
     def begin_within(
         self, seconds: float, id_: str, kind: str, order: Mapping[str, Any], *, by: str, conversation: str | None
@@ -130,6 +139,8 @@ class Operations:
             return seconds < BEGIN_SECONDS  # it is about to be kept
         if not self.store.is_open(operation) or entries[0].name == room_calls.KIND:
             return False
+        if entries[0].name == pair_rooms.KIND:
+            return pair_rooms.project(entries, legs_of(self.store, entries)).status == "moving"
         legs = legs_of(self.store, entries)
         if entries[0].name == "transfer":
             return transfers.project(entries, legs).status != "ended"
@@ -157,7 +168,7 @@ class Operations:
         if latest and latest[1] < BEGIN_SECONDS and not is_kept(latest[0], events):
             raise MovePending(latest[0])
 
-    def _go_on(self, id_: str) -> list[Entry]:
+    def _go_on(self, id_: str, seconds: float | None = None) -> list[Entry]:
         with not_waiting():
-            self.driver.begin(id_, REPLY_SECONDS)
+            self.driver.begin(id_, REPLY_SECONDS if seconds is None else max(0.0, seconds))
         return self.store.log_of(id_)
