@@ -167,6 +167,7 @@ class RecordingSchema(ObjectSchema):
     ended_at = Timestamp("its end", "end_time")
     transcription_url = nullable(fields.String)
     transcription_error = nullable(fields.String, description="why it was not transcribed, if that failed")
+    voicemail_of = nullable(fields.String, description="the user for whom it is a message, if it is one")
 
 
 class CauseSchema(AnswerSchema):

@@ -18,8 +18,10 @@ def install(app: Flask) -> None:
     from app.cli.replay import replay
     from app.cli.simulate import simulate
     from app.cli.unfiled import unfiled
+    from app.cli.voicemails import voicemails
 
     for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, transfers, conferences):
         app.cli.add_command(command)
+    app.cli.add_command(voicemails)
     for command in COMMANDS:
         app.cli.add_command(command)

@@ -102,9 +102,22 @@ class Disconnected(CallStatus):
     kind: ClassVar[str] = "disconnected"
 
 
+@dataclass(frozen=True, slots=True)
+class Voicemail:
+    """Whose voicemail a recording is, and who left it: a number or an application's user, on the leg `leg`."""
+
+    user: str
+    from_: str | None = None
+    from_user: str | None = None
+    leg: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording(Event):
-    """A recording is available. Names no leg: it belongs to the conversation."""
+    """A recording is available. Names no leg: it belongs to the conversation.
+
+    `voicemail` is of the address of ours that the webhook came to, not of its body.
+    """
 
     kind: ClassVar[str] = "record"
     identity: ClassVar[tuple[str, ...]] = ("recording_uuid",)
@@ -114,6 +127,7 @@ class Recording(Event):
     size: int | None = None  # bytes
     start_time: datetime | None = None
     end_time: datetime | None = None
+    voicemail: Voicemail | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

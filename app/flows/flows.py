@@ -14,6 +14,7 @@ from pathlib import Path
 from traceback import format_tb
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
+from app.domain.events import Voicemail
 from app.flows import routing
 from app.flows.call_state import CallState, StateCodec, visit
 from app.flows.expressions.static_check import CONTEXT, INPUT
@@ -27,6 +28,7 @@ from app.flows.rendering import Entry, Ncco, checked, rendered, step_urls
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
+from app.flows.voicemail import left_by
 from vonage_simulator.yaml_source import Fault
 
 log = logging.getLogger(__name__)
@@ -188,6 +190,10 @@ class Flows:
     def caller_of(self, state: str) -> str | None:
         """The caller's leg in the *state* of a step's address. Raises RenderFault."""
         return self._codec.unseal(state).known.get("uuid")
+
+    def voicemail_of(self, state: str) -> Voicemail:
+        """Whose voicemail a recording is, by the *state* of the address it is reported to. Raises RenderFault."""
+        return left_by(self._codec.unseal(state))
 
     @_or_last_resort
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, cast
 
+from app.domain.events import Voicemail
 from app.flows.python_flows import PythonFlows
 from app.flows.reply import Reply
 from app.flows.request import Request, Result
@@ -147,6 +148,9 @@ class _Recorder:
 
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
         return self._kept(self._flows.detected(request, result, self._at or at))
+
+    def voicemail_of(self, state: str) -> Voicemail:
+        return self._flows.voicemail_of(state)
 
     def _kept(self, reply: Reply | None) -> Reply | None:
         if reply is not None:
