@@ -20,8 +20,7 @@ def install(app: Flask) -> None:
     from app.cli.unfiled import unfiled
     from app.cli.voicemails import voicemails
 
-    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, transfers, conferences):
+    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, *COMMANDS):
         app.cli.add_command(command)
-    app.cli.add_command(voicemails)
-    for command in COMMANDS:
+    for command in (transfers, conferences, voicemails):
         app.cli.add_command(command)

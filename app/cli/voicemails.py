@@ -13,24 +13,48 @@ from app.cli.conversation_text import to_json
 from vonage_simulator.printable import count, safe
 
 FIELDS: Final = ("id", "from", "at", "heard")
+VERBS: Final = ("play", "heard", "unheard", "delete")
 ENDINGS: Final = {"audio/mpeg": "mp3", "audio/wav": "wav", "audio/ogg": "ogg"}
 
 
-@click.group("voicemails", invoke_without_command=True)
+@click.command("voicemails")
 @click.argument("user", metavar="USER")
-@click.option("--unheard", is_flag=True, help="Only those that were not heard yet.")
-@click.pass_context
+@click.argument("verb", metavar="[VERB]", type=click.Choice(VERBS), required=False)
+@click.argument("id_", metavar="[ID]", required=False)
+@click.option("--unheard", is_flag=True, help="List only those that were not heard yet.")
+@click.option("--to-file", "file", type=click.Path(path_type=Path, dir_okay=False), help="For play; else by the id.")
+@yes_option
 @acts
-def voicemails(server: Server, context: click.Context, user: str, unheard: bool) -> None:
-    """The voicemails of USER, newest first; or, with a command, what to do with one of them."""
-    context.obj = user
-    if context.invoked_subcommand is not None:
+def voicemails(
+    server: Server, user: str, verb: str | None, id_: str | None, unheard: bool, file: Path | None, yes: bool
+) -> None:
+    """List the voicemails of USER, newest first; or do something with the one with this ID.
+
+    VERB is play (fetch its sound into a file, which does not make it heard), heard, unheard, or delete (take it off the
+    list; its recording stays with the call).
+    """
+    if verb is None:
+        _list(server, user, unheard=unheard)
         return
+    if id_ is None:
+        raise click.UsageError("Give the ID of a voicemail; the list has it.")
+    path = f"{_of(user)}/{quoted(id_)}"
+    if verb == "play":
+        _play(server, path, file, id_)
+    elif verb == "delete":
+        confirm(f"Delete voicemail {id_} of {user}?", yes=yes)
+        _delete(server, path, id_)
+    else:
+        found = server.read(server.client.send("PUT", path, {"heard": verb == "heard"}), *FIELDS)
+        click.echo(to_json(found) if server.as_json else _line(found))
+
+
+def _list(server: Server, user: str, *, unheard: bool) -> None:
     found: list[Json] = []
     cursor: str | None = ""
     while cursor is not None:
         query = f"?cursor={quoted(cursor)}" + ("&heard=false" if unheard else "")
-        page = server.read(server.client.get(f"/api/v1/users/{quoted(user)}/voicemails{query}"), "items", "next")
+        page = server.read(server.client.get(f"{_of(user)}{query}"), "items", "next")
         found += page["items"]
         cursor = page["next"]
     if server.as_json:
@@ -42,52 +66,27 @@ def voicemails(server: Server, context: click.Context, user: str, unheard: bool)
         click.echo("There is none.")
 
 
-@voicemails.command("play")
-@click.argument("id_", metavar="ID")
-@click.option("--to-file", "file", type=click.Path(path_type=Path, dir_okay=False), help="Else a file named by ID.")
-@click.pass_obj
-@acts
-def play(server: Server, user: str, id_: str, file: Path | None) -> None:
-    """Fetch the audio of a voicemail into a file. That does not make it heard."""
-    response = server.client.get(f"{_of(user, id_)}/audio")
+def _play(server: Server, path: str, file: Path | None, id_: str) -> None:
+    response = server.client.get(f"{path}/audio")
     kind = response.headers.get("Content-Type", "").partition(";")[0]
     if not response.ok or not kind.startswith("audio/"):
         raise click.ClickException(safe(detail(response)))
     file = file or Path(f"voicemail-{_plain(id_)}.{ENDINGS.get(kind, 'audio')}")
     file.write_bytes(response.content)
-    click.echo(
-        to_json({"file": str(file)}) if server.as_json else safe(f"{count(len(response.content), 'byte')} in {file}")
-    )
+    words = safe(f"{count(len(response.content), 'byte')} in {file}")
+    click.echo(to_json({"file": str(file)}) if server.as_json else words)
 
 
-@voicemails.command("heard")
-@click.argument("id_", metavar="ID")
-@click.option("--not", "not_", is_flag=True, help="Say that it was not heard.")
-@click.pass_obj
-@acts
-def heard(server: Server, user: str, id_: str, not_: bool) -> None:
-    """Say that a voicemail was heard."""
-    found = server.read(server.client.send("PUT", _of(user, id_), {"heard": not not_}), *FIELDS)
-    click.echo(to_json(found) if server.as_json else _line(found))
-
-
-@voicemails.command("delete")
-@click.argument("id_", metavar="ID")
-@yes_option
-@click.pass_obj
-@acts
-def delete(server: Server, user: str, id_: str, yes: bool) -> None:
-    """Take a voicemail off the list; its recording stays with the call."""
-    confirm(f"Delete voicemail {id_} of {user}?", yes=yes)
-    response = server.client.send("DELETE", _of(user, id_))
+def _delete(server: Server, path: str, id_: str) -> None:
+    response = server.client.send("DELETE", path)
     if response.status_code != 204:
         server.read(response, *FIELDS)
         raise server.client.no_switchhook()
     click.echo(to_json({"id": id_}) if server.as_json else safe(f"deleted: voicemail {id_}"))
 
 
-def _of(user: str, id_: str) -> str:
-    return f"/api/v1/users/{quoted(user)}/voicemails/{quoted(id_)}"
+def _of(user: str) -> str:
+    return f"/api/v1/users/{quoted(user)}/voicemails"
 
 
 def _plain(id_: str) -> str:

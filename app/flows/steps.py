@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from app.flows import meant, schema, ssml, voicemail
+from app.flows import meant, schema, sequence, ssml, voicemail
 from app.flows.branches import BRANCHES, read_branches
 from app.flows.expressions.expression import compiled
 from app.flows.expressions.fault import ExpressionFault
@@ -153,6 +153,10 @@ class _StepReader:
         record = voicemail.record_for(user, limits)
         checked: dict[str, Any] = self._filled(record, here)
         self._checked(checked, here, ())
+        if not any(option in checked for option in sequence.RECORDS_UNTIL):
+            words = "cannot be taken away together with `endOnKey`: what follows would not wait for the message"
+            self._wrong((*here, "endOnSilence"), words)
+            checked["endOnKey"] = UNKNOWN
         self.draft.checked[index] = ncco.ACTION.plain(checked)
         self.draft.actions.append(Action(index, record, greeting=greeting))
 

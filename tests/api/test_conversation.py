@@ -152,6 +152,7 @@ def test_inputs_recordings_and_errors_are_listed(site: Site) -> None:
             "ended_at": None,
             "transcription_url": "https://t.example/1",
             "transcription_error": None,
+            "voicemail_of": None,
         }
     ]
     assert shown["errors"] == [
