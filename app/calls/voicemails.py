@@ -23,7 +23,7 @@ class VoicemailSchema(Schema):
     from_ = nullable(fields.String, "from", "from", description="number, or user, who left it")
     from_name = nullable(fields.String, description="the name of who left it, if it is known")
     at = Timestamp("when its recording was ready")
-    seconds = nullable(ExactNumber, description="how long it is", example=7)
+    seconds = nullable(ExactNumber, description="how long it is")
     size = nullable(fields.Integer, description="bytes")
     heard = fields.Boolean(required=True)
     heard_at = Timestamp("when it was first said to be heard; null while it is unheard")

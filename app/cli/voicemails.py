@@ -58,7 +58,7 @@ def _list(server: Server, user: str, *, unheard: bool) -> None:
         found += page["items"]
         cursor = page["next"]
     if server.as_json:
-        click.echo(to_json(found))
+        click.echo(to_json({"items": found}))
         return
     for item in found:
         click.echo(_line(item))

@@ -237,7 +237,8 @@ class Answer(Event):
     fallback URL was requested, if it was. All of these are None in the reply to an event, which is kept by itself: then
     only conversation and leg are known.
     `ncco` is the JSON text returned after `took_ms` milliseconds by a `step` of the call flow `flow`, in its `version`
-    of that time; `fault` is why the last resort was served, if it was.
+    of that time; `fault` is why the last resort was served, if it was. `diverted` are users who took no other call, so
+    that the caller got something else; `unclaimed` those of whom the store did not say in time whether they do.
     """
 
     kind: ClassVar[str] = "answer"
@@ -253,6 +254,8 @@ class Answer(Event):
     ncco: str | None = None
     took_ms: float | None = None
     reason: str | None = None
+    diverted: tuple[str, ...] = ()
+    unclaimed: tuple[str, ...] = ()
 
 
 EventT = TypeVar("EventT", bound=Event)

@@ -189,7 +189,12 @@ class Flows:
 
     def caller_of(self, state: str) -> str | None:
         """The caller's leg in the *state* of a step's address. Raises RenderFault."""
-        return self._codec.unseal(state).known.get("uuid")
+        return self.parties_of(state)[0]
+
+    def parties_of(self, state: str) -> tuple[str | None, str | None]:
+        """The caller's leg in the *state* of a step's address and, if a user calls, which. Raises RenderFault."""
+        known = self._codec.unseal(state).known
+        return known.get("uuid"), known.get("from_user")
 
     def voicemail_of(self, state: str) -> Voicemail:
         """Whose voicemail a recording is, by the *state* of the address it is reported to. Raises RenderFault."""

@@ -168,13 +168,13 @@ def _step(webhook: Webhook, flow: str, step: str, state: str | None) -> Response
     if isinstance(webhook.event, Unknown):  # a request as of an answer URL: `onAnswer`, a transfer, a call by API
         reply = flows.enter(flow, step, state, request_of(webhook), webhook.received)
         if reply is not None:
-            return _reply(webhook, reply, to_event=False)
+            return _reply(webhook, reply, to_event=False, state=state)
     elif result := result_of(webhook):
         reply = flows.follow(flow, step, state, request_of(webhook), result, webhook.received)
-    return _keep_and_reply(webhook, reply)
+    return _keep_and_reply(webhook, reply, state)
 
 
-def _keep_and_reply(webhook: Webhook, reply: Reply | None) -> Response:
+def _keep_and_reply(webhook: Webhook, reply: Reply | None, state: str | None = None) -> Response:
     """Keep the event, then reply; without *reply* 200 with an empty body and no content type: "no NCCO, go on".
 
     While Redis is away, an event with a reply is kept like an answer, when Redis is back: a caller who waits for the
@@ -188,17 +188,29 @@ def _keep_and_reply(webhook: Webhook, reply: Reply | None) -> Response:
         # What only took too long will most likely be carried out, and has been counted then.
         persist.keep_later(webhook, services().store, counted=away.reason != "timeout")
     if reply is not None:
-        return _reply(webhook, reply, to_event=True)
+        return _reply(webhook, reply, to_event=True, state=state)
     response = Response()
     response.headers.clear()
     return response
 
 
-def _reply(webhook: Webhook, reply: Reply, *, to_event: bool) -> Response:
-    """The NCCO of *reply*, in which no user is rung who takes no other call; the record of it is written after."""
+def _reply(webhook: Webhook, reply: Reply, *, to_event: bool, state: str | None = None) -> Response:
+    """The NCCO of *reply*, in which no user is in more calls than they may be; the record of it is written after.
+
+    *state*: of the step that the webhook is for.
+    """
     part = services()
+    sessions = part.sessions
     try:
-        reply = diverted(reply, request_of(webhook), webhook.received, part.flows, part.sessions.availability)
+        reply = diverted(
+            reply,
+            request_of(webhook),
+            webhook.received,
+            part.flows,
+            sessions.availability,
+            may_call=sessions.may_call,
+            state=state,
+        )
     except Exception:
         log.exception("whether a user is free is not known: the call is put through")
     response = Response(reply.body, content_type="application/json")

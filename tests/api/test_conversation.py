@@ -38,6 +38,7 @@ LEG_KEYS = [
     *("moved_from", "moved_to", "control"),
 ]
 ANSWER_KEYS = ["at", "leg", "flow", "step", "version", "took_ms", "ncco", "fault", "fallback_reason", "region_url"]
+ANSWER_KEYS += ["diverted", "unclaimed"]
 ERROR_KEYS = ["at", "kind", "leg", "reason", "failed_url", "answer"]
 CAUSE_KEYS = ["at", "flow", "step", "version", "ncco"]
 TIMES = ["started", "ringing", "answered", "completed"]

@@ -40,7 +40,7 @@ def test_a_list_and_what_is_done_with_one(left: str, flask: Flask, tmp_path: Pat
     file = tmp_path / "message.mp3"
     assert flask("voicemails", "Alice", "play", ID, "--to-file", str(file))[0] == 0
     assert file.read_bytes() == SOUND
-    assert [found["id"] for found in json.loads(flask("voicemails", "Alice", "--json")[1])] == [ID]
+    assert [found["id"] for found in json.loads(flask("voicemails", "Alice", "--json")[1])["items"]] == [ID]
     code, out, err = flask("voicemails", "Alice", "delete", ID, typed="n\n")
     assert (code, out) == (1, "")
     assert f"Delete voicemail {ID} of Alice?" in err
