@@ -89,7 +89,8 @@ def test_it_is_heard_and_deleted(world: World) -> None:
     assert world.ask("PATCH", f"{LIST}/{old}", {"heard": False}, token=ALICE).json["heard_at"] is None
     assert counts(world) == [{"total": 2, "unheard": 2}] * 2
     assert world.ask("DELETE", f"{LIST}/{old}", token=ALICE).status_code == 204
-    for method, body in (("DELETE", None), ("GET", None), ("PUT", {"heard": True})):
+    gone: list[tuple[str, Any]] = [("DELETE", None), ("GET", None), ("PUT", {"heard": True})]
+    for method, body in gone:
         is_problem(world.ask(method, f"{LIST}/{old}", body, token=ALICE), 404)
     assert [found["id"] for found in items(world)] == [new]
     assert counts(world) == [{"total": 1, "unheard": 1}] * 2
@@ -108,7 +109,8 @@ def test_everybody_sees_what_is_theirs_to_see(world: World) -> None:
     is_problem(world.ask("GET", "/users/Nobody/voicemails"), 404)
     is_problem(world.ask("GET", f"/users/Bob/voicemails/{found['id']}", token=BOB), 404)
     assert world.ask("GET", sound, token=OPERATOR).status_code == 200
-    for body in ({}, {"heard": "yes"}, {"heard": True, "seen": True}):
+    wrong: list[Any] = [{}, {"heard": "yes"}, {"heard": True, "seen": True}]
+    for body in wrong:
         is_problem(world.ask("PUT", here, body, token=ALICE), 422)
 
 

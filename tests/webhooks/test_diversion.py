@@ -181,7 +181,8 @@ def test_calls_of_a_user_and_to_them_count_together(ringing: tuple[Site, str]) -
 def test_a_step_that_calls_out_knows_whose_call_it_is(start: Start, tmp_path: Path) -> None:
     """The webhook of a call that was not put through names the leg of whom it called."""
     file, user = tmp_path / "flows.yaml", f"U{uuid4().hex}"
-    steps = [f"one: [{{action: connect, {SIP}, next: two}}]", f"two: [{{action: connect, {SIP}}}]"]
+    other = f"{user}-other"
+    steps = [f"one: [{{action: connect, {SIP}, next: two}}]", f"two: [{RING.replace('USER', other)}}}]"]
     file.write_text("\n".join(["routes: [{flow: a}]", "flows:", "  a:", "    steps:", *(f"      {s}" for s in steps)]))
     site = start(flows_file=file)
     site.flows.reloader.start()
@@ -190,7 +191,8 @@ def test_a_step_that_calls_out_knows_whose_call_it_is(start: Start, tmp_path: Pa
     busy = {"status": "busy", "uuid": "leg of another", "conversation_uuid": f"CON-{user}-1", "to": "sip:a@b.example"}
     reply = site.post(f"{parts.path}?{parts.query}", busy | {"timestamp": "2026-11-20T12:00:00.000Z"})
     assert [action["action"] for action in reply.get_json()] == ["connect"]
-    assert set(site.store.engaged(user)) == {f"{user}-1"}
+    for each in (user, other):
+        assert set(site.store.engaged(each)) == {f"{user}-1"}
 
 
 def test_while_redis_is_silent_calls_go_through_and_are_marked(
@@ -234,7 +236,7 @@ def test_the_place_of_a_worker_that_died_is_free_soon(
 ) -> None:
     site, user = ringing
     for number in range(2):  # a place was given, and nothing was served or kept
-        wait_until(lambda number=number: site.store.engage(user, f"lost-{number}") == "free", "it has a place")
+        assert site.store.engage(user, f"lost-{number}") == "free"
     assert call(site, user, 1) == SENTENCE["text"], "the record of an answer may come late"
     monkeypatch.setattr("app.calls.sessions.SEEN_SECONDS", 0.5)
     wait_until(lambda: call(site, user, 2) == user, "the place is free")
