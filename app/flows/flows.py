@@ -20,11 +20,11 @@ from app.flows.call_state import CallState, StateCodec, visit
 from app.flows.expressions.static_check import CONTEXT, INPUT
 from app.flows.hours import is_open
 from app.flows.meant import unmarked
-from app.flows.model import NAME, Flow, FlowFile, RenderFault, Route
+from app.flows.model import LONGEST_USER, NAME, Flow, FlowFile, RenderFault, Route, is_user
 from app.flows.python_actions import NoActions, actions_in
 from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
 from app.flows.reload import NO_FLOWS, FlowReloader
-from app.flows.rendering import Entry, Ncco, checked, rendered, step_urls
+from app.flows.rendering import Entry, Ncco, checked, rendered, step_urls, voicemail_urls
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
@@ -285,17 +285,25 @@ class Flows:
         *after* is the state of the call with *step* entered.
         """
         url_of = step_urls(self._base, flow.name, after, self._codec.seal)
+        voicemail_of = voicemail_urls(self._base, after, self._codec.seal)
 
         def url(name: str) -> str:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a step: letters, digits, - and _")
             return url_of(name, False)
 
+        def voicemail(user: str) -> str:
+            if not is_user(user):
+                raise ValueError(f"{user!r} is no name of a user: 1 to {LONGEST_USER} printable characters")
+            return voicemail_of(user)
+
         known = {("from_" if name == "from" else name): value for name, value in after.known.items()}
         known["headers"] = Headers(after.known.get("headers", {}))
         inputs = {name: Result(kind="input", **values) for name, values in after.inputs.items()}
         attempt = after.visits[visit(flow.name, step)]
-        request = Request(**known, step=step, attempt=attempt, inputs=inputs, result=result, url=url)
+        request = Request(
+            **known, step=step, attempt=attempt, inputs=inputs, result=result, url=url, voicemail=voicemail
+        )
         try:
             actions: Ncco | None = self.python.run(cast("Function", flow.python), request, actions_in)
         except PythonFlowFault as fault:

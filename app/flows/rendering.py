@@ -35,6 +35,11 @@ def step_urls(base: str, flow: str, state: CallState, seal: Seal) -> Callable[[s
     return lambda step, enter: base + STEP_URL.format(flow=flow, step=step, state=sealed(enter))
 
 
+def voicemail_urls(base: str, state: CallState, seal: Seal) -> Callable[[str], str]:
+    """The function that gives where a message for a user is reported, for a call in this state."""
+    return lambda user: base + VOICEMAIL_URL.format(state=seal(voicemail.state_for(user, state)))
+
+
 def step_at(url: str) -> tuple[str, str, str] | None:
     """Flow, step and state in the *url* of a step, as `step_urls` makes it; None if it is no such URL."""
     parts = urlsplit(url)
@@ -102,10 +107,7 @@ def rendered(
     *names* gives what is in the scope of an action, *called* the actions of a flow in Python. Raises RenderFault.
     """
     entries, after = entered(flow, step, state, flows)
-
-    def voicemail_url(user: str) -> str:
-        return base + VOICEMAIL_URL.format(state=seal(voicemail.state_for(user, state)))
-
+    voicemail_url = voicemail_urls(base, state, seal)
     ncco: Ncco = []
     meant: set[Steps] = set()
     for entry in entries:

@@ -132,3 +132,17 @@ def test_a_busy_user_has_it_and_it_knows_who_called(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_with_one(step: str, words: str) -> None:
     assert [fault for fault in faults_of(step) if fault.startswith(words)], faults_of(step)
+
+
+def test_a_flow_in_python_has_an_address_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+def answer(request):
+    return [{"action": "record", "endOnKey": "#", "eventUrl": [request.voicemail(request.to)]}]
+"""
+    (tmp_path / "leaves_messages.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    flows = flows_in(tmp_path, "routes: [{flow: a}]\nflows:\n  a: {python: leaves_messages:answer}\n")
+    flows.reloader.refresh()
+    request = Request(from_=CALLER, to="Alice", uuid="leg", conversation_uuid="CON-1")
+    assert flows.voicemail_of(state_in(answered(flows, request).ncco)) == Voicemail("Alice", CALLER, None, "leg")
+    is_last_resort(flows.answer(Request(from_=CALLER, to="\n", uuid="leg"), NOON), "is no name of a user")
