@@ -38,13 +38,23 @@ class _Users:
     diverted: dict[str, None] = field(default_factory=dict)  # in order
     unclaimed: dict[str, None] = field(default_factory=dict)
 
-    def note(self, user: str, found: Availability) -> bool:
-        """Note what was *found* of *user*, and return whether they take part in the call."""
+    def takes(self, user: str, call: str, is_free: IsFree) -> bool:
+        """Whether *user* takes *call*. A store that was silent once is not waited for again."""
+        found = "unknown" if self.unclaimed else is_free(user, call)
         if found == "unknown":
             self.unclaimed[user] = None
         elif found != "free":
             self.diverted[user] = None
         return found in ("free", "unknown")
+
+    def may_call(self, user: str, call: str, is_free: IsFree, *, goes_out: bool) -> bool:
+        """Whether *user* may make *call*: always, if it does not go out to anybody."""
+        found = is_free(user, call)
+        if found == "unknown":
+            self.unclaimed[user] = None
+        elif found != "free" and goes_out:
+            self.diverted[user] = None
+        return user not in self.diverted
 
 
 def diverted(
@@ -66,9 +76,8 @@ def diverted(
     """
     caller, users, is_refused = _caller(request, flows, state), _Users(), False
     if caller.leg and caller.user and may_call:  # whatever it leads to, it is one of the calls of the user
-        found = may_call(caller.user, caller.leg)
-        is_refused = found == "busy" and any(_asks(action, every=True) for action in reply.ncco)
-        users.note(caller.user, found if is_refused or found == "unknown" else "free")
+        goes_out = any(_asks(action, every=True) for action in reply.ncco)
+        is_refused = not users.may_call(caller.user, caller.leg, may_call, goes_out=goes_out)
     reply = _without_busy(reply, request, at, flows, availability, caller, users, is_refused=is_refused)
     return replace(reply, diverted=tuple(users.diverted), unclaimed=tuple(users.unclaimed))
 
@@ -96,7 +105,7 @@ def _without_busy(
                 call = flows.caller_of(place[2]) or call
             except RenderFault:
                 place = None
-        if not is_refused and (call is None or user is None or users.note(user, availability(user, call))):
+        if not is_refused and (call is None or user is None or users.takes(user, call, availability)):
             return reply
         before, after = reply.ncco[:index], reply.ncco[index + 1 :]
         instead = flows.follow(*place, request, BUSY, at) if place else None

@@ -209,6 +209,22 @@ def test_while_redis_is_silent_calls_go_through_and_are_marked(
     assert answer(site, other, 0)["diverted"] == []
 
 
+def test_a_silent_redis_is_waited_for_once(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "flows.yaml"
+    file.write_text("\n".join(["routes: [{flow: a}]", "flows:", *KINDS["sentence"]]))
+    site = start(flows_file=file)
+    site.flows.reloader.start()
+    asked: list[str] = []
+
+    def silent(user: str, _: str) -> Availability:
+        asked.append(user)
+        return "unknown"
+
+    request, at = Request(from_user="Bob", to="Alice", uuid="leg", conversation_uuid="CON-1"), datetime.now(UTC)
+    reply = diverted(site.flows.answer(request, at), request, at, site.flows, silent, may_call=silent)
+    assert (first(reply.ncco), reply.unclaimed, reply.diverted, asked) == ("Alice", ("Bob", "Alice"), (), ["Bob"])
+
+
 def test_a_ring_that_failed_keeps_its_place_for_two_seconds_at_most(start: Start, tmp_path: Path) -> None:
     """The caller stays in the call, and leaves a message."""
     file, user = tmp_path / "flows.yaml", f"U{uuid4().hex}"
