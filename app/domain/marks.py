@@ -33,7 +33,8 @@ def marks_in(event: Event) -> list[str]:
 def users_in(event: Event) -> list[str]:
     """The users of the application that *event* names.
 
-    They call (`from_user` of an answer webhook), are called in the NCCO served or by an action, or a leg goes to them.
+    They call (`from_user` of an answer webhook), are called in the NCCO served or by an action, a leg goes to them, or
+    a message was left for them.
     Of what a leg may go to, a user alone is a bare name: the others are numbers, extensions and addresses.
     https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
     """
@@ -43,6 +44,8 @@ def users_in(event: Event) -> list[str]:
         return [user]
     if isinstance(event, CallStatus) and event.to and is_bare_name(event.to):
         return [event.to]
+    if isinstance(event, Recording) and event.voicemail:
+        return [event.voicemail.user]
     return []
 
 

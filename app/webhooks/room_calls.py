@@ -15,8 +15,9 @@ from app.domain.room_calls import FAILURES, Order
 from app.flows.flows import Flows
 from app.flows.model import RenderFault
 from app.flows.reply import Reply
-from app.webhooks.diversion import step_of_action, user_of_action
+from app.webhooks.diversion import caller_by, step_of_action, user_of_action
 from app.webhooks.intake import Webhook
+from app.webhooks.to_flow import request_of
 
 SORRY: Final = {"action": "talk", "text": "The person you are calling cannot be reached. Please call again later."}
 # What a call that we place can have as well; a `connect` with more stays one.
@@ -47,8 +48,8 @@ class Rooms:
     flows: Flows
     caller: Caller
 
-    def entered(self, reply: Reply, webhook: Webhook, state: str | None, free: set[str]) -> Reply:
-        """*reply*, with a room in place of its `connect` to a user who is one of *free*; the user is called then.
+    def entered(self, reply: Reply, webhook: Webhook, state: str | None) -> Reply:
+        """*reply*, with a room in place of its `connect` to a user who has a place for the call; the user is called.
 
         Without credentials to call anybody, or if it is not certain that the user will be called, the reply stays as it
         is. *state*: of the step that the webhook is for.
@@ -57,8 +58,8 @@ class Rooms:
             return reply
         index = next((index for index, action in enumerate(reply.ncco) if action.get("action") not in SPEECH), None)
         connect = reply.ncco[index] if index is not None else {}
-        user, caller = user_of_action(connect), webhook.caller.leg
-        if index is None or user not in free:
+        user, caller = user_of_action(connect), caller_by(request_of(webhook), self.flows, state).leg
+        if index is None or user is None or user in reply.unclaimed:  # Redis is silent
             return reply
         place, leads = step_of_action(connect), list[str]()
         if place:

@@ -237,7 +237,8 @@ def world_of(
         assert ready.wait(20)
         chosen: Json = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": redis_url, "public_url": base}
         chosen |= {"application_id": APPLICATION_ID, "private_key": application_keys(folder)[0].read_text()}
-        chosen |= {"api_hosts": world.hosts, "flows_file": FLOWS, "webhook_verify": "off"}
+        chosen |= {"api_hosts": world.hosts, "recording_hosts": world.hosts, "flows_file": FLOWS}
+        chosen |= {"webhook_verify": "off"}
         app = create_app(Settings(**(chosen | settings)))
         world.app, world.services = app, services(app)
         return app
