@@ -174,8 +174,9 @@ class Driver:
         wait = max(0.05, (plan.check_at - now).total_seconds())
         # Nothing was received yet of one of its legs: nothing that is received of that one would wake anybody.
         placed = {uuid for uuid, leg in legs.items() if leg.place.order or leg.state == "completed"}
-        soon = {*machine.legs(entries)} - placed and (now - entries[-1].at).total_seconds() < UNKNOWN_SECONDS
-        return min(wait, AGAIN_SECONDS) if soon else wait
+        age = (now - entries[-1].at).total_seconds()
+        unknown = {*machine.legs(entries)} - placed and age < UNKNOWN_SECONDS
+        return min(wait, max(AGAIN_SECONDS, age / 2)) if unknown else wait
 
     def _watches_more(self, operation: str, legs: Mapping[str, Leg]) -> bool:
         """Let *operation* be woken by what is kept where its legs are; whether that is new."""
