@@ -65,6 +65,7 @@ class RemarksArgs(Schema):
     )
     manual = Flag(metadata={"description": "`name` has priority over the names that are known"})
     ignored = Flag(metadata={"description": "let it ring in silence"})
+    screensharing = Flag(metadata={"description": "the page shares the screen"})
 
 
 class CurrentArgs(Schema):

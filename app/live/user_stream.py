@@ -80,7 +80,8 @@ def stream(live: Live, events: Events, reader: Reader) -> Iterator[bytes]:
                 if listener is None or listener.turned_back:
                     listener = Listener(wanted, Form(NEWS, masked=True), reader.connection.hang_up)
                     live.join(listener, None)
-                rest = LOOK_SECONDS if events.catch_up(reader.name).live else REST_SECONDS
+                look = events.catch_up(reader.name)
+                rest = 0.0 if look.more else LOOK_SECONDS if look.live else REST_SECONDS
                 for frame, reached in _frames(events, reader, after):
                     yield frame
                     after = reached
