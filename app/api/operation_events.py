@@ -1,12 +1,13 @@
-"""Transfers and conferences as the streams of users have them."""
+"""What the streams of users have beside webhooks: transfers, conferences, and what users and their pages change."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from app.api import conferences, transfers
-from app.calls.session_events import Operation, SessionEvents
+from app.calls.session_events import TRIES, Operation, SessionEvents
 from app.control.conferences import KIND as CONFERENCE
 from app.control.conferences import Running as RunningConference
 from app.control.machines import legs_of
@@ -19,7 +20,8 @@ from app.domain.news import OperationEvent
 from app.domain.operations import Entry
 from app.domain.transfers import events_between as of_transfer
 from app.domain.transfers import project as project_transfer
-from app.services import Services
+from app.services import Services, services
+from app.store.errors import StoreUnavailable
 from app.store.store import Store
 
 CHANGING = ("created", "request", "decision")  # entries of a log that may be events
@@ -28,6 +30,18 @@ CHANGING = ("created", "request", "decision")  # entries of a log that may be ev
 def session_events(parts: Services) -> SessionEvents:
     """What users are sent of their sessions, and of their transfers and conferences."""
     return SessionEvents(parts.sessions, parts.store, LoggedOperations(parts.store))
+
+
+def note_change(name: str) -> None:
+    """Append what was just changed of the user *name*: no log has it, so what is changed back would leave no trace.
+
+    Where that fails, whoever looks next finds the change, unless it was changed back.
+    """
+    events = session_events(services())
+    with suppress(StoreUnavailable):
+        for _ in range(TRIES):  # somebody else may append something at the same moment
+            if not events.catch_up(name).more:
+                return
 
 
 class LoggedOperations:

@@ -56,6 +56,43 @@ def test_what_is_done_to_a_session(world: World, seen: Seen) -> None:
     ]
 
 
+def test_what_is_done_while_nobody_follows_is_sent_afterwards(world: World, seen: Seen) -> None:
+    """Each event has the session as it was right after that."""
+    customer, _, session = call_of_alice(world)
+    seen("call_answered")
+    for verb in ("mute", "unmute", "hold"):
+        done(acts(world, session, verb))
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    done(acts(world, session, "unhold"))
+    world.until(lambda: world.control(customer)["hold"] is None)
+    names = ["call_muted", "call_unmuted", "call_held", "call_resumed"]
+    events = seen(*names)[-4:]
+    assert [data["event"] for data in events] == names
+    assert [(data["session"]["muted"], data["session"]["paused"]) for data in events] == [
+        *((True, False), (False, False), (False, True), (False, False))
+    ]
+    assert [data["at"] for data in events] == sorted({data["at"] for data in events})
+    assert seen("call_resumed")[-4:] == events, "and once"
+
+
+def test_a_transfer_that_began_and_ended_while_nobody_followed(world: World, seen: Seen) -> None:
+    _, alice, session = call_of_alice(world)
+    seen("call_answered")
+    transfer = done(acts(world, session, "transfer", {"to": THIRD}))
+    at = f"/users/Alice/transfers/{transfer['id']}"
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer['id']}").json["status"] == "answered")
+    done(world.ask("POST", f"{at}/complete", {}, token=ALICE))
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer['id']}").json["status"] == "ended")
+    world.known(alice, "completed")
+    events = [data for data in seen("transfer_ended", "call_ended") if data["event"].startswith("transfer_")]
+    assert [(data["event"], data["transfer"]["status"]) for data in events] == [
+        *(("transfer_created", "starting"), ("transfer_answered", "answered")),
+        *(("transfer_completed", "completed"), ("transfer_ended", "ended")),
+    ]
+    assert [data["session"]["state"] for data in events[:2]] == ["live", "live"], "as it was then"
+    assert names_of(seen("transfer_ended"), "transfer_") == [data["event"] for data in events], "and once"
+
+
 def test_an_attended_transfer(world: World, seen: Seen) -> None:
     _, alice, session = call_of_alice(world)
     seen("call_answered")
