@@ -134,6 +134,10 @@ class SessionEvents:
                 followed.append(Followed(id_, mark, operation.events, operation.over, legs[here[0]]))
         return sorted(followed)
 
+    def latest(self, name: str) -> str:
+        """The id of the latest event of the user *name*."""
+        return self.store.latest_user_event(name)
+
     def user_events(self, name: str, after: str, limit: int) -> list[UserEvent] | None:
         """The next events after the one with this id; None if it is no longer there."""
         return self.store.user_events(name, after, limit)

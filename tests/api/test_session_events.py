@@ -71,7 +71,7 @@ def test_a_screen_that_was_shared_while_nobody_followed(site: Site) -> None:
     rings(site, "leg-3")
     answers(site, "leg-3")
     for shares in (True, True, False, True):
-        reply = site.send("PATCH", f"{OWN}/sessions/leg-3", token=ALICE, json={"screensharing": shares})
+        reply: Any = site.send("PATCH", f"{OWN}/sessions/leg-3", token=ALICE, json={"screensharing": shares})
         assert (reply.status_code, reply.json["screensharing"]) == (200, shares)
     for wrong in (None, "yes", 1):
         reply = site.send("PATCH", f"{OWN}/sessions/leg-3", token=ALICE, json={"screensharing": wrong})
