@@ -11,6 +11,7 @@ from app.api.operation_events import session_events
 from tests.control.test_session_verbs import ALICE, THIRD, acts, call_of_alice, done, lasting_world
 from tests.control.test_user_operations import conference_of_alice
 from tests.control.world import World
+from tests.sse import Event, Parser
 
 __all__ = ["lasting_world"]
 UPDATES = ("call_updated", "current_session_changed")  # how many depends on when somebody looks
@@ -73,6 +74,26 @@ def test_what_is_done_while_nobody_follows_is_sent_afterwards(world: World, seen
     ]
     assert [data["at"] for data in events] == sorted({data["at"] for data in events})
     assert seen("call_resumed")[-4:] == events, "and once"
+
+
+def test_a_stream_that_is_resumed_gets_the_hold_and_the_resume_that_it_missed(world: World, seen: Seen) -> None:
+    customer, _, session = call_of_alice(world)
+    seen("call_answered")
+    after = world.services.store.latest_user_event("Alice")
+    done(acts(world, session, "hold"))
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    done(acts(world, session, "unhold"))
+    world.until(lambda: world.control(customer)["hold"] is None)
+    response = world.ask("GET", "/users/Alice/stream", token=ALICE, Last_Event_ID=after)
+    events, parser = list[Event](), Parser()
+    for piece in response.iter_encoded():
+        events += [event for event in parser.feed(piece) if event.type not in UPDATES]
+        if events and events[-1].type == "call_resumed":
+            break
+    response.close()
+    assert [(event.type, event.data["session"]["paused"]) for event in events] == [
+        *(("call_held", True), ("call_resumed", False))
+    ]
 
 
 def test_a_transfer_that_began_and_ended_while_nobody_followed(world: World, seen: Seen) -> None:
