@@ -34,8 +34,8 @@ from app.store.user_events import UserEvent
 LATE: Final = timedelta(hours=1)  # a call that ended longer ago, and of which nothing was sent, is no news
 ANSWER_REQUESTED: Final = "answer_requested"
 TRIES: Final = 3
-# Events of calls that are projected in one look, most of them more than once: some tenths of a second.
-MOST_PROJECTED: Final = 10_000
+# Events of calls that are projected in one look, most of them more than once: about a tenth of a second.
+MOST_PROJECTED: Final = 3_000
 
 
 class EventStore(Protocol):
