@@ -231,7 +231,7 @@ class SessionSchema(ShownSchema):
     recordingPaused = flag("recording_paused", "recording is paused")
     recordingState = word("session.controls.recording", "the same in one word", *get_args(RecordingState))
     ringing = flag("session.ringing", "it rings at the user, or at whom the user calls")
-    screensharing = never("Vonage shares no screens")
+    screensharing = flag("session.screensharing", "the page shares the screen, it says")
     sipCallId = text("sip_call_id", "uuid of the user's own leg, as Vonage gives no SIP Call-ID")
     sipStatus = word("session.sip_status", "of the user's own leg", *get_args(SipStatus))
     startTime = Timestamp("the same as creationTime", "started")

@@ -12,6 +12,7 @@ from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.calls.fields import timestamp
 from app.domain.calls import Call
 from app.domain.session_controls import controls_of
+from app.domain.session_log import SessionLog
 from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
 from app.domain.users import DEFAULTS, Availability, Registration, UserSettings
 from app.store.apart import apart
@@ -103,8 +104,15 @@ class SessionQueries:
 
     def latest(self, name: str, user: User) -> list[Session]:
         """The sessions of *name* that are live, and the latest that have ended; the oldest first."""
-        found = self._sessions(self.queries.calls_of(user.conversations), name, user.settings or DEFAULTS)
-        return sorted(found, key=lambda one: (one.created, one.id))
+        return self.followed(name, user)[0]
+
+    def followed(self, name: str, user: User) -> tuple[list[Session], SessionLog]:
+        """The same, and the log of all their events."""
+        calls, tied = self.queries.tied_calls(user.conversations)
+        found = self._sessions(calls, name, user.settings or DEFAULTS)
+        by_id = {call.id: call for call in calls}
+        log = SessionLog(tied.conversations, by_id, tied.legs.keys(), self.queries.reader.presume_ended_after)
+        return sorted(found, key=lambda one: (one.created, one.id)), log
 
     def ended(
         self, name: str, user: User, *, limit: int, after: CallPosition | None

@@ -51,13 +51,17 @@ UNTOUCHED: Final = Controls()
 
 
 class Remarks(NamedTuple):
-    """What the user or their page says of a session. *manual*: no contact book has priority over `name`."""
+    """What the user or their page says of a session.
+
+    `manual`: no contact book has priority over `name`. `screensharing`: the page shares the screen.
+    """
 
     name: str | None = None
     avatar: str | None = None
     company: str | None = None
     manual: bool = False
     ignored: bool = False
+    screensharing: bool = False
 
 
 NO_REMARKS: Final = Remarks()
@@ -108,6 +112,11 @@ class Session:
     def incoming(self) -> bool:
         """Whether it rings at the user."""
         return self.ringing and not self.is_caller
+
+    @property
+    def screensharing(self) -> bool:
+        """Whether the user's page shares the screen. Hold does not end it: the page may stop and go on by itself."""
+        return self.remarks.screensharing and self.live
 
     @property
     def taken(self) -> datetime | None:

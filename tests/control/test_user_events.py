@@ -11,6 +11,7 @@ from app.api.operation_events import session_events
 from tests.control.test_session_verbs import ALICE, THIRD, acts, call_of_alice, done, lasting_world
 from tests.control.test_user_operations import conference_of_alice
 from tests.control.world import World
+from tests.sse import Event, Parser
 
 __all__ = ["lasting_world"]
 UPDATES = ("call_updated", "current_session_changed")  # how many depends on when somebody looks
@@ -54,6 +55,63 @@ def test_what_is_done_to_a_session(world: World, seen: Seen) -> None:
         *("call_created", "call_incoming", "session_started", "call_answered"),
         *("call_muted", "call_unmuted", "call_held", "call_resumed", "call_ended"),
     ]
+
+
+def test_what_is_done_while_nobody_follows_is_sent_afterwards(world: World, seen: Seen) -> None:
+    """Each event has the session as it was right after that."""
+    customer, _, session = call_of_alice(world)
+    seen("call_answered")
+    for verb in ("mute", "unmute", "hold"):
+        done(acts(world, session, verb))
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    done(acts(world, session, "unhold"))
+    world.until(lambda: world.control(customer)["hold"] is None)
+    names = ["call_muted", "call_unmuted", "call_held", "call_resumed"]
+    events = seen(*names)[-4:]
+    assert [data["event"] for data in events] == names
+    assert [(data["session"]["muted"], data["session"]["paused"]) for data in events] == [
+        *((True, False), (False, False), (False, True), (False, False))
+    ]
+    assert [data["at"] for data in events] == sorted({data["at"] for data in events})
+    assert seen("call_resumed")[-4:] == events, "and once"
+
+
+def test_a_stream_that_is_resumed_gets_the_hold_and_the_resume_that_it_missed(world: World, seen: Seen) -> None:
+    customer, _, session = call_of_alice(world)
+    seen("call_answered")
+    after = world.services.store.latest_user_event("Alice")
+    done(acts(world, session, "hold"))
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    done(acts(world, session, "unhold"))
+    world.until(lambda: world.control(customer)["hold"] is None)
+    response = world.ask("GET", "/users/Alice/stream", token=ALICE, Last_Event_ID=after)
+    events, parser = list[Event](), Parser()
+    for piece in response.iter_encoded():
+        events += [event for event in parser.feed(piece) if event.type not in UPDATES]
+        if events and events[-1].type == "call_resumed":
+            break
+    response.close()
+    assert [(event.type, event.data["session"]["paused"]) for event in events] == [
+        *(("call_held", True), ("call_resumed", False))
+    ]
+
+
+def test_a_transfer_that_began_and_ended_while_nobody_followed(world: World, seen: Seen) -> None:
+    _, alice, session = call_of_alice(world)
+    seen("call_answered")
+    transfer = done(acts(world, session, "transfer", {"to": THIRD}))
+    at = f"/users/Alice/transfers/{transfer['id']}"
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer['id']}").json["status"] == "answered")
+    done(world.ask("POST", f"{at}/complete", {}, token=ALICE))
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer['id']}").json["status"] == "ended")
+    world.known(alice, "completed")
+    events = [data for data in seen("transfer_ended", "call_ended") if data["event"].startswith("transfer_")]
+    assert [(data["event"], data["transfer"]["status"]) for data in events] == [
+        *(("transfer_created", "starting"), ("transfer_answered", "answered")),
+        *(("transfer_completed", "completed"), ("transfer_ended", "ended")),
+    ]
+    assert [data["session"]["state"] for data in events[:2]] == ["live", "live"], "as it was then"
+    assert names_of(seen("transfer_ended"), "transfer_") == [data["event"] for data in events], "and once"
 
 
 def test_an_attended_transfer(world: World, seen: Seen) -> None:
