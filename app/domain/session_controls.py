@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from app.domain.calls import Call
 from app.domain.conversations import join, moments
-from app.domain.leg_control import control_of, done_to, record_state
+from app.domain.leg_control import control_of, done_to
+from app.domain.recording import RecordState
 from app.domain.sessions import UNTOUCHED, Controls
 
 
@@ -27,6 +28,13 @@ def controls_of(call: Call, user: str, linked: Iterable[Call] = ()) -> Controls:
     return Controls(
         muted=any(control.muted for control in own),
         paused=any(control.hold in ("held", "weak", "resuming") for control in others),
-        recording=record_state(call.everywhere, done),
+        recording=_recording(call, user),
         ending=any(control.hangup_requested for control in own),
     )
+
+
+def _recording(call: Call, user: str) -> RecordState:
+    """Whether it is recorded where the user's own leg is now."""
+    legs = (leg for leg in call.legs if leg.user == user and leg.stays[-1].left is None)
+    states = {call.recorded.get(leg.stays[-1].conversation, "inactive") for leg in legs}
+    return "active" if "active" in states else "paused" if "paused" in states else "inactive"

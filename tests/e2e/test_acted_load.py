@@ -28,8 +28,9 @@ FOUND = {
     "holds_at_204": ("hold", r"control\.hold: expected not there yet, got held"),
     "joins_at_204": ("conference", r"conference \w+ leg \S+: expected not in the room yet, got joined"),
     "shows_the_held_as_resumed": ("held", r"hold: expected held, got null"),
+    "records_after_stop": ("recorded", r"CON-\S+ record_state: expected (inactive|paused), got active"),
 }
-SEEDS = {"muted_hold": 0, "hold": 1, "conference": 2, "held": 3}
+SEEDS = {"muted_hold": 0, "hold": 1, "conference": 2, "held": 3, "recorded": 4}
 
 
 def plan(server: Server, folder: Path, api_port: int, **more: object) -> Plan:
