@@ -191,9 +191,9 @@ class Driver:
     def _send(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
         if step.verb == BEGIN_CONFERENCE:
             return self._begin_conference(operation, entries, step)
-        one = (
-            _conversation(entries) if step.verb in RECORDS else step.leg if step.verb in (*SWITCHES, *MOVING) else None
-        )
+        one = step.leg if step.verb in (*SWITCHES, *MOVING) else None
+        if step.verb in RECORDS:
+            one = _conversation(entries)
         if one is None:
             return self._send_now(operation, entries, step, legs)
         # One after the other, by their numbers: else mute and unmute could reach Vonage in the other order, or the
