@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Flask
 
+from app.web.rules import LazyRule
+
 if TYPE_CHECKING:
     from app.flows.flows import Flows
     from app.store.store import Store
@@ -18,6 +20,7 @@ class Switchhook(Flask):
 
     # Templates are kept in a plain dict: pages are rendered in a native thread, where a lock of gevent's would not do.
     jinja_options: ClassVar[dict[str, Any]] = {"cache_size": -1}  # type: ignore[misc]
+    url_rule_class = LazyRule
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """*func* as it is."""

@@ -2,10 +2,10 @@
 
     python -m benchmarks.acted [--calls 500] [--seed 1] [--at-once 60]
 
-Each call has a story of its own, the same for the same seed: hold, resume, mute, transfers, conferences, hanging up,
-some by two clients at once, through the API of two workers. The carrier's webhooks and its API have faults meanwhile.
-While all stories pause, and at the end, the API has to say what the ledger of the carrier says, and nobody may be left
-alone.
+Each call has a story of its own, the same for the same seed: hold, resume, mute, record, transfers, conferences,
+hanging up, some by two clients at once, through the API of two workers. The carrier's webhooks and its API have faults
+meanwhile. While all stories pause, and at the end, the API has to say what the ledger of the carrier says, and nobody
+may be left alone.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from vonage_simulator.ledger import Leg
 from vonage_simulator.scenario import Call, FarEnd
 from vonage_simulator.simulation import application
 from vonage_simulator.verify.check import check
-from vonage_simulator.verify.differences import differences
+from vonage_simulator.verify.differences import Difference, differences
 from vonage_simulator.verify.expected_control import conference_differences, early, expected_controls, is_held
+from vonage_simulator.verify.expected_recording import recording_differences
 from vonage_simulator.verify.server_api import Json, Server
 from vonage_simulator.voice_api.api import VoiceApi
 from vonage_simulator.voice_api.faults import ApiFaults
@@ -56,10 +57,23 @@ API_FAULTS: Final = "429=0.05,503=0.03,lost=0.05,cut=0.05,slow=0.05"
 SPEED: Final = 5.0  # of the carrier's clock: a webhook that comes 8 s late comes 1.6 s late
 REQUESTS_A_SECOND: Final = 10.0  # by all stories; Vonage takes 15, and operations need some of them
 PATIENCE: Final = 90.0  # seconds for what has to come about by itself: a step may wait for its turn a minute
-EVERY: Final = ("toggles", "hold", "hold", "muted_hold", "attended", "attended", "blind", "conference")
+EVERY: Final = ("toggles", "hold", "hold", "muted_hold", "attended", "attended", "blind", "conference", "recorded")
+# Parts of a recording: each list is what one client does, one after the other.
+PARTS: Final = (
+    *(("start", "stop"), ("start", "pause", "resume", "stop"), ("start", "pause", "resume"), ("start", "pause")),
+    *(("start",), ("start", "start"), ("start", "pause", "stop", "start")),
+)
 STAYS: Final = FarEnd(after=0.5, stays_alone=1e6)
 BUSY: Final = FarEnd(does="busy", after=0.5)
 ALONE: Final = "left alone"
+# Requests of the Voice API of which none may be carried out more often than requested, and what each action is sent as.
+COUNTED: Final = frozenset(
+    {"hangup", "transfer", "mute", "unmute", "earmuff", "unearmuff", "stream", "stop_stream", "record", "stop_record"}
+)
+SENT_AS: Final = dict.fromkeys(("hold", "resume", "move"), "transfer") | {
+    **dict.fromkeys(("record_start", "record_resume"), "record"),
+    **dict.fromkeys(("record_pause", "record_stop"), "stop_record"),
+}
 
 
 def environment(folder: Path, api_port: int) -> dict[str, str]:
@@ -106,7 +120,8 @@ class Outcome:
     requests: Counter[str] = field(default_factory=Counter)  # of the stories, by verb
     statuses: Counter[int] = field(default_factory=Counter)  # of the responses
     faults: Counter[str] = field(default_factory=Counter)  # of the carrier's API
-    looks: int = 0  # at legs and conferences while all paused
+    looks: int = 0  # at legs, conferences and recordings while all paused
+    files: int = 0  # of recordings
     webhooks: int = 0
     legs: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -120,7 +135,7 @@ class Outcome:
             f"Actions: {counts[0]}",
             f"Responses: {counts[1]}",
             f"Faults of the carrier's API: {counts[2]}",
-            f"Compared while all paused: {self.looks} legs and conferences",
+            f"Compared while all paused: {self.looks} legs, conferences and recordings; in the end {self.files} files",
             *(self.wrong[:40] or ["The API says what happened, and nobody was left alone."]),
         ]
 
@@ -132,6 +147,7 @@ class World:
         self.plan, self.carrier, self.server, self._http = plan, carrier, server, http
         self.outcome = Outcome()
         self.conferences: list[str] = []
+        self.recorded: dict[str, bool | None] = {}  # by conversation: whether it is paused; None: it may be
 
     async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Json]:
         """Status and JSON of a response."""
@@ -203,7 +219,7 @@ class Story:
         """A number that nobody else calls."""
         number = self.recipient(self.numbers)
         self.numbers += 1
-        self.world.carrier.callees[number] = far_end  # type: ignore[index]
+        self.world.carrier.callees[number] = far_end
         return number
 
     # -- actions ------------------------------------------------------------------------------------------------------
@@ -337,6 +353,24 @@ class Story:
             self.tale.append("the host hangs up")
             self.world.carrier.people.hang_up(agent.uuid)
 
+    async def recorded(self, agent: Leg, _: Leg) -> None:
+        """Where the agent is now is recorded in parts; at times two clients disagree."""
+        room = agent.conversation.uuid
+        for what in self.chance.choice(PARTS):
+            await self.record(room, what)
+            await self.pause()
+        if self.chance.random() < 0.4:
+            await self.at_once(self.record(room, "start"), self.record(room, "stop"))
+            self.world.recorded[room] = None
+            await self.pause()
+
+    async def record(self, room: str, what: str) -> None:
+        status, _ = await self.post(f"/conversations/{room}/record", {"action": what})
+        if status == 200:
+            self.world.recorded[room] = what == "pause"
+        elif status != 409:
+            self.world.recorded[room] = None
+
     async def never_early(self, path: str, since: Any) -> None:
         """Nothing is said to be so before it is."""
         for _ in range(8):
@@ -355,8 +389,10 @@ class Story:
         pair = await self.pair()
         if pair is None:
             return
+        chapters: dict[str, Callable[[Leg, Leg], Any] | None]
         chapters = {"toggles": None, "hold": self.hold, "attended": self.attended, "blind": self.blind}
         chapters |= {"conference": self.conference, "held": self.held, "muted_hold": self.muted_hold}
+        chapters |= {"recorded": self.recorded}
         names = self.world.plan.only or EVERY
         for _ in range(self.chance.randint(1, 2)):
             if any(leg.over for leg in pair):
@@ -469,6 +505,8 @@ async def _quiet(world: World, stories: Sequence[Story]) -> None:
         for id_ in world.conferences:
             _, view = await world.ask("GET", f"/conferences/{id_}")
             found[id_] = conference_differences(ledger, view)
+        for uuid in world.recorded:
+            found[uuid] = await _of_recording(world, uuid)
         if not any(found.values()) or time.monotonic() > end:
             break
         await asyncio.sleep(1.0)
@@ -476,6 +514,14 @@ async def _quiet(world: World, stories: Sequence[Story]) -> None:
     for name, different in found.items():
         for difference in different:
             world.wrong(f"{about.get(name, name)}: {name} {difference}")
+
+
+async def _of_recording(world: World, uuid: str) -> list[Difference]:
+    """Where the recording of a conversation is not as the carrier knows it."""
+    status, view = await world.ask("GET", f"/conversations/{uuid}")
+    if status != 200:
+        return differences({"conversation": "there"}, {"conversation": status})
+    return recording_differences(world.carrier.ledger, view, world.recorded[uuid])
 
 
 async def _last_check(world: World) -> None:
@@ -499,9 +545,10 @@ async def _last_check(world: World) -> None:
     async def fetch(uuid: str) -> tuple[Json | None, list[Json]]:
         view, events = await world.server.fetch(uuid)
         for event in events:
-            if event["kind"] == "action" and event["raw"]["action"] not in known:
-                known.add(event["raw"]["action"])
-                actions[event["leg"], _sent_as(event["raw"]["verb"])] += 1
+            raw = event["raw"]
+            if event["kind"] == "action" and raw["action"] not in known:
+                known.add(raw["action"])
+                actions[event["leg"] or raw.get("conversation_uuid"), _sent_as(raw["verb"])] += 1
         return view, events
 
     conversations, sent = carrier.ledger.conversations.values(), carrier.sender.sent
@@ -511,12 +558,15 @@ async def _last_check(world: World) -> None:
     carried_out = Counter(
         (request.about, request.verb)
         for request in carrier.ledger.requests
-        if request.verb in ("hangup", "transfer", "mute", "unmute", "earmuff", "unearmuff", "stream", "stop_stream")
-        and (request.status in (200, 204) or request.fault == "lost")
+        if request.verb in COUNTED and (request.status in (200, 204) or request.fault == "lost")
     )
-    for (leg, verb), count in carried_out.items():
-        if count > actions[leg, verb]:
-            world.wrong(f"leg {leg}: {verb} was done {count} times, and requested {actions[leg, verb]} times")
+    for (about, verb), count in carried_out.items():
+        if count > actions[about, verb]:
+            world.wrong(f"{about}: {verb} was done {count} times, and requested {actions[about, verb]} times")
+    for uuid in world.recorded:
+        for difference in await _of_recording(world, uuid):
+            world.wrong(f"at the end: {uuid} {difference}")
+    outcome.files = sum(len(conversation.recordings) for conversation in carrier.ledger.conversations.values())
     outcome.faults.update(request.fault for request in carrier.ledger.requests if request.fault)
     outcome.faults["429 by itself"] = sum(
         request.status == 429 and request.fault is None for request in carrier.ledger.requests
@@ -525,7 +575,7 @@ async def _last_check(world: World) -> None:
 
 
 def _sent_as(verb: str) -> str:
-    return "transfer" if verb in ("hold", "resume", "move") else verb
+    return SENT_AS.get(verb, verb)
 
 
 def main() -> int:
@@ -536,8 +586,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, servers.store() as redis_url:
-        folder, api_port = Path(name), servers.free_port()
-        with servers.server("wsgi:app", redis_url, settings=environment(folder, api_port)) as server:
+        folder, api_port, port = Path(name), servers.free_port(), servers.free_port()
+        # Recordings are reported to the server's own address, for which production requires https.
+        settings = environment(folder, api_port) | {"APP_ENV": "development", "PUBLIC_URL": f"http://127.0.0.1:{port}"}
+        with servers.server("wsgi:app", redis_url, port=port, settings=settings) as server:
             plan = Plan(
                 url=f"http://127.0.0.1:{server.port}",
                 token=servers.TOKEN,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 from jinja2 import FileSystemBytecodeCache
-from werkzeug.routing import Rule
 
 from app import Switchhook
 from app.store import timeouts
@@ -19,6 +20,8 @@ from tests.engines import Engine
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+
+gc.disable()  # until all is collected: what is imported stays
 
 # The same examples every time: a failure comes from the change that is tested. No time limit for one example: the
 # machine may be busy.
@@ -53,24 +56,10 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
     Switchhook.jinja_options = Switchhook.jinja_options | {"bytecode_cache": cache}
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled_rules() -> Iterator[None]:
-    """The code that builds the address of a route is compiled once in each process, too: it takes three quarters of
-    what an app takes to be made.
-    """
-    compile_builder, made = Rule._compile_builder, {}
-
-    def once(rule: Rule, append_unknown: bool = True) -> Any:
-        if rule.defaults:
-            return compile_builder(rule, append_unknown)
-        key = (tuple(rule._trace), append_unknown)
-        if key not in made:
-            made[key] = compile_builder(rule, append_unknown)
-        return made[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", once)
-        yield
+@pytest.fixture(scope="session")
+def carrier_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificate and keys of all carriers: to make them takes a while."""
+    return tmp_path_factory.mktemp("carrier")
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +91,12 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     engine: Engine = request.getfixturevalue(request.param)
     engine.flush()
     return engine
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: to search it for garbage again and again takes longer than many tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

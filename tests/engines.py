@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,32 @@ from app.store.link import Address
 from config.embedded import binary
 
 WAIT_SECONDS = 60.0  # far longer than anything takes, even on a busy machine
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 0.2  # seconds between two looks
 VALKEY = str(binary())
 REDIS = shutil.which("redis-server")
 SINGLE = ["valkey", *(["redis"] if REDIS else [])]
 EVERY = ["valkey", "cluster", *(["redis"] if REDIS else [])]
 
 
-def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS, *, every: float = 0.01) -> None:
-    """Return as soon as *true()* is true, looked at *every* so many seconds; fail with *what* if it stays false."""
-    deadline = time.monotonic() + seconds
+def in_turn(cases: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Each of *cases* (a value, or a tuple of some) on one kind of engine, on the next one each time: for cases that
+    are the same on each. To be given as `parametrize(("engine", …), in_turn(…), indirect=["engine"])`.
+    """
+    kinds = itertools.cycle(EVERY)
+    return [(kind, *(case if isinstance(case, tuple) else (case,))) for kind, case in zip(kinds, cases, strict=False)]
+
+
+def wait_until(true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> None:
+    """Return soon after *true()* is true; fail with *what* if it stays false.
+
+    It is looked at again after a tenth of the time that it has taken already: to look, servers and commands do
+    something, too.
+    """
+    begun = time.monotonic()
     while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(every)
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"not within {seconds} s: {what}"
+        time.sleep(min(max(waited / 10, SHORTEST_PAUSE), LONGEST_PAUSE))
 
 
 def free_ports(count: int) -> list[int]:

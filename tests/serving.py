@@ -150,6 +150,10 @@ class Server:
 
     def gone(self) -> bool:
         """Whether no process of its group is left; one whose parent was killed may stay a zombie for a while."""
+        try:
+            self.group(0)
+        except ProcessLookupError:
+            return True
         found = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True)
         processes = (line.split() for line in found.stdout.splitlines())
         return not any(int(group) == self.process.pid and state[0] != "Z" for group, state in processes)

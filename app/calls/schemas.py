@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from marshmallow import fields, validate
 
@@ -14,6 +14,7 @@ from app.domain.causes import WentWrong
 from app.domain.conversations import Conversation, Member
 from app.domain.leg_state import OUTCOMES, STATES
 from app.domain.numbers import masked
+from app.domain.recording import RecordState
 
 CURRENCY = "EUR"  # of all prices at Vonage
 CONVERSATION_STATES = ("live", "ended", "presumed_ended")
@@ -226,6 +227,11 @@ class ConversationSchema(ObjectSchema):
     answers = listed(AnswerSchema)
     inputs = listed(InputSchema)
     recordings = listed(RecordingSchema)
+    record_state = fields.String(
+        required=True,
+        validate=validate.OneOf(get_args(RecordState)),
+        metadata={"description": "whether it is being recorded because of an action; not by its call flow"},
+    )
     errors = listed(FaultSchema)
 
 

@@ -17,8 +17,8 @@ from app.control.pair_rooms import PairRooms
 from app.control.sending import RATES
 from app.control.vonage_client import VonageClient
 from app.domain.actions import MOVES, Action
-from app.domain.conversations import History, moments
-from app.domain.leg_control import Done, done_to, puts_on_hold, record_state
+from app.domain.conversations import Conversation, History, moments, project
+from app.domain.leg_control import Done, done_to, puts_on_hold
 from app.domain.legs import Leg, Moment, project_leg
 from app.domain.operations import Entry
 from app.domain.rooms import is_connected, room_of
@@ -154,11 +154,8 @@ class Control:
     def record(self, conversation: str, what: str, *, by: str, id_: str | None = None) -> Requested:
         """Start, pause, resume or stop the recording of *conversation*. Raises ControlError."""
         self._needs_credentials()
-        history = self.store.histories([conversation]).conversations.get(conversation)
-        if not history:
-            raise UnknownLeg("No such conversation is stored.")
-        here = moments(history)
-        state = record_state([conversation], done_to(here, {}))
+        found = self._conversation(conversation)
+        state = found.record_state
         wrong = {
             "start": state == "paused" and "It is paused: resume it.",
             "pause": state == "inactive" and "It is not being recorded.",
@@ -169,6 +166,8 @@ class Control:
             raise WrongState(wrong)
         arguments = {"event_url": [f"{self.base_url}/voice/event"], "event_method": "POST"} if what in STARTS else {}
         created: dict[str, Any] = {"verb": f"record_{what}", "leg": None, "conversation": conversation, "by": by}
+        arrivals = (member.presence.arrival for member in found.legs if member.presence.here)
+        created |= {"after": max((move.place.order for move in arrivals if move), default=0)}
         created |= {"arguments": arguments, "sequence": self.store.number(conversation).sequence}
         return self._begin(id_ or new_id(), created)
 
@@ -250,6 +249,16 @@ class Control:
         if leg.state == "completed" and not or_ended:
             raise LegEnded("The leg has ended.")
         return KnownLeg(leg, happened, events)
+
+    def _conversation(self, name: str) -> Conversation:
+        """The conversation *name*. Raises UnknownLeg."""
+        alone, moving = self.store.histories([name])
+        legs = {uuid: project_leg(uuid, moments(leg.events), leg.known) for uuid, leg in moving.items()}
+        times: Any = {"now": datetime.now(UTC), "presume_ended_after": timedelta.max}
+        found = project(name, alone.get(name, {}), legs=legs, **times)
+        if found is None:
+            raise UnknownLeg("No such conversation is stored.")
+        return found
 
     def _needs_credentials(self) -> None:
         if self.client.credentials is None:

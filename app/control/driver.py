@@ -20,7 +20,7 @@ from uuid import uuid4
 from app.control.kept_events import ACTION, events_of, kind_of
 from app.control.machines import MACHINES, legs_of
 from app.control.regions import Regions
-from app.control.requests import CREATING, MOVING
+from app.control.requests import CREATING, MOVING, RECORDS
 from app.control.sending import Overtaken, Sender
 from app.control.vonage_client import VonageClient
 from app.domain import actions, conferences, room_calls
@@ -202,10 +202,14 @@ class Driver:
             released = Entry("release", datetime.now(UTC), "request", "release", {"by": _who(entries)})
             self._append(operation, [released])
             return 0
-        if step.leg is None or step.verb not in (*SWITCHES, *MOVING):
+        one = step.leg if step.verb in (*SWITCHES, *MOVING) else None
+        if step.verb in RECORDS:
+            one = _conversation(entries)
+        if one is None:
             return self._send_now(operation, entries, step, legs)
-        # One after the other, by their numbers: else mute and unmute could reach Vonage in the other order.
-        if not self._store.take(step.leg, operation, LEASE_SECONDS):
+        # One after the other, by their numbers: else mute and unmute could reach Vonage in the other order, or the
+        # start and the stop of a recording.
+        if not self._store.take(one, operation, LEASE_SECONDS):
             return SWITCH_SECONDS
         try:
             if overtaken := self._overtaken(entries, step):
@@ -214,7 +218,7 @@ class Driver:
                 return 0
             return self._send_now(operation, entries, step, legs)
         finally:
-            self._store.give_back(step.leg)
+            self._store.give_back(one)
 
     def _takes(self, operation: str, caller: str) -> bool:
         """Whether the caller, who waits in a room, is this operation's: no transfer or conference has taken the leg."""
@@ -238,8 +242,12 @@ class Driver:
         return 0
 
     def _overtaken(self, entries: Sequence[Entry], step: Step) -> dict[str, Any] | None:
-        """What came of *step* if a later action on the leg was sent before it; None: it is to be sent."""
+        """What came of *step* if a later action on the leg, or on the recording, was sent before it; None: it is to be
+        sent.
+        """
         number = entries[0].data.get("sequence")
+        if step.verb in RECORDS and number:
+            return self._recorded_since(_conversation(entries) or "", number)
         if step.verb not in SWITCHES or not step.leg or not number or not _is_own(entries, step):
             return None
         sent = [
@@ -251,6 +259,14 @@ class Driver:
             return {"result": "failed", "detail": "the leg was moved meanwhile"}
         kind = step.verb.removeprefix("un")
         return {"result": "done"} if any(verb.removeprefix("un") == kind for verb in sent) else None
+
+    def _recorded_since(self, conversation: str, number: int) -> dict[str, Any] | None:
+        """What came of an action on the recording, of that *number*, if a later one was sent before it."""
+        history = self._store.histories([conversation]).conversations.get(conversation, {})
+        done = done_to(moments(history), {})
+        if any(d.action.verb in RECORDS and d.action.sequence > number and d.state != "requested" for d in done):
+            return {"result": "failed", "detail": "a later action on the recording was sent before it"}
+        return None
 
     def _begin_conference(self, operation: str, entries: Sequence[Entry], step: Step) -> float:
         """Hand the legs of a transfer over to a conference. It may be done again: the id is the same."""

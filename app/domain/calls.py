@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeVar
 
-from app.domain.actions import OURS, Action, calls_into_room
+from app.domain.actions import OURS, RECORDING, Action, calls_into_room
 from app.domain.causes import WentWrong
 from app.domain.conversations import (
     ConversationState,
@@ -26,11 +26,12 @@ from app.domain.conversations import (
 )
 from app.domain.events import Answer, Input, Recording
 from app.domain.grouping import Group, Grouped, group
-from app.domain.leg_control import Done, RecordState, done_to, record_state
+from app.domain.leg_control import Done, done_to
 from app.domain.legs import Known, Leg, Moment, project_leg, seconds_between
 from app.domain.marks import called_users, created_for, is_bare_name, users_in
 from app.domain.moves import presence
 from app.domain.numbers import numbers_in
+from app.domain.recording import RecordState, record_state
 from app.domain.timeline import Life, Occupancy, Segment, Stay, by_leg, length, life_of, segments_of
 
 Phase = Literal["ringing", "talking", "on_hold", "waiting"]
@@ -54,8 +55,8 @@ class Call:
     """What is known of a call; lists are oldest first. docs/api.md has the rules of `outcome`, `missed` and the times.
 
     `conversations` are its own, `conferences` those of several calls that its legs have been in, `linked` the ids of
-    these other calls. `phase`, since `phase_since`, is None unless it is live. Seconds are None where an end is not
-    known.
+    these other calls; `recorded` says of those that an action had recorded whether they are now. `phase`, since
+    `phase_since`, is None unless it is live. Seconds are None where an end is not known.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Call:
     recordings: tuple[Recorded, ...]
     errors: tuple[WentWrong, ...]
     events: History
+    recorded: Mapping[str, RecordState] = field(default_factory=dict)
 
     @property
     def began(self) -> datetime:
@@ -120,8 +122,7 @@ class Call:
     @property
     def recorded_here(self) -> Mapping[str, RecordState]:
         """Whether each conversation that its legs are in now is being recorded, because of an action."""
-        actions = self.actions
-        return {name: record_state([name], actions) for name in self.here}
+        return {name: self.recorded.get(name, "inactive") for name in self.here}
 
 
 class Calls(NamedTuple):
@@ -148,7 +149,8 @@ def read_calls(
     *stored*: the conversations of which there are events, if there are more: a leg that went to another one has ended.
     """
     events = join(*conversations.values())
-    of_legs = by_leg(moments(events))
+    everything = moments(events)
+    of_legs = by_leg(everything)
     named: dict[str, set[str]] = {uuid: set() for uuid in of_legs}
     for kept in events.values():
         if kept.event.leg and not calls_into_room(kept.event):
@@ -169,15 +171,27 @@ def read_calls(
         name: max((kept.received for kept in history.values()), default=None) for name, history in conversations.items()
     }
     occupancy = Occupancy(lives.values())
+    recorded = _recorded(everything, lives.values())
     calls: dict[str, Call] = {}
     for id_, group_ in grouped.groups.items():
         if not own.get(id_):
             continue
         call = _call(id_, group_, own[id_], [lives[uuid] for uuid in group_.legs], occupancy)
         began = min((first_received[name] for name in group_.conversations if name in first_received), default=None)
-        call = replace(call, first_received=began or call.first_received)
+        here = {name: state for name, state in recorded.items() if name in call.everywhere}
+        call = replace(call, first_received=began or call.first_received, recorded=here)
         calls[id_] = _with_state(call, last_received, now, presume_ended_after)
     return Calls(calls, grouped.of_conversation, grouped.of_leg, frozenset(_live(conversations, lives)))
+
+
+def _recorded(everything: Sequence[Moment], lives: Iterable[Life]) -> dict[str, RecordState]:
+    """Each conversation that an action had recorded, and whether it is now: legs of other calls may be in it."""
+    ours = [moment for moment in everything if isinstance(moment.event, OURS) and moment.event.leg is None]
+    names = {event.conversation for _, event in ours if isinstance(event, Action) and event.verb in RECORDING}
+    if not names:
+        return {}
+    done, stays = done_to(ours, {}), [stay for life in lives for stay in life.stays]
+    return {name: record_state(name, done, stays) for name in names if name}
 
 
 def _events_by_call(events: History, grouped: Grouped) -> dict[str, dict[bytes, Kept]]:

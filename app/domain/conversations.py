@@ -13,7 +13,7 @@ from decimal import Decimal, localcontext
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from app.domain.actions import calls_into_room
+from app.domain.actions import RECORDING, Action, calls_into_room
 from app.domain.causes import GivenAnswer, WentWrong, cause_of
 from app.domain.events import (
     Answer,
@@ -28,9 +28,12 @@ from app.domain.events import (
     TranscriptionFailed,
     merge,
 )
+from app.domain.leg_control import done_to
 from app.domain.leg_state import BITS, FINAL
 from app.domain.legs import Leg, Moment, project_leg, seconds_between
 from app.domain.moves import Presence, presence
+from app.domain.recording import RecordState, record_state
+from app.domain.timeline import Stay, life_of
 
 ConversationState = Literal["live", "ended", "presumed_ended"]
 
@@ -106,6 +109,7 @@ class Conversation:
     inputs: tuple[tuple[datetime, Input], ...]
     recordings: tuple[Recorded, ...]
     errors: tuple[WentWrong, ...]
+    record_state: RecordState
 
 
 def moments(events: History) -> list[Moment]:
@@ -173,7 +177,27 @@ def project(
         inputs=tuple((at, event) for at, event in here if isinstance(event, Input)),
         recordings=recordings_in(here),
         errors=errors_in(here, events),
+        record_state=_record_state(conversation, here, everywhere, members),
     )
+
+
+def _record_state(
+    conversation: str, here: list[Moment], everywhere: list[Moment], members: list[Member]
+) -> RecordState:
+    """Whether it is being recorded because of an action, which most are not."""
+    if not any(isinstance(event, Action) and event.verb in RECORDING for _, event in here):
+        return "inactive"
+    stays = [
+        stay
+        for leg in (member.leg for member in members)
+        for stay in _stays(leg, [moment for moment in everywhere if moment.event.leg == leg.uuid])
+    ]
+    return record_state(conversation, done_to(here, {}), stays)
+
+
+def _stays(leg: Leg, happened: list[Moment]) -> tuple[Stay, ...]:
+    """Where *leg* was."""
+    return life_of(leg, happened, frozenset(), {leg.place.conversation or ""}).stays if happened else ()
 
 
 def _members(conversation: str, here: list[Moment], everywhere: list[Moment], known: Mapping[str, Leg]) -> list[Member]:

@@ -1,4 +1,4 @@
-"""How a leg is controlled now, and whether its conversation is recorded: a fold of our actions and of webhooks.
+"""How a leg is controlled now: a fold of our actions and of webhooks.
 
 The order in which events arrive does not matter. Clocks of servers differ, so of two actions on a leg the one with the
 higher sequence number is the later one, and a move is confirmed by a transfer webhook of a newer place than the action
@@ -17,7 +17,6 @@ from app.domain.events import Event
 from app.domain.moves import Move, Place
 
 Hold = Literal["holding", "held", "resuming", "weak"]
-RecordState = Literal["inactive", "active", "paused"]
 # requested: no result yet; accepted: Vonage did; confirmed: by a webhook or, where none comes, by its reply.
 ActionState = Literal["requested", "accepted", "confirmed", "refused", "gone", "failed", "unknown"]
 ConfirmedBy = Literal["webhook", "reply", "timeout"]
@@ -214,13 +213,3 @@ def _moved(control: LegControl, done: Done, leg: Movable) -> LegControl:
     # It enters its next conversation anew, and nothing of ours is played there.
     muted = any(action.get("mute") for action in argument.get("ncco", ()) if isinstance(action, dict))
     return replace(control, muted=muted, earmuffed=False, hold=None, held_by=None, playing=None)
-
-
-def record_state(conversations: Iterable[str], actions: Iterable[Done]) -> RecordState:
-    """Whether *conversations* are being recorded because of an action; a flow's own recording is none."""
-    names = set(conversations)
-    own = [d for d in actions if d.action.verb in RECORDING and d.action.conversation in names and d.took_effect]
-    latest = max(own, key=lambda d: (d.action.sequence, d.action.action), default=None)
-    if latest is None or latest.action.verb == "record_stop":
-        return "inactive"
-    return "paused" if latest.action.verb == "record_pause" else "active"

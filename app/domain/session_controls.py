@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from app.domain.calls import Call, CallLeg
 from app.domain.conferences import ROOM
 from app.domain.conversations import join, moments
-from app.domain.leg_control import control_of, done_to, record_state
+from app.domain.leg_control import control_of, done_to
+from app.domain.recording import RecordState
 from app.domain.rooms import room_of
 from app.domain.sessions import UNTOUCHED, Controls
 
@@ -33,7 +34,7 @@ def controls_of(call: Call, user: str, linked: Iterable[Call] = (), own: Sequenc
     return Controls(
         muted=any(control.muted for control in controls),
         paused=any(control.hold in ("held", "weak", "resuming") for control in others),
-        recording=record_state(call.everywhere, done),
+        recording=_recording(call, mine),
         conference=any(_is_in_conference(call, leg) for leg in mine),
         ending=any(control.hangup_requested for control in controls),
     )
@@ -43,3 +44,10 @@ def _is_in_conference(call: Call, leg: CallLeg) -> bool:
     """Whether *leg* is in the room of an ad hoc conference, or on hold from there."""
     room = room_of(moment for moment in moments(call.events) if moment.event.leg == leg.leg.uuid)
     return leg.leg.state != "completed" and room is not None and room.name.startswith(ROOM)
+
+
+def _recording(call: Call, own: Iterable[CallLeg]) -> RecordState:
+    """Whether it is recorded where one of the user's *own* legs is now."""
+    legs = (leg for leg in own if leg.stays[-1].left is None)
+    states = {call.recorded.get(leg.stays[-1].conversation, "inactive") for leg in legs}
+    return "active" if "active" in states else "paused" if "paused" in states else "inactive"

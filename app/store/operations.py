@@ -147,16 +147,18 @@ class Operations(Connected):
         ((number, pending),) = self._writer.send([Command(key, args, scripts.NUMBER, (key,))])
         return Numbered(number or None, keys.decode(pending) or None)
 
-    def take(self, leg: str, operation: str, seconds: float) -> bool:
-        """Whether *operation* alone may move *leg* or mute it now, for *seconds* at most. Raises StoreUnavailable."""
-        part = keys.of(leg)
-        key = part.switching(keys.encode(leg))
+    def take(self, name: str, operation: str, seconds: float) -> bool:
+        """Whether *operation* alone may move or mute the leg *name* now, or have the conversation of that name
+        recorded, for *seconds* at most. Raises StoreUnavailable.
+        """
+        part = keys.of(name)
+        key = part.switching(keys.encode(name))
         took = ("SET", key, keys.encode(operation), "NX", "PX", round(seconds * 1000))
         return self._writer.send([Command(key, took)])[0] is not None
 
-    def give_back(self, leg: str) -> None:
+    def give_back(self, name: str) -> None:
         """Let others do so. Raises StoreUnavailable."""
-        key = keys.of(leg).switching(keys.encode(leg))
+        key = keys.of(name).switching(keys.encode(name))
         self._writer.send([Command(key, ("DEL", key))])
 
     def latest_move(self, name: str) -> tuple[str, float] | None:

@@ -17,7 +17,8 @@ from tests.generated import BASE, Webhook, conversations_of, iso, read_event, se
 
 KEYS = [
     *("conversation_uuid", "state", "first_heard_at", "last_heard_at", "started_at", "answered_at", "ended_at"),
-    *("duration_seconds", "price", "currency", "legs", "answers", "inputs", "recordings", "errors"),
+    *("duration_seconds", "price", "currency", "legs", "answers", "inputs", "recordings"),
+    *("record_state", "errors"),
 ]
 LEG_KEYS = [
     *(

@@ -38,11 +38,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, carrier_folder: Path, valkey: Engine) -> Iterator[Server]:
     """A server with a call of each kind, which no test changes."""
     tokens = ",".join(f"{role}:{token}" for role, token in TOKENS.items())
     folder: Path = tmp_path_factory.mktemp("browser")
-    key, _ = application_keys(folder / "keys")  # so that pages offer to play recordings
+    key, _ = application_keys(carrier_folder)  # so that pages offer to play recordings
     server = Server(
         folder,
         REDIS_URL=valkey.address.url,

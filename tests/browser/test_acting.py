@@ -32,12 +32,11 @@ def patience() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def lasting_world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def lasting_world(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
     """One app and carrier for all tests here."""
-    folder: Path = tmp_path_factory.mktemp("carrier")
     # As fast as life: who rings goes on ringing while somebody looks at it.
     carrier = {"application": {"calls_per_second": None}, "speed": 1.0}
-    with world_of(folder, valkey.address.url, carrier=carrier) as world:
+    with world_of(carrier_folder, valkey.address.url, carrier=carrier) as world:
         yield world
 
 

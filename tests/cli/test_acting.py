@@ -20,10 +20,9 @@ Flask = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def lasting_world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def lasting_world(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
     """One app and carrier for all tests here."""
-    folder: Path = tmp_path_factory.mktemp("carrier")
-    with world_of(folder, valkey.address.url, carrier={"application": {"calls_per_second": None}}) as world:
+    with world_of(carrier_folder, valkey.address.url, carrier={"application": {"calls_per_second": None}}) as world:
         yield world
 
 

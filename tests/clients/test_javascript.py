@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from tests.clients.broken_streams import Breaking, breaking
-from tests.control.conftest import carrier_folder, world
+from tests.control.conftest import world
 from tests.control.test_session_verbs import ALICE, SECOND, THIRD, acts, call_of_alice, done, lasting_world
 from tests.control.world import AGENT, World
 from vonage_simulator.ledger import Leg
 
-__all__ = ["breaking", "carrier_folder", "lasting_world", "world"]
+__all__ = ["breaking", "lasting_world", "world"]
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 

@@ -10,11 +10,11 @@ import pytest
 
 from app.client import Phone, PhoneError
 from tests.clients.broken_streams import Breaking, breaking
-from tests.control.conftest import carrier_folder, world
+from tests.control.conftest import world
 from tests.control.test_session_verbs import ALICE, BOB, SECOND, THIRD, call_of_alice, lasting_world
 from tests.control.world import AGENT, World
 
-__all__ = ["breaking", "carrier_folder", "lasting_world", "world"]
+__all__ = ["breaking", "lasting_world", "world"]
 
 
 def phone_at(world: World, token: str = ALICE) -> Phone:

@@ -14,12 +14,6 @@ from tests.engines import Engine
 
 
 @pytest.fixture(scope="session")
-def carrier_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificate and keys of the carrier."""
-    return tmp_path_factory.mktemp("carrier")
-
-
-@pytest.fixture(scope="session")
 def other_engine() -> Iterator[Engine]:
     """A store for worlds of their own: in a shared one the worker of another world would go on with their operations,
     at another carrier.

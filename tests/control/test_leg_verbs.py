@@ -134,22 +134,6 @@ def test_a_call_to_somebody_who_is_busy_ends_as_busy(world: World) -> None:
     assert world.ask("GET", f"/legs/{leg.uuid}").json["outcome"] == "busy"
 
 
-def test_a_conversation_is_recorded_in_parts(world: World) -> None:
-    leg, _ = world.in_room(CALLER, AGENT)
-    room = leg.conversation
-    for what in ("start", "pause", "resume", "stop"):
-        response = world.ask("POST", f"/conversations/{room.uuid}/record", {"action": what})
-        confirmed(response)
-        assert (room.recording is not None) == (what in ("start", "resume"))
-    world.until(lambda: len(world.ask("GET", f"/conversations/{room.uuid}").json["recordings"]) == 2)
-
-
-def test_a_recording_that_was_never_begun_is_not_paused(world: World) -> None:
-    leg = world.caller()
-    response = world.ask("POST", f"/conversations/{leg.conversation.uuid}/record", {"action": "pause"})
-    assert (response.status_code, response.json["detail"]) == (409, "It is not being recorded.")
-
-
 def test_what_was_done_is_among_the_events_with_who_did_it(world: World) -> None:
     leg = world.caller()
     id_ = confirmed(world.act(leg, "mute"))["id"]

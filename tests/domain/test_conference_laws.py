@@ -51,7 +51,7 @@ def scene(chance: Random) -> Workers:
     return workers
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(chances)
 def test_a_conference_ends_and_nobody_is_left_in_silence(chance: Random) -> None:
     workers = scene(chance)

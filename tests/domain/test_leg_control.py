@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -13,8 +12,8 @@ import pytest
 
 from app.domain import actions
 from app.domain.actions import Action, ActionResult, Result
-from app.domain.events import CANONICAL, CallStatus, Event, Transfer
-from app.domain.leg_control import LegControl, done_to, record_state
+from app.domain.events import CANONICAL, CallStatus, Transfer
+from app.domain.leg_control import LegControl, done_to
 from app.domain.legs import Leg, Moment, project_leg
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -199,28 +198,3 @@ def test_a_certain_result_wins_over_an_unknown_one() -> None:
     unknown, done = result("a", "unknown"), result("a", "done", 7)
     for order in permutations([action("a", "mute", 1), unknown, done]):
         assert control(*order).muted is True
-
-
-def recorded(*steps: tuple[str, Result]) -> Iterator[Moment]:
-    for number, (verb, what) in enumerate(steps):
-        yield action(f"r{number}", f"record_{verb}", number + 1, leg=None)
-        yield result(f"r{number}", what)
-
-
-@pytest.mark.parametrize(
-    ("steps", "state"),
-    [
-        ([], "inactive"),
-        ([("start", "done")], "active"),
-        ([("start", "refused")], "inactive"),
-        ([("start", "done"), ("pause", "done")], "paused"),
-        ([("start", "done"), ("pause", "done"), ("resume", "done")], "active"),
-        ([("start", "done"), ("pause", "failed")], "active"),
-        ([("start", "done"), ("stop", "done")], "inactive"),
-    ],
-)
-def test_a_recording_is_as_the_latest_action_that_was_done_left_it(steps: list[tuple[str, Result]], state: str) -> None:
-    moments: list[tuple[datetime, Event]] = list(recorded(*steps))
-    Random(1).shuffle(moments)
-    assert record_state([ROOM], done_to(moments, {})) == state
-    assert record_state(["CON-other"], done_to(moments, {})) == "inactive"

@@ -61,7 +61,7 @@ def scene(chance: Random) -> Workers:
     return workers
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(chances)
 def test_a_transfer_ends_and_nobody_is_left_in_silence(chance: Random) -> None:
     workers = scene(chance)
@@ -86,7 +86,7 @@ def test_a_transfer_ends_and_nobody_is_left_in_silence(chance: Random) -> None:
         assert after.history[: len(before.history)] == before.history
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(chances)
 def test_a_recipient_rings_as_long_as_it_may(chance: Random) -> None:
     """Clocks 30 seconds apart do not make a time limit come before Vonage's own."""

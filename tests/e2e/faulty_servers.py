@@ -25,6 +25,7 @@ from app.domain.actions import MOVES
 from app.domain.conferences import Conference, Member
 from app.domain.conversations import Conversation, History, project
 from app.domain.events import CallStatus, Transfer
+from app.domain.leg_control import Done
 from app.domain.leg_state import state_of
 from app.domain.legs import Leg, bits_of
 from app.domain.operations import Decision
@@ -200,6 +201,16 @@ def shows_the_held_as_resumed(_: Flask) -> Fault:
     return patch.object(ControlSchema, "get_attribute", get_attribute)
 
 
+def records_after_stop(_: Flask) -> Fault:
+    """Show a conversation of which a recording was begun as one that is recorded, also after it was stopped."""
+
+    def state(conversation: str, actions: Iterable[Done], _: object) -> str:
+        own = [done.action.verb for done in actions if done.action.conversation == conversation and done.took_effect]
+        return "active" if "record_start" in own else "inactive"
+
+    return patch.object(conversations, "record_state", state)
+
+
 def is_right(_: Flask) -> Fault:
     """Have no fault."""
     return nullcontext()
@@ -217,7 +228,7 @@ FAULTS = {
         ),
         *(rounds_prices, forgets_who_left, keeps_every_copy, is_sometimes_wrong, invents_answers),
         *(forgets_what_steps_served, forgets_mute_after_resume, holds_at_204, joins_at_204, shows_the_held_as_resumed),
-        is_right,
+        *(records_after_stop, is_right),
     )
 }
 

@@ -28,8 +28,9 @@ FOUND = {
     "holds_at_204": ("hold", r"control\.hold: expected not there yet, got held"),
     "joins_at_204": ("conference", r"conference \w+ leg \S+: expected not in the room yet, got joined"),
     "shows_the_held_as_resumed": ("held", r"hold: expected held, got null"),
+    "records_after_stop": ("recorded", r"CON-\S+ record_state: expected (inactive|paused), got active"),
 }
-SEEDS = {"muted_hold": 0, "hold": 1, "conference": 2, "held": 3}
+SEEDS = {"muted_hold": 0, "hold": 1, "conference": 2, "held": 3, "recorded": 4}
 
 
 def plan(server: Server, folder: Path, api_port: int, **more: object) -> Plan:
@@ -38,12 +39,12 @@ def plan(server: Server, folder: Path, api_port: int, **more: object) -> Plan:
     return Plan(**where | {"folder": folder, "api_port": api_port} | more)  # type: ignore[arg-type]
 
 
-def test_the_api_says_what_happened(tmp_path: Path, valkey: Engine) -> None:
+def test_the_api_says_what_happened(tmp_path: Path, carrier_folder: Path, valkey: Engine) -> None:
     valkey.flush()
     (api_port,) = free_ports(1)
-    more = environment(tmp_path, api_port) | {"REDIS_URL": valkey.address.url, "WEB_CONCURRENCY": "2"}
+    more = environment(carrier_folder, api_port) | {"REDIS_URL": valkey.address.url, "WEB_CONCURRENCY": "2"}
     with serving(tmp_path, **more) as server:
-        outcome = asyncio.run(load(plan(server, tmp_path, api_port, calls=CALLS, seed=3)))
+        outcome = asyncio.run(load(plan(server, carrier_folder, api_port, calls=CALLS, seed=8)))
         assert not outcome.wrong, "\n".join(outcome.lines())
         store = Redis.from_url(valkey.address.url)
         assert [store.zcard(part.due) for part in keys.ALL] == [0] * len(keys.ALL), "no operation is open"
@@ -51,16 +52,19 @@ def test_the_api_says_what_happened(tmp_path: Path, valkey: Engine) -> None:
     assert outcome.looks >= CALLS
     assert sum(outcome.requests.values()) > 2 * CALLS
     assert {"429", "lost", "cut"} <= outcome.faults.keys(), outcome.faults
+    assert outcome.files > 0, "some were recorded"
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[tuple[Server, Path, int]]:
+def faulty(
+    tmp_path_factory: pytest.TempPathFactory, carrier_folder: Path, valkey: Engine
+) -> Iterator[tuple[Server, Path, int]]:
     """A server for all faults, with the folder and the port of its carrier."""
     valkey.flush()
-    folder, (api_port,) = tmp_path_factory.mktemp("faulty"), free_ports(1)
-    more = environment(folder, api_port) | {"REDIS_URL": valkey.address.url, "WEB_CONCURRENCY": "1"}
-    with serving(folder, command=faulty_servers.COMMAND, **more) as server:
-        yield server, folder, api_port
+    (api_port,) = free_ports(1)
+    more = environment(carrier_folder, api_port) | {"REDIS_URL": valkey.address.url, "WEB_CONCURRENCY": "1"}
+    with serving(tmp_path_factory.mktemp("faulty"), command=faulty_servers.COMMAND, **more) as server:
+        yield server, carrier_folder, api_port
 
 
 def played(faulty: tuple[Server, Path, int], fault: str, chapter: str, **more: object) -> Outcome:

@@ -280,6 +280,7 @@ def test_without_redis_a_caller_goes_through_a_whole_menu(serve: Serve, folder: 
         FLOWS_FILE=str(folder / "flows.yaml"),
         PYTHONPATH=f"{folder}:{ROOT}",
         REDIS_URL="unix:///nonexistent/socket",
+        WEB_CONCURRENCY="1",
     )
     call = {"from": CALLER, "to": CALLED, "uuid": "leg", "conversation_uuid": "CON-1"}
     served = ask(server, "/voice/answer", call)

@@ -30,7 +30,7 @@ from tests.generated import Webhook, several
 from tests.serving import OPERATOR, Client, Server
 
 THREADS = 16
-CALLS = 30
+CALLS = 20
 PRESUME_ENDED_AFTER = timedelta(seconds=7800)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 
 import pytest
 
@@ -38,10 +39,11 @@ def test_the_state_is_right_after_each(server: Server, name: str, event_method: 
     assert (played.verdict.copies, played.verdict.refused) == (0, 0)
 
 
-@pytest.mark.parametrize("event_method", ["POST", "GET"])
-@pytest.mark.parametrize("name", scenarios.names())
+@pytest.mark.parametrize(("name", "event_method"), list(zip(scenarios.names(), cycle(["POST", "GET"]), strict=False)))
 def test_the_state_is_right_after_each_with_delivery_faults(server: Server, name: str, event_method: str):
-    """Webhooks come late, twice, in another order, over cut connections, or unsigned at first."""
+    """Webhooks come late, twice, in another order, over cut connections, or unsigned at first. To the faults it is all
+    one by which method they are sent.
+    """
     played = play(server, scenarios.find(name), "lossless=0.3", event_method=event_method)
     assert_state_is_right(name, played)
     assert played.verdict.copies + played.verdict.refused > 0

@@ -122,8 +122,7 @@ def test_clients_that_are_gone_are_noticed_and_leave_nothing_behind(begin: Begin
     assert connections(server) >= 11
     for reading in readings:
         reading.close()
-    # The system lists those of all programs, which takes its time.
-    wait_until(lambda: connections(server) == 1, "their connections are closed, too", every=0.2)
+    wait_until(lambda: connections(server) == 1, "their connections are closed, too")
     server.post("/voice/event", status("ringing", 1, where="CON-1"))
     assert indexes(staying.wait_for(1)) == [0]
     assert "Traceback" not in server.said

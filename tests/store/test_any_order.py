@@ -13,7 +13,7 @@ import pytest
 from app.store import keys
 from app.store.store import Store
 from tests.domain.builders import HERE, THERE, YONDER, status, transfer
-from tests.engines import Engine
+from tests.engines import Engine, in_turn
 from tests.generated import BASE, Webhook, several, webhooks_of
 from tests.store.expected import FIRST_MINUTE, LAST_MINUTE, NOW, Expected, assert_as_expected, read, sum_of
 from tests.store.posting import post, settle
@@ -48,7 +48,7 @@ def with_conversations(calls: Iterable[Iterable[Webhook]]) -> list[list[Webhook]
     return [[webhook for webhook in call if webhook.event.conversations] for call in calls]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("engine", "seed"), in_turn([1, 2, 3]), indirect=["engine"])
 def test_any_order_and_any_number_of_workers_give_the_same_result(
     engine: Engine, open_store: Callable[..., Store], seed: int
 ) -> None:
@@ -65,7 +65,7 @@ def test_any_order_and_any_number_of_workers_give_the_same_result(
     assert_as_expected(stores[0], engine, expected, posted=len(posted))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("engine", "seed"), in_turn(range(3)), indirect=["engine"])
 def test_one_call_whose_copies_race_each_other(engine: Engine, open_store: Callable[..., Store], seed: int) -> None:
     """Transfers and statuses late for a conversation that was left, all at once."""
     chance = Random(seed)
@@ -83,7 +83,7 @@ def test_one_call_whose_copies_race_each_other(engine: Engine, open_store: Calla
 
 def test_contradictory_calls_are_kept_too(engine: Engine, open_store: Callable[..., Store]) -> None:
     """It is undefined where their legs are; but every event is there, and nothing of them stays behind."""
-    calls = with_conversations(several(Random(77), 80, orderly=False))
+    calls = with_conversations(several(Random(77), 50, orderly=False))
     posted = flat(calls) * 2
     Random(78).shuffle(posted)
     stores = [open_store(engine) for _ in range(2)]

@@ -15,7 +15,7 @@ from app.store.link import Command
 from app.store.record_command import News, carry_command
 from app.store.store import Store
 from tests.domain.builders import HERE, THERE, YONDER, about, answer, at, status, transfer
-from tests.engines import Engine, wait_until
+from tests.engines import Engine, in_turn, wait_until
 from tests.generated import BASE, several
 from tests.store.expected import NOW
 from tests.store.posting import post, send, settle
@@ -132,13 +132,13 @@ def test_expiry_makes_no_entry(engine: Engine, open_store: Callable[..., Store])
     ]
 
 
-@pytest.mark.parametrize("name", ["\ud800", "-", "1", "a\x00b", "x" * 3000])
+@pytest.mark.parametrize(("engine", "name"), in_turn(["\ud800", "-", "1", "a\x00b", "x" * 3000]), indirect=["engine"])
 def test_names_are_opaque(store: Store, name: str) -> None:
     send(store, status("ringing", 1, where=name, uuid=name))
     assert changes(store, name) == [(name, 0, "status", name, None, "ringing")]
 
 
-@pytest.mark.parametrize("orderly", [True, False])
+@pytest.mark.parametrize(("engine", "orderly"), in_turn([True, False, True, False]), indirect=["engine"])
 def test_the_entries_add_up_to_the_counters_and_each_begins_where_the_last_one_ended(
     store: Store, orderly: bool
 ) -> None:

@@ -15,7 +15,7 @@ from app.store.errors import WrongLayout
 from app.store.pages import Filter
 from app.store.store import Store
 from tests.domain.builders import status, transfer
-from tests.engines import Engine
+from tests.engines import Engine, in_turn
 from tests.generated import BASE, Webhook, webhooks_of
 from tests.store.expected import Expected, assert_as_expected
 from tests.store.posting import post, settle
@@ -123,7 +123,7 @@ def test_hostile_names_are_names_like_any_other(store: Store, engine: Engine) ->
     assert left == {b"counts", b"feed", b"hours", b"minutes", b"probe"}
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:30])
+@pytest.mark.parametrize(("engine", "name"), in_turn(HOSTILE), indirect=["engine"], ids=lambda value: ascii(value)[:30])
 def test_a_hostile_name_touches_nothing_of_another_conversation(store: Store, engine: Engine, name: str) -> None:
     for webhook in life_of(VICTIM, "CON-other"):
         post(store, webhook)

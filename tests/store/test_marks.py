@@ -12,7 +12,7 @@ from app.store import keys
 from app.store.pages import Filter
 from app.store.store import Store
 from tests.domain.builders import about, answer, status
-from tests.engines import Engine
+from tests.engines import Engine, in_turn
 from tests.generated import BASE, read_event
 from tests.store.posting import send, settle
 
@@ -59,7 +59,7 @@ def test_users_named_by_events() -> None:
     assert marks_in(read_event(status("ringing", to="x" * LONGEST))) == [], "not as long as anybody likes"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("engine", "name"), in_turn(NAMES), indirect=["engine"])
 def test_a_conversation_is_found_by_its_users_and_no_others(store: Store, name: str) -> None:
     served = answer(0, name="a", where="CON-1", served=connect(app(name))).event
     store.record_later(served, served.canonical, BASE)

@@ -17,7 +17,7 @@ from app.store.pages import Filter
 from app.store.record_command import record_command
 from app.store.store import Store
 from tests.domain.builders import HERE, THERE, YONDER, about, at, status, transfer
-from tests.engines import Engine, wait_until
+from tests.engines import Engine, in_turn, wait_until
 from tests.generated import BASE, Webhook, conversations_of, distinct, several, webhooks_of
 from tests.store.expected import FIRST_MINUTE, LAST_MINUTE, NOW, Expected, assert_as_expected, read, sum_of
 from tests.store.posting import post, send, settle
@@ -85,7 +85,7 @@ def test_a_transfer_is_kept_with_both_conversations_and_counted_once(store: Stor
     assert legs(store) == {}, "also if its end is reported in the conversation that it left"
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("engine", "seed"), in_turn(range(6)), indirect=["engine"])
 def test_a_transfer_of_which_only_the_first_half_was_kept_is_completed_by_its_repeat(
     store: Store, engine: Engine, seed: int
 ) -> None:

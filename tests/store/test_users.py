@@ -15,7 +15,7 @@ from app.store import keys
 from app.store.store import Store
 from app.webhooks.schemas import kept_answer
 from tests.domain.builders import THERE, status, transfer
-from tests.engines import Engine
+from tests.engines import Engine, in_turn
 from tests.generated import BASE
 from tests.store.posting import send, settle
 from tests.store.test_keys import HOSTILE
@@ -49,7 +49,7 @@ def test_users_are_listed_by_name_page_by_page(store: Store) -> None:
     assert [kept.settings.max_calls for kept in profiles if kept.settings] == [len(name) for name in NAMES]
 
 
-@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
+@pytest.mark.parametrize(("engine", "name"), in_turn(NAMES), indirect=["engine"], ids=lambda value: ascii(value)[:30])
 def test_what_users_say_is_kept_apart(store: Store, name: str) -> None:
     others = [("Alice", "1:x"), (f"{name}x", "y"), (name, "xy")]
     store.set_remarks(name, "x", {"name": "Ada", "ignored": True})

@@ -17,6 +17,7 @@ import pytest
 import requests
 import vonage
 from aiohttp import web
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.carrier import Carrier
@@ -59,6 +60,7 @@ class Server:
 
     def __post_init__(self) -> None:
         self.ready, self.over = threading.Event(), asyncio.Event()
+        self._key: Any = load_pem_private_key(self.private_key.read_bytes(), None)  # once: that takes a while
 
     def do(self, work: Callable[[], Made]) -> Made:
         """Do *work* in the carrier's event loop."""
@@ -72,7 +74,7 @@ class Server:
         now = int(time.time())
         given = {"application_id": APPLICATION_ID, "iat": now, "jti": str(uuid.uuid4()), "exp": now + 900} | claims
         given = {name: value for name, value in given.items() if value is not None}
-        return jwt.encode(given, self.private_key.read_text(), algorithm="RS256")
+        return jwt.encode(given, self._key, algorithm="RS256")
 
     def ask(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **more: Any

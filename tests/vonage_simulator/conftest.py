@@ -17,15 +17,9 @@ __all__ = ["simulated_call"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of certificate and keys."""
-    return tmp_path_factory.mktemp("api")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
+def server(carrier_folder: Path) -> Iterator[Server]:
     """A server for tests that other calls do not disturb."""
     from tests.vonage_simulator.api_server import serving  # the SDK takes a while to import
 
-    with serving(folder) as running:
+    with serving(carrier_folder) as running:
         yield running

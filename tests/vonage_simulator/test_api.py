@@ -138,8 +138,8 @@ def test_an_inbound_caller_is_shown(server: Server) -> None:
 # ---- calls are listed
 
 
-def test_calls_are_listed_by_status_conversation_time_and_page(folder: Path) -> None:
-    with serving(folder) as server:
+def test_calls_are_listed_by_status_conversation_time_and_page(carrier_folder: Path) -> None:
+    with serving(carrier_folder) as server:
         voice = server.client.voice
         past = server.ended_call()
         legs = [past, *(server.answered(ncco=[{"action": "conversation", "name": f"{n}"}]) for n in range(3))]
@@ -375,8 +375,8 @@ def test_user_names_are_unique(server: Server) -> None:
 
 
 @pytest.mark.parametrize("order", ["asc", "DESC"])
-def test_users_are_listed_page_by_page(folder: Path, order: str) -> None:
-    with serving(folder) as server:
+def test_users_are_listed_page_by_page(carrier_folder: Path, order: str) -> None:
+    with serving(carrier_folder) as server:
         users = server.client.users
         assert users.list_users() == ([], None)
         names = [users.create_user(User(name=f"user-{number}", display_name=f"{number}")).name for number in range(5)]

@@ -261,8 +261,8 @@ def test_unknown_paths_and_methods_are_refused(server: Server) -> None:
     assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
 
 
-def test_a_call_needs_an_event_url_if_the_application_has_none(folder: Path) -> None:
-    with serving(folder, event=None, numbers=()) as server:
+def test_a_call_needs_an_event_url_if_the_application_has_none(carrier_folder: Path) -> None:
+    with serving(carrier_folder, event=None, numbers=()) as server:
         body = server.ask("POST", "/v1/calls", CALL | {"ncco": [{"action": "talk"}], "event_method": "PUT"}).json()
         named = sorted(item["name"] for item in body["invalid_parameters"])
         assert named == ["event_method", "event_url", "ncco[0].text"], "all at once"
@@ -277,8 +277,8 @@ def test_a_call_needs_an_event_url_if_the_application_has_none(folder: Path) -> 
 # ---- limits
 
 
-def test_a_call_cannot_be_hung_up_as_soon_as_it_is_made(folder: Path) -> None:
-    with serving(folder, speed=0.05) as server:
+def test_a_call_cannot_be_hung_up_as_soon_as_it_is_made(carrier_folder: Path) -> None:
+    with serving(carrier_folder, speed=0.05) as server:
         made = server.client.voice.create_call(request_for())
         with pytest.raises(HttpRequestError) as error:
             server.client.voice.hangup(made.uuid)
@@ -286,8 +286,8 @@ def test_a_call_cannot_be_hung_up_as_soon_as_it_is_made(folder: Path) -> None:
         assert error.value.response.json() == BAD_REQUEST
 
 
-def test_three_new_calls_a_second_and_any_number_of_other_requests(folder: Path) -> None:
-    with serving(folder, speed=0.05, calls_per_second=3.0) as server:
+def test_three_new_calls_a_second_and_any_number_of_other_requests(carrier_folder: Path) -> None:
+    with serving(carrier_folder, speed=0.05, calls_per_second=3.0) as server:
         for _ in range(3):
             server.client.voice.create_call(request_for())
         with pytest.raises(RateLimitedError) as error:
@@ -296,9 +296,9 @@ def test_three_new_calls_a_second_and_any_number_of_other_requests(folder: Path)
         assert server.ask("GET", "/v1/calls").json()["count"] == 3
 
 
-def test_other_requests_have_a_limit_too(folder: Path) -> None:
+def test_other_requests_have_a_limit_too(carrier_folder: Path) -> None:
     """Only requests of the application to the Voice API count, new calls excepted."""
-    with serving(folder, other_requests_per_second=2.0) as server, requests.Session() as session:
+    with serving(carrier_folder, other_requests_per_second=2.0) as server, requests.Session() as session:
         session.verify = str(server.certificate.ca)
         session.headers["Authorization"] = f"Bearer {server.token()}"
 
@@ -317,12 +317,12 @@ def test_other_requests_have_a_limit_too(folder: Path) -> None:
         assert status("/v1/calls/nobody") == 404
 
 
-def test_the_limits_are_those_of_vonage_and_what_is_refused_is_counted(folder: Path) -> None:
+def test_the_limits_are_those_of_vonage_and_what_is_refused_is_counted(carrier_folder: Path) -> None:
     """Three new calls, a `connect` is one, and fifteen other requests; they do not count for each other."""
     assert Application(id=APPLICATION_ID).calls_per_second == 3.0
     connects = [{"action": "connect", "from": OURS, "endpoint": [PHONE]}] * 3
     with (
-        serving(folder, speed=0.05, calls_per_second=3.0, other_requests_per_second=15.0) as server,
+        serving(carrier_folder, speed=0.05, calls_per_second=3.0, other_requests_per_second=15.0) as server,
         requests.Session() as session,
     ):
         session.verify = str(server.certificate.ca)
@@ -337,8 +337,8 @@ def test_the_limits_are_those_of_vonage_and_what_is_refused_is_counted(folder: P
         assert server.carrier.ledger.throttled == 1 + others.count(429)
 
 
-def test_a_connect_over_the_limit_is_an_error_event(folder: Path) -> None:
-    with serving(folder, speed=0.05, calls_per_second=3.0) as server:
+def test_a_connect_over_the_limit_is_an_error_event(carrier_folder: Path) -> None:
+    with serving(carrier_folder, speed=0.05, calls_per_second=3.0) as server:
         for _ in range(3):
             server.client.voice.create_call(request_for(RINGS))
         call = Call(from_=ALICE, to=OURS, ncco=({"action": "connect", "from": OURS, "endpoint": [PHONE]},))
@@ -357,8 +357,8 @@ def test_the_limit_is_fifteen_in_any_second() -> None:
     assert all(unlimited.take(1.0, None) for _ in range(100))
 
 
-def test_after_it_is_stopped_connections_are_refused(folder: Path) -> None:
-    with serving(folder) as server:
+def test_after_it_is_stopped_connections_are_refused(carrier_folder: Path) -> None:
+    with serving(carrier_folder) as server:
         asyncio.run_coroutine_threadsafe(server.api.stop(), server.loop).result(20)
         with pytest.raises(requests.ConnectionError):
             server.ask("GET", "/v1/calls")

@@ -32,7 +32,8 @@ def test_the_published_call_has_the_published_view():
     right = expected(ledgers.published())
     own = ("from_name", "to_name", "control")
     legs = [{name: value for name, value in leg.items() if name not in own} for leg in PUBLISHED["legs"]]
-    assert right == PUBLISHED | {"legs": legs}, "names are the server's own, and controls are compared where given"
+    published = {name: value for name, value in PUBLISHED.items() if name != "record_state"}
+    assert right == published | {"legs": legs}, "names are the server's own, and what it did is compared where given"
     assert differences(right, PUBLISHED) == []
 
 

@@ -23,8 +23,8 @@ ENDPOINTS: list[Json] = [
 
 
 @pytest.fixture(scope="module")
-def calls(folder: Path) -> Iterator[Server]:
-    with serving(folder) as server:
+def calls(carrier_folder: Path) -> Iterator[Server]:
+    with serving(carrier_folder) as server:
         more = {MACHINE: FarEnd(does="machine", after=0.1), HANGS_UP: FarEnd(after=0.1, hangs_up_after=2.0)}
         server.carrier.callees = {**server.carrier.callees, **more}
         yield server

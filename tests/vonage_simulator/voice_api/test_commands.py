@@ -31,9 +31,9 @@ def test_a_leg_is_not_transferred_before_it_is_answered(server: Server) -> None:
     assert refused(server, f"/v1/calls/{made['uuid']}", TO_ROOM) == 400
 
 
-def test_a_leg_may_not_be_ready_when_it_is_answered(folder: Path) -> None:
+def test_a_leg_may_not_be_ready_when_it_is_answered(carrier_folder: Path) -> None:
     """Every command is refused for two seconds."""
-    with serving(folder, speed=1.0, behaviour=Behaviour(no_commands_seconds=2.0)) as server:
+    with serving(carrier_folder, speed=1.0, behaviour=Behaviour(no_commands_seconds=2.0)) as server:
         leg = server.answered()
         path = f"/v1/calls/{leg.uuid}"
         moves = len(leg.moves)

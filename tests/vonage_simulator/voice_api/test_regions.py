@@ -18,8 +18,8 @@ THERE: Region = "na-east"
 
 
 @pytest.fixture(scope="module")
-def regions(folder: Path) -> Iterator[Server]:
-    with serving(folder, regions=(HERE, THERE)) as server:
+def regions(carrier_folder: Path) -> Iterator[Server]:
+    with serving(carrier_folder, regions=(HERE, THERE)) as server:
         yield server
 
 

@@ -16,8 +16,8 @@ WAITS = "447700900303"
 
 
 @pytest.fixture(scope="module")
-def simulator(folder: Path) -> Iterator[Server]:
-    with serving(folder, other_requests_per_second=15.0) as server:
+def simulator(carrier_folder: Path) -> Iterator[Server]:
+    with serving(carrier_folder, other_requests_per_second=15.0) as server:
         server.carrier.callees = {**server.carrier.callees, WAITS: FarEnd(does="waits")}
         yield server
 
