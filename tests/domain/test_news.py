@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.sessions import Remarks
@@ -29,22 +29,33 @@ def looks_at_each(story: Story) -> Reader:
     reader = Reader()
     received = [each.received for _, each in story.entries]
     for count in range(1, len(received) + 1):
-        reader.look(story.entries[:count], max(received[:count]))
+        reader.look(story, max(received[:count]), count)
         following = received[count] if count < len(received) else at(story.seconds)
-        reader.look(story.entries[:count], max(just_before(following), *received[:count]))
+        reader.look(story, max(just_before(following), *received[:count]), count)
     return reader
 
 
 def looks_once(story: Story) -> Reader:
     """Who looks in the end."""
     reader = Reader()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     return reader
 
 
+DEEDS = st.lists(st.sampled_from(sorted(DO.keys() - {LATE})), max_size=8)
+# After which entry somebody looks, modulo their number; whether just before the next one; whether with little at once.
+LOOKS = st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.booleans()), max_size=4)
+
+
 @settings(max_examples=100)
-@given(st.lists(st.sampled_from(sorted(DO.keys() - {LATE})), max_size=8), st.booleans(), st.data())
-def test_any_looks_find_the_same_as_one_after_each_event(deeds: list[str], over: bool, data: st.DataObject) -> None:
+@given(DEEDS, st.booleans(), LOOKS, st.booleans())
+@example(["holds", "silence", "resumes"], False, [], False)  # the first webhook after it is in two conversations
+@example(
+    ["rings_again", "answers_again", "gives_up", "holds", "silence"], True, [], True
+)  # it ended by time between two slices
+def test_any_looks_find_the_same_as_one_after_each_event(
+    deeds: list[str], over: bool, looks: list[tuple[int, bool, bool]], little: bool
+) -> None:
     """Also if there is so much that one look does not find all of it.
 
     But what could not be kept as soon as it was received: that is sent once, where it is in time among conversations.
@@ -54,12 +65,12 @@ def test_any_looks_find_the_same_as_one_after_each_event(deeds: list[str], over:
         story.ends()
     expected = looks_at_each(story).sent()
     reader, received = Reader(), [each.received for _, each in story.entries]
-    for count in sorted(data.draw(st.sets(st.integers(1, len(received)), max_size=4))):
-        latest = max(received[:count])
-        following = max(latest, received[count] if count < len(received) else at(story.seconds))
-        now = data.draw(st.sampled_from((latest, max(latest, just_before(following)))))
-        reader.look(story.entries[:count], now, data.draw(st.sampled_from((10_000, 50))))
-    reader.look(story.entries, at(story.seconds), data.draw(st.sampled_from((10_000, 50))))
+    for index, waits, few in sorted((index % len(received), *more) for index, *more in looks):
+        count, latest = index + 1, max(received[: index + 1])
+        following = received[count] if count < len(received) else at(story.seconds)
+        now = max(latest, just_before(following)) if waits else latest
+        reader.look(story, now, count, most=50 if few else 10_000)
+    reader.look(story, at(story.seconds), most=50 if little else 10_000)
     assert reader.sent() == expected
 
 
@@ -107,17 +118,17 @@ def test_which_session_was_the_current_one_is_found_afterwards() -> None:
 
 def test_a_screen_is_shared_until_that_is_ended_or_the_session_is_and_hold_changes_nothing() -> None:
     story, reader = story_of(), Reader()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     reader.remarks = Remarks(screensharing=True)
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     story.holds()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     story.resumes()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     assert reader.names()[4:] == ["screen_share_started", "call_held", "call_resumed"]
     assert all(news.session and news.session.screensharing for news in reader.news[-2:])
     story.ends()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     assert reader.names()[7:] == ["screen_share_ended", "call_ended"]
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     assert reader.names()[9:] == []
