@@ -5,8 +5,12 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from app.domain.news import OVER, Followed, UserState, find_news
+from app.domain.session_events import NOTHING_SENT
+from app.domain.session_log import SessionLog
 from app.domain.sessions import Remarks
-from tests.domain.builders import at
+from app.domain.users import DEFAULTS, NOT_REGISTERED
+from tests.domain.builders import PRESUME_ENDED_AFTER, at
 from tests.domain.news_model import DO, LATE, Reader, Story, just_before
 
 ANSWERED = ["call_created", "call_incoming", "session_started", "call_answered"]
@@ -132,3 +136,12 @@ def test_a_screen_is_shared_until_that_is_ended_or_the_session_is_and_hold_chang
     assert reader.names()[7:] == ["screen_share_ended", "call_ended"]
     reader.look(story, at(story.seconds))
     assert reader.names()[9:] == []
+
+
+def test_an_operation_of_which_users_get_no_events_is_read_once() -> None:
+    """Its mark says so, and the one of the user as such is made with it."""
+    user = UserState(NOTHING_SENT, DEFAULTS, NOT_REGISTERED, None)
+    log = SessionLog({}, {}, (), PRESUME_ENDED_AFTER)
+    found = find_news(user, [], [Followed("room-call", NOTHING_SENT, (), over=True, session="")], log, at(0), 1)
+    assert found.news == []
+    assert OVER in found.marks["room-call"].after.sent
