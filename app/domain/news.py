@@ -170,7 +170,9 @@ def _with_current(
     found: Found, user: UserState, before: Mark, sessions: Iterable[Session | None], at: datetime
 ) -> Mark:
     """The mark of the user after *before*, as another of *sessions*, as they were *at* a time, is the current one."""
-    chosen = user.chosen if user.chosen and user.chosen.at <= at else None
+    chosen = user.chosen
+    if chosen and chosen.at > at and chosen.session not in user.mark.shown[2:]:  # clocks differ: what was sent is known
+        chosen = None
     current = current_of([session for session in sessions if session and session.live], chosen)
     after = Mark(shown=(*before.shown[:2], current.id if current else ""))
     found.news += [News(at, Happened(name), current, of_user=True) for name in state_events(before, after)]

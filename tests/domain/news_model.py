@@ -20,7 +20,7 @@ from app.domain.session_controls import controls_of
 from app.domain.session_events import NOTHING_SENT, Mark
 from app.domain.session_log import SessionLog
 from app.domain.sessions import NO_REMARKS, Remarks, Session, read_session
-from app.domain.users import DEFAULTS, NOT_REGISTERED
+from app.domain.users import DEFAULTS, NOT_REGISTERED, Chosen
 from tests.domain.builders import HERE, PRESUME_ENDED_AFTER, THERE, YONDER, about, at, kept, transfer
 from tests.domain.test_sessions import app, callee, caller, served
 from tests.generated import Body
@@ -176,6 +176,7 @@ class Reader:
     """Looks at Alice's calls, and goes on from the marks that are kept, as any worker does."""
 
     remarks: Remarks = NO_REMARKS
+    chosen: Chosen | None = None
     marks: dict[str, Mark] = field(default_factory=dict)
     news: list[News] = field(default_factory=list)
 
@@ -191,7 +192,7 @@ class Reader:
         sessions.sort(key=lambda session: (session.created, session.id))
         log = SessionLog(lists, calls, ("caller",), PRESUME_ENDED_AFTER)
         marked = [Marked(session, self.marks.get(session.id, NOTHING_SENT)) for session in sessions]
-        user = UserState(self.marks.get(STATE, NOTHING_SENT), DEFAULTS, NOT_REGISTERED, None)
+        user = UserState(self.marks.get(STATE, NOTHING_SENT), DEFAULTS, NOT_REGISTERED, self.chosen)
         decided = [event for event in story.decisions if event.at <= now]
         transfer = Followed("transfer", self.marks.get("transfer", NOTHING_SENT), decided, over=False, session="caller")
         found = find_news(user, marked, [transfer], log, now, most)

@@ -9,7 +9,7 @@ from app.domain.news import OVER, Followed, UserState, find_news
 from app.domain.session_events import NOTHING_SENT
 from app.domain.session_log import SessionLog
 from app.domain.sessions import Remarks
-from app.domain.users import DEFAULTS, NOT_REGISTERED
+from app.domain.users import DEFAULTS, NOT_REGISTERED, Chosen
 from tests.domain.builders import PRESUME_ENDED_AFTER, at
 from tests.domain.news_model import DO, LATE, Reader, Story, just_before
 
@@ -145,3 +145,15 @@ def test_an_operation_of_which_users_get_no_events_is_read_once() -> None:
     found = find_news(user, [], [Followed("room-call", NOTHING_SENT, (), over=True, session="")], log, at(0), 1)
     assert found.news == []
     assert OVER in found.marks["room-call"].after.sent
+
+
+def test_a_choice_that_was_sent_counts_also_for_what_was_received_a_moment_before_it() -> None:
+    """By another worker, whose clock is behind, or later than it was received."""
+    story, reader = story_of("rings_again", "answers_again"), Reader()
+    reader.look(story, at(story.seconds))
+    reader.chosen = Chosen("caller", at(story.seconds + 1))
+    reader.look(story, at(story.seconds + 1))
+    story.presses()
+    reader.look(story, at(story.seconds + 2))
+    changed = [news.session and news.session.id for news in reader.news if news.of_user]
+    assert changed == ["caller", "other", "caller"]
