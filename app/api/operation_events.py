@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from app.api import conferences, transfers
 from app.calls.session_events import TRIES, Operation, SessionEvents
@@ -24,7 +24,8 @@ from app.services import Services, services
 from app.store.errors import StoreUnavailable
 from app.store.store import Store
 
-CHANGING = ("created", "request", "decision")  # entries of a log that may be events
+CHANGING: Final = ("created", "request", "decision")  # entries of a log that may be events
+NO_NEWS: Final = Operation(frozenset(), (), over=True)  # of other kinds: what they do is seen in the session
 
 
 def session_events(parts: Services) -> SessionEvents:
@@ -51,12 +52,13 @@ class LoggedOperations:
         self._store = store
 
     def find(self, id_: str) -> Operation | None:
-        """The transfer or conference with this id; None if none is stored. Raises StoreUnavailable."""
+        """The operation with this id; None if none is stored. Raises StoreUnavailable."""
         log = self._store.log_of(id_)
-        if not log or log[0].name not in (TRANSFER, CONFERENCE):
+        if not log:
             return None
-        legs = legs_of(self._store, log)
-        return _transfer(id_, log, legs) if log[0].name == TRANSFER else _conference(id_, log, legs)
+        if log[0].name not in READ:
+            return NO_NEWS
+        return READ[log[0].name](id_, log, legs_of(self._store, log))
 
 
 def _transfer(id_: str, log: Sequence[Entry], legs: Mapping[str, Leg]) -> Operation:
@@ -86,3 +88,9 @@ def _conference(id_: str, log: Sequence[Entry], legs: Mapping[str, Leg]) -> Oper
 def _beginnings(log: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     """The log as it was after each entry that may be an event."""
     return (log[: number + 1] for number, entry in enumerate(log) if entry.kind in CHANGING)
+
+
+READ: Final[Mapping[str, Callable[[str, Sequence[Entry], Mapping[str, Leg]], Operation]]] = {
+    TRANSFER: _transfer,
+    CONFERENCE: _conference,
+}

@@ -58,7 +58,7 @@ class EventStore(Protocol):
 
 
 class Operation(NamedTuple):
-    """A transfer or conference of *legs*; `events`: all that has happened to it. `over`: nothing more will."""
+    """An operation of *legs*; `events`: all that has happened to it and is news. `over`: nothing more will."""
 
     legs: frozenset[str]
     events: Sequence[OperationEvent]
@@ -66,10 +66,10 @@ class Operation(NamedTuple):
 
 
 class Operations(Protocol):
-    """Transfers and conferences. All raise StoreUnavailable."""
+    """Operations of several steps. All raise StoreUnavailable."""
 
     def find(self, id_: str) -> Operation | None:
-        """The one with this id; None if there is none, or it is stored no more."""
+        """The one with this id; None if it is not stored yet, or no more. Of one that is no news nothing happens."""
 
 
 class Look(NamedTuple):
@@ -134,8 +134,9 @@ class SessionEvents:
         followed = []
         for id_, mark in zip(ids, self.store.marks(name, ids) if ids else (), strict=True):
             operation = self.operations.find(id_) if OVER not in mark.sent else None
-            if operation and (here := sorted(operation.legs & legs.keys())):
-                followed.append(Followed(id_, mark, operation.events, operation.over, legs[here[0]]))
+            here = min(operation.legs & legs.keys(), default=None) if operation else None
+            if operation and (here or operation.over):
+                followed.append(Followed(id_, mark, operation.events, operation.over, legs.get(here or "", "")))
         return sorted(followed)
 
     def latest(self, name: str) -> str:

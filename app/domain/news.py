@@ -40,7 +40,10 @@ class OperationEvent(NamedTuple):
 
 
 class Followed(NamedTuple):
-    """A transfer or conference, what was sent of it, and all that has happened to it; `session` is the id of one."""
+    """An operation, what was sent of it, and all that has happened to it; `session` is the id of one that it is in.
+
+    `over`: nothing more will happen; without events it is none that users get events of.
+    """
 
     id: str
     mark: Mark
@@ -109,7 +112,7 @@ class _Moment(NamedTuple):
 
 
 def find_news(
-    user: UserState, marked: Sequence[Marked], followed: Iterable[Followed], log: SessionLog, now: datetime, most: int
+    user: UserState, marked: Sequence[Marked], followed: Sequence[Followed], log: SessionLog, now: datetime, most: int
 ) -> Found:
     """What is to be sent now; so much of it that about *most* events are projected for it."""
     found, by_now = Found(), {session.id: session for session, _ in marked}
@@ -128,6 +131,9 @@ def find_news(
         session = then.get(moment.of) or by_now.get(moment.of)
         found.news += [News(moment.at, happened, session, moment.shown) for happened in moment.events]
         state = _with_current(found, user, state, then.values(), moment.at)
+    for each in followed:
+        if each.over and not each.events:
+            found.note(each.id, each.mark, Mark(sent=(OVER,)))
     if not found.more:
         current = current_of([session for session in by_now.values() if session.live], user.chosen)
         after = state_mark(user.settings, user.registration, current)
@@ -164,7 +170,9 @@ def _with_current(
     found: Found, user: UserState, before: Mark, sessions: Iterable[Session | None], at: datetime
 ) -> Mark:
     """The mark of the user after *before*, as another of *sessions*, as they were *at* a time, is the current one."""
-    chosen = user.chosen if user.chosen and user.chosen.at <= at else None
+    chosen = user.chosen
+    if chosen and chosen.at > at and chosen.session not in user.mark.shown[2:]:  # clocks differ: what was sent is known
+        chosen = None
     current = current_of([session for session in sessions if session and session.live], chosen)
     after = Mark(shown=(*before.shown[:2], current.id if current else ""))
     found.news += [News(at, Happened(name), current, of_user=True) for name in state_events(before, after)]

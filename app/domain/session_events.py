@@ -37,8 +37,8 @@ class Mark(NamedTuple):
     """What a user was sent of a session.
 
     `sent`: events that a session has once; `shown` and `said`: what `call_updated` is for, of the call and of what the
-    user says of it; `read`: how many events of each conversation it was made of. All of it is JSON: it is kept with
-    the events.
+    user says of it; `read`: how many events of each conversation it was made of, and `at` when, as ISO 8601. All of it
+    is JSON: it is kept with the events.
     """
 
     sent: tuple[str, ...] = ()
@@ -50,6 +50,7 @@ class Mark(NamedTuple):
     shown: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     read: tuple[tuple[str, int], ...] = ()
+    at: str = ""
 
 
 NOTHING_SENT: Final = Mark()
@@ -83,7 +84,7 @@ def steps_of(session: Session, before: Mark, log: SessionLog, now: datetime) -> 
     latest = at_mark(session, mark, log)
     for each in (*added, None):
         until = each.at if each else now
-        for limit in log.limits(latest, position, until) if latest else ():
+        for limit in log.limits(latest, position, _time_of(mark, log, position), until) if latest else ():
             if still := _earlier(session, mark, log, position, limit):
                 step = _step(limit, still, mark, position)
                 yield step
@@ -95,20 +96,27 @@ def steps_of(session: Session, before: Mark, log: SessionLog, now: datetime) -> 
         if latest:
             step = _step(each.at, latest, mark, position, [each])
         else:
-            step = Step(each.at, None, mark._replace(read=tuple(sorted(position.items()))), ())
+            read = tuple(sorted(position.items()))
+            step = Step(each.at, None, mark._replace(read=read, at=each.at.isoformat()), ())
         yield step
         mark = step.mark
     yield _step(max([now, *(each.at for each in added)]), session, mark, whole, by_now=True)
 
 
 def at_mark(session: Session, mark: Mark, log: SessionLog) -> Session | None:
-    """*session* as it was when *mark* was made, but for what time has changed; None: nothing was sent of it."""
+    """*session* as it was when *mark* was made; None: nothing was sent of it."""
     if not mark.sent:
         return None
     if _is_as_sent(session, mark, log):
         return session
     position = position_of(mark, session, log)
-    return _earlier(session, mark, log, position, log.reached(position)) if position else session
+    return _earlier(session, mark, log, position, _time_of(mark, log, position)) if position else session
+
+
+def _time_of(mark: Mark, log: SessionLog, position: Mapping[str, int]) -> datetime:
+    """When *mark* was made; what time alone changes until then is in it."""
+    made = [datetime.fromisoformat(mark.at)] if mark.at else []
+    return max([*made, log.reached(position)] if position else made)
 
 
 def _is_as_sent(session: Session, mark: Mark, log: SessionLog) -> bool:
@@ -160,6 +168,8 @@ def _step(
     changes += [Happened("call_dtmf_created", {"digits": digits}) for digits in _digits(session, added)]
     if not new and not changes and _updated(before, after):
         changes = [Happened("call_updated")]
+    if after != before:
+        after = after._replace(at=at.isoformat())
     return Step(at, session, after, (*beginning, *changes, *ending))
 
 
@@ -176,6 +186,7 @@ def _mark_of(session: Session, before: Mark, read: Mapping[str, int], *, by_now:
         shown=_shown(session),
         said=_said(session) if by_now else before.said,
         read=tuple(sorted(read.items())),
+        at=before.at,
     )
 
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from app.domain.calls import Call, read_calls
@@ -32,6 +31,11 @@ class Added(NamedTuple):
     at: datetime
     conversation: str
     kept: Kept
+
+
+def _order(added: Added) -> tuple[datetime, int, str]:
+    """A transfer is in two conversations: it is kept in the one that the leg left first."""
+    return added.at, added.kept.event.conversations.index(added.conversation), added.conversation
 
 
 class SessionLog:
@@ -68,7 +72,7 @@ class SessionLog:
 
     def added(self, after: Positions, until: Positions) -> Iterator[Added]:
         """The events between two positions, in the order in which they are looked at."""
-        return merge(*(self._added(name, after.get(name, 0), end) for name, end in until.items()), key=itemgetter(0, 1))
+        return merge(*(self._added(name, after.get(name, 0), end) for name, end in until.items()), key=_order)
 
     def _added(self, name: str, begin: int, end: int) -> Iterator[Added]:
         at: datetime | None = None
@@ -105,14 +109,11 @@ class SessionLog:
         """When the latest event up to *position* was received."""
         return max(kept.received for name, length in position.items() for kept in self._first(name, length).values())
 
-    def limits(self, session: Session, position: Positions, until: datetime) -> list[datetime]:
-        """When time alone may have changed *session*, as it is at *position*, after that and before *until*.
+    def limits(self, session: Session, position: Positions, since: datetime, until: datetime) -> list[datetime]:
+        """When time alone may have changed *session*, which is at *position*, after *since* and before *until*.
 
         Nobody says that it rings no more, or that a call is presumed to have ended.
         """
-        if not position:
-            return []
-        calls, reached = self._calls_of(session), self.reached(position)
-        found = {at for call in calls for at in limits_of(call)}
+        found = {at for call in self._calls_of(session) for at in limits_of(call)}
         found |= {self.reached({name: length}) + self._presume_ended_after + NEXT for name, length in position.items()}
-        return sorted(at for at in found if reached < at < until)
+        return sorted(at for at in found if since < at < until)

@@ -12,7 +12,7 @@ from app.live import user_looks
 from app.services import services
 from tests.api.site import TOKENS, Site
 from tests.api.test_sessions import ALICE, BOB, DIALLED, OWN, answers, hangs_up, rings
-from tests.engines import wait_until
+from tests.engines import Node, wait_until
 from tests.sse import Reading
 
 STREAMS = 8
@@ -94,3 +94,39 @@ def test_a_look_that_fails_is_made_again(site: Site, monkeypatch: pytest.MonkeyP
     rings(site, "leg-2")
     have([reading], "call_incoming")
     assert len(failed) == 3
+
+
+@pytest.mark.short_timeouts
+@pytest.mark.parametrize("how", ["frozen", "killed"])
+def test_streams_go_on_once_redis_is_back(
+    open_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Also if the events are gone with it: then it begins anew."""
+    monkeypatch.setattr(user_looks, "TRY_AGAIN_SECONDS", 0.1)
+    node = Node()
+    try:
+        node.start()
+        node.ready()
+        site = open_site(node.url, access_tokens=(*TOKENS, ("user/Alice", ALICE)), caller_number=DIALLED)
+        rings(site, "leg-3")
+        readings = [follow(site) for _ in range(2)]
+        if how == "frozen":
+            node.freeze()
+        else:
+            node.kill()
+        (lookout,) = services(site.app).user_looks._lookouts.values()
+        wait_until(lambda: lookout._listener is None, "it is noticed")
+        if how == "frozen":
+            node.thaw()
+        else:
+            node.start()
+            node.ready()
+        wait_until(lambda: site.get(OWN, token=ALICE).status_code == 200, "Redis is back")
+        rings(site, "leg-4")
+        wait_until(lambda: all("leg-4" in str(each.events) for each in readings), "both have it")
+        for each in readings:
+            types = [event.type for event in each.events]
+            assert types.count("sessions") == (1 if how == "frozen" else 2)
+            assert types.count("call_incoming") <= 1
+    finally:
+        node.remove()

@@ -180,3 +180,21 @@ def test_a_conference(world: World, seen: Seen) -> None:
     names = names_of(seen("conference_adhoc_deleted"), "conference_")
     assert names[0] == "conference_adhoc_created"
     assert names[-1] == "conference_adhoc_deleted"
+
+
+def test_a_conference_that_began_and_ended_while_nobody_followed(world: World, seen: Seen) -> None:
+    """Each event has the conference as it was then."""
+    alice, first, second, id_ = conference_of_alice(world)
+
+    def shown() -> Any:
+        return world.ask("GET", f"/conferences/{id_}").json
+
+    world.until(lambda: all(member["status"] == "joined" for member in shown()["members"]))
+    done(world.ask("DELETE", f"/users/Alice/conferences/{id_}", token=ALICE))
+    world.until(lambda: shown()["finished"])
+    events = [data for data in seen("conference_adhoc_deleted") if data["event"].startswith("conference_")]
+    assert [data["conference"]["finished"] for data in events] == [*[False] * (len(events) - 1), True]
+    assert (events[0]["event"], events[-1]["event"]) == ("conference_adhoc_created", "conference_adhoc_deleted")
+    joined = [data["call_id"] for data in events if data["event"].endswith("_joined")]
+    assert sorted(joined) == sorted([alice.uuid, first.uuid, second.uuid])
+    assert names_of(seen("conference_adhoc_deleted"), "conference_") == [data["event"] for data in events], "and once"

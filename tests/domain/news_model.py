@@ -14,12 +14,13 @@ from app.domain.calls import read_calls
 from app.domain.conversations import History, Kept, history, moments
 from app.domain.events import CANONICAL
 from app.domain.legs import project_leg
-from app.domain.news import STATE, Marked, News, UserState, find_news
+from app.domain.news import STATE, Followed, Marked, News, OperationEvent, UserState, find_news
+from app.domain.operations import Happened
 from app.domain.session_controls import controls_of
 from app.domain.session_events import NOTHING_SENT, Mark
 from app.domain.session_log import SessionLog
 from app.domain.sessions import NO_REMARKS, Remarks, Session, read_session
-from app.domain.users import DEFAULTS, NOT_REGISTERED
+from app.domain.users import DEFAULTS, NOT_REGISTERED, Chosen
 from tests.domain.builders import HERE, PRESUME_ENDED_AFTER, THERE, YONDER, about, at, kept, transfer
 from tests.domain.test_sessions import app, callee, caller, served
 from tests.generated import Body
@@ -35,6 +36,8 @@ class Story:
     seconds: float = 0.0
     entries: list[tuple[str, Kept]] = field(default_factory=list)
     numbers: int = 0
+    other: str = ""  # what goes on with the other call
+    decisions: list[OperationEvent] = field(default_factory=list)  # of a transfer
 
     def keep(self, *bodies: Body | Kept, late: float = 0.0) -> None:
         """Each of *bodies* is received now, or *late* seconds ago and kept only now."""
@@ -94,23 +97,38 @@ class Story:
 
     def rings_again(self) -> None:
         """Somebody else calls."""
-        self.keep(self._other("ringing"), self._other("answered"))
-        self.keep(served(app(timeout=20), seconds=self.seconds, uuid=OTHER, where=YONDER))
-
-    def gives_up(self) -> None:
-        """The other caller does."""
-        self.keep(self._other("completed"))
+        if not self.other:
+            self.other = "rings"
+            self.keep(self._other("ringing"), self._other("answered"))
+            self.keep(served(app(timeout=20), seconds=self.seconds, uuid=OTHER, where=YONDER))
 
     def answers_again(self) -> None:
         """Alice talks to the other caller."""
-        self.keep(callee("answered", self.seconds, uuid="again", where=YONDER))
+        if self.other == "rings":
+            self.other = "talks"
+            self.keep(callee("answered", self.seconds, uuid="again", where=YONDER))
+
+    def gives_up(self) -> None:
+        """The other caller does."""
+        if self.other in ("rings", "talks"):
+            self.other = "left" if self.other == "talks" else "over"
+            self.keep(self._other("completed"))
 
     def leaves(self) -> None:
         """Alice hangs up on the other caller."""
-        self.keep(callee("completed", self.seconds, uuid="again", where=YONDER))
+        if self.other in ("talks", "left"):
+            self.other = "over"
+            self.keep(callee("completed", self.seconds, uuid="again", where=YONDER))
 
     def _other(self, name: str) -> Body:
         return caller(name, self.seconds, where=YONDER) | {"uuid": OTHER}
+
+    def decides(self) -> None:
+        """Something happens to the transfer of the caller."""
+        self.numbers += 1
+        happened = Happened("transfer_answered", {"number": self.numbers})
+        self.decisions.append(OperationEvent(at(self.seconds), happened, {"transfer": self.numbers}))
+        self.seconds += 0.25
 
     def presses(self) -> None:
         """The caller presses keys."""
@@ -148,7 +166,7 @@ DO: dict[str, Callable[[Story], None]] = {
     "wait": lambda story: story.passes(7),
     "wait long": lambda story: story.passes(45),
     "silence": lambda story: story.passes(PRESUME_ENDED_AFTER.total_seconds() + 60),
-    **{name: getattr(Story, name) for name in ("holds", "resumes", "presses", LATE)},
+    **{name: getattr(Story, name) for name in ("holds", "resumes", "presses", LATE, "decides")},
     **{name: getattr(Story, name) for name in ("rings_again", "gives_up", "answers_again", "leaves")},
 }
 
@@ -158,23 +176,26 @@ class Reader:
     """Looks at Alice's calls, and goes on from the marks that are kept, as any worker does."""
 
     remarks: Remarks = NO_REMARKS
+    chosen: Chosen | None = None
     marks: dict[str, Mark] = field(default_factory=dict)
     news: list[News] = field(default_factory=list)
 
-    def look(self, entries: list[tuple[str, Kept]], now: datetime, most: int = 10_000) -> None:
-        """Look at all that is kept, until nothing is left to find; *most*: see find_news."""
-        while self._look(entries, now, most):
+    def look(self, story: Story, now: datetime, count: int | None = None, most: int = 10_000) -> None:
+        """Look at the first *count* entries, None: at all, until nothing is left to find; *most*: see find_news."""
+        while self._look(story, now, count, most):
             pass
 
-    def _look(self, entries: list[tuple[str, Kept]], now: datetime, most: int) -> bool:
-        lists = lists_of(entries)
+    def _look(self, story: Story, now: datetime, count: int | None, most: int) -> bool:
+        lists = lists_of(story.entries[:count])
         calls = read_calls(lists, now=now, presume_ended_after=PRESUME_ENDED_AFTER).calls
         sessions = [session for call in calls.values() if (session := self._session(call, calls, now))]
         sessions.sort(key=lambda session: (session.created, session.id))
         log = SessionLog(lists, calls, ("caller",), PRESUME_ENDED_AFTER)
         marked = [Marked(session, self.marks.get(session.id, NOTHING_SENT)) for session in sessions]
-        user = UserState(self.marks.get(STATE, NOTHING_SENT), DEFAULTS, NOT_REGISTERED, None)
-        found = find_news(user, marked, (), log, now, most)
+        user = UserState(self.marks.get(STATE, NOTHING_SENT), DEFAULTS, NOT_REGISTERED, self.chosen)
+        decided = [event for event in story.decisions if event.at <= now]
+        transfer = Followed("transfer", self.marks.get("transfer", NOTHING_SENT), decided, over=False, session="caller")
+        found = find_news(user, marked, [transfer], log, now, most)
         self.news += found.news
         for key, (before, after) in found.marks.items():
             assert self.marks.get(key, NOTHING_SENT) == before

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from app.domain.news import OVER, Followed, UserState, find_news
+from app.domain.session_events import NOTHING_SENT
+from app.domain.session_log import SessionLog
 from app.domain.sessions import Remarks
-from tests.domain.builders import at
+from app.domain.users import DEFAULTS, NOT_REGISTERED, Chosen
+from tests.domain.builders import PRESUME_ENDED_AFTER, at
 from tests.domain.news_model import DO, LATE, Reader, Story, just_before
 
 ANSWERED = ["call_created", "call_incoming", "session_started", "call_answered"]
@@ -29,22 +33,33 @@ def looks_at_each(story: Story) -> Reader:
     reader = Reader()
     received = [each.received for _, each in story.entries]
     for count in range(1, len(received) + 1):
-        reader.look(story.entries[:count], max(received[:count]))
+        reader.look(story, max(received[:count]), count)
         following = received[count] if count < len(received) else at(story.seconds)
-        reader.look(story.entries[:count], max(just_before(following), *received[:count]))
+        reader.look(story, max(just_before(following), *received[:count]), count)
     return reader
 
 
 def looks_once(story: Story) -> Reader:
     """Who looks in the end."""
     reader = Reader()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     return reader
 
 
+DEEDS = st.lists(st.sampled_from(sorted(DO.keys() - {LATE})), max_size=8)
+# After which entry somebody looks, modulo their number; whether just before the next one; whether with little at once.
+LOOKS = st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.booleans()), max_size=4)
+
+
 @settings(max_examples=100)
-@given(st.lists(st.sampled_from(sorted(DO.keys() - {LATE})), max_size=8), st.booleans(), st.data())
-def test_any_looks_find_the_same_as_one_after_each_event(deeds: list[str], over: bool, data: st.DataObject) -> None:
+@given(DEEDS, st.booleans(), LOOKS, st.booleans())
+@example(["holds", "silence", "resumes"], False, [], False)  # the first webhook after it is in two conversations
+@example(
+    ["rings_again", "answers_again", "gives_up", "holds", "silence"], True, [], True
+)  # it ended by time between two slices
+def test_any_looks_find_the_same_as_one_after_each_event(
+    deeds: list[str], over: bool, looks: list[tuple[int, bool, bool]], little: bool
+) -> None:
     """Also if there is so much that one look does not find all of it.
 
     But what could not be kept as soon as it was received: that is sent once, where it is in time among conversations.
@@ -54,12 +69,12 @@ def test_any_looks_find_the_same_as_one_after_each_event(deeds: list[str], over:
         story.ends()
     expected = looks_at_each(story).sent()
     reader, received = Reader(), [each.received for _, each in story.entries]
-    for count in sorted(data.draw(st.sets(st.integers(1, len(received)), max_size=4))):
-        latest = max(received[:count])
-        following = max(latest, received[count] if count < len(received) else at(story.seconds))
-        now = data.draw(st.sampled_from((latest, max(latest, just_before(following)))))
-        reader.look(story.entries[:count], now, data.draw(st.sampled_from((10_000, 50))))
-    reader.look(story.entries, at(story.seconds), data.draw(st.sampled_from((10_000, 50))))
+    for index, waits, few in sorted((index % len(received), *more) for index, *more in looks):
+        count, latest = index + 1, max(received[: index + 1])
+        following = received[count] if count < len(received) else at(story.seconds)
+        now = max(latest, just_before(following)) if waits else latest
+        reader.look(story, now, count, most=50 if few else 10_000)
+    reader.look(story, at(story.seconds), most=50 if little else 10_000)
     assert reader.sent() == expected
 
 
@@ -107,17 +122,38 @@ def test_which_session_was_the_current_one_is_found_afterwards() -> None:
 
 def test_a_screen_is_shared_until_that_is_ended_or_the_session_is_and_hold_changes_nothing() -> None:
     story, reader = story_of(), Reader()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     reader.remarks = Remarks(screensharing=True)
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     story.holds()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     story.resumes()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     assert reader.names()[4:] == ["screen_share_started", "call_held", "call_resumed"]
     assert all(news.session and news.session.screensharing for news in reader.news[-2:])
     story.ends()
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     assert reader.names()[7:] == ["screen_share_ended", "call_ended"]
-    reader.look(story.entries, at(story.seconds))
+    reader.look(story, at(story.seconds))
     assert reader.names()[9:] == []
+
+
+def test_an_operation_of_which_users_get_no_events_is_read_once() -> None:
+    """Its mark says so, and the one of the user as such is made with it."""
+    user = UserState(NOTHING_SENT, DEFAULTS, NOT_REGISTERED, None)
+    log = SessionLog({}, {}, (), PRESUME_ENDED_AFTER)
+    found = find_news(user, [], [Followed("room-call", NOTHING_SENT, (), over=True, session="")], log, at(0), 1)
+    assert found.news == []
+    assert OVER in found.marks["room-call"].after.sent
+
+
+def test_a_choice_that_was_sent_counts_also_for_what_was_received_a_moment_before_it() -> None:
+    """By another worker, whose clock is behind, or later than it was received."""
+    story, reader = story_of("rings_again", "answers_again"), Reader()
+    reader.look(story, at(story.seconds))
+    reader.chosen = Chosen("caller", at(story.seconds + 1))
+    reader.look(story, at(story.seconds + 1))
+    story.presses()
+    reader.look(story, at(story.seconds + 2))
+    changed = [news.session and news.session.id for news in reader.news if news.of_user]
+    assert changed == ["caller", "other", "caller"]
