@@ -2,10 +2,10 @@
 
     python -m benchmarks.acted [--calls 500] [--seed 1] [--at-once 60]
 
-Each call has a story of its own, the same for the same seed: hold, resume, mute, record, transfers, conferences,
-hanging up, some by two clients at once, through the API of two workers. The carrier's webhooks and its API have faults
-meanwhile. While all stories pause, and at the end, the API has to say what the ledger of the carrier says, and nobody
-may be left alone.
+Each call has a story of its own, the same for the same seed; in some the flow calls a user into a room. There is hold,
+resume, mute, record, transfers, conferences and hanging up, some by two clients at once, through the API of two
+workers. The carrier's webhooks and its API have faults meanwhile. While all stories pause, and at the end, the API has
+to say what the ledger of the carrier says, and nobody may be left alone.
 """
 
 from __future__ import annotations
@@ -44,8 +44,15 @@ from vonage_simulator.voice_api.faults import ApiFaults
 
 APPLICATION_ID: Final = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 FLOWS: Final = """\
-routes: [{flow: room}]
+routes:
+  - {to: "442079462*", flow: user}
+  - {flow: room}
 flows:
+  user:
+    about: A user of the application, who is called into a room
+    steps:
+      start:
+        - {action: connect, endpoint: [{type: app, user: "u{{ to }}"}]}
   room:
     about: Whoever calls the same number meets in one room
     steps:
@@ -185,12 +192,15 @@ class Story:
         self.chance = random.Random(f"{world.plan.seed} {number}")
         self.legs: list[Leg] = []
         self.numbers = 0
+        self.user: str | None = None  # who was called
         self.tale: list[str] = []  # what was done
 
     # -- who is there -------------------------------------------------------------------------------------------------
 
     async def pair(self, room: int = 0) -> tuple[Leg, Leg] | None:
-        """Two who call the same number, and so meet; None: they did not."""
+        """Two who call the same number, and so meet, or a user and who calls them; None: they did not."""
+        if not room and self.chance.random() < 0.3:
+            return await self.called_user()
         carrier, to = self.world.carrier, f"44207946{room}{self.number:03}"
         first, second = (
             carrier.place(Call(from_=f"4477009{room}{self.number:03}{which}", to=to, far_end=STAYS)) for which in (0, 1)
@@ -198,17 +208,43 @@ class Story:
         self.legs += [first, second]
         if not await self.world.until(lambda: first.hears(second), f"story {self.number}: the two never met"):
             return None
-        for leg in (first, second):  # until the server knows it, too
+        await self.known(first, second)
+        return first, second
+
+    async def called_user(self) -> tuple[Leg, Leg] | None:
+        """A user, whom the server calls into the room of a caller; None: Vonage could not be reached for that."""
+        carrier, to = self.world.carrier, f"442079462{self.number:03}"
+        self.user = f"u{to}"
+        carrier.callees[self.user] = STAYS
+        caller = carrier.place(Call(from_=f"44770092{self.number:03}0", to=to, far_end=STAYS))
+        self.legs.append(caller)
+        self.tale.append("a user is called")
+
+        def met() -> Leg | None:
+            return next((leg for leg in self.alive() if leg.to == self.user and leg.hears(caller)), None)
+
+        if not await self.world.until(
+            lambda: caller.over or met() is not None, f"story {self.number}: the user never came"
+        ):
+            return None
+        user = met()
+        if user is None:
+            return None
+        await self.known(caller, user)
+        return user, caller
+
+    async def known(self, *legs: Leg) -> None:
+        """Wait until the server knows that *legs* have met, too."""
+        for leg in legs:
             for _ in range(100):
                 found = (await self.world.ask("GET", f"/legs/{leg.uuid}"))[1]
                 if found.get("state") == "answered" and found.get("moved_from"):
                     break
                 await asyncio.sleep(0.2)
-        return first, second
 
     def alive(self) -> list[Leg]:
         """The legs of this story that are not over, those that were called by the server among them."""
-        numbers = {self.recipient(number) for number in range(self.numbers)}
+        numbers = {*map(self.recipient, range(self.numbers)), self.user}
         known = self.world.carrier.ledger.legs.values()
         return [leg for leg in known if not leg.over and (leg in self.legs or leg.to in numbers)]
 

@@ -6,14 +6,14 @@ order, how often, or to which server the webhooks came. All else is computed fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from app.domain.actions import RECORDING, Action, calls_into_room
+from app.domain.actions import OURS, RECORDING, Action, calls_into_room
 from app.domain.causes import GivenAnswer, WentWrong, cause_of
 from app.domain.events import (
     Answer,
@@ -205,9 +205,18 @@ def _members(conversation: str, here: list[Moment], everywhere: list[Moment], kn
     by_leg: dict[str | None, list[Moment]] = {}
     for moment in everywhere:
         by_leg.setdefault(moment.event.leg, []).append(moment)
-    uuids = dict.fromkeys(event.leg for _, event in here if event.leg and not calls_into_room(event))
+    reported = {event.leg for _, event in everywhere if not isinstance(event, OURS)}
+    uuids = dict.fromkeys(event.leg for _, event in here if event.leg and _says_where(event, reported))
     legs = (known.get(uuid) or project_leg(uuid, by_leg[uuid]) for uuid in uuids)
     return [Member(leg, presence(leg.moves, conversation, leg.place)) for leg in legs]
+
+
+def _says_where(event: Event, reported: Container[str | None]) -> bool:
+    """Whether the leg of *event* is, or was, in its conversation. What we do to it names one that Vonage may not.
+
+    *reported*: legs of which there are webhooks.
+    """
+    return not calls_into_room(event) and not (isinstance(event, OURS) and event.leg in reported)
 
 
 def _started(conversation: str, here: list[Moment], ended: datetime | None) -> datetime | None:

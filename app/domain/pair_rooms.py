@@ -37,7 +37,6 @@ class PairRoom:
 
     order: Order
     since: datetime
-    released: bool  # somebody else looks after the legs now
     steps: Steps
 
     @property
@@ -64,7 +63,6 @@ def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> PairRoom:
     return PairRoom(
         order=Order(**log[0].data),
         since=log[0].at,
-        released=any(entry.kind == "request" and entry.name == "release" for entry in log),
         steps=Steps(log, legs),
     )
 
@@ -72,7 +70,7 @@ def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> PairRoom:
 def plan(pair: PairRoom, now: datetime) -> Plan:
     """What to do at the time *now*, which matters for time limits only."""
     steps = pair.steps
-    if pair.released or WATCH in steps.timeouts or pair.status == "failed" or all(map(steps.leaving, pair.legs)):
+    if WATCH in steps.timeouts or pair.status == "failed" or all(map(steps.leaving, pair.legs)):
         return Plan()
     if any(sent.result is None for sent in steps.sent):
         return steps.waiting(now) or Plan(check_at=now)

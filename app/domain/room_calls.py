@@ -77,7 +77,7 @@ class RoomCall:
     order: Order
     callee: str | None
     since: datetime
-    released: bool  # somebody else looks after the legs now
+    released: bool  # a transfer or conference has moved its legs: that they are apart is meant
     steps: Steps
 
     @property
@@ -159,7 +159,7 @@ def _callee(order: Order, steps: Steps) -> str | None:
 def plan(call: RoomCall, now: datetime) -> Plan:
     """What to do at the time *now*, which matters for time limits only."""
     steps = call.steps
-    if call.released or WATCH in steps.timeouts:
+    if WATCH in steps.timeouts or (call.released and call.ring is None):
         return Plan()
     if waiting := steps.waiting(now):
         return waiting
@@ -172,7 +172,7 @@ def plan(call: RoomCall, now: datetime) -> Plan:
         return timeout(ENTRY, call.since, seconds, now)
     if not (call.answered or call.failure or call.moved_on):
         return timeout(LATE, call.ring.at, call.order.ring_seconds + RING_MARGIN_SECONDS, now)
-    if _apart(call) and APART not in steps.timeouts:
+    if _apart(call) and APART not in steps.timeouts and not call.released:
         return timeout(APART, _latest_move(call), APART_SECONDS, now)
     return timeout(WATCH, call.since, WATCH_SECONDS, now)
 
@@ -191,7 +191,8 @@ def _aims(call: RoomCall) -> Iterator[Aim]:
     """What is missing to how it is to be, in the order in which to do it."""
     steps, caller, callee = call.steps, call.order.caller, call.callee
     if steps.leaving(caller):
-        yield from _hang_up(call, callee)
+        if not call.answered or _is_alone(call, callee):
+            yield from _hang_up(call, callee)
     elif call.moved_on:
         yield from _move_on(call)
         yield from _hang_up(call, callee)
@@ -199,13 +200,13 @@ def _aims(call: RoomCall) -> Iterator[Aim]:
         if _entered(call):
             yield Aim("ring", RING, caller)
     elif _taken(call, caller):
-        if not call.answered or (APART in steps.timeouts and _is_alone(call, callee)):
+        if not call.answered or (_are_left_apart(call) and _is_alone(call, callee)):
             yield from _hang_up(call, callee)
     elif call.failure or (callee and steps.leaving(callee)):
-        if not _is_looked_after(call, caller):
+        if not call.answered or _is_alone(call, caller):
             yield from _move_on(call)
         yield from _hang_up(call, callee)
-    elif APART in steps.timeouts and _apart(call) and _is_alone(call, caller):
+    elif _are_left_apart(call) and _is_alone(call, caller):
         yield from _hang_up(call, caller)
 
 
@@ -281,13 +282,13 @@ def _is_moving(call: RoomCall, leg: str) -> bool:
 
 
 def _taken(call: RoomCall, leg: str) -> bool:
-    """Whether somebody else moved the leg out of the room, not to be on hold."""
-    room = _room(call)
-    return bool(room) and call.steps.place(leg) not in room and not _is_moving(call, leg)
+    """Whether somebody else moved the leg out of the room, not to be on hold.
 
-
-def _is_looked_after(call: RoomCall, leg: str) -> bool:
-    return _is_moving(call, leg) or _taken(call, leg)
+    A leg of which no move was reported is in the room all the same: that webhook is lost, or late.
+    """
+    room, known = _room(call), call.steps.legs.get(leg)
+    has_moved = known is not None and bool(known.moves)
+    return bool(room) and has_moved and call.steps.place(leg) not in room and not _is_moving(call, leg)
 
 
 def _apart(call: RoomCall) -> bool:
@@ -298,10 +299,15 @@ def _apart(call: RoomCall) -> bool:
     return steps.place(caller) != steps.place(callee) and not any(_is_moving(call, leg) for leg in (caller, callee))
 
 
+def _are_left_apart(call: RoomCall) -> bool:
+    """Whether they have been apart for a while, and no transfer or conference means that."""
+    return APART in call.steps.timeouts and _apart(call) and not call.released
+
+
 def _is_alone(call: RoomCall, leg: str | None) -> bool:
-    """Whether nobody else is where *leg* is."""
+    """Whether *leg* is in the room, not on its way to somebody, and nobody else is."""
     steps = call.steps
-    if leg is None or _is_looked_after(call, leg):
+    if leg is None or _is_moving(call, leg) or _taken(call, leg):
         return False
     here = steps.place(leg)
     return not any(uuid != leg and not steps.over(uuid) and steps.place(uuid) == here for uuid in steps.legs)
