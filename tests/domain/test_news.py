@@ -144,7 +144,7 @@ def test_an_operation_of_which_users_get_no_events_is_read_once() -> None:
     log = SessionLog({}, {}, (), PRESUME_ENDED_AFTER)
     found = find_news(user, [], [Followed("room-call", NOTHING_SENT, (), over=True, session="")], log, at(0), 1)
     assert found.news == []
-    assert OVER in found.marks["room-call"].after.sent
+    assert OVER in found.marks["room-call"].sent
 
 
 def test_a_choice_that_was_sent_counts_also_for_what_was_received_a_moment_before_it() -> None:
