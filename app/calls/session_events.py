@@ -125,7 +125,11 @@ class SessionEvents:
         return Look(len(events) * appended, live, more=found.more or not appended)
 
     def _followed(self, name: str, sessions: Sequence[Session]) -> list[Followed]:
-        """The transfers and conferences in which legs of *sessions* take part, unless all of them was sent."""
+        """The transfers and conferences in which legs of *sessions* take part, unless all of them was sent.
+
+        They are of the session from which they began, not of a consultation.
+        """
+        sessions = [session for session in sessions if session.controls.parent is None]
         legs = {leg.leg.uuid: session.id for session in sessions for leg in session.call.legs}
         legs |= {session.leg: session.id for session in sessions if session.leg}
         ids = self.store.operations_of(legs) if legs else set()

@@ -22,6 +22,12 @@ YEASTAR_RECORDING: Final = {"inactive": "stop", "active": "recording", "paused":
 WAZO_STATUS: Final = {"ringing": "Ringing", "calling": "Ring", "connecting": "Up", "talking": "Up", None: "Down"}
 
 
+class Parent(NamedTuple):
+    """The session that a consultation is for, by its id."""
+
+    call_id: str
+
+
 class Shown(NamedTuple):
     """A session, and the names of those who take part in it."""
 
@@ -75,9 +81,9 @@ class Shown(NamedTuple):
         return self.session.controls.parent is not None
 
     @property
-    def transfer_parent(self) -> dict[str, str] | None:
+    def transfer_parent(self) -> Parent | None:
         parent = self.session.controls.parent
-        return {"callId": parent} if parent is not None else None
+        return Parent(parent) if parent is not None else None
 
     @property
     def rang(self) -> float | None:
@@ -160,7 +166,7 @@ class WazoCallSchema(ShownSchema):
 class TransferParentSchema(ObjectSchema):
     """The session that a consultation is for."""
 
-    callId = fields.String(required=True)
+    callId = fields.String(required=True, attribute="call_id")
 
 
 class YeastarStatusSchema(ShownSchema):

@@ -11,9 +11,9 @@ from app.calls import session_schemas
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.calls.fields import timestamp
 from app.domain.calls import Call
-from app.domain.session_controls import controls_of
 from app.domain.session_log import SessionLog
-from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
+from app.domain.sessions import Remarks, Session, current_of, is_full
+from app.domain.user_sessions import session_in
 from app.domain.users import DEFAULTS, Availability, Registration, UserSettings
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable
@@ -128,7 +128,11 @@ class SessionQueries:
         if call is None:
             return None
         (kept,) = self.store.profiles([name])
-        return next(iter(self._sessions([call], name, kept.settings or DEFAULTS)), None)
+        found = self._sessions([call], name, kept.settings or DEFAULTS)
+        if not found:  # it may be a consultation, in which the user's leg is of another call
+            tied = [other for other in self.queries.calls_of(call.everywhere) if other.id != call.id]
+            found = self._sessions([call, *tied], name, kept.settings or DEFAULTS)
+        return next((session for session in found if session.id == call.id), None)
 
     def dump_all(self, sessions: Sequence[Session], role: str | None) -> list[dict[str, Any]]:
         """Each of *sessions* as JSON, telephone numbers masked if `masks_for` says so."""
@@ -140,18 +144,7 @@ class SessionQueries:
         now, linked = datetime.now(UTC), self._linked(calls)
 
         def read() -> list[Session]:
-            found = (
-                read_session(
-                    call,
-                    name,
-                    now=now,
-                    linked=beside,
-                    auto_answer=settings.auto_answer,
-                    controls=controls_of(call, name, beside),
-                )
-                for call in calls
-                for beside in [[linked[id_] for id_ in call.linked if id_ in linked]]
-            )
+            found = (session_in(call, name, linked, now=now, auto_answer=settings.auto_answer) for call in calls)
             return [session for session in found if session is not None]
 
         sessions = apart(read)

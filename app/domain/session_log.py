@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 from app.domain.calls import Call, read_calls
 from app.domain.conversations import History, Kept
 from app.domain.ringing import limits_of
-from app.domain.session_controls import controls_of
-from app.domain.sessions import Session, read_session
+from app.domain.sessions import Session
+from app.domain.user_sessions import session_in
 
 NEXT: Final = timedelta(microseconds=1)  # what is longer than a limit
 
@@ -64,7 +64,8 @@ class SessionLog:
         return any(leg.leg.uuid in self._known for call in self._calls_of(session) for leg in call.legs)
 
     def _calls_of(self, session: Session) -> list[Call]:
-        return [session.call, *(self._calls_by_now[id_] for id_ in session.call.linked if id_ in self._calls_by_now)]
+        others = [*session.call.linked, *([session.controls.parent] if session.controls.parent else [])]
+        return [session.call, *(self._calls_by_now[id_] for id_ in others if id_ in self._calls_by_now)]
 
     def _first(self, name: str, length: int) -> History:
         return dict(islice(self._lists[name].items(), length))
@@ -88,16 +89,7 @@ class SessionLog:
         calls = self._calls(position, now)
         if (call := calls.get(as_now.id)) is None:
             return None
-        linked = [calls[id_] for id_ in call.linked if id_ in calls]
-        found = read_session(
-            call,
-            as_now.user,
-            now=now,
-            linked=linked,
-            auto_answer=as_now.auto_answer,
-            controls=controls_of(call, as_now.user, linked),
-            remarks=as_now.remarks,
-        )
+        found = session_in(call, as_now.user, calls, now=now, auto_answer=as_now.auto_answer, remarks=as_now.remarks)
         known = found is not None and found.other_user == as_now.other_user
         return replace(found, other_name=as_now.other_name) if found and known else found
 
@@ -107,7 +99,10 @@ class SessionLog:
         if key not in self._projected:
             lists = {name: self._first(name, length) for name, length in position.items() if length}
             self.work += sum(position.values())
-            self._projected[key] = read_calls(lists, now=now, presume_ended_after=self._presume_ended_after).calls
+            # A move is kept in two conversations, one after the other: between, the leg has not ended.
+            self._projected[key] = read_calls(
+                lists, now=now, presume_ended_after=self._presume_ended_after, stored=self._lists
+            ).calls
         return self._projected[key]
 
     def reached(self, position: Positions) -> datetime:

@@ -119,7 +119,7 @@ def test_an_attended_transfer(world: World, seen: Seen) -> None:
     seen("call_answered")
     transfer = done(acts(world, session, "transfer", {"to": THIRD}))
     at = f"/users/Alice/transfers/{transfer['id']}"
-    answered = seen("transfer_answered")[-1]
+    (answered,) = [data for data in seen("transfer_answered") if data["event"] == "transfer_answered"]
     assert answered["transfer"]["initiator_call"] == alice.uuid
     assert answered["transfer"]["to"]["number"] == THIRD
     assert answered["session"]
@@ -128,7 +128,41 @@ def test_an_attended_transfer(world: World, seen: Seen) -> None:
     assert names_of(events, "transfer_") == [
         *("transfer_created", "transfer_answered", "transfer_completed", "transfer_ended")
     ]
-    assert names_of(seen("call_ended"), "call_ended"), "the user has left"
+    ended = [data["session"]["id"] for data in seen("call_ended", "call_ended") if data["event"] == "call_ended"]
+    assert ended.count(session) == 1, "the user has left"
+
+
+def test_a_consultation_is_a_session_of_its_own(world: World, seen: Seen) -> None:
+    customer, alice, session = call_of_alice(world)
+    seen("call_answered")
+    transfer = done(acts(world, session, "transfer", {"to": THIRD}))
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer['id']}").json["status"] == "answered")
+    (third,) = world.until(lambda: [leg for leg in world.legs() if leg.to == THIRD and alice.hears(leg)])
+
+    def phone() -> Any:
+        return world.ask("GET", "/users/Alice/phone", token=ALICE).json
+
+    world.until(lambda: len(phone()["sessions"]) == 2 and phone()["sessions"][0]["answered"])
+    consultation, first = phone()["sessions"]
+    assert (first["id"], first["paused"], first["number"]) == (session, True, customer.to)
+    assert (consultation["id"], consultation["leg"]) == (third.uuid, alice.uuid)
+    assert consultation["status"]["isTransfer"]
+    assert consultation["status"]["transferParent"] == {"callId": session}
+    assert (consultation["isCaller"], consultation["number"]) == (True, THIRD)
+    assert phone()["currentSessionID"] == third.uuid, "a consultation comes first"
+    assert not phone()["isMaxCall"], "and takes no place"
+    alone = world.ask("GET", f"/users/Alice/sessions/{third.uuid}", token=ALICE).json
+    assert alone["status"]["isTransfer"]
+    events = [(data["event"], (data["session"] or {}).get("id")) for data in seen("transfer_answered")]
+    assert ("call_created", third.uuid) in events
+    assert ("call_answered", third.uuid) in events
+    assert events.count(("call_answered", session)) == 1
+    done(world.ask("DELETE", f"/users/Alice/transfers/{transfer['id']}", token=ALICE))
+    world.until(
+        lambda: [one["id"] for one in phone()["sessions"]] == [session] and not phone()["sessions"][0]["paused"]
+    )
+    ended = [data for data in seen("call_ended") if data["event"] == "call_ended"]
+    assert [(data["session"]["id"], data["answered"]) for data in ended] == [(third.uuid, True)]
 
 
 def test_a_conference(world: World, seen: Seen) -> None:
@@ -137,6 +171,8 @@ def test_a_conference(world: World, seen: Seen) -> None:
     joined = "conference_adhoc_participant_joined"
     found = [data["call_id"] for data in seen(joined, joined, joined) if data["event"] == joined]
     assert sorted(found) == sorted([alice.uuid, first.uuid, second.uuid])
+    (session,) = world.ask("GET", "/users/Alice/sessions", token=ALICE).json["items"]
+    assert (session["conference"], session["status"]["isConference"]) == (True, True)
     done(world.ask("DELETE", f"{at}/participants/{second.uuid}", token=ALICE))
     left = [data for data in seen("conference_adhoc_participant_left") if data["event"].endswith("_left")]
     assert [(data["call_id"], data["conference"]["conference_id"]) for data in left] == [(second.uuid, id_)]
