@@ -16,7 +16,6 @@ from app.calls.sessions import SessionQueries, user_json
 from app.domain.news import (
     OVER,
     STATE,
-    Changed,
     Followed,
     Marked,
     OperationEvent,
@@ -41,11 +40,14 @@ MOST_PROJECTED: Final = 3_000
 class EventStore(Protocol):
     """What is needed of the store. All raise StoreUnavailable."""
 
+    def published(self, name: str) -> int:
+        """How often something was published to the user *name*: read it before all that a look reads."""
+
     def marks(self, name: str, sessions: Iterable[str]) -> list[Mark]:
         """What the user *name* was sent of each of *sessions*."""
 
-    def publish(self, name: str, changes: Mapping[str, Changed], events: Sequence[Mapping[str, Any]]) -> bool:
-        """Append *events*, unless one of the marks before *changes* is no longer there."""
+    def publish(self, name: str, after: int, marks: Mapping[str, Mark], events: Sequence[Mapping[str, Any]]) -> bool:
+        """Append *events*, and keep *marks*, unless something was published *after* so many times."""
 
     def latest_user_event(self, name: str) -> str:
         """The id of the latest event of the user *name*."""
@@ -93,6 +95,7 @@ class SessionEvents:
 
         It reads the calls that the user may be in, and the logs of transfers and conferences that their legs are in.
         """
+        before = self.store.published(name)  # at first: what others publish from here on may be newer than what is read
         now, user = datetime.now(UTC), self.queries.user(name)
         settings = user.settings or DEFAULTS
         sessions, log = self.queries.followed(name, user)
@@ -118,7 +121,7 @@ class SessionEvents:
             )
             for news in found.news
         ]
-        appended = self.store.publish(name, found.marks, events)
+        appended = self.store.publish(name, before, found.marks, events)
         return Look(len(events) * appended, live, more=found.more or not appended)
 
     def _followed(self, name: str, sessions: Sequence[Session]) -> list[Followed]:
@@ -165,10 +168,11 @@ class SessionEvents:
         """Append that the pages of the user are to answer *session*, which rings."""
         data = _event(Happened(ANSWER_REQUESTED), session.user, datetime.now(UTC), self._dumped(session))
         for _ in range(TRIES):  # somebody else may append something at the same moment
+            before = self.store.published(session.user)
             (mark,) = self.store.marks(session.user, [session.id])
             if not mark.sent:
                 self.catch_up(session.user)  # the call comes first
-            elif self.store.publish(session.user, {session.id: Changed(mark, mark)}, [data]):
+            elif self.store.publish(session.user, before, {}, [data]):
                 return
 
     def _dumped(self, session: Session | None) -> dict[str, Any] | None:

@@ -74,29 +74,16 @@ class News(NamedTuple):
     of_user: bool = False
 
 
-class Changed(NamedTuple):
-    """The mark that was there, and the one that follows it."""
-
-    before: Mark
-    after: Mark
-
-
 @dataclass(slots=True)
 class Found:
-    """Events in their order, and the marks that they lead to, by session or operation.
+    """Events in their order, and the marks that change with them, by session or operation.
 
     `more`: there is more, to be found by a look that begins at these marks.
     """
 
     news: list[News] = field(default_factory=list)
-    marks: dict[str, Changed] = field(default_factory=dict)
+    marks: dict[str, Mark] = field(default_factory=dict)
     more: bool = False
-
-    def note(self, key: str, before: Mark, after: Mark) -> None:
-        """Let the mark of *key*, which was *before*, be *after*."""
-        first = self.marks[key].before if key in self.marks else before
-        if after != before:
-            self.marks[key] = Changed(first, after)
 
 
 class _Moment(NamedTuple):
@@ -124,8 +111,8 @@ def find_news(
         if log.work > most and found.marks:
             found.more = True
             break
-        found.note(moment.key, marks[moment.key], moment.mark)
-        marks[moment.key] = moment.mark
+        if moment.mark != marks[moment.key]:
+            marks[moment.key] = found.marks[moment.key] = moment.mark
         if moment.key == moment.of:
             then[moment.of] = moment.session
         session = then.get(moment.of) or by_now.get(moment.of)
@@ -133,13 +120,14 @@ def find_news(
         state = _with_current(found, user, state, then.values(), moment.at)
     for each in followed:
         if each.over and not each.events:
-            found.note(each.id, each.mark, Mark(sent=(OVER,)))
+            found.marks[each.id] = Mark(sent=(OVER,))
     if not found.more:
         current = current_of([session for session in by_now.values() if session.live], user.chosen)
         after = state_mark(user.settings, user.registration, current)
         found.news += [News(now, Happened(name), current, of_user=True) for name in state_events(state, after)]
         state = after
-    found.note(STATE, user.mark, state)
+    if state != user.mark:
+        found.marks[STATE] = state
     return found
 
 

@@ -23,6 +23,7 @@ ANSWERED_ELSEWHERE: Final = "answered_elsewhere"
 # How a call that the user did not take may have ended without being missed.
 NOT_MISSED: Final = frozenset({ANSWERED_ELSEWHERE, "rejected"})
 AT_THE_END: Final = ("call_ended", "user_missed_call")
+LONG: Final = 500  # events in a call, and those that it meets: each look at one of them projects all before it
 RECORDING: Final[Mapping[tuple[RecordingState, RecordingState], tuple[str, ...]]] = {
     ("inactive", "active"): ("recording_started",),
     ("inactive", "paused"): ("recording_started", "recording_paused"),
@@ -71,14 +72,14 @@ class Step(NamedTuple):
 def steps_of(session: Session, before: Mark, log: SessionLog, now: datetime) -> Iterator[Step]:
     """What became of *session* since the mark *before*: after each event in *log*, each time limit, and *now*.
 
-    If the log does not lead to what is known of the session, as part of it was deleted, there is only the difference to
-    what it is now.
+    If the log does not lead to what is known of the session, as part of it was deleted, or is very long, there is only
+    the difference to what it is now.
     """
     mark, position, whole = before, position_of(before, session, log), log.lengths(session)
     added = list(log.added(position, whole))
     if _is_as_sent(session, mark, log):
         return
-    if added and not _leads_to(session, log, whole, now):
+    if added and (sum(whole.values()) > LONG or not _leads_to(session, log, whole, now)):
         yield _step(now, session, mark, whole, added, by_now=True)
         return
     latest = at_mark(session, mark, log)

@@ -173,6 +173,10 @@ class Partition:
         """Stream: what happened to the sessions of the user *name* (`user_events.py`)."""
         return self.tag + b"ue:" + encode(name)
 
+    def times_published(self, name: str) -> bytes:
+        """Number: how often something was published to the user *name*."""
+        return self.tag + b"ut:" + encode(name)
+
     def published(self, name: str, session: str) -> bytes:
         """String: what the user *name* was sent of *session*. The length is there as in `remarks`."""
         return self.tag + b"uk:" + f"{len(name)}:".encode() + encode(name + session)

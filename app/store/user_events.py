@@ -1,8 +1,9 @@
 """What happened to the sessions of a user: a stream to which each event is appended once, by the first to find it.
 
 Each session has a mark, which says what was sent of it (`app/domain/session_events.py`). Events are appended together
-with the marks that follow them, and only if all marks before are still there. So two workers that find the same send
-it once, one that is killed leaves nothing half done, and the next one begins where it was.
+with the marks that follow them, and only if nobody has appended any since the look at the calls began. So two workers
+that find the same send it once, none goes by calls that it read before others did, one that is killed leaves nothing
+half done, and the next one begins where it was.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from app.domain.events import CANONICAL
-from app.domain.news import Changed
 from app.domain.session_events import NOTHING_SENT, Mark
 from app.store import keys, scripts
 from app.store.connected import Connected
@@ -39,17 +39,22 @@ class UserEvents(Connected):
         named = [keys.of(name).published(name, session) for session in sessions]
         return [_mark(raw) for raw in self._reader.fetch([Command(key, ("GET", key)) for key in named])]
 
-    def publish(self, name: str, changes: Mapping[str, Changed], events: Sequence[Mapping[str, Any]]) -> bool:
-        """Append *events*, which lead from the marks before *changes*, by session, to those after them.
+    def published(self, name: str) -> int:
+        """How often something was published to the user *name*."""
+        key = keys.of(name).times_published(name)
+        (found,) = self._reader.fetch([Command(key, ("GET", key))])
+        return int(found or 0)
 
-        False: somebody else has appended some meanwhile, and nothing was changed.
+    def publish(self, name: str, after: int, marks: Mapping[str, Mark], events: Sequence[Mapping[str, Any]]) -> bool:
+        """Append *events*, and keep *marks*, by session, unless something was published *after* so many times.
+
+        False: it was, and nothing was changed.
         """
-        part, texts = keys.of(name), [CANONICAL.encode(event) for event in events]
-        stream, marks = part.user_events(name), [part.published(name, session) for session in changes]
-        args: list[Any] = [part.tag, self._ttl, MOST_EVENTS, len(marks)]
-        for before, after in changes.values():
-            args += ["" if before == NOTHING_SENT else CANONICAL.encode(before), CANONICAL.encode(after)]
-        (done,) = self._writer.send([Command(stream, (*args, *texts), scripts.PUBLISH, (stream, *marks))])
+        part = keys.of(name)
+        named = (part.user_events(name), part.times_published(name), *(part.published(name, each) for each in marks))
+        args = (part.tag, self._ttl, MOST_EVENTS, after, len(marks))
+        texts = (CANONICAL.encode(each) for each in (*marks.values(), *events))
+        (done,) = self._writer.send([Command(named[0], (*args, *texts), scripts.PUBLISH, named)])
         return bool(done)
 
     def latest_user_event(self, name: str) -> str:

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from app.api.operation_events import session_events
-from app.calls.session_events import SessionEvents
+from app.calls.session_events import Look, SessionEvents
+from app.calls.sessions import SessionQueries
+from app.domain.session_log import SessionLog
+from app.domain.sessions import Session
 from app.services import services
+from app.store.users import User
 from tests.api.site import OPERATOR, TOKENS, Site, is_problem
 from tests.api.test_sessions import ALICE, CALLER, DIALLED, OWN, answers, hangs_up, rings, status
 
@@ -56,6 +60,30 @@ def test_a_call_is_sent_as_it_goes_and_once_by_whoever_looks(site: Site) -> None
     }
     assert [event["session"]["answered"] for event in found] == [False, False, True, True, True]
     assert (found[-1]["answered"], found[-1]["cause"], found[-1]["session"]["state"]) == (True, "completed", "ended")
+
+
+def test_who_read_the_calls_before_somebody_else_went_on_appends_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take what it does not know of yet for undone."""
+    rings(site, "leg-5")
+    answers(site, "leg-5")
+    events_of(site).catch_up("Alice")
+    followed = SessionQueries.followed
+
+    def stale(queries: SessionQueries, name: str, user: User) -> tuple[list[Session], SessionLog]:
+        read = followed(queries, name, user)
+        monkeypatch.setattr(SessionQueries, "followed", followed)
+        site.post({"conversation_uuid": "CON-leg-5", "uuid": "leg-5", "dtmf": {"digits": "7"}})
+        hangs_up(site, "alice-leg-5")
+        assert events_of(site).catch_up("Alice").events > 0, "another worker"
+        return read
+
+    monkeypatch.setattr(SessionQueries, "followed", stale)
+    assert events_of(site).catch_up("Alice") == Look(0, 1, more=True)
+    assert events_of(site).catch_up("Alice") == Look(0, 0, more=False)
+    names = ["call_created", "call_incoming", "session_started", "call_answered", "call_dtmf_created", "call_ended"]
+    assert [event["event"] for event in of_calls(site)] == names
 
 
 def test_what_a_user_says_of_a_session_is_an_update(site: Site) -> None:

@@ -197,10 +197,8 @@ class Reader:
         transfer = Followed("transfer", self.marks.get("transfer", NOTHING_SENT), decided, over=False, session="caller")
         found = find_news(user, marked, [transfer], log, now, most)
         self.news += found.news
-        for key, (before, after) in found.marks.items():
-            assert self.marks.get(key, NOTHING_SENT) == before
-            assert json.loads(json.dumps(after))
-            self.marks[key] = after
+        assert json.loads(json.dumps(found.marks)) is not None
+        self.marks |= found.marks
         return found.more
 
     def _session(self, call: Any, calls: Any, now: datetime) -> Session | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from app.domain import session_events
 from app.domain.news import OVER, Followed, UserState, find_news
 from app.domain.session_events import NOTHING_SENT
 from app.domain.session_log import SessionLog
@@ -101,6 +103,21 @@ def test_digits_are_sent_as_they_come_also_late() -> None:
     assert digits == ["1", "2", "3"]
 
 
+def test_of_a_very_long_call_the_difference_between_two_looks_is_sent_and_all_digits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session_events, "LONG", 10)
+    story, reader = story_of("presses"), Reader()
+    reader.look(story, at(story.seconds))
+    for deed in ("holds", "resumes", "presses", "mute", "presses"):
+        DO[deed](story)
+    reader.look(story, at(story.seconds))
+    story.ends()
+    reader.look(story, at(story.seconds))
+    dtmf = "call_dtmf_created"
+    assert reader.names() == [*ANSWERED, dtmf, "call_muted", dtmf, dtmf, "call_ended"]
+
+
 def test_ringing_that_ended_by_time_and_an_answer_that_came_late_are_both_found() -> None:
     story = Story()
     story.rings()
@@ -144,7 +161,7 @@ def test_an_operation_of_which_users_get_no_events_is_read_once() -> None:
     log = SessionLog({}, {}, (), PRESUME_ENDED_AFTER)
     found = find_news(user, [], [Followed("room-call", NOTHING_SENT, (), over=True, session="")], log, at(0), 1)
     assert found.news == []
-    assert OVER in found.marks["room-call"].after.sent
+    assert OVER in found.marks["room-call"].sent
 
 
 def test_a_choice_that_was_sent_counts_also_for_what_was_received_a_moment_before_it() -> None:
