@@ -1,7 +1,7 @@
 // A call while it lives: the parts of its page that changed are replaced as the stream reports changes. What is folded
 // open, the place on the page and a recording that plays stay as they are.
 
-import "./acting.js";
+import { sameAs } from "./acting.js";
 import { localise } from "./times.js";
 
 const PAUSE = 300; // ms in which changes are taken together
@@ -93,11 +93,14 @@ function show(page) {
 function replace(old, part) {
   const open = [...old.querySelectorAll("details[open]")].map((details) => details.id);
   const scrolled = [...old.querySelectorAll("[data-scroll]")].map((box) => [box.dataset.scroll, box.scrollLeft]);
-  const focused = old.contains(document.activeElement) ? [...old.querySelectorAll("a, summary, button, [tabindex]")].indexOf(document.activeElement) : -1;
+  const had = old.contains(document.activeElement) ? document.activeElement : null;
+  const focused = [...old.querySelectorAll("a, summary, button, [tabindex]")].indexOf(had);
   old.replaceWith(part);
   for (const id of open) if (id) document.getElementById(id)?.setAttribute("open", "");
   for (const [name, left] of scrolled) part.querySelector(`[data-scroll="${name}"]`)?.scrollTo(left, 0);
-  if (focused >= 0) part.querySelectorAll("a, summary, button, [tabindex]")[focused]?.focus({ preventScroll: true });
+  // By what it does: the button that is at the place of another one now may hang up.
+  if (had?.dataset.act) part.querySelector(sameAs(had))?.focus({ preventScroll: true });
+  else if (focused >= 0) part.querySelectorAll("a, summary, button, [tabindex]")[focused]?.focus({ preventScroll: true });
   ready(part);
 }
 
