@@ -17,6 +17,7 @@ from app.pages.operations import by_leg, operations_in
 from app.services import Services
 from app.store.apart import apart
 
+WHAT: Final = ("transfer_call", "conference", "add")  # that is asked for
 MOST: Final = 50  # calls that are offered
 
 

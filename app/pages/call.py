@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, Final, cast
 from urllib.parse import quote_plus
 
-from flask import Blueprint, url_for
+from flask import Blueprint, abort, url_for
 from werkzeug.wrappers import Response
 
 from app.api.calls import call_of, moved_to
@@ -27,7 +27,7 @@ from app.domain.calls import Call
 from app.domain.events import Recording
 from app.domain.numbers import mask
 from app.pages.acting import flows_of, missing
-from app.pages.asking import fields
+from app.pages.asking import WHAT, fields
 from app.pages.company import asks_of
 from app.pages.events import word
 from app.pages.html import page
@@ -94,10 +94,12 @@ def show_call(call_id: str) -> Response:
     )
 
 
-@call_pages.get("/<id:call_id>/ask/<any(transfer_call, conference, add):what>")
+@call_pages.get("/<id:call_id>/ask/<what>")
 def ask(call_id: str, what: str) -> Response:
     """The fields of a dialog that begins a transfer or a conference of this call, or adds others to its conference."""
     require("operator")
+    if what not in WHAT:
+        abort(404)
     values, shown = fields(what, call_of(call_id), services())
     reveal(sorted(shown))
     return page("asking.html", **values)
