@@ -166,7 +166,7 @@ def _operation(operation: Operation, call: Call, masked: bool, names: Known) -> 
         states = sorted({member.state for member in operation.members if member.leg in own} - {"joined", "held"})
         return {"kind": "conference", "members": len(operation.members), "states": states}
     said = transfer_json(operation, masked, names)
-    return said if own & {operation.initiator, operation.transferred} else {**said, "allowed": ()}
+    return said if own & {operation.initiator, operation.transferred} else {**said, "called": True, "allowed": ()}
 
 
 def _acts(row: Mapping[str, Any], shown: Shown) -> dict[str, Any] | None:

@@ -92,10 +92,12 @@ def by_leg(operations: Iterable[Operation]) -> dict[str, tuple[Operation, ...]]:
 
 
 def transfer_json(transfer: Transferring, mask: bool, names: Known) -> dict[str, Any]:
-    """What templates/operations.html shows of a transfer."""
+    """What templates/operations.html shows of a transfer. Those to whom numbers are masked do not act."""
     whom = {"to": transfer.to, "to_name": names.of(transfer.to)}
-    known = {name: getattr(transfer, name) for name in ("id", "consults", "state", "allowed")}
-    return {"kind": "transfer", **known, **(masked(whom) if mask else whom)}
+    known = {"id": transfer.id, "consults": transfer.consults, "state": transfer.state}
+    if mask:
+        return {"kind": "transfer", **known, **masked(whom), "allowed": ()}
+    return {"kind": "transfer", **known, **whom, "allowed": transfer.allowed}
 
 
 def _read(id_: str, log: Sequence[Entry]) -> Operation | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from tests.engines import Engine
 from vonage_simulator.ledger import Leg
 
 THIRD = "447700900105"
-PATIENCE = 20_000  # ms, for what a busy machine does late
+PATIENCE = 60_000  # ms, for what a busy machine does late
 
 Look = Callable[..., Page]
+_rooms = count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +48,7 @@ def lasting_world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory) -> I
 def world(lasting_world: World, valkey: Engine) -> World:
     """An app over an empty store, and its carrier."""
     valkey.flush()
+    lasting_world.room = f"room-{next(_rooms)}"  # legs of the tests before may still be in theirs
     return lasting_world
 
 
@@ -232,6 +235,7 @@ def test_calls_are_joined_in_a_conference_another_is_added_and_one_detached(worl
     expect(members.locator("[data-state=joined]")).to_have_count(3)
     world.until(lambda: all(leg.hears(second) for leg in (agent, customer)) and second_agent.over)
     third_agent, third = world.in_room(AGENT, "447700900106", room="three")
+    expect(row(board, third.to).locator("[data-state=talking]")).to_be_visible()
     calls.locator("#conference").get_by_role("button", name="Add a call").click()
     calls.get_by_role("dialog").get_by_role("checkbox", name="447700900106 talks to").check()
     calls.get_by_role("dialog").get_by_role("button", name="Add").click()
@@ -386,6 +390,70 @@ def test_axe_finds_nothing_in_what_acts(world: World, look: Look) -> None:
             button(page, name, customer).click()
             assert violations(page) == "", (scheme, name)
             page.keyboard.press("Escape")
+
+
+def operations(world: World) -> tuple[Leg, Leg]:
+    """A transfer whose recipient rings, and a conference; the leg that is transferred, and a member who is on hold."""
+    agent, customer = world.in_room(AGENT, CALLER, room="one")
+    body: Any = {"initiator_call": agent.uuid, "to": RINGS, "timeout": 120}
+    transfer_id = world.ask("POST", "/transfers", body).json["id"]
+    host, member = world.in_room("447700900110", "447700900111", room="two")
+    _, second = world.in_room("447700900110", "447700900112", room="three")
+    body = {"host_call_id": host.uuid, "participant_call_ids": [member.uuid, second.uuid]}
+    meeting = "/conferences/" + world.ask("POST", "/conferences", body).json["conference_id"]
+    world.until(lambda: [each["status"] for each in world.ask("GET", meeting).json["members"]] == ["joined"] * 3)
+    assert world.ask("POST", f"{meeting}/participants/{member.uuid}/hold", {}).status_code == 200
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer_id}").json["status"] == "ringback")
+    world.in_room("447700900120", "447700900121", room="four")
+    world.in_room("447700900130", "447700900131", room="five")
+    return customer, member
+
+
+def test_axe_finds_nothing_in_transfers_and_conferences(world: World, look: Look) -> None:
+    customer, member = operations(world)
+    board, moved, met = (
+        look(path, reduced_motion="reduce") for path in ("/", f"/calls/{customer.uuid}", f"/calls/{member.uuid}")
+    )
+    expect(row(board, member.to).locator(".going-on")).to_contain_text("3 members")
+    expect(row(board, customer.to).locator(".going-on [data-state=ringing]")).to_be_visible()
+    expect(met.locator("#conference [data-state=held]")).to_be_visible()
+    for scheme in SCHEMES:
+        for page in (board, moved, met):
+            page.emulate_media(color_scheme=scheme)
+            assert violations(page) == "", scheme
+        for name, ready in (("Transfer…", "To:"), ("Conference…", "When the host leaves")):
+            menu(board, "447700900121")
+            board.get_by_role("menuitem", name=name).click()
+            expect(board.get_by_role("dialog").get_by_label(ready)).to_be_visible()
+            assert violations(board) == "", (scheme, name)
+            board.keyboard.press("Escape")
+        for name in ("Add a call", "End for all"):
+            met.locator("#conference").get_by_role("button", name=name).click()
+            assert violations(met) == "", (scheme, name)
+            met.keyboard.press("Escape")
+
+
+def test_transfers_and_conferences_are_used_with_the_keyboard_and_fit_a_phone(world: World, look: Look) -> None:
+    customer, member = operations(world)
+    for path, shown in (
+        ("/", ".going-on"),
+        (f"/calls/{customer.uuid}", "#transfer"),
+        (f"/calls/{member.uuid}", "#conference"),
+    ):
+        page = look(path, size="phone", language="fr-FR")
+        expect(page.locator(shown).first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    opener = page.locator("#conference").get_by_role("button", name="Ajouter un appel")
+    opener.focus()
+    page.keyboard.press("Enter")
+    box = page.get_by_role("dialog").get_by_role("checkbox", name="447700900131 parle avec")
+    expect(page.get_by_role("dialog").get_by_role("checkbox").first).to_be_focused()
+    box.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.locator("#conference li [data-state=joined]")).to_have_count(3)  # and one on hold
+    expect(opener).to_be_focused()
 
 
 def test_it_fits_a_phone(world: World, look: Look) -> None:
