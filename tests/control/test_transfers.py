@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.control.vonage_client import Response, VonageClient
+from app.store.feed import OPERATION
 from tests.control.world import AGENT, BUSY, CALLER, RINGS, World
 from vonage_simulator.ledger import Leg
 
@@ -186,3 +187,22 @@ def test_legs_can_be_moved_by_hand_after_a_transfer_of_which_no_webhook_came(
     response = world.act(customer, "hold")
     assert response.status_code == 200, response.text
     world.until(lambda: world.control(customer)["hold"] == "held")
+
+
+def test_each_decision_is_news_to_whoever_follows_the_calls(world: World) -> None:
+    """It is no event of theirs, and nothing need be sent because of it."""
+    agent, customer = world.in_room(AGENT, CALLER)
+    store, conversation = world.services.store, customer.conversation.uuid
+    before = store.latest()
+    id_ = begun(world, agent, THIRD)["id"]
+    becomes(world, id_, "answered")
+    world.ask("DELETE", f"/transfers/{id_}")
+    becomes(world, id_, "ended")
+
+    def news() -> list[str]:
+        found = store.entries(before, 1000) or []
+        return [each.conversation for entries in found for each in entries if each.kind == OPERATION]
+
+    decisions = [entry.name for entry in store.log_of(id_) if entry.kind == "decision"]
+    assert decisions == ["ringback", "answered", "cancelled", "ended"]
+    world.until(lambda: news().count(conversation) == len(decisions))
