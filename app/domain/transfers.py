@@ -42,6 +42,8 @@ ARROWS: Final[Mapping[Status, tuple[Status, ...]]] = {
     "ended": (),
 }
 
+ENDINGS: Final = ("completed", "cancelled", "abandoned")
+
 # Vonage itself ends a call that rings too long. This is for when its webhook is lost; it is longer than clocks differ.
 RING_MARGIN_SECONDS: Final = 35
 
@@ -108,6 +110,13 @@ class Transfer:
     round: int  # how many requests and decisions there were: what failed may be tried again in the next
     since: datetime  # of the status
     steps: Steps
+
+    @property
+    def outcome(self) -> Literal["completed", "cancelled", "abandoned", "merged"] | None:
+        """How it ended; None until that is decided."""
+        if self.conference:
+            return "merged"
+        return next((status for status in ENDINGS if status in self.history), None)
 
     @property
     def blind(self) -> bool:

@@ -44,9 +44,17 @@ STATES: Final = {
     "requested": marked("requested, and waits for its turn"),
     "accepted": marked("accepted by Vonage, which is yet to confirm it"),
     "confirmed": marked("done"),
-    "begun": marked(
-        "under way: what comes of it is shown here"
-    ),  # a transfer or a conference, which takes several steps
+    # Of a transfer or a conference, which takes several steps.
+    "begun": marked("under way: what comes of it is shown here"),
+}
+# What came of a transfer: its status, or its outcome (app/domain/transfers.py).
+TRANSFERS: Final = {
+    "answered": marked("answered: complete it, swap or merge"),
+    "completed": marked("completed"),
+    "cancelled": marked("cancelled, and back as it was"),
+    "unreached": marked("cancelled, and back as it was: nobody was reached, or they hung up"),
+    "abandoned": marked("abandoned: the transferred leg hung up"),
+    "merged": marked("merged"),
 }
 # Why it was not done: states of an action, and titles of problems of app/api/acting_errors.py.
 FAULTS: Final = {
@@ -105,6 +113,7 @@ def words() -> dict[str, Any]:
     return {
         "verbs": {name: gettext(text) for name, text in VERBS.items()},
         "states": {name: gettext(text) for name, text in STATES.items()},
+        "transfers": {name: gettext(text) for name, text in TRANSFERS.items()},
         "faults": {name: gettext(text) for name, text in FAULTS.items()},
         "reasons": {text: gettext(text) for text in REASONS},
         "vonage": gettext("Vonage says:"),

@@ -15,7 +15,7 @@ from tests.api.site import OPERATOR, VIEWER
 from tests.browser import chromium
 from tests.browser.test_call_page import follows
 from tests.browser.test_every_page import SCHEMES, violations
-from tests.control.world import AGENT, CALLER, RINGS, World, world_of
+from tests.control.world import AGENT, BUSY, CALLER, RINGS, World, world_of
 from tests.engines import Engine
 from vonage_simulator.ledger import Leg
 
@@ -93,6 +93,7 @@ def test_hold_resume_and_hang_up_are_seen_in_every_browser_without_reload(world:
     calls, board, viewer = look(f"/calls/{customer.uuid}"), look("/"), look("/", VIEWER)
     button(calls, "Hold", customer).click()
     expect(calls.locator("#acted")).to_have_text(f"Hold, {CALLER}: done")
+    expect(button(calls, "Resume", customer)).to_be_focused()
     for page in (calls, board, viewer):
         state(page, "held").to_be_visible()
     assert customer.conversation is not room
@@ -166,6 +167,7 @@ def test_a_transfer_with_a_consultation_is_seen_in_every_browser_and_goes_on_aft
         expect(row(page, CALLER[-4:]).locator(".going-on [data-state=answered]")).to_be_visible()
     row(board, CALLER).get_by_role("button", name="Complete").click()
     expect(board.locator("#acted")).to_contain_text("Complete, ")
+    expect(board.locator("#acted")).to_contain_text("completed")
     board.mouse.move(0, 0)  # while it moves over rows, none leaves
     expect(part).to_have_count(0)
     for page in (board, viewer):
@@ -248,6 +250,15 @@ def test_calls_are_joined_in_a_conference_another_is_added_and_one_detached(worl
     expect(row(board, CALLER).locator(".going-on")).to_contain_text("conference 3 members")
     assert not second.over
     assert third.hears(customer)
+
+
+def test_that_nobody_was_reached_is_said(world: World, look: Look) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    board = look("/")
+    transfer(board, CALLER, BUSY)
+    expect(board.locator("#acted .bad")).to_contain_text("nobody was reached")
+    expect(row(board, CALLER).locator(".going-on")).to_have_count(0)
+    world.until(lambda: agent.hears(customer))
 
 
 def test_a_pair_is_offered_nothing_but_a_blind_transfer(world: World, look: Look) -> None:

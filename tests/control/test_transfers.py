@@ -44,7 +44,7 @@ def test_an_attended_transfer_that_is_completed(world: World) -> None:
     assert not customer.hears(agent)
     assert world.control(customer)["hold"] == "held"
     assert world.ask("POST", f"/transfers/{id_}/complete", {}).status_code == 200
-    becomes(world, id_, "ended")
+    assert becomes(world, id_, "ended")["outcome"] == "completed"
     world.until(lambda: customer.hears(recipient) and agent.over)
     assert not customer.over
     assert world.control(customer)["hold"] is None
@@ -62,8 +62,8 @@ def test_an_attended_transfer_that_is_cancelled_brings_both_back(world: World) -
 
 def test_a_recipient_who_is_busy_brings_both_back(world: World) -> None:
     agent, customer = world.in_room(AGENT, CALLER)
-    id_ = begun(world, agent, BUSY)["id"]
-    becomes(world, id_, "ended")
+    found = begun(world, agent, BUSY)
+    assert becomes(world, found["id"], "ended")["outcome"] == "cancelled"
     world.until(lambda: agent.hears(customer))
 
 
@@ -87,6 +87,7 @@ def test_swap_and_merge(world: World) -> None:
     assert world.ask("POST", f"/transfers/{id_}/merge", {}).status_code == 200
     world.until(lambda: agent.hears(customer) and agent.hears(recipient) and customer.hears(recipient))
     found = becomes(world, id_, "ended")
+    assert found["outcome"] == "merged"
     conference = world.ask("GET", f"/conferences/{found['conference_id']}").json
     assert {conference["host"], *conference["participants"]} == {agent.uuid, customer.uuid, recipient.uuid}
 

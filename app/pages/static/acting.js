@@ -8,6 +8,7 @@ const token = document.querySelector('meta[name="csrf-token"]')?.content;
 const LASTS = 8_000; // ms until what is done is no longer said; a fault stays until the next action
 const LOOKS_EVERY = 700; // ms between two looks at what has become of an action
 const LOOKS_FOR = 30_000; // ms: Vonage confirms a move within 10 s, and what waits for its turn is sent within a minute
+const RINGS_FOR = 60_000; // ms: the recipient of a transfer rings for 30 s, after the others have been moved
 const OPEN = ["requested", "accepted"]; // states of an action that will be another
 
 // -- saying
@@ -98,8 +99,10 @@ async function sendAll(act, targets, who, body) {
     sayOf(act, who, reason(fault), "bad");
     return reason(fault);
   }
-  if (found.at(-1).state) follow(act, who, found.at(-1));
-  else sayOf(act, who, words.states.begun, "good"); // a transfer or a conference: the page shows how it goes on
+  const last = found.at(-1);
+  if (last.state) follow(act, who, last);
+  else if (last.initiator_call) followTransfer(act, who, last);
+  else sayOf(act, who, words.states.begun, "good"); // a conference: the page shows how it goes on
   return null;
 }
 
@@ -116,6 +119,27 @@ async function follow(act, who, action) {
     await new Promise((done) => setTimeout(done, LOOKS_EVERY));
     if (mine !== line) return; // another action was begun
     found = await ask(`/api/v1/actions/${encodeURIComponent(found.id)}`);
+  }
+}
+
+/** The same of a transfer: until it is answered, swapped or over. How it goes on meanwhile is shown by the page. */
+async function followTransfer(act, who, begun) {
+  const until = performance.now() + RINGS_FOR;
+  sayOf(act, who, words.states.begun, "wait");
+  const mine = line;
+  for (let found = begun; mine === line; ) {
+    if (!found.ok) return sayOf(act, who, reason(found), "bad");
+    const { outcome, status, pending, talking_to } = found;
+    if (outcome === "cancelled" && act !== "cancel") return sayOf(act, who, words.transfers.unreached, "bad");
+    if (outcome) return sayOf(act, who, words.transfers[outcome], outcome === "abandoned" ? "bad" : "good");
+    if (act === "transfer_call" && status === "answered") return sayOf(act, who, words.transfers.answered, "good");
+    if (act === "swap" && !pending) {
+      const swapped = talking_to === begun.talking_to; // it is as it was requested
+      return sayOf(act, who, swapped ? words.states.confirmed : words.faults.failed, swapped ? "good" : "bad");
+    }
+    if (performance.now() > until) return;
+    await new Promise((done) => setTimeout(done, LOOKS_EVERY));
+    if (mine === line) found = await ask(`/api/v1/transfers/${encodeURIComponent(begun.id)}`);
   }
 }
 
@@ -252,10 +276,21 @@ document.addEventListener("click", (event) => {
   begin(act, [{ leg, conversation, transfer, conference }], who, fields);
 });
 
-/** A selector of the button that does the same, in a part of the page that was replaced. */
-export function sameAs(button) {
-  const names = ["act", "leg", "conversation", "transfer", "conference"].filter((name) => button.dataset[name]);
-  return names.map((name) => `[data-${name}="${CSS.escape(button.dataset[name])}"]`).join("");
+const OPPOSITES = {
+  hold: "resume", resume: "hold", mute: "unmute", unmute: "mute",
+  record_start: "record_pause", record_pause: "record_resume", record_resume: "record_pause", record_stop: "record_start",
+};
+
+/** A selector of the button that does the same, or `act`, in a part of the page that was replaced. */
+function sameAs(button, act = button.dataset.act) {
+  const target = ["leg", "conversation", "transfer", "conference"].filter((name) => button.dataset[name]);
+  return [`[data-act="${act}"]`, ...target.map((name) => `[data-${name}="${CSS.escape(button.dataset[name])}"]`)].join("");
+}
+
+/** What the focus goes to in `part`, which was replaced: `button` as it is now, or the one that takes it back; null if
+    there is none. What is at its place may be another one, which hangs up. */
+export function again(part, button) {
+  return part.querySelector(sameAs(button)) ?? part.querySelector(sameAs(button, OPPOSITES[button.dataset.act]));
 }
 
 function begin(act, targets, who, fields) {
