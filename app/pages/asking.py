@@ -27,13 +27,14 @@ def fields(what: str, call: Call, parts: Services) -> tuple[dict[str, Any], set[
     calls = parts.call_queries.calls_of(call.everywhere)
     own = [circle for circle in apart(lambda: circles(calls)) if _is_of(circle, call)]
     free = [circle for circle in own if not circle.has(taken)]
+    in_room = parts.control.pair_rooms is not None or all(circle.in_room for circle in free)
     known: dict[str, Any] = {"what": what, "why": None}
     if what != "add":
         found = [couple for circle in free for couple in couples(circle, call)]
-        if why := _why_not(what, own, free, bool(found)):
+        if why := _why_not(what, own, free, found=bool(found), in_room=in_room):
             return {"what": what, "why": why}, set()
         known["couples"] = [(_named(one, names), _named(other, names)) for one, other in found]
-        known["in_room"] = all(circle.in_room for circle in free)
+        known["in_room"] = in_room
     shown = {talker.call.id for circle in own for talker in circle.talkers}
     if what != "transfer_call":
         able = _able_to_join(call, taken)
@@ -45,13 +46,13 @@ def fields(what: str, call: Call, parts: Services) -> tuple[dict[str, Any], set[
     return known, shown
 
 
-def _why_not(what: str, own: Sequence[Circle], free: Sequence[Circle], found: bool) -> str | None:
+def _why_not(what: str, own: Sequence[Circle], free: Sequence[Circle], *, found: bool, in_room: bool) -> str | None:
     """Why nothing of the kind can be begun; None if it can."""
     if own and not free:
         return gettext("The call is part of a transfer or a conference. Act on that, or wait for its end.")
     if not found:
         return gettext("Nobody in this call talks to anybody now.")
-    if what == "conference" and not all(circle.in_room for circle in free):
+    if what == "conference" and not in_room:
         return gettext(
             "The legs are a pair that a connect joined (connect_pair): if one is moved to a conference, the other is "
             "hung up."

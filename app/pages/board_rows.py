@@ -29,6 +29,7 @@ from app.pages.company import asks_of
 from app.pages.html import pieces
 from app.pages.languages import gettext
 from app.pages.operations import Meeting, Operation, by_leg, operations_in, transfer_json
+from app.services import services
 from app.store.codec import milliseconds
 
 Group = Literal["live", "missed", "presumed", "ended"]
@@ -198,7 +199,7 @@ def _acts(row: Mapping[str, Any], shown: Shown) -> dict[str, Any] | None:
         "first": first["uuid"],
         "hold": hold,
         "conference": conference,
-        "asks": asks_of(shown.call, taken),
+        "asks": asks_of(shown.call, taken, pairs_move=services().control.pair_rooms is not None),
         "who": who,
         "whole": whole,
         "href": row["href"],

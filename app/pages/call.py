@@ -89,7 +89,7 @@ def show_call(call_id: str) -> Response:
             if isinstance(each, Meeting)
         ],
         taken=by_leg(operations),
-        asks=asks_of(call, by_leg(operations)),
+        asks=asks_of(call, by_leg(operations), pairs_move=services().control.pair_rooms is not None),
         flows=flows_of(services()) if role == "operator" and call.state != "ended" else [],
     )
 

@@ -91,12 +91,16 @@ def couples(circle: Circle, call: Call) -> list[Couple]:
     return sorted(found, key=unlikely)
 
 
-def asks_of(call: Call, taken: Collection[str]) -> tuple[str, ...]:
-    """What can be asked for *call* but not of one of its legs alone; *taken*: legs that are part of an operation."""
+def asks_of(call: Call, taken: Collection[str], *, pairs_move: bool) -> tuple[str, ...]:
+    """What can be asked for *call* but not of one of its legs alone.
+
+    *taken*: legs that are part of an operation. *pairs_move*: a pair is brought into a room where one is needed.
+    """
     together = [leg.leg.uuid for leg in call.legs if leg.leg.uuid not in taken and _is_together(leg)]
     if call.state == "ended" or not together:
         return ()
-    return ("transfer_call", "conference") if any(_has_room(call, uuid) for uuid in together) else ("transfer_call",)
+    in_room = pairs_move or any(_has_room(call, uuid) for uuid in together)
+    return ("transfer_call", "conference") if in_room else ("transfer_call",)
 
 
 def _is_together(leg: CallLeg) -> bool:

@@ -61,11 +61,13 @@ class Operations(Connected):
         expected: int | None = None,
         due_in: float | None = None,
         later: bool = False,
+        within: float | None = None,
     ) -> int | None:
         """Append those of *entries* that are not in the log of *operation*; returns its length.
 
         None: it has not the *expected* length, and nothing was appended. *due_in*: seconds until somebody has to look
-        at it. *later*: nobody waits for it, and Redis may be away. Raises StoreUnavailable.
+        at it. *later*: nobody waits for it, and Redis may be away. *within*: seconds in which it has to be kept, less
+        than usual. Raises StoreUnavailable.
         """
         part, name = keys.of(operation), keys.encode(operation)
         texts = [CANONICAL.encode(_packed(entry)) for entry in entries]
@@ -76,7 +78,7 @@ class Operations(Connected):
         if later:
             self._writer.send_later(command)
             return None
-        length, had = self._writer.send([command])[0]
+        length, had = self._writer.send([command], within and time.monotonic() + within)[0]
         return length if had else None
 
     def log_of(self, operation: str) -> list[Entry]:
@@ -187,6 +189,12 @@ class Operations(Connected):
         ((found, since),) = self._reader.fetch([Command(key, ("HMGET", key, "o", "b"))])
         return (keys.decode(found), _ago(since)) if found else None
 
+    def operations_of(self, legs: Iterable[str]) -> set[str]:
+        """The operations that had any of *legs* last; they may have ended. Raises StoreUnavailable."""
+        controls = [keys.of(leg).control(keys.encode(leg)) for leg in legs]
+        found = self._reader.fetch([Command(key, ("HGET", key, "o")) for key in controls])
+        return {keys.decode(operation) for operation in found if operation}
+
     def is_open(self, operation: str) -> bool:
         """Whether *operation* has not ended. Raises StoreUnavailable."""
         part = keys.of(operation)
@@ -204,9 +212,7 @@ class Operations(Connected):
 
     def logs_of_legs(self, legs: Iterable[str]) -> dict[str, list[Entry]]:
         """The logs of the operations that had *legs* last; they may have ended. Raises StoreUnavailable."""
-        fields = [keys.of(leg).control(keys.encode(leg)) for leg in legs]
-        found = self._reader.fetch([Command(key, ("HGET", key, "o")) for key in fields])
-        return self._logs(list(dict.fromkeys(keys.decode(name) for name in found if name)))
+        return self._logs(sorted(self.operations_of(legs)))
 
     def _logs(
         self, operations: Sequence[str], known: Mapping[str, Sequence[Entry]] = MappingProxyType({})

@@ -299,6 +299,16 @@ def test_in_a_pair_only_what_works_there_is_offered(open_site: OpenSite) -> None
     assert "data-nothing" in fields(site, "conference")
 
 
+def test_where_pairs_are_brought_into_rooms_all_is_offered(open_site: OpenSite) -> None:
+    connect = [{"action": "connect", "endpoint": [{"type": "app", "user": "Alice"}]}]
+    site = in_room(open_site(**KEY, connect_to_room="try"), ncco=connect)
+    other_room(site)
+    acts = json.loads(Page("<tr " + row(site, "leg") + "</tr>").values("tr", "data-acts")[0])
+    assert acts["asks"] == ["transfer_call", "conference"]
+    assert "disabled" not in fields(site, "transfer_call")
+    assert "ask-host" in fields(site, "conference")
+
+
 def test_the_calls_that_can_join_a_conference_are_offered_once_each(open_site: OpenSite) -> None:
     site = in_room(open_site(**KEY))
     assert "No other live call can join" in words(fields(site, "conference"))
