@@ -156,6 +156,9 @@ class RunningTransferSchema(Schema):
     recipient_call = nullable(fields.String, description="the leg of the recipient; null until there is one")
     to = fields.Raw(required=True)
     conference_id = nullable(fields.String, description="the conference that it became")
+    outcome = nullable(
+        fields.String, description="completed, cancelled, abandoned or merged; null until that is decided"
+    )
     requested_by = fields.String(required=True)
     created_at = Timestamp("when it was requested")
     since = Timestamp("since when it has had its status")

@@ -121,6 +121,7 @@ def _json(running: Running) -> dict[str, Any]:
         "recipient_call": transfer.recipient,
         "to": order.to,
         "conference_id": transfer.conference,
+        "outcome": transfer.outcome,
         "requested_by": requested_by(running.log),
         "created_at": running.log[0].at,
         "since": transfer.since,

@@ -18,7 +18,7 @@ from app.control.sending import RATES
 from app.control.vonage_client import VonageClient
 from app.domain.actions import MOVES, Action
 from app.domain.conversations import Conversation, History, moments, project
-from app.domain.leg_control import Done, done_to, puts_on_hold
+from app.domain.leg_control import Done, done_to, held_from
 from app.domain.legs import Leg, Moment, project_leg
 from app.domain.operations import Entry
 from app.domain.rooms import is_connected, room_of
@@ -386,8 +386,6 @@ def _over_already(leg: Leg, by: str) -> Requested:
 
 def _home_of(leg: Leg, happened: Sequence[Moment]) -> str:
     """Where the leg is or, while it is on hold, where it is on hold from."""
-    if leg.control.hold in ("held", "resuming"):
-        holds = [done.action for done in done_to(happened, {leg.uuid: leg}) if puts_on_hold(done.action)]
-        if home := max(holds, key=lambda action: action.sequence).conversation:
-            return home
-    return conversation_of(leg, happened) or ""
+    held = leg.control.hold in ("held", "resuming")
+    home = held_from(leg.uuid, done_to(happened, {leg.uuid: leg})) if held else None
+    return home or conversation_of(leg, happened) or ""

@@ -158,7 +158,8 @@ class Driver:
         if plan.decision:
             name, data = plan.decision
             decided = Entry(f"decision {len(entries)}", now, "decision", name, data)
-            self._append(operation, [decided], expected=len(entries))
+            if self._append(operation, [decided], expected=len(entries)):
+                self._announce(entries, legs)
             return 0
         if plan.timeouts:
             late = [Entry(f"timeout {name}", now, "timeout", name, {}) for name in plan.timeouts]
@@ -177,6 +178,11 @@ class Driver:
         age = (now - entries[-1].at).total_seconds()
         unknown = {*machine.legs(entries)} - placed and age < UNKNOWN_SECONDS
         return min(wait, max(AGAIN_SECONDS, age / 2)) if unknown else wait
+
+    def _announce(self, entries: Sequence[Entry], legs: Mapping[str, Leg]) -> None:
+        """Let whoever looks at its calls learn of a decision, which is no event of theirs."""
+        names = {_conversation(entries), *(leg.place.conversation for leg in legs.values())}
+        self._store.announce(sorted(name for name in names if name))
 
     def _watches_more(self, operation: str, legs: Mapping[str, Leg]) -> bool:
         """Let *operation* be woken by what is kept where its legs are; whether that is new."""

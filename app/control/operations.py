@@ -105,7 +105,7 @@ class Operations:
 
     def open(self, kind: str) -> list[tuple[str, list[Entry]]]:
         """The operations of this *kind* that have not ended, with their logs; the oldest first."""
-        found = [(id_, entries) for id_ in self.store.open_operations() if (entries := self.log_of(id_, kind))]
+        found = [(id_, entries) for id_, entries in self.store.open_logs().items() if entries[0].name == kind]
         return sorted(found, key=lambda operation: (operation[1][0].at, operation[0]))
 
     def take(self, legs: Iterable[str], id_: str) -> None:

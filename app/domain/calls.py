@@ -49,6 +49,11 @@ class CallLeg(NamedTuple):
     stays: tuple[Stay, ...]
     segments: tuple[Segment, ...]
 
+    @property
+    def party(self) -> str | None:
+        """Who is at its far end: a user, a number or an address."""
+        return self.user or (self.leg.from_ if self.leg.direction == "inbound" else self.leg.to)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:

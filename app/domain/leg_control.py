@@ -190,6 +190,12 @@ def puts_on_hold(action: Action) -> bool:
     return action.verb == "hold"
 
 
+def held_from(leg: str, actions: Iterable[Done]) -> str | None:
+    """The conversation from which *leg* was put on hold last, by those of *actions* that did so; None: by none."""
+    holds = [done.action for done in actions if done.action.leg == leg and puts_on_hold(done.action)]
+    return max(holds, key=lambda action: action.sequence).conversation if holds else None
+
+
 def _moved(control: LegControl, done: Done, leg: Movable) -> LegControl:
     """*control* after a move, which may not be confirmed yet."""
     verb = "hold" if puts_on_hold(done.action) else done.action.verb

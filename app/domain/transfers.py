@@ -52,6 +52,8 @@ ARROWS: Final[Mapping[Status, tuple[Status, ...]]] = {
     "ended": (),
 }
 
+ENDINGS: Final = ("completed", "cancelled", "abandoned")
+
 # request -> the statuses in which it can be made
 REQUESTS: Final[Mapping[str, tuple[Status, ...]]] = {
     "complete": ("starting", "ringback", "answered"),
@@ -115,6 +117,13 @@ class Transfer:
     round: int  # how many requests and decisions there were: what failed may be tried again in the next
     since: datetime  # of the status
     steps: Steps
+
+    @property
+    def outcome(self) -> Literal["completed", "cancelled", "abandoned", "merged"] | None:
+        """How it ended; None until that is decided."""
+        if self.conference:
+            return "merged"
+        return next((status for status in ENDINGS if status in self.history), None)
 
     @property
     def blind(self) -> bool:

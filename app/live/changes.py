@@ -47,8 +47,9 @@ class Change:
     `partition` and `entry` say which entry of the feed it is. A change that is `extra` has none of its own: it is of
     another conversation that the leg of that entry was in, and comes before it.
     `index` is the event's index in its conversation, `at` the event's own time, or else when it was received; None and
-    the time of the entry where no event was kept: `kind` is "carry" then (news of a leg came from another conversation)
-    or "delete". `conversation` and `member` (the leg) are as they were right after it; None for a deletion.
+    the time of the entry where no event was kept: `kind` is "carry" then (news of a leg came from another
+    conversation), "delete", or "operation" (a transfer or conference with legs in it changed its state). `conversation`
+    and `member` (the leg) are as they were right after it; None for a deletion.
     `numbers` and `users` are all that the conversation can be found by; None for a deletion, of which that is unknown.
     `rendered` keeps what the change was made into (`rendering.py`).
     """

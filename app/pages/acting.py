@@ -28,12 +28,33 @@ VERBS: Final = {
     "record_pause": marked("Pause recording"),
     "record_resume": marked("Resume recording"),
     "record_stop": marked("Stop recording"),
+    "transfer_call": marked("Transfer"),
+    "complete": marked("Complete"),
+    "cancel": marked("Cancel"),
+    "swap": marked("Swap"),
+    "merge": marked("Merge"),
+    "conference": marked("Conference"),
+    "add": marked("Add"),
+    "remove": marked("Remove"),
+    "detach": marked("Detach"),
+    "end": marked("End for all"),
 }
 # What came of it: states of an action (app/domain/leg_control.py) that are no fault.
 STATES: Final = {
     "requested": marked("requested, and waits for its turn"),
     "accepted": marked("accepted by Vonage, which is yet to confirm it"),
     "confirmed": marked("done"),
+    # Of a transfer or a conference, which takes several steps.
+    "begun": marked("under way: what comes of it is shown here"),
+}
+# What came of a transfer: its status, or its outcome (app/domain/transfers.py).
+TRANSFERS: Final = {
+    "answered": marked("answered: complete it, swap or merge"),
+    "completed": marked("completed"),
+    "cancelled": marked("cancelled, and back as it was"),
+    "unreached": marked("cancelled, and back as it was: nobody was reached, or they hung up"),
+    "abandoned": marked("abandoned: the transferred leg hung up"),
+    "merged": marked("merged"),
 }
 # Why it was not done: states of an action, and titles of problems of app/api/acting_errors.py.
 FAULTS: Final = {
@@ -48,6 +69,8 @@ FAULTS: Final = {
     "Part of a transfer or conference": marked(
         "not done: the leg is part of a transfer or a conference. Act on that, or wait for its end"
     ),
+    "Unknown transfer or conference": marked("not done: there is no such transfer or conference any more"),
+    "No such conference": marked("not done"),
     "Not in a state for it": marked("not done: that does not fit what the leg does now"),
     "NCCO refused": marked("not done: Vonage would refuse the NCCO"),
     "Store unavailable": marked("not done: Redis is away. Try again in a moment"),
@@ -58,7 +81,7 @@ FAULTS: Final = {
     "wrong": marked("not done: something in it is wrong"),
     "else": marked("not done"),
 }
-# Reasons that app/control/control.py gives; others, as what Vonage says is wrong, are shown as they are.
+# Reasons that app/control gives; others, as what Vonage says is wrong, are shown as they are.
 REASONS: Final = (
     marked("The leg is on hold already."),
     marked("The leg is not on hold."),
@@ -66,6 +89,15 @@ REASONS: Final = (
     marked("It is not known which room the leg was in."),
     marked("It is paused: resume it."),
     marked("It is not being recorded."),
+    marked("The initiator talks to nobody."),
+    marked("The legs initiator_call and transferred_call do not talk to each other."),
+    marked("The legs are a pair that a connect joined (connect_pair): only a blind transfer works there."),
+    marked("The leg has not joined the conference, or is on hold already, or is not."),
+    marked("The host's leg is not live, or not yours."),
+    marked("The host talks to nobody."),
+    marked("The host is in a conference already, or talks to several."),
+    marked("A participant must be live and talk to one leg of the host, or be on hold for it."),
+    marked("The participant is in a conference already."),
 )
 
 
@@ -81,9 +113,11 @@ def words() -> dict[str, Any]:
     return {
         "verbs": {name: gettext(text) for name, text in VERBS.items()},
         "states": {name: gettext(text) for name, text in STATES.items()},
+        "transfers": {name: gettext(text) for name, text in TRANSFERS.items()},
         "faults": {name: gettext(text) for name, text in FAULTS.items()},
         "reasons": {text: gettext(text) for text in REASONS},
         "vonage": gettext("Vonage says:"),
+        "nobody": gettext("Choose who joins."),
         "line": gettext("%(verb)s, %(who)s: %(came)s"),
     }
 

@@ -1,9 +1,10 @@
 """The live board: one follower of the feed per process keeps what is on it, and hands out what changes.
 
 It follows the feed as a listener that wants of each change the id of its conversation alone. A quarter of a second
-after something changed it reads the calls of all conversations that did, once, renders the row of each once for each
-language and mask that somebody looks at, and gives it to the queues of all who do. Whoever begins, or comes back, gets
-the whole board at first: so nothing is missing, however long they were away, and no position has to be remembered.
+after something changed it reads the calls of all conversations that did, once, and what is new in the logs of transfers
+and conferences, whose decisions are changes, too. It renders the row of each call once for each language and mask that
+somebody looks at, and gives it to the queues of all who do. Whoever begins, or comes back, gets the whole board at
+first: so nothing is missing, however long they were away, and no position has to be remembered.
 Whenever something went wrong, or is lost, the board is read anew.
 """
 
@@ -23,6 +24,7 @@ from flask import Flask, current_app, g
 
 from app.calls.figures import read_figures
 from app.domain.calls import Call
+from app.domain.operations import Entry
 from app.live import rendering
 from app.live.changes import TYPES
 from app.live.follower import AWAY
@@ -80,11 +82,19 @@ class Board:
         self._new: list[Looking] = []  # that have nothing yet
         self._source: Listener | None = None
         self._shown: dict[str, Shown] | None = None  # None: it has to be read
+        self._logs: dict[str, list[Entry]] = {}  # of operations, as read last
         self._rows: dict[Form, dict[str, str]] = {}  # as rendered, for each form that somebody looks at
         self._hour: Mapping[str, Any] = {}
         self._notices = ""
         self._hour_at = 0.0
         self._figures: dict[str, tuple[Figures, bytes]] = {}  # by language, as handed out last
+
+    def live_calls(self) -> list[Call]:
+        """The calls that are live now. Raises StoreUnavailable."""
+        shown = self._shown
+        if shown is None or not self._listeners:
+            return board_rows.live_calls(self._parts.call_queries)
+        return [one.call for one in shown.values() if one.group == "live"]
 
     def now(self) -> tuple[dict[str, Shown], Figures]:
         """The board as it is. Raises StoreUnavailable."""
@@ -169,6 +179,7 @@ class Board:
     def _forget(self) -> None:
         with self._lock:
             self._source = self._shown = None
+            self._logs = {}
             self._new = list(self._listeners)
         self._rows.clear()
         self._figures.clear()
@@ -203,8 +214,8 @@ class Board:
 
     def _read(self) -> dict[str, Shown]:
         now = datetime.now(UTC)
-        calls = board_rows.read(self._parts.call_queries, now)
-        return apart(lambda: on_board(calls, now))
+        calls, logs = board_rows.read(self._parts.call_queries, now), self._parts.store.open_logs()
+        return apart(lambda: on_board(calls, now, logs))
 
     def _figures_of(self, shown: Mapping[str, Shown]) -> Figures:
         self._read_hour()
@@ -224,7 +235,7 @@ class Board:
         return {name for call in calls if call.last_received < before for name in call.conversations}
 
     def _show_again(self, touched: Iterable[str]) -> None:
-        """Read the calls of *touched* conversations, and hand out what that changes."""
+        """Read the calls of *touched* conversations and what is new of operations, and hand out what that changes."""
         before = self._shown or {}
         names = set(touched)
         known = {key: shown for key, shown in before.items() if not names.isdisjoint(shown.call.everywhere)}
@@ -232,7 +243,8 @@ class Board:
         read = self._parts.call_queries.calls_of(names)
         calls: dict[str, Call] = {shown.call.id: shown.call for key, shown in before.items() if key not in known}
         calls |= {call.id: call for call in read}
-        after = apart(lambda: on_board(calls.values(), datetime.now(UTC)))
+        self._logs = logs = self._parts.store.open_logs(self._logs)
+        after = apart(lambda: on_board(calls.values(), datetime.now(UTC), logs))
         changed = [shown for key, shown in after.items() if before.get(key) != shown]
         gone = sorted(before.keys() - after.keys())
         self._shown = after

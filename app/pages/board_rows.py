@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
@@ -21,10 +22,14 @@ from app.calls.call_queries import CallFilter, CallQueries
 from app.calls.names import Known
 from app.domain.calls import PHASES, Call
 from app.domain.numbers import masked as masked_in
+from app.domain.operations import Entry
 from app.live.rendering import Form
 from app.pages.acting import hold_verb
+from app.pages.company import asks_of
 from app.pages.html import pieces
 from app.pages.languages import gettext
+from app.pages.operations import Meeting, Operation, by_leg, operations_in, transfer_json
+from app.services import services
 from app.store.codec import milliseconds
 
 Group = Literal["live", "missed", "presumed", "ended"]
@@ -39,13 +44,15 @@ HASH_LENGTH: Final = 16  # hex digits
 class Shown(NamedTuple):
     """A call on the board.
 
-    `key` names it in the page, for ids are a stranger's. `order` never changes: the newest is the highest.
+    `key` names it in the page, for ids are a stranger's. `order` never changes: the newest is the highest. `operations`
+    are those that its legs are part of.
     """
 
     call: Call
     group: Group
     key: str
     order: int
+    operations: tuple[Operation, ...] = ()
 
 
 def read(queries: CallQueries, now: datetime) -> list[Call]:
@@ -53,7 +60,7 @@ def read(queries: CallQueries, now: datetime) -> list[Call]:
 
     Missed and failed ones are looked for among the calls that ended last, `MOST_ENDED` of them at most.
     """
-    found = [*_read(queries, CallFilter("live"), MOST["live"], 200)]
+    found = live_calls(queries)
     found += _read(queries, CallFilter("presumed_ended"), MOST["presumed"], 50)
     for number, call in enumerate(_read(queries, CallFilter("ended"), MOST_ENDED, 50)):
         if number >= MOST["ended"] and now - call.first_received > MISSED_FOR:
@@ -73,9 +80,17 @@ def _read(queries: CallQueries, wanted: CallFilter, most: int, at_once: int) -> 
             return
 
 
-def on_board(calls: Iterable[Call], now: datetime) -> dict[str, Shown]:
-    """Those of *calls* that are on the board, by key, newest first."""
-    every = sorted((_shown(call, now) for call in calls), key=lambda one: (-one.order, one.key))
+def live_calls(queries: CallQueries) -> list[Call]:
+    """Those of them that are live. Raises StoreUnavailable."""
+    return list(_read(queries, CallFilter("live"), MOST["live"], 200))
+
+
+def on_board(
+    calls: Iterable[Call], now: datetime, logs: Mapping[str, Sequence[Entry]] = MappingProxyType({})
+) -> dict[str, Shown]:
+    """Those of *calls* that are on the board, by key, newest first; *logs*: of the operations that are open."""
+    of_legs = by_leg(operations_in(logs))
+    every = sorted((_shown(call, now, of_legs) for call in calls), key=lambda one: (-one.order, one.key))
     count: Counter[str] = Counter()
     found = {}
     for shown in every:
@@ -85,8 +100,10 @@ def on_board(calls: Iterable[Call], now: datetime) -> dict[str, Shown]:
     return found
 
 
-def _shown(call: Call, now: datetime) -> Shown:
-    return Shown(call, group_of(call, now), _hash(call.id), milliseconds(call.first_received))
+def _shown(call: Call, now: datetime, of_legs: Mapping[str, tuple[Operation, ...]]) -> Shown:
+    live = [leg.leg.uuid for leg in call.legs if leg.leg.state != "completed"] if of_legs else []
+    operations = tuple(dict.fromkeys(operation for uuid in live for operation in of_legs.get(uuid, ())))
+    return Shown(call, group_of(call, now), _hash(call.id), milliseconds(call.first_received), operations)
 
 
 def group_of(call: Call, now: datetime) -> Group:
@@ -121,30 +138,43 @@ def _values(shown: Shown, masked: bool, names: Known, path: str) -> dict[str, An
         "fault": next((answer.fault for _, answer in reversed(call.answers) if answer.fault), None),
         "error": call.errors[-1].event.reason if call.errors else None,
     }
-    recorded = set(call.recorded_here.values()) if shown.group == "live" else set()
+    live = shown.group == "live"
+    recorded = set(call.recorded_here.values()) if live else set()
     row = {
         "recorded": next((state for state in ("active", "paused") if state in recorded), None),
         **call_schemas.dump(call, mask_numbers=masked, row=True, names=names),
+        "operations": [_operation(operation, call, masked, names) for operation in (shown.operations if live else ())],
         **(masked_in(words) if masked else words),
         "key": shown.key,
         "group": shown.group,
         "order": shown.order,
         "href": path + quote(call.id, safe="", errors="replace"),
     }
-    now = datetime.now(UTC)
+    now, acts = datetime.now(UTC), _acts(row, shown) if live else None
     return {
         "row": row,
-        "acts": _acts(row) if shown.group == "live" else None,
-        "version": _hash(json.dumps(row)),
+        "acts": acts,
+        "version": _hash(json.dumps([row, acts])),
         "since": lambda at: max((now - datetime.fromisoformat(at)).total_seconds(), 0),
         "doing": _doing,
     }
 
 
-def _acts(row: Mapping[str, Any]) -> dict[str, Any] | None:
+def _operation(operation: Operation, call: Call, masked: bool, names: Known) -> dict[str, Any]:
+    """What a row says of an operation: of a conference how many there are, and the states of its own members."""
+    own = {leg.leg.uuid for leg in call.legs}
+    if isinstance(operation, Meeting):
+        states = sorted({member.state for member in operation.members if member.leg in own} - {"joined", "held"})
+        return {"kind": "conference", "members": len(operation.members), "states": states}
+    said = transfer_json(operation, masked, names)
+    return said if own & {operation.initiator, operation.transferred} else {**said, "called": True, "allowed": ()}
+
+
+def _acts(row: Mapping[str, Any], shown: Shown) -> dict[str, Any] | None:
     """What the menu of a row acts on: the legs that have not ended, and whether the first can be held or resumed.
 
-    `whole` is what all of it is called, `who` the first leg.
+    `whole` is what all of it is called, `who` the first leg; `conference` the one in which that is a member, which
+    holds and resumes it. `asks` are the dialogs that can be opened.
     """
     live = [leg["uuid"] for leg in row["legs"] if leg["state"] != "completed"]
     if not live:
@@ -153,11 +183,27 @@ def _acts(row: Mapping[str, Any]) -> dict[str, Any] | None:
     hold = hold_verb(first)
     if hold == "hold" and _doing(first) != "talking":  # nobody would wait for it to come back
         hold = None
+    taken = by_leg(shown.operations)
+    conference = None
+    if of_first := taken.get(first["uuid"], ()):
+        hold = None
+        for operation in of_first:
+            if isinstance(operation, Meeting) and (member := operation.member(first["uuid"])):
+                conference, hold = operation.id, next((each for each in member.allowed if each != "remove"), None)
     caller = row["from_name"] or row["from"]
     called = row["to_name"] or row["to"]
     who = first["user"] or (called if first["direction"] == "outbound" else caller) or gettext("unknown")
     whole = f"{caller or gettext('unknown')} → {called or gettext('unknown')}"
-    return {"legs": live, "first": first["uuid"], "hold": hold, "who": who, "whole": whole, "href": row["href"]}
+    return {
+        "legs": live,
+        "first": first["uuid"],
+        "hold": hold,
+        "conference": conference,
+        "asks": asks_of(shown.call, taken, pairs_move=services().control.pair_rooms is not None),
+        "who": who,
+        "whole": whole,
+        "href": row["href"],
+    }
 
 
 def _doing(leg: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextvars import copy_context
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -9,7 +10,7 @@ from operator import itemgetter
 from typing import Any, Final, cast
 from urllib.parse import quote_plus
 
-from flask import Blueprint, url_for
+from flask import Blueprint, abort, url_for
 from werkzeug.wrappers import Response
 
 from app.api.calls import call_of, moved_to
@@ -26,8 +27,11 @@ from app.domain.calls import Call
 from app.domain.events import Recording
 from app.domain.numbers import mask
 from app.pages.acting import flows_of, missing
+from app.pages.asking import WHAT, fields
+from app.pages.company import asks_of
 from app.pages.events import word
 from app.pages.html import page
+from app.pages.operations import Meeting, Operation, Transferring, by_leg, operations_in, transfer_json
 from app.services import services
 from app.store.apart import apart
 
@@ -52,6 +56,8 @@ def show_call(call_id: str) -> Response:
     reveal([call.id])
     events, now = queries.events(call), datetime.now(UTC)
     dumped = queries.dump(call, role)
+    operations = _operations(call)
+    parties = _parties(dumped, operations, role)
     return page(
         "call.html",
         call=dumped,
@@ -71,8 +77,32 @@ def show_call(call_id: str) -> Response:
         operator=role == "operator",
         recorded=call.recorded_here if call.state != "ended" else {},
         missing=missing(services()),
+        transfers=[
+            transfer_json(each, services().calls.masks_for(role), services().names.current())
+            | {"initiator": parties.get(each.initiator), "transferred": parties.get(each.transferred)}
+            for each in operations
+            if isinstance(each, Transferring)
+        ],
+        conferences=[
+            {"id": each.id, "ends": each.ends, "members": [(parties.get(one.leg), one) for one in each.members]}
+            for each in operations
+            if isinstance(each, Meeting)
+        ],
+        taken=by_leg(operations),
+        asks=asks_of(call, by_leg(operations), pairs_move=services().control.pair_rooms is not None),
         flows=flows_of(services()) if role == "operator" and call.state != "ended" else [],
     )
+
+
+@call_pages.get("/<id:call_id>/ask/<what>")
+def ask(call_id: str, what: str) -> Response:
+    """The fields of a dialog that begins a transfer or a conference of this call, or adds others to its conference."""
+    require("operator")
+    if what not in WHAT:
+        abort(404)
+    values, shown = fields(what, call_of(call_id), services())
+    reveal(sorted(shown))
+    return page("asking.html", **values)
 
 
 @call_pages.get("/<id:call_id>/ladder.svg")
@@ -85,6 +115,33 @@ def show_ladder(call_id: str) -> Response:
     response = page("ladder.svg", picture=_picture(call), call=services().call_queries.dump(call, current_role()))
     response.content_type = "image/svg+xml; charset=utf-8"
     return response
+
+
+def _operations(call: Call) -> list[Operation]:
+    """The transfers and conferences that legs of *call* are part of."""
+    legs = [leg.leg.uuid for leg in call.legs if leg.leg.state != "completed"]
+    logs = services().store.logs_of_legs(legs) if call.state != "ended" else {}
+    return [each for each in operations_in(logs) if not set(legs).isdisjoint(each.legs)]
+
+
+def _parties(dumped: dict[str, Any], operations: Sequence[Operation], role: Role | None) -> dict[str, dict[str, Any]]:
+    """Who is at the far end of each leg of a call that was *dumped*, and of the others that *operations* are about."""
+    queries, store = services().call_queries, services().store
+    found = {leg["uuid"]: _party(leg) for leg in dumped["legs"]}
+    missing_ = {leg for operation in operations for leg in operation.legs} - found.keys()
+    if missing_:
+        calls = queries.calls_of({name for leg in missing_ for name in store.conversations_of(leg)})
+        calls = [each for each in calls if not missing_.isdisjoint(leg.leg.uuid for leg in each.legs)]
+        reveal([each.id for each in calls])
+        for each in queries.dump_all(calls, role, rows=True):
+            found |= {leg["uuid"]: _party(leg) | {"call": each["id"]} for leg in each["legs"]}
+    return found
+
+
+def _party(leg: dict[str, Any]) -> dict[str, Any]:
+    """Who is at the far end of a leg: a user, or a number and its name."""
+    end = "from" if leg["direction"] == "inbound" else "to"
+    return {"party": leg["user"] or leg[end], "name": leg[f"{end}_name"]}
 
 
 def _events(call: Call, events: list[StoredEvent], role: Role | None) -> list[dict[str, Any]]:
@@ -120,12 +177,10 @@ def _lanes(call: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
     """What each leg did, in one list for a table: the conversations it went to are between what it did there."""
     found = []
     for leg in call["legs"]:
-        inbound = leg["direction"] == "inbound"
-        party, name = (leg["from"], leg["from_name"]) if inbound else (leg["to"], leg["to_name"])
         did = [each | {"seconds": _seconds(each["since"], each["until"], now)} for each in leg["segments"]]
         moves = [{"moved": stay["conversation_uuid"], "since": stay["since"]} for stay in leg["stays"][1:]]
         steps = sorted([*moves, *did], key=itemgetter("since"))
-        found.append({"leg": leg, "party": leg["user"] or party, "name": name, "steps": steps})
+        found.append({"leg": leg, **_party(leg), "steps": steps})
     return found
 
 

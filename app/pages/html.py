@@ -29,7 +29,7 @@ HEADERS: Final = {
 }
 
 
-SHARED: Final = ("components.html", "base.html")  # templates that all others use
+SHARED: Final = ("components.html", "acting.html", "operations.html", "base.html")  # templates that all others use
 
 
 def page(template: str, **values: Any) -> Response:

@@ -22,6 +22,7 @@ from app.store.reader import NOTHING
 
 CARRY: Final = "carry"
 DELETE: Final = "delete"
+OPERATION: Final = "operation"
 
 MOST_SHOWN_AGAIN: Final = 8  # conversations, of each leg: where it is and the latest that it was in
 
@@ -35,9 +36,10 @@ class FeedEntry(NamedTuple):
 
     `position` is the event's index in the list of its conversation: a listener that reads the events up to it sees what
     the script saw. 0 begins a conversation, also anew, after it expired or was deleted. None if no event was kept: then
-    `kind`, else the event's, is CARRY (news of the leg came from another conversation) or DELETE. `before` and `after`
-    are the state of the leg; None while it is not in the conversation, and without a leg. So a transfer takes a leg out
-    of one conversation (`after` is None) and into another, and a leg's state changes in one entry only.
+    `kind`, else the event's, is CARRY (news of the leg came from another conversation), DELETE, or OPERATION (a
+    transfer or conference with legs in it changed its state). `before` and `after` are the state of the leg; None while
+    it is not in the conversation, and without a leg. So a transfer takes a leg out of one conversation (`after` is
+    None) and into another, and a leg's state changes in one entry only.
     """
 
     id: str

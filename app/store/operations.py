@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from app.domain.events import CANONICAL
@@ -202,10 +203,40 @@ class Operations(Connected):
         (score,) = self._reader.fetch([Command(part.due, ("ZSCORE", part.due, keys.encode(operation)))])
         return score is not None
 
-    def open_operations(self) -> list[str]:
-        """The operations that have not ended. Raises StoreUnavailable."""
+    def open_logs(self, known: Mapping[str, Sequence[Entry]] = MappingProxyType({})) -> dict[str, list[Entry]]:
+        """The logs of the operations that have not ended, in two round trips.
+
+        *known*: what was read of them before. A log only grows: of these only what is new is read. Raises
+        StoreUnavailable.
+        """
         found = self._reader.fetch([Command(part.due, ("ZRANGE", part.due, 0, -1)) for part in keys.ALL])
-        return [keys.decode(name) for names in found for name in names]
+        return self._logs([keys.decode(name) for names in found for name in names], known)
+
+    def logs_of_legs(self, legs: Iterable[str]) -> dict[str, list[Entry]]:
+        """The logs of the operations that had *legs* last; they may have ended. Raises StoreUnavailable."""
+        return self._logs(sorted(self.operations_of(legs)))
+
+    def _logs(
+        self, operations: Sequence[str], known: Mapping[str, Sequence[Entry]] = MappingProxyType({})
+    ) -> dict[str, list[Entry]]:
+        """The logs of *operations*; those that are there."""
+        commands = []
+        for name in operations:
+            key = keys.of(name).operation(keys.encode(name))
+            commands.append(Command(key, ("LRANGE", key, len(known.get(name, ())), -1)))
+        logs = {
+            name: [*known.get(name, ()), *(_unpacked(*raw.split(b"\n", 1)) for raw in new)]
+            for name, new in zip(operations, self._reader.fetch(commands), strict=True)
+        }
+        return {name: log for name, log in logs.items() if log}
+
+    def announce(self, conversations: Iterable[str]) -> None:
+        """Let whoever follows *conversations* learn, later, that an operation with legs in them changed its state."""
+        for name in conversations:
+            part = keys.of(name)
+            meta = part.meta(keys.encode(name))
+            args = (part.tag, self._ttl, keys.encode(name))
+            self._writer.send_later(Command(meta, args, scripts.ANNOUNCE, (meta, part.feed)))
 
     def take_turn(self, name: str, most: int, patience: float) -> float | None:
         """How many seconds a request of the kind *name*, of which there may be *most* a second, has to wait.

@@ -9,7 +9,8 @@ class PageOf(NamedTuple):
     """A page: its address, a name for files, and who sees it (None: who has not logged in).
 
     `pictured`: whether there are screenshots of it. `link`: for these the address is that of the first such link.
-    `repeats`: a selector of its many parts that are alike, which follow each other.
+    `sees`: a selector of what is to be in sight in them. `repeats`: a selector of its many parts that are alike, which
+    follow each other.
     """
 
     path: str
@@ -17,18 +18,26 @@ class PageOf(NamedTuple):
     role: str | None = "operator"
     pictured: bool = True
     link: tuple[str, str] | None = None  # the address of a page, and a selector
+    sees: str | None = None
     repeats: str | None = None
 
 
+CUSTOMER_OF_A_TRANSFER: Final = "447700900332"  # in the screenshots
+
 PAGES: Final = (
-    PageOf("/", "board"),
+    PageOf("/", "board", sees=f"#group-live tr:has(.going-on .verbs):has-text('{CUSTOMER_OF_A_TRANSFER}')"),
     PageOf("/calls", "calls"),
     PageOf("/calls?number=0123", "calls-found", pictured=False),
     PageOf("/calls?number=12&state=odd&since=then", "calls-wrong", pictured=False),
     PageOf(
         "/calls/0779a56d002f1c7f47f82ef5fe84ab79", "call", link=("/calls?number=447700900151&state=ended", "a.to-call")
     ),
-    PageOf("/calls/leg-1", "call-live", link=("/calls?state=live", "tr:nth-child(7) a.to-call")),
+    PageOf(
+        "/calls/leg-1",
+        "call-live",
+        link=(f"/calls?state=live&number={CUSTOMER_OF_A_TRANSFER}", "a.to-call"),
+        sees="#transfer",
+    ),
     PageOf("/calls/nothing", "call-unknown", pictured=False),
     PageOf("/unfiled", "unfiled"),
     PageOf("/figures?period=week&tz=Europe/Paris", "figures"),

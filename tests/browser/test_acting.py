@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from tests.api.site import OPERATOR, VIEWER
 from tests.browser import chromium
 from tests.browser.test_call_page import follows
 from tests.browser.test_every_page import SCHEMES, violations
-from tests.control.world import AGENT, CALLER, RINGS, World, world_of
+from tests.control.world import AGENT, BUSY, CALLER, RINGS, World, world_of
 from tests.engines import Engine
 from vonage_simulator.ledger import Leg
 
+THIRD = "447700900105"
 PATIENCE = 60_000  # ms, for what a busy machine does late
 
 Look = Callable[..., Page]
+_rooms = count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +47,7 @@ def lasting_world(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
 def world(lasting_world: World, valkey: Engine) -> World:
     """An app over an empty store, and its carrier."""
     valkey.flush()
+    lasting_world.room = f"room-{next(_rooms)}"  # legs of the tests before may still be in theirs
     return lasting_world
 
 
@@ -88,6 +92,7 @@ def test_hold_resume_and_hang_up_are_seen_in_every_browser_without_reload(world:
     calls, board, viewer = look(f"/calls/{customer.uuid}"), look("/"), look("/", VIEWER)
     button(calls, "Hold", customer).click()
     expect(calls.locator("#acted")).to_have_text(f"Hold, {CALLER}: done")
+    expect(button(calls, "Resume", customer)).to_be_focused()
     for page in (calls, board, viewer):
         state(page, "held").to_be_visible()
     assert customer.conversation is not room
@@ -111,6 +116,165 @@ def test_hold_resume_and_hang_up_are_seen_in_every_browser_without_reload(world:
     assert customer.disconnected_by == "platform"
     assert not agent.over
     assert [page.evaluate("window.opened") for page in (calls, board, viewer)] == [True] * 3
+
+
+def row(page: Page, number: str) -> Any:
+    """The row of the live call with this number."""
+    return page.locator("#group-live tr[data-version]").filter(has_text=number)
+
+
+def transfer(page: Page, number: str, to: str, how: str = "Talk first") -> None:
+    """Begin a transfer of the leg with this number, from its row on the board."""
+    expect(row(page, number).locator("[data-state=talking]").first).to_be_visible()
+    menu(page, number)
+    page.get_by_role("menuitem", name="Transfer…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("To:")).to_be_focused()
+    dialog.get_by_label("To:").fill(to)
+    dialog.get_by_label(how).check()
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(dialog).to_be_hidden()
+
+
+def test_a_transfer_with_a_consultation_is_seen_in_every_browser_and_goes_on_after_a_reload(
+    world: World, look: Look
+) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    board, calls, viewer = look("/"), look(f"/calls/{customer.uuid}"), look("/", VIEWER)
+    menu(board, CALLER)
+    board.get_by_role("menuitem", name=f"Put {CALLER} on hold").click()
+    for page in (board, calls, viewer):
+        state(page, "held").to_be_visible()
+    button(calls, "Resume", customer).click()
+    expect(button(calls, "Hold", customer)).to_be_visible()
+    transfer(board, CALLER, THIRD)
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text(f"{THIRD[-4:]} answered")
+    expect(row(viewer, CALLER[-4:]).locator(".going-on")).not_to_contain_text(THIRD)
+    expect(row(viewer, CALLER[-4:]).get_by_role("button")).to_have_count(0)
+    part = calls.locator("#transfer")
+    expect(part).to_contain_text(f"Consulting {THIRD} answered")
+    expect(part).to_contain_text(f"{AGENT} transfers {CALLER}")
+    expect(button(calls, "Resume", customer)).to_have_count(0)  # that is what the swap is for
+    board.reload()
+    row(board, CALLER).get_by_role("button", name="Swap").click()
+    for page in (calls, viewer):
+        expect(page.locator("[data-state=swapped]").first).to_be_visible()
+    world.until(lambda: agent.hears(customer))
+    part.get_by_role("button", name="Swap").click()
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on [data-state=answered]")).to_be_visible()
+    row(board, CALLER).get_by_role("button", name="Complete").click()
+    expect(board.locator("#acted")).to_contain_text("Complete, ")
+    expect(board.locator("#acted")).to_contain_text("completed")
+    board.mouse.move(0, 0)  # while it moves over rows, none leaves
+    expect(part).to_have_count(0)
+    for page in (board, viewer):
+        expect(page.locator("#group-live .going-on")).to_have_count(0)
+        expect(row(page, AGENT[-4:])).to_have_count(0)
+    recipient = [leg for leg in world.legs() if leg.to == THIRD][-1]
+    world.until(lambda: customer.hears(recipient) and agent.over)
+    assert [page.evaluate("window.opened") for page in (calls, viewer)] == [True] * 2
+
+
+def test_a_transfer_is_merged_one_is_held_and_removed_and_all_are_hung_up(world: World, look: Look) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    calls, board, viewer = look(f"/calls/{customer.uuid}"), look("/"), look("/", VIEWER)
+    calls.locator("#act").get_by_role("button", name="Transfer to somebody").click()
+    dialog = calls.get_by_role("dialog")
+    dialog.get_by_label("To:").fill(THIRD)
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(dialog).to_be_hidden()
+    row(board, CALLER).get_by_role("button", name="Merge").click()
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 3 members")
+    members = calls.locator("#conference li")
+    expect(members.locator("[data-state=joined]")).to_have_count(3)
+    recipient = [leg for leg in world.legs() if leg.to == THIRD][-1]
+    world.until(lambda: all(one.hears(recipient) for one in (agent, customer)))
+    menu(board, CALLER)  # in a conference it is the conference that holds
+    board.get_by_role("menuitem", name=f"Put {CALLER} on hold").click()
+    expect(members.filter(has_text=CALLER).locator("[data-state=held]")).to_be_visible()
+    calls.reload()
+    members.filter(has_text=CALLER).get_by_role("button", name="Resume").click()
+    expect(members.locator("[data-state=joined]")).to_have_count(3)
+    members.filter(has_text=THIRD).get_by_role("button", name="Remove").click()
+    assert not recipient.over, "it asks first"
+    dialog.get_by_role("button", name="Remove").click()
+    expect(members.filter(has_text=THIRD)).to_have_count(0)
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("2 members")
+        expect(row(page, THIRD[-4:])).to_have_count(0)
+    assert recipient.over
+    calls.get_by_role("button", name="End for all").click()
+    dialog.get_by_role("button", name="End for all").click()
+    for page in (board, viewer):
+        expect(page.locator("#group-live tr[data-version]")).to_have_count(0)
+    assert agent.over
+    assert customer.over
+    assert [page.evaluate("window.opened") for page in (board, viewer)] == [True] * 2
+
+
+def test_calls_are_joined_in_a_conference_another_is_added_and_one_detached(world: World, look: Look) -> None:
+    agent, customer = world.in_room(AGENT, CALLER, room="one")
+    second_agent, second = world.in_room(AGENT, THIRD, room="two")
+    board, calls = look("/"), look(f"/calls/{customer.uuid}")
+    menu(board, CALLER)
+    board.get_by_role("menuitem", name="Conference…").click()
+    dialog = board.get_by_role("dialog")
+    begins = dialog.get_by_role("button", name="Begin")
+    expect(dialog.get_by_label("Host", exact=True)).to_be_focused()
+    begins.click()
+    expect(dialog.get_by_role("alert")).to_have_text("Choose who joins.")
+    dialog.get_by_label("Host", exact=True).select_option(label=f"{AGENT}, with {CALLER}")
+    first, other = (dialog.get_by_role("checkbox", name=f"{number} talks to") for number in (AGENT, THIRD))
+    first.check()
+    other.check()
+    expect(first).not_to_be_checked()  # of two who talk to each other one is hung up
+    begins.click()
+    expect(dialog).to_be_hidden()
+    members = calls.locator("#conference li")
+    expect(members.locator("[data-state=joined]")).to_have_count(3)
+    world.until(lambda: all(leg.hears(second) for leg in (agent, customer)) and second_agent.over)
+    third_agent, third = world.in_room(AGENT, "447700900106", room="three")
+    expect(row(board, third.to).locator("[data-state=talking]")).to_be_visible()
+    calls.locator("#conference").get_by_role("button", name="Add a call").click()
+    calls.get_by_role("dialog").get_by_role("checkbox", name="447700900106 talks to").check()
+    calls.get_by_role("dialog").get_by_role("button", name="Add").click()
+    expect(members.locator("[data-state=joined]")).to_have_count(4)
+    expect(row(board, CALLER).locator(".going-on")).to_contain_text("conference 4 members")
+    world.until(lambda: third_agent.over)
+    members.filter(has_text=THIRD).get_by_role("button", name="Detach").click()
+    expect(members.filter(has_text=THIRD)).to_have_count(0)
+    expect(row(board, CALLER).locator(".going-on")).to_contain_text("conference 3 members")
+    assert not second.over
+    assert third.hears(customer)
+
+
+def test_that_nobody_was_reached_is_said(world: World, look: Look) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    board = look("/")
+    transfer(board, CALLER, BUSY)
+    expect(board.locator("#acted .bad")).to_contain_text("nobody was reached")
+    expect(row(board, CALLER).locator(".going-on")).to_have_count(0)
+    world.until(lambda: agent.hears(customer))
+
+
+def test_a_pair_is_offered_nothing_but_a_blind_transfer(world: World, look: Look) -> None:
+    customer, agent = world.pair()
+    board = look("/")
+    expect(row(board, CALLER).locator("[data-state=talking]").first).to_be_visible()
+    menu(board, CALLER)
+    expect(board.get_by_role("menuitem", name="Conference…")).to_be_hidden()
+    board.get_by_role("menuitem", name="Transfer…").click()
+    dialog = board.get_by_role("dialog")
+    expect(dialog.get_by_label("Talk first")).to_be_disabled()
+    expect(dialog).to_contain_text("connect_pair")
+    dialog.get_by_label("To:").fill(THIRD)
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(row(board, CALLER).locator(".going-on")).to_contain_text(f"Transfer to {THIRD}")
+    world.until(lambda: agent.over)
+    assert not customer.over
 
 
 def test_keys_words_recording_and_a_transfer_to_a_flow(world: World, look: Look) -> None:
@@ -237,6 +401,68 @@ def test_axe_finds_nothing_in_what_acts(world: World, look: Look) -> None:
             button(page, name, customer).click()
             assert violations(page) == "", (scheme, name)
             page.keyboard.press("Escape")
+
+
+def operations(world: World) -> tuple[Leg, Leg]:
+    """A transfer whose recipient rings, and a conference; the leg that is transferred, and a member who is on hold."""
+    agent, customer = world.in_room(AGENT, CALLER, room="one")
+    body: Any = {"initiator_call": agent.uuid, "to": RINGS, "timeout": 120}
+    transfer_id = world.ask("POST", "/transfers", body).json["id"]
+    host, member = world.in_room("447700900110", "447700900111", room="two")
+    _, second = world.in_room("447700900110", "447700900112", room="three")
+    body = {"host_call_id": host.uuid, "participant_call_ids": [member.uuid, second.uuid]}
+    meeting = "/conferences/" + world.ask("POST", "/conferences", body).json["conference_id"]
+    world.until(lambda: [each["status"] for each in world.ask("GET", meeting).json["members"]] == ["joined"] * 3)
+    assert world.ask("POST", f"{meeting}/participants/{member.uuid}/hold", {}).status_code == 200
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer_id}").json["status"] == "ringback")
+    world.in_room("447700900120", "447700900121", room="four")
+    world.in_room("447700900130", "447700900131", room="five")
+    return customer, member
+
+
+def test_axe_finds_nothing_in_transfers_and_conferences(world: World, look: Look) -> None:
+    customer, member = operations(world)
+    board, moved, met = (
+        look(path, reduced_motion="reduce") for path in ("/", f"/calls/{customer.uuid}", f"/calls/{member.uuid}")
+    )
+    expect(row(board, member.to).locator(".going-on")).to_contain_text("3 members")
+    expect(row(board, customer.to).locator(".going-on [data-state=ringing]")).to_be_visible()
+    expect(met.locator("#conference [data-state=held]")).to_be_visible()
+    for scheme in SCHEMES:
+        for page in (board, moved, met):
+            page.emulate_media(color_scheme=scheme)
+            assert violations(page) == "", scheme
+    for name, ready in (("Transfer…", "To:"), ("Conference…", "When the host leaves")):
+        menu(board, "447700900121")
+        board.get_by_role("menuitem", name=name).click()
+        expect(board.get_by_role("dialog").get_by_label(ready)).to_be_visible()
+        assert violations(board) == "", name
+        board.keyboard.press("Escape")
+    met.locator("#conference").get_by_role("button", name="End for all").click()
+    assert violations(met) == ""
+
+
+def test_transfers_and_conferences_are_used_with_the_keyboard_and_fit_a_phone(world: World, look: Look) -> None:
+    customer, member = operations(world)
+    for path, shown in (
+        ("/", ".going-on"),
+        (f"/calls/{customer.uuid}", "#transfer"),
+        (f"/calls/{member.uuid}", "#conference"),
+    ):
+        page = look(path, size="phone", language="fr-FR")
+        expect(page.locator(shown).first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+    opener = page.locator("#conference").get_by_role("button", name="Ajouter un appel")
+    opener.focus()
+    page.keyboard.press("Enter")
+    box = page.get_by_role("dialog").get_by_role("checkbox", name="447700900131 parle avec")
+    expect(page.get_by_role("dialog").get_by_role("checkbox").first).to_be_focused()
+    box.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.locator("#conference li [data-state=joined]")).to_have_count(3)  # and one on hold
+    expect(opener).to_be_focused()
 
 
 def test_it_fits_a_phone(world: World, look: Look) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.control.vonage_client import Response, VonageClient
+from app.store.feed import OPERATION
 from tests.control.world import AGENT, BUSY, CALLER, RINGS, World
 from vonage_simulator.ledger import Leg
 
@@ -43,7 +44,7 @@ def test_an_attended_transfer_that_is_completed(world: World) -> None:
     assert not customer.hears(agent)
     assert world.control(customer)["hold"] == "held"
     assert world.ask("POST", f"/transfers/{id_}/complete", {}).status_code == 200
-    becomes(world, id_, "ended")
+    assert becomes(world, id_, "ended")["outcome"] == "completed"
     world.until(lambda: customer.hears(recipient) and agent.over)
     assert not customer.over
     assert world.control(customer)["hold"] is None
@@ -61,8 +62,8 @@ def test_an_attended_transfer_that_is_cancelled_brings_both_back(world: World) -
 
 def test_a_recipient_who_is_busy_brings_both_back(world: World) -> None:
     agent, customer = world.in_room(AGENT, CALLER)
-    id_ = begun(world, agent, BUSY)["id"]
-    becomes(world, id_, "ended")
+    found = begun(world, agent, BUSY)
+    assert becomes(world, found["id"], "ended")["outcome"] == "cancelled"
     world.until(lambda: agent.hears(customer))
 
 
@@ -86,6 +87,7 @@ def test_swap_and_merge(world: World) -> None:
     assert world.ask("POST", f"/transfers/{id_}/merge", {}).status_code == 200
     world.until(lambda: agent.hears(customer) and agent.hears(recipient) and customer.hears(recipient))
     found = becomes(world, id_, "ended")
+    assert found["outcome"] == "merged"
     conference = world.ask("GET", f"/conferences/{found['conference_id']}").json
     assert {conference["host"], *conference["participants"]} == {agent.uuid, customer.uuid, recipient.uuid}
 
@@ -186,3 +188,22 @@ def test_legs_can_be_moved_by_hand_after_a_transfer_of_which_no_webhook_came(
     response = world.act(customer, "hold")
     assert response.status_code == 200, response.text
     world.until(lambda: world.control(customer)["hold"] == "held")
+
+
+def test_each_decision_is_news_to_whoever_follows_the_calls(world: World) -> None:
+    """It is no event of theirs, and nothing need be sent because of it."""
+    agent, customer = world.in_room(AGENT, CALLER)
+    store, conversation = world.services.store, customer.conversation.uuid
+    before = store.latest()
+    id_ = begun(world, agent, THIRD)["id"]
+    becomes(world, id_, "answered")
+    world.ask("DELETE", f"/transfers/{id_}")
+    becomes(world, id_, "ended")
+
+    def news() -> list[str]:
+        found = store.entries(before, 1000) or []
+        return [each.conversation for entries in found for each in entries if each.kind == OPERATION]
+
+    decisions = [entry.name for entry in store.log_of(id_) if entry.kind == "decision"]
+    assert decisions == ["ringback", "answered", "cancelled", "ended"]
+    world.until(lambda: news().count(conversation) == len(decisions))

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from app.store import keys
-from app.store.feed import CARRY, DELETE, FeedEntry, read_feed_entry
+from app.store.feed import CARRY, DELETE, OPERATION, FeedEntry, read_feed_entry
 from app.store.link import Command
 from app.store.record_command import News, carry_command
 from app.store.store import Store
@@ -117,6 +117,15 @@ def test_a_deletion_is_an_entry_and_what_comes_after_it_begins_anew(store: Store
     ]
     assert changes(store, YONDER) == []
     assert len(changes(store, THERE)) == 1
+
+
+def test_what_an_operation_decides_is_an_entry_of_the_conversations_that_are_there(store: Store) -> None:
+    send(store, status("answered", 1), status("answered", 1, where=THERE, uuid="other"))
+    store.announce([HERE, THERE, YONDER])
+    store.ping()  # behind it, on the same connection
+    for name in (HERE, THERE):
+        assert changes(store, name)[-1] == (name, None, OPERATION, None, None, None)
+    assert changes(store, YONDER) == []
 
 
 def test_expiry_makes_no_entry(engine: Engine, open_store: Callable[..., Store]) -> None:

@@ -157,3 +157,27 @@ def test_the_name_of_a_leg_in_an_entry_may_be_anything(store: Store) -> None:
     assert store.append("op", strange, due_in=60) == len(strange)
     assert store.append("op", strange) == len(strange), "they are there already"
     assert [found.kind for found in store.log_of("op")] == [each.kind for each in strange]
+
+
+def test_the_logs_of_what_has_not_ended_are_read_together_and_only_what_is_new(store: Store) -> None:
+    store.append("op1", [entry("a"), entry("b")], due_in=60)
+    store.append("op2", [entry("a")], due_in=0)
+    store.append("ended", [entry("a")])
+    known = store.open_logs()
+    assert {name: [one.id for one in log] for name, log in known.items()} == {"op1": ["a", "b"], "op2": ["a"]}
+    store.append("op1", [entry("c")])
+    assert store.open_logs({"op1": [entry("read"), entry("before")]})["op1"] == [
+        entry("read"),
+        entry("before"),
+        entry("c"),
+    ]
+    assert store.open_logs(known)["op2"] == known["op2"]
+
+
+def test_the_logs_of_the_operations_of_legs_are_found_by_the_legs(store: Store) -> None:
+    store.append("op", [entry("a")], due_in=60)
+    for leg in ("one", "two"):
+        store.occupy(leg, "op")
+    store.occupy("three", "about-to-be-kept")
+    assert store.logs_of_legs(["one", "two", "three", "four"]) == {"op": [entry("a")]}
+    assert store.logs_of_legs([]) == {}

@@ -8,6 +8,7 @@ const token = document.querySelector('meta[name="csrf-token"]')?.content;
 const LASTS = 8_000; // ms until what is done is no longer said; a fault stays until the next action
 const LOOKS_EVERY = 700; // ms between two looks at what has become of an action
 const LOOKS_FOR = 30_000; // ms: Vonage confirms a move within 10 s, and what waits for its turn is sent within a minute
+const RINGS_FOR = 60_000; // ms: the recipient of a transfer rings for 30 s, after the others have been moved
 const OPEN = ["requested", "accepted"]; // states of an action that will be another
 
 // -- saying
@@ -37,7 +38,7 @@ function reason(problem) {
   const parts = [fault];
   if (action?.vonage_detail) parts.push(`${words.vonage} ${action.vonage_detail}`);
   else if (problem.errors) for (const [name, text] of Object.entries(problem.errors)) parts.push(`${name}: ${[text].flat().join(" ")}`);
-  else if (["Not in a state for it", "NCCO refused"].includes(problem.title)) parts.push(words.reasons[problem.detail] ?? problem.detail);
+  else if (["Not in a state for it", "NCCO refused", "No such conference"].includes(problem.title)) parts.push(words.reasons[problem.detail] ?? problem.detail);
   else if (parts[0] === words.faults.else && problem.detail) parts.push(problem.detail);
   return parts.join(". ");
 }
@@ -53,14 +54,25 @@ async function ask(path, options) {
   }
 }
 
-function path(act, { leg, conversation }) {
-  if (conversation) return `/api/v1/conversations/${encodeURIComponent(conversation)}/record`;
-  return `/api/v1/legs/${encodeURIComponent(leg)}/${act}`;
+/** The method and the path by which `act` is requested of a target. */
+function route(act, { leg, conversation, transfer, conference }) {
+  const of = encodeURIComponent;
+  if (act === "transfer_call") return ["POST", "/transfers"];
+  if (act === "conference") return ["POST", "/conferences"];
+  if (transfer) return act === "cancel" ? ["DELETE", `/transfers/${of(transfer)}`] : ["POST", `/transfers/${of(transfer)}/${act}`];
+  if (conference) {
+    const path = `/conferences/${of(conference)}${leg ? `/participants/${of(leg)}` : ""}`;
+    if (act === "add") return ["PUT", path];
+    if (act === "hold" || act === "resume") return ["POST", `${path}/${act}`];
+    return ["DELETE", act === "detach" ? `${path}?mode=detach` : path]; // remove, end
+  }
+  if (conversation) return ["POST", `/conversations/${of(conversation)}/record`];
+  return ["POST", `/legs/${of(leg)}/${act}`];
 }
 
 const sending = new Set(); // a button that is pressed twice acts once
 
-/** Do `act` to each of `targets`, legs or conversations; resolves to the first fault, in words, or to null. */
+/** Do `act` to each of `targets`; resolves to the first fault, in words, or to null. */
 async function send(act, targets, who, body = {}) {
   const key = JSON.stringify([act, targets]);
   if (sending.has(key)) return null;
@@ -77,14 +89,20 @@ async function sendAll(act, targets, who, body) {
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": token };
   sayOf(act, who, "…", "wait");
   const found = await Promise.all(
-    targets.map((target) => ask(path(act, target), { method: "POST", headers, body: JSON.stringify(sent) })),
+    targets.map((target) => {
+      const [method, path] = route(act, target);
+      return ask(`/api/v1${path}`, { method, headers, ...(method !== "DELETE" && { body: JSON.stringify(sent) }) });
+    }),
   );
   const fault = found.find((each) => !each.ok);
   if (fault) {
     sayOf(act, who, reason(fault), "bad");
     return reason(fault);
   }
-  follow(act, who, found.at(-1));
+  const last = found.at(-1);
+  if (last.state) follow(act, who, last);
+  else if (last.initiator_call) followTransfer(act, who, last);
+  else sayOf(act, who, words.states.begun, "good"); // a conference: the page shows how it goes on
   return null;
 }
 
@@ -104,6 +122,27 @@ async function follow(act, who, action) {
   }
 }
 
+/** The same of a transfer: until it is answered, swapped or over. How it goes on meanwhile is shown by the page. */
+async function followTransfer(act, who, begun) {
+  const until = performance.now() + RINGS_FOR;
+  sayOf(act, who, words.states.begun, "wait");
+  const mine = line;
+  for (let found = begun; mine === line; ) {
+    if (!found.ok) return sayOf(act, who, reason(found), "bad");
+    const { outcome, status, pending, talking_to } = found;
+    if (outcome === "cancelled" && act !== "cancel") return sayOf(act, who, words.transfers.unreached, "bad");
+    if (outcome) return sayOf(act, who, words.transfers[outcome], outcome === "abandoned" ? "bad" : "good");
+    if (act === "transfer_call" && status === "answered") return sayOf(act, who, words.transfers.answered, "good");
+    if (act === "swap" && !pending) {
+      const swapped = talking_to === begun.talking_to; // it is as it was requested
+      return sayOf(act, who, swapped ? words.states.confirmed : words.faults.failed, swapped ? "good" : "bad");
+    }
+    if (performance.now() > until) return;
+    await new Promise((done) => setTimeout(done, LOOKS_EVERY));
+    if (mine === line) found = await ask(`/api/v1/transfers/${encodeURIComponent(begun.id)}`);
+  }
+}
+
 // -- dialogs
 
 let opener; // what the focus goes back to: the button may have been replaced by then
@@ -113,13 +152,66 @@ function focusBack() {
   again?.focus();
 }
 
-function open(dialog, act, targets, who) {
+function open(dialog, act, targets, who, from) {
   dialog.asks = { act, targets, who };
   dialog.querySelector("[data-who]").textContent = who;
   dialog.querySelector("[role=alert]").hidden = true;
   for (const text of dialog.querySelectorAll("[data-many]")) text.hidden = targets.length < 2;
   for (const text of dialog.querySelectorAll("[data-one]")) text.hidden = targets.length > 1;
   dialog.showModal();
+  if (from) fill(dialog, from);
+}
+
+/** Read the fields of a dialog, which are of other calls, too, and change with them. */
+async function fill(dialog, from) {
+  const { asks } = dialog;
+  const [fields, submit] = [dialog.querySelector("[data-fields]"), dialog.querySelector("[type=submit]")];
+  fields.replaceChildren(Object.assign(document.createElement("p"), { className: "soft", textContent: "…" }));
+  submit.hidden = true;
+  let html = "";
+  try {
+    const response = await fetch(from, { cache: "no-store", headers: { Accept: "text/html" } });
+    if (!response.ok) throw new Error(response.statusText);
+    html = await response.text();
+  } catch {
+    if (dialog.asks === asks) dialog.fault(words.faults.offline);
+    return;
+  }
+  if (dialog.asks !== asks || !dialog.open) return; // it was opened for another one meanwhile
+  fields.replaceChildren(document.importNode(Object.assign(document.createElement("template"), { innerHTML: html }).content, true));
+  submit.hidden = fields.querySelector("[data-nothing]") !== null;
+  fields.querySelector("input, select")?.focus();
+}
+
+/** What an endpoint is, as the API takes it: a number, a sip: address, or a user. */
+function endpoint(text) {
+  if (/^sips?:/i.test(text)) return { type: "sip", uri: text };
+  return /^\+?(\d[\d ().-]*\d|\d)$/.test(text) ? text : { type: "app", user: text };
+}
+
+/** What the fields of these dialogs say: the targets, and what is sent. */
+const FILLED = {
+  transfer_call(form, targets) {
+    const { initiator, transferred } = form.elements.whom.selectedOptions[0].dataset;
+    const { flow, to } = form.elements;
+    return [targets, { initiator_call: initiator, transferred_call: transferred, flow: flow.value, to: endpoint(to.value.trim()) }];
+  },
+  conference(form, targets) {
+    const { host, host_leaves } = form.elements;
+    return [targets, { host_call_id: host.value, participant_call_ids: joining(form), host_leaves: host_leaves.value }];
+  },
+  add(form, [{ conference }]) {
+    return [joining(form).map((leg) => ({ conference, leg })), {}];
+  },
+};
+
+function joining(form) {
+  return [...form.querySelectorAll("[name=participants]:checked")].map((box) => box.value);
+}
+
+/** Of two who talk to each other one can join, for the other is hung up; and somebody has to. */
+function chooseOne(box) {
+  for (const other of box.closest(".circle").querySelectorAll("input")) if (other !== box) other.checked = false;
 }
 
 /** What the fields of a dialog say, as the API takes it. */
@@ -139,15 +231,18 @@ for (const dialog of document.querySelectorAll("dialog.ask")) {
     wrong.textContent = text;
     wrong.hidden = false;
   };
+  dialog.fault = fault;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { act, targets, who } = dialog.asks;
-    let sent;
+    const { act, who } = dialog.asks;
+    let [targets, sent] = [dialog.asks.targets, null];
     try {
-      sent = body(form);
+      if (FILLED[act]) [targets, sent] = FILLED[act](form, targets);
+      else sent = body(form);
     } catch (error) {
       return fault(`${words.faults.wrong}. JSON: ${error.message}`);
     }
+    if (form.querySelector("[name=participants]") && !joining(form).length) return fault(words.nobody);
     form.inert = true;
     const failed = await send(act, targets, who, sent);
     form.inert = false;
@@ -157,6 +252,7 @@ for (const dialog of document.querySelectorAll("dialog.ask")) {
     choose(form);
   });
   form.elements.where?.addEventListener("change", () => choose(form));
+  form.addEventListener("change", ({ target }) => target.name === "participants" && chooseOne(target));
   dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", focusBack);
   choose(form);
@@ -173,16 +269,33 @@ function choose(form) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act]");
   if (!said || !button || button.disabled) return;
-  const { act, leg, conversation, who } = button.dataset;
+  const { act, leg, conversation, transfer, conference, fields, who } = button.dataset;
   if (menu?.contains(button)) return chooseInMenu(act);
   opener = button;
-  opener.again = `[data-act="${act}"][data-leg="${CSS.escape(leg ?? "")}"]`;
-  begin(act, [{ leg, conversation }], who);
+  opener.again = sameAs(button);
+  begin(act, [{ leg, conversation, transfer, conference }], who, fields);
 });
 
-function begin(act, targets, who) {
+const OPPOSITES = {
+  hold: "resume", resume: "hold", mute: "unmute", unmute: "mute",
+  record_start: "record_pause", record_pause: "record_resume", record_resume: "record_pause", record_stop: "record_start",
+};
+
+/** A selector of the button that does the same, or `act`, in a part of the page that was replaced. */
+function sameAs(button, act = button.dataset.act) {
+  const target = ["leg", "conversation", "transfer", "conference"].filter((name) => button.dataset[name]);
+  return [`[data-act="${act}"]`, ...target.map((name) => `[data-${name}="${CSS.escape(button.dataset[name])}"]`)].join("");
+}
+
+/** What the focus goes to in `part`, which was replaced: `button` as it is now, or the one that takes it back; null if
+    there is none. What is at its place may be another one, which hangs up. */
+export function again(part, button) {
+  return part.querySelector(sameAs(button)) ?? part.querySelector(sameAs(button, OPPOSITES[button.dataset.act]));
+}
+
+function begin(act, targets, who, fields) {
   const dialog = document.getElementById(`ask-${act}`);
-  if (dialog) open(dialog, act, targets, who);
+  if (dialog) open(dialog, act, targets, who, fields);
   else send(act, targets, who);
 }
 
@@ -205,11 +318,12 @@ function openMenu(button) {
   row = button.closest("tr");
   opener = button;
   opener.again = `#${CSS.escape(row.id)} .menu-button`;
-  const { hold, who, href } = JSON.parse(row.dataset.acts);
+  const { hold, asks, who, href } = JSON.parse(row.dataset.acts);
   for (const item of items) {
     const { act } = item.dataset;
     for (const text of item.querySelectorAll("[data-text]")) text.textContent = text.dataset.text.replace("{who}", () => who);
     if (act === "hold" || act === "resume") item.hidden = act !== hold;
+    if (act === "transfer_call" || act === "conference") item.hidden = !asks.includes(act);
     if (item.href !== undefined) item.href = href;
   }
   menu.showPopover();
@@ -221,10 +335,11 @@ function openMenu(button) {
 }
 
 function chooseInMenu(act) {
-  const { legs, first, who, whole } = JSON.parse(row.dataset.acts);
+  const { legs, first, conference, asks, who, whole, href } = JSON.parse(row.dataset.acts);
   menu.hidePopover();
   if (act === "hangup") begin(act, legs.map((leg) => ({ leg })), whole);
-  else begin(act, [{ leg: first }], who);
+  else if (asks.includes(act)) begin(act, [{}], whole, `${href}/ask/${act}`);
+  else begin(act, [{ leg: first, conference }], who);
 }
 
 let closes = null; // the button of the menu that is open, once it is pressed again: by itself that would open it anew

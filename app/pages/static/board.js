@@ -3,7 +3,7 @@
 // The stream begins with the whole board (its rows, then the keys of all), so whoever comes back after a cut misses nothing. What a row says changes at
 // once; where rows are, only while the mouse is not moving over them, so that nobody clicks the wrong one.
 
-import { rowInUse } from "./acting.js";
+import { again, rowInUse } from "./acting.js";
 import { localise, moment, serverNow } from "./times.js";
 
 const RESTS_AFTER = 10_000; // ms: a mouse that lies still over the board holds nothing back
@@ -85,9 +85,10 @@ function update(old, row) {
     const before = old.cells[index];
     before.className = cell.className;
     if (before.innerHTML === cell.innerHTML) return;
-    const focused = before.contains(document.activeElement);
+    const focused = before.contains(document.activeElement) ? document.activeElement : null;
     before.replaceChildren(...cell.childNodes);
-    if (focused) before.querySelector("a, button, summary")?.focus();
+    if (focused?.dataset.act) (again(before, focused) ?? old.querySelector(".menu-button"))?.focus();
+    else if (focused) before.querySelector("a, button, summary")?.focus();
   });
 }
 

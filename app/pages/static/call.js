@@ -1,7 +1,7 @@
 // A call while it lives: the parts of its page that changed are replaced as the stream reports changes. What is folded
 // open, the place on the page and a recording that plays stay as they are.
 
-import "./acting.js";
+import { again } from "./acting.js";
 import { localise } from "./times.js";
 
 const PAUSE = 300; // ms in which changes are taken together
@@ -9,6 +9,7 @@ const AGAIN = 5000; // ms until a stream that was refused is opened again
 const KINDS = ["leg", "input", "recording", "transfer", "error", "conversation", "gap"];
 const parts = "main section[id]";
 
+const main = document.querySelector("main");
 const cut = document.getElementById("cut");
 const said = document.getElementById("said");
 const written = new Map([...document.querySelectorAll(parts)].map((part) => [part.id, shape(part)]));
@@ -66,7 +67,9 @@ function show(page) {
   let before = document.getElementById("cut");
   for (const id of written.keys()) {
     if (page.getElementById(id)) continue;
-    document.getElementById(id)?.remove();
+    const gone = document.getElementById(id);
+    if (gone?.contains(document.activeElement)) main.focus({ preventScroll: true });
+    gone?.remove();
     written.delete(id);
   }
   for (const part of page.querySelectorAll(parts)) {
@@ -93,11 +96,13 @@ function show(page) {
 function replace(old, part) {
   const open = [...old.querySelectorAll("details[open]")].map((details) => details.id);
   const scrolled = [...old.querySelectorAll("[data-scroll]")].map((box) => [box.dataset.scroll, box.scrollLeft]);
-  const focused = old.contains(document.activeElement) ? [...old.querySelectorAll("a, summary, button, [tabindex]")].indexOf(document.activeElement) : -1;
+  const had = old.contains(document.activeElement) ? document.activeElement : null;
+  const focused = [...old.querySelectorAll("a, summary, button, [tabindex]")].indexOf(had);
   old.replaceWith(part);
   for (const id of open) if (id) document.getElementById(id)?.setAttribute("open", "");
   for (const [name, left] of scrolled) part.querySelector(`[data-scroll="${name}"]`)?.scrollTo(left, 0);
-  if (focused >= 0) part.querySelectorAll("a, summary, button, [tabindex]")[focused]?.focus({ preventScroll: true });
+  if (had?.dataset.act) (again(part, had) ?? main).focus({ preventScroll: true });
+  else if (focused >= 0) part.querySelectorAll("a, summary, button, [tabindex]")[focused]?.focus({ preventScroll: true });
   ready(part);
 }
 

@@ -33,7 +33,7 @@ local COUNTS, UNSETTLED, TOUCHED = P .. 'counts', P .. 'unsettled', P .. 'touche
 -- One entry of the feed (app/store/feed.py), always with these fields in this order:
 --   c   conversation
 --   i   index of the event in the conversation's list, empty if none was kept
---   k   kind of the event; if none was kept: carry or delete
+--   k   kind of the event; if none was kept: carry, delete or operation
 --   l   leg, empty if none
 --   s   state of the leg before and after, a character each; see state_here
 local function add_to_feed(conversation, index, kind, leg, states)

@@ -1,0 +1,117 @@
+"""Who talks to whom: which legs can be transferred by whom, and which calls can be joined in a conference.
+
+What is offered is what app/control would accept; it checks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from app.domain.calls import Call, CallLeg
+from app.domain.conversations import moments
+from app.domain.leg_control import held_from
+from app.domain.rooms import room_of
+
+TOGETHER = ("talk", "hold")  # what a leg does that talks to another one, or will again
+
+
+class Talker(NamedTuple):
+    """A leg that has not ended. `home`: the conversation that it is in, or will come back to from hold."""
+
+    leg: CallLeg
+    call: Call
+    home: str
+
+    @property
+    def uuid(self) -> str:
+        """Of the leg."""
+        return self.leg.leg.uuid
+
+    @property
+    def likely_host(self) -> tuple[bool, bool]:
+        """How likely it is of somebody who transfers others: of a user, or called by this application."""
+        return self.leg.user is not None, self.leg.leg.direction == "outbound"
+
+
+class Circle(NamedTuple):
+    """Those with the same home. In a pair, which a `connect` joined, nobody can be moved without ending the other."""
+
+    talkers: tuple[Talker, ...]
+    in_room: bool
+
+    @property
+    def ready(self) -> bool:
+        """Whether all have been answered."""
+        return all(each.leg.leg.state == "answered" for each in self.talkers)
+
+    def has(self, legs: Collection[str]) -> bool:
+        """Whether any of *legs* is one of them."""
+        return any(each.uuid in legs for each in self.talkers)
+
+
+class Couple(NamedTuple):
+    """Of two who talk to each other, the one who transfers, or is the host, and the other."""
+
+    first: Talker
+    second: Talker
+
+
+def circles(calls: Iterable[Call]) -> list[Circle]:
+    """Those of *calls* who are together, two or more."""
+    homes: dict[str, list[Talker]] = {}
+    for call in calls:
+        for leg in call.legs if call.state != "ended" else ():
+            if leg.leg.state != "completed" and (home := _home(call, leg)):
+                homes.setdefault(home, []).append(Talker(leg, call, home))
+    return [
+        Circle(tuple(found), any(_has_room(each.call, each.uuid) for each in found))
+        for found in homes.values()
+        if len(found) > 1
+    ]
+
+
+def couples(circle: Circle, call: Call) -> list[Couple]:
+    """The couples in *circle* that have a leg of *call*, those first where the first one is likelier to be an agent's.
+
+    Else those first in which a leg of *call* is the second, who is transferred; and of its legs the first one.
+    """
+    found = [
+        Couple(first, second)
+        for first in circle.talkers
+        for second in circle.talkers
+        if first is not second and call.id in (first.call.id, second.call.id)
+        if first.leg.leg.state == second.leg.leg.state == "answered"
+    ]
+
+    def unlikely(of: Couple) -> tuple[bool, ...]:
+        own, second = of.second.call, of.second
+        return (*(not each for each in of.first.likely_host), own.id != call.id, second.leg is not own.legs[0])
+
+    return sorted(found, key=unlikely)
+
+
+def asks_of(call: Call, taken: Collection[str], *, pairs_move: bool) -> tuple[str, ...]:
+    """What can be asked for *call* but not of one of its legs alone.
+
+    *taken*: legs that are part of an operation. *pairs_move*: a pair is brought into a room where one is needed.
+    """
+    together = [leg.leg.uuid for leg in call.legs if leg.leg.uuid not in taken and _is_together(leg)]
+    if call.state == "ended" or not together:
+        return ()
+    in_room = pairs_move or any(_has_room(call, uuid) for uuid in together)
+    return ("transfer_call", "conference") if in_room else ("transfer_call",)
+
+
+def _is_together(leg: CallLeg) -> bool:
+    return leg.leg.state == "answered" and any(each.end is None and each.doing in TOGETHER for each in leg.segments)
+
+
+def _home(call: Call, leg: CallLeg) -> str | None:
+    if leg.leg.control.hold in ("held", "resuming") and (home := held_from(leg.leg.uuid, call.actions)):
+        return home
+    return leg.stays[-1].conversation if leg.stays and leg.stays[-1].left is None else None
+
+
+def _has_room(call: Call, leg: str) -> bool:
+    return room_of(moment for moment in moments(call.events) if moment.event.leg == leg) is not None
