@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
@@ -33,6 +34,35 @@ def run(script: str, *arguments: str) -> list[Any]:
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
     return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+@contextmanager
+def printing(script: str, *arguments: str) -> Iterator[tuple[Callable[[str], list[Any]], Callable[[], None]]]:
+    """A script that runs to its end; yields what returns the values that it prints next, with a name, and what lets it
+    go on where it waits for that.
+    """
+    command = ["node", str(HERE / script), *arguments]
+    lines: Queue[str] = Queue()
+
+    def printed(name: str) -> list[Any]:
+        found, *values = json.loads(lines.get(timeout=20))
+        assert found == name, values
+        return values
+
+    def go() -> None:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        output = process.stdout
+        assert output
+        Thread(target=lambda: deque(map(lines.put, output), 0), daemon=True).start()
+        try:
+            yield printed, go
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 class Failed(Exception):

@@ -265,6 +265,7 @@ export class Phone {
     this.user = user;
     this.token = token;
     this.reRegistryPhoneTimes = reRegistryPhoneTimes;
+    this.deviceIds = {}; // the page's to use: sound is its own
     this.fetch = fetcher;
     this.lastError = null;
     this.sessions = new Map();
