@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.api.site import TOKENS
+from tests.api.site import OPERATOR, TOKENS
 from tests.browser import chromium
 from tests.clients.cutting import Cutting, cutting
+from tests.clients.documented import example
 from tests.control.test_session_verbs import ALICE, call_of_alice
 from tests.control.world import AGENT, World, world_of
 from tests.engines import Engine
@@ -38,16 +40,20 @@ PAGE = """<!doctype html>
 
 
 @pytest.fixture(scope="module")
-def page_server() -> Iterator[tuple[str, dict[str, str]]]:
-    """The server of the page: its origin, and what its page needs, to be filled in."""
-    filled: dict[str, str] = {}
+def page_server() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The server of the page: its origin, and what it serves, to be filled in."""
+    filled: dict[str, Any] = {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
-            self.wfile.write((PAGE % filled).encode())
+            if self.path == "/phone-token":
+                text = filled["token"]()
+            else:
+                text = filled["example"] if self.path == "/example" else PAGE % filled
+            self.wfile.write(text.encode())
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -65,11 +71,17 @@ def page_server() -> Iterator[tuple[str, dict[str, str]]]:
 def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, page_server: Any) -> Iterator[World]:
     """An app that the page may call, and its carrier."""
     folder: Path = tmp_path_factory.mktemp("carrier")
-    valkey.flush()
     settings: dict[str, Any] = {"access_tokens": (*TOKENS, ("user/Alice", ALICE)), "cors_origins": (page_server[0],)}
     carrier = {"application": {"calls_per_second": None}}
     with world_of(folder, valkey.address.url, carrier=carrier, **settings) as world:
         yield world
+
+
+@pytest.fixture(autouse=True)
+def own_room(world: World, valkey: Engine) -> None:
+    """Legs of the test before may still be in theirs."""
+    valkey.flush()
+    world.room = f"room-{secrets.token_hex(4)}"
 
 
 @pytest.fixture
@@ -101,6 +113,23 @@ def page(browser: Browser, world: World, network: Cutting, page_server: Any) -> 
         yield page
         assert faults == []
         assert len(made) > 1, "one for each request"
+
+
+def test_the_example_of_a_page_and_its_backend(
+    browser: Browser, world: World, page_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blocks of docs/clients.md, as they are."""
+    origin, filled = page_server
+    backend: dict[str, Any] = {}
+    exec(example("python", "def phone_token").replace("https://YOUR-SERVER", world.base), backend)  # noqa: S102
+    monkeypatch.setitem(filled, "token", lambda: backend["phone_token"]("Alice", OPERATOR))
+    monkeypatch.setitem(filled, "example", example("html", "Phone").replace("https://YOUR-SERVER", world.base))
+    with chromium.opened(browser, origin) as context:
+        page = context.new_page()
+        with page.expect_response("**/stream"):
+            page.goto("/example")
+        call_of_alice(world)
+        page.wait_for_function("title => document.title === title", arg=f"{AGENT} calls")
 
 
 def sees(page: Page, event: str, count: int = 1) -> None:
