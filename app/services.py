@@ -20,7 +20,9 @@ from app.control.conferences import Conferences
 from app.control.control import Control
 from app.control.driver import Driver
 from app.control.operations import Operations
+from app.control.pair_rooms import PairRooms
 from app.control.regions import Regions
+from app.control.room_calls import RoomCalls
 from app.control.transfers import Transfers
 from app.control.vonage_client import VonageClient
 from app.flows.flows import Flows
@@ -97,6 +99,11 @@ class Services:
     def transfers(self) -> Transfers:
         """Transfers of live calls."""
         return Transfers(self.control, self.control.operations)
+
+    @property
+    def room_calls(self) -> RoomCalls:
+        """Calls to users in rooms."""
+        return RoomCalls(self.control)
 
     @property
     def conferences(self) -> Conferences:
@@ -182,13 +189,15 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
 def _control(settings: Settings, store: Store, flows: Flows, tokens: ApplicationTokens | None) -> Control:
     client = VonageClient(tokens, settings.api_hosts)
     driver = Driver(store, client, Regions(store, client))
+    operations = Operations(store, driver)
     return Control(
         store,
         flows,
         client,
         driver,
-        Operations(store, driver),
+        operations,
         settings.base_url,
+        pair_rooms=PairRooms(operations) if settings.connect_to_room == "try" else None,
         hold_music=settings.hold_music_url,
         caller_number=settings.caller_number,
     )

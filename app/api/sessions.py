@@ -80,6 +80,19 @@ class CurrentSchema(Schema):
     currentSession = fields.Nested(SessionSchema, required=True, allow_none=True)
 
 
+class VoicemailCountsSchema(Schema):
+    """How many voicemails there are."""
+
+    total = fields.Integer(required=True)
+    unheard = fields.Integer(required=True)
+
+
+class UserWithVoicemailSchema(UserSchema):
+    """A user, with how many voicemails there are."""
+
+    voicemail = fields.Nested(VoicemailCountsSchema, required=True)
+
+
 class PhoneSchema(CurrentSchema):
     """A user's phone, with the names of Yeastar's PhoneOperator."""
 
@@ -93,6 +106,7 @@ class PhoneSchema(CurrentSchema):
     recordPermissions = fields.Integer(
         required=True, metadata={"description": "0 none, 1 pause and resume a recording, 2 also start one"}
     )
+    voicemail = fields.Nested(VoicemailCountsSchema, required=True)
 
 
 class RegistrationArgs(Schema):
@@ -112,11 +126,11 @@ class RegistrationSchema(Schema):
 
 
 @sessions.get("/<user:name>")
-@sessions.alt_response(200, schema=UserSchema)
+@sessions.alt_response(200, schema=UserWithVoicemailSchema)
 def get_user(name: str) -> dict[str, Any]:
     """Get a user. One that only has a token, or was only called, has default settings."""
     kept = user_of(name)
-    return user_json(name, kept.settings or DEFAULTS, kept.registration)
+    return user_json(name, kept.settings or DEFAULTS, kept.registration) | {"voicemail": _voicemail(name)}
 
 
 @sessions.patch("/<user:name>")
@@ -149,6 +163,7 @@ def get_phone(name: str) -> dict[str, Any]:
         "isRegistered": kept.registration.registered,
         "reRegistryPhoneTimes": kept.registration.attempts,
         "recordPermissions": (kept.settings or DEFAULTS).record_permissions,
+        "voicemail": _voicemail(name),
     }
 
 
@@ -238,6 +253,10 @@ def session_of(name: str, id_: str) -> Session:
 
 def _phone(name: str) -> Phone:
     return services().sessions.phone(name, user_of(name))
+
+
+def _voicemail(name: str) -> dict[str, int]:
+    return services().store.voicemail_counts(name)._asdict()
 
 
 def _unknown_session(id_: str, detail: str) -> Problem:

@@ -21,6 +21,7 @@ from app.store.users import Profile, User
 
 RECONCILE_SECONDS: Final = 0.25
 RECORDED_SECONDS: Final = 2.0  # the record of the answer that rings a user is written by then
+SEEN_SECONDS: Final = 10.0  # something of a call is kept by then, unless the worker that answered it has died
 
 
 class UserStore(Protocol):
@@ -35,8 +36,11 @@ class UserStore(Protocol):
     def profiles(self, names: Sequence[str]) -> list[Profile]:
         """What is kept of each of the users *names*."""
 
-    def engage(self, name: str, call: str, ended: Iterable[str] = ()) -> Availability:
-        """Let *call* have one of the places of the user *name*; places of calls that have *ended* are free."""
+    def engage(self, name: str, call: str, ended: Iterable[str] = (), *, own: bool = False) -> Availability:
+        """Let *call* have one of the places of the user *name*, who makes it if it is their *own*.
+
+        Places of calls that have *ended* are free.
+        """
 
     def engaged(self, name: str) -> dict[str, float]:
         """The calls that have a place of the user *name*, and for how many seconds."""
@@ -74,9 +78,17 @@ class SessionQueries:
         """Whether the user *name* may be rung for *call* (its first leg's uuid); if so, the call has a place now.
 
         Call it before a user is rung. Calls that have ended, that ring there no more, and consultations have no
-        place. Never raises, and waits for the store 300 ms at most, 50 ms unless all places seem to be taken.
+        place; nor has one of which nothing was ever kept, as its worker died. Never raises, and waits for the store
+        300 ms at most, 50 ms unless all places seem to be taken.
         """
-        found = self.store.engage(name, call)
+        return self._place(name, call, own=False)
+
+    def may_call(self, name: str, call: str) -> Availability:
+        """Whether the user *name* may make *call*: the same, also while not to be disturbed."""
+        return self._place(name, call, own=True)
+
+    def _place(self, name: str, call: str, *, own: bool) -> Availability:
+        found = self.store.engage(name, call, own=own)
         if found != "busy":
             return found
         try:
@@ -84,15 +96,10 @@ class SessionQueries:
                 live = self.phone(name, self.user(name)).sessions
                 counted = {one.id for one in live if one.controls.parent is None}
                 others = {one: age for one, age in self.store.engaged(name).items() if one not in counted}
-                calls = {one: self.queries.call(one) for one in others}
-                over = [
-                    one
-                    for one, age in others.items()
-                    if (known := calls[one]) is not None and (known.state != "live" or age > RECORDED_SECONDS)
-                ]
+                over = [one for one, age in others.items() if _is_over(self.queries.call(one), age)]
         except StoreUnavailable:
             return found
-        return self.store.engage(name, call, over) if over else found
+        return self.store.engage(name, call, over, own=own) if over else found
 
     def latest(self, name: str, user: User) -> list[Session]:
         """The sessions of *name* that are live, and the latest that have ended; the oldest first."""
@@ -154,6 +161,13 @@ class SessionQueries:
         known = {call.id: call for call in calls}
         missing = [name for call in calls for name in call.conferences if not known.keys() >= {*call.linked}]
         return known | {call.id: call for call in self.queries.calls_of(missing)} if missing else known
+
+
+def _is_over(call: Call | None, age: float) -> bool:
+    """Whether *call*, in which the user takes no part, keeps a place that it has had for *age* seconds no longer."""
+    if call is None:
+        return age > SEEN_SECONDS
+    return call.state != "live" or age > RECORDED_SECONDS
 
 
 def user_json(name: str, settings: UserSettings, registration: Registration) -> dict[str, Any]:

@@ -51,7 +51,10 @@ class Action(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionResult(Event):
-    """What came of an action; `status` is that of Vonage's response, `detail` what it says is wrong."""
+    """What came of an action; `status` is that of Vonage's response, `detail` what it says is wrong.
+
+    If a leg was called into the `room` where a caller waits, this is of the new leg, in the caller's conversation.
+    """
 
     kind: ClassVar[str] = "action_result"
 
@@ -59,6 +62,7 @@ class ActionResult(Event):
     result: Result
     status: int | None = None
     detail: str | None = None
+    room: str | None = None
 
 
 OURS: Final = (Action, ActionResult)
@@ -76,7 +80,7 @@ def kept(event: Action | ActionResult) -> dict[str, Any]:
         known |= {"verb": event.verb, "by": event.by, "sequence": event.sequence, "after": event.after}
         known |= {"operation": event.operation, "arguments": event.argument or None}
     else:
-        known |= {"result": event.result, "status": event.status, "detail": event.detail}
+        known |= {"result": event.result, "status": event.status, "detail": event.detail, "room": event.room}
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -99,4 +103,5 @@ def read(body: Mapping[str, Any]) -> Action | ActionResult:
             operation=body.get("operation"),
             arguments=CANONICAL.encode(body.get("arguments", {})),
         )
-    return ActionResult(**common, result=body["result"], status=body.get("status"), detail=body.get("detail"))
+    about: dict[str, Any] = {name: body.get(name) for name in ("status", "detail", "room")}
+    return ActionResult(**common, result=body["result"], **about)

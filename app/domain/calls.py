@@ -201,7 +201,7 @@ def _call(id_: str, of: Group, events: History, lives: list[Life], occupancy: Oc
     answers = tuple((at, event) for at, event in everything if isinstance(event, Answer))
     inputs = tuple((at, event) for at, event in everything if isinstance(event, Input))
     from_user = {event.leg: event.from_user for _, event in reversed(answers) if event.from_user}
-    called = {user for _, event in answers for user in called_users(event.ncco)}
+    called = {user for _, event in answers for user in called_users(event.connects)}
     created = {event.leg: user for _, event in everything if isinstance(event, Action) and (user := created_for(event))}
     legs = tuple(
         CallLeg(

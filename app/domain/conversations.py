@@ -67,7 +67,10 @@ class Member(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A recording and, once it was transcribed, where its text is, or why there is none. `size` is in bytes."""
+    """A recording and, once it was transcribed, where its text is, or why there is none. `size` is in bytes.
+
+    `voicemail_of` is the user for whom it is a message, if it is one.
+    """
 
     at: datetime
     recording_uuid: str | None
@@ -75,6 +78,7 @@ class Recorded(NamedTuple):
     size: int | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
+    voicemail_of: str | None = None
     transcription_url: str | None = None
     transcription_error: str | None = None
 
@@ -217,7 +221,8 @@ def recordings_in(here: list[Moment]) -> tuple[Recorded, ...]:
     for at, event in here:
         if isinstance(event, Recording):
             facts = (event.recording_uuid, event.recording_url, event.size, event.start_time, event.end_time)
-            recordings[event.recording_uuid or event.canonical] = Recorded(at, *facts)
+            user = event.voicemail.user if event.voicemail else None
+            recordings[event.recording_uuid or event.canonical] = Recorded(at, *facts, user)
     for at, event in here:
         if isinstance(event, Transcription | TranscriptionFailed):
             name = event.recording_uuid or event.canonical

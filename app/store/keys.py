@@ -157,6 +157,10 @@ class Partition:
         """Sorted set: calls that the user *name* takes part in, or is to (`lua/engage.lua`)."""
         return self.tag + b"up:" + encode(name)
 
+    def voicemails(self, name: str, *, heard: bool) -> bytes:
+        """Sorted set: the voicemails here of the user *name*, by receipt (ms) (`voicemails.py`)."""
+        return self.tag + (b"vh:" if heard else b"vn:") + encode(name)
+
     def calling(self, name: str) -> bytes:
         """String: the user *name* began a call within the last second."""
         return self.tag + b"ud:" + encode(name)
