@@ -22,7 +22,8 @@ OF_THE_STREAM = (
     *("sessions", "call_created", "call_incoming", "session_started", "call_answered", "call_updated", "call_held"),
     *("call_resumed", "call_muted", "call_unmuted", "recording_started", "recording_paused", "recording_resumed"),
     *("call_dtmf_created", "call_ended", "user_missed_call", "answer_requested", "transfer_created"),
-    *("transfer_answered", "transfer_completed", "transfer_cancelled", "transfer_ended", "conference_adhoc_created"),
+    *("transfer_answered", "transfer_completed", "transfer_cancelled", "transfer_ended", "transfer_abandoned"),
+    *("recording_stopped", "screen_share_started", "screen_share_ended", "conference_adhoc_created"),
     *("conference_adhoc_participant_joined", "conference_adhoc_participant_left", "conference_adhoc_deleted"),
     *("registration_changed", "record_permissions_changed", "current_session_changed", "stopped"),
 )

@@ -123,6 +123,21 @@ def test_a_stream_that_is_cut_goes_on_where_it_was(world: World) -> None:
         assert (len(phone.of("sessions")), len(phone.of("incoming")), len(phone.of("disconnected"))) == (1, 1, 1)
 
 
+def test_names_that_depend_on_how_a_call_ended_or_on_the_page() -> None:
+    """NethServer/dev issue 7521: somebody else took the call."""
+    frames = (
+        *(BEGINNING, frame(1, "call_incoming", "one"), frame(2, "call_ended", "one", cause="answered_elsewhere")),
+        *(frame(3, "screen_share_started", "two"), frame(4, "screen_share_ended", "two")),
+    )
+    with streams(((b"".join(frames),), 401)) as (url, _), phone_in_node(url, "token") as phone:
+        phone("start")
+        call, elsewhere = phone.wait("ON_CALL_CANCELED")
+        assert (call["id"], elsewhere) == ("one", True)
+        assert phone.wait("deleteSession")[0]["cause"] == "answered_elsewhere"
+        for name in ("ON_SHARE_SCREEN_STARTED", "ON_SHARE_SCREEN_ENDED"):
+            assert phone.wait(name)[0]["id"] == "two"
+
+
 # ---- Errors
 
 
@@ -190,8 +205,8 @@ def test_a_call_and_all_that_is_done_to_it(world: World, phone: NodePhone) -> No
     assert phone("resume", session) is True
     phone.wait("call_resumed", 2)
     assert phone("setSessionStaticStatus", session, {"name": "Ada", "company": "Engines"}, True) is True
-    phone.wait("call_updated")
-    assert phone("getSession", session)["displayName"] == "Ada"
+    wait_until(lambda: phone("getSession", session)["displayName"] == "Ada", "it is shown")
+    assert phone.of("call_updated")
     assert phone("hangup", session) is True
     assert phone.wait("deleteSession")[0] == {"callId": session, "cause": "completed"}
     assert phone.wait("ON_CALL_ENDED")[0]["id"] == session
@@ -216,6 +231,7 @@ def test_what_the_phone_knows(world: World, phone: NodePhone) -> None:
     assert phone.wait("current_session_changed")[0]["session"]
     assert phone("unhold", one) is True, "and whom the user talks to is put on hold"
     held(world, second)
+    assert phone.read("currentSessionID") == one
     assert phone("terminate", one) is True
     world.known(first, "completed")
     phone.wait("deleteSession")
@@ -288,6 +304,8 @@ def test_recordings(world: World, phone: NodePhone) -> None:
         assert phone(method, session) is True
         phone.wait(event)
         assert phone("getSession", session)["status"]["recordStatus"] == status
+    phone("request", "POST", f"/sessions/{session}/record", {"action": "stop"})
+    phone.wait("recording_stopped")
 
 
 def test_the_page_says_that_it_is_registered(world: World, phone: NodePhone) -> None:
@@ -347,6 +365,52 @@ def test_the_two_of_a_consultation_are_swapped_and_merged(world: World, phone: N
     world.until(lambda: customer.hears(recipient) and customer.hears(alice) and alice.hears(recipient))
 
 
+def test_whoever_is_transferred_may_hang_up(world: World, phone: NodePhone) -> None:
+    customer, alice, session = call_of_alice(world)
+    recipient = recipient_of(world, phone, phone("consult", session, THIRD)["id"])
+    assert world.act(customer, "hangup").status_code == 200
+    phone.wait("transfer_abandoned")
+    assert alice.hears(recipient)
+
+
+def test_both_users_of_a_call_get_that_it_is_answered(world: World, phone: NodePhone) -> None:
+    room = {"action": "conversation", "name": world.room}
+    with phone_in_node(world.base, BOB, "Bob") as other:
+        other("connect")
+        legs = [
+            world.created(world.ask("POST", "/calls", {"to": {"type": "app", "user": user}, "ncco": [room]}))
+            for user in ("Alice", "Bob")
+        ]
+        for each, leg, number in ((phone, legs[0], "Bob"), (other, legs[1], "Alice")):
+            (call,) = each.wait("ON_CALL_ANSWERED")
+            assert (call["sipCallId"], call["number"], call["answered"]) == (leg.uuid, number, True)
+
+
+def test_who_gets_a_transferred_call_sees_the_caller_and_not_who_transferred_it(world: World, phone: NodePhone) -> None:
+    """NethServer/dev issue 7989"""
+    customer, alice, session = call_of_alice(world)
+    with phone_in_node(world.base, BOB, "Bob") as other:
+        other("connect")
+        assert phone("blindTransfer", session, {"type": "app", "user": "Bob"}) is True
+        call = other.wait("ON_CALL_ANSWERED")[0]
+        assert (call["number"], call["isCaller"]) == (AGENT, False)
+    world.until(lambda: alice.over and not customer.over)
+
+
+def test_a_second_call_that_rings_changes_nothing_of_the_first(world: World, phone: NodePhone) -> None:
+    """NethServer/dev issue 7840"""
+    _, _, session = call_of_alice(world)
+    phone.wait("current_session_changed")
+    before = phone.read("currentSession")
+    with alice_does(world, FarEnd(does="never_answers", after=0.1)):
+        ring_alice(world)
+        (ringing,) = phone.wait("ON_CALL_INCOMING", 2)
+    assert [each["id"] for each in phone.read("incomingList")] == [ringing["id"]]
+    assert phone.read("currentSessionID") == session
+    for name in ("displayName", "answerTime", "creationTime", "number"):
+        assert phone.read("currentSession")[name] == before[name]
+
+
 def test_a_conference(world: World, phone: NodePhone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.domain.step_log.CONFIRM_SECONDS", 1)  # a host comes back after that
     legs, ids = [], []
@@ -366,6 +430,7 @@ def test_a_conference(world: World, phone: NodePhone, monkeypatch: pytest.Monkey
     held(world, legs[2])
     begun = phone("startConference", ids[0], [ids[1]])
     assert (begun["host"]["id"], begun["host"]["conference"], begun["finished"]) == (ids[0], True, False)
+    assert begun["host"]["displayName"] == "Conference"
     assert set(begun["participants"]) == {legs[0].uuid, legs[1].uuid}
     id_ = begun["conferenceId"]
     assert phone.wait("conference_adhoc_created")[0]["conference"]["conference_id"] == id_

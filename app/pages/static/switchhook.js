@@ -146,7 +146,7 @@ export class AdHocConference {
     Object.assign(this, {
       phone,
       conferenceId: shown.conference_id,
-      host: new CallSession({ ...host, conference: true }),
+      host: new CallSession({ ...host, conference: true, displayName: "Conference" }), // as Wazo shows it
       started: shown.started,
       finished: shown.finished,
       answerTime: shown.answer_time === null ? null : new Date(shown.answer_time),
@@ -494,8 +494,6 @@ export class Phone {
   reject(id) { return this.#did(() => this.#verb(id, "reject")); }
   hangup(id) { return this.#did(() => this.#verb(id, "hangup")); }
   hold(id) { return this.#did(() => this.#verb(id, "hold")); }
-  unhold(id) { return this.#did(() => this.#verb(id, "unhold")); }
-  resume(id) { return this.unhold(id); }
   mute(id) { return this.#did(() => this.#verb(id, "mute")); }
   unmute(id) { return this.#did(() => this.#verb(id, "unmute")); }
   dtmf(id, digits) { return this.#did(() => this.#verb(id, "dtmf", { digits })); }
@@ -507,6 +505,16 @@ export class Phone {
     const paused = this.sessions.get(idOf(id))?.recordingPaused;
     return this.#did(() => this.#verb(id, "record", { action: paused ? "resume" : "start" }));
   }
+
+  /** Take the other party off hold; the session is the current one. */
+  unhold(id) {
+    return this.#did(async () => {
+      await this.#verb(id, "unhold");
+      this.currentSessionID = idOf(id);
+    });
+  }
+
+  resume(id) { return this.unhold(id); }
 
   blindTransfer(id, number) {
     return this.#did(() => this.#verb(id, "transfer", { to: number, flow: "blind" }));
