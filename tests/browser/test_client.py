@@ -126,8 +126,8 @@ def test_the_example_of_a_page_and_its_backend(
     monkeypatch.setitem(filled, "example", example("html", "Phone").replace("https://YOUR-SERVER", world.base))
     with chromium.opened(browser, origin) as context:
         page = context.new_page()
-        with page.expect_response("**/stream"):
-            page.goto("/example")
+        page.goto("/example")
+        page.wait_for_function("document.title === '0 calls'")
         call_of_alice(world)
         page.wait_for_function("title => document.title === title", arg=f"{AGENT} calls")
 
