@@ -29,6 +29,7 @@ from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
 from app.flows.reload import FlowReloader
 from app.live.follower import Live
+from app.live.user_looks import UserLooks
 from app.recordings import Recordings
 from app.store import apart
 from app.store.errors import StoreUnavailable
@@ -71,6 +72,7 @@ class Services:
     store: Store
     flows: Flows
     live: Live
+    user_looks: UserLooks
     names: Names
     recordings: Recordings
     control: Control
@@ -175,6 +177,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         store,
         flows,
         live,
+        UserLooks(live),
         names,
         recordings,
         control,

@@ -11,8 +11,9 @@ from app.calls import session_schemas
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.calls.fields import timestamp
 from app.domain.calls import Call
-from app.domain.session_controls import controls_of
-from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
+from app.domain.session_log import SessionLog
+from app.domain.sessions import Remarks, Session, current_of, is_full
+from app.domain.user_sessions import session_in
 from app.domain.users import DEFAULTS, Availability, Registration, UserSettings
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable
@@ -103,8 +104,15 @@ class SessionQueries:
 
     def latest(self, name: str, user: User) -> list[Session]:
         """The sessions of *name* that are live, and the latest that have ended; the oldest first."""
-        found = self._sessions(self.queries.calls_of(user.conversations), name, user.settings or DEFAULTS)
-        return sorted(found, key=lambda one: (one.created, one.id))
+        return self.followed(name, user)[0]
+
+    def followed(self, name: str, user: User) -> tuple[list[Session], SessionLog]:
+        """The same, and the log of all their events."""
+        calls, tied = self.queries.tied_calls(user.conversations)
+        found = self._sessions(calls, name, user.settings or DEFAULTS)
+        by_id = {call.id: call for call in calls}
+        log = SessionLog(tied.conversations, by_id, tied.legs.keys(), self.queries.reader.presume_ended_after)
+        return sorted(found, key=lambda one: (one.created, one.id)), log
 
     def ended(
         self, name: str, user: User, *, limit: int, after: CallPosition | None
@@ -120,7 +128,11 @@ class SessionQueries:
         if call is None:
             return None
         (kept,) = self.store.profiles([name])
-        return next(iter(self._sessions([call], name, kept.settings or DEFAULTS)), None)
+        found = self._sessions([call], name, kept.settings or DEFAULTS)
+        if not found:  # it may be a consultation, in which the user's leg is of another call
+            tied = [other for other in self.queries.calls_of(call.everywhere) if other.id != call.id]
+            found = self._sessions([call, *tied], name, kept.settings or DEFAULTS)
+        return next((session for session in found if session.id == call.id), None)
 
     def dump_all(self, sessions: Sequence[Session], role: str | None) -> list[dict[str, Any]]:
         """Each of *sessions* as JSON, telephone numbers masked if `masks_for` says so."""
@@ -132,18 +144,7 @@ class SessionQueries:
         now, linked = datetime.now(UTC), self._linked(calls)
 
         def read() -> list[Session]:
-            found = (
-                read_session(
-                    call,
-                    name,
-                    now=now,
-                    linked=beside,
-                    auto_answer=settings.auto_answer,
-                    controls=controls_of(call, name, beside),
-                )
-                for call in calls
-                for beside in [[linked[id_] for id_ in call.linked if id_ in linked]]
-            )
+            found = (session_in(call, name, linked, now=now, auto_answer=settings.auto_answer) for call in calls)
             return [session for session in found if session is not None]
 
         sessions = apart(read)

@@ -52,7 +52,7 @@ class Conferences:
         order = conferences.Order(
             host=host,
             participants=party.participants,
-            room=f"adhoc-{id_}",
+            room=f"{conferences.ROOM}{id_}",
             music_url=self.control.hold_music or f"{self.control.base_url}{HOLD_MUSIC}",
             host_leaves=wanted.get("host_leaves", "end"),
             discard=party.discard,

@@ -23,7 +23,7 @@ from app.control.regions import Regions
 from app.control.requests import CREATING, MOVING
 from app.control.sending import Overtaken, Sender
 from app.control.vonage_client import VonageClient
-from app.domain import actions, room_calls
+from app.domain import actions, conferences, room_calls
 from app.domain.conversations import moments
 from app.domain.events import CANONICAL
 from app.domain.leg_control import done_to
@@ -174,8 +174,9 @@ class Driver:
         wait = max(0.05, (plan.check_at - now).total_seconds())
         # Nothing was received yet of one of its legs: nothing that is received of that one would wake anybody.
         placed = {uuid for uuid, leg in legs.items() if leg.place.order or leg.state == "completed"}
-        soon = {*machine.legs(entries)} - placed and (now - entries[-1].at).total_seconds() < UNKNOWN_SECONDS
-        return min(wait, AGAIN_SECONDS) if soon else wait
+        age = (now - entries[-1].at).total_seconds()
+        unknown = {*machine.legs(entries)} - placed and age < UNKNOWN_SECONDS
+        return min(wait, max(AGAIN_SECONDS, age / 2)) if unknown else wait
 
     def _watches_more(self, operation: str, legs: Mapping[str, Leg]) -> bool:
         """Let *operation* be woken by what is kept where its legs are; whether that is new."""
@@ -255,7 +256,7 @@ class Driver:
         """Hand the legs of a transfer over to a conference. It may be done again: the id is the same."""
         id_, now = f"{operation}-merged", datetime.now(UTC)
         who: dict[str, Any] = {"by": _who(entries), "conversation": _conversation(entries)}
-        order = {**step.arguments, "room": f"adhoc-{id_}", "music_url": entries[0].data["music_url"]}
+        order = {**step.arguments, "room": f"{conferences.ROOM}{id_}", "music_url": entries[0].data["music_url"]}
         created = [Entry("created", now, "created", "conference", order), Entry("begun", now, "request", "begun", who)]
         self._store.append(id_, created, due_in=0)
         for leg in (order["host"], *order["participants"]):

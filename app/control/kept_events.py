@@ -51,8 +51,9 @@ def events_of(operation: str, log: Sequence[Entry]) -> Iterator[Action | ActionR
             yield _action(f"{operation}:{entry.name}", operation, entry.data["verb"], entry.data, entry.at)
         elif entry.kind == "result" and entry.name in where:
             of = where[entry.name]
-            if of["verb"] == RING and entry.data.get("uuid"):
+            if entry.data.get("uuid"):
                 of = {**of, "leg": entry.data["uuid"], "room": of["shown"]["ncco"][0]["name"]}
+                of["consultation"] = of["verb"] != RING
             yield _result(f"{operation}:{entry.name}", of, entry.data, entry.at)
             if entry.data["result"] == "unknown":  # the operation goes on without it, and waits for no webhook
                 yield _result(f"{operation}:{entry.name}", where[entry.name], {"result": "timeout"}, entry.at)
@@ -96,6 +97,7 @@ def _result(id_: str, data: Mapping[str, Any], result: Mapping[str, Any], at: da
             status=result.get("status"),
             detail=result.get("detail"),
             room=data.get("room"),
+            consultation=bool(data.get("consultation")),
         )
     )
 

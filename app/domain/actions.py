@@ -53,7 +53,8 @@ class Action(Event):
 class ActionResult(Event):
     """What came of an action; `status` is that of Vonage's response, `detail` what it says is wrong.
 
-    If a leg was called into the `room` where a caller waits, this is of the new leg, in the caller's conversation.
+    If a leg was called into a `room`, this is of the new leg, in the conversation of who waits there: a caller or, if
+    it is a `consultation`, who wants to put somebody through.
     """
 
     kind: ClassVar[str] = "action_result"
@@ -63,6 +64,7 @@ class ActionResult(Event):
     status: int | None = None
     detail: str | None = None
     room: str | None = None
+    consultation: bool = False
 
 
 OURS: Final = (Action, ActionResult)
@@ -81,6 +83,7 @@ def kept(event: Action | ActionResult) -> dict[str, Any]:
         known |= {"operation": event.operation, "arguments": event.argument or None}
     else:
         known |= {"result": event.result, "status": event.status, "detail": event.detail, "room": event.room}
+        known |= {"consultation": event.consultation or None}
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -104,4 +107,10 @@ def read(body: Mapping[str, Any]) -> Action | ActionResult:
             arguments=CANONICAL.encode(body.get("arguments", {})),
         )
     about: dict[str, Any] = {name: body.get(name) for name in ("status", "detail", "room")}
+    about["consultation"] = bool(body.get("consultation"))
     return ActionResult(**common, result=body["result"], **about)
+
+
+def calls_into_room(event: Event) -> bool:
+    """Whether *event* says that its leg was called into a room; where the leg is says something else."""
+    return isinstance(event, ActionResult) and event.room is not None

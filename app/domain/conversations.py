@@ -13,6 +13,7 @@ from decimal import Decimal, localcontext
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from app.domain.actions import calls_into_room
 from app.domain.causes import GivenAnswer, WentWrong, cause_of
 from app.domain.events import (
     Answer,
@@ -180,7 +181,7 @@ def _members(conversation: str, here: list[Moment], everywhere: list[Moment], kn
     by_leg: dict[str | None, list[Moment]] = {}
     for moment in everywhere:
         by_leg.setdefault(moment.event.leg, []).append(moment)
-    uuids = dict.fromkeys(event.leg for _, event in here if event.leg)
+    uuids = dict.fromkeys(event.leg for _, event in here if event.leg and not calls_into_room(event))
     legs = (known.get(uuid) or project_leg(uuid, by_leg[uuid]) for uuid in uuids)
     return [Member(leg, presence(leg.moves, conversation, leg.place)) for leg in legs]
 

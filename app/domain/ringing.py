@@ -21,6 +21,7 @@ RING_SECONDS: Final = 60  # https://developer.vonage.com/en/voice/voice-api/ncco
 MOST_RING_SECONDS: Final = 120  # the most that it, and `ringing_timer` of a call that is created, may be
 GRACE: Final = timedelta(seconds=10)  # beyond the ring timeout: dialling, and the way of webhooks
 AHEAD: Final = timedelta(seconds=60)  # for actions ahead of the `connect`: how long speech and music take is not known
+LONGEST: Final = timedelta(seconds=MOST_RING_SECONDS) + GRACE
 APART: Final = timedelta(seconds=30)  # by which our clock, which an NCCO has, may be ahead of that of Vonage
 
 
@@ -94,8 +95,17 @@ def _led_to(
 
 def rings_alone(leg: CallLeg, now: datetime) -> bool:
     """Whether *leg* rings by what is known of itself."""
-    waits = leg.leg.state in ("started", "ringing") and leg.leg.direction != "inbound" and ended(leg) is None
-    return waits and now < began(leg) + timedelta(seconds=MOST_RING_SECONDS) + GRACE
+    return _waits(leg) and now < began(leg) + LONGEST
+
+
+def limits_of(call: Call) -> Iterator[datetime]:
+    """When what still rings in *call* rings no more, unless anything is reported before."""
+    yield from (ring.until for ring in rings_of(call) if ring.ended is None)
+    yield from (began(leg) + LONGEST for leg in call.legs if _waits(leg))
+
+
+def _waits(leg: CallLeg) -> bool:
+    return leg.leg.state in ("started", "ringing") and leg.leg.direction != "inbound" and ended(leg) is None
 
 
 def began(leg: CallLeg) -> datetime:

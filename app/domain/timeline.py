@@ -17,7 +17,7 @@ from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
 
-from app.domain.actions import OURS, ActionResult
+from app.domain.actions import OURS, ActionResult, calls_into_room
 from app.domain.events import Completed, Event, Transfer
 from app.domain.leg_control import held_in
 from app.domain.leg_state import ANSWERED, BITS, FINAL
@@ -81,7 +81,7 @@ def life_of(leg: Leg, moments: Sequence[Moment], named: frozenset[str], stored: 
     if answered and ended:
         answered = min(answered, ended)
     first = _first(leg, moments)
-    waits = next((event.conversation for _, event in moments if _is_call(event)), None)
+    waits = next((event.conversation for _, event in moments if _is_rung(event)), None)
     origin = waits or first
     stays = tuple(_stays(leg, moments, first, began, ended))
     held = held_in((event for _, event in moments), leg.moves)
@@ -105,9 +105,9 @@ def _began(moments: Sequence[Moment]) -> datetime:
     return min(lively, default=None) or min(filter(None, billed_from), default=moments[0].at)
 
 
-def _is_call(event: Event) -> bool:
-    """Whether this server called the leg into a room: then it is of the call of who waits there."""
-    return isinstance(event, ActionResult) and event.room is not None
+def _is_rung(event: Event) -> bool:
+    """Whether this server called the leg for a caller who waits in a room: then it is of that one's call."""
+    return isinstance(event, ActionResult) and event.room is not None and not event.consultation
 
 
 def _first(leg: Leg, moments: Sequence[Moment]) -> str:
@@ -124,7 +124,7 @@ def _stays(leg: Leg, moments: Sequence[Moment], first: str, began: datetime, end
     if leg.moves:
         arrivals = [(move.at, move.joined) for move in sorted(leg.moves, key=lambda move: move.place)]
     else:
-        arrivals = [(at, event.conversation) for at, event in moments if not _is_call(event)]
+        arrivals = [(at, event.conversation) for at, event in moments if not calls_into_room(event)]
     if leg.place != UNKNOWN_PLACE:
         arrivals.append((leg.place.at, leg.place.name.decode(errors="surrogatepass")))
     at, here = began, first

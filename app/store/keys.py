@@ -175,7 +175,7 @@ class Partition:
 
     def published(self, name: str, session: str) -> bytes:
         """String: what the user *name* was sent of *session*. The length is there as in `remarks`."""
-        return self.tag + b"um:" + f"{len(name)}:".encode() + encode(name + session)
+        return self.tag + b"uk:" + f"{len(name)}:".encode() + encode(name + session)
 
     def bucket(self, minute: int) -> bytes:
         """The hash that holds the statistics of *minute* (minutes since 1970)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -187,6 +187,12 @@ class Operations(Connected):
         key = keys.of(leg).control(keys.encode(leg))
         ((found, since),) = self._reader.fetch([Command(key, ("HMGET", key, "o", "b"))])
         return (keys.decode(found), _ago(since)) if found else None
+
+    def operations_of(self, legs: Iterable[str]) -> set[str]:
+        """The operations that had any of *legs* last; they may have ended. Raises StoreUnavailable."""
+        controls = [keys.of(leg).control(keys.encode(leg)) for leg in legs]
+        found = self._reader.fetch([Command(key, ("HGET", key, "o")) for key in controls])
+        return {keys.decode(operation) for operation in found if operation}
 
     def is_open(self, operation: str) -> bool:
         """Whether *operation* has not ended. Raises StoreUnavailable."""

@@ -251,7 +251,7 @@ def test_an_incoming_call_is_answered_by_the_page_if_the_user_wants_that(site: S
 def test_sessions_that_have_ended_are_listed_page_by_page(site: Site) -> None:
     for number in range(5):
         leg = f"caller-{number}"
-        site.post(status("answered", leg))
+        site.post(status("answered", leg, 1))
         site.post(status("answered", f"alice-{leg}", where=f"CON-{leg}"))
         site.post(status("completed", f"alice-{leg}", where=f"CON-{leg}"))
     found: list[str] = []
