@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from app.api.sessions import RemarksArgs
 from tests.api.site import OPERATOR, TOKENS
 from tests.browser import chromium
 from tests.clients.cutting import Cutting, cutting
@@ -186,10 +185,8 @@ SHARING = """async (id) => {
   window.first = await Wazo.Phone.startScreenSharing({ video: true }, phone.getSession(id));
   return [first instanceof MediaStream, options.video];
 }"""
-NOT_YET = pytest.mark.skipif("screensharing" not in RemarksArgs().fields, reason="the server takes no such report")
 
 
-@NOT_YET
 def test_a_screen_is_shared(world: World, page: Page) -> None:
     _, _, session = call_of_alice(world)
     sees(page, f"ON_CALL_ANSWERED {session}")

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is no
 @pytest.fixture(autouse=True)
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """What changes no call, as a registration, is seen at the next look."""
-    monkeypatch.setattr("app.live.user_stream.REST_SECONDS", 0.2, raising=False)
+    monkeypatch.setattr("app.live.user_looks.REST_SECONDS", 0.2)
 
 
 @pytest.fixture
