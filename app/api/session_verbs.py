@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Response
@@ -19,7 +20,7 @@ from app.api.users import user_of
 from app.auth.access import guard_own
 from app.control.control import Control
 from app.domain.sessions import Session
-from app.domain.users import DEFAULTS
+from app.domain.users import DEFAULTS, Chosen
 from app.errors import Problem
 from app.services import services
 
@@ -108,10 +109,16 @@ def hold_session(_args: dict[str, Any], name: str, session_id: str) -> Response:
 @session_verbs.arguments(NoArgs, unknown=RAISE, required=False)
 @session_verbs.alt_response(200, schema=ActionSchema)
 def unhold_session(_args: dict[str, Any], name: str, session_id: str) -> Response:
-    """Take the other party off hold; whom the user talks to in another session is put on hold first."""
-    other = _other_leg(session_of(name, session_id), on_hold=True)
-    hold_talking(one for one in services().sessions.phone(name, user_of(name)).sessions if one.id != session_id)
-    return acted(lambda control, how: control.resume(other, **how))
+    """Take the other party off hold: the session is the current one.
+
+    Whom the user talks to in another session is put on hold first.
+    """
+    session = session_of(name, session_id)
+    other = _other_leg(session, on_hold=True)
+    hold_talking(each for each in services().sessions.phone(name, user_of(name)).sessions if each.id != session.id)
+    response = acted(lambda control, how: control.resume(other, **how))
+    services().store.choose_session(name, Chosen(session.id, datetime.now(UTC)))
+    return response
 
 
 @session_verbs.post(f"{AT}/dtmf")

@@ -8,6 +8,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
+from app.api import once
 from app.api.acting_schemas import NoArgs
 from app.api.operation_events import session_events
 from app.api.sessions import session_of
@@ -24,6 +25,7 @@ from app.services import services
 
 user_stream = Blueprint("user_stream", __name__, url_prefix="/api/v1/users", description="What happens at a user.")
 user_stream.before_request(guard_own())
+once.install(user_stream)
 
 DESCRIPTION: Final = """Server-sent events: first `sessions`, what goes on now, then what happens; each with the whole
 session in its JSON. docs/sessions.md lists them."""

@@ -36,10 +36,10 @@ def install(app: Flask, settings: Settings) -> None:
         from flask_cors import CORS
 
         resources: list[str | re.Pattern[str]] = [r"/api/.*", "/status", "/openapi.json"]
-        headers = ["Authorization", "Content-Type", "Last-Event-ID"]
+        headers = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"]
         # Patterns of our own: flask-cors would read an origin with a "*" in it as a pattern that allows other sites.
         origins = [re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in settings.cors_origins]
-        CORS(app, resources=resources, origins=origins, allow_headers=headers)
+        CORS(app, resources=resources, origins=origins, allow_headers=headers, expose_headers=["Retry-After"])
     app.config.update(
         SESSION_COOKIE_NAME="switchhook",
         SESSION_COOKIE_HTTPONLY=True,

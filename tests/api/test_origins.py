@@ -11,6 +11,7 @@ from flask import request
 from tests.api.site import LIST, VIEWER, Site, is_problem
 
 BOARD, OTHER = "https://board.example.com", "https://other.example.com:8443"
+READABLE = {"Access-Control-Expose-Headers": "Retry-After"}  # beside those that any script reads
 STRANGERS = [
     *("https://evil.example.net", "http://board.example.com", "https://board.example.com:444", "null", "*", ""),
     *("https://board.example.com.evil.net", "https://xboard.example.com", "https://boardxexample.com", "file://"),
@@ -29,12 +30,12 @@ def cors(response: Any) -> dict[str, str]:
     return {name: value for name, value in response.headers.items() if name.startswith("Access-Control-")}
 
 
-def preflight(site: Site, path: str, origin: str, method: str = "GET") -> Any:
-    """A browser's preflight request for a script."""
+def preflight(site: Site, path: str, origin: str, method: str = "GET", wanted: str = "authorization") -> Any:
+    """A browser's preflight request for a script, which has headers that are *wanted*."""
     headers = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
-        "Access-Control-Request-Headers": "authorization",
+        "Access-Control-Request-Headers": wanted,
     }
     return site.send("OPTIONS", path, token=None, headers=headers)
 
@@ -50,7 +51,7 @@ def test_scripts_of_a_named_website_may_send_requests_and_read(site: Site, origi
     assert cors(response)["Access-Control-Allow-Headers"] == "authorization"
     assert "GET" in cors(response)["Access-Control-Allow-Methods"]
     response = site.send("GET", path, headers={"Origin": origin})
-    assert cors(response) == {"Access-Control-Allow-Origin": origin}
+    assert cors(response) == {"Access-Control-Allow-Origin": origin, **READABLE}
     assert "Origin" in response.headers["Vary"]
 
 
@@ -61,14 +62,16 @@ def test_they_read_errors_too(site: Site) -> None:
         site.send("GET", f"{LIST}/none", headers={"Origin": BOARD}),
     ):
         assert response.status_code >= 400
-        assert cors(response) == {"Access-Control-Allow-Origin": BOARD}
+        assert cors(response) == {"Access-Control-Allow-Origin": BOARD, **READABLE}
 
 
 def test_scripts_of_a_named_website_may_act(site: Site) -> None:
     """As the phone of a user on a page of another server does, with that user's token."""
+    wanted = "authorization, content-type, idempotency-key, last-event-id"
     for method in ("PUT", "PATCH", "POST", "DELETE"):
-        response = preflight(site, "/api/v1/users/Alice/current-session", BOARD, method)
+        response = preflight(site, "/api/v1/users/Alice/current-session", BOARD, method, wanted)
         assert method in cors(response)["Access-Control-Allow-Methods"]
+        assert cors(response)["Access-Control-Allow-Headers"] == wanted
 
 
 @pytest.mark.parametrize("origin", STRANGERS)

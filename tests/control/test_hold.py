@@ -85,6 +85,28 @@ def test_who_is_in_no_room_is_not_put_on_hold(world: World) -> None:
     assert "in no room" in response.json["detail"]
 
 
+def test_a_recording_goes_on_while_somebody_is_on_hold(world: World) -> None:
+    """One file, without the music. signalwire/freeswitch issues 248 and 980"""
+    agent, customer = world.in_room(AGENT, CALLER)
+    room = customer.conversation
+
+    def records(action: str) -> None:
+        response = world.ask("POST", f"/conversations/{room.uuid}/record", {"action": action})
+        assert response.status_code == 200, response.text
+
+    records("start")
+    recording = room.recording
+    world.act(customer, "hold")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    assert customer.conversation.recording is None
+    assert room.recording is recording is not None
+    world.act(customer, "resume")
+    world.until(lambda: agent.hears(customer))
+    assert room.recording is recording
+    records("stop")
+    world.until(lambda: len(world.ask("GET", f"/conversations/{room.uuid}").json["recordings"]) == 1)
+
+
 def test_the_music_is_a_sound_that_vonage_can_fetch(world: World) -> None:
     response = world.app.test_client().get("/static/sound/hold.wav")
     assert (response.status_code, response.content_type) == (200, "audio/wav")

@@ -183,6 +183,14 @@ def test_an_ncco_that_vonage_would_refuse_is_not_sent(world: World, ncco: Any) -
     assert "[0]" in response.json["detail"]
 
 
+def test_an_ncco_is_a_list(world: World) -> None:
+    """Vonage/vonage-node-sdk issue 986"""
+    requests = world.requests_from_now()
+    response = world.act(world.caller(), "transfer", {"ncco": {"action": "talk", "text": "Goodbye."}})
+    assert (response.status_code, list(response.json["errors"])) == (422, ["ncco"])
+    assert requests() == []
+
+
 def test_an_unknown_leg_or_flow_is_named(world: World) -> None:
     assert world.act("none", "mute").status_code == 404
     response = world.act(world.caller(), "transfer", {"flow": "none"})

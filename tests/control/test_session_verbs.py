@@ -111,6 +111,9 @@ def test_to_take_one_off_hold_puts_the_other_on_hold(world: World) -> None:
     done(acts(world, session, "unhold"))
     world.until(lambda: world.control(second)["hold"] == "held")
     world.until(lambda: world.control(first)["hold"] is None)
+    chosen = world.services.sessions.user("Alice").chosen
+    assert chosen, "it is the current one"
+    assert chosen.session == session
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.simulate_command import serving
+from tests.clients.documented import example
+from tests.e2e.simulate_command import environ, serving
 from tests.e2e.test_sessions import played
 from tests.engines import wait_until
-from tests.serving import OPERATOR, Server
+from tests.serving import OPERATOR, ROOT, Server
 from tests.sse import Event, Reading, connect
 from vonage_simulator.ledger import Leg
 
@@ -110,3 +113,26 @@ def test_the_javascript_client_follows_a_call(server: Server) -> None:
     expected += [["ON_CALL_ANSWERED", call, True], ["deleteSession", call, "completed"]]
     assert sorted(printed) == sorted(expected)
     assert printed[-1][0] == "deleteSession"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_first_example_of_the_clients_shows_a_call(server: Server, tmp_path: Path) -> None:
+    """As it is copied: but for the port, the file with the token, where the commands are, and that time is shorter."""
+    (tmp_path / "token").write_text(f"{OPERATOR}\n")
+    script = example("sh", "node")
+    for ours, here in (
+        ("localhost:8080", f"127.0.0.1:{server.port}"),
+        ("var/operator_token", str(tmp_path / "token")),
+        (".venv/bin/flask simulate call", f"{sys.executable} -m flask simulate call --speed 10"),
+        ("simulated.txt", str(tmp_path / "simulated.txt")),
+    ):
+        assert ours in script
+        script = script.replace(ours, here)
+    variables = environ(server, tmp_path)
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False
+    )
+    called, answered, over = done.stdout.splitlines()
+    assert re.fullmatch(r"\d+ calls Alice", called), done.stderr
+    assert re.match(r"answered at \d+:\d\d", answered)
+    assert over == "over: completed"

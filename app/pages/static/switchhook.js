@@ -1,5 +1,7 @@
 // The phone of a user in JavaScript: an ES module for browsers and Node 18 or later. See docs/clients.md.
 
+const ELSEWHERE = "answered_elsewhere"; // the cause of a call that somebody else took
+
 // Names of Wazo's Phone, and the event of the stream that each one is. Both the constant and its value can be used.
 const WAZO = {
   ON_CALL_INCOMING: ["onCallIncoming", "call_incoming"],
@@ -11,7 +13,10 @@ const WAZO = {
   ON_CALL_HELD: ["onCallHeld", "call_held"],
   ON_CALL_RESUMED: ["onCallResumed", "call_resumed"],
   ON_CALL_UNHELD: ["onCallUnHeld", "call_resumed"],
-  ON_CALL_CANCELED: ["onCallCanceled", "call_ended", (data) => data.cause === "cancelled"],
+  ON_CALL_CANCELED: [
+    "onCallCanceled", "call_ended", (data) => ["cancelled", ELSEWHERE].includes(data.cause),
+    (data) => [data.session, data.cause === ELSEWHERE],
+  ],
   ON_CALL_REJECTED: ["onCallRejected", "call_ended", (data) => data.cause === "rejected"],
   ON_CALL_ENDED: ["onCallEnded", "call_ended"],
   ON_SHARE_SCREEN_STARTED: ["onScreenShareStarted", "screen_share_started"],
@@ -43,17 +48,52 @@ for (const [name, [event, when, args]] of Object.entries(YEASTAR)) also(event, n
 const DONE = Object.freeze({ code: 0, message: "" });
 const LONGEST_PAUSE = 30_000; // milliseconds between two attempts to connect
 const SILENCE = 40_000; // the server gives a sign of life every 15 seconds
+const WAIT = 15_000; // for a response; the server itself waits 5 seconds for Vonage
+const ATTEMPTS = 5; // of a request that gets no response, with pauses of half a second, then twice as long each time
+const REFUSED = [401, 403]; // another attempt with the same token would be refused as well
 
-/** What the server says is wrong: its problem (RFC 9457). */
+/** What the server says is wrong: its problem (RFC 9457). `status` is 0 where there was no response, with `cause`. */
 export class PhoneError extends Error {
-  constructor(problem) {
-    super(problem.detail || problem.title);
+  constructor(problem, options) {
+    super(problem.detail || problem.title, options);
     this.name = "PhoneError";
     this.status = problem.status;
     this.title = problem.title;
     this.detail = problem.detail;
+    this.error_id = problem.error_id ?? null;
     this.problem = problem;
   }
+}
+
+const MOMENTS = ["answerTime", "creationTime", "endTime", "startTime"];
+const MOMENTS_OF_CALL = ["startingTime", "answerTime", "hangupTime"];
+
+/** A session as the server shows it, with Wazo's methods; moments are of the type Date, as there. It never changes. */
+export class CallSession {
+  constructor(shown) {
+    Object.assign(this, withDates(shown, MOMENTS));
+    if (shown.call) this.call = withDates(shown.call, MOMENTS_OF_CALL);
+  }
+
+  getId() { return this.id; }
+  is(other) { return this.id === idOf(other); }
+  isIncoming() { return !this.isCaller && !this.answered; }
+  isOutgoing() { return this.isCaller && !this.answered; }
+  isActive() { return this.answered || this.isOutgoing(); }
+  isEstablished() { return this.sipStatus === "Established"; }
+  isTerminating() { return this.sipStatus === "Terminating"; }
+  isTerminated() { return this.sipStatus === "Terminated"; }
+  getTalkingToIds() { return this.call?.talkingToIds ?? []; }
+
+  /** Since it began, until it ended or now. */
+  getElapsedTimeInSeconds() {
+    return Math.floor(((this.endTime ?? new Date()) - this.creationTime) / 1000);
+  }
+}
+
+function withDates(shown, names) {
+  const dates = names.filter((name) => typeof shown[name] === "string").map((name) => [name, new Date(shown[name])]);
+  return { ...shown, ...Object.fromEntries(dates) };
 }
 
 /** Server-sent events of a text that comes in pieces: push each piece, and get the events that it completes. */
@@ -97,60 +137,95 @@ export class EventReader {
 
 /** A conference as the server shows it. Each method returns a new one, as at Wazo. */
 export class AdHocConference {
-  constructor(phone, shown, host, calls) {
+  #shown;
+  #calls; // by leg, the session that it came from: one Map for all copies, so that an old copy can be used as well
+
+  constructor(phone, shown, host, calls, { muted = host.muted, paused = false } = {}) {
+    this.#shown = shown;
+    this.#calls = calls;
     Object.assign(this, {
       phone,
       conferenceId: shown.conference_id,
-      host: { ...host, conference: true },
+      host: new CallSession({ ...host, conference: true, displayName: "Conference" }), // as Wazo shows it
       started: shown.started,
       finished: shown.finished,
-      answerTime: shown.answer_time,
+      answerTime: shown.answer_time === null ? null : new Date(shown.answer_time),
+      muted, // of the host's own leg, as `paused`
+      paused,
       // By leg: the session that it came from; null if that is not known
       participants: new Map(shown.participants.map((leg) => [leg, calls.get(leg) ?? null])),
     });
   }
 
-  getParticipants() {
-    return [...this.participants.values()];
-  }
-
-  hasParticipants() {
-    return this.participants.size > 0;
-  }
+  getParticipants() { return [...this.participants.values()]; }
+  hasParticipants() { return this.participants.size > 0; }
+  isMuted() { return this.muted; }
+  isOnHold() { return this.paused; }
 
   async addParticipant(session) {
-    const shown = await this.phone.request("PUT", `${this.#at}/participants/${encodeURIComponent(idOf(session))}`, {});
-    const calls = new Map(this.participants);
-    for (const leg of shown.participants) if (!calls.has(leg)) calls.set(leg, session);
-    return this.#as(shown, calls);
+    const call = typeof session === "string" ? this.phone.getSession(session) : session; // which may end meanwhile
+    const shown = await this.phone.request("PUT", this.#member(idOf(session)), {});
+    for (const leg of shown.participants) if (!this.#calls.has(leg)) this.#calls.set(leg, call);
+    return this.#as(shown);
   }
 
   /** Hang up a participant: a session, or a leg of `participants`. With "detach" it is put on hold by itself. */
   async removeParticipant(session, mode = "hangup") {
-    const id = idOf(session);
-    const leg = [...this.participants].find(([key, call]) => key === id || call?.id === id)?.[0] ?? id;
-    const path = `${this.#at}/participants/${encodeURIComponent(leg)}?mode=${mode}`;
-    const shown = await this.phone.request("DELETE", path);
-    const without = { ...shown, participants: shown.participants.filter((each) => each !== leg) };
-    return this.#as(without, this.participants);
+    const leg = this.#legOf(session);
+    return this.#without(leg, await this.phone.request("DELETE", `${this.#member(leg)}?mode=${mode}`));
   }
+
+  /** Without a participant that has left, as `conference_adhoc_participant_left` says. Nothing is sent. */
+  participantHasLeft(session) {
+    return this.#without(this.#legOf(session), this.#shown);
+  }
+
+  async mute() { return this.#onOwnLeg("mute", { muted: true }); }
+  async unmute() { return this.#onOwnLeg("unmute", { muted: false }); }
+
+  /** Let the host hear music while the others go on. */
+  async hold() { return this.#asMember("hold", { paused: true }); }
+  async resume() { return this.#asMember("resume", { paused: false }); }
 
   /** Hang up everybody. */
   async hangup() {
     const shown = await this.phone.request("DELETE", this.#at);
-    return this.#as({ ...shown, finished: true, participants: [] }, new Map());
+    return this.#as({ ...shown, finished: true, participants: [] });
   }
 
   async refresh() {
-    return this.#as(await this.phone.request("GET", this.#at), this.participants);
+    return this.#as(await this.phone.request("GET", this.#at));
   }
 
   get #at() {
     return `/conferences/${encodeURIComponent(this.conferenceId)}`;
   }
 
-  #as(shown, calls) {
-    return new AdHocConference(this.phone, shown, this.host, calls);
+  #member(id) {
+    return `${this.#at}/participants/${encodeURIComponent(id)}`;
+  }
+
+  #legOf(session) {
+    const id = idOf(session);
+    return [...this.#calls].find(([leg, call]) => leg === id || call?.id === id)?.[0] ?? id;
+  }
+
+  async #onOwnLeg(verb, changes) {
+    await this.phone.request("POST", `/sessions/${encodeURIComponent(this.host.id)}/${verb}`, {});
+    return this.#as(this.#shown, changes);
+  }
+
+  async #asMember(verb, changes) {
+    return this.#as(await this.phone.request("POST", `${this.#member(this.#shown.host)}/${verb}`, {}), changes);
+  }
+
+  #without(leg, shown) {
+    return this.#as({ ...shown, participants: shown.participants.filter((each) => each !== leg) });
+  }
+
+  #as(shown, changes) {
+    const { muted, paused } = this;
+    return new AdHocConference(this.phone, shown, this.host, this.#calls, { muted, paused, ...changes });
   }
 }
 
@@ -158,21 +233,41 @@ function idOf(session) {
   return typeof session === "string" ? session : session.id;
 }
 
-function withMethods(session) {
-  return Object.assign(Object.create({ getId() { return this.id; } }), session);
+function pauseOf(milliseconds, signal) {
+  return new Promise((resume) => {
+    setTimeout(resume, milliseconds);
+    signal?.addEventListener("abort", resume, { once: true });
+  });
 }
 
-/** A user's phone. `token`: a text, or a function that returns a fresh one, or a promise of it. */
+/** Names one request, so that it is done once however often it is sent; `crypto` is not everywhere that this runs. */
+function newKey() {
+  const random = () => Math.random().toString(36).slice(2);
+  return `${Date.now().toString(36)}-${random()}${random()}`;
+}
+
+/**
+ * A user's phone. `token`: a text, or a function that returns a fresh one, or a promise of it. `reRegistryPhoneTimes`:
+ * how many attempts in a row to follow the events may fail before it stops; without it, it never does for that.
+ */
 export class Phone {
   #listeners = new Map();
-  #stop = null;
+  #stop = null; // while it follows the events
+  #ready = null; // what `connect` returns, and how it is settled
   #state = null;
+  #registration = null; // while it is said again and again that the page is connected to Vonage
+  #attempts = 0; // in a row that failed
+  #parties = new Map(); // by id of a session: the leg that the user talked to last, which may be on hold now
+  #screens = new Map(); // by id of a session: the stream of the screen that is shared
 
-  constructor({ url, user, token, fetch: fetcher = globalThis.fetch.bind(globalThis) }) {
+  constructor({ url, user, token, reRegistryPhoneTimes, fetch: fetcher = globalThis.fetch.bind(globalThis) }) {
+    this.url = url.replace(/\/+$/, "");
     this.user = user;
-    this.base = `${url.replace(/\/+$/, "")}/api/v1/users/${encodeURIComponent(user)}`;
     this.token = token;
+    this.reRegistryPhoneTimes = reRegistryPhoneTimes;
+    this.deviceIds = {}; // the page's to use: sound is its own
     this.fetch = fetcher;
+    this.lastError = null;
     this.sessions = new Map();
     this.currentSessionID = null;
     this.lastEventId = null;
@@ -188,7 +283,7 @@ export class Phone {
   once(name, listener) {
     const first = (...args) => {
       this.off(name, first);
-      listener(...args);
+      return listener(...args);
     };
     first.original = listener;
     this.on(name, first);
@@ -203,7 +298,7 @@ export class Phone {
   #emit(name, ...args) {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
-        listener(...args);
+        listener(...args)?.catch?.(console.error); // of an async one, too
       } catch (error) {
         console.error(error); // a listener's fault must not end the stream
       }
@@ -214,72 +309,138 @@ export class Phone {
   start() {
     if (this.#stop) return;
     this.#stop = new AbortController();
+    this.#ready = {};
+    this.#ready.promise = new Promise((resolve, reject) => Object.assign(this.#ready, { resolve, reject }));
+    this.#ready.promise.catch(() => {}); // who did not call `connect` gets the events alone
+    this.#attempts = 0;
     this.#follow(this.#stop.signal);
   }
 
+  /** Start, and resolve once `sessions` is known. Throws PhoneError. Options are of sound, which is the page's. */
+  async connect(_options) {
+    this.start();
+    await this.#ready.promise;
+  }
+
+  /** Follow no more. Nothing happens to the calls. */
   disconnect() {
-    const was = this.#stop !== null;
-    this.#stop?.abort();
-    this.#stop = null;
+    const was = this.#end(new PhoneError({ status: 0, title: "Disconnected", detail: "The page has disconnected." }));
+    if (this.#registration) this.setRegistered(false).catch(() => {}); // else it expires by itself
     if (was) this.#emit("disconnected");
     return was;
   }
 
+  /** Disconnect and forget everything. Nothing happens to the calls. */
   destroy() {
     this.#listeners.clear();
     this.disconnect();
     this.sessions.clear();
+    this.#parties.clear();
     this.currentSessionID = null;
+    this.lastEventId = null;
+    this.#state = null;
+  }
+
+  /** Go on as another user, or with another token. */
+  reRegister(user, token) {
+    const [follows, before] = [this.#end(null), this.#ready];
+    if (user !== this.user) this.lastEventId = null;
+    Object.assign(this, { user, token });
+    if (follows) {
+      this.start();
+      this.#ready.promise.then(before.resolve, before.reject); // of who waits for `connect`
+    }
+    return this;
+  }
+
+  /**
+   * Say whether this page is connected to Vonage. That it is, is said again before `seconds` are over, until
+   * `disconnect`. Throws PhoneError.
+   */
+  async setRegistered(registered, { seconds = 120, attempts = 0 } = {}) {
+    clearTimeout(this.#registration);
+    this.#registration = null;
+    const again = () => this.setRegistered(true, { seconds, attempts }).catch((error) => (this.lastError = error));
+    if (registered) {
+      this.#registration = setTimeout(again, seconds * 500);
+      this.#registration.unref?.(); // Node would wait for it
+    }
+    await this.request("PUT", "/registration", { registered, seconds, attempts });
+  }
+
+  #end(reason) {
+    const was = this.#stop !== null;
+    this.#stop?.abort();
+    this.#stop = null;
+    if (was && reason) this.#ready.reject(reason);
+    return was;
   }
 
   async #follow(stopped) {
     let pause = 1000;
     while (!stopped.aborted) {
-      let connected = false;
-      const attempt = new AbortController();
-      const end = () => attempt.abort();
-      stopped.addEventListener("abort", end);
-      let silence = setTimeout(end, SILENCE);
-      try {
-        const headers = { ...(await this.#headers()), Accept: "text/event-stream" };
-        if (this.lastEventId !== null) headers["Last-Event-ID"] = this.lastEventId;
-        const response = await this.fetch(`${this.base}/stream`, { headers, signal: attempt.signal });
-        if (!response.ok) throw new PhoneError(await problemOf(response));
-        connected = true;
-        pause = 1000;
-        this.#emit("connected");
-        const [reader, decoder, body] = [new EventReader(), new TextDecoder(), response.body.getReader()];
-        for (let part = await body.read(); !part.done; part = await body.read()) {
-          clearTimeout(silence);
-          silence = setTimeout(end, SILENCE);
-          for (const { data } of reader.push(decoder.decode(part.value, { stream: true }))) {
-            if (!stopped.aborted) this.#take(JSON.parse(data));
-          }
-          this.lastEventId = reader.lastId ?? this.lastEventId;
-          pause = reader.retry ?? pause;
-        }
-      } catch (error) {
-        if (!stopped.aborted && error instanceof PhoneError) this.#emit("registrationFailed", error);
-      }
-      clearTimeout(silence);
-      stopped.removeEventListener("abort", end);
+      const { connected, retry, error } = await this.#attempt(stopped);
       if (stopped.aborted) return;
-      if (connected) this.#emit("disconnected");
-      await new Promise((resume) => {
-        setTimeout(resume, pause * (0.5 + Math.random() / 2));
-        stopped.addEventListener("abort", resume, { once: true });
-      });
-      pause = connected ? pause : Math.min(2 * pause, LONGEST_PAUSE);
+      this.#attempts = connected ? 0 : this.#attempts + 1;
+      if (connected) {
+        pause = retry ?? 1000;
+        this.#emit("disconnected");
+      } else {
+        this.#emit("registrationFailed", error);
+        if (REFUSED.includes(error.status) || this.#attempts > this.reRegistryPhoneTimes) {
+          this.#end(error);
+          this.#emit("stopped", error);
+          return;
+        }
+      }
+      await pauseOf(pause * (0.5 + Math.random() / 2), stopped);
+      if (!connected) pause = Math.min(2 * pause, LONGEST_PAUSE);
     }
+  }
+
+  /** Follow the events over one connection: whether there was one, what pause the server wants, and what went wrong. */
+  async #attempt(stopped) {
+    const attempt = new AbortController();
+    const end = () => attempt.abort();
+    stopped.addEventListener("abort", end);
+    let silence = setTimeout(end, SILENCE);
+    const found = { connected: false, retry: null, error: null };
+    try {
+      const headers = { ...(await this.#headers()), Accept: "text/event-stream" };
+      if (this.lastEventId !== null) headers["Last-Event-ID"] = this.lastEventId;
+      const response = await this.fetch(`${this.base}/stream`, { headers, signal: attempt.signal });
+      if (!response.ok) throw new PhoneError(await problemOf(response));
+      found.connected = true;
+      this.#emit("connected");
+      if (this.lastEventId !== null) this.#ready.resolve();
+      const [reader, decoder, body] = [new EventReader(), new TextDecoder(), response.body.getReader()];
+      for (let part = await body.read(); !part.done; part = await body.read()) {
+        clearTimeout(silence);
+        silence = setTimeout(end, SILENCE);
+        for (const { data } of reader.push(decoder.decode(part.value, { stream: true }))) {
+          if (!stopped.aborted) this.#take(JSON.parse(data));
+        }
+        if (!stopped.aborted) this.lastEventId = reader.lastId ?? this.lastEventId;
+        found.retry = reader.retry;
+      }
+    } catch (error) {
+      found.error = error instanceof PhoneError ? error : noResponse(error);
+    }
+    clearTimeout(silence);
+    stopped.removeEventListener("abort", end);
+    return found;
   }
 
   #take(data) {
     if (data.userState) this.#state = data.userState;
     if (data.event === "sessions") {
-      this.sessions = new Map(data.sessions.map((each) => [each.id, withMethods(each)]));
+      this.sessions = new Map(data.sessions.map((each) => [each.id, new CallSession(each)]));
+      data.sessions.forEach((each) => this.#meet(each));
       this.currentSessionID = data.currentSessionID ?? null;
+      this.#ready.resolve();
     } else if (data.session) {
-      data = { ...data, session: withMethods(data.session) };
+      data = { ...data, session: new CallSession(data.session) };
+      this.#meet(data.session);
       if (data.session.state === "live") this.sessions.set(data.session.id, data.session);
       else this.sessions.delete(data.session.id);
     }
@@ -287,6 +448,10 @@ export class Phone {
     if (!this.sessions.has(this.currentSessionID)) this.currentSessionID = null;
     this.#emit(data.event, data);
     for (const [name, when, args] of ALSO.get(data.event) ?? []) if (when(data)) this.#emit(name, ...args(data));
+  }
+
+  #meet({ id, call }) {
+    if (call?.talkingToIds.length === 1) this.#parties.set(id, call.talkingToIds[0]);
   }
 
   // ---- What is known
@@ -329,8 +494,6 @@ export class Phone {
   reject(id) { return this.#did(() => this.#verb(id, "reject")); }
   hangup(id) { return this.#did(() => this.#verb(id, "hangup")); }
   hold(id) { return this.#did(() => this.#verb(id, "hold")); }
-  unhold(id) { return this.#did(() => this.#verb(id, "unhold")); }
-  resume(id) { return this.unhold(id); }
   mute(id) { return this.#did(() => this.#verb(id, "mute")); }
   unmute(id) { return this.#did(() => this.#verb(id, "unmute")); }
   dtmf(id, digits) { return this.#did(() => this.#verb(id, "dtmf", { digits })); }
@@ -342,6 +505,16 @@ export class Phone {
     const paused = this.sessions.get(idOf(id))?.recordingPaused;
     return this.#did(() => this.#verb(id, "record", { action: paused ? "resume" : "start" }));
   }
+
+  /** Take the other party off hold; the session is the current one. */
+  unhold(id) {
+    return this.#did(async () => {
+      await this.#verb(id, "unhold");
+      this.currentSessionID = idOf(id);
+    });
+  }
+
+  resume(id) { return this.unhold(id); }
 
   blindTransfer(id, number) {
     return this.#did(() => this.#verb(id, "transfer", { to: number, flow: "blind" }));
@@ -390,20 +563,59 @@ export class Phone {
 
   /** Merge sessions into one call. Resolves to an AdHocConference. Throws PhoneError. */
   async startConference(host, others) {
+    const sessions = [host, ...others].map((each) => (typeof each === "string" ? this.getSession(each) : each));
     const body = { host: idOf(host), others: others.map(idOf) };
     const shown = await this.request("POST", "/conferences", body);
-    const calls = new Map();
-    for (const each of [host, ...others]) {
-      const known = typeof each === "string" ? this.sessions.get(each) : each;
-      for (const leg of known?.call?.talkingToIds ?? []) calls.set(leg, known);
+    const calls = new Map(shown.participants.map((leg) => [leg, null]));
+    for (const session of sessions) {
+      const talking = session?.call?.talkingToIds ?? [];
+      for (const leg of talking.length ? talking : [this.#parties.get(session?.id)]) {
+        if (calls.has(leg)) calls.set(leg, session);
+      }
     }
-    const missing = shown.participants.filter((leg) => !calls.has(leg));
-    const without = others.filter((each) => ![...calls.values()].some((call) => call.id === idOf(each)));
-    if (missing.length === 1 && without.length === 1) calls.set(missing[0], without[0]);
-    return new AdHocConference(this, shown, typeof host === "string" ? this.sessions.get(host) : host, calls);
+    return new AdHocConference(this, shown, sessions[0] ?? { id: host }, calls);
+  }
+
+  /**
+   * Ask for the screen, and report that it is shared in a session. Resolves to the MediaStream, as at Wazo; how the
+   * other side gets to see it is the page's. Throws what getDisplayMedia throws, and PhoneError.
+   */
+  async startScreenSharing(constraints, session) {
+    const id = idOf(session);
+    if (this.#screens.has(id)) return this.#screens.get(id);
+    const stream = await navigator.mediaDevices.getDisplayMedia(constraints);
+    this.#screens.set(id, stream);
+    // The browser has a button of its own for that
+    for (const track of stream.getTracks()) track.addEventListener("ended", () => this.stopScreenSharing(id));
+    try {
+      await this.#shares(id, true);
+    } catch (error) {
+      this.#stopScreen(id);
+      throw error;
+    }
+    return stream;
+  }
+
+  /** Share it no more. True or false, as the verbs. */
+  async stopScreenSharing(session) {
+    const id = idOf(session);
+    return this.#stopScreen(id) && this.#did(() => this.#shares(id, false));
+  }
+
+  #stopScreen(id) {
+    for (const track of this.#screens.get(id)?.getTracks() ?? []) track.stop();
+    return this.#screens.delete(id);
+  }
+
+  #shares(id, screensharing) {
+    return this.request("PATCH", `/sessions/${encodeURIComponent(id)}`, { screensharing });
   }
 
   // ---- How
+
+  get base() {
+    return `${this.url}/api/v1/users/${encodeURIComponent(this.user)}`;
+  }
 
   #verb(id, verb, body = {}) {
     return this.request("POST", `/sessions/${encodeURIComponent(idOf(id))}/${verb}`, body);
@@ -426,18 +638,39 @@ export class Phone {
     return { Authorization: `Bearer ${token}` };
   }
 
-  /** What the server returns to a request of *path* below the user's address. Throws PhoneError. */
+  /**
+   * What the server returns to a request of *path* below the user's address. Without a response it is sent again, with
+   * the same Idempotency-Key, so that it is done once. Throws PhoneError.
+   */
   async request(method, path, body) {
     const headers = await this.#headers();
     if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (method !== "GET") headers["Idempotency-Key"] = newKey();
     const sent = { method, headers, body: body === undefined ? undefined : JSON.stringify(body) };
-    const response = await this.fetch(this.base + path, sent);
-    if (!response.ok) throw new PhoneError(await problemOf(response));
-    return response.json();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await this.fetch(this.base + path, { ...sent, signal: AbortSignal.timeout(WAIT) });
+        if (response.ok) return await response.json();
+        if (attempt === ATTEMPTS || !isPassing(response)) throw new PhoneError(await problemOf(response));
+      } catch (error) {
+        if (error instanceof PhoneError) throw error;
+        if (attempt === ATTEMPTS) throw noResponse(error);
+      }
+      await pauseOf(250 * 2 ** attempt);
+    }
   }
 }
 
 for (const [constant, [value]] of Object.entries(WAZO)) Phone[constant] = Phone.prototype[constant] = value;
+
+/** Whether the same request may soon get another response: nothing was done (503), or the first is under way (409). */
+function isPassing(response) {
+  return [409, 503].includes(response.status) && response.headers.has("Retry-After");
+}
+
+function noResponse(cause) {
+  return new PhoneError({ status: 0, title: "No response", detail: cause.message }, { cause });
+}
 
 async function problemOf(response) {
   const unknown = { status: response.status, title: response.statusText || "No success", detail: "" };
