@@ -20,13 +20,16 @@ from app.control.conferences import Conferences
 from app.control.control import Control
 from app.control.driver import Driver
 from app.control.operations import Operations
+from app.control.pair_rooms import PairRooms
 from app.control.regions import Regions
+from app.control.room_calls import RoomCalls
 from app.control.transfers import Transfers
 from app.control.vonage_client import VonageClient
 from app.flows.flows import Flows
 from app.flows.python_flows import is_patched
 from app.flows.reload import FlowReloader
 from app.live.follower import Live
+from app.live.user_looks import UserLooks
 from app.recordings import Recordings
 from app.store import apart
 from app.store.errors import StoreUnavailable
@@ -69,6 +72,7 @@ class Services:
     store: Store
     flows: Flows
     live: Live
+    user_looks: UserLooks
     names: Names
     recordings: Recordings
     control: Control
@@ -97,6 +101,11 @@ class Services:
     def transfers(self) -> Transfers:
         """Transfers of live calls."""
         return Transfers(self.control, self.control.operations)
+
+    @property
+    def room_calls(self) -> RoomCalls:
+        """Calls to users in rooms."""
+        return RoomCalls(self.control)
 
     @property
     def conferences(self) -> Conferences:
@@ -168,6 +177,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         store,
         flows,
         live,
+        UserLooks(live),
         names,
         recordings,
         control,
@@ -182,13 +192,15 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
 def _control(settings: Settings, store: Store, flows: Flows, tokens: ApplicationTokens | None) -> Control:
     client = VonageClient(tokens, settings.api_hosts)
     driver = Driver(store, client, Regions(store, client))
+    operations = Operations(store, driver)
     return Control(
         store,
         flows,
         client,
         driver,
-        Operations(store, driver),
+        operations,
         settings.base_url,
+        pair_rooms=PairRooms(operations) if settings.connect_to_room == "try" else None,
         hold_music=settings.hold_music_url,
         caller_number=settings.caller_number,
     )

@@ -219,7 +219,7 @@ class Story:
         """A number that nobody else calls."""
         number = self.recipient(self.numbers)
         self.numbers += 1
-        self.world.carrier.callees[number] = far_end  # type: ignore[index]
+        self.world.carrier.callees[number] = far_end
         return number
 
     # -- actions ------------------------------------------------------------------------------------------------------

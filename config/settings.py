@@ -327,6 +327,12 @@ class Settings:
         default=None,
         default_words="a tune of this server's",
     )
+    connect_to_room: str = _setting(
+        "CONNECT_TO_ROOM",
+        _one_of("off", "try"),
+        "try: a pair that a connect joined is moved into a room when it is to be held or consulted; may end the call",
+        default="off",
+    )
     recordings_role: str = _setting(
         "RECORDINGS_ROLE", _one_of("operator", "viewer"), "who may play recordings", default="operator"
     )

@@ -132,6 +132,12 @@ class Server:
             assert self.ask("PUT", f"/api/v1/users/{user}", b'{"max_calls": 50}', **headers).status == 200
         return self
 
+    @property
+    def workers(self) -> list[int]:
+        """The processes that gunicorn's master has started to serve requests."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(child) for child in children]
+
     def group(self, number: int) -> None:
         """Send a signal to all its processes, as a terminal does."""
         os.killpg(self.process.pid, number)

@@ -58,6 +58,7 @@ class Reading:
     def __init__(self, pieces: Iterable[bytes], close: Callable[[], Any]) -> None:
         self.parser = Parser()
         self.events: list[Event] = []
+        self.port = 0  # of the client's end of the connection, if it has one
         self._pieces, self._close = pieces, close
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -104,10 +105,16 @@ class Reading:
 
 def connect(server: Server, path: str = "/api/v1/stream", **headers: str) -> Reading:
     """A stream of a real server, which has begun."""
+    return open_stream(server, path, **headers).begun()
+
+
+def open_stream(server: Server, path: str, **headers: str) -> Reading:
+    """A stream of a real server, which has sent nothing yet: one that is resumed may have nothing to send."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
     connection.request("GET", path, headers={"Authorization": f"Bearer {OPERATOR}"} | headers)
     opened = connection.sock  # kept: it is given up for a response that ends with the connection
     assert opened is not None
+    port = opened.getsockname()[1]
     response = connection.getresponse()
     assert response.status == 200, response.read()
 
@@ -120,4 +127,6 @@ def connect(server: Server, path: str = "/api/v1/stream", **headers: str) -> Rea
         with suppress(OSError):
             opened.shutdown(socket.SHUT_RDWR)
 
-    return Reading(pieces(), close).begun()
+    reading = Reading(pieces(), close)
+    reading.port = port
+    return reading

@@ -63,7 +63,7 @@ class Carrier(CallControl):
         self.sender = sender
         self.files = self._context.files
         self.people = People(self._legs)
-        self.callees = callees or {}
+        self.callees = dict(callees or {})
         self._runs = 0
 
     @property

@@ -53,6 +53,7 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.user_operations import user_operations
     from app.api.user_stream import user_stream
     from app.api.users import users
+    from app.api.voicemails import voicemails
 
     first = (
         acting,
@@ -69,6 +70,7 @@ def described() -> tuple[Blueprint, ...]:
         user_stream,
         user_calls,
         user_operations,
+        voicemails,
     )
     then = (names, recordings, unfiled, audit, flows)
     return (*first, *then, figures, delivery, status, health)

@@ -13,7 +13,7 @@ from flask import Response, g, request
 from flask_smorest import Blueprint
 
 from app.auth.access import READS, current_login
-from app.control.operations import as_id
+from app.domain.operations import as_id
 from app.errors import Problem
 from app.services import services
 

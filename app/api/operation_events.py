@@ -1,54 +1,88 @@
-"""Transfers and conferences as the streams of users have them."""
+"""What the streams of users have beside webhooks: transfers, conferences, and what users and their pages change."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
 from app.api import conferences, transfers
-from app.calls.session_events import Operation, SessionEvents
+from app.calls.session_events import TRIES, Operation, SessionEvents
 from app.control.conferences import KIND as CONFERENCE
 from app.control.conferences import Running as RunningConference
-from app.control.errors import UnknownOperation
+from app.control.machines import legs_of
 from app.control.transfers import KIND as TRANSFER
 from app.control.transfers import Running as RunningTransfer
 from app.domain.conferences import events_between as of_conference
+from app.domain.conferences import project as project_conference
+from app.domain.legs import Leg
+from app.domain.news import OperationEvent
+from app.domain.operations import Entry
 from app.domain.transfers import events_between as of_transfer
-from app.services import Services
+from app.domain.transfers import project as project_transfer
+from app.services import Services, services
+from app.store.errors import StoreUnavailable
+from app.store.store import Store
+
+CHANGING = ("created", "request", "decision")  # entries of a log that may be events
 
 
 def session_events(parts: Services) -> SessionEvents:
     """What users are sent of their sessions, and of their transfers and conferences."""
-    return SessionEvents(parts.sessions, parts.store, RunningOperations(parts))
+    return SessionEvents(parts.sessions, parts.store, LoggedOperations(parts.store))
 
 
-class RunningOperations:
-    """Those of *parts*; needs no request."""
+def note_change(name: str) -> None:
+    """Append what was just changed of the user *name*: no log has it, so what is changed back would leave no trace.
 
-    def __init__(self, parts: Services) -> None:
-        self._transfers, self._conferences = parts.transfers, parts.conferences
+    Where that fails, whoever looks next finds the change, unless it was changed back.
+    """
+    events = session_events(services())
+    with suppress(StoreUnavailable):
+        for _ in range(TRIES):  # somebody else may append something at the same moment
+            if not events.catch_up(name).more:
+                return
 
-    def open(self) -> list[Operation]:
-        """Those that have not ended. Raises StoreUnavailable."""
-        return [*map(_transfer, self._transfers.list()), *map(_conference, self._conferences.list())]
 
-    def find(self, key: str) -> Operation | None:
-        """The one with this key; None if it is stored no more. Raises StoreUnavailable."""
-        kind, _, id_ = key.partition(" ")
-        try:
-            return _transfer(self._transfers.get(id_)) if kind == TRANSFER else _conference(self._conferences.get(id_))
-        except UnknownOperation:
+class LoggedOperations:
+    """Those of *store*; needs no request."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, id_: str) -> Operation | None:
+        """The transfer or conference with this id; None if none is stored. Raises StoreUnavailable."""
+        log = self._store.log_of(id_)
+        if not log or log[0].name not in (TRANSFER, CONFERENCE):
             return None
+        legs = legs_of(self._store, log)
+        return _transfer(id_, log, legs) if log[0].name == TRANSFER else _conference(id_, log, legs)
 
 
-def _transfer(running: RunningTransfer) -> Operation:
-    transfer, order = running.transfer, running.transfer.order
-    legs = frozenset(filter(None, (order.initiator, order.transferred, transfer.recipient)))
-    events, ended = of_transfer(None, transfer), transfer.status == "ended"
-    key = f"{TRANSFER} {running.id}"
-    return Operation(key, TRANSFER, legs, events, transfers.as_json(running), ended)
+def _transfer(id_: str, log: Sequence[Entry], legs: Mapping[str, Leg]) -> Operation:
+    transfer, events, before = project_transfer(log, legs), list[OperationEvent](), None
+    for entries in _beginnings(log):
+        then = RunningTransfer(id_, project_transfer(entries, legs), entries)
+        if new := of_transfer(before, then.transfer):
+            shown: dict[str, Any] = {TRANSFER: transfers.as_json(then)}
+            events += [OperationEvent(entries[-1].at, happened, shown) for happened in new]
+        before = then.transfer
+    parties = filter(None, (transfer.order.initiator, transfer.order.transferred, transfer.recipient))
+    return Operation(frozenset(parties), events, transfer.status == "ended")
 
 
-def _conference(running: RunningConference) -> Operation:
-    conference = running.conference
-    legs = frozenset({conference.host, conference.order.host, *conference.members})
-    events, ended = of_conference(None, conference), conference.finished
-    key = f"{CONFERENCE} {running.id}"
-    return Operation(key, CONFERENCE, legs, events, conferences.as_json(running), ended)
+def _conference(id_: str, log: Sequence[Entry], legs: Mapping[str, Leg]) -> Operation:
+    conference, events, before = project_conference(log, legs), list[OperationEvent](), None
+    for entries in _beginnings(log):
+        then = RunningConference(id_, project_conference(entries, legs), entries)
+        if new := of_conference(before, then.conference):
+            shown: dict[str, Any] = {CONFERENCE: conferences.as_json(then)}
+            events += [OperationEvent(entries[-1].at, happened, shown) for happened in new]
+        before = then.conference
+    parties = frozenset({conference.host, conference.order.host, *conference.members})
+    return Operation(parties, events, conference.finished)
+
+
+def _beginnings(log: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """The log as it was after each entry that may be an event."""
+    return (log[: number + 1] for number, entry in enumerate(log) if entry.kind in CHANGING)

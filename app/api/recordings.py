@@ -59,8 +59,12 @@ def get_recording(args: dict[str, Any], recording_uuid: str) -> Response:
     conversation = services().calls.conversation(args["conversation_uuid"])
     kept = conversation.recordings if conversation else ()
     urls = [each.recording_url for each in kept if each.recording_uuid == recording_uuid and each.recording_url]
-    url = urls[-1] if urls else None
-    if url is None:
+    return played(urls[-1] if urls else None, recording_uuid)
+
+
+def played(url: str | None, recording_uuid: str) -> Response:
+    """The recording at *url*, or the part that `Range` asks for; who listens is noted. Raises Problem."""
+    if not url:
         raise Problem(404, "Unknown recording", "No such recording, or none with an address, is stored with this call.")
     try:
         audio = services().recordings.open(url, Span.read(request.headers.get("Range")))

@@ -11,6 +11,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
 from app.api import cursors, examples
+from app.api.operation_events import note_change
 from app.api.schemas import Flag, PageArgs, Whole
 from app.api.users import ChangesArgs, Shown, UserSchema, changed_user, user_json, user_of
 from app.auth.access import current_login, current_role, guard_own
@@ -65,6 +66,7 @@ class RemarksArgs(Schema):
     )
     manual = Flag(metadata={"description": "`name` has priority over the names that are known"})
     ignored = Flag(metadata={"description": "let it ring in silence"})
+    screensharing = Flag(metadata={"description": "the page shares the screen"})
 
 
 class CurrentArgs(Schema):
@@ -80,6 +82,19 @@ class CurrentSchema(Schema):
     currentSession = fields.Nested(SessionSchema, required=True, allow_none=True)
 
 
+class VoicemailCountsSchema(Schema):
+    """How many voicemails there are."""
+
+    total = fields.Integer(required=True)
+    unheard = fields.Integer(required=True)
+
+
+class UserWithVoicemailSchema(UserSchema):
+    """A user, with how many voicemails there are."""
+
+    voicemail = fields.Nested(VoicemailCountsSchema, required=True)
+
+
 class PhoneSchema(CurrentSchema):
     """A user's phone, with the names of Yeastar's PhoneOperator."""
 
@@ -93,6 +108,7 @@ class PhoneSchema(CurrentSchema):
     recordPermissions = fields.Integer(
         required=True, metadata={"description": "0 none, 1 pause and resume a recording, 2 also start one"}
     )
+    voicemail = fields.Nested(VoicemailCountsSchema, required=True)
 
 
 class RegistrationArgs(Schema):
@@ -112,11 +128,11 @@ class RegistrationSchema(Schema):
 
 
 @sessions.get("/<user:name>")
-@sessions.alt_response(200, schema=UserSchema)
+@sessions.alt_response(200, schema=UserWithVoicemailSchema)
 def get_user(name: str) -> dict[str, Any]:
     """Get a user. One that only has a token, or was only called, has default settings."""
     kept = user_of(name)
-    return user_json(name, kept.settings or DEFAULTS, kept.registration)
+    return user_json(name, kept.settings or DEFAULTS, kept.registration) | {"voicemail": _voicemail(name)}
 
 
 @sessions.patch("/<user:name>")
@@ -149,6 +165,7 @@ def get_phone(name: str) -> dict[str, Any]:
         "isRegistered": kept.registration.registered,
         "reRegistryPhoneTimes": kept.registration.attempts,
         "recordPermissions": (kept.settings or DEFAULTS).record_permissions,
+        "voicemail": _voicemail(name),
     }
 
 
@@ -157,10 +174,12 @@ def get_phone(name: str) -> dict[str, Any]:
 @sessions.alt_response(200, schema=RegistrationSchema)
 def put_registration(args: dict[str, Any], name: str) -> dict[str, Any]:
     """Report whether the page of a user is connected to Vonage. Said again and again, it stays so."""
-    user_of(name)
+    kept = user_of(name)
     now = datetime.now(UTC)
     expires = now + timedelta(seconds=args["seconds"]) if args["registered"] else None
     services().store.set_registration(name, Registration(args["registered"], expires, args["attempts"]), now)
+    if kept.registration.registered != args["registered"]:
+        note_change(name)
     return {"registered": args["registered"], "expires_at": timestamp(expires), "attempts": args["attempts"]}
 
 
@@ -181,6 +200,7 @@ def put_current_session(args: dict[str, Any], name: str) -> dict[str, Any]:
     if session is None:
         raise _unknown_session(wanted, "No live session of this user has this id.")
     services().store.choose_session(name, Chosen(wanted, datetime.now(UTC)))
+    note_change(name)
     return _current(session)
 
 
@@ -217,10 +237,14 @@ def get_session(name: str, session_id: str) -> dict[str, Any] | Response:
 @sessions.arguments(RemarksArgs, unknown=RAISE)
 @sessions.alt_response(200, schema=SessionSchema)
 def patch_session(args: dict[str, Any], name: str, session_id: str) -> dict[str, Any]:
-    """Change what is shown of the other party, or let it ring in silence. Nothing of that is sent to Vonage."""
+    """Change what is shown of the other party, let it ring in silence, or report that the page shares the screen.
+
+    Nothing of that is sent to Vonage.
+    """
     session = session_of(name, session_id)
     if args:
         services().store.set_remarks(name, session.id, args)
+        note_change(name)
         session = session_of(name, session_id)
     return _dumped([session])[0]
 
@@ -238,6 +262,10 @@ def session_of(name: str, id_: str) -> Session:
 
 def _phone(name: str) -> Phone:
     return services().sessions.phone(name, user_of(name))
+
+
+def _voicemail(name: str) -> dict[str, int]:
+    return services().store.voicemail_counts(name)._asdict()
 
 
 def _unknown_session(id_: str, detail: str) -> Problem:

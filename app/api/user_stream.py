@@ -50,7 +50,7 @@ def follow_user(args: dict[str, Any], name: str) -> Response:
     reader = Reader(name, after, parts.sessions.masks_for(role), connection, still)
     if request.method != "HEAD":
         reveal([request.path], masked_too=role == "user")  # which calls it will show is not known yet
-    return connection.stream(events_of(live, session_events(parts), reader))
+    return connection.stream(events_of(live, parts.user_looks, session_events(parts), reader))
 
 
 @user_stream.post("/<user:name>/sessions/<id:session_id>/answer")

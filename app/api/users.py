@@ -11,6 +11,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 
 from app.api import cursors
+from app.api.operation_events import note_change
 from app.api.schemas import Flag, PageArgs, Whole
 from app.auth.access import current_login, current_role, guard
 from app.auth.tokens import short_lived_token, users_with_token
@@ -159,6 +160,8 @@ def changed_user(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     store = services().store
     if changes:
         store.set_user(name, changes)
+    if "record_permissions" in changes:
+        note_change(name)
     (kept,) = store.profiles([name])
     return user_json(name, kept.settings or DEFAULTS, kept.registration)
 

@@ -115,8 +115,12 @@ class CallQueries:
 
     def calls_of(self, conversations: Iterable[str]) -> list[Call]:
         """The calls that *conversations*, and those tied to them, are of."""
+        return self.tied_calls(conversations)[0]
+
+    def tied_calls(self, conversations: Iterable[str]) -> tuple[list[Call], Tied]:
+        """The same, and what they were read from."""
         tied, now = self.reader.store.tied(conversations), datetime.now(UTC)
-        return apart(lambda: list(self.fold(tied, now).calls.values()))
+        return apart(lambda: list(self.fold(tied, now).calls.values())), tied
 
     def events(self, call: Call) -> list[StoredEvent]:
         """The events of *call* as they are stored, each once, oldest first by their own clock."""

@@ -10,6 +10,7 @@ from app.domain.leg_control import Done
 # What people call them; app/pages/events.py translates them.
 VERBS: Final = {
     "create": "place the call",
+    "ring": "ring the user",
     "hangup": "hang up",
     "transfer": "transfer the leg",
     "move": "move the leg",

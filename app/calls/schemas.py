@@ -132,6 +132,16 @@ class AnswerSchema(MomentSchema):
         description="where Vonage's API controls the leg; null where an event was answered",
         example="https://api-us-3.vonage.com",
     )
+    diverted = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "users who took no other call, so that the caller got something else"},
+    )
+    unclaimed = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "users of whom Redis did not say in 50 ms whether they do: the call was put through"},
+    )
 
 
 class SpeechSchema(ObjectSchema):
@@ -168,13 +178,14 @@ class RecordingSchema(ObjectSchema):
     ended_at = Timestamp("its end", "end_time")
     transcription_url = nullable(fields.String)
     transcription_error = nullable(fields.String, description="why it was not transcribed, if that failed")
+    voicemail_of = nullable(fields.String, description="the user for whom it is a message, if it is one")
 
 
 class CauseSchema(AnswerSchema):
     """The answer that led to an error."""
 
     class Meta:
-        exclude = ("leg", "took_ms", "fault", "fallback_reason", "region_url")
+        exclude = ("leg", "took_ms", "fault", "diverted", "unclaimed", "fallback_reason", "region_url")
 
 
 class FaultSchema(MomentSchema):

@@ -13,17 +13,29 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from app.calls.fields import timestamp
 from app.calls.sessions import SessionQueries, user_json
+from app.domain.news import (
+    OVER,
+    STATE,
+    Changed,
+    Followed,
+    Marked,
+    OperationEvent,
+    UserState,
+    find_news,
+    operations_in,
+)
 from app.domain.operations import Happened
-from app.domain.session_events import NOTHING_SENT, Mark, events_between, mark_of, state_events, state_mark
-from app.domain.sessions import Session, current_of
+from app.domain.session_events import Mark
+from app.domain.sessions import Session
 from app.domain.users import DEFAULTS
+from app.store.apart import apart
 from app.store.user_events import UserEvent
-from app.store.users import User
 
 LATE: Final = timedelta(hours=1)  # a call that ended longer ago, and of which nothing was sent, is no news
-STATE: Final = ""  # in place of a session's id: what is known of the user as such
 ANSWER_REQUESTED: Final = "answer_requested"
 TRIES: Final = 3
+# Events of calls that are projected in one look, most of them more than once: about a tenth of a second.
+MOST_PROJECTED: Final = 3_000
 
 
 class EventStore(Protocol):
@@ -32,8 +44,8 @@ class EventStore(Protocol):
     def marks(self, name: str, sessions: Iterable[str]) -> list[Mark]:
         """What the user *name* was sent of each of *sessions*."""
 
-    def publish(self, name: str, session: str, before: Mark, after: Mark, events: Sequence[Mapping[str, Any]]) -> bool:
-        """Append *events*, unless the mark *before* is no longer there."""
+    def publish(self, name: str, changes: Mapping[str, Changed], events: Sequence[Mapping[str, Any]]) -> bool:
+        """Append *events*, unless one of the marks before *changes* is no longer there."""
 
     def latest_user_event(self, name: str) -> str:
         """The id of the latest event of the user *name*."""
@@ -41,33 +53,31 @@ class EventStore(Protocol):
     def user_events(self, name: str, after: str, limit: int) -> list[UserEvent] | None:
         """The next events after the one with this id; None if it is no longer there."""
 
+    def operations_of(self, legs: Iterable[str]) -> set[str]:
+        """The operations that had *legs* last."""
+
 
 class Operation(NamedTuple):
-    """A transfer or conference. `name` is which; `events`: all so far; `shown`: as JSON, numbers whole."""
+    """A transfer or conference of *legs*; `events`: all that has happened to it. `over`: nothing more will."""
 
-    key: str
-    name: str
     legs: frozenset[str]
-    events: Sequence[Happened]
-    shown: Mapping[str, Any]
-    ended: bool
+    events: Sequence[OperationEvent]
+    over: bool
 
 
 class Operations(Protocol):
     """Transfers and conferences. All raise StoreUnavailable."""
 
-    def open(self) -> list[Operation]:
-        """Those that have not ended."""
-
-    def find(self, key: str) -> Operation | None:
-        """The one with this key; None if it is stored no more."""
+    def find(self, id_: str) -> Operation | None:
+        """The one with this id; None if there is none, or it is stored no more."""
 
 
 class Look(NamedTuple):
-    """What a look at a user found: how many new events, and how many live sessions."""
+    """What a look at a user found: how many new events, how many live sessions; whether to look again at once."""
 
     events: int
     live: int
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,64 +89,58 @@ class SessionEvents:
     operations: Operations
 
     def catch_up(self, name: str) -> Look:
-        """Append what the user *name* was not sent yet."""
-        now, appended = datetime.now(UTC), 0
-        user = self.queries.user(name)
-        sessions = self.queries.latest(name, user)
-        state, *marks = self.store.marks(name, [STATE, *(session.id for session in sessions)])
-        read = [(session, mark, mark_of(mark, session)) for session, mark in zip(sessions, marks, strict=True)]
-        changed = [
-            (session, mark, after) for session, mark, after in read if after != mark and not _is_old(session, mark, now)
-        ]
-        dumped = self.queries.dump_all([session for session, _, _ in changed], "user")
-        for (session, mark, after), json in zip(changed, dumped, strict=True):
-            events = [_event(happened, name, now, json) for happened in events_between(mark, session)]
-            appended += len(events) * self.store.publish(name, session.id, mark, after, events)
-        live = [session for session in sessions if session.live]
-        followed = self._operations(sessions, state.sent) if live or state.sent else []
-        marks = self.store.marks(name, [operation.key for operation, _ in followed]) if followed else []
-        for (operation, own), mark in zip(followed, marks, strict=True):
-            appended += self._of_operation(name, operation, own, mark, now)
-        going_on = tuple(sorted(operation.key for operation, _ in followed if not operation.ended))
-        appended += self._state(name, user, current_of(live, user.chosen), state, going_on, now)
-        return Look(appended, len(live))
+        """Append what the user *name* was not sent yet: all that was found, or nothing if somebody else did meanwhile.
 
-    def _operations(self, sessions: Sequence[Session], before: Sequence[str]) -> list[tuple[Operation, Session | None]]:
-        """The operations that legs of *sessions* take part in, each with such a session; and those of *before*."""
-        by_leg = {leg.leg.uuid: session for session in sessions for leg in session.call.legs}
-        by_leg |= {session.leg: session for session in sessions if session.leg}
-        found = {operation.key: operation for operation in self.operations.open() if operation.legs & by_leg.keys()}
-        ended = (self.operations.find(key) for key in before if key not in found)
-        known = [*found.values(), *(operation for operation in ended if operation)]
-        return [
-            (operation, next((by_leg[leg] for leg in sorted(operation.legs) if leg in by_leg), None))
-            for operation in known
-        ]
-
-    def _of_operation(self, name: str, operation: Operation, session: Session | None, mark: Mark, now: datetime) -> int:
-        """Append what happened to *operation*; its mark is how many events were sent."""
-        new = operation.events[int(mark.shown[0]) if mark.shown else 0 :]
-        if not new:
-            return 0
-        shown = {operation.name: operation.shown}
-        events = [_event(happened, name, now, self._dumped(session), **shown) for happened in new]
-        after = Mark(shown=(str(len(operation.events)),))
-        return len(events) * self.store.publish(name, operation.key, mark, after, events)
-
-    def _state(
-        self, name: str, user: User, current: Session | None, before: Mark, going_on: tuple[str, ...], now: datetime
-    ) -> int:
-        """Append what changed of the user as such; who was never looked at has no changes.
-
-        *going_on*: operations, kept in the mark to be looked at once more after their end.
+        It reads the calls that the user may be in, and the logs of transfers and conferences that their legs are in.
         """
-        after = state_mark(user.settings or DEFAULTS, user.registration, current)._replace(sent=going_on)
-        if after == before:
-            return 0
-        shown = {"userState": user_json(name, user.settings or DEFAULTS, user.registration)}
-        changed = map(Happened, state_events(before, after))
-        events = [_event(happened, name, now, self._dumped(current), **shown) for happened in changed]
-        return len(events) * self.store.publish(name, STATE, before, after, events)
+        now, user = datetime.now(UTC), self.queries.user(name)
+        settings = user.settings or DEFAULTS
+        sessions, log = self.queries.followed(name, user)
+        state, *marks = self.store.marks(name, [STATE, *(session.id for session in sessions)])
+        every = map(Marked, sessions, marks)
+        marked = [each for each in every if not _is_old(each, now)]
+        followed = self._followed(name, [session for session, _ in marked])
+        known = UserState(state, settings, user.registration, user.chosen)
+        found = apart(lambda: find_news(known, marked, followed, log, now, MOST_PROJECTED))
+        live = sum(session.live for session in sessions)
+        if not found.marks:
+            return Look(0, live, more=False)
+        of_user = {"userState": user_json(name, settings, user.registration)}
+        distinct = {id(news.session): news.session for news in found.news if news.session}
+        dumped = dict(zip(distinct, self.queries.dump_all(list(distinct.values()), "user"), strict=True))
+        events = [
+            _event(
+                news.happened,
+                name,
+                news.at,
+                dumped[id(news.session)] if news.session else None,
+                **(of_user if news.of_user else news.shown),
+            )
+            for news in found.news
+        ]
+        appended = self.store.publish(name, found.marks, events)
+        return Look(len(events) * appended, live, more=found.more or not appended)
+
+    def _followed(self, name: str, sessions: Sequence[Session]) -> list[Followed]:
+        """The transfers and conferences in which legs of *sessions* take part, unless all of them was sent.
+
+        They are of the session from which they began, not of a consultation.
+        """
+        sessions = [session for session in sessions if session.controls.parent is None]
+        legs = {leg.leg.uuid: session.id for session in sessions for leg in session.call.legs}
+        legs |= {session.leg: session.id for session in sessions if session.leg}
+        ids = self.store.operations_of(legs) if legs else set()
+        ids |= {id_ for session in sessions for id_ in operations_in(session)}
+        followed = []
+        for id_, mark in zip(ids, self.store.marks(name, ids) if ids else (), strict=True):
+            operation = self.operations.find(id_) if OVER not in mark.sent else None
+            if operation and (here := sorted(operation.legs & legs.keys())):
+                followed.append(Followed(id_, mark, operation.events, operation.over, legs[here[0]]))
+        return sorted(followed)
+
+    def latest(self, name: str) -> str:
+        """The id of the latest event of the user *name*."""
+        return self.store.latest_user_event(name)
 
     def user_events(self, name: str, after: str, limit: int) -> list[UserEvent] | None:
         """The next events after the one with this id; None if it is no longer there."""
@@ -161,9 +165,9 @@ class SessionEvents:
         data = _event(Happened(ANSWER_REQUESTED), session.user, datetime.now(UTC), self._dumped(session))
         for _ in range(TRIES):  # somebody else may append something at the same moment
             (mark,) = self.store.marks(session.user, [session.id])
-            if mark == NOTHING_SENT:
+            if not mark.sent:
                 self.catch_up(session.user)  # the call comes first
-            elif self.store.publish(session.user, session.id, mark, mark, [data]):
+            elif self.store.publish(session.user, {session.id: Changed(mark, mark)}, [data]):
                 return
 
     def _dumped(self, session: Session | None) -> dict[str, Any] | None:
@@ -176,5 +180,6 @@ def _event(happened: Happened, user: str, at: datetime, session: Any, **more: An
     return {**base, **more, **happened.data}
 
 
-def _is_old(session: Session, mark: Mark, now: datetime) -> bool:
-    return mark == NOTHING_SENT and not session.live and (session.ended or session.created) < now - LATE
+def _is_old(marked: Marked, now: datetime) -> bool:
+    session, mark = marked
+    return not mark.sent and not session.live and (session.ended or session.created) < now - LATE

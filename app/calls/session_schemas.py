@@ -22,6 +22,12 @@ YEASTAR_RECORDING: Final = {"inactive": "stop", "active": "recording", "paused":
 WAZO_STATUS: Final = {"ringing": "Ringing", "calling": "Ring", "connecting": "Up", "talking": "Up", None: "Down"}
 
 
+class Parent(NamedTuple):
+    """The session that a consultation is for, by its id."""
+
+    call_id: str
+
+
 class Shown(NamedTuple):
     """A session, and the names of those who take part in it."""
 
@@ -75,9 +81,9 @@ class Shown(NamedTuple):
         return self.session.controls.parent is not None
 
     @property
-    def transfer_parent(self) -> dict[str, str] | None:
+    def transfer_parent(self) -> Parent | None:
         parent = self.session.controls.parent
-        return {"callId": parent} if parent is not None else None
+        return Parent(parent) if parent is not None else None
 
     @property
     def rang(self) -> float | None:
@@ -160,7 +166,7 @@ class WazoCallSchema(ShownSchema):
 class TransferParentSchema(ObjectSchema):
     """The session that a consultation is for."""
 
-    callId = fields.String(required=True)
+    callId = fields.String(required=True, attribute="call_id")
 
 
 class YeastarStatusSchema(ShownSchema):
@@ -231,7 +237,7 @@ class SessionSchema(ShownSchema):
     recordingPaused = flag("recording_paused", "recording is paused")
     recordingState = word("session.controls.recording", "the same in one word", *get_args(RecordingState))
     ringing = flag("session.ringing", "it rings at the user, or at whom the user calls")
-    screensharing = never("Vonage shares no screens")
+    screensharing = flag("session.screensharing", "the page shares the screen, it says")
     sipCallId = text("sip_call_id", "uuid of the user's own leg, as Vonage gives no SIP Call-ID")
     sipStatus = word("session.sip_status", "of the user's own leg", *get_args(SipStatus))
     startTime = Timestamp("the same as creationTime", "started")

@@ -11,8 +11,9 @@ from app.calls import session_schemas
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.calls.fields import timestamp
 from app.domain.calls import Call
-from app.domain.session_controls import controls_of
-from app.domain.sessions import Remarks, Session, current_of, is_full, read_session
+from app.domain.session_log import SessionLog
+from app.domain.sessions import Remarks, Session, current_of, is_full
+from app.domain.user_sessions import session_in
 from app.domain.users import DEFAULTS, Availability, Registration, UserSettings
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable
@@ -21,6 +22,7 @@ from app.store.users import Profile, User
 
 RECONCILE_SECONDS: Final = 0.25
 RECORDED_SECONDS: Final = 2.0  # the record of the answer that rings a user is written by then
+SEEN_SECONDS: Final = 10.0  # something of a call is kept by then, unless the worker that answered it has died
 
 
 class UserStore(Protocol):
@@ -35,8 +37,11 @@ class UserStore(Protocol):
     def profiles(self, names: Sequence[str]) -> list[Profile]:
         """What is kept of each of the users *names*."""
 
-    def engage(self, name: str, call: str, ended: Iterable[str] = ()) -> Availability:
-        """Let *call* have one of the places of the user *name*; places of calls that have *ended* are free."""
+    def engage(self, name: str, call: str, ended: Iterable[str] = (), *, own: bool = False) -> Availability:
+        """Let *call* have one of the places of the user *name*, who makes it if it is their *own*.
+
+        Places of calls that have *ended* are free.
+        """
 
     def engaged(self, name: str) -> dict[str, float]:
         """The calls that have a place of the user *name*, and for how many seconds."""
@@ -74,9 +79,17 @@ class SessionQueries:
         """Whether the user *name* may be rung for *call* (its first leg's uuid); if so, the call has a place now.
 
         Call it before a user is rung. Calls that have ended, that ring there no more, and consultations have no
-        place. Never raises, and waits for the store 300 ms at most, 50 ms unless all places seem to be taken.
+        place; nor has one of which nothing was ever kept, as its worker died. Never raises, and waits for the store
+        300 ms at most, 50 ms unless all places seem to be taken.
         """
-        found = self.store.engage(name, call)
+        return self._place(name, call, own=False)
+
+    def may_call(self, name: str, call: str) -> Availability:
+        """Whether the user *name* may make *call*: the same, also while not to be disturbed."""
+        return self._place(name, call, own=True)
+
+    def _place(self, name: str, call: str, *, own: bool) -> Availability:
+        found = self.store.engage(name, call, own=own)
         if found != "busy":
             return found
         try:
@@ -84,20 +97,22 @@ class SessionQueries:
                 live = self.phone(name, self.user(name)).sessions
                 counted = {one.id for one in live if one.controls.parent is None}
                 others = {one: age for one, age in self.store.engaged(name).items() if one not in counted}
-                calls = {one: self.queries.call(one) for one in others}
-                over = [
-                    one
-                    for one, age in others.items()
-                    if (known := calls[one]) is not None and (known.state != "live" or age > RECORDED_SECONDS)
-                ]
+                over = [one for one, age in others.items() if _is_over(self.queries.call(one), age)]
         except StoreUnavailable:
             return found
-        return self.store.engage(name, call, over) if over else found
+        return self.store.engage(name, call, over, own=own) if over else found
 
     def latest(self, name: str, user: User) -> list[Session]:
         """The sessions of *name* that are live, and the latest that have ended; the oldest first."""
-        found = self._sessions(self.queries.calls_of(user.conversations), name, user.settings or DEFAULTS)
-        return sorted(found, key=lambda one: (one.created, one.id))
+        return self.followed(name, user)[0]
+
+    def followed(self, name: str, user: User) -> tuple[list[Session], SessionLog]:
+        """The same, and the log of all their events."""
+        calls, tied = self.queries.tied_calls(user.conversations)
+        found = self._sessions(calls, name, user.settings or DEFAULTS)
+        by_id = {call.id: call for call in calls}
+        log = SessionLog(tied.conversations, by_id, tied.legs.keys(), self.queries.reader.presume_ended_after)
+        return sorted(found, key=lambda one: (one.created, one.id)), log
 
     def ended(
         self, name: str, user: User, *, limit: int, after: CallPosition | None
@@ -113,7 +128,11 @@ class SessionQueries:
         if call is None:
             return None
         (kept,) = self.store.profiles([name])
-        return next(iter(self._sessions([call], name, kept.settings or DEFAULTS)), None)
+        found = self._sessions([call], name, kept.settings or DEFAULTS)
+        if not found:  # it may be a consultation, in which the user's leg is of another call
+            tied = [other for other in self.queries.calls_of(call.everywhere) if other.id != call.id]
+            found = self._sessions([call, *tied], name, kept.settings or DEFAULTS)
+        return next((session for session in found if session.id == call.id), None)
 
     def dump_all(self, sessions: Sequence[Session], role: str | None) -> list[dict[str, Any]]:
         """Each of *sessions* as JSON, telephone numbers masked if `masks_for` says so."""
@@ -125,18 +144,7 @@ class SessionQueries:
         now, linked = datetime.now(UTC), self._linked(calls)
 
         def read() -> list[Session]:
-            found = (
-                read_session(
-                    call,
-                    name,
-                    now=now,
-                    linked=beside,
-                    auto_answer=settings.auto_answer,
-                    controls=controls_of(call, name, beside),
-                )
-                for call in calls
-                for beside in [[linked[id_] for id_ in call.linked if id_ in linked]]
-            )
+            found = (session_in(call, name, linked, now=now, auto_answer=settings.auto_answer) for call in calls)
             return [session for session in found if session is not None]
 
         sessions = apart(read)
@@ -154,6 +162,13 @@ class SessionQueries:
         known = {call.id: call for call in calls}
         missing = [name for call in calls for name in call.conferences if not known.keys() >= {*call.linked}]
         return known | {call.id: call for call in self.queries.calls_of(missing)} if missing else known
+
+
+def _is_over(call: Call | None, age: float) -> bool:
+    """Whether *call*, in which the user takes no part, keeps a place that it has had for *age* seconds no longer."""
+    if call is None:
+        return age > SEEN_SECONDS
+    return call.state != "live" or age > RECORDED_SECONDS
 
 
 def user_json(name: str, settings: UserSettings, registration: Registration) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from app.domain.events import Event
 from app.store.codec import Record
 from app.store.record_command import digest
-from app.webhooks.body import read_object
-from app.webhooks.kept import read_record
+from app.webhooks.kept import raw_of, read_record
 
 
 class StoredEvent(NamedTuple):
@@ -35,4 +34,4 @@ class StoredEvent(NamedTuple):
 def read_stored_event(record: Record) -> StoredEvent:
     """Read *record*."""
     event = read_record(record)
-    return StoredEvent(event, record.received, read_object(record.body), event.flags + record.notes)
+    return StoredEvent(event, record.received, raw_of(record), event.flags + record.notes)

@@ -18,8 +18,9 @@ def install(app: Flask) -> None:
     from app.cli.replay import replay
     from app.cli.simulate import simulate
     from app.cli.unfiled import unfiled
+    from app.cli.voicemails import voicemails
 
-    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, transfers, conferences):
+    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, *COMMANDS):
         app.cli.add_command(command)
-    for command in COMMANDS:
+    for command in (transfers, conferences, voicemails):
         app.cli.add_command(command)

@@ -41,12 +41,18 @@ class Conferences:
         host, participants = wanted["host_call_id"], list(wanted["participant_call_ids"])
         known, present = self._present([host, *participants])
         self._check(conferences.first_fault(host, participants, present))
+        spent = 0.0
+        if room_of(known[host].moments) is None and self.control.is_pair(known[host].leg):
+            spent = self.control.bring_into_room(known[host], by=by)
+            if not spent:
+                raise WrongState("The host is of a pair that a connect joined (connect_pair): it has to be a room.")
+            known, present = self._present([host, *participants])
         id_, party = id_ or new_id(), conferences.party_of(host, participants, present)
         both = [host, *party.participants]
         order = conferences.Order(
             host=host,
             participants=party.participants,
-            room=f"adhoc-{id_}",
+            room=f"{conferences.ROOM}{id_}",
             music_url=self.control.hold_music or f"{self.control.base_url}{HOLD_MUSIC}",
             host_leaves=wanted.get("host_leaves", "end"),
             discard=party.discard,
@@ -61,6 +67,7 @@ class Conferences:
             [*both, *order.discard],
             by=by,
             conversation=conversation_of(known[host].leg, known[host].moments),
+            spent=spent,
         )
         return self._running(id_, log)
 

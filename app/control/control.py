@@ -13,6 +13,7 @@ from app.control.errors import BadNcco, InOperation, LegEnded, MovePending, NotC
 from app.control.kept_events import ACTION, events_of
 from app.control.new_call import new_call
 from app.control.operations import Operations, is_kept, new_id
+from app.control.pair_rooms import PairRooms
 from app.control.sending import RATES
 from app.control.vonage_client import VonageClient
 from app.domain.actions import MOVES, Action
@@ -63,6 +64,7 @@ class Control:
     driver: Driver
     operations: Operations
     base_url: str
+    pair_rooms: PairRooms | None = None  # None: a pair stays one
     hold_music: str | None = None
     caller_number: str | None = None
 
@@ -102,10 +104,13 @@ class Control:
         control = known.leg.control
         if control.hold is not None and not (control.hold == "holding" and control.pending is None):
             raise WrongState("The leg is on hold already.")
-        room = room_of(known.moments)
+        spent = self.bring_into_room(known, by=by)
+        if spent:
+            known = self.live(uuid)
+        control, room = known.leg.control, room_of(known.moments)
         others = self.others(known)
         if room is None:
-            if not self._is_pair(known.leg):
+            if not self.is_pair(known.leg):
                 raise WrongState("The leg is in no room and has no other side: there is nothing to come back to.")
             shown = {"weak": True}
             steps = ("earmuff",) if control.muted else ("mute", "earmuff")
@@ -114,7 +119,21 @@ class Control:
         back = room.entered_again(muted=control.muted)
         # If the music cannot be played, Vonage goes on to the next action: back to the room, not to the call's end.
         script = [{"action": "stream", "streamUrl": [music], "loop": 0}, back]
-        return self._request(known, "hold", {"ncco": script}, shown={"room": room.name}, by=by, id_=id_, others=others)
+        noted = {"room": room.name}
+        return self._request(known, "hold", {"ncco": script}, shown=noted, by=by, id_=id_, others=others, spent=spent)
+
+    def bring_into_room(self, known: KnownLeg, *, by: str) -> float:
+        """Bring the pair that the leg is of into a room, if that is to be tried; how many seconds that took.
+
+        0: nothing was done. Raises WrongState, MovePending, InOperation.
+        """
+        if self.pair_rooms is None or room_of(known.moments) is not None or not self.is_pair(known.leg):
+            return 0.0
+        others = self.others(known)
+        if len(others) != 1 or known.leg.state != "answered":
+            return 0.0
+        here = conversation_of(known.leg, known.moments)
+        return self.pair_rooms.bring([known.leg, self.live(others[0]).leg], by=by, conversation=here)
 
     def resume(self, uuid: str, *, by: str, id_: str | None = None) -> Requested:
         """Bring the leg back from hold, as muted as it was. Raises ControlError."""
@@ -256,6 +275,7 @@ class Control:
         shown: Mapping[str, Any] | None = None,
         steps: tuple[str, ...] = (),
         others: Sequence[str] = (),
+        spent: float = 0.0,
     ) -> Requested:
         leg, id_ = known.leg, id_ or new_id()
         moves = verb in MOVES and not steps
@@ -286,13 +306,14 @@ class Control:
             "steps": list(steps),
             "others": list(others),
         }
-        return self._begin(id_, {name: value for name, value in created.items() if value not in ([], None, False)})
+        known_ = {name: value for name, value in created.items() if value not in ([], None, False)}
+        return self._begin(id_, known_, spent)
 
-    def _begin(self, id_: str, created: Mapping[str, Any]) -> Requested:
-        """Keep it, send it, and say what came of it until now."""
+    def _begin(self, id_: str, created: Mapping[str, Any], spent: float = 0.0) -> Requested:
+        """Keep it, send it, and say what came of it until now; *spent*: seconds that the request has taken before."""
         entry = Entry("created", datetime.now(UTC), "created", ACTION, created)
         self.store.append(id_, [entry], due_in=FIRST_CHECK_SECONDS)
-        until = time.monotonic() + REPLY_SECONDS
+        until = time.monotonic() + REPLY_SECONDS - spent
         try:
             while True:
                 with not_waiting():  # for Redis: what is read after it has the time of a request
@@ -344,7 +365,8 @@ class Control:
                 others.append(uuid)
         return sorted(others)
 
-    def _is_pair(self, leg: Leg) -> bool:
+    def is_pair(self, leg: Leg) -> bool:
+        """Whether a `connect` joined the leg with another one."""
         names = self.store.conversations_of(leg.uuid)
         found = self.store.histories(names)
         return any(is_connected(moments(history)) for history in found.conversations.values())

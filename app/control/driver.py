@@ -20,15 +20,16 @@ from uuid import uuid4
 from app.control.kept_events import ACTION, events_of, kind_of
 from app.control.machines import MACHINES, legs_of
 from app.control.regions import Regions
-from app.control.requests import MOVING, RECORDS
+from app.control.requests import CREATING, MOVING, RECORDS
 from app.control.sending import Overtaken, Sender
 from app.control.vonage_client import VonageClient
-from app.domain import actions
+from app.domain import actions, conferences, room_calls
 from app.domain.conversations import moments
 from app.domain.events import CANONICAL
 from app.domain.leg_control import done_to
 from app.domain.legs import Leg
 from app.domain.operations import Entry, Step
+from app.domain.room_calls import RING
 from app.store.errors import StoreError, StoreUnavailable, TooMuchAtOnce
 from app.store.store import Store
 
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 1.0  # for operations whose worker died, and those that wait for a time; others are woken
 LEASE_SECONDS: Final = 6.0  # more than one request takes; it is renewed before each
 AGAIN_SECONDS: Final = 0.5
+UNKNOWN_SECONDS: Final = 60.0  # for which it is looked often whether something was received of a leg
 STOP_SECONDS: Final = 5.0
 AT_ONCE: Final = 32  # operations
 REMEMBERED: Final = 4096  # events that were kept already
@@ -142,7 +144,7 @@ class Driver:
     def _one_step(self, operation: str) -> float | None:
         """Do one thing; returns in how many seconds to look again, 0: at once, None: it has ended."""
         entries = self._store.log_of(operation)
-        if not entries:
+        if not entries or entries[0].kind != "created":
             return None
         self._keep_events(operation, entries)
         machine, now = MACHINES[kind_of(entries)], datetime.now(UTC)
@@ -169,7 +171,12 @@ class Driver:
             return None
         if self._watches_more(operation, legs):
             return 0  # what came before it did wakes nobody
-        return max(0.05, (plan.check_at - now).total_seconds())
+        wait = max(0.05, (plan.check_at - now).total_seconds())
+        # Nothing was received yet of one of its legs: nothing that is received of that one would wake anybody.
+        placed = {uuid for uuid, leg in legs.items() if leg.place.order or leg.state == "completed"}
+        age = (now - entries[-1].at).total_seconds()
+        unknown = {*machine.legs(entries)} - placed and age < UNKNOWN_SECONDS
+        return min(wait, max(AGAIN_SECONDS, age / 2)) if unknown else wait
 
     def _watches_more(self, operation: str, legs: Mapping[str, Leg]) -> bool:
         """Let *operation* be woken by what is kept where its legs are; whether that is new."""
@@ -191,6 +198,10 @@ class Driver:
     def _send(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
         if step.verb == BEGIN_CONFERENCE:
             return self._begin_conference(operation, entries, step)
+        if step.verb == RING and not self._takes(operation, step.leg or ""):
+            released = Entry("release", datetime.now(UTC), "request", "release", {"by": _who(entries)})
+            self._append(operation, [released])
+            return 0
         one = step.leg if step.verb in (*SWITCHES, *MOVING) else None
         if step.verb in RECORDS:
             one = _conversation(entries)
@@ -208,6 +219,16 @@ class Driver:
             return self._send_now(operation, entries, step, legs)
         finally:
             self._store.give_back(one)
+
+    def _takes(self, operation: str, caller: str) -> bool:
+        """Whether the caller, who waits in a room, is this operation's: no transfer or conference has taken the leg."""
+        before = self._store.operation_of(caller)
+        other = before[0] if before else None
+        if other not in (None, operation) and self._store.is_open(other):
+            log_of_other = self._store.log_of(other)
+            if log_of_other and kind_of(log_of_other) != room_calls.KIND:
+                return False
+        return self._store.occupy(caller, operation, ended=other) is None
 
     def _send_now(self, operation: str, entries: Sequence[Entry], step: Step, legs: Mapping[str, Leg]) -> float:
         turn = self._sender.turn(step.verb)
@@ -251,7 +272,7 @@ class Driver:
         """Hand the legs of a transfer over to a conference. It may be done again: the id is the same."""
         id_, now = f"{operation}-merged", datetime.now(UTC)
         who: dict[str, Any] = {"by": _who(entries), "conversation": _conversation(entries)}
-        order = {**step.arguments, "room": f"adhoc-{id_}", "music_url": entries[0].data["music_url"]}
+        order = {**step.arguments, "room": f"{conferences.ROOM}{id_}", "music_url": entries[0].data["music_url"]}
         created = [Entry("created", now, "created", "conference", order), Entry("begun", now, "request", "begun", who)]
         self._store.append(id_, created, due_in=0)
         for leg in (order["host"], *order["participants"]):
@@ -273,16 +294,21 @@ class Driver:
         """What is kept of *step* before it is sent; of the step of a single action most was kept with the action."""
         created = entries[0].data
         data: dict[str, Any] = {"verb": step.verb, "leg": step.leg, "noted": dict(step.noted)}
-        if step.verb == "create":
+        if step.verb in CREATING:
             data["to"] = step.arguments["to"][0]
         if _is_own(entries, step):
             data |= {"conversation": created.get("conversation")}
         else:
             leg = legs.get(step.leg or "")
-            data |= {"conversation": (leg and leg.place.conversation) or _conversation(entries), "by": _who(entries)}
+            here, begun = leg and leg.place.conversation, _conversation(entries)
+            if step.verb == RING:  # the new leg is of the call in which it was begun
+                here, begun = begun, here
+            data |= {"conversation": here or begun, "by": _who(entries)}
             data |= {"after": leg.place.order if leg else 0}
             if "ncco" in step.arguments:
                 data["shown"] = {"ncco": step.arguments["ncco"]}
+            if step.verb == RING:
+                data["shown"] |= {"to": step.arguments["to"]}
             if step.leg:
                 data["sequence"] = self._store.number(step.leg).sequence
         return Entry(f"step {step.name}", datetime.now(UTC), "step", step.name, data)

@@ -12,6 +12,7 @@ from app.domain.actions import Action, ActionResult
 from app.domain.events import CANONICAL
 from app.domain.leg_actions import QUEUE, QUEUE_SECONDS, project
 from app.domain.operations import Entry
+from app.domain.room_calls import RING
 from app.domain.step_log import unconfirmed
 
 Ours = TypeVar("Ours", Action, ActionResult)
@@ -49,7 +50,11 @@ def events_of(operation: str, log: Sequence[Entry]) -> Iterator[Action | ActionR
             where[entry.name] = entry.data
             yield _action(f"{operation}:{entry.name}", operation, entry.data["verb"], entry.data, entry.at)
         elif entry.kind == "result" and entry.name in where:
-            yield _result(f"{operation}:{entry.name}", where[entry.name], entry.data, entry.at)
+            of = where[entry.name]
+            if entry.data.get("uuid"):
+                of = {**of, "leg": entry.data["uuid"], "room": of["shown"]["ncco"][0]["name"]}
+                of["consultation"] = of["verb"] != RING
+            yield _result(f"{operation}:{entry.name}", of, entry.data, entry.at)
             if entry.data["result"] == "unknown":  # the operation goes on without it, and waits for no webhook
                 yield _result(f"{operation}:{entry.name}", where[entry.name], {"result": "timeout"}, entry.at)
         elif entry.kind == "timeout" and (step := unconfirmed(entry.name)) in where:
@@ -91,6 +96,8 @@ def _result(id_: str, data: Mapping[str, Any], result: Mapping[str, Any], at: da
             result=result["result"],
             status=result.get("status"),
             detail=result.get("detail"),
+            room=data.get("room"),
+            consultation=bool(data.get("consultation")),
         )
     )
 

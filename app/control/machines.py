@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from app.control.kept_events import ACTION, kind_of
-from app.domain import conferences, leg_actions, transfers
+from app.domain import conferences, leg_actions, pair_rooms, room_calls, transfers
 from app.domain.conversations import moments
 from app.domain.legs import Leg, project_leg
 from app.domain.operations import Entry, Plan
@@ -17,13 +17,14 @@ from app.store.store import Store
 class Machine(NamedTuple):
     """A kind of operation: what its log amounts to, and what is due. `legs` names those that it depends on.
 
-    `neighbours`: it depends also on the legs that are where these are.
+    `neighbours`: it depends also on the legs that are where these are, or in one of the conversations `places`.
     """
 
     project: Callable[[Sequence[Entry], Mapping[str, Leg]], Any]
     plan: Callable[[Any, datetime], Plan]
     legs: Callable[[Sequence[Entry]], Iterable[str]]
     neighbours: bool = False
+    places: Callable[[Sequence[Entry]], Iterable[str]] = lambda _: ()
 
 
 def _of_action(entries: Sequence[Entry]) -> Iterator[str]:
@@ -44,10 +45,28 @@ def _of_conference(entries: Sequence[Entry]) -> Iterator[str]:
             yield from (uuid for uuid in (entry.data.get("leg"), entry.data.get("discard")) if uuid)
 
 
+def _of_room_call(entries: Sequence[Entry]) -> Iterator[str]:
+    yield entries[0].data["caller"]
+    yield from (entry.data["uuid"] for entry in entries if entry.kind == "result" and entry.data.get("uuid"))
+
+
+def _room(entries: Sequence[Entry]) -> Iterator[str]:
+    """Where the caller waited while a user was called of whom nobody can say whether it was done."""
+    rings = {entry.name: entry.data["noted"].get("left") for entry in entries if entry.kind == "step"}
+    unknown = (entry.name for entry in entries if entry.kind == "result" and entry.data.get("result") == "unknown")
+    yield from filter(None, (rings.get(name) for name in unknown))
+
+
+def _of_pair(entries: Sequence[Entry]) -> Iterator[str]:
+    yield from (entries[0].data["caller"], entries[0].data["callee"])
+
+
 MACHINES: Final[dict[str, Machine]] = {
     ACTION: Machine(leg_actions.project, leg_actions.plan, _of_action),
     "transfer": Machine(transfers.project, transfers.plan, _of_transfer, neighbours=True),
     "conference": Machine(conferences.project, conferences.plan, _of_conference),
+    pair_rooms.KIND: Machine(pair_rooms.project, pair_rooms.plan, _of_pair, neighbours=True),
+    room_calls.KIND: Machine(room_calls.project, room_calls.plan, _of_room_call, neighbours=True, places=_room),
 }
 
 
@@ -58,7 +77,8 @@ def legs_of(store: Store, entries: Sequence[Entry]) -> dict[str, Leg]:
         if uuid not in found and (leg := _leg(store, uuid)):
             found[uuid] = leg
     if machine.neighbours:
-        here = {place for leg in found.values() if leg.state != "completed" and (place := leg.place.conversation)}
+        here = {*machine.places(entries)}
+        here |= {place for leg in found.values() if leg.state != "completed" and (place := leg.place.conversation)}
         for history in store.histories(here).conversations.values():
             for uuid in {kept.event.leg for kept in history.values() if kept.event.leg} - found.keys():
                 if leg := _leg(store, uuid):

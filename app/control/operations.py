@@ -11,28 +11,23 @@ from typing import Any, Final
 from app.control.driver import Driver
 from app.control.errors import InOperation, MovePending
 from app.control.machines import legs_of
-from app.domain import conferences, transfers
+from app.domain import conferences, pair_rooms, room_calls, transfers
 from app.domain.actions import Action
 from app.domain.conversations import History, moments
 from app.domain.legs import project_leg
-from app.domain.operations import Entry
+from app.domain.operations import Entry, as_id
+from app.store.errors import StoreUnavailable
 from app.store.reader import not_waiting
 from app.store.store import Store
 
 REPLY_SECONDS: Final = 4.5  # how long a request waits for the first steps
-LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 BEGIN_SECONDS: Final = 10.0  # in which what has taken a leg is kept, unless its worker has died
 BEGUN: Final = "begun"  # the request that says who began it
 
 
 def new_id() -> str:
-    """An id of an operation. Without digits, so that it is never taken for a telephone number, and masked."""
+    """An id of an operation."""
     return as_id(secrets.token_hex(12))
-
-
-def as_id(digits: str) -> str:
-    """Hexadecimal *digits* as letters."""
-    return digits.translate(LETTERS)
 
 
 def requested_by(entries: Sequence[Entry]) -> str:
@@ -45,6 +40,14 @@ def is_kept(action: str, history: History) -> bool:
     return any(isinstance(kept.event, Action) and kept.event.action == action for kept in history.values())
 
 
+def _begun(now: datetime, kind: str, order: Mapping[str, Any], by: str, conversation: str | None) -> list[Entry]:
+    """The first entries of a log."""
+    return [
+        Entry("created", now, "created", kind, order),
+        Entry(BEGUN, now, "request", BEGUN, {"by": by, "conversation": conversation}),
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Operations:
     """Operations of several steps. All that reads or keeps raises StoreUnavailable: what is not kept is not done."""
@@ -53,20 +56,41 @@ class Operations:
     driver: Driver
 
     def begin(
-        self, id_: str, kind: str, order: Mapping[str, Any], legs: Iterable[str], *, by: str, conversation: str | None
+        self,
+        id_: str,
+        kind: str,
+        order: Mapping[str, Any],
+        legs: Iterable[str],
+        *,
+        by: str,
+        conversation: str | None,
+        seconds: float | None = None,
+        spent: float = 0.0,
     ) -> list[Entry]:
-        """Keep the operation of *legs*, and go on with it; its log after the first steps.
+        """Keep the operation of *legs*, and go on with it; its log after the first steps, or after so many *seconds*.
 
-        Raises InOperation, MovePending.
+        *spent*: what the request has taken of them before. Raises InOperation, MovePending.
         """
         now = datetime.now(UTC)
         self.take(legs, id_)
-        entries = [
-            Entry("created", now, "created", kind, order),
-            Entry(BEGUN, now, "request", BEGUN, {"by": by, "conversation": conversation}),
-        ]
-        self.store.append(id_, entries, due_in=REPLY_SECONDS + 1)
-        return self._go_on(id_)
+        self.store.append(id_, _begun(now, kind, order, by, conversation), due_in=REPLY_SECONDS + 1)
+        return self._go_on(id_, (REPLY_SECONDS if seconds is None else seconds) - spent)
+
+    def begin_within(
+        self, seconds: float, id_: str, kind: str, order: Mapping[str, Any], *, by: str, conversation: str | None
+    ) -> bool:
+        """Whether the operation was kept in so many *seconds*; any worker goes on with it at once.
+
+        For a caller who is being answered. If it may have been kept all the same, it is released.
+        """
+        entries = _begun(datetime.now(UTC), kind, order, by, conversation)
+        try:
+            self.store.append(id_, entries, due_in=0, within=seconds)
+        except StoreUnavailable:
+            self.store.append(id_, [Entry("release", datetime.now(UTC), "request", "release", {"by": by})], later=True)
+            return False
+        self.driver.wake([id_])
+        return True
 
     def want(self, id_: str, verb: str, *, by: str, **data: Any) -> list[Entry]:
         """Append a request, and go on; the log after that."""
@@ -107,13 +131,16 @@ class Operations:
     def _decides(self, operation: str, seconds: float, leg: str) -> bool:
         """Whether *operation*, which got *leg* so many *seconds* ago, still moves it.
 
-        A transfer that is over, and a conference of one who is on hold elsewhere, only see that nobody is left alone.
+        A transfer that is over, a conference of one who is on hold elsewhere, and a call into a room only see that
+        nobody is left alone.
         """
         entries = self.store.log_of(operation)
         if not entries:
             return seconds < BEGIN_SECONDS  # it is about to be kept
-        if not self.store.is_open(operation):
+        if not self.store.is_open(operation) or entries[0].name == room_calls.KIND:
             return False
+        if entries[0].name == pair_rooms.KIND:
+            return pair_rooms.project(entries, legs_of(self.store, entries)).status == "moving"
         legs = legs_of(self.store, entries)
         if entries[0].name == "transfer":
             return transfers.project(entries, legs).status != "ended"
@@ -141,7 +168,7 @@ class Operations:
         if latest and latest[1] < BEGIN_SECONDS and not is_kept(latest[0], events):
             raise MovePending(latest[0])
 
-    def _go_on(self, id_: str) -> list[Entry]:
+    def _go_on(self, id_: str, seconds: float | None = None) -> list[Entry]:
         with not_waiting():
-            self.driver.begin(id_, REPLY_SECONDS)
+            self.driver.begin(id_, REPLY_SECONDS if seconds is None else max(0.0, seconds))
         return self.store.log_of(id_)

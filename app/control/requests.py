@@ -19,6 +19,7 @@ class VonageRequest(NamedTuple):
 
 
 ACTIONS: Final = ("hangup", "mute", "unmute", "earmuff", "unearmuff")  # of `PUT /v1/calls/{uuid}`, without more
+CREATING: Final = ("create", "ring")  # there is a new leg
 MOVING: Final = ("hold", "resume", "transfer", "move")  # the leg gets another NCCO
 # Verb -> what it is of a leg's address, and its arguments by the names of the API.
 PLAYING: Final[dict[str, tuple[Method, str]]] = {
@@ -41,7 +42,7 @@ RECORDS: Final = {
 
 def request_of(verb: str, leg: str | None, conversation: str | None, arguments: Mapping[str, Any]) -> VonageRequest:
     """The request for *verb*, on *leg* or on *conversation*. Of a stream `url` is a text, for Vonage it is a list."""
-    if verb == "create":
+    if verb in CREATING:
         body = {name: value for name, value in arguments.items() if name != "region"}
         if not body.get("from"):
             body = {name: value for name, value in body.items() if name != "from"} | {"random_from_number": True}
@@ -53,7 +54,8 @@ def request_of(verb: str, leg: str | None, conversation: str | None, arguments: 
     if verb in ACTIONS:
         return VonageRequest("PUT", path, {"action": verb})
     if verb in MOVING:
-        destination = {"type": "ncco", "ncco": arguments["ncco"]}
+        script = {"url": [arguments["url"]]} if "url" in arguments else {"ncco": arguments["ncco"]}
+        destination = {"type": "ncco", **script}
         return VonageRequest("PUT", path, {"action": "transfer", "destination": destination})
     method, tail = PLAYING[verb]
     body = {name: value for name, value in arguments.items() if name != "url"}

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from app.control.new_call import address_of
 from app.control.regions import Regions
-from app.control.requests import ACTIONS, MOVING, VonageRequest, calls_since, lookup_of, request_of
+from app.control.requests import ACTIONS, CREATING, MOVING, VonageRequest, calls_since, lookup_of, request_of
 from app.control.vonage_client import NoReply, NotSent, Response, VonageClient
 from app.domain.actions import Action
 from app.domain.leg_state import BITS, FINAL
@@ -43,7 +43,7 @@ class Sender:
 
     def turn(self, verb: str) -> float | None:
         """In how many seconds it is this request's turn, over all workers; None: not within TURN_SECONDS."""
-        rate = "calls" if verb == "create" else "requests"
+        rate = "calls" if verb in CREATING else "requests"
         return self._store.take_turn(rate, RATES[rate], TURN_SECONDS)
 
     def outcome(self, operation: str, entry: Entry, step: Step) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class Sender:
     def look_up(self, operation: str, entry: Entry) -> dict[str, Any]:
         """What became of a step of which no result is known, as far as Vonage knows."""
         verb, leg = entry.data["verb"], entry.data.get("leg")
-        if verb == "create":
+        if verb in CREATING:
             return self._look_up_call(operation, entry)
         if leg is None or (verb not in MOVING and verb not in ACTIONS):
             return {"result": "unknown"}
@@ -169,12 +169,12 @@ def _result(response: Response, verb: str) -> dict[str, Any]:
     """What a response means."""
     known: dict[str, Any] = {"status": response.status}
     if response.ok:
-        if verb == "create":
+        if verb in CREATING:
             known |= {name: response.body.get(name) for name in ("uuid", "conversation_uuid")}
         return known | {"result": "done"}
     if response.detail:
         known["detail"] = response.detail
-    if response.status == 404 and verb != "create":
+    if response.status == 404 and verb not in CREATING:
         return known | {"result": "gone"}
     if response.status == TOO_FAST:
         return known | {"result": "failed"}

@@ -44,6 +44,9 @@ class Transfers:
         """
         control = self.control
         initiator = control.live(wanted["initiator_call"])
+        flow, spent = wanted.get("flow", "attended"), 0.0
+        if flow == "attended" and (spent := control.bring_into_room(initiator, by=by)):
+            initiator = control.live(wanted["initiator_call"])
         others = control.others(initiator, on_hold=True)
         named = wanted.get("transferred_call")
         if named is None and len(others) != 1:
@@ -56,7 +59,6 @@ class Transfers:
             raise WrongState("The legs initiator_call and transferred_call do not talk to each other.")
         transferred = control.live(named or others[0])
         room = room_of(transferred.moments) or room_of(initiator.moments)
-        flow = wanted.get("flow", "attended")
         if room is None and flow == "attended":
             raise WrongState(
                 "The legs are a pair that a connect joined (connect_pair): only a blind transfer works there."
@@ -94,6 +96,7 @@ class Transfers:
             [order.initiator, order.transferred],
             by=by,
             conversation=conversation_of(initiator.leg, initiator.moments),
+            spent=spent,
         )
         return self._running(id_, log)
 

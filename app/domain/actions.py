@@ -52,7 +52,11 @@ class Action(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionResult(Event):
-    """What came of an action; `status` is that of Vonage's response, `detail` what it says is wrong."""
+    """What came of an action; `status` is that of Vonage's response, `detail` what it says is wrong.
+
+    If a leg was called into a `room`, this is of the new leg, in the conversation of who waits there: a caller or, if
+    it is a `consultation`, who wants to put somebody through.
+    """
 
     kind: ClassVar[str] = "action_result"
 
@@ -60,6 +64,8 @@ class ActionResult(Event):
     result: Result
     status: int | None = None
     detail: str | None = None
+    room: str | None = None
+    consultation: bool = False
 
 
 OURS: Final = (Action, ActionResult)
@@ -77,7 +83,8 @@ def kept(event: Action | ActionResult) -> dict[str, Any]:
         known |= {"verb": event.verb, "by": event.by, "sequence": event.sequence, "after": event.after}
         known |= {"operation": event.operation, "arguments": event.argument or None}
     else:
-        known |= {"result": event.result, "status": event.status, "detail": event.detail}
+        known |= {"result": event.result, "status": event.status, "detail": event.detail, "room": event.room}
+        known |= {"consultation": event.consultation or None}
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -100,4 +107,11 @@ def read(body: Mapping[str, Any]) -> Action | ActionResult:
             operation=body.get("operation"),
             arguments=CANONICAL.encode(body.get("arguments", {})),
         )
-    return ActionResult(**common, result=body["result"], status=body.get("status"), detail=body.get("detail"))
+    about: dict[str, Any] = {name: body.get(name) for name in ("status", "detail", "room")}
+    about["consultation"] = bool(body.get("consultation"))
+    return ActionResult(**common, result=body["result"], **about)
+
+
+def calls_into_room(event: Event) -> bool:
+    """Whether *event* says that its leg was called into a room; where the leg is says something else."""
+    return isinstance(event, ActionResult) and event.room is not None

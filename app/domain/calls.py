@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeVar
 
-from app.domain.actions import OURS, RECORDING, Action
+from app.domain.actions import OURS, RECORDING, Action, calls_into_room
 from app.domain.causes import WentWrong
 from app.domain.conversations import (
     ConversationState,
@@ -141,21 +141,26 @@ def read_calls(
     presume_ended_after: timedelta,
     known: Mapping[str, Known] = MappingProxyType({}),
     first_received: Mapping[str, datetime] = MappingProxyType({}),
+    stored: Container[str] | None = None,
 ) -> Calls:
     """The calls that *conversations* are of, at the time *now*.
 
-    *known*: what more is known of legs; *first_received*: when the first event of each conversation was kept.
+    *known*: what more is known of legs; *first_received*: when the first event of each conversation was kept;
+    *stored*: the conversations of which there are events, if there are more: a leg that went to another one has ended.
     """
     events = join(*conversations.values())
     everything = moments(events)
     of_legs = by_leg(everything)
     named: dict[str, set[str]] = {uuid: set() for uuid in of_legs}
     for kept in events.values():
-        if kept.event.leg:
+        if kept.event.leg and not calls_into_room(kept.event):
             named[kept.event.leg].update(kept.event.conversations)
     lives = {
         uuid: life_of(
-            project_leg(uuid, of_leg, known.get(uuid, Known())), of_leg, frozenset(named[uuid]), conversations
+            project_leg(uuid, of_leg, known.get(uuid, Known())),
+            of_leg,
+            frozenset(named[uuid]),
+            conversations if stored is None else stored,
         )
         for uuid, of_leg in of_legs.items()
     }
@@ -198,7 +203,9 @@ def _events_by_call(events: History, grouped: Grouped) -> dict[str, dict[bytes, 
     for canonical, kept in events.items():
         leg = kept.event.leg
         names = kept.event.conversations
-        if leg:
+        if leg and calls_into_room(kept.event):  # the action was requested in another call, if it is a consultation
+            ids = [grouped.of_leg[leg], *(grouped.of_conversation[name] for name in names)]
+        elif leg:
             ids = [grouped.of_leg[leg]]
         elif isinstance(kept.event, OURS):
             ids = [id_ for id_, of in grouped.groups.items() if not set(names).isdisjoint(of.everywhere)]
@@ -215,7 +222,7 @@ def _call(id_: str, of: Group, events: History, lives: list[Life], occupancy: Oc
     answers = tuple((at, event) for at, event in everything if isinstance(event, Answer))
     inputs = tuple((at, event) for at, event in everything if isinstance(event, Input))
     from_user = {event.leg: event.from_user for _, event in reversed(answers) if event.from_user}
-    called = {user for _, event in answers for user in called_users(event.ncco)}
+    called = {user for _, event in answers for user in called_users(event.connects)}
     created = {event.leg: user for _, event in everything if isinstance(event, Action) and (user := created_for(event))}
     legs = tuple(
         CallLeg(

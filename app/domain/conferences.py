@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from app.domain.legs import Leg
 from app.domain.operations import Decision, Entry, Happened, Plan
@@ -31,6 +31,7 @@ from app.domain.step_log import (
     timeout,
 )
 
+ROOM: Final = "adhoc-"  # how the name of a conference's room begins
 Status = Literal["joining", "joined", "leaving", "left"]
 Mode = Literal["hangup", "detach"]
 # Why it ends. failed: the host could not be moved, and nothing has changed for anybody. returning: the host goes to the

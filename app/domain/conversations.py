@@ -13,7 +13,7 @@ from decimal import Decimal, localcontext
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from app.domain.actions import RECORDING, Action
+from app.domain.actions import RECORDING, Action, calls_into_room
 from app.domain.causes import GivenAnswer, WentWrong, cause_of
 from app.domain.events import (
     Answer,
@@ -71,7 +71,10 @@ class Member(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A recording and, once it was transcribed, where its text is, or why there is none. `size` is in bytes."""
+    """A recording and, once it was transcribed, where its text is, or why there is none. `size` is in bytes.
+
+    `voicemail_of` is the user for whom it is a message, if it is one.
+    """
 
     at: datetime
     recording_uuid: str | None
@@ -79,6 +82,7 @@ class Recorded(NamedTuple):
     size: int | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
+    voicemail_of: str | None = None
     transcription_url: str | None = None
     transcription_error: str | None = None
 
@@ -201,7 +205,7 @@ def _members(conversation: str, here: list[Moment], everywhere: list[Moment], kn
     by_leg: dict[str | None, list[Moment]] = {}
     for moment in everywhere:
         by_leg.setdefault(moment.event.leg, []).append(moment)
-    uuids = dict.fromkeys(event.leg for _, event in here if event.leg)
+    uuids = dict.fromkeys(event.leg for _, event in here if event.leg and not calls_into_room(event))
     legs = (known.get(uuid) or project_leg(uuid, by_leg[uuid]) for uuid in uuids)
     return [Member(leg, presence(leg.moves, conversation, leg.place)) for leg in legs]
 
@@ -242,7 +246,8 @@ def recordings_in(here: list[Moment]) -> tuple[Recorded, ...]:
     for at, event in here:
         if isinstance(event, Recording):
             facts = (event.recording_uuid, event.recording_url, event.size, event.start_time, event.end_time)
-            recordings[event.recording_uuid or event.canonical] = Recorded(at, *facts)
+            user = event.voicemail.user if event.voicemail else None
+            recordings[event.recording_uuid or event.canonical] = Recorded(at, *facts, user)
     for at, event in here:
         if isinstance(event, Transcription | TranscriptionFailed):
             name = event.recording_uuid or event.canonical

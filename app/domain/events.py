@@ -102,9 +102,22 @@ class Disconnected(CallStatus):
     kind: ClassVar[str] = "disconnected"
 
 
+@dataclass(frozen=True, slots=True)
+class Voicemail:
+    """Whose voicemail a recording is, and who left it: a number or an application's user, on the leg `leg`."""
+
+    user: str
+    from_: str | None = None
+    from_user: str | None = None
+    leg: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording(Event):
-    """A recording is available. Names no leg: it belongs to the conversation."""
+    """A recording is available. Names no leg: it belongs to the conversation.
+
+    `voicemail` is of the address of ours that the webhook came to, not of its body.
+    """
 
     kind: ClassVar[str] = "record"
     identity: ClassVar[tuple[str, ...]] = ("recording_uuid",)
@@ -114,6 +127,7 @@ class Recording(Event):
     size: int | None = None  # bytes
     start_time: datetime | None = None
     end_time: datetime | None = None
+    voicemail: Voicemail | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +237,9 @@ class Answer(Event):
     fallback URL was requested, if it was. All of these are None in the reply to an event, which is kept by itself: then
     only conversation and leg are known.
     `ncco` is the JSON text returned after `took_ms` milliseconds by a `step` of the call flow `flow`, in its `version`
-    of that time; `fault` is why the last resort was served, if it was.
+    of that time; `fault` is why the last resort was served, if it was. `diverted` are users who took no other call, so
+    that the caller got something else; `unclaimed` those of whom the store did not say in time whether they do.
+    `room_for` is the JSON text of the `connect` in whose place the NCCO leads into a room, to which the user is called.
     """
 
     kind: ClassVar[str] = "answer"
@@ -239,6 +255,14 @@ class Answer(Event):
     ncco: str | None = None
     took_ms: float | None = None
     reason: str | None = None
+    diverted: tuple[str, ...] = ()
+    unclaimed: tuple[str, ...] = ()
+    room_for: str | None = None
+
+    @property
+    def connects(self) -> str | None:
+        """The JSON text of the NCCO with the actions that say who is called."""
+        return f"[{self.room_for}]" if self.room_for else self.ncco
 
 
 EventT = TypeVar("EventT", bound=Event)

@@ -1,6 +1,7 @@
 """Which conversations and legs are one call.
 
-A leg's *origin* is the conversation in which it began, and a leg belongs to the call of its origin. A conversation that
+A leg's *origin* is the conversation in which it began (of a user whom this server calls into a room, that of the
+caller), and a leg belongs to the call of its origin. A conversation that
 legs moved into from elsewhere joins their call if all of them are of one and the same call. If they are of several, it
 is a *conference*: it links these calls and merges none, and legs that began in it are a call of their own.
 

@@ -33,16 +33,19 @@ def marks_in(event: Event) -> list[str]:
 def users_in(event: Event) -> list[str]:
     """The users of the application that *event* names.
 
-    They call (`from_user` of an answer webhook), are called in the NCCO served or by an action, or a leg goes to them.
+    They call (`from_user` of an answer webhook), are called in the NCCO served or by an action, a leg goes to them, or
+    a message was left for them.
     Of what a leg may go to, a user alone is a bare name: the others are numbers, extensions and addresses.
     https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
     """
     if isinstance(event, Answer):
-        return list(dict.fromkeys([*([event.from_user] if event.from_user else []), *called_users(event.ncco)]))
+        return list(dict.fromkeys([*([event.from_user] if event.from_user else []), *called_users(event.connects)]))
     if isinstance(event, Action) and (user := created_for(event)):
         return [user]
     if isinstance(event, CallStatus) and event.to and is_bare_name(event.to):
         return [event.to]
+    if isinstance(event, Recording) and event.voicemail:
+        return [event.voicemail.user]
     return []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from app.domain.events import Event
+from app.domain.events import Event, Recording
 
 # International numbers have at most 15 digits (E.164); a `from` or `to` may as well be a user name or an address.
 NUMBER: Final = re.compile(r"\+?(\d[\d ().-]{0,24}\d|\d)", re.ASCII)
@@ -115,7 +115,10 @@ def number_of(party: str | None) -> str | None:
 def numbers_in(event: Event) -> list[str]:
     """The telephone numbers a conversation can be found by through *event*."""
     found: list[str] = []
-    for party in (getattr(event, "from_", None), getattr(event, "to", None)):
+    parties = [getattr(event, "from_", None), getattr(event, "to", None)]
+    if isinstance(event, Recording) and event.voicemail:
+        parties.append(event.voicemail.from_)
+    for party in parties:
         number = number_of(party)
         if number and number not in found:
             found.append(number)

@@ -7,7 +7,8 @@ The verbs of steps, and their arguments:
 
 - create: `to` and `from` (endpoints as in POST /v1/calls), `ncco`, `ringing_timer` (seconds); the result has `uuid` and
   `conversation_uuid`
-- move: `ncco`, which the leg runs from now on
+- ring: the same, for the leg that waits in the room to which the new leg comes
+- move: `ncco`, or the `url` of one, which the leg runs from now on
 - stream: `url`, `loop`; stop_stream, earmuff, hangup: none
 - begin_conference: `host`, `participants`, `muted`, `earmuffed`, all legs; the result has `conference`, its id. Begun
   once for an operation: a second step of this verb finds the same one
@@ -17,7 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+
+LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 
 # created: with all that is needed to go on; request: somebody wants something of it (complete, cancel, …); decision:
 # where it goes from here; step: a request to Vonage is about to be sent; result: what came of it; timeout: what was
@@ -27,6 +30,11 @@ EntryKind = Literal["created", "request", "decision", "step", "result", "timeout
 # done: Vonage accepted it; refused: it did not, and a repeat would not help; gone: there is no such leg (any more);
 # failed: it was not carried out, for another reason; unknown: nobody can say whether it was.
 StepResult = Literal["done", "refused", "gone", "failed", "unknown"]
+
+
+def as_id(digits: str) -> str:
+    """Hexadecimal *digits* as letters: an id of an operation is never taken for a telephone number, and masked."""
+    return digits.translate(LETTERS)
 
 
 class Entry(NamedTuple):

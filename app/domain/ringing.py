@@ -12,12 +12,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from app.domain.actions import MOVES
 from app.domain.calls import Call, CallLeg
+from app.domain.events import Answer
+from app.domain.leg_control import puts_on_hold
 
 RING_SECONDS: Final = 60  # https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect: `timeout`
 MOST_RING_SECONDS: Final = 120  # the most that it, and `ringing_timer` of a call that is created, may be
 GRACE: Final = timedelta(seconds=10)  # beyond the ring timeout: dialling, and the way of webhooks
 AHEAD: Final = timedelta(seconds=60)  # for actions ahead of the `connect`: how long speech and music take is not known
+LONGEST: Final = timedelta(seconds=MOST_RING_SECONDS) + GRACE
 APART: Final = timedelta(seconds=30)  # by which our clock, which an NCCO has, may be ahead of that of Vonage
 
 
@@ -42,7 +46,8 @@ def rings_of(call: Call) -> list[Ring]:
     """All that was rung in *call* by NCCO, in the order in which it was.
 
     A ring ends when the leg that it led to is answered or over, when its caller hangs up, is transferred or gets
-    another NCCO, or when it has lasted longer than Vonage lets it. The next `connect` of an NCCO begins then.
+    another NCCO, or when it has lasted longer than Vonage lets it. The next `connect` of an NCCO begins then. Of a
+    caller who waits in a room, the move into it is no end.
     """
     by_uuid = {leg.leg.uuid: leg for leg in call.legs}
     callees = [leg for leg in call.legs if leg.leg.direction != "inbound"]
@@ -51,9 +56,13 @@ def rings_of(call: Call) -> list[Ring]:
     for at, answer in call.answers:
         caller = rung_by.get(answer.leg, answer.leg)
         ends = [later for later, other in call.answers if other.leg == caller and later > at]
-        ends += _leaves(by_uuid[caller], at) if caller in by_uuid else ()
+        if answer.room_for:
+            ends += _given_up(call, caller, at)
+            ends += filter(None, [ended(by_uuid[caller])] if caller in by_uuid else ())
+        else:
+            ends += _leaves(by_uuid[caller], at) if caller in by_uuid else ()
         over, since = min(ends, default=None), at
-        for user, longest in _connects(answer.ncco):
+        for user, longest in _connects(answer):
             callee = _led_to(callees, caller, user, since, over)
             known = [over, callee.leg.answered, ended(callee)] if callee else [over]
             first = min((end for end in known if end), default=None)
@@ -86,8 +95,17 @@ def _led_to(
 
 def rings_alone(leg: CallLeg, now: datetime) -> bool:
     """Whether *leg* rings by what is known of itself."""
-    waits = leg.leg.state in ("started", "ringing") and leg.leg.direction != "inbound" and ended(leg) is None
-    return waits and now < began(leg) + timedelta(seconds=MOST_RING_SECONDS) + GRACE
+    return _waits(leg) and now < began(leg) + LONGEST
+
+
+def limits_of(call: Call) -> Iterator[datetime]:
+    """When what still rings in *call* rings no more, unless anything is reported before."""
+    yield from (ring.until for ring in rings_of(call) if ring.ended is None)
+    yield from (began(leg) + LONGEST for leg in call.legs if _waits(leg))
+
+
+def _waits(leg: CallLeg) -> bool:
+    return leg.leg.state in ("started", "ringing") and leg.leg.direction != "inbound" and ended(leg) is None
 
 
 def began(leg: CallLeg) -> datetime:
@@ -107,9 +125,21 @@ def _leaves(caller: CallLeg, at: datetime) -> Iterator[datetime]:
         yield end
 
 
-def _connects(ncco: str | None) -> Iterator[tuple[str | None, timedelta]]:
-    """The user, if it is one, whom each `connect` in the JSON text *ncco* calls, and how long it may take at most."""
+def _given_up(call: Call, caller: str | None, at: datetime) -> Iterator[datetime]:
+    """When *caller*, who was sent into a room *at* that time, was moved on, or the user could not be called."""
+    for done in call.actions:
+        if done.action.leg == caller and done.at >= at:
+            moved = done.action.verb in MOVES and not puts_on_hold(done.action) and done.action.verb != "resume"
+            if moved or (done.action.verb == "ring" and done.state in ("refused", "gone", "failed")):
+                yield done.at
+
+
+def _connects(answer: Answer) -> Iterator[tuple[str | None, timedelta]]:
+    """The user, if it is one, whom each `connect` of *answer* calls, and how long it may take at most."""
+    ncco = answer.ncco
     actions: Any = json.loads(ncco) if ncco and '"connect"' in ncco else None
+    if answer.room_for:
+        actions = [*_objects(json.loads(ncco or "[]"))[:-1], json.loads(answer.room_for)]
     before = timedelta()
     for action in _objects(actions):
         if action.get("action") != "connect":
@@ -126,9 +156,9 @@ def user_rung(connect: dict[str, Any]) -> str | None:
     return user if isinstance(user, str) and user else None
 
 
-def _objects(value: Any) -> Iterable[dict[str, Any]]:
+def _objects(value: Any) -> list[dict[str, Any]]:
     found: Sequence[Any] = value if isinstance(value, list) else ()
-    return (item for item in found if isinstance(item, dict))
+    return [item for item in found if isinstance(item, dict)]
 
 
 def _timeout(action: dict[str, Any]) -> timedelta:

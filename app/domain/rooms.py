@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.domain.actions import Action
+from app.domain.actions import Action, ActionResult
 from app.domain.events import Answer, Event
 
 
@@ -53,6 +53,8 @@ def _script(event: Event) -> list[Mapping[str, Any]] | None:
         found = json.loads(event.ncco)
     elif isinstance(event, Action) and event.verb in ("transfer", "move", "create"):
         found = event.argument.get("ncco")
+    elif isinstance(event, ActionResult) and event.room:
+        found = [{"action": "conversation", "name": event.room}]
     if not isinstance(found, list):
         return None
     return [action for action in found if isinstance(action, dict)]

@@ -1,17 +1,21 @@
-"""What a user is to know of a session: the difference between what was last sent of it and what it is now.
+"""What a user is to know of a session: the difference between what was last sent of it and what it was next.
 
 Names: https://wazo-platform.org/documentation (events of wazo-calld), with what Yeastar adds. What was sent is kept
-beside the events as a `Mark`. So the next worker needs no earlier state of the call, and a fact is sent once, in any
-order of webhooks and however often the session is read.
+beside the events as a `Mark`, with how many events of each conversation it was made of. So whoever looks next goes on
+there, event by event (`session_log.py`): what was done and undone before anybody looked is found as well, and the
+events are the same whenever somebody looks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from app.domain.events import Input
 from app.domain.operations import Happened
+from app.domain.session_log import Added, SessionLog
 from app.domain.sessions import RecordingState, Session
 from app.domain.users import Registration, UserSettings
 
@@ -30,44 +34,149 @@ RECORDING: Final[Mapping[tuple[RecordingState, RecordingState], tuple[str, ...]]
 
 
 class Mark(NamedTuple):
-    """What a user was sent of a session. `sent`: events that a session has once; `shown`: what `call_updated` is for.
+    """What a user was sent of a session.
 
-    All of it is JSON: it is kept with the events.
+    `sent`: events that a session has once; `shown` and `said`: what `call_updated` is for, of the call and of what the
+    user says of it; `read`: how many events of each conversation it was made of. All of it is JSON: it is kept with
+    the events.
     """
 
     sent: tuple[str, ...] = ()
     muted: bool = False
     paused: bool = False
     recording: RecordingState = "inactive"
-    digits: int = 0  # how many times somebody pressed some
+    ringing: bool = False
+    sharing: bool = False
     shown: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    read: tuple[tuple[str, int], ...] = ()
 
 
 NOTHING_SENT: Final = Mark()
 
 
-def mark_of(before: Mark, session: Session) -> Mark:
-    """What was sent after `events_between(before, session)`."""
-    sent = [name for name in before.sent if not (session.live and name in AT_THE_END)]
-    sent += [name for name in _facts_of(session) if name not in before.sent]
-    controls = session.controls
-    digits = max(before.digits, len(_digits(session)))
-    return Mark(tuple(sent), controls.muted, controls.paused, controls.recording, digits, _shown(session))
+class Step(NamedTuple):
+    """Something that changed a session: as it was after that, at the time `at`, with the mark and the events.
 
-
-def events_between(before: Mark, session: Session) -> tuple[Happened, ...]:
-    """The events between what was sent *before* and what *session* is now, in the order in which they are sent.
-
-    A session that has ended and, as a late webhook says, goes on after all is updated, and ends again.
+    `session` is None where the event that was looked at came before the session.
     """
-    facts = [Happened(name, data) for name, data in _facts_of(session).items() if name not in before.sent]
-    beginning = [fact for fact in facts if fact.name not in AT_THE_END]
-    ending = [fact for fact in facts if fact.name in AT_THE_END]
-    changes = [Happened(name) for name in _changes(before, session)]
-    changes += [Happened("call_dtmf_created", {"digits": each}) for each in _digits(session)[before.digits :]]
-    if not facts and not changes and before.shown != _shown(session):
+
+    at: datetime
+    session: Session | None
+    mark: Mark
+    events: tuple[Happened, ...]
+
+
+def steps_of(session: Session, before: Mark, log: SessionLog, now: datetime) -> Iterator[Step]:
+    """What became of *session* since the mark *before*: after each event in *log*, each time limit, and *now*.
+
+    If the log does not lead to what is known of the session, as part of it was deleted, there is only the difference to
+    what it is now.
+    """
+    mark, position, whole = before, position_of(before, session, log), log.lengths(session)
+    added = list(log.added(position, whole))
+    if _is_as_sent(session, mark, log):
+        return
+    if added and not _leads_to(session, log, whole, now):
+        yield _step(now, session, mark, whole, added, by_now=True)
+        return
+    latest = at_mark(session, mark, log)
+    for each in (*added, None):
+        until = each.at if each else now
+        for limit in log.limits(latest, position, until) if latest else ():
+            if still := _earlier(session, mark, log, position, limit):
+                step = _step(limit, still, mark, position)
+                yield step
+                mark = step.mark
+        if each is None:
+            break
+        position = {**position, each.conversation: position.get(each.conversation, 0) + 1}
+        latest = _earlier(session, mark, log, position, each.at)
+        if latest:
+            step = _step(each.at, latest, mark, position, [each])
+        else:
+            step = Step(each.at, None, mark._replace(read=tuple(sorted(position.items()))), ())
+        yield step
+        mark = step.mark
+    yield _step(max([now, *(each.at for each in added)]), session, mark, whole, by_now=True)
+
+
+def at_mark(session: Session, mark: Mark, log: SessionLog) -> Session | None:
+    """*session* as it was when *mark* was made, but for what time has changed; None: nothing was sent of it."""
+    if not mark.sent:
+        return None
+    if _is_as_sent(session, mark, log):
+        return session
+    position = position_of(mark, session, log)
+    return _earlier(session, mark, log, position, log.reached(position)) if position else session
+
+
+def _is_as_sent(session: Session, mark: Mark, log: SessionLog) -> bool:
+    """Whether nothing has happened since *mark*."""
+    whole = log.lengths(session)
+    return position_of(mark, session, log) == whole and _mark_of(session, mark, whole, by_now=True) == mark
+
+
+def position_of(mark: Mark, session: Session, log: SessionLog) -> dict[str, int]:
+    """Where *mark* was made. A conversation that was deleted and began anew is looked at from its beginning."""
+    read, lengths = dict(mark.read), log.lengths(session)
+    return {name: read[name] for name, length in lengths.items() if 0 < read.get(name, 0) <= length}
+
+
+def _earlier(
+    session: Session, mark: Mark, log: SessionLog, position: Mapping[str, int], at: datetime
+) -> Session | None:
+    """*session* as it was at *position* and the time *at*; a share of the screen as the user was last sent it."""
+    return log.session(replace(session, remarks=session.remarks._replace(screensharing=mark.sharing)), position, at)
+
+
+def _leads_to(session: Session, log: SessionLog, whole: Mapping[str, int], now: datetime) -> bool:
+    """Whether the events in *log* say the same of *session* as all that is known of it does."""
+    if not log.knows_more(session):
+        return True
+    found = log.session(session, whole, now)
+    return found is not None and _mark_of(found, NOTHING_SENT, {}) == _mark_of(session, NOTHING_SENT, {})
+
+
+def _step(
+    at: datetime,
+    session: Session,
+    before: Mark,
+    read: Mapping[str, int],
+    added: Iterable[Added] = (),
+    *,
+    by_now: bool = False,
+) -> Step:
+    """The step from the mark *before* to what *session* was after the events *added*.
+
+    *by_now*: whether what the user says of it, which is known as it is by now alone, is looked at. A session that has
+    ended and, as a late webhook says, goes on after all is updated, and ends again.
+    """
+    facts, after = _facts_of(session), _mark_of(session, before, read, by_now=by_now)
+    new = [Happened(name, data) for name, data in facts.items() if name not in before.sent]
+    beginning = [fact for fact in new if fact.name not in AT_THE_END]
+    ending = [fact for fact in new if fact.name in AT_THE_END]
+    changes = [Happened(name) for name in _changes(before, after)]
+    changes += [Happened("call_dtmf_created", {"digits": digits}) for digits in _digits(session, added)]
+    if not new and not changes and _updated(before, after):
         changes = [Happened("call_updated")]
-    return (*beginning, *changes, *ending)
+    return Step(at, session, after, (*beginning, *changes, *ending))
+
+
+def _mark_of(session: Session, before: Mark, read: Mapping[str, int], *, by_now: bool = False) -> Mark:
+    """What was sent after the step from *before* to *session*."""
+    sent = [name for name in before.sent if not (session.live and name in AT_THE_END)]
+    return Mark(
+        sent=(*sent, *(name for name in _facts_of(session) if name not in before.sent)),
+        muted=session.controls.muted,
+        paused=session.controls.paused,
+        recording=session.controls.recording,
+        ringing=session.ringing,
+        sharing=session.screensharing if by_now else before.sharing and session.live,
+        shown=_shown(session),
+        said=_said(session) if by_now else before.said,
+        read=tuple(sorted(read.items())),
+    )
 
 
 def cause_of(session: Session) -> str | None:
@@ -100,31 +209,46 @@ def _facts_of(session: Session) -> dict[str, dict[str, Any]]:
     return facts
 
 
-def _changes(before: Mark, session: Session) -> Iterator[str]:
+def _changes(before: Mark, after: Mark) -> Iterator[str]:
     """The events that a session may have again and again."""
-    controls = session.controls
-    if before.paused != controls.paused:
-        yield "call_held" if controls.paused else "call_resumed"
-    if before.muted != controls.muted:
-        yield "call_muted" if controls.muted else "call_unmuted"
-    if before.recording != controls.recording:
-        yield from RECORDING[before.recording, controls.recording]
+    if before.paused != after.paused:
+        yield "call_held" if after.paused else "call_resumed"
+    if before.muted != after.muted:
+        yield "call_muted" if after.muted else "call_unmuted"
+    if before.recording != after.recording:
+        yield from RECORDING[before.recording, after.recording]
+    if before.sharing != after.sharing:
+        yield "screen_share_started" if after.sharing else "screen_share_ended"
 
 
-def _digits(session: Session) -> list[str]:
-    """What was pressed in the call, in the order in which it was received: what comes late is news as well."""
-    kept = sorted(session.call.events.values(), key=lambda one: one.received)
-    return [one.event.digits for one in kept if isinstance(one.event, Input) and one.event.digits]
+def _digits(session: Session, added: Iterable[Added]) -> Iterator[str]:
+    """What was pressed in the call, of the events *added*."""
+    for event in (each.kept.event for each in added):
+        if isinstance(event, Input) and event.digits and event.canonical in session.call.events:
+            yield event.digits
+
+
+def _updated(before: Mark, after: Mark) -> bool:
+    """Whether something changed for which there is no other event."""
+    said = bool(before.said) and before.said != after.said
+    return said or (before.ringing, before.shown) != (after.ringing, after.shown)
 
 
 def _shown(session: Session) -> tuple[str, ...]:
-    """What is shown of *session* and changes without another event; no seconds, which change by themselves."""
+    """What is shown of the call and changes without another event; no seconds, which change by themselves."""
     controls = session.controls
     values = (
-        *(session.leg, session.number, session.other_name, session.phase, session.sip_status, session.cause),
-        *(session.answered_by, session.answered_by_system, session.ringing, controls.conference, controls.parent),
-        *(*session.remarks, *sorted(session.talking_to)),
+        *(session.leg, session.number, session.phase, session.sip_status, session.cause),
+        *(session.answered_by, session.answered_by_system, controls.conference, controls.parent),
+        *sorted(session.talking_to),
     )
+    return tuple("" if value is None else str(value) for value in values)
+
+
+def _said(session: Session) -> tuple[str, ...]:
+    """What is shown of what the user says of it, or of whom it is with: no part of the log."""
+    remarks = session.remarks
+    values = (session.other_name, remarks.name, remarks.avatar, remarks.company, remarks.manual, remarks.ignored)
     return tuple("" if value is None else str(value) for value in values)
 
 

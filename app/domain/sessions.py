@@ -51,13 +51,17 @@ UNTOUCHED: Final = Controls()
 
 
 class Remarks(NamedTuple):
-    """What the user or their page says of a session. *manual*: no contact book has priority over `name`."""
+    """What the user or their page says of a session.
+
+    `manual`: no contact book has priority over `name`. `screensharing`: the page shares the screen.
+    """
 
     name: str | None = None
     avatar: str | None = None
     company: str | None = None
     manual: bool = False
     ignored: bool = False
+    screensharing: bool = False
 
 
 NO_REMARKS: Final = Remarks()
@@ -110,6 +114,11 @@ class Session:
         return self.ringing and not self.is_caller
 
     @property
+    def screensharing(self) -> bool:
+        """Whether the user's page shares the screen. Hold does not end it: the page may stop and go on by itself."""
+        return self.remarks.screensharing and self.live
+
+    @property
     def taken(self) -> datetime | None:
         """When the user began to take part: by calling, or once both sides had answered. None: not yet."""
         return self.answered_at or (self.created if self.is_caller else None)
@@ -124,13 +133,14 @@ def read_session(
     auto_answer: bool = False,
     controls: Controls = UNTOUCHED,
     remarks: Remarks = NO_REMARKS,
+    consulting: CallLeg | None = None,
 ) -> Session | None:
     """The session of *user* in *call* at the time *now*; None if the user takes no part in it.
 
     *linked*: the calls that *call* shares a conference with. Whom the user meets there is the other party, too: each
-    leg that is placed into a room is a call of its own.
+    leg that is placed into a room is a call of its own. *consulting*: the user's leg, in a call that is a consultation.
     """
-    own = [leg for leg in call.legs if leg.user == user]
+    own = [leg for leg in call.legs if leg.user == user] if consulting is None else [consulting]
     rings = rings_of(call)
     mine = [ring for ring in rings if ring.user == user]
     if not own and not mine:
@@ -138,7 +148,7 @@ def read_session(
     others = [leg for leg in call.legs if leg.user != user]
     others += _in_reach(own, linked)
     leg = max(own, key=lambda each: (ended(each) is None, _was_answered(each), began(each)), default=None)
-    is_caller = bool(own) and (own[0].leg.direction or ("inbound" if own[0].leg.from_ == user else "")) == "inbound"
+    is_caller = consulting is not None or _calls(own, user)
     rings_here = any(ring.goes_on(now) for ring in mine) or any(rings_alone(each, now) for each in own)
     takes_part = any(ended(each) is None and _was_answered(each) for each in own) or (is_caller and _goes_on(own))
     live = call.state == "live" and (rings_here or takes_part)
@@ -155,6 +165,8 @@ def read_session(
         ringing = live and rings_here and not takes_part  # also again, after the user has talked
     created = min([*(began(each) for each in own), *(ring.since for ring in mine)])
     over = None if live else _over(own, mine)
+    if consulting is not None:
+        created, over = call.began, None if live else min(filter(None, (over, call.ended)), default=None)
     return Session(
         user=user,
         call=call,
@@ -181,6 +193,11 @@ def read_session(
         controls=controls,
         remarks=remarks,
     )
+
+
+def _calls(own: Sequence[CallLeg], user: str) -> bool:
+    """Whether the user called: by the first of the *own* legs."""
+    return bool(own) and (own[0].leg.direction or ("inbound" if own[0].leg.from_ == user else "")) == "inbound"
 
 
 def is_full(sessions: Iterable[Session], max_calls: int) -> bool:

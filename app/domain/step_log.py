@@ -19,6 +19,8 @@ LOOK_SECONDS: Final = 60
 # No leg lasts longer than two hours, the default of `length_timer` in https://developer.vonage.com/en/api/voice, and
 # clocks differ.
 WATCH_SECONDS: Final = 7200 + 60
+# Vonage itself ends a call that rings too long. This is for when its webhook is lost; it is longer than clocks differ.
+RING_MARGIN_SECONDS: Final = 35
 TRIES: Final = 2
 # What must not stay undone, as somebody would be alone in a room, or hear ringing while others talk: it is tried more
 # often, over minutes, each time after twice as long, and nothing else waits for it.
@@ -249,7 +251,7 @@ class Steps:
                 return Plan(check_at=again)
         arguments, company = details(aim)
         noted: dict[str, Any] = {"aim": aim.key}
-        if aim.verb == "move":
+        if aim.verb in ("move", "ring"):
             leg = self.legs.get(aim.leg or "")
             order = (leg.place if leg else UNKNOWN_PLACE).order
             noted |= {"target": aim.target, "with": company, "place": order, "left": self.place(aim.leg or "")}

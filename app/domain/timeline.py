@@ -17,7 +17,8 @@ from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
 
-from app.domain.events import Completed, Transfer
+from app.domain.actions import OURS, ActionResult, calls_into_room
+from app.domain.events import Completed, Event, Transfer
 from app.domain.leg_control import held_in
 from app.domain.leg_state import ANSWERED, BITS, FINAL
 from app.domain.legs import Leg, Moment
@@ -43,7 +44,10 @@ class Segment(NamedTuple):
 
 
 class Life(NamedTuple):
-    """When and where a leg was. `ended` is None while it has not; `answered` may be unknown although it was."""
+    """When and where a leg was. `ended` is None while it has not; `answered` may be unknown although it was.
+
+    `origin` is where it began or, if it was called into a room, the conversation of who waited there.
+    """
 
     leg: Leg
     origin: str
@@ -53,11 +57,12 @@ class Life(NamedTuple):
     stays: tuple[Stay, ...]
     named: frozenset[str]  # conversations that its events name, also those where no move led
     held_in: frozenset[str]  # those to which this server moved it to be on hold
+    called: bool = False  # this server called it into a room: it is never the first
 
     @property
-    def order(self) -> tuple[datetime, str]:
+    def order(self) -> tuple[bool, datetime, str]:
         """Legs are sorted by this: the first of a call is the caller's."""
-        return self.began, self.leg.uuid
+        return self.called, self.began, self.leg.uuid
 
 
 def life_of(leg: Leg, moments: Sequence[Moment], named: frozenset[str], stored: Container[str]) -> Life:
@@ -75,10 +80,13 @@ def life_of(leg: Leg, moments: Sequence[Moment], named: frozenset[str], stored: 
     answered = min((at for at, event in moments if BITS.get(_status(event), 0) & ANSWERED), default=None)
     if answered and ended:
         answered = min(answered, ended)
-    origin = _origin(leg, moments)
-    stays = tuple(_stays(leg, moments, origin, began, ended))
+    first = _first(leg, moments)
+    waits = next((event.conversation for _, event in moments if _is_rung(event)), None)
+    origin = waits or first
+    stays = tuple(_stays(leg, moments, first, began, ended))
     held = held_in((event for _, event in moments), leg.moves)
-    return Life(leg, origin, began, answered, ended, stays, named | {origin}, held)
+    named |= {first, origin}
+    return Life(leg, origin, began, answered, ended, stays, named, held, waits is not None)
 
 
 def _status(event: object) -> str:
@@ -90,29 +98,36 @@ def _began(moments: Sequence[Moment]) -> datetime:
     lively = (
         at
         for at, event in moments
-        if isinstance(event, Transfer) or (_status(event) and not BITS.get(_status(event), 0) & FINAL)
+        if isinstance(event, Transfer)
+        or (_status(event) and not BITS.get(_status(event), 0) & FINAL and not isinstance(event, OURS))
     )
     billed_from = (event.start_time for _, event in moments if isinstance(event, Completed))
     return min(lively, default=None) or min(filter(None, billed_from), default=moments[0].at)
 
 
-def _origin(leg: Leg, moments: Sequence[Moment]) -> str:
+def _is_rung(event: Event) -> bool:
+    """Whether this server called the leg for a caller who waits in a room: then it is of that one's call."""
+    return isinstance(event, ActionResult) and event.room is not None and not event.consultation
+
+
+def _first(leg: Leg, moments: Sequence[Moment]) -> str:
     """The conversation in which *leg* began: the one left by its earliest move, else the one of its earliest event."""
     earliest = min(leg.moves, key=lambda move: (move.at, move.place), default=None)
     if earliest and earliest.left:
         return earliest.left
-    return next((name for _, event in moments for name in event.conversations), "")
+    by_vonage = (name for _, event in moments if not isinstance(event, OURS) for name in event.conversations)
+    return next(by_vonage, "") or next((name for _, event in moments for name in event.conversations), "")
 
 
-def _stays(leg: Leg, moments: Sequence[Moment], origin: str, began: datetime, ended: datetime | None) -> Iterable[Stay]:
+def _stays(leg: Leg, moments: Sequence[Moment], first: str, began: datetime, ended: datetime | None) -> Iterable[Stay]:
     """Where *leg* was, oldest first. Without moves, as their webhooks were lost, it was where its events were."""
     if leg.moves:
         arrivals = [(move.at, move.joined) for move in sorted(leg.moves, key=lambda move: move.place)]
     else:
-        arrivals = [(at, event.conversation) for at, event in moments]
+        arrivals = [(at, event.conversation) for at, event in moments if not calls_into_room(event)]
     if leg.place != UNKNOWN_PLACE:
         arrivals.append((leg.place.at, leg.place.name.decode(errors="surrogatepass")))
-    at, here = began, origin
+    at, here = began, first
     for moment, name in arrivals:
         if name and name != here:
             moved = max(moment, at)

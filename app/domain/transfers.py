@@ -25,7 +25,17 @@ from typing import Any, Final, Literal, NamedTuple
 
 from app.domain.legs import Leg
 from app.domain.operations import Decision, Entry, Happened, Plan
-from app.domain.step_log import PERSISTENT, WATCH_SECONDS, Aim, Ncco, Steps, hold_ncco, room_ncco, timeout
+from app.domain.step_log import (
+    PERSISTENT,
+    RING_MARGIN_SECONDS,
+    WATCH_SECONDS,
+    Aim,
+    Ncco,
+    Steps,
+    hold_ncco,
+    room_ncco,
+    timeout,
+)
 
 Status = Literal[
     "starting", "ringback", "answered", "blind_transferred", "completed", "cancelled", "abandoned", "ended"
@@ -41,9 +51,6 @@ ARROWS: Final[Mapping[Status, tuple[Status, ...]]] = {
     "abandoned": ("ended",),
     "ended": (),
 }
-
-# Vonage itself ends a call that rings too long. This is for when its webhook is lost; it is longer than clocks differ.
-RING_MARGIN_SECONDS: Final = 35
 
 # request -> the statuses in which it can be made
 REQUESTS: Final[Mapping[str, tuple[Status, ...]]] = {

@@ -14,19 +14,21 @@ from pathlib import Path
 from traceback import format_tb
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
+from app.domain.events import Voicemail
 from app.flows import routing
 from app.flows.call_state import CallState, StateCodec, visit
 from app.flows.expressions.static_check import CONTEXT, INPUT
 from app.flows.hours import is_open
 from app.flows.meant import unmarked
-from app.flows.model import NAME, Flow, FlowFile, RenderFault, Route
+from app.flows.model import LONGEST_USER, NAME, Flow, FlowFile, RenderFault, Route, is_user
 from app.flows.python_actions import NoActions, actions_in
 from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
 from app.flows.reload import NO_FLOWS, FlowReloader
-from app.flows.rendering import Entry, Ncco, checked, rendered, step_urls
+from app.flows.rendering import Entry, Ncco, checked, rendered, step_urls, voicemail_urls
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
+from app.flows.voicemail import left_by
 from vonage_simulator.yaml_source import Fault
 
 log = logging.getLogger(__name__)
@@ -110,6 +112,11 @@ class Flows:
         return self.reloader.flow_file
 
     @property
+    def rooms(self) -> bool:
+        """Whether calls to users are rooms where that is possible."""
+        return self.flow_file is not None and self.flow_file.rooms
+
+    @property
     def version(self) -> str | None:
         return self.flow_file.version if self.flow_file else None
 
@@ -185,9 +192,30 @@ class Flows:
         found = target(leads, result, step=step, visits=call_state.visits.get(visit(flow, step), 1))
         return None if found is None else self._step(known, found, call_state, result, at)
 
+    def leads(self, flow: str, step: str, state: str, statuses: Iterable[str]) -> list[str]:
+        """Those of *statuses* after which the `connect` of *step* leads on to another step. Raises RenderFault."""
+        known, call_state = self._flow(flow), self._codec.unseal(state)
+        if known.python is not None:  # a function decides when it is called
+            return list(statuses)
+        leads = known.steps[step].transitions.get("connect") if step in known.steps else None
+        if leads is None:
+            return []
+        visits = call_state.visits.get(visit(flow, step), 1)
+        results = {status: Result(kind="connect", status=status) for status in statuses}
+        return [status for status, result in results.items() if target(leads, result, step=step, visits=visits)]
+
     def caller_of(self, state: str) -> str | None:
         """The caller's leg in the *state* of a step's address. Raises RenderFault."""
-        return self._codec.unseal(state).known.get("uuid")
+        return self.parties_of(state)[0]
+
+    def parties_of(self, state: str) -> tuple[str | None, str | None]:
+        """The caller's leg in the *state* of a step's address and, if a user calls, which. Raises RenderFault."""
+        known = self._codec.unseal(state).known
+        return known.get("uuid"), known.get("from_user")
+
+    def voicemail_of(self, state: str) -> Voicemail:
+        """Whose voicemail a recording is, by the *state* of the address it is reported to. Raises RenderFault."""
+        return left_by(self._codec.unseal(state))
 
     @_or_last_resort
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
@@ -274,17 +302,25 @@ class Flows:
         *after* is the state of the call with *step* entered.
         """
         url_of = step_urls(self._base, flow.name, after, self._codec.seal)
+        voicemail_of = voicemail_urls(self._base, after, self._codec.seal)
 
         def url(name: str) -> str:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a step: letters, digits, - and _")
             return url_of(name, False)
 
+        def voicemail(user: str) -> str:
+            if not is_user(user):
+                raise ValueError(f"{user!r} is no name of a user: 1 to {LONGEST_USER} printable characters")
+            return voicemail_of(user)
+
         known = {("from_" if name == "from" else name): value for name, value in after.known.items()}
         known["headers"] = Headers(after.known.get("headers", {}))
         inputs = {name: Result(kind="input", **values) for name, values in after.inputs.items()}
         attempt = after.visits[visit(flow.name, step)]
-        request = Request(**known, step=step, attempt=attempt, inputs=inputs, result=result, url=url)
+        request = Request(
+            **known, step=step, attempt=attempt, inputs=inputs, result=result, url=url, voicemail=voicemail
+        )
         try:
             actions: Ncco | None = self.python.run(cast("Function", flow.python), request, actions_in)
         except PythonFlowFault as fault:

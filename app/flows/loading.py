@@ -61,6 +61,7 @@ def read(text: str, name: str, settings: Mapping[str, Any]) -> FlowFile:
         flows={name: flow for name, flow in reader.flows.items() if flow},
         hours={name: hours for name, hours in reader.hours.items() if hours},
         watched=tuple(dict.fromkeys(watched)),
+        rooms=reader.rooms,
         advices=Faults(reader.advices).faults,
     )
 
@@ -75,6 +76,7 @@ class _FileReader(FlowReader):
     def __init__(self, file: Located, settings: Mapping[str, Any], watched: list[Path]) -> None:
         super().__init__(file, settings)
         self._watched = watched
+        self.rooms = True
         self.flows: dict[str, Flow | None] = {}
         self._drafts: dict[str, Mapping[str, Draft]] = {}  # by flow
         self._starts: dict[str, str] = {}
@@ -84,7 +86,10 @@ class _FileReader(FlowReader):
         """The routes, once everything that they refer to has been read."""
         if (file := self.mapping(self.file.value, (), "a file with `routes` and `flows`")) is None:
             return ()
-        self.fields(file, ("routes", "flows", "hours"), ())
+        self.fields(file, ("routes", "flows", "hours", "rooms"), ())
+        if "rooms" in file and not isinstance(file["rooms"], bool):
+            self.wrong(("rooms",), "must be true or false")
+        self.rooms = file.get("rooms") is not False
         for name in ("routes", "flows"):
             if name not in file:
                 self.wrong((name,), "is missing")

@@ -11,10 +11,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from app.flows.request import Request
+from vonage_simulator import json_shape
 from vonage_simulator.yaml_source import Fault, Steps
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)  # of a flow or a step: it is part of URLs
 STEPS_AT: Final = "/voice/flows/"  # under this server's own address, before flow and step
+VOICEMAILS_AT: Final = "/voice/voicemails"  # the same, where the recordings of voicemails are reported
+LONGEST_USER: Final = 200  # characters of the name of a user who has voicemails
 FAILED_STATUSES: Final = ("busy", "timeout", "unanswered", "rejected", "failed")  # of `connect`: their reply is read
 DETECTIONS: Final = ("human", "machine", "beep_start", "beep_timeout")
 MOST_ATTEMPTS, USUAL_ATTEMPTS = 10, 3
@@ -33,10 +36,11 @@ class RenderFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What placeholders are filled from: names and their values, and the URL of a step."""
+    """What placeholders are filled from: names and their values, and the URLs of steps and of voicemails."""
 
     names: Mapping[str, Any]
     url: Callable[[str, bool], str]  # step, and whether a request there enters it (True) or has its result (False)
+    voicemail: Callable[[str], str] = str  # user -> where a message that is recorded for them is reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,24 @@ class StepUrl:
 
     def fill(self, scope: Scope) -> str:
         return scope.url(self.step, self.enter)
+
+
+@dataclass(frozen=True, slots=True)
+class VoicemailUrl:
+    """Where a message that is recorded for a user is reported: a placeholder. `user` is a name, or an expression."""
+
+    user: Any
+
+    def fill(self, scope: Scope) -> str:
+        user = self.user.fill(scope) if json_shape.later(self.user) else self.user
+        if not is_user(user):
+            raise RenderFault(f"voicemail: {json_shape.shown(user)} is no name of a user")
+        return scope.voicemail(user)
+
+
+def is_user(name: Any) -> bool:
+    """Whether *name* can be the name of a user."""
+    return isinstance(name, str) and bool(name.strip()) and len(name) <= LONGEST_USER and name.isprintable()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +94,7 @@ class Action:
     options: Mapping[str, Any]  # `action` among them
     next: Next | None = None
     meant: frozenset[Steps] = frozenset()  # paths of options that are served as they are: see `meant`
+    greeting: Mapping[str, Any] | None = None  # the options of another action before it: of a voicemail
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +191,5 @@ class FlowFile:
     flows: Mapping[str, Flow] = field(default_factory=dict)
     hours: Mapping[str, Hours] = field(default_factory=dict)
     watched: tuple[Path, ...] = ()  # the files to reload after: its own, those of Python flows
+    rooms: bool = True  # whether calls to users are rooms, and no pairs
     advices: tuple[Fault, ...] = ()  # what should be otherwise, though it is served

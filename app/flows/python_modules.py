@@ -133,7 +133,7 @@ def _executed(spec: ModuleSpec, loader: SourceFileLoader, source: bytes) -> Modu
     name, module = spec.name, module_from_spec(spec)
     above, _, own = name.rpartition(".")
     before = sys.modules.get(name)
-    for known, inner in list(sys.modules.items()):  # a package's modules stay: importing them again does not set them
+    for known, inner in sys.modules.copy().items():  # a package's modules stay: importing them again does not set them
         if known.rpartition(".")[0] == name:
             setattr(module, known.rpartition(".")[2], inner)
     sys.modules[name] = module  # before: dataclasses look themselves up there

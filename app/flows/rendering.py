@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from app.flows import schema, sequence
+from app.flows import schema, sequence, voicemail
 from app.flows.call_state import CallState, visit
 from app.flows.meant import unmarked
-from app.flows.model import MOST_ACTIONS, STEPS_AT, Action, Flow, RenderFault, Scope
+from app.flows.model import MOST_ACTIONS, STEPS_AT, VOICEMAILS_AT, Action, Flow, RenderFault, Scope
 from app.flows.request import START
 from vonage_simulator import json_shape
 from vonage_simulator.json_shape import Found
@@ -20,6 +20,7 @@ from vonage_simulator.yaml_source import Steps, field
 MOST_FAULTS: Final = 3  # in a message
 HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
 STEP_URL: Final = STEPS_AT + "{flow}/{step}?state={state}"
+VOICEMAIL_URL: Final = VOICEMAILS_AT + "?state={state}"
 
 Ncco = list[dict[str, Any]]
 Seal = Callable[[CallState], str]
@@ -32,6 +33,11 @@ def step_urls(base: str, flow: str, state: CallState, seal: Seal) -> Callable[[s
     """
     sealed = cache(lambda enter: seal(replace(state, enter=enter)))
     return lambda step, enter: base + STEP_URL.format(flow=flow, step=step, state=sealed(enter))
+
+
+def voicemail_urls(base: str, state: CallState, seal: Seal) -> Callable[[str], str]:
+    """The function that gives where a message for a user is reported, for a call in this state."""
+    return lambda user: base + VOICEMAIL_URL.format(state=seal(voicemail.state_for(user, state)))
 
 
 def step_at(url: str) -> tuple[str, str, str] | None:
@@ -101,6 +107,7 @@ def rendered(
     *names* gives what is in the scope of an action, *called* the actions of a flow in Python. Raises RenderFault.
     """
     entries, after = entered(flow, step, state, flows)
+    voicemail_url = voicemail_urls(base, state, seal)
     ncco: Ncco = []
     meant: set[Steps] = set()
     for entry in entries:
@@ -109,7 +116,9 @@ def rendered(
         else:
             url = step_urls(base, entry.flow.name, after, seal)
             attempt = after.visits[visit(entry.flow.name, entry.step)]
-            actions = [_filled(entry.action.options, Scope({**names(entry), "attempt": attempt}, url))]
+            scope = Scope({**names(entry), "attempt": attempt}, url, voicemail_url)
+            played = filter(None, (entry.action.greeting, entry.action.options))
+            actions = [_filled(options, scope) for options in played]
             marks = frozenset((0, *path) for path in entry.action.meant)
         meant |= {(len(ncco) + int(path[0]), *path[1:]) for path in marks}
         ncco += actions

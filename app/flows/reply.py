@@ -14,13 +14,21 @@ SORRY: Final = "Sorry, we cannot take your call at the moment. Please call again
 
 @dataclass(frozen=True)
 class Reply:
-    """An NCCO, and the flow, step and version it comes from. `fault` says why it is the last resort."""
+    """An NCCO, and the flow, step and version it comes from. `fault` says why it is the last resort.
+
+    `diverted`: users who take no other call, so that the caller gets something else. `unclaimed`: users of whom the
+    store did not say in time whether they do.
+    `room_for`: the `connect` in whose place the NCCO leads into a room.
+    """
 
     flow: str
     ncco: list[dict[str, Any]]
     step: str | None = None
     version: str | None = None
     fault: str | None = None
+    diverted: tuple[str, ...] = ()
+    unclaimed: tuple[str, ...] = ()
+    room_for: dict[str, Any] | None = None
 
     @cached_property
     def body(self) -> bytes:

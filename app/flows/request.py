@@ -11,7 +11,7 @@ START = "start"  # the first step of a flow written in Python, or of one without
 
 
 def _no_url(_: str) -> NoReturn:
-    raise LookupError("there is no server here, so that steps have no address")
+    raise LookupError("there is no server here, so that nothing has an address")
 
 
 class Headers(dict[str, str]):
@@ -96,3 +96,4 @@ class Request:
     inputs: Mapping[str, Result] = field(default_factory=dict)
     result: Result | None = None
     url: Callable[[str], str] = _no_url  # step -> its URL: the `eventUrl` of an action
+    voicemail: Callable[[str], str] = _no_url  # user -> the `eventUrl` of a `record` that is a message for them

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from app.flows import meant, schema, ssml
+from app.flows import meant, schema, sequence, ssml, voicemail
 from app.flows.branches import BRANCHES, read_branches
 from app.flows.expressions.expression import compiled
 from app.flows.expressions.fault import ExpressionFault
 from app.flows.expressions.static_check import Use
-from app.flows.model import STEPS_AT, Action, Go, Next, RenderFault, Step, StepUrl
+from app.flows.model import STEPS_AT, Action, Go, Next, RenderFault, Step, StepUrl, VoicemailUrl, is_user
 from app.flows.reader import FlowReader
 from vonage_simulator import json_shape, ncco
 from vonage_simulator.yaml_source import Steps
@@ -101,8 +101,10 @@ class _StepReader:
                 self.draft.flows.append((flow, (*here, "flow")))
                 self.draft.actions.append(Go(index, "", flow))
                 self.draft.checked[index] = {"action": UNKNOWN}
+        elif "voicemail" in item:
+            self._voicemail(index, item, here)
         else:
-            self._wrong(here, "has neither `action` nor `go`, nor `flow`")
+            self._wrong(here, "has neither `action` nor `go`, nor `flow` or `voicemail`")
 
     def _action(self, index: int, item: Mapping[str, Any], here: Steps) -> None:
         options, marked = meant.unmarked({name: value for name, value in item.items() if name != "next"})
@@ -134,6 +136,40 @@ class _StepReader:
             leads = self._next(item["next"], kind, checked, (*here, "next"), index)
         self.draft.checked[index] = checked
         self.draft.actions.append(Action(index, options, leads, marked))
+
+    def _voicemail(self, index: int, item: Mapping[str, Any], here: Steps) -> None:
+        self._reader.fields(item, voicemail.FIELDS, here)
+        user, path = item["voicemail"], (*here, "voicemail")
+        if self._reader.text(user, path, "the name of a user") is not None:
+            user = self._compiled(user, path)
+            if isinstance(user, str) and not is_user(user):
+                self._wrong(path, "is no name of a user: it must be 1 to 200 printable characters")
+        greeting = voicemail.greeting_of(item.get("greeting", voicemail.GREETING))
+        if greeting is None:
+            self._wrong((*here, "greeting"), "must be a text, or options with either `text` or `streamUrl`")
+        else:
+            greeting = self._spoken(greeting, (*here, "greeting"))
+        limits = {name: self._compiled(item[name], (*here, name)) for name in voicemail.OPTIONS if name in item}
+        record = voicemail.record_for(user, limits)
+        checked: dict[str, Any] = self._filled(record, here)
+        self._checked(checked, here, ())
+        if not any(option in checked for option in sequence.RECORDS_UNTIL):
+            words = "cannot be taken away together with `endOnKey`: what follows would not wait for the message"
+            self._wrong((*here, "endOnSilence"), words)
+            checked["endOnKey"] = UNKNOWN
+        self.draft.checked[index] = ncco.ACTION.plain(checked)
+        self.draft.actions.append(Action(index, record, greeting=greeting))
+
+    def _spoken(self, greeting: Mapping[str, Any], here: Steps) -> dict[str, Any]:
+        """The *greeting* of a voicemail with placeholders."""
+        named = greeting["action"]
+        filled = {
+            name: self._compiled(value, here if name == "text" else (*here, name), spoken=name == "text")
+            for name, value in greeting.items()
+            if name != "action"
+        }
+        self._checked(self._filled({"action": named, **filled}, here), here, ())
+        return {"action": named, **filled}
 
     def _wrong(self, path: Steps, words: str, *, key: bool = False) -> None:
         self._reader.wrong(self._written(path), words, key=key)
@@ -269,7 +305,8 @@ class _StepReader:
             return {name: now for name, (item, now) in made.items() if item is None or now is not None}
         if isinstance(value, list):
             return [self._filled(item, (*path, index)) for index, item in enumerate(value)]
-        if not json_shape.later(value) or isinstance(value, StepUrl) or not value.names <= {"settings"}:
+        is_url = isinstance(value, StepUrl | VoicemailUrl)
+        if not json_shape.later(value) or is_url or not value.names <= {"settings"}:
             return value
         try:
             return value.fill(self._reader.scope)

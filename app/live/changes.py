@@ -13,9 +13,10 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from app.domain.conversations import Conversation, History, Kept, Member, by_leg, history, join, moments, project
-from app.domain.events import Answer, Event
+from app.domain.events import Event
 from app.domain.leg_state import LegState
 from app.domain.legs import Leg, project_leg
+from app.domain.marks import users_in
 from app.domain.moves import presence
 from app.domain.numbers import numbers_in
 from app.store.codec import EPOCH, MILLISECOND
@@ -256,8 +257,8 @@ def _state_in(conversation: str, leg: Leg) -> LegState | None:
 
 def _found_by(conversation: Conversation, events: History) -> tuple[frozenset[str], frozenset[str]]:
     """The numbers and the app users by which a conversation is found."""
-    users = {event.from_user for _, event in conversation.answers if isinstance(event, Answer)}
-    users |= {party for member in conversation.legs for party in (member.leg.from_, member.leg.to)}
+    users = {party for member in conversation.legs for party in (member.leg.from_, member.leg.to)}
+    users |= {user for kept in events.values() for user in users_in(kept.event)}  # also whom an NCCO calls
     numbers = {number for kept in events.values() for number in numbers_in(kept.event)}
     return frozenset(numbers), frozenset(user for user in users if user)
 

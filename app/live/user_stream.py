@@ -1,8 +1,7 @@
 """What one listener to the events of a user is sent.
 
 The events are in the store, appended once by whichever reader finds them first (`app/calls/session_events.py`): so all
-workers send the same, with the same ids. A reader looks when something of the user's calls changed, and now and
-then by itself: ringing and registrations end by time, and a leg may have moved to where the user is not named.
+workers send the same, with the same ids. `user_looks.py` looks for them.
 """
 
 from __future__ import annotations
@@ -13,29 +12,21 @@ from dataclasses import dataclass
 from random import randrange
 from typing import Any, Final, Protocol
 
-from app.calls.session_events import Look
 from app.domain.numbers import masked as mask
 from app.live import rendering
-from app.live.changes import TYPES
 from app.live.connection import Connection
-from app.live.follower import Live
-from app.live.listener import Listener, Wanted
-from app.live.rendering import NEWS, Form
+from app.live.follower import JOIN_SECONDS, Live
 from app.live.stream import HEARTBEAT_SECONDS, RETRY_AFTER_A_STOP_MS, RETRY_MS, TRY_AGAIN_SECONDS
+from app.live.user_looks import Looking, UserLooks
 from app.store.errors import StoreUnavailable
 from app.store.user_events import UserEvent
 
-LOOK_SECONDS: Final = 1.0  # between two looks while there are live sessions
-REST_SECONDS: Final = 5.0  # and while there are none
 AT_ONCE: Final = 50  # events
 BEGINNING: Final = "sessions"  # the event with which who begins here learns what goes on
 
 
-class Events(Protocol):
+class Events(Looking, Protocol):
     """Where the events come from. All raise StoreUnavailable."""
-
-    def catch_up(self, name: str) -> Look:
-        """Append what the user *name* was not sent yet."""
 
     def user_events(self, name: str, after: str, limit: int) -> list[UserEvent] | None:
         """The next events after the one with this id; None if it is no longer there."""
@@ -66,43 +57,31 @@ class Reader:
             return True
 
 
-def stream(live: Live, events: Events, reader: Reader) -> Iterator[bytes]:
+def stream(live: Live, looks: UserLooks, events: Events, reader: Reader) -> Iterator[bytes]:
     """Server-sent events of the user, until the client or the server ends it."""
-    wanted, after = Wanted(user=reader.name, types=frozenset(TYPES)), reader.after
-    listener: Listener | None = None
+    after = reader.after
     live.enter()
     try:
-        yield rendering.retry(RETRY_MS)
-        beat = time.monotonic() + HEARTBEAT_SECONDS
-        while not live.ended:
-            rest = TRY_AGAIN_SECONDS
-            try:
-                if listener is None or listener.turned_back:
-                    listener = Listener(wanted, Form(NEWS, masked=True), reader.connection.hang_up)
-                    live.join(listener, None)
-                rest = LOOK_SECONDS if events.catch_up(reader.name).live else REST_SECONDS
-                for frame, reached in _frames(events, reader, after):
-                    yield frame
-                    after = reached
-            except StoreUnavailable:
-                if listener is not None:
-                    live.part(listener)
-                listener = None
-            if listener is None:
-                time.sleep(rest)
-            else:
-                listener.take(rest)
-                if listener.ended:
-                    break
-            if time.monotonic() >= beat:
-                beat = time.monotonic() + HEARTBEAT_SECONDS
-                if not reader.goes_on():
-                    return
-                yield rendering.heartbeat()
+        with looks.following(reader.name, events) as lookout:
+            yield rendering.retry(RETRY_MS)
+            beat = time.monotonic() + HEARTBEAT_SECONDS
+            lookout.look(JOIN_SECONDS)  # so that who begins here is not sent what happened before
+            while not live.ended and not lookout.ended:
+                news = lookout.news
+                try:
+                    for frame, reached in _frames(events, reader, after):
+                        yield frame
+                        after = reached
+                    lookout.wait(news, beat - time.monotonic())
+                except StoreUnavailable:
+                    time.sleep(TRY_AGAIN_SECONDS)
+                if time.monotonic() >= beat:
+                    beat = time.monotonic() + HEARTBEAT_SECONDS
+                    if not reader.goes_on():
+                        return
+                    yield rendering.heartbeat()
         yield rendering.retry(randrange(*RETRY_AFTER_A_STOP_MS))  # noqa: S311 - spreads the load
     finally:
-        if listener is not None:
-            live.part(listener)
         live.leave()
 
 

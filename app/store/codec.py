@@ -1,6 +1,7 @@
 """Records as bytes: a webhook's body, when it was received, and what the signature check noted.
 
-Layout: a letter (`e` an event's body, `a` our record of an answer, `c` of an action or its result), the received time
+Layout: a letter (`e` an event's body, `v` that of a voicemail's recording with what its address said, `a` our record of
+an answer, `c` of an action or its result), the received time
 (ms since 1970, 6 bytes, big endian), notes (1 byte, a bit for each of NOTES), the JSON text packed by zstandard. That
 has the dictionary in `codec.dict`, and lacks the four bytes with which every frame of zstandard begins.
 The conversation's id, which every body repeats and which is in the key, is replaced by one byte. A new dictionary needs
@@ -20,6 +21,7 @@ import zstandard
 from app.store.errors import UnreadableRecord
 
 EVENT: Final = b"e"
+VOICEMAIL: Final = b"v"
 ANSWER: Final = b"a"
 ACTION: Final = b"c"
 NOTES: Final = ("no_application_id", "no_payload_hash", "get_hash_mismatch", "unsigned", "refused_signature")
@@ -87,7 +89,7 @@ def pack(record: Record, conversation: bytes = b"") -> bytes:
 
 def unpack(stored: bytes, conversation: bytes = b"") -> Record:
     """The record that `pack` made *stored* of, with the same *conversation*. Raises UnreadableRecord."""
-    if stored[:1] not in (EVENT, ANSWER, ACTION):
+    if stored[:1] not in (EVENT, VOICEMAIL, ANSWER, ACTION):
         raise UnreadableRecord(f"it is of a kind {stored[:1]!r}, which this version does not know")
     frame = stored[HEAD:]
     if not frame.startswith(MAGIC):

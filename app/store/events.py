@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.domain.actions import OURS
-from app.domain.events import Answer, Event
+from app.domain.events import Answer, Event, Recording
 from app.domain.legs import place_of
 from app.store import keys, scripts, timeouts
-from app.store.codec import ACTION, ANSWER, EVENT, Record, milliseconds, pack
+from app.store.codec import ACTION, ANSWER, EVENT, VOICEMAIL, Record, milliseconds, pack
 from app.store.codes import code_of, stored_code
 from app.store.contract import EventWriter
 from app.store.errors import StoreUnavailable
@@ -27,6 +27,8 @@ UNFILED_LENGTH: Final = 1000
 def _sort(event: Event) -> bytes:
     if isinstance(event, OURS):
         return ACTION
+    if isinstance(event, Recording) and event.voicemail:
+        return VOICEMAIL
     return ANSWER if isinstance(event, Answer) else EVENT
 
 

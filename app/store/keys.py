@@ -157,6 +157,10 @@ class Partition:
         """Sorted set: calls that the user *name* takes part in, or is to (`lua/engage.lua`)."""
         return self.tag + b"up:" + encode(name)
 
+    def voicemails(self, name: str, *, heard: bool) -> bytes:
+        """Sorted set: the voicemails here of the user *name*, by receipt (ms) (`voicemails.py`)."""
+        return self.tag + (b"vh:" if heard else b"vn:") + encode(name)
+
     def calling(self, name: str) -> bytes:
         """String: the user *name* began a call within the last second."""
         return self.tag + b"ud:" + encode(name)
@@ -171,7 +175,7 @@ class Partition:
 
     def published(self, name: str, session: str) -> bytes:
         """String: what the user *name* was sent of *session*. The length is there as in `remarks`."""
-        return self.tag + b"um:" + f"{len(name)}:".encode() + encode(name + session)
+        return self.tag + b"uk:" + f"{len(name)}:".encode() + encode(name + session)
 
     def bucket(self, minute: int) -> bytes:
         """The hash that holds the statistics of *minute* (minutes since 1970)."""

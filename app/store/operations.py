@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -60,11 +60,13 @@ class Operations(Connected):
         expected: int | None = None,
         due_in: float | None = None,
         later: bool = False,
+        within: float | None = None,
     ) -> int | None:
         """Append those of *entries* that are not in the log of *operation*; returns its length.
 
         None: it has not the *expected* length, and nothing was appended. *due_in*: seconds until somebody has to look
-        at it. *later*: nobody waits for it, and Redis may be away. Raises StoreUnavailable.
+        at it. *later*: nobody waits for it, and Redis may be away. *within*: seconds in which it has to be kept, less
+        than usual. Raises StoreUnavailable.
         """
         part, name = keys.of(operation), keys.encode(operation)
         texts = [CANONICAL.encode(_packed(entry)) for entry in entries]
@@ -75,7 +77,7 @@ class Operations(Connected):
         if later:
             self._writer.send_later(command)
             return None
-        length, had = self._writer.send([command])[0]
+        length, had = self._writer.send([command], within and time.monotonic() + within)[0]
         return length if had else None
 
     def log_of(self, operation: str) -> list[Entry]:
@@ -187,6 +189,12 @@ class Operations(Connected):
         key = keys.of(leg).control(keys.encode(leg))
         ((found, since),) = self._reader.fetch([Command(key, ("HMGET", key, "o", "b"))])
         return (keys.decode(found), _ago(since)) if found else None
+
+    def operations_of(self, legs: Iterable[str]) -> set[str]:
+        """The operations that had any of *legs* last; they may have ended. Raises StoreUnavailable."""
+        controls = [keys.of(leg).control(keys.encode(leg)) for leg in legs]
+        found = self._reader.fetch([Command(key, ("HGET", key, "o")) for key in controls])
+        return {keys.decode(operation) for operation in found if operation}
 
     def is_open(self, operation: str) -> bool:
         """Whether *operation* has not ended. Raises StoreUnavailable."""

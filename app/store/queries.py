@@ -35,7 +35,7 @@ class Queries(Statistics, CallReader):
     """Reading calls."""
 
     def records(self, conversation: str, first: int = 0, last: int = -1) -> list[Record]:
-        (stored,) = self._reader.fetch([_events_command(conversation, first, last)])
+        (stored,) = self._reader.fetch([events_command(conversation, first, last)])
         unreadable: list[str] = []
         records = apart(lambda: _records(conversation, stored, unreadable))
         _log(unreadable)
@@ -43,7 +43,7 @@ class Queries(Statistics, CallReader):
 
     def records_of(self, conversations: Iterable[str]) -> list[Record]:
         names = list(conversations)
-        lists = self._reader.fetch([_events_command(name) for name in names])
+        lists = self._reader.fetch([events_command(name) for name in names])
         unreadable: list[str] = []
 
         def read() -> list[Record]:
@@ -164,14 +164,18 @@ class Queries(Statistics, CallReader):
         self, conversations: Sequence[str], missing: list[StoreUnavailable] | None = None
     ) -> dict[str, list[Kept | None]]:
         """The events of each of *conversations* by index; None for one that cannot be read."""
-        lists = self._reader.fetch([_events_command(name) for name in conversations], missing)
+        lists = self._reader.fetch([events_command(name) for name in conversations], missing)
+        return self.as_kept(dict(zip(conversations, lists, strict=True)))
+
+    def as_kept(self, lists: Mapping[str, Sequence[bytes]]) -> dict[str, list[Kept | None]]:
+        """The events of each conversation by index, of its records as they are stored."""
         unreadable: list[str] = []
 
         def read(name: str, stored: Sequence[bytes]) -> list[Kept | None]:
             records = _records(name, stored, unreadable)
             return [record and Kept(self._read(record), record.received) for record in records]
 
-        found = apart(lambda: {name: read(name, stored) for name, stored in zip(conversations, lists, strict=True)})
+        found = apart(lambda: {name: read(name, stored) for name, stored in lists.items()})
         _log(unreadable)
         return found
 
@@ -196,7 +200,8 @@ def _known(news: News) -> Known:
     return Known(news.bits, news.place)
 
 
-def _events_command(conversation: str, first: int = 0, last: int = -1) -> Command:
+def events_command(conversation: str, first: int = 0, last: int = -1) -> Command:
+    """Read the records of *conversation* from index *first* to *last*."""
     key = keys.of(conversation).events(keys.encode(conversation))
     return Command(key, ("LRANGE", key, first, last))
 

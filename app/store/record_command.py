@@ -8,10 +8,10 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from app.domain.events import CallStatus, Completed, Event, Transfer
+from app.domain.events import CallStatus, Completed, Event, Recording, Transfer
 from app.domain.leg_state import comes_after
 from app.domain.legs import bits_of, place_of
-from app.domain.marks import marks_in
+from app.domain.marks import LONGEST, marks_in
 from app.domain.moves import UNKNOWN_PLACE, Place
 from app.domain.numbers import numbers_in
 from app.store import keys, scripts
@@ -102,7 +102,7 @@ def record_command(
     codes = codes_of(event, record.received) if first else ""
     leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *place)
     args = (*kept, *leg, int(counted), int(is_unknown(event)), codes)
-    return _command(ttl, conversation, args, numbers_in(event), marks_in(event))
+    return _command(ttl, conversation, args, numbers_in(event), marks_in(event), _voicemail(event))
 
 
 def carry_command(ttl: int, conversation: str, leg: str, news: News, received: datetime) -> Command:
@@ -140,19 +140,30 @@ def leg_command(
     return Command(part.legs, (*args, *map(keys.encode, (*joined, *left))), scripts.LEG, (part.legs,))
 
 
+def _voicemail(event: Event) -> tuple[str, str]:
+    """The user whose voicemail *event* is, and its recording; empty if it is none that can be listed."""
+    if not isinstance(event, Recording) or not event.voicemail or not event.recording_uuid:
+        return "", ""
+    named = event.voicemail.user, event.recording_uuid
+    return named if max(map(len, named)) <= LONGEST else ("", "")
+
+
 def _command(
     ttl: int,
     conversation: str,
     args: tuple[bytes | int | str, ...],
     numbers: Sequence[str] = (),
     marks: Sequence[str] = (),
+    voicemail: tuple[str, str] = ("", ""),
 ) -> Command:
-    """The call of `lua/record.lua`; *args* are its ARGV from the record on, but for *numbers* and *marks*."""
+    """The call of `lua/record.lua`; *args* are its ARGV from the record on to *numbers*, *voicemail* and *marks*."""
     part, name = keys.of(conversation), keys.encode(conversation)
     events, minute = part.events(name), int(args[2]) // 60_000
     # While a slot moves between the nodes of a cluster, a script runs where all keys that it names are, or not at all.
     # A key that it does not name may be missing halfway.
     statistics = (part.bucket(minute), part.hour(minute // 60))
     named = (events, part.meta(name), *part.indexes, *statistics, *map(part.number, numbers), *map(part.mark, marks))
-    args = (part.tag, ttl, name, *args, " ".join(numbers), *map(keys.encode, marks))
+    if voicemail[0]:
+        named = (*named, part.voicemails(voicemail[0], heard=False))
+    args = (part.tag, ttl, name, *args, " ".join(numbers), *map(keys.encode, (*voicemail, *marks)))
     return Command(events, args, scripts.RECORD, named)

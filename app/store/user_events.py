@@ -1,8 +1,8 @@
 """What happened to the sessions of a user: a stream to which each event is appended once, by the first to find it.
 
 Each session has a mark, which says what was sent of it (`app/domain/session_events.py`). Events are appended together
-with the mark that follows them, and only if the mark before is still there. So two workers that find the same send it
-once, one that is killed leaves nothing half done, and the next one begins where it was.
+with the marks that follow them, and only if all marks before are still there. So two workers that find the same send
+it once, one that is killed leaves nothing half done, and the next one begins where it was.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from app.domain.events import CANONICAL
+from app.domain.news import Changed
 from app.domain.session_events import NOTHING_SENT, Mark
 from app.store import keys, scripts
 from app.store.connected import Connected
@@ -38,17 +39,18 @@ class UserEvents(Connected):
         named = [keys.of(name).published(name, session) for session in sessions]
         return [_mark(raw) for raw in self._reader.fetch([Command(key, ("GET", key)) for key in named])]
 
-    def publish(self, name: str, session: str, before: Mark, after: Mark, events: Sequence[Mapping[str, Any]]) -> bool:
-        """Append *events* of *session*, which lead from the mark *before* to the one *after*.
+    def publish(self, name: str, changes: Mapping[str, Changed], events: Sequence[Mapping[str, Any]]) -> bool:
+        """Append *events*, which lead from the marks before *changes*, by session, to those after them.
 
         False: somebody else has appended some meanwhile, and nothing was changed.
         """
         part, texts = keys.of(name), [CANONICAL.encode(event) for event in events]
-        stream, mark = part.user_events(name), part.published(name, session)
-        expected = "" if before == NOTHING_SENT else CANONICAL.encode(before)
-        args = (part.tag, self._ttl, expected, CANONICAL.encode(after), MOST_EVENTS, *texts)
-        (ids,) = self._writer.send([Command(stream, args, scripts.PUBLISH, (stream, mark))])
-        return len(ids) == len(events)
+        stream, marks = part.user_events(name), [part.published(name, session) for session in changes]
+        args: list[Any] = [part.tag, self._ttl, MOST_EVENTS, len(marks)]
+        for before, after in changes.values():
+            args += ["" if before == NOTHING_SENT else CANONICAL.encode(before), CANONICAL.encode(after)]
+        (done,) = self._writer.send([Command(stream, (*args, *texts), scripts.PUBLISH, (stream, *marks))])
+        return bool(done)
 
     def latest_user_event(self, name: str) -> str:
         """The id of the latest event of the user *name*; BEGINNING if there is none."""
@@ -76,5 +78,6 @@ class UserEvents(Connected):
 def _mark(raw: bytes | None) -> Mark:
     if raw is None:
         return NOTHING_SENT
-    names, *controls, shown = json.loads(raw)
-    return Mark._make((tuple(names), *controls, tuple(shown)))
+    fields = [tuple(field) if isinstance(field, list) else field for field in json.loads(raw)]
+    mark = Mark._make(fields)
+    return mark._replace(read=tuple((name, length) for name, length in mark.read))

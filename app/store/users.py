@@ -119,15 +119,17 @@ class Users(Connected):
         kept = json.dumps([chosen.session, milliseconds(chosen.at)])
         self._writer.send([Command(key, ("SET", key, kept, "PX", self._ttl))])
 
-    def engage(self, name: str, call: str, ended: Iterable[str] = ()) -> Availability:
+    def engage(self, name: str, call: str, ended: Iterable[str] = (), *, own: bool = False) -> Availability:
         """Let *call*, by the uuid of its first leg, have one of the places of the user *name*: repeated, it has one.
 
-        *ended*: calls whose places are free again. A place that nobody gives back is free after two hours, the longest
-        that Vonage lets a call last. Waits 50 ms at most and never raises: then it is "unknown", and the call goes on.
+        *own*: the user makes it, and may do so also while not to be disturbed. *ended*: calls whose places are free
+        again. A place that nobody gives back is free after two hours, the longest that Vonage lets a call last. Waits
+        50 ms at most and never raises: then it is "unknown", and the call goes on.
         https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect (`limit`)
         """
         part = keys.of(name)
-        args = (part.tag, self._ttl, keys.encode(call), DEFAULTS.max_calls, PLACE_MS, *map(keys.encode, ended))
+        of_call = (keys.encode(call), DEFAULTS.max_calls, PLACE_MS, int(own))
+        args = (part.tag, self._ttl, *of_call, *map(keys.encode, ended))
         named = (part.places(name), part.user(name))
         try:
             (found,) = self._writer.send([Command(named[0], args, scripts.ENGAGE, named)], monotonic() + ENGAGE_SECONDS)

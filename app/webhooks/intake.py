@@ -9,9 +9,10 @@ from functools import cached_property
 from time import perf_counter
 from typing import Any
 
-from app.domain.events import Answer, Event
+from app.domain.events import Answer, Event, Recording, Voicemail
 from app.webhooks.body import read_body, write_json
 from app.webhooks.schemas import read_answer, read_event
+from app.webhooks.voicemails import kept_voicemail
 
 FALLBACK_FIELDS = frozenset({"original_request", "reason"})  # what a fallback copy has beside the request it repeats
 
@@ -20,6 +21,7 @@ FALLBACK_FIELDS = frozenset({"original_request", "reason"})  # what a fallback c
 class Webhook:
     """A request with its JSON text and object. *notes* are what the signature check noted.
 
+    *voicemail* is what the address that it came to says of its recording.
     As an event (`event`) or as the question what to do with a call (`caller`) it is read when that is first needed.
     """
 
@@ -27,6 +29,7 @@ class Webhook:
     body: dict[str, Any]
     received: datetime
     notes: tuple[str, ...]
+    voicemail: Voicemail | None = None
     began: float = field(default_factory=perf_counter)
 
     @cached_property
@@ -39,7 +42,8 @@ class Webhook:
     @cached_property
     def event(self) -> Event:
         """The event in it, the same whether it came to the event URL or to the fallback URL."""
-        return read_event(self.original)
+        event = read_event(self.original)
+        return replace(event, voicemail=self.voicemail) if isinstance(event, Recording) else event
 
     @cached_property
     def caller(self) -> Answer:
@@ -51,11 +55,12 @@ class Webhook:
 
         A fallback copy is two events: that the fallback URL was needed, and the original.
         """
-        if self.original is self.body:
-            yield self.event, self.text, True
-        else:
-            yield read_event(self.body), self.text, False
-            yield self.event, write_json(self.original), True
+        text = self.text
+        if self.original is not self.body:
+            yield read_event(self.body), text, False
+            text = write_json(self.original)
+        left = self.event.voicemail if isinstance(self.event, Recording) else None
+        yield self.event, kept_voicemail(text, left) if left else text, True
 
     def without(self, name: str) -> Webhook:
         """The webhook without the parameter *name* in its body."""

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from app.domain import actions
 from app.domain.events import Event
-from app.store.codec import ACTION, ANSWER, Record
+from app.store.codec import ACTION, ANSWER, VOICEMAIL, Record
 from app.webhooks.body import read_object
 from app.webhooks.schemas import read_event, read_kept_answer
+from app.webhooks.voicemails import read_kept_voicemail
 
 CACHED: Final = 2048  # the latest events: a live call is read again and again, to show it and to count it
 CACHED_BYTES: Final = 2048  # of a record that is cached
+
+
+def raw_of(record: Record) -> dict[str, Any]:
+    """The body of a webhook as it came; of an answer or an action our record of it."""
+    body = read_object(record.body)
+    return dict(body["webhook"]) if record.sort == VOICEMAIL else body
 
 
 def read_record(record: Record) -> Event:
@@ -25,6 +32,8 @@ def _read(sort: bytes, text: bytes) -> Event:
     body = read_object(text)
     if sort == ACTION:
         return actions.read(body)
+    if sort == VOICEMAIL:
+        return read_kept_voicemail(body)
     return read_kept_answer(body, text) if sort == ANSWER else read_event(body)
 
 

@@ -58,7 +58,9 @@ def keep_answer(webhook: Webhook, reply: Reply, took_ms: float, store: EventWrit
         asked, request = webhook.caller, webhook.body
     ncco = reply.body
     served = {"flow": reply.flow, "ncco": ncco, "step": reply.step, "version": reply.version, "fault": reply.fault}
-    record = kept_answer(request, served | {"id": token_hex(8), "took_ms": took_ms})
+    users = {"diverted": list(reply.diverted) or None, "unclaimed": list(reply.unclaimed) or None}
+    more = {"room_for": reply.room_for, "id": token_hex(8), "took_ms": took_ms}
+    record = kept_answer(request, served | users | more)
     text = write_object(record)
     answer = answered(asked, record, text, ncco)
     annotate(event=answer, outcome=f"answered:{'/'.join(filter(None, (reply.flow, reply.step)))}")

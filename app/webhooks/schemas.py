@@ -175,8 +175,9 @@ def read_answer(request: Mapping[str, Any]) -> events.Answer:
 
 
 def kept_answer(request: Mapping[str, Any], served: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of an answer: the request, and of *served* (id, flow, step, version, took_ms, ncco, fault) the known.
+    """The record of an answer: the request, and of *served* the known.
 
+    *served*: id, flow, step, version, took_ms, ncco, fault, diverted, unclaimed, room_for.
     None is left out: Redis holds every byte in memory. Where an event was answered the request is its
     `conversation_uuid` and `uuid` alone, for the event is kept by itself. `read_kept_answer` reads it.
     """
@@ -186,7 +187,9 @@ def kept_answer(request: Mapping[str, Any], served: Mapping[str, Any]) -> dict[s
 def answered(request: events.Answer, kept: Mapping[str, Any], text: bytes, ncco: bytes) -> events.Answer:
     """*request* with the answer in its record *kept*. *text* and *ncco* are the JSON texts of record and NCCO."""
     known: dict[str, Any] = {name: kept.get(name) for name in ("flow", "step", "version", "fault", "took_ms")}
-    return dataclasses.replace(request, canonical=text, ncco=ncco.decode(), **known)
+    known |= {name: tuple(kept.get(name) or ()) for name in ("diverted", "unclaimed")}
+    room_for = write_json(kept["room_for"]).decode() if "room_for" in kept else None
+    return dataclasses.replace(request, canonical=text, ncco=ncco.decode(), room_for=room_for, **known)
 
 
 def read_kept_answer(kept: Mapping[str, Any], text: bytes) -> events.Answer:

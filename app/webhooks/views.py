@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Final, cast
@@ -18,7 +19,10 @@ from flask import Blueprint, Response, g, request
 from flask.blueprints import BlueprintSetupState
 
 from app.domain.events import Detection, Unknown
+from app.domain.room_calls import FAILURE, FAILURES
+from app.flows.model import VOICEMAILS_AT, RenderFault
 from app.flows.reply import LAST_RESORT, Reply
+from app.flows.request import Result
 from app.services import services
 from app.store.errors import StoreUnavailable
 from app.web import metrics
@@ -28,6 +32,7 @@ from app.webhooks.body import BadBody
 from app.webhooks.diversion import diverted
 from app.webhooks.guard import verify
 from app.webhooks.intake import Webhook, read_webhook
+from app.webhooks.room_calls import SORRY, Rooms
 from app.webhooks.to_flow import request_of, result_of
 
 log = logging.getLogger(__name__)
@@ -78,9 +83,13 @@ def answer() -> Response:
 @voice.route("/flows/<flow>/<step>", methods=METHODS, provide_automatic_options=False)
 def step(flow: str, step: str) -> Response:
     """Take what came back from an action of a flow's step, and say what comes next."""
-    # By GET the address's own parameter is among those of the event.
-    webhook = g.webhook if request.get_data() else g.webhook.without(STATE)
-    return _step(webhook, flow, step, next(reversed(request.args.getlist(STATE)), None))
+    return _step(_without_state(), flow, step, _state())
+
+
+@voice.route("/voicemails", methods=METHODS, provide_automatic_options=False)
+def voicemail() -> Response:
+    """Take the recording of a message for a user."""
+    return _voicemail(_without_state(), _state())
 
 
 @voice.route("/transfers/<transfer_id>", methods=METHODS, provide_automatic_options=False)
@@ -105,6 +114,8 @@ def fallback() -> Response:
     kind, url = (failed.get("type"), failed.get("url")) if isinstance(failed, dict) else (None, None)
     if isinstance(url, str) and (of_step := _step_at(url)):
         return _step(g.webhook, *of_step)
+    if isinstance(url, str) and (state := _voicemail_at(url)):
+        return _voicemail(g.webhook, state)
     return event() if kind == "event" or (kind != "answer" and body.get("status")) else answer()
 
 
@@ -125,18 +136,53 @@ def _step_at(url: str) -> tuple[str, str, str | None] | None:
     return None
 
 
+def _voicemail_at(url: str) -> str | None:
+    """The state in the address of a voicemail of ours."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.path.endswith(VOICEMAILS_AT):
+            return dict(parse_qsl(parts.query)).get(STATE)
+    return None
+
+
+def _state() -> str | None:
+    """The state of the call in the address of this request."""
+    return next(reversed(request.args.getlist(STATE)), None)
+
+
+def _without_state() -> Webhook:
+    """The webhook of this request. By GET the parameters of the address are among those of the event."""
+    webhook = cast("Webhook", g.webhook)
+    return webhook if request.get_data() else webhook.without(STATE).without(FAILURE)
+
+
+def _voicemail(webhook: Webhook, state: str | None) -> Response:
+    """Keep a recording with whose voicemail it is; any other event as it is."""
+    try:
+        left = services().flows.voicemail_of(state or "")
+    except RenderFault as fault:  # the recording is one of the call all the same
+        log.warning("a recording is in no list of voicemails: %s", fault)
+        left = None
+    return _keep_and_reply(replace(webhook, voicemail=left), None)
+
+
 def _step(webhook: Webhook, flow: str, step: str, state: str | None) -> Response:
     flows, reply = services().flows, None
     if isinstance(webhook.event, Unknown):  # a request as of an answer URL: `onAnswer`, a transfer, a call by API
-        reply = flows.enter(flow, step, state, request_of(webhook), webhook.received)
+        if (failure := request.args.get(FAILURE)) in FAILURES:  # of a call into a room
+            not_reached = Result(kind="connect", status=failure)
+            reply = flows.follow(flow, step, state, request_of(webhook), not_reached, webhook.received)
+            reply = reply or Reply(flow, [dict(SORRY)], step)  # a caller who was sent here must get something
+        else:
+            reply = flows.enter(flow, step, state, request_of(webhook), webhook.received)
         if reply is not None:
-            return _reply(webhook, reply, to_event=False)
+            return _reply(webhook, reply, to_event=False, state=state)
     elif result := result_of(webhook):
         reply = flows.follow(flow, step, state, request_of(webhook), result, webhook.received)
-    return _keep_and_reply(webhook, reply)
+    return _keep_and_reply(webhook, reply, state)
 
 
-def _keep_and_reply(webhook: Webhook, reply: Reply | None) -> Response:
+def _keep_and_reply(webhook: Webhook, reply: Reply | None, state: str | None = None) -> Response:
     """Keep the event, then reply; without *reply* 200 with an empty body and no content type: "no NCCO, go on".
 
     While Redis is away, an event with a reply is kept like an answer, when Redis is back: a caller who waits for the
@@ -150,17 +196,31 @@ def _keep_and_reply(webhook: Webhook, reply: Reply | None) -> Response:
         # What only took too long will most likely be carried out, and has been counted then.
         persist.keep_later(webhook, services().store, counted=away.reason != "timeout")
     if reply is not None:
-        return _reply(webhook, reply, to_event=True)
+        return _reply(webhook, reply, to_event=True, state=state)
     response = Response()
     response.headers.clear()
     return response
 
 
-def _reply(webhook: Webhook, reply: Reply, *, to_event: bool) -> Response:
-    """The NCCO of *reply*, in which no user is rung who takes no other call; the record of it is written after."""
+def _reply(webhook: Webhook, reply: Reply, *, to_event: bool, state: str | None = None) -> Response:
+    """The NCCO of *reply*; the record of it is written after.
+
+    No user is in more calls in it than they may be; one who is called comes into a room, where that is possible.
+    *state*: of the step that the webhook is for.
+    """
     part = services()
+    sessions = part.sessions
     try:
-        reply = diverted(reply, request_of(webhook), webhook.received, part.flows, part.sessions.availability)
+        reply = diverted(
+            reply,
+            request_of(webhook),
+            webhook.received,
+            part.flows,
+            sessions.availability,
+            may_call=sessions.may_call,
+            state=state,
+        )
+        reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, state)
     except Exception:
         log.exception("whether a user is free is not known: the call is put through")
     response = Response(reply.body, content_type="application/json")

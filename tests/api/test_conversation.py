@@ -39,6 +39,7 @@ LEG_KEYS = [
     *("moved_from", "moved_to", "control"),
 ]
 ANSWER_KEYS = ["at", "leg", "flow", "step", "version", "took_ms", "ncco", "fault", "fallback_reason", "region_url"]
+ANSWER_KEYS += ["diverted", "unclaimed"]
 ERROR_KEYS = ["at", "kind", "leg", "reason", "failed_url", "answer"]
 CAUSE_KEYS = ["at", "flow", "step", "version", "ncco"]
 TIMES = ["started", "ringing", "answered", "completed"]
@@ -153,6 +154,7 @@ def test_inputs_recordings_and_errors_are_listed(site: Site) -> None:
             "ended_at": None,
             "transcription_url": "https://t.example/1",
             "transcription_error": None,
+            "voicemail_of": None,
         }
     ]
     assert shown["errors"] == [

@@ -163,26 +163,21 @@ def test_sums_are_of_all_workers_those_that_ended_included_and_calls_are_counted
             assert server.post("/voice/event", status("started", f"CON-{number}")).status == 200
         assert {sent() for _ in range(20)} == {40}
         wait_until(lambda: calls() == 40, "the calls are counted, by one worker or the other")
-        (one, *_) = workers(server)
+        (one, *_) = server.workers
         os.kill(one, signal.SIGKILL)
-        wait_until(lambda: one not in workers(server) and len(workers(server)) == 2, "there is another worker")
+        wait_until(lambda: one not in server.workers and len(server.workers) == 2, "there is another worker")
         wait_until(server.answers, "it serves requests")
         assert {sent() for _ in range(20)} == {40}
         for number in range(40, 60):
             assert server.post("/voice/event", status("started", f"CON-{number}")).status == 200
         wait_until(lambda: calls() == 60, "the others count what the killed one would have counted")
-        folder = folder_of(workers(server)[0])
+        folder = folder_of(server.workers[0])
         assert not list(folder.glob(f"gauge_live*_{one}.db")), "its gauges are gone"
         server.process.terminate()
         server.ended()
         assert not folder.exists()
     finally:
         server.kill()
-
-
-def workers(server: Server) -> list[int]:
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return [int(child) for child in children]
 
 
 def folder_of(worker: int) -> Path:

@@ -68,7 +68,7 @@ def test_every_route_but_the_users_own_refuses_a_user(site: Site, *, short_lived
             if method != "HEAD":
                 assert "/api/v1/users/Alice/sessions" in is_problem(response, 403)["detail"]
     assert {endpoint.partition(".")[0] for endpoint in allowed} == {
-        *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls")
+        *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "voicemails")
     }
     assert {"users.list_users", "users.put_user", "users.delete_user", "users.create_token"} <= refused
     assert {"calls.list_calls", "stream.follow", "pages.docs", "describe.openapi", "status.get_status"} <= refused

@@ -11,6 +11,7 @@ from app.api.operation_events import session_events
 from tests.control.test_session_verbs import ALICE, THIRD, acts, call_of_alice, done, lasting_world
 from tests.control.test_user_operations import conference_of_alice
 from tests.control.world import World
+from tests.sse import Event, Parser
 
 __all__ = ["lasting_world"]
 UPDATES = ("call_updated", "current_session_changed")  # how many depends on when somebody looks
@@ -56,12 +57,69 @@ def test_what_is_done_to_a_session(world: World, seen: Seen) -> None:
     ]
 
 
+def test_what_is_done_while_nobody_follows_is_sent_afterwards(world: World, seen: Seen) -> None:
+    """Each event has the session as it was right after that."""
+    customer, _, session = call_of_alice(world)
+    seen("call_answered")
+    for verb in ("mute", "unmute", "hold"):
+        done(acts(world, session, verb))
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    done(acts(world, session, "unhold"))
+    world.until(lambda: world.control(customer)["hold"] is None)
+    names = ["call_muted", "call_unmuted", "call_held", "call_resumed"]
+    events = seen(*names)[-4:]
+    assert [data["event"] for data in events] == names
+    assert [(data["session"]["muted"], data["session"]["paused"]) for data in events] == [
+        *((True, False), (False, False), (False, True), (False, False))
+    ]
+    assert [data["at"] for data in events] == sorted({data["at"] for data in events})
+    assert seen("call_resumed")[-4:] == events, "and once"
+
+
+def test_a_stream_that_is_resumed_gets_the_hold_and_the_resume_that_it_missed(world: World, seen: Seen) -> None:
+    customer, _, session = call_of_alice(world)
+    seen("call_answered")
+    after = world.services.store.latest_user_event("Alice")
+    done(acts(world, session, "hold"))
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    done(acts(world, session, "unhold"))
+    world.until(lambda: world.control(customer)["hold"] is None)
+    response = world.ask("GET", "/users/Alice/stream", token=ALICE, Last_Event_ID=after)
+    events, parser = list[Event](), Parser()
+    for piece in response.iter_encoded():
+        events += [event for event in parser.feed(piece) if event.type not in UPDATES]
+        if events and events[-1].type == "call_resumed":
+            break
+    response.close()
+    assert [(event.type, event.data["session"]["paused"]) for event in events] == [
+        *(("call_held", True), ("call_resumed", False))
+    ]
+
+
+def test_a_transfer_that_began_and_ended_while_nobody_followed(world: World, seen: Seen) -> None:
+    _, alice, session = call_of_alice(world)
+    seen("call_answered")
+    transfer = done(acts(world, session, "transfer", {"to": THIRD}))
+    at = f"/users/Alice/transfers/{transfer['id']}"
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer['id']}").json["status"] == "answered")
+    done(world.ask("POST", f"{at}/complete", {}, token=ALICE))
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer['id']}").json["status"] == "ended")
+    world.known(alice, "completed")
+    events = [data for data in seen("transfer_ended", "call_ended") if data["event"].startswith("transfer_")]
+    assert [(data["event"], data["transfer"]["status"]) for data in events] == [
+        *(("transfer_created", "starting"), ("transfer_answered", "answered")),
+        *(("transfer_completed", "completed"), ("transfer_ended", "ended")),
+    ]
+    assert [data["session"]["state"] for data in events[:2]] == ["live", "live"], "as it was then"
+    assert names_of(seen("transfer_ended"), "transfer_") == [data["event"] for data in events], "and once"
+
+
 def test_an_attended_transfer(world: World, seen: Seen) -> None:
     _, alice, session = call_of_alice(world)
     seen("call_answered")
     transfer = done(acts(world, session, "transfer", {"to": THIRD}))
     at = f"/users/Alice/transfers/{transfer['id']}"
-    answered = seen("transfer_answered")[-1]
+    (answered,) = [data for data in seen("transfer_answered") if data["event"] == "transfer_answered"]
     assert answered["transfer"]["initiator_call"] == alice.uuid
     assert answered["transfer"]["to"]["number"] == THIRD
     assert answered["session"]
@@ -70,7 +128,41 @@ def test_an_attended_transfer(world: World, seen: Seen) -> None:
     assert names_of(events, "transfer_") == [
         *("transfer_created", "transfer_answered", "transfer_completed", "transfer_ended")
     ]
-    assert names_of(seen("call_ended"), "call_ended"), "the user has left"
+    ended = [data["session"]["id"] for data in seen("call_ended", "call_ended") if data["event"] == "call_ended"]
+    assert ended.count(session) == 1, "the user has left"
+
+
+def test_a_consultation_is_a_session_of_its_own(world: World, seen: Seen) -> None:
+    customer, alice, session = call_of_alice(world)
+    seen("call_answered")
+    transfer = done(acts(world, session, "transfer", {"to": THIRD}))
+    world.until(lambda: world.ask("GET", f"/transfers/{transfer['id']}").json["status"] == "answered")
+    (third,) = world.until(lambda: [leg for leg in world.legs() if leg.to == THIRD and alice.hears(leg)])
+
+    def phone() -> Any:
+        return world.ask("GET", "/users/Alice/phone", token=ALICE).json
+
+    world.until(lambda: len(phone()["sessions"]) == 2 and phone()["sessions"][0]["answered"])
+    consultation, first = phone()["sessions"]
+    assert (first["id"], first["paused"], first["number"]) == (session, True, customer.to)
+    assert (consultation["id"], consultation["leg"]) == (third.uuid, alice.uuid)
+    assert consultation["status"]["isTransfer"]
+    assert consultation["status"]["transferParent"] == {"callId": session}
+    assert (consultation["isCaller"], consultation["number"]) == (True, THIRD)
+    assert phone()["currentSessionID"] == third.uuid, "a consultation comes first"
+    assert not phone()["isMaxCall"], "and takes no place"
+    alone = world.ask("GET", f"/users/Alice/sessions/{third.uuid}", token=ALICE).json
+    assert alone["status"]["isTransfer"]
+    events = [(data["event"], (data["session"] or {}).get("id")) for data in seen("transfer_answered")]
+    assert ("call_created", third.uuid) in events
+    assert ("call_answered", third.uuid) in events
+    assert events.count(("call_answered", session)) == 1
+    done(world.ask("DELETE", f"/users/Alice/transfers/{transfer['id']}", token=ALICE))
+    world.until(
+        lambda: [one["id"] for one in phone()["sessions"]] == [session] and not phone()["sessions"][0]["paused"]
+    )
+    ended = [data for data in seen("call_ended") if data["event"] == "call_ended"]
+    assert [(data["session"]["id"], data["answered"]) for data in ended] == [(third.uuid, True)]
 
 
 def test_a_conference(world: World, seen: Seen) -> None:
@@ -79,6 +171,8 @@ def test_a_conference(world: World, seen: Seen) -> None:
     joined = "conference_adhoc_participant_joined"
     found = [data["call_id"] for data in seen(joined, joined, joined) if data["event"] == joined]
     assert sorted(found) == sorted([alice.uuid, first.uuid, second.uuid])
+    (session,) = world.ask("GET", "/users/Alice/sessions", token=ALICE).json["items"]
+    assert (session["conference"], session["status"]["isConference"]) == (True, True)
     done(world.ask("DELETE", f"{at}/participants/{second.uuid}", token=ALICE))
     left = [data for data in seen("conference_adhoc_participant_left") if data["event"].endswith("_left")]
     assert [(data["call_id"], data["conference"]["conference_id"]) for data in left] == [(second.uuid, id_)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.control.test_session_verbs import ALICE, BOB, SECOND, THIRD, acts, call_of_alice, done, lasting_world
 from tests.control.world import AGENT, World
 from vonage_simulator.ledger import Leg
@@ -54,3 +56,22 @@ def test_what_became_of_an_own_action_is_read_by_its_user_alone(world: World) ->
 def test_a_call_of_ones_own_is_created(world: World) -> None:
     made = world.ask("POST", "/users/Alice/calls", {"number": AGENT}, token=ALICE)
     assert (made.status_code, made.json["verb"]) == (201, "create"), made.text
+
+
+def test_a_consultation_takes_no_place(world: World) -> None:
+    """It is a session of the user, of another call, and not counted."""
+    _, _, session = call_of_alice(world)
+    world.until(lambda: world.services.sessions.availability("Alice", session) == "free")
+
+    def phone() -> Any:
+        found = done(world.ask("GET", "/users/Alice/phone", token=ALICE))
+        return {one["id"] for one in found["sessions"]}, found["isMaxCall"]
+
+    before = phone()
+    begun = done(acts(world, session, "transfer", {"to": THIRD}))
+    at = f"/users/Alice/transfers/{begun['id']}"
+    world.until(lambda: done(world.ask("GET", at, token=ALICE))["status"] == "answered")
+    assert phone()[0] > before[0]
+    assert phone()[1] is before[1] is False
+    assert set(world.services.store.engaged("Alice")) == {session}
+    done(world.ask("DELETE", at, token=ALICE))

@@ -35,7 +35,14 @@ APPLICATION_ID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 NUMBER, CALLER, AGENT, BUSY = "442079460000", "447700900101", "447700900102", "447700900103"
 RINGS = "447700900109"
 STAYS = FarEnd(after=0.1, stays_alone=1e6)
-FAR_ENDS = {BUSY: FarEnd(does="busy", after=0.1), RINGS: FarEnd(does="never_answers"), "*": STAYS}
+FAR_ENDS = {
+    BUSY: FarEnd(does="busy", after=0.1),
+    "Busy": FarEnd(does="busy", after=0.1),
+    "Slow": FarEnd(after=100.0, stays_alone=1e6),
+    RINGS: FarEnd(does="never_answers"),
+    "Nobody": FarEnd(does="never_answers"),
+    "*": STAYS,
+}
 ROOM = "room"  # to which the flow of callers leads
 FLOWS = Path(__file__).parent / "flows.yaml"
 Json = dict[str, Any]
@@ -230,7 +237,8 @@ def world_of(
         assert ready.wait(20)
         chosen: Json = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": redis_url, "public_url": base}
         chosen |= {"application_id": APPLICATION_ID, "private_key": application_keys(folder)[0].read_text()}
-        chosen |= {"api_hosts": world.hosts, "flows_file": FLOWS, "webhook_verify": "off"}
+        chosen |= {"api_hosts": world.hosts, "recording_hosts": world.hosts, "flows_file": FLOWS}
+        chosen |= {"webhook_verify": "off"}
         app = create_app(Settings(**(chosen | settings)))
         world.app, world.services = app, services(app)
         return app

@@ -228,7 +228,7 @@ class Carrier:
         if script := step.arguments.get("ncco"):
             assert not ncco.faults(script)
             assert script[-1]["action"] in ("conversation", "connect", "talk"), "the script's end hangs up"
-        if step.verb == "create":
+        if step.verb in ("create", "ring"):
             party = Party(f"callee-{len(self.parties)}", f"CON-born-{len(self.parties)}", born=self.now)
             party.ncco = step.arguments["ncco"]
             self.parties[party.uuid] = party
@@ -254,7 +254,7 @@ class Carrier:
             return "refused"
         match step.verb:
             case "move":
-                self._transfer(party, step.arguments["ncco"])
+                self._transfer(party, step.arguments.get("ncco") or [{"action": "talk", "text": "By its URL."}])
             case "stream" | "stop_stream":
                 party.played = step.verb == "stream"
             case "earmuff":
@@ -410,7 +410,7 @@ class Workers:
         fault = self.faults.get(step.name)
         if not fault and self.carrier.unlucky and self.chance.random() < 0.15:
             fault = self.chance.choice(["refused", "failed", "unknown", "unknown, but done"])
-            if step.verb == "create" and self.carrier.may_lose_moves and fault == "unknown, but done":
+            if step.verb in ("create", "ring") and self.carrier.may_lose_moves and fault == "unknown, but done":
                 fault = "unknown"  # with neither an answer nor a webhook, nobody could know the leg
         if fault in ("refused", "failed", "unknown"):
             return fault, {}
@@ -426,7 +426,7 @@ class Workers:
         for name, performed in list(self.performed.items()):
             step = next(entry for entry in self.log if entry.kind == "step" and entry.name == name)
             result, answer = performed or ("failed", {})
-            known_anyway = step.data["verb"] == "create" and self.carrier.may_lose_moves
+            known_anyway = step.data["verb"] in ("create", "ring") and self.carrier.may_lose_moves
             if self.chance.random() < 0.3 and step.data["verb"] != "begin_conference" and not known_anyway:
                 result, answer = "unknown", {}
             self._append("result", name, {"result": result, **answer}, worker)

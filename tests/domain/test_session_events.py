@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 from app.domain.conversations import Kept
 from app.domain.operations import Happened
-from app.domain.session_events import AT_THE_END, NOTHING_SENT, Mark, cause_of, events_between, mark_of
+from app.domain.session_events import AT_THE_END, NOTHING_SENT, Mark, cause_of, steps_of
+from app.domain.session_log import SessionLog
 from app.domain.sessions import Controls, Remarks, Session, read_session
-from tests.domain.builders import about, at, kept
+from tests.domain.builders import LATER, PRESUME_ENDED_AFTER, at
 from tests.domain.test_sessions import RINGING, app, callee, caller, calls_of, served, session_of
 from tests.generated import Body
 
 ANSWERED: list[Body | Kept] = [*RINGING, callee("started", 8), callee("answered", 8)]
 OVER: list[Body | Kept] = [*ANSWERED, callee("completed", 20, duration="12"), caller("completed", 20, duration="20")]
+NO_LOG = SessionLog({}, {}, (), PRESUME_ENDED_AFTER)  # then there is only the difference between two looks
 LIFE = ["call_created", "call_incoming", "session_started", "call_answered", "call_ended"]
 
 
@@ -30,9 +32,10 @@ def sent(sessions: Iterable[Session], mark: Mark = NOTHING_SENT) -> list[Happene
     """All that is sent while a session is looked at again and again, each time by somebody else."""
     found: list[Happened] = []
     for session in sessions:
-        found += events_between(mark, session)
-        names, *controls, shown = json.loads(json.dumps(mark_of(mark, session)))
-        mark = Mark._make((tuple(names), *controls, tuple(shown)))
+        for step in steps_of(session, mark, NO_LOG, LATER):
+            found += step.events
+            fields = json.loads(json.dumps(step.mark))
+            mark = Mark._make(tuple(each) if isinstance(each, list) else each for each in fields)
     return found
 
 
@@ -101,15 +104,6 @@ def test_what_is_done_to_a_call_is_sent_each_time() -> None:
     ]
 
 
-def test_digits_are_sent_as_they_come_also_late() -> None:
-    first = kept(about(None, uuid="caller", dtmf={"digits": "2"}), received=9)
-    second = kept(about(None, uuid="caller", dtmf={"digits": "1#"}), received=10)
-    looks = [session_of(*ANSWERED, now=10), session_of(*ANSWERED, *first, now=10)]
-    looks += [session_of(*ANSWERED, *first, *second, now=11), session_of(*ANSWERED, *second, *first, now=12)]
-    found = [event for event in sent(looks) if event.name == "call_dtmf_created"]
-    assert [event.data for event in found] == [{"digits": "2"}, {"digits": "1#"}]
-
-
 def test_anything_else_that_is_shown_is_an_update_and_time_is_none() -> None:
     looks = [session_of(*ANSWERED, now=10), session_of(*ANSWERED, now=30)]
     looks.append(session_of(*ANSWERED, now=30, remarks=Remarks(name="Mrs Lovelace")))
@@ -139,13 +133,3 @@ def test_in_any_order_of_webhooks_every_fact_is_sent_once(bodies: list[Body | Ke
     came_back = sum(not before.live and after.live for before, after in pairwise(seen))
     assert found.count("call_ended") == 1 + came_back
     assert found.index("call_created") == 0
-
-
-@given(st.permutations(OVER), st.integers(0, 9))
-def test_who_goes_on_from_the_mark_sends_what_the_first_one_would_have(bodies: list[Body | Kept], cut: int) -> None:
-    looks = looked_at(bodies)
-    first, rest = looks[:cut], looks[cut:]
-    mark = NOTHING_SENT
-    for session in first:
-        mark = mark_of(mark, session)
-    assert sent(first) + sent(rest, mark) == sent(looks)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree as ET
 
 import pytest
 from flask.testing import FlaskClient
+from markupsafe import escape
 
+from app.domain.events import Recording, Voicemail
+from app.webhooks.body import write_json
 from app.webhooks.schemas import kept_answer
+from app.webhooks.voicemails import kept_voicemail
 from tests.api.site import BROWSER, OPERATOR, VIEWER, Site, quoted
-from tests.generated import BASE, Body, iso, webhooks_of
+from tests.generated import BASE, Body, iso, read_event, webhooks_of
 from tests.pages.browsing import Page, logged_in
 
 CALLER, DIALLED, AGENT = "447700900123", "442079460000", "33612345678"
@@ -348,3 +353,18 @@ def test_names_of_numbers_are_beside_them(site: Site) -> None:
     named = site.send("PUT", f"/api/v1/names/{CALLER}", token=OPERATOR, json={"name": "Zoë <b>"})
     assert named.status_code in (200, 201, 204), named.text
     assert '<bdi class="name">Zoë &lt;b&gt;</bdi>' in page_of(logged_in(site), "/calls/caller")
+
+
+def test_who_was_diverted_and_who_got_the_voicemail_is_said(site: Site) -> None:
+    ask = {"uuid": "caller", "conversation_uuid": "CON-1", "from": CALLER, "to": DIALLED}
+    served = {"id": "b" * 16, "flow": "menu", "ncco": [{"action": "talk", "text": "Busy."}]}
+    users = {"diverted": ["Alice", SCRIPT], "unclaimed": ["Bob"]}
+    site.record_webhooks(webhooks_of(kept_answer(ask, served | users), BASE))
+    times = {"timestamp": iso(seconds(9)), "conversation_uuid": "CON-1"}
+    body = {"recording_uuid": "REC", "recording_url": "https://r.example/1", **times}
+    event = replace(cast("Recording", read_event(body)), voicemail=Voicemail("Alice", CALLER))
+    assert site.store.record(event, kept_voicemail(write_json(body), Voicemail("Alice", CALLER)), seconds(9))
+    text = page_of(logged_in(site), "/calls/caller")
+    assert f"diverted, as no other call is taken by: Alice, {escape(SCRIPT)}" in text
+    assert "put through, as Redis did not say in time who takes another call: Bob" in text
+    assert "voicemail of Alice" in text

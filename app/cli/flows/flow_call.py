@@ -14,6 +14,8 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, cast
 
+from app.domain.events import Voicemail
+from app.domain.users import Availability
 from app.flows.python_flows import PythonFlows
 from app.flows.reply import Reply
 from app.flows.request import Request, Result
@@ -117,6 +119,10 @@ class _NoStore:
 
     record_later = unfile = unfile_later = count = waited = record
 
+    def engage(self, *_: Any, **__: Any) -> Availability:
+        """Everybody takes every call."""
+        return "free"
+
     def feed(self) -> Any:
         """Nobody follows it."""
 
@@ -147,6 +153,15 @@ class _Recorder:
 
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:
         return self._kept(self._flows.detected(request, result, self._at or at))
+
+    def caller_of(self, state: str) -> str | None:
+        return self._flows.caller_of(state)
+
+    def parties_of(self, state: str) -> tuple[str | None, str | None]:
+        return self._flows.parties_of(state)
+
+    def voicemail_of(self, state: str) -> Voicemail:
+        return self._flows.voicemail_of(state)
 
     def _kept(self, reply: Reply | None) -> Reply | None:
         if reply is not None:

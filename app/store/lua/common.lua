@@ -16,6 +16,8 @@
 --   x            telephone numbers in it, separated by blanks
 --   p            operations that wait for news of it, separated by blanks (app/store/operations.py)
 --   u... r...    its marks: what else it can be found by, users and recordings (app/domain/marks.py)
+--   v<length of the recording's id>:<that><user>
+--                a voicemail: empty while it is unheard, else when it was heard (ms), or "-" once it was deleted
 --   s            summary of the call that has its home in it, as it is counted (app/store/figures.py)
 --   i<6 bytes>   an event that is kept, by the digest of its canonical body
 --   l<leg>       "bits billed minute order place": statuses seen, billed seconds, the minute in which its outcome is
@@ -131,6 +133,15 @@ local function read_leg(text)
   return tonumber(bits), tonumber(billed), tonumber(minute), tonumber(order), place
 end
 
+-- How a voicemail is named in its conversation's meta, and in the sorted sets of its user (app/store/voicemails.py).
+local function voicemail_field(recording, user)
+  return 'v' .. #recording .. ':' .. recording .. user
+end
+
+local function voicemail_member(recording, conversation)
+  return #recording .. ':' .. recording .. conversation
+end
+
 -- Note, in the same script as the change, that the leg's entry and other conversations do not have it yet. Who has updated
 -- them removes the note; if nobody does, housekeeping updates them (app/store/legs.py). Every note is unique.
 local function note_unsettled(conversation, leg)
@@ -163,6 +174,12 @@ local function purge(conversation, forgotten)
       notes[#notes + 1] = note_unsettled(conversation, rest)
     elseif sort == 'u' or sort == 'r' then
       call('ZREM', P .. 'f:' .. name, conversation)
+    elseif sort == 'v' then
+      local length, start = string.match(rest, '^(%d+):()')
+      local recording, user = string.sub(rest, start, start + length - 1), string.sub(rest, start + length)
+      local member = voicemail_member(recording, conversation)
+      call('ZREM', P .. 'vn:' .. user, member)
+      call('ZREM', P .. 'vh:' .. user, member)
     elseif name == 'x' then
       for digits in string.gmatch(value, '%d+') do call('ZREM', P .. 'n:' .. string.sub(digits, -4), conversation) end
     elseif name == 's' then

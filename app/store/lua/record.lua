@@ -8,8 +8,8 @@
 --          7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life of a leg; 11 billed
 --          seconds; 12-13 place: order (0: unknown), name; 14 1 if the webhook is counted here (a transfer is counted in
 --          one of its conversations); 15 1 if its kind or status is unknown; 16 codes of statistics, separated by
---          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18... marks of the
---          event (app/domain/marks.py)
+--          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18-19 the user whose
+--          voicemail it is, and its recording, empty if it is none; 20... marks of the event (app/domain/marks.py)
 -- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
 --          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired; the operations that wait for news of this conversation, if there is some,
@@ -141,7 +141,15 @@ if kept == 1 and ARGV[17] ~= '' then
   if numbers ~= before then change('x', numbers) end
 end
 
-for i = 18, kept == 1 and #ARGV or 0 do
+if kept == 1 and ARGV[18] ~= '' then -- whatever was said of one that is known, its recording may come again
+  local field = voicemail_field(ARGV[19], ARGV[18])
+  if call('HGET', META, field) == false then
+    call('ZADD', P .. 'vn:' .. ARGV[18], received, voicemail_member(ARGV[19], conversation))
+    change(field, '')
+  end
+end
+
+for i = 20, kept == 1 and #ARGV or 0 do
   if call('ZADD', P .. 'f:' .. ARGV[i], first, conversation) == 1 then change(ARGV[i], '') end
 end
 

@@ -1,0 +1,312 @@
+"""Calls to users in rooms: the caller waits in a named conversation, and the user is called into it.
+
+The caller's NCCO leads into the room, where ringing is played until the user comes. The user is called once, when the
+caller is there. If the user is not reached, the caller goes on with what the flow says for that; if one of the two
+leaves, the other is not left alone.
+
+As long as nothing is sent the webhooks decide; a step in the log is the decision that counts, whatever comes later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+
+from app.domain.legs import Leg
+from app.domain.moves import MOVED
+from app.domain.operations import Entry, Plan
+from app.domain.ringing import user_rung
+from app.domain.step_log import RING_MARGIN_SECONDS, WATCH_SECONDS, Aim, Ncco, Sent, Steps, room_ncco, timeout
+
+Status = Literal["waiting", "ringing", "answered", "not_reached", "over"]
+
+KIND: Final = "room_call"
+RING: Final = "ring"  # the verb that calls a user into the room where the leg waits
+# Until the user is called though no webhook says that the caller is in the room: it may be lost. Speech ahead takes
+# longer.
+ENTRY_SECONDS: Final = 5
+ENTRY_AFTER_SPEECH_SECONDS: Final = 60
+APART_SECONDS: Final = 5  # until a leg counts as left alone: webhooks of a move and of its end come one by one
+ENTRY: Final = "entry"
+LATE: Final = "ring"
+APART: Final = "apart"
+ANSWERED: Final = "answered"  # the target of a caller who goes on after the two have talked
+WATCH: Final = "watch"
+# How a call fails, for which a flow can lead on; others count as failed.
+# https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
+FAILURES: Final = ("busy", "timeout", "unanswered", "rejected", "failed")
+FAILURE: Final = "room_call"  # the parameter of an address that says how a call failed
+
+
+class Order(NamedTuple):
+    """What the room call is to do: the data of its `created` entry, as JSON.
+
+    `connect` is the action in whose place the caller's NCCO has the room. `conversation` is where the caller was then.
+    `speech`: something is played to the caller before the room. A user who is not reached: the caller goes on with the
+    NCCO at `url`, to which the status is appended, if it is one of `leads`; else with `after`, as after a call that was
+    answered. Nothing `after` it: the caller is hung up, but hears `sorry` first if the user was not reached.
+    """
+
+    caller: str
+    connect: Mapping[str, Any]
+    room: str
+    conversation: str | None
+    speech: bool
+    url: str
+    leads: Sequence[str]
+    after: Ncco
+    sorry: Ncco
+
+    @property
+    def ring_seconds(self) -> int:
+        """How long it rings."""
+        return int(self.connect.get("timeout", 60))
+
+    @property
+    def user(self) -> str:
+        """Who is called."""
+        return user_rung(dict(self.connect)) or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomCall:
+    """A room call as its log and webhooks say. `callee` is the user's leg, None until there is one."""
+
+    order: Order
+    callee: str | None
+    since: datetime
+    released: bool  # somebody else looks after the legs now
+    steps: Steps
+
+    @property
+    def ring(self) -> Sent | None:
+        """The latest step that called the user."""
+        return next((sent for sent in reversed(self.steps.sent) if sent.verb == RING), None)
+
+    @property
+    def again(self) -> bool:
+        """Whether to call the user once more: the request is known never to have reached Vonage."""
+        rings = [sent for sent in self.steps.sent if sent.verb == RING]
+        return len(rings) == 1 and rings[0].result == "failed" and "status" not in rings[0].answer
+
+    @property
+    def moved_on(self) -> bool:
+        """Whether the caller was sent on from the room."""
+        return any(sent.verb == "move" for sent in self.steps.sent)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the user has answered; a leg that has moved did, though no webhook says so."""
+        leg = self.steps.legs.get(self.callee or "")
+        return leg is not None and (leg.state == "answered" or leg.outcome == "answered" or bool(leg.moves))
+
+    @property
+    def failure(self) -> str | None:
+        """How the user was not reached; None: it may still be, or was."""
+        ring = self.ring
+        if ring is None or ring.result is None or self.answered or self.again:
+            return None
+        leg = self.steps.legs.get(self.callee or "")
+        if leg is not None and leg.state == "completed":
+            return leg.outcome if leg.outcome in FAILURES else "failed"
+        if ring.result not in ("done", "unknown"):
+            return "failed"
+        return "timeout" if LATE in self.steps.timeouts else None
+
+    @property
+    def status(self) -> Status:
+        """What goes on."""
+        if self.steps.over(self.order.caller) or (self.answered and self.steps.over(self.callee or "")):
+            return "over"
+        if self.answered:
+            return "answered"
+        if self.failure or self.moved_on:
+            return "not_reached"
+        return "ringing" if self.ring else "waiting"
+
+
+def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> RoomCall:
+    """The room call after *log*, which begins with its `created` entry."""
+    steps, order = Steps(log, legs), Order(**log[0].data)
+    return RoomCall(
+        order=order,
+        callee=_callee(order, steps),
+        since=log[0].at,
+        released=any(entry.kind == "request" and entry.name == "release" for entry in log),
+        steps=steps,
+    )
+
+
+def _callee(order: Order, steps: Steps) -> str | None:
+    """The user's leg: by the response to the request that called it; without one, the leg that came into the room."""
+    for sent in reversed(steps.sent):
+        if sent.verb == RING:
+            if sent.answer.get("uuid"):
+                return str(sent.answer["uuid"])
+            room = {sent.noted["left"]} | {steps.place(order.caller)}
+            came = [
+                uuid
+                for uuid, leg in steps.legs.items()
+                if uuid != order.caller and leg.direction != "inbound"
+                if not room.isdisjoint(move.joined for move in leg.moves)
+            ]
+            return min(came, default=None) if sent.result == "unknown" else None
+    return None
+
+
+def plan(call: RoomCall, now: datetime) -> Plan:
+    """What to do at the time *now*, which matters for time limits only."""
+    steps = call.steps
+    if call.released or WATCH in steps.timeouts:
+        return Plan()
+    if waiting := steps.waiting(now):
+        return waiting
+    if due := steps.first_due(_aims(call), lambda aim: (_arguments(call, aim), []), now):
+        return due
+    if _is_over(call):
+        return Plan()
+    if call.ring is None:
+        seconds = ENTRY_AFTER_SPEECH_SECONDS if call.order.speech else ENTRY_SECONDS
+        return timeout(ENTRY, call.since, seconds, now)
+    if not (call.answered or call.failure or call.moved_on):
+        return timeout(LATE, call.ring.at, call.order.ring_seconds + RING_MARGIN_SECONDS, now)
+    if _apart(call) and APART not in steps.timeouts:
+        return timeout(APART, _latest_move(call), APART_SECONDS, now)
+    return timeout(WATCH, call.since, WATCH_SECONDS, now)
+
+
+def _is_over(call: RoomCall) -> bool:
+    """Whether there is nothing to look after any more: nobody can be left alone."""
+    steps, callee = call.steps, call.callee
+    if not (steps.leaving(call.order.caller) or call.moved_on or _taken(call, call.order.caller)):
+        return False
+    if callee is None:  # where nobody can say whether the user was called, a leg may still come
+        return call.ring is None or call.ring.result != "unknown"
+    return steps.leaving(callee)
+
+
+def _aims(call: RoomCall) -> Iterator[Aim]:
+    """What is missing to how it is to be, in the order in which to do it."""
+    steps, caller, callee = call.steps, call.order.caller, call.callee
+    if steps.leaving(caller):
+        yield from _hang_up(call, callee)
+    elif call.moved_on:
+        yield from _move_on(call)
+        yield from _hang_up(call, callee)
+    elif call.ring is None or call.again:
+        if _entered(call):
+            yield Aim("ring", RING, caller)
+    elif _taken(call, caller):
+        if not call.answered or (APART in steps.timeouts and _is_alone(call, callee)):
+            yield from _hang_up(call, callee)
+    elif call.failure or (callee and steps.leaving(callee)):
+        if not _is_looked_after(call, caller):
+            yield from _move_on(call)
+        yield from _hang_up(call, callee)
+    elif APART in steps.timeouts and _apart(call) and _is_alone(call, caller):
+        yield from _hang_up(call, caller)
+
+
+def _move_on(call: RoomCall) -> Iterator[Aim]:
+    """Send the caller on; one who cannot be sent on is hung up, for it would wait for ever."""
+    caller, steps = call.order.caller, call.steps
+    made = [sent for sent in steps.sent if sent.verb == "move"]
+    target = made[0].noted["target"] if made else call.failure or ANSWERED
+    aim = Aim("go_on", "move", caller, target=target)
+    if steps.over(caller) or any(steps.accepted(sent) or _has_gone(call, sent) for sent in made):
+        return
+    if not _goes_on_with(call.order, target) or steps.hopeless(aim):
+        yield from _hang_up(call, caller)
+    else:
+        yield aim
+
+
+def _has_gone(call: RoomCall, move: Sent) -> bool:
+    """Whether a webhook says that the caller was sent on, though no response did. One may be of a late entry."""
+    leg = call.steps.legs.get(call.order.caller)
+    moves = [made for made in leg.moves if made.place.order > move.noted["place"]] if leg else []
+    return move.result == "unknown" and len(moves) > (ENTRY in call.steps.timeouts)
+
+
+def _hang_up(call: RoomCall, leg: str | None) -> Iterator[Aim]:
+    if leg and not call.steps.leaving(leg):
+        yield Aim(f"hang_up_{'caller' if leg == call.order.caller else 'user'}", "hangup", leg)
+
+
+def _arguments(call: RoomCall, aim: Aim) -> Mapping[str, Any]:
+    order = call.order
+    if aim.verb == RING:
+        number, limit = order.connect.get("from"), order.connect.get("limit")
+        return {
+            "to": [order.connect["endpoint"][0]],
+            "from": {"type": "phone", "number": number} if number else {},
+            "ncco": room_ncco(order.room, muted=False),
+            "ringing_timer": order.ring_seconds,
+        } | ({"length_timer": limit} if limit else {})
+    return _goes_on_with(order, aim.target) if aim.verb == "move" else {}
+
+
+def _goes_on_with(order: Order, how: str) -> Mapping[str, Any]:
+    """What the caller runs after the call, which went so; empty if nothing."""
+    if how in order.leads:
+        return {"url": f"{order.url}&{FAILURE}={how}"}
+    script = list(order.after) or ([] if how == ANSWERED else list(order.sorry))
+    return {"ncco": script} if script else {}
+
+
+def _entered(call: RoomCall) -> bool:
+    """Whether the caller is in the room, or it has been waited for long enough."""
+    leg = call.steps.legs.get(call.order.caller)
+    if leg is None or leg.state == "completed":
+        return False
+    place = leg.place
+    return ENTRY in call.steps.timeouts or (place.order >= MOVED and place.conversation != call.order.conversation)
+
+
+def _room(call: RoomCall) -> set[str]:
+    """The conversation of the room, as far as webhooks say."""
+    shared = call.steps.shared([call.order.caller, call.callee or ""])
+    ring = call.ring
+    if not shared and ring and ENTRY not in call.steps.timeouts and ring.noted["left"]:
+        return {ring.noted["left"]}
+    return shared
+
+
+def _is_moving(call: RoomCall, leg: str) -> bool:
+    """Whether the leg is on hold, or being moved: somebody else looks after it."""
+    known = call.steps.legs.get(leg)
+    return known is not None and (known.control.hold is not None or known.control.pending is not None)
+
+
+def _taken(call: RoomCall, leg: str) -> bool:
+    """Whether somebody else moved the leg out of the room, not to be on hold."""
+    room = _room(call)
+    return bool(room) and call.steps.place(leg) not in room and not _is_moving(call, leg)
+
+
+def _is_looked_after(call: RoomCall, leg: str) -> bool:
+    return _is_moving(call, leg) or _taken(call, leg)
+
+
+def _apart(call: RoomCall) -> bool:
+    """Whether the two were together, and one of them was moved away, not to be on hold."""
+    steps, caller, callee = call.steps, call.order.caller, call.callee
+    if not call.answered or callee is None or not steps.shared([caller, callee]):
+        return False
+    return steps.place(caller) != steps.place(callee) and not any(_is_moving(call, leg) for leg in (caller, callee))
+
+
+def _is_alone(call: RoomCall, leg: str | None) -> bool:
+    """Whether nobody else is where *leg* is."""
+    steps = call.steps
+    if leg is None or _is_looked_after(call, leg):
+        return False
+    here = steps.place(leg)
+    return not any(uuid != leg and not steps.over(uuid) and steps.place(uuid) == here for uuid in steps.legs)
+
+
+def _latest_move(call: RoomCall) -> datetime:
+    legs = [leg for uuid in (call.order.caller, call.callee) if (leg := call.steps.legs.get(uuid or ""))]
+    return max((move.at for leg in legs for move in leg.moves), default=call.since)

@@ -1,0 +1,75 @@
+"""The session of a user in a call, by all calls at hand: also a consultation, in which the user has no leg of its own.
+
+Before an attended transfer the user's one leg goes from the room of the call to that of the consultation. So it is in
+two sessions then, and in the first of them nobody hears it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from app.domain.actions import Action, ActionResult
+from app.domain.calls import Call, CallLeg
+from app.domain.session_controls import controls_of
+from app.domain.sessions import NO_REMARKS, Remarks, Session, read_session
+
+
+class Consultation(NamedTuple):
+    """The call whose other party is to be put through, and the user's leg, which is of that call."""
+
+    parent: Call
+    own: CallLeg
+
+
+def session_in(
+    call: Call,
+    user: str,
+    calls: Mapping[str, Call],
+    *,
+    now: datetime,
+    auto_answer: bool = False,
+    remarks: Remarks = NO_REMARKS,
+) -> Session | None:
+    """The session of *user* in *call* at the time *now*; None if the user takes no part in it.
+
+    *calls*, by id: those tied to it, and those that it shares a conference with.
+    """
+    if found := consultation_in(call, user, calls.values()):
+        controls = replace(controls_of(call, user, own=[found.own]), parent=found.parent.id)
+        return read_session(
+            call, user, now=now, auto_answer=auto_answer, controls=controls, remarks=remarks, consulting=found.own
+        )
+    beside = [calls[id_] for id_ in call.linked if id_ in calls]
+    linked = [other for other in beside if consultation_in(other, user, [call]) is None]
+    controls = controls_of(call, user, linked)
+    return read_session(call, user, now=now, linked=linked, auto_answer=auto_answer, controls=controls, remarks=remarks)
+
+
+def consultation_in(call: Call, user: str, calls: Iterable[Call]) -> Consultation | None:
+    """The consultation that *call* is for *user*, if one of *calls* is the one from which it was placed."""
+    placed = [
+        kept.event
+        for kept in call.events.values()
+        if isinstance(kept.event, ActionResult) and kept.event.consultation
+        if any(leg.leg.uuid == kept.event.leg for leg in call.legs)
+    ]
+    for parent in calls if placed else ():
+        for result in placed:
+            if parent.id != call.id and result.conversation in parent.everywhere:
+                for leg in parent.legs:
+                    if leg.user == user and _goes_to(parent, leg, result.room):
+                        return Consultation(parent, leg)
+    return None
+
+
+def _goes_to(call: Call, leg: CallLeg, room: str | None) -> bool:
+    """Whether *leg* was moved to *room*."""
+    moves = (kept.event for kept in call.events.values() if isinstance(kept.event, Action))
+    return any(
+        move.verb == "move" and move.leg == leg.leg.uuid and action.get("name") == room
+        for move in moves
+        for action in move.argument.get("ncco", ())
+    )

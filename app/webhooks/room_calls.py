@@ -1,0 +1,103 @@
+"""Calls to users in rooms: where a reply would connect the caller with a user, it leads the caller into a room.
+
+There `app/domain/room_calls.py` calls the user. So the two can be held, transferred and joined by others, which a
+`connect` does not allow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any, Final, Protocol
+
+from app.domain.operations import as_id
+from app.domain.room_calls import FAILURES, Order
+from app.flows.flows import Flows
+from app.flows.model import RenderFault
+from app.flows.reply import Reply
+from app.webhooks.diversion import caller_by, step_of_action, user_of_action
+from app.webhooks.intake import Webhook
+from app.webhooks.to_flow import request_of
+
+SORRY: Final = {"action": "talk", "text": "The person you are calling cannot be reached. Please call again later."}
+# What a call that we place can have as well; a `connect` with more stays one.
+OPTIONS: Final = frozenset({"action", "endpoint", "from", "randomFromNumber", "timeout", "limit"})
+OF_STEP: Final = frozenset({"eventUrl", "eventType", "eventMethod"})
+SPEECH: Final = frozenset({"talk", "stream", "wait", "notify", "record"})  # may be ahead of it
+
+
+class Caller(Protocol):
+    """What calls users into rooms."""
+
+    @property
+    def can_call(self) -> bool:
+        """Whether there are the credentials for it."""
+
+    @property
+    def ringback(self) -> str:
+        """The URL of what a caller hears meanwhile."""
+
+    def begin(self, id_: str, order: Order, *, by: str) -> bool:
+        """Whether it is certain now that the user will be called. Waits 50 ms at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Makes rooms of replies."""
+
+    flows: Flows
+    caller: Caller
+
+    def entered(self, reply: Reply, webhook: Webhook, state: str | None) -> Reply:
+        """*reply*, with a room in place of its `connect` to a user who has a place for the call; the user is called.
+
+        Without credentials to call anybody, or if it is not certain that the user will be called, the reply stays as it
+        is. *state*: of the step that the webhook is for.
+        """
+        if not self.flows.rooms or not self.caller.can_call:
+            return reply
+        index = next((index for index, action in enumerate(reply.ncco) if action.get("action") not in SPEECH), None)
+        connect = reply.ncco[index] if index is not None else {}
+        user, caller = user_of_action(connect), caller_by(request_of(webhook), self.flows, state).leg
+        if index is None or user is None or user in reply.unclaimed:  # Redis is silent
+            return reply
+        place, leads = step_of_action(connect), list[str]()
+        if place:
+            try:
+                caller = self.flows.caller_of(place[2]) or caller
+                leads = self.flows.leads(*place, FAILURES)
+            except RenderFault:
+                return reply
+        if caller is None or not _can_be_placed(connect, of_step=place is not None):
+            return reply
+        id_ = _id_of(caller, state, webhook)
+        order = Order(
+            caller=caller,
+            connect={name: value for name, value in connect.items() if name not in OF_STEP},
+            room=f"call-{id_}",
+            conversation=webhook.event.conversation,
+            speech=index > 0,
+            url=connect["eventUrl"][0] if leads else "",
+            leads=leads,
+            after=reply.ncco[index + 1 :],
+            sorry=[SORRY],
+        )
+        if not self.caller.begin(id_, order, by=f"flow {reply.flow}"):
+            return reply
+        # Nobody is heard before the user comes, and until then Vonage plays the file.
+        # https://developer.vonage.com/en/voice/voice-api/ncco-reference#conversation
+        room = {"name": order.room, "startOnEnter": False, "musicOnHoldUrl": [self.caller.ringback]}
+        ncco = [*reply.ncco[:index], {"action": "conversation", **room}]
+        return replace(reply, ncco=ncco, room_for=dict(order.connect))
+
+
+def _can_be_placed(connect: dict[str, Any], *, of_step: bool) -> bool:
+    """Whether a call that we place can be as *connect* says."""
+    endpoint = connect["endpoint"][0]
+    return connect.keys() <= OPTIONS | (OF_STEP if of_step else set()) and endpoint.keys() <= {"type", "user"}
+
+
+def _id_of(caller: str, state: str | None, webhook: Webhook) -> str:
+    """The same whenever Vonage repeats the request: the user is called once."""
+    parts = "\n".join([caller, state or ""]).encode(errors="surrogatepass") + webhook.event.canonical
+    return as_id(blake2b(parts, digest_size=12).hexdigest())

@@ -1,0 +1,266 @@
+"""Calls of a flow to users are rooms: the caller waits in one, and the user is called into it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.store.errors import StoreUnavailable
+from app.webhooks.room_calls import SORRY
+from tests.control.test_killed import another_worker, mortal
+from tests.control.world import AGENT, FAR_ENDS, World, world_of
+from tests.engines import Engine
+from vonage_simulator.ledger import Leg
+from vonage_simulator.scenario import FarEnd
+from vonage_simulator.voice_api.faults import FaultRule
+
+FLOWS = Path(__file__).parent / "room_flows.yaml"
+ALONE, BUSY, AFTER, GROUP, NOBODY, SLOW, MESSAGE = (f"44100000000{number}" for number in range(1, 8))
+
+
+@pytest.fixture(scope="module")
+def lasting(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
+    carrier = {"application": {"calls_per_second": None}}
+    with world_of(carrier_folder, valkey.address.url, carrier=carrier, flows_file=FLOWS) as world:
+        yield world
+
+
+@pytest.fixture
+def world(lasting: World, valkey: Engine) -> World:
+    valkey.flush()
+    for user in ("Alice", "Busy", "Nobody", "Slow"):
+        lasting.services.store.set_user(user, {"max_calls": 50})
+    return lasting
+
+
+def calls(world: World, to: str, **more: Any) -> Leg:
+    """A caller of *to*, once the app knows the leg is answered."""
+    from_ = f"44770{secrets.randbelow(10**7):07}"
+    for user in ("Busy", "Nobody"):  # of the group, each with users of its own: Vonage lists the calls of all tests
+        world.carrier.callees[user + from_] = FAR_ENDS[user]
+    return world.caller(from_=from_, to=to, room=None, **more)
+
+
+def rung(world: World, caller: Leg, user: str) -> Leg:
+    """The leg by which *user* is called for *caller*."""
+
+    def found() -> Leg | None:
+        legs = [leg for leg in world.legs() if leg.to == user]
+        return next(iter(legs), None)
+
+    return world.until(found)
+
+
+def room_of(world: World, caller: Leg) -> Any:
+    """The room of the carrier in which *caller* is, once another leg is there."""
+
+    def found() -> Any:
+        conversation = caller.conversation
+        return (conversation.name or "").startswith("call-") and len(conversation.present) == 2 and conversation
+
+    return world.until(found)
+
+
+def call_of(world: World, leg: Leg) -> Any:
+    """The call that the app shows for the leg."""
+    response = world.ask("GET", f"/calls/{leg.uuid}")
+    if "Location" in response.headers:
+        response = world.ask("GET", response.headers["Location"].removeprefix("/api/v1"))
+    return response.json
+
+
+def said(caller: Leg) -> list[str]:
+    """What was spoken to the caller."""
+    return [span.value.what for span in caller.played if span.value.kind == "talk"]
+
+
+def legs_to(world: World, caller: Leg, user: str) -> list[Leg]:
+    """The legs by which *user*, or one of a group, was called for *caller*."""
+    shown = {leg["uuid"] for leg in call_of(world, caller)["legs"]}
+    return [leg for leg in world.legs() if leg.to in (user, f"{user}{caller.from_}") and leg.uuid in shown]
+
+
+def test_the_user_is_called_into_the_room_of_the_caller(world: World) -> None:
+    caller = calls(world, ALONE)
+    room = room_of(world, caller)
+    alice = next(leg for leg in room.present.values() if leg is not caller)
+    assert alice.to == "Alice"
+    world.until(lambda: call_of(world, alice)["phase"] == "talking")
+    call = call_of(world, alice)
+    assert [leg["uuid"] for leg in call["legs"]] == [caller.uuid, alice.uuid]
+    assert call["id"] == caller.uuid, "one call, and its id is that of the caller's leg"
+    (session,) = world.ask("GET", "/users/Alice/sessions").json["items"]
+    assert (session["id"], session["leg"], session["answered"]) == (caller.uuid, alice.uuid, True)
+    assert session["number"] == caller.from_
+    assert world.act(caller, "hold").status_code == 200
+    world.until(lambda: world.control(caller)["hold"] == "held")
+    assert len(room.present) == 1, "only one side is moved, and the other stays"
+    assert world.act(caller, "resume").status_code == 200
+    world.until(lambda: len(room.present) == 2)
+    world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+    world.known(caller, "completed")
+    world.until(lambda: not world.open_operations())
+
+
+def test_a_busy_user_and_nothing_that_follows_a_sentence(world: World) -> None:
+    caller = calls(world, BUSY)
+    world.known(caller, "completed")
+    assert said(caller) == [SORRY["text"]]
+    world.until(lambda: not world.open_operations())
+    call = call_of(world, caller)
+    assert (call["outcome"], call["missed"], len(call["legs"])) == ("busy", True, 2)
+
+
+def test_after_the_two_have_talked_the_script_goes_on(world: World) -> None:
+    caller = calls(world, AFTER)
+    room = room_of(world, caller)
+    alice = next(leg for leg in room.present.values() if leg is not caller)
+    world.known(alice, "answered")
+    world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+    world.until(lambda: said(caller) == ["How did we do?"])
+    world.known(caller, "completed")
+
+
+def test_a_ring_group_goes_from_one_to_the_next(world: World) -> None:
+    """Busy, then one who never answers, then Alice."""
+    caller = calls(world, GROUP)
+    (alice,) = world.until(lambda: [leg for leg in legs_to(world, caller, "Alice") if caller.hears(leg)])
+    call = call_of(world, caller)
+    outcomes = [(leg["to"], leg["outcome"]) for leg in call["legs"][1:]]
+    group = [f"{user}{caller.from_}" for user in ("Busy", "Nobody", "Alice")]
+    assert outcomes == list(zip(group, ("busy", outcomes[1][1], None), strict=True))
+    assert [answer["step"] for answer in call["answers"]] == ["first", "second", "third"]
+    world.do(lambda: world.carrier.people.hang_up(caller.uuid))
+    world.known(alice, "completed")
+    world.until(lambda: not world.open_operations())
+
+
+def test_a_busy_user_s_voicemail_takes_the_message(world: World) -> None:
+    caller = calls(world, MESSAGE, far_end=FarEnd(says=("Please call me back.",), stays_alone=1e6))
+    (found,) = world.until(lambda: world.ask("GET", "/users/Busy/voicemails").json["items"])
+    assert (found["from"], found["call_id"]) == (caller.from_, caller.uuid)
+
+
+def test_nobody_answers(world: World) -> None:
+    caller = calls(world, NOBODY)
+    world.until(lambda: world.ask("GET", "/users/Nobody/phone").json["incomingList"])
+    world.known(caller, "completed")
+    assert said(caller) == [SORRY["text"]]
+    assert not world.ask("GET", "/users/Nobody/phone").json["sessions"]
+
+
+def test_the_caller_gives_up_while_it_rings(world: World) -> None:
+    caller = calls(world, SLOW)
+    (called,) = world.until(lambda: legs_to(world, caller, "Slow"))
+    assert [one["id"] for one in world.ask("GET", "/users/Slow/phone").json["incomingList"]] == [caller.uuid]
+    world.do(lambda: world.carrier.people.hang_up(caller.uuid))
+    world.until(lambda: called.over)
+    assert not called.answered
+    world.until(lambda: not world.open_operations())
+
+
+def test_an_operator_takes_a_caller_for_whom_it_rings(world: World) -> None:
+    caller = calls(world, SLOW)
+    (called,) = world.until(lambda: legs_to(world, caller, "Slow"))
+    ncco = [{"action": "conversation", "name": "elsewhere"}]
+    assert world.act(caller, "transfer", {"ncco": ncco}).status_code == 200
+    world.until(lambda: called.over)
+    world.until(lambda: not world.open_operations())
+    assert not caller.over
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "lost"])
+def test_a_user_who_cannot_be_called_leads_the_caller_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Any
+) -> None:
+    monkeypatch.setattr("app.domain.room_calls.RING_MARGIN_SECONDS", 0)
+    monkeypatch.setattr("app.control.sending.PATIENCE_SECONDS", 1.0)
+    with world.faults(FaultRule(fault=fault, verbs=("create",))):
+        caller = calls(world, NOBODY)
+        world.known(caller, "completed")
+    assert said(caller) == [SORRY["text"]]
+    if fault == "429":  # where nobody can say whether it was placed, a leg may still come, and would be alone
+        world.until(lambda: not world.open_operations())
+
+
+def test_an_answer_requested_twice_calls_the_user_once(world: World) -> None:
+    caller = calls(world, SLOW)
+    world.until(lambda: legs_to(world, caller, "Slow"))
+    answer = call_of(world, caller)["answers"][0]
+    request = next(each for each in world.events(caller) if each["kind"] == "answer")["raw"]["request"]
+    again = world.app.test_client().get("/voice/answer", query_string=request)
+    assert again.json == answer["ncco"]
+    (called,) = legs_to(world, caller, "Slow")
+    world.do(lambda: world.carrier.people.answer(called.uuid))
+    room = room_of(world, caller)
+    assert legs_to(world, caller, "Slow") == [called]
+    assert len(room.present) == 2
+    world.do(lambda: world.carrier.people.hang_up(caller.uuid))
+    world.known(caller, "completed")
+
+
+def test_from_a_room_the_user_consults_and_puts_through(world: World) -> None:
+    caller = calls(world, ALONE)
+    alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
+    world.until(lambda: call_of(world, caller)["phase"] == "talking")
+    began = world.ask("POST", "/transfers", {"initiator_call": alice.uuid, "to": AGENT})
+    assert began.status_code == 201, began.text
+    path = f"/transfers/{began.json['id']}"
+    world.until(lambda: world.ask("GET", path).json["status"] == "answered")
+    assert world.ask("POST", f"{path}/complete").status_code == 200
+    agent = next(leg for leg in world.legs() if leg.to == AGENT and not leg.over)
+    world.until(lambda: agent.hears(caller) and alice.over)
+    assert not caller.over
+    world.do(lambda: world.carrier.people.hang_up(agent.uuid))
+    world.known(caller, "completed")
+    world.until(lambda: not world.open_operations())
+
+
+def test_without_redis_the_user_is_connected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not certain that an operation would go on: Vonage calls the user."""
+    request = {"from": "447700900101", "to": ALONE, "uuid": "leg-away", "conversation_uuid": "CON-away"}
+    store = world.services.store
+
+    def away(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable("timeout", "for this test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "append", lambda *_, later=False, **__: None if later else away())
+        ncco = world.app.test_client().get("/voice/answer", query_string=request).json
+    assert [action["action"] for action in ncco] == ["talk", "connect"]
+    assert not [leg for leg in world.legs() if leg.from_ == "leg-away"]
+
+
+@pytest.mark.parametrize("wanted", ["pair", "no key"])
+def test_where_no_room_is_possible_the_user_is_connected(
+    wanted: str, other_valkey: Engine, carrier_folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "flows.yaml"
+    file.write_text(("rooms: false\n" if wanted == "pair" else "") + FLOWS.read_text())
+    without: dict[str, Any] = {"private_key": None} if wanted == "no key" else {}
+    with world_of(carrier_folder, other_valkey.address.url, flows_file=file, **without) as world:
+        caller = world.caller(from_="447700900101", to=ALONE, room=None)
+        call = call_of(world, caller)
+        assert [action["action"] for action in call["answers"][0]["ncco"]] == ["talk", "connect"]
+        (called,) = world.until(lambda: [leg for leg in world.legs() if leg.to == "Alice"])
+        world.until(lambda: called.hears(caller))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("when", [1, 2, 3, 4])
+def test_a_worker_is_killed_while_a_user_is_called(
+    world: World, monkeypatch: pytest.MonkeyPatch, when: int, after: bool
+) -> None:
+    with mortal(world, monkeypatch, when, after=after) as worker:
+        caller = calls(world, GROUP)
+        world.until(lambda: worker.killed)
+        with another_worker(world, monkeypatch):
+            (alice,) = world.until(lambda: [leg for leg in legs_to(world, caller, "Alice") if caller.hears(leg)])
+    assert [len(legs_to(world, caller, user)) for user in ("Busy", "Nobody", "Alice")] == [1, 1, 1]
+    world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+    world.known(caller, "completed")
+    world.until(lambda: not world.open_operations())
