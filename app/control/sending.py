@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ RATES: Final = {"calls": 3, "requests": 15}
 TOO_FAST: Final = 429
 CLOCK_SECONDS: Final = 60.0  # clocks may differ by this
 PATIENCE_SECONDS: Final = 5.0  # how long what is refused as too fast, or in one region, is tried again
+LOOKS: Final = 4  # how often Vonage is asked what became of a step: else nobody could ever say
+LOOK_AGAIN_SECONDS: Final = 1.0
 
 
 class Overtaken(Exception):
@@ -97,11 +100,8 @@ class Sender:
         """
         since = entry.at - timedelta(seconds=CLOCK_SECONDS)
         step = Step(entry.name, "create", None, {}, {})
-        try:
-            response = self._in_its_region(operation, calls_since(since), step)
-        except (NotSent, NoReply):
-            return {"result": "unknown"}
-        if not response.ok:
+        response = self._looked_up(operation, calls_since(since), step)
+        if response is None or not response.ok:
             return {"result": "unknown"}
         listed = response.body.get("_embedded", {}).get("calls", [])
         to = address_of(entry.data["to"])
@@ -127,6 +127,17 @@ class Sender:
             or (holder is not None and holder[0] != operation)
         )
 
+    def _looked_up(self, operation: str, request: VonageRequest, step: Step) -> Response | None:
+        """The response to a request that only reads, which is sent again if none came; None: Vonage does not say."""
+        for look in range(LOOKS):
+            if look:
+                time.sleep(LOOK_AGAIN_SECONDS)
+            with suppress(NotSent, NoReply):
+                response = self._in_its_region(operation, request, step)
+                if response.status < 500 and response.status != TOO_FAST:
+                    return response
+        return None
+
     def look_up(self, operation: str, entry: Entry) -> dict[str, Any]:
         """What became of a step of which no result is known, as far as Vonage knows."""
         verb, leg = entry.data["verb"], entry.data.get("leg")
@@ -135,9 +146,8 @@ class Sender:
         if leg is None or (verb not in MOVING and verb not in ACTIONS):
             return {"result": "unknown"}
         step = Step(entry.name, verb, leg, {}, {})
-        try:
-            response = self._in_its_region(operation, lookup_of(leg), step)
-        except (NotSent, NoReply):
+        response = self._looked_up(operation, lookup_of(leg), step)
+        if response is None:
             return {"result": "unknown"}
         if response.status == 404:
             return {"result": "gone", "status": 404}

@@ -14,6 +14,7 @@ from typing import Any, Final
 from app.domain.actions import MOVES
 from app.domain.legs import Leg
 from app.domain.operations import Entry, Plan, Step
+from app.domain.step_log import PERSISTENT_TRIES, RETRY_SECONDS
 from app.domain.step_log import WATCH_SECONDS as LONGEST_SECONDS
 
 CONFIRM_SECONDS: Final = 10.0  # a webhook that confirms usually comes within one second
@@ -139,13 +140,28 @@ def _undo(action: LegAction, now: datetime) -> Plan:
 
 def _watch(action: LegAction, now: datetime) -> Plan:
     """A leg on hold is not left alone: nobody would ever come back. But webhooks of the end may all be lost."""
-    if not action.watches or action.ended or action.back or GIVE_UP in action.sent:
+    if not action.watches or action.ended or action.back:
         return Plan()
     if now > action.created_at + timedelta(seconds=LONGEST_SECONDS):
         return Plan()
+    tries = [name for name in action.sent if name.partition(":")[0] == GIVE_UP]
+    if tries:
+        return _give_up_again(action, tries, now)
     if action.alone:
         return Plan(step=Step(GIVE_UP, "hangup", action.leg, {}, {}), check_at=now)
     return Plan(check_at=now + timedelta(seconds=WATCH_SECONDS))
+
+
+def _give_up_again(action: LegAction, tries: Sequence[str], now: datetime) -> Plan:
+    """It is tried as often as the hangups of transfers, each time after twice as long."""
+    if (result := action.results.get(tries[-1])) is None:
+        return Plan(check_at=now)  # it is being sent, or has to be looked up
+    data, at = result
+    if data["result"] in ("done", "gone") or len(tries) == PERSISTENT_TRIES:
+        return Plan()
+    due = at + timedelta(seconds=RETRY_SECONDS * 2 ** (len(tries) - 1))
+    step = Step(f"{GIVE_UP}:{len(tries) + 1}", "hangup", action.leg, {}, {})
+    return Plan(step=step, check_at=now) if now >= due else Plan(check_at=due)
 
 
 def _waits(action: LegAction) -> bool:

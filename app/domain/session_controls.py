@@ -34,20 +34,20 @@ def controls_of(call: Call, user: str, linked: Iterable[Call] = (), own: Sequenc
     return Controls(
         muted=any(control.muted for control in controls),
         paused=any(control.hold in ("held", "weak", "resuming") for control in others),
-        recording=_recording(call, mine),
+        recording=_recording(calls, mine),
         conference=any(_is_in_conference(call, leg) for leg in mine),
         ending=any(control.hangup_requested for control in controls),
     )
+
+
+def _recording(calls: Iterable[Call], mine: Sequence[CallLeg]) -> RecordState:
+    """Whether it is recorded where the user's own leg is now."""
+    here = {leg.stays[-1].conversation for leg in mine if leg.stays[-1].left is None}
+    states = {call.recorded.get(name) for call in calls for name in here}
+    return "active" if "active" in states else "paused" if "paused" in states else "inactive"
 
 
 def _is_in_conference(call: Call, leg: CallLeg) -> bool:
     """Whether *leg* is in the room of an ad hoc conference, or on hold from there."""
     room = room_of(moment for moment in moments(call.events) if moment.event.leg == leg.leg.uuid)
     return leg.leg.state != "completed" and room is not None and room.name.startswith(ROOM)
-
-
-def _recording(call: Call, own: Iterable[CallLeg]) -> RecordState:
-    """Whether it is recorded where one of the user's *own* legs is now."""
-    legs = (leg for leg in own if leg.stays[-1].left is None)
-    states = {call.recorded.get(leg.stays[-1].conversation, "inactive") for leg in legs}
-    return "active" if "active" in states else "paused" if "paused" in states else "inactive"

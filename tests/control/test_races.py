@@ -126,6 +126,29 @@ def test_without_a_response_vonage_is_asked_what_became_of_a_move(world: World, 
     assert world.control(customer)["hold"] in (("holding", "held") if moved else (None,))
 
 
+def test_what_became_of_a_move_is_looked_up_until_vonage_says_it(world: World) -> None:
+    """Else nobody could ever say whether the leg is on hold."""
+    _, customer = world.in_room(AGENT, CALLER)
+    faults = FaultRule(fault="cut", verbs=("transfer",)), FaultRule(fault="503", verbs=("get",), count=1)
+    more = FaultRule(fault="cut", verbs=("get",), first=2, count=1)
+    with world.faults(*faults, more) as requests:
+        response = world.act(customer, "hold")
+        verbs = [request.verb for request in requests()]
+    assert verbs == ["transfer", "get", "get", "get"]
+    assert (response.status_code, response.json["action"]["state"]) == (502, "failed"), response.text
+    assert world.control(customer)["hold"] is None
+
+
+def test_who_is_left_alone_on_hold_is_hung_up_though_the_first_try_fails(world: World) -> None:
+    agent, customer = world.in_room(AGENT, CALLER)
+    assert world.act(customer, "hold").status_code == 200
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    with world.faults(FaultRule(fault="cut", verbs=("hangup",), count=1)) as requests:
+        world.do(lambda: world.carrier.people.hang_up(agent.uuid))
+        world.until(lambda: customer.over)
+    assert [request.verb for request in requests()] == ["hangup", "get", "hangup"]
+
+
 def test_without_a_response_and_without_knowing_more_the_outcome_is_unknown(world: World) -> None:
     leg = world.caller()
     with world.faults(FaultRule(fault="cut")):
@@ -339,7 +362,7 @@ def test_a_thread_that_slept_while_its_claim_ended_sends_nothing_more(
         if method == "GET":
             looked_up.set()
             over.wait(60)
-            return Response(500, {})
+            return Response(404, {})
         slept.set()
         looked_up.wait(60)
         return Response(429, {})  # so it is to be sent again

@@ -154,6 +154,22 @@ def test_who_is_on_hold_is_hung_up_once_all_who_could_resume_have_ended() -> Non
     assert due(*HELD, entry("step", "give_up"), entry("result", "give_up", result="done"), leg=held) == Plan()
 
 
+def test_who_cannot_be_hung_up_is_hung_up_again_later() -> None:
+    """Else who is on hold would hear music for as long as a call lasts."""
+    held, alone = leg_of(moved(ROOM, MUSIC, 5)), other(status("completed", 8))
+    log = [*HELD]
+    for tries, name in enumerate(["give_up", *(f"give_up:{number}" for number in range(2, 9))]):
+        begun = 1000 * tries
+        assert steps(due(*log, seconds=begun, leg=held, agent=alone)) == [(name, "hangup")]
+        log += [entry("step", name, begun), entry("result", name, begun, result="failed")]
+        waits = due(*log, seconds=begun, leg=held, agent=alone)
+        if tries < 7:
+            assert (waits.step, waits.check_at) == (None, NOW + timedelta(seconds=begun + 2 * 2**tries))
+    assert due(*log, seconds=7100, leg=held, agent=alone) == Plan(), "eight times are enough"
+    done = [*HELD, entry("step", "give_up"), entry("result", "give_up", result="done")]
+    assert due(*done, seconds=60, leg=held, agent=alone) == Plan()
+
+
 def test_who_is_on_hold_is_watched_no_longer_than_a_call_lasts() -> None:
     """Should no webhook of the end have come, of nobody."""
     held = leg_of(moved(ROOM, MUSIC, 5))
