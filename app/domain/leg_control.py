@@ -147,7 +147,7 @@ def _confirmed_by_webhook(action: Action, leg: Movable) -> bool:
 
 def held_in(events: Iterable[Event], moves: Sequence[Move]) -> frozenset[str]:
     """The conversations to which a leg with these *events* and *moves* was moved to be on hold there."""
-    holds = [event for event in events if isinstance(event, Action) and event.verb == "hold"]
+    holds = [event for event in events if isinstance(event, Action) and puts_on_hold(event)]
     found = (next(iter(_moves_of(hold, moves)), None) for hold in holds)
     return frozenset(move.joined for move in found if move and move.joined)
 

@@ -151,6 +151,7 @@ def test_a_consultation_is_a_session_of_its_own(world: World, seen: Seen) -> Non
     assert (consultation["isCaller"], consultation["number"]) == (True, THIRD)
     assert phone()["currentSessionID"] == third.uuid, "a consultation comes first"
     assert not phone()["isMaxCall"], "and takes no place"
+    assert world.ask("GET", f"/calls/{customer.uuid}").json["phase"] == "on_hold", "it hears music"
     alone = world.ask("GET", f"/users/Alice/sessions/{third.uuid}", token=ALICE).json
     assert alone["status"]["isTransfer"]
     events = [(data["event"], (data["session"] or {}).get("id")) for data in seen("transfer_answered")]
