@@ -18,6 +18,7 @@ from app.calls.names import NOBODY, Known
 from app.domain.numbers import masked
 from app.domain.sessions import AnsweredBy, Phase, RecordingState, Session, SipStatus
 
+CONFERENCE: Final = "Conference"
 YEASTAR_RECORDING: Final = {"inactive": "stop", "active": "recording", "paused": "pause"}
 WAZO_STATUS: Final = {"ringing": "Ringing", "calling": "Ring", "connecting": "Up", "talking": "Up", None: "Down"}
 
@@ -255,6 +256,8 @@ def dump(session: Session, *, mask_numbers: bool, names: Known = NOBODY) -> dict
     remarks, call = session.remarks, session.call
     known = None if remarks.manual else names.of(session.number) or session.other_name
     name = known or remarks.name
+    if session.controls.conference and not remarks.manual:  # of several others, none is the other party
+        name = CONFERENCE
     json: dict[str, Any] = SESSION.dump(Shown(session, name, names.of(call.from_), names.of(call.to)))
     if not mask_numbers:
         return json

@@ -179,6 +179,7 @@ def test_a_conference(world: World, seen: Seen) -> None:
 
     (session,) = world.until(only)
     assert (session["conference"], session["status"]["isConference"]) == (True, True)
+    assert session["displayName"] == session["status"]["name"] == "Conference"
     done(world.ask("DELETE", f"{at}/participants/{second.uuid}", token=ALICE))
     left = [data for data in seen("conference_adhoc_participant_left") if data["event"].endswith("_left")]
     assert [(data["call_id"], data["conference"]["conference_id"]) for data in left] == [(second.uuid, id_)]
