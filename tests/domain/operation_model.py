@@ -454,3 +454,14 @@ class Workers:
     def _append(self, kind: Any, name: str, data: Mapping[str, Any], worker: int) -> None:
         moment = BASE + timedelta(seconds=self.carrier.now + self.skews[worker])
         self.log.append(Entry(f"{len(self.log)}", moment, kind, name, json.loads(json.dumps(data))))
+
+
+def assert_order_does_not_matter(workers: Workers) -> None:
+    """At each length of the log the same is due, in whatever order webhooks came, and however often."""
+    webhooks, chance = workers.carrier.delivered, workers.chance
+    for length in range(1, len(workers.log) + 1):
+        log, now = workers.log[:length], workers.log[length - 1].at
+        usual = workers.plan(workers.project(log, legs_of(webhooks)), now)
+        again = [*webhooks, *chance.choices(webhooks, k=3)]
+        chance.shuffle(again)
+        assert workers.plan(workers.project(log, legs_of(again)), now) == usual

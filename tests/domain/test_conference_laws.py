@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.domain.conferences import plan, project
 from tests.domain.conference_builders import HOST, calls, left_alone, order
-from tests.domain.operation_model import Carrier, Workers, legs_of
+from tests.domain.operation_model import Carrier, Workers, assert_order_does_not_matter
 
 # One draw for each run: to draw each chance on its own takes seconds a run.
 chances = st.integers(0, 2**64 - 1).map(Random)
@@ -92,10 +92,4 @@ def test_who_has_joined_is_in_the_room(chance: Random) -> None:
 def test_neither_order_nor_repeats_of_webhooks_matter(chance: Random) -> None:
     workers = scene(chance)
     workers.run()
-    webhooks = workers.carrier.delivered
-    for length in range(1, len(workers.log) + 1):
-        log, now = workers.log[:length], workers.log[length - 1].at
-        usual = plan(project(log, legs_of(webhooks)), now)
-        again = [*webhooks, *chance.choices(webhooks, k=3)]
-        chance.shuffle(again)
-        assert plan(project(log, legs_of(again)), now) == usual
+    assert_order_does_not_matter(workers)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.room_calls import FAILURES, Order, RoomCall, plan, project
-from tests.domain.operation_model import Carrier, Workers, legs_of
+from tests.domain.operation_model import Carrier, Workers, assert_order_does_not_matter
 
 chances = st.integers(0, 2**64 - 1).map(Random)
 CALLER, ROOM = "caller", "call"
@@ -90,10 +90,4 @@ def test_without_faults_the_two_talk_or_the_caller_goes_on(chance: Random) -> No
 def test_neither_order_nor_repeats_of_webhooks_matter(chance: Random) -> None:
     workers = scene(chance)
     workers.run()
-    webhooks = workers.carrier.delivered
-    for length in range(1, len(workers.log) + 1):
-        log, now = workers.log[:length], workers.log[length - 1].at
-        usual = plan(project(log, legs_of(webhooks)), now)
-        again = [*webhooks, *chance.choices(webhooks, k=3)]
-        chance.shuffle(again)
-        assert plan(project(log, legs_of(again)), now) == usual
+    assert_order_does_not_matter(workers)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.transfers import plan, project
-from tests.domain.operation_model import SKEWS, Carrier, Workers, legs_of
+from tests.domain.operation_model import SKEWS, Carrier, Workers, assert_order_does_not_matter
 from tests.domain.transfer_builders import RING_SECONDS, A, L, left_alone, order
 
 ARROWS = {
@@ -103,10 +103,4 @@ def test_a_recipient_rings_as_long_as_it_may(chance: Random) -> None:
 def test_neither_order_nor_repeats_of_webhooks_matter(chance: Random) -> None:
     workers = scene(chance)
     workers.run()
-    webhooks = workers.carrier.delivered
-    for length in range(1, len(workers.log) + 1):
-        log, now = workers.log[:length], workers.log[length - 1].at
-        usual = plan(project(log, legs_of(webhooks)), now)
-        again = [*webhooks, *chance.choices(webhooks, k=3)]
-        chance.shuffle(again)
-        assert plan(project(log, legs_of(again)), now) == usual
+    assert_order_does_not_matter(workers)
