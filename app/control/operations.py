@@ -15,7 +15,7 @@ from app.domain import conferences, pair_rooms, room_calls, transfers
 from app.domain.actions import Action
 from app.domain.conversations import History, moments
 from app.domain.legs import project_leg
-from app.domain.operations import Entry, as_id
+from app.domain.operations import HOLD, Entry, as_id
 from app.store.errors import StoreUnavailable
 from app.store.reader import not_waiting
 from app.store.store import Store
@@ -81,13 +81,16 @@ class Operations:
     ) -> bool:
         """Whether the operation was kept in so many *seconds*; any worker goes on with it at once.
 
-        For a caller who is being answered. If it may have been kept all the same, it is released.
+        For a caller who is being answered. If it may have been kept all the same, it is released; not if the request
+        was repeated, and another answer relies on it: see `is_released`.
         """
-        entries = _begun(datetime.now(UTC), kind, order, by, conversation)
+        now, hold = datetime.now(UTC), f"{HOLD} {new_id()}"
+        entries = [*_begun(now, kind, order, by, conversation), Entry(hold, now, "request", HOLD, {"by": by})]
         try:
             self.store.append(id_, entries, due_in=0, within=seconds)
         except StoreUnavailable:
-            self.store.append(id_, [Entry("release", datetime.now(UTC), "request", "release", {"by": by})], later=True)
+            release = Entry(f"release {hold}", datetime.now(UTC), "request", "release", {"by": by, "of": hold})
+            self.store.append(id_, [*entries, release], later=True)  # all of it: a log begins with how it was created
             return False
         self.driver.wake([id_])
         return True

@@ -16,10 +16,11 @@ The verbs of steps, and their arguments:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+HOLD: Final = "hold"  # the request of one answer to a caller, which relies on the operation
 LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 
 # created: with all that is needed to go on; request: somebody wants something of it (complete, cancel, …); decision:
@@ -50,6 +51,16 @@ class Entry(NamedTuple):
     kind: EntryKind
     name: str
     data: Mapping[str, Any]
+
+
+def is_released(log: Sequence[Entry]) -> bool:
+    """Whether somebody else looks after the legs now, or no answer that was given relies on the operation.
+
+    A release is `of` one answer, or of all.
+    """
+    releases = [entry.data.get("of") for entry in log if entry.kind == "request" and entry.name == "release"]
+    holds = {entry.id for entry in log if entry.kind == "request" and entry.name == HOLD}
+    return bool(releases) and (None in releases or holds.issubset(releases))
 
 
 class Decision(NamedTuple):

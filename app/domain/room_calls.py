@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from app.domain.legs import Leg
 from app.domain.moves import MOVED
-from app.domain.operations import Entry, Plan
+from app.domain.operations import Entry, Plan, is_released
 from app.domain.ringing import user_rung
 from app.domain.step_log import RING_MARGIN_SECONDS, WATCH_SECONDS, Aim, Ncco, Sent, Steps, room_ncco, timeout
 
@@ -134,7 +134,7 @@ def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> RoomCall:
         order=order,
         callee=_callee(order, steps),
         since=log[0].at,
-        released=any(entry.kind == "request" and entry.name == "release" for entry in log),
+        released=is_released(log),
         steps=steps,
     )
 

@@ -203,6 +203,45 @@ def test_an_answer_requested_twice_calls_the_user_once(world: World) -> None:
     world.known(caller, "completed")
 
 
+@pytest.mark.parametrize("carried_out", [True, False], ids=["carried out", "lost"])
+@pytest.mark.parametrize("release_first", [True, False], ids=["released before", "released after"])
+def test_an_answer_repeated_after_a_silent_redis_calls_the_user(
+    world: World, monkeypatch: pytest.MonkeyPatch, carried_out: bool, release_first: bool
+) -> None:
+    """The first is a `connect`, the second a room: what the first takes back must not leave a caller there alone."""
+    monkeypatch.setattr("app.domain.room_calls.ENTRY_SECONDS", 1)
+    store, append = world.services.store, type(world.services.store).append
+    late: list[Any] = []
+
+    def silent(self: Any, *args: Any, later: bool = False, within: float | None = None, **more: Any) -> Any:
+        if later:
+            return late.append(lambda: append(self, *args, **more))
+        if within and not late and not carried_out:
+            raise StoreUnavailable("connection", "it was lost")
+        kept = append(self, *args, **more)
+        if within and not late:
+            raise StoreUnavailable("timeout", "it was carried out all the same")
+        return kept
+
+    request = {"from": "447700900101", "to": SLOW, "uuid": secrets.token_hex(16), "conversation_uuid": "CON-again"}
+    before = len(world.legs())
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "append", silent)
+        first = world.app.test_client().get("/voice/answer", query_string=request).json
+        if release_first:
+            late[0]()
+        second = world.app.test_client().get("/voice/answer", query_string=request).json
+        if not release_first:
+            late[0]()
+    assert [ncco[-1]["action"] for ncco in (first, second)] == ["connect", "conversation"]
+    event = {**request, "direction": "inbound", "status": "answered", "timestamp": "2026-11-27T17:00:00.000Z"}
+    assert world.app.test_client().post("/voice/event", json=event).status_code == 200
+    world.until(lambda: len(world.legs()) > before, 15)
+    over = {**event, "status": "completed", "timestamp": "2026-11-27T17:00:09.000Z"}
+    assert world.app.test_client().post("/voice/event", json=over).status_code == 200
+    world.until(lambda: all(leg.over for leg in world.legs()[before:]))
+
+
 def test_from_a_room_the_user_consults_and_puts_through(world: World) -> None:
     caller = calls(world, ALONE)
     alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
