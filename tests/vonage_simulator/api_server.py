@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,11 +99,13 @@ class Server:
         return found
 
     def answered(self, **more: Any) -> Leg:
-        """A call that is answered."""
+        """A call that is answered, and old enough to be hung up."""
         answer = self.ask("POST", "/v1/calls", CALL | more)
         assert answer.status_code == 201, answer.text
         leg = self.leg(answer.json()["uuid"])
         self.until(lambda: leg.answered)
+        young = timedelta(seconds=self.carrier.behaviour.no_hangup_seconds)
+        self.until(lambda: self.carrier.clock.now() >= leg.times["started"] + young)
         return leg
 
     def ended_call(self) -> Leg:
