@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 from app.flows import schema, sequence, voicemail
 from app.flows.call_state import CallState, visit
@@ -19,6 +21,8 @@ from vonage_simulator.yaml_source import Steps, field
 
 MOST_FAULTS: Final = 3  # in a message
 HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
+STEP_PATH: Final = re.compile(STEPS_AT + r"([\w-]+)/([\w-]+)\Z", re.ASCII)
+STATE: Final = "state"  # the parameter of an address that holds the state of the call
 STEP_URL: Final = STEPS_AT + "{flow}/{step}?state={state}"
 VOICEMAIL_URL: Final = VOICEMAILS_AT + "?state={state}"
 
@@ -40,14 +44,21 @@ def voicemail_urls(base: str, state: CallState, seal: Seal) -> Callable[[str], s
     return lambda user: base + VOICEMAIL_URL.format(state=seal(voicemail.state_for(user, state)))
 
 
-def step_at(url: str) -> tuple[str, str, str] | None:
-    """Flow, step and state in the *url* of a step, as `step_urls` makes it; None if it is no such URL."""
-    parts = urlsplit(url)
-    if not parts.path.startswith(STEPS_AT):
-        return None
-    flow, _, step = parts.path.removeprefix(STEPS_AT).partition("/")
-    state = parse_qs(parts.query).get("state")
-    return (flow, step, state[0]) if state else None
+class StepAddress(NamedTuple):
+    """What the URL of a step names, and the parameters behind it: `state` is that of the call."""
+
+    flow: str
+    step: str
+    parameters: Mapping[str, str]
+
+
+def step_at(url: str) -> StepAddress | None:
+    """What *url* names; None if it is not the URL of a step, as `step_urls` makes it."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if found := STEP_PATH.search(parts.path):
+            return StepAddress(found[1], found[2], dict(parse_qsl(parts.query)))
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from app.domain.ringing import user_rung
 from app.domain.users import Availability
 from app.flows.flows import Flows
 from app.flows.model import RenderFault
-from app.flows.rendering import step_at
+from app.flows.rendering import STATE, step_at
 from app.flows.reply import Reply
 from app.flows.request import Request, Result
 
@@ -140,4 +140,6 @@ def step_of_action(action: dict[str, Any]) -> tuple[str, str, str] | None:
     """Flow, step and state where the result of *action* goes, if that is a step of ours."""
     urls = action.get("eventUrl")
     first = urls[0] if isinstance(urls, list) and urls else None
-    return step_at(first) if isinstance(first, str) else None
+    address = step_at(first) if isinstance(first, str) else None
+    state = address.parameters.get(STATE) if address else None
+    return (address.flow, address.step, state) if address and state else None

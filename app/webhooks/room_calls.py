@@ -58,9 +58,10 @@ class Rooms:
             return reply
         index = next((index for index, action in enumerate(reply.ncco) if action.get("action") not in SPEECH), None)
         connect = reply.ncco[index] if index is not None else {}
-        user, caller = user_of_action(connect), caller_by(request_of(webhook), self.flows, state).leg
+        user = user_of_action(connect)
         if index is None or user is None or user in reply.unclaimed:  # Redis is silent
             return reply
+        caller = caller_by(request_of(webhook), self.flows, state).leg
         place, leads = step_of_action(connect), list[str]()
         if place:
             try:

@@ -7,12 +7,11 @@ time-outs, and on nothing else. https://developer.vonage.com/en/voice/voice-api/
 from __future__ import annotations
 
 import logging
-import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Final, cast
+from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import Blueprint, Response, g, request
@@ -21,6 +20,7 @@ from flask.blueprints import BlueprintSetupState
 from app.domain.events import Detection, Unknown
 from app.domain.room_calls import FAILURE, FAILURES
 from app.flows.model import VOICEMAILS_AT, RenderFault
+from app.flows.rendering import STATE, step_at
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import Result
 from app.services import services
@@ -39,8 +39,6 @@ log = logging.getLogger(__name__)
 
 voice = Blueprint("voice", __name__, url_prefix="/voice")
 METHODS = ["GET", "POST"]
-STATE: Final = "state"  # the parameter in a step's address that holds the state of the call
-STEP_PATH: Final = re.compile(r"/voice/flows/([\w-]+)/([\w-]+)\Z", re.ASCII)
 
 
 @voice.before_request
@@ -83,7 +81,7 @@ def answer() -> Response:
 @voice.route("/flows/<flow>/<step>", methods=METHODS, provide_automatic_options=False)
 def step(flow: str, step: str) -> Response:
     """Take what came back from an action of a flow's step, and say what comes next."""
-    return _step(_without_state(), flow, step, _state())
+    return _step(_without_state(), flow, step, _state(), request.args.get(FAILURE))
 
 
 @voice.route("/voicemails", methods=METHODS, provide_automatic_options=False)
@@ -112,8 +110,8 @@ def fallback() -> Response:
     body = g.webhook.body
     failed = body.get("original_request")
     kind, url = (failed.get("type"), failed.get("url")) if isinstance(failed, dict) else (None, None)
-    if isinstance(url, str) and (of_step := _step_at(url)):
-        return _step(g.webhook, *of_step)
+    if isinstance(url, str) and (of := step_at(url)):
+        return _step(g.webhook, of.flow, of.step, of.parameters.get(STATE), of.parameters.get(FAILURE))
     if isinstance(url, str) and (state := _voicemail_at(url)):
         return _voicemail(g.webhook, state)
     return event() if kind == "event" or (kind != "answer" and body.get("status")) else answer()
@@ -125,15 +123,6 @@ def take_no_head(state: BlueprintSetupState) -> None:
     for rule in state.app.url_map.iter_rules():
         if rule.endpoint.startswith("voice.") and rule.methods is not None:
             rule.methods.discard("HEAD")
-
-
-def _step_at(url: str) -> tuple[str, str, str | None] | None:
-    """Flow, step and state in the address of a step of ours."""
-    with suppress(ValueError):
-        parts = urlsplit(url)
-        if found := STEP_PATH.search(parts.path):
-            return found[1], found[2], dict(parse_qsl(parts.query)).get(STATE)
-    return None
 
 
 def _voicemail_at(url: str) -> str | None:
@@ -166,10 +155,11 @@ def _voicemail(webhook: Webhook, state: str | None) -> Response:
     return _keep_and_reply(replace(webhook, voicemail=left), None)
 
 
-def _step(webhook: Webhook, flow: str, step: str, state: str | None) -> Response:
+def _step(webhook: Webhook, flow: str, step: str, state: str | None, failure: str | None) -> Response:
+    """*failure*: how a call into a room failed, after which the caller was sent here."""
     flows, reply = services().flows, None
     if isinstance(webhook.event, Unknown):  # a request as of an answer URL: `onAnswer`, a transfer, a call by API
-        if (failure := request.args.get(FAILURE)) in FAILURES:  # of a call into a room
+        if failure in FAILURES:
             not_reached = Result(kind="connect", status=failure)
             reply = flows.follow(flow, step, state, request_of(webhook), not_reached, webhook.received)
             reply = reply or Reply(flow, [dict(SORRY)], step)  # a caller who was sent here must get something

@@ -146,6 +146,18 @@ def test_a_busy_user_s_voicemail_takes_the_message(world: World) -> None:
     assert (found["from"], found["call_id"]) == (caller.from_, caller.uuid)
 
 
+def test_a_copy_at_the_fallback_url_leads_on_as_well(world: World) -> None:
+    """It names the address that failed, in which is how the call failed."""
+    caller = calls(world, MESSAGE)
+    room = world.until(lambda: call_of(world, caller)["answers"])[0]["ncco"][-1]["name"]
+    url = world.services.store.log_of(room.removeprefix("call-"))[0].data["url"]
+    request = {"from": caller.from_, "to": MESSAGE, "uuid": "leg-copy", "conversation_uuid": "CON-copy"}
+    failed = {"type": "answer", "url": f"{url}&room_call=busy"}
+    copy = request | {"reason": "Socket timeout.", "original_request": failed}
+    ncco = world.app.test_client().post("/voice/fallback", json=copy).json
+    assert [action["action"] for action in ncco] == ["talk", "record"]
+
+
 def test_nobody_answers(world: World) -> None:
     caller = calls(world, NOBODY)
     world.until(lambda: world.ask("GET", "/users/Nobody/phone").json["incomingList"])
