@@ -18,12 +18,12 @@ from typing import Any, Final
 from uuid import uuid4
 
 from app.control.kept_events import ACTION, events_of, kind_of
-from app.control.machines import MACHINES, legs_of
+from app.control.machines import MACHINES, decides, legs_of
 from app.control.regions import Regions
 from app.control.requests import CREATING, MOVING, RECORDS
 from app.control.sending import Overtaken, Sender
 from app.control.vonage_client import VonageClient
-from app.domain import actions, conferences, room_calls
+from app.domain import actions, conferences
 from app.domain.conversations import moments
 from app.domain.events import CANONICAL
 from app.domain.leg_control import done_to
@@ -205,9 +205,7 @@ class Driver:
         if step.verb == BEGIN_CONFERENCE:
             return self._begin_conference(operation, entries, step)
         if step.verb == RING and not self._takes(operation, step.leg or ""):
-            released = Entry("release", datetime.now(UTC), "request", "release", {"by": _who(entries)})
-            self._append(operation, [released])
-            return 0
+            return AGAIN_SECONDS
         one = step.leg if step.verb in (*SWITCHES, *MOVING) else None
         if step.verb in RECORDS:
             one = _conversation(entries)
@@ -227,12 +225,12 @@ class Driver:
             self._store.give_back(one)
 
     def _takes(self, operation: str, caller: str) -> bool:
-        """Whether the caller, who waits in a room, is this operation's: no transfer or conference has taken the leg."""
+        """Whether the caller, who waits in a room, is this operation's now; not while the one that led here decides."""
         before = self._store.operation_of(caller)
         other = before[0] if before else None
-        if other not in (None, operation) and self._store.is_open(other):
-            log_of_other = self._store.log_of(other)
-            if log_of_other and kind_of(log_of_other) != room_calls.KIND:
+        if other is not None and other != operation and self._store.is_open(other):
+            entries = self._store.log_of(other)
+            if entries and decides(self._store, entries, caller):
                 return False
         return self._store.occupy(caller, operation, ended=other) is None
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from app.control.kept_events import ACTION, kind_of
 from app.domain import conferences, leg_actions, pair_rooms, room_calls, transfers
+from app.domain.conferences import Conference
 from app.domain.conversations import moments
 from app.domain.legs import Leg, project_leg
 from app.domain.operations import Entry, Plan
@@ -17,12 +18,14 @@ from app.store.store import Store
 class Machine(NamedTuple):
     """A kind of operation: what its log amounts to, and what is due. `legs` names those that it depends on.
 
-    `neighbours`: it depends also on the legs that are where these are, or in one of the conversations `places`.
+    `decides`: whether it still moves a leg; one that does not only sees that nobody is left alone. `neighbours`: it
+    depends also on the legs that are where these are, or in one of the conversations `places`.
     """
 
     project: Callable[[Sequence[Entry], Mapping[str, Leg]], Any]
     plan: Callable[[Any, datetime], Plan]
     legs: Callable[[Sequence[Entry]], Iterable[str]]
+    decides: Callable[[Any, str], bool] = lambda _state, _leg: False
     neighbours: bool = False
     places: Callable[[Sequence[Entry]], Iterable[str]] = lambda _: ()
 
@@ -32,9 +35,14 @@ def _of_action(entries: Sequence[Entry]) -> Iterator[str]:
     yield from (uuid for uuid in (created.get("leg"), *created.get("others", ())) if uuid)
 
 
+def _called(entries: Sequence[Entry]) -> Iterator[str]:
+    """The legs that the operation called."""
+    yield from (entry.data["uuid"] for entry in entries if entry.kind == "result" and entry.data.get("uuid"))
+
+
 def _of_transfer(entries: Sequence[Entry]) -> Iterator[str]:
     yield from (entries[0].data["initiator"], entries[0].data["transferred"])
-    yield from (entry.data["uuid"] for entry in entries if entry.kind == "result" and entry.data.get("uuid"))
+    yield from _called(entries)
 
 
 def _of_conference(entries: Sequence[Entry]) -> Iterator[str]:
@@ -47,7 +55,7 @@ def _of_conference(entries: Sequence[Entry]) -> Iterator[str]:
 
 def _of_room_call(entries: Sequence[Entry]) -> Iterator[str]:
     yield entries[0].data["caller"]
-    yield from (entry.data["uuid"] for entry in entries if entry.kind == "result" and entry.data.get("uuid"))
+    yield from _called(entries)
 
 
 def _room(entries: Sequence[Entry]) -> Iterator[str]:
@@ -61,13 +69,29 @@ def _of_pair(entries: Sequence[Entry]) -> Iterator[str]:
     yield from (entries[0].data["caller"], entries[0].data["callee"])
 
 
+def _is_in_conference(conference: Conference, leg: str) -> bool:
+    """Whether it has, or hangs up, the leg; not one that is on hold elsewhere."""
+    discarded = () if conference.finished else conference.discard
+    return leg in discarded or any(member.leg == leg for member in conference.present)
+
+
 MACHINES: Final[dict[str, Machine]] = {
     ACTION: Machine(leg_actions.project, leg_actions.plan, _of_action),
-    "transfer": Machine(transfers.project, transfers.plan, _of_transfer, neighbours=True),
-    "conference": Machine(conferences.project, conferences.plan, _of_conference),
-    pair_rooms.KIND: Machine(pair_rooms.project, pair_rooms.plan, _of_pair, neighbours=True),
+    "transfer": Machine(
+        transfers.project, transfers.plan, _of_transfer, lambda transfer, _: transfer.status != "ended", neighbours=True
+    ),
+    "conference": Machine(conferences.project, conferences.plan, _of_conference, _is_in_conference),
+    pair_rooms.KIND: Machine(
+        pair_rooms.project, pair_rooms.plan, _of_pair, lambda pair, _: pair.status == "moving", neighbours=True
+    ),
     room_calls.KIND: Machine(room_calls.project, room_calls.plan, _of_room_call, neighbours=True, places=_room),
 }
+
+
+def decides(store: Store, entries: Sequence[Entry], leg: str) -> bool:
+    """Whether the operation of this log still moves *leg*. Raises StoreUnavailable."""
+    machine = MACHINES[kind_of(entries)]
+    return machine.decides(machine.project(entries, legs_of(store, entries)), leg)
 
 
 def legs_of(store: Store, entries: Sequence[Entry]) -> dict[str, Leg]:

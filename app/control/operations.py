@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from app.control.driver import Driver
 from app.control.errors import InOperation, MovePending
-from app.control.machines import legs_of
-from app.domain import conferences, pair_rooms, room_calls, transfers
+from app.control.machines import decides
 from app.domain.actions import Action
 from app.domain.conversations import History, moments
 from app.domain.legs import project_leg
@@ -132,24 +131,11 @@ class Operations:
         return found[0] if found is not None and self._decides(*found, leg) else None
 
     def _decides(self, operation: str, seconds: float, leg: str) -> bool:
-        """Whether *operation*, which got *leg* so many *seconds* ago, still moves it.
-
-        A transfer that is over, a conference of one who is on hold elsewhere, and a call into a room only see that
-        nobody is left alone.
-        """
+        """Whether *operation*, which got *leg* so many *seconds* ago, still moves it."""
         entries = self.store.log_of(operation)
         if not entries:
             return seconds < BEGIN_SECONDS  # it is about to be kept
-        if not self.store.is_open(operation) or entries[0].name == room_calls.KIND:
-            return False
-        if entries[0].name == pair_rooms.KIND:
-            return pair_rooms.project(entries, legs_of(self.store, entries)).status == "moving"
-        legs = legs_of(self.store, entries)
-        if entries[0].name == "transfer":
-            return transfers.project(entries, legs).status != "ended"
-        conference = conferences.project(entries, legs)
-        discarded = () if conference.finished else conference.discard
-        return leg in discarded or any(member.leg == leg for member in conference.present)
+        return self.store.is_open(operation) and decides(self.store, entries, leg)
 
     def _occupy(self, leg: str, operation: str) -> str | None:
         """The operation that had *leg* before. Raises InOperation."""
