@@ -114,10 +114,10 @@ class Transfers:
             raise UnknownOperation("No such transfer is stored.")
         return self._running(id_, log)
 
-    def fallback(self, id_: str) -> list[dict[str, Any]] | None:
-        """What the transferred leg of a pair runs as nobody was reached; None if there is no such transfer."""
+    def order(self, id_: str) -> transfers.Order | None:
+        """What the transfer *id_* is to do; None if there is none."""
         log = self.operations.log_of(id_, KIND)
-        return transfers.project(log, {}).order.fallback_ncco if log else None
+        return transfers.project(log, {}).order if log else None
 
     def list(self) -> list[Running]:
         """Those that have not ended."""

@@ -51,7 +51,7 @@ def _script(event: Event) -> list[Mapping[str, Any]] | None:
     found: Any = None
     if isinstance(event, Answer) and event.ncco:
         found = json.loads(event.ncco)
-    elif isinstance(event, Action) and event.verb in ("transfer", "move", "create"):
+    elif isinstance(event, Action) and event.verb in ("transfer", "move", "create", "ring"):
         found = event.argument.get("ncco")
     elif isinstance(event, ActionResult) and event.room:
         found = [{"action": "conversation", "name": event.room}]

@@ -65,16 +65,16 @@ def diverted(
     availability: IsFree,
     *,
     may_call: IsFree | None = None,
-    state: str | None = None,
+    caller: Caller | None = None,
 ) -> Reply:
     """*reply*, in which no user is rung who takes no other call, and none calls who may make no other.
 
     In place of the `connect` the busy branch of its step follows. Without one, whoever calls a user hears the actions
     after it or, if there are none, a sentence; a user who calls hears a sentence. The reply says of which users it is
     so, and of which that was not known in time. *availability*: of a user, for the call with this first leg;
-    *may_call*: of the user who makes it. *state*: of the step that the reply is to.
+    *may_call*: of the user who makes it. *caller*: whose call it is, if it is not the leg that *request* names.
     """
-    caller, users, is_refused = caller_by(request, flows, state), _Users(), False
+    caller, users, is_refused = caller or Caller(request.uuid, request.from_user), _Users(), False
     if caller.leg and caller.user and may_call:  # whatever it leads to, it is one of the calls of the user
         goes_out = any(_asks(action, every=True) for action in reply.ncco)
         is_refused = not users.may_call(caller.user, caller.leg, may_call, goes_out=goes_out)

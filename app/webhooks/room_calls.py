@@ -15,9 +15,8 @@ from app.domain.room_calls import FAILURES, Order
 from app.flows.flows import Flows
 from app.flows.model import RenderFault
 from app.flows.reply import Reply
-from app.webhooks.diversion import caller_by, step_of_action, user_of_action
+from app.webhooks.diversion import step_of_action, user_of_action
 from app.webhooks.intake import Webhook
-from app.webhooks.to_flow import request_of
 
 SORRY: Final = {"action": "talk", "text": "The person you are calling cannot be reached. Please call again later."}
 # What a call that we place can have as well; a `connect` with more stays one.
@@ -48,11 +47,11 @@ class Rooms:
     flows: Flows
     caller: Caller
 
-    def entered(self, reply: Reply, webhook: Webhook, state: str | None) -> Reply:
+    def entered(self, reply: Reply, webhook: Webhook, caller: str | None, state: str | None) -> Reply:
         """*reply*, with a room in place of its `connect` to a user who has a place for the call; the user is called.
 
         Without credentials to call anybody, or if it is not certain that the user will be called, the reply stays as it
-        is. *state*: of the step that the webhook is for.
+        is. *caller*: the leg that runs the reply. *state*: of the step that the webhook is for.
         """
         if not self.flows.rooms or not self.caller.can_call:
             return reply
@@ -61,7 +60,6 @@ class Rooms:
         user = user_of_action(connect)
         if index is None or user is None or user in reply.unclaimed:  # Redis is silent
             return reply
-        caller = caller_by(request_of(webhook), self.flows, state).leg
         place, leads = step_of_action(connect), list[str]()
         if place:
             try:

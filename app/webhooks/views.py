@@ -29,7 +29,7 @@ from app.web import metrics
 from app.web.logs import annotate
 from app.webhooks import persist
 from app.webhooks.body import BadBody
-from app.webhooks.diversion import diverted
+from app.webhooks.diversion import Caller, caller_by, diverted
 from app.webhooks.guard import verify
 from app.webhooks.intake import Webhook, read_webhook
 from app.webhooks.room_calls import SORRY, Rooms
@@ -93,12 +93,12 @@ def voicemail() -> Response:
 @voice.route("/transfers/<transfer_id>", methods=METHODS, provide_automatic_options=False)
 def transferred(transfer_id: str) -> Response:
     """Take what became of the `connect` of a transfer; if nobody was reached, say what the transferred leg runs."""
-    result, reply = result_of(g.webhook), None
+    result, reply, caller = result_of(g.webhook), None, None
     if result is not None and result.kind == "connect":
         with suppress(StoreUnavailable):  # then its script goes on, and is over
-            ncco = services().transfers.fallback(transfer_id)
-            reply = Reply("transfer", ncco) if ncco else None
-    return _keep_and_reply(g.webhook, reply)
+            if order := services().transfers.order(transfer_id):
+                reply, caller = Reply("transfer", order.fallback_ncco), Caller(order.transferred, None)
+    return _keep_and_reply(g.webhook, reply, caller=caller)
 
 
 @voice.route("/fallback", methods=METHODS, provide_automatic_options=False)
@@ -172,7 +172,9 @@ def _step(webhook: Webhook, flow: str, step: str, state: str | None, failure: st
     return _keep_and_reply(webhook, reply, state)
 
 
-def _keep_and_reply(webhook: Webhook, reply: Reply | None, state: str | None = None) -> Response:
+def _keep_and_reply(
+    webhook: Webhook, reply: Reply | None, state: str | None = None, caller: Caller | None = None
+) -> Response:
     """Keep the event, then reply; without *reply* 200 with an empty body and no content type: "no NCCO, go on".
 
     While Redis is away, an event with a reply is kept like an answer, when Redis is back: a caller who waits for the
@@ -186,31 +188,34 @@ def _keep_and_reply(webhook: Webhook, reply: Reply | None, state: str | None = N
         # What only took too long will most likely be carried out, and has been counted then.
         persist.keep_later(webhook, services().store, counted=away.reason != "timeout")
     if reply is not None:
-        return _reply(webhook, reply, to_event=True, state=state)
+        return _reply(webhook, reply, to_event=True, state=state, caller=caller)
     response = Response()
     response.headers.clear()
     return response
 
 
-def _reply(webhook: Webhook, reply: Reply, *, to_event: bool, state: str | None = None) -> Response:
+def _reply(
+    webhook: Webhook, reply: Reply, *, to_event: bool, state: str | None = None, caller: Caller | None = None
+) -> Response:
     """The NCCO of *reply*; the record of it is written after.
 
     No user is in more calls in it than they may be; one who is called comes into a room, where that is possible.
-    *state*: of the step that the webhook is for.
+    *state*: of the step that the webhook is for. *caller*: who runs it, if neither that nor the webhook says so.
     """
     part = services()
-    sessions = part.sessions
+    sessions, about = part.sessions, request_of(webhook)
     try:
+        caller = caller or caller_by(about, part.flows, state)
         reply = diverted(
             reply,
-            request_of(webhook),
+            about,
             webhook.received,
             part.flows,
             sessions.availability,
             may_call=sessions.may_call,
-            state=state,
+            caller=caller,
         )
-        reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, state)
+        reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, caller.leg, state)
     except Exception:
         log.exception("whether a user is free is not known: the call is put through")
     response = Response(reply.body, content_type="application/json")

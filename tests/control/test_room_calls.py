@@ -13,6 +13,7 @@ from app.store.errors import StoreUnavailable
 from app.webhooks.room_calls import SORRY
 from tests.control.test_killed import another_worker, mortal
 from tests.control.world import AGENT, FAR_ENDS, World, world_of
+from tests.control.world import BUSY as NUMBER_BUSY
 from tests.engines import Engine
 from vonage_simulator.ledger import Leg
 from vonage_simulator.scenario import FarEnd
@@ -184,6 +185,24 @@ def test_an_operator_takes_a_caller_for_whom_it_rings(world: World) -> None:
     world.until(lambda: called.over)
     world.until(lambda: not world.open_operations())
     assert not caller.over
+
+
+def test_a_transfer_that_failed_leads_into_a_room(world: World) -> None:
+    """The transfer still sees to its legs then: that is no reason not to call the user."""
+    caller, agent = world.pair()
+    body = {"initiator_call": agent.uuid, "transferred_call": caller.uuid, "to": NUMBER_BUSY, "flow": "blind"}
+    began = world.ask("POST", "/transfers", body | {"fallback": {"flow": "alone"}})
+    assert began.status_code == 201, began.text
+    (alice,) = world.until(lambda: [leg for leg in world.legs() if leg.to == "Alice" and caller.hears(leg)])
+    assert world.act(caller, "hold").status_code == 200
+    world.until(
+        lambda: world.control(caller)["hold"] == "held", 5
+    )  # its room is known, though another leg's event was answered
+    assert world.act(caller, "resume").status_code == 200
+    world.until(lambda: caller.hears(alice))
+    world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+    world.known(caller, "completed")
+    world.until(lambda: not world.open_operations())
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "lost"])
