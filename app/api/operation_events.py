@@ -36,7 +36,7 @@ def session_events(parts: Services) -> SessionEvents:
 def note_change(name: str) -> None:
     """Append what was just changed of the user *name*: no log has it, so what is changed back would leave no trace.
 
-    Where that fails, whoever looks next finds the change, unless it was changed back.
+    Where that fails, the next look finds the change, unless it was changed back.
     """
     events = session_events(services())
     with suppress(StoreUnavailable):

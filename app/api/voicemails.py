@@ -78,7 +78,7 @@ def get_voicemail(name: str, voicemail_id: str) -> dict[str, Any]:
 @voicemails.doc(responses={"200": SOUND | {"description": "All of it"}, "206": SOUND | {"description": "A part"}})
 def get_audio(name: str, voicemail_id: str) -> Response:
     """Play a voicemail. `Range` is understood. That does not say that it was heard."""
-    # Voices say more than numbers do: the user, and whoever may play recordings.
+    # Voices say more than numbers do: the user, and those who may play recordings.
     require(cast("Role", services().settings.recordings_role), user=name)
     left = _left(name, voicemail_id)
     return played(left.recording.recording_url, left.listed.recording)

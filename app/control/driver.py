@@ -180,7 +180,7 @@ class Driver:
         return min(wait, max(AGAIN_SECONDS, age / 2)) if unknown else wait
 
     def _announce(self, entries: Sequence[Entry], legs: Mapping[str, Leg]) -> None:
-        """Let whoever looks at its calls learn of a decision, which is no event of theirs."""
+        """Announce a decision to those who follow its calls: it is no event of theirs."""
         names = {_conversation(entries), *(leg.place.conversation for leg in legs.values())}
         self._store.announce(sorted(name for name in names if name))
 

@@ -15,7 +15,7 @@ from app.domain.moves import EPOCH
 from app.domain.pair_rooms import KIND, Order, PairRoom, project
 from app.store.reader import not_waiting
 
-SECONDS: Final = 2.5  # that whoever wants something of the pair waits for it
+SECONDS: Final = 2.5  # that a request for the pair waits for it
 AGAIN_SECONDS: Final = 0.05
 LOST: Final = "Vonage ended one leg as the pair was moved into a room (connect_pair): the call is over."
 REFUSED: Final = "Vonage did not move the pair into a room (connect_pair): nothing has changed."

@@ -27,7 +27,7 @@ RATES: Final = {"calls": 3, "requests": 15}
 TOO_FAST: Final = 429
 CLOCK_SECONDS: Final = 60.0  # clocks may differ by this
 PATIENCE_SECONDS: Final = 5.0  # how long what is refused as too fast, or in one region, is tried again
-LOOKS: Final = 4  # how often Vonage is asked what became of a step: else nobody could ever say
+LOOKS: Final = 4  # how often a step is looked up at Vonage; after that, what became of it is unknown
 LOOK_AGAIN_SECONDS: Final = 1.0
 
 

@@ -27,10 +27,10 @@ class Action(Event):
     """Something is to be done to a leg, or, where `leg` is None, to its conversation.
 
     `conversation` is where the leg was then, and `after` the order of the latest place known of it
-    (`app/domain/moves.py`), so that the webhook of an earlier move confirms nothing; of a recording, that of whoever
-    came last into the conversation, so that it is known later whether everybody has left it. `sequence` numbers the
-    actions of a leg over all servers, and those on the recording of a conversation. `by` says who: "operator", "user
-    Alice", or the operation that the step is of. `arguments` is the JSON text of an object.
+    (`app/domain/moves.py`), so that the webhook of an earlier move confirms nothing; of a recording, that of the leg
+    that came last into the conversation, so that it is known later whether everybody has left it. `sequence` numbers
+    the actions of a leg over all servers, and those on the recording of a conversation. `by` says who: "operator",
+    "user Alice", or the operation that the step is of. `arguments` is the JSON text of an object.
     """
 
     kind: ClassVar[str] = "action"

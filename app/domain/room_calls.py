@@ -4,7 +4,8 @@ The caller's NCCO leads into the room, where ringing is played until the user co
 caller is there. If the user is not reached, the caller goes on with what the flow says for that; if one of the two
 leaves, the other is not left alone.
 
-As long as nothing is sent the webhooks decide; a step in the log is the decision that counts, whatever comes later.
+As long as nothing is sent the webhooks decide; a step in the log is the decision that counts, also against webhooks
+that come later.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a user is to know of a session: the difference between what was last sent of it and what it was next.
 
 Names: https://wazo-platform.org/documentation (events of wazo-calld), with what Yeastar adds. What was sent is kept
-beside the events as a `Mark`, with how many events of each conversation it was made of. So whoever looks next goes on
+beside the events as a `Mark`, with how many events of each conversation it was made of. So the next look goes on
 there, event by event (`session_log.py`): what was done and undone before anybody looked is found as well, and the
 events are the same whenever somebody looks.
 """

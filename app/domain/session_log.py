@@ -1,7 +1,7 @@
 """The calls of a user, event by event: how a session was after each event that was kept.
 
 The list of a conversation only grows, so how many of its events were looked at is a position in it that stays right,
-whoever goes on from there. Events of several conversations are taken in the order in which they were received; what
+in each worker. Events of several conversations are taken in the order in which they were received; what
 came late, behind others of its conversation, does not come before them.
 """
 

@@ -33,7 +33,7 @@ class Looking(Protocol):
         """Append what the user *name* was not sent yet."""
 
     def latest(self, name: str) -> str:
-        """The id of the user's latest event, whoever appended it."""
+        """The id of the user's latest event, appended by any worker."""
 
 
 class UserLooks:

@@ -231,7 +231,7 @@ class Operations(Connected):
         return {name: log for name, log in logs.items() if log}
 
     def announce(self, conversations: Iterable[str]) -> None:
-        """Let whoever follows *conversations* learn, later, that an operation with legs in them changed its state."""
+        """Announce later, to those who follow *conversations*, that an operation of their legs changed its state."""
         for name in conversations:
             part = keys.of(name)
             meta = part.meta(keys.encode(name))

@@ -75,7 +75,7 @@ def diverted(
     *may_call*: of the user who makes it. *caller*: whose call it is, if it is not the leg that *request* names.
     """
     caller, users, is_refused = caller or Caller(request.uuid, request.from_user), _Users(), False
-    if caller.leg and caller.user and may_call:  # whatever it leads to, it is one of the calls of the user
+    if caller.leg and caller.user and may_call:  # also if it goes to nobody, it is one of the calls of the user
         goes_out = any(_asks(action, every=True) for action in reply.ncco)
         is_refused = not users.may_call(caller.user, caller.leg, may_call, goes_out=goes_out)
     reply = _without_busy(reply, request, at, flows, availability, caller, users, is_refused=is_refused)
