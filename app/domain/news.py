@@ -1,7 +1,8 @@
 """What a user was not sent yet: of sessions, of transfers and conferences, and of the user as such; in one order.
 
 It is the same, in the same order, at each look and from each worker: all of it is made of logs that only grow, from
-where the marks say that the one before has ended. What the user chose or a page reported is known as it is by now alone.
+where the marks say that the one before has ended. What the user chose or a page reported is known as it is by now
+alone.
 """
 
 from __future__ import annotations

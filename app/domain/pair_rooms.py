@@ -84,24 +84,13 @@ def _aims(pair: PairRoom) -> Iterator[Aim]:
     steps = pair.steps
     if pair.status == "lost":
         for leg in pair.legs:
-            if not steps.leaving(leg) and _is_alone(pair, leg):
+            if not steps.leaving(leg) and steps.alone(leg, steps.shared(pair.legs)):
                 yield Aim("hang_up", "hangup", leg)
         return
     for leg, who in zip(pair.legs, ("callee", "caller"), strict=True):
         if not any(sent.leg == leg and sent.verb == "move" for sent in steps.sent):
             yield Aim(f"move_{who}", "move", leg, target="room")
             return
-
-
-def _is_alone(pair: PairRoom, leg: str) -> bool:
-    """Whether nobody is where *leg* is, and nobody else looks after it: on hold, or moved elsewhere since."""
-    steps, known = pair.steps, pair.steps.legs.get(leg)
-    if known is None or known.control.hold is not None or known.control.pending is not None:
-        return False
-    shared, here = steps.shared(pair.legs), steps.place(leg)
-    if shared and here not in shared:
-        return False
-    return not any(uuid != leg and not steps.over(uuid) and steps.place(uuid) == here for uuid in steps.legs)
 
 
 def _arguments(pair: PairRoom, aim: Aim) -> Mapping[str, Any]:

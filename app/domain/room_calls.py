@@ -276,20 +276,9 @@ def _room(call: RoomCall) -> set[str]:
     return shared
 
 
-def _is_moving(call: RoomCall, leg: str) -> bool:
-    """Whether the leg is on hold, or being moved: somebody else looks after it."""
-    known = call.steps.legs.get(leg)
-    return known is not None and (known.control.hold is not None or known.control.pending is not None)
-
-
 def _taken(call: RoomCall, leg: str) -> bool:
-    """Whether somebody else moved the leg out of the room, not to be on hold.
-
-    A leg of which no move was reported is in the room all the same: that webhook is lost, or late.
-    """
-    room, known = _room(call), call.steps.legs.get(leg)
-    has_moved = known is not None and bool(known.moves)
-    return bool(room) and has_moved and call.steps.place(leg) not in room and not _is_moving(call, leg)
+    """Whether somebody else moved the leg out of the room."""
+    return call.steps.taken(leg, _room(call))
 
 
 def _apart(call: RoomCall) -> bool:
@@ -297,7 +286,7 @@ def _apart(call: RoomCall) -> bool:
     steps, caller, callee = call.steps, call.order.caller, call.callee
     if not call.answered or callee is None or not steps.shared([caller, callee]):
         return False
-    return steps.place(caller) != steps.place(callee) and not any(_is_moving(call, leg) for leg in (caller, callee))
+    return steps.place(caller) != steps.place(callee) and not any(map(steps.moving, (caller, callee)))
 
 
 def _are_left_apart(call: RoomCall) -> bool:
@@ -306,12 +295,8 @@ def _are_left_apart(call: RoomCall) -> bool:
 
 
 def _is_alone(call: RoomCall, leg: str | None) -> bool:
-    """Whether *leg* is in the room, not on its way to somebody, and nobody else is."""
-    steps = call.steps
-    if leg is None or _is_moving(call, leg) or _taken(call, leg):
-        return False
-    here = steps.place(leg)
-    return not any(uuid != leg and not steps.over(uuid) and steps.place(uuid) == here for uuid in steps.legs)
+    """Whether *leg* is alone in the room."""
+    return leg is not None and call.steps.alone(leg, _room(call))
 
 
 def _latest_move(call: RoomCall) -> datetime:

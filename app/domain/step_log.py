@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from itertools import combinations, count
 from typing import Any, Final, NamedTuple
@@ -143,6 +143,27 @@ class Steps:
         """The conversation that it is in, as its webhooks say."""
         known = self.legs.get(leg)
         return known.place.conversation if known else None
+
+    def moving(self, leg: str) -> bool:
+        """Whether it is on hold, or being moved: somebody else looks after it."""
+        known = self.legs.get(leg)
+        return known is not None and (known.control.hold is not None or known.control.pending is not None)
+
+    def taken(self, leg: str, room: Set[str]) -> bool:
+        """Whether somebody else moved it out of the conversations *room*, if they are known, not to be on hold.
+
+        One of which no move was reported is there all the same: that webhook is lost, or late.
+        """
+        known = self.legs.get(leg)
+        has_moved = known is not None and bool(known.moves)
+        return bool(room) and has_moved and self.place(leg) not in room and not self.moving(leg)
+
+    def alone(self, leg: str, room: Set[str]) -> bool:
+        """Whether it is in *room*, nobody else is where it is, and it is not on its way to somebody."""
+        if self.moving(leg) or self.taken(leg, room):
+            return False
+        here = self.place(leg)
+        return not any(uuid != leg and not self.over(uuid) and self.place(uuid) == here for uuid in self.legs)
 
     def conversations(self, target: str) -> set[str]:
         """The conversations that legs came into by their moves to *target*, or later ones; see `home`."""

@@ -141,7 +141,7 @@ if kept == 1 and ARGV[17] ~= '' then
   if numbers ~= before then change('x', numbers) end
 end
 
-if kept == 1 and ARGV[18] ~= '' then -- one that is known, or was deleted, may be recorded again
+if kept == 1 and ARGV[18] ~= '' then -- it may be reported again: what was set of one that is known stays
   local field = voicemail_field(ARGV[19], ARGV[18])
   if call('HGET', META, field) == false then
     call('ZADD', P .. 'vn:' .. ARGV[18], received, voicemail_member(ARGV[19], conversation))
