@@ -63,10 +63,7 @@ def test_a_muted_leg_comes_muted_into_the_room(world: World) -> None:
 
 def test_a_pair_consults_and_puts_through(world: World) -> None:
     caller, agent = world.pair()
-    began = world.ask("POST", "/transfers", {"initiator_call": agent.uuid, "to": SECOND})
-    assert began.status_code == 201, began.text
-    path = f"/transfers/{began.json['id']}"
-    world.until(lambda: world.ask("GET", path).json["status"] == "answered")
+    path = world.consults(agent, SECOND)
     assert world.ask("POST", f"{path}/complete").status_code == 200
     second = next(leg for leg in world.legs() if leg.to == SECOND and not leg.over)
     world.until(lambda: second.hears(caller) and agent.over)

@@ -278,10 +278,7 @@ def test_from_a_room_the_user_consults_and_puts_through(world: World) -> None:
     caller = calls(world, ALONE)
     alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
     world.until(lambda: call_of(world, caller)["phase"] == "talking")
-    began = world.ask("POST", "/transfers", {"initiator_call": alice.uuid, "to": AGENT})
-    assert began.status_code == 201, began.text
-    path = f"/transfers/{began.json['id']}"
-    world.until(lambda: world.ask("GET", path).json["status"] == "answered")
+    path = world.consults(alice, AGENT)
     assert world.ask("POST", f"{path}/complete").status_code == 200
     agent = next(leg for leg in world.legs() if leg.to == AGENT and not leg.over)
     world.until(lambda: agent.hears(caller) and alice.over)

@@ -73,6 +73,14 @@ class World:
         uuid = leg if isinstance(leg, str) else leg.uuid
         return self.ask("POST", f"/legs/{uuid}/{verb}", {} if body is None else body, **headers)
 
+    def consults(self, leg: Leg, to: str) -> str:
+        """The path of a transfer that *leg* begins, once *to* has answered."""
+        began = self.ask("POST", "/transfers", {"initiator_call": leg.uuid, "to": to})
+        assert began.status_code == 201, began.text
+        path = f"/transfers/{began.json['id']}"
+        self.until(lambda: self.ask("GET", path).json["status"] == "answered")
+        return path
+
     def control(self, leg: Leg | str) -> Any:
         """What the app says of how a leg is controlled."""
         uuid = leg if isinstance(leg, str) else leg.uuid

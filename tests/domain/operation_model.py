@@ -465,3 +465,15 @@ def assert_order_does_not_matter(workers: Workers) -> None:
         again = [*webhooks, *chance.choices(webhooks, k=3)]
         chance.shuffle(again)
         assert workers.plan(workers.project(log, legs_of(again)), now) == usual
+
+
+def assert_nobody_is_left_alone(workers: Workers, left_alone: Callable[[Workers], list[Any]]) -> None:
+    """Not once everything has happened, nor while one after the other hangs up; then nothing is left to do."""
+    carrier = workers.carrier
+    workers.run()
+    assert left_alone(workers) == []
+    for leg in workers.chance.sample(sorted(carrier.parties), len(carrier.parties)):
+        carrier.end(leg)
+        workers.run()
+        assert left_alone(workers) == []
+    workers.run_out()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.domain.conferences import plan, project
 from tests.domain.conference_builders import HOST, calls, left_alone, order
-from tests.domain.operation_model import Carrier, Workers, assert_order_does_not_matter
+from tests.domain.operation_model import Carrier, Workers, assert_nobody_is_left_alone, assert_order_does_not_matter
 
 # One draw for each run: to draw each chance on its own takes seconds a run.
 chances = st.integers(0, 2**64 - 1).map(Random)
@@ -55,14 +55,7 @@ def scene(chance: Random) -> Workers:
 @given(chances)
 def test_a_conference_ends_and_nobody_is_left_in_silence(chance: Random) -> None:
     workers = scene(chance)
-    carrier = workers.carrier
-    workers.run()
-    assert left_alone(workers) == []
-    for leg in chance.sample(sorted(carrier.parties), len(carrier.parties)):
-        carrier.end(leg)
-        workers.run()
-        assert left_alone(workers) == []
-    workers.run_out()
+    assert_nobody_is_left_alone(workers, left_alone)
     state = workers.state()
     assert state.finished
     assert state.participants == ()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.room_calls import FAILURES, Order, RoomCall, plan, project
-from tests.domain.operation_model import Carrier, Workers, assert_order_does_not_matter
+from tests.domain.operation_model import Carrier, Workers, assert_nobody_is_left_alone, assert_order_does_not_matter
 
 chances = st.integers(0, 2**64 - 1).map(Random)
 CALLER, ROOM = "caller", "call"
@@ -57,15 +57,8 @@ def left_alone(workers: Workers) -> list[Any]:
 @given(chances)
 def test_nobody_is_left_alone_and_it_ends(chance: Random) -> None:
     workers = scene(chance)
-    carrier = workers.carrier
-    workers.run()
-    assert left_alone(workers) == []
-    for leg in chance.sample(sorted(carrier.parties), len(carrier.parties)):
-        carrier.end(leg)
-        workers.run()
-        assert left_alone(workers) == []
-    workers.run_out()
-    called = [uuid for uuid in carrier.parties if uuid != CALLER]
+    assert_nobody_is_left_alone(workers, left_alone)
+    called = [uuid for uuid in workers.carrier.parties if uuid != CALLER]
     assert len(called) <= 1, "the user is called once"
 
 
