@@ -179,7 +179,8 @@ class World:
         body = {"to": {"type": "phone", "number": CALLER}, "ncco": [connect]}
         caller = self.created(self.ask("POST", "/calls", body))
         callee = self.until(lambda: next((leg for leg in caller.conversation.legs.values() if leg.to == AGENT), None))
-        self.known(callee, "answered")
+        for leg in (caller, callee):
+            self.known(leg, "answered")
         return caller, callee
 
     def is_in(self, leg: Leg, room: str) -> bool:
