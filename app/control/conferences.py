@@ -41,12 +41,10 @@ class Conferences:
         host, participants = wanted["host_call_id"], list(wanted["participant_call_ids"])
         known, present = self._present([host, *participants])
         self._check(conferences.first_fault(host, participants, present))
-        spent = 0.0
-        if room_of(known[host].moments) is None and self.control.is_pair(known[host].leg):
-            spent = self.control.bring_into_room(known[host], by=by)
-            if not spent:
-                raise WrongState("The host is of a pair that a connect joined (connect_pair): it has to be a room.")
+        if spent := self.control.bring_into_room(known[host], by=by):
             known, present = self._present([host, *participants])
+        elif room_of(known[host].moments) is None and self.control.is_pair(known[host].leg):
+            raise WrongState("The host is of a pair that a connect joined (connect_pair): it has to be a room.")
         id_, party = id_ or new_id(), conferences.party_of(host, participants, present)
         both = [host, *party.participants]
         order = conferences.Order(

@@ -306,8 +306,8 @@ class Control:
             "steps": list(steps),
             "others": list(others),
         }
-        known_ = {name: value for name, value in created.items() if value not in ([], None, False)}
-        return self._begin(id_, known_, spent)
+        given = {name: value for name, value in created.items() if value not in ([], None, False)}
+        return self._begin(id_, given, spent)
 
     def _begin(self, id_: str, created: Mapping[str, Any], spent: float = 0.0) -> Requested:
         """Keep it, send it, and say what came of it until now; *spent*: seconds that the request has taken before."""

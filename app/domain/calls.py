@@ -32,6 +32,7 @@ from app.domain.marks import called_users, created_for, is_bare_name, users_in
 from app.domain.moves import presence
 from app.domain.numbers import numbers_in
 from app.domain.recording import RecordState, record_state
+from app.domain.rooms import Room, room_of
 from app.domain.timeline import Life, Occupancy, Segment, Stay, by_leg, length, life_of, segments_of
 
 Phase = Literal["ringing", "talking", "on_hold", "waiting"]
@@ -123,6 +124,10 @@ class Call:
         if not any(isinstance(kept.event, OURS) for kept in self.events.values()):  # most have none
             return []
         return done_to(moments(self.events), {each.leg.uuid: each.leg for each in self.legs})
+
+    def room_of(self, leg: str) -> Room | None:
+        """The room that the NCCO of its leg with this uuid leads to, if it leads to one."""
+        return room_of(moment for moment in moments(self.events) if moment.event.leg == leg)
 
     @property
     def recorded_here(self) -> Mapping[str, RecordState]:

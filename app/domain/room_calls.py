@@ -13,15 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from app.domain.legs import Leg
 from app.domain.moves import MOVED
 from app.domain.operations import Entry, Plan, is_released
-from app.domain.ringing import user_rung
 from app.domain.step_log import RING_MARGIN_SECONDS, WATCH_SECONDS, Aim, Ncco, Sent, Steps, room_ncco, timeout
-
-Status = Literal["waiting", "ringing", "answered", "not_reached", "over"]
 
 KIND: Final = "room_call"
 RING: Final = "ring"  # the verb that calls a user into the room where the leg waits
@@ -64,11 +61,6 @@ class Order(NamedTuple):
     def ring_seconds(self) -> int:
         """How long it rings."""
         return int(self.connect.get("timeout", 60))
-
-    @property
-    def user(self) -> str:
-        """Who is called."""
-        return user_rung(dict(self.connect)) or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,17 +107,6 @@ class RoomCall:
         if ring.result not in ("done", "unknown"):
             return "failed"
         return "timeout" if LATE in self.steps.timeouts else None
-
-    @property
-    def status(self) -> Status:
-        """What goes on."""
-        if self.steps.over(self.order.caller) or (self.answered and self.steps.over(self.callee or "")):
-            return "over"
-        if self.answered:
-            return "answered"
-        if self.failure or self.moved_on:
-            return "not_reached"
-        return "ringing" if self.ring else "waiting"
 
 
 def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> RoomCall:

@@ -9,7 +9,6 @@ from app.domain.conferences import ROOM
 from app.domain.conversations import join, moments
 from app.domain.leg_control import control_of, done_to
 from app.domain.recording import RecordState
-from app.domain.rooms import room_of
 from app.domain.sessions import UNTOUCHED, Controls
 
 
@@ -49,5 +48,5 @@ def _recording(calls: Iterable[Call], mine: Sequence[CallLeg]) -> RecordState:
 
 def _is_in_conference(call: Call, leg: CallLeg) -> bool:
     """Whether *leg* is in the room of an ad hoc conference, or on hold from there."""
-    room = room_of(moment for moment in moments(call.events) if moment.event.leg == leg.leg.uuid)
+    room = call.room_of(leg.leg.uuid)
     return leg.leg.state != "completed" and room is not None and room.name.startswith(ROOM)

@@ -9,9 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from app.domain.calls import Call, CallLeg
-from app.domain.conversations import moments
 from app.domain.leg_control import held_from
-from app.domain.rooms import room_of
 
 TOGETHER = ("talk", "hold")  # what a leg does that talks to another one, or will again
 
@@ -65,7 +63,7 @@ def circles(calls: Iterable[Call]) -> list[Circle]:
             if leg.leg.state != "completed" and (home := _home(call, leg)):
                 homes.setdefault(home, []).append(Talker(leg, call, home))
     return [
-        Circle(tuple(found), any(_has_room(each.call, each.uuid) for each in found))
+        Circle(tuple(found), any(each.call.room_of(each.uuid) for each in found))
         for found in homes.values()
         if len(found) > 1
     ]
@@ -99,7 +97,7 @@ def asks_of(call: Call, taken: Collection[str], *, pairs_move: bool) -> tuple[st
     together = [leg.leg.uuid for leg in call.legs if leg.leg.uuid not in taken and _is_together(leg)]
     if call.state == "ended" or not together:
         return ()
-    in_room = pairs_move or any(_has_room(call, uuid) for uuid in together)
+    in_room = pairs_move or any(map(call.room_of, together))
     return ("transfer_call", "conference") if in_room else ("transfer_call",)
 
 
@@ -111,7 +109,3 @@ def _home(call: Call, leg: CallLeg) -> str | None:
     if leg.leg.control.hold in ("held", "resuming") and (home := held_from(leg.leg.uuid, call.actions)):
         return home
     return leg.stays[-1].conversation if leg.stays and leg.stays[-1].left is None else None
-
-
-def _has_room(call: Call, leg: str) -> bool:
-    return room_of(moment for moment in moments(call.events) if moment.event.leg == leg) is not None
