@@ -184,10 +184,13 @@ class World:
         return caller, callee
 
     def is_in(self, leg: Leg, room: str) -> bool:
-        """Whether the leg is in *room*, and the app knows that."""
-        events, known = self.services.store.leg_history(leg.uuid)
+        """Whether the leg is in *room*, and the app knows that: of the leg and, a moment later, of the conversation."""
+        store, here = self.services.store, leg.conversation.uuid
+        events, known = store.leg_history(leg.uuid)
         place = project_leg(leg.uuid, moments(events), known).place
-        return leg.conversation.name == room and place.name.decode() == leg.conversation.uuid
+        if leg.conversation.name != room or place.name.decode() != here:
+            return False
+        return any(kept.event.leg == leg.uuid for kept in store.histories([here]).conversations.get(here, {}).values())
 
     def until(self, holds: Callable[[], Any], seconds: float = 60.0) -> Any:
         """Wait until *holds* is true; returns its value."""
