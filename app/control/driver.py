@@ -26,6 +26,7 @@ from app.control.vonage_client import VonageClient
 from app.domain import actions, conferences
 from app.domain.conversations import moments
 from app.domain.events import CANONICAL
+from app.domain.leg_actions import SWITCHES
 from app.domain.leg_control import done_to
 from app.domain.legs import Leg
 from app.domain.operations import Entry, Step
@@ -43,7 +44,6 @@ STOP_SECONDS: Final = 5.0
 AT_ONCE: Final = 32  # operations
 REMEMBERED: Final = 4096  # events that were kept already
 BEGIN_CONFERENCE: Final = "begin_conference"  # the verb of a step that sends nothing to Vonage
-SWITCHES: Final = ("mute", "unmute", "earmuff", "unearmuff")
 SWITCH_SECONDS: Final = 0.1  # when it is tried again to switch something of a leg that is being switched
 
 

@@ -24,6 +24,7 @@ WATCH_SECONDS: Final = 15.0  # webhooks of those who could resume come at once; 
 CONFIRM: Final = "confirm"  # what times out
 QUEUE_SECONDS: Final = 60.0  # an action that could not be sent by then is not wanted any more
 QUEUE: Final = "queue"  # what times out then
+SWITCHES: Final = ("mute", "unmute", "earmuff", "unearmuff")  # to do them twice does no harm
 UNDO: Final = "undo"  # the step by which half a weak hold is taken back
 GIVE_UP: Final = "give_up"  # the step that hangs up who is on hold
 
@@ -59,9 +60,17 @@ class LegAction:
         main = {name for step in self.steps for name in (step, f"{step}:2")}
         names = [name for name in self.sent if name in self.results and name in main]
         known = [self.results[name][0] for name in names if f"{name}:2" not in self.sent]
-        if self.young and known and known[-1].get("status") == 400 and not names[-1].endswith(":2"):
+        if names and not names[-1].endswith(":2") and self.repeats(names[-1]):
             return None  # it is tried once more
         return next((data for data in known if data["result"] != "done"), known[-1] if known else None)
+
+    def repeats(self, step: str) -> bool:
+        """Whether the *step*, which has a result, is made once more: the leg has only just begun, or nobody can say
+        what came of it and to do it twice does no harm.
+        """
+        data, _ = self.results[step]
+        unknown = data["result"] == "unknown" and step in SWITCHES
+        return unknown or (self.young and step in self.steps and data.get("status") == 400)
 
 
 def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> LegAction:
@@ -110,7 +119,7 @@ def plan(action: LegAction, now: datetime) -> Plan:
     at = now
     for verb in action.steps:
         name = verb
-        if action.young and _status(action, name) == 400:  # it has only just begun: once more
+        if name in action.results and action.repeats(name):
             name, at = f"{verb}:2", action.results[verb][1] + timedelta(seconds=AGAIN_SECONDS)
         if name not in action.sent:
             return Plan(step=_step(action, verb, name), check_at=at) if now >= at else Plan(check_at=at)
@@ -122,10 +131,15 @@ def plan(action: LegAction, now: datetime) -> Plan:
     if _waits(action) and not (action.confirmed or CONFIRM in action.timed_out or action.ended):
         at += timedelta(seconds=CONFIRM_SECONDS)
         return Plan(timeouts=(CONFIRM,), check_at=now) if now >= at else Plan(check_at=at)
-    for verb in action.then:
-        if verb not in action.sent and not action.ended:
-            due = at + timedelta(seconds=SETTLE_SECONDS)
-            return Plan(step=_step(action, verb, verb), check_at=now) if now >= due else Plan(check_at=due)
+    for verb in action.then if not action.ended else ():
+        name, due = verb, at + timedelta(seconds=SETTLE_SECONDS)
+        if verb in action.results and action.results[verb][0]["result"] in (
+            "failed",
+            "unknown",
+        ):  # it may have been cut
+            name, due = f"{verb}:2", action.results[verb][1] + timedelta(seconds=AGAIN_SECONDS)
+        if name not in action.sent:
+            return Plan(step=_step(action, verb, name), check_at=now) if now >= due else Plan(check_at=due)
     return _watch(action, now)
 
 
@@ -166,11 +180,6 @@ def _give_up_again(action: LegAction, tries: Sequence[str], now: datetime) -> Pl
 
 def _waits(action: LegAction) -> bool:
     return (action.verb in MOVES and not action.arguments.get("weak")) or action.verb == "hangup"
-
-
-def _status(action: LegAction, name: str) -> int | None:
-    found = action.results.get(name)
-    return found[0].get("status") if found else None
 
 
 def _step(action: LegAction, verb: str, name: str) -> Step:

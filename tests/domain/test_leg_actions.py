@@ -183,3 +183,26 @@ def test_who_is_back_or_has_ended_is_not_watched() -> None:
     assert due(*HELD, leg=back, agent=ended) == Plan()
     over = leg_of(moved(ROOM, MUSIC, 5), status("completed", 7))
     assert due(*HELD, leg=over, agent=ended) == Plan()
+
+
+def test_what_nobody_can_say_of_a_switch_is_done_once_more() -> None:
+    """To mute a leg twice does no harm; not to know whether it is muted does."""
+    first = created("mute"), entry("step", "mute"), entry("result", "mute", result="unknown")
+    assert project([*first], {}).result is None
+    assert due(*first).check_at == NOW + timedelta(seconds=1)
+    assert steps(due(*first, seconds=1)) == [("mute:2", "mute")]
+    unknown = *first, entry("step", "mute:2"), entry("result", "mute:2", result="unknown")
+    assert due(*unknown, seconds=2) == Plan()
+    assert (project([*unknown], {}).result or {})["result"] == "unknown"
+    moved_so = created("transfer"), entry("step", "transfer"), entry("result", "transfer", result="unknown")
+    assert steps(due(*moved_so, seconds=1)) == [], "a move is looked up"
+
+
+@pytest.mark.parametrize("result", ["failed", "unknown"])
+def test_a_leg_that_is_back_is_muted_by_a_second_try(result: str) -> None:
+    resume = created("resume", shown={"muted": True}), entry("step", "resume"), entry("result", "resume", result="done")
+    back = replace(leg_of(moved(ROOM, MUSIC, 5)), control=LegControl(muted=True))
+    cut = *resume, entry("step", "mute"), entry("result", "mute", result=result)
+    assert steps(due(*cut, leg=back, seconds=SETTLE_SECONDS)) == [("mute:2", "mute")]
+    again = *cut, entry("step", "mute:2"), entry("result", "mute:2", result=result)
+    assert due(*again, leg=back, seconds=SETTLE_SECONDS + 2) == Plan()
