@@ -133,10 +133,7 @@ def plan(action: LegAction, now: datetime) -> Plan:
         return Plan(timeouts=(CONFIRM,), check_at=now) if now >= at else Plan(check_at=at)
     for verb in action.then if not action.ended else ():
         name, due = verb, at + timedelta(seconds=SETTLE_SECONDS)
-        if verb in action.results and action.results[verb][0]["result"] in (
-            "failed",
-            "unknown",
-        ):  # it may have been cut
+        if verb in action.results and action.results[verb][0]["result"] in ("failed", "unknown"):  # may have been cut
             name, due = f"{verb}:2", action.results[verb][1] + timedelta(seconds=AGAIN_SECONDS)
         if name not in action.sent:
             return Plan(step=_step(action, verb, name), check_at=now) if now >= due else Plan(check_at=due)
