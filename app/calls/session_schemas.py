@@ -24,9 +24,14 @@ WAZO_STATUS: Final = {"ringing": "Ringing", "calling": "Ring", "connecting": "Up
 
 
 class Parent(NamedTuple):
-    """The session that a consultation is for, by its id."""
+    """The session that a consultation is for, as it is now; no more than its id if it is not kept any more."""
 
     call_id: str
+    name: str | None = None
+    avatar: str | None = None
+    number: str | None = None
+    call_seconds: float | None = None
+    hold_seconds: float | None = None
 
 
 class Shown(NamedTuple):
@@ -36,6 +41,7 @@ class Shown(NamedTuple):
     name: str | None  # of the other party
     caller_name: str | None
     callee_name: str | None
+    parent_name: str | None  # of the other party of the session that this one is the consultation of
 
     @property
     def display_name(self) -> str | None:
@@ -83,8 +89,11 @@ class Shown(NamedTuple):
 
     @property
     def transfer_parent(self) -> Parent | None:
-        parent = self.session.controls.parent
-        return Parent(parent) if parent is not None else None
+        id_, parent = self.session.controls.parent, self.session.parent
+        if id_ is None or parent is None:
+            return Parent(id_) if id_ else None
+        avatar = parent.remarks.avatar
+        return Parent(id_, self.parent_name, avatar, parent.number, parent.call_seconds, parent.hold_seconds)
 
     @property
     def rang(self) -> float | None:
@@ -165,9 +174,14 @@ class WazoCallSchema(ShownSchema):
 
 
 class TransferParentSchema(ObjectSchema):
-    """The session that a consultation is for."""
+    """The session that a consultation is for, as it is now; all but its id is null if it is not kept any more."""
 
-    callId = fields.String(required=True, attribute="call_id")
+    callId = word("call_id", "the call's id")
+    name = text("name", "of the other party")
+    avatar = text("avatar", "address of a picture")
+    number = text("number", "of the other party: a number or a user")
+    callDuration = seconds("call_seconds", "both sides were there", 4.549)
+    holdDuration = seconds("hold_seconds", "it was on hold", 0)
 
 
 class YeastarStatusSchema(ShownSchema):
@@ -224,6 +238,7 @@ class SessionSchema(ShownSchema):
     callerNumber = text("session.call.from_", "number, or user, who calls")
     cameraEnabled = never("there is no video")
     cause = text("session.cause", "how it ended: completed, or how it failed; null while it goes on", "completed")
+    causeDetail = text("session.detail", "the same in Vonage's words, if it has any", "cannot_route")
     conference = flag("session.controls.conference", "it is in an ad hoc conference")
     creationTime = Timestamp("when the user's part began: they called, or were called", "session.created")
     dialedExtension = word("dialled", "what the caller dialled; empty if that is not known")
@@ -251,18 +266,26 @@ class SessionSchema(ShownSchema):
 SESSION: Final = SessionSchema()
 
 
+def name_in(session: Session, names: Known) -> str | None:
+    """What the other party of *session* is called."""
+    known = None if session.remarks.manual else names.of(session.number) or session.other_name
+    return known or session.remarks.name
+
+
 def dump(session: Session, *, mask_numbers: bool, names: Known = NOBODY) -> dict[str, Any]:
     """*session* as JSON, parties with their *names*; with *mask_numbers*, every telephone number is masked."""
     remarks, call = session.remarks, session.call
-    known = None if remarks.manual else names.of(session.number) or session.other_name
-    name = known or remarks.name
+    name = name_in(session, names)
     if session.controls.conference and not remarks.manual:  # of several others, none is the other party
         name = CONFERENCE
-    json: dict[str, Any] = SESSION.dump(Shown(session, name, names.of(call.from_), names.of(call.to)))
+    parent = name_in(session.parent, names) if session.parent else None
+    json: dict[str, Any] = SESSION.dump(Shown(session, name, names.of(call.from_), names.of(call.to), parent))
     if not mask_numbers:
         return json
     hidden = masked(json)
     ids = {field: json[field] for field in ("id", "callId", "sipCallId", "leg")}
     of_call = {field: json["call"][field] for field in ("id", "sipCallId", "talkingToIds")}
-    of_status = {field: json["status"][field] for field in ("callId", "transferParent")}
+    of_status = {"callId": json["status"]["callId"]}
+    if parent_status := hidden["status"]["transferParent"]:
+        of_status["transferParent"] = parent_status | {"callId": session.controls.parent}
     return {**hidden, **ids, "call": hidden["call"] | of_call, "status": hidden["status"] | of_status}

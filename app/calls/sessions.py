@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from app.calls import session_schemas
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
 from app.calls.fields import timestamp
+from app.domain.actions import Action
 from app.domain.calls import Call
 from app.domain.session_log import SessionLog
 from app.domain.sessions import Remarks, Session, current_of, is_full
@@ -117,10 +118,21 @@ class SessionQueries:
     def ended(
         self, name: str, user: User, *, limit: int, after: CallPosition | None
     ) -> tuple[list[Session], CallPosition | None]:
-        """The next sessions of *name* that have ended, newest first; there may be fewer though there are more."""
+        """The next sessions of *name* that have ended, newest first; there may be fewer though there are more.
+
+        Consultations are not counted in *limit*; each is beside the session that it is for.
+        """
         page = self.queries.page(CallFilter(user=name), limit=limit, after=after)
-        sessions = self._sessions(page.calls, name, user.settings or DEFAULTS)
-        return [one for one in sessions if not one.live], page.next
+        known = {call.id for call in page.calls}
+        moved = [conversation for call in page.calls if _is_moved(call) for conversation in call.everywhere]
+        tied = [call for call in self.queries.calls_of(moved) if call.id not in known] if moved else []
+        sessions = self._sessions([*page.calls, *tied], name, user.settings or DEFAULTS)
+        found = []
+        for session in sessions:
+            if session.id in known:
+                beside = [one for one in sessions if one.controls.parent == session.id and one.id not in known]
+                found += [*sorted(beside, key=lambda one: (one.created, one.id), reverse=True), session]
+        return [one for one in found if not one.live], page.next
 
     def session(self, name: str, id_: str) -> Session | None:
         """The session of *name* in the call with this id, or with a leg or conversation that has it."""
@@ -152,16 +164,23 @@ class SessionQueries:
         others = list(dict.fromkeys(session.other_user for session in sessions if session.other_user))
         known = zip(others, self.store.profiles(others), strict=True)
         names = {other: (profile.settings or DEFAULTS).display_name for other, profile in known}
-        return [
+        sessions = [
             replace(session, remarks=said, other_name=names.get(session.other_user or ""))
             for session, said in zip(sessions, remarks, strict=True)
         ]
+        by_id = {session.id: session for session in sessions}
+        return [replace(session, parent=by_id.get(session.controls.parent or "")) for session in sessions]
 
     def _linked(self, calls: Sequence[Call]) -> dict[str, Call]:
         """The calls that *calls* share a conference with, by id."""
         known = {call.id: call for call in calls}
         missing = [name for call in calls for name in call.conferences if not known.keys() >= {*call.linked}]
         return known | {call.id: call for call in self.queries.calls_of(missing)} if missing else known
+
+
+def _is_moved(call: Call) -> bool:
+    """Whether a leg of *call* was moved by us, as for a consultation."""
+    return any(isinstance(kept.event, Action) and kept.event.verb == "move" for kept in call.events.values())
 
 
 def _is_over(call: Call | None, age: float) -> bool:

@@ -215,7 +215,12 @@ def _facts_of(session: Session) -> dict[str, dict[str, Any]]:
         facts["call_answered"] = {}
     if not session.live:
         cause = cause_of(session)
-        facts["call_ended"] = {"cause": cause, "answered": session.answered, "duration": session.call_seconds}
+        facts["call_ended"] = {
+            "cause": cause,
+            "detail": session.detail,
+            "answered": session.answered,
+            "duration": session.call_seconds,
+        }
         if not session.is_caller and not session.answered and cause not in NOT_MISSED:
             facts["user_missed_call"] = {"cause": cause}
     return facts

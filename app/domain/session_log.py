@@ -90,8 +90,10 @@ class SessionLog:
         if (call := calls.get(as_now.id)) is None:
             return None
         found = session_in(call, as_now.user, calls, now=now, auto_answer=as_now.auto_answer, remarks=as_now.remarks)
-        known = found is not None and found.other_user == as_now.other_user
-        return replace(found, other_name=as_now.other_name) if found and known else found
+        if found is None:
+            return None
+        name = as_now.other_name if found.other_user == as_now.other_user else None
+        return replace(found, other_name=name, parent=as_now.parent if found.controls.parent else None)
 
     def _calls(self, position: Positions, now: datetime) -> Mapping[str, Call]:
         """All calls as they were; kept, for two sessions of the user may be in the same ones."""

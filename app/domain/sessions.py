@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from app.domain.calls import Call, CallLeg
+from app.domain.leg_state import FAILURES
 from app.domain.legs import seconds_between
 from app.domain.numbers import number_of
 from app.domain.ringing import Ring, began, ended, rings_alone, rings_of
@@ -73,7 +74,8 @@ class Session:
 
     `leg` is the user's own leg: None while Vonage has reported none, as while it rings in a browser. `number` is that
     of the other party, or a user's name; then `other_user` is it, too, and `other_name` what that user is shown as.
-    `cause` says how it ended: completed, or the failure's name. Seconds are numbers, up to now while it goes on; None
+    `cause` says how it ended: completed, or the failure's name; `detail` is that in Vonage's words. `parent` is the
+    session, as it is now, that this one is the consultation of. Seconds are numbers, up to now while it goes on; None
     where an end is not known.
     """
 
@@ -94,6 +96,7 @@ class Session:
     answered_by_system: bool
     ended: datetime | None
     cause: str | None
+    detail: str | None
     sip_status: SipStatus
     phase: Phase | None
     auto_answer: bool
@@ -102,6 +105,7 @@ class Session:
     hold_seconds: float
     controls: Controls
     remarks: Remarks
+    parent: Session | None = None
 
     @property
     def id(self) -> str:
@@ -167,6 +171,8 @@ def read_session(
     over = None if live else _over(own, mine)
     if consulting is not None:
         created, over = call.began, None if live else min(filter(None, (over, call.ended)), default=None)
+    called = others if is_caller and not answered else []
+    cause, detail = (None, None) if live else _cause(call, leg, mine, called)
     return Session(
         user=user,
         call=call,
@@ -183,7 +189,8 @@ def read_session(
         answered_by="system" if by_system else _kind(last) if last else None,
         answered_by_system=by_system,
         ended=over,
-        cause=None if live else _cause(call, leg, mine),
+        cause=cause,
+        detail=detail,
         sip_status=_sip_status(leg, live=live, ending=controls.ending),
         phase=_phase(live=live, answered=answered, ringing=ringing, is_caller=is_caller),
         auto_answer=auto_answer and not is_caller,
@@ -314,15 +321,25 @@ def _over(own: Iterable[CallLeg], rings: Iterable[Ring]) -> datetime | None:
     return max(known) if len(known) == len(ends) else None
 
 
-def _cause(call: Call, leg: CallLeg | None, rings: Sequence[Ring]) -> str | None:
-    """How the user's part ended; None if that was never reported."""
+def _cause(
+    call: Call, leg: CallLeg | None, rings: Sequence[Ring], called: Sequence[CallLeg]
+) -> tuple[str | None, str | None]:
+    """How the user's part ended, and in Vonage's words; None if that was never reported.
+
+    *called*: the legs that a user called and did not reach. The latest of them says how the call failed: the user's
+    own leg is answered, and just ends.
+    """
+    failed = [each for each in called if each.leg.direction == "outbound" and each.leg.outcome in FAILURES]
+    if failed:
+        latest = max(failed, key=began).leg
+        return latest.outcome, latest.detail
     if leg is not None:
         answered = _was_answered(leg) and leg.leg.state == "completed"
-        return "completed" if answered else leg.leg.outcome
+        return "completed" if answered else leg.leg.outcome, leg.leg.detail
     if (end := rings[-1].ended) is None:
-        return "timeout"
+        return "timeout", None
     caller_ended = any(ended(each) == end for each in call.legs if each.leg.uuid == rings[-1].caller)
-    return "cancelled" if caller_ended else "unanswered"
+    return "cancelled" if caller_ended else "unanswered", None
 
 
 def _on_hold(met: Iterable[tuple[CallLeg, datetime]], until: datetime) -> float:

@@ -208,7 +208,7 @@ def test_a_call_and_all_that_is_done_to_it(world: World, phone: NodePhone) -> No
     wait_until(lambda: phone("getSession", session)["displayName"] == "Ada", "it is shown")
     assert phone.of("call_updated")
     assert phone("hangup", session) is True
-    assert phone.wait("deleteSession")[0] == {"callId": session, "cause": "completed"}
+    assert phone.wait("deleteSession")[0] == {"callId": session, "cause": "completed", "detail": None}
     assert phone.wait("ON_CALL_ENDED")[0]["id"] == session
     assert phone.wait("call_ended")[0]["answered"] is True
     assert phone("getSession", session) is None

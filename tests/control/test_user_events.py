@@ -135,6 +135,7 @@ def test_an_attended_transfer(world: World, seen: Seen) -> None:
 def test_a_consultation_is_a_session_of_its_own(world: World, seen: Seen) -> None:
     customer, alice, session = call_of_alice(world)
     seen("call_answered")
+    done(world.ask("PATCH", f"/users/Alice/sessions/{session}", {"name": "Mrs Lovelace"}, token=ALICE))
     transfer = done(acts(world, session, "transfer", {"to": THIRD}))
     world.until(lambda: world.ask("GET", f"/transfers/{transfer['id']}").json["status"] == "answered")
     (third,) = world.until(lambda: [leg for leg in world.legs() if leg.to == THIRD and alice.hears(leg)])
@@ -149,7 +150,10 @@ def test_a_consultation_is_a_session_of_its_own(world: World, seen: Seen) -> Non
     assert (first["id"], first["paused"], first["number"]) == (session, True, customer.to)
     assert (consultation["id"], consultation["leg"]) == (third.uuid, alice.uuid)
     assert consultation["status"]["isTransfer"]
-    assert consultation["status"]["transferParent"] == {"callId": session}
+    parent = consultation["status"]["transferParent"]
+    assert parent == {"callId": session, "number": customer.to, "name": "Mrs Lovelace", "avatar": None} | {
+        name: first["timer"][name] for name in ("callDuration", "holdDuration")
+    }
     assert (consultation["isCaller"], consultation["number"]) == (True, THIRD)
     assert phone()["currentSessionID"] == third.uuid, "a consultation comes first"
     assert world.ask("GET", f"/calls/{customer.uuid}").json["phase"] == "on_hold", "it hears music"
@@ -168,6 +172,8 @@ def test_a_consultation_is_a_session_of_its_own(world: World, seen: Seen) -> Non
         (data["session"]["id"], data["answered"]) for data in ended if data["session"]["id"] in (session, third.uuid)
     ]
     assert found == [(third.uuid, True)]
+    over = world.ask("GET", "/users/Alice/sessions?state=ended", token=ALICE).json["items"]
+    assert third.uuid in [one["id"] for one in over]
 
 
 def test_a_conference(world: World, seen: Seen) -> None:

@@ -52,7 +52,7 @@ def test_an_incoming_call_from_ringing_to_its_end() -> None:
     looks = [session_of(*RINGING), session_of(*ANSWERED, now=10), session_of(*OVER, now=25)]
     found = sent(looks)
     assert names_of(found) == LIFE
-    assert found[-1].data == {"cause": "completed", "answered": True, "duration": 12}
+    assert found[-1].data == {"cause": "completed", "detail": None, "answered": True, "duration": 12}
 
 
 def test_who_looks_once_sends_the_same_as_who_looks_often() -> None:
@@ -68,7 +68,7 @@ def test_a_call_that_was_given_up_was_missed() -> None:
     found = sent([session_of(*RINGING), session_of(*RINGING, caller("completed", 9), now=12)])
     assert names_of(found) == ["call_created", "call_incoming", "call_ended", "user_missed_call"]
     assert found[-1].data == {"cause": "cancelled"}
-    assert found[-2].data == {"cause": "cancelled", "answered": False, "duration": 0}
+    assert found[-2].data == {"cause": "cancelled", "detail": None, "answered": False, "duration": 0}
 
 
 def test_a_call_that_rings_too_long_ends_by_time_and_once() -> None:

@@ -121,6 +121,13 @@ def test_ringing_ends_with_the_final_status_of_the_leg(how: str) -> None:
     assert (session.answered, session.ring_seconds, session.call_seconds) == (False, 3, 0)
 
 
+def test_how_it_ended_is_said_in_vonages_words_too() -> None:
+    """https://developer.vonage.com/en/voice/voice-api/webhook-reference#failed"""
+    session = session_of(*RINGING, callee("failed", 4, detail="cannot_route"))
+    assert (session.cause, session.detail) == ("failed", "cannot_route")
+    assert session_of(*RINGING, callee("answered", 4)).detail is None
+
+
 def test_ringing_ends_when_the_caller_hangs_up() -> None:
     session = session_of(*RINGING, caller("completed", 4))
     assert (session.live, session.ended, session.cause) == (False, at(4), "cancelled")
@@ -229,6 +236,19 @@ def test_a_user_who_calls() -> None:
     assert (machine.answered, machine.answered_by_system, machine.answered_by) == (True, True, "system")
     gone = session_of(*up, status("completed", 9, uuid="caller", direction="inbound"), now=10)
     assert (gone.live, gone.ended, gone.cause) == (False, at(9), "completed")
+
+
+@pytest.mark.parametrize("how", ["busy", "rejected", "timeout", "unanswered", "failed", "cancelled"])
+def test_a_user_who_reaches_nobody_gets_the_cause_of_that(how: str) -> None:
+    """The user's own leg was answered, as something was said to it, and just ends."""
+    bodies: list[Body | Kept] = [
+        status("answered", 0, uuid="caller", direction="inbound", from_="Alice"),
+        served(TALK, {"action": "connect", "endpoint": [{"type": "phone", "number": OTHER}]}, from_user="Alice"),
+        status(how, 4, uuid="callee", direction="outbound", from_=DIALLED, to=OTHER, detail="cannot_route"),
+    ]
+    assert (session_of(*bodies).live, session_of(*bodies).cause, session_of(*bodies).detail) == (True, None, None)
+    over = session_of(*bodies, status("completed", 5, uuid="caller", direction="inbound"), now=9)
+    assert (over.live, over.ended, over.cause, over.detail) == (False, at(5), how, "cannot_route")
 
 
 def test_a_caller_whom_nobody_has_been_called_for_is_connecting() -> None:

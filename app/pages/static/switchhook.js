@@ -29,7 +29,9 @@ const YEASTAR = {
   newRTCSession: ["call_created", () => true, named],
   incoming: ["call_incoming", () => true, named],
   startSession: ["session_started", () => true, named],
-  deleteSession: ["call_ended", () => true, (data) => [{ callId: data.session.id, cause: data.cause }]],
+  deleteSession: [
+    "call_ended", () => true, (data) => [{ callId: data.session.id, cause: data.cause, detail: data.detail }],
+  ],
   registered: ["registration_changed", (data) => data.userState.registered, () => []],
   isRegisteredChange: ["registration_changed", () => true, (data) => [data.userState.registered]],
   recordPermissionsChange: [
