@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from app.domain.conversations import (
     recordings_in,
     total_price,
 )
-from app.domain.events import Answer, Input, Recording
+from app.domain.events import Answer, Input, Recording, Transfer
 from app.domain.grouping import Group, Grouped, group
 from app.domain.leg_control import Done, done_to
 from app.domain.legs import Known, Leg, Moment, project_leg, seconds_between
@@ -36,6 +36,7 @@ from app.domain.rooms import Room, room_of
 from app.domain.timeline import Life, Occupancy, Segment, Stay, by_leg, length, life_of, segments_of
 
 Phase = Literal["ringing", "talking", "on_hold", "waiting"]
+MOVING: Final = timedelta(seconds=10)  # by then a move is kept in both of its conversations
 # Of several legs that do different things now, the first of these is what the call is said to do.
 PHASES: Final[dict[str, Phase]] = {"hold": "on_hold", "talk": "talking", "ringing": "ringing", "wait": "waiting"}
 
@@ -151,12 +152,10 @@ def read_calls(
     presume_ended_after: timedelta,
     known: Mapping[str, Known] = MappingProxyType({}),
     first_received: Mapping[str, datetime] = MappingProxyType({}),
-    stored: Container[str] | None = None,
 ) -> Calls:
     """The calls that *conversations* are of, at the time *now*.
 
-    *known*: what more is known of legs; *first_received*: when the first event of each conversation was kept;
-    *stored*: the conversations of which there are events, if there are more: a leg that went to another one has ended.
+    *known*: what more is known of legs; *first_received*: when the first event of each conversation was kept.
     """
     events = join(*conversations.values())
     everything = moments(events)
@@ -165,13 +164,9 @@ def read_calls(
     for kept in events.values():
         if kept.event.leg and not calls_into_room(kept.event):
             named[kept.event.leg].update(kept.event.conversations)
+    stored = conversations.keys() | _just_joined(events, now)
     lives = {
-        uuid: life_of(
-            project_leg(uuid, of_leg, known.get(uuid, Known())),
-            of_leg,
-            frozenset(named[uuid]),
-            conversations if stored is None else stored,
-        )
+        uuid: life_of(project_leg(uuid, of_leg, known.get(uuid, Known())), of_leg, frozenset(named[uuid]), stored)
         for uuid, of_leg in of_legs.items()
     }
     names = {name for kept in events.values() for name in kept.event.conversations} | conversations.keys()
@@ -192,6 +187,12 @@ def read_calls(
         call = replace(call, first_received=began or call.first_received, recorded=here)
         calls[id_] = _with_state(call, last_received, now, presume_ended_after)
     return Calls(calls, grouped.of_conversation, grouped.of_leg, frozenset(_live(conversations, lives)))
+
+
+def _just_joined(events: History, now: datetime) -> set[str]:
+    """The conversations that legs have just gone to: a move is kept in two, one after the other."""
+    moves = ((kept.received, kept.event) for kept in events.values())
+    return {event.joined for at, event in moves if isinstance(event, Transfer) and event.joined and now - at < MOVING}
 
 
 def _recorded(everything: Sequence[Moment], lives: Iterable[Life]) -> dict[str, RecordState]:

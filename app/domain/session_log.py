@@ -101,10 +101,7 @@ class SessionLog:
         if key not in self._projected:
             lists = {name: self._first(name, length) for name, length in position.items() if length}
             self.work += sum(position.values())
-            # A move is kept in two conversations, one after the other: between, the leg has not ended.
-            self._projected[key] = read_calls(
-                lists, now=now, presume_ended_after=self._presume_ended_after, stored=self._lists
-            ).calls
+            self._projected[key] = read_calls(lists, now=now, presume_ended_after=self._presume_ended_after).calls
         return self._projected[key]
 
     def reached(self, position: Positions) -> datetime:

@@ -179,6 +179,13 @@ def test_a_lost_transfer_does_not_split_a_call() -> None:
     assert call.legs[0].stays == ((HERE, at(0), at(30)), (THERE, at(30), at(30)))
 
 
+def test_a_leg_that_moves_has_not_ended_before_its_move_is_kept_in_both_conversations() -> None:
+    """A page that saw it as ended would follow the call no more."""
+    bodies = [*caller(), transfer(HERE, THERE, 30, uuid="caller")]
+    assert one(*bodies, without=[THERE], now=at(30)).state == "live"
+    assert one(*bodies, without=[THERE], now=at(41)).state == "ended", "THERE was deleted"
+
+
 @pytest.mark.parametrize("deleted", [HERE, THERE])
 def test_with_one_conversation_deleted_the_rest_is_still_the_same_call(deleted: str) -> None:
     bodies = [
