@@ -53,7 +53,7 @@ flows:
     about: A user of the application, who is called into a room
     steps:
       start:
-        - {action: connect, endpoint: [{type: app, user: "u{{ to }}"}]}
+        - {action: connect, timeout: 20, endpoint: [{type: app, user: "u{{ to }}"}]}
   room:
     about: Whoever calls the same number meets in one room
     steps:
