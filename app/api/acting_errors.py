@@ -50,7 +50,9 @@ def as_problems() -> Iterator[None]:
 def _problem(error: ControlError) -> Problem:
     if isinstance(error, CannotMeet):
         status = MEETING.get(error.fault.error_id, 404)
-        return Problem(status, "No such conference", str(error), error_id=error.fault.error_id, leg=error.fault.leg)
+        return Problem(
+            status, "Conference not possible", str(error), error_id=error.fault.error_id, leg=error.fault.leg
+        )
     status, title = TITLES[type(error)]
     more: dict[str, Any] = {}
     if isinstance(error, NotConfigured):

@@ -11,6 +11,7 @@ from app.domain.leg_control import Done
 VERBS: Final = {
     "create": "place the call",
     "ring": "ring the user",
+    "begin_conference": "merge into a conference",
     "hangup": "hang up",
     "transfer": "transfer the leg",
     "move": "move the leg",

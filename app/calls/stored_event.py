@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from app.domain.actions import OURS
 from app.domain.events import Event
 from app.store.codec import Record
 from app.store.record_command import digest
@@ -26,8 +27,8 @@ class StoredEvent(NamedTuple):
 
     @property
     def lag_ms(self) -> int | None:
-        """Milliseconds from its own timestamp to its receipt; None if it has no timestamp."""
-        occurred = self.event.occurred
+        """Milliseconds from its own timestamp to its receipt; None if it has no timestamp, or was not received."""
+        occurred = None if isinstance(self.event, OURS) else self.event.occurred
         return round((self.received - occurred).total_seconds() * 1000) if occurred else None
 
 

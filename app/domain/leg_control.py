@@ -25,7 +25,7 @@ ConfirmedBy = Literal["webhook", "reply", "timeout"]
 # https://developer.vonage.com/en/api/voice, and the list of webhooks in .../webhook-reference#event-webhook
 BY_REPLY: Final = frozenset(
     {"mute", "unmute", "earmuff", "unearmuff", "talk", "stop_talk", "stream", "stop_stream", "dtmf"}
-    | {"listen", "stop_listen", "create", "ring"}
+    | {"listen", "stop_listen", "create", "ring", "begin_conference"}
     | RECORDING
 )
 

@@ -70,7 +70,7 @@ FAULTS: Final = {
         "not done: the leg is part of a transfer or a conference. Act on that, or wait for its end"
     ),
     "Unknown transfer or conference": marked("not done: there is no such transfer or conference any more"),
-    "No such conference": marked("not done"),
+    "Conference not possible": marked("not done"),
     "Not in a state for it": marked("not done: that does not fit what the leg does now"),
     "NCCO refused": marked("not done: Vonage would refuse the NCCO"),
     "Store unavailable": marked("not done: Redis is away. Try again in a moment"),

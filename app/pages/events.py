@@ -38,6 +38,7 @@ WORDS: Final = {
     "say something": marked("say something"),
     "place the call": marked("place the call"),
     "ring the user": marked("ring the user"),
+    "merge into a conference": marked("merge into a conference"),
     "hang up": marked("hang up"),
     "transfer the leg": marked("transfer the leg"),
     "move the leg": marked("move the leg"),

@@ -162,7 +162,7 @@ def test_what_the_server_says_is_wrong_is_an_error(world: World, phone: NodePhon
     _, _, session = call_of_alice(world)
     with pytest.raises(Failed) as failed:
         phone("startConference", session, [session, session])
-    assert failed.value.problem == {"status": 422, "title": "No such conference", "error_id": "invalid-data"}
+    assert failed.value.problem == {"status": 422, "title": "Conference not possible", "error_id": "invalid-data"}
     assert phone("hold", "unknown") is False
     assert phone.read("lastError") == {"status": 404, "title": "Unknown session", "error_id": None}
     with pytest.raises(Failed) as failed:

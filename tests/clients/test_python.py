@@ -329,7 +329,7 @@ def test_what_the_server_says_is_wrong_is_an_error(world: World) -> None:
     with pytest.raises(PhoneError) as wrong:
         phone_at(world).start_conference(session, [session, session])
     error = wrong.value
-    assert (error.status, error.title, error.error_id) == (422, "No such conference", "invalid-data")
+    assert (error.status, error.title, error.error_id) == (422, "Conference not possible", "invalid-data")
     assert str(error) == error.detail == error.problem["detail"]
     with pytest.raises(PhoneError) as unknown:
         phone_at(world).hold("unknown")

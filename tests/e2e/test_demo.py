@@ -18,7 +18,7 @@ from app.cli.demo import own_environment
 from config.settings import load
 from tests.e2e.conftest import Serve
 from tests.engines import free_ports, wait_until
-from tests.serving import Server
+from tests.serving import OPERATOR, Server
 
 START = 120.0  # seconds: an engine, a worker, keys and a certificate, on a busy machine
 
@@ -77,6 +77,9 @@ def test_demo_starts_a_server_and_places_calls_until_ctrl_c(command: Callable[..
     assert f"{demo.base}/?token=" in demo.said
     wait_until(lambda: len(demo.conversations()) > 5, "calls come in", START)
     wait_until(lambda: demo.api("/api/v1/figures").json["calls"]["total"] > 5, "they are in the figures", START)
+    assert demo.api("/api/v1/users/Alice").json["max_calls"] == 50, "a call of yours is not diverted"
+    kept = demo.folder / "var" / "demo" / "operator_token"
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (f"{OPERATOR}\n", 0o600), "commands find the token"
     assert demo.stop() == 0
     assert "Traceback" not in demo.said
     with pytest.raises(requests.ConnectionError):

@@ -38,7 +38,7 @@ function reason(problem) {
   const parts = [fault];
   if (action?.vonage_detail) parts.push(`${words.vonage} ${action.vonage_detail}`);
   else if (problem.errors) for (const [name, text] of Object.entries(problem.errors)) parts.push(`${name}: ${[text].flat().join(" ")}`);
-  else if (["Not in a state for it", "NCCO refused", "No such conference"].includes(problem.title)) parts.push(words.reasons[problem.detail] ?? problem.detail);
+  else if (["Not in a state for it", "NCCO refused", "Conference not possible"].includes(problem.title)) parts.push(words.reasons[problem.detail] ?? problem.detail);
   else if (parts[0] === words.faults.else && problem.detail) parts.push(problem.detail);
   return parts.join(". ");
 }
