@@ -190,7 +190,12 @@ _member_verb("resume", "Bring LEG back from hold.")
 def end(server: Server, id_: str, yes: bool) -> None:
     """Hang up all."""
     confirm(f"Hang up all in conference {id_}?", yes=yes)
-    _print(server, server.client.send("DELETE", _of(id_)))
+    found = server.read(server.client.send("DELETE", _of(id_)), *OF_CONFERENCE)
+    until = time.monotonic() + WAITS
+    while not found["finished"] and time.monotonic() < until:
+        time.sleep(LOOKS_EVERY)
+        found = server.read(server.client.get(_of(id_)), *OF_CONFERENCE)
+    _show(server, found)
 
 
 def _of(id_: str, leg: str | None = None) -> str:
@@ -198,7 +203,10 @@ def _of(id_: str, leg: str | None = None) -> str:
 
 
 def _print(server: Server, response: Any) -> None:
-    found = server.read(response, *OF_CONFERENCE)
+    _show(server, server.read(response, *OF_CONFERENCE))
+
+
+def _show(server: Server, found: Json) -> None:
     click.echo(to_json(found) if server.as_json else _conference_line(found))
 
 

@@ -73,13 +73,14 @@ class Conferences:
         """Bring another leg in."""
         running = self.get(id_)
         known, present = self._present([leg])
-        fault = conferences.fault_of_participant(leg, present)
+        members = running.conference.members
+        fault = conferences.fault_of_participant(leg, present, members if leg in members else None)
         if fault is None and not conferences.allows(running.conference, "add", leg):
             fault = Fault("participant-already-in-conference", leg)
         self._check(fault)
         peer = next(iter(present.talking_to[leg]), None)
         room = room_of(known[leg].moments)
-        discard = None if peer == running.conference.host else peer
+        discard = None if peer in members else peer
         self.operations.take([leg, discard] if discard else [leg], id_)
         control = known[leg].leg.control
         data: dict[str, Any] = {"discard": discard, "home": room.name if room else None}
@@ -89,6 +90,8 @@ class Conferences:
     def remove(self, id_: str, leg: str, *, mode: str, by: str) -> Running:
         """Take a participant out: `mode` hangup, or detach: back to a room alone with the host, on hold."""
         running = self.get(id_)
+        if leg == running.conference.host:
+            raise WrongState("It is the host: hang it up, or end the conference.")
         if leg not in running.conference.participants:
             raise CannotMeet(Fault("participant-call-not-found", leg))
         if conferences.allows(running.conference, "remove", leg):

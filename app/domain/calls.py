@@ -36,6 +36,7 @@ from app.domain.rooms import Room, room_of
 from app.domain.timeline import Life, Occupancy, Segment, Stay, by_leg, length, life_of, segments_of
 
 Phase = Literal["ringing", "talking", "on_hold", "waiting"]
+CLOCKS: Final = timedelta(seconds=5)  # by which Vonage's clock may be behind
 MOVING: Final = timedelta(seconds=10)  # by then a move is kept in both of its conversations
 # Of several legs that do different things now, the first of these is what the call is said to do.
 PHASES: Final[dict[str, Phase]] = {"hold": "on_hold", "talk": "talking", "ringing": "ringing", "wait": "waiting"}
@@ -171,7 +172,7 @@ def read_calls(
     }
     names = {name for kept in events.values() for name in kept.event.conversations} | conversations.keys()
     grouped = group(names, lives.values())
-    own = _events_by_call(events, grouped)
+    own = _events_by_call(events, grouped, lives)
     last_received = {
         name: max((kept.received for kept in history.values()), default=None) for name, history in conversations.items()
     }
@@ -205,10 +206,10 @@ def _recorded(everything: Sequence[Moment], lives: Iterable[Life]) -> dict[str, 
     return {name: record_state(name, done, stays) for name in names if name}
 
 
-def _events_by_call(events: History, grouped: Grouped) -> dict[str, dict[bytes, Kept]]:
+def _events_by_call(events: History, grouped: Grouped, lives: Mapping[str, Life]) -> dict[str, dict[bytes, Kept]]:
     """The events of each call: those of its legs, and those without a leg of its conversations.
 
-    What this server did to a conference is of each call in it.
+    What this server did to a conference is of each call that had come into it by then.
     """
     found: dict[str, dict[bytes, Kept]] = {}
     for canonical, kept in events.items():
@@ -219,7 +220,15 @@ def _events_by_call(events: History, grouped: Grouped) -> dict[str, dict[bytes, 
         elif leg:
             ids = [grouped.of_leg[leg]]
         elif isinstance(kept.event, OURS):
-            ids = [id_ for id_, of in grouped.groups.items() if not set(names).isdisjoint(of.everywhere)]
+            all_in = [id_ for id_, of in grouped.groups.items() if not set(names).isdisjoint(of.everywhere)]
+            by_then = kept.event.occurred or kept.received
+            stays = {id_: [stay for uuid in grouped.groups[id_].legs for stay in lives[uuid].stays] for id_ in all_in}
+            came = [
+                id_
+                for id_, its in stays.items()
+                if any(stay.conversation in names and stay.arrived <= by_then + CLOCKS for stay in its)
+            ]
+            ids = came or all_in
         else:
             ids = [grouped.of_conversation[name] for name in names]
         for id_ in ids:

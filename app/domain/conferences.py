@@ -10,7 +10,7 @@ As in a transfer, every change is a decision in the log, made once; and for each
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
@@ -145,11 +145,16 @@ def first_fault(host: str, participants: Sequence[str], present: Present) -> Fau
     return next((fault for leg in participants if (fault := fault_of_participant(leg, present))), None)
 
 
-def fault_of_participant(leg: str, present: Present) -> Fault | None:
-    """What is wrong with *leg* as a participant: it must talk to one leg of the user, and nobody else."""
+def fault_of_participant(leg: str, present: Present, back: Container[str] | None = None) -> Fault | None:
+    """What is wrong with *leg* as a participant: it must talk to one leg of the user, and nobody else.
+
+    *back*: it comes back to these. Whoever was detached is alone, or on hold for them.
+    """
     if leg in present.taken:
         return Fault("participant-already-in-conference", leg)
     peers = present.talking_to.get(leg, set())
+    if back is not None and present.up(leg) and all(peer in back for peer in peers):
+        return None
     if not present.up(leg) or len(peers) != 1 or not all(map(present.mine, peers)):
         return Fault("participant-call-not-found", leg)
     return None

@@ -96,6 +96,7 @@ REASONS: Final = (
     marked("The host's leg is not live, or not yours."),
     marked("The host talks to nobody."),
     marked("The host is in a conference already, or talks to several."),
+    marked("It is the host: hang it up, or end the conference."),
     marked("A participant must be live and talk to one leg of the host, or be on hold for it."),
     marked("The participant is in a conference already."),
 )

@@ -82,6 +82,30 @@ def test_one_is_detached_and_is_on_hold_for_the_host(world: World) -> None:
     assert all_hear(host, second)
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_who_was_detached_can_be_added_again(world: World, resumed: bool) -> None:
+    id_, host, customer, second = three(world)
+    world.ask("DELETE", f"/conferences/{id_}/participants/{customer.uuid}?mode=detach")
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    if resumed:  # alone in its room, where nobody waits for it
+        assert world.act(customer, "resume").status_code == 200
+        world.until(lambda: world.control(customer)["hold"] is None)
+    response = world.ask("PUT", f"/conferences/{id_}/participants/{customer.uuid}", {})
+    assert response.status_code == 200, response.text
+    world.until(lambda: customer.uuid in joined(world, id_))
+    assert all_hear(host, customer, second)
+    world.until(lambda: world.control(customer)["hold"] is None)
+
+
+def test_the_host_is_not_removed_but_hung_up(world: World) -> None:
+    id_, host, _, _ = three(world)
+    response = world.ask("DELETE", f"/conferences/{id_}/participants/{host.uuid}")
+    assert (response.status_code, response.json["detail"]) == (
+        409,
+        "It is the host: hang it up, or end the conference.",
+    )
+
+
 def test_the_end_is_the_end_for_all(world: World) -> None:
     id_, host, customer, second = three(world)
     assert world.ask("DELETE", f"/conferences/{id_}").status_code == 200
