@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.domain.actions import Action
+from app.domain.actions import kept as kept_action
 from app.domain.actions import read as read_action
 from app.domain.calls import Call, Calls, read_calls
 from app.domain.conversations import Kept, history
+from app.domain.events import CANONICAL
 from tests.domain.builders import (
     HERE,
     LATER,
@@ -184,6 +188,30 @@ def test_a_leg_that_moves_has_not_ended_before_its_move_is_kept_in_both_conversa
     bodies = [*caller(), transfer(HERE, THERE, 30, uuid="caller")]
     assert one(*bodies, without=[THERE], now=at(30)).state == "live"
     assert one(*bodies, without=[THERE], now=at(41)).state == "ended", "THERE was deleted"
+
+
+def test_what_was_done_in_a_room_is_of_the_calls_that_had_come_into_it() -> None:
+    """The same room serves one call after the other."""
+    begun = Action(
+        canonical=b"",
+        conversation=HERE,
+        action="1",
+        verb="begin_conference",
+        by="operator",
+        occurred=at(10),
+        sequence=1,
+    )
+    begun = replace(begun, canonical=CANONICAL.encode(kept_action(begun)).encode())
+    bodies = [
+        body
+        for name, start in (("one", 0), ("two", 5), ("late", 40))
+        for body in (
+            *caller(name, start=start, answered=start + 1, where=f"CON-{name}"),
+            transfer(f"CON-{name}", HERE, start + 2, uuid=name),
+        )
+    ]
+    calls = read(*bodies, Kept(begun, at(10)), now=at(50)).calls
+    assert {id_ for id_, call in calls.items() if call.actions} == {"one", "two"}
 
 
 @pytest.mark.parametrize("deleted", [HERE, THERE])
