@@ -189,6 +189,7 @@ class MemberSchema(Schema):
 
     call_id = fields.String(required=True)
     status = fields.String(required=True, metadata={"description": "joining, joined, leaving or left"})
+    held = fields.Boolean(required=True, metadata={"description": "it hears music while the others go on"})
 
 
 class ConferenceSchema(Schema):

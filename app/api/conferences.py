@@ -120,7 +120,10 @@ def _json(running: Running) -> dict[str, Any]:
         "conference_id": running.id,
         "host": conference.host,
         "participants": list(conference.participants),
-        "members": [{"call_id": member.leg, "status": member.status} for member in conference.members.values()],
+        "members": [
+            {"call_id": member.leg, "status": member.status, "held": member.held}
+            for member in conference.members.values()
+        ],
         "host_leaves": conference.order.host_leaves,
         "started": conference.started_at is not None,
         "finished": conference.finished,

@@ -112,6 +112,8 @@ def _follow(server: Server, response: Any, reached: Callable[[Json], bool]) -> N
 def _transfer_line(transfer: Json) -> str:
     whom = address_of(transfer["to"]) or "somebody"
     who = f"leg {transfer['initiator_call']} transfers leg {transfer['transferred_call']} to {whom}"
+    if transfer["talking_to"]:
+        who += f", and talks to {whom if transfer['talking_to'] == transfer['recipient_call'] else 'that leg'} now"
     became = f", conference {transfer['conference_id']}" if transfer.get("conference_id") else ""
     return safe(f"{transfer['status']}: {who}  (transfer {transfer['id']}{became})")
 
@@ -212,5 +214,8 @@ def _show(server: Server, found: Json) -> None:
 
 def _conference_line(conference: Json) -> str:
     state = "over" if conference["finished"] else "going on" if conference["started"] else "beginning"
-    legs = ", ".join(conference["participants"]) or "nobody"
-    return safe(f"{state}: host {conference['host']}, with {legs}  (conference {conference['conference_id']})")
+    held = {member["call_id"] for member in conference["members"] if member["held"]}
+    host, *legs = (
+        f"{leg} (on hold)" if leg in held else leg for leg in (conference["host"], *conference["participants"])
+    )
+    return safe(f"{state}: host {host}, with {', '.join(legs) or 'nobody'}  (conference {conference['conference_id']})")

@@ -177,11 +177,12 @@ def _step(
 def _mark_of(session: Session, before: Mark, read: Mapping[str, int], *, by_now: bool = False) -> Mark:
     """What was sent after the step from *before* to *session*."""
     sent = [name for name in before.sent if not (session.live and name in AT_THE_END)]
+    over = "call_ended" in sent  # the call may go on without the user
     return Mark(
         sent=(*sent, *(name for name in _facts_of(session) if name not in before.sent)),
-        muted=session.controls.muted,
-        paused=session.controls.paused,
-        recording=session.controls.recording,
+        muted=session.controls.muted if session.live else before.muted,
+        paused=session.controls.paused if session.live else before.paused,
+        recording=before.recording if over else session.controls.recording,
         ringing=session.ringing,
         sharing=session.screensharing if by_now else before.sharing and session.live,
         shown=_shown(session),

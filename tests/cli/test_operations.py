@@ -17,9 +17,11 @@ def test_a_transfer_with_a_consultation_is_begun_swapped_and_completed(world: Wo
     code, out, err = flask("transfers", "begin", agent.uuid, SECOND, "--json")
     assert (code, err) == (0, "")
     id_ = json.loads(out)["id"]
-    of = f"leg {agent.uuid} transfers leg {customer.uuid} to {SECOND}  (transfer {id_})\n"
-    world.until(lambda: flask("transfers") == (0, f"answered: {of}", ""))
-    assert flask("transfers", "swap", id_) == (0, f"answered: {of}", "")
+    who = f"leg {agent.uuid} transfers leg {customer.uuid} to {SECOND}"
+    of = f"{who}  (transfer {id_})\n"
+    consults = f"answered: {who}, and talks to {SECOND} now  (transfer {id_})\n"
+    world.until(lambda: flask("transfers") == (0, consults, ""))
+    assert flask("transfers", "swap", id_) == (0, consults.replace(f"to {SECOND} now", "to that leg now"), "")
     world.until(lambda: agent.hears(customer))
     assert flask("transfers", "complete", id_) == (0, f"ended: {of}", "")
     recipient = next(leg for leg in world.legs() if leg.to == SECOND and not leg.over)
@@ -57,6 +59,7 @@ def test_a_conference_from_its_beginning_to_its_end(world: World, flask: Flask) 
     world.until(lambda: third.hears(first))
     assert flask("conferences", "hold", id_, first.uuid)[0] == 0
     world.until(lambda: not first.hears(second))
+    assert f"with {first.uuid} (on hold), {second.uuid}" in flask("conferences", "show", id_)[1]
     assert flask("conferences", "resume", id_, first.uuid)[0] == 0
     world.until(lambda: first.hears(second))
     assert flask("conferences", "remove", id_, third.uuid, typed="n\n")[0] == 1
@@ -66,9 +69,8 @@ def test_a_conference_from_its_beginning_to_its_end(world: World, flask: Flask) 
     assert flask("conferences", "remove", id_, second.uuid, "--detach")[0] == 0
     world.until(lambda: not second.hears(first))
     assert not second.over
-    assert flask("conferences", "end", id_, typed="y\n")[0] == 0
+    assert flask("conferences", "end", id_, typed="y\n")[1].startswith("over: ")
     world.known(first, "completed")
-    world.until(lambda: flask("conferences", "show", id_)[1].startswith("over: "))
 
 
 def test_what_is_not_possible_is_said(world: World, flask: Flask) -> None:

@@ -117,7 +117,7 @@ def test_verbs_events_and_conferences(world: World) -> None:
 
     def joined(leg: Leg) -> bool:
         members = phone.conference(conference)["members"]
-        return any(member == {"call_id": leg.uuid, "status": "joined"} for member in members)
+        return any((member["call_id"], member["status"]) == (leg.uuid, "joined") for member in members)
 
     world.until(partial(joined, customer))
     assert phone.conference(conference)["started"]

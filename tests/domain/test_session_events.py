@@ -104,6 +104,18 @@ def test_what_is_done_to_a_call_is_sent_each_time() -> None:
     ]
 
 
+def test_nothing_is_done_to_a_session_that_has_ended() -> None:
+    """The call goes on without the user, and what is done there is of the others."""
+
+    def over(**controls: object) -> Session:
+        bodies = [*ANSWERED, callee("completed", 12)]
+        return session_of(*bodies, now=20, controls=Controls(**controls))  # type: ignore[arg-type]
+
+    paused = session_of(*ANSWERED, now=10, controls=Controls(paused=True, muted=True, recording="active"))
+    looks = [paused, over(recording="active"), over(paused=True), over(muted=True), over(recording="active")]
+    assert names_of(sent(looks))[4:] == ["call_held", "call_muted", "recording_started", "call_ended"]
+
+
 def test_anything_else_that_is_shown_is_an_update_and_time_is_none() -> None:
     looks = [session_of(*ANSWERED, now=10), session_of(*ANSWERED, now=30)]
     looks.append(session_of(*ANSWERED, now=30, remarks=Remarks(name="Mrs Lovelace")))
