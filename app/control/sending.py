@@ -15,7 +15,7 @@ from typing import Any, Final
 from app.control.new_call import address_of
 from app.control.regions import Regions
 from app.control.requests import ACTIONS, CREATING, MOVING, VonageRequest, calls_since, lookup_of, request_of
-from app.control.vonage_client import NoReply, NotSent, Response, VonageClient
+from app.control.vonage_client import LateReply, NoReply, NotSent, Response, VonageClient
 from app.domain.actions import Action
 from app.domain.leg_state import BITS, FINAL
 from app.domain.operations import Entry, Step
@@ -55,6 +55,8 @@ class Sender:
             return {"result": "failed", "detail": str(why)}
         except NoReply as why:
             found = self.look_up(operation, entry)
+            if isinstance(why, LateReply) and step.verb in CREATING and found["result"] == "failed":
+                found = {"result": "unknown"}  # not there yet: a second call would ring as well
             return found | {"detail": str(why)} if found["result"] == "unknown" else found
         result = _result(response, step.verb)
         if result["result"] == "unknown" and step.verb in (*MOVING, "hangup"):  # an error of Vonage's

@@ -64,6 +64,10 @@ class NoReply(Exception):
     """The request was sent, and no response came: it may have been carried out."""
 
 
+class LateReply(NoReply):
+    """The same, as time ran out: it may yet be carried out."""
+
+
 class VonageClient:
     """Sends requests with the application's token; without *credentials*, none.
 
@@ -114,7 +118,7 @@ class VonageClient:
                 raise NotSent(f"{host} cannot be reached") from error
             raise NoReply(f"{host} closed the connection") from error
         except requests.exceptions.RequestException as error:
-            raise NoReply(f"{host} did not reply in time") from error
+            raise LateReply(f"{host} did not reply in time") from error
         finally:
             self._give_back(client)
         return Response(status, found if isinstance(found, dict) else {})
@@ -164,7 +168,7 @@ def _within(seconds: float, send: Callable[[], Response]) -> Response:
     try:
         found = outcome.get(timeout=seconds + 0.2)
     except Empty:
-        raise NoReply("no response within a few seconds") from None
+        raise LateReply("no response within a few seconds") from None
     if isinstance(found, Exception):
         raise found
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,7 @@ def test_a_ring_group_goes_from_one_to_the_next(world: World) -> None:
     """Busy, then one who never answers, then Alice."""
     caller = calls(world, GROUP)
     (alice,) = world.until(lambda: [leg for leg in legs_to(world, caller, "Alice") if caller.hears(leg)])
+    world.known(alice, "answered")
     call = call_of(world, caller)
     outcomes = [(leg["to"], leg["outcome"]) for leg in call["legs"][1:]]
     group = [f"{user}{caller.from_}" for user in ("Busy", "Nobody", "Alice")]
@@ -217,6 +219,23 @@ def test_a_user_who_cannot_be_called_leads_the_caller_on(
     assert said(caller) == [SORRY["text"]]
     if fault == "429":  # where nobody can say whether it was placed, a leg may still come, and would be alone
         world.until(lambda: not world.open_operations())
+
+
+def test_a_request_that_is_carried_out_after_its_time_limit_rings_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vonage lists no such call yet when it is looked for."""
+    monkeypatch.setattr("app.control.vonage_client.SECONDS", 0.5)
+    before = len(world.legs())
+    with world.faults(FaultRule(fault="slow", verbs=("create",), seconds=2.5)):
+        caller = calls(world, ALONE)
+        world.until(lambda: len(world.legs()) > before + 1)
+    _, alice = world.legs()[before:]
+    world.until(lambda: caller.hears(alice))
+    time.sleep(1.5)  # in which a second one would have been called
+    assert len(world.legs()) == before + 2
+    world.do(lambda: world.carrier.people.hang_up(caller.uuid))
+    world.known(alice, "completed")
 
 
 def test_an_answer_requested_twice_calls_the_user_once(world: World) -> None:
