@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from app.domain.actions import MOVES, Action
 from app.domain.conversations import Conversation, History, moments, project
 from app.domain.leg_control import Done, done_to, held_from
 from app.domain.legs import Leg, Moment, project_leg
+from app.domain.marks import called_users
 from app.domain.operations import Entry
 from app.domain.rooms import is_connected, room_of
 from app.flows.flows import Flows
@@ -96,7 +98,8 @@ class Control:
         """Let the leg run *ncco*, or the *step* of *flow*, from now on, by itself. Raises ControlError."""
         known = self.live(uuid)
         script = self.script(ncco, flow, step, known.leg)
-        return self._request(known, "transfer", {"ncco": script}, by=by, id_=id_)
+        url = self._address_of(flow, step, script)
+        return self._request(known, "transfer", {"url": url} if url else {"ncco": script}, by=by, id_=id_)
 
     def hold(self, uuid: str, *, by: str, id_: str | None = None) -> Requested:
         """Take the leg out of its room, to music; in a pair it is muted and hears nothing. Raises ControlError."""
@@ -182,9 +185,12 @@ class Control:
         self._needs_credentials()
         if (region := wanted.get("region")) is not None and region not in self.client.hosts:
             raise BadNcco(f"region: it must be one of VONAGE_API_HOSTS, {', '.join(self.client.hosts)}.")
+        flow, step = wanted.get("flow"), wanted.get("step")
+        script = self.script(wanted.get("ncco"), flow, step, None)
         body = new_call(
             wanted,
-            script=self.script(wanted.get("ncco"), wanted.get("flow"), wanted.get("step"), None),
+            script=script,
+            url=self._address_of(flow, step, script),
             base_url=self.base_url,
             caller_number=self.caller_number,
         )
@@ -213,18 +219,32 @@ class Control:
                 return checked([dict(action) for action in ncco], self.base_url)
             except RenderFault as fault:
                 raise BadNcco(str(fault)) from fault
-        known = self.flows.flow_file.flows.get(flow or "") if self.flows.flow_file else None
-        if flow is None or known is None:
-            raise BadNcco(f"There is no flow {flow}.")
+        start = self._start_of(flow or "")
         request = Request(
             from_=leg.from_ if leg else None,
             to=leg.to if leg else None,
             uuid=leg.uuid if leg else None,
         )
-        reply = self.flows.enter(flow, step or known.start or "start", None, request)
+        reply = self.flows.enter(flow or "", step or start, None, request)
         if reply is None or reply.fault is not None:
             raise BadNcco(reply.fault if reply and reply.fault else f"Flow {flow} has nothing to play here.")
         return reply.ncco
+
+    def _address_of(self, flow: str | None, step: str | None, script: Sequence[Mapping[str, Any]]) -> str | None:
+        """Where Vonage is to get *script* of a flow that calls a user; None if it is sent as it is.
+
+        Once the leg itself asks for it, it can be led into a room, and the user be diverted.
+        """
+        if flow is None or not self.flows.rooms or not called_users(json.dumps(script)):
+            return None
+        return self.flows.address_of(flow, step or self._start_of(flow))
+
+    def _start_of(self, flow: str) -> str:
+        """The step in which *flow* begins."""
+        known = self.flows.flow_file.flows.get(flow) if self.flows.flow_file else None
+        if known is None:
+            raise BadNcco(f"There is no flow {flow}.")
+        return known.start or "start"
 
     def conversation_of(self, uuid: str) -> str:
         """Where the leg *uuid* is. Raises UnknownLeg, LegEnded."""

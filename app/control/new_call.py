@@ -16,10 +16,19 @@ AS_THEY_ARE: Final = (
 
 
 def new_call(
-    wanted: Mapping[str, Any], *, script: Sequence[Mapping[str, Any]], base_url: str, caller_number: str | None
+    wanted: Mapping[str, Any],
+    *,
+    script: Sequence[Mapping[str, Any]],
+    url: str | None = None,
+    base_url: str,
+    caller_number: str | None,
 ) -> dict[str, Any]:
-    """The body for what is *wanted*, and `region` with it: the host it is sent to. Raises BadNcco for the endpoint."""
-    body: dict[str, Any] = {"to": [endpoint_of(wanted["to"], base_url)], "ncco": list(script)}
+    """The body for what is *wanted*, and `region` with it: the host it is sent to. Raises BadNcco for the endpoint.
+
+    *url*: where Vonage gets the script, once the call is answered, in place of *script*.
+    """
+    body: dict[str, Any] = {"to": [endpoint_of(wanted["to"], base_url)]}
+    body |= {"answer_url": [url], "answer_method": "GET"} if url else {"ncco": list(script)}
     number = wanted.get("from_") or caller_number
     body |= {"from": {"type": "phone", "number": number}} if number else {"random_from_number": True}
     body |= {"event_url": [f"{base_url}/voice/event"], "event_method": "POST"}

@@ -24,7 +24,7 @@ from app.flows.model import LONGEST_USER, NAME, Flow, FlowFile, RenderFault, Rou
 from app.flows.python_actions import NoActions, actions_in
 from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
 from app.flows.reload import NO_FLOWS, FlowReloader
-from app.flows.rendering import Entry, Ncco, checked, rendered, step_urls, voicemail_urls
+from app.flows.rendering import Entry, Ncco, checked, rendered, step_url, step_urls, voicemail_urls
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
@@ -203,6 +203,10 @@ class Flows:
         visits = call_state.visits.get(visit(flow, step), 1)
         results = {status: Result(kind="connect", status=status) for status in statuses}
         return [status for status, result in results.items() if target(leads, result, step=step, visits=visits)]
+
+    def address_of(self, flow: str, step: str) -> str:
+        """The address at which *flow* is entered with *step* by a leg that has no state yet."""
+        return step_url(self._base, flow, step)
 
     def caller_of(self, state: str) -> str | None:
         """The caller's leg in the *state* of a step's address. Raises RenderFault."""

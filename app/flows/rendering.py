@@ -23,11 +23,16 @@ MOST_FAULTS: Final = 3  # in a message
 HOW_RIGHT: Final = "`next`, or `request.url` in Python, make it right"
 STEP_PATH: Final = re.compile(STEPS_AT + r"([\w-]+)/([\w-]+)\Z", re.ASCII)
 STATE: Final = "state"  # the parameter of an address that holds the state of the call
-STEP_URL: Final = STEPS_AT + "{flow}/{step}?state={state}"
-VOICEMAIL_URL: Final = VOICEMAILS_AT + "?state={state}"
+STATE_OF_URL: Final = "?state={state}"
+VOICEMAIL_URL: Final = VOICEMAILS_AT + STATE_OF_URL
 
 Ncco = list[dict[str, Any]]
 Seal = Callable[[CallState], str]
+
+
+def step_url(base: str, flow: str, step: str) -> str:
+    """The URL of a step of *flow* for whoever enters it without a state; *base* is this server's own URL."""
+    return f"{base}{STEPS_AT}{flow}/{step}"
 
 
 def step_urls(base: str, flow: str, state: CallState, seal: Seal) -> Callable[[str, bool], str]:
@@ -36,7 +41,7 @@ def step_urls(base: str, flow: str, state: CallState, seal: Seal) -> Callable[[s
     Its second argument: whether the URL is for the step itself, not for what comes after it.
     """
     sealed = cache(lambda enter: seal(replace(state, enter=enter)))
-    return lambda step, enter: base + STEP_URL.format(flow=flow, step=step, state=sealed(enter))
+    return lambda step, enter: step_url(base, flow, step) + STATE_OF_URL.format(state=sealed(enter))
 
 
 def voicemail_urls(base: str, state: CallState, seal: Seal) -> Callable[[str], str]:

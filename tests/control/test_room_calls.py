@@ -127,6 +127,45 @@ def test_after_the_two_have_talked_the_script_goes_on(world: World) -> None:
     world.known(caller, "completed")
 
 
+def test_whom_we_call_is_put_through_to_a_user_in_a_room(world: World) -> None:
+    """The leg gets its script by itself, once it is answered: nobody knows its uuid before."""
+    body = {"to": {"type": "phone", "number": "447700900191"}, "from": AFTER, "flow": "after"}
+    response = world.ask("POST", "/calls", body)
+    assert response.status_code == 201, response.text
+    callee = world.until(lambda: next((leg for leg in world.legs() if leg.to == "447700900191"), None))
+    alice = next(leg for leg in room_of(world, callee).present.values() if leg is not callee)
+    assert alice.to == "Alice"
+    world.known(alice, "answered")
+    assert world.act(callee, "hold").status_code == 200
+    world.until(lambda: world.control(callee)["hold"] == "held")
+    assert world.act(callee, "resume").status_code == 200
+    world.until(lambda: callee.hears(alice))
+    world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+    world.until(lambda: said(callee) == ["How did we do?"])
+    world.known(callee, "completed")
+
+
+def test_a_leg_that_is_transferred_to_a_flow_is_put_through_in_a_room(world: World) -> None:
+    agent, caller = world.in_room("447700900192", "447700900193")
+    response = world.act(caller, "transfer", {"flow": "group", "step": "third"})
+    assert response.status_code == 200, response.text
+    user = f"Alice{caller.from_}"
+    alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
+    assert alice.to == user
+    world.known(alice, "answered")
+    world.do(lambda: world.carrier.people.hang_up(caller.uuid))
+    world.known(alice, "completed")
+    assert not agent.over
+
+
+def test_a_flow_that_calls_a_user_who_is_busy_goes_on_for_whom_we_call(world: World) -> None:
+    body = {"to": {"type": "phone", "number": "447700900194"}, "from": BUSY, "flow": "busy"}
+    assert world.ask("POST", "/calls", body).status_code == 201
+    callee = world.until(lambda: next((leg for leg in world.legs() if leg.to == "447700900194"), None))
+    world.known(callee, "completed")
+    assert said(callee) == [SORRY["text"]]
+
+
 def test_a_ring_group_goes_from_one_to_the_next(world: World) -> None:
     """Busy, then one who never answers, then Alice."""
     caller = calls(world, GROUP)
