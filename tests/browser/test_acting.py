@@ -251,6 +251,52 @@ def test_calls_are_joined_in_a_conference_another_is_added_and_one_detached(worl
     assert third.hears(customer)
 
 
+def test_a_call_is_added_to_a_conference_from_the_board_while_two_browsers_look(world: World, look: Look) -> None:
+    agent, customer = world.in_room(AGENT, CALLER, room="one")
+    second_agent, second = world.in_room("447700900110", THIRD, room="two")
+    third_agent, third = world.in_room("447700900120", "447700900121", room="three")
+    board, viewer = look("/"), look("/", VIEWER)
+    expect(row(board, third.to).locator("[data-state=talking]").first).to_be_visible()
+    menu(board, third.to)
+    expect(board.get_by_role("menuitem", name="Transfer…")).to_be_visible()
+    for name in ("Add to conference…", "Add a call…"):
+        expect(board.get_by_role("menuitem", name=name)).to_be_hidden()  # there is none yet
+    board.keyboard.press("Escape")
+    body = {"host_call_id": agent.uuid, "participant_call_ids": [customer.uuid]}
+    assert world.ask("POST", "/conferences", body).status_code == 201
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 2 members")
+    # From the row of the call that is added.
+    menu(board, third.to)
+    expect(board.get_by_role("menuitem", name="Add a call…")).to_be_hidden()
+    board.get_by_role("menuitem", name="Add to conference…").click()
+    dialog = board.get_by_role("dialog")
+    expect(dialog.get_by_label("Conference", exact=True)).to_be_focused()
+    expect(dialog.get_by_role("option")).to_have_text([f"{AGENT}, with {CALLER}"])
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_role("alert")).to_have_text("Choose who joins.")
+    dialog.get_by_role("checkbox", name=f"{third.to} talks to").check()
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog).to_be_hidden()
+    expect(board.locator("#acted")).to_have_text(f"Add, {third.to}: done")
+    board.mouse.move(0, 0)  # while it moves over rows, none leaves
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 3 members")
+    world.until(lambda: third_agent.over and third.hears(agent) and third.hears(customer))
+    # From the row of a member.
+    expect(row(board, third_agent.to)).to_have_count(0)
+    menu(board, third.to)
+    expect(board.get_by_role("menuitem", name="Add to conference…")).to_be_hidden()
+    board.get_by_role("menuitem", name="Add a call…").click()
+    dialog.get_by_role("checkbox", name=f"{THIRD} talks to").check()
+    dialog.get_by_role("button", name="Add").click()
+    expect(board.locator("#acted")).to_have_text(f"Add, {THIRD}: done")
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 4 members")
+    world.until(lambda: second_agent.over and second.hears(third))
+    assert [page.evaluate("window.opened") for page in (board, viewer)] == [True] * 2
+
+
 def test_that_nobody_was_reached_is_said(world: World, look: Look) -> None:
     agent, customer = world.in_room(AGENT, CALLER)
     board = look("/")
@@ -432,10 +478,14 @@ def test_axe_finds_nothing_in_transfers_and_conferences(world: World, look: Look
         for page in (board, moved, met):
             page.emulate_media(color_scheme=scheme)
             assert violations(page) == "", scheme
-    for name, ready in (("Transfer…", "To:"), ("Conference…", "When the host leaves")):
+    for name, ready in (
+        ("Transfer…", "To:"),
+        ("Conference…", "When the host leaves"),
+        ("Add to conference…", "Conference"),
+    ):
         menu(board, "447700900121")
         board.get_by_role("menuitem", name=name).click()
-        expect(board.get_by_role("dialog").get_by_label(ready)).to_be_visible()
+        expect(board.get_by_role("dialog").get_by_label(ready).first).to_be_visible()
         assert violations(board) == "", name
         board.keyboard.press("Escape")
     met.locator("#conference").get_by_role("button", name="End for all").click()

@@ -82,12 +82,14 @@ def in_room(site: Site, *, ncco: Any = ROOM) -> Site:
     return site
 
 
-def other_room(site: Site, one: str = "other", two: str = "their-agent", name: str = "CON-2") -> None:
-    """Another call of two in a room."""
+def other_room(
+    site: Site, one: str = "other", two: str = "their-agent", name: str = "CON-2", ncco: Any = ROOM
+) -> None:
+    """Another call of two in a room, or where *ncco* leads."""
     now = datetime.now(UTC)
     site.record(status("answered", name, one, direction="inbound", from_="447700900199", to="1"), received=now)
     site.record(status("answered", name, two, direction="outbound", to="Bob"), received=now)
-    did(site, "create", one, conversation=name, ncco=ROOM)
+    did(site, "create", one, conversation=name, ncco=ncco)
 
 
 def row(site: Site, leg: str, token: str = OPERATOR) -> str:
@@ -257,6 +259,33 @@ def test_a_member_in_each_of_its_states(
     assert acts["hold"] == next((act for act in expected[1] if act in ("hold", "resume")), None)
 
 
+def acts_of(site: Site, leg: str, token: str = OPERATOR) -> dict[str, Any]:
+    """What the menu of a row acts on."""
+    acts: dict[str, Any] = json.loads(Page("<tr " + row(site, leg, token) + "</tr>").values("tr", "data-acts")[0])
+    return acts
+
+
+def test_a_member_s_row_adds_calls_and_that_of_another_call_can_be_added(open_site: OpenSite) -> None:
+    site = in_room(open_site(**KEY, connect_to_room="try"))
+    other_room(site)
+    other_room(site, "third", "third-agent", "CON-4")
+    connect = [{"action": "connect", "endpoint": [{"type": "app", "user": "Alice"}]}]
+    other_room(site, "paired", "paired-agent", "CON-5", connect)
+    site.record(status("answered", "CON-3", "alone", direction="inbound"), received=datetime.now(UTC))
+    assert acts_of(site, "leg")["adds"] is None
+    conference(site, *JOINED)
+    assert (acts_of(site, "leg")["asks"], acts_of(site, "leg")["adds"]) == (["add"], "meetingbcd")
+    assert acts_of(site, "other")["adds"] == "meetingbcd"
+    assert (acts_of(site, "third")["asks"], acts_of(site, "third")["adds"]) == (
+        ["transfer_call", "conference", "join"],
+        None,
+    )
+    assert acts_of(site, "paired")["asks"] == ["transfer_call", "conference"], "a pair can begin one, but not join one"
+    assert acts_of(site, "alone")["asks"] == []
+    site.store.append("meetingbcd", [Entry("end", datetime.now(UTC), "request", "end", {"by": "operator 1f3a2b"})])
+    assert (acts_of(site, "leg")["asks"], acts_of(site, "leg")["adds"]) == ([], None), "all are being hung up"
+
+
 def test_a_conference_that_has_ended_is_not_shown(open_site: OpenSite) -> None:
     site = in_room(open_site(**KEY))
     conference(site, *JOINED, requested("end"), decided("deleted"))
@@ -323,6 +352,42 @@ def test_the_calls_that_can_join_a_conference_are_offered_once_each(open_site: O
         assert "447700900199 talks to Bob, who is hung up then" in words(text)
     hosts = [values["value"] for tag, values in Page(fields(site, "conference")).elements if tag == "option"]
     assert hosts[:2] == ["agent", "leg"]
+
+
+def test_which_conference_a_call_is_added_to_is_said_by_who_is_in_it(open_site: OpenSite) -> None:
+    site = in_room(open_site(**KEY))
+    site.store.set_name("447700900123", "Mr <b> Okafor")
+    other_room(site)
+    other_room(site, "third", "third-agent", "CON-4")
+    assert "No conference is running now." in words(fields(site, "join", "third"))
+    conference(site, *JOINED, decided("left", leg="agent", detached=False), decided("handed_over", leg="other"))
+    text = fields(site, "join", "third")
+    assert "<b>" not in text
+    options = [values["value"] for tag, values in Page(text).elements if tag == "option"]
+    assert options == ["meetingbcd"], "which one is said though there is one only"
+    assert "447700900199, with Mr <b> Okafor (447700900123)" in words(text), "the host is the first"
+    boxes = [values["value"] for _, values in Page(text).elements if values.get("type") == "checkbox"]
+    assert boxes == ["third", "third-agent"], "the one that is likelier a customer comes first"
+    assert "447700900199 talks to Bob, who is hung up then" in words(text)
+    site.store.append("meetingbcd", [Entry("end", datetime.now(UTC), "request", "end", {"by": "operator 1f3a2b"})])
+    assert "No conference is running now." in words(fields(site, "join", "third"))
+
+
+def test_a_call_that_cannot_join_says_why(open_site: OpenSite) -> None:
+    site = in_room(open_site(**KEY))
+    other_room(site)
+    conference(site, *JOINED)
+    site.record(status("answered", "CON-3", "alone", direction="inbound"), received=datetime.now(UTC))
+    other_room(site, "third", "third-agent", "CON-4")
+    site.record(status("ringing", "CON-4", "rings"), received=datetime.now(UTC))
+    for leg, why in (
+        ("leg", "part of a transfer or a conference"),
+        ("alone", "Nobody in this call talks to anybody now."),
+        ("third", "two of it must talk in a room, and to nobody else"),
+    ):
+        text = fields(site, "join", leg)
+        assert "data-nothing" in text
+        assert why in words(text)
 
 
 def test_legs_that_are_part_of_something_are_not_offered(open_site: OpenSite) -> None:
