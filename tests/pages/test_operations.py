@@ -363,12 +363,20 @@ def test_which_conference_a_call_is_added_to_is_said_by_who_is_in_it(open_site: 
     conference(site, *JOINED, decided("left", leg="agent", detached=False), decided("handed_over", leg="other"))
     text = fields(site, "join", "third")
     assert "<b>" not in text
-    options = [values["value"] for tag, values in Page(text).elements if tag == "option"]
-    assert options == ["meetingbcd"], "which one is said though there is one only"
+    (which,) = [values for _, values in Page(text).elements if values.get("type") == "radio"]
+    assert (which["value"], "checked" in which) == ("meetingbcd", True), "which one is said though there is one only"
     assert "447700900199, with Mr <b> Okafor (447700900123)" in words(text), "the host is the first"
     boxes = [values["value"] for _, values in Page(text).elements if values.get("type") == "checkbox"]
     assert boxes == ["third", "third-agent"], "the one that is likelier a customer comes first"
     assert "447700900199 talks to Bob, who is hung up then" in words(text)
+    order = conferences.Order("their-agent", ["far"], "adhoc-y", "https://music.example")
+    operate(site, "secondbcd", "conference", order._asdict(), ["their-agent"])
+    which = [values for _, values in Page(fields(site, "join", "third")).elements if values.get("type") == "radio"]
+    assert [(each["value"], "checked" in each, "required" in each) for each in which] == [
+        ("secondbcd", False, True),  # the newest first
+        ("meetingbcd", False, True),
+    ]
+    site.store.append("secondbcd", [Entry("end", datetime.now(UTC), "request", "end", {"by": "operator 1f3a2b"})])
     site.store.append("meetingbcd", [Entry("end", datetime.now(UTC), "request", "end", {"by": "operator 1f3a2b"})])
     assert "No conference is running now." in words(fields(site, "join", "third"))
 
