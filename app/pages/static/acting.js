@@ -209,7 +209,7 @@ function endpoint(text) {
 /** What the fields of these dialogs say: the targets, what is sent, and who it is about if that is not the call alone. */
 const FILLED = {
   transfer_call(form, targets) {
-    const { initiator, transferred } = form.elements.whom.selectedOptions[0].dataset;
+    const { initiator, transferred } = form.querySelector("[name=whom]:checked").dataset;
     const { flow, to } = form.elements;
     return [targets, { initiator_call: initiator, transferred_call: transferred, flow: flow.value, to: endpoint(to.value.trim()) }];
   },
