@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -234,6 +235,7 @@ def test_calls_are_joined_in_a_conference_another_is_added_and_one_detached(worl
     expect(first).not_to_be_checked()  # of two who talk to each other one is hung up
     begins.click()
     expect(dialog).to_be_hidden()
+    expect(board.locator("#acted")).to_have_text(re.compile(r"^Conference, .*: done$"))
     members = calls.locator("#conference li")
     expect(members.locator("[data-state=joined]")).to_have_count(3)
     world.until(lambda: all(leg.hears(second) for leg in (agent, customer)) and second_agent.over)
@@ -514,6 +516,39 @@ def test_transfers_and_conferences_are_used_with_the_keyboard_and_fit_a_phone(wo
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.locator("#conference li [data-state=joined]")).to_have_count(3)  # and one on hold
+    expect(opener).to_be_focused()
+
+
+def test_a_call_is_added_to_a_conference_with_the_keyboard_of_a_phone_and_long_names_are_not_cut_off(
+    world: World, look: Look
+) -> None:
+    _, member = operations(world)
+    long = "Maximiliana Featherstonehaugh, Billing Department"
+    for number in ("447700900110", "447700900120", "447700900121"):
+        world.services.store.set_name(number, long)
+    page = look("/", size="phone", language="fr-FR")
+    opener = row(page, "447700900121").get_by_role("button", name="Agir sur l’appel")
+    expect(row(page, "447700900121")).to_contain_text(long)
+    opener.focus()
+    page.keyboard.press("Enter")
+    box = page.get_by_role("menu").bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    for _ in range(3):  # beyond hold and transfer, and a conference of its own
+        page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("menuitem", name="Ajouter à une conférence…")).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("radio", name=f"{long} (447700900110), avec ")).to_be_focused()
+    assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#acted")).to_have_text(f"Ajouter, {long} (447700900121) : fait")
+    expect(row(page, member.to).locator(".going-on")).to_contain_text("4 membres")
     expect(opener).to_be_focused()
 
 
