@@ -329,6 +329,7 @@ const ASKS = ["transfer_call", "conference", "join", "add"]; // whose dialogs ar
 const menu = document.getElementById("menu");
 const items = menu ? [...menu.querySelectorAll("[role=menuitem]")] : [];
 let row = null;
+let openedAt = 0; // where its button was in the window
 
 /** The row whose menu is open, if any: it is to stay as it is. */
 export function rowInUse() {
@@ -362,6 +363,7 @@ function openMenu(button) {
   }
   menu.showPopover();
   const [at, box] = [button.getBoundingClientRect(), menu.getBoundingClientRect()];
+  openedAt = at.top;
   const below = at.bottom + box.height < innerHeight;
   menu.style.left = `${Math.max(8, at.right - box.width)}px`;
   menu.style.top = `${below ? at.bottom + 4 : Math.max(8, at.top - box.height - 4)}px`;
@@ -404,4 +406,13 @@ menu?.addEventListener("keydown", (event) => {
     all[next % all.length].focus();
   } else if (event.key === "Tab") menu.hidePopover();
 });
-addEventListener("scroll", () => menu?.matches(":popover-open") && menu.hidePopover(), { passive: true });
+/** A menu is not beside its row any more once that has moved; what scrolls before that, or leaves the row in place, as
+    rows that get their height when they come into sight, closes nothing. */
+addEventListener(
+  "scroll",
+  () => {
+    const moved = menu?.matches(":popover-open") && Math.abs(opener.getBoundingClientRect().top - openedAt) > 1;
+    if (moved) menu.hidePopover();
+  },
+  { passive: true },
+);
