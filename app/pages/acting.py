@@ -56,6 +56,8 @@ TRANSFERS: Final = {
     "abandoned": marked("abandoned: the transferred leg hung up"),
     "merged": marked("merged"),
 }
+# What came of members of a conference (app/domain/conferences.py), if they have not joined.
+CONFERENCES: Final = {"left": marked("did not join, or left again")}
 # Why it was not done: states of an action, and titles of problems of app/api/acting_errors.py.
 FAULTS: Final = {
     "refused": marked("refused by Vonage: the leg is not in a state for it, or something in it is wrong"),
@@ -115,6 +117,7 @@ def words() -> dict[str, Any]:
         "verbs": {name: gettext(text) for name, text in VERBS.items()},
         "states": {name: gettext(text) for name, text in STATES.items()},
         "transfers": {name: gettext(text) for name, text in TRANSFERS.items()},
+        "conferences": {name: gettext(text) for name, text in CONFERENCES.items()},
         "faults": {name: gettext(text) for name, text in FAULTS.items()},
         "reasons": {text: gettext(text) for text in REASONS},
         "vonage": gettext("Vonage says:"),

@@ -174,7 +174,7 @@ def _acts(row: Mapping[str, Any], shown: Shown) -> dict[str, Any] | None:
     """What the menu of a row acts on: the legs that have not ended, and whether the first can be held or resumed.
 
     `whole` is what all of it is called, `who` the first leg; `conference` the one in which that is a member, which
-    holds and resumes it. `asks` are the dialogs that can be opened.
+    holds and resumes it. `asks` are the dialogs that can be opened; `adds` the conference to which calls can be added.
     """
     live = [leg["uuid"] for leg in row["legs"] if leg["state"] != "completed"]
     if not live:
@@ -190,6 +190,8 @@ def _acts(row: Mapping[str, Any], shown: Shown) -> dict[str, Any] | None:
         for operation in of_first:
             if isinstance(operation, Meeting) and (member := operation.member(first["uuid"])):
                 conference, hold = operation.id, next((each for each in member.allowed if each != "remove"), None)
+    meetings = (each for each in shown.operations if isinstance(each, Meeting) and not each.ends)
+    adds = next((each.id for each in meetings if any(map(each.member, live))), None)
     caller = row["from_name"] or row["from"]
     called = row["to_name"] or row["to"]
     who = first["user"] or (called if first["direction"] == "outbound" else caller) or gettext("unknown")
@@ -199,7 +201,9 @@ def _acts(row: Mapping[str, Any], shown: Shown) -> dict[str, Any] | None:
         "first": first["uuid"],
         "hold": hold,
         "conference": conference,
-        "asks": asks_of(shown.call, taken, pairs_move=services().control.pair_rooms is not None),
+        "asks": asks_of(shown.call, taken, pairs_move=services().control.pair_rooms is not None)
+        + (("add",) if adds else ()),
+        "adds": adds,
         "who": who,
         "whole": whole,
         "href": row["href"],

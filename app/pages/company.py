@@ -43,6 +43,11 @@ class Circle(NamedTuple):
         """Whether all have been answered."""
         return all(each.leg.leg.state == "answered" for each in self.talkers)
 
+    @property
+    def can_join(self) -> bool:
+        """Whether one of them can be added to a conference, for which the other is hung up."""
+        return len(self.talkers) == 2 and self.in_room and self.ready
+
     def has(self, legs: Collection[str]) -> bool:
         """Whether any of *legs* is one of them."""
         return any(each.uuid in legs for each in self.talkers)
@@ -92,13 +97,15 @@ def couples(circle: Circle, call: Call) -> list[Couple]:
 def asks_of(call: Call, taken: Collection[str], *, pairs_move: bool) -> tuple[str, ...]:
     """What can be asked for *call* but not of one of its legs alone.
 
-    *taken*: legs that are part of an operation. *pairs_move*: a pair is brought into a room where one is needed.
+    *taken*: legs that are part of an operation. *pairs_move*: a pair is brought into a room where one is needed, to
+    begin a conference, but not to join one.
     """
     together = [leg.leg.uuid for leg in call.legs if leg.leg.uuid not in taken and _is_together(leg)]
     if call.state == "ended" or not together:
         return ()
-    in_room = pairs_move or any(map(call.room_of, together))
-    return ("transfer_call", "conference") if in_room else ("transfer_call",)
+    in_room = any(map(call.room_of, together))
+    begins = ("conference",) if in_room or pairs_move else ()
+    return ("transfer_call", *begins, *(("join",) if in_room else ()))
 
 
 def _is_together(leg: CallLeg) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -223,16 +224,18 @@ def test_calls_are_joined_in_a_conference_another_is_added_and_one_detached(worl
     board.get_by_role("menuitem", name="Conference…").click()
     dialog = board.get_by_role("dialog")
     begins = dialog.get_by_role("button", name="Begin")
-    expect(dialog.get_by_label("Host", exact=True)).to_be_focused()
+    hosts = dialog.get_by_role("group", name="Host")
+    expect(hosts.get_by_role("radio").first).to_be_focused()
     begins.click()
     expect(dialog.get_by_role("alert")).to_have_text("Choose who joins.")
-    dialog.get_by_label("Host", exact=True).select_option(label=f"{AGENT}, with {CALLER}")
+    hosts.get_by_role("radio", name=f"{AGENT}, with {CALLER}").check()
     first, other = (dialog.get_by_role("checkbox", name=f"{number} talks to") for number in (AGENT, THIRD))
     first.check()
     other.check()
     expect(first).not_to_be_checked()  # of two who talk to each other one is hung up
     begins.click()
     expect(dialog).to_be_hidden()
+    expect(board.locator("#acted")).to_have_text(re.compile(r"^Conference, .*: done$"))
     members = calls.locator("#conference li")
     expect(members.locator("[data-state=joined]")).to_have_count(3)
     world.until(lambda: all(leg.hears(second) for leg in (agent, customer)) and second_agent.over)
@@ -249,6 +252,53 @@ def test_calls_are_joined_in_a_conference_another_is_added_and_one_detached(worl
     expect(row(board, CALLER).locator(".going-on")).to_contain_text("conference 3 members")
     assert not second.over
     assert third.hears(customer)
+
+
+def test_a_call_is_added_to_a_conference_from_the_board_while_two_browsers_look(world: World, look: Look) -> None:
+    agent, customer = world.in_room(AGENT, CALLER, room="one")
+    second_agent, second = world.in_room("447700900110", THIRD, room="two")
+    third_agent, third = world.in_room("447700900120", "447700900121", room="three")
+    board, viewer = look("/"), look("/", VIEWER)
+    expect(row(board, third.to).locator("[data-state=talking]").first).to_be_visible()
+    menu(board, third.to)
+    expect(board.get_by_role("menuitem", name="Transfer…")).to_be_visible()
+    for name in ("Add to conference…", "Add a call…"):
+        expect(board.get_by_role("menuitem", name=name)).to_be_hidden()  # there is none yet
+    board.keyboard.press("Escape")
+    body = {"host_call_id": agent.uuid, "participant_call_ids": [customer.uuid]}
+    assert world.ask("POST", "/conferences", body).status_code == 201
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 2 members")
+    # From the row of the call that is added.
+    menu(board, third.to)
+    expect(board.get_by_role("menuitem", name="Add a call…")).to_be_hidden()
+    board.get_by_role("menuitem", name="Add to conference…").click()
+    dialog = board.get_by_role("dialog")
+    which = dialog.get_by_role("group", name="Conference").get_by_role("radio", name=f"{AGENT}, with {CALLER}")
+    expect(which).to_be_focused()
+    expect(which).to_be_checked()  # there is no other one
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_role("alert")).to_have_text("Choose who joins.")
+    dialog.get_by_role("checkbox", name=f"{third.to} talks to").check()
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog).to_be_hidden()
+    expect(board.locator("#acted")).to_have_text(f"Add, {third.to}: done")
+    board.mouse.move(0, 0)  # while it moves over rows, none leaves
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 3 members")
+    world.until(lambda: third_agent.over and third.hears(agent) and third.hears(customer))
+    # From the row of a member.
+    expect(row(board, third_agent.to)).to_have_count(0)
+    menu(board, third.to)
+    expect(board.get_by_role("menuitem", name="Add to conference…")).to_be_hidden()
+    board.get_by_role("menuitem", name="Add a call…").click()
+    dialog.get_by_role("checkbox", name=f"{THIRD} talks to").check()
+    dialog.get_by_role("button", name="Add").click()
+    expect(board.locator("#acted")).to_have_text(f"Add, {THIRD}: done")
+    for page in (board, viewer):
+        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 4 members")
+    world.until(lambda: second_agent.over and second.hears(third))
+    assert [page.evaluate("window.opened") for page in (board, viewer)] == [True] * 2
 
 
 def test_that_nobody_was_reached_is_said(world: World, look: Look) -> None:
@@ -432,9 +482,13 @@ def test_axe_finds_nothing_in_transfers_and_conferences(world: World, look: Look
         for page in (board, moved, met):
             page.emulate_media(color_scheme=scheme)
             assert violations(page) == "", scheme
-    for name, ready in (("Transfer…", "To:"), ("Conference…", "When the host leaves")):
+    for name, ready in (
+        ("Transfer…", "To:"),
+        ("Conference…", "When the host leaves"),
+        ("Add to conference…", "447700900110, with"),
+    ):
         menu(board, "447700900121")
-        board.get_by_role("menuitem", name=name).click()
+        board.get_by_role("menuitem", name=name, exact=True).click()
         expect(board.get_by_role("dialog").get_by_label(ready)).to_be_visible()
         assert violations(board) == "", name
         board.keyboard.press("Escape")
@@ -462,6 +516,44 @@ def test_transfers_and_conferences_are_used_with_the_keyboard_and_fit_a_phone(wo
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.locator("#conference li [data-state=joined]")).to_have_count(3)  # and one on hold
+    expect(opener).to_be_focused()
+
+
+def test_a_call_is_added_to_a_conference_with_the_keyboard_of_a_phone_and_long_names_are_not_cut_off(
+    world: World, look: Look
+) -> None:
+    _, member = operations(world)
+    long = "Maximiliana Featherstonehaugh, Billing Department"
+    for number in ("447700900110", "447700900120", "447700900121"):
+        world.services.store.set_name(number, long)
+    world.until(lambda: world.services.names.current().of("447700900121") == long)  # names are kept for a while
+    page = look("/", size="phone", language="fr-FR")
+    opener = row(page, "447700900121").get_by_role("button", name="Agir sur l’appel")
+    expect(row(page, "447700900121")).to_contain_text(long)
+    opener.focus()
+    page.keyboard.press("Enter")
+    box = page.get_by_role("menu").bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    page.evaluate("scrollBy(0, 100)")  # it is not beside its row any more
+    expect(page.get_by_role("menu")).to_be_hidden()
+    expect(opener).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(3):  # beyond hold and transfer, and a conference of its own
+        page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("menuitem", name="Ajouter à une conférence…")).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("radio", name=f"{long} (447700900110), avec ")).to_be_focused()
+    assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#acted")).to_have_text(f"Ajouter, {long} (447700900121) : fait")
+    expect(row(page, member.to).locator(".going-on")).to_contain_text("4 membres")
     expect(opener).to_be_focused()
 
 

@@ -240,6 +240,7 @@ def test_a_row_says_what_can_be_done_and_its_version_changes_with_that(open_site
         "hold": None,  # alone with the call flow
         "conference": None,
         "asks": [],
+        "adds": None,
         "who": "447700900123",
         "whole": "447700900123 → 442079460000",
         "href": "/calls/leg",

@@ -82,12 +82,12 @@ def in_room(site: Site, *, ncco: Any = ROOM) -> Site:
     return site
 
 
-def other_room(site: Site, one: str = "other", two: str = "their-agent", name: str = "CON-2") -> None:
-    """Another call of two in a room."""
+def other_room(site: Site, one: str = "other", two: str = "their-agent", name: str = "CON-2", ncco: Any = ROOM) -> None:
+    """Another call of two in a room, or where *ncco* leads."""
     now = datetime.now(UTC)
     site.record(status("answered", name, one, direction="inbound", from_="447700900199", to="1"), received=now)
     site.record(status("answered", name, two, direction="outbound", to="Bob"), received=now)
-    did(site, "create", one, conversation=name, ncco=ROOM)
+    did(site, "create", one, conversation=name, ncco=ncco)
 
 
 def row(site: Site, leg: str, token: str = OPERATOR) -> str:
@@ -257,6 +257,33 @@ def test_a_member_in_each_of_its_states(
     assert acts["hold"] == next((act for act in expected[1] if act in ("hold", "resume")), None)
 
 
+def acts_of(site: Site, leg: str, token: str = OPERATOR) -> dict[str, Any]:
+    """What the menu of a row acts on."""
+    acts: dict[str, Any] = json.loads(Page("<tr " + row(site, leg, token) + "</tr>").values("tr", "data-acts")[0])
+    return acts
+
+
+def test_a_member_s_row_adds_calls_and_that_of_another_call_can_be_added(open_site: OpenSite) -> None:
+    site = in_room(open_site(**KEY, connect_to_room="try"))
+    other_room(site)
+    other_room(site, "third", "third-agent", "CON-4")
+    connect = [{"action": "connect", "endpoint": [{"type": "app", "user": "Alice"}]}]
+    other_room(site, "paired", "paired-agent", "CON-5", connect)
+    site.record(status("answered", "CON-3", "alone", direction="inbound"), received=datetime.now(UTC))
+    assert acts_of(site, "leg")["adds"] is None
+    conference(site, *JOINED)
+    assert (acts_of(site, "leg")["asks"], acts_of(site, "leg")["adds"]) == (["add"], "meetingbcd")
+    assert acts_of(site, "other")["adds"] == "meetingbcd"
+    assert (acts_of(site, "third")["asks"], acts_of(site, "third")["adds"]) == (
+        ["transfer_call", "conference", "join"],
+        None,
+    )
+    assert acts_of(site, "paired")["asks"] == ["transfer_call", "conference"], "a pair can begin one, but not join one"
+    assert acts_of(site, "alone")["asks"] == []
+    site.store.append("meetingbcd", [Entry("end", datetime.now(UTC), "request", "end", {"by": "operator 1f3a2b"})])
+    assert (acts_of(site, "leg")["asks"], acts_of(site, "leg")["adds"]) == ([], None), "all are being hung up"
+
+
 def test_a_conference_that_has_ended_is_not_shown(open_site: OpenSite) -> None:
     site = in_room(open_site(**KEY))
     conference(site, *JOINED, requested("end"), decided("deleted"))
@@ -271,11 +298,15 @@ def fields(site: Site, what: str, leg: str = "leg") -> str:
     return page_of(logged_in(site, OPERATOR), f"/calls/{leg}/ask/{what}")
 
 
+def chosen_from(text: str, name: str) -> list[dict[str, str | None]]:
+    """The choices of a dialog with this name."""
+    return [values for _, values in Page(text).elements if values.get("name") == name]
+
+
 def test_an_operator_is_asked_who_is_transferred_by_whom_and_how(open_site: OpenSite) -> None:
     site = in_room(open_site(**KEY))
     text = fields(site, "transfer_call")
-    options = [values for tag, values in Page(text).elements if tag == "option"]
-    assert [(each["data-initiator"], each["data-transferred"]) for each in options] == [
+    assert [(each["data-initiator"], each["data-transferred"]) for each in chosen_from(text, "whom")] == [
         ("agent", "leg"),  # a user is likelier to transfer somebody than a caller
         ("leg", "agent"),
     ]
@@ -289,12 +320,8 @@ def test_in_a_pair_only_what_works_there_is_offered(open_site: OpenSite) -> None
     acts = json.loads(Page("<tr " + row(site, "leg") + "</tr>").values("tr", "data-acts")[0])
     assert acts["asks"] == ["transfer_call"]
     text = fields(site, "transfer_call")
-    chosen = {
-        values["value"]: ("disabled" in values, "checked" in values)
-        for _, values in Page(text).elements
-        if values.get("type") == "radio"
-    }
-    assert chosen == {"attended": (True, False), "blind": (False, True)}
+    flows = {each["value"]: ("disabled" in each, "checked" in each) for each in chosen_from(text, "flow")}
+    assert flows == {"attended": (True, False), "blind": (False, True)}
     assert "only a blind transfer works there" in words(text)
     assert "data-nothing" in fields(site, "conference")
 
@@ -306,7 +333,7 @@ def test_where_pairs_are_brought_into_rooms_all_is_offered(open_site: OpenSite) 
     acts = json.loads(Page("<tr " + row(site, "leg") + "</tr>").values("tr", "data-acts")[0])
     assert acts["asks"] == ["transfer_call", "conference"]
     assert "disabled" not in fields(site, "transfer_call")
-    assert "ask-host" in fields(site, "conference")
+    assert chosen_from(fields(site, "conference"), "host")
 
 
 def test_the_calls_that_can_join_a_conference_are_offered_once_each(open_site: OpenSite) -> None:
@@ -318,11 +345,56 @@ def test_the_calls_that_can_join_a_conference_are_offered_once_each(open_site: O
     site.record(status("ringing", "CON-4", "rings"), received=datetime.now(UTC))
     for what in ("conference", "add"):
         text = fields(site, what)
-        boxes = [values["value"] for _, values in Page(text).elements if values.get("type") == "checkbox"]
+        boxes = [each["value"] for each in chosen_from(text, "participants")]
         assert boxes == ["other", "their-agent"], "those who talk to one other leg"
         assert "447700900199 talks to Bob, who is hung up then" in words(text)
-    hosts = [values["value"] for tag, values in Page(fields(site, "conference")).elements if tag == "option"]
-    assert hosts[:2] == ["agent", "leg"]
+    hosts = chosen_from(fields(site, "conference"), "host")
+    assert [(each["value"], "checked" in each) for each in hosts] == [("agent", True), ("leg", False)]
+    assert "Alice, with 447700900123" in words(fields(site, "conference"))
+
+
+def test_which_conference_a_call_is_added_to_is_said_by_who_is_in_it(open_site: OpenSite) -> None:
+    site = in_room(open_site(**KEY))
+    site.store.set_name("447700900123", "Mr <b> Okafor")
+    other_room(site)
+    other_room(site, "third", "third-agent", "CON-4")
+    assert "No conference is running now." in words(fields(site, "join", "third"))
+    conference(site, *JOINED, decided("left", leg="agent", detached=False), decided("handed_over", leg="other"))
+    text = fields(site, "join", "third")
+    assert "<b>" not in text
+    (which,) = chosen_from(text, "conference")
+    assert (which["value"], "checked" in which) == ("meetingbcd", True), "which one is said though there is one only"
+    assert "447700900199, with Mr <b> Okafor (447700900123)" in words(text), "the host is the first"
+    boxes = [each["value"] for each in chosen_from(text, "participants")]
+    assert boxes == ["third", "third-agent"], "the one that is likelier a customer comes first"
+    assert "447700900199 talks to Bob, who is hung up then" in words(text)
+    order = conferences.Order("their-agent", ["far"], "adhoc-y", "https://music.example")
+    operate(site, "secondbcd", "conference", order._asdict(), ["their-agent"])
+    both = chosen_from(fields(site, "join", "third"), "conference")
+    assert [(each["value"], "checked" in each, "required" in each) for each in both] == [
+        ("secondbcd", False, True),  # the newest first
+        ("meetingbcd", False, True),
+    ]
+    site.store.append("secondbcd", [Entry("end", datetime.now(UTC), "request", "end", {"by": "operator 1f3a2b"})])
+    site.store.append("meetingbcd", [Entry("end", datetime.now(UTC), "request", "end", {"by": "operator 1f3a2b"})])
+    assert "No conference is running now." in words(fields(site, "join", "third"))
+
+
+def test_a_call_that_cannot_join_says_why(open_site: OpenSite) -> None:
+    site = in_room(open_site(**KEY))
+    other_room(site)
+    conference(site, *JOINED)
+    site.record(status("answered", "CON-3", "alone", direction="inbound"), received=datetime.now(UTC))
+    other_room(site, "third", "third-agent", "CON-4")
+    site.record(status("ringing", "CON-4", "rings"), received=datetime.now(UTC))
+    for leg, why in (
+        ("leg", "part of a transfer or a conference"),
+        ("alone", "Nobody in this call talks to anybody now."),
+        ("third", "two of it must talk in a room, and to nobody else"),
+    ):
+        text = fields(site, "join", leg)
+        assert "data-nothing" in text
+        assert why in words(text)
 
 
 def test_legs_that_are_part_of_something_are_not_offered(open_site: OpenSite) -> None:

@@ -102,6 +102,7 @@ async function sendAll(act, targets, who, body) {
   const last = found.at(-1);
   if (last.state) follow(act, who, last);
   else if (last.initiator_call) followTransfer(act, who, last);
+  else if (act === "conference" || act === "add") followMembers(act, who, last, targets.flatMap(({ leg }) => leg ?? []));
   else sayOf(act, who, words.states.begun, "good"); // a conference: the page shows how it goes on
   return null;
 }
@@ -122,24 +123,40 @@ async function follow(act, who, action) {
   }
 }
 
-/** The same of a transfer: until it is answered, swapped or over. How it goes on meanwhile is shown by the page. */
-async function followTransfer(act, who, begun) {
-  const until = performance.now() + RINGS_FOR;
+/** The same of a transfer: until it is answered, swapped or over. */
+function followTransfer(act, who, begun) {
+  followSteps(act, who, begun, `/transfers/${encodeURIComponent(begun.id)}`, RINGS_FOR, ({ outcome, status, pending, talking_to }) => {
+    if (outcome === "cancelled" && act !== "cancel") return [words.transfers.unreached, "bad"];
+    if (outcome) return [words.transfers[outcome], outcome === "abandoned" ? "bad" : "good"];
+    if (act === "transfer_call" && status === "answered") return [words.transfers.answered, "good"];
+    if (act !== "swap" || pending) return null;
+    const swapped = talking_to === begun.talking_to; // it is as it was requested
+    return swapped ? [words.states.confirmed, "good"] : [words.faults.failed, "bad"];
+  });
+}
+
+/** The same of a conference: until those with `legs`, or all if there are none, have joined, or will not. */
+function followMembers(act, who, begun, legs) {
+  followSteps(act, who, begun, `/conferences/${encodeURIComponent(begun.conference_id)}`, LOOKS_FOR, ({ members, finished }) => {
+    const states = members.filter(({ call_id }) => !legs.length || legs.includes(call_id)).map(({ status }) => status);
+    if (finished || states.some((status) => status === "leaving" || status === "left")) return [words.conferences.left, "bad"];
+    return states.every((status) => status === "joined") ? [words.states.confirmed, "good"] : null;
+  });
+}
+
+/** Say what has come of what takes several steps, as soon as `came` says it, a text and its tone, of what is found at
+    `path`. How it goes on meanwhile is shown by the page. */
+async function followSteps(act, who, begun, path, lasts, came) {
+  const until = performance.now() + lasts;
   sayOf(act, who, words.states.begun, "wait");
   const mine = line;
   for (let found = begun; mine === line; ) {
     if (!found.ok) return sayOf(act, who, reason(found), "bad");
-    const { outcome, status, pending, talking_to } = found;
-    if (outcome === "cancelled" && act !== "cancel") return sayOf(act, who, words.transfers.unreached, "bad");
-    if (outcome) return sayOf(act, who, words.transfers[outcome], outcome === "abandoned" ? "bad" : "good");
-    if (act === "transfer_call" && status === "answered") return sayOf(act, who, words.transfers.answered, "good");
-    if (act === "swap" && !pending) {
-      const swapped = talking_to === begun.talking_to; // it is as it was requested
-      return sayOf(act, who, swapped ? words.states.confirmed : words.faults.failed, swapped ? "good" : "bad");
-    }
+    const result = came(found);
+    if (result) return sayOf(act, who, ...result);
     if (performance.now() > until) return;
     await new Promise((done) => setTimeout(done, LOOKS_EVERY));
-    if (mine === line) found = await ask(`/api/v1/transfers/${encodeURIComponent(begun.id)}`);
+    if (mine === line) found = await ask(`/api/v1${path}`);
   }
 }
 
@@ -189,10 +206,10 @@ function endpoint(text) {
   return /^\+?(\d[\d ().-]*\d|\d)$/.test(text) ? text : { type: "app", user: text };
 }
 
-/** What the fields of these dialogs say: the targets, and what is sent. */
+/** What the fields of these dialogs say: the targets, what is sent, and who it is about if that is not the call alone. */
 const FILLED = {
   transfer_call(form, targets) {
-    const { initiator, transferred } = form.elements.whom.selectedOptions[0].dataset;
+    const { initiator, transferred } = form.querySelector("[name=whom]:checked").dataset;
     const { flow, to } = form.elements;
     return [targets, { initiator_call: initiator, transferred_call: transferred, flow: flow.value, to: endpoint(to.value.trim()) }];
   },
@@ -201,12 +218,18 @@ const FILLED = {
     return [targets, { host_call_id: host.value, participant_call_ids: joining(form), host_leaves: host_leaves.value }];
   },
   add(form, [{ conference }]) {
-    return [joining(form).map((leg) => ({ conference, leg })), {}];
+    const to = conference ?? form.elements.conference.value;
+    const names = chosen(form).map((box) => box.closest("label").querySelector("bdi").textContent);
+    return [joining(form).map((leg) => ({ conference: to, leg })), {}, names.join(", ")];
   },
 };
 
+function chosen(form) {
+  return [...form.querySelectorAll("[name=participants]:checked")];
+}
+
 function joining(form) {
-  return [...form.querySelectorAll("[name=participants]:checked")].map((box) => box.value);
+  return chosen(form).map((box) => box.value);
 }
 
 /** Of two who talk to each other one can join, for the other is hung up; and somebody has to. */
@@ -234,10 +257,11 @@ for (const dialog of document.querySelectorAll("dialog.ask")) {
   dialog.fault = fault;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { act, who } = dialog.asks;
-    let [targets, sent] = [dialog.asks.targets, null];
+    const { act } = dialog.asks;
+    let { targets, who } = dialog.asks;
+    let sent = null;
     try {
-      if (FILLED[act]) [targets, sent] = FILLED[act](form, targets);
+      if (FILLED[act]) [targets, sent, who = who] = FILLED[act](form, targets);
       else sent = body(form);
     } catch (error) {
       return fault(`${words.faults.wrong}. JSON: ${error.message}`);
@@ -301,13 +325,24 @@ function begin(act, targets, who, fields) {
 
 // -- the menu of a row of the board
 
+const ASKS = ["transfer_call", "conference", "join", "add"]; // whose dialogs are filled when they open
 const menu = document.getElementById("menu");
 const items = menu ? [...menu.querySelectorAll("[role=menuitem]")] : [];
 let row = null;
+let openedAt = 0; // where its button was in the window
 
 /** The row whose menu is open, if any: it is to stay as it is. */
 export function rowInUse() {
   return row;
+}
+
+function actsOf(of) {
+  return JSON.parse(of.dataset.acts);
+}
+
+/** Whether there is one to which a call can be added: that is in other rows, which change without this one. */
+function conferenceRuns() {
+  return [...document.querySelectorAll("#group-live tr[data-acts]")].some((each) => actsOf(each).adds);
 }
 
 function shown() {
@@ -318,16 +353,17 @@ function openMenu(button) {
   row = button.closest("tr");
   opener = button;
   opener.again = `#${CSS.escape(row.id)} .menu-button`;
-  const { hold, asks, who, href } = JSON.parse(row.dataset.acts);
+  const { hold, asks, who, href } = actsOf(row);
   for (const item of items) {
     const { act } = item.dataset;
     for (const text of item.querySelectorAll("[data-text]")) text.textContent = text.dataset.text.replace("{who}", () => who);
     if (act === "hold" || act === "resume") item.hidden = act !== hold;
-    if (act === "transfer_call" || act === "conference") item.hidden = !asks.includes(act);
+    if (ASKS.includes(act)) item.hidden = !asks.includes(act) || (act === "join" && !conferenceRuns());
     if (item.href !== undefined) item.href = href;
   }
   menu.showPopover();
   const [at, box] = [button.getBoundingClientRect(), menu.getBoundingClientRect()];
+  openedAt = at.top;
   const below = at.bottom + box.height < innerHeight;
   menu.style.left = `${Math.max(8, at.right - box.width)}px`;
   menu.style.top = `${below ? at.bottom + 4 : Math.max(8, at.top - box.height - 4)}px`;
@@ -335,10 +371,10 @@ function openMenu(button) {
 }
 
 function chooseInMenu(act) {
-  const { legs, first, conference, asks, who, whole, href } = JSON.parse(row.dataset.acts);
+  const { legs, first, conference, asks, adds, who, whole, href } = actsOf(row);
   menu.hidePopover();
   if (act === "hangup") begin(act, legs.map((leg) => ({ leg })), whole);
-  else if (asks.includes(act)) begin(act, [{}], whole, `${href}/ask/${act}`);
+  else if (asks.includes(act)) begin(act === "join" ? "add" : act, [{ conference: adds }], whole, `${href}/ask/${act}`);
   else begin(act, [{ leg: first, conference }], who);
 }
 
@@ -370,4 +406,13 @@ menu?.addEventListener("keydown", (event) => {
     all[next % all.length].focus();
   } else if (event.key === "Tab") menu.hidePopover();
 });
-addEventListener("scroll", () => menu?.matches(":popover-open") && menu.hidePopover(), { passive: true });
+/** A menu is not beside its row any more once that has moved; what scrolls before that, or leaves the row in place, as
+    rows that get their height when they come into sight, closes nothing. */
+addEventListener(
+  "scroll",
+  () => {
+    const moved = menu?.matches(":popover-open") && Math.abs(opener.getBoundingClientRect().top - openedAt) > 1;
+    if (moved) menu.hidePopover();
+  },
+  { passive: true },
+);
