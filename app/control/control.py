@@ -98,7 +98,7 @@ class Control:
         """Let the leg run *ncco*, or the *step* of *flow*, from now on, by itself. Raises ControlError."""
         known = self.live(uuid)
         script = self.script(ncco, flow, step, known.leg)
-        url = self._address_of(flow, step, script)
+        url = self._address_of(flow, step, script, known.leg)
         return self._request(known, "transfer", {"url": url} if url else {"ncco": script}, by=by, id_=id_)
 
     def hold(self, uuid: str, *, by: str, id_: str | None = None) -> Requested:
@@ -190,7 +190,7 @@ class Control:
         body = new_call(
             wanted,
             script=script,
-            url=self._address_of(flow, step, script),
+            url=self._address_of(flow, step, script, None),
             base_url=self.base_url,
             caller_number=self.caller_number,
         )
@@ -220,24 +220,21 @@ class Control:
             except RenderFault as fault:
                 raise BadNcco(str(fault)) from fault
         start = self._start_of(flow or "")
-        request = Request(
-            from_=leg.from_ if leg else None,
-            to=leg.to if leg else None,
-            uuid=leg.uuid if leg else None,
-        )
-        reply = self.flows.enter(flow or "", step or start, None, request)
+        reply = self.flows.enter(flow or "", step or start, None, _request_of(leg) if leg else Request())
         if reply is None or reply.fault is not None:
             raise BadNcco(reply.fault if reply and reply.fault else f"Flow {flow} has nothing to play here.")
         return reply.ncco
 
-    def _address_of(self, flow: str | None, step: str | None, script: Sequence[Mapping[str, Any]]) -> str | None:
+    def _address_of(
+        self, flow: str | None, step: str | None, script: Sequence[Mapping[str, Any]], leg: Leg | None
+    ) -> str | None:
         """Where Vonage is to get *script* of a flow that calls a user; None if it is sent as it is.
 
         Once the leg itself asks for it, it can be led into a room, and the user be diverted.
         """
         if flow is None or not self.flows.rooms or not called_users(json.dumps(script)):
             return None
-        return self.flows.address_of(flow, step or self._start_of(flow))
+        return self.flows.address_of(flow, step or self._start_of(flow), _request_of(leg) if leg else None)
 
     def _start_of(self, flow: str) -> str:
         """The step in which *flow* begins."""
@@ -409,3 +406,8 @@ def _home_of(leg: Leg, happened: Sequence[Moment]) -> str:
     held = leg.control.hold in ("held", "resuming")
     home = held_from(leg.uuid, done_to(happened, {leg.uuid: leg})) if held else None
     return home or conversation_of(leg, happened) or ""
+
+
+def _request_of(leg: Leg) -> Request:
+    """What a flow knows of *leg* when it is entered."""
+    return Request(from_=leg.from_, to=leg.to, uuid=leg.uuid)

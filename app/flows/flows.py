@@ -204,9 +204,14 @@ class Flows:
         results = {status: Result(kind="connect", status=status) for status in statuses}
         return [status for status, result in results.items() if target(leads, result, step=step, visits=visits)]
 
-    def address_of(self, flow: str, step: str) -> str:
-        """The address at which *flow* is entered with *step* by a leg that has no state yet."""
-        return step_url(self._base, flow, step)
+    def address_of(self, flow: str, step: str, request: Request | None) -> str:
+        """The address at which a leg enters *flow* with *step*: one for each time, if *request* says who it is.
+
+        Else it is for a leg that is only called, and says that by itself. Raises RenderFault.
+        """
+        if request is None:
+            return step_url(self._base, flow, step)
+        return step_urls(self._base, flow, self._begun(self._flow(flow), request), self._codec.seal)(step, True)
 
     def caller_of(self, state: str) -> str | None:
         """The caller's leg in the *state* of a step's address. Raises RenderFault."""

@@ -153,8 +153,15 @@ def test_a_leg_that_is_transferred_to_a_flow_is_put_through_in_a_room(world: Wor
     alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
     assert alice.to == user
     world.known(alice, "answered")
+    assert world.act(caller, "transfer", {"ncco": [{"action": "conversation", "name": "between"}]}).status_code == 200
+    world.until(lambda: caller.conversation.name == "between")
+    world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+    assert world.act(caller, "transfer", {"flow": "group", "step": "third"}).status_code == 200
+    again = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
+    assert (again.to, again is alice) == (user, False), "rung each time"
+    world.known(again, "answered")
     world.do(lambda: world.carrier.people.hang_up(caller.uuid))
-    world.known(alice, "completed")
+    world.known(again, "completed")
     assert not agent.over
 
 
