@@ -104,19 +104,32 @@ def done_to(moments: Iterable[tuple[datetime, Event]], legs: Mapping[str, Movabl
     for at, event in moments:
         if isinstance(event, ActionResult):
             results.setdefault(event.action, []).append((at, event))
+    requested = [(at, event) for at, event in moments if isinstance(event, Action)]
+    accepted = [
+        event
+        for _, event in requested
+        if event.verb in MOVES and (final := _final(results.get(event.action, ()))) and final.result == "done"
+    ]
     found = [
-        _done(at, event, results.get(event.action, ()), legs.get(event.leg or ""))
-        for at, event in moments
-        if isinstance(event, Action)
+        _done(at, event, results.get(event.action, ()), legs.get(event.leg or ""), accepted) for at, event in requested
     ]
     return sorted(found, key=lambda done: (done.at, done.action.sequence, done.action.action))
 
 
-def _done(at: datetime, action: Action, results: Sequence[tuple[datetime, ActionResult]], leg: Movable | None) -> Done:
-    """A webhook that confirms says more than any result: it may have come although no reply did."""
+def _done(
+    at: datetime,
+    action: Action,
+    results: Sequence[tuple[datetime, ActionResult]],
+    leg: Movable | None,
+    accepted: Sequence[Action],
+) -> Done:
+    """A webhook that confirms says more than a result: it may have come although no reply did.
+
+    But not what Vonage refused, nor what failed if it confirms one of the moves that were *accepted* after it.
+    """
     final = _final(results)
     status, detail = (final.status, final.detail) if final else (None, None)
-    if leg is not None and _confirmed_by_webhook(action, leg):
+    if leg is not None and _confirmed_by_webhook(action, leg) and not _is_of_another(action, final, leg, accepted):
         return Done(at, action, "confirmed", "webhook", status, detail)
     if any(result.result == "timeout" for _, result in results) and (final is None or final.result == "done"):
         return Done(at, action, "confirmed" if final else "unknown", "timeout" if final else None, status, detail, True)
@@ -143,6 +156,17 @@ def _confirmed_by_webhook(action: Action, leg: Movable) -> bool:
     if action.verb == "hangup":
         return leg.state == "completed"
     return action.verb in MOVES and bool(_moves_of(action, leg.moves))
+
+
+def _is_of_another(action: Action, final: ActionResult | None, leg: Movable, accepted: Sequence[Action]) -> bool:
+    """Whether the move that seems to confirm *action*, one that moves the leg, cannot be its own."""
+    if action.verb not in MOVES or final is None or final.result not in ("refused", "failed"):
+        return False
+    first = _moves_of(action, leg.moves)[0]
+    return final.result == "refused" or any(
+        other.leg == action.leg and other.sequence > action.sequence and first in _moves_of(other, leg.moves)[:1]
+        for other in accepted
+    )
 
 
 def held_in(events: Iterable[Event], moves: Sequence[Move]) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """A pair that a `connect` joined comes into a room: both legs are moved, right after each other.
 
 Vonage's guides say that the leg that is left behind is ended, not how soon; so this is tried only where the server is
-set to (CONNECT_TO_ROOM). If one of them is lost the other one is not left alone.
+set to (CONNECT_TO_ROOM). If one of them is lost, or cannot be moved, the other one is not left alone.
 https://developer.vonage.com/en/voice/voice-api/guides/call-flow
 """
 
@@ -14,12 +14,14 @@ from typing import Any, Final, Literal, NamedTuple
 
 from app.domain.legs import Leg
 from app.domain.operations import Entry, Plan
-from app.domain.step_log import WATCH_SECONDS, Aim, Steps, room_ncco, timeout
+from app.domain.step_log import CONFIRM_SECONDS, WATCH_SECONDS, Aim, Steps, room_ncco, timeout
 
 Status = Literal["moving", "together", "failed", "lost"]
 
 KIND: Final = "pair_room"
 WATCH: Final = "watch"
+JOINED: Final = "joined"  # both were moved, and no webhook says that they are in one conversation
+NOT_MOVED: Final = ("refused", "failed")
 
 
 class Order(NamedTuple):
@@ -46,16 +48,33 @@ class PairRoom:
 
     @property
     def status(self) -> Status:
-        """together: both are in the room; failed: nothing has changed; lost: one of them has ended."""
-        if any(map(self.steps.over, self.legs)):
+        """together: both are in the room; failed: nothing has changed; lost: one has ended, or cannot be moved."""
+        steps = self.steps
+        if any(map(steps.over, self.legs)):
             return "lost"
-        first = next(iter(self.steps.sent), None)
-        if first and first.result in ("refused", "failed"):
-            return "failed"
-        moved = [sent for sent in self.steps.sent if sent.verb == "move"]
-        if self.steps.shared(self.legs) or (len(moved) > 1 and all(sent.timed_out for sent in moved)):
+        tries = [sent for sent in steps.sent if sent.verb == "move"]
+        if tries and all(sent.leg == self.order.callee and sent.result in NOT_MOVED for sent in tries):
+            # A move that got no response may only be late: once more it does no harm, and is in time for the other one.
+            certain = tries[-1].result == "refused" or "status" in tries[-1].answer
+            return "failed" if certain or steps.hopeless(self.aim(self.order.callee)) else "moving"
+        if steps.shared(self.legs) or JOINED in steps.timeouts:
             return "together"
-        return "moving"
+        return "lost" if self.stranded else "moving"
+
+    @property
+    def stranded(self) -> bool:
+        """Whether one of them cannot be brought to where the other one may be."""
+        return any(not self.is_moved(leg) and self.steps.hopeless(self.aim(leg)) for leg in self.legs)
+
+    def is_moved(self, leg: str) -> bool:
+        """Whether the leg is in the room, or on its way, by Vonage's response or a webhook."""
+        moves = [sent for sent in self.steps.sent if sent.verb == "move" and sent.leg == leg]
+        return any(self.steps.accepted(move) for move in moves) or bool(moves and self.steps.arrived(moves[0]))
+
+    def aim(self, leg: str) -> Aim:
+        """The aim that *leg* comes into the room."""
+        who = "caller" if leg == self.order.caller else "callee"
+        return Aim(f"move_{who}", "move", leg, target="room")
 
 
 def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> PairRoom:
@@ -76,21 +95,25 @@ def plan(pair: PairRoom, now: datetime) -> Plan:
         return steps.waiting(now) or Plan(check_at=now)
     if due := steps.first_due(_aims(pair), lambda aim: (_arguments(pair, aim), []), now):
         return due
-    return steps.waiting(now) or timeout(WATCH, pair.since, WATCH_SECONDS, now)
+    if waiting := steps.waiting(now):
+        return waiting
+    if pair.status == "moving":  # webhooks that say they are in one conversation may be lost
+        return timeout(JOINED, max(sent.at for sent in steps.sent), CONFIRM_SECONDS, now)
+    return timeout(WATCH, pair.since, WATCH_SECONDS, now)
 
 
 def _aims(pair: PairRoom) -> Iterator[Aim]:
-    """The second leg is moved without waiting for a webhook of the first."""
+    """The second leg is moved without waiting for a webhook of the first, and before that is moved again."""
     steps = pair.steps
     if pair.status == "lost":
         for leg in pair.legs:
-            if not steps.leaving(leg) and steps.alone(leg, steps.shared(pair.legs)):
+            if not steps.leaving(leg) and (pair.stranded or steps.alone(leg, steps.shared(pair.legs))):
                 yield Aim("hang_up", "hangup", leg)
-        return
-    for leg, who in zip(pair.legs, ("callee", "caller"), strict=True):
-        if not any(sent.leg == leg and sent.verb == "move" for sent in steps.sent):
-            yield Aim(f"move_{who}", "move", leg, target="room")
-            return
+    elif pair.status == "moving":
+        tried = {sent.leg for sent in steps.sent if sent.verb == "move" and sent.result not in NOT_MOVED}
+        for leg in sorted(pair.legs, key=lambda leg: leg in tried):
+            if not pair.is_moved(leg):
+                yield pair.aim(leg)
 
 
 def _arguments(pair: PairRoom, aim: Aim) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from app.store.legs import Legs, touch_command
 from app.store.link import Command
 from app.store.pages import Filter
 from app.store.queries import Queries
+from app.store.traces import Traces
 
 BATCH_SIZE: Final = 100  # conversations that one command checks or deletes
 
@@ -27,7 +28,7 @@ class Forgotten(NamedTuple):
     unfiled: int
 
 
-class Maintenance(Queries, Legs):
+class Maintenance(Queries, Legs, Traces):
     """Removing conversations: on request, after their retention, and before Redis is full."""
 
     def delete(self, conversation: str) -> bool:
@@ -60,12 +61,14 @@ class Maintenance(Queries, Legs):
     def forget(self, number: str) -> Forgotten:
         """Delete every conversation, and unfiled webhook, with the telephone number *number* (digits).
 
-        An unfiled webhook may write it in any way.
+        An unfiled webhook may write it in any way. What else has it, or is of a session in these calls, goes too.
         """
-        removed, after = 0, None
+        removed, after, legs = 0, None, set[str]()
         wanted = Filter(number=number, whole=True)  # not all whose numbers end like it
         while True:
             page = self.page(wanted, after, BATCH_SIZE)
+            histories = self._histories_alone(page.conversations).values()
+            legs |= {kept.event.leg for history in histories for kept in history.values() if kept.event.leg}
             removed += self.delete_all(page.conversations)
             if page.next is None:
                 break
@@ -76,6 +79,7 @@ class Maintenance(Queries, Legs):
         ]
         if entries:
             self._writer.send([Command(key, ("XDEL", key, *entries))])
+        self.forget_traces([part for part, _ in self._nodes()], number, legs)
         return Forgotten(removed, len(entries))
 
     def forget_on_disk(self, seconds: float = 0.0) -> bool:

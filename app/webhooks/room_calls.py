@@ -47,11 +47,14 @@ class Rooms:
     flows: Flows
     caller: Caller
 
-    def entered(self, reply: Reply, webhook: Webhook, caller: str | None, state: str | None) -> Reply:
+    def entered(
+        self, reply: Reply, webhook: Webhook, caller: str | None, state: str | None, *, to_event: bool
+    ) -> Reply:
         """*reply*, with a room in place of its `connect` to a user who has a place for the call; the user is called.
 
         Without credentials to call anybody, or if it is not certain that the user will be called, the reply stays as it
-        is. *caller*: the leg that runs the reply. *state*: of the step that the webhook is for.
+        is. *caller*: the leg that runs the reply. *state*: of the step that the webhook is for. *to_event*: it is an
+        event, and no request as of an answer URL.
         """
         if not self.flows.rooms or not self.caller.can_call:
             return reply
@@ -69,7 +72,9 @@ class Rooms:
                 return reply
         if caller is None or not _can_be_placed(connect, of_step=place is not None):
             return reply
-        id_ = _id_of(caller, state, webhook)
+        # A leg asks for its answer once, and gets to a state once; of events it may have several.
+        event = webhook.event.canonical if to_event and not state else b""
+        id_ = _id_of([caller, state or "", user, reply.step or ""], event)
         order = Order(
             caller=caller,
             connect={name: value for name, value in connect.items() if name not in OF_STEP},
@@ -96,7 +101,7 @@ def _can_be_placed(connect: dict[str, Any], *, of_step: bool) -> bool:
     return connect.keys() <= OPTIONS | (OF_STEP if of_step else set()) and endpoint.keys() <= {"type", "user"}
 
 
-def _id_of(caller: str, state: str | None, webhook: Webhook) -> str:
-    """The same whenever Vonage repeats the request: the user is called once."""
-    parts = "\n".join([caller, state or ""]).encode(errors="surrogatepass") + webhook.event.canonical
-    return as_id(blake2b(parts, digest_size=12).hexdigest())
+def _id_of(parts: list[str], event: bytes) -> str:
+    """The same whenever Vonage repeats the request, whatever else is in that one: the user is called once."""
+    text = "\n".join(parts).encode(errors="surrogatepass")
+    return as_id(blake2b(text + b"\n" + event, digest_size=12).hexdigest())

@@ -215,7 +215,7 @@ def _reply(
             may_call=sessions.may_call,
             caller=caller,
         )
-        reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, caller.leg, state)
+        reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, caller.leg, state, to_event=to_event)
     except Exception:
         log.exception("whether a user is free is not known: the call is put through")
     response = Response(reply.body, content_type="application/json")

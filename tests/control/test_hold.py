@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.control.world import AGENT, CALLER, World
+from vonage_simulator.voice_api.faults import FaultRule
 
 
 def test_who_is_on_hold_hears_music_elsewhere_until_that_is_confirmed_and_resumed(world: World) -> None:
@@ -125,3 +126,15 @@ def test_a_conversation_of_many_loses_one_to_hold_and_the_rest_go_on(world: Worl
     assert not second.over, "the third can resume the call"
     assert world.act(second, "resume").status_code == 200
     world.until(lambda: third.hears(second))
+
+
+def test_a_transfer_that_vonage_refused_leads_nowhere(world: World) -> None:
+    """The leg comes back from hold to where it was, and not to the room of the transfer, where nobody is."""
+    agent, customer = world.in_room(AGENT, CALLER)
+    ncco = [{"action": "conversation", "name": "elsewhere"}]
+    with world.faults(FaultRule(fault="400", verbs=("transfer",))):
+        assert world.act(customer, "transfer", {"ncco": ncco}).status_code == 409
+    assert world.act(customer, "hold").status_code == 200
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    assert world.act(customer, "resume").status_code == 200
+    world.until(lambda: customer.hears(agent))

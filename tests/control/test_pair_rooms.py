@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -103,6 +104,52 @@ def test_what_vonage_refuses_changes_nothing(world: World) -> None:
     assert caller.hears(agent)
     assert agent.hears(caller)
     world.until(lambda: not world.open_operations())
+
+
+def test_after_a_failed_try_it_can_be_tried_again(world: World) -> None:
+    """The NCCO that Vonage refused leads nowhere: the two are a pair still."""
+    caller, agent = world.pair()
+    with world.faults(FaultRule(fault="400", verbs=("transfer",))):
+        assert world.act(caller, "hold").status_code == 409
+    held = world.act(caller, "hold")
+    assert held.status_code == 200, held.text
+    assert world.act(caller, "resume").status_code == 200
+    world.until(lambda: caller.hears(agent))
+
+
+@pytest.mark.parametrize("fault", ["400", "500", "cut"])
+def test_a_leg_that_cannot_follow_is_not_left_in_silence(world: World, fault: Any) -> None:
+    """At a carrier that ends nobody who is left behind. In silence they stayed, and nothing could be done to them."""
+    behave(world, left_behind="stays")
+    caller, agent = world.pair()
+    with world.faults(FaultRule(fault=fault, verbs=("transfer",), first=2)):
+        assert world.act(caller, "hold").status_code == 409
+        for leg in (caller, agent):
+            world.known(leg, "completed")
+    world.until(lambda: not world.open_operations())
+
+
+def test_a_leg_that_could_not_follow_at_once_does_so_a_moment_later(world: World) -> None:
+    behave(world, left_behind="stays")
+    caller, agent = world.pair()
+    with world.faults(FaultRule(fault="500", verbs=("transfer",), first=2, count=1)):
+        assert world.act(caller, "hold").status_code == 409
+        world.until(lambda: caller.hears(agent) and caller.conversation.name)
+    world.until(lambda: world.act(caller, "hold").status_code == 200)
+
+
+@pytest.mark.parametrize("left_behind", ["stays", "ends"])
+def test_a_move_that_is_carried_out_late_leaves_nobody_alone(world: World, left_behind: str) -> None:
+    """After it was looked up, and nothing had changed yet."""
+    behave(world, left_behind=left_behind, left_behind_seconds=0.0)
+    caller, agent = world.pair()
+    with world.faults(FaultRule(fault="slow", verbs=("transfer",), count=1, seconds=5.0)):
+        assert world.act(caller, "hold").status_code == 409
+        if left_behind == "ends":
+            for leg in (caller, agent):
+                world.known(leg, "completed")
+        else:
+            world.until(lambda: agent.hears(caller) and agent.conversation.name)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -284,12 +284,13 @@ def test_a_request_that_is_carried_out_after_its_time_limit_rings_once(
     world.known(alice, "completed")
 
 
-def test_an_answer_requested_twice_calls_the_user_once(world: World) -> None:
+@pytest.mark.parametrize("more", [{}, {"sip_call_id": "2", "status": "started"}], ids=["the same", "another field"])
+def test_an_answer_requested_twice_calls_the_user_once(world: World, more: dict[str, str]) -> None:
     caller = calls(world, SLOW)
     world.until(lambda: legs_to(world, caller, "Slow"))
     answer = call_of(world, caller)["answers"][0]
     request = next(each for each in world.events(caller) if each["kind"] == "answer")["raw"]["request"]
-    again = world.app.test_client().get("/voice/answer", query_string=request)
+    again = world.app.test_client().get("/voice/answer", query_string={**request, **more})
     assert again.json == answer["ncco"]
     (called,) = legs_to(world, caller, "Slow")
     world.do(lambda: world.carrier.people.answer(called.uuid))

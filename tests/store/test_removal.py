@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from app.domain.operations import Entry
+from app.domain.session_events import Mark
 from app.store import keys
 from app.store.housekeeping import Housekeeping
+from app.store.operations import OnceReply
 from app.store.pages import Filter
 from app.store.store import Store
 from tests.domain.builders import HERE, THERE, status, transfer
@@ -258,3 +261,28 @@ def test_deleting_a_call_and_posting_it_again_adds_up(store: Store, engine: Engi
     assert_indexes(engine, expected)
     counts = store.counts(NOW - PRESUME_ENDED_AFTER)
     assert +Counter({state: counts.counters[state] for state in ("started", "ringing", "answered")}) == expected.legs
+
+
+def test_with_a_number_goes_what_operations_and_streams_of_users_have_of_it(store: Store, engine: Engine) -> None:
+    send(store, *life(HERE), *life("CON-kept", CAROL))
+    leg = f"leg of {HERE}"
+    for id_, number, due_in in (("ended", ALICE, None), ("other", CAROL, None), ("goes on", ALICE, 60.0)):
+        entry = Entry("created", BASE, "created", "transfer", {"to": {"type": "phone", "number": number}})
+        store.append(id_, [entry], due_in=due_in)
+    for principal, key, number in (("Alice", "1", ALICE), ("Alice", "2", CAROL)):
+        assert store.begin_once(principal, key, "digest") is None
+        store.end_once(principal, key, "digest", (201, f'{{"to": "{number}"}}'))
+    events = [{"event": "call_created", "session": {"number": number}} for number in (ALICE, CAROL)]
+    assert store.publish("Alice", 0, {leg: Mark(sent=("call_created",))}, events)
+    store.set_remarks("Alice", leg, {"name": "Mrs Lovelace"})
+    store.set_remarks("Alice", "leg of CON-kept", {"name": "Mr Babbage"})
+    settle(store)
+    assert store.forget(ALICE).conversations == 1
+    assert len(traces(store, engine, ALICE)) == 1, "an operation that goes on is needed"
+    assert traces(store, engine, "Lovelace") == []
+    assert [bool(store.log_of(id_)) for id_ in ("ended", "other", "goes on")] == [False, True, True]
+    assert [event.data["session"]["number"] for event in store.user_events("Alice", "0-0", 9) or ()] == [CAROL]
+    again = store.begin_once("Alice", "1", "digest")
+    assert again == OnceReply("digest", 201, "{}"), "it is not done again"
+    assert store.begin_once("Alice", "2", "digest") == OnceReply("digest", 201, f'{{"to": "{CAROL}"}}')
+    assert traces(store, engine, "Babbage")
