@@ -21,7 +21,7 @@ from vonage_simulator.scenario import FarEnd
 from vonage_simulator.voice_api.faults import FaultRule
 
 FLOWS = Path(__file__).parent / "room_flows.yaml"
-ALONE, BUSY, AFTER, GROUP, NOBODY, SLOW, MESSAGE = (f"44100000000{number}" for number in range(1, 8))
+ALONE, BUSY, AFTER, GROUP, NOBODY, SLOW, MESSAGE, OWN = (f"44100000000{number}" for number in range(1, 9))
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def test_a_request_that_is_carried_out_after_its_time_limit_rings_once(
     monkeypatch.setattr("app.control.vonage_client.SECONDS", 0.5)
     before = len(world.legs())
     with world.faults(FaultRule(fault="slow", verbs=("create",), seconds=2.5)):
-        caller = calls(world, ALONE)
+        caller = calls(world, OWN)
         world.until(lambda: len(world.legs()) > before + 1)
     _, alice = world.legs()[before:]
     world.until(lambda: caller.hears(alice))
