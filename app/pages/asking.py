@@ -41,11 +41,13 @@ def fields(what: str, call: Call, parts: Services) -> tuple[dict[str, Any], set[
         known["in_room"] = in_room
     shown = {talker.call.id for circle in own for talker in circle.talkers}
     if what != "transfer_call":
-        able = _able_to_join(call, taken)
-        if not able:
+        able, back = _able_to_join(call, taken), _detached(call, operations, parts) if what == "add" else []
+        if not able and not back:
             return {"what": what, "why": gettext("No other live call can join: two of it must talk in a room.")}, set()
         known["circles"] = _circles(able[:MOST], names)
+        known["back"] = [_named(leg, names) for leg, _ in back]
         known["more"] = max(0, len(able) - MOST)
+        shown |= {call_id for _, call_id in back}
         shown |= {talker.call.id for circle in able[:MOST] for talker in circle.talkers}
     return known, shown
 
@@ -112,6 +114,16 @@ def _able_to_join(call: Call, taken: Collection[str]) -> list[Circle]:
         )
 
     return sorted(found, key=order)
+
+
+def _detached(call: Call, operations: Iterable[Operation], parts: Services) -> list[tuple[CallLeg, str]]:
+    """The live legs, each with its call, that were detached from a conference which *call* is in."""
+    own = {leg.leg.uuid for leg in call.legs}
+    meetings = (each for each in operations if isinstance(each, Meeting) and not own.isdisjoint(each.legs))
+    detached = [leg for meeting in meetings for leg in meeting.detached]
+    calls = parts.call_queries.calls_of({name for leg in detached for name in parts.store.conversations_of(leg)})
+    of = {leg.leg.uuid: (leg, found.id) for found in calls for leg in found.legs if leg.leg.state != "completed"}
+    return [of[leg] for leg in detached if leg in of]
 
 
 def _is_of(circle: Circle, call: Call) -> bool:

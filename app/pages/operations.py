@@ -56,12 +56,17 @@ class Joined(NamedTuple):
 
 
 class Meeting(NamedTuple):
-    """A conference. `ends`: everybody is being hung up. `discarded`: legs that are hung up once it has begun."""
+    """A conference.
+
+    `ends`: everybody is being hung up. `discarded`: legs that are hung up once it has begun; `detached`: those that can
+    be added again.
+    """
 
     id: str
     members: tuple[Joined, ...]
     ends: bool
     discarded: tuple[str, ...]
+    detached: tuple[str, ...]
 
     @property
     def legs(self) -> tuple[str, ...]:
@@ -136,8 +141,13 @@ def _state(transfer: Transfer) -> str:
 
 def _meeting(id_: str, conference: Conference) -> Meeting:
     members = tuple(_joined(conference, member) for member in conference.present)
-    discarded = tuple(conference.discard)
-    return Meeting(id_, members, ends=conference.ending is not None, discarded=discarded)
+    return Meeting(
+        id_,
+        members,
+        ends=conference.ending is not None,
+        discarded=tuple(conference.discard),
+        detached=tuple(leg for leg in conference.detached if leg != conference.host),
+    )
 
 
 def _joined(conference: Conference, member: Member) -> Joined:

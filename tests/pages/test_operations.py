@@ -284,6 +284,15 @@ def test_a_member_s_row_adds_calls_and_that_of_another_call_can_be_added(open_si
     assert (acts_of(site, "leg")["asks"], acts_of(site, "leg")["adds"]) == ([], None), "all are being hung up"
 
 
+def test_who_was_detached_can_be_added_again(open_site: OpenSite) -> None:
+    site = in_room(open_site(**KEY))
+    other_room(site)
+    conference(site, *JOINED, decided("left", leg="other", detached=True))
+    text = fields(site, "add")
+    assert [each["value"] for each in chosen_from(text, "participants")] == ["other"]
+    assert "was detached, and is alone" in text
+
+
 def test_a_conference_that_has_ended_is_not_shown(open_site: OpenSite) -> None:
     site = in_room(open_site(**KEY))
     conference(site, *JOINED, requested("end"), decided("deleted"))
