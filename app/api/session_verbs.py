@@ -177,7 +177,8 @@ def _other_leg(session: Session, *, on_hold: bool) -> str:
         control = services().control
         found = _others(control, own_leg(session), on_hold=on_hold)
     if len(found) != 1:
-        detail = "The user talks to nobody in this session." if not found else f"There are {len(found)}: name a leg."
+        nobody = "Nobody in this session is on hold." if on_hold else "The user talks to nobody in this session."
+        detail = nobody if not found else f"There are {len(found)}: name a leg."
         raise Problem(409, "Not one other party", detail)
     return found[0]
 

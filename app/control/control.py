@@ -113,7 +113,7 @@ class Control:
         control, room = known.leg.control, room_of(known.moments)
         others = self.others(known)
         if room is None:
-            if not self.is_pair(known.leg):
+            if not others and not self.is_pair(known.leg):
                 raise WrongState("The leg is in no room and has no other side: there is nothing to come back to.")
             shown = {"weak": True}
             steps = ("earmuff",) if control.muted else ("mute", "earmuff")

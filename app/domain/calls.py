@@ -312,8 +312,18 @@ def _with_state(
     doing = [segment for leg in call.legs for segment in leg.segments if segment.end is None]
     for name, phase in PHASES.items():
         if since := min((segment.start for segment in doing if segment.doing == name), default=None):
-            return replace(call, phase=phase, phase_since=since)
+            held = _held_weakly(call) if phase == "talking" else None
+            return replace(call, phase="on_hold" if held else phase, phase_since=held or since)
     return call
+
+
+def _held_weakly(call: Call) -> datetime | None:
+    """Since when a leg of *call* is on hold where it is, by being muted and hearing nobody; None: none is."""
+    legs = {leg.leg.uuid for leg in call.legs if leg.leg.control.hold == "weak"}
+    if not legs:
+        return None
+    holds = [done.at for done in call.actions if done.action.verb == "hold" and done.action.leg in legs]
+    return max(holds, default=None)
 
 
 def _ended(lives: list[Life]) -> datetime | None:

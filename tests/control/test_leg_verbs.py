@@ -233,10 +233,13 @@ def test_in_a_pair_hold_is_weak_and_moves_nobody(world: World) -> None:
     assert response.json["confirmed_by"] == "reply"
     assert (callee.muted, callee.earmuffed) == (True, True)
     assert world.control(callee)["hold"] == "weak"
+    call = f"/calls/{caller.uuid}"
+    assert world.ask("GET", call).json["phase"] == "on_hold"
     assert callee.conversation is caller.conversation
     assert world.act(callee, "resume").status_code == 200
     assert (callee.muted, callee.earmuffed) == (False, False)
     assert world.control(callee)["hold"] is None
+    assert world.ask("GET", call).json["phase"] == "talking"
 
 
 def test_who_could_be_put_on_hold_only_by_half_is_heard_again(world: World) -> None:

@@ -141,7 +141,7 @@ async def carrier_with_api(
                 except OSError as error:
                     words = f"The Voice API cannot listen on port {served.port}: {error.strerror}."
                     raise click.ClickException(words) from error
-                click.echo(f"  Voice API   {base}  (REQUESTS_CA_BUNDLE={made.ca})")
+                click.echo(f"  Voice API    {base}  (REQUESTS_CA_BUNDLE={made.ca})")
                 for region, url in api.by_region.items():
                     click.echo(f"              {region} {url}")
                 click.echo(f"              application {application.id}, private key {private_key}")
