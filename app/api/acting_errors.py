@@ -14,6 +14,7 @@ from app.control.errors import (
     LegEnded,
     MovePending,
     NotConfigured,
+    UnknownConversation,
     UnknownLeg,
     UnknownOperation,
     WrongState,
@@ -23,6 +24,7 @@ from app.errors import Problem
 TITLES: Final[dict[type[ControlError], tuple[int, str]]] = {
     NotConfigured: (503, "Not configured"),
     UnknownLeg: (404, "Unknown leg"),
+    UnknownConversation: (404, "Unknown conversation"),
     UnknownOperation: (404, "Unknown transfer or conference"),
     LegEnded: (409, "Leg ended"),
     MovePending: (409, "Being moved already"),

@@ -10,7 +10,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from app.control.driver import Driver
-from app.control.errors import BadNcco, InOperation, LegEnded, MovePending, NotConfigured, UnknownLeg, WrongState
+from app.control.errors import (
+    BadNcco,
+    InOperation,
+    LegEnded,
+    MovePending,
+    NotConfigured,
+    UnknownConversation,
+    UnknownLeg,
+    WrongState,
+)
 from app.control.kept_events import ACTION, events_of
 from app.control.new_call import new_call
 from app.control.operations import Operations, is_kept, new_id
@@ -268,13 +277,13 @@ class Control:
         return KnownLeg(leg, happened, events)
 
     def _conversation(self, name: str) -> Conversation:
-        """The conversation *name*. Raises UnknownLeg."""
+        """The conversation *name*. Raises UnknownConversation."""
         alone, moving = self.store.histories([name])
         legs = {uuid: project_leg(uuid, moments(leg.events), leg.known) for uuid, leg in moving.items()}
         times: Any = {"now": datetime.now(UTC), "presume_ended_after": timedelta.max}
         found = project(name, alone.get(name, {}), legs=legs, **times)
         if found is None:
-            raise UnknownLeg("No such conversation is stored.")
+            raise UnknownConversation("No such conversation is stored.")
         return found
 
     def _needs_credentials(self) -> None:

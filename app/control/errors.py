@@ -31,7 +31,11 @@ class NotConfigured(ControlError):
 
 
 class UnknownLeg(ControlError):
-    """No such leg, or conversation, is stored."""
+    """No such leg is stored."""
+
+
+class UnknownConversation(ControlError):
+    """No such conversation is stored."""
 
 
 class LegEnded(ControlError):

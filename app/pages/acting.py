@@ -67,6 +67,7 @@ FAULTS: Final = {
     "Vonage refuses the key": marked("not done: VONAGE_PRIVATE_KEY is not the key of VONAGE_APPLICATION_ID"),
     "Leg ended": marked("not done: the leg has ended"),
     "Unknown leg": marked("not done: the leg is not stored, or was deleted"),
+    "Unknown conversation": marked("not done: the conversation is not stored, or was deleted"),
     "Being moved already": marked("not done: the leg is being moved already. Try again in a few seconds"),
     "Part of a transfer or conference": marked(
         "not done: the leg is part of a transfer or a conference. Act on that, or wait for its end"
