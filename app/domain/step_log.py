@@ -192,11 +192,15 @@ class Steps:
     # What is known of a step
 
     def arrived(self, move: Sent) -> bool:
-        """Whether a webhook says that the leg has moved since: to where one of the legs `with` is, if one is left."""
+        """Whether a webhook says that the leg has moved since: to where one of the legs `with` is, if one is left.
+
+        One that was moved later is not there any more: that was done because this one had arrived.
+        """
         leg = self.legs.get(move.leg or "")
         if leg is None or leg.place.order < MOVED or leg.place.order <= move.noted["place"]:
             return False
-        others = [self.place(other) for other in move.noted["with"] if not self.over(other)]
+        later = {sent.leg for sent in self.sent[self.sent.index(move) + 1 :] if sent.verb == "move"}
+        others = [self.place(other) for other in move.noted["with"] if not self.over(other) and other not in later]
         return not others or self.place(leg.uuid) in others
 
     def settled(self, sent: Sent) -> bool:

@@ -351,6 +351,17 @@ def test_a_swapped_transfer_is_completed_and_cancelled_as_any(request_: str, tog
     assert left_alone(workers) == []
 
 
+def test_to_cancel_after_a_swap_waits_for_nobody() -> None:
+    """The initiator goes back to the room first; that the other one had come to it is not forgotten then."""
+    workers = answered()
+    workers.request("swap")
+    workers.run()
+    workers.request("cancel")
+    workers.run()
+    assert [entry.name for entry in workers.log if entry.kind == "timeout"] == []
+    assert (hears(workers, L), hears(workers, A)) == (A, L)
+
+
 @pytest.mark.parametrize(("request_", "together"), [("complete", {L, N}), ("cancel", {L, A})])
 def test_a_swap_need_not_be_over_for_that(request_: str, together: set[str]) -> None:
     workers = answered()
