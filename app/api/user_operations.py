@@ -103,7 +103,7 @@ def begin_own_conference(args: dict[str, Any], name: str) -> Response:
 @user_operations.alt_response(200, schema=ConferenceSchema)
 def get_own_conference(name: str, conference_id: str) -> Response:
     """Get a conference whose host the user is or was."""
-    return conferences.shown(_own_conference(name, conference_id))
+    return conferences.shown(_own_conference(name, conference_id, ever=True))
 
 
 @user_operations.delete(CONFERENCE)
@@ -190,11 +190,15 @@ def _own_transfer(name: str, id_: str) -> RunningTransfer:
     return running
 
 
-def _own_conference(name: str, id_: str) -> RunningConference:
-    """The conference. Raises Problem (404) unless the user's leg is or was its host."""
+def _own_conference(name: str, id_: str, *, ever: bool = False) -> RunningConference:
+    """The conference. Raises Problem (404) unless the user's leg is its host or, if *ever* is enough, was the first.
+
+    Who has left, and handed it over, is not to hang up those who go on.
+    """
     with as_problems():
         running = services().conferences.get(id_)
-    if not any(_owns(name, leg) for leg in {running.conference.order.host, running.conference.host}):
+    conference = running.conference
+    if not any(_owns(name, leg) for leg in {conference.host, *([conference.order.host] if ever else [])}):
         raise _unknown()
     return running
 

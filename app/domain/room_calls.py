@@ -149,10 +149,11 @@ def plan(call: RoomCall, now: datetime) -> Plan:
         return due
     if _is_over(call):
         return Plan()
-    if call.ring is None:
+    # Of a caller of whom nothing is stored, or no more, no time limit leads to anything.
+    if call.ring is None and ENTRY not in steps.timeouts:
         seconds = ENTRY_AFTER_SPEECH_SECONDS if call.order.speech else ENTRY_SECONDS
         return timeout(ENTRY, call.since, seconds, now)
-    if not (call.answered or call.failure or call.moved_on):
+    if call.ring and LATE not in steps.timeouts and not (call.answered or call.failure or call.moved_on):
         return timeout(LATE, call.ring.at, call.order.ring_seconds + RING_MARGIN_SECONDS, now)
     if _apart(call) and APART not in steps.timeouts and not call.released:
         return timeout(APART, _latest_move(call), APART_SECONDS, now)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.control.driver import Driver
 from app.store.errors import StoreUnavailable
 from app.webhooks.room_calls import SORRY
 from tests.control.test_killed import another_worker, mortal
@@ -352,6 +354,25 @@ def test_from_a_room_the_user_consults_and_puts_through(world: World) -> None:
     world.do(lambda: world.carrier.people.hang_up(agent.uuid))
     world.known(caller, "completed")
     world.until(lambda: not world.open_operations())
+
+
+def test_a_caller_of_whom_nothing_is_stored_is_waited_for_in_peace(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vonage names no conversation, so the answer is of none, and no webhook of the leg comes."""
+    monkeypatch.setattr("app.domain.room_calls.ENTRY_SECONDS", 0.5)
+    request = {"from": "447700900101", "to": BUSY, "uuid": secrets.token_hex(16)}
+    (action,) = world.app.test_client().get("/voice/answer", query_string=request).json
+    operation, looks = action["name"].removeprefix("call-"), count()
+    before = len(world.legs())
+    world.until(lambda: any(entry.kind == "timeout" for entry in world.services.store.log_of(operation)))
+    one_step = Driver._one_step
+    monkeypatch.setattr(Driver, "_one_step", lambda driver, name: (next(looks), one_step(driver, name))[1])
+    time.sleep(2)
+    assert next(looks) < 10
+    event = {**request, "conversation_uuid": "CON-late", "direction": "inbound", "status": "answered"}
+    world.app.test_client().post("/voice/event", json={**event, "timestamp": "2026-11-27T17:00:00.000Z"})
+    world.until(lambda: len(world.legs()) > before)
 
 
 def test_without_redis_the_user_is_connected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ from vonage_simulator.ledger import Leg
 __all__ = ["lasting_world"]
 
 
-def conference_of_alice(world: World) -> tuple[Leg, Leg, Leg, str]:
+def conference_of_alice(world: World, **more: str) -> tuple[Leg, Leg, Leg, str]:
     """Alice's leg and those of two customers, whose calls with her become one; and the id of the conference."""
     first, alice, one = call_of_alice(world, AGENT, "one")
     done(acts(world, one, "hold"))
     world.until(lambda: world.control(first)["hold"] == "held")
     second, _, two = call_of_alice(world, SECOND, "two")
-    made = world.ask("POST", "/users/Alice/conferences", {"host": one, "others": [two]}, token=ALICE)
+    made = world.ask("POST", "/users/Alice/conferences", {"host": one, "others": [two], **more}, token=ALICE)
     assert made.status_code == 201, made.text
     return alice, first, second, made.json["conference_id"]
 
@@ -33,6 +33,22 @@ def test_a_user_makes_two_sessions_one_conference_and_ends_it(world: World) -> N
     assert not alice.over
     done(world.ask("DELETE", at, token=ALICE))
     for leg in (first, second, alice):
+        world.known(leg, "completed")
+
+
+def test_who_has_left_and_handed_it_over_ends_it_no_more(world: World) -> None:
+    alice, first, second, id_ = conference_of_alice(world, host_leaves="hand_over")
+    at = f"/users/Alice/conferences/{id_}"
+    world.until(lambda: alice.hears(first) and first.hears(second))
+    world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+    world.until(lambda: world.ask("GET", f"/conferences/{id_}").json["host"] != alice.uuid)
+    assert world.ask("DELETE", at, token=ALICE).status_code == 404
+    removed = world.ask("DELETE", f"{at}/participants/{second.uuid}", token=ALICE)
+    assert removed.status_code == 404
+    assert done(world.ask("GET", at, token=ALICE))["finished"] is False
+    assert first.hears(second)
+    world.ask("DELETE", f"/conferences/{id_}")
+    for leg in (first, second):
         world.known(leg, "completed")
 
 
