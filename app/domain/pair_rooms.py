@@ -7,7 +7,7 @@ https://developer.vonage.com/en/voice/voice-api/guides/call-flow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
@@ -35,9 +35,10 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairRoom:
-    """The move of a pair as its log and webhooks say."""
+    """The move of a pair as its log and webhooks say. `muted`: legs that come muted into the room."""
 
     order: Order
+    muted: Set[str]
     since: datetime
     steps: Steps
 
@@ -79,8 +80,16 @@ class PairRoom:
 
 def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> PairRoom:
     """The move after *log*, which begins with its `created` entry."""
+    order = Order(**log[0].data)
+    muted = {*order.muted}
+    for entry in log:  # what was switched meanwhile: a leg that enters a room anew has lost it
+        if entry.kind == "request" and entry.name == "muted":
+            muted.add(entry.data["leg"])
+        elif entry.kind == "request" and entry.name == "unmuted":
+            muted.discard(entry.data["leg"])
     return PairRoom(
-        order=Order(**log[0].data),
+        order=order,
+        muted=muted,
         since=log[0].at,
         steps=Steps(log, legs),
     )
@@ -119,4 +128,4 @@ def _aims(pair: PairRoom) -> Iterator[Aim]:
 def _arguments(pair: PairRoom, aim: Aim) -> Mapping[str, Any]:
     if aim.verb != "move":
         return {}
-    return {"ncco": room_ncco(pair.order.room, muted=aim.leg in pair.order.muted)}
+    return {"ncco": room_ncco(pair.order.room, muted=aim.leg in pair.muted)}

@@ -6,6 +6,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,3 +54,16 @@ def test_neither_order_nor_repeats_of_webhooks_matter(chance: Random) -> None:
     workers = scene(chance)
     workers.run()
     assert_order_does_not_matter(workers)
+
+
+@pytest.mark.parametrize("verb", ["muted", "unmuted"])
+def test_a_leg_that_is_switched_meanwhile_comes_so_into_the_room(verb: str) -> None:
+    carrier = Carrier(Random(0), unlucky=False)
+    carrier.begin(CALLER, HOME)
+    carrier.begin(CALLEE, HOME, direction="outbound")
+    before = [CALLER] if verb == "unmuted" else []
+    workers = Workers(carrier, project, plan, Order(CALLER, CALLEE, "call", before)._asdict())
+    workers.request(verb, leg=CALLER)
+    workers.run(1)
+    assert carrier.company(CALLER) == [CALLEE]
+    assert carrier.parties[CALLER].muted == (verb == "muted")
