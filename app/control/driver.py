@@ -222,7 +222,7 @@ class Driver:
                 return 0
             return self._send_now(operation, entries, step, legs)
         finally:
-            self._store.give_back(one)
+            self._store.give_back(one, operation)
 
     def _takes(self, operation: str, caller: str) -> bool:
         """Whether the caller, who waits in a room, is this operation's now; not while the one that led here decides."""

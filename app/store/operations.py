@@ -157,10 +157,11 @@ class Operations(Connected):
         took = ("SET", key, keys.encode(operation), "NX", "PX", round(seconds * 1000))
         return self._writer.send([Command(key, took)])[0] is not None
 
-    def give_back(self, name: str) -> None:
-        """Let others do so. Raises StoreUnavailable."""
-        key = keys.of(name).switching(keys.encode(name))
-        self._writer.send([Command(key, ("DEL", key))])
+    def give_back(self, name: str, operation: str) -> None:
+        """Let others do so, if *operation* has it still. Raises StoreUnavailable."""
+        part = keys.of(name)
+        key = part.switching(keys.encode(name))
+        self._writer.send([Command(key, (part.tag, self._ttl, keys.encode(operation)), scripts.GIVE_BACK, (key,))])
 
     def latest_move(self, name: str) -> tuple[str, float] | None:
         """The action by which the leg *name* was moved last, and how many seconds ago. Raises StoreUnavailable."""

@@ -44,6 +44,18 @@ def test_an_operation_is_claimed_by_one_and_let_go(store: Store) -> None:
     assert store.claim("op", "two", 5)
 
 
+def test_a_leg_is_given_back_by_who_has_it_alone(store: Store) -> None:
+    """One whose time ran out takes nothing from the next."""
+    assert store.take("leg", "one", 0.05)
+    assert not store.take("leg", "two", 5)
+    time.sleep(0.06)
+    assert store.take("leg", "two", 5)
+    store.give_back("leg", "one")
+    assert not store.take("leg", "three", 5)
+    store.give_back("leg", "two")
+    assert store.take("leg", "three", 5)
+
+
 def test_an_operation_that_has_ended_is_claimed_by_nobody(store: Store) -> None:
     store.append("op", [entry("a")], due_in=0)
     till = store.claim("op", "one", 5)
