@@ -304,7 +304,8 @@ class Driver:
             data |= {"conversation": created.get("conversation")}
         else:
             leg = legs.get(step.leg or "")
-            here, begun = leg and leg.place.conversation, _conversation(entries)
+            here = (leg and leg.place.conversation) or _placed_in(entries, step.leg)
+            begun = _conversation(entries)
             if step.verb == RING:  # the new leg is of the call in which it was begun
                 here, begun = begun, here
             data |= {"conversation": here or begun, "by": _who(entries)}
@@ -352,6 +353,12 @@ def _is_own(entries: Sequence[Entry], step: Step) -> bool:
     """Whether *step* is what a single action is, and not what follows from it."""
     created = entries[0].data
     return kind_of(entries) == ACTION and step.name.removesuffix(":2") in (created.get("steps") or (created["verb"],))
+
+
+def _placed_in(entries: Sequence[Entry], leg: str | None) -> str | None:
+    """The conversation in which the operation of this log placed *leg*; None: it did not."""
+    results = (entry.data for entry in entries if entry.kind == "result")
+    return next((found.get("conversation_uuid") for found in results if leg and found.get("uuid") == leg), None)
 
 
 def _conversation(entries: Sequence[Entry]) -> str | None:

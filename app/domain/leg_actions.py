@@ -95,7 +95,8 @@ def project(log: Sequence[Entry], legs: Mapping[str, Leg]) -> LegAction:
         created_at=next(entry.at for entry in log if entry.kind == "created"),
         young=bool(created.get("young")),
         watches=bool(created.get("others")),
-        back=first is not None and own[-1] != first,
+        # A move before it may be reported late: by its other actions the leg is on hold still.
+        back=first is not None and own[-1] != first and (leg is None or leg.control.hold is None),
         alone=bool(others) and all(other.state == "completed" for other in others),
     )
 

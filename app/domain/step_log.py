@@ -135,9 +135,13 @@ class Steps:
         return playing
 
     def earmuff_lost(self, leg: str) -> bool:
-        """Whether it was moved since it was earmuffed."""
-        verbs = [sent.verb for sent in self.sent if sent.leg == leg and sent.result == "done"]
-        return "move" in verbs and "earmuff" not in verbs[len(verbs) - verbs[::-1].index("move") :]
+        """Whether it was moved since it was earmuffed, or is still on its way: it enters each conversation anew."""
+        done = [sent for sent in self.sent if sent.leg == leg and sent.result == "done"]
+        moves = [index for index, sent in enumerate(done) if sent.verb == "move"]
+        since = [sent for sent in done[moves[-1] + 1 :] if sent.verb == "earmuff"] if moves else []
+        known = self.legs.get(leg)
+        order = known.place.order if known else 0
+        return bool(moves) and not any(sent.noted.get("place", order) >= order for sent in since)
 
     def place(self, leg: str) -> str | None:
         """The conversation that it is in, as its webhooks say."""
@@ -276,7 +280,7 @@ class Steps:
                 return Plan(check_at=again)
         arguments, company = details(aim)
         noted: dict[str, Any] = {"aim": aim.key}
-        if aim.verb in ("move", "ring"):
+        if aim.verb in ("move", "ring", "earmuff"):
             leg = self.legs.get(aim.leg or "")
             order = (leg.place if leg else UNKNOWN_PLACE).order
             noted |= {"target": aim.target, "with": company, "place": order, "left": self.place(aim.leg or "")}

@@ -177,6 +177,13 @@ def test_who_is_on_hold_is_watched_no_longer_than_a_call_lasts() -> None:
     assert due(*HELD, seconds=7300, leg=held, agent=other()) == Plan()
 
 
+def test_a_move_before_the_hold_that_is_reported_late_ends_no_watch() -> None:
+    """The leg was on its way back to the room by another conversation when it was held again."""
+    moves = (moved(ROOM, "CON-between", 5), moved("CON-between", MUSIC, 7))
+    held = replace(leg_of(*moves), control=LegControl(hold="held"))
+    assert steps(due(*HELD, leg=held, agent=other(status("completed", 8)))) == [("give_up", "hangup")]
+
+
 def test_who_is_back_or_has_ended_is_not_watched() -> None:
     ended = other(status("completed", 8))
     back = leg_of(moved(ROOM, MUSIC, 5), moved(MUSIC, ROOM, 7))
