@@ -120,7 +120,7 @@ class Control:
         if spent:
             known = self.live(uuid)
         control, room = known.leg.control, room_of(known.moments)
-        others = self.others(known)
+        here, others = self.company(known)
         if room is None:
             if not others and not self.is_pair(known.leg):
                 raise WrongState("The leg is in no room and has no other side: there is nothing to come back to.")
@@ -132,7 +132,9 @@ class Control:
         # If the music cannot be played, Vonage goes on to the next action: back to the room, not to the call's end.
         script = [{"action": "stream", "streamUrl": [music], "loop": 0}, back]
         noted = {"room": room.name}
-        return self._request(known, "hold", {"ncco": script}, shown=noted, by=by, id_=id_, others=others, spent=spent)
+        return self._request(
+            known, "hold", {"ncco": script}, shown=noted, by=by, id_=id_, here=here, others=others, spent=spent
+        )
 
     def bring_into_room(self, known: KnownLeg, *, by: str) -> float:
         """Bring the pair that the leg is of into a room, if that is to be tried; how many seconds that took.
@@ -300,9 +302,11 @@ class Control:
         id_: str | None,
         shown: Mapping[str, Any] | None = None,
         steps: tuple[str, ...] = (),
+        here: str | None = None,
         others: Sequence[str] = (),
         spent: float = 0.0,
     ) -> Requested:
+        """*here*: where the leg is, if its webhooks do not say so yet; *others* who are there."""
         leg, id_ = known.leg, id_ or new_id()
         moves = verb in MOVES and not steps
         if moves and (holder := self.operations.holder_of(leg.uuid)):
@@ -322,7 +326,7 @@ class Control:
         created: dict[str, Any] = {
             "verb": verb,
             "leg": leg.uuid,
-            "conversation": conversation_of(leg, known.moments),
+            "conversation": here or conversation_of(leg, known.moments),
             "after": leg.place.order,
             "by": by,
             "sequence": numbered.sequence,
@@ -378,9 +382,24 @@ class Control:
 
         *on_hold*: with those that are on hold from there.
         """
+        return self.company(known, on_hold=on_hold)[1]
+
+    def company(self, known: KnownLeg, *, on_hold: bool = False) -> tuple[str, list[str]]:
+        """The same, and the conversation they are in.
+
+        A leg that comes back from hold goes by way of another conversation, where nobody is.
+        """
         name = _home_of(known.leg, known.moments)
+        others = self._in(name, known.leg.uuid, on_hold=on_hold)
+        if not others and (room := _coming_to(known.leg, known.moments)):
+            there = self._in(room, known.leg.uuid, on_hold=on_hold)
+            return (room, there) if there else (name, others)
+        return name, others
+
+    def _in(self, name: str, leg: str, *, on_hold: bool) -> list[str]:
+        """The live legs in the conversation *name*, without *leg*."""
         found = self.store.histories([name])
-        here = {k.event.leg for k in found.conversations.get(name, {}).values() if k.event.leg} - {known.leg.uuid}
+        here = {k.event.leg for k in found.conversations.get(name, {}).values() if k.event.leg} - {leg}
         others = []
         for uuid in here:
             events, more = found.legs.get(uuid) or self.store.leg_history(uuid)
@@ -415,6 +434,15 @@ def _home_of(leg: Leg, happened: Sequence[Moment]) -> str:
     held = leg.control.hold in ("held", "resuming")
     home = held_from(leg.uuid, done_to(happened, {leg.uuid: leg})) if held else None
     return home or conversation_of(leg, happened) or ""
+
+
+def _coming_to(leg: Leg, happened: Sequence[Moment]) -> str | None:
+    """The conversation to which a leg comes back that was on hold until its latest move; None: it does not."""
+    done = [each for each in done_to(happened, {leg.uuid: leg}) if each.action.verb in MOVES]
+    latest = max(done, key=lambda each: each.action.sequence, default=None)
+    if latest is None or latest.action.verb != "resume" or not leg.moves:
+        return None
+    return held_from(leg.uuid, done) if leg.moves[-1].left == latest.action.conversation else None
 
 
 def _request_of(leg: Leg) -> Request:

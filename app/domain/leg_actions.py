@@ -133,12 +133,27 @@ def plan(action: LegAction, now: datetime) -> Plan:
         at += timedelta(seconds=CONFIRM_SECONDS)
         return Plan(timeouts=(CONFIRM,), check_at=now) if now >= at else Plan(check_at=at)
     for verb in action.then if not action.ended else ():
-        name, due = verb, at + timedelta(seconds=SETTLE_SECONDS)
-        if verb in action.results and action.results[verb][0]["result"] in ("failed", "unknown"):  # may have been cut
-            name, due = f"{verb}:2", action.results[verb][1] + timedelta(seconds=AGAIN_SECONDS)
-        if name not in action.sent:
-            return Plan(step=_step(action, verb, name), check_at=now) if now >= due else Plan(check_at=due)
+        if again := _do_again(action, verb, at, now):
+            return again
     return _watch(action, now)
+
+
+def _do_again(action: LegAction, verb: str, back_at: datetime, now: datetime) -> Plan | None:
+    """What to do so that the leg, which came back at *back_at*, is muted or earmuffed again; None: nothing.
+
+    It is tried as often as the hangups of transfers: else somebody would be heard who believes to be muted.
+    """
+    tries = [name for name in action.sent if name.partition(":")[0] == verb]
+    due = back_at + timedelta(seconds=SETTLE_SECONDS)
+    if tries:
+        if (result := action.results.get(tries[-1])) is None:
+            return Plan(check_at=now)  # it is being sent, or has to be looked up
+        data, at = result
+        if data["result"] not in ("failed", "unknown") or len(tries) == PERSISTENT_TRIES:
+            return None
+        due = at + timedelta(seconds=AGAIN_SECONDS * 2 ** (len(tries) - 1))
+    name = f"{verb}:{len(tries) + 1}" if tries else verb
+    return Plan(step=_step(action, verb, name), check_at=now) if now >= due else Plan(check_at=due)
 
 
 def _undo(action: LegAction, now: datetime) -> Plan:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from app.domain.events import Transfer
 from tests.control.world import AGENT, CALLER, World
 from vonage_simulator.voice_api.faults import FaultRule
 
@@ -138,3 +143,32 @@ def test_a_transfer_that_vonage_refused_leads_nowhere(world: World) -> None:
     world.until(lambda: world.control(customer)["hold"] == "held")
     assert world.act(customer, "resume").status_code == 200
     world.until(lambda: customer.hears(agent))
+
+
+def test_a_leg_that_is_held_again_before_its_return_is_reported_is_not_left_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back to the room by way of another conversation; the webhook of the second move is late."""
+    agent, customer = world.in_room(AGENT, CALLER, room="late")
+    assert world.act(customer, "hold").status_code == 200
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    store, room = world.services.store, agent.conversation.uuid
+    record, late = type(store).record, list[Any]()
+
+    def kept_later(self: Any, event: Any, *args: Any, **more: Any) -> bool:
+        if isinstance(event, Transfer) and event.leg == customer.uuid and event.joined == room:
+            late.append(lambda: record(self, event, *args, **more))
+            return True
+        return record(self, event, *args, **more)
+
+    monkeypatch.setattr(type(store), "record", kept_later)
+    assert world.act(customer, "resume").status_code == 200
+    world.until(lambda: late and customer.hears(agent))
+    assert world.act(customer, "hold").status_code == 200
+    world.until(lambda: not customer.hears(agent))
+    monkeypatch.undo()
+    for keep in late:
+        keep()
+    world.until(lambda: world.control(customer)["hold"] == "held")
+    world.do(lambda: world.carrier.people.hang_up(agent.uuid))
+    world.known(customer, "completed")

@@ -206,10 +206,16 @@ def test_what_nobody_can_say_of_a_switch_is_done_once_more() -> None:
 
 
 @pytest.mark.parametrize("result", ["failed", "unknown"])
-def test_a_leg_that_is_back_is_muted_by_a_second_try(result: str) -> None:
+def test_a_leg_that_is_back_is_muted_by_several_tries(result: str) -> None:
     resume = created("resume", shown={"muted": True}), entry("step", "resume"), entry("result", "resume", result="done")
     back = replace(leg_of(moved(ROOM, MUSIC, 5)), control=LegControl(muted=True))
-    cut = *resume, entry("step", "mute"), entry("result", "mute", result=result)
-    assert steps(due(*cut, leg=back, seconds=SETTLE_SECONDS)) == [("mute:2", "mute")]
-    again = *cut, entry("step", "mute:2"), entry("result", "mute:2", result=result)
-    assert due(*again, leg=back, seconds=SETTLE_SECONDS + 2) == Plan()
+    log = [*resume]
+    for tries, name in enumerate(["mute", *(f"mute:{number}" for number in range(2, 9))]):
+        begun = 1000 * (tries + 1)
+        assert steps(due(*log, seconds=begun, leg=back)) == [(name, "mute")]
+        log += [entry("step", name, begun), entry("result", name, begun, result=result)]
+        if tries < 7:
+            assert due(*log, seconds=begun, leg=back) == Plan(check_at=NOW + timedelta(seconds=begun + 2**tries))
+    assert due(*log, seconds=9000, leg=back) == Plan(), "eight times are enough"
+    done = [*log[:-1], entry("result", "mute:8", 8000, result="done")]
+    assert due(*done, seconds=9000, leg=back) == Plan()
