@@ -132,19 +132,21 @@ def plan(action: LegAction, now: datetime) -> Plan:
     if _waits(action) and not (action.confirmed or CONFIRM in action.timed_out or action.ended):
         at += timedelta(seconds=CONFIRM_SECONDS)
         return Plan(timeouts=(CONFIRM,), check_at=now) if now >= at else Plan(check_at=at)
+    settled = at + timedelta(seconds=SETTLE_SECONDS)
+    if action.verb == "resume" and _waits(action) and not action.ended and now < settled:
+        return Plan(check_at=settled)  # a mute of just now may be lost on the way, and is not known yet
     for verb in action.then if not action.ended else ():
-        if again := _do_again(action, verb, at, now):
+        if again := _do_again(action, verb, settled, now):
             return again
     return _watch(action, now)
 
 
-def _do_again(action: LegAction, verb: str, back_at: datetime, now: datetime) -> Plan | None:
-    """What to do so that the leg, which came back at *back_at*, is muted or earmuffed again; None: nothing.
+def _do_again(action: LegAction, verb: str, due: datetime, now: datetime) -> Plan | None:
+    """What to do so that the leg, which came back, is muted or earmuffed again from *due* on; None: nothing.
 
     It is tried as often as the hangups of transfers: else somebody would be heard who believes to be muted.
     """
     tries = [name for name in action.sent if name.partition(":")[0] == verb]
-    due = back_at + timedelta(seconds=SETTLE_SECONDS)
     if tries:
         if (result := action.results.get(tries[-1])) is None:
             return Plan(check_at=now)  # it is being sent, or has to be looked up

@@ -205,6 +205,15 @@ def test_what_nobody_can_say_of_a_switch_is_done_once_more() -> None:
     assert steps(due(*moved_so, seconds=1)) == [], "a move is looked up"
 
 
+def test_a_mute_on_the_way_back_is_seen_though_it_is_known_a_moment_later() -> None:
+    resume = created("resume"), entry("step", "resume"), entry("result", "resume", result="done")
+    back = leg_of(moved(ROOM, MUSIC, 5))
+    assert due(*resume, leg=back) == Plan(check_at=NOW + timedelta(seconds=SETTLE_SECONDS))
+    muted = replace(back, control=LegControl(muted=True))
+    assert steps(due(*resume, leg=muted, seconds=SETTLE_SECONDS)) == [("mute", "mute")]
+    assert due(*resume, leg=back, seconds=SETTLE_SECONDS) == Plan()
+
+
 @pytest.mark.parametrize("result", ["failed", "unknown"])
 def test_a_leg_that_is_back_is_muted_by_several_tries(result: str) -> None:
     resume = created("resume", shown={"muted": True}), entry("step", "resume"), entry("result", "resume", result="done")
