@@ -238,7 +238,7 @@ class SessionSchema(ShownSchema):
     callerNumber = text("session.call.from_", "number, or user, who calls")
     cameraEnabled = never("there is no video")
     cause = text("session.cause", "how it ended: completed, or how it failed; null while it goes on", "completed")
-    causeDetail = text("session.detail", "the same in Vonage's words, if it has any", "cannot_route")
+    causeDetail = text("session.detail", "the same in Vonage's words, if it has any")
     conference = flag("session.controls.conference", "it is in an ad hoc conference")
     creationTime = Timestamp("when the user's part began: they called, or were called", "session.created")
     dialedExtension = word("dialled", "what the caller dialled; empty if that is not known")
