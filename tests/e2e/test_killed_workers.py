@@ -26,6 +26,7 @@ CALLS = 10
 KEYS = 3  # that are pressed in each call
 MOST_AFTER = 0.12  # seconds after a webhook: a look is made about then
 ONCE = ("call_created", "call_incoming", "session_started", "call_answered", "call_ended")
+ESTABLISHED = "01"  # in /proc/net/tcp
 
 
 @pytest.fixture
@@ -51,7 +52,8 @@ class Client:
         """The process that has the other end of the connection."""
         ends = f":{self.server.port:04X}", f":{self.reading.port:04X}"
         rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-        (inode,) = (row[9] for row in rows if row[1].endswith(ends[0]) and row[2].endswith(ends[1]))
+        here = (row for row in rows if row[1].endswith(ends[0]) and row[2].endswith(ends[1]))
+        (inode,) = (row[9] for row in here if row[3] == ESTABLISHED)  # an earlier one may have had the same port
         return next(pid for pid in self.server.workers if f"socket:[{inode}]" in files_of(pid))
 
     def kill(self) -> None:
