@@ -148,7 +148,7 @@ def first_fault(host: str, participants: Sequence[str], present: Present) -> Fau
 def fault_of_participant(leg: str, present: Present, back: Container[str] | None = None) -> Fault | None:
     """What is wrong with *leg* as a participant: it must talk to one leg of the user, and nobody else.
 
-    *back*: it comes back to these. Whoever was detached is alone, or on hold for them.
+    *back*: the legs it comes back to. A leg that was detached is alone, or on hold for them.
     """
     if leg in present.taken:
         return Fault("participant-already-in-conference", leg)

@@ -31,7 +31,7 @@ Seal = Callable[[CallState], str]
 
 
 def step_url(base: str, flow: str, step: str) -> str:
-    """The URL of a step of *flow* for whoever enters it without a state; *base* is this server's own URL."""
+    """The URL of a step of *flow* for a leg that has no state yet; *base* is this server's own URL."""
     return f"{base}{STEPS_AT}{flow}/{step}"
 
 

@@ -17,7 +17,7 @@ from app.pages.operations import Meeting, Operation, by_leg, operations_in
 from app.services import Services
 from app.store.apart import apart
 
-# What is asked for. "add" is of a call in a conference, to which another is added; "join" of one to be added to one.
+# The dialogs. "add" is of a call in a conference, to which another is added; "join" of one to be added to one.
 WHAT: Final = ("transfer_call", "conference", "add", "join")
 MOST: Final = 50  # calls that are offered, or conferences
 

@@ -102,6 +102,6 @@ def _can_be_placed(connect: dict[str, Any], *, of_step: bool) -> bool:
 
 
 def _id_of(parts: list[str], event: bytes) -> str:
-    """The same whenever Vonage repeats the request, whatever else is in that one: the user is called once."""
+    """The same each time Vonage repeats the request, also with other fields in it: the user is called once."""
     text = "\n".join(parts).encode(errors="surrogatepass")
     return as_id(blake2b(text + b"\n" + event, digest_size=12).hexdigest())

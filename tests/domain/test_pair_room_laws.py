@@ -1,4 +1,4 @@
-"""Whatever the carrier and the workers do: no leg of a pair is left alone in the room, or outside it."""
+"""With any faults of carrier and workers: no leg of a pair is left alone in the room, or outside it."""
 
 from __future__ import annotations
 
