@@ -41,7 +41,7 @@ class Shown(NamedTuple):
     name: str | None  # of the other party
     caller_name: str | None
     callee_name: str | None
-    parent_name: str | None  # of the other party of the session that this one is the consultation of
+    transfer_parent: Parent | None
 
     @property
     def display_name(self) -> str | None:
@@ -86,14 +86,6 @@ class Shown(NamedTuple):
     @property
     def is_transfer(self) -> bool:
         return self.session.controls.parent is not None
-
-    @property
-    def transfer_parent(self) -> Parent | None:
-        id_, parent = self.session.controls.parent, self.session.parent
-        if id_ is None or parent is None:
-            return Parent(id_) if id_ else None
-        avatar = parent.remarks.avatar
-        return Parent(id_, self.parent_name, avatar, parent.number, parent.call_seconds, parent.hold_seconds)
 
     @property
     def rang(self) -> float | None:
@@ -272,14 +264,22 @@ def name_in(session: Session, names: Known) -> str | None:
     return known or session.remarks.name
 
 
+def _parent_of(session: Session, names: Known) -> Parent | None:
+    id_, parent = session.controls.parent, session.parent
+    if id_ is None or parent is None:
+        return Parent(id_) if id_ else None
+    name, avatar = name_in(parent, names), parent.remarks.avatar
+    return Parent(id_, name, avatar, parent.number, parent.call_seconds, parent.hold_seconds)
+
+
 def dump(session: Session, *, mask_numbers: bool, names: Known = NOBODY) -> dict[str, Any]:
     """*session* as JSON, parties with their *names*; with *mask_numbers*, every telephone number is masked."""
     remarks, call = session.remarks, session.call
     name = name_in(session, names)
     if session.controls.conference and not remarks.manual:  # of several others, none is the other party
         name = CONFERENCE
-    parent = name_in(session.parent, names) if session.parent else None
-    json: dict[str, Any] = SESSION.dump(Shown(session, name, names.of(call.from_), names.of(call.to), parent))
+    shown = Shown(session, name, names.of(call.from_), names.of(call.to), _parent_of(session, names))
+    json: dict[str, Any] = SESSION.dump(shown)
     if not mask_numbers:
         return json
     hidden = masked(json)
