@@ -64,7 +64,7 @@ def begin_own_call(args: dict[str, Any], name: str) -> Response:
 
         def placed(control: Control, how: Any) -> Requested:
             nonlocal leg
-            requested = control.place(_wanted(control, name, args["number"]), **how)
+            requested = control.place_for(name, args["number"], **how)
             leg = requested.done.action.leg
             return requested
 
@@ -74,9 +74,3 @@ def begin_own_call(args: dict[str, Any], name: str) -> Response:
             services().store.engage(name, leg, [place], own=True)
         else:
             services().store.disengage(name, place)
-
-
-def _wanted(control: Control, name: str, endpoint: dict[str, Any]) -> dict[str, Any]:
-    connect: dict[str, Any] = {"action": "connect", "endpoint": [endpoint]}
-    connect |= {"from": control.caller_number} if control.caller_number else {"randomFromNumber": True}
-    return {"to": {"type": "app", "user": name}, "ncco": [connect]}

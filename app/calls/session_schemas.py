@@ -57,7 +57,7 @@ class Shown(NamedTuple):
 
     @property
     def dialled(self) -> str:
-        return self.session.call.to or ""
+        return self.session.to or ""
 
     @property
     def state(self) -> str:
@@ -141,9 +141,9 @@ class WazoCallSchema(ShownSchema):
     id = word("session.call.id", "the call's")
     sipCallId = text("session.leg", "uuid of the user's own leg")
     callerName = text("caller_name", "name of who calls")
-    callerNumber = text("session.call.from_", "number, or user, who calls")
+    callerNumber = text("session.from_", "number, or user, who calls")
     calleeName = text("callee_name", "name of who is called")
-    calleeNumber = text("session.call.to", "number, or user, who is called")
+    calleeNumber = text("session.to", "number, or user, who is called")
     dialedExtension = word("dialled", "what the caller dialled; empty if that is not known")
     lineId = nothing("users have no lines")
     isCaller = flag("session.is_caller", "the user calls")
@@ -227,7 +227,7 @@ class SessionSchema(ShownSchema):
     autoAnswer = flag("session.auto_answer", "the page is to answer by itself")
     call = fields.Nested(WazoCallSchema, required=True)
     callId = word("session.call.id", "the call's id")
-    callerNumber = text("session.call.from_", "number, or user, who calls")
+    callerNumber = text("session.from_", "number, or user, who calls")
     cameraEnabled = never("there is no video")
     cause = text("session.cause", "how it ended: completed, or how it failed; null while it goes on", "completed")
     causeDetail = text("session.detail", "the same in Vonage's words, if it has any")
@@ -274,11 +274,11 @@ def _parent_of(session: Session, names: Known) -> Parent | None:
 
 def dump(session: Session, *, mask_numbers: bool, names: Known = NOBODY) -> dict[str, Any]:
     """*session* as JSON, parties with their *names*; with *mask_numbers*, every telephone number is masked."""
-    remarks, call = session.remarks, session.call
+    remarks = session.remarks
     name = name_in(session, names)
     if session.controls.conference and not remarks.manual:  # of several others, none is the other party
         name = CONFERENCE
-    shown = Shown(session, name, names.of(call.from_), names.of(call.to), _parent_of(session, names))
+    shown = Shown(session, name, names.of(session.from_), names.of(session.to), _parent_of(session, names))
     json: dict[str, Any] = SESSION.dump(shown)
     if not mask_numbers:
         return json

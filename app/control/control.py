@@ -21,7 +21,7 @@ from app.control.errors import (
     WrongState,
 )
 from app.control.kept_events import ACTION, events_of
-from app.control.new_call import new_call
+from app.control.new_call import address_of, new_call
 from app.control.operations import Operations, is_kept, new_id
 from app.control.pair_rooms import PairRooms
 from app.control.sending import RATES
@@ -30,13 +30,14 @@ from app.domain.actions import MOVES, Action
 from app.domain.conversations import Conversation, History, moments, project
 from app.domain.leg_control import Done, done_to, held_from
 from app.domain.legs import Leg, Moment, project_leg
-from app.domain.marks import called_users
+from app.domain.marks import CALLS, called_users
 from app.domain.operations import Entry
 from app.domain.rooms import is_connected, room_of
 from app.flows.flows import Flows
 from app.flows.model import RenderFault
-from app.flows.rendering import checked
+from app.flows.rendering import Ncco, checked
 from app.flows.request import Request
+from app.flows.user_calls import UserCall
 from app.store.errors import StoreUnavailable
 from app.store.reader import not_waiting
 from app.store.store import Store
@@ -198,15 +199,37 @@ class Control:
             raise BadNcco(f"region: it must be one of VONAGE_API_HOSTS, {', '.join(self.client.hosts)}.")
         flow, step = wanted.get("flow"), wanted.get("step")
         script = self.script(wanted.get("ncco"), flow, step, None)
-        body = new_call(
-            wanted,
-            script=script,
-            url=self._address_of(flow, step, script, None),
-            base_url=self.base_url,
-            caller_number=self.caller_number,
-        )
+        return self._place(wanted, script, self._address_of(flow, step, script, None), by=by, id_=id_)
+
+    def place_for(self, user: str, endpoint: Mapping[str, Any], *, by: str, id_: str | None = None) -> Requested:
+        """Place a call of *user* to *endpoint*: the user's own leg is called first. Raises ControlError."""
+        self._needs_credentials()
+        connect: dict[str, Any] = {"action": "connect", "endpoint": [dict(endpoint)]}
+        connect |= {"from": self.caller_number} if self.caller_number else {"randomFromNumber": True}
+        script = self.script([connect], None, None, None)
+        # A leg that gets its script by itself can be led into a room; it is not known before.
+        try:
+            url = self.flows.user_call_url(UserCall(user, script[0])) if self.flows.rooms else None
+        except RenderFault as fault:  # an endpoint with more headers than an address can hold
+            raise BadNcco(str(fault)) from fault
+        to = {"to": {"type": "app", "user": user}}
+        return self._place(to, script, url, calls=address_of(endpoint), by=by, id_=id_)
+
+    def _place(
+        self,
+        wanted: Mapping[str, Any],
+        script: Ncco,
+        url: str | None,
+        *,
+        calls: str | None = None,
+        by: str,
+        id_: str | None,
+    ) -> Requested:
+        """*url*: where Vonage is to get *script*. *calls*: whom the user, who is called, calls by that."""
+        body = new_call(wanted, script=script, url=url, base_url=self.base_url, caller_number=self.caller_number)
         created = {"verb": "create", "leg": None, "conversation": None, "by": by, "arguments": body}
         shown = {name: value for name, value in body.items() if name not in ("event_url", "event_method")}
+        shown |= {CALLS: calls} if calls else {}
         return self._begin(id_ or new_id(), {**created, "shown": shown})
 
     def served(self, ncco: Sequence[Mapping[str, Any]]) -> None:

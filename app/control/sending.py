@@ -17,7 +17,11 @@ from app.control.regions import Regions
 from app.control.requests import ACTIONS, CREATING, MOVING, VonageRequest, calls_since, lookup_of, request_of
 from app.control.vonage_client import LateReply, NoReply, NotSent, Response, VonageClient
 from app.domain.actions import Action
+from app.domain.conversations import moments
+from app.domain.leg_control import done_to
 from app.domain.leg_state import BITS, FINAL
+from app.domain.legs import project_leg
+from app.domain.looked_up import was_moved
 from app.domain.operations import Entry, Step
 from app.store.store import Store
 
@@ -27,6 +31,7 @@ RATES: Final = {"calls": 3, "requests": 15}
 TOO_FAST: Final = 429
 CLOCK_SECONDS: Final = 60.0  # clocks may differ by this
 PATIENCE_SECONDS: Final = 5.0  # how long what is refused as too fast, or in one region, is tried again
+MOVED: Final = {True: "done", False: "failed", None: "unknown"}
 LOOKS: Final = 4  # how often a step is looked up at Vonage; after that, what became of it is unknown
 LOOK_AGAIN_SECONDS: Final = 1.0
 
@@ -162,9 +167,16 @@ class Sender:
         if over:
             return {"result": "gone"}
         if verb in MOVING:
-            moved = response.body.get("conversation_uuid") != entry.data.get("conversation")
-            return {"result": "done" if moved else "failed"}
+            return {"result": MOVED[self._was_moved(operation, entry, leg, response.body.get("conversation_uuid"))]}
         return {"result": "unknown"}
+
+    def _was_moved(self, operation: str, entry: Entry, leg: str, here: str | None) -> bool | None:
+        events, known = self._store.leg_history(leg)
+        happened = moments(events)
+        left, names = entry.data.get("conversation"), {operation, f"{operation}:{entry.name}"}
+        actions = [done for done in done_to(happened, {}) if done.action.leg == leg]
+        moves = project_leg(leg, happened, known).moves
+        return was_moved(here, left, names, entry.at, actions, moves)
 
 
 def _result(response: Response, verb: str) -> dict[str, Any]:

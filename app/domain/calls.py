@@ -28,7 +28,7 @@ from app.domain.events import Answer, Input, Recording, Transfer
 from app.domain.grouping import Group, Grouped, group
 from app.domain.leg_control import Done, done_to
 from app.domain.legs import Known, Leg, Moment, project_leg, seconds_between
-from app.domain.marks import called_users, created_for, is_bare_name, users_in
+from app.domain.marks import called_users, calls_by, created_for, is_bare_name, users_in
 from app.domain.moves import presence
 from app.domain.numbers import numbers_in
 from app.domain.recording import RecordState, record_state
@@ -45,12 +45,16 @@ Found = TypeVar("Found")
 
 
 class CallLeg(NamedTuple):
-    """A leg of a call: the application's user that it belongs to, if any, where it was and what it did."""
+    """A leg of a call: the application's user that it belongs to, if any, where it was and what it did.
+
+    `calls`: whom the user calls, by a call of the server's that rings at the user first.
+    """
 
     leg: Leg
     user: str | None
     stays: tuple[Stay, ...]
     segments: tuple[Segment, ...]
+    calls: str | None = None
 
     @property
     def party(self) -> str | None:
@@ -243,10 +247,16 @@ def _call(id_: str, of: Group, events: History, lives: list[Life], occupancy: Oc
     inputs = tuple((at, event) for at, event in everything if isinstance(event, Input))
     from_user = {event.leg: event.from_user for _, event in reversed(answers) if event.from_user}
     called = {user for _, event in answers for user in called_users(event.connects)}
-    created = {event.leg: user for _, event in everything if isinstance(event, Action) and (user := created_for(event))}
+    actions = [event for _, event in everything if isinstance(event, Action)]
+    created = {event.leg: user for event in actions if (user := created_for(event))}
+    calls = {event.leg: other for event in actions if (other := calls_by(event))}
     legs = tuple(
         CallLeg(
-            life.leg, _user_of(life.leg, created | from_user, called), life.stays, segments_of(life, lives, occupancy)
+            life.leg,
+            _user_of(life.leg, created | from_user, called),
+            life.stays,
+            segments_of(life, lives, occupancy),
+            calls.get(life.leg.uuid),
         )
         for life in lives
     )

@@ -10,6 +10,9 @@ from app.domain.events import Answer, CallStatus, Event, Recording
 from app.domain.numbers import digits
 
 LONGEST: Final = 200  # characters of a name that is indexed
+CALLS: Final = (
+    "calls"  # the argument, shown with the action that calls a user's own leg, which says whom the user calls
+)
 
 
 def user_mark(user: str) -> str:
@@ -55,6 +58,12 @@ def created_for(action: Action) -> str | None:
     endpoint = to[0] if isinstance(to, list) and to and isinstance(to[0], dict) else {}
     user = endpoint.get("user") if endpoint.get("type") == "app" else None
     return user if isinstance(user, str) and user else None
+
+
+def calls_by(action: Action) -> str | None:
+    """Whom the user calls whose own leg *action* calls first: a number, a user or an address; None: nobody."""
+    calls = action.argument.get(CALLS) if action.verb == "create" else None
+    return calls if isinstance(calls, str) and calls else None
 
 
 def is_bare_name(party: str) -> bool:

@@ -72,7 +72,8 @@ NO_REMARKS: Final = Remarks()
 class Session:
     """What is known of a session.
 
-    `leg` is the user's own leg: None while Vonage has reported none, as while it rings in a browser. `number` is that
+    `leg` is the user's own leg: None while Vonage has reported none, as while it rings in a browser. `from_` calls and
+    `to` is called: numbers, or users. `number` is that
     of the other party, or a user's name; then `other_user` is it, too, and `other_name` what that user is shown as.
     `cause` says how it ended: completed, or the failure's name; `detail` is that in Vonage's words. `parent` is the
     session, as it is now, that this one is the consultation of. Seconds are numbers, up to now while it goes on; None
@@ -84,6 +85,8 @@ class Session:
     leg: str | None
     live: bool
     is_caller: bool
+    from_: str | None
+    to: str | None
     number: str | None
     other_user: str | None
     other_name: str | None = None
@@ -153,6 +156,7 @@ def read_session(
     others += _in_reach(own, linked)
     leg = max(own, key=lambda each: (ended(each) is None, _was_answered(each), began(each)), default=None)
     is_caller = consulting is not None or _calls(own, user)
+    calls = own[0].calls if own and consulting is None else None
     rings_here = any(ring.goes_on(now) for ring in mine) or any(rings_alone(each, now) for each in own)
     takes_part = any(ended(each) is None and _was_answered(each) for each in own) or (is_caller and _goes_on(own))
     live = call.state == "live" and (rings_here or takes_part)
@@ -179,7 +183,9 @@ def read_session(
         leg=leg.leg.uuid if leg else None,
         live=live,
         is_caller=is_caller,
-        number=_party(other) if other else (call.to if is_caller else call.from_),
+        from_=user if calls else call.from_,
+        to=calls or call.to,
+        number=_party(other) if other else calls or (call.to if is_caller else call.from_),
         other_user=other.user if other else None,
         talking_to=_together(leg, others) if live else (),
         created=created,
@@ -193,7 +199,7 @@ def read_session(
         detail=detail,
         sip_status=_sip_status(leg, live=live, ending=controls.ending),
         phase=_phase(live=live, answered=answered, ringing=ringing, is_caller=is_caller),
-        auto_answer=auto_answer and not is_caller,
+        auto_answer=calls is not None or (auto_answer and not is_caller),
         ring_seconds=seconds_between(created, answered_at if answered else now if live else over),
         call_seconds=seconds_between(answered_at, now if live else over) if answered else 0,
         hold_seconds=_on_hold([(found, at) for found, at, _ in met if at], over or now),
@@ -204,7 +210,9 @@ def read_session(
 
 def _calls(own: Sequence[CallLeg], user: str) -> bool:
     """Whether the user called: by the first of the *own* legs."""
-    return bool(own) and (own[0].leg.direction or ("inbound" if own[0].leg.from_ == user else "")) == "inbound"
+    if not own or own[0].calls is not None:
+        return bool(own)
+    return (own[0].leg.direction or ("inbound" if own[0].leg.from_ == user else "")) == "inbound"
 
 
 def is_full(sessions: Iterable[Session], max_calls: int) -> bool:

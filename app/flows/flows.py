@@ -24,10 +24,11 @@ from app.flows.model import LONGEST_USER, NAME, Flow, FlowFile, RenderFault, Rou
 from app.flows.python_actions import NoActions, actions_in
 from app.flows.python_flows import Function, PythonFlowFault, PythonFlows
 from app.flows.reload import NO_FLOWS, FlowReloader
-from app.flows.rendering import Entry, Ncco, checked, rendered, step_url, step_urls, voicemail_urls
+from app.flows.rendering import Entry, Ncco, checked, rendered, step_url, step_urls, user_call_url, voicemail_urls
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import START, Headers, Request, Result
 from app.flows.transitions import target
+from app.flows.user_calls import UserCall, begun_by
 from app.flows.voicemail import left_by
 from vonage_simulator.yaml_source import Fault
 
@@ -225,6 +226,14 @@ class Flows:
     def voicemail_of(self, state: str) -> Voicemail:
         """Whose voicemail a recording is, by the *state* of the address it is reported to. Raises RenderFault."""
         return left_by(self._codec.unseal(state))
+
+    def user_call_url(self, call: UserCall) -> str:
+        """Where the user's leg of *call* gets what it runs, once it is answered. Raises RenderFault."""
+        return user_call_url(self._base, call, self._codec.seal)
+
+    def user_call_of(self, state: str) -> UserCall:
+        """The call that a user began, by the *state* of the address that the user's leg asks. Raises RenderFault."""
+        return begun_by(self._codec.unseal(state))
 
     @_or_last_resort
     def detected(self, request: Request, result: Result, at: datetime) -> Reply | None:

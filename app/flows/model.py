@@ -17,6 +17,7 @@ from vonage_simulator.yaml_source import Fault, Steps
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)  # of a flow or a step: it is part of URLs
 STEPS_AT: Final = "/voice/flows/"  # under this server's own address, before flow and step
 VOICEMAILS_AT: Final = "/voice/voicemails"  # the same, where the recordings of voicemails are reported
+USER_CALLS_AT: Final = "/voice/calls"  # the same, where the legs of users who begin a call get their script
 LONGEST_USER: Final = 200  # characters of the name of a user who has voicemails
 FAILED_STATUSES: Final = ("busy", "timeout", "unanswered", "rejected", "failed")  # of `connect`: their reply is read
 DETECTIONS: Final = ("human", "machine", "beep_start", "beep_timeout")

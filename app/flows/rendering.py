@@ -10,11 +10,12 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from app.flows import schema, sequence, voicemail
+from app.flows import schema, sequence, user_calls, voicemail
 from app.flows.call_state import CallState, visit
 from app.flows.meant import unmarked
-from app.flows.model import MOST_ACTIONS, STEPS_AT, VOICEMAILS_AT, Action, Flow, RenderFault, Scope
+from app.flows.model import MOST_ACTIONS, STEPS_AT, USER_CALLS_AT, VOICEMAILS_AT, Action, Flow, RenderFault, Scope
 from app.flows.request import START
+from app.flows.user_calls import UserCall
 from vonage_simulator import json_shape
 from vonage_simulator.json_shape import Found
 from vonage_simulator.yaml_source import Steps, field
@@ -25,6 +26,7 @@ STEP_PATH: Final = re.compile(STEPS_AT + r"([\w-]+)/([\w-]+)\Z", re.ASCII)
 STATE: Final = "state"  # the parameter of an address that holds the state of the call
 STATE_OF_URL: Final = "?state={state}"
 VOICEMAIL_URL: Final = VOICEMAILS_AT + STATE_OF_URL
+USER_CALL_URL: Final = USER_CALLS_AT + STATE_OF_URL
 
 Ncco = list[dict[str, Any]]
 Seal = Callable[[CallState], str]
@@ -47,6 +49,11 @@ def step_urls(base: str, flow: str, state: CallState, seal: Seal) -> Callable[[s
 def voicemail_urls(base: str, state: CallState, seal: Seal) -> Callable[[str], str]:
     """The function that gives where a message for a user is reported, for a call in this state."""
     return lambda user: base + VOICEMAIL_URL.format(state=seal(voicemail.state_for(user, state)))
+
+
+def user_call_url(base: str, call: UserCall, seal: Seal) -> str:
+    """Where the user's leg of *call* gets what it runs. Raises RenderFault."""
+    return base + USER_CALL_URL.format(state=seal(user_calls.state_for(call)))
 
 
 class StepAddress(NamedTuple):

@@ -19,10 +19,11 @@ from flask.blueprints import BlueprintSetupState
 
 from app.domain.events import Detection, Unknown
 from app.domain.room_calls import FAILURE, FAILURES
-from app.flows.model import VOICEMAILS_AT, RenderFault
+from app.flows.model import USER_CALLS_AT, VOICEMAILS_AT, RenderFault
 from app.flows.rendering import STATE, step_at
 from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import Result
+from app.flows.user_calls import USER_CALL
 from app.services import services
 from app.store.errors import StoreUnavailable
 from app.web import metrics
@@ -90,6 +91,12 @@ def voicemail() -> Response:
     return _voicemail(_without_state(), _state())
 
 
+@voice.route("/calls", methods=METHODS, provide_automatic_options=False)
+def user_call() -> Response:
+    """Say what the leg of a user who began a call is to do, now that the user has answered."""
+    return _user_call(_without_state(), _state())
+
+
 @voice.route("/transfers/<transfer_id>", methods=METHODS, provide_automatic_options=False)
 def transferred(transfer_id: str) -> Response:
     """Take what became of the `connect` of a transfer; if nobody was reached, say what the transferred leg runs."""
@@ -112,8 +119,10 @@ def fallback() -> Response:
     kind, url = (failed.get("type"), failed.get("url")) if isinstance(failed, dict) else (None, None)
     if isinstance(url, str) and (of := step_at(url)):
         return _step(g.webhook, of.flow, of.step, of.parameters.get(STATE), of.parameters.get(FAILURE))
-    if isinstance(url, str) and (state := _voicemail_at(url)):
+    if isinstance(url, str) and (state := _state_at(VOICEMAILS_AT, url)):
         return _voicemail(g.webhook, state)
+    if isinstance(url, str) and (state := _state_at(USER_CALLS_AT, url)):
+        return _user_call(g.webhook, state)
     return event() if kind == "event" or (kind != "answer" and body.get("status")) else answer()
 
 
@@ -125,11 +134,11 @@ def take_no_head(state: BlueprintSetupState) -> None:
             rule.methods.discard("HEAD")
 
 
-def _voicemail_at(url: str) -> str | None:
-    """The state in the address of a voicemail of ours."""
+def _state_at(path: str, url: str) -> str | None:
+    """The state in *url*, if that is the address of ours with this *path*."""
     with suppress(ValueError):
         parts = urlsplit(url)
-        if parts.path.endswith(VOICEMAILS_AT):
+        if parts.path.endswith(path):
             return dict(parse_qsl(parts.query)).get(STATE)
     return None
 
@@ -153,6 +162,17 @@ def _voicemail(webhook: Webhook, state: str | None) -> Response:
         log.warning("a recording is in no list of voicemails: %s", fault)
         left = None
     return _keep_and_reply(replace(webhook, voicemail=left), None)
+
+
+def _user_call(webhook: Webhook, state: str | None) -> Response:
+    """Connect a user with whom the call is for."""
+    try:
+        user, connect = services().flows.user_call_of(state or "")
+        reply = Reply(USER_CALL, [dict(connect)])
+    except RenderFault as fault:
+        log.warning("the last resort was served: %s", fault)
+        user, reply = None, replace(LAST_RESORT, fault=str(fault))
+    return _reply(webhook, reply, to_event=False, state=state, caller=Caller(request_of(webhook).uuid, user))
 
 
 def _step(webhook: Webhook, flow: str, step: str, state: str | None, failure: str | None) -> Response:
@@ -215,7 +235,7 @@ def _reply(
             may_call=sessions.may_call,
             caller=caller,
         )
-        reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, caller.leg, state, to_event=to_event)
+        reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, caller, state, to_event=to_event)
     except Exception:
         log.exception("whether a user is free is not known: the call is put through")
     response = Response(reply.body, content_type="application/json")

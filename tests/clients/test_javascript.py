@@ -277,7 +277,8 @@ def test_a_user_who_calls(world: World, phone: NodePhone) -> None:
     assert phone("hangup", call["id"]) is True
     phone.wait("deleteSession")
     assert phone("call", CALLED, {"video": False}) == {"code": 0, "message": ""}
-    assert phone.wait("ON_CALL_ANSWERED")[0]["id"] == phone.wait("incoming")[0]["callId"]
+    (call,) = phone.wait("ON_CALL_ANSWERED")
+    assert (call["isCaller"], call["callerNumber"], call["number"]) == (True, "Alice", CALLED)
     called(world, CALLED)
 
 

@@ -69,15 +69,6 @@ def test_what_became_of_an_own_action_is_read_by_its_user_alone(world: World) ->
     assert world.ask("GET", f"/users/Bob/actions/{action}", token=BOB).status_code == 404
 
 
-def test_a_call_of_ones_own_is_created(world: World) -> None:
-    made = world.ask("POST", "/users/Alice/calls", {"number": AGENT}, token=ALICE)
-    assert (made.status_code, made.json["verb"]) == (201, "create"), made.text
-    leg = world.created(made)  # else its webhooks would come into the empty store of the next test
-    world.known(leg, "answered")
-    world.do(lambda: world.carrier.people.hang_up(leg.uuid))
-    world.known(leg, "completed")
-
-
 def test_a_consultation_takes_no_place(world: World) -> None:
     """It is a session of the user, of another call, and not counted."""
     _, _, session = call_of_alice(world)
