@@ -16,7 +16,7 @@ from app.control.new_call import address_of
 from app.control.regions import Regions
 from app.control.requests import ACTIONS, CREATING, MOVING, VonageRequest, calls_since, lookup_of, request_of
 from app.control.vonage_client import LateReply, NoReply, NotSent, Response, VonageClient
-from app.domain.actions import Action
+from app.domain.actions import called_by
 from app.domain.conversations import moments
 from app.domain.leg_control import done_to
 from app.domain.leg_state import BITS, FINAL
@@ -124,14 +124,13 @@ class Sender:
         return {"result": "done", "uuid": found[0]["uuid"], "conversation_uuid": found[0].get("conversation_uuid")}
 
     def _is_another(self, uuid: str, operation: str, since: datetime) -> bool:
-        """Whether the leg was known before, or is known to be of another action or operation."""
+        """Whether the leg was known before, or is known to have been called by another action or operation.
+
+        That another one decides where the leg is now says nothing: it was called, and somebody acted on it at once.
+        """
         kept = self._store.leg_history(uuid).events.values()
-        placed = [each.event for each in kept if isinstance(each.event, Action) and each.event.verb == "create"]
-        holder = self._store.operation_of(uuid)
-        return (
-            any(each.received < since for each in kept)
-            or any(event.operation != operation for event in placed)
-            or (holder is not None and holder[0] != operation)
+        return any(each.received < since for each in kept) or any(
+            by not in (None, operation) for by in map(called_by, (each.event for each in kept))
         )
 
     def _looked_up(self, operation: str, request: VonageRequest, step: Step) -> Response | None:

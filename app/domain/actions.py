@@ -115,3 +115,12 @@ def read(body: Mapping[str, Any]) -> Action | ActionResult:
 def calls_into_room(event: Event) -> bool:
     """Whether *event* says that its leg was called into a room; where the leg is says something else."""
     return isinstance(event, ActionResult) and event.room is not None
+
+
+def called_by(event: Event) -> str | None:
+    """The action or operation that called the leg of *event*, if that says so."""
+    if isinstance(event, Action):
+        return event.operation if event.verb == "create" else None
+    if isinstance(event, ActionResult) and event.room is not None:
+        return event.action.partition(":")[0]
+    return None

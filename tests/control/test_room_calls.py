@@ -286,6 +286,27 @@ def test_a_request_that_is_carried_out_after_its_time_limit_rings_once(
     world.known(alice, "completed")
 
 
+def test_a_user_who_acts_before_it_is_known_which_leg_was_called_is_not_called_again(world: World) -> None:
+    """No response came, the call is looked up, and meanwhile a transfer has taken the leg."""
+    looks = FaultRule(fault="503", verbs=("list",), count=2)
+    with world.faults(FaultRule(fault="lost", verbs=("create",), count=1), looks) as requests:
+        caller = calls(world, OWN)
+        alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
+        world.until(lambda: world.control(alice) is not None)
+        began = world.ask("POST", "/transfers", {"initiator_call": alice.uuid, "to": AGENT})
+        assert began.status_code == 201, began.text
+        world.until(lambda: [each.fault for each in requests() if each.verb == "list"].count(None) > 0)
+    path = f"/transfers/{began.json['id']}"
+    world.until(lambda: world.ask("GET", path).json["status"] == "answered")
+    assert world.ask("POST", f"{path}/complete").status_code == 200
+    agent = next(leg for leg in reversed(world.legs()) if leg.to == AGENT)
+    world.until(lambda: agent.hears(caller) and alice.over)
+    assert legs_to(world, caller, f"Alice{caller.from_}") == [alice]
+    world.do(lambda: world.carrier.people.hang_up(agent.uuid))
+    world.known(caller, "completed")
+    world.until(lambda: not world.open_operations())
+
+
 @pytest.mark.parametrize("more", [{}, {"sip_call_id": "2", "status": "started"}], ids=["the same", "another field"])
 def test_an_answer_requested_twice_calls_the_user_once(world: World, more: dict[str, str]) -> None:
     caller = calls(world, SLOW)
