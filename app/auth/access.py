@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
 from flask import current_app, request
 
 from app.auth.sessions import CSRF_HEADER, csrf_token_sent, session_login, session_name, session_role, stored_role
-from app.auth.tokens import OF_USER, RANK, Role, access_of, fingerprint, user_of
+from app.auth.tokens import OF_USER, RANK, Role, access_of, fingerprint, short_lived
 from app.errors import Problem
 from app.web.logs import known
 
@@ -18,11 +19,15 @@ OWN = "/api/v1/users/{}/sessions"  # what a user may read
 
 
 class Login(NamedTuple):
-    """Who sent a request: the role, the fingerprint of the token and, if it is a user's, the user."""
+    """Who sent a request: the role, the fingerprint of the token and, if it is a user's, the user.
+
+    `expires`: when a short-lived token does; None for others.
+    """
 
     role: Role
     fingerprint: str
     user: str | None = None
+    expires: datetime | None = None
 
 
 def current_login() -> Login | None:
@@ -42,8 +47,9 @@ def current_login() -> Login | None:
 def _login_of(token: str) -> Login | None:
     if access := access_of(token):
         return Login(access.role, fingerprint(token), access.user)
-    if user := user_of(token):  # a new one every hour: all are one for the audit log
-        return Login("user", fingerprint(OF_USER + user), user)
+    if found := short_lived(token):
+        user, expires = found
+        return Login("user", fingerprint(OF_USER + user), user, expires)  # all of a user are one for the audit log
     return None
 
 

@@ -68,9 +68,9 @@ def test_every_route_but_the_users_own_refuses_a_user(site: Site, *, short_lived
             if method != "HEAD":
                 assert "/api/v1/users/Alice/sessions" in is_problem(response, 403)["detail"]
     assert {endpoint.partition(".")[0] for endpoint in allowed} == {
-        *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "voicemails")
+        *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "user_tokens", "voicemails")
     }
-    assert {"users.list_users", "users.put_user", "users.delete_user", "users.create_token"} <= refused
+    assert {"users.list_users", "users.put_user", "users.delete_user"} <= refused
     assert {"calls.list_calls", "stream.follow", "pages.docs", "describe.openapi", "status.get_status"} <= refused
     assert not allowed & refused
 
@@ -107,16 +107,41 @@ def test_a_name_with_blanks_and_letters_of_any_kind(open_site: Callable[..., Sit
 
 def test_an_operator_makes_a_token_that_expires(site: Site) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
-    response = site.send("POST", f"{OWN}/token", token=OPERATOR, json={"seconds": 90})
-    assert (response.status_code, list(response.json or ())) == (201, ["token", "expires_at"])
+    response = site.send("POST", f"{OWN}/token", token=OPERATOR, json={"seconds": 90, "sdk": False})
+    assert response.status_code == 201
     made: Any = response.json
+    assert (made["sdk_token"], made["sdk_expires_at"]) == (None, None)
     expires = datetime.fromisoformat(made["expires_at"])
     assert timedelta(seconds=90) <= expires - before <= timedelta(seconds=100)
     assert site.read(OWN, token=made["token"])["name"] == "Alice"
     is_problem(site.get("/api/v1/users/Bob", token=made["token"]), 403)
-    hour = site.send("POST", "/api/v1/users/Whoever/token", token=OPERATOR)
-    assert hour.status_code == 201, "the body may be left out, and the user need not be known"
+    hour = site.send("POST", "/api/v1/users/Whoever/token", token=OPERATOR, json={"sdk": False})
+    assert hour.status_code == 201, "the user need not be known"
     assert site.read("/api/v1/users/Whoever", token=hour.json["token"])["max_calls"] == 2  # type: ignore[index]
+
+
+def test_a_user_renews_a_token_for_an_hour_at_most_and_a_short_lived_one_never(site: Site) -> None:
+    """A token that leaks ends by itself, and a user whose entry in ACCESS_TOKENS is removed has an hour left."""
+    before = datetime.now(UTC).replace(microsecond=0)
+
+    def expires(token: str, seconds: int) -> datetime:
+        made: Any = site.send("POST", f"{OWN}/token", token=token, json={"seconds": seconds, "sdk": False}).json
+        return datetime.fromisoformat(made["expires_at"])
+
+    assert timedelta(hours=1) <= expires(ALICE, 86_400) - before <= timedelta(hours=1, seconds=10)
+    assert timedelta(seconds=60) <= expires(ALICE, 60) - before <= timedelta(seconds=70)
+    short = signed(site, seconds=90)
+    first: Any = site.send("POST", f"{OWN}/token", token=short, json={"seconds": 3600, "sdk": False}).json
+    of_short = datetime.fromisoformat(first["expires_at"])
+    assert timedelta(seconds=85) <= of_short - before <= timedelta(seconds=100)
+    assert expires(first["token"], 3600) == of_short, "nor does what was made with it"
+
+
+def test_without_credentials_there_is_no_token_for_the_sdk(site: Site) -> None:
+    for token in (OPERATOR, ALICE):
+        problem = is_problem(site.send("POST", f"{OWN}/token", token=token), 503)
+        assert problem["settings"] == ["VONAGE_APPLICATION_ID", "VONAGE_PRIVATE_KEY"]
+        assert problem["detail"] == "A phone needs VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY: set them."
 
 
 def test_a_stream_goes_on_as_long_as_its_token_is_good(site: Site) -> None:
@@ -137,8 +162,11 @@ def test_how_long_a_token_lives_is_limited(site: Site, seconds: Any) -> None:
 
 
 def test_who_may_make_a_token(site: Site) -> None:
-    for token in (VIEWER, ALICE, BOB, signed(site)):
-        is_problem(site.send("POST", f"{OWN}/token", token=token), 403)
+    for token in (VIEWER, BOB, signed(site, "Bob")):
+        is_problem(site.send("POST", f"{OWN}/token", token=token, json={"sdk": False}), 403)
+    is_problem(site.send("POST", f"{OWN}/token", token=None, json={"sdk": False}), 401)
+    for token in (OPERATOR, ALICE, signed(site)):
+        assert site.send("POST", f"{OWN}/token", token=token, json={"sdk": False}).status_code == 201
 
 
 def test_a_token_that_has_expired_or_was_made_elsewhere_is_unknown(site: Site, open_site: Callable[..., Site]) -> None:
