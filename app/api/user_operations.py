@@ -16,9 +16,11 @@ from app.api.acting_schemas import (
     ActionSchema,
     ConferenceArgs,
     ConferenceSchema,
+    ConferencesSchema,
     NoArgs,
     RemoveArgs,
     RunningTransferSchema,
+    TransfersSchema,
     action_json,
 )
 from app.api.session_verbs import own_leg
@@ -52,6 +54,14 @@ class UserConferenceArgs(ConferenceArgs):
         validate=validate.Length(1),
         metadata={"description": "the sessions whose other parties come in"},
     )
+
+
+@user_operations.get("/<user:name>/transfers")
+@user_operations.alt_response(200, schema=TransfersSchema)
+def list_own_transfers(name: str) -> dict[str, Any]:
+    """List the transfers of the user that have not ended, the oldest first: a page that is loaded again needs them."""
+    own = (each for each in services().transfers.list() if _owns(name, each.transfer.order.initiator))
+    return {"items": [masked_for_reader(transfers.as_json(each)) for each in own], "next": None}
 
 
 @user_operations.get(TRANSFER)
@@ -97,6 +107,14 @@ def begin_own_conference(args: dict[str, Any], name: str) -> Response:
     wanted = {key: value for key, value in args.items() if key not in ("host", "others")}
     wanted |= {"host_call_id": host, "participant_call_ids": [_party(name, session) for session in args["others"]]}
     return conferences.created(wanted, "user_operations.get_own_conference", name=name)
+
+
+@user_operations.get("/<user:name>/conferences")
+@user_operations.alt_response(200, schema=ConferencesSchema)
+def list_own_conferences(name: str) -> dict[str, Any]:
+    """List the conferences whose host the user is, and that have not ended, the oldest first."""
+    own = (each for each in services().conferences.list() if _owns(name, each.conference.host))
+    return {"items": [conferences.as_json(each) for each in own], "next": None}
 
 
 @user_operations.get(CONFERENCE)

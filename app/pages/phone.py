@@ -13,6 +13,7 @@ from app.domain.users import DEFAULTS
 from app.errors import Problem
 from app.pages import phone_words
 from app.pages.html import page
+from app.pages.phone_headers import phone_headers
 from app.services import services
 
 phone_page = Blueprint("phone_page", __name__, url_prefix="/phone")
@@ -37,7 +38,9 @@ def show_phone() -> Response:
     user = _user()
     (kept,) = services().store.profiles([user])
     settings = kept.settings or DEFAULTS
-    return page("phone.html", user=user, settings=settings, contacts=contacts(user), words=phone_words.words())
+    response = page("phone.html", user=user, settings=settings, contacts=contacts(user), words=phone_words.words())
+    response.headers.update(phone_headers(services().settings))
+    return response
 
 
 @phone_page.get("/contacts")

@@ -138,4 +138,4 @@ ALL: Final = {
 def words() -> dict[str, Any]:
     """All of them, by kind and name."""
     said = {kind: {name: gettext(text) for name, text in texts.items()} for kind, texts in ALL.items()}
-    return {**said, "reasons": {text: gettext(text) for text in REASONS}}
+    return {**said, "reasons": {text: gettext(text) for text in REASONS}, "vonage": gettext("Vonage says:")}

@@ -66,8 +66,9 @@ export class Acts {
   }
 
   async _answer(call) {
+    if (!call.leg) return this.phone.answer(call.session); // another page of the user may have it
     await this.#holdOthers(call);
-    await this.phone.answer(target(call));
+    await this.phone.line.answer(call.leg.callId);
   }
 
   async _reject(call) { await this.#done(this.phone.reject(target(call))); }

@@ -42,7 +42,7 @@ function ofLeg(leg, dialled) {
     id: leg.callId, session: null, leg, state, transfer: null, conference: null, muted: Boolean(leg.muted), recording: "inactive",
     who: number || words.other.unknown,
     number,
-    since: leg.since ?? null,
+    since: null,
     about: leg.state === "answered" ? [words.about.unknown] : [],
     can: new Set(state === "incoming" ? ["answer", "reject"] : state === "talking" ? ["hangup", "keypad", "mute"] : ["hangup"]),
   };

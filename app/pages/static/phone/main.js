@@ -2,7 +2,6 @@
 // (switchhook.js) alone; the SDK has the sound (client/line.js).
 
 import { Phone } from "../switchhook.js";
-import { serverNow } from "../times.js";
 import { Acts } from "./acts.js";
 import { ringing, notifications } from "./attention.js";
 import { callsOf } from "./calls.js";
@@ -32,8 +31,8 @@ const acts = new Acts(phone, operations, { calls: () => calls, changed: () => ch
 const list = document.getElementById("calls");
 const cards = new Map();
 const statistics = new Map(); // by id of a call
-const answering = new Set(); // calls that answer themselves, once each
 let calls = [];
+let line = null; // to Vonage, as it is followed
 let waits = false;
 
 /** Show what there is, once for all that has changed. */
@@ -47,6 +46,7 @@ function changed() {
 }
 
 function show() {
+  if (phone.line && phone.line !== line) followLine(phone.line);
   const had = calls.length;
   calls = callsOf(phone, operations, dialled);
   const ids = new Set(calls.map(({ id }) => id));
@@ -68,7 +68,6 @@ function show() {
   const busy = calls.some(({ state }) => ["talking", "conference", "system", "calling", "consulting"].includes(state));
   tones.ring(rings.length ? (busy ? "waiting" : "ring") : null);
   ringing(rings, ({ id }) => cards.get(id)?.element.querySelector('[data-verb="answer"]').focus());
-  answerByItself(rings, busy);
   status.show();
 }
 
@@ -88,14 +87,6 @@ function membersOf({ conference, session }) {
   return conference.members
     .filter(({ call_id: leg, status: state }) => leg !== session.leg && ["joining", "joined"].includes(state))
     .map(({ call_id: leg, name, number }) => ({ leg, name: name ?? number ?? words.other.unknown }));
-}
-
-function answerByItself(rings, busy) {
-  for (const call of rings) {
-    if (!call.session?.autoAnswer || !call.leg || answering.has(call.id) || (busy && !call.session.isCaller)) continue;
-    answering.add(call.id);
-    acts.act("answer", call);
-  }
 }
 
 function numbersOf({ loss, delay }) {
@@ -162,18 +153,12 @@ for (const [event, text] of Object.entries(NEWS)) {
   phone.on(event, ({ session }) => announce(fill(words.news[text], { who: nameOf(session) })));
 }
 phone.on("call_ended", ({ session, cause }) => {
-  answering.delete(session.id);
   if (session.status.isTransfer) return;
   const missed = isMissed({ ...session, isCaller: session.isCaller, cause });
   const text = missed ? words.endings.missed : words.endings[cause] ?? words.endings.completed;
   say(fill(text, { who: nameOf(session) }), "wait");
   if (session.answered || session.isCaller) tones.over();
 });
-phone.on("answer_requested", ({ session }) => {
-  const call = calls.find(({ id }) => id === session.id);
-  if (call?.leg) acts.act("answer", call);
-});
-
 const history = new History(phone);
 const voicemails = new Voicemails(phone, (to) => acts.call(to));
 const contacts = offerContacts();
@@ -185,16 +170,14 @@ installTabs((panel) => {
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   contacts.refresh();
-  phone.start(); // it has stopped if the login had ended: there may be another one by now
+  connect(); // it has stopped if the login had ended: there may be another one by now
 });
 
 // -- sound
 
-let devices = {};
 offerDevices((chosen) => {
-  devices = chosen;
   tones.useSink(chosen.ringer).catch(() => {}); // not plugged in: the system's
-  phone.line?.useDevices({ microphoneId: chosen.microphone, speakerId: chosen.speaker });
+  phone.deviceIds = { microphoneId: chosen.microphone, speakerId: chosen.speaker };
 });
 document.getElementById("try-ring").addEventListener("click", () => tones.once());
 const allow = document.getElementById("allow-news");
@@ -210,8 +193,8 @@ addEventListener("beforeunload", (event) => {
   if (calls.some(({ leg }) => leg?.state === "answered")) event.preventDefault(); // the sound is here
 });
 
-function followLine(line) {
-  line.useDevices({ microphoneId: devices.microphone, speakerId: devices.speaker });
+function followLine(found) {
+  line = found;
   line.on("status", changed);
   line.on("legs", changed);
   line.on("ended", ({ callId }) => {
@@ -227,12 +210,10 @@ function followLine(line) {
   });
 }
 
-changed();
-try {
-  await phone.connect({ audio: true });
-  followLine(phone.line);
-} catch (error) {
-  console.error(error); // the page says so, and goes on trying
+/** Follow the events, and have a line to Vonage. Both go on trying by themselves unless they are refused; the page shows it. */
+function connect() {
+  phone.connect({ audio: true }).catch(console.error);
 }
+
 changed();
-export { phone, serverNow };
+connect();
