@@ -444,7 +444,7 @@ class Settings:
         "who may read (viewer) and act (operator), and users of the application (user/Alice), each for their own calls;"
         f" in production {LEAST_SECRET_LENGTH} characters or more",
         default=(),
-        default_words="an operator's, made under DATA_DIR; needed in production",
+        default_words="an operator's and one of APP_USER's, made under DATA_DIR; needed in production",
         needed=True,
         secret=True,
     )
@@ -621,7 +621,7 @@ class _Variables(Env):
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from *environ* (default: os.environ). An empty variable counts as not set.
 
-    In development a secret key and an operator's token that are not set are made under DATA_DIR, and stay the same from
+    In development a secret key and access tokens that are not set are made under DATA_DIR, and stay the same from
     start to start. Raises SettingsError, which names everything that is wrong or missing.
     """
     everything = os.environ if environ is None else environ
@@ -652,7 +652,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             if "secret_key" not in values:
                 values["secret_key"] = _kept(data_dir, "secret_key")
             if "access_tokens" not in values:
-                values["access_tokens"] = (("operator", _kept(data_dir, "operator_token")),)
+                values["access_tokens"] = _made_tokens(data_dir, values.get("app_user", "Alice"))
         except OSError as error:
             problems["DATA_DIR"] = f"No file can be written there: {error.strerror}."
     if problems:
@@ -695,6 +695,14 @@ def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
     if (values.get("public_url") or "https:").startswith("http:"):
         problems["PUBLIC_URL"] = "Not https, and production needs it."
     return problems
+
+
+def _made_tokens(data_dir: Path, user: str) -> tuple[tuple[str, str], ...]:
+    """An operator's, for the board, and one of *user*, for the phone. Raises OSError."""
+    tokens = [("operator", _kept(data_dir, "operator_token"))]
+    if USER.fullmatch(role := f"user/{user}") and role.isprintable():
+        tokens.append((role, _kept(data_dir, "user_token")))
+    return tuple(tokens)
 
 
 def _kept(data_dir: Path, name: str) -> str:

@@ -207,16 +207,18 @@ def test_what_development_makes_stays_from_start_to_start(tmp_path):
     """For its owner alone; and ACCESS_TOKENS, if set, wins."""
     first = in_development(tmp_path)
     again = in_development(tmp_path)
-    [(role, token)] = first.access_tokens
-    assert role == "operator"
-    assert len(token) >= 32
+    assert [role for role, _ in first.access_tokens] == ["operator", "user/Alice"]
+    assert len({token for _, token in first.access_tokens if len(token) >= 32}) == 2
     assert (again.access_tokens, again.secret_key) == (first.access_tokens, first.secret_key)
     made = tmp_path / "var"
     assert made.stat().st_mode & 0o777 == 0o700
     assert {path.name: path.stat().st_mode & 0o777 for path in made.iterdir()} == {
         "operator_token": 0o600,
         "secret_key": 0o600,
+        "user_token": 0o600,
     }
+    assert in_development(tmp_path, APP_USER="Bob").access_tokens[1] == ("user/Bob", first.access_tokens[1][1])
+    assert len(in_development(tmp_path, APP_USER="a/b").access_tokens) == 1, "no user's name in an address"
     assert in_development(tmp_path, ACCESS_TOKENS="viewer:mine").access_tokens == (("viewer", "mine"),)
     users = in_development(tmp_path, ACCESS_TOKENS="user/Alice Ä:one, user/Bob:two:3").access_tokens
     assert users == (("user/Alice Ä", "one"), ("user/Bob", "two:3"))
