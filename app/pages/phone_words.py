@@ -22,6 +22,8 @@ STATES: Final = {
 }
 # What is to be known of a call besides.
 ABOUT: Final = {
+    "answer_wanted": marked("Is answered as soon as it rings here."),
+    "reject_wanted": marked("Is rejected as soon as it rings here."),
     "elsewhere": marked("The sound is in another window or on another device."),
     "unknown": marked("The server has not said anything about this call yet."),
     "reconnecting": marked("The sound is interrupted, and is being connected again."),

@@ -8,6 +8,7 @@ const talks = ({ session, state }) => session && ["talking", "system", "conferen
 
 export class Acts {
   #under = new Set(); // what is under way: a button that is pressed twice acts once
+  wanted = new Map(); // by id of a call: "answer" or "reject", as soon as it rings here
 
   constructor(phone, operations, { calls, changed, dialled }) {
     Object.assign(this, { phone, operations, calls, changed, dialled });
@@ -66,12 +67,36 @@ export class Acts {
   }
 
   async _answer(call) {
-    if (!call.leg) return this.phone.answer(call.session); // another page of the user may have it
+    if (!call.leg) return this.#later("answer", call);
     await this.#holdOthers(call);
     await this.phone.line.answer(call.leg.callId);
   }
 
-  async _reject(call) { await this.#done(this.phone.reject(target(call))); }
+  async _reject(call) {
+    if (!call.leg) return this.#later("reject", call);
+    await this.#done(this.phone.reject(target(call)));
+  }
+
+  /**
+   * The server knows that a call will ring here before it does, as while the caller hears a greeting: then `verb` is done
+   * once it rings. A page without a line asks the user's other pages.
+   */
+  async #later(verb, call) {
+    if (this.phone.line?.status !== "connected") return verb === "answer" ? this.phone.answer(call.session) : this.#done(this.phone.reject(call.session));
+    this.wanted.set(call.id, verb);
+    this.changed();
+  }
+
+  /** Do what waits for a call to ring here. */
+  catchUp() {
+    for (const [id, verb] of this.wanted) {
+      const call = this.calls().find((each) => each.id === id);
+      if (call && !call.leg && call.can.has(verb)) continue;
+      this.wanted.delete(id);
+      if (call?.can.has(verb)) this.act(verb, call);
+    }
+  }
+
   async _hangup(call) { await this.#done(this.phone.hangup(target(call))); }
   async _mute(call) { await this.#done(call.muted ? this.phone.unmute(target(call)) : this.phone.mute(target(call))); }
   async _ignore({ session }) { await this.#done(this.phone.setSessionStaticStatus(session, { ignored: true })); }

@@ -6,15 +6,15 @@ const FINAL = ["completed", "cancelled", "abandoned"]; // of a transfer: nothing
 const ORDER = ["talking", "conference", "consulting", "system", "calling", "incoming", "waiting", "hanging_up", "held", "ignored"];
 
 /** The calls, those that need somebody first: what is done to them, and what may be done to them now. */
-export function callsOf(phone, operations, dialled) {
+export function callsOf(phone, operations, dialled, wanted) {
   const sessions = phone.getSessions();
-  const found = sessions.map((session) => ofSession(session, phone, operations, sessions));
+  const found = sessions.map((session) => ofSession(session, { phone, operations, sessions, wanted }));
   const known = new Set(found.map(({ leg }) => leg?.callId));
   for (const leg of phone.line?.legs.values() ?? []) if (!known.has(leg.callId)) found.push(ofLeg(leg, dialled));
   return found.sort((one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state));
 }
 
-function ofSession(session, phone, operations, sessions) {
+function ofSession(session, { phone, operations, sessions, wanted }) {
   const leg = phone.line?.legOf(session) ?? null;
   const transfer = session.leg ? operations.transferOf(session.leg) : null;
   const conference = session.conference && session.leg ? operations.conferenceOf(session.leg) : null;
@@ -29,7 +29,7 @@ function ofSession(session, phone, operations, sessions) {
     muted: session.muted || Boolean(leg?.muted),
     recording: session.recordingState,
   };
-  call.about = aboutOf(call, phone, transfer && !consultation);
+  call.about = aboutOf(call, phone, transfer && !consultation, wanted.get(session.id));
   call.can = new Set(canOf(call, { phone, sessions, begun, consultation }));
   return call;
 }
@@ -62,8 +62,8 @@ function stateOf(session, leg) {
   return session.answeredBySystem ? "system" : "calling";
 }
 
-function aboutOf({ session, leg, muted, state }, { line }, transferGoesOn) {
-  const about = [];
+function aboutOf({ session, leg, muted, state }, { line }, transferGoesOn, wanted) {
+  const about = wanted ? [[`${wanted}_wanted`]] : [];
   const parent = session.status.transferParent;
   if (parent) about.push([session.answered ? "transfer" : "transfer_rings", { who: parent.name ?? parent.number ?? "" }]);
   if (transferGoesOn && session.paused) about.push(["held_by_transfer"]);

@@ -48,7 +48,7 @@ function changed() {
 function show() {
   if (phone.line && phone.line !== line) followLine(phone.line);
   const had = calls.length;
-  calls = callsOf(phone, operations, dialled);
+  calls = callsOf(phone, operations, dialled, acts.wanted);
   const ids = new Set(calls.map(({ id }) => id));
   for (const [id, card] of cards) {
     if (ids.has(id)) continue;
@@ -69,6 +69,7 @@ function show() {
   tones.ring(rings.length ? (busy ? "waiting" : "ring") : null);
   ringing(rings, ({ id }) => cards.get(id)?.element.querySelector('[data-verb="answer"]').focus());
   status.show();
+  acts.catchUp();
 }
 
 /** Put the cards in this order, and move none that is in its place: moving one takes the focus away. */
