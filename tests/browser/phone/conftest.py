@@ -61,5 +61,5 @@ def nobody_talks(world: World, valkey: Engine) -> Iterator[None]:
     valkey.flush()
     yield
     for leg in world.legs():
-        if not leg.over:
+        if not leg.over and (leg.answered or leg.direction == "inbound"):
             world.do(partial(world.carrier.people.hang_up, leg.uuid))

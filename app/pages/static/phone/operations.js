@@ -11,7 +11,7 @@ export class Operations {
       phone.on(`transfer_${name}`, ({ transfer }) => this.#take(transfer));
     }
     for (const name of ["created", "participant_joined", "participant_left", "deleted"]) {
-      phone.on(`conference_adhoc_${name}`, ({ conference }) => this.#takeConference(conference));
+      phone.on(`conference_adhoc_${name}`, () => this.read()); // events do not say who the members are
     }
     phone.on("sessions", () => this.read());
   }
@@ -48,12 +48,6 @@ export class Operations {
   #take(transfer) {
     if (transfer.status === "ended") this.#transfers.delete(transfer.id);
     else this.#transfers.set(transfer.id, transfer);
-    this.changed();
-  }
-
-  #takeConference(conference) {
-    if (conference.finished) this.#conferences.delete(conference.conference_id);
-    else this.#conferences.set(conference.conference_id, conference);
     this.changed();
   }
 }
