@@ -255,6 +255,18 @@ def test_a_user_logs_out_and_in_development_in_by_the_address(site: Site) -> Non
     is_problem(browser.get(OWN), 401)
 
 
+def test_no_route_but_the_board_takes_a_token_from_an_address(site: Site) -> None:
+    """And that one in development only: addresses end in logs and histories."""
+    short = signed(site)
+    for endpoint, method, path in requests(site, "Alice"):
+        if is_open(endpoint) or endpoint in TO_THE_LOGIN:
+            continue
+        for name, token in (("token", ALICE), ("access_token", short), ("token", OPERATOR)):
+            response = site.send(method, path, token=None, query_string={name: token})
+            assert response.status_code in (401, 302), (endpoint, method)
+            assert response.headers.get("Location", "/login").startswith("/login"), endpoint
+
+
 def test_a_short_lived_token_opens_no_page(site: Site) -> None:
     browser = site.browser()
     assert browser.post("/login", data={"token": signed(site)}, headers=BROWSER).status_code == 401
