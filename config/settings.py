@@ -421,6 +421,14 @@ class Settings:
         default_words="none",
         secret=True,  # it may hold passwords
     )
+    log_format: str | None = _setting(
+        "LOG_FORMAT",
+        _one_of("json", "lines", "pretty"),
+        "what a request is in the log: JSON, a line, or, of a webhook, all its fields with whole numbers, as Vonage's"
+        " tutorial prints it (pretty: not in production)",
+        default=None,
+        default_words="json in production, else lines",
+    )
     webhook_verify: str = _setting(
         "WEBHOOK_VERIFY",
         _one_of("enforce", "report", "off"),
@@ -522,6 +530,11 @@ class Settings:
         return self.public_url or self.local_url
 
     @property
+    def log_as(self) -> str:
+        """What a request is in the log: json, lines or pretty."""
+        return self.log_format or ("json" if self.in_production else "lines")
+
+    @property
     def client_sdk_hash(self) -> str | None:
         """Hash of the SDK's script, by which browsers refuse another one; None if it is not known."""
         return CLIENT_SDK_HASH if self.client_sdk_url == CLIENT_SDK else None
@@ -562,6 +575,13 @@ class Settings:
         if self.public_url is None:
             notes.append(
                 Note("PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows.")
+            )
+        if self.log_as == "pretty":
+            notes.append(
+                Note(
+                    "LOG_FORMAT is pretty: the log has all fields of webhooks, with whole telephone numbers.",
+                    alarm=True,
+                )
             )
         if self.webhook_verify == "off":
             notes.append(Note("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.", alarm=True))
@@ -690,6 +710,8 @@ def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
         problems["ACCESS_TOKENS"] = f"A token is s{short[1:]}"
     if values.get("recording_hosts"):
         problems["RECORDING_HOSTS"] = "Not in production: whatever a webhook names there would get the token."
+    if values.get("log_format") == "pretty":
+        problems["LOG_FORMAT"] = "Not in production: the log would have whole telephone numbers."
     if (values.get("client_sdk_url") or "https:").startswith("http:"):
         problems["CLIENT_SDK_URL"] = "Not https, and production needs it."
     if (values.get("public_url") or "https:").startswith("http:"):
