@@ -16,6 +16,7 @@ from app.calls.counting import Counting
 from app.calls.names import Names
 from app.calls.queries import Calls
 from app.calls.sessions import SessionQueries
+from app.control.app_users import AppUsers
 from app.control.conferences import Conferences
 from app.control.control import Control
 from app.control.driver import Driver
@@ -76,6 +77,7 @@ class Services:
     names: Names
     recordings: Recordings
     control: Control
+    app_users: AppUsers
     housekeeping: Housekeeping
     counting: Counting
     refresh: Refresh
@@ -181,6 +183,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         names,
         recordings,
         control,
+        AppUsers(store, control.client),
         housekeeping,
         counting,
         refresh,

@@ -5,6 +5,7 @@ and all that is wrong or missing is reported by it, in one SettingsError.
 """
 
 import fcntl
+import json
 import os
 import re
 import secrets
@@ -21,6 +22,18 @@ from environs import Env, EnvValidationError, ValidationError, validate
 # Below this a token or key can be guessed: 16 characters are 64 bits, even if they are hex digits.
 LEAST_SECRET_LENGTH = 16
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Vonage's guide loads the SDK from this network; here a version is named, so that it is known what is loaded, and its
+# hash. https://developer.vonage.com/en/vonage-client-sdk/add-sdk-to-your-app/javascript
+CLIENT_SDK = "https://cdn.jsdelivr.net/npm/@vonage/client-sdk@2.3.1/dist/vonageClientSDK.min.js"
+# Of dist/vonageClientSDK.min.js in the npm package, which that network passes on unchanged.
+CLIENT_SDK_HASH = "sha384-dk7z/polGwaDxv5qhIrwAwHwvdINB/nJRK2KKQ0wQvapWbFosy3Qd47T2zsnsnfd"
+# Where the SDK connects to, in its three regions and their data centres; its statistics for Vonage (hlg.tokbox.com) are
+# left out. https://developer.vonage.com/en/vonage-client-sdk/configure-data-center, and version 2.3.1 itself
+CLIENT_SDK_HOSTS = tuple(
+    f"{scheme}://{kind}-{region}.vonage.com"
+    for region in (f"{name}{centre}" for name in ("us", "eu", "ap") for centre in ("", "-3", "-4"))
+    for scheme, kind in (("https", "api"), ("https", "ws"), ("wss", "ws"))
+)
 USER = re.compile(r"user/[^/]{1,200}")  # the role of an application's user: the name is part of addresses
 
 
@@ -142,6 +155,46 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _script_address(text: str) -> str:
+    address = _web_address(text)
+    if not urlsplit(address).path.endswith(".js"):
+        raise ValidationError("Not the address of a script: it does not end in .js.")
+    if not re.fullmatch(r"[!-~]+", address) or re.search(r"[;,'\"<>\\]", address):  # it becomes part of a header
+        raise ValidationError("It has characters that no header may hold.")
+    return address
+
+
+def _connect_hosts(text: str) -> tuple[str, ...]:
+    entries = tuple(_entries(text))
+    if not all(re.fullmatch(r"(https?|wss?)://(\*\.)?[\w.-]+(:[0-9]{1,5})?", entry, re.ASCII) for entry in entries):
+        raise ValidationError("An entry is not https:// or wss:// and a host, with or without a colon and a port.")
+    return entries
+
+
+def _ice_servers(text: str) -> tuple[dict[str, Any], ...]:
+    """As RTCPeerConnection takes them. https://www.w3.org/TR/webrtc/#rtciceserver-dictionary"""
+    try:
+        servers = json.loads(text)
+    except ValueError:
+        raise ValidationError("Not JSON.") from None
+    if not isinstance(servers, list) or not all(isinstance(server, dict) for server in servers):
+        raise ValidationError("Not a list of objects.")
+    for number, server in enumerate(servers, 1):
+        urls = server.get("urls")
+        urls = [urls] if isinstance(urls, str) else urls
+        if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
+            raise ValidationError(f"Entry {number} has no urls: a text, or a list of texts.")
+        if not all(re.fullmatch(r"(stuns?|turns?):[!-~]+", url) for url in urls):
+            raise ValidationError(f"Entry {number} has a url that does not begin with stun:, stuns:, turn: or turns:.")
+        if not all(isinstance(server.get(name, ""), str) for name in ("username", "credential")):
+            raise ValidationError(f"Entry {number} has a username or credential that is no text.")
+        if any(url.startswith("turn") for url in urls) and not ("username" in server and "credential" in server):
+            raise ValidationError(f"Entry {number} is a TURN server: it needs username and credential.")
+        if set(server) - {"urls", "username", "credential"}:
+            raise ValidationError(f"Entry {number} has a field that is none of urls, username and credential.")
+    return tuple(servers)
+
+
 def _number(text: str) -> str:
     digits = text.removeprefix("+")
     if not re.fullmatch(r"[1-9][0-9]{6,14}", digits):
@@ -219,6 +272,9 @@ NUMBER = _kind("7 to 15 digits with the country code", _number)
 APPLICATION_ID = _kind("the application's UUID", _application_id)
 PRIVATE_KEY = _kind("PEM, with \\n for line breaks, or a file", _private_key)
 API_HOSTS = _kind("api.nexmo.com, several separated by commas", _api_hosts)
+SCRIPT_ADDRESS = _kind("https://…/vonageClientSDK.min.js", _script_address)
+CONNECT_HOSTS = _kind("https://… or wss://…, several separated by commas", _connect_hosts)
+ICE_SERVERS = _kind('JSON, as `[{"urls": "stun:stun.example.com"}]`', _ice_servers)
 HOSTS = _kind("127.0.0.1:8443, several separated by commas", _hosts)
 
 
@@ -343,6 +399,36 @@ class Settings:
         " not in production",
         default=(),
     )
+    client_sdk_url: str = _setting(
+        "CLIENT_SDK_URL",
+        SCRIPT_ADDRESS,
+        "script of Vonage's Client SDK, which the phone loads; https in production",
+        default=CLIENT_SDK,
+        default_words="version 2.3.1 at cdn.jsdelivr.net",
+    )
+    client_sdk_hosts: tuple[str, ...] | None = _setting(
+        "CLIENT_SDK_HOSTS",
+        CONNECT_HOSTS,
+        "where that script may connect to, besides this server",
+        default=None,
+        default_words="Vonage's hosts; where the script is from if that is this machine",
+    )
+    ice_servers: tuple[dict[str, Any], ...] = _setting(
+        "ICE_SERVERS",
+        ICE_SERVERS,
+        "STUN and TURN servers for shared screens, which go from page to page; without any, within one network only",
+        default=(),
+        default_words="none",
+        secret=True,  # it may hold passwords
+    )
+    log_format: str | None = _setting(
+        "LOG_FORMAT",
+        _one_of("json", "lines", "pretty"),
+        "what a request is in the log: JSON, a line, or, of a webhook, all its fields with whole numbers, as Vonage's"
+        " tutorial prints it (pretty: not in production)",
+        default=None,
+        default_words="json in production, else lines",
+    )
     webhook_verify: str = _setting(
         "WEBHOOK_VERIFY",
         _one_of("enforce", "report", "off"),
@@ -366,7 +452,7 @@ class Settings:
         "who may read (viewer) and act (operator), and users of the application (user/Alice), each for their own calls;"
         f" in production {LEAST_SECRET_LENGTH} characters or more",
         default=(),
-        default_words="an operator's, made under DATA_DIR; needed in production",
+        default_words="an operator's and one of APP_USER's, made under DATA_DIR; needed in production",
         needed=True,
         secret=True,
     )
@@ -444,6 +530,27 @@ class Settings:
         return self.public_url or self.local_url
 
     @property
+    def log_as(self) -> str:
+        """What a request is in the log: json, lines or pretty."""
+        return self.log_format or ("json" if self.in_production else "lines")
+
+    @property
+    def client_sdk_hash(self) -> str | None:
+        """Hash of the SDK's script, by which browsers refuse another one; None if it is not known."""
+        return CLIENT_SDK_HASH if self.client_sdk_url == CLIENT_SDK else None
+
+    @property
+    def phone_hosts(self) -> tuple[str, ...]:
+        """Where the phone may connect to, besides this server, as in a Content-Security-Policy."""
+        if self.client_sdk_hosts is not None:
+            return self.client_sdk_hosts
+        script = urlsplit(self.client_sdk_url)
+        if script.hostname not in LOOPBACK:
+            return CLIENT_SDK_HOSTS
+        secure = "s" if script.scheme == "https" else ""  # the simulator's, which is also what it connects to
+        return f"http{secure}://{script.netloc}", f"ws{secure}://{script.netloc}"
+
+    @property
     def unsigned_allowed(self) -> bool:
         """Whether unsigned webhooks are accepted: in development, until a signature secret is set.
 
@@ -468,6 +575,13 @@ class Settings:
         if self.public_url is None:
             notes.append(
                 Note("PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows.")
+            )
+        if self.log_as == "pretty":
+            notes.append(
+                Note(
+                    "LOG_FORMAT is pretty: the log has all fields of webhooks, with whole telephone numbers.",
+                    alarm=True,
+                )
             )
         if self.webhook_verify == "off":
             notes.append(Note("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.", alarm=True))
@@ -527,7 +641,7 @@ class _Variables(Env):
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from *environ* (default: os.environ). An empty variable counts as not set.
 
-    In development a secret key and an operator's token that are not set are made under DATA_DIR, and stay the same from
+    In development a secret key and access tokens that are not set are made under DATA_DIR, and stay the same from
     start to start. Raises SettingsError, which names everything that is wrong or missing.
     """
     everything = os.environ if environ is None else environ
@@ -558,7 +672,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             if "secret_key" not in values:
                 values["secret_key"] = _kept(data_dir, "secret_key")
             if "access_tokens" not in values:
-                values["access_tokens"] = (("operator", _kept(data_dir, "operator_token")),)
+                values["access_tokens"] = _made_tokens(data_dir, values.get("app_user", "Alice"))
         except OSError as error:
             problems["DATA_DIR"] = f"No file can be written there: {error.strerror}."
     if problems:
@@ -596,9 +710,21 @@ def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
         problems["ACCESS_TOKENS"] = f"A token is s{short[1:]}"
     if values.get("recording_hosts"):
         problems["RECORDING_HOSTS"] = "Not in production: whatever a webhook names there would get the token."
+    if values.get("log_format") == "pretty":
+        problems["LOG_FORMAT"] = "Not in production: the log would have whole telephone numbers."
+    if (values.get("client_sdk_url") or "https:").startswith("http:"):
+        problems["CLIENT_SDK_URL"] = "Not https, and production needs it."
     if (values.get("public_url") or "https:").startswith("http:"):
         problems["PUBLIC_URL"] = "Not https, and production needs it."
     return problems
+
+
+def _made_tokens(data_dir: Path, user: str) -> tuple[tuple[str, str], ...]:
+    """An operator's, for the board, and one of *user*, for the phone. Raises OSError."""
+    tokens = [("operator", _kept(data_dir, "operator_token"))]
+    if USER.fullmatch(role := f"user/{user}") and role.isprintable():
+        tokens.append((role, _kept(data_dir, "user_token")))
+    return tuple(tokens)
 
 
 def _kept(data_dir: Path, name: str) -> str:

@@ -11,18 +11,24 @@ from app.control.errors import (
     CannotMeet,
     ControlError,
     InOperation,
+    KeyRefused,
     LegEnded,
     MovePending,
     NotConfigured,
+    NoVonage,
     UnknownConversation,
     UnknownLeg,
     UnknownOperation,
+    UserRefused,
     WrongState,
 )
 from app.errors import Problem
 
 TITLES: Final[dict[type[ControlError], tuple[int, str]]] = {
     NotConfigured: (503, "Not configured"),
+    KeyRefused: (502, "Vonage refuses the key"),
+    UserRefused: (422, "User refused by Vonage"),
+    NoVonage: (502, "No response from Vonage"),
     UnknownLeg: (404, "Unknown leg"),
     UnknownConversation: (404, "Unknown conversation"),
     UnknownOperation: (404, "Unknown transfer or conference"),
@@ -55,6 +61,8 @@ def _problem(error: ControlError) -> Problem:
         return Problem(
             status, "Conference not possible", str(error), error_id=error.fault.error_id, leg=error.fault.leg
         )
+    if isinstance(error, NoVonage) and error.busy:
+        return Problem(503, "Too many requests to Vonage", str(error), {"Retry-After": "1"})
     status, title = TITLES[type(error)]
     more: dict[str, Any] = {}
     if isinstance(error, NotConfigured):

@@ -52,6 +52,7 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.user_calls import user_calls
     from app.api.user_operations import user_operations
     from app.api.user_stream import user_stream
+    from app.api.user_tokens import user_tokens
     from app.api.users import users
     from app.api.voicemails import voicemails
 
@@ -65,6 +66,7 @@ def described() -> tuple[Blueprint, ...]:
         legs,
         stream,
         users,
+        user_tokens,
         sessions,
         session_verbs,
         user_stream,

@@ -1,9 +1,8 @@
-"""Users of the application: who there is, what operators set for them, and tokens for their pages."""
+"""Users of the application: who there is, and what operators set for them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any, Final
 
 from flask import Response
@@ -14,9 +13,9 @@ from app.api import cursors
 from app.api.operation_events import note_change
 from app.api.schemas import Flag, PageArgs, Whole
 from app.auth.access import current_login, current_role, guard
-from app.auth.tokens import short_lived_token, users_with_token
+from app.auth.tokens import users_with_token
 from app.calls import sessions
-from app.calls.fields import Timestamp, listed, nullable, timestamp
+from app.calls.fields import Timestamp, listed, nullable
 from app.calls.names import LONGEST_NAME, cleaned
 from app.domain.marks import LONGEST
 from app.domain.numbers import masked
@@ -29,9 +28,6 @@ users = Blueprint("users", __name__, url_prefix="/api/v1/users", description="Us
 users.before_request(guard())
 
 MOST_CALLS: Final = 50
-TOKEN_SECONDS: Final = 3600
-LEAST_TOKEN_SECONDS: Final = 60
-MOST_TOKEN_SECONDS: Final = 24 * 3600
 
 
 class Shown(fields.String):
@@ -92,19 +88,6 @@ class UsersSchema(Schema):
     next = nullable(fields.String, description="cursor of the next page; null at the end")
 
 
-class TokenArgs(Schema):
-    """How long the token is to be good."""
-
-    seconds = Whole("until it expires", LEAST_TOKEN_SECONDS, MOST_TOKEN_SECONDS, load_default=TOKEN_SECONDS)
-
-
-class TokenSchema(Schema):
-    """A token of a user."""
-
-    token = fields.String(required=True, metadata={"description": "to be sent as `Authorization: Bearer`"})
-    expires_at = Timestamp("when it expires; it cannot be taken back before")
-
-
 @users.get("")
 @users.arguments(PageArgs, location="query", unknown=RAISE)
 @users.alt_response(200, schema=UsersSchema)
@@ -125,7 +108,7 @@ def list_users(args: dict[str, Any]) -> dict[str, Any]:
 @users.alt_response(200, schema=UserSchema)
 def put_user(args: dict[str, Any], name: str) -> dict[str, Any]:
     """Set all settings of a user, who need not be known before. They stay until they are deleted."""
-    return changed_user(_possible(name), args)
+    return changed_user(possible(name), args)
 
 
 @users.delete("/<user:name>")
@@ -135,15 +118,6 @@ def delete_user(name: str) -> Response:
     if not services().store.remove_user(name):
         raise unknown_user(name)
     return Response(status=204)
-
-
-@users.post("/<user:name>/token")
-@users.arguments(TokenArgs, unknown=RAISE, required=False)
-@users.alt_response(201, schema=TokenSchema)
-def create_token(args: dict[str, Any], name: str) -> tuple[dict[str, Any], int]:
-    """Make a token with which the page of a user reads and acts on that user's own sessions, until it expires."""
-    token, expires = short_lived_token(_possible(name), timedelta(seconds=args["seconds"]))
-    return {"token": token, "expires_at": timestamp(expires)}, 201
 
 
 def user_of(name: str) -> User:
@@ -178,7 +152,7 @@ def unknown_user(name: str) -> Problem:
     return Problem(404, "Unknown user", detail, name=name)
 
 
-def _possible(name: str) -> str:
+def possible(name: str) -> str:
     """*name*. Raises Problem (422) if no user can have it."""
     if len(name) > LONGEST or not name.isprintable():
         raise Problem(422, "No user name", f"Give a name of 1 to {LONGEST} printable characters.")

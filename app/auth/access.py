@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
 from flask import current_app, request
 
-from app.auth.sessions import CSRF_HEADER, csrf_token_sent, session_login, session_name, session_role, stored_role
-from app.auth.tokens import OF_USER, RANK, Role, access_of, fingerprint, user_of
+from app.auth.sessions import CSRF_HEADER, csrf_token_sent, session_access, session_login, session_name, stored_access
+from app.auth.tokens import OF_USER, RANK, Role, access_of, fingerprint, short_lived
 from app.errors import Problem
 from app.web.logs import known
 
@@ -18,11 +19,15 @@ OWN = "/api/v1/users/{}/sessions"  # what a user may read
 
 
 class Login(NamedTuple):
-    """Who sent a request: the role, the fingerprint of the token and, if it is a user's, the user."""
+    """Who sent a request: the role, the fingerprint of the token and, if it is a user's, the user.
+
+    `expires`: when a short-lived token does; None for others.
+    """
 
     role: Role
     fingerprint: str
     user: str | None = None
+    expires: datetime | None = None
 
 
 def current_login() -> Login | None:
@@ -32,8 +37,8 @@ def current_login() -> Login | None:
     if scheme:
         login = _login_of(token) if scheme.lower() == "bearer" else None
     else:
-        role = session_role()
-        login = Login(role, session_login() or "") if role else None
+        access = session_access()
+        login = Login(access.role, session_login() or "", access.user) if access else None
     if login is not None:
         known()
     return login
@@ -42,8 +47,9 @@ def current_login() -> Login | None:
 def _login_of(token: str) -> Login | None:
     if access := access_of(token):
         return Login(access.role, fingerprint(token), access.user)
-    if user := user_of(token):  # a new one every hour: all are one for the audit log
-        return Login("user", fingerprint(OF_USER + user), user)
+    if found := short_lived(token):
+        user, expires = found
+        return Login("user", fingerprint(OF_USER + user), user, expires)  # all of a user are one for the audit log
     return None
 
 
@@ -53,8 +59,10 @@ def current_role() -> Role | None:
     return login.role if login else None
 
 
-def still_has_role(role: Role) -> Callable[[], bool]:
-    """A check, after this request, of whether its token or session still has *role*: for a response that goes on.
+def still_may(role: Role, *, user: str | None = None) -> Callable[[], bool]:
+    """A check, after this request, of whether its token or session still has *role*, or is *user*'s.
+
+    It is for a response that goes on.
 
     What it returns raises StoreUnavailable for a session while Redis is away.
     """
@@ -70,8 +78,8 @@ def still_has_role(role: Role) -> Callable[[], bool]:
 
     def check() -> bool:
         with context():
-            found = stored_role(name) if name else None
-        return found is not None and RANK[found] >= RANK[role]
+            found = stored_access(name) if name else None
+        return found is not None and _may(found.role, found.user, role, user)
 
     return check
 
@@ -93,11 +101,16 @@ def require(role: Role, *, user: str | None = None) -> None:
     if request.method not in READS and "Authorization" not in request.headers and not csrf_token_sent():
         detail = f"A cookie acts only together with {CSRF_HEADER}, which every page has in a meta element: reload it."
         raise Problem(403, "CSRF token missing or wrong", detail)
-    if RANK[login.role] < RANK[role] and (login.user is None or login.user != user):
+    if not _may(login.role, login.user, role, user):
         detail = f"This needs the token of {'an' if role == 'operator' else 'a'} {role}; yours is a {login.role}'s."
         if login.user is not None:
             detail += f" It is for that user's own calls alone: {OWN.format(quote(login.user, safe=''))}."
         raise Problem(403, "Not allowed", detail)
+
+
+def _may(has: Role, is_user: str | None, role: Role, user: str | None) -> bool:
+    """Whether who *has* a role, and *is_user*, may do what needs *role*, or to be *user*."""
+    return RANK[has] >= RANK[role] or (is_user is not None and is_user == user)
 
 
 def guard(*, read: Role = "viewer", act: Role = "operator") -> Callable[[], None]:

@@ -51,16 +51,19 @@ def fingerprint(token: str) -> str:
     return hmac.new(services().settings.secret_key.encode(), token.encode(), sha256).hexdigest()[:32]
 
 
-def short_lived_token(user: str, lifetime: timedelta) -> tuple[str, datetime]:
-    """A token for *user*, signed with SECRET_KEY, and when it expires. Nothing is kept: it cannot be taken back."""
+def short_lived_token(user: str, lifetime: timedelta, last: datetime | None = None) -> tuple[str, datetime]:
+    """A token for *user*, signed with SECRET_KEY, and when it expires: no later than *last*.
+
+    Nothing is kept: it cannot be taken back.
+    """
     now = datetime.now(UTC).replace(microsecond=0)
-    expires = now + lifetime
+    expires = min(now + lifetime, last or datetime.max.replace(tzinfo=UTC))
     claims = {"aud": AUDIENCE, "sub": user, "iat": now, "exp": expires}
     return jwt.encode(claims, _signing_key(), algorithm=ALGORITHM), expires
 
 
-def user_of(token: str) -> str | None:
-    """The user of a short-lived *token*; None unless it was made here and has not expired."""
+def short_lived(token: str) -> tuple[str, datetime] | None:
+    """The user of a short-lived *token* and when it expires; None unless it was made here and has not expired."""
     if token.count(".") != 2:
         return None  # no JWT
     required = ["aud", "sub", "exp"]
@@ -70,7 +73,7 @@ def user_of(token: str) -> str | None:
         )
     except (jwt.InvalidTokenError, ValueError):
         return None
-    return str(claims["sub"])
+    return str(claims["sub"]), datetime.fromtimestamp(claims["exp"], UTC)
 
 
 def _signing_key() -> bytes:

@@ -21,13 +21,33 @@ class ControlError(Exception):
 
 
 class NotConfigured(ControlError):
-    """A setting is missing."""
+    """A setting is missing, which *what* needs."""
 
-    def __init__(self, settings: tuple[str, ...]) -> None:
-        super().__init__(
-            f"Acting on calls needs {' and '.join(settings)}: set {'it' if len(settings) == 1 else 'them'}."
-        )
+    def __init__(self, settings: tuple[str, ...], *, what: str = "Acting on calls") -> None:
+        super().__init__(f"{what} needs {' and '.join(settings)}: set {'it' if len(settings) == 1 else 'them'}.")
         self.settings = settings
+
+
+class KeyRefused(ControlError):
+    """Vonage does not take the application's key."""
+
+    def __init__(self, said: str | None) -> None:
+        super().__init__("VONAGE_PRIVATE_KEY must be the key of VONAGE_APPLICATION_ID." + _said(said))
+
+
+class UserRefused(ControlError):
+    """Vonage makes no user of that name."""
+
+    def __init__(self, said: str | None) -> None:
+        super().__init__("Vonage makes no user of this name." + _said(said))
+
+
+class NoVonage(ControlError):
+    """Vonage cannot be reached, has a fault or, if *busy*, no turn for this request."""
+
+    def __init__(self, why: str, *, busy: bool = False) -> None:
+        super().__init__(why)
+        self.busy = busy
 
 
 class UnknownLeg(ControlError):
@@ -76,3 +96,7 @@ class WrongState(ControlError):
 
 class BadNcco(ControlError):
     """Vonage would refuse the NCCO, endpoint or region, or the flow cannot be rendered."""
+
+
+def _said(detail: str | None) -> str:
+    return f" Vonage says: {detail}" if detail else ""

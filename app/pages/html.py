@@ -14,16 +14,25 @@ from app.store.apart import apart
 from app.store.reader import not_waiting
 
 # Everything is loaded from here, and no script or style is written into a page: none that a webhook brings runs.
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
+SOURCES: Final = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "media-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+}
+# What no page uses, but for the phone.
+DEVICES: Final = ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
 HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": "; ".join(f"{name} {sources}" for name, sources in SOURCES.items()),
     # Not no-referrer: with it a browser hides from us, too, that a form was sent from our own page.
     # https://fetch.spec.whatwg.org/#append-a-request-origin-header
     "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Permissions-Policy": ", ".join(f"{name}=()" for name in DEVICES),
     "X-Frame-Options": "DENY",
     "Vary": "Accept-Language, Cookie",
 }

@@ -98,7 +98,7 @@ def test_a_body_that_is_no_json_object_is_the_senders_fault(site: Site, method: 
 def test_a_user_may_have_any_name_or_be_refused(site: Site, name: str) -> None:
     for rest in ("", "/sessions", "/phone", "/sessions/%ff", "/current-session", "/sessions/%ed%a0%80"):
         is_problem(site.get(f"/api/v1/users/{name}{rest}", token=OPERATOR), 404)
-    for method, rest in (("PUT", ""), ("POST", "/token"), ("DELETE", "")):
-        response = site.send(method, f"/api/v1/users/{name}{rest}", token=OPERATOR, json={})
+    for method, rest, body in (("PUT", "", {}), ("POST", "/token", {"sdk": False}), ("DELETE", "", {})):
+        response = site.send(method, f"/api/v1/users/{name}{rest}", token=OPERATOR, json=body)
         assert response.status_code < 500
     assert site.read("/api/v1/users", token=OPERATOR)["items"] == []

@@ -9,11 +9,12 @@ from typing import Any
 
 import jwt
 import pytest
+from flask.testing import FlaskClient
 
 from app.auth import tokens
-from app.auth.access import still_has_role
+from app.auth.access import still_may
 from app.auth.tokens import short_lived_token
-from tests.api.site import BROWSER, LIST, OPERATOR, TOKENS, VIEWER, Site, is_problem
+from tests.api.site import BROWSER, LIST, OPERATOR, TOKENS, VIEWER, Site, csrf_token, is_problem, log_out
 from tests.engines import wait_until
 
 ALICE, BOB = "user-alice-of-the-app-1", "user-bob-of-the-app-1"
@@ -24,6 +25,9 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 OPEN = {"voice", "health", "static_files"}
 OPEN_PAGES = {"pages.show_login", "pages.submit_login", "pages.submit_logout", "pages.switch_language"}
 TO_THE_LOGIN = {"pages.board"}  # tells nobody anything but where to log in
+OWN_PARTS = {
+    *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "user_tokens", "voicemails")
+}
 
 
 @pytest.fixture
@@ -67,10 +71,8 @@ def test_every_route_but_the_users_own_refuses_a_user(site: Site, *, short_lived
             refused.add(endpoint)
             if method != "HEAD":
                 assert "/api/v1/users/Alice/sessions" in is_problem(response, 403)["detail"]
-    assert {endpoint.partition(".")[0] for endpoint in allowed} == {
-        *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "voicemails")
-    }
-    assert {"users.list_users", "users.put_user", "users.delete_user", "users.create_token"} <= refused
+    assert {endpoint.partition(".")[0] for endpoint in allowed} == OWN_PARTS
+    assert {"users.list_users", "users.put_user", "users.delete_user"} <= refused
     assert {"calls.list_calls", "stream.follow", "pages.docs", "describe.openapi", "status.get_status"} <= refused
     assert not allowed & refused
 
@@ -107,22 +109,47 @@ def test_a_name_with_blanks_and_letters_of_any_kind(open_site: Callable[..., Sit
 
 def test_an_operator_makes_a_token_that_expires(site: Site) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
-    response = site.send("POST", f"{OWN}/token", token=OPERATOR, json={"seconds": 90})
-    assert (response.status_code, list(response.json or ())) == (201, ["token", "expires_at"])
+    response = site.send("POST", f"{OWN}/token", token=OPERATOR, json={"seconds": 90, "sdk": False})
+    assert response.status_code == 201
     made: Any = response.json
+    assert (made["sdk_token"], made["sdk_expires_at"]) == (None, None)
     expires = datetime.fromisoformat(made["expires_at"])
     assert timedelta(seconds=90) <= expires - before <= timedelta(seconds=100)
     assert site.read(OWN, token=made["token"])["name"] == "Alice"
     is_problem(site.get("/api/v1/users/Bob", token=made["token"]), 403)
-    hour = site.send("POST", "/api/v1/users/Whoever/token", token=OPERATOR)
-    assert hour.status_code == 201, "the body may be left out, and the user need not be known"
+    hour = site.send("POST", "/api/v1/users/Whoever/token", token=OPERATOR, json={"sdk": False})
+    assert hour.status_code == 201, "the user need not be known"
     assert site.read("/api/v1/users/Whoever", token=hour.json["token"])["max_calls"] == 2  # type: ignore[index]
+
+
+def test_a_user_renews_a_token_for_an_hour_at_most_and_a_short_lived_one_never(site: Site) -> None:
+    """A token that leaks ends by itself, and a user whose entry in ACCESS_TOKENS is removed has an hour left."""
+    before = datetime.now(UTC).replace(microsecond=0)
+
+    def expires(token: str, seconds: int) -> datetime:
+        made: Any = site.send("POST", f"{OWN}/token", token=token, json={"seconds": seconds, "sdk": False}).json
+        return datetime.fromisoformat(made["expires_at"])
+
+    assert timedelta(hours=1) <= expires(ALICE, 86_400) - before <= timedelta(hours=1, seconds=10)
+    assert timedelta(seconds=60) <= expires(ALICE, 60) - before <= timedelta(seconds=70)
+    short = signed(site, seconds=90)
+    first: Any = site.send("POST", f"{OWN}/token", token=short, json={"seconds": 3600, "sdk": False}).json
+    of_short = datetime.fromisoformat(first["expires_at"])
+    assert timedelta(seconds=85) <= of_short - before <= timedelta(seconds=100)
+    assert expires(first["token"], 3600) == of_short, "nor does what was made with it"
+
+
+def test_without_credentials_there_is_no_token_for_the_sdk(site: Site) -> None:
+    for token in (OPERATOR, ALICE):
+        problem = is_problem(site.send("POST", f"{OWN}/token", token=token), 503)
+        assert problem["settings"] == ["VONAGE_APPLICATION_ID", "VONAGE_PRIVATE_KEY"]
+        assert problem["detail"] == "A phone needs VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY: set them."
 
 
 def test_a_stream_goes_on_as_long_as_its_token_is_good(site: Site) -> None:
     def may_read(token: str) -> Callable[[], bool]:
         with site.app.test_request_context(f"{OWN}/stream", headers={"Authorization": f"Bearer {token}"}):
-            return still_has_role("viewer")
+            return still_may("viewer", user="Alice")
 
     of_settings, expiring = may_read(ALICE), may_read(signed(site, seconds=3))
     assert expiring()
@@ -137,8 +164,11 @@ def test_how_long_a_token_lives_is_limited(site: Site, seconds: Any) -> None:
 
 
 def test_who_may_make_a_token(site: Site) -> None:
-    for token in (VIEWER, ALICE, BOB, signed(site)):
-        is_problem(site.send("POST", f"{OWN}/token", token=token), 403)
+    for token in (VIEWER, BOB, signed(site, "Bob")):
+        is_problem(site.send("POST", f"{OWN}/token", token=token, json={"sdk": False}), 403)
+    is_problem(site.send("POST", f"{OWN}/token", token=None, json={"sdk": False}), 401)
+    for token in (OPERATOR, ALICE, signed(site)):
+        assert site.send("POST", f"{OWN}/token", token=token, json={"sdk": False}).status_code == 201
 
 
 def test_a_token_that_has_expired_or_was_made_elsewhere_is_unknown(site: Site, open_site: Callable[..., Site]) -> None:
@@ -166,25 +196,111 @@ def test_a_token_that_has_expired_or_was_made_elsewhere_is_unknown(site: Site, o
         is_problem(site.get(OWN, token=token), 401)
 
 
-def test_a_user_cannot_log_in_to_the_pages(site: Site) -> None:
-    for token in (ALICE, signed(site)):
-        browser = site.browser()
-        response = browser.post("/login", data={"token": token}, headers=BROWSER)
-        assert response.status_code == (403 if token == ALICE else 401)
-        assert ("user" in response.text) is (token == ALICE)
-        assert browser.get("/", headers=BROWSER).status_code == 302
-        assert browser.get("/status").status_code == 401
+def logged_in(site: Site, token: str = ALICE) -> FlaskClient:
+    """A browser with a user's login."""
     browser = site.browser()
-    assert browser.get(f"/?token={ALICE}", headers=BROWSER).status_code == 403
+    assert browser.post("/login", data={"token": token}, headers=BROWSER).headers["Location"] == "/"
+    return browser
 
 
-def test_a_login_ends_if_its_token_becomes_a_users(open_site: Callable[..., Site]) -> None:
+def test_every_page_and_route_but_the_users_own_refuses_a_users_login(site: Site) -> None:
+    """With and without the CSRF token that the browser has: the cookie is good for the phone and nothing else."""
+    browser, allowed = logged_in(site), set()
+    headers = {"X-CSRF-Token": csrf_token(browser)}
+    assert headers["X-CSRF-Token"]
+    for name in ("Alice", "Bob"):
+        for endpoint, method, path in requests(site, name):
+            if is_open(endpoint):
+                continue
+            response = browser.open(path, method=method, headers=headers)
+            if endpoint in TO_THE_LOGIN:
+                assert response.headers["Location"] == "/phone"
+            elif response.status_code != 403:
+                allowed.add((name, endpoint.partition(".")[0]))
+    assert allowed == {("Alice", part) for part in OWN_PARTS}
+
+
+def test_a_users_login_acts_with_the_csrf_token_only(site: Site) -> None:
+    browser = logged_in(site)
+    change = {"json": {"do_not_disturb": True}}
+    assert "CSRF" in is_problem(browser.patch(OWN, **change), 403)["title"]
+    of_another = csrf_token(logged_in(site))
+    is_problem(browser.patch(OWN, **change, headers={"X-CSRF-Token": of_another}), 403)
+    right = {"X-CSRF-Token": csrf_token(browser)}
+    assert browser.patch(OWN, **change, headers=right).json["do_not_disturb"] is True  # type: ignore[index]
+    made = browser.post(f"{OWN}/token", json={"sdk": False}, headers=right)
+    assert made.status_code == 201
+    is_problem(browser.post("/api/v1/users/Bob/token", json={"sdk": False}, headers=right), 403)
+
+
+def test_a_users_page_of_an_error_tells_nothing_of_the_server(site: Site) -> None:
+    """No notices, no board, no status: these are for whoever runs it."""
+    page = logged_in(site).get("/calls", headers=BROWSER)
+    assert page.status_code == 403
+    for shown in ("Users have their phone here", 'href="/phone"', "Alice", "Log out"):
+        assert shown in page.text
+    for hidden in ("PUBLIC_URL", 'class="notice', 'href="/status"', 'href="/figures"', 'href="/docs"'):
+        assert hidden not in page.text
+
+
+def test_a_user_logs_out_and_in_development_in_by_the_address(site: Site) -> None:
+    browser = site.browser()
+    assert browser.get(f"/?token={ALICE}", headers=BROWSER).headers["Location"] == "/"
+    assert browser.get("/", headers=BROWSER).headers["Location"] == "/phone"
+    assert browser.get(OWN).json["name"] == "Alice"  # type: ignore[index]
+    cookie = browser.get_cookie("switchhook")
+    assert log_out(browser).headers["Location"] == "/login"
+    assert cookie is not None
+    browser.set_cookie("switchhook", cookie.value)
+    is_problem(browser.get(OWN), 401)
+
+
+def test_no_route_but_the_board_takes_a_token_from_an_address(site: Site) -> None:
+    """And that one in development only: addresses end in logs and histories."""
+    short = signed(site)
+    for endpoint, method, path in requests(site, "Alice"):
+        if is_open(endpoint) or endpoint in TO_THE_LOGIN:
+            continue
+        for name, token in (("token", ALICE), ("access_token", short), ("token", OPERATOR)):
+            response = site.send(method, path, token=None, query_string={name: token})
+            assert response.status_code in (401, 302), (endpoint, method)
+            assert response.headers.get("Location", "/login").startswith("/login"), endpoint
+
+
+def test_a_short_lived_token_opens_no_page(site: Site) -> None:
+    browser = site.browser()
+    assert browser.post("/login", data={"token": signed(site)}, headers=BROWSER).status_code == 401
+    assert browser.get("/", headers=BROWSER).headers["Location"] == "/login"
+
+
+def test_a_stream_of_a_users_login_goes_on_until_the_logout(site: Site) -> None:
+    browser = logged_in(site)
+    cookie = browser.get_cookie("switchhook")
+    assert cookie is not None
+
+    def may_read(user: str) -> Callable[[], bool]:
+        cookies = {"Cookie": f"switchhook={cookie.value}"}
+        with site.app.test_request_context(f"/api/v1/users/{user}/stream", headers=cookies):
+            return still_may("viewer", user=user)
+
+    own, of_another = may_read("Alice"), may_read("Bob")
+    assert (own(), of_another()) == (True, False)
+    log_out(browser)
+    assert not own()
+
+
+def test_a_login_is_good_for_what_its_token_is_good_for_now(open_site: Callable[..., Site]) -> None:
+    """A viewer's token that becomes Alice's: who has it could log in as her anyway, and sees no more than she does."""
     browser = open_site().browser()
     browser.post("/login", data={"token": VIEWER})
     cookie = browser.get_cookie("switchhook")
     assert cookie is not None
     later = open_site(access_tokens=(("operator", OPERATOR), ("user/Alice", VIEWER))).browser()
     later.set_cookie("switchhook", cookie.value)
-    assert later.get("/", headers=BROWSER).status_code == 302
-    for path in (LIST, "/status", OWN, "/board/stream"):
-        assert later.get(path).status_code == 401
+    assert later.get("/", headers=BROWSER).headers["Location"] == "/phone"
+    for path in (LIST, "/status", "/board/stream", "/api/v1/users/Bob"):
+        assert later.get(path).status_code == 403
+    assert later.get(OWN).status_code == 200
+    gone = open_site(access_tokens=(("operator", OPERATOR),)).browser()
+    gone.set_cookie("switchhook", cookie.value)
+    assert gone.get(OWN).status_code == 401

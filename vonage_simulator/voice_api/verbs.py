@@ -1,4 +1,4 @@
-"""What a request to the Voice API wants, in one word: for its log, and for rules about some requests."""
+"""What a request to the Voice API, or for a new user, wants, in one word: for its log, and for rules about some."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _BY_ROUTE: Final = {
     ("PUT", f"{_CALL}/dtmf"): "dtmf",
     ("PUT", f"{_CALL}/input/dtmf"): "listen",
     ("DELETE", f"{_CALL}/input/dtmf"): "stop_listening",
+    ("POST", "/v1/users"): "create_user",
     ("GET", "/v1/files/{id}"): "download",
     ("GET", "/api.nexmo.com/v1/files/{id}"): "download",
 }
@@ -30,7 +31,7 @@ VERBS: Final = (*_BY_ROUTE.values(), *_OF_CALLS, *_OF_RECORDINGS.values(), OTHER
 
 
 async def verb_of(request: web.Request) -> str | None:
-    """One of VERBS; None: the request is not for the Voice API."""
+    """One of VERBS; None: the request is for none of that."""
     resource = request.match_info.route.resource
     route = (request.method, resource.canonical.rstrip("/") if resource else "")
     if route not in _IN_BODY:
