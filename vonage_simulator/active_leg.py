@@ -10,7 +10,7 @@ from typing import Any
 
 from vonage_simulator import recorder, webhook_bodies
 from vonage_simulator.billing import bill
-from vonage_simulator.call_context import CallContext, Ncco
+from vonage_simulator.call_context import IN_BROWSER, CallContext, Ncco
 from vonage_simulator.keypad import Keypad
 from vonage_simulator.ledger import Conversation, Ending, Leg, Move, Played, PlayedKind, Voice
 from vonage_simulator.playback import Playback
@@ -88,6 +88,12 @@ class ActiveLeg:
         self.leg.times.setdefault(status, at)
         self.context.trace(self.leg, "status", status=status)
         return webhook_bodies.status(self.leg, status, at, today=self.today)
+
+    async def ring(self, seconds: float) -> str:
+        """Ring the far end, as Ringing.ring."""
+        if self.leg.far_end is IN_BROWSER:
+            self.context.trace(self.leg, "invite")
+        return await self.ringing.ring(seconds)
 
     def answer(self) -> None:
         """The far end picks up."""
@@ -173,12 +179,14 @@ class ActiveLeg:
         """Whether nobody hears it."""
         if on != self.leg.muted:
             self.leg.muted = on
+            self.context.trace(self.leg, "mute", on=on)
             self._note(self.leg.mutes, on)
 
     def earmuff(self, on: bool) -> None:
         """Whether it hears nobody."""
         if on != self.leg.earmuffed:
             self.leg.earmuffed = on
+            self.context.trace(self.leg, "earmuff", on=on)
             self._note(self.leg.earmuffs, on)
 
     def play_over_script(self, kind: PlayedKind, what: str, seconds: float, loop: int) -> None:

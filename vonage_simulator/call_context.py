@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from vonage_simulator import ncco, webhook_bodies
@@ -16,14 +16,15 @@ from vonage_simulator.files import Files
 from vonage_simulator.ids import Ids
 from vonage_simulator.ledger import Answer, Application, Conversation, ErrorEvent, Ledger, Leg, Target
 from vonage_simulator.rate_limit import RateLimit
-from vonage_simulator.scenario import Region
-from vonage_simulator.trace import Happening, Watch, What
+from vonage_simulator.scenario import Endpoint, FarEnd, Region, Scenario
+from vonage_simulator.trace import Happening, Watch, Watchers, What
 
 # https://developer.vonage.com/en/voice/voice-api/webhook-reference#error-event
 SYNTAX_ERROR = "Syntax error in NCCO. Invalid value type or action."
 TOO_MANY_CALLS = "Calls per second limit exceeded."  # our words: Vonage's are not published
 MOST_AT_ONCE = 1000
 INVALID_NCCO = "Invalid NCCO."  # `reason` of a fallback request: webhook-reference#fallback-url
+IN_BROWSER = FarEnd(does="waits")  # an app user with a session of the Client SDK: does what the page says
 
 Action = Mapping[str, Any]
 Ncco = list[dict[str, Any]]
@@ -49,16 +50,17 @@ class CallContext:
         self.files = Files(files_url, ids)
         self.ledger = Ledger()
         self.stopped = False
-        self._watch = watch
+        self.watchers = watch if isinstance(watch, Watchers) else Watchers(watch)
+        self.logged_in: Callable[[str], bool] = lambda _: False  # whether an app user's browser can be rung
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: list[BaseException] = []
         self._requests_at, self._requests = -1.0, 0  # how many requests were made at one moment
         self._new_calls = RateLimit()
 
     def trace(self, leg: Leg, what: What, **data: Any) -> None:
-        """Report what happened to *leg* to the watcher, if there is one."""
-        if self._watch:
-            self._watch(Happening(self.clock.now(), what, leg.conversation.uuid, leg.uuid, data))
+        """Report what happened to *leg* to those who watch."""
+        if self.watchers:
+            self.watchers(Happening(self.clock.now(), what, leg.conversation.uuid, leg.uuid, data))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run *work* in the background. If it fails, `idle` raises its error."""
@@ -79,6 +81,10 @@ class CallContext:
         self.stopped = True
         for task in self._tasks:
             task.cancel()
+
+    def callee(self, scenario: Scenario, endpoint: Endpoint, name: str) -> FarEnd:
+        """Who is rung: an app user in the browser, if they are logged in there, else the far end of *scenario*."""
+        return IN_BROWSER if endpoint == "app" and self.logged_in(name) else scenario.callee(name)
 
     def may_call(self) -> bool:
         """Count a new call; False, uncounted, if the application has reached its limit per second."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from vonage_simulator import ncco_runner, scenario_commands
@@ -62,6 +62,7 @@ class Carrier(CallControl):
         self.clock = clock
         self.sender = sender
         self.files = self._context.files
+        self.watchers = self._context.watchers
         self.people = People(self._legs)
         self.callees = dict(callees or {})
         self._runs = 0
@@ -74,6 +75,10 @@ class Carrier(CallControl):
     @behaviour.setter
     def behaviour(self, behaviour: Behaviour) -> None:
         self._context.behaviour = behaviour
+
+    def set_browsers(self, logged_in: Callable[[str], bool]) -> None:
+        """Whose browsers ring when they are called: *logged_in* says whether an app user has any."""
+        self._context.logged_in = logged_in
 
     async def play(self, scenario: Scenario) -> list[Leg]:
         """Place the calls of *scenario*; returns their legs once all are placed. `over` waits for their end."""
@@ -146,7 +151,9 @@ class Carrier(CallControl):
     def _new_leg(self, call: Call, scenario: Scenario, events: Target | None, run: int) -> ActiveLeg:
         context, inbound = self._context, call.direction == "inbound"
         app_caller = inbound and call.endpoint == "app"
-        far_end = call.far_end if inbound or call.far_end != FarEnd() else scenario.callee(call.to)
+        far_end = call.far_end
+        if not inbound and far_end == FarEnd():
+            far_end = context.callee(scenario, call.endpoint, call.to)
         leg = Leg(
             uuid=context.ids.plain() if inbound and not app_caller else context.ids.dashed(),
             direction=call.direction,
@@ -181,7 +188,7 @@ class Carrier(CallControl):
 
     async def _outbound(self, active: ActiveLeg, call: Call, answer: Target | None) -> None:
         await self.clock.sleep(active.leg.far_end.dialled_in)
-        outcome = await active.ringing.ring(call.ringing_timer)
+        outcome = await active.ring(call.ringing_timer)
         if outcome == "over":
             return
         if outcome != "answered":

@@ -13,7 +13,7 @@ from vonage_simulator.delivery.fault_plan import FaultPlan
 from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import ANSWER_SECONDS, Application, Target
 from vonage_simulator.scenario import FarEnd
-from vonage_simulator.trace import Watch
+from vonage_simulator.trace import Watch, Watchers
 
 # Where none is set. A server that verifies signatures refuses what is signed with this secret.
 APPLICATION_ID = "5e1ec7ed-0000-4000-8000-000000000000"
@@ -68,10 +68,10 @@ async def simulation(
         callees: The far ends of calls that the Voice API creates, by name; "*" is anybody else.
         behaviour: Where Vonage's documentation leaves it open.
     """
-    clock = Clock(start, speed=speed)
-    async with WebhookSender(application, clock=clock, faults=faults, seed=seed, watch=watch) as sender:
+    clock, watchers = Clock(start, speed=speed), Watchers(watch)
+    async with WebhookSender(application, clock=clock, faults=faults, seed=seed, watch=watchers) as sender:
         carrier = Carrier(
-            application, clock=clock, sender=sender, seed=ids, watch=watch, callees=callees, behaviour=behaviour
+            application, clock=clock, sender=sender, seed=ids, watch=watchers, callees=callees, behaviour=behaviour
         )
         try:
             yield carrier

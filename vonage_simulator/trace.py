@@ -29,6 +29,9 @@ What = Literal[
     "error",  # reason: an error event is sent
     "trouble",  # words, perhaps url: what went wrong between carrier and application
     "left",  # keys, says: what the far end of a leg that is over had no chance to enter
+    "invite",  # the browser of an app user begins to ring
+    "mute",  # on: whether nobody hears it
+    "earmuff",  # on: whether it hears nobody
     "hangup",  # by (user or platform), why
 ]
 
@@ -45,3 +48,23 @@ class Happening:
 
 
 Watch = Callable[[Happening], None]
+
+
+class Watchers:
+    """Everybody who watches; they may come and go while calls go on."""
+
+    def __init__(self, *watchers: Watch | None) -> None:
+        self._watchers = [watcher for watcher in watchers if watcher]
+
+    def __call__(self, happening: Happening) -> None:
+        for watcher in [*self._watchers]:
+            watcher(happening)
+
+    def __bool__(self) -> bool:
+        return bool(self._watchers)
+
+    def add(self, watcher: Watch) -> None:
+        self._watchers.append(watcher)
+
+    def remove(self, watcher: Watch) -> None:
+        self._watchers.remove(watcher)

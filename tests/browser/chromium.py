@@ -15,6 +15,12 @@ MISSING: Final = (
     "no Chromium on the path: on Debian `apt-get install chromium-headless-shell` (`make test` does, as root); without "
     "it the tests of pages in a browser are skipped"
 )
+# A microphone that beeps, which pages may use without being asked, and sound without a click before.
+FAKE_DEVICES: Final = (
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+)
 Scheme = Literal["light", "dark"]
 SIZES: Final[dict[str, dict[str, Any]]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}},
@@ -32,9 +38,9 @@ def program() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-def launched(playwright: Playwright) -> Browser:
+def launched(playwright: Playwright, *arguments: str) -> Browser:
     """A browser; root may start one only without its sandbox."""
-    return playwright.chromium.launch(executable_path=program(), args=["--no-sandbox"])
+    return playwright.chromium.launch(executable_path=program(), args=["--no-sandbox", *arguments])
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from config.settings import Settings
 from tests.api.site import OPERATOR, TOKENS, VIEWER
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.certificate import application_keys, make
+from vonage_simulator.client_sdk.server import ClientSdk
 from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.harness import served
@@ -59,6 +60,8 @@ class World:
         self.loop: asyncio.AbstractEventLoop
         self.carrier: Carrier
         self.api: VoiceApi
+        self.sdk: ClientSdk
+        self.sdk_url = ""  # of the script of the stand-in for the Client SDK
 
     # -- the app's API --------------------------------------------------------------------------------------------
 
@@ -218,9 +221,12 @@ async def _carry(world: World, folder: Path, ready: threading.Event, over: async
         world.api = VoiceApi(world.carrier, **settings)
         base = await world.api.start(make(folder), regions=regions)
         urls = world.api.by_region.values() if regions else [base]
+        world.sdk = ClientSdk(world.carrier, world.api.users)
+        world.sdk_url = await world.sdk.start()
         world.hosts = tuple(url.removeprefix("https://") for url in urls)
         ready.set()
         await over.wait()
+        await world.sdk.stop()
         await world.api.stop()
         world.carrier.stop()
         await asyncio.sleep(0)

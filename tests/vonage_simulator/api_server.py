@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.certificate import Certificate, application_keys, make
+from vonage_simulator.client_sdk.server import ClientSdk
 from vonage_simulator.clock import Clock
 from vonage_simulator.delivery.webhook_sender import WebhookSender
 from vonage_simulator.ledger import Application, Leg, Target
@@ -52,8 +53,11 @@ class Server:
     private_key: Path
     carrier: Carrier = field(init=False)
     api: VoiceApi = field(init=False)
+    sdk: ClientSdk = field(init=False)
+    sdk_url: str = ""  # of its script
     base: str = ""
     application_url: str = ""
+    ncco: Any = field(default_factory=lambda: ROOM)  # that its answer URL gives
     events: list[Json] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop = field(init=False)
@@ -120,7 +124,7 @@ class Server:
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.events.append({"method": request.method, "query": dict(request.query)})
-        return web.json_response(ROOM)
+        return web.json_response(self.ncco)
 
     async def run(
         self,
@@ -151,8 +155,11 @@ class Server:
             )
             self.api = VoiceApi(self.carrier, other_requests_per_second=other_requests_per_second)
             self.base = await self.api.start(self.certificate, regions=regions)
+            self.sdk = ClientSdk(self.carrier, self.api.users)
+            self.sdk_url = await self.sdk.start()
             self.ready.set()
             await self.over.wait()
+            await self.sdk.stop()
             await self.api.stop()
             self.carrier.stop()
             await asyncio.sleep(0)

@@ -31,7 +31,7 @@ async def run(caller: ActiveLeg, action: Action, run_ncco: RunNcco) -> Ncco | No
         return None
     name = name_of(endpoint)
     context.trace(caller.leg, "ring", endpoint=endpoint["type"], to=name)
-    far_end = caller.scenario.callee(name)
+    far_end = context.callee(caller.scenario, endpoint["type"], name)
     callee, conversation = None, caller.leg.conversation
     try:
         await context.clock.sleep(far_end.dialled_in)
@@ -47,7 +47,7 @@ async def run(caller: ActiveLeg, action: Action, run_ncco: RunNcco) -> Ncco | No
             headers=dict(endpoint.get("headers") or {}) | (endpoint.get("standardHeaders") or {}),
         )
         callee = ActiveLeg(context, caller.active_legs, leg, caller.scenario, run=caller.run)
-        outcome = await callee.ringing.ring(action.get("timeout", RING_SECONDS))
+        outcome = await callee.ring(action.get("timeout", RING_SECONDS))
         if outcome == "over":
             return None
         if outcome != "answered":

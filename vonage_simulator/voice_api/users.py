@@ -63,6 +63,18 @@ class Users:
     def names(self) -> set[str]:
         return {user["name"] for _, user in self._users.values()}
 
+    def named(self, name: str) -> Body | None:
+        """The fields of the user of this name."""
+        return next((user for _, user in self._users.values() if user["name"] == name), None)
+
+    def add(self, given: Body) -> Body:
+        """Add a user with the fields *given*, and return all that it has. Raises DuplicateName."""
+        self._check_unused(given.get("name"))
+        id_ = f"USR-{uuid.uuid4()}"
+        made = {"id": id_, "name": f"NAM-{uuid.uuid4()}", "properties": {}} | given
+        self._users[id_] = (next(self._numbers), made)
+        return made
+
     async def list(self, request: web.Request) -> web.Response:
         """A page of users, oldest first unless `order` says otherwise. A cursor is where the page begins."""
         wanted = reading.load(UsersSchema(), dict(request.query))
@@ -94,10 +106,7 @@ class Users:
 
     async def create(self, request: web.Request) -> web.Response:
         """Add a user; without a name Vonage gives it one."""
-        given = await reading.read(request, UserSchema(), needed=False)
-        self._check_unused(given.get("name"))
-        made = {"id": f"USR-{uuid.uuid4()}", "name": f"NAM-{uuid.uuid4()}", "properties": {}} | given
-        self._users[made["id"]] = (next(self._numbers), made)
+        made = self.add(await reading.read(request, UserSchema(), needed=False))
         return web.json_response(made | _self(request, made), status=201)
 
     async def get(self, request: web.Request) -> web.Response:

@@ -1,0 +1,39 @@
+"""A carrier whose time goes as in life, and pages of its users in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser import chromium
+from tests.vonage_simulator.api_server import Server, serving
+from tests.vonage_simulator.client_sdk.sdk_pages import Open, opener
+from vonage_simulator.behaviour import Behaviour
+
+
+@pytest.fixture(scope="module")
+def server(carrier_folder: Path) -> Iterator[Server]:
+    """A carrier with the stand-in."""
+    with serving(carrier_folder, speed=1.0, behaviour=Behaviour(no_hangup_seconds=0.0)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if chromium.program() is None:
+        pytest.skip(chromium.MISSING)
+    with sync_playwright() as playwright:
+        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: Server) -> Iterator[Open]:
+    """Opens pages of users."""
+    with opener(browser, server) as open_page:
+        yield open_page
+    server.do(lambda: [server.sdk.calls.sessions.delete(session) for session in server.sdk.calls.sessions])
