@@ -1,4 +1,4 @@
-"""Pages of another origin than the server's, and the backend that gives them tokens: as who embeds the client has them."""
+"""Pages of another origin than the server's, and the backend that gives them tokens."""
 
 from __future__ import annotations
 
@@ -96,7 +96,5 @@ def opened_page(context: BrowserContext, path: str, faults: list[WebError | str]
 
 def sees(page: Page, event: str, count: int = 1) -> None:
     """Wait until the page has seen *event* so many times."""
-    page.wait_for_function(
-        "([event, count]) => window.seen?.filter((each) => each === event || each.startsWith(`${event} `)).length >= count",
-        arg=[event, count],
-    )
+    seen = "window.seen?.filter((each) => `${each} `.startsWith(`${event} `)).length"
+    page.wait_for_function(f"([event, count]) => {seen} >= count", arg=[event, count])
