@@ -15,8 +15,7 @@ const REFUSED = [401, 403]; // statuses of this server: the same token would be 
 
 /**
  * `phone`: the Phone whose sessions the legs belong to. `tokens({fresh})`: what `POST …/token` returns, or a promise of
- * it; `fresh`: one that was not used before. `script`: the address of the SDK, instead of the `sdk_url` that comes with
- * the tokens. `sdk`: the SDK itself, for pages that bundle it.
+ * it; `fresh`: one that was not used before. `sdk`: the SDK itself, for pages that bundle it.
  *
  * `status`: "disconnected", "connecting", "connected", "reconnecting"; `error`: why it is not connected, an Error, or
  * null. `legs`: by the SDK's callId: `callId`, `from`, `channelType`, `incoming`, `state` ("ringing", "calling",
@@ -36,8 +35,8 @@ export class Line {
   #answering = new Map(); // by callId: while the SDK answers
   #registered = Promise.resolve(); // what the server was told last
 
-  constructor({ phone, tokens, script, sdk }) {
-    Object.assign(this, { phone, tokens, script, sdk });
+  constructor({ phone, tokens, sdk }) {
+    Object.assign(this, { phone, tokens, sdk });
     this.status = "disconnected";
     this.error = null;
     this.legs = new Map();
@@ -109,7 +108,7 @@ export class Line {
 
   async #attempt(wanted) {
     const tokens = await this.tokens({ fresh: this.attempts > 0 });
-    const { VonageClient } = this.sdk ?? (await loadSdk(this.script ?? tokens.sdk_url));
+    const { VonageClient } = this.sdk ?? (await loadSdk(tokens.sdk_url, tokens.sdk_hash));
     if (wanted.aborted) return;
     this.#client ??= this.#listening(new VonageClient());
     const sessionId = await this.#session(tokens.sdk_token);
@@ -119,6 +118,7 @@ export class Line {
     this.#refreshIn(tokens);
     this.#set("connected", null);
     for (const leg of [...this.legs.values()]) await this.#reconnected(leg);
+    await this.#registered;
   }
 
   /** The id of the session: the one before, or a new one where it is over. */
