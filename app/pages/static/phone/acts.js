@@ -119,14 +119,15 @@ export class Acts {
   async _transfer(call) {
     await askTransfer(call, async (to, flow) => {
       const body = { to, flow };
-      this.operations.taken(await this.phone.request("POST", `/sessions/${encodeURIComponent(call.id)}/transfer`, body));
+      const begun = await this.phone.request("POST", `/sessions/${encodeURIComponent(call.id)}/transfer`, body);
+      this.operations.taken(begun).catch(console.error); // the dialog need not wait for the end
     });
   }
 
-  async _complete({ transfer }) { this.operations.taken(await this.phone.completeTransfer(transfer.id)); }
-  async _cancel({ transfer }) { this.operations.taken(await this.phone.cancelTransfer(transfer.id)); }
-  async _swap({ transfer }) { this.operations.taken(await this.phone.swapTransfer(transfer.id)); }
-  async _merge({ transfer }) { this.operations.taken(await this.phone.mergeTransfer(transfer.id)); }
+  async _complete({ transfer }) { await this.operations.taken(await this.phone.completeTransfer(transfer.id)); }
+  async _cancel({ transfer }) { await this.operations.taken(await this.phone.cancelTransfer(transfer.id)); }
+  async _swap({ transfer }) { await this.operations.taken(await this.phone.swapTransfer(transfer.id)); }
+  async _merge({ transfer }) { await this.operations.taken(await this.phone.mergeTransfer(transfer.id)); }
 
   async _join(call) {
     const others = this.calls().filter(({ id, session }) => id !== call.id && session?.answered && !session.status.isTransfer && !session.conference);

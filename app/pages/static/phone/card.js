@@ -30,7 +30,7 @@ export class Card {
     element.dataset.id = call.id;
     element.setAttribute("aria-label", `${call.who}, ${words.states[call.state]}`);
     set(name, call.who);
-    set(number, call.number && call.number !== call.who ? call.number : "");
+    set(number, call.number && call.number !== call.who && call.state !== "conference" ? call.number : "");
     set(badge, words.states[call.state]);
     badge.className = `badge ${TONES[call.state]}`;
     if (call.since) timer.dataset.since = new Date(call.since).toISOString();
@@ -89,12 +89,14 @@ export class Card {
     if (label) set(button.lastElementChild, label);
   }
 
+  #shownMembers = "[]";
+
   #showMembers(members) {
     const list = this.#parts.members;
     list.hidden = !members.length;
     const key = JSON.stringify(members);
-    if (list.dataset.key === key) return;
-    list.dataset.key = key;
+    if (this.#shownMembers === key) return;
+    this.#shownMembers = key;
     list.replaceChildren(
       ...members.map(({ leg, name }) => {
         const item = copyOf("member-template");

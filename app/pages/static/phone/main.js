@@ -153,8 +153,14 @@ const NEWS = { call_answered: "answered", call_held: "held", call_resumed: "resu
 for (const [event, text] of Object.entries(NEWS)) {
   phone.on(event, ({ session }) => announce(fill(words.news[text], { who: nameOf(session) })));
 }
+/** Whether the other party of a session that has ended has only gone over into the user's conference. */
+function isInConference({ number }) {
+  const running = calls.filter(({ session }) => session?.conference);
+  return running.some((call) => !call.conference || call.conference.members.some((member) => member.number === number));
+}
+
 phone.on("call_ended", ({ session, cause }) => {
-  if (session.status.isTransfer) return;
+  if (session.status.isTransfer || isInConference(session)) return;
   const missed = isMissed({ ...session, isCaller: session.isCaller, cause });
   const text = missed ? words.endings.missed : words.endings[cause] ?? words.endings.completed;
   say(fill(text, { who: nameOf(session) }), "wait");

@@ -1,5 +1,7 @@
 // The transfers and conferences of the user that have not ended: as the server lists them, and as events say since.
 
+const LOOKS_EVERY = 700; // ms, while something that was requested of a transfer is being done: no event says that it is done
+
 export class Operations {
   #transfers = new Map();
   #conferences = new Map();
@@ -40,9 +42,14 @@ export class Operations {
     return [...this.#conferences.values()].find(({ host }) => host === leg) ?? null;
   }
 
-  /** Take in what a request of a transfer returned. */
-  taken(transfer) {
+  /** Take in what a request of a transfer returned, and how it goes on until that is done. */
+  async taken(transfer) {
     this.#take(transfer);
+    while (transfer.pending && transfer.status !== "ended") {
+      await new Promise((done) => setTimeout(done, LOOKS_EVERY));
+      transfer = await this.phone.getTransfer(transfer.id);
+      this.#take(transfer);
+    }
   }
 
   #take(transfer) {
