@@ -42,7 +42,7 @@ def call(
 
     if scenario is None:
         first = Call(from_="447700900123", to="442079460000", far_end=FarEnd(hangs_up_after=20.0))
-        scenario = Scenario(name="call", about="", calls=(first,))
+        scenario = Scenario(name="call", about="one call", calls=(first,))
     first = scenario.calls[0]
     if from_:
         first = replace(first, from_=_number(from_))
