@@ -59,6 +59,10 @@ class ClientSdk:
         await self._runner.cleanup()
         self._runner = None
 
+    def online(self) -> set[str]:
+        """The users who have a page open."""
+        return {session.user for session in self.calls.sessions if session.connection}
+
     # What a test does to browsers
 
     def cut(self, user: str) -> None:
