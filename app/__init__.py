@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None, 
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract reads better
     app.session_interface = Sessions()
     app.extensions["switchhook"] = services.build(settings, store=store, flows=flows)
-    logs.install(app, as_json=settings.in_production)
+    logs.install(app, settings.log_as)
     metrics.install(app)
     proxies.install(app, settings)
     limits.install(app)

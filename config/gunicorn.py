@@ -198,7 +198,8 @@ def banner(settings: Settings) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, _shown_host)  # noqa: S104 - compared
     address = f"http://{host}:{settings.port}"
     # The token made here; one that was set is known to the reader, and this may end in a log that others read.
-    token = "TOKEN" if os.environ.get("ACCESS_TOKENS", "").strip() else settings.access_tokens[0][1]
+    made = [] if os.environ.get("ACCESS_TOKENS", "").strip() else [token for _, token in settings.access_tokens]
+    token, *phone = made or ["TOKEN"]
     webhook = (
         '{"uuid": "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",'
         ' "conversation_uuid": "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab",'
@@ -208,6 +209,7 @@ def banner(settings: Settings) -> str:
     lines = [
         "",
         f"  Board        {address}/?token={token}",
+        *(f"  Phone        {address}/?token={each}" for each in phone),
         f"  Status       curl -H {quote(f'Authorization: Bearer {token}')} {address}/status",
     ]
     if settings.unsigned_allowed or settings.webhook_verify != "enforce":

@@ -421,6 +421,14 @@ class Settings:
         default_words="none",
         secret=True,  # it may hold passwords
     )
+    log_format: str | None = _setting(
+        "LOG_FORMAT",
+        _one_of("json", "lines", "pretty"),
+        "what a request is in the log: JSON, a line, or, of a webhook, all its fields with whole numbers, as Vonage's"
+        " tutorial prints it (pretty: not in production)",
+        default=None,
+        default_words="json in production, else lines",
+    )
     screen_share_events: str = _setting(
         "SCREEN_SHARE_EVENTS",
         _one_of("sharer", "all"),
@@ -450,7 +458,7 @@ class Settings:
         "who may read (viewer) and act (operator), and users of the application (user/Alice), each for their own calls;"
         f" in production {LEAST_SECRET_LENGTH} characters or more",
         default=(),
-        default_words="an operator's, made under DATA_DIR; needed in production",
+        default_words="an operator's and one of APP_USER's, made under DATA_DIR; needed in production",
         needed=True,
         secret=True,
     )
@@ -528,6 +536,11 @@ class Settings:
         return self.public_url or self.local_url
 
     @property
+    def log_as(self) -> str:
+        """What a request is in the log: json, lines or pretty."""
+        return self.log_format or ("json" if self.in_production else "lines")
+
+    @property
     def client_sdk_hash(self) -> str | None:
         """Hash of the SDK's script, by which browsers refuse another one; None if it is not known."""
         return CLIENT_SDK_HASH if self.client_sdk_url == CLIENT_SDK else None
@@ -568,6 +581,13 @@ class Settings:
         if self.public_url is None:
             notes.append(
                 Note("PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows.")
+            )
+        if self.log_as == "pretty":
+            notes.append(
+                Note(
+                    "LOG_FORMAT is pretty: the log has all fields of webhooks, with whole telephone numbers.",
+                    alarm=True,
+                )
             )
         if self.webhook_verify == "off":
             notes.append(Note("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.", alarm=True))
@@ -627,7 +647,7 @@ class _Variables(Env):
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from *environ* (default: os.environ). An empty variable counts as not set.
 
-    In development a secret key and an operator's token that are not set are made under DATA_DIR, and stay the same from
+    In development a secret key and access tokens that are not set are made under DATA_DIR, and stay the same from
     start to start. Raises SettingsError, which names everything that is wrong or missing.
     """
     everything = os.environ if environ is None else environ
@@ -658,7 +678,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             if "secret_key" not in values:
                 values["secret_key"] = _kept(data_dir, "secret_key")
             if "access_tokens" not in values:
-                values["access_tokens"] = (("operator", _kept(data_dir, "operator_token")),)
+                values["access_tokens"] = _made_tokens(data_dir, values.get("app_user", "Alice"))
         except OSError as error:
             problems["DATA_DIR"] = f"No file can be written there: {error.strerror}."
     if problems:
@@ -696,11 +716,21 @@ def _what_production_lacks(values: Mapping[str, Any]) -> dict[str, str]:
         problems["ACCESS_TOKENS"] = f"A token is s{short[1:]}"
     if values.get("recording_hosts"):
         problems["RECORDING_HOSTS"] = "Not in production: whatever a webhook names there would get the token."
+    if values.get("log_format") == "pretty":
+        problems["LOG_FORMAT"] = "Not in production: the log would have whole telephone numbers."
     if (values.get("client_sdk_url") or "https:").startswith("http:"):
         problems["CLIENT_SDK_URL"] = "Not https, and production needs it."
     if (values.get("public_url") or "https:").startswith("http:"):
         problems["PUBLIC_URL"] = "Not https, and production needs it."
     return problems
+
+
+def _made_tokens(data_dir: Path, user: str) -> tuple[tuple[str, str], ...]:
+    """An operator's, for the board, and one of *user*, for the phone. Raises OSError."""
+    tokens = [("operator", _kept(data_dir, "operator_token"))]
+    if USER.fullmatch(role := f"user/{user}") and role.isprintable():
+        tokens.append((role, _kept(data_dir, "user_token")))
+    return tuple(tokens)
 
 
 def _kept(data_dir: Path, name: str) -> str:

@@ -32,7 +32,8 @@ LAYERS = {
     "vonage_simulator.json_shape": "vonage_simulator.yaml_source",
     "vonage_simulator.ncco": "vonage_simulator.json_shape vonage_simulator.yaml_source",
     "vonage_simulator.printable": "",
-    "vonage_simulator": f"{SHARED} vonage_simulator.printable",
+    "vonage_simulator.tutorial_log": "vonage_simulator.printable",
+    "vonage_simulator": f"{SHARED} vonage_simulator.printable vonage_simulator.tutorial_log",
     "config": "",
     "app.domain": "",
     "app.store": "app.domain",
@@ -54,7 +55,7 @@ LAYERS = {
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",
-    "app.webhooks.views": f"{BELOW} app.webhooks.guard",
+    "app.webhooks.views": f"{BELOW} app.webhooks.guard vonage_simulator.tutorial_log",
     "app.api": f"{BELOW} app.live vonage_simulator.yaml_source",
     "app.pages": f"{BELOW} app.api app.live vonage_simulator.yaml_source",
     # Commands, and who captures a call, import all of the simulator; the server starts without it.

@@ -23,7 +23,7 @@ class Clock:
         if speed is not None and not speed > 0:
             raise ValueError("the speed must be above 0")
         self._start = (start or datetime.now(UTC)).astimezone(UTC)
-        self._speed = speed
+        self.speed = speed
         self.jumps = speed is None
         self._begun = time.monotonic()
         self._jumped = 0.0
@@ -34,7 +34,7 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        return self._jumped if self._speed is None else (time.monotonic() - self._begun) * self._speed
+        return self._jumped if self.speed is None else (time.monotonic() - self._begun) * self.speed
 
     def now(self) -> datetime:
         """The time in UTC, in milliseconds, as in webhooks."""
@@ -43,8 +43,8 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait for simulated *seconds*."""
-        if self._speed is not None:
-            await asyncio.sleep(max(0.0, seconds) / self._speed)
+        if self.speed is not None:
+            await asyncio.sleep(max(0.0, seconds) / self.speed)
             return
         awoken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (round(self._jumped + max(0.0, seconds), 6), next(self._order), awoken))

@@ -21,7 +21,7 @@ What = Literal[
     "dtmf",  # digits: played to it
     "ring",  # endpoint, to: rung for it
     "join",  # name: it entered a named conversation
-    "voice",  # muted, speaks_to, hears: who hears it there and whom it hears; None: everybody
+    "voice",  # speaks_to, hears: who hears it there and whom it hears; None: everybody
     "record",  # the action's options
     "wait",  # seconds
     "notify",  # payload

@@ -57,7 +57,7 @@ def _left(data: Data) -> str:
 
 
 def _voice(data: Data) -> str:
-    words = ["is muted"] if data["muted"] else []
+    words = []
     for verb, names in (("is heard by", data["speaks_to"]), ("hears", data["hears"])):
         if names is not None:
             words.append(f"{verb} {' and '.join(names)} only" if names else f"{verb} nobody")
@@ -90,6 +90,9 @@ WORDS: Mapping[What, Callable[[Data], str]] = {
     "moved": lambda data: f"moves to {data['joined']}",
     "error": lambda data: f"error: {data['reason']}",
     "trouble": lambda data: f"TROUBLE: {data['words']}",
+    "invite": lambda _: "rings in the browser",
+    "mute": lambda data: "is muted" if data["on"] else "is muted no more",
+    "earmuff": lambda data: "hears nobody" if data["on"] else "hears the others again",
     "hangup": _hangup,
 }
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 from flask import Response, redirect, request, url_for
 from flask_smorest import Blueprint
@@ -20,7 +20,8 @@ from app.calls.call_queries import CallPosition
 from app.calls.fields import Timestamp, listed, nullable, timestamp
 from app.calls.session_schemas import SessionSchema
 from app.calls.sessions import Phone
-from app.domain.sessions import Session
+from app.domain.marks import LONGEST
+from app.domain.sessions import Media, Session
 from app.domain.users import DEFAULTS, Chosen, Registration
 from app.errors import Problem
 from app.services import services
@@ -34,6 +35,7 @@ sessions.before_request(guard_own())
 BY_USER: Final = frozenset({"do_not_disturb"})  # what users set for themselves
 REGISTRATION_SECONDS: Final = 120
 LONGEST_ADDRESS: Final = 500  # characters
+MOS: Final = (0, 5)  # of a mean opinion score, which begins at 1; 0: nothing was heard yet
 
 
 class SessionsArgs(PageArgs):
@@ -54,7 +56,7 @@ class SessionsSchema(Schema):
 
 
 class RemarksArgs(Schema):
-    """What to change of what is shown; null takes it away."""
+    """What to change of what is shown, and what the page reports; null takes a text away."""
 
     name = Shown("of the other party")
     company = Shown("of the other party")
@@ -67,6 +69,15 @@ class RemarksArgs(Schema):
     manual = Flag(metadata={"description": "`name` has priority over the names that are known"})
     ignored = Flag(metadata={"description": "let it ring in silence"})
     screensharing = Flag(metadata={"description": "the page shares the screen"})
+    sdk_call_id = fields.String(
+        data_key="sdkCallId",
+        validate=validate.Length(1, LONGEST),
+        metadata={"description": "by which Vonage's Client SDK knows the call"},
+    )
+    media = fields.String(validate=validate.OneOf(get_args(Media)), metadata={"description": "sound of the page"})
+    mos = fields.Float(
+        validate=validate.Range(*MOS), metadata={"description": "how good that is, as the Client SDK computes it"}
+    )
 
 
 class CurrentArgs(Schema):
@@ -237,7 +248,7 @@ def get_session(name: str, session_id: str) -> dict[str, Any] | Response:
 @sessions.arguments(RemarksArgs, unknown=RAISE)
 @sessions.alt_response(200, schema=SessionSchema)
 def patch_session(args: dict[str, Any], name: str, session_id: str) -> dict[str, Any]:
-    """Change what is shown of the other party, let it ring in silence, or report that the page shares the screen.
+    """Change what is shown of the other party, let it ring in silence, or report what the page alone knows.
 
     Nothing of that is sent to Vonage.
     """

@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
 from app.api.schemas import PhoneNumber
-from app.auth.access import current_role, guard, still_has_role
+from app.auth.access import current_role, guard, still_may
 from app.auth.reveals import reveal
 from app.domain.numbers import SHOWN, mask
 from app.errors import Problem
@@ -104,7 +104,7 @@ def follow(args: dict[str, Any]) -> Response:
         except position.BadPosition:
             since, lost = None, True
     refuse_if_full(live)
-    connection, may_read = Connection(), still_has_role("viewer")
+    connection, may_read = Connection(), still_may("viewer")
 
     def new_listener() -> Listener:
         return Listener(wanted, Form(JSON, masked), connection.hang_up)

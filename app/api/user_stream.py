@@ -14,7 +14,7 @@ from app.api.operation_events import session_events
 from app.api.sessions import session_of
 from app.api.stream import refuse_if_full
 from app.api.users import user_of
-from app.auth.access import current_role, guard_own, still_has_role
+from app.auth.access import current_role, guard_own, still_may
 from app.auth.reveals import reveal
 from app.calls.session_schemas import SessionSchema
 from app.domain.operations import Happened
@@ -50,7 +50,7 @@ def follow_user(args: dict[str, Any], name: str) -> Response:
     live, parts, role = services().live, services(), current_role()
     refuse_if_full(live)
     after = request.headers.get("Last-Event-ID") or args.get("since")
-    connection, still = Connection(), still_has_role("viewer")
+    connection, still = Connection(), still_may("viewer", user=name)
     reader = Reader(name, after, parts.sessions.masks_for(role), role != "viewer", connection, still)
     if request.method != "HEAD":
         reveal([request.path], masked_too=role == "user")  # which calls it will show is not known yet

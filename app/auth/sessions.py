@@ -15,8 +15,7 @@ from flask import Flask, Request, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from app.auth.guessing import begin_attempt, was_right
-from app.auth.tokens import Role, access_of, fingerprint
-from app.errors import Problem
+from app.auth.tokens import Access, Role, access_of, fingerprint
 from app.services import services
 
 ID: Final = "id"  # key in the cookie
@@ -35,19 +34,15 @@ class Sessions(SecureCookieSessionInterface):
 
 
 def log_in(token: str) -> bool:
-    """Open a session with *token*. Returns False for an unknown one.
+    """Open a session with *token*, one of ACCESS_TOKENS. Returns False for an unknown one.
 
-    Raises Problem: 429 after too many of them, 403 for a user's; and StoreUnavailable: without Redis there is no
-    session.
+    Raises Problem: 429 after too many of them; and StoreUnavailable: without Redis there is no session.
     """
     attempt = begin_attempt(request.remote_addr)
     access = access_of(token)
     if access is None:
         return False
     was_right(attempt)
-    if access.user is not None:
-        detail = "This is a user's token, which opens no page: programs send it as 'Authorization: Bearer TOKEN'."
-        raise Problem(403, "A user's token", detail)
     name = secrets.token_urlsafe(32)
     services().store.open_session(name, fingerprint(token), SESSION_SECONDS)
     session[ID] = name
@@ -67,9 +62,9 @@ def session_name() -> str | None:
     return str(name) if name else None
 
 
-def stored_role(name: str) -> Role | None:
-    """The role of the session *name* as it is kept now; None once it has ended. Raises StoreUnavailable."""
-    return _role_of(services().store.login_of(name))
+def stored_access(name: str) -> Access | None:
+    """What the session *name* is good for as it is kept now; None once it has ended. Raises StoreUnavailable."""
+    return _access_of(services().store.login_of(name))
 
 
 def session_login() -> str | None:
@@ -84,18 +79,23 @@ def session_login() -> str | None:
     return found
 
 
-def session_role() -> Role | None:
-    """The role of the session. Removing a token from ACCESS_TOKENS ends the sessions opened with it.
+def session_access() -> Access | None:
+    """What the session is good for. Removing a token from ACCESS_TOKENS ends the sessions opened with it.
 
     Raises StoreUnavailable for a cookie of ours while Redis is away.
     """
-    return _role_of(session_login())
+    return _access_of(session_login())
 
 
-def _role_of(login: str | None) -> Role | None:
-    """The role of the token with the fingerprint *login*. None if a user has it now: pages are not for users."""
-    access = access_of(login, fingerprint) if login else None
-    return access.role if access and access.user is None else None
+def session_role() -> Role | None:
+    """The role of the session. Raises StoreUnavailable for a cookie of ours while Redis is away."""
+    access = session_access()
+    return access.role if access else None
+
+
+def _access_of(login: str | None) -> Access | None:
+    """What the token with the fingerprint *login* is good for now."""
+    return access_of(login, fingerprint) if login else None
 
 
 def csrf_token() -> str | None:

@@ -16,7 +16,7 @@ from marshmallow import fields, validate
 from app.calls.fields import ExactNumber, ObjectSchema, Timestamp, nullable
 from app.calls.names import NOBODY, Known
 from app.domain.numbers import masked
-from app.domain.sessions import AnsweredBy, Phase, RecordingState, Session, SipStatus
+from app.domain.sessions import AnsweredBy, Media, Phase, RecordingState, Session, SipStatus
 
 CONFERENCE: Final = "Conference"
 YEASTAR_RECORDING: Final = {"inactive": "stop", "active": "recording", "paused": "pause"}
@@ -132,7 +132,7 @@ class ShownSchema(ObjectSchema):
     """Dumps a session: `attribute` is a path, and the parts of the session are other views of it."""
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:  # noqa: ARG002
-        return obj if attr in ("call", "status", "timer") else attrgetter(attr)(obj)
+        return obj if attr in ("call", "page", "status", "timer") else attrgetter(attr)(obj)
 
 
 class WazoCallSchema(ShownSchema):
@@ -212,6 +212,17 @@ class YeastarTimerSchema(ShownSchema):
     holdDuration = seconds("session.hold_seconds", "it was on hold", 0)
 
 
+class ReportSchema(ShownSchema):
+    """What the user's page reports of its side, as long as the call is kept."""
+
+    sdkCallId = text("session.remarks.sdk_call_id", "by which Vonage's Client SDK knows the call")
+    isLeg = nullable(
+        fields.Boolean, "session.sdk_agrees", description="that is the user's own leg; null while either is not known"
+    )
+    media = text("session.remarks.media", f"its sound: {', '.join(get_args(Media))} (the microphone)")
+    mos = nullable(ExactNumber, "session.remarks.mos", description="how good its sound is, 1 to 5")
+
+
 class SessionSchema(ShownSchema):
     """A call as one user takes part in it."""
 
@@ -240,6 +251,7 @@ class SessionSchema(ShownSchema):
     isCaller = flag("session.is_caller", "the user calls")
     muted = flag("session.controls.muted", "the user's microphone is off")
     number = text("session.number", "of the other party: a number or a user")
+    page = fields.Nested(ReportSchema, required=True)
     paused = flag("session.controls.paused", "the user has put it on hold")
     recording = flag("recording", "it is being recorded")
     recordingPaused = flag("recording_paused", "recording is paused")
@@ -285,7 +297,9 @@ def dump(session: Session, *, mask_numbers: bool, names: Known = NOBODY) -> dict
     hidden = masked(json)
     ids = {field: json[field] for field in ("id", "callId", "sipCallId", "leg")}
     of_call = {field: json["call"][field] for field in ("id", "sipCallId", "talkingToIds")}
+    page = hidden["page"] | {"sdkCallId": json["page"]["sdkCallId"]}
     of_status = {"callId": json["status"]["callId"]}
     if parent_status := hidden["status"]["transferParent"]:
         of_status["transferParent"] = parent_status | {"callId": session.controls.parent}
-    return {**hidden, **ids, "call": hidden["call"] | of_call, "status": hidden["status"] | of_status}
+    parts = {"call": hidden["call"] | of_call, "page": page, "status": hidden["status"] | of_status}
+    return {**hidden, **ids, **parts}

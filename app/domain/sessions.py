@@ -19,6 +19,7 @@ from app.domain.ringing import Ring, began, ended, rings_alone, rings_of
 from app.domain.timeline import Segment, length
 from app.domain.users import Chosen
 
+Media = Literal["ok", "reconnecting", "lost", "denied"]  # denied: there is no microphone, or it may not be used
 SipStatus = Literal["Initial", "Establishing", "Established", "Terminating", "Terminated"]
 Phase = Literal["ringing", "connecting", "calling", "talking"]
 RecordingState = Literal["inactive", "active", "paused"]
@@ -54,7 +55,9 @@ UNTOUCHED: Final = Controls()
 class Remarks(NamedTuple):
     """What the user or their page says of a session.
 
-    `manual`: no contact book has priority over `name`. `screensharing`: the page shares the screen.
+    `manual`: no contact book has priority over `name`. `screensharing`: the page shares the screen. What the page
+    reports of its side is believed by nothing that acts: `sdk_call_id`, by which the Client SDK knows the call;
+    `media`, its sound; `mos`, how good that is, 1 to 5.
     """
 
     name: str | None = None
@@ -63,6 +66,9 @@ class Remarks(NamedTuple):
     manual: bool = False
     ignored: bool = False
     screensharing: bool = False
+    sdk_call_id: str | None = None
+    media: Media | None = None
+    mos: float | None = None
 
 
 NO_REMARKS: Final = Remarks()
@@ -114,6 +120,15 @@ class Session:
     def id(self) -> str:
         """The call's."""
         return self.call.id
+
+    @property
+    def sdk_agrees(self) -> bool | None:
+        """Whether the page's Client SDK has the user's own leg as its call; None while one of the two is not known.
+
+        Vonage's guides do not say that it is so: https://developer.vonage.com/en/vonage-client-sdk
+        """
+        known = self.leg is not None and self.remarks.sdk_call_id is not None
+        return self.leg == self.remarks.sdk_call_id if known else None
 
     @property
     def incoming(self) -> bool:

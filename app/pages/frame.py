@@ -17,8 +17,8 @@ from urllib.parse import quote
 from flask import Flask, current_app, request
 
 from app.auth.access import current_role
-from app.auth.sessions import csrf_token, session_role
-from app.auth.tokens import Role
+from app.auth.sessions import csrf_token, session_access
+from app.auth.tokens import Access, Role
 from app.calls.fields import timestamp
 from app.calls.names import Known
 from app.pages import languages
@@ -44,7 +44,7 @@ class Frame:
 
     def read(self) -> None:
         """Read all that comes from the store now."""
-        _ = self.role and (self.notices, self.names)
+        _ = self.access and (self.notices, self.names)
 
     @property
     def language(self) -> str:
@@ -67,11 +67,21 @@ class Frame:
         return timestamp(datetime.now(UTC)) or ""
 
     @cached_property
-    def role(self) -> Role | None:
-        """Of the login; None without one, or while it cannot be read."""
+    def access(self) -> Access | None:
+        """What the login is good for; None without one, or while it cannot be read."""
         with suppress(StoreUnavailable):
-            return session_role()
+            return session_access()
         return None
+
+    @property
+    def role(self) -> Role | None:
+        """Of the login."""
+        return self.access.role if self.access else None
+
+    @property
+    def user(self) -> str | None:
+        """Who has logged in, if it is a user of the phone."""
+        return self.access.user if self.access else None
 
     @property
     def csrf_token(self) -> str | None:
@@ -90,7 +100,9 @@ class Frame:
 
     @cached_property
     def notices(self) -> list[Notice]:
-        """Alarms first."""
+        """Alarms first. None of them is for users."""
+        if self.user is not None:
+            return []
         return sorted(notices(services()), key=lambda notice: notice.kind)
 
     @cached_property

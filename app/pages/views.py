@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from app.api.describe import description
 from app.api.status import read_status
 from app.api.stream import refuse_if_full
-from app.auth.access import current_role, require, still_has_role
+from app.auth.access import current_role, require, still_may
 from app.auth.reveals import reveal, revealing
 from app.auth.sessions import csrf_token_sent, log_in, log_out, session_role
 from app.errors import Problem
@@ -27,12 +27,16 @@ from app.pages.html import page, small_page
 from app.services import services
 
 pages = Blueprint("pages", __name__)
+PHONE: Final = "/phone"
 OWN: Final = re.compile(r"/(?![/\\])[^\x00-\x1f\x7f-\x9f]*")
 
 
 @pages.get("/")
 def board() -> Response:
-    """The live calls and those that ended lately, as they are now. In development `?token=` logs in."""
+    """The live calls and those that ended lately, as they are now; a user is led to the phone.
+
+    In development `?token=` logs in.
+    """
     token = request.args.get("token")
     if token is not None:
         if services().settings.in_production:
@@ -40,8 +44,11 @@ def board() -> Response:
         if log_in(token):
             return redirect(url_for("pages.board"))
         return redirect(url_for("pages.show_login", wrong=1))  # the token does not stay in the address
-    if session_role() is None:
+    role = session_role()
+    if role is None:
         return redirect(url_for("pages.show_login"))
+    if role == "user":
+        return redirect(PHONE)
     shown, figures = live_board().now()
     overview = read_status(services())
     form, names = _form(), services().names.current()
@@ -63,7 +70,7 @@ def follow_board() -> Response:
     """What changes on the board, as server-sent events of HTML; the first is all of it."""
     require("viewer")
     refuse_if_full(services().live)
-    connection, may_read = Connection(), still_has_role("viewer")
+    connection, may_read = Connection(), still_may("viewer")
 
     def goes_on() -> bool:
         return not connection.is_gone and may_read()

@@ -1,4 +1,7 @@
-"""One line for each request: JSON in production, readable in development. Numbers masked, query strings left out."""
+"""One line for each request: JSON in production, readable in development. Numbers masked, query strings left out.
+
+With LOG_FORMAT=pretty, which a developer has to choose, webhooks are printed whole in place of it.
+"""
 
 from __future__ import annotations
 
@@ -60,11 +63,19 @@ def quiet() -> None:
     g.quiet = True
 
 
-def install(app: Flask, *, as_json: bool) -> None:
-    """Log every request of *app*, and all that our loggers get, to standard output."""
-    write = _json if as_json else _readable
+def in_full(text: str) -> None:
+    """This request is *text* in the log in place of its line: as LOG_FORMAT=pretty wants it, and nothing else."""
+    g.in_full = text
+
+
+def install(app: Flask, form: str) -> None:
+    """Log every request of *app*, and all that our loggers get, to standard output.
+
+    *form* is json, lines or pretty: then of requests that `in_full` was not called for, only those that failed.
+    """
+    write = _json if form == "json" else _readable
     handler = _Handler(sys.stdout)
-    handler.setFormatter(Lines(as_json=as_json))
+    handler.setFormatter(Lines(as_json=form == "json"))
     for name in LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
@@ -84,6 +95,8 @@ def install(app: Flask, *, as_json: bool) -> None:
     def end(response: Response) -> Response:
         if not g.get("known") and (g.get("quiet") or not of_anybody.one_more()):
             return response
+        if form == "pretty" and response.status_code < 400 and "in_full" not in g:
+            return response
         if left_out := of_anybody.left_out():
             log.warning("more requests without a valid token or signature, which were not logged: %d", left_out)
         environ, now = request.environ, perf_counter()
@@ -94,9 +107,12 @@ def install(app: Flask, *, as_json: bool) -> None:
             "ms": round((now - g.get("began", now)) * 1000, 1),
         }
         line |= g.get("line", {})
+        texts = [g.in_full] if "in_full" in g else []
+        if not texts or response.status_code >= 400:
+            texts.append(write(line))
         # Past the logging module, which would look up the caller's file and line: this is the most frequent line.
         with suppress(OSError, ValueError):  # a full disk, a reader that is gone: no reason to refuse a call
-            handler.stream.write(write(line) + "\n")
+            handler.stream.write("\n".join([*texts, ""]))
             handler.stream.flush()
         return response
 

@@ -27,7 +27,7 @@ from app.flows.user_calls import USER_CALL
 from app.services import services
 from app.store.errors import StoreUnavailable
 from app.web import metrics
-from app.web.logs import annotate
+from app.web.logs import annotate, in_full
 from app.webhooks import persist
 from app.webhooks.body import BadBody
 from app.webhooks.diversion import Caller, caller_by, diverted
@@ -35,6 +35,7 @@ from app.webhooks.guard import verify
 from app.webhooks.intake import Webhook, read_webhook
 from app.webhooks.room_calls import SORRY, Rooms
 from app.webhooks.to_flow import request_of, result_of
+from vonage_simulator import tutorial_log
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ def receive() -> None:
         metrics.unread("unfiled")
         services().store.unfile(body or query, f"bad body: {bad}", received)
         raise
+    if services().settings.log_as == "pretty":
+        is_answer = request.endpoint == "voice.answer"
+        in_full(tutorial_log.ncco_request(g.webhook.body) if is_answer else tutorial_log.event(g.webhook.body))
 
 
 @voice.route("/event", methods=METHODS, provide_automatic_options=False)
@@ -166,13 +170,16 @@ def _voicemail(webhook: Webhook, state: str | None) -> Response:
 
 def _user_call(webhook: Webhook, state: str | None) -> Response:
     """Connect a user with whom the call is for."""
+    user, leg = None, request_of(webhook).uuid
     try:
-        user, connect = services().flows.user_call_of(state or "")
+        user, connect, place = services().flows.user_call_of(state or "")
         reply = Reply(USER_CALL, [dict(connect)])
+        if leg:  # it may ask before Vonage's response says which leg the call has
+            services().store.engage(user, leg, [place], own=True)
     except RenderFault as fault:
         log.warning("the last resort was served: %s", fault)
-        user, reply = None, replace(LAST_RESORT, fault=str(fault))
-    return _reply(webhook, reply, to_event=False, state=state, caller=Caller(request_of(webhook).uuid, user))
+        reply = replace(LAST_RESORT, fault=str(fault))
+    return _reply(webhook, reply, to_event=False, state=state, caller=Caller(leg, user))
 
 
 def _step(webhook: Webhook, flow: str, step: str, state: str | None, failure: str | None) -> Response:

@@ -67,8 +67,8 @@ def hold(operation: APIOperation, mode: GenerationMode) -> None:
 
     excluded: list[CheckFunction] = []
     if operation.method == "post" and operation.path.startswith(ACTING):
-        # This app has no key of Vonage's: what acts is refused with 503, as are tokens for its SDK. An NCCO, or one of two arguments, is more than
-        # a description can say. tests/control is about the rest.
+        # This app has no key of Vonage's: what acts is refused with 503, and so are tokens for the SDK. An NCCO, or one
+        # of two arguments, is more than a description can say. tests/control is about the rest.
         excluded = [not_a_server_error, positive_data_acceptance]
 
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))

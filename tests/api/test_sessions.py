@@ -196,6 +196,39 @@ def patched(site: Site, token: str = ALICE, **changes: Any) -> Any:
     return response.json
 
 
+def test_what_the_page_reports_is_kept_and_checked(site: Site) -> None:
+    """Nothing believes it: what acts uses the leg that Vonage reported."""
+    rings(site, "caller")
+    nothing = {"sdkCallId": None, "isLeg": None, "media": None, "mos": None}
+    assert site.read(f"{OWN}/sessions/caller", token=ALICE)["page"] == nothing
+    ringing = patched(site, sdkCallId="alice-caller", media="ok")
+    assert ringing["page"] == nothing | {"sdkCallId": "alice-caller", "media": "ok"}
+    assert ringing["leg"] is None
+    answers(site, "caller")
+    assert site.read(f"{OWN}/sessions/caller", token=ALICE)["page"]["isLeg"] is True
+    another = patched(site, sdkCallId="447700900123", media="lost", mos=3.25)
+    assert another["page"] == {"sdkCallId": "447700900123", "isLeg": False, "media": "lost", "mos": 3.25}
+    assert another["leg"] == "alice-caller"
+    assert site.read(f"{OWN}/sessions/caller")["page"] == another["page"], "an id is not masked"
+    hangs_up(site, "alice-caller")
+    assert patched(site, mos=4)["page"]["mos"] == 4, "how it was is known at the end"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("sdkCallId", value) for value in ("", "x" * 201, 7, None)),
+        *(("media", value) for value in ("good", "", None, True)),
+        *(("mos", value) for value in (-1, 5.1, "NaN", float("inf"), None, "good")),
+        ("sdk_call_id", "x"),
+    ],
+)
+def test_a_report_that_is_none_is_refused(site: Site, field: str, value: Any) -> None:
+    rings(site, "caller")
+    response = site.send("PATCH", f"{OWN}/sessions/caller", token=ALICE, json={field: value})
+    assert field in is_problem(response, 422)["errors"]
+
+
 def test_what_is_shown_of_the_other_party(site: Site) -> None:
     """A name that is known has priority, unless the user took over."""
     rings(site, "caller")

@@ -9,11 +9,13 @@ from typing import Any
 
 import jwt
 import pytest
+from flask.testing import FlaskClient
 
 from app.auth import tokens
-from app.auth.access import still_has_role
+from app.auth.access import still_may
 from app.auth.tokens import short_lived_token
-from tests.api.site import BROWSER, LIST, OPERATOR, TOKENS, VIEWER, Site, is_problem
+from app.store.errors import StoreUnavailable
+from tests.api.site import BROWSER, LIST, OPERATOR, TOKENS, VIEWER, Site, csrf_token, is_problem, log_out
 from tests.engines import wait_until
 
 ALICE, BOB = "user-alice-of-the-app-1", "user-bob-of-the-app-1"
@@ -24,6 +26,9 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 OPEN = {"voice", "health", "static_files"}
 OPEN_PAGES = {"pages.show_login", "pages.submit_login", "pages.submit_logout", "pages.switch_language"}
 TO_THE_LOGIN = {"pages.board"}  # tells nobody anything but where to log in
+OWN_PARTS = {
+    *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "user_tokens", "voicemails")
+}
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def site(open_site: Callable[..., Site]) -> Site:
 def signed(site: Site, user: str = "Alice", seconds: float = 600) -> str:
     """A short-lived token."""
     with site.app.app_context():
-        return short_lived_token(user, timedelta(seconds=seconds))[0]
+        return short_lived_token(user, datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 def requests(site: Site, name: str) -> Iterator[tuple[str, str, str]]:
@@ -67,9 +72,7 @@ def test_every_route_but_the_users_own_refuses_a_user(site: Site, *, short_lived
             refused.add(endpoint)
             if method != "HEAD":
                 assert "/api/v1/users/Alice/sessions" in is_problem(response, 403)["detail"]
-    assert {endpoint.partition(".")[0] for endpoint in allowed} == {
-        *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "user_tokens", "voicemails")
-    }
+    assert {endpoint.partition(".")[0] for endpoint in allowed} == OWN_PARTS
     assert {"users.list_users", "users.put_user", "users.delete_user"} <= refused
     assert {"calls.list_calls", "stream.follow", "pages.docs", "describe.openapi", "status.get_status"} <= refused
     assert not allowed & refused
@@ -147,7 +150,7 @@ def test_without_credentials_there_is_no_token_for_the_sdk(site: Site) -> None:
 def test_a_stream_goes_on_as_long_as_its_token_is_good(site: Site) -> None:
     def may_read(token: str) -> Callable[[], bool]:
         with site.app.test_request_context(f"{OWN}/stream", headers={"Authorization": f"Bearer {token}"}):
-            return still_has_role("viewer")
+            return still_may("viewer", user="Alice")
 
     of_settings, expiring = may_read(ALICE), may_read(signed(site, seconds=3))
     assert expiring()
@@ -194,25 +197,160 @@ def test_a_token_that_has_expired_or_was_made_elsewhere_is_unknown(site: Site, o
         is_problem(site.get(OWN, token=token), 401)
 
 
-def test_a_user_cannot_log_in_to_the_pages(site: Site) -> None:
-    for token in (ALICE, signed(site)):
-        browser = site.browser()
-        response = browser.post("/login", data={"token": token}, headers=BROWSER)
-        assert response.status_code == (403 if token == ALICE else 401)
-        assert ("user" in response.text) is (token == ALICE)
-        assert browser.get("/", headers=BROWSER).status_code == 302
-        assert browser.get("/status").status_code == 401
+def logged_in(site: Site, token: str = ALICE) -> FlaskClient:
+    """A browser with a user's login."""
     browser = site.browser()
-    assert browser.get(f"/?token={ALICE}", headers=BROWSER).status_code == 403
+    assert browser.post("/login", data={"token": token}, headers=BROWSER).headers["Location"] == "/"
+    return browser
 
 
-def test_a_login_ends_if_its_token_becomes_a_users(open_site: Callable[..., Site]) -> None:
+def test_every_page_and_route_but_the_users_own_refuses_a_users_login(site: Site) -> None:
+    """With and without the CSRF token that the browser has: the cookie is good for the phone and nothing else."""
+    browser, allowed = logged_in(site), set()
+    headers = {"X-CSRF-Token": csrf_token(browser)}
+    assert headers["X-CSRF-Token"]
+    for name in ("Alice", "Bob"):
+        for endpoint, method, path in requests(site, name):
+            if is_open(endpoint):
+                continue
+            response = browser.open(path, method=method, headers=headers)
+            if endpoint in TO_THE_LOGIN:
+                assert response.headers["Location"] == "/phone"
+            elif response.status_code != 403:
+                allowed.add((name, endpoint.partition(".")[0]))
+    assert allowed == {("Alice", part) for part in OWN_PARTS}
+
+
+def test_a_users_login_acts_with_the_csrf_token_only(site: Site) -> None:
+    browser = logged_in(site)
+    change = {"json": {"do_not_disturb": True}}
+    assert "CSRF" in is_problem(browser.patch(OWN, **change), 403)["title"]
+    of_another = csrf_token(logged_in(site))
+    is_problem(browser.patch(OWN, **change, headers={"X-CSRF-Token": of_another}), 403)
+    right = {"X-CSRF-Token": csrf_token(browser)}
+    assert browser.patch(OWN, **change, headers=right).json["do_not_disturb"] is True  # type: ignore[index]
+    made = browser.post(f"{OWN}/token", json={"sdk": False}, headers=right)
+    assert made.status_code == 201
+    is_problem(browser.post("/api/v1/users/Bob/token", json={"sdk": False}, headers=right), 403)
+
+
+def test_a_users_page_of_an_error_tells_nothing_of_the_server(site: Site) -> None:
+    """No notices, no board, no status: these are for whoever runs it."""
+    page = logged_in(site).get("/calls", headers=BROWSER)
+    assert page.status_code == 403
+    for shown in ("Users have their phone here", 'href="/phone"', "Alice", "Log out"):
+        assert shown in page.text
+    for hidden in ("PUBLIC_URL", 'class="notice', 'href="/status"', 'href="/figures"', 'href="/docs"'):
+        assert hidden not in page.text
+
+
+def test_a_user_logs_out_and_in_development_in_by_the_address(site: Site) -> None:
+    browser = site.browser()
+    assert browser.get(f"/?token={ALICE}", headers=BROWSER).headers["Location"] == "/"
+    assert browser.get("/", headers=BROWSER).headers["Location"] == "/phone"
+    assert browser.get(OWN).json["name"] == "Alice"  # type: ignore[index]
+    cookie = browser.get_cookie("switchhook")
+    assert log_out(browser).headers["Location"] == "/login"
+    assert cookie is not None
+    browser.set_cookie("switchhook", cookie.value)
+    is_problem(browser.get(OWN), 401)
+
+
+def made_with(site: Site, token: str, **more: Any) -> str:
+    """A token of Alice's that *token* made."""
+    response: Any = site.send("POST", f"{OWN}/token", token=token, json={"sdk": False}, **more)
+    assert response.status_code == 201, response.text
+    return str(response.json["token"])
+
+
+def test_logging_out_ends_the_tokens_that_were_made_with_the_login(site: Site) -> None:
+    """And those that were made with them, and streams that go on; not those of another login of the same user."""
+    browsers = [logged_in(site), logged_in(site)]
+    made = []
+    for browser in browsers:
+        right = {"X-CSRF-Token": csrf_token(browser)}
+        response: Any = browser.post(f"{OWN}/token", json={"sdk": False}, headers=right)
+        made.append(response.json["token"])
+    made.append(made_with(site, made[0]))
+    with site.app.test_request_context(f"{OWN}/stream", headers={"Authorization": f"Bearer {made[0]}"}):
+        still = still_may("viewer", user="Alice")
+    assert still()
+    assert [site.get(OWN, token=token).status_code for token in made] == [200, 200, 200]
+    log_out(browsers[0])
+    assert [site.get(OWN, token=token).status_code for token in made] == [401, 200, 401]
+    assert not still()
+
+
+def test_a_token_that_leaves_access_tokens_takes_along_what_was_made_with_it(open_site: Callable[..., Site]) -> None:
+    """Operator's and user's: who has taken one may have made many."""
+    site = open_site(access_tokens=WITH_USERS)
+    by_operator, by_alice = made_with(site, OPERATOR), made_with(site, ALICE)
+    by_both = made_with(site, by_operator)
+    later = open_site(access_tokens=(("user/Alice", ALICE),))
+    assert [later.get(OWN, token=token).status_code for token in (by_operator, by_both, by_alice)] == [401, 401, 200]
+
+
+def test_a_token_made_with_a_login_is_not_known_while_nobody_can_say_whether_it_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = logged_in(site)
+    right = {"X-CSRF-Token": csrf_token(browser)}
+    made: Any = browser.post(f"{OWN}/token", json={"sdk": False}, headers=right)
+    token = made.json["token"]
+
+    def away(_name: str) -> None:
+        raise StoreUnavailable("timeout")
+
+    monkeypatch.setattr(site.store, "login_of", away)
+    is_problem(site.get(OWN, token=token), 503)
+
+
+def test_no_route_but_the_board_takes_a_token_from_an_address(site: Site) -> None:
+    """And that one in development only: addresses end in logs and histories."""
+    short = signed(site)
+    for endpoint, method, path in requests(site, "Alice"):
+        if is_open(endpoint) or endpoint in TO_THE_LOGIN:
+            continue
+        for name, token in (("token", ALICE), ("access_token", short), ("token", OPERATOR)):
+            response = site.send(method, path, token=None, query_string={name: token})
+            assert response.status_code in (401, 302), (endpoint, method)
+            assert response.headers.get("Location", "/login").startswith("/login"), endpoint
+
+
+def test_a_short_lived_token_opens_no_page(site: Site) -> None:
+    browser = site.browser()
+    assert browser.post("/login", data={"token": signed(site)}, headers=BROWSER).status_code == 401
+    assert browser.get("/", headers=BROWSER).headers["Location"] == "/login"
+
+
+def test_a_stream_of_a_users_login_goes_on_until_the_logout(site: Site) -> None:
+    browser = logged_in(site)
+    cookie = browser.get_cookie("switchhook")
+    assert cookie is not None
+
+    def may_read(user: str) -> Callable[[], bool]:
+        cookies = {"Cookie": f"switchhook={cookie.value}"}
+        with site.app.test_request_context(f"/api/v1/users/{user}/stream", headers=cookies):
+            return still_may("viewer", user=user)
+
+    own, of_another = may_read("Alice"), may_read("Bob")
+    assert (own(), of_another()) == (True, False)
+    log_out(browser)
+    assert not own()
+
+
+def test_a_login_is_good_for_what_its_token_is_good_for_now(open_site: Callable[..., Site]) -> None:
+    """A viewer's token that becomes Alice's: who has it could log in as her anyway, and sees no more than she does."""
     browser = open_site().browser()
     browser.post("/login", data={"token": VIEWER})
     cookie = browser.get_cookie("switchhook")
     assert cookie is not None
     later = open_site(access_tokens=(("operator", OPERATOR), ("user/Alice", VIEWER))).browser()
     later.set_cookie("switchhook", cookie.value)
-    assert later.get("/", headers=BROWSER).status_code == 302
-    for path in (LIST, "/status", OWN, "/board/stream"):
-        assert later.get(path).status_code == 401
+    assert later.get("/", headers=BROWSER).headers["Location"] == "/phone"
+    for path in (LIST, "/status", "/board/stream", "/api/v1/users/Bob"):
+        assert later.get(path).status_code == 403
+    assert later.get(OWN).status_code == 200
+    gone = open_site(access_tokens=(("operator", OPERATOR),)).browser()
+    gone.set_cookie("switchhook", cookie.value)
+    assert gone.get(OWN).status_code == 401

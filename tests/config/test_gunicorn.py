@@ -157,6 +157,7 @@ def test_development_starts_with_one_command_and_says_what_to_try(start, tmp_pat
     address = f"http://127.0.0.1:{server.port}"
     assert f"{address}/?token={token}" in server.said
     assert f"'Authorization: Bearer {token}' {address}/status" in server.said
+    assert f"{address}/?token={(tmp_path / 'var' / 'user_token').read_text().strip()}" in server.said
     assert f"{address}/voice/event" in server.said
     assert "UNSIGNED WEBHOOKS ARE ACCEPTED" in server.said
     with server.store() as store:

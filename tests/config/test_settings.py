@@ -137,6 +137,26 @@ def test_no_signature_secret_is_needed_where_signatures_are_not_enforced(verify)
         ("RETENTION_DAYS", "0"),
         ("MAX_MEMORY_MB", "lots"),
         ("MASK_NUMBERS", "sometimes"),
+        ("LOG_FORMAT", "tutorial"),
+        ("CLIENT_SDK_URL", "cdn.example.com/sdk.js"),
+        ("CLIENT_SDK_URL", "https://cdn.example.com/sdk/"),
+        ("CLIENT_SDK_URL", "https://cdn.example.com/;script-src *;/sdk.js"),
+        ("CLIENT_SDK_URL", "https://cdn.example.com/'unsafe-inline'/sdk.js"),
+        ("CLIENT_SDK_URL", "https://cdn.example.com/a b/sdk.js"),
+        ("CLIENT_SDK_URL", "https://me:hunter2@cdn.example.com/sdk.js"),
+        ("CLIENT_SDK_HOSTS", "*"),
+        ("CLIENT_SDK_HOSTS", "https:"),
+        ("CLIENT_SDK_HOSTS", "https://a.example.com; script-src *"),
+        ("CLIENT_SDK_HOSTS", "https://a.example.com/path"),
+        ("ICE_SERVERS", "stun:stun.example.com"),
+        ("ICE_SERVERS", '{"urls": "stun:stun.example.com"}'),
+        ("ICE_SERVERS", '["stun:stun.example.com"]'),
+        ("ICE_SERVERS", "[{}]"),
+        ("ICE_SERVERS", '[{"urls": []}]'),
+        ("ICE_SERVERS", '[{"urls": "https://stun.example.com"}]'),
+        ("ICE_SERVERS", '[{"urls": "turn:turn.example.com", "credential": "hunter2"}]'),
+        ("ICE_SERVERS", '[{"urls": "turn:turn.example.com", "username": 1, "credential": "hunter2"}]'),
+        ("ICE_SERVERS", '[{"urls": "stun:stun.example.com", "password": "hunter2"}]'),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_wanted_and_never_shown(tmp_path, variable, text):
@@ -153,6 +173,8 @@ def test_a_wrong_value_is_named_with_what_is_wanted_and_never_shown(tmp_path, va
         ("SECRET_KEY", "hunter2"),
         ("ACCESS_TOKENS", "viewer:t0ken-of-the-viewer,operator:hunter2"),
         ("PUBLIC_URL", "http://calls.example.com"),
+        ("CLIENT_SDK_URL", "http://cdn.example.com/sdk.js"),
+        ("LOG_FORMAT", "pretty"),
     ],
 )
 def test_production_requires_stronger_values_of_some_settings(variable, text):
@@ -189,6 +211,46 @@ def test_values_are_read_as_people_write_them(tmp_path):
     assert (settings.verify_get_hash, settings.mask_numbers, settings.max_memory_mb) == (True, False, 25)
 
 
+def test_where_the_phone_connects_to(tmp_path):
+    """Vonage's hosts, for the SDK's script of Vonage's guide or one's own copy; the simulator, for its stand-in."""
+    vonage = in_development(tmp_path)
+    assert {"https://api-us.vonage.com", "wss://ws-eu-4.vonage.com", "https://ws-ap.vonage.com"} < set(
+        vonage.phone_hosts
+    )
+    assert (len(vonage.phone_hosts), len(set(vonage.phone_hosts))) == (27, 27)
+    assert vonage.client_sdk_hash is not None
+    own = in_development(tmp_path, CLIENT_SDK_URL="https://cdn.example.com/v/sdk.js")
+    assert (own.phone_hosts, own.client_sdk_hash) == (vonage.phone_hosts, None)
+    for host in ("127.0.0.1:4000", "localhost:4000", "[::1]:4000"):
+        simulated = in_development(tmp_path, CLIENT_SDK_URL=f"http://{host}/sdk.js")
+        assert simulated.phone_hosts == (f"http://{host}", f"ws://{host}")
+    given = in_development(tmp_path, CLIENT_SDK_HOSTS="https://*.vonage.com, wss://a.example.com:8443")
+    assert given.phone_hosts == ("https://*.vonage.com", "wss://a.example.com:8443")
+
+
+def test_ice_servers_are_read_and_their_passwords_not_shown(tmp_path):
+    text = (
+        '[{"urls": "stun:stun.example.com"},'
+        ' {"urls": ["turns:turn.example.com:443?transport=tcp"], "username": "me", "credential": "hunter2"}]'
+    )
+    settings = in_development(tmp_path, ICE_SERVERS=text)
+    assert [server["urls"] for server in settings.ice_servers] == [
+        "stun:stun.example.com",
+        ["turns:turn.example.com:443?transport=tcp"],
+    ]
+    assert settings.ice_servers[1]["credential"] == "hunter2"
+    assert "hunter2" not in repr(settings)
+    assert in_development(tmp_path).ice_servers == ()
+
+
+def test_the_log_says_whole_numbers_by_choice_alone_and_warns_of_it(tmp_path):
+    assert (in_development(tmp_path).log_as, load(PRODUCTION).log_as) == ("lines", "json")
+    assert in_development(tmp_path, LOG_FORMAT="json").log_as == "json"
+    assert load({**PRODUCTION, "LOG_FORMAT": "lines"}).log_as == "lines"
+    warned = [note for note in in_development(tmp_path, LOG_FORMAT="pretty").notes() if "whole telephone" in note]
+    assert [note.alarm for note in warned] == [True]
+
+
 @pytest.mark.parametrize("address", ["redis://localhost", "rediss://u:p@r.example.com:1/2", "unix:///tmp/r.sock"])
 def test_every_kind_of_redis_address_is_taken(address):
     assert load({**PRODUCTION, "REDIS_URL": address}).redis_url == address
@@ -207,16 +269,18 @@ def test_what_development_makes_stays_from_start_to_start(tmp_path):
     """For its owner alone; and ACCESS_TOKENS, if set, wins."""
     first = in_development(tmp_path)
     again = in_development(tmp_path)
-    [(role, token)] = first.access_tokens
-    assert role == "operator"
-    assert len(token) >= 32
+    assert [role for role, _ in first.access_tokens] == ["operator", "user/Alice"]
+    assert len({token for _, token in first.access_tokens if len(token) >= 32}) == 2
     assert (again.access_tokens, again.secret_key) == (first.access_tokens, first.secret_key)
     made = tmp_path / "var"
     assert made.stat().st_mode & 0o777 == 0o700
     assert {path.name: path.stat().st_mode & 0o777 for path in made.iterdir()} == {
         "operator_token": 0o600,
         "secret_key": 0o600,
+        "user_token": 0o600,
     }
+    assert in_development(tmp_path, APP_USER="Bob").access_tokens[1] == ("user/Bob", first.access_tokens[1][1])
+    assert len(in_development(tmp_path, APP_USER="a/b").access_tokens) == 1, "no user's name in an address"
     assert in_development(tmp_path, ACCESS_TOKENS="viewer:mine").access_tokens == (("viewer", "mine"),)
     users = in_development(tmp_path, ACCESS_TOKENS="user/Alice Ä:one, user/Bob:two:3").access_tokens
     assert users == (("user/Alice Ä", "one"), ("user/Bob", "two:3"))

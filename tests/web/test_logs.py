@@ -100,7 +100,7 @@ def test_ids_are_written_whole() -> None:
 
 
 def test_what_gunicorn_logs_is_masked_too(caplog: pytest.LogCaptureFixture) -> None:
-    install(Flask("another"), as_json=True)
+    install(Flask("another"), "json")
     uri = f"/voice/answer?from={NUMBER}&token=hunter2"
     fault = raised(f"{uri} of {NUMBER}")
     logging.getLogger("gunicorn.error").error("Error handling request %s %s", "GET", uri, exc_info=fault)
@@ -129,7 +129,7 @@ def test_a_message_is_written_once_to_standard_output(
     for _ in range(2):
         output = io.StringIO()
         monkeypatch.setattr(sys, "stdout", output)
-        install(Flask("another"), as_json=as_json)
+        install(Flask("another"), "json" if as_json else "lines")
     logging.getLogger("app.somewhere").info("heard %s", "this")
     logging.getLogger("app.somewhere").debug("not this")
     logging.getLogger("elsewhere").error("nor this, which is another's")
@@ -149,5 +149,5 @@ def test_a_request_is_answered_though_its_line_cannot_be_written(monkeypatch: py
     monkeypatch.setattr(sys, "stdout", Full())
     app = Flask(__name__)
     app.add_url_rule("/", view_func=lambda: "here")
-    install(app, as_json=True)
+    install(app, "json")
     assert app.test_client().get("/").status_code == 200

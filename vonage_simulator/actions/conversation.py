@@ -48,10 +48,9 @@ def join(active: ActiveLeg, conversation: Conversation, action: Action) -> Room:
         None if hears is None else frozenset(hears),
         "musicOnHoldUrl" in action,
     )
-    if leg.muted or speaks is not None or hears is not None:
-        active.context.trace(
-            leg, "voice", muted=leg.muted, speaks_to=_names(active.context, speaks), hears=_names(active.context, hears)
-        )
+    if speaks is not None or hears is not None:
+        context = active.context
+        context.trace(leg, "voice", speaks_to=_names(context, speaks), hears=_names(context, hears))
     active.idle = True
     return room
 

@@ -32,6 +32,9 @@ SERVER_COLUMN = 84  # where the server's side of the screen begins
 @given.digits_option
 @given.says_option
 @given.hang_up_option
+@click.option(
+    "--pretty", is_flag=True, help="Show the webhooks alone, with all their fields, as Vonage's tutorial does."
+)
 @given.run_options(speed="1", speed_help="20: a minute in three seconds; max: as fast as the server answers.")
 def call(
     options: RunOptions,
@@ -41,6 +44,7 @@ def call(
     digits: tuple[str, ...] | None,
     says: tuple[str, ...],
     hang_up_after: float | None,
+    pretty: bool,
 ) -> None:
     """Place one call and show how it goes, beside the server's replies.
 
@@ -61,7 +65,7 @@ def call(
     far_end: dict[str, Any] = {"keys": digits, "says": says or None, "hangs_up_after": hang_up_after}
     given = {name: value for name, value in far_end.items() if value is not None}
     first = replace(first, to=_number(to) if to else first.to, far_end=replace(first.far_end, **given))
-    report.finish(_call(replace(scenario, calls=(first, *scenario.calls[1:])), options))
+    report.finish(_call(replace(scenario, calls=(first, *scenario.calls[1:])), options, pretty=pretty))
 
 
 def _number(text: str) -> str:
@@ -70,7 +74,7 @@ def _number(text: str) -> str:
     return digits if digits.isdigit() and digits.isascii() else text
 
 
-async def _call(scenario: Scenario, options: RunOptions) -> bool:
+async def _call(scenario: Scenario, options: RunOptions, *, pretty: bool) -> bool:
     """Play *scenario*; whether the Switchhook's API, if there is one, agrees with what happened.
 
     Raises ServerError where the API cannot be read, ClickException where something went wrong on the way.
@@ -87,7 +91,8 @@ async def _call(scenario: Scenario, options: RunOptions) -> bool:
 
         playing = asyncio.create_task(play())
         try:
-            troubles, _ = await asyncio.gather(_show(queue, carrier, server, options), playing)
+            shown = _show_webhooks(queue, carrier) if pretty else _show(queue, carrier, server, options)
+            troubles, _ = await asyncio.gather(shown, playing)
         finally:
             playing.cancel()
         if none := report.none_acknowledged(carrier.sender.sent, options):
@@ -120,14 +125,34 @@ async def _show(
             text = f"{at}  {name(leg):14}  → {webhook(sent.body)}"
             click.echo(safe(f"{text:{SERVER_COLUMN - 2}}  {await _reply(sent, server, options)}"))
         elif happening.what == "trouble":
-            trouble = report.at_url(happening.data.get("url", ""), happening.data["words"])
-            troubles[trouble] = None
+            troubles[trouble := _trouble(happening)] = None
             text = f"{at}  {line(replace(happening, data={'words': trouble}), leg)}"
             click.echo(click.style(safe(text), fg="red"))
         elif happening.what != "status" and (words := line(happening, leg)):  # the webhook shows the status
             click.echo(safe(f"{at}  {words}"))
         sys.stdout.flush()
     return troubles
+
+
+async def _show_webhooks(queue: asyncio.Queue[Happening | None], carrier: Carrier) -> dict[str, None]:
+    """Print each webhook as Vonage's tutorial does, until None comes; returns the troubles, each once."""
+    from vonage_simulator import tutorial_log
+
+    troubles: dict[str, None] = {}
+    shown = 0
+    while (happening := await queue.get()) is not None:
+        if happening.what == "trouble":
+            troubles[_trouble(happening)] = None
+        for sent in carrier.sender.sent[shown:]:
+            is_answer = sent.kind == "answer"
+            click.echo(tutorial_log.ncco_request(sent.body) if is_answer else tutorial_log.event(sent.body))
+            shown += 1
+        sys.stdout.flush()
+    return troubles
+
+
+def _trouble(happening: Happening) -> str:
+    return report.at_url(happening.data.get("url", ""), happening.data["words"])
 
 
 async def _reply(sent: Sent, server: Server | None, options: RunOptions) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from vonage_simulator.client_sdk import tokens
 from vonage_simulator.client_sdk.calls import Calls
 from vonage_simulator.client_sdk.connection import Connection, Json
 from vonage_simulator.client_sdk.errors import SdkError, invalid, refused, session_error
+from vonage_simulator.client_sdk.media import Media
 from vonage_simulator.client_sdk.sessions import Session
 from vonage_simulator.refusals import NoSuchLeg, NotActive, TooFast
 from vonage_simulator.voice_api.users import Users
@@ -22,28 +24,31 @@ MOST_DIGITS = 100
 class Requests:
     """Those of one connection. `session` is the one that it has made, or come back to."""
 
-    def __init__(self, carrier: Carrier, calls: Calls, users: Users, connection: Connection) -> None:
-        self._carrier, self._calls, self._users, self._connection = carrier, calls, users, connection
+    def __init__(self, carrier: Carrier, calls: Calls, media: Media, users: Users, connection: Connection) -> None:
+        self._carrier, self._calls, self._media = carrier, calls, media
+        self._users, self._connection = users, connection
         self.session: Session | None = None
         self._methods: dict[str, Callable[[Session, Json], Any]] = {
             "refreshSession": self._refresh,
             "deleteSession": self._delete,
             "getUser": self._get_user,
             "serverCall": self._server_call,
-            "answer": lambda session, given: self._calls.answer(session, _call(given)),
+            "answer": self._answer,
             "reject": lambda session, given: self._calls.reject(session, _call(given)),
             "hangup": lambda session, given: self._calls.hang_up(session, _call(given)),
-            "reconnectCall": lambda session, given: self._calls.take_back(session, _call(given)),
+            "reconnectCall": self._reconnect,
             "mute": self._mute,
             "earmuff": self._earmuff,
             "sendDTMF": self._press,
             "say": self._say,
-            "ping": lambda *_: None,
+            "ping": lambda session, _: {"received": self._media.received(session)},
         }
 
     async def answer(self, request: Json) -> None:
         """Do what is requested, and send what came of it."""
         answer: Json = {"id": request["id"]}
+        if request["do"] == "ping" and self.session and (delay := self._media.network(self.session.user).delay):
+            await asyncio.sleep(delay)
         try:
             answer["ok"] = self._do(request["do"], request)
         except SdkError as error:
@@ -51,6 +56,11 @@ class Requests:
         except (NoSuchLeg, NotActive, TooFast) as error:
             answer["error"] = refused(error.__doc__ or "it cannot be done now").describe()
         self._connection.send(answer)
+
+    def sound(self, frame: bytes) -> None:
+        """A frame of sound has come."""
+        if self.session:
+            self._media.take(self.session, frame)
 
     def _do(self, method: str, given: Json) -> Any:
         if method == "createSession":
@@ -92,12 +102,24 @@ class Requests:
             raise SdkError("CS_ERROR", "USER_NOT_FOUND", "there is no such user")
         return {"id": user["id"], "name": user["name"], "displayName": user.get("display_name")}
 
-    def _server_call(self, session: Session, given: Json) -> str:
+    def _answer(self, session: Session, given: Json) -> Json:
+        self._calls.answer(session, _call(given))
+        return self._begun(session, _call(given))
+
+    def _reconnect(self, session: Session, given: Json) -> Json:
+        self._calls.take_back(session, _call(given))
+        return self._begun(session, _call(given))
+
+    def _begun(self, session: Session, uuid: str) -> Json:
+        """The call, and the number of its frames of sound."""
+        return {"call": uuid, "sound": self._media.join(session, uuid)}
+
+    def _server_call(self, session: Session, given: Json) -> Json:
         session.grant.check(tokens.SERVER_CALL)
         context = given.get("context") or {}
         if not isinstance(context, dict):
             raise invalid("the context of a call is an object")
-        return self._calls.call(session, context)
+        return self._begun(session, self._calls.call(session, context))
 
     def _mute(self, session: Session, given: Json) -> None:
         self._carrier.mute(self._own_call(session, given), bool(given.get("on")))

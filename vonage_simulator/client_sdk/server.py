@@ -13,13 +13,15 @@ from aiohttp import web
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.client_sdk.calls import Calls
 from vonage_simulator.client_sdk.connection import LARGEST, Connection
+from vonage_simulator.client_sdk.media import Media, Network
 from vonage_simulator.client_sdk.requests import Requests
 from vonage_simulator.voice_api.users import Users
 
 HOST = "127.0.0.1"
 # The name of the file in the package: https://www.npmjs.com/package/@vonage/client-sdk
-SCRIPT, SOCKET = "/vonageClientSDK.min.js", "/session"
-PARTS = ("enums.js", "transport.js", "client.js")
+SCRIPT, SOCKET, WORKLET = "/vonageClientSDK.min.js", "/session", "/sound.worklet.js"
+FOLDER = resources.files("vonage_simulator.client_sdk") / "script"
+PARTS = ("enums.js", "transport.js", "sound.js", "client.js")
 MOST_CONNECTIONS = 200
 # A page of any origin may load the script, as from the network that Vonage's is delivered by.
 OPEN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
@@ -30,9 +32,10 @@ class ClientSdk:
 
     def __init__(self, carrier: Carrier, users: Users) -> None:
         self._carrier, self._users = carrier, users
-        self.calls = Calls(carrier)
+        self.calls, self.media = Calls(carrier), Media(carrier)
         self._app = web.Application()
-        self._app.add_routes([web.get(SCRIPT, self._script), web.get(SOCKET, self._socket)])
+        routes = {SCRIPT: self._script, WORKLET: self._worklet, SOCKET: self._socket}
+        self._app.add_routes([web.get(path, handler) for path, handler in routes.items()])
         self._runner: web.AppRunner | None = None
         self._connections: set[Connection] = set()
 
@@ -50,6 +53,7 @@ class ClientSdk:
             return
         self._carrier.set_browsers(lambda _: False)
         self.calls.stop()
+        self.media.stop()
         for connection in [*self._connections]:
             connection.cut()
         await self._runner.cleanup()
@@ -68,10 +72,19 @@ class ClientSdk:
         for session in self.calls.sessions.of(user):
             self.calls.sessions.expire(session)
 
+    def disturb(self, user: str, *, lost: float = 0.0, delay: float = 0.0) -> None:
+        """Lose this share of the frames of sound from and to *user*, and delay those to them by so many seconds."""
+        self.media.set_network(user, Network(lost, delay))
+
     # Routes
 
     async def _script(self, _: web.Request) -> web.Response:
-        return web.Response(text=script(), content_type="text/javascript", headers=OPEN)
+        return _javascript(script())
+
+    async def _worklet(self, _: web.Request) -> web.Response:
+        return web.Response(
+            text=(FOLDER / "sound.worklet.js").read_text(), content_type="text/javascript", headers=OPEN
+        )
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if len(self._connections) >= MOST_CONNECTIONS:
@@ -79,10 +92,10 @@ class ClientSdk:
         socket = web.WebSocketResponse(max_msg_size=LARGEST, autoping=True)
         await socket.prepare(request)
         connection = Connection(socket, request)
-        requests = Requests(self._carrier, self.calls, self._users, connection)
+        requests = Requests(self._carrier, self.calls, self.media, self._users, connection)
         self._connections.add(connection)
         try:
-            await connection.run(requests.answer, lambda _: None)
+            await connection.run(requests.answer, requests.sound)
         finally:
             self._connections.discard(connection)
             if requests.session:
@@ -92,6 +105,9 @@ class ClientSdk:
 
 def script() -> str:
     """The script, from its parts: in a function of its own, so that it defines nothing but `vonageClientSDK`."""
-    folder = resources.files("vonage_simulator.client_sdk") / "script"
-    parts = "\n".join((folder / part).read_text() for part in PARTS)
+    parts = "\n".join((FOLDER / part).read_text() for part in PARTS)
     return f'(() => {{\n"use strict";\n{parts}\n}})();\n'
+
+
+def _javascript(text: str) -> web.Response:
+    return web.Response(text=text, content_type="text/javascript", charset="utf-8", headers=OPEN)

@@ -1,4 +1,4 @@
-"""What a request to the Voice API, or for a new user, wants, in one word: for its log, and for rules about some requests."""
+"""What a request to the Voice API, or for a new user, wants, in one word: for its log, and for rules about some."""
 
 from __future__ import annotations
 

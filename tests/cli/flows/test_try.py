@@ -130,7 +130,7 @@ def test_neither_pytest_nor_redis_nor_a_signature_is_needed(tmp_path: Path, file
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "hears “We are closed.”" in done.stdout
-    assert sorted(made.name for made in (tmp_path / "var").iterdir()) == ["operator_token", "secret_key"]
+    assert sorted(made.name for made in (tmp_path / "var").iterdir()) == ["operator_token", "secret_key", "user_token"]
 
 
 def test_the_store_that_keeps_nothing_has_the_signatures_of_the_real_one() -> None:

@@ -16,7 +16,7 @@ from tests.vonage_simulator.api_server import Server
 
 PATHS = ("users", "conversations", "sessions", "knocking", "legs")
 ACL = {"paths": {f"/*/{path}/**": {} for path in PATHS}}
-EVENTS = [
+EVENTS = (
     "callInvite",
     "callInviteCancel",
     "callHangup",
@@ -32,7 +32,7 @@ EVENTS = [
     "reconnecting",
     "reconnection",
     "sessionError",
-]
+)
 PAGE = """<!doctype html>
 <title>A page with the SDK</title>
 <script src="%s"></script>

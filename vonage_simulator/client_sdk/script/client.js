@@ -4,16 +4,19 @@ class VonageClient {
   #config = {};
   #callbacks = new Map(); // event -> Map of symbol -> callback
   #transport;
-  #calls = new Map(); // callId -> what the page has of a call
+  #loudspeaker = new Loudspeaker();
+  #calls = new Map(); // callId -> CallSound
+  #reporting = null;
 
   constructor(config = {}) {
     this.setConfig(config);
     this.#transport = new Transport({
       event: (name, args) => this.#happened(name, args),
-      sound: () => {},
+      sound: (frame) => this.#heard(frame),
       lost: () => this.#emit("reconnecting"),
       back: () => this.#emit("reconnection"),
       over: (reason) => this.#emit("sessionError", reason),
+      counted: (received) => this.#counted(received),
     });
   }
 
@@ -54,7 +57,7 @@ class VonageClient {
 
   async deleteSession() {
     await this.#transport.deleteSession();
-    this.#calls.clear();
+    for (const callId of [...this.#calls.keys()]) this.#drop(callId);
   }
 
   async getUser(userIdOrName) {
@@ -62,14 +65,11 @@ class VonageClient {
   }
 
   async serverCall(context) {
-    const callId = await this.#transport.request("serverCall", { context });
-    this.#calls.set(callId, {});
-    return callId;
+    return this.#begin(null, "serverCall", { context });
   }
 
   async answer(callId) {
-    await this.#transport.request("answer", { call: callId });
-    this.#calls.set(callId, {});
+    await this.#begin(callId, "answer", { call: callId });
   }
 
   async reject(callId) {
@@ -82,8 +82,8 @@ class VonageClient {
   }
 
   async reconnectCall(callId) {
-    await this.#transport.request("reconnectCall", { call: callId });
-    this.#calls.set(callId, {});
+    this.#drop(callId);
+    await this.#begin(callId, "reconnectCall", { call: callId });
   }
 
   async mute(callId) {
@@ -111,11 +111,76 @@ class VonageClient {
     await this.#transport.request("say", { call: callId, text });
   }
 
+  /** The microphone's sender is in it: `replaceTrack` exchanges the microphone. */
+  getPeerConnection(id) {
+    return this.#calls.get(id)?.connection ?? undefined;
+  }
+
+  /** Plays all calls: `setSinkId` exchanges the loudspeaker. */
+  getAudioOutputElement() {
+    return this.#loudspeaker.element;
+  }
+
+  /** Take the microphone, then request a call; its id is known before or only after that. */
+  async #begin(callId, method, fields) {
+    const sound = new CallSound((frame) => this.#transport.sendSound(frame));
+    try {
+      await sound.open(this.#loudspeaker);
+    } catch (error) {
+      if (callId) this.#emit("callMediaError", callId, error);
+      throw error;
+    }
+    try {
+      const begun = await this.#transport.request(method, fields);
+      sound.begin(begun.sound);
+      this.#calls.set(begun.call, sound);
+      this.#reporting ??= setInterval(() => this.#report(), REPORT_EVERY);
+      return begun.call;
+    } catch (error) {
+      sound.close();
+      throw error;
+    }
+  }
+
+  #drop(callId) {
+    this.#calls.get(callId)?.close();
+    this.#calls.delete(callId);
+    if (this.#calls.size === 0) {
+      clearInterval(this.#reporting);
+      this.#reporting = null;
+    }
+  }
+
+  #heard(frame) {
+    const [number] = new Uint16Array(frame, 0, 1);
+    for (const sound of this.#calls.values()) if (sound.number === number) sound.play(frame);
+  }
+
+  #counted(received) {
+    for (const sound of this.#calls.values()) sound.acknowledge(received[sound.number] ?? 0);
+  }
+
+  #report() {
+    for (const [callId, sound] of this.#calls) {
+      this.#emit("rtcStatsUpdate", sound.statistics(this.#transport.roundTrip), callId);
+      const stalled = sound.silence > STALLED;
+      if (stalled && !sound.stalled) this.#emit("callMediaReconnecting", callId);
+      else if (!stalled && sound.stalled) this.#emit("callMediaReconnection", callId);
+      if (stalled && sound.silence > GIVEN_UP && !sound.lost) {
+        this.#emit("callMediaDisconnect", callId, CallDisconnectReason.NetworkChange);
+      }
+      sound.stalled = stalled;
+      sound.lost = stalled && sound.silence > GIVEN_UP;
+    }
+  }
+
   #happened(name, args) {
     if (name === "callHangup") {
       const [callId, reason] = args;
-      this.#calls.delete(callId);
-      this.#emit(name, callId, { mos_score: 4.4 }, reason);
+      const sound = this.#calls.get(callId) ?? new CallSound();
+      const quality = qualityOf(sound.statistics(this.#transport.roundTrip));
+      this.#drop(callId);
+      this.#emit(name, callId, quality, reason);
     } else {
       this.#emit(name, ...args);
     }

@@ -20,7 +20,7 @@ class Transport {
   #offline = () => this.#socket?.close();
   roundTrip = null; // ms, of the last ping
 
-  /** *handlers*: event(name, args), sound(frame), lost(), back(), over(reason). */
+  /** *handlers*: event(name, args), sound(frame), lost(), back(), over(reason), counted(received frames by call). */
   constructor(handlers) {
     this.#handlers = handlers;
   }
@@ -128,7 +128,8 @@ class Transport {
     const begun = performance.now();
     const late = setTimeout(() => this.#lost(socket, SessionErrorReason.PingTimeout), PING_PATIENCE);
     try {
-      await this.request("ping");
+      const { received } = await this.request("ping");
+      this.#handlers.counted(received);
       this.roundTrip = performance.now() - begun;
     } catch {
       // the connection is lost, which is noticed elsewhere
