@@ -191,12 +191,16 @@ export class Line {
     return `switchhook ${this.phone.user}`;
   }
 
-  /** Only while the page is away: a second tab, which gets a copy of what is stored, must not take the calls. */
+  /**
+   * Only while the page is away: a second tab, which gets a copy of what is stored, must not take the calls. A session
+   * without calls would go on to be called for a while, though nobody hears it.
+   */
   #leaveBehind = () => {
     const talking = [...this.legs.values()].filter((leg) => leg.state !== "ringing");
     const legs = talking.map((leg) => ({ ...leg, stats: null }));
     const left = { sessionId: this.#sessionId, legs, at: Date.now() };
-    if (this.#sessionId) globalThis.sessionStorage?.setItem(this.#key, JSON.stringify(left));
+    if (legs.length) globalThis.sessionStorage?.setItem(this.#key, JSON.stringify(left));
+    else this.#client?.deleteSession().catch(() => {});
   };
 
   #takeLeftBehind() {
