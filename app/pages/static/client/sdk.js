@@ -5,8 +5,8 @@ const GLOBAL = "vonageClientSDK"; // the name in dist/vonageClientSDK.min.js of 
 const loading = new Map(); // by address
 
 /**
- * What the script at *address* defines; *hash*: what the browser is to check it by, or null. Throws Error where it cannot
- * be loaded; another attempt may succeed.
+ * What the script at *address* defines; *hash*: what the browser is to check it by, or null. Throws Error where it
+ * cannot be loaded; another attempt may succeed.
  */
 export function loadSdk(address, hash) {
   if (globalThis[GLOBAL]) return Promise.resolve(globalThis[GLOBAL]); // the page has a <script> of its own
