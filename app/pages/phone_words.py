@@ -17,7 +17,7 @@ STATES: Final = {
     "held": marked("On hold"),
     "conference": marked("Conference"),
     "ignored": marked("Calls you, in silence"),
-    "consulting": marked("Before the transfer"),
+    "consulting": marked("Consulting"),
     "hanging_up": marked("Hanging up"),
 }
 # What is to be known of a call besides.
