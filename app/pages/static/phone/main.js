@@ -123,9 +123,15 @@ function press(card, key) {
   acts.dtmf(card.call, key);
 }
 
+/** The call that Enter answers and Escape rejects: the newest that rings at this page, else the newest. */
+function incoming() {
+  const rings = calls.filter(({ state }) => state === "incoming").sort((one, other) => other.since - one.since);
+  return rings.find(({ leg }) => leg) ?? rings[0];
+}
+
 const current = () => calls.find(({ id }) => id === phone.currentSessionID) ?? calls.find(({ can }) => can.has("mute"));
 listenToKeys({
-  incoming: () => calls.find(({ state }) => state === "incoming"),
+  incoming,
   current,
   act: (verb, call) => acts.act(verb, call),
   digit: (key) => {
