@@ -2,10 +2,10 @@
 
     python -m benchmarks.acted [--calls 500] [--seed 1] [--at-once 60]
 
-Each call has a story of its own, the same for the same seed; in some the flow calls a user into a room. There is hold,
-resume, mute, record, transfers, conferences and hanging up, some by two clients at once, through the API of two
-workers. The carrier's webhooks and its API have faults meanwhile. While all stories pause, and at the end, the API has
-to say what the ledger of the carrier says, and nobody may be left alone.
+Each call has a story of its own, the same for the same seed; in some the flow calls a user into a room, or a user
+calls. There is hold, resume, mute, record, transfers, conferences and hanging up, some by two clients at once, through
+the API of two workers. The carrier's webhooks and its API have faults meanwhile. While all stories pause, and at the
+end, the API has to say what the ledger of the carrier says, and nobody may be left alone.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from vonage_simulator.voice_api.faults import ApiFaults
 APPLICATION_ID: Final = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 FLOWS: Final = """\
 routes:
+  - {from_user: "*", flow: out}
   - {to: "442079462*", flow: user}
   - {flow: room}
 flows:
@@ -54,6 +55,11 @@ flows:
     steps:
       start:
         - {action: connect, timeout: 20, endpoint: [{type: app, user: "u{{ to }}"}]}
+  out:
+    about: A user of the application calls a number, which is called into a room
+    steps:
+      start:
+        - {action: connect, timeout: 20, randomFromNumber: true, endpoint: [{type: phone, number: "{{ to }}"}]}
   room:
     about: Whoever calls the same number meets in one room
     steps:
@@ -194,15 +200,16 @@ class Story:
         self.chance = random.Random(f"{world.plan.seed} {number}")
         self.legs: list[Leg] = []
         self.numbers = 0
-        self.user: str | None = None  # who was called
+        self.called: str | None = None  # into a room
         self.tale: list[str] = []  # what was done
 
     # -- who is there -------------------------------------------------------------------------------------------------
 
     async def pair(self, room: int = 0) -> tuple[Leg, Leg] | None:
         """Two who call the same number, and so meet, or a user and who calls them; None: they did not."""
-        if not room and self.chance.random() < 0.3:
-            return await self.called_user()
+        kind = self.chance.random()
+        if not room and kind < 0.4:
+            return await (self.called_user() if kind < 0.2 else self.calling_user())
         carrier, to = self.world.carrier, f"44207946{room}{self.number:03}"
         first, second = (
             carrier.place(Call(from_=f"4477009{room}{self.number:03}{which}", to=to, far_end=STAYS)) for which in (0, 1)
@@ -215,25 +222,39 @@ class Story:
 
     async def called_user(self) -> tuple[Leg, Leg] | None:
         """A user, whom the server calls into the room of a caller; None: Vonage could not be reached for that."""
-        carrier, to = self.world.carrier, f"442079462{self.number:03}"
-        self.user = f"u{to}"
-        carrier.callees[self.user] = STAYS
-        caller = carrier.place(Call(from_=f"44770092{self.number:03}0", to=to, far_end=STAYS))
-        self.legs.append(caller)
+        to = f"442079462{self.number:03}"
+        self.called = f"u{to}"
         self.tale.append("a user is called")
+        caller = Call(from_=f"44770092{self.number:03}0", to=to, far_end=STAYS)
+        met = await self.called_into_room(caller)
+        return (met[1], met[0]) if met else None
+
+    async def calling_user(self) -> tuple[Leg, Leg] | None:
+        """A user, who calls from a page, and whom the server calls into the user's room; None: the same."""
+        self.called = f"4477009{self.number:03}99"
+        self.tale.append("a user calls")
+        caller = Call(from_=f"c{self.number}", endpoint="app", to=self.called, far_end=STAYS)
+        return await self.called_into_room(caller)
+
+    async def called_into_room(self, call: Call) -> tuple[Leg, Leg] | None:
+        """The caller of *call*, and the other one once the two have met."""
+        carrier = self.world.carrier
+        carrier.callees[str(self.called)] = STAYS
+        caller = carrier.place(call)
+        self.legs.append(caller)
 
         def met() -> Leg | None:
-            return next((leg for leg in self.alive() if leg.to == self.user and leg.hears(caller)), None)
+            return next((leg for leg in self.alive() if leg.to == self.called and leg.hears(caller)), None)
 
         if not await self.world.until(
-            lambda: caller.over or met() is not None, f"story {self.number}: the user never came"
+            lambda: caller.over or met() is not None, f"story {self.number}: whom the caller called never came"
         ):
             return None
-        user = met()
-        if user is None:
+        other = met()
+        if other is None:
             return None
-        await self.known(caller, user)
-        return user, caller
+        await self.known(caller, other)
+        return caller, other
 
     async def known(self, *legs: Leg) -> None:
         """Wait until the server knows that *legs* have met, too."""
@@ -246,7 +267,7 @@ class Story:
 
     def alive(self) -> list[Leg]:
         """The legs of this story that are not over, those that were called by the server among them."""
-        numbers = {*map(self.recipient, range(self.numbers)), self.user}
+        numbers = {*map(self.recipient, range(self.numbers)), self.called}
         known = self.world.carrier.ledger.legs.values()
         return [leg for leg in known if not leg.over and (leg in self.legs or leg.to in numbers)]
 

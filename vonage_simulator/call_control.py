@@ -18,7 +18,7 @@ TRANSFERRED_AFTER = 0.1  # until its new script begins; ours
 
 
 class CallControl:
-    """The legs of one application. Whatever takes a leg's uuid raises NoSuchLeg."""
+    """The legs of one application. All that takes a leg's uuid raises NoSuchLeg."""
 
     def __init__(self, context: CallContext) -> None:
         self._context = context

@@ -64,7 +64,7 @@ def begin_own_call(args: dict[str, Any], name: str) -> Response:
 
         def placed(control: Control, how: Any) -> Requested:
             nonlocal leg
-            requested = control.place_for(name, args["number"], **how)
+            requested = control.place_for(name, args["number"], **how | {"id_": place})
             leg = requested.done.action.leg
             return requested
 

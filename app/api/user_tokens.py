@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, fields
 from app.api.acting_errors import as_problems
 from app.api.schemas import Flag, Whole
 from app.api.users import possible
-from app.auth.access import current_login, guard_own
+from app.auth.access import Login, current_login, guard_own
 from app.auth.tokens import short_lived_token
 from app.calls.fields import Timestamp, nullable, timestamp
 from app.domain.users import DEFAULTS
@@ -25,6 +25,7 @@ user_tokens.before_request(guard_own())
 SECONDS: Final = 3600
 LEAST_SECONDS: Final = 60
 MOST_SECONDS: Final = 24 * 3600
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
 SDK_SECONDS: Final = (
     15 * 60
 )  # Vonage's own default, and "short-lived": https://developer.vonage.com/conversation/guides/jwt-acl
@@ -41,7 +42,7 @@ class TokenSchema(Schema):
     """The tokens of a user."""
 
     token = fields.String(required=True, metadata={"description": "to be sent as `Authorization: Bearer`"})
-    expires_at = Timestamp("when it expires; it cannot be taken back before")
+    expires_at = Timestamp("when it expires; or the login that it was made with ends")
     sdk_token = nullable(fields.String, description="for `createSession` of Vonage's Client SDK; null if not wanted")
     sdk_expires_at = Timestamp("when that one expires")
     sdk_url = fields.String(required=True, metadata={"description": "script of Vonage's Client SDK"})
@@ -54,17 +55,17 @@ class TokenSchema(Schema):
 def create_token(args: dict[str, Any], name: str) -> tuple[dict[str, Any], int]:
     """Make tokens with which the page of a user reads and acts on that user's own sessions, until they expire.
 
-    A user gets them for an hour at most, and with a short-lived token for no longer than that one.
+    A user gets them for an hour at most, and with a short-lived token for no longer than that one. They end with the
+    login, and with the token of ACCESS_TOKENS, that they descend from; those for the SDK expire.
     """
-    parts, login = services(), current_login()
-    lifetime = timedelta(seconds=args["seconds"])
-    if login is not None and login.user is not None:
-        lifetime = min(lifetime, timedelta(seconds=SECONDS))
-    last = login.expires if login is not None and login.expires is not None else None
-    token, expires = short_lived_token(possible(name), lifetime, last)
+    parts, login = services(), cast("Login", current_login())
+    now = datetime.now(UTC).replace(microsecond=0)
+    seconds = args["seconds"] if login.user is None else min(args["seconds"], SECONDS)
+    expires = min(now + timedelta(seconds=seconds), login.expires or LATEST)
+    token = short_lived_token(possible(name), expires, login.origin)
     sdk_token, sdk_expires = None, None
     if args["sdk"]:
-        sdk_expires = min(expires, datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=SDK_SECONDS))
+        sdk_expires = min(expires, now + timedelta(seconds=SDK_SECONDS))
         with as_problems():
             sdk_token = parts.app_users.tokens.for_phone(name, sdk_expires)
             (kept,) = parts.store.profiles([name])

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
-from flask import current_app, request
+from flask import current_app, g, request
 
 from app.auth.sessions import CSRF_HEADER, csrf_token_sent, session_access, session_login, session_name, stored_access
-from app.auth.tokens import OF_USER, RANK, Role, access_of, fingerprint, short_lived
+from app.auth.tokens import OF_USER, RANK, Origin, Role, access_of, fingerprint, short_lived
 from app.errors import Problem
+from app.services import services
 from app.web.logs import known
 
 READS = ("GET", "HEAD")
@@ -21,36 +22,53 @@ OWN = "/api/v1/users/{}/sessions"  # what a user may read
 class Login(NamedTuple):
     """Who sent a request: the role, the fingerprint of the token and, if it is a user's, the user.
 
-    `expires`: when a short-lived token does; None for others.
+    `expires`: when a short-lived token does; None for others. `origin`: what a token that it makes descends from.
     """
 
     role: Role
     fingerprint: str
     user: str | None = None
     expires: datetime | None = None
+    origin: Origin | None = None
 
 
 def current_login() -> Login | None:
-    """By the bearer token of this request or, without an Authorization header, by its session; None if unknown."""
+    """By the bearer token of this request or, without an Authorization header, by its session; None if unknown.
+
+    Raises StoreUnavailable where that takes a look at a session.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme:
-        login = _login_of(token) if scheme.lower() == "bearer" else None
+        if "token_login" not in g:  # asked for some times a request
+            g.token_login = _login_of(token) if scheme.lower() == "bearer" else None
+        login: Login | None = g.token_login
     else:
-        access = session_access()
-        login = Login(access.role, session_login() or "", access.user) if access else None
+        access, of_session = session_access(), session_login() or ""
+        origin = Origin(of_session, session_name())
+        login = Login(access.role, of_session, access.user, origin=origin) if access else None
     if login is not None:
         known()
     return login
 
 
 def _login_of(token: str) -> Login | None:
+    """Who sends *token*; None for an unknown one. Raises StoreUnavailable for one that descends from a login."""
     if access := access_of(token):
-        return Login(access.role, fingerprint(token), access.user)
-    if found := short_lived(token):
-        user, expires = found
-        return Login("user", fingerprint(OF_USER + user), user, expires)  # all of a user are one for the audit log
-    return None
+        known_by = fingerprint(token)
+        return Login(access.role, known_by, access.user, origin=Origin(known_by))
+    found = short_lived(token)
+    if found is None or (found.origin is not None and not _goes_on(found.origin)):
+        return None
+    known_by = fingerprint(OF_USER + found.user)  # one for all of a user, in the audit log
+    return Login("user", known_by, found.user, found.expires, found.origin)
+
+
+def _goes_on(origin: Origin) -> bool:
+    """Whether its token is still in ACCESS_TOKENS, and its session goes on. Raises StoreUnavailable."""
+    if origin.session is not None and services().store.login_of(origin.session) != origin.login:
+        return False
+    return access_of(origin.login, fingerprint) is not None
 
 
 def current_role() -> Role | None:

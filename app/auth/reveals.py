@@ -1,4 +1,4 @@
-"""Notes in the audit log who is shown whole telephone numbers. Whatever shows a call to somebody calls `reveal`."""
+"""Notes in the audit log who is shown whole telephone numbers. All that shows a call to somebody calls `reveal`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple, cast
 
@@ -24,6 +24,24 @@ class Access(NamedTuple):
 
     role: Role
     user: str | None = None
+
+
+class Origin(NamedTuple):
+    """What a short-lived token descends from: the fingerprint of a token of ACCESS_TOKENS, and perhaps a login's name.
+
+    With either it ends.
+    """
+
+    login: str
+    session: str | None = None
+
+
+class ShortLived(NamedTuple):
+    """What a short-lived token says."""
+
+    user: str
+    expires: datetime
+    origin: Origin | None
 
 
 def access_of(given: str, form: Callable[[str], str] = str) -> Access | None:
@@ -51,19 +69,16 @@ def fingerprint(token: str) -> str:
     return hmac.new(services().settings.secret_key.encode(), token.encode(), sha256).hexdigest()[:32]
 
 
-def short_lived_token(user: str, lifetime: timedelta, last: datetime | None = None) -> tuple[str, datetime]:
-    """A token for *user*, signed with SECRET_KEY, and when it expires: no later than *last*.
-
-    Nothing is kept: it cannot be taken back.
-    """
-    now = datetime.now(UTC).replace(microsecond=0)
-    expires = min(now + lifetime, last or datetime.max.replace(tzinfo=UTC))
-    claims = {"aud": AUDIENCE, "sub": user, "iat": now, "exp": expires}
-    return jwt.encode(claims, _signing_key(), algorithm=ALGORITHM), expires
+def short_lived_token(user: str, expires: datetime, origin: Origin | None = None) -> str:
+    """A token for *user*, signed with SECRET_KEY. Nothing of it is kept."""
+    claims = {"aud": AUDIENCE, "sub": user, "iat": datetime.now(UTC), "exp": expires}
+    if origin is not None:
+        claims |= {name: value for name, value in origin._asdict().items() if value is not None}
+    return jwt.encode(claims, _signing_key(), algorithm=ALGORITHM)
 
 
-def short_lived(token: str) -> tuple[str, datetime] | None:
-    """The user of a short-lived *token* and when it expires; None unless it was made here and has not expired."""
+def short_lived(token: str) -> ShortLived | None:
+    """What a short-lived *token* says; None unless it was made here and has not expired."""
     if token.count(".") != 2:
         return None  # no JWT
     required = ["aud", "sub", "exp"]
@@ -73,7 +88,8 @@ def short_lived(token: str) -> tuple[str, datetime] | None:
         )
     except (jwt.InvalidTokenError, ValueError):
         return None
-    return str(claims["sub"]), datetime.fromtimestamp(claims["exp"], UTC)
+    origin = Origin(claims["login"], claims.get("session")) if "login" in claims else None
+    return ShortLived(str(claims["sub"]), datetime.fromtimestamp(claims["exp"], UTC), origin)
 
 
 def _signing_key() -> bytes:

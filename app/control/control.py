@@ -201,15 +201,21 @@ class Control:
         script = self.script(wanted.get("ncco"), flow, step, None)
         return self._place(wanted, script, self._address_of(flow, step, script, None), by=by, id_=id_)
 
-    def place_for(self, user: str, endpoint: Mapping[str, Any], *, by: str, id_: str | None = None) -> Requested:
-        """Place a call of *user* to *endpoint*: the user's own leg is called first. Raises ControlError."""
+    def place_for(self, user: str, endpoint: Mapping[str, Any], *, by: str, id_: str) -> Requested:
+        """Place a call of *user* to *endpoint*: the user's own leg is called first. Raises ControlError.
+
+        *id_*: of the action, and what the call has a place of the user by until its leg is known.
+        """
         self._needs_credentials()
         connect: dict[str, Any] = {"action": "connect", "endpoint": [dict(endpoint)]}
         connect |= {"from": self.caller_number} if self.caller_number else {"randomFromNumber": True}
-        script = self.script([connect], None, None, None)
+        try:
+            script = self.script([connect], None, None, None)
+        except BadNcco as bad:
+            raise BadNcco(str(bad).replace("[0].endpoint[0]", "number")) from bad
         # A leg that gets its script by itself can be led into a room; it is not known before.
         try:
-            url = self.flows.user_call_url(UserCall(user, script[0])) if self.flows.rooms else None
+            url = self.flows.user_call_url(UserCall(user, script[0], id_)) if self.flows.rooms else None
         except RenderFault as fault:  # an endpoint with more headers than an address can hold
             raise BadNcco(str(fault)) from fault
         to = {"to": {"type": "app", "user": user}}

@@ -12,7 +12,7 @@ Fields of `calls:<hour>`: "<minute>+" calls that began, "<minute>-" calls of whi
 the hour "<quarter>o<outcome>" calls, and "<quarter>t", "w", "p" sums of talk, wait and price, with "T", "W", "P" of how
 many calls. Fields of `numbers:<hour>`: "<quarter>t<number>" calls to it, "a" those answered, "p" what they cost.
 
-Whatever changes a conversation adds it to `touched`, in the same script; it stays there until the call that has its
+A change of a conversation adds it to `touched`, in the same script; it stays there until the call that has its
 home in it is counted. So nothing is missed, whoever is killed in between.
 """
 

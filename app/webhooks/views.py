@@ -170,13 +170,16 @@ def _voicemail(webhook: Webhook, state: str | None) -> Response:
 
 def _user_call(webhook: Webhook, state: str | None) -> Response:
     """Connect a user with whom the call is for."""
+    user, leg = None, request_of(webhook).uuid
     try:
-        user, connect = services().flows.user_call_of(state or "")
+        user, connect, place = services().flows.user_call_of(state or "")
         reply = Reply(USER_CALL, [dict(connect)])
+        if leg:  # it may ask before Vonage's response says which leg the call has
+            services().store.engage(user, leg, [place], own=True)
     except RenderFault as fault:
         log.warning("the last resort was served: %s", fault)
-        user, reply = None, replace(LAST_RESORT, fault=str(fault))
-    return _reply(webhook, reply, to_event=False, state=state, caller=Caller(request_of(webhook).uuid, user))
+        reply = replace(LAST_RESORT, fault=str(fault))
+    return _reply(webhook, reply, to_event=False, state=state, caller=Caller(leg, user))
 
 
 def _step(webhook: Webhook, flow: str, step: str, state: str | None, failure: str | None) -> Response:

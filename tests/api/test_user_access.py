@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from app.auth import tokens
 from app.auth.access import still_may
 from app.auth.tokens import short_lived_token
+from app.store.errors import StoreUnavailable
 from tests.api.site import BROWSER, LIST, OPERATOR, TOKENS, VIEWER, Site, csrf_token, is_problem, log_out
 from tests.engines import wait_until
 
@@ -39,7 +40,7 @@ def site(open_site: Callable[..., Site]) -> Site:
 def signed(site: Site, user: str = "Alice", seconds: float = 600) -> str:
     """A short-lived token."""
     with site.app.app_context():
-        return short_lived_token(user, timedelta(seconds=seconds))[0]
+        return short_lived_token(user, datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 def requests(site: Site, name: str) -> Iterator[tuple[str, str, str]]:
@@ -253,6 +254,55 @@ def test_a_user_logs_out_and_in_development_in_by_the_address(site: Site) -> Non
     assert cookie is not None
     browser.set_cookie("switchhook", cookie.value)
     is_problem(browser.get(OWN), 401)
+
+
+def made_with(site: Site, token: str, **more: Any) -> str:
+    """A token of Alice's that *token* made."""
+    response: Any = site.send("POST", f"{OWN}/token", token=token, json={"sdk": False}, **more)
+    assert response.status_code == 201, response.text
+    return str(response.json["token"])
+
+
+def test_logging_out_ends_the_tokens_that_were_made_with_the_login(site: Site) -> None:
+    """And those that were made with them, and streams that go on; not those of another login of the same user."""
+    browsers = [logged_in(site), logged_in(site)]
+    made = []
+    for browser in browsers:
+        right = {"X-CSRF-Token": csrf_token(browser)}
+        response: Any = browser.post(f"{OWN}/token", json={"sdk": False}, headers=right)
+        made.append(response.json["token"])
+    made.append(made_with(site, made[0]))
+    with site.app.test_request_context(f"{OWN}/stream", headers={"Authorization": f"Bearer {made[0]}"}):
+        still = still_may("viewer", user="Alice")
+    assert still()
+    assert [site.get(OWN, token=token).status_code for token in made] == [200, 200, 200]
+    log_out(browsers[0])
+    assert [site.get(OWN, token=token).status_code for token in made] == [401, 200, 401]
+    assert not still()
+
+
+def test_a_token_that_leaves_access_tokens_takes_along_what_was_made_with_it(open_site: Callable[..., Site]) -> None:
+    """Operator's and user's: who has taken one may have made many."""
+    site = open_site(access_tokens=WITH_USERS)
+    by_operator, by_alice = made_with(site, OPERATOR), made_with(site, ALICE)
+    by_both = made_with(site, by_operator)
+    later = open_site(access_tokens=(("user/Alice", ALICE),))
+    assert [later.get(OWN, token=token).status_code for token in (by_operator, by_both, by_alice)] == [401, 401, 200]
+
+
+def test_a_token_made_with_a_login_is_not_known_while_nobody_can_say_whether_it_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = logged_in(site)
+    right = {"X-CSRF-Token": csrf_token(browser)}
+    made: Any = browser.post(f"{OWN}/token", json={"sdk": False}, headers=right)
+    token = made.json["token"]
+
+    def away(_name: str) -> None:
+        raise StoreUnavailable("timeout")
+
+    monkeypatch.setattr(site.store, "login_of", away)
+    is_problem(site.get(OWN, token=token), 503)
 
 
 def test_no_route_but_the_board_takes_a_token_from_an_address(site: Site) -> None:

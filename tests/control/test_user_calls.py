@@ -117,6 +117,17 @@ def test_it_is_a_room_with_all_that_is_possible_there(world: World) -> None:
     world.until(lambda: not world.open_operations())
 
 
+def test_a_user_with_one_place_calls(world: World) -> None:
+    """It is the call's before anybody knows its leg, which may ask for its script before Vonage's response comes."""
+    world.services.store.set_user("Alice", {"max_calls": 1})
+    to = number()
+    alice = begun(world, to)
+    other = called(world, to)
+    world.until(lambda: other.hears(alice))
+    assert set(world.services.store.engaged("Alice")) == {alice.uuid}
+    world.services.store.set_user("Alice", {"max_calls": 50})
+
+
 def test_a_user_who_reaches_nobody_hears_why_and_the_session_says_so(world: World) -> None:
     alice = begun(world, BUSY)
     world.known(alice, "completed")

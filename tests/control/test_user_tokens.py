@@ -58,7 +58,8 @@ def test_the_token_is_of_the_application_for_the_user_and_says_the_least(world: 
 
 def test_neither_token_outlives_the_one_that_made_them(world: World) -> None:
     with world.app.app_context():
-        short, expires = short_lived_token("Alice", timedelta(seconds=100))
+        expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=100)
+        short = short_lived_token("Alice", expires)
     found = made(world, "Alice", {"seconds": 3600}, token=short)
     assert datetime.fromisoformat(found["expires_at"]) == expires
     assert claims(world, found["sdk_token"])["exp"] == int(expires.timestamp())

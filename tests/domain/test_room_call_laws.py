@@ -1,4 +1,4 @@
-"""Whatever the carrier, the parties and the workers do: a user is called once, and nobody is left alone in the room."""
+"""In every order of carrier, parties and workers: a user is called once, and nobody is left alone in the room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever the carrier, the parties and the workers do: a transfer ends, and nobody is left in silence."""
+"""In every order of carrier, parties and workers: a transfer ends, and nobody is left in silence."""
 
 from __future__ import annotations
 

@@ -632,7 +632,7 @@ wire_values = st.recursive(
 
 @given(st.data())
 def test_requests_that_are_read_differently_never_share_a_hash(data: st.DataObject) -> None:
-    """Whatever is signed in the merged form, another query or body needs another token."""
+    """In the merged form, too, another query or body needs another token."""
     few = st.sampled_from([0, 1, 1.0, 0.5, "1", "a", -0.0, 2**53, True, None])
     bodies = st.dictionaries(st.sampled_from(["to", "from", "a", "b", "2"]), few | wire_values)
     queries = st.dictionaries(st.sampled_from(["a", "b", "from", "2"]), st.sampled_from(["1", "", "%31", "a"]))

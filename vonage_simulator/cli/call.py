@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # imported where they are used, so that --help is fast
 @given.digits_option
 @given.says_option
 @given.hang_up_option
+@click.option(
+    "--pretty", is_flag=True, help="Show the webhooks alone, with all their fields, as Vonage's tutorial does."
+)
 @given.run_options(speed="1", speed_help="20: a minute in three seconds; max: as fast as the server answers.")
 def call(
     options: RunOptions,
@@ -32,6 +35,7 @@ def call(
     digits: tuple[str, ...] | None,
     says: tuple[str, ...],
     hang_up_after: float | None,
+    pretty: bool,
 ) -> None:
     """Place one call and show how it goes, beside the server's replies.
 
@@ -52,7 +56,7 @@ def call(
     far_end: dict[str, Any] = {"keys": digits, "says": says or None, "hangs_up_after": hang_up_after}
     given = {name: value for name, value in far_end.items() if value is not None}
     first = replace(first, to=_number(to) if to else first.to, far_end=replace(first.far_end, **given))
-    report.finish(_call(replace(scenario, calls=(first, *scenario.calls[1:])), options))
+    report.finish(_call(replace(scenario, calls=(first, *scenario.calls[1:])), options, pretty=pretty))
 
 
 def _number(text: str) -> str:
@@ -61,14 +65,14 @@ def _number(text: str) -> str:
     return digits if digits.isdigit() and digits.isascii() else text
 
 
-async def _call(scenario: Scenario, options: RunOptions) -> bool:
+async def _call(scenario: Scenario, options: RunOptions, *, pretty: bool) -> bool:
     """Whether it went well. At the carrier that runs for this server already, if that can do as *options* say."""
     from vonage_simulator.cli import running, shown_call
 
     if carrier := await running.find(options):
-        return await carrier.call(scenario, options, _print)
+        return await carrier.call(scenario, options, _print, pretty=pretty)
     async with options.carrier() as own:
-        return await shown_call.show(scenario, options, _print, own, alone=True)
+        return await shown_call.show(scenario, options, _print, own, alone=True, pretty=pretty)
 
 
 def _print(text: str) -> None:

@@ -31,9 +31,9 @@ class Running:
     secret: str
     server: str | None
 
-    async def call(self, scenario: Scenario, options: RunOptions, print_: Print) -> bool:
+    async def call(self, scenario: Scenario, options: RunOptions, print_: Print, *, pretty: bool) -> bool:
         """Play *scenario* there; as `shown_call.show`."""
-        body = {"scenario": dump(scenario), "token": options.token}
+        body = {"scenario": dump(scenario), "token": options.token, "pretty": pretty}
         timeout = aiohttp.ClientTimeout(None, sock_connect=CONNECTS_WITHIN)
         try:
             async with (

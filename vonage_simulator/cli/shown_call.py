@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import click
 
+from vonage_simulator import tutorial_log
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.cli import report
 from vonage_simulator.cli.options import RunOptions
@@ -23,11 +24,13 @@ SERVER_COLUMN = 84  # where the server's side of the screen begins
 Print = Callable[[str], None]
 
 
-async def show(scenario: Scenario, options: RunOptions, print_: Print, carrier: Carrier, *, alone: bool) -> bool:
+async def show(
+    scenario: Scenario, options: RunOptions, print_: Print, carrier: Carrier, *, alone: bool, pretty: bool
+) -> bool:
     """Play *scenario*; whether the Switchhook's API, if there is one, agrees with what happened.
 
-    *alone*: the carrier has no other calls, and its time may jump. Raises ServerError where the API cannot be read,
-    ClickException where something went wrong on the way.
+    *alone*: the carrier has no other calls, and its time may jump. *pretty*: print webhooks only. Raises ServerError
+    where the API cannot be read, ClickException where something went wrong on the way.
     """
     queue: asyncio.Queue[Happening | None] = asyncio.Queue()
     with OneCall(carrier, queue.put_nowait) as call:
@@ -43,7 +46,8 @@ async def show(scenario: Scenario, options: RunOptions, print_: Print, carrier: 
         async with report.api_of(options) as server:
             shown, playing = _Shown(call, server, options, print_), asyncio.create_task(play())
             try:
-                troubles, _ = await asyncio.gather(shown.show(queue), playing)
+                showing = shown.show_webhooks(queue) if pretty else shown.show(queue)
+                troubles, _ = await asyncio.gather(showing, playing)
             finally:
                 if not playing.done():
                     playing.cancel()
@@ -69,12 +73,24 @@ class _Shown:
                 text = f"{at}  {name(leg):14}  → {webhook(sent.body)}"
                 self._print(safe(f"{text:{SERVER_COLUMN - 2}}  {await self._reply(sent)}"))
             elif happening.what == "trouble":
-                trouble = report.at_url(happening.data.get("url", ""), happening.data["words"])
-                troubles[trouble] = None
+                troubles[trouble := _trouble(happening)] = None
                 text = f"{at}  {line(replace(happening, data={'words': trouble}), leg)}"
                 self._print(click.style(safe(text), fg="red"))
             elif happening.what != "status" and (words := line(happening, leg)):  # the webhook shows the status
                 self._print(safe(f"{at}  {words}"))
+        return troubles
+
+    async def show_webhooks(self, queue: asyncio.Queue[Happening | None]) -> dict[str, None]:
+        """Print each webhook as Vonage's tutorial does, until None comes; returns the troubles, each once."""
+        troubles: dict[str, None] = {}
+        shown = 0
+        while (happening := await queue.get()) is not None:
+            if happening.what == "trouble":
+                troubles[_trouble(happening)] = None
+            for sent in self._call.sent[shown:]:
+                is_answer = sent.kind == "answer"
+                self._print(tutorial_log.ncco_request(sent.body) if is_answer else tutorial_log.event(sent.body))
+                shown += 1
         return troubles
 
     async def outcome(self, scenario: Scenario, troubles: dict[str, None]) -> bool:
@@ -114,3 +130,7 @@ class _Shown:
         verdict = await report.checked(self._call.sent, self._call.ledger, self._options, server.fetch)
         self._print(f"\n{report.lines_of(verdict.lines())}")
         return verdict.ok
+
+
+def _trouble(happening: Happening) -> str:
+    return report.at_url(happening.data.get("url", ""), happening.data["words"])

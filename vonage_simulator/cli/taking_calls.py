@@ -83,7 +83,8 @@ class _Taker:
         try:
             scenario = read(body["scenario"], "scenario")
             options = replace(self._options, token=body.get("token"))
-            well = await shown_call.show(scenario, options, print_, self._carrier, alone=False)
+            pretty = bool(body.get("pretty"))
+            well = await shown_call.show(scenario, options, print_, self._carrier, alone=False, pretty=pretty)
             lines.put_nowait({"well": well})
         except click.ClickException as error:
             lines.put_nowait({"error": error.message})
