@@ -48,10 +48,11 @@ async def show(
             try:
                 showing = shown.show_webhooks(queue) if pretty else shown.show(queue)
                 troubles, _ = await asyncio.gather(showing, playing)
+            except asyncio.CancelledError:  # whoever placed it looks no more
+                call.hang_up()
+                raise
             finally:
-                if not playing.done():
-                    playing.cancel()
-                    call.hang_up()
+                playing.cancel()
             return await shown.outcome(scenario, troubles)
 
 

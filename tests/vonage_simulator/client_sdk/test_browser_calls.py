@@ -28,7 +28,8 @@ def connect_to_phone(number: str) -> list[dict[str, Any]]:
 def call_from_a_phone(server: Server, ncco: list[dict[str, Any]], **more: Any) -> Leg:
     """A telephone calls, and gets *ncco*."""
     server.ncco = ncco
-    call = Call(**{"from_": PHONE, "to": OURS, "far_end": STAYS} | more)
+    given: dict[str, Any] = {"from_": PHONE, "to": OURS, "far_end": STAYS} | more
+    call = Call(**given)
     return server.do(lambda: server.carrier.place(call))
 
 
