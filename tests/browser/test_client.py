@@ -35,7 +35,7 @@ PAGE = """<!doctype html>
     phone.on(Phone[name], (callSession) => window.seen.push(`${name} ${callSession.getId()}`));
   }
   window.phone = phone;
-  await phone.connect({ audio: true, video: true });
+  await phone.connect();
 </script>
 """
 

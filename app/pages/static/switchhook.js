@@ -2,6 +2,7 @@
 
 import { Line } from "./client/line.js";
 import { Listeners } from "./client/listeners.js";
+import { RECEIVED, Screens } from "./client/screens.js";
 import { Tokens } from "./client/tokens.js";
 
 const ELSEWHERE = "answered_elsewhere"; // the cause of a call that somebody else took
@@ -51,6 +52,7 @@ for (const [constant, [value, event, when = isAny, args = session]] of Object.en
 }
 for (const [name, [event, when, args]] of Object.entries(YEASTAR)) also(event, name, when, args);
 
+const SIGNAL = "screen_share_signal"; // of the stream: what another page says
 const DONE = Object.freeze({ code: 0, message: "" });
 const LONGEST_PAUSE = 30_000; // milliseconds between two attempts to connect
 const SILENCE = 40_000; // the server gives a sign of life every 15 seconds
@@ -270,7 +272,7 @@ export class Phone {
   #registration = null; // while it is said again and again that the page is connected to Vonage
   #attempts = 0; // in a row that failed
   #parties = new Map(); // by id of a session: the leg that the user talked to last, which may be on hold now
-  #screens = new Map(); // by id of a session: the stream of the screen that is shared
+  #screens = new Screens(this, (name, data) => this.#emit(name, data), () => this.#listeners.has(RECEIVED));
   #deviceIds = {};
   #tokens;
 
@@ -333,6 +335,7 @@ export class Phone {
 
   /** Follow no more. Calls go on, but for those that this page has the sound of. */
   disconnect() {
+    this.#screens.end();
     this.line?.disconnect();
     const was = this.#end(new PhoneError({ status: 0, title: "Disconnected", detail: "The page has disconnected." }));
     if (this.#registration) this.setRegistered(false).catch(() => {}); // else it expires by itself
@@ -354,6 +357,7 @@ export class Phone {
 
   /** Go on as another user, or with another token. */
   reRegister(user, token) {
+    this.#screens.end();
     const [follows, before, line] = [this.#end(null), this.#ready, this.line];
     const over = line?.disconnect(); // says so as the user of before
     if (user !== this.user) this.lastEventId = null;
@@ -447,11 +451,16 @@ export class Phone {
   }
 
   #take(data) {
+    if (data.event === SIGNAL) {
+      this.#screens.take(data); // of another page, and no event
+      return;
+    }
     if (data.userState) this.#state = data.userState;
     if (data.event === "sessions") {
       this.sessions = new Map(data.sessions.map((each) => [each.id, new CallSession(each)]));
       data.sessions.forEach((each) => this.#meet(each));
       this.currentSessionID = data.currentSessionID ?? null;
+      this.#screens.ask(data.sessions);
       this.#ready.resolve();
     } else if (data.session) {
       data = { ...data, session: new CallSession(data.session) };
@@ -461,6 +470,9 @@ export class Phone {
     }
     if (data.event === "current_session_changed") this.currentSessionID = data.session?.id ?? null;
     if (!this.sessions.has(this.currentSessionID)) this.currentSessionID = null;
+    if (data.event === "call_ended") this.#screens.end(data.session.id);
+    else if (data.event === "call_answered") this.#screens.ask([data.session]);
+    else if (data.session) this.#screens.changed(data.session);
     this.#emit(data.event, data);
     this.#answerIfWanted(data.session, data.event === "answer_requested" || data.session?.autoAnswer);
     for (const [name, when, args] of ALSO.get(data.event) ?? []) if (when(data)) this.#emit(name, ...args(data));
@@ -520,8 +532,8 @@ export class Phone {
     return this.currentSession;
   }
 
-  // ---- Verbs: true or false, as at Yeastar; what was wrong is in `lastError`. What this page has the sound of, the line
-  // does, else the server.
+  // ---- Verbs: true or false, as at Yeastar; what was wrong is in `lastError`. With a line, what concerns the sound of
+  // this page is done by that.
 
   reject(id) { return this.#did(() => this.#has(id) ? this.#online("reject", id) : this.#verb(id, "reject")); }
   hangup(id) { return this.#did(() => this.#has(id) ? this.#online("hangup", id) : this.#verb(id, "hangup")); }
@@ -577,8 +589,9 @@ export class Phone {
 
   /**
    * Call a number. With a line it goes out from this page, as the server's flow leads it, and whom the user talks to is
-   * put on hold; without one, this user's pages ring first. With `transferId`, a session, it begins an attended transfer
-   * of it. A Result, as at Yeastar. Throws PhoneError where that rejects. `option.audio.deviceId`: of the microphone.
+   * put on hold; without one, this user's pages ring first. With `transferId`, a session, it begins an attended
+   * transfer of it. A Result, as at Yeastar. Throws PhoneError where that rejects. `option.audio.deviceId`: of the
+   * microphone.
    */
   async call(number, option, transferId) {
     if (transferId === undefined && this.line?.status === "connected") {
@@ -618,8 +631,8 @@ export class Phone {
   }
 
   /**
-   * Answer here, if it rings here, and put whom the user talks to on hold; else let the user's pages answer. A Result, as
-   * at Yeastar. Throws PhoneError. `option.audio.deviceId`: of the microphone.
+   * Answer here, if it rings here, and put whom the user talks to on hold; else let the user's pages answer. A Result,
+   * as at Yeastar. Throws PhoneError. `option.audio.deviceId`: of the microphone.
    */
   async answer(id, option) {
     if (this.#has(id)) {
@@ -668,38 +681,24 @@ export class Phone {
   }
 
   /**
-   * Ask for the screen, and report that it is shared in a session. Resolves to the MediaStream, as at Wazo; how the
-   * other side gets to see it is the page's. Throws what getDisplayMedia throws, and PhoneError.
+   * Ask for the screen, and show it to the other users in the call who want to see it: telephones, and pages without a
+   * listener for "screen_share_received", do not. It survives a hold, and stops with the call. Resolves to the
+   * MediaStream, as at Wazo. Throws what getDisplayMedia throws, and PhoneError.
    */
-  async startScreenSharing(constraints, session) {
-    const id = idOf(session);
-    if (this.#screens.has(id)) return this.#screens.get(id);
-    const stream = await navigator.mediaDevices.getDisplayMedia(constraints);
-    this.#screens.set(id, stream);
-    // The browser has a button of its own for that
-    for (const track of stream.getTracks()) track.addEventListener("ended", () => this.stopScreenSharing(id));
-    try {
-      await this.#shares(id, true);
-    } catch (error) {
-      this.#stopScreen(id);
-      throw error;
-    }
-    return stream;
+  startScreenSharing(constraints, session) {
+    return this.#screens.share(constraints, idOf(session));
   }
 
-  /** Share it no more. True or false, as the verbs. */
+  /** Share it no more. True or false, as the verbs; false, without an error, where it was not shared. */
   async stopScreenSharing(session) {
-    const id = idOf(session);
-    return this.#stopScreen(id) && this.#did(() => this.#shares(id, false));
+    let shared = false;
+    const done = await this.#did(async () => (shared = await this.#screens.stop(idOf(session))));
+    return done && shared;
   }
 
-  #stopScreen(id) {
-    for (const track of this.#screens.get(id)?.getTracks() ?? []) track.stop();
-    return this.#screens.delete(id);
-  }
-
-  #shares(id, screensharing) {
-    return this.request("PATCH", `/sessions/${encodeURIComponent(id)}`, { screensharing });
+  /** The screens of others that this page is shown in a session: `from`, a user, and `stream`, a MediaStream. */
+  screensOf(session) {
+    return this.#screens.of(idOf(session));
   }
 
   // ---- How
@@ -746,11 +745,12 @@ export class Phone {
     const own = {};
     if (body !== undefined) own["Content-Type"] = "application/json";
     if (method !== "GET") own["Idempotency-Key"] = newKey();
+    const address = this.base + path; // of the user of now
     const sent = { method, body: body === undefined ? undefined : JSON.stringify(body) };
     for (let attempt = 1; ; attempt++) {
       const headers = { ...(await this.#headers()), ...own };
       try {
-        const response = await this.fetch(this.base + path, { ...sent, headers, signal: AbortSignal.timeout(WAIT) });
+        const response = await this.fetch(address, { ...sent, headers, signal: AbortSignal.timeout(WAIT) });
         if (response.ok) return response.status === 204 ? null : await response.json();
         if (response.status === 401 && this.#tokens.forget()) continue;
         if (attempt === ATTEMPTS || !isPassing(response)) throw new PhoneError(await problemOf(response));

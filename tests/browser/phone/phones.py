@@ -92,7 +92,13 @@ def phones(browser: Browser, world: World) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def open_phone(
-            user: str, *, beside: PhonePage | None = None, base: str = world.base, network_fails: bool = False, **more: Any
+            user: str,
+            *,
+            beside: PhonePage | None = None,
+            base: str = world.base,
+            network_fails: bool = False,
+            script: str = "",
+            **more: Any,
         ) -> PhonePage:
             more.setdefault("permissions", ["microphone", "notifications"])
             context: BrowserContext = (
@@ -102,6 +108,7 @@ def phones(browser: Browser, world: World) -> Iterator[Open]:
             )
             context.set_default_timeout(20_000)
             page = PhonePage(context.new_page(), user, network_fails=network_fails)
+            page.page.add_init_script(script)
             opened.append(page)
             return page.open()
 

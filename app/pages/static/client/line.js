@@ -1,5 +1,5 @@
-// A page's line to Vonage: the legs that this page has there, and their sound, by Vonage's Client SDK. What goes on in a
-// call is for the server to say (`Phone`); the line knows only of its own legs. Methods and events of the SDK:
+// A page's line to Vonage: the legs that this page has there, and their sound, by Vonage's Client SDK. What goes on in
+// a call is for the server to say (`Phone`); the line knows only of its own legs. Methods and events of the SDK:
 // https://developer.vonage.com/en/vonage-client-sdk/overview, and the types of the npm package @vonage/client-sdk 2.3.
 
 import { Listeners } from "./listeners.js";
@@ -14,9 +14,8 @@ const KEPT_FOR = 60_000; // milliseconds that what a page left behind is of use 
 const REFUSED = [401, 403]; // statuses of this server: the same token would be refused again
 
 /**
- * `phone`: the Phone whose sessions the legs belong to. `tokens({fresh})`: what `POST …/token` returns, or a promise of
- * it; `fresh`: one that was not used before. `script`: the address of the SDK, instead of the `sdk_url` that comes with
- * the tokens. `sdk`: the SDK itself, for pages that bundle it.
+ * `phone`: the Phone whose sessions the legs belong to. `tokens({fresh})`: what `POST …/token` returns, or a promise
+ * of it; `fresh`: one that was not used before. `sdk`: the SDK itself, for pages that bundle it.
  *
  * `status`: "disconnected", "connecting", "connected", "reconnecting"; `error`: why it is not connected, an Error, or
  * null. `legs`: by the SDK's callId: `callId`, `from`, `channelType`, `incoming`, `state` ("ringing", "calling",
@@ -36,8 +35,8 @@ export class Line {
   #answering = new Map(); // by callId: while the SDK answers
   #registered = Promise.resolve(); // what the server was told last
 
-  constructor({ phone, tokens, script, sdk }) {
-    Object.assign(this, { phone, tokens, script, sdk });
+  constructor({ phone, tokens, sdk }) {
+    Object.assign(this, { phone, tokens, sdk });
     this.status = "disconnected";
     this.error = null;
     this.legs = new Map();
@@ -109,7 +108,7 @@ export class Line {
 
   async #attempt(wanted) {
     const tokens = await this.tokens({ fresh: this.attempts > 0 });
-    const { VonageClient } = this.sdk ?? (await loadSdk(this.script ?? tokens.sdk_url));
+    const { VonageClient } = this.sdk ?? (await loadSdk(tokens.sdk_url, tokens.sdk_hash));
     if (wanted.aborted) return;
     this.#client ??= this.#listening(new VonageClient());
     const sessionId = await this.#session(tokens.sdk_token);
@@ -119,6 +118,7 @@ export class Line {
     this.#refreshIn(tokens);
     this.#set("connected", null);
     for (const leg of [...this.legs.values()]) await this.#reconnected(leg);
+    await this.#registered;
   }
 
   /** The id of the session: the one before, or a new one where it is over. */
@@ -191,11 +191,16 @@ export class Line {
     return `switchhook ${this.phone.user}`;
   }
 
-  /** Only while the page is away: a second tab, which gets a copy of what is stored, must not take the calls. */
+  /**
+   * Only while the page is away: a second tab, which gets a copy of what is stored, must not take the calls. A session
+   * without calls would go on to be called for a while, though nobody hears it.
+   */
   #leaveBehind = () => {
-    const legs = [...this.legs.values()].filter((leg) => leg.state !== "ringing").map((leg) => ({ ...leg, stats: null }));
+    const talking = [...this.legs.values()].filter((leg) => leg.state !== "ringing");
+    const legs = talking.map((leg) => ({ ...leg, stats: null }));
     const left = { sessionId: this.#sessionId, legs, at: Date.now() };
-    if (this.#sessionId) globalThis.sessionStorage?.setItem(this.#key, JSON.stringify(left));
+    if (legs.length) globalThis.sessionStorage?.setItem(this.#key, JSON.stringify(left));
+    else this.#client?.deleteSession().catch(() => {});
   };
 
   #takeLeftBehind() {
@@ -209,7 +214,9 @@ export class Line {
 
   #listening(client) {
     const on = (name, listener) => client.on(name, (...args) => { if (client === this.#client) listener(...args); });
-    on("callInvite", (callId, from, channelType) => this.#add({ callId, from, channelType, incoming: true, state: "ringing" }));
+    on("callInvite", (callId, from, channelType) => {
+      this.#add({ callId, from, channelType, incoming: true, state: "ringing" });
+    });
     on("callInviteCancel", (callId, reason) => this.#end(callId, reason));
     on("callHangup", (callId, quality, reason) => this.#end(callId, reason, quality));
     on("legStatusUpdate", (callId, legId, status) => {

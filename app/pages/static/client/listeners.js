@@ -21,6 +21,10 @@ export class Listeners {
     this.#listeners.set(name, left);
   }
 
+  has(name) {
+    return Boolean(this.#listeners.get(name)?.length);
+  }
+
   clear() {
     this.#listeners.clear();
   }
