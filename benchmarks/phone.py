@@ -70,9 +70,12 @@ class Calls:
         """Alice calls, and one of the two ends it."""
         number = str(next(self._numbers))
         self._alice.dial(number)
+        callee = self._alice.until(lambda: next((leg for leg in self._world.legs() if self._is_out(leg, number)), None))
         self._alice.sees(number, "talking")
-        (callee,) = (leg for leg in self._world.legs() if leg.to == number and leg.direction == "outbound")
         self._either_hangs_up(callee, number)
+
+    def _is_out(self, leg: Leg, number: str) -> bool:
+        return leg.to == number and leg.direction == "outbound" and leg.answered is not None
 
     def rejected(self) -> None:
         """The caller gets the voicemail, and leaves a message or none."""
@@ -164,7 +167,9 @@ def stale(world: World, alice: PhonePage) -> list[str]:
     phone = world.ask("GET", f"/users/{USER}/phone").json
     found += [f"the server has the session {session['id']}" for session in phone["sessions"]]
     found += [f"the operation {name} goes on" for name in world.open_operations()]
-    return found + [f"the page says: {fault}" for fault in alice.faults]
+    found += [f"the page says: {fault}" for fault in alice.faults]
+    alice.faults.clear()  # they are told
+    return found
 
 
 def soaked(world: World, alice: PhonePage, seconds: float, chance: random.Random) -> tuple[list[dict[str, float]], int]:

@@ -29,9 +29,8 @@ async def show(
 ) -> bool:
     """Play *scenario*; whether the Switchhook's API, if there is one, agrees with what happened.
 
-    *alone*: the carrier has no other calls, and its time may jump. *pretty*: its webhooks are shown, and nothing else
-    of what happens. Raises ServerError where the API cannot be read, ClickException where something went wrong on the
-    way.
+    *alone*: the carrier has no other calls, and its time may jump. *pretty*: print webhooks only. Raises ServerError
+    where the API cannot be read, ClickException where something went wrong on the way.
     """
     queue: asyncio.Queue[Happening | None] = asyncio.Queue()
     with OneCall(carrier, queue.put_nowait) as call:
@@ -49,10 +48,11 @@ async def show(
             try:
                 showing = shown.show_webhooks(queue) if pretty else shown.show(queue)
                 troubles, _ = await asyncio.gather(showing, playing)
+            except asyncio.CancelledError:  # whoever placed it looks no more
+                call.hang_up()
+                raise
             finally:
-                if not playing.done():
-                    playing.cancel()
-                    call.hang_up()
+                playing.cancel()
             return await shown.outcome(scenario, troubles)
 
 
@@ -88,11 +88,10 @@ class _Shown:
         while (happening := await queue.get()) is not None:
             if happening.what == "trouble":
                 troubles[_trouble(happening)] = None
-            if happening.what in ("request", "sent"):
-                for sent in self._call.sent[shown:]:
-                    block = tutorial_log.ncco_request if sent.kind == "answer" else tutorial_log.event
-                    self._print(block(sent.body))
-                    shown += 1
+            for sent in self._call.sent[shown:]:
+                is_answer = sent.kind == "answer"
+                self._print(tutorial_log.ncco_request(sent.body) if is_answer else tutorial_log.event(sent.body))
+                shown += 1
         return troubles
 
     async def outcome(self, scenario: Scenario, troubles: dict[str, None]) -> bool:

@@ -64,11 +64,15 @@ class _Taker:
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
-        body = await request.json()
+        try:
+            body = await request.json()
+            text, token, pretty = str(body["scenario"]), body["token"], bool(body["pretty"])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise web.HTTPBadRequest from error
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         lines: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        playing = asyncio.create_task(self._play(body, lines))
+        playing = asyncio.create_task(self._play(text, replace(self._options, token=token), lines, pretty=pretty))
         try:
             while (line := await lines.get()) is not None:
                 await response.write(json.dumps(line).encode() + b"\n")
@@ -76,14 +80,14 @@ class _Taker:
             playing.cancel()
         return response
 
-    async def _play(self, body: dict[str, Any], lines: asyncio.Queue[dict[str, Any] | None]) -> None:
+    async def _play(
+        self, text: str, options: RunOptions, lines: asyncio.Queue[dict[str, Any] | None], *, pretty: bool
+    ) -> None:
         def print_(text: str) -> None:
             lines.put_nowait({"print": text})
 
         try:
-            scenario = read(body["scenario"], "scenario")
-            options = replace(self._options, token=body.get("token"))
-            pretty = body.get("pretty") is True
+            scenario = read(text, "scenario")
             well = await shown_call.show(scenario, options, print_, self._carrier, alone=False, pretty=pretty)
             lines.put_nowait({"well": well})
         except click.ClickException as error:

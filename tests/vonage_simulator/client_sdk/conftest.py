@@ -36,4 +36,11 @@ def open_page(browser: Browser, server: Server) -> Iterator[Open]:
     """Opens pages of users."""
     with opener(browser, server) as open_page:
         yield open_page
-    server.do(lambda: [server.sdk.calls.sessions.delete(session) for session in server.sdk.calls.sessions])
+
+    def end_all() -> None:
+        for session in server.sdk.calls.sessions:
+            server.sdk.calls.sessions.delete(session)
+        for active in [*server.carrier._legs.values()]:
+            active.end("platform", "the test is over")
+
+    server.do(end_all)

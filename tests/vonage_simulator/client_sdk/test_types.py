@@ -5,14 +5,17 @@ The package is installed into a folder of the test, and nothing of it is kept.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from config.settings import CLIENT_SDK, CLIENT_SDK_HASH
 from vonage_simulator.client_sdk.server import script
 
 HERE = Path(__file__).parent
@@ -47,6 +50,14 @@ def complaints(project: Path, members: str) -> list[str]:
 
 def test_every_member_is_in_the_package_with_the_same_signature(project: Path) -> None:
     assert complaints(project, MEMBERS) == []
+
+
+def test_the_server_knows_the_hash_of_the_script_that_pages_load(project: Path) -> None:
+    """CLIENT_SDK is that file, as https://www.jsdelivr.com delivers it from the package; pages check its hash."""
+    package, _, file = CLIENT_SDK.partition("/npm/")[2].partition("/dist/")
+    assert package == PACKAGES[0]
+    content = (project / "node_modules" / "@vonage" / "client-sdk" / "dist" / file).read_bytes()
+    assert f"sha384-{b64encode(hashlib.sha384(content).digest()).decode()}" == CLIENT_SDK_HASH
 
 
 @pytest.mark.parametrize(
