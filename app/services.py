@@ -179,7 +179,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         store,
         flows,
         live,
-        UserLooks(live),
+        UserLooks(live, store),
         names,
         recordings,
         control,

@@ -429,6 +429,12 @@ class Settings:
         default=None,
         default_words="json in production, else lines",
     )
+    screen_share_events: str = _setting(
+        "SCREEN_SHARE_EVENTS",
+        _one_of("sharer", "all"),
+        "who gets screen_share_started and screen_share_ended: whose screen it is, or all users in the call",
+        default="sharer",
+    )
     webhook_verify: str = _setting(
         "WEBHOOK_VERIFY",
         _one_of("enforce", "report", "off"),

@@ -69,7 +69,8 @@ class OneCall:
     @property
     def sent(self) -> list[Sent]:
         """Its webhooks."""
-        return [sent for sent in self._carrier.sender.sent if sent.conversation in self.ledger.conversations]
+        own = self.ledger.conversations
+        return [sent for sent in self._carrier.sender.sent if sent.conversation in own]
 
     def _own(self) -> list[Leg]:
         return [leg for uuid, leg in self._carrier.ledger.legs.items() if uuid in self._legs]

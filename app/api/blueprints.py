@@ -43,6 +43,7 @@ def described() -> tuple[Blueprint, ...]:
     from app.api.legs import legs
     from app.api.names import names
     from app.api.recordings import recordings
+    from app.api.screen_sharing import screen_sharing
     from app.api.session_verbs import session_verbs
     from app.api.sessions import sessions
     from app.api.status import status
@@ -70,6 +71,7 @@ def described() -> tuple[Blueprint, ...]:
         sessions,
         session_verbs,
         user_stream,
+        screen_sharing,
         user_calls,
         user_operations,
         voicemails,

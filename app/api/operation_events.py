@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from app.api import conferences, transfers
+from app.calls.members import others_in
 from app.calls.session_events import TRIES, Operation, SessionEvents
 from app.control.conferences import KIND as CONFERENCE
 from app.control.conferences import Running as RunningConference
@@ -17,7 +18,8 @@ from app.domain.conferences import events_between as of_conference
 from app.domain.conferences import project as project_conference
 from app.domain.legs import Leg
 from app.domain.news import OperationEvent
-from app.domain.operations import Entry
+from app.domain.operations import Entry, Happened
+from app.domain.sessions import Session
 from app.domain.transfers import events_between as of_transfer
 from app.domain.transfers import project as project_transfer
 from app.services import Services, services
@@ -43,6 +45,20 @@ def note_change(name: str) -> None:
         for _ in range(TRIES):  # somebody else may append something at the same moment
             if not events.catch_up(name).more:
                 return
+
+
+def note_share(session: Session) -> None:
+    """Append that the page of *session* shares its screen, or does so no more, to the events of the others in the call.
+
+    Only if SCREEN_SHARE_EVENTS is all. Where that fails, they see the screen, or do not, all the same.
+    """
+    parts = services()
+    if parts.settings.screen_share_events != "all":
+        return
+    name = "screen_share_started" if session.remarks.screensharing else "screen_share_ended"
+    with suppress(StoreUnavailable):
+        for other in others_in(parts.sessions, session):
+            session_events(parts).append(other, Happened(name, {"by": session.user}))
 
 
 class LoggedOperations:

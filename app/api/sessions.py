@@ -11,7 +11,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
 from app.api import cursors, examples
-from app.api.operation_events import note_change
+from app.api.operation_events import note_change, note_share
 from app.api.schemas import Flag, PageArgs, Whole
 from app.api.users import ChangesArgs, Shown, UserSchema, changed_user, user_json, user_of
 from app.auth.access import current_login, current_role, guard_own
@@ -254,9 +254,12 @@ def patch_session(args: dict[str, Any], name: str, session_id: str) -> dict[str,
     """
     session = session_of(name, session_id)
     if args:
+        shared = session.remarks.screensharing
         services().store.set_remarks(name, session.id, args)
         note_change(name)
         session = session_of(name, session_id)
+        if session.remarks.screensharing != shared:
+            note_share(session)
     return _dumped([session])[0]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from flask import Response, jsonify
 from flask_smorest import Blueprint
-from marshmallow import RAISE, fields, validate
+from marshmallow import RAISE, Schema, fields, validate
 
 from app.api import conferences, once, transfers
 from app.api.acting import SCHEMA as ACTION
@@ -16,14 +16,17 @@ from app.api.acting_schemas import (
     ActionSchema,
     ConferenceArgs,
     ConferenceSchema,
+    MemberSchema,
     NoArgs,
     RemoveArgs,
     RunningTransferSchema,
+    TransfersSchema,
     action_json,
 )
 from app.api.session_verbs import own_leg
 from app.api.sessions import session_of
 from app.auth.access import guard_own
+from app.calls.fields import listed, nullable
 from app.control.conferences import Running as RunningConference
 from app.control.transfers import Running as RunningTransfer
 from app.errors import Problem
@@ -52,6 +55,34 @@ class UserConferenceArgs(ConferenceArgs):
         validate=validate.Length(1),
         metadata={"description": "the sessions whose other parties come in"},
     )
+
+
+@user_operations.get("/<user:name>/transfers")
+@user_operations.alt_response(200, schema=TransfersSchema)
+def list_own_transfers(name: str) -> dict[str, Any]:
+    """List the transfers of the user that have not ended, the oldest first: a page that is loaded again needs them."""
+    own = (each for each in services().transfers.list() if _owns(name, each.transfer.order.initiator))
+    return {"items": [masked_for_reader(transfers.as_json(each)) for each in own], "next": None}
+
+
+class PartySchema(MemberSchema):
+    """A leg of a conference, and who is at its far end."""
+
+    number = nullable(fields.String, description="a number, a user or an address")
+    name = nullable(fields.String, description="what they are called, if that is known")
+
+
+class OwnConferenceSchema(ConferenceSchema):
+    """A conference whose host the user is."""
+
+    members = listed(PartySchema)
+
+
+class OwnConferencesSchema(Schema):
+    """Conferences that have not ended."""
+
+    items = listed(OwnConferenceSchema)
+    next = nullable(fields.String, description="always null: all are listed")
 
 
 @user_operations.get(TRANSFER)
@@ -97,6 +128,14 @@ def begin_own_conference(args: dict[str, Any], name: str) -> Response:
     wanted = {key: value for key, value in args.items() if key not in ("host", "others")}
     wanted |= {"host_call_id": host, "participant_call_ids": [_party(name, session) for session in args["others"]]}
     return conferences.created(wanted, "user_operations.get_own_conference", name=name)
+
+
+@user_operations.get("/<user:name>/conferences")
+@user_operations.alt_response(200, schema=OwnConferencesSchema)
+def list_own_conferences(name: str) -> dict[str, Any]:
+    """List the conferences whose host the user is, and that have not ended, the oldest first."""
+    own = [each for each in services().conferences.list() if _owns(name, each.conference.host)]
+    return {"items": [_with_parties(conferences.as_json(each)) for each in own], "next": None}
 
 
 @user_operations.get(CONFERENCE)
@@ -174,6 +213,21 @@ def _party(name: str, session_id: str) -> str:
         detail = f"There are {len(found)} other parties in session {session_id}: one is needed."
         raise Problem(409, "Not one other party", detail, id=session_id)
     return found[0]
+
+
+def _with_parties(conference: dict[str, Any]) -> dict[str, Any]:
+    """*conference* as JSON, its members with who they are."""
+    names = services().names.current()
+    with as_problems():
+        legs = [services().control.live(member["call_id"], or_ended=True).leg for member in conference["members"]]
+    numbers = [leg.from_ if leg.direction == "inbound" else leg.to for leg in legs]
+    profiles = services().store.profiles([number or "" for number in numbers])  # of those that are users
+    shown = [profile.settings.display_name if profile.settings else None for profile in profiles]
+    members = [
+        member | {"number": number, "name": names.of(number) or name}
+        for member, number, name in zip(conference["members"], numbers, shown, strict=True)
+    ]
+    return dict(masked_for_reader(conference | {"members": members}))
 
 
 def _owns(name: str, leg: str | None) -> bool:

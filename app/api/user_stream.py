@@ -17,6 +17,7 @@ from app.api.users import user_of
 from app.auth.access import current_role, guard_own, still_may
 from app.auth.reveals import reveal
 from app.calls.session_schemas import SessionSchema
+from app.domain.operations import Happened
 from app.errors import Problem
 from app.live.connection import CONTENT_TYPE, Connection
 from app.live.user_stream import Reader
@@ -27,6 +28,7 @@ user_stream = Blueprint("user_stream", __name__, url_prefix="/api/v1/users", des
 user_stream.before_request(guard_own())
 once.install(user_stream)
 
+ANSWER_REQUESTED: Final = Happened("answer_requested")
 DESCRIPTION: Final = """Server-sent events: first `sessions`, what goes on now, then what happens; each with the whole
 session in its JSON. docs/sessions.md lists them."""
 
@@ -49,7 +51,7 @@ def follow_user(args: dict[str, Any], name: str) -> Response:
     refuse_if_full(live)
     after = request.headers.get("Last-Event-ID") or args.get("since")
     connection, still = Connection(), still_may("viewer", user=name)
-    reader = Reader(name, after, parts.sessions.masks_for(role), connection, still)
+    reader = Reader(name, after, parts.sessions.masks_for(role), role != "viewer", connection, still)
     if request.method != "HEAD":
         reveal([request.path], masked_too=role == "user")  # which calls it will show is not known yet
     return connection.stream(events_of(live, parts.user_looks, session_events(parts), reader))
@@ -63,6 +65,6 @@ def answer_session(_args: dict[str, Any], name: str, session_id: str) -> tuple[d
     session = session_of(name, session_id)
     if not session.incoming:
         raise Problem(409, "Not ringing", "Only a call that rings at the user can be answered.")
-    session_events(services()).request_answer(session)
+    session_events(services()).append(session, ANSWER_REQUESTED)
     (shown,) = services().sessions.dump_all([session], current_role())
     return shown, 202

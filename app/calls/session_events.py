@@ -31,7 +31,6 @@ from app.store.apart import apart
 from app.store.user_events import UserEvent
 
 LATE: Final = timedelta(hours=1)  # a call that ended longer ago, and of which nothing was sent, is no news
-ANSWER_REQUESTED: Final = "answer_requested"
 TRIES: Final = 3
 # Events of calls that are projected in one look, most of them more than once: about a tenth of a second.
 MOST_PROJECTED: Final = 3_000
@@ -164,9 +163,9 @@ class SessionEvents:
             "userState": user_json(name, user.settings or DEFAULTS, user.registration),
         }
 
-    def request_answer(self, session: Session) -> None:
-        """Append that the pages of the user are to answer *session*, which rings."""
-        data = _event(Happened(ANSWER_REQUESTED), session.user, datetime.now(UTC), self._dumped(session))
+    def append(self, session: Session, happened: Happened) -> None:
+        """Append what *happened* to the events of the user of *session*: what no look would find."""
+        data = _event(happened, session.user, datetime.now(UTC), self._dumped(session))
         for _ in range(TRIES):  # somebody else may append something at the same moment
             before = self.store.published(session.user)
             (mark,) = self.store.marks(session.user, [session.id])

@@ -153,7 +153,7 @@ class SessionQueries:
 
     def _sessions(self, calls: Sequence[Call], name: str, settings: UserSettings) -> list[Session]:
         """The sessions of *name* in *calls*, in their order."""
-        now, linked = datetime.now(UTC), self._linked(calls)
+        now, linked = datetime.now(UTC), self.linked(calls)
 
         def read() -> list[Session]:
             found = (session_in(call, name, linked, now=now, auto_answer=settings.auto_answer) for call in calls)
@@ -171,10 +171,10 @@ class SessionQueries:
         by_id = {session.id: session for session in sessions}
         return [replace(session, parent=by_id.get(session.controls.parent or "")) for session in sessions]
 
-    def _linked(self, calls: Sequence[Call]) -> dict[str, Call]:
+    def linked(self, calls: Sequence[Call]) -> dict[str, Call]:
         """The calls that *calls* share a conference with, by id."""
         known = {call.id: call for call in calls}
-        missing = [name for call in calls for name in call.conferences if not known.keys() >= {*call.linked}]
+        missing = [name for call in calls for name in call.everywhere if not known.keys() >= {*call.linked}]
         return known | {call.id: call for call in self.queries.calls_of(missing)} if missing else known
 
 

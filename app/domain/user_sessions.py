@@ -6,7 +6,7 @@ two sessions then, and in the first of them nobody hears it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -43,12 +43,13 @@ def session_in(
             call, user, now=now, auto_answer=auto_answer, controls=controls, remarks=remarks, consulting=found.own
         )
     beside = [calls[id_] for id_ in call.linked if id_ in calls]
-    linked = [other for other in beside if consultation_in(other, user, [call]) is None]
+    consulted = {other.id: consultation_in(other, user, [call, *beside]) for other in beside}
+    linked = [other for other in beside if (found := consulted[other.id]) is None or found.parent.id != call.id]
     controls = controls_of(call, user, linked)
     return read_session(call, user, now=now, linked=linked, auto_answer=auto_answer, controls=controls, remarks=remarks)
 
 
-def consultation_in(call: Call, user: str, calls: Iterable[Call]) -> Consultation | None:
+def consultation_in(call: Call, user: str, calls: Collection[Call]) -> Consultation | None:
     """The consultation that *call* is for *user*, if one of *calls* is the one from which it was placed."""
     placed = [
         kept.event
@@ -56,20 +57,27 @@ def consultation_in(call: Call, user: str, calls: Iterable[Call]) -> Consultatio
         if isinstance(kept.event, ActionResult) and kept.event.consultation
         if any(leg.leg.uuid == kept.event.leg for leg in call.legs)
     ]
-    for parent in calls if placed else ():
-        for result in placed:
-            if parent.id != call.id and result.conversation in parent.everywhere:
-                for leg in parent.legs:
-                    if leg.user == user and _goes_to(parent, leg, result.room):
-                        return Consultation(parent, leg)
+    for result in placed:
+        # The one who consults goes there first; the other party comes there once it is put through.
+        moves = [
+            (at, parent.id, parent, leg)
+            for parent in calls
+            if parent.id != call.id and result.conversation in parent.everywhere
+            for leg in parent.legs
+            if (at := _goes_to(parent, leg, result.room))
+        ]
+        first = min(moves, default=None, key=lambda move: move[:2])
+        if first and first[-1].user == user:
+            return Consultation(*first[2:])
     return None
 
 
-def _goes_to(call: Call, leg: CallLeg, room: str | None) -> bool:
-    """Whether *leg* was moved to *room*."""
-    moves = (kept.event for kept in call.events.values() if isinstance(kept.event, Action))
-    return any(
-        move.verb == "move" and move.leg == leg.leg.uuid and action.get("name") == room
-        for move in moves
-        for action in move.argument.get("ncco", ())
+def _goes_to(call: Call, leg: CallLeg, room: str | None) -> datetime | None:
+    """When *leg* was first to be moved to *room*; None: it was not."""
+    found = (
+        kept.event.occurred or kept.received
+        for kept in call.events.values()
+        if isinstance(kept.event, Action) and kept.event.verb == "move" and kept.event.leg == leg.leg.uuid
+        if any(action.get("name") == room for action in kept.event.argument.get("ncco", ()))
     )
+    return min(found, default=None)

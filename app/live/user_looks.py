@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from app.calls.session_events import Look
 from app.live.changes import TYPES
 from app.live.follower import Live
 from app.live.listener import Listener, Wanted
 from app.live.rendering import NEWS, Form
+from app.live.signals import SignalReader, SignalStore
 from app.live.stream import TRY_AGAIN_SECONDS
 from app.store.errors import StoreUnavailable
 
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0  # between two looks while there are live sessions
 REST_SECONDS: Final = 5.0  # and while there are none
+MOST_SIGNALS: Final = 200  # that wait for streams, which take them at once
 
 
 class Looking(Protocol):
@@ -39,10 +42,11 @@ class Looking(Protocol):
 class UserLooks:
     """One `Lookout` for each user that somebody follows in this process."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, signals: SignalStore) -> None:
         self._live = live
         self._lock = threading.Lock()
         self._lookouts: dict[str, Lookout] = {}
+        self._signals = SignalReader(signals, self._signal)
 
     @contextmanager
     def following(self, name: str, events: Looking) -> Iterator[Lookout]:
@@ -53,6 +57,7 @@ class UserLooks:
                 lookout = self._lookouts[name] = Lookout(self._live, name, events)
                 lookout.start()
             lookout.streams += 1
+            self._signals.begin()
         try:
             yield lookout
         finally:
@@ -62,6 +67,12 @@ class UserLooks:
                     lookout.end()
                     if self._lookouts.get(name) is lookout:
                         del self._lookouts[name]
+                    if not self._lookouts:
+                        self._signals.end()
+
+    def _signal(self, name: str, data: Mapping[str, Any]) -> None:
+        if lookout := self._lookouts.get(name):
+            lookout.signal(data)
 
 
 class Lookout:
@@ -76,6 +87,8 @@ class Lookout:
         self._latest: str | None = None
         self._listener: Listener | None = None
         self._wake = threading.Event()
+        self._signals: deque[Mapping[str, Any]] = deque(maxlen=MOST_SIGNALS)
+        self._signalled = 0  # how many there have been
 
     def start(self) -> None:
         """Begin."""
@@ -100,10 +113,30 @@ class Lookout:
         with self._changed:
             self._changed.wait_for(lambda: self.ended or self._done >= wanted, seconds)
 
-    def wait(self, news: int, seconds: float) -> None:
-        """Wait until there are newer events than at *news*, but no longer than *seconds*."""
+    def wait(self, news: int, signals: int, seconds: float) -> None:
+        """Wait until there are newer events than at *news*, or signals after so many, but no longer than *seconds*."""
         with self._changed:
-            self._changed.wait_for(lambda: self.ended or self._news != news, seconds)
+            self._changed.wait_for(
+                lambda: self.ended or (self._news, self._signalled) != (news, signals), max(seconds, 0.0)
+            )
+
+    def signal(self, data: Mapping[str, Any]) -> None:
+        """Let all streams of the user have a signal of another page."""
+        with self._changed:
+            self._signals.append(data)
+            self._signalled += 1
+            self._changed.notify_all()
+
+    def signals_after(self, count: int) -> tuple[int, list[Mapping[str, Any]]]:
+        """How many signals there have been, and those after the first *count*, of which many may be gone."""
+        with self._changed:
+            new = min(self._signalled - count, len(self._signals))
+            return self._signalled, list(self._signals)[len(self._signals) - new :]
+
+    @property
+    def signalled(self) -> int:
+        """How many signals there have been."""
+        return self._signalled
 
     def _hurry(self) -> None:
         self._wake.set()

@@ -37,16 +37,20 @@ class Events(Looking, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who listens: *after* which event, and whether telephone numbers are masked. *may_read*: still."""
+    """Who listens: *after* which event, and whether telephone numbers are masked. *may_read*: still.
+
+    `is_page`: signals of other pages are for it: it acts for the user, and does not just look on.
+    """
 
     name: str
     after: str | None
     masked: bool
+    is_page: bool
     connection: Connection
     may_read: Callable[[], bool]
 
-    def frame(self, name: str, data: Mapping[str, Any], id_: str) -> bytes:
-        """An event as bytes."""
+    def frame(self, name: str, data: Mapping[str, Any], id_: str | None = None) -> bytes:
+        """An event as bytes; *id_* None: it is not kept, and a stream that resumes goes on after the one before."""
         return rendering.event(name, rendering.to_json(mask(data) if self.masked else data), id_)
 
     def goes_on(self) -> bool:
@@ -65,14 +69,18 @@ def stream(live: Live, looks: UserLooks, events: Events, reader: Reader) -> Iter
         with looks.following(reader.name, events) as lookout:
             yield rendering.retry(RETRY_MS)
             beat = time.monotonic() + HEARTBEAT_SECONDS
+            signals = lookout.signalled
             lookout.look(JOIN_SECONDS)  # so that who begins here is not sent what happened before
             while not live.ended and not lookout.ended:
                 news = lookout.news
+                signals, new_signals = lookout.signals_after(signals)
+                for data in new_signals if reader.is_page else ():
+                    yield reader.frame(str(data["event"]), data)
                 try:
                     for frame, reached in _frames(events, reader, after):
                         yield frame
                         after = reached
-                    lookout.wait(news, beat - time.monotonic())
+                    lookout.wait(news, signals, beat - time.monotonic())
                 except StoreUnavailable:
                     time.sleep(TRY_AGAIN_SECONDS)
                 if time.monotonic() >= beat:

@@ -12,6 +12,7 @@ def install(app: Flask) -> None:
     from app.pages.delivery import delivery_page
     from app.pages.figures import figures_page
     from app.pages.history import history
+    from app.pages.phone import phone_page
     from app.pages.static_files import asset, static_files
     from app.pages.views import pages
 
@@ -23,5 +24,5 @@ def install(app: Flask) -> None:
     frame.install(app, asset)
     board.install(app)
     app.register_blueprint(static_files)
-    for each in (pages, history, call_pages, figures_page, delivery_page):
+    for each in (pages, history, call_pages, figures_page, delivery_page, phone_page):
         app.register_blueprint(each)

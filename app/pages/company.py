@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from app.domain.calls import Call, CallLeg
-from app.domain.leg_control import held_from
+from app.domain.members import home_of
 
 TOGETHER = ("talk", "hold")  # what a leg does that talks to another one, or will again
 
@@ -65,7 +65,7 @@ def circles(calls: Iterable[Call]) -> list[Circle]:
     homes: dict[str, list[Talker]] = {}
     for call in calls:
         for leg in call.legs if call.state != "ended" else ():
-            if leg.leg.state != "completed" and (home := _home(call, leg)):
+            if leg.leg.state != "completed" and (home := home_of(call, leg)):
                 homes.setdefault(home, []).append(Talker(leg, call, home))
     return [
         Circle(tuple(found), any(each.call.room_of(each.uuid) for each in found))
@@ -110,9 +110,3 @@ def asks_of(call: Call, taken: Collection[str], *, pairs_move: bool) -> tuple[st
 
 def _is_together(leg: CallLeg) -> bool:
     return leg.leg.state == "answered" and any(each.end is None and each.doing in TOGETHER for each in leg.segments)
-
-
-def _home(call: Call, leg: CallLeg) -> str | None:
-    if leg.leg.control.hold in ("held", "resuming") and (home := held_from(leg.leg.uuid, call.actions)):
-        return home
-    return leg.stays[-1].conversation if leg.stays and leg.stays[-1].left is None else None

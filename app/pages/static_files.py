@@ -27,6 +27,7 @@ TYPES: Final = {
 A_DAY: Final = "public, max-age=86400"  # of sound, whose address is in NCCOs, and has no hash
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 CLIENT: Final = "switchhook.js"
+CLIENT_FOLDER: Final = "client"  # of what it imports, by a relative address: so there is one of each wherever it is
 HASH_LENGTH: Final = 12  # hex digits
 
 static_files = Blueprint("static_files", __name__, url_prefix="/static")
@@ -68,7 +69,17 @@ def asset(name: str) -> str:
 @static_files.get(f"/{CLIENT}")
 def get_client() -> Response:
     """The JavaScript client, at an address that stays. It holds no secret, so pages of any origin may import it."""
-    response = get_file("", CLIENT)
+    return _for_any_origin(CLIENT)
+
+
+@static_files.get(f"/{CLIENT_FOLDER}/<name>")
+def get_part_of_client(name: str) -> Response:
+    """What the JavaScript client imports."""
+    return _for_any_origin(f"{CLIENT_FOLDER}/{name}")
+
+
+def _for_any_origin(name: str) -> Response:
+    response = get_file("", name)
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
 

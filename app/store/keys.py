@@ -25,6 +25,7 @@ CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
 NAMES: Final = b"switchhook:names"  # hash: telephone number -> name
+SIGNALS: Final = b"switchhook:signals"  # stream: what pages say to each other, for some seconds (`signals.py`)
 USERS: Final = b"switchhook:users"  # sorted set, all scores 0: users that have settings, in the order of their names
 
 
@@ -164,6 +165,10 @@ class Partition:
     def calling(self, name: str) -> bytes:
         """String: the user *name* began a call within the last second."""
         return self.tag + b"ud:" + encode(name)
+
+    def signalling(self, name: str) -> bytes:
+        """Number: signals that the user *name* sent in the last seconds (`signals.py`)."""
+        return self.tag + b"ug:" + encode(name)
 
     def remarks(self, name: str, session: str) -> bytes:
         """Hash: what the user *name* says of *session*. The length keeps "ab" and "c" apart from "a" and "bc"."""

@@ -17,12 +17,13 @@ from app.store.link import Command
 from app.store.logins import Logins
 from app.store.maintenance import Maintenance
 from app.store.names import Names
+from app.store.signals import Signals
 from app.store.user_events import UserEvents
 from app.store.users import Users
 from app.store.voicemails import Voicemails
 
 
-class Store(Events, Maintenance, Feed, Figures, Logins, Names, Users, UserEvents, Voicemails, Audit):
+class Store(Events, Maintenance, Feed, Figures, Logins, Names, Users, UserEvents, Signals, Voicemails, Audit):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"

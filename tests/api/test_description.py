@@ -56,8 +56,11 @@ DESCRIBED = {
     ("get", f"{USERS}/{{name}}/sessions"),
     ("get", f"{USERS}/{{name}}/sessions/{{session_id}}"),
     ("patch", f"{USERS}/{{name}}/sessions/{{session_id}}"),
+    ("get", f"{USERS}/{{name}}/ice-servers"),
+    ("post", f"{USERS}/{{name}}/sessions/{{session_id}}/signals"),
     ("get", f"{USERS}/{{name}}/actions/{{action_id}}"),
-    ("post", f"{USERS}/{{name}}/conferences"),
+    ("get", f"{USERS}/{{name}}/transfers"),
+    *((method, f"{USERS}/{{name}}/conferences") for method in ("get", "post")),
     *((method, OWN_CONFERENCE) for method in ("get", "delete")),
     *((method, f"{OWN_CONFERENCE}/participants/{{call_id}}") for method in ("put", "delete")),
     *(("post", f"{OWN_CONFERENCE}/participants/{{call_id}}/{verb}") for verb in ("hold", "resume")),
@@ -91,7 +94,7 @@ DESCRIBED = {
     ("get", "/readyz"),
 }
 # Vonage's webhooks, pages for people and what they load, what describes the rest, and what Prometheus reads.
-PAGES = ("pages", "history", "call_pages", "figures_page", "delivery_page", "static_files")
+PAGES = ("pages", "phone_page", "history", "call_pages", "figures_page", "delivery_page", "static_files")
 NOT_FOR_PROGRAMS = frozenset({"voice", "describe", "metrics", *PAGES})
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

@@ -27,8 +27,10 @@ OPEN = {"voice", "health", "static_files"}
 OPEN_PAGES = {"pages.show_login", "pages.submit_login", "pages.submit_logout", "pages.switch_language"}
 TO_THE_LOGIN = {"pages.board"}  # tells nobody anything but where to log in
 OWN_PARTS = {
-    *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "user_tokens", "voicemails")
+    *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "user_tokens", "voicemails"),
+    "screen_sharing",
 }
+PHONE = "phone_page"  # the page of whichever user has logged in: there is no name in its address
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def test_every_route_but_the_users_own_refuses_a_user(site: Site, *, short_lived
             refused.add(endpoint)
             if method != "HEAD":
                 assert "/api/v1/users/Alice/sessions" in is_problem(response, 403)["detail"]
-    assert {endpoint.partition(".")[0] for endpoint in allowed} == OWN_PARTS
+    assert {endpoint.partition(".")[0] for endpoint in allowed} == {*OWN_PARTS, PHONE}
     assert {"users.list_users", "users.put_user", "users.delete_user"} <= refused
     assert {"calls.list_calls", "stream.follow", "pages.docs", "describe.openapi", "status.get_status"} <= refused
     assert not allowed & refused
@@ -218,7 +220,7 @@ def test_every_page_and_route_but_the_users_own_refuses_a_users_login(site: Site
                 assert response.headers["Location"] == "/phone"
             elif response.status_code != 403:
                 allowed.add((name, endpoint.partition(".")[0]))
-    assert allowed == {("Alice", part) for part in OWN_PARTS}
+    assert allowed == {*(("Alice", part) for part in OWN_PARTS), ("Alice", PHONE), ("Bob", PHONE)}
 
 
 def test_a_users_login_acts_with_the_csrf_token_only(site: Site) -> None:

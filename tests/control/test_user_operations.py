@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.api.site import VIEWER
 from tests.control.test_session_verbs import ALICE, BOB, SECOND, THIRD, acts, call_of_alice, done, lasting_world
 from tests.control.world import AGENT, World
 from vonage_simulator.ledger import Leg
@@ -86,3 +87,53 @@ def test_a_consultation_takes_no_place(world: World) -> None:
     assert phone()[1] is before[1] is False
     assert set(world.services.store.engaged("Alice")) == {session}
     done(world.ask("DELETE", at, token=ALICE))
+
+
+def listed(world: World, what: str, user: str = "Alice", token: str = ALICE) -> Any:
+    """The transfers or conferences of a user."""
+    found = done(world.ask("GET", f"/users/{user}/{what}", token=token))
+    assert found["next"] is None
+    return found["items"]
+
+
+def test_the_own_transfers_that_go_on_are_listed(world: World) -> None:
+    """For a page that is loaded again."""
+    _, _, session = call_of_alice(world)
+    assert listed(world, "transfers") == []
+    begun = done(acts(world, session, "transfer", {"to": THIRD}))
+    at = f"/users/Alice/transfers/{begun['id']}"
+    world.until(lambda: done(world.ask("GET", at, token=ALICE))["status"] == "answered")
+    assert listed(world, "transfers") == [done(world.ask("GET", at, token=ALICE))]
+    assert listed(world, "transfers", "Bob", BOB) == []
+    assert world.ask("GET", "/users/Alice/transfers", token=BOB).status_code == 403
+    (masked,) = listed(world, "transfers", token=VIEWER)
+    assert THIRD not in str(masked), "a viewer sees no whole number"
+    done(world.ask("DELETE", at, token=ALICE))
+    world.until(lambda: listed(world, "transfers") == [])
+
+
+def test_the_own_conferences_that_go_on_are_listed_with_who_is_in_them(world: World) -> None:
+    alice, first, second, id_ = conference_of_alice(world)
+    world.until(lambda: alice.hears(first) and first.hears(second))
+    assert world.ask("PUT", f"/names/{SECOND}", {"name": "Ada"}).status_code == 200
+    (shown,) = listed(world, "conferences")
+    assert shown["conference_id"] == id_
+    members = {member["call_id"]: (member["number"], member["name"]) for member in shown["members"]}
+    assert members == {alice.uuid: ("Alice", None), first.uuid: (AGENT, None), second.uuid: (SECOND, "Ada")}
+    (masked,) = listed(world, "conferences", token=VIEWER)
+    assert SECOND not in str(masked)
+    assert listed(world, "conferences", "Bob", BOB) == []
+    assert world.ask("GET", "/users/Alice/conferences", token=BOB).status_code == 403
+    done(world.ask("DELETE", f"/users/Alice/conferences/{id_}", token=ALICE))
+    world.until(lambda: listed(world, "conferences") == [])
+
+
+def test_who_has_handed_a_conference_over_does_not_have_it_in_the_list(world: World) -> None:
+    alice, first, second, id_ = conference_of_alice(world, host_leaves="hand_over")
+    world.until(lambda: alice.hears(first) and first.hears(second))
+    world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+    world.until(lambda: world.ask("GET", f"/conferences/{id_}").json["host"] != alice.uuid)
+    assert listed(world, "conferences") == []
+    world.ask("DELETE", f"/conferences/{id_}")
+    for leg in (first, second):
+        world.known(leg, "completed")

@@ -37,11 +37,15 @@ def test_a_file_is_served_whole_or_packed_and_kept_for_ever(site: Site, name: st
         assert "Set-Cookie" not in response.headers
 
 
-def test_the_javascript_client_has_an_address_that_stays_and_any_page_may_import(site: Site) -> None:
-    response = site.send("GET", "/static/switchhook.js", token=None, headers={"Origin": "https://elsewhere.example"})
-    assert response.data == (FOLDER / "switchhook.js").read_bytes()
-    assert response.headers["Cache-Control"] == "no-cache"
-    assert response.headers["Access-Control-Allow-Origin"] == "*"
+def test_the_javascript_client_and_what_it_imports_have_addresses_that_stay_and_any_page_may_import(site: Site) -> None:
+    parts = [name for name in FILES if name.startswith("client/")]
+    assert "client/line.js" in parts
+    for name in ("switchhook.js", *parts):
+        response = site.send("GET", f"/static/{name}", token=None, headers={"Origin": "https://elsewhere.example"})
+        assert response.data == (FOLDER / name).read_bytes()
+        assert response.headers["Cache-Control"] == "no-cache"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert site.get("/static/client/none.js", token=None).status_code == 404
 
 
 def test_the_address_changes_with_any_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -97,5 +101,6 @@ def test_files_need_no_redis_and_look_at_no_cookie(open_site: Callable[..., Site
 def test_scripts_and_styles_load_nothing_from_elsewhere() -> None:
     for name in (name for name in FILES if not name.endswith(".wav")):
         text = re.sub(r"/\*!.*?\*/", "", (FOLDER / name).read_text())  # whose work it is may be said
+        text = re.sub(r"(?m)^\s*(//|/?\*).*$", "", text)  # and where a fact is from
         found = re.findall(r"https?://[^\s\"')]+", text)
         assert set(found) <= {"http://www.w3.org/2000/svg"}, name

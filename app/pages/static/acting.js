@@ -1,6 +1,8 @@
 // Acting on calls: a button with data-act sends that verb to the API, after its dialog if it has one, and what came of it
 // is said. How legs are then comes by the stream, as for everybody else who looks.
 
+import { reason } from "./faults.js";
+
 const said = document.getElementById("acted");
 const words = said && JSON.parse(said.dataset.words);
 const token = document.querySelector('meta[name="csrf-token"]')?.content;
@@ -25,22 +27,12 @@ function say(text, tone) {
   if (tone === "good") setTimeout(() => mine === line && said.replaceChildren(), LASTS);
 }
 
+const reasonOf = (problem) => reason(problem, words);
+
 /** Say what came of `act`. */
 function sayOf(act, who, came, tone) {
   const parts = { verb: words.verbs[act], who, came };
   say(words.line.replace(/%\((\w+)\)s/g, (_, name) => parts[name]), tone);
-}
-
-/** Why nothing was done, in the language of the page: `problem` is a response of the API that is an error. */
-function reason(problem) {
-  const { action } = problem;
-  const fault = words.faults[problem.title] ?? words.faults[action?.state] ?? (problem.errors && words.faults.wrong) ?? words.faults.else;
-  const parts = [fault];
-  if (action?.vonage_detail) parts.push(`${words.vonage} ${action.vonage_detail}`);
-  else if (problem.errors) for (const [name, text] of Object.entries(problem.errors)) parts.push(`${name}: ${[text].flat().join(" ")}`);
-  else if (["Not in a state for it", "NCCO refused", "Conference not possible"].includes(problem.title)) parts.push(words.reasons[problem.detail] ?? problem.detail);
-  else if (parts[0] === words.faults.else && problem.detail) parts.push(problem.detail);
-  return parts.join(". ");
 }
 
 // -- sending
@@ -96,8 +88,8 @@ async function sendAll(act, targets, who, body) {
   );
   const fault = found.find((each) => !each.ok);
   if (fault) {
-    sayOf(act, who, reason(fault), "bad");
-    return reason(fault);
+    sayOf(act, who, reasonOf(fault), "bad");
+    return reasonOf(fault);
   }
   const last = found.at(-1);
   if (last.state) follow(act, who, last);
@@ -111,9 +103,9 @@ async function sendAll(act, targets, who, body) {
 async function follow(act, who, action) {
   const until = performance.now() + LOOKS_FOR;
   for (let found = action; ; ) {
-    if (!found.ok) return sayOf(act, who, reason(found), "bad");
+    if (!found.ok) return sayOf(act, who, reasonOf(found), "bad");
     const isOpen = OPEN.includes(found.state);
-    if (words.faults[found.state]) return sayOf(act, who, reason({ action: found }), "bad");
+    if (words.faults[found.state]) return sayOf(act, who, reasonOf({ action: found }), "bad");
     sayOf(act, who, words.states[found.state] ?? found.state, isOpen ? "wait" : "good");
     const mine = line;
     if (!isOpen || performance.now() > until || !found.id) return;
@@ -151,7 +143,7 @@ async function followSteps(act, who, begun, path, lasts, came) {
   sayOf(act, who, words.states.begun, "wait");
   const mine = line;
   for (let found = begun; mine === line; ) {
-    if (!found.ok) return sayOf(act, who, reason(found), "bad");
+    if (!found.ok) return sayOf(act, who, reasonOf(found), "bad");
     const result = came(found);
     if (result) return sayOf(act, who, ...result);
     if (performance.now() > until) return;

@@ -1,5 +1,10 @@
 // The phone of a user in JavaScript: an ES module for browsers and Node 18 or later. See docs/clients.md.
 
+import { Line } from "./client/line.js";
+import { Listeners } from "./client/listeners.js";
+import { RECEIVED, Screens } from "./client/screens.js";
+import { Tokens } from "./client/tokens.js";
+
 const ELSEWHERE = "answered_elsewhere"; // the cause of a call that somebody else took
 
 // Names of Wazo's Phone, and the event of the stream that each one is. Both the constant and its value can be used.
@@ -47,6 +52,7 @@ for (const [constant, [value, event, when = isAny, args = session]] of Object.en
 }
 for (const [name, [event, when, args]] of Object.entries(YEASTAR)) also(event, name, when, args);
 
+const SIGNAL = "screen_share_signal"; // of the stream: what another page says
 const DONE = Object.freeze({ code: 0, message: "" });
 const LONGEST_PAUSE = 30_000; // milliseconds between two attempts to connect
 const SILENCE = 40_000; // the server gives a sign of life every 15 seconds
@@ -231,6 +237,11 @@ export class AdHocConference {
   }
 }
 
+/** By which listeners are kept: a constant of Wazo's is the same as its value. */
+function keyOf(name) {
+  return WAZO[name]?.[0] ?? name;
+}
+
 function idOf(session) {
   return typeof session === "string" ? session : session.id;
 }
@@ -249,63 +260,45 @@ function newKey() {
 }
 
 /**
- * A user's phone. `token`: a text, or a function that returns a fresh one, or a promise of it. `reRegistryPhoneTimes`:
- * how many attempts in a row to follow the events may fail before it stops; without it, it never does for that.
+ * A user's phone. `token`: a text; or a function that returns a fresh one, or all that `POST …/token` returns, or a
+ * promise of either. `reRegistryPhoneTimes`: how many attempts in a row to follow the events may fail before it stops;
+ * without it, it never does for that. `sdk`: Vonage's Client SDK, for pages that bundle it.
  */
 export class Phone {
-  #listeners = new Map();
+  #listeners = new Listeners();
   #stop = null; // while it follows the events
   #ready = null; // what `connect` returns, and how it is settled
   #state = null;
   #registration = null; // while it is said again and again that the page is connected to Vonage
   #attempts = 0; // in a row that failed
   #parties = new Map(); // by id of a session: the leg that the user talked to last, which may be on hold now
-  #screens = new Map(); // by id of a session: the stream of the screen that is shared
+  #screens = new Screens(this, (name, data) => this.#emit(name, data), () => this.#listeners.has(RECEIVED));
+  #toAnswer = new Set(); // ids of sessions that are to be answered once they ring here
+  #deviceIds = {};
+  #tokens;
 
-  constructor({ url, user, token, reRegistryPhoneTimes, fetch: fetcher = globalThis.fetch.bind(globalThis) }) {
+  constructor({ url, user, token, reRegistryPhoneTimes, sdk, fetch: fetcher = globalThis.fetch.bind(globalThis) }) {
     this.url = url.replace(/\/+$/, "");
     this.user = user;
     this.token = token;
     this.reRegistryPhoneTimes = reRegistryPhoneTimes;
-    this.deviceIds = {}; // the page's to use: sound is its own
+    this.sdk = sdk;
+    this.line = null; // of this page to Vonage, once it is connected with `audio`
     this.fetch = fetcher;
     this.lastError = null;
     this.sessions = new Map();
     this.currentSessionID = null;
     this.lastEventId = null;
+    this.#forgetTokens();
   }
 
   // ---- Events
 
-  on(name, listener) {
-    const key = WAZO[name]?.[0] ?? name;
-    this.#listeners.set(key, [...(this.#listeners.get(key) ?? []), listener]);
-  }
+  on(name, listener) { this.#listeners.on(keyOf(name), listener); }
+  once(name, listener) { this.#listeners.once(keyOf(name), listener); }
+  off(name, listener) { this.#listeners.off(keyOf(name), listener); }
 
-  once(name, listener) {
-    const first = (...args) => {
-      this.off(name, first);
-      return listener(...args);
-    };
-    first.original = listener;
-    this.on(name, first);
-  }
-
-  off(name, listener) {
-    const key = WAZO[name]?.[0] ?? name;
-    const left = (this.#listeners.get(key) ?? []).filter((each) => each !== listener && each.original !== listener);
-    this.#listeners.set(key, left);
-  }
-
-  #emit(name, ...args) {
-    for (const listener of this.#listeners.get(name) ?? []) {
-      try {
-        listener(...args)?.catch?.(console.error); // of an async one, too
-      } catch (error) {
-        console.error(error); // a listener's fault must not end the stream
-      }
-    }
-  }
+  #emit(name, ...args) { this.#listeners.emit(name, ...args); }
 
   /** Follow the user's events. Add listeners before. */
   start() {
@@ -318,24 +311,44 @@ export class Phone {
     this.#follow(this.#stop.signal);
   }
 
-  /** Start, and resolve once `sessions` is known. Throws PhoneError. Options are of sound, which is the page's. */
-  async connect(_options) {
+  /**
+   * Start, and resolve once `sessions` is known. `audio`: and once this page has a line to Vonage, by which calls ring
+   * and are heard here. Throws PhoneError, or what the line throws; either goes on trying, unless it was refused. There
+   * is no video.
+   */
+  async connect({ audio = false } = {}) {
     this.start();
     await this.#ready.promise;
+    if (audio && (this.sdk || globalThis.document)) await this.#connectLine(); // else there is nothing to hear it by
   }
 
-  /** Follow no more. Nothing happens to the calls. */
+  async #connectLine() {
+    if (!this.line) {
+      this.line = new Line({ phone: this, tokens: (options) => this.#sdkTokens(options), sdk: this.sdk });
+      this.line.on("legs", (leg) => this.#answerIfWanted(this.line.sessionOf(leg)));
+      this.line.on("stats", ({ callId, stats }) => {
+        this.#emit("callReport", { callId, session: this.line.sessionOf(callId), stats });
+      });
+    }
+    await this.line.connect();
+    await this.line.useDevices(this.#deviceIds);
+  }
+
+  /** Follow no more. Calls go on, but for those that this page has the sound of. */
   disconnect() {
+    this.#screens.end();
+    this.line?.disconnect();
     const was = this.#end(new PhoneError({ status: 0, title: "Disconnected", detail: "The page has disconnected." }));
     if (this.#registration) this.setRegistered(false).catch(() => {}); // else it expires by itself
     if (was) this.#emit("disconnected");
     return was;
   }
 
-  /** Disconnect and forget everything. Nothing happens to the calls. */
+  /** Disconnect and forget everything. */
   destroy() {
     this.#listeners.clear();
     this.disconnect();
+    this.line = null;
     this.sessions.clear();
     this.#parties.clear();
     this.currentSessionID = null;
@@ -345,13 +358,17 @@ export class Phone {
 
   /** Go on as another user, or with another token. */
   reRegister(user, token) {
-    const [follows, before] = [this.#end(null), this.#ready];
+    this.#screens.end();
+    const [follows, before, line] = [this.#end(null), this.#ready, this.line];
+    const over = line?.disconnect(); // says so as the user of before
     if (user !== this.user) this.lastEventId = null;
     Object.assign(this, { user, token });
+    this.#forgetTokens();
     if (follows) {
       this.start();
       this.#ready.promise.then(before.resolve, before.reject); // of who waits for `connect`
     }
+    over?.then(() => line.connect()).catch(() => {}); // it is in the line's `error`
     return this;
   }
 
@@ -389,6 +406,7 @@ export class Phone {
         this.#emit("disconnected");
       } else {
         this.#emit("registrationFailed", error);
+        if (error.status === 401 && this.#tokens.forget()) continue;
         if (REFUSED.includes(error.status) || this.#attempts > this.reRegistryPhoneTimes) {
           this.#end(error);
           this.#emit("stopped", error);
@@ -434,11 +452,16 @@ export class Phone {
   }
 
   #take(data) {
+    if (data.event === SIGNAL) {
+      this.#screens.take(data); // of another page, and no event
+      return;
+    }
     if (data.userState) this.#state = data.userState;
     if (data.event === "sessions") {
       this.sessions = new Map(data.sessions.map((each) => [each.id, new CallSession(each)]));
       data.sessions.forEach((each) => this.#meet(each));
       this.currentSessionID = data.currentSessionID ?? null;
+      this.#screens.ask(data.sessions);
       this.#ready.resolve();
     } else if (data.session) {
       data = { ...data, session: new CallSession(data.session) };
@@ -448,7 +471,14 @@ export class Phone {
     }
     if (data.event === "current_session_changed") this.currentSessionID = data.session?.id ?? null;
     if (!this.sessions.has(this.currentSessionID)) this.currentSessionID = null;
+    if (data.event === "answer_requested" && this.line) this.#toAnswer.add(data.session.id);
+    if (data.event === "call_ended") {
+      this.#toAnswer.delete(data.session.id);
+      this.#screens.end(data.session.id);
+    } else if (data.event === "call_answered") this.#screens.ask([data.session]);
+    else if (data.session) this.#screens.changed(data.session);
     this.#emit(data.event, data);
+    this.#answerIfWanted(data.session);
     for (const [name, when, args] of ALSO.get(data.event) ?? []) if (when(data)) this.#emit(name, ...args(data));
   }
 
@@ -457,6 +487,21 @@ export class Phone {
   }
 
   // ---- What is known
+
+  /** Of Yeastar: `microphoneId`, and `speakerId` beside it. The camera's is only kept: there is no video. */
+  get deviceIds() {
+    return this.#deviceIds;
+  }
+
+  set deviceIds(ids) {
+    this.#deviceIds = { ...ids };
+    this.line?.useDevices(ids).catch((error) => (this.lastError = error)); // a device that is not there
+  }
+
+  #useMicrophone(option) {
+    const id = option?.audio?.deviceId?.exact ?? option?.audio?.deviceId;
+    if (id) this.deviceIds = { ...this.#deviceIds, microphoneId: id };
+  }
 
   get currentSession() {
     return this.sessions.get(this.currentSessionID) ?? null;
@@ -491,14 +536,38 @@ export class Phone {
     return this.currentSession;
   }
 
-  // ---- Verbs: true or false, as at Yeastar; what was wrong is in `lastError`
+  // ---- Verbs: true or false, as at Yeastar; what was wrong is in `lastError`. With a line, what concerns the sound of
+  // this page is done by that.
 
-  reject(id) { return this.#did(() => this.#verb(id, "reject")); }
-  hangup(id) { return this.#did(() => this.#verb(id, "hangup")); }
+  reject(id) { return this.#did(() => this.#has(id) ? this.#online("reject", id) : this.#verb(id, "reject")); }
+  hangup(id) { return this.#did(() => this.#has(id) ? this.#online("hangup", id) : this.#verb(id, "hangup")); }
+
+  dtmf(id, digits) {
+    return this.#did(() => this.#has(id) ? this.#online("dtmf", id, digits) : this.#verb(id, "dtmf", { digits }));
+  }
+
+  /** Both: the microphone is off at once, and the server, which Vonage does not tell, knows. */
+  mute(id) {
+    return this.#did(async () => {
+      const here = this.#has(id);
+      if (here) await this.#online("mute", id);
+      try {
+        await this.#verb(id, "mute");
+      } catch (error) {
+        if (here) await this.#online("unmute", id); // it is as the server shows it
+        throw error;
+      }
+    });
+  }
+
+  unmute(id) {
+    return this.#did(async () => {
+      await this.#verb(id, "unmute");
+      if (this.#has(id)) await this.#online("unmute", id);
+    });
+  }
+
   hold(id) { return this.#did(() => this.#verb(id, "hold")); }
-  mute(id) { return this.#did(() => this.#verb(id, "mute")); }
-  unmute(id) { return this.#did(() => this.#verb(id, "unmute")); }
-  dtmf(id, digits) { return this.#did(() => this.#verb(id, "dtmf", { digits })); }
   terminate(id, type = "terminate") { return this.#did(() => this.#verb(id, "terminate", { type })); }
   pauseRecord(id) { return this.#did(() => this.#verb(id, "record", { action: "pause" })); }
 
@@ -523,12 +592,20 @@ export class Phone {
   }
 
   /**
-   * Call a number: this user's page rings first. With `transferId`, a session, it begins an attended transfer of it.
-   * A Result, as at Yeastar. Throws PhoneError where that rejects. `option` is of cameras, which there are none of.
+   * Call a number. With a line it goes out from this page, as the server's flow leads it, and whom the user talks to is
+   * put on hold; without one, this user's pages ring first. With `transferId`, a session, it begins an attended
+   * transfer of it. A Result, as at Yeastar. Throws PhoneError where that rejects. `option.audio.deviceId`: of the
+   * microphone.
    */
   async call(number, option, transferId) {
-    const body = transferId === undefined ? { number } : { number, transferId: idOf(transferId) };
-    await this.request("POST", "/calls", body);
+    if (transferId === undefined && this.line?.status === "connected") {
+      this.#useMicrophone(option);
+      await this.#holdOthers(null);
+      await this.#online("call", number);
+    } else {
+      const body = transferId === undefined ? { number } : { number, transferId: idOf(transferId) };
+      await this.request("POST", "/calls", body);
+    }
     return DONE;
   }
 
@@ -557,10 +634,46 @@ export class Phone {
     return this.#did(() => this.request("PATCH", `/sessions/${encodeURIComponent(idOf(id))}`, changes));
   }
 
-  /** Let the user's pages answer: only they have the sound. A Result, as at Yeastar. */
-  async answer(id) {
-    await this.#verb(id, "answer");
+  /**
+   * Answer here, and put whom the user talks to on hold; without a line let the user's pages answer. A Result, as at
+   * Yeastar. Throws PhoneError. `option.audio.deviceId`: of the microphone.
+   */
+  async answer(id, option) {
+    this.#useMicrophone(option);
+    const rings = this.getSession(idOf(id))?.status.isRing;
+    if (this.#has(id)) await Promise.all([this.#online("answer", id), this.#holdOthers(id)]);
+    else if (rings && this.line?.status === "connected") this.#toAnswer.add(idOf(id));
+    else await this.#verb(id, "answer");
     return DONE;
+  }
+
+  async #holdOthers(id) {
+    const talking = this.getSessions().filter((each) => !each.is(id ?? "") && each.answered && !each.paused);
+    await Promise.all(talking.map((each) => this.#verb(each, "hold")));
+  }
+
+  /**
+   * By the user's setting, as the user has begun the call elsewhere, or as it was requested: maybe before it rings
+   * here, for the server knows of it when a flow calls the user, and Vonage may first have something to say to the
+   * caller.
+   */
+  #answerIfWanted(session) {
+    const wanted = session && (session.autoAnswer || this.#toAnswer.has(session.id));
+    if (!wanted || this.line?.legOf(session)?.state !== "ringing") return;
+    this.#toAnswer.delete(session.id);
+    this.answer(session).catch((error) => (this.lastError = error));
+  }
+
+  #has(id) {
+    return Boolean(this.line?.legOf(id));
+  }
+
+  async #online(verb, ...args) {
+    try {
+      return await this.line[verb](...args);
+    } catch (error) {
+      throw new PhoneError({ status: 0, title: "Not possible at Vonage", detail: error.message }, { cause: error });
+    }
   }
 
   /** Merge sessions into one call. Resolves to an AdHocConference. Throws PhoneError. */
@@ -579,38 +692,24 @@ export class Phone {
   }
 
   /**
-   * Ask for the screen, and report that it is shared in a session. Resolves to the MediaStream, as at Wazo; how the
-   * other side gets to see it is the page's. Throws what getDisplayMedia throws, and PhoneError.
+   * Ask for the screen, and show it to the other users in the call who want to see it: telephones, and pages without a
+   * listener for "screen_share_received", do not. It survives a hold, and stops with the call. Resolves to the
+   * MediaStream, as at Wazo. Throws what getDisplayMedia throws, and PhoneError.
    */
-  async startScreenSharing(constraints, session) {
-    const id = idOf(session);
-    if (this.#screens.has(id)) return this.#screens.get(id);
-    const stream = await navigator.mediaDevices.getDisplayMedia(constraints);
-    this.#screens.set(id, stream);
-    // The browser has a button of its own for that
-    for (const track of stream.getTracks()) track.addEventListener("ended", () => this.stopScreenSharing(id));
-    try {
-      await this.#shares(id, true);
-    } catch (error) {
-      this.#stopScreen(id);
-      throw error;
-    }
-    return stream;
+  startScreenSharing(constraints, session) {
+    return this.#screens.share(constraints, idOf(session));
   }
 
-  /** Share it no more. True or false, as the verbs. */
+  /** Share it no more. True or false, as the verbs; false, without an error, where it was not shared. */
   async stopScreenSharing(session) {
-    const id = idOf(session);
-    return this.#stopScreen(id) && this.#did(() => this.#shares(id, false));
+    let shared = false;
+    const done = await this.#did(async () => (shared = await this.#screens.stop(idOf(session))));
+    return done && shared;
   }
 
-  #stopScreen(id) {
-    for (const track of this.#screens.get(id)?.getTracks() ?? []) track.stop();
-    return this.#screens.delete(id);
-  }
-
-  #shares(id, screensharing) {
-    return this.request("PATCH", `/sessions/${encodeURIComponent(id)}`, { screensharing });
+  /** The screens of others that this page is shown in a session: `from`, a user, and `stream`, a MediaStream. */
+  screensOf(session) {
+    return this.#screens.of(idOf(session));
   }
 
   // ---- How
@@ -636,8 +735,17 @@ export class Phone {
   }
 
   async #headers() {
-    const token = typeof this.token === "function" ? await this.token() : this.token;
-    return { Authorization: `Bearer ${token}` };
+    return { Authorization: `Bearer ${(await this.#tokens.get()).token}` };
+  }
+
+  #forgetTokens() {
+    this.#tokens = new Tokens(() => (typeof this.token === "function" ? this.token() : this.token));
+  }
+
+  /** With what Vonage wants: who gave a text alone is given that by the server. */
+  async #sdkTokens(options) {
+    const tokens = await this.#tokens.get(options);
+    return tokens.sdk_token ? tokens : this.request("POST", "/token", {});
   }
 
   /**
@@ -645,14 +753,17 @@ export class Phone {
    * the same Idempotency-Key, so that it is done once. Throws PhoneError.
    */
   async request(method, path, body) {
-    const headers = await this.#headers();
-    if (body !== undefined) headers["Content-Type"] = "application/json";
-    if (method !== "GET") headers["Idempotency-Key"] = newKey();
-    const sent = { method, headers, body: body === undefined ? undefined : JSON.stringify(body) };
+    const own = {};
+    if (body !== undefined) own["Content-Type"] = "application/json";
+    if (method !== "GET") own["Idempotency-Key"] = newKey();
+    const address = this.base + path; // of the user of now
+    const sent = { method, body: body === undefined ? undefined : JSON.stringify(body) };
     for (let attempt = 1; ; attempt++) {
+      const headers = { ...(await this.#headers()), ...own };
       try {
-        const response = await this.fetch(this.base + path, { ...sent, signal: AbortSignal.timeout(WAIT) });
-        if (response.ok) return await response.json();
+        const response = await this.fetch(address, { ...sent, headers, signal: AbortSignal.timeout(WAIT) });
+        if (response.ok) return response.status === 204 ? null : await response.json();
+        if (response.status === 401 && this.#tokens.forget()) continue;
         if (attempt === ATTEMPTS || !isPassing(response)) throw new PhoneError(await problemOf(response));
       } catch (error) {
         if (error instanceof PhoneError) throw error;

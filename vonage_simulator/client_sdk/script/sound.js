@@ -148,7 +148,8 @@ class CallSound {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#source?.disconnect();
     this.#node?.disconnect();
-    this.#node?.port.close();
+    if (this.#node) this.#node.port.onmessage = null;
+    this.#node?.port.postMessage(null); // it is over
     this.connection?.close();
     this.#node = this.#source = this.#stream = this.connection = null;
   }

@@ -15,11 +15,13 @@ class Frames extends AudioWorkletProcessor {
   #heard = []; // samples at 8 kHz that wait to be played
   #at = 0; // position between the first two of them
   #playing = false;
+  #over = false;
 
   constructor() {
     super();
     this.port.onmessage = ({ data }) => {
-      for (const sample of data) this.#heard.push(sample / 32768);
+      if (data === null) this.#over = true;
+      for (const sample of data ?? []) this.#heard.push(sample / 32768);
       if (this.#heard.length > MOST) this.#heard.splice(0, this.#heard.length - MOST);
     };
   }
@@ -27,7 +29,7 @@ class Frames extends AudioWorkletProcessor {
   process([input], [output]) {
     this.#listen(input[0]);
     for (const channel of output) if (channel === output[0]) this.#play(channel);
-    return true;
+    return !this.#over; // else the node, and all that it holds, would be kept as long as the page
   }
 
   /** The mean of the samples that fall on one at 8 kHz. Without a microphone there is silence, in the same frames. */

@@ -1,0 +1,119 @@
+// What the page shows of calls: sessions as the server says, each with the leg that this page has at Vonage, if any.
+
+import { nameOf, words } from "./words.js";
+
+const FINAL = ["completed", "cancelled", "abandoned"]; // of a transfer: nothing can be requested any more
+const ORDER = ["talking", "conference", "consulting", "system", "calling", "incoming", "waiting", "hanging_up", "held", "ignored"];
+
+/** The calls, those that need somebody first: what is done to them, and what may be done to them now. */
+export function callsOf(phone, operations, dialled, wanted) {
+  const sessions = phone.getSessions().filter((session) => !isMerged(session, operations));
+  const found = sessions.map((session) => ofSession(session, { phone, operations, sessions, wanted }));
+  const known = new Set(found.map(({ leg }) => leg?.callId)); // a user has one leg in a call and its consultation
+  for (const leg of phone.line?.legs.values() ?? []) if (!known.has(leg.callId)) found.push(ofLeg(leg, dialled));
+  return found.sort((one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state));
+}
+
+/** A consultation that has become part of a conference: its id is the leg that is a member now. */
+function isMerged({ id, leg, status }, operations) {
+  const conference = status.isTransfer && leg ? operations.conferenceOf(leg) : null;
+  return Boolean(conference?.participants.includes(id));
+}
+
+function ofSession(session, { phone, operations, sessions, wanted }) {
+  const leg = phone.line?.legOf(session) ?? null;
+  const transfer = session.leg ? operations.transferOf(session.leg) : null;
+  const conference = session.conference && session.leg ? operations.conferenceOf(session.leg) : null;
+  const consultation = session.status.isTransfer;
+  const state = stateOf(session, leg);
+  const begun = transfer && (consultation || !sessions.some((each) => each.status.isTransfer && each.leg === session.leg));
+  const call = {
+    id: session.id, session, leg, state, transfer, conference,
+    who: nameOf(session),
+    number: session.number,
+    since: session.answerTime ?? session.creationTime,
+    muted: session.muted || Boolean(leg?.muted),
+    recording: session.recordingState,
+  };
+  call.about = aboutOf(call, phone, transfer && !consultation, wanted.get(session.id));
+  call.can = new Set(canOf(call, { phone, sessions, begun, consultation }));
+  return call;
+}
+
+/** A call that Vonage has put here, and of which the server has said nothing yet: only what the page itself can do. */
+function ofLeg(leg, dialled) {
+  // Vonage answers a user's own call at once: whether anybody else has answered, only the server knows
+  const state = leg.state === "ringing" ? "incoming" : leg.incoming && leg.state === "answered" ? "talking" : "calling";
+  const number = leg.incoming ? leg.from : dialled.get(leg.callId);
+  return {
+    id: leg.callId, session: null, leg, state, transfer: null, conference: null, muted: Boolean(leg.muted), recording: "inactive",
+    who: number || words.other.unknown,
+    number,
+    since: null,
+    about: state === "talking" ? [words.about.unknown] : [],
+    can: new Set(state === "incoming" ? ["answer", "reject"] : leg.state === "answered" ? ["hangup", "keypad", "mute"] : ["hangup"]),
+  };
+}
+
+function stateOf(session, leg) {
+  const { callStatus, isTransfer } = session.status;
+  if (session.isTerminating()) return "hanging_up";
+  if (callStatus === "ringing") {
+    if (leg?.state === "answered") return "waiting"; // Vonage has connected it; the server is yet to hear of it
+    return session.ignored ? "ignored" : "incoming";
+  }
+  if (session.paused) return "held";
+  if (session.conference) return "conference";
+  if (isTransfer) return "consulting";
+  if (callStatus === "talking") return "talking";
+  return session.answeredBySystem && !session.ringing ? "system" : "calling";
+}
+
+function aboutOf({ session, leg, muted, state }, { line }, transferGoesOn, wanted) {
+  const about = wanted ? [[`${wanted}_wanted`]] : [];
+  const parent = session.status.transferParent;
+  if (parent) about.push([session.answered ? "transfer" : "transfer_rings", { who: parent.name ?? parent.number ?? "" }]);
+  if (transferGoesOn && session.paused) about.push(["held_by_transfer"]);
+  const isHere = leg || ["incoming", "ignored"].includes(state);
+  if (!isHere && line?.status === "connected" && session.isEstablished()) about.push(["elsewhere"]);
+  if (leg && leg.media !== "ok" && words.about[leg.media]) about.push([leg.media]);
+  if (muted && !["incoming", "ignored"].includes(state)) about.push(["muted"]);
+  return about.map(([name, values = {}]) => words.about[name].replace(/%\((\w+)\)s/g, (_, key) => values[key]));
+}
+
+function* canOf({ session, leg, state, transfer, recording }, { phone, sessions, begun, consultation }) {
+  if (state === "incoming" || state === "ignored") {
+    yield* ["answer", "reject"];
+    if (state === "incoming") yield "ignore";
+    return;
+  }
+  if (begun && !transfer.pending && !FINAL.includes(transfer.status)) {
+    yield* ["complete", "cancel"];
+    if (transfer.status === "answered") yield* ["swap", "merge"];
+  }
+  if (state !== "hanging_up") yield "hangup";
+  if (!session.answered) return;
+  if (state !== "held") yield* ["mute", "keypad"];
+  if (!transfer && !session.conference) {
+    yield session.paused ? "unhold" : "hold";
+    yield "transfer";
+  }
+  if (session.conference) yield "end";
+  const others = sessions.filter((each) => each.id !== session.id && each.answered && !each.conference && !each.status.isTransfer);
+  if (others.length && !transfer && !consultation) yield "join";
+  if (state !== "held") yield* recordingVerbs(recording, phone.recordPermissions);
+  if (leg && state !== "held" && (session.conference || isUser(session.number))) yield "share";
+}
+
+/** Screens go to pages of users alone. */
+function isUser(party) {
+  return Boolean(party) && !/^\+?\d+$|^(sips?|wss?|tel):/i.test(party);
+}
+
+/** 1: pause and resume what is being recorded; 2: also start and stop. As at Yeastar. */
+function recordingVerbs(recording, permissions) {
+  if (!permissions) return [];
+  const found = { inactive: [], active: ["record_pause"], paused: ["record_resume"] }[recording];
+  if (permissions > 1) return [...found, recording === "inactive" ? "record_start" : "record_stop"];
+  return found;
+}

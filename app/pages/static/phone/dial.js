@@ -1,0 +1,63 @@
+// Whom to call: the field, the number pad, and everything on the page that has `data-dial`.
+
+import { say } from "./say.js";
+import { words } from "./words.js";
+
+const form = document.getElementById("dial");
+const field = document.getElementById("to");
+const pad = document.getElementById("pad");
+const toggle = document.getElementById("show-pad");
+const NUMBER = /^\+?[\d\s().-]*\d[\d\s().-]*$/;
+
+/** A number without what people write between its digits; a user or a SIP address as it is. */
+export function addressOf(text) {
+  return NUMBER.test(text) ? text.replace(/\D/g, "") : text;
+}
+
+/** The same as the API takes it: a number, or an endpoint as in a `connect`. */
+export function endpointOf(text) {
+  if (NUMBER.test(text)) return addressOf(text);
+  return /^sips?:/i.test(text) ? { type: "sip", uri: text } : { type: "app", user: text };
+}
+
+/** `call(to)` begins a call and resolves to whether it has begun; `key(key)` is called for each that is pressed. */
+export function installDial({ call, key }) {
+  async function submit() {
+    const to = addressOf(field.value.trim());
+    if (!to) {
+      say(words.other.nobody, "bad");
+      return field.focus();
+    }
+    form.setAttribute("aria-busy", "true");
+    if (await call(to)) field.value = "";
+    form.removeAttribute("aria-busy");
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!form.hasAttribute("aria-busy")) submit();
+  });
+  pad.addEventListener("click", ({ target }) => {
+    const button = target.closest("[data-key]");
+    if (!button) return;
+    field.value += button.dataset.key;
+    key(button.dataset.key);
+  });
+  document.getElementById("erase").addEventListener("click", () => {
+    field.value = field.value.slice(0, -1);
+    field.focus();
+  });
+  toggle.addEventListener("click", () => showPad(pad.hidden));
+  document.addEventListener("click", ({ target }) => {
+    const entry = target.closest("[data-dial]");
+    if (!entry) return;
+    field.value = entry.dataset.dial;
+    submit();
+  });
+}
+
+/** The pad makes room for a call, until somebody opens it. */
+export function showPad(open) {
+  pad.hidden = !open;
+  toggle.setAttribute("aria-expanded", open);
+}

@@ -1,0 +1,184 @@
+"""The phone with several calls: a second one, hold, transfers, conferences, recordings."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.phone.phones import CUSTOMER, Open, PhonePage
+from tests.control.world import AGENT, World
+from vonage_simulator.ledger import Leg
+
+SECOND = "447700900111"
+
+
+def in_call(world: World, phone: PhonePage, number: str = CUSTOMER) -> Leg:
+    """A telephone that talks to the user of *phone*."""
+    caller = world.caller(number, room=None)
+    phone.sees(number, "incoming")
+    phone.press(number, "Answer")
+    phone.sees(number, "talking")
+    return caller
+
+
+def leg_to(world: World, party: str) -> Leg:
+    """The live leg to a user or a number."""
+    found: Leg = world.until(lambda: next((leg for leg in world.legs() if leg.to == party and not leg.over), None))
+    return found
+
+
+def transfers(phone: PhonePage, who: str, to: str, how: str) -> None:
+    """Begin a transfer with the dialog."""
+    phone.press(who, "Transfer")
+    dialog = phone.page.get_by_role("dialog")
+    dialog.get_by_label("To a number, user or SIP address").fill(to)
+    dialog.get_by_role("button", name=how).click()
+    expect(dialog).to_have_count(0)
+
+
+def test_a_call_is_held_and_resumed(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    caller = in_call(world, alice)
+    alice.press(CUSTOMER, "Hold")
+    alice.sees(CUSTOMER, "held")
+    assert not leg_to(world, "Alice").hears(caller)
+    alice.press(CUSTOMER, "Resume")
+    alice.sees(CUSTOMER, "talking")
+    alice.until(lambda: leg_to(world, "Alice").hears(caller))
+
+
+def box(found: Locator) -> dict[str, float]:
+    rectangle = found.bounding_box()
+    assert rectangle is not None
+    return dict(rectangle)
+
+
+@pytest.mark.parametrize("size", ["phone", "desktop"])
+def test_a_second_call_is_beside_the_first(world: World, open_phone: Open, size: str) -> None:
+    """Both are in sight, neither covers the other; answering it puts the first on hold."""
+    alice = open_phone("Alice", size=size)
+    first = in_call(world, alice)
+    world.caller(SECOND, room=None)
+    ringing, talking = alice.sees(SECOND, "incoming"), alice.sees(CUSTOMER, "talking")
+    above, below = sorted((box(ringing), box(talking)), key=lambda each: each["y"])
+    assert above["y"] + above["height"] <= below["y"]
+    expect(talking.get_by_role("button", name="Hang up")).to_be_in_viewport()
+    expect(ringing.get_by_role("button", name="Answer")).to_be_in_viewport()
+    alice.press(SECOND, "Answer")
+    alice.sees(SECOND, "talking")
+    alice.sees(CUSTOMER, "held")
+    alice.press(CUSTOMER, "Resume")
+    alice.sees(CUSTOMER, "talking")
+    alice.sees(SECOND, "held")
+    alice.press(CUSTOMER, "Hang up")
+    alice.sees_none(CUSTOMER)
+    world.known(first, "completed")
+    alice.sees(SECOND, "held")
+
+
+def test_a_second_call_is_ignored(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    in_call(world, alice)
+    world.caller(SECOND, room=None)
+    alice.sees(SECOND, "incoming")
+    alice.press(SECOND, "Ignore")
+    alice.sees(SECOND, "ignored")
+    expect(alice.call(SECOND).get_by_role("button")).to_have_text(["Answer", "Reject"])
+
+
+def test_a_blind_transfer(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    caller = in_call(world, alice)
+    transfers(alice, CUSTOMER, AGENT, "Transfer now")
+    alice.sees_none()
+    agent = leg_to(world, AGENT)
+    world.until(lambda: agent.hears(caller))
+
+
+def test_a_transfer_with_a_consultation_is_swapped_and_completed(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    caller = in_call(world, alice)
+    transfers(alice, CUSTOMER, AGENT, "Talk first")
+    alice.sees(CUSTOMER, "held")
+    consultation = alice.sees(AGENT, "consulting")
+    expect(consultation).to_contain_text(f"Transfer of {CUSTOMER}")
+    agent = leg_to(world, AGENT)
+    expect(consultation.get_by_role("button", name="Swap")).to_be_visible()
+    alice.press(AGENT, "Swap")
+    alice.sees(AGENT, "held")
+    alice.sees(CUSTOMER, "talking")
+    alice.press(AGENT, "Complete")
+    alice.sees_none()
+    world.until(lambda: agent.hears(caller))
+
+
+def test_a_transfer_is_cancelled(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    caller = in_call(world, alice)
+    transfers(alice, CUSTOMER, AGENT, "Talk first")
+    alice.sees(AGENT, "consulting")
+    alice.press(AGENT, "Cancel the transfer")
+    alice.sees_none(AGENT)
+    alice.sees(CUSTOMER, "talking")
+    alice.until(lambda: leg_to(world, "Alice").hears(caller))
+
+
+def test_a_consultation_becomes_a_conference(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    caller = in_call(world, alice)
+    transfers(alice, CUSTOMER, AGENT, "Talk first")
+    alice.sees(AGENT, "consulting")
+    agent = leg_to(world, AGENT)
+    alice.press(AGENT, "Merge")
+    alice.sees("Conference", "conference")
+    alice.sees_none(AGENT)
+    world.until(lambda: agent.hears(caller) and leg_to(world, "Alice").hears(agent))
+
+
+def test_two_calls_become_a_conference_and_a_member_is_removed(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    first = in_call(world, alice)
+    second = in_call(world, alice, SECOND)
+    alice.sees(CUSTOMER, "held")
+    alice.press(SECOND, "Conference")
+    dialog = alice.page.get_by_role("dialog")
+    expect(dialog.get_by_label(CUSTOMER)).to_be_checked()
+    dialog.get_by_role("button", name="Join them").click()
+    conference = alice.sees("Conference", "conference")
+    world.until(lambda: first.hears(second))
+    alice.until(lambda: sorted(conference.locator(".members bdi").all_inner_texts()) == [CUSTOMER, SECOND])
+    conference.locator("li", has_text=CUSTOMER).get_by_role("button").click()
+    world.known(first, "completed")
+    expect(conference.locator(".members bdi")).to_have_text([SECOND])
+    alice.press("Conference", "End for all")
+    alice.sees_none()
+    world.known(second, "completed")
+
+
+@pytest.mark.parametrize("permissions", [0, 1, 2])
+def test_recording_by_permission(world: World, open_phone: Open, permissions: int) -> None:
+    world.ask("PUT", "/users/Alice", {"record_permissions": permissions})
+    alice = open_phone("Alice")
+    in_call(world, alice)
+    call = alice.call(CUSTOMER)
+    buttons = call.locator(".talking button:visible").filter(has_text="ecord")
+    expect(buttons).to_have_text(["Record"] if permissions == 2 else [])
+    conversation = leg_to(world, "Alice").conversation.uuid
+    if permissions == 2:
+        alice.press(CUSTOMER, "Record")
+    else:
+        world.ask("POST", f"/conversations/{conversation}/record", {"action": "start"})
+    expect(call.locator("[data-recording]")).to_have_text("Recording")
+    expect(buttons).to_have_text([[], ["Pause recording"], ["Pause recording", "Stop recording"]][permissions])
+    if permissions:
+        alice.press(CUSTOMER, "Pause recording")
+        expect(call.locator("[data-recording]")).to_have_text("Recording paused")
+        alice.press(CUSTOMER, "Resume recording")
+        expect(call.locator("[data-recording]")).to_have_text("Recording")
+    if permissions == 2:
+        alice.press(CUSTOMER, "Stop recording")
+        expect(call.locator("[data-recording]")).to_be_hidden()
+    world.do(partial(world.carrier.people.hang_up, leg_to(world, "Alice").uuid))
+    alice.sees_none()
