@@ -56,6 +56,8 @@ DESCRIBED = {
     ("get", f"{USERS}/{{name}}/sessions"),
     ("get", f"{USERS}/{{name}}/sessions/{{session_id}}"),
     ("patch", f"{USERS}/{{name}}/sessions/{{session_id}}"),
+    ("get", f"{USERS}/{{name}}/ice-servers"),
+    ("post", f"{USERS}/{{name}}/sessions/{{session_id}}/signals"),
     ("get", f"{USERS}/{{name}}/actions/{{action_id}}"),
     ("get", f"{USERS}/{{name}}/transfers"),
     *((method, f"{USERS}/{{name}}/conferences") for method in ("get", "post")),

@@ -27,7 +27,8 @@ OPEN = {"voice", "health", "static_files"}
 OPEN_PAGES = {"pages.show_login", "pages.submit_login", "pages.submit_logout", "pages.switch_language"}
 TO_THE_LOGIN = {"pages.board"}  # tells nobody anything but where to log in
 OWN_PARTS = {
-    *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "user_tokens", "voicemails")
+    *("sessions", "session_verbs", "user_operations", "user_stream", "user_calls", "user_tokens", "voicemails"),
+    "screen_sharing",
 }
 PHONE = "phone_page"  # the page of whichever user has logged in: there is no name in its address
 

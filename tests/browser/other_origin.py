@@ -55,7 +55,7 @@ def other_origin() -> Iterator[OtherOrigin]:
             path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
             found = origin.served.get(path)
             self.send_response(404 if found is None else 200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Type", f"text/{'javascript' if path.endswith('.js') else 'html'}; charset=utf-8")
             self.end_headers()
             text = found({name: values[0] for name, values in query.items()}) if callable(found) else found
             self.wfile.write((text or "").encode())

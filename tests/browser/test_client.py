@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from functools import partial
@@ -50,8 +51,8 @@ def page_server() -> Iterator[tuple[str, dict[str, Any]]]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
-            if self.path == "/phone-token":
-                text = filled["token"]()
+            if self.path == "/phone-tokens":
+                text = filled["tokens"]()
             else:
                 text = filled["example"] if self.path == "/example" else PAGE % filled
             self.wfile.write(text.encode())
@@ -122,9 +123,9 @@ def test_the_example_of_a_page_and_its_backend(
     """The blocks of docs/clients.md, as they are."""
     origin, filled = page_server
     backend: dict[str, Any] = {}
-    exec(example("python", "def phone_token").replace("https://YOUR-SERVER", world.base), backend)  # noqa: S102
-    monkeypatch.setitem(filled, "token", lambda: backend["phone_token"]("Alice", OPERATOR))
-    monkeypatch.setitem(filled, "example", example("html", "Phone").replace("https://YOUR-SERVER", world.base))
+    exec(example("python", "def phone_tokens").replace("https://YOUR-SERVER", world.base), backend)  # noqa: S102
+    monkeypatch.setitem(filled, "tokens", lambda: json.dumps(backend["phone_tokens"]("Alice", OPERATOR)))
+    monkeypatch.setitem(filled, "example", example("html", "callSessions").replace("https://YOUR-SERVER", world.base))
     with chromium.opened(browser, origin) as context:
         page = context.new_page()
         page.goto("/example")

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from app import create_app
 from app.services import services
@@ -49,13 +50,13 @@ def lasting_world(valkey: Engine, carrier_folder: Any) -> Iterator[World]:
 
 
 @contextmanager
-def another_worker(world: World, valkey: Engine) -> Iterator[str]:
-    """The address of another process's worth of the app, on the same store."""
+def another_worker(valkey: Engine, **more: Any) -> Iterator[str]:
+    """The address of a second app on the same store, as another worker is, with *more* settings."""
     made: list[Any] = []
 
     def app_at(base: str) -> Any:
         chosen: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": (*TOKENS, *USERS), "public_url": base}
-        made.append(create_app(Settings(**chosen, redis_url=valkey.address.url, webhook_verify="off")))
+        made.append(create_app(Settings(**chosen, redis_url=valkey.address.url, webhook_verify="off", **more)))
         return made[0]
 
     with served(app_at) as base:
@@ -145,7 +146,7 @@ def test_a_viewer_who_follows_a_user_gets_no_signals(world: World, follow: Any) 
 
 def test_workers_pass_signals_on_to_each_other(world: World, follow: Any, valkey: Engine) -> None:
     _, _, mine, _ = together(world)
-    with another_worker(world, valkey) as other:
+    with another_worker(valkey) as other:
         here, there = follow("Bob"), follow("Bob", base=other)
         for number in range(1, 6):
             assert says(world, mine, {**ANNOUNCE, "share": f"share-{number}"}).status_code == 202
@@ -355,3 +356,34 @@ def test_ice_servers_are_those_of_the_setting(world: World) -> None:
     assert done(world.ask("GET", path, token=ALICE)) == {"ice_servers": [{"urls": ["stun:stun.example.com"]}]}
     for token in (BOB, VIEWER):
         assert world.ask("GET", path, token=token).status_code == 403
+
+
+# ---- Events of a share
+
+
+def test_only_who_shares_gets_the_events_unless_it_is_set_otherwise(world: World, follow: Any, valkey: Engine) -> None:
+    _, _, mine, theirs = together(world)
+    alice, bob = follow("Alice"), follow("Bob")
+    path = f"/users/Alice/sessions/{mine}"
+    for sharing, name in ((True, "screen_share_started"), (False, "screen_share_ended")):
+        assert done(world.ask("PATCH", path, {"screensharing": sharing}, token=ALICE))["screensharing"] is sharing
+        assert alice.wait_for_type(name).data["session"]["screensharing"] is sharing
+    says(world, mine)
+    one_signal(world, bob)  # what was before would have come
+    assert not [event for event in bob.events if event.type in ("screen_share_started", "screen_share_ended")]
+    with another_worker(valkey, screen_share_events="all") as other:
+        for sharing, name in ((True, "screen_share_started"), (False, "screen_share_ended")):
+            headers = {"Authorization": f"Bearer {ALICE}"}
+            for _ in range(2):  # said twice, it is one event
+                body = {"screensharing": sharing}
+                response = requests.patch(f"{other}/api/v1{path}", json=body, headers=headers, timeout=30)
+                assert response.status_code == 200, response.text
+            got = bob.wait_for_type(name).data
+            assert (got["by"], got["session"]["id"], got["session"]["screensharing"]) == ("Alice", theirs, False)
+        says(world, mine)
+        one_signal(world, bob, 2)
+        assert [event.type for event in bob.events if event.type.startswith("screen_share_s")] == [
+            "screen_share_signal",
+            "screen_share_started",
+            "screen_share_signal",
+        ]

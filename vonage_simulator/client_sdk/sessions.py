@@ -71,8 +71,12 @@ class Sessions:
         return any(session.user == user and not session.grant.expired for session in self._sessions.values())
 
     def create(self, grant: Grant, connection: Connection) -> Session:
-        """Raises SdkError."""
-        if len(self.of(grant.user)) >= MOST_OF_A_USER:
+        """A session that nobody comes back to, and that has no call, makes room. Raises SdkError."""
+        theirs = self.of(grant.user)
+        if len(theirs) >= MOST_OF_A_USER:
+            if (left := next((it for it in theirs if not it.connection and not it.calls), None)) is not None:
+                self.delete(left)
+                return self.create(grant, connection)
             raise session_error("MAX_OPEN_SESSIONS", "the user has as many sessions as one may have")
         session = Session(grant)
         self._sessions[session.id] = session

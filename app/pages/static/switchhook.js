@@ -273,6 +273,7 @@ export class Phone {
   #attempts = 0; // in a row that failed
   #parties = new Map(); // by id of a session: the leg that the user talked to last, which may be on hold now
   #screens = new Screens(this, (name, data) => this.#emit(name, data), () => this.#listeners.has(RECEIVED));
+  #toAnswer = new Set(); // ids of sessions that are to be answered once they ring here
   #deviceIds = {};
   #tokens;
 
@@ -470,11 +471,14 @@ export class Phone {
     }
     if (data.event === "current_session_changed") this.currentSessionID = data.session?.id ?? null;
     if (!this.sessions.has(this.currentSessionID)) this.currentSessionID = null;
-    if (data.event === "call_ended") this.#screens.end(data.session.id);
-    else if (data.event === "call_answered") this.#screens.ask([data.session]);
+    if (data.event === "answer_requested" && this.line) this.#toAnswer.add(data.session.id);
+    if (data.event === "call_ended") {
+      this.#toAnswer.delete(data.session.id);
+      this.#screens.end(data.session.id);
+    } else if (data.event === "call_answered") this.#screens.ask([data.session]);
     else if (data.session) this.#screens.changed(data.session);
     this.#emit(data.event, data);
-    this.#answerIfWanted(data.session, data.event === "answer_requested" || data.session?.autoAnswer);
+    this.#answerIfWanted(data.session);
     for (const [name, when, args] of ALSO.get(data.event) ?? []) if (when(data)) this.#emit(name, ...args(data));
   }
 
@@ -631,14 +635,15 @@ export class Phone {
   }
 
   /**
-   * Answer here, if it rings here, and put whom the user talks to on hold; else let the user's pages answer. A Result,
-   * as at Yeastar. Throws PhoneError. `option.audio.deviceId`: of the microphone.
+   * Answer here, and put whom the user talks to on hold; without a line let the user's pages answer. A Result, as at
+   * Yeastar. Throws PhoneError. `option.audio.deviceId`: of the microphone.
    */
   async answer(id, option) {
-    if (this.#has(id)) {
-      this.#useMicrophone(option);
-      await Promise.all([this.#online("answer", id), this.#holdOthers(id)]);
-    } else await this.#verb(id, "answer");
+    this.#useMicrophone(option);
+    const rings = this.getSession(idOf(id))?.status.isRing;
+    if (this.#has(id)) await Promise.all([this.#online("answer", id), this.#holdOthers(id)]);
+    else if (rings && this.line?.status === "connected") this.#toAnswer.add(idOf(id));
+    else await this.#verb(id, "answer");
     return DONE;
   }
 
@@ -647,9 +652,15 @@ export class Phone {
     await Promise.all(talking.map((each) => this.#verb(each, "hold")));
   }
 
-  /** By the user's setting, by a call that the user has begun elsewhere, or as another program has requested it. */
-  #answerIfWanted(session, requested = session?.autoAnswer) {
-    if (!session || !requested || this.line?.legOf(session)?.state !== "ringing") return;
+  /**
+   * By the user's setting, as the user has begun the call elsewhere, or as it was requested: maybe before it rings
+   * here, for the server knows of it when a flow calls the user, and Vonage may first have something to say to the
+   * caller.
+   */
+  #answerIfWanted(session) {
+    const wanted = session && (session.autoAnswer || this.#toAnswer.has(session.id));
+    if (!wanted || this.line?.legOf(session)?.state !== "ringing") return;
+    this.#toAnswer.delete(session.id);
     this.answer(session).catch((error) => (this.lastError = error));
   }
 

@@ -221,3 +221,17 @@ def test_calls_answer_themselves_where_an_operator_has_set_that(world: World, op
     caller = world.caller(CUSTOMER, room=None)
     alice.sees(CUSTOMER, "talking")
     assert leg_to(world, "Alice").hears(caller)
+
+
+def test_until_a_click_the_page_says_that_it_cannot_ring(world: World, open_phone: Open) -> None:
+    """As browsers have it: this one was told to let pages make sounds."""
+    silent = """
+      Object.defineProperty(AudioContext.prototype, "state", { get() { return this.resumed ? "running" : "suspended"; } });
+      AudioContext.prototype.resume = async function () { this.resumed = true; };
+    """
+    alice = open_phone("Alice", script=silent)
+    trouble = alice.page.locator("[data-trouble=sound]")
+    expect(trouble).to_contain_text("Click anywhere on this page")
+    expect(trouble).to_have_class("notice note")
+    alice.page.locator("h1").click()
+    expect(trouble).to_have_count(0)

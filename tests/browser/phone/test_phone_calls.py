@@ -97,7 +97,6 @@ def test_alice_calls_bob(world: World, open_phone: Open) -> None:
     bob.sees_none()
 
 
-
 def said(leg: Leg) -> list[str]:
     """What was spoken to a leg."""
     return [span.value.what for span in leg.played if span.value.kind == "talk"]

@@ -32,6 +32,7 @@ EVENTS = (
     "reconnecting",
     "reconnection",
     "sessionError",
+    "rtcStatsUpdate",
 )
 PAGE = """<!doctype html>
 <title>A page with the SDK</title>

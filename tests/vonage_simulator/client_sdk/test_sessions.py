@@ -304,3 +304,17 @@ def test_a_page_that_comes_back_with_an_expired_token_is_told(server: Server, op
     alice.page.wait_for_timeout(1600)
     alice.context.set_offline(False)
     assert alice.wait_for("sessionError") == ["EXPIRED_TOKEN"]
+
+
+def test_a_session_that_nobody_comes_back_to_makes_room_for_another(
+    server: Server, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that is opened again and again, without the id of its session, is not locked out."""
+    monkeypatch.setattr(sessions, "MOST_OF_A_USER", 2)
+    alice = logged_in(open_page)
+    call, _ = answered(server, alice)
+    for _ in range(3):
+        alice.page.reload()
+        alice.log_in()
+    assert len(server.sdk.calls.sessions.of("Alice")) == 2
+    alice.ok("reconnectCall", call)
