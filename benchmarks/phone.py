@@ -75,7 +75,7 @@ class Calls:
         self._either_hangs_up(callee, number)
 
     def _is_out(self, leg: Leg, number: str) -> bool:
-        return leg.to == number and leg.direction == "outbound" and leg.answered is not None
+        return leg.to == number and leg.direction == "outbound" and bool(leg.answered) and not leg.over
 
     def rejected(self) -> None:
         """The caller gets the voicemail, and leaves a message or none."""

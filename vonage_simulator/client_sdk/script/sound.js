@@ -147,9 +147,15 @@ class CallSound {
   close() {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#source?.disconnect();
-    this.#node?.disconnect();
-    if (this.#node) this.#node.port.onmessage = null;
-    this.#node?.port.postMessage(null); // it is over
+    const node = this.#node;
+    if (node) {
+      node.port.onmessage = ({ data }) => {
+        if (data !== null) return;
+        node.disconnect(); // not before: a node that is not heard does not end
+        node.port.close(); // an open one keeps the node
+      };
+      node.port.postMessage(null);
+    }
     this.connection?.close();
     this.#node = this.#source = this.#stream = this.connection = null;
   }

@@ -27,9 +27,13 @@ class Frames extends AudioWorkletProcessor {
   }
 
   process([input], [output]) {
+    if (this.#over) {
+      this.port.postMessage(null);
+      return false; // else the node, and all that it holds, would be kept as long as the page
+    }
     this.#listen(input[0]);
     for (const channel of output) if (channel === output[0]) this.#play(channel);
-    return !this.#over; // else the node, and all that it holds, would be kept as long as the page
+    return true;
   }
 
   /** The mean of the samples that fall on one at 8 kHz. Without a microphone there is silence, in the same frames. */
