@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -85,10 +85,12 @@ ALONE: Final = "left alone"
 COUNTED: Final = frozenset(
     {"hangup", "transfer", "mute", "unmute", "earmuff", "unearmuff", "stream", "stop_stream", "record", "stop_record"}
 )
-SENT_AS: Final = dict.fromkeys(("hold", "resume", "move"), "transfer") | {
-    **dict.fromkeys(("record_start", "record_resume"), "record"),
-    **dict.fromkeys(("record_pause", "record_stop"), "stop_record"),
+SENT_AS: Final[Mapping[str, Sequence[str]]] = {
+    **dict.fromkeys(("hold", "resume", "move"), ("transfer",)),
+    **dict.fromkeys(("record_start", "record_resume"), ("record",)),
+    **dict.fromkeys(("record_pause", "record_stop"), ("stop_record",)),
 }
+WEAK: Final = {"hold": ("mute", "earmuff"), "resume": ("unmute", "unearmuff")}  # in a pair
 
 
 def environment(folder: Path, api_port: int) -> dict[str, str]:
@@ -607,7 +609,8 @@ async def _last_check(world: World) -> None:
             raw = event["raw"]
             if event["kind"] == "action" and raw["action"] not in known:
                 known.add(raw["action"])
-                actions[event["leg"] or raw.get("conversation_uuid"), _sent_as(raw["verb"])] += 1
+                for verb in _sent_as(raw):
+                    actions[event["leg"] or raw.get("conversation_uuid"), verb] += 1
         return view, events
 
     conversations, sent = carrier.ledger.conversations.values(), carrier.sender.sent
@@ -638,8 +641,10 @@ async def _last_check(world: World) -> None:
     outcome.webhooks, outcome.legs = len(sent), len(carrier.ledger.legs)
 
 
-def _sent_as(verb: str) -> str:
-    return SENT_AS.get(verb, verb)
+def _sent_as(action: Json) -> Sequence[str]:
+    """What is sent for an action: one request, or two for a leg of a pair."""
+    verb = action["verb"]
+    return (WEAK if action.get("arguments", {}).get("weak") else SENT_AS).get(verb, (verb,))
 
 
 def main() -> int:

@@ -10,10 +10,12 @@ with that. Where to look:
     its NCCO               ncco (what Vonage accepts), ncco_runner, actions/ (one file per action), recorder
     webhooks               webhook_bodies, billing, files, ids; delivery/ (signing, timeouts, retries, faults)
     the APIs               voice_api/ (Voice, Users and Application API, faults, regions), certificate, refusals
+    users in browsers      client_sdk/ (a stand-in for Vonage's Client SDK)
     what happened          ledger (the truth), spans (when it was so), holds, ledger_json, trace (as it goes),
                            transcript (in words), call_result (for tests)
     is the server right    verify/ (what its API should say, and where it differs)
     real calls             capture/ (made into scenarios)
     to use it              cli/ (the command vonage-simulator), pytest_plugin (the fixture), harness (one call to a
-                           server), simulation (all parts put together), clock (time that runs faster, or jumps)
+                           server), simulation (all parts put together), clock (time that runs faster, or jumps),
+                           one_call (one of many at a carrier)
 """

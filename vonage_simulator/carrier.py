@@ -80,10 +80,23 @@ class Carrier(CallControl):
         """Whose browsers ring when they are called: *logged_in* says whether an app user has any."""
         self._context.logged_in = logged_in
 
-    async def play(self, scenario: Scenario) -> list[Leg]:
-        """Place the calls of *scenario*; returns their legs once all are placed. `over` waits for their end."""
+    def new_run(self) -> int:
+        """The number of a playing of a scenario, from 1."""
         self._runs += 1
-        run, legs, seconds = self._runs, [], 0.0
+        return self._runs
+
+    def run_of(self, uuid: str) -> int | None:
+        """In which playing of a scenario a leg is that lasts; 0: in none. None: there is no such leg."""
+        active = self._legs.get(uuid)
+        return active.run if active else None
+
+    async def play(self, scenario: Scenario, *, run: int | None = None) -> list[Leg]:
+        """Place the calls of *scenario*; returns their legs once all are placed. `over` waits for their end.
+
+        *run*: a number that `new_run` gave; None: another one.
+        """
+        run, seconds = run or self.new_run(), 0.0
+        legs: list[Leg] = []
         for number, call in sorted(enumerate(scenario.calls), key=lambda numbered: numbered[1].at):
             if call.at > seconds:
                 await self.clock.sleep(call.at - seconds)
@@ -92,7 +105,7 @@ class Carrier(CallControl):
             self._legs[legs[-1].uuid].number = number
         return legs
 
-    def place(self, call: Call, scenario: Scenario | None = None, *, run: int = 1) -> Leg:
+    def place(self, call: Call, scenario: Scenario | None = None, *, run: int = 0) -> Leg:
         """Place *call* now, as part of *scenario*, and return its leg. Raises TooFast."""
         scenario = scenario or self._scenario_of(call)
         if call.direction == "outbound":
@@ -108,7 +121,7 @@ class Carrier(CallControl):
         answer: Target | None,
         event: Target | None,
         scenario: Scenario | None = None,
-        run: int = 1,
+        run: int = 0,
     ) -> Leg:
         """Place an outbound call that gets its NCCO from *answer* and sends its events to *event*. Raises TooFast."""
         if not self._context.may_call():

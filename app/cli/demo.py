@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from itertools import count
 from pathlib import Path
 
 import click
@@ -24,6 +23,7 @@ from config.settings import Settings
 from vonage_simulator.cli.load import varied
 from vonage_simulator.cli.options import RunOptions, run_options
 from vonage_simulator.cli.serve import SPEED_HELP, TIDY_EVERY, ApiOptions, carrier_with_api, stopped_gently
+from vonage_simulator.client_sdk.server import HOST, SCRIPT
 from vonage_simulator.printable import safe
 
 STARTS_WITHIN = 60.0  # seconds a server may take
@@ -44,16 +44,16 @@ def demo(options: RunOptions, every: float, api_port: int | None) -> None:
 
     if options.server is None:
         raise click.UsageError("demo needs a Switchhook: name one with --server, or none to start one.")
-    settings, port = services().settings, api_port or _free_port()
-    keys = _keys(options, port)
+    settings, api = services().settings, ApiOptions(port=api_port or _free_port(), sdk_port=_free_port())
+    keys = _keys(options, api)
     with stopped_gently(), _running(options.server, settings, keys):
         click.echo(banner(settings).replace("\n  Ctrl-C stops it.", ""), nl=False)
         given = "".join(f"{name}={os.environ[name]} " for name in ("PORT", "DATA_DIR", "HOST") if name in os.environ)
         click.echo(f"  First call   {given}.venv/bin/flask simulate call --scenario ring-group")
-        asyncio.run(_demo(options, port, every))
+        asyncio.run(_demo(options, api, every))
 
 
-async def _demo(options: RunOptions, port: int, every: float) -> None:
+async def _demo(options: RunOptions, api: ApiOptions, every: float) -> None:
     import asyncio
 
     from vonage_simulator import scenarios
@@ -61,18 +61,26 @@ async def _demo(options: RunOptions, port: int, every: float) -> None:
     # The published call always has the same id.
     kinds = [scenario for name, scenario in scenarios.every().items() if name != "phone-to-app"]
     chance = random.Random()  # noqa: S311 - which calls, not secrets
-    async with carrier_with_api(options, options.defaults.folder, ApiOptions(port=port)) as carrier:
+    async with carrier_with_api(options, options.defaults.folder, api) as (carrier, sdk):
         click.echo(f"\n  Simulated calls of all kinds come in, one every {every:g} s. Ctrl-C stops it.\n")
         tidied = time.monotonic()
         playing: set[asyncio.Task[object]] = set()
-        for number in count():
-            if number % len(kinds) == 0:  # each once, before any comes again
-                chance.shuffle(kinds)
-            scenario = varied(kinds[number % len(kinds)], number)
-            click.echo(safe(f"{time.strftime('%H:%M:%S')}  {scenario.name:28}  {scenario.about}"))
-            task = asyncio.create_task(carrier.play(scenario))
-            playing.add(task)
-            task.add_done_callback(playing.discard)
+        number, silent = 0, False
+        while True:
+            if online := sdk.online():  # the calls of the demo would all ring there
+                if not silent:
+                    words = f"{', '.join(sorted(online))} has the phone open: no calls but yours meanwhile"
+                    click.echo(safe(f"{time.strftime('%H:%M:%S')}  {words}"))
+            else:
+                if number % len(kinds) == 0:  # each once, before any comes again
+                    chance.shuffle(kinds)
+                scenario = varied(kinds[number % len(kinds)], number)
+                click.echo(safe(f"{time.strftime('%H:%M:%S')}  {scenario.name:28}  {scenario.about}"))
+                task = asyncio.create_task(carrier.play(scenario))
+                playing.add(task)
+                task.add_done_callback(playing.discard)
+                number += 1
+            silent = bool(online)
             await asyncio.sleep(every)
             if time.monotonic() - tidied > TIDY_EVERY:
                 carrier.forget()
@@ -87,16 +95,17 @@ def own_environment(settings: Settings) -> dict[str, str]:
     return environ | {"DATA_DIR": str(demo_folder(settings)), "ACCESS_TOKENS": tokens}
 
 
-def _keys(options: RunOptions, port: int) -> dict[str, str]:
-    """The settings with which a server acts on calls of the simulated Vonage, whose API is at *port*."""
+def _keys(options: RunOptions, api: ApiOptions) -> dict[str, str]:
+    """The settings with which a server acts on calls of the simulated Vonage, and its pages take part in them."""
     from vonage_simulator import certificate
 
     folder = options.defaults.folder
     return {
         "VONAGE_APPLICATION_ID": options.application.id,
         "VONAGE_PRIVATE_KEY": str(certificate.application_keys(folder)[0]),
-        "RECORDING_HOSTS": f"127.0.0.1:{port}",
-        "VONAGE_API_HOSTS": f"127.0.0.1:{port}",
+        "RECORDING_HOSTS": f"127.0.0.1:{api.port}",
+        "VONAGE_API_HOSTS": f"127.0.0.1:{api.port}",
+        "CLIENT_SDK_URL": f"http://{HOST}:{api.sdk_port}{SCRIPT}",
         "REQUESTS_CA_BUNDLE": str(certificate.make(folder).ca),
     }
 

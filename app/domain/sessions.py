@@ -180,12 +180,13 @@ def read_session(
     answered_at, last = min(known, key=lambda each: each[0], default=(None, None))
     answered = bool(met)
     machine = any(other.leg.machine in MACHINES for other in others)
-    by_system = machine or (not answered and any(_was_answered(each) for each in call.legs))
     other = _other(others, leg, {found.leg.uuid for found, *_ in met}, others[:1] if not is_caller else ())
     if is_caller:
         ringing = live and not answered and _rings_elsewhere(leg, others, rings, now)
     else:
         ringing = live and rings_here and not takes_part  # also again, after the user has talked
+    waits = is_caller and ringing  # and hears ringing, not a call flow
+    by_system = machine or (not answered and not waits and any(_was_answered(each) for each in call.legs))
     created = min([*(began(each) for each in own), *(ring.since for ring in mine)])
     over = None if live else _over(own, mine)
     if consulting is not None:

@@ -46,7 +46,8 @@ def show_phone() -> Response:
 @phone_page.get("/contacts")
 def show_contacts() -> Response:
     """The contacts in which `q` occurs, in the name or the address: a part of the page."""
-    return page("phone_contacts.html", contacts=contacts(_user(), request.args.get("q", "")[:LONGEST_SEARCH]))
+    searched = request.args.get("q", "")[:LONGEST_SEARCH].strip()
+    return page("phone_contacts.html", contacts=contacts(_user(), searched), searched=searched)
 
 
 def contacts(user: str, wanted: str = "") -> list[Contact]:
@@ -58,7 +59,7 @@ def contacts(user: str, wanted: str = "") -> list[Contact]:
         settings = kept.settings or DEFAULTS
         available = kept.registration.registered and not settings.do_not_disturb
         found.append(Contact(settings.display_name or name, name, is_user=True, available=available))
-    wanted = wanted.casefold().strip()
+    wanted = wanted.casefold()
     fits = (one for one in found if wanted in one.name.casefold() or wanted in one.address.casefold())
     return sorted(fits, key=lambda one: (one.name.casefold(), one.address))[:MOST_CONTACTS]
 

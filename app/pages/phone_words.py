@@ -17,7 +17,7 @@ STATES: Final = {
     "held": marked("On hold"),
     "conference": marked("Conference"),
     "ignored": marked("Calls you, in silence"),
-    "consulting": marked("Before the transfer"),
+    "consulting": marked("Consulting"),
     "hanging_up": marked("Hanging up"),
 }
 # What is to be known of a call besides.
@@ -62,7 +62,7 @@ TROUBLES: Final = {
     "vonage": marked("There is no connection to Vonage: no call can come in or go out."),
     "login": marked("Your login has ended. Calls that go on here stay."),
     "refused": marked("The server refuses this page."),
-    "sound": marked("The browser plays no ringing until you have clicked on this page."),
+    "sound": marked("Click anywhere on this page: until then the browser lets it play no ringing."),
     "microphone": marked("The browser may not use the microphone: nobody will hear you. Allow it for this page."),
     "no_microphone": marked("No microphone was found: nobody will hear you."),
     "script": marked("Vonage’s script cannot be loaded: no call can come in or go out."),

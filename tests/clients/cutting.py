@@ -17,6 +17,7 @@ class Cutting:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self.lose = 0
+        self._down = False
         self._open: set[socket.socket] = set()
         self._lock = Lock()
         Thread(target=self._accept, daemon=True).start()
@@ -29,6 +30,14 @@ class Cutting:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
+    def stop(self) -> None:
+        """Cut all connections, and each new one, until `go_on`."""
+        self._down = True
+        self.cut()
+
+    def go_on(self) -> None:
+        self._down = False
+
     def close(self) -> None:
         """Cut all connections, and take no more."""
         with suppress(OSError):
@@ -40,6 +49,9 @@ class Cutting:
         with suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
+                if self._down:
+                    client.close()
+                    continue
                 server = socket.create_connection((self._server.hostname or "", self._server.port or 80))
                 with self._lock:
                     self._open |= {client, server}

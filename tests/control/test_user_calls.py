@@ -140,7 +140,8 @@ def test_a_user_who_gives_up_ends_it_for_whom_it_rings_at(world: World) -> None:
     alice = begun(world, RINGS)
     other = world.until(lambda: next((leg for leg in reversed(world.legs()) if leg.to == RINGS), None))
     world.until(lambda: session_of(world, alice)["status"]["callStatus"] == "calling")
-    assert session_of(world, alice)["ringing"] is True
+    session = session_of(world, alice)
+    assert (session["ringing"], session["answeredBySystem"]) == (True, False)
     assert world.ask("POST", f"/users/Alice/sessions/{alice.uuid}/hangup", {}, token=ALICE).status_code == 200
     world.known(other, "completed")
     world.until(lambda: not world.open_operations())

@@ -119,7 +119,7 @@ def test_demo_uses_a_server_that_runs_already_and_leaves_it_running(
 def test_the_vonage_sdk_places_a_call_and_the_server_has_it(
     command: Callable[..., Command], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vonage = command("simulate", "serve", "--api-port", "0", "--speed", "20", port=server.port)
+    vonage = command("simulate", "serve", "--api-port", "0", "--sdk-port", "0", "--speed", "20", port=server.port)
     wait_until(lambda: vonage.has_said("Ctrl-C stops it."), "it serves", START)
     host, ca = re.findall(r"https://(\S+)  \(REQUESTS_CA_BUNDLE=(\S+)\)", vonage.said)[0]
     application, key = re.findall(r"application (\S+), private key (\S+)", vonage.said)[0]

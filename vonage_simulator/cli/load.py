@@ -118,7 +118,7 @@ async def _check(carrier: Carrier, server: Server, options: RunOptions) -> tuple
             in_api[uuid] = found[0] is not None
             return found
 
-        verdict = await checked(carrier, options, fetch)
+        verdict = await checked(carrier.sender.sent, carrier.ledger, options, fetch)
     lines = verdict.lines()
     if unlisted := await server.unlisted([uuid for uuid, known in in_api.items() if known]):
         lines.append(f"Not in the list of conversations: {len(unlisted)}, as {', '.join(unlisted[:5])}")

@@ -16,28 +16,23 @@ from vonage_simulator.cli.options import NEED_SECRETS, Defaults, RunOptions
 from vonage_simulator.printable import safe
 
 if TYPE_CHECKING:  # imported where they are used, so that --help is fast
-    from vonage_simulator.carrier import Carrier
     from vonage_simulator.delivery.sent import Sent
+    from vonage_simulator.ledger import Ledger
     from vonage_simulator.verify.check import Fetch, Verdict
-    from vonage_simulator.verify.server_api import Server
+    from vonage_simulator.verify.server_api import Server, ServerError
 
 
 def finish(work: Coroutine[Any, Any, bool]) -> None:
     """Run *work*. The command ends with 1 if it returns False, and at once, with 130, at Ctrl-C."""
     import asyncio
 
-    from vonage_simulator.verify.server_api import NotAllowed, NotSwitchhook, NotThere, ServerError
+    from vonage_simulator.verify.server_api import ServerError
 
     try:
         well = asyncio.run(work)
     except ServerError as error:
         defaults = click.get_current_context().ensure_object(Defaults)
-        hints = {
-            NotThere: defaults.not_there,
-            NotSwitchhook: "--server names another; --answer-url takes any server.",
-            NotAllowed: "It has to be one of ACCESS_TOKENS at the server.",
-        }
-        raise click.ClickException(lines_of([str(error), *filter(None, [hints.get(type(error))])])) from error
+        raise click.ClickException(server_error(error, defaults)) from error
     except (OSError, ExceptionGroup) as error:  # the reader of the output is gone, or the disk is full
         if isinstance(error, OSError) or error.subgroup(OSError):
             raise click.exceptions.Exit(1) from error
@@ -46,6 +41,18 @@ def finish(work: Coroutine[Any, Any, bool]) -> None:
         raise click.exceptions.Exit(130) from None
     if not well:
         raise click.exceptions.Exit(1)
+
+
+def server_error(error: ServerError, defaults: Defaults) -> str:
+    """What is wrong with the server, and what to do."""
+    from vonage_simulator.verify.server_api import NotAllowed, NotSwitchhook, NotThere
+
+    hints = {
+        NotThere: defaults.not_there,
+        NotSwitchhook: "--server names another; --answer-url takes any server.",
+        NotAllowed: "It has to be one of ACCESS_TOKENS at the server.",
+    }
+    return lines_of([str(error), *filter(None, [hints.get(type(error))])])
 
 
 @asynccontextmanager
@@ -68,8 +75,8 @@ async def api_of(options: RunOptions) -> AsyncIterator[Server | None]:
         yield server
 
 
-async def checked(carrier: Carrier, options: RunOptions, fetch: Fetch) -> Verdict:
-    """The verdict on what the Switchhook's API says of the calls.
+async def checked(sent: Sequence[Sent], ledger: Ledger, options: RunOptions, fetch: Fetch) -> Verdict:
+    """The verdict on what the Switchhook's API says of the calls of *ledger*, whose webhooks are *sent*.
 
     Only webhooks sent to it count: it knows no answer but its own, and not all of a call whose events went elsewhere.
     """
@@ -77,17 +84,17 @@ async def checked(carrier: Carrier, options: RunOptions, fetch: Fetch) -> Verdic
     from vonage_simulator.verify.expected_control import expected_controls
 
     is_here = partial(is_below, base=options.server)
-    sent = [webhook for webhook in carrier.sender.sent if is_here(webhook.target.url)]
-    if not sent:
+    here = [webhook for webhook in sent if is_here(webhook.target.url)]
+    if not here:
         raise click.ClickException(f"No webhook went to {options.server}: there is nothing to check.")
-    elsewhere = [webhook for webhook in carrier.sender.sent if not is_here(webhook.target.url)]
+    elsewhere = [webhook for webhook in sent if not is_here(webhook.target.url)]
     conversations = [
         replace(conversation, answers=[answer for answer in conversation.answers if is_here(answer.url)])
-        for conversation in carrier.ledger.conversations.values()
+        for conversation in ledger.conversations.values()
     ]
     lossless = options.faults.lossless and all(webhook.kind == "answer" for webhook in elsewhere)
-    controls = expected_controls(carrier.ledger)
-    return await check(conversations, sent, fetch, lossless=lossless, elsewhere=elsewhere, controls=controls)
+    controls = expected_controls(ledger)
+    return await check(conversations, here, fetch, lossless=lossless, elsewhere=elsewhere, controls=controls)
 
 
 def is_below(url: str, base: str | None) -> bool:

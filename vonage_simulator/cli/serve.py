@@ -17,11 +17,12 @@ from vonage_simulator.printable import safe
 if TYPE_CHECKING:  # imported where they are used, so that --help is fast
     from vonage_simulator.behaviour import LeftBehind
     from vonage_simulator.carrier import Carrier
+    from vonage_simulator.client_sdk.server import ClientSdk
     from vonage_simulator.scenario import FarEnd, Region, Scenario
     from vonage_simulator.trace import Happening, Watch
     from vonage_simulator.voice_api.faults import ApiFaults
 
-VOICE_API_PORT = 8443
+VOICE_API_PORT, SDK_PORT = 8443, 8444
 TIDY_EVERY = 60.0  # seconds
 SPEED_HELP = "How much faster than life calls go."
 
@@ -50,7 +51,8 @@ REGIONS = Parsed("names", _regions)
 class ApiOptions:
     """How the Voice API is served, and how the carrier behaves behind it."""
 
-    port: int | None  # None: it is not served
+    port: int
+    sdk_port: int  # of the script of the stand-in for the Client SDK
     faults: ApiFaults | None = None
     regions: tuple[Region, ...] = ()
     left_behind: LeftBehind = "ends"
@@ -58,6 +60,7 @@ class ApiOptions:
 
 @click.command("serve")
 @click.option("--api-port", default=VOICE_API_PORT, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--sdk-port", default=SDK_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--scenario", type=SCENARIO, help="Its callees say what happens when they are rung.")
 @click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="Where the private key and certificate are kept."
@@ -75,22 +78,24 @@ class ApiOptions:
 def serve(
     options: RunOptions,
     api_port: int,
+    sdk_port: int,
     scenario: Scenario | None,
     folder: Path | None,
     api_faults: ApiFaults | None,
     regions: tuple[Region, ...],
     left_behind: LeftBehind,
 ) -> None:
-    """Serve Vonage's Voice API over HTTPS, for a Vonage SDK as it is.
+    """Serve Vonage's Voice API over HTTPS, for a Vonage SDK as it is, and a stand-in for its Client SDK.
 
     Callees answer after three seconds and hang up a minute later, unless a scenario says otherwise. The webhooks go to
-    the URLs that your program gives, or else to those given here.
+    the URLs that your program gives, or else to those given here. Users who are logged in by the Client SDK ring in
+    their browsers, and `call` places its calls here while this runs.
     """
     import asyncio
 
     if api_faults:
         api_faults.seed = options.seed
-    api = ApiOptions(port=api_port, faults=api_faults, regions=regions, left_behind=left_behind)
+    api = ApiOptions(port=api_port, sdk_port=sdk_port, faults=api_faults, regions=regions, left_behind=left_behind)
     with stopped_gently():
         asyncio.run(_serve(options, folder or options.defaults.folder, api, scenario))
 
@@ -106,7 +111,7 @@ async def _serve(options: RunOptions, folder: Path, api: ApiOptions, scenario: S
 
     options.application.calls_per_second = 3.0  # as Vonage has it: help article 207100288
     callees = scenario.callees if scenario else None
-    async with carrier_with_api(options, folder, api, show, callees) as carrier:
+    async with carrier_with_api(options, folder, api, show, callees) as (carrier, _):
         click.echo("  Ctrl-C stops it.\n")
         while True:
             await asyncio.sleep(TIDY_EVERY)
@@ -120,10 +125,12 @@ async def carrier_with_api(
     served: ApiOptions,
     watch: Watch | None = None,
     callees: Mapping[str, FarEnd] | None = None,
-) -> AsyncIterator[Carrier]:
-    """A carrier with its Voice API."""
+) -> AsyncIterator[tuple[Carrier, ClientSdk]]:
+    """A carrier with its APIs, which takes the calls of commands, too."""
     from vonage_simulator import certificate
     from vonage_simulator.behaviour import Behaviour
+    from vonage_simulator.cli.taking_calls import taking_calls
+    from vonage_simulator.client_sdk.server import ClientSdk
     from vonage_simulator.scenario import FarEnd
     from vonage_simulator.voice_api.api import VoiceApi
 
@@ -133,22 +140,32 @@ async def carrier_with_api(
     private_key, application.public_key = certificate.application_keys(folder)
     async with options.carrier(watch, callees, Behaviour(left_behind=served.left_behind)) as carrier:
         api = VoiceApi(carrier, faults=served.faults)
+        sdk = ClientSdk(carrier, api.users)
         try:
-            if served.port is not None:
-                made = certificate.make(folder)
-                try:
-                    base = await api.start(made, port=served.port, regions=served.regions)
-                except OSError as error:
-                    words = f"The Voice API cannot listen on port {served.port}: {error.strerror}."
-                    raise click.ClickException(words) from error
-                click.echo(f"  Voice API    {base}  (REQUESTS_CA_BUNDLE={made.ca})")
-                for region, url in api.by_region.items():
-                    click.echo(f"              {region} {url}")
-                click.echo(f"              application {application.id}, private key {private_key}")
-                click.echo(f"              API key {application.api_key}, API secret {application.api_secret}")
-            yield carrier
+            made = certificate.make(folder)
+            with _listening("Voice API", served.port):
+                base = await api.start(made, port=served.port, regions=served.regions)
+            with _listening("Client SDK", served.sdk_port):
+                script = await sdk.start(served.sdk_port)
+            click.echo(f"  Voice API    {base}  (REQUESTS_CA_BUNDLE={made.ca})")
+            for region, url in api.by_region.items():
+                click.echo(f"              {region} {url}")
+            click.echo(f"              application {application.id}, private key {private_key}")
+            click.echo(f"              API key {application.api_key}, API secret {application.api_secret}")
+            click.echo(f"  Client SDK   CLIENT_SDK_URL={script}")
+            async with taking_calls(carrier, options, folder):
+                yield carrier, sdk
         finally:
+            await sdk.stop()
             await api.stop()
+
+
+@contextmanager
+def _listening(what: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"The {what} cannot listen on port {port}: {error.strerror}.") from error
 
 
 @contextmanager

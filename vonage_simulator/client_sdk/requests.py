@@ -57,6 +57,11 @@ class Requests:
             answer["error"] = refused(error.__doc__ or "it cannot be done now").describe()
         self._connection.send(answer)
 
+    def end_unless_logged_in(self) -> None:
+        """A page that wants no session needs no connection."""
+        if self.session is None:
+            self._connection.cut()
+
     def sound(self, frame: bytes) -> None:
         """A frame of sound has come."""
         if self.session:

@@ -6,6 +6,7 @@ script = await sdk.start()  # http://127.0.0.1:40123/vonageClientSDK.min.js
 
 from __future__ import annotations
 
+import asyncio
 from importlib import resources
 
 from aiohttp import web
@@ -23,6 +24,8 @@ SCRIPT, SOCKET, WORKLET = "/vonageClientSDK.min.js", "/session", "/sound.worklet
 FOLDER = resources.files("vonage_simulator.client_sdk") / "script"
 PARTS = ("enums.js", "transport.js", "sound.js", "client.js")
 MOST_CONNECTIONS = 200
+LOGS_IN_WITHIN = 15.0  # seconds until a connection without a session is closed
+HEARTBEAT = 20.0  # seconds between two pings; a page that does not answer one in half of that is gone
 # A page of any origin may load the script, as from the network that Vonage's is delivered by.
 OPEN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
@@ -59,6 +62,10 @@ class ClientSdk:
         await self._runner.cleanup()
         self._runner = None
 
+    def online(self) -> set[str]:
+        """The users who have a page open."""
+        return {session.user for session in self.calls.sessions if session.connection}
+
     # What a test does to browsers
 
     def cut(self, user: str) -> None:
@@ -89,14 +96,17 @@ class ClientSdk:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if len(self._connections) >= MOST_CONNECTIONS:
             return web.Response(status=503, text="too many connections")
-        socket = web.WebSocketResponse(max_msg_size=LARGEST, autoping=True)
+        socket = web.WebSocketResponse(max_msg_size=LARGEST, heartbeat=HEARTBEAT)
         await socket.prepare(request)
         connection = Connection(socket, request)
         requests = Requests(self._carrier, self.calls, self.media, self._users, connection)
         self._connections.add(connection)
+        loop = asyncio.get_running_loop()
+        deadline = loop.call_later(LOGS_IN_WITHIN, requests.end_unless_logged_in)
         try:
             await connection.run(requests.answer, requests.sound)
         finally:
+            deadline.cancel()
             self._connections.discard(connection)
             if requests.session:
                 self.calls.sessions.lose(requests.session, connection)

@@ -63,3 +63,4 @@ def nobody_talks(world: World, valkey: Engine) -> Iterator[None]:
     for leg in world.legs():
         if not leg.over and (leg.answered or leg.direction == "inbound"):
             world.do(partial(world.carrier.people.hang_up, leg.uuid))
+    world.until(lambda: all(leg.over for leg in world.legs()))  # also those that the app hangs up then

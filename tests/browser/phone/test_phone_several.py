@@ -133,6 +133,7 @@ def test_a_consultation_becomes_a_conference(world: World, open_phone: Open) -> 
     agent = leg_to(world, AGENT)
     alice.press(AGENT, "Merge")
     alice.sees("Conference", "conference")
+    alice.sees_none(AGENT)
     world.until(lambda: agent.hears(caller) and leg_to(world, "Alice").hears(agent))
 
 

@@ -36,4 +36,18 @@ def open_page(browser: Browser, server: Server) -> Iterator[Open]:
     """Opens pages of users."""
     with opener(browser, server) as open_page:
         yield open_page
-    server.do(lambda: [server.sdk.calls.sessions.delete(session) for session in server.sdk.calls.sessions])
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(server: Server) -> Iterator[None]:
+    """End all calls and sessions after each test: they would ring in the pages of the next one."""
+
+    def end_all() -> None:
+        server.sdk.media._networks.clear()
+        for session in server.sdk.calls.sessions:
+            server.sdk.calls.sessions.delete(session)
+        for active in [*server.carrier._legs.values()]:
+            active.end("platform", "the test is over")
+
+    yield
+    server.do(end_all)

@@ -79,35 +79,52 @@ export interface Stats {
 
 export interface SdkError {
   type: sdk.VonageErrorType;
-  code?: string | null;
+  code: string | null | undefined;
   message: string;
 }
 
-/** True if all keys of Ours are in Theirs and their types fit; else the names of those that are wrong. */
-type Fits<Ours, Theirs> = {
-  [Key in keyof Ours]: Key extends keyof Theirs ? (Theirs[Key] extends Ours[Key] ? never : Key) : Key;
-}[keyof Ours] extends infer Wrong
-  ? [Wrong] extends [never]
+type IsAny<T> = 0 extends 1 & T ? true : false; // the package's types have it for numbers
+
+/** The names of the members of *Right* that are not true; true if there are none. */
+type Wrong<Right> = {
+  [Key in keyof Right]-?: Right[Key] extends true ? never : Key;
+}[keyof Right] extends infer Names
+  ? [Names] extends [never]
     ? true
-    : Wrong
+    : Names
   : never;
 
-/** The same with the parameters of functions both ways, so that neither may have one more. */
-type Takes<Ours, Theirs> = {
+/** Whether each member of *Ours* is in *Theirs*, and what is there can be used as it. */
+type Fits<Ours, Theirs> = Wrong<{
   [Key in keyof Ours]: Key extends keyof Theirs
-    ? Ours[Key] extends (...given: infer Mine) => unknown
-      ? Theirs[Key] extends (...given: infer Others) => unknown
-        ? [Mine, Required<Mine>["length"]] extends [Others, Required<Others>["length"]]
-          ? never
-          : Key
-        : Key
-      : Key
-    : Key;
-}[keyof Ours] extends infer Wrong
-  ? [Wrong] extends [never]
-    ? true
-    : Wrong
-  : never;
+    ? IsAny<Theirs[Key]> extends true
+      ? true
+      : Theirs[Key] extends Ours[Key]
+        ? true
+        : false
+    : false;
+}>;
+
+type Given<Method> = Method extends (...given: infer Parameters) => unknown ? Parameters : never;
+type Count<Parameters extends unknown[]> = Required<Parameters>["length"];
+
+/** Whether a method of *Theirs* takes what one of *Ours* is given, and neither takes one more. */
+type Takes<Ours, Theirs> = Wrong<{
+  [Key in keyof Ours]: Key extends keyof Theirs
+    ? [Given<Ours[Key]>, Count<Given<Ours[Key]>>] extends [Given<Theirs[Key]>, Count<Given<Theirs[Key]>>]
+      ? true
+      : false
+    : false;
+}>;
+
+/** The same the other way, for events: whether a callback of *Ours* takes what it is given there. */
+type TakesThere<Ours, Theirs> = Wrong<{
+  [Key in keyof Ours]: Key extends keyof Theirs
+    ? [Given<Theirs[Key]>, Count<Given<Theirs[Key]>>] extends [Given<Ours[Key]>, Count<Given<Ours[Key]>>]
+      ? true
+      : false
+    : false;
+}>;
 
 type Same<Ours, Theirs> = [Ours, Theirs] extends [Theirs, Ours] ? true : [Ours, Theirs];
 
@@ -121,15 +138,13 @@ client.clearCallbacks("callInvite");
 
 export const methodsFit: Fits<Plain<Methods>, sdk.VonageClient> = true;
 export const methodsTake: Takes<Plain<Methods>, sdk.VonageClient> = true;
-export const eventsTake: Takes<Events, sdk.VonageEvent> = true;
+export const eventsTake: TakesThere<Events, sdk.VonageEvent> = true;
 export const userFits: Fits<User, Awaited<ReturnType<sdk.VonageClient["getUser"]>>> = true;
 export const qualityFits: Fits<Quality, sdk.RTCQuality> = true;
 export const statsFit: Fits<Stats, sdk.RtcStats> = true;
 export const errorFits: Fits<SdkError, sdk.VonageError> = true;
 
 export const ourMethods: Same<keyof typeof standIn.methods, keyof Methods> = true;
-export const ourQuality: Same<keyof typeof standIn.quality, keyof Quality> = true;
-export const ourStats: Same<keyof typeof standIn.stats, keyof Stats> = true;
 export const hangupReasons: Same<typeof standIn.HangupReason, typeof sdk.HangupReason> = true;
 export const cancelReasons: Same<typeof standIn.CancelReason, typeof sdk.CancelReason> = true;
 export const legStatuses: Same<typeof standIn.LegStatus, typeof sdk.LegStatus> = true;
@@ -139,4 +154,4 @@ export const channels: Same<typeof standIn.VoiceChannelType, typeof sdk.VoiceCha
 export const errorTypes: Same<typeof standIn.VonageErrorType, typeof sdk.VonageErrorType> = true;
 export const sessionErrorCodes: Same<typeof standIn.SessionErrorCodes, typeof sdk.SessionErrorCodes> = true;
 export const loggingLevels: Same<typeof standIn.LoggingLevel, typeof sdk.LoggingLevel> = true;
-export const regions: Fits<typeof standIn.ConfigRegion, Record<sdk.VonageClient extends never ? never : "AP" | "EU" | "US", string>> = true;
+export const regions: Same<keyof typeof standIn.ConfigRegion, typeof sdk.ConfigRegion.prototype.name> = true;

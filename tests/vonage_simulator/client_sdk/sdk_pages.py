@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from tests.vonage_simulator.api_server import Server
 
 PATHS = ("users", "conversations", "sessions", "knocking", "legs")
-ACL = {"paths": {f"/*/{path}/**": {} for path in PATHS}}
+ACL: dict[str, dict[str, Any]] = {"paths": {f"/*/{path}/**": {} for path in PATHS}}
 EVENTS = (
     "callInvite",
     "callInviteCancel",
@@ -32,6 +32,7 @@ EVENTS = (
     "reconnecting",
     "reconnection",
     "sessionError",
+    "rtcStatsUpdate",
 )
 PAGE = """<!doctype html>
 <title>A page with the SDK</title>

@@ -16,6 +16,7 @@ class VonageClient {
       lost: () => this.#emit("reconnecting"),
       back: () => this.#emit("reconnection"),
       over: (reason) => this.#emit("sessionError", reason),
+      count: () => this.#calls.forEach((sound) => sound.count()),
       counted: (received) => this.#counted(received),
     });
   }

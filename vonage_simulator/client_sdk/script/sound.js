@@ -50,6 +50,7 @@ class CallSound {
   #last = null; // number of the last frame that came
   #arrived = 0; // when that was
   #sent = 0;
+  #counted = 0; // of those sent, when the carrier was asked last
   #known = { received: 0, lost: 0, bytes: 0, jitter: 0, sentLost: 0 };
   connection = null; // has the microphone's sender, so that a page can exchange its track
   stalled = false; // no frames come
@@ -117,9 +118,14 @@ class CallSound {
     return performance.now() - this.#arrived;
   }
 
-  /** The carrier has *received* so many of the frames that were sent. */
+  /** The carrier is asked now how many frames have come. */
+  count() {
+    this.#counted = this.#sent;
+  }
+
+  /** It has *received* so many of those that were sent until then. */
   acknowledge(received) {
-    this.#known.sentLost = Math.max(0, this.#sent - received);
+    this.#known.sentLost = Math.max(0, this.#counted - received);
   }
 
   /** The numbers of WebRTC's statistics; times in seconds, as there. *roundTrip* is in milliseconds. */
@@ -141,8 +147,15 @@ class CallSound {
   close() {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#source?.disconnect();
-    this.#node?.disconnect();
-    this.#node?.port.close();
+    const node = this.#node;
+    if (node) {
+      node.port.onmessage = ({ data }) => {
+        if (data !== null) return;
+        node.disconnect(); // not before: a node that is not heard does not end
+        node.port.close(); // an open one keeps the node
+      };
+      node.port.postMessage(null);
+    }
     this.connection?.close();
     this.#node = this.#source = this.#stream = this.connection = null;
   }

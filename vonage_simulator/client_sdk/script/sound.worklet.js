@@ -15,16 +15,22 @@ class Frames extends AudioWorkletProcessor {
   #heard = []; // samples at 8 kHz that wait to be played
   #at = 0; // position between the first two of them
   #playing = false;
+  #over = false;
 
   constructor() {
     super();
     this.port.onmessage = ({ data }) => {
-      for (const sample of data) this.#heard.push(sample / 32768);
+      if (data === null) this.#over = true;
+      for (const sample of data ?? []) this.#heard.push(sample / 32768);
       if (this.#heard.length > MOST) this.#heard.splice(0, this.#heard.length - MOST);
     };
   }
 
   process([input], [output]) {
+    if (this.#over) {
+      this.port.postMessage(null);
+      return false; // else the node, and all that it holds, would be kept as long as the page
+    }
     this.#listen(input[0]);
     for (const channel of output) if (channel === output[0]) this.#play(channel);
     return true;

@@ -20,7 +20,10 @@ class Transport {
   #offline = () => this.#socket?.close();
   roundTrip = null; // ms, of the last ping
 
-  /** *handlers*: event(name, args), sound(frame), lost(), back(), over(reason), counted(received frames by call). */
+  /**
+   * *handlers*: event(name, args), sound(frame), lost(), back(), over(reason); count() when the carrier is asked how
+   * many frames have come, and counted(how many, by the number of the call).
+   */
   constructor(handlers) {
     this.#handlers = handlers;
   }
@@ -126,6 +129,7 @@ class Transport {
 
   async #ping(socket) {
     const begun = performance.now();
+    this.#handlers.count();
     const late = setTimeout(() => this.#lost(socket, SessionErrorReason.PingTimeout), PING_PATIENCE);
     try {
       const { received } = await this.request("ping");

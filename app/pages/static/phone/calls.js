@@ -7,11 +7,17 @@ const ORDER = ["talking", "conference", "consulting", "system", "calling", "inco
 
 /** The calls, those that need somebody first: what is done to them, and what may be done to them now. */
 export function callsOf(phone, operations, dialled, wanted) {
-  const sessions = phone.getSessions();
+  const sessions = phone.getSessions().filter((session) => !isMerged(session, operations));
   const found = sessions.map((session) => ofSession(session, { phone, operations, sessions, wanted }));
-  const known = new Set(found.map(({ leg }) => leg?.callId));
+  const known = new Set(found.map(({ leg }) => leg?.callId)); // a user has one leg in a call and its consultation
   for (const leg of phone.line?.legs.values() ?? []) if (!known.has(leg.callId)) found.push(ofLeg(leg, dialled));
   return found.sort((one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state));
+}
+
+/** A consultation that has become part of a conference: its id is the leg that is a member now. */
+function isMerged({ id, leg, status }, operations) {
+  const conference = status.isTransfer && leg ? operations.conferenceOf(leg) : null;
+  return Boolean(conference?.participants.includes(id));
 }
 
 function ofSession(session, { phone, operations, sessions, wanted }) {
@@ -36,15 +42,16 @@ function ofSession(session, { phone, operations, sessions, wanted }) {
 
 /** A call that Vonage has put here, and of which the server has said nothing yet: only what the page itself can do. */
 function ofLeg(leg, dialled) {
-  const state = leg.state === "ringing" ? "incoming" : leg.state === "calling" ? "calling" : "talking";
+  // Vonage answers a user's own call at once: whether anybody else has answered, only the server knows
+  const state = leg.state === "ringing" ? "incoming" : leg.incoming && leg.state === "answered" ? "talking" : "calling";
   const number = leg.incoming ? leg.from : dialled.get(leg.callId);
   return {
     id: leg.callId, session: null, leg, state, transfer: null, conference: null, muted: Boolean(leg.muted), recording: "inactive",
     who: number || words.other.unknown,
     number,
     since: null,
-    about: leg.state === "answered" ? [words.about.unknown] : [],
-    can: new Set(state === "incoming" ? ["answer", "reject"] : state === "talking" ? ["hangup", "keypad", "mute"] : ["hangup"]),
+    about: state === "talking" ? [words.about.unknown] : [],
+    can: new Set(state === "incoming" ? ["answer", "reject"] : leg.state === "answered" ? ["hangup", "keypad", "mute"] : ["hangup"]),
   };
 }
 
@@ -59,7 +66,7 @@ function stateOf(session, leg) {
   if (session.conference) return "conference";
   if (isTransfer) return "consulting";
   if (callStatus === "talking") return "talking";
-  return session.answeredBySystem ? "system" : "calling";
+  return session.answeredBySystem && !session.ringing ? "system" : "calling";
 }
 
 function aboutOf({ session, leg, muted, state }, { line }, transferGoesOn, wanted) {
@@ -95,7 +102,12 @@ function* canOf({ session, leg, state, transfer, recording }, { phone, sessions,
   const others = sessions.filter((each) => each.id !== session.id && each.answered && !each.conference && !each.status.isTransfer);
   if (others.length && !transfer && !consultation) yield "join";
   if (state !== "held") yield* recordingVerbs(recording, phone.recordPermissions);
-  if (leg && !session.conference && session.answered && session.answeredBy === "app") yield "share";
+  if (leg && state !== "held" && (session.conference || isUser(session.number))) yield "share";
+}
+
+/** Screens go to pages of users alone. */
+function isUser(party) {
+  return Boolean(party) && !/^\+?\d+$|^(sips?|wss?|tel):/i.test(party);
 }
 
 /** 1: pause and resume what is being recorded; 2: also start and stop. As at Yeastar. */

@@ -17,7 +17,7 @@ export class Card {
     this.#parts = {
       name: find("[data-name]"), number: find("[data-number]"), badge: find("[data-badge]"), timer: find(".timer"),
       about: find("[data-about]"), recording: find("[data-recording]"), quality: find("[data-quality]"),
-      keypad: find(".keypad"), digits: find(".digits"), members: find(".members"), marks: find(".marks"),
+      keypad: find(".keypad"), digits: find(".digits"), members: find(".members"), screens: find(".screens"), marks: find(".marks"),
     };
     this.element.card = this;
   }
@@ -87,6 +87,23 @@ export class Card {
     const button = this.element.querySelector(`[data-verb="${verb}"]`);
     button.setAttribute("aria-pressed", on);
     if (label) set(button.lastElementChild, label);
+  }
+
+  /** The screens that others share: `from`, a user, and `stream`. */
+  showScreens(shared) {
+    const list = this.#parts.screens;
+    list.hidden = !shared.length;
+    const before = new Map([...list.children].map((figure) => [figure.firstElementChild.srcObject?.id, figure]));
+    const figures = shared.map(({ from, stream }) => {
+      const figure = before.get(stream.id) ?? copyOf("screen-template");
+      const video = figure.firstElementChild;
+      if (video.srcObject !== stream) video.srcObject = stream;
+      set(figure.lastElementChild, from);
+      return figure;
+    });
+    if (figures.some((figure, index) => figure !== list.children[index]) || figures.length !== list.children.length) {
+      list.replaceChildren(...figures);
+    }
   }
 
   #shownMembers = "[]";

@@ -14,37 +14,44 @@ function kept() {
   }
 }
 
-/** `use({ microphone, speaker, ringer })` is called at once, and with each choice; "" is the system's. */
+/**
+ * `use({ microphone, speaker, ringer })` is called with the ids of what was chosen, and again with each change; "" is the
+ * system's, also while a device is not plugged in. Browsers may give a device another id the next day: its name counts, too.
+ */
 export function offerDevices(use) {
-  let chosen = { microphone: "", speaker: "", ringer: "", ...kept() };
-  use(chosen);
+  let chosen = kept(); // by the id of a field: { id, label }
+  let devices = [];
   const fields = Object.keys(KINDS).map((name) => document.getElementById(name));
+  const of = (field) => devices.filter(({ kind, deviceId }) => kind === KINDS[field.id] && deviceId && deviceId !== "default");
 
-  async function list() {
-    const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
+  function idOf(field) {
+    const { id, label } = chosen[field.id] ?? {};
+    const found = of(field).find(({ deviceId }) => deviceId === id) ?? of(field).find((each) => label && each.label === label);
+    return found?.deviceId ?? "";
+  }
+
+  async function look() {
+    devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
     for (const field of fields) {
-      const found = devices.filter(({ kind, deviceId }) => kind === KINDS[field.id] && deviceId && deviceId !== "default");
       const option = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text });
-      const named = found.map(({ deviceId, label }, index) => option(deviceId, label || fill(words.other.device, { number: index + 1 })));
+      const named = of(field).map(({ deviceId, label }, index) => option(deviceId, label || fill(words.other.device, { number: index + 1 })));
       field.replaceChildren(option("", words.other.standard), ...named);
-      // A device that is not plugged in: the system's is used, and the choice is kept
-      field.value = found.some(({ deviceId }) => deviceId === chosen[field.id]) ? chosen[field.id] : "";
+      field.value = idOf(field);
     }
+    use(Object.fromEntries(fields.map((field) => [field.id, idOf(field)])));
   }
 
   for (const field of fields) {
     field.addEventListener("change", () => {
-      chosen = { ...chosen, [field.id]: field.value };
+      chosen = { ...chosen, [field.id]: { id: field.value, label: field.selectedOptions[0].textContent } };
       localStorage.setItem(KEY, JSON.stringify(chosen));
-      use(chosen);
+      look();
     });
   }
-  navigator.mediaDevices?.addEventListener("devicechange", () => {
-    list();
-    use(chosen); // one that was chosen may be back
-  });
+  navigator.mediaDevices?.addEventListener("devicechange", look);
+  look();
   document.getElementById("open-settings").addEventListener("click", () => {
-    list();
+    look(); // there are names once the microphone is allowed
     dialog.showModal();
   });
 }

@@ -5,6 +5,7 @@ import { count } from "./tabs.js";
 import { copyOf, nameOf, words } from "./words.js";
 
 const AT_ONCE = 20;
+const MOST = 100; // rows
 const MOST_RECENT = 4; // that were called last
 const panel = document.getElementById("history");
 const list = panel.querySelector(".entries");
@@ -25,7 +26,7 @@ export class History {
     phone.on("sessions", () => this.read());
     phone.on("call_ended", ({ session, cause }) => {
       if (cause === "answered_elsewhere") session.cause = cause;
-      this.#sessions = new Map([[session.id, session], ...[...this.#sessions].filter(([id]) => id !== session.id)]);
+      this.#sessions = new Map([[session.id, session], ...[...this.#sessions].filter(([id]) => id !== session.id)].slice(0, MOST));
       this.#show();
     });
     more.addEventListener("click", () => this.read(this.#next));
@@ -37,7 +38,7 @@ export class History {
       const { items, next } = await this.phone.request("GET", `/sessions?${query}`);
       const before = cursor ? [...this.#sessions] : [];
       this.#sessions = new Map([...before, ...items.map((each) => [each.id, each])]);
-      this.#next = next;
+      this.#next = this.#sessions.size < MOST ? next : null;
       this.#show();
     } catch (error) {
       console.error(error); // it is read again with the next connection

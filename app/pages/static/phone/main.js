@@ -30,6 +30,7 @@ const status = new Status(phone, tones);
 const acts = new Acts(phone, operations, { calls: () => calls, changed: () => changed(), dialled });
 const list = document.getElementById("calls");
 const cards = new Map();
+const seen = new Set(); // ids of calls that ring, or rang
 const statistics = new Map(); // by id of a call
 let calls = [];
 let line = null; // to Vonage, as it is followed
@@ -54,11 +55,13 @@ function show() {
     if (ids.has(id)) continue;
     card.element.remove();
     cards.delete(id);
+    seen.delete(id);
   }
   for (const call of calls) {
     const card = cards.get(call.id) ?? new Card();
     cards.set(call.id, card);
     card.show(call, membersOf(call));
+    card.showScreens(call.session ? phone.screensOf(call.session) : []);
     const stats = call.leg && statistics.get(call.leg.callId);
     card.showQuality(stats?.level ?? null, stats ? numbersOf(stats) : "");
   }
@@ -67,9 +70,17 @@ function show() {
   const rings = calls.filter(({ state }) => state === "incoming");
   const busy = calls.some(({ state }) => ["talking", "conference", "system", "calling", "consulting"].includes(state));
   tones.ring(rings.length ? (busy ? "waiting" : "ring") : null);
+  for (const { id } of rings) bringIntoSight(id);
   ringing(rings, ({ id }) => cards.get(id)?.element.querySelector('[data-verb="answer"]').focus());
   status.show();
   acts.catchUp();
+}
+
+/** A call that begins to ring is in sight, once; below the running one it may not be. */
+function bringIntoSight(id) {
+  if (seen.has(id)) return;
+  seen.add(id);
+  cards.get(id).element.scrollIntoView({ block: "nearest" });
 }
 
 /** Put the cards in this order, and move none that is in its place: moving one takes the focus away. */
@@ -112,9 +123,15 @@ function press(card, key) {
   acts.dtmf(card.call, key);
 }
 
+/** The call that Enter answers and Escape rejects: the newest that rings at this page, else the newest. */
+function incoming() {
+  const rings = calls.filter(({ state }) => state === "incoming").sort((one, other) => other.since - one.since);
+  return rings.find(({ leg }) => leg) ?? rings[0];
+}
+
 const current = () => calls.find(({ id }) => id === phone.currentSessionID) ?? calls.find(({ can }) => can.has("mute"));
 listenToKeys({
-  incoming: () => calls.find(({ state }) => state === "incoming"),
+  incoming,
   current,
   act: (verb, call) => acts.act(verb, call),
   digit: (key) => {
@@ -144,7 +161,7 @@ function showDisturb(on) {
 
 const EVERY = ["call_created", "call_incoming", "session_started", "call_answered", "call_updated", "call_held", "call_resumed", "call_muted",
   "call_unmuted", "recording_started", "recording_paused", "recording_resumed", "recording_stopped", "screen_share_started",
-  "screen_share_ended", "call_ended", "current_session_changed", "record_permissions_changed", "sessions"];
+  "screen_share_ended", "screen_share_received", "screen_share_lost", "call_ended", "current_session_changed", "record_permissions_changed", "sessions"];
 for (const name of EVERY) phone.on(name, changed);
 for (const name of ["sessions", "registration_changed", "record_permissions_changed"]) {
   phone.on(name, ({ userState }) => userState && showDisturb(userState.do_not_disturb));

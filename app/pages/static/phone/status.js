@@ -77,6 +77,8 @@ export class Status {
         const item = copyOf("trouble-template");
         item.dataset.trouble = name;
         item.querySelector("[data-text]").textContent = [words.troubles[name], detail].filter(Boolean).join(" ");
+        item.classList.toggle("alarm", name !== "sound");
+        item.classList.toggle("note", name === "sound");
         item.querySelector("[data-login]").hidden = action !== "login";
         item.querySelector("[data-sound]").hidden = action !== "sound";
         return item;

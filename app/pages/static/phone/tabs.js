@@ -29,5 +29,5 @@ export function installTabs(opened) {
 export function count(name, number) {
   const element = document.querySelector(`[data-count="${name}"]`);
   element.hidden = !number;
-  element.querySelector("[data-number]").textContent = number > 99 ? "99+" : number;
+  element.querySelector("[data-number]").textContent = number > 99 ? "99+" : number || "";
 }

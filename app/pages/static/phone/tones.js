@@ -15,16 +15,20 @@ const KEYS = "123456789*0#";
 export class Tones {
   #context = null;
   #ringing = null; // { kind, source }
-  #sink = "";
+  #sounding = new Set();
 
-  /** Whether the browser lets the page make a sound: not before somebody has clicked on it or pressed a key there. */
-  get blocked() {
-    return this.#context?.state === "suspended" || (!this.#context && !navigator.userActivation?.hasBeenActive);
+  constructor() {
+    // One to see whether the browser lets the page make a sound: most do not before somebody has clicked on it or pressed
+    // a key there. https://developer.mozilla.org/en-US/docs/Web/Media/Guides/Autoplay
+    this.#context = new AudioContext();
+    this.blocked = this.#context.state === "suspended";
   }
 
   /** To be called when somebody has clicked: what rings is heard from here on. */
   async unblock() {
-    await this.#audio().resume();
+    await this.#context.resume();
+    this.blocked = false;
+    if (!this.#sounding.size) await this.#context.suspend(); // all day long there is little to be heard
   }
 
   /** Ring: "ring", or "waiting" beside a call; null: no more. */
@@ -49,28 +53,24 @@ export class Tones {
 
   /** Ring on this loudspeaker; "" is the system's. Not every browser can. */
   async useSink(id) {
-    this.#sink = id;
-    if (this.#context) await this.#context.setSinkId?.(id);
-  }
-
-  #audio() {
-    if (!this.#context) {
-      this.#context = new AudioContext();
-      if (this.#sink) this.#context.setSinkId?.(this.#sink).catch(console.error);
-    }
-    return this.#context;
+    await this.#context.setSinkId?.(id);
   }
 
   #play(parts, { loop = false, volume = 0.2 } = {}) {
-    const context = this.#audio();
-    if (context.state === "suspended") context.resume().catch(() => {}); // it may be allowed by now
+    const context = this.#context;
+    context.resume().catch(() => {}); // it rests between two sounds
     const source = context.createBufferSource();
     source.buffer = bufferOf(context, parts);
     source.loop = loop;
     const gain = context.createGain();
     gain.gain.value = volume;
     source.connect(gain).connect(context.destination);
-    source.addEventListener("ended", () => gain.disconnect());
+    this.#sounding.add(source);
+    source.addEventListener("ended", () => {
+      gain.disconnect();
+      this.#sounding.delete(source);
+      if (!this.#sounding.size && !this.blocked) context.suspend().catch(() => {});
+    });
     source.start();
     return source;
   }
