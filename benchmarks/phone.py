@@ -36,6 +36,7 @@ USER: Final = "Alice"
 PATIENCE: Final = 30_000.0  # ms until the page shows what happened: a busy machine
 # How much more than at the first look there may be of each of Chromium's metrics at the last one.
 # https://chromedevtools.github.io/devtools-protocol/tot/Performance/#method-getMetrics
+CARDS: Final = "[...document.querySelectorAll('.call')].map((call) => `${call.dataset.state}: ${call.innerText}`)"
 MOST_GROWTH: Final = {
     "Nodes": 500,
     "JSEventListeners": 50,
@@ -181,8 +182,15 @@ def soaked(world: World, alice: PhonePage, seconds: float, chance: random.Random
     began = time.monotonic()
     while len(looks) < 3:
         story = chance.choice(calls.stories())
-        story()
-        alice.sees_none()
+        try:
+            story()
+            alice.sees_none()
+        except AssertionError:
+            print(f"  in the story {story.__name__}: the page shows {alice.page.evaluate(CARDS)}")
+            print(
+                f"  the server has {[session['id'] for session in world.ask('GET', f'/users/{USER}/phone').json['sessions']]}"
+            )
+            raise
         told[story.__name__] += 1
         if time.monotonic() - began >= seconds * (len(looks) + 1) / 3:
             looks.append(looked_at(devtools))
