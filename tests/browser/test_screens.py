@@ -232,6 +232,16 @@ def test_it_stops_when_the_page_disconnects(world: World, open_page: Open) -> No
     world.until(lambda: not world.ask("GET", f"/users/Alice/sessions/{session}").json["screensharing"])
 
 
+def test_it_stops_with_the_page(world: World, open_page: Open) -> None:
+    alice, bob = open_page("Alice"), open_page("Bob")
+    enters(world, "Alice", "Bob")
+    session = shares(alice)
+    watches(bob, "Alice")
+    alice.goto("about:blank")
+    sees(bob, "lost Alice")
+    world.until(lambda: not world.ask("GET", f"/users/Alice/sessions/{session}").json["screensharing"])
+
+
 def test_telephones_and_pages_that_show_no_screens_are_skipped(world: World, open_page: Open) -> None:
     alice, bob = open_page("Alice"), open_page("Bob", "/blind")
     to(world, {"type": "phone", "number": SECOND}, world.room)

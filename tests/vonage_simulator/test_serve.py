@@ -16,7 +16,16 @@ from vonage_http_client.errors import NotFoundError
 
 from tests.engines import wait_until
 
-COMMAND = [sys.executable, "-c", "from vonage_simulator.cli.main import main; main()", "serve", "--api-port", "0", "--sdk-port", "0"]
+COMMAND = [
+    sys.executable,
+    "-c",
+    "from vonage_simulator.cli.main import main; main()",
+    "serve",
+    "--api-port",
+    "0",
+    "--sdk-port",
+    "0",
+]
 SCENARIO = """
 about: Everybody waits
 calls:

@@ -18,6 +18,9 @@ from vonage_simulator.client_sdk.errors import session_error
 from vonage_simulator.client_sdk.tokens import Grant
 
 LIVES_ON = 15 * 60.0  # without a connection
+# So long it also counts as logged in, and is rung: a page that is loaded again misses no call. What Vonage does with a
+# call to a user whose page is away is not documented; to let it ring for 15 minutes would be of no use.
+RINGS_ON = 30.0
 MEDIA_TIMEOUT = 20.0  # without a connection its calls go on so long; the guide to the older SDK has that number:
 # https://developer.vonage.com/en/legacy-client-sdk/in-app-voice/guides/reconnect-call-js
 MOST_KEPT = 200  # events, for a page that comes back
@@ -31,6 +34,7 @@ class Session:
         self.id = f"SES-{uuid.uuid4()}"
         self.grant = grant
         self.connection: Connection | None = None
+        self.away_since = 0.0  # by the monotonic clock
         self.calls: set[str] = set()
         self._number = 0
         self._kept: deque[dict[str, Any]] = deque(maxlen=MOST_KEPT)
@@ -38,6 +42,11 @@ class Session:
     @property
     def user(self) -> str:
         return self.grant.user
+
+    @property
+    def can_be_rung(self) -> bool:
+        here = self.connection is not None or time.monotonic() - self.away_since < RINGS_ON
+        return here and not self.grant.expired
 
     def tell(self, event: str, *args: Any) -> None:
         """Tell the page of an event, at once or when it comes back."""
@@ -68,7 +77,7 @@ class Sessions:
 
     def has(self, user: str) -> bool:
         """Whether *user* can be rung in a browser."""
-        return any(session.user == user and not session.grant.expired for session in self._sessions.values())
+        return any(session.user == user and session.can_be_rung for session in self._sessions.values())
 
     def create(self, grant: Grant, connection: Connection) -> Session:
         """A session that nobody comes back to, and that has no call, makes room. Raises SdkError."""
@@ -103,7 +112,7 @@ class Sessions:
     def lose(self, session: Session, connection: Connection) -> None:
         """*connection* is gone."""
         if session.connection is connection:
-            session.connection = None
+            session.connection, session.away_since = None, time.monotonic()
             self._later(session, "media", MEDIA_TIMEOUT, lambda: self._silent(session))
             self._later(session, "life", LIVES_ON, lambda: self.delete(session))
 

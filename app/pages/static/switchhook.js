@@ -750,14 +750,14 @@ export class Phone {
 
   /**
    * What the server returns to a request of *path* below the user's address. Without a response it is sent again, with
-   * the same Idempotency-Key, so that it is done once. Throws PhoneError.
+   * the same Idempotency-Key, so that it is done once. `keepalive`: also after the page is gone. Throws PhoneError.
    */
-  async request(method, path, body) {
+  async request(method, path, body, { keepalive = false } = {}) {
     const own = {};
     if (body !== undefined) own["Content-Type"] = "application/json";
     if (method !== "GET") own["Idempotency-Key"] = newKey();
     const address = this.base + path; // of the user of now
-    const sent = { method, body: body === undefined ? undefined : JSON.stringify(body) };
+    const sent = { method, keepalive, body: body === undefined ? undefined : JSON.stringify(body) };
     for (let attempt = 1; ; attempt++) {
       const headers = { ...(await this.#headers()), ...own };
       try {

@@ -318,3 +318,18 @@ def test_a_session_that_nobody_comes_back_to_makes_room_for_another(
         alice.log_in()
     assert len(server.sdk.calls.sessions.of("Alice")) == 2
     alice.ok("reconnectCall", call)
+
+
+def test_a_page_that_stays_away_is_rung_no_more(
+    server: Server, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come back to its session, but until then the user is the far end of the scenario."""
+    monkeypatch.setattr(sessions, "RINGS_ON", 0.3)
+    alice = logged_in(open_page)
+    alice.context.set_offline(True)
+    server.until(lambda: not server.sdk.calls.sessions.has("Alice"))
+    caller = call_from_a_phone(server, connect_to("Alice"))
+    server.until(lambda: any(leg.to == "Alice" and leg.answered for leg in caller.conversation.legs.values()))
+    alice.context.set_offline(False)
+    alice.wait_for("reconnection")
+    assert alice.events("callInvite") == []

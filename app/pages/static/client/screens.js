@@ -131,6 +131,7 @@ export class Screens {
     const stream = await navigator.mediaDevices.getDisplayMedia(constraints);
     const share = { id: newId(), stream, peers: new Map(), timer: null };
     this.#shares.set(session, share);
+    globalThis.addEventListener("pagehide", this.#stopWithThePage);
     // The browser has a button of its own for that
     for (const track of stream.getTracks()) track.addEventListener("ended", () => this.#trackEnded(session, share));
     try {
@@ -148,26 +149,31 @@ export class Screens {
     if (!goesOn && this.#shares.get(session) === share) this.#phone.stopScreenSharing(session);
   }
 
-  /** Resolves to whether it was shared. Throws PhoneError. */
-  async stop(session) {
+  /** Resolves to whether it was shared. Throws PhoneError. `keepalive`: what is sent outlives the page. */
+  async stop(session, options = {}) {
     const share = this.#forget(session);
     if (!share) return false;
-    const end = this.#signal(session, { type: "end", share: share.id }).catch(() => {}); // the connections say so, too
-    await Promise.all([end, this.#report(session, false)]);
+    const end = this.#signal(session, { type: "end", share: share.id }, options);
+    await Promise.all([end.catch(() => {}), this.#report(session, false, options)]); // the connections end, too
     return true;
   }
+
+  #stopWithThePage = () => {
+    for (const id of [...this.#shares.keys()]) this.stop(id, { keepalive: true }).catch(() => {});
+  };
 
   #forget(session) {
     const share = this.#shares.get(session);
     this.#shares.delete(session);
+    if (!this.#shares.size) globalThis.removeEventListener?.("pagehide", this.#stopWithThePage);
     clearTimeout(share?.timer);
     for (const peer of share?.peers.values() ?? []) peer.close();
     for (const track of share?.stream.getTracks() ?? []) track.stop();
     return share;
   }
 
-  #report(session, screensharing) {
-    return this.#phone.request("PATCH", `/sessions/${encodeURIComponent(session)}`, { screensharing });
+  #report(session, screensharing, options) {
+    return this.#phone.request("PATCH", `/sessions/${encodeURIComponent(session)}`, { screensharing }, options);
   }
 
   async #announce(session, share) {
@@ -283,9 +289,9 @@ export class Screens {
     for (const [key, seen] of this.#seen) if (isMeant(seen.session)) this.#lose(key);
   }
 
-  #signal(session, said) {
+  #signal(session, said, options) {
     const path = `/sessions/${encodeURIComponent(session)}/signals`;
-    return this.#phone.request("POST", path, { page: this.#page, ...said });
+    return this.#phone.request("POST", path, { page: this.#page, ...said }, options);
   }
 
   #servers() {
