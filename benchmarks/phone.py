@@ -33,16 +33,16 @@ from tests.serving import ROOT
 from vonage_simulator.ledger import Leg
 
 USER: Final = "Alice"
-PATIENCE: Final = 30_000.0  # ms until the page shows what happened: a busy machine
-# How much more than at the first look there may be of each of Chromium's metrics at the last one.
-# https://chromedevtools.github.io/devtools-protocol/tot/Performance/#method-getMetrics
 CARDS: Final = "[...document.querySelectorAll('.call')].map((call) => `${call.dataset.state}: ${call.innerText}`)"
+PATIENCE: Final = 30_000.0  # ms until the page shows what happened: a busy machine
+# How much more than at the first look there may be of each of Chromium's metrics at the last one. Not of AudioHandlers:
+# Chromium keeps every microphone that was a source of an AudioContext as long as that, as the stand-in's for all calls.
+# https://chromedevtools.github.io/devtools-protocol/tot/Performance/#method-getMetrics
 MOST_GROWTH: Final = {
-    "Nodes": 500,
+    "Nodes": 2_500,  # the list of calls that are over has an end, of some 100 rows
     "JSEventListeners": 50,
     "JSHeapUsedSize": 2_000_000,  # bytes
     "Documents": 1,
-    "AudioHandlers": 20,
     "RTCPeerConnections": 0,
 }
 
@@ -186,10 +186,8 @@ def soaked(world: World, alice: PhonePage, seconds: float, chance: random.Random
             story()
             alice.sees_none()
         except AssertionError:
-            print(f"  in the story {story.__name__}: the page shows {alice.page.evaluate(CARDS)}")
-            print(
-                f"  the server has {[session['id'] for session in world.ask('GET', f'/users/{USER}/phone').json['sessions']]}"
-            )
+            print(f"  in the story {story.__name__} the page shows {alice.page.evaluate(CARDS)}")
+            print(f"  WRONG: {'; '.join(stale(world, alice))}")
             raise
         told[story.__name__] += 1
         if time.monotonic() - began >= seconds * (len(looks) + 1) / 3:
@@ -225,7 +223,7 @@ def main() -> int:
     ):
         browser = chromium.launched(playwright, *chromium.FAKE_DEVICES)
         with phones(browser, world) as open_phone:
-            alice = open_phone(USER)
+            alice = open_phone(USER, network_fails=True)  # what comes too late for its call gets 404
             print(f"{options.minutes:g} minutes of calls at {options.speed:g} times the speed:", flush=True)
             looks, _ = soaked(world, alice, options.minutes * 60 / options.speed, random.Random(options.seed))
             world.until(lambda: all(leg.over for leg in world.legs()), 120)
