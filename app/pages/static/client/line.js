@@ -297,9 +297,11 @@ export class Line {
     const known = typeof session === "string" ? this.phone.getSession(session) ?? { id: session } : session;
     if (known.leg) return this.legs.get(known.leg) ?? null;
     if (this.legs.has(known.id)) return this.legs.get(known.id);
-    if (!known.status?.isRing) return null;
+    const legs = [...this.legs.values()];
+    const answered = legs.find((leg) => leg.session === known.id);
+    if (answered || !known.status?.isRing) return answered ?? null;
     const others = new Set(this.phone.getSessions().map((each) => each.leg));
-    const open = [...this.legs.values()].filter((leg) => leg.state === "ringing" && !others.has(leg.callId));
+    const open = legs.filter((leg) => leg.state === "ringing" && !leg.session && !others.has(leg.callId));
     const alike = open.filter((leg) => isSameParty(leg.from, known.callerNumber));
     if (alike.length) return alike[0];
     return open.length === 1 ? open[0] : null;
@@ -324,6 +326,7 @@ export class Line {
   async answer(session) {
     const leg = this.#of(session);
     if (leg.state === "answered") return;
+    leg.session = typeof session === "string" ? session : session.id; // though the server does not know it yet
     if (!this.#answering.has(leg.callId)) this.#answering.set(leg.callId, this.#answer(leg));
     await this.#answering.get(leg.callId);
   }
