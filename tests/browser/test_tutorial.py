@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -41,7 +42,7 @@ def demo(tmp_path: Path) -> Iterator[Server]:
     """What `make demo` starts, with tokens of its own, whose server prints webhooks whole."""
     command = (sys.executable, "-u", "-m", "flask", "simulate", "demo", "--every", "3600")
     (port,) = free_ports(1)
-    more = {"ACCESS_TOKENS": None, "LOG_FORMAT": "pretty", "WEB_CONCURRENCY": "1"}
+    more: dict[str, Any] = {"ACCESS_TOKENS": None, "LOG_FORMAT": "pretty", "WEB_CONCURRENCY": "1"}
     running = Server(tmp_path, command=command, PORT=str(port), **more)
     wait_until(lambda: "Ctrl-C stops it." in running.said, "the demo runs", START)
     yield running
