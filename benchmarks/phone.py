@@ -1,12 +1,12 @@
 """Half an hour of a user's calls in a real browser, and whether the page has forgotten anything of them, or all of it.
 
-    python -m benchmarks.phone [--minutes 30] [--speed 5] [--seed 1]
+    python -m benchmarks.phone [--minutes 30] [--speed 3] [--seed 1]
 
-A Chromium has the phone of Alice open, at an app and a simulated carrier whose clock goes five times as fast. Calls
+A Chromium has the phone of Alice open, at an app and a simulated carrier whose clock goes three times as fast. Calls
 come in and go out, one after the other and two at once: they are answered, rejected, ignored, missed, held, muted and
 hung up, by her or by the others, in an order that is the same for the same seed. After each no call may be left in the
 page. Measured after a third, two thirds and all of them, after a collection of garbage: the page's nodes, listeners,
-heap and sound. From the first look on they may grow no more than a little, as every call is in a list that has an end.
+heap and connections. From the first look on they may grow no more than a little, as every call is in a list that has an end.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def main() -> int:
     """Measure and print. 1 if something has grown, or is stale."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--minutes", type=float, default=30.0, help="by the carrier's clock")
-    parser.add_argument("--speed", type=float, default=5.0, help="of that clock")
+    parser.add_argument("--speed", type=float, default=3.0, help="of that clock")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     expect.set_options(timeout=PATIENCE)
