@@ -6,7 +6,7 @@ A Chromium has the phone of Alice open, at an app and a simulated carrier whose 
 come in and go out, one after the other and two at once: they are answered, rejected, ignored, missed, held, muted and
 hung up, by her or by the others, in an order that is the same for the same seed. After each no call may be left in the
 page. Measured after a third, two thirds and all of them, after a collection of garbage: the page's nodes, listeners,
-heap and connections. From the first look on they may grow no more than a little, as every call is in a list that has an end.
+heap and connections. From the first look on they may grow a little, for every call is in a list that has an end.
 """
 
 from __future__ import annotations
