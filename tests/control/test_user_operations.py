@@ -67,22 +67,23 @@ def test_who_was_put_through_has_one_session_and_it_is_no_consultation(world: Wo
     """Bob was on hold while Alice consulted somebody, and came into the same room later than she."""
     alice, bob = (to(world, {"type": "app", "user": user}, world.room) for user in ("Alice", "Bob"))
     session = world.until(lambda: own_session(world, "Alice", alice, ALICE))
-    begun = done(acts(world, session["id"], "transfer", {"to": THIRD}))
+    begun = done(acts(world, session["id"], "transfer", {"to": {"type": "app", "user": "Carol"}}))
     at = f"/users/Alice/transfers/{begun['id']}"
     world.until(lambda: done(world.ask("GET", at, token=ALICE))["status"] == "answered")
     done(world.ask("POST", f"{at}/complete", {}, token=ALICE))
     world.known(alice, "completed")
-    other = next(leg for leg in world.legs() if leg.to == THIRD and not leg.over)
+    other = next(leg for leg in world.legs() if leg.to == "Carol" and not leg.over)
     world.until(lambda: bob.hears(other))
     found = world.until(lambda: talking_to(world, other))
-    assert (found["leg"], found["status"]["isTransfer"], found["number"]) == (bob.uuid, False, THIRD)
+    assert (found["leg"], found["status"]["isTransfer"], found["number"]) == (bob.uuid, False, "Carol")
 
 
 def talking_to(world: World, other: Leg) -> Any:
     """Bob's one session, once he is known to talk to *other*."""
     items = done(world.ask("GET", "/users/Bob/sessions", token=BOB))["items"]
     assert len(items) == 1
-    return items[0] if items[0]["call"]["talkingToIds"] == [other.uuid] else None
+    one = done(world.ask("GET", f"/users/Bob/sessions/{items[0]['id']}", token=BOB))
+    return one if one["call"]["talkingToIds"] == [other.uuid] else None
 
 
 def own_session(world: World, user: str, leg: Leg, token: str) -> Any:
