@@ -104,9 +104,7 @@ def _demo(names: str) -> Iterator[tuple[str, dict[str, str]]]:
             "CALLER_NUMBER": "442079460000",
         }
         environ = os.environ | own
-        demo = subprocess.Popen(
-            [*FLASK, "demo", "--every", "3600"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL
-        )
+        demo = subprocess.Popen([*FLASK, "demo", "--every", "3600"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
         try:
             wait_until(lambda: _answers(port), "the server answers")
             yield f"http://127.0.0.1:{port}", environ

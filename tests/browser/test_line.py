@@ -228,6 +228,30 @@ def test_a_token_is_refreshed_before_it_expires(world: World, open_page: Open, o
         origin.served["/phone-token"] = made
 
 
+def test_what_fails_at_first_is_tried_again(world: World, browser: Browser, origin: OtherOrigin) -> None:
+    made = tokens_of(world)
+    given: list[str] = []
+
+    def without_sdk_at_first(query: dict[str, str]) -> str:
+        tokens = json.loads(made(query))
+        if not given:
+            tokens["sdk_url"] = f"{world.base}/static/none.js"
+        given.append(tokens["sdk_url"])
+        return json.dumps(tokens)
+
+    origin.served["/phone-token"] = without_sdk_at_first
+    origin.page("/tries", world.base, "phone.connect({ audio: true }).catch(({ message }) => seen.push(message));")
+    try:
+        with chromium.opened(browser, origin.url) as context:
+            page = context.new_page()
+            page.goto("/tries?user=Alice")
+            sees(page, f"The Client SDK cannot be loaded from {world.base}/static/none.js.")
+            page.wait_for_function("phone.line.status === 'connected' && phone.line.error === null")
+            assert given[1] == world.sdk_url
+    finally:
+        origin.served["/phone-token"] = made
+
+
 def test_a_refused_token_is_said_and_not_tried_again(world: World, open_page: Open, origin: OtherOrigin) -> None:
     page = open_page()
     problem = page.evaluate(
