@@ -17,6 +17,9 @@ const REFUSED = [401, 403]; // statuses of this server: the same token would be 
  * `phone`: the Phone whose sessions the legs belong to. `tokens({fresh})`: what `POST …/token` returns, or a promise
  * of it; `fresh`: one that was not used before. `sdk`: the SDK itself, for pages that bundle it.
  *
+ * The SDK's callId is taken to be the uuid of the page's own leg: its types have one argument that is called either,
+ * its guides do not say. A leg whose callId is none that the server knows belongs to no session.
+ *
  * `status`: "disconnected", "connecting", "connected", "reconnecting"; `error`: why it is not connected, an Error, or
  * null. `legs`: by the SDK's callId: `callId`, `from`, `channelType`, `incoming`, `state` ("ringing", "calling",
  * "answered"), `muted`, `media` ("ok", "reconnecting", "lost", "denied": no microphone), `stats` (the SDK's, or null).
