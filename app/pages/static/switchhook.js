@@ -242,6 +242,7 @@ export class Phone {
       this.#meet(data.session);
       if (data.session.state === "live") this.sessions.set(data.session.id, data.session);
       else this.sessions.delete(data.session.id);
+      this.#forgetDouble(data.session);
     }
     if (data.event === "current_session_changed") this.currentSessionID = data.session?.id ?? null;
     if (!this.sessions.has(this.currentSessionID)) this.currentSessionID = null;
@@ -254,6 +255,15 @@ export class Phone {
     this.#emit(data.event, data);
     this.#answerIfWanted(data.session);
     for (const [name, when, args] of ALSO.get(data.event) ?? []) if (when(data)) this.#emit(name, ...args(data));
+  }
+
+  /**
+   * A leg that this server has called into a room looks like a call of its own, whose id is the leg's, until Vonage's
+   * response says which call it is for; of that no event says that it is no more. A user's own call has the same id, and is
+   * none of these: nor is that of which a consultation is a part.
+   */
+  #forgetDouble({ id, leg, status }) {
+    if (leg && leg !== id && !status.isTransfer && !this.sessions.get(leg)?.isCaller) this.sessions.delete(leg);
   }
 
   #meet({ id, call }) {
