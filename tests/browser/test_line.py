@@ -308,6 +308,22 @@ def test_a_second_call_that_is_answered_puts_the_first_on_hold(world: World, ope
     page.wait_for_function("phone.line.legs.size === 2")
 
 
+def test_a_conference_goes_on_without_who_answers_another_call(world: World, open_page: Open) -> None:
+    page, room = open_page(), world.room
+    first, _, one = answered(world, page)
+    world.room = room + "-two"
+    second, alice, two = answered(world, page, SECOND)
+    page.evaluate("([one, two]) => phone.startConference(two, [one])", [one, two])
+    world.until(lambda: first.hears(alice) and second.hears(first))
+    page.wait_for_function("id => phone.getSession(id)?.conference", arg=two)
+    world.room = room + "-three"
+    third, other, _ = answered(world, page, CALLED)
+    world.until(lambda: not first.hears(alice) and not alice.hears(first))
+    assert first.hears(second), "they go on"
+    assert page.evaluate("id => phone.unhold(id)", two) is True
+    world.until(lambda: first.hears(alice) and alice.hears(first) and not third.hears(other))
+
+
 def test_calls_are_answered_by_themselves_if_the_user_wants_it_or_it_is_requested(
     world: World, open_page: Open
 ) -> None:

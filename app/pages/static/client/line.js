@@ -361,6 +361,8 @@ export class Line {
   async dtmf(session, digits) { await this.#client.sendDTMF(this.#of(session).callId, digits); }
   async mute(session) { await this.#mute(this.#of(session), true); }
   async unmute(session) { await this.#mute(this.#of(session), false); }
+  async earmuff(session) { await this.#client.enableEarmuff(this.#of(session).callId); }
+  async unearmuff(session) { await this.#client.disableEarmuff(this.#of(session).callId); }
 
   async #mute(leg, muted) {
     await (muted ? this.#client.mute(leg.callId) : this.#client.unmute(leg.callId));
