@@ -55,9 +55,14 @@ def _show(page: Page, place: Place, save: Callable[[str], None]) -> None:
     _press(_one(page, "talking"), "Transfer")
     page.get_by_label("To a number, user or SIP address").fill(CONSULTED)
     page.get_by_role("button", name="Talk first").click()
-    consulting = _one(page, "consulting")
+    consulting = page.locator(".call[data-state=consulting]")
     expect(consulting.get_by_role("button", name="Swap")).to_be_visible(timeout=LONG)
     save("phone-transfer")
+    _press(consulting, "Cancel the transfer")
+    expect(consulting).to_have_count(0, timeout=LONG)
+    for state in ("talking", "held"):
+        _press(_one(page, state), "Hang up")
+    expect(page.locator(".call")).to_have_count(0, timeout=LONG)
 
 
 def _one(page: Page, state: str) -> Locator:

@@ -242,6 +242,7 @@ export class Phone {
       this.#meet(data.session);
       if (data.session.state === "live") this.sessions.set(data.session.id, data.session);
       else this.sessions.delete(data.session.id);
+      this.#forgetDouble(data.session);
     }
     if (data.event === "current_session_changed") this.currentSessionID = data.session?.id ?? null;
     if (!this.sessions.has(this.currentSessionID)) this.currentSessionID = null;
@@ -254,6 +255,15 @@ export class Phone {
     this.#emit(data.event, data);
     this.#answerIfWanted(data.session);
     for (const [name, when, args] of ALSO.get(data.event) ?? []) if (when(data)) this.#emit(name, ...args(data));
+  }
+
+  /**
+   * A leg that this server has called into a room looks like a call of its own, whose id is the leg's, until Vonage's
+   * response says which call it is for; of that no event says that it is no more. A user's own call has the same id, and
+   * is none of these: nor is that of which a consultation is a part.
+   */
+  #forgetDouble({ id, leg, status }) {
+    if (leg && leg !== id && !status.isTransfer && !this.sessions.get(leg)?.isCaller) this.sessions.delete(leg);
   }
 
   #meet({ id, call }) {
@@ -351,10 +361,15 @@ export class Phone {
     return this.#did(() => this.#verb(id, "record", { action: paused ? "resume" : "start" }));
   }
 
-  /** Take the other party off hold; the session is the current one. */
+  /** Take the other party off hold, or come back to a conference; the session is the current one. */
   unhold(id) {
     return this.#did(async () => {
-      await this.#verb(id, "unhold");
+      if (this.getSession(idOf(id))?.conference) {
+        await this.#holdOthers(id);
+        if (this.#has(id)) await this.#online("unearmuff", id);
+        if (!(await this.unmute(id))) throw this.lastError;
+        await this.request("PUT", "/current-session", { currentSessionID: idOf(id) });
+      } else await this.#verb(id, "unhold");
       this.currentSessionID = idOf(id);
     });
   }
@@ -421,9 +436,14 @@ export class Phone {
     return DONE;
   }
 
+  /** Those in a conference go on without the user, who hears them no more and is not heard, until `unhold`. */
   async #holdOthers(id) {
     const talking = this.getSessions().filter((each) => !each.is(id ?? "") && each.answered && !each.paused);
-    await Promise.all(talking.map((each) => this.#verb(each, "hold")));
+    const away = async (each) => {
+      if (this.#has(each)) await this.#online("earmuff", each);
+      if (!each.muted && !(await this.mute(each))) throw this.lastError;
+    };
+    await Promise.all(talking.map((each) => (each.conference ? away(each) : this.#verb(each, "hold"))));
   }
 
   /**
