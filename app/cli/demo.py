@@ -70,7 +70,7 @@ async def _demo(options: RunOptions, api: ApiOptions, every: float) -> None:
         while True:
             if online := sdk.online():  # the calls of the demo would all ring there
                 if not silent:
-                    words = f"{', '.join(sorted(online))} has the phone open: no calls but yours meanwhile"
+                    words = f"The phone of {' and '.join(sorted(online))} is open: no calls but yours meanwhile"
                     click.echo(safe(f"{time.strftime('%H:%M:%S')}  {words}"))
             else:
                 if number % len(kinds) == 0:  # each once, before any comes again
