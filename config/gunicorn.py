@@ -209,7 +209,7 @@ def banner(settings: Settings) -> str:
     lines = [
         "",
         f"  Board        {address}/?token={token}",
-        *(f"  Phone        {address}/?token={each}" for each in phone),
+        *(f"  Phone        {address}/?token={each}  ({settings.app_user}'s, in the browser)" for each in phone),
         f"  Status       curl -H {quote(f'Authorization: Bearer {token}')} {address}/status",
     ]
     if settings.unsigned_allowed or settings.webhook_verify != "enforce":

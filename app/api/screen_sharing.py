@@ -132,11 +132,11 @@ def get_ice_servers(name: str) -> dict[str, Any]:
 def send_signal(args: dict[str, Any], name: str, session_id: str) -> tuple[dict[str, Any], int]:
     """Pass on what a page says to the pages of the other users in the call, by their event streams. It is not kept."""
     parts = services()
+    if not parts.store.may_signal(name):  # before all that takes longer
+        raise Problem(429, "Too many signals", "The pages of this user say too much to others: wait a moment.", AGAIN)
     session = session_of(name, session_id)
     if not session.live and args["type"] != "end":
         raise Problem(409, "Call over", "This user takes no part in the call any more.")
-    if not parts.store.may_signal(name):
-        raise Problem(429, "Too many signals", "The pages of this user say too much to others: wait a moment.", AGAIN)
     others = others_in(parts.sessions, session)
     to = args.pop("to")
     if to is not None and to not in {other.user for other in others}:

@@ -26,9 +26,7 @@ SECONDS: Final = 3600
 LEAST_SECONDS: Final = 60
 MOST_SECONDS: Final = 24 * 3600
 LATEST: Final = datetime.max.replace(tzinfo=UTC)
-SDK_SECONDS: Final = (
-    15 * 60
-)  # Vonage's own default, and "short-lived": https://developer.vonage.com/conversation/guides/jwt-acl
+SDK_SECONDS: Final = 15 * 60  # the default at Vonage: https://developer.vonage.com/conversation/guides/jwt-acl
 
 
 class TokenArgs(Schema):

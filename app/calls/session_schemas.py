@@ -252,6 +252,7 @@ class SessionSchema(ShownSchema):
     muted = flag("session.controls.muted", "the user's microphone is off")
     number = text("session.number", "of the other party: a number or a user")
     page = fields.Nested(ReportSchema, required=True)
+    pair = flag("session.pair", "a `connect` joined the two: hold is weak, no consultation, no conference")
     paused = flag("session.controls.paused", "the user has put it on hold")
     recording = flag("recording", "it is being recorded")
     recordingPaused = flag("recording_paused", "recording is paused")

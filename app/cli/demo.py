@@ -50,6 +50,7 @@ def demo(options: RunOptions, every: float, api_port: int | None) -> None:
         click.echo(banner(settings).replace("\n  Ctrl-C stops it.", ""), nl=False)
         given = "".join(f"{name}={os.environ[name]} " for name in ("PORT", "DATA_DIR", "HOST") if name in os.environ)
         click.echo(f"  First call   {given}.venv/bin/flask simulate call --scenario ring-group")
+        click.echo(f"  Ring         {given}.venv/bin/flask simulate call  (once the phone is open, it rings there)")
         asyncio.run(_demo(options, api, every))
 
 
@@ -69,7 +70,7 @@ async def _demo(options: RunOptions, api: ApiOptions, every: float) -> None:
         while True:
             if online := sdk.online():  # the calls of the demo would all ring there
                 if not silent:
-                    words = f"{', '.join(sorted(online))} has the phone open: no calls but yours meanwhile"
+                    words = f"The phone of {' and '.join(sorted(online))} is open: no calls but yours meanwhile"
                     click.echo(safe(f"{time.strftime('%H:%M:%S')}  {words}"))
             else:
                 if number % len(kinds) == 0:  # each once, before any comes again

@@ -37,7 +37,7 @@ from app.flows.flows import Flows
 from app.flows.model import RenderFault
 from app.flows.rendering import Ncco, checked
 from app.flows.request import Request
-from app.flows.user_calls import UserCall
+from app.flows.user_calls import USER_CALL, UserCall
 from app.store.errors import StoreUnavailable
 from app.store.reader import not_waiting
 from app.store.store import Store
@@ -215,7 +215,7 @@ class Control:
             raise BadNcco(str(bad).replace("[0].endpoint[0]", "number")) from bad
         # A leg that gets its script by itself can be led into a room; it is not known before.
         try:
-            url = self.flows.user_call_url(UserCall(user, script[0], id_)) if self.flows.rooms else None
+            url = self.flows.user_call_url(UserCall(user, script[0], id_)) if self.flows.rooms_in(USER_CALL) else None
         except RenderFault as fault:  # an endpoint with more headers than an address can hold
             raise BadNcco(str(fault)) from fault
         to = {"to": {"type": "app", "user": user}}
@@ -272,7 +272,7 @@ class Control:
 
         Once the leg itself asks for it, it can be led into a room, and the user be diverted.
         """
-        if flow is None or not self.flows.rooms or not called_users(json.dumps(script)):
+        if flow is None or not self.flows.rooms_in(flow) or not called_users(json.dumps(script)):
             return None
         return self.flows.address_of(flow, step or self._start_of(flow), _request_of(leg) if leg else None)
 

@@ -79,11 +79,11 @@ class Session:
     """What is known of a session.
 
     `leg` is the user's own leg: None while Vonage has reported none, as while it rings in a browser. `from_` calls and
-    `to` is called: numbers, or users. `number` is that
-    of the other party, or a user's name; then `other_user` is it, too, and `other_name` what that user is shown as.
-    `cause` says how it ended: completed, or the failure's name; `detail` is that in Vonage's words. `parent` is the
-    session, as it is now, that this one is the consultation of. Seconds are numbers, up to now while it goes on; None
-    where an end is not known.
+    `to` is called: numbers, or users. `number` is that of the other party, or a user's name; then `other_user` is it,
+    too, and `other_name` what that user is shown as. `cause` says how it ended: completed, or the failure's name;
+    `detail` is that in Vonage's words. `parent` is the session, as it is now, that this one is the consultation of.
+    `pair`: a `connect` joined the two, and no room. Seconds are numbers, up to now while it goes on; None where an end
+    is not known.
     """
 
     user: str
@@ -112,6 +112,7 @@ class Session:
     ring_seconds: float | None
     call_seconds: float | None
     hold_seconds: float
+    pair: bool
     controls: Controls
     remarks: Remarks
     parent: Session | None = None
@@ -219,9 +220,15 @@ def read_session(
         ring_seconds=seconds_between(created, answered_at if answered else now if live else over),
         call_seconds=seconds_between(answered_at, now if live else over) if answered else 0,
         hold_seconds=_on_hold([(found, at) for found, at, _ in met if at], over or now),
+        pair=live and answered and leg is not None and not _in_room(call, [leg, *others]),
         controls=controls,
         remarks=remarks,
     )
+
+
+def _in_room(call: Call, legs: Iterable[CallLeg]) -> bool:
+    """Whether the latest NCCO of any of *legs* leads into a room; of legs of other calls, which meet in rooms."""
+    return any(each not in call.legs or call.room_of(each.leg.uuid) for each in legs if ended(each) is None)
 
 
 def _calls(own: Sequence[CallLeg], user: str) -> bool:

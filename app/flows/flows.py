@@ -112,10 +112,11 @@ class Flows:
         """The flows file as it was last without a fault; None if it never was."""
         return self.reloader.flow_file
 
-    @property
-    def rooms(self) -> bool:
-        """Whether calls to users are rooms where that is possible."""
-        return self.flow_file is not None and self.flow_file.rooms
+    def rooms_in(self, flow: str) -> bool:
+        """Whether calls of users are rooms in *flow*, where that is possible; it may be a name of no flow."""
+        if self.flow_file is None or isinstance(self.flow_file.rooms, bool):
+            return self.flow_file is not None and bool(self.flow_file.rooms)
+        return flow in self.flow_file.rooms or flow not in self.flow_file.flows
 
     @property
     def version(self) -> str | None:

@@ -76,7 +76,7 @@ class _FileReader(FlowReader):
     def __init__(self, file: Located, settings: Mapping[str, Any], watched: list[Path]) -> None:
         super().__init__(file, settings)
         self._watched = watched
-        self.rooms = True
+        self.rooms: bool | frozenset[str] = True
         self.flows: dict[str, Flow | None] = {}
         self._drafts: dict[str, Mapping[str, Draft]] = {}  # by flow
         self._starts: dict[str, str] = {}
@@ -87,9 +87,6 @@ class _FileReader(FlowReader):
         if (file := self.mapping(self.file.value, (), "a file with `routes` and `flows`")) is None:
             return ()
         self.fields(file, ("routes", "flows", "hours", "rooms"), ())
-        if "rooms" in file and not isinstance(file["rooms"], bool):
-            self.wrong(("rooms",), "must be true or false")
-        self.rooms = file.get("rooms") is not False
         for name in ("routes", "flows"):
             if name not in file:
                 self.wrong((name,), "is missing")
@@ -102,7 +99,20 @@ class _FileReader(FlowReader):
             flows = self.mapping(file["flows"], ("flows",), "names and flows") or {}
             self.flows = {name: self._flow(name, flow) for name, flow in flows.items()}
             self._lead_on()
+        if "rooms" in file:
+            self.rooms = self._rooms(file["rooms"])
         return self._routes(file["routes"]) if "routes" in file else ()
+
+    def _rooms(self, value: Any) -> bool | frozenset[str]:
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, list):
+            self.wrong(("rooms",), "must be true, false, or a list of flows")
+            return True
+        for index, name in enumerate(value):
+            if not isinstance(name, str) or name not in self.flows:
+                self.wrong(("rooms", index), "is no flow of this file")
+        return frozenset(name for name in value if isinstance(name, str))
 
     # Routes.
 

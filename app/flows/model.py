@@ -192,5 +192,5 @@ class FlowFile:
     flows: Mapping[str, Flow] = field(default_factory=dict)
     hours: Mapping[str, Hours] = field(default_factory=dict)
     watched: tuple[Path, ...] = ()  # the files to reload after: its own, those of Python flows
-    rooms: bool = True  # whether calls to users are rooms, and no pairs
+    rooms: bool | frozenset[str] = True  # whether calls of users are rooms, and no pairs; or in which flows they are
     advices: tuple[Fault, ...] = ()  # what should be otherwise, though it is served

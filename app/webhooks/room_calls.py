@@ -56,7 +56,7 @@ class Rooms:
         as it is. *caller*: who runs the reply. *state*: of the step that the webhook is for. *to_event*: it is an
         event, and no request as of an answer URL.
         """
-        if not self.flows.rooms or not self.callers.can_call:
+        if not self.flows.rooms_in(reply.flow) or not self.callers.can_call:
             return reply
         index = next((index for index, action in enumerate(reply.ncco) if action.get("action") not in SPEECH), None)
         connect = reply.ncco[index] if index is not None else {}

@@ -34,10 +34,11 @@ PAGE = """<!doctype html>
 
 
 class OtherOrigin:
-    """Its `url`, and what it serves by path: a text, or what returns one for the query."""
+    """Its `url`, and what it serves by path: a text, or what returns one for the query; under a `policy`, if any."""
 
     def __init__(self) -> None:
         self.url = ""
+        self.policy = ""  # Content-Security-Policy
         self.served: dict[str, str | Callable[[dict[str, str]], str]] = {}
 
     def page(self, path: str, server: str, more: str = "await phone.connect({ audio: true });") -> None:
@@ -56,6 +57,8 @@ def other_origin() -> Iterator[OtherOrigin]:
             found = origin.served.get(path)
             self.send_response(404 if found is None else 200)
             self.send_header("Content-Type", f"text/{'javascript' if path.endswith('.js') else 'html'}; charset=utf-8")
+            if origin.policy:
+                self.send_header("Content-Security-Policy", origin.policy)
             self.end_headers()
             text = found({name: values[0] for name, values in query.items()}) if callable(found) else found
             self.wfile.write((text or "").encode())

@@ -19,7 +19,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser import chromium
+from tests.browser import chromium, phone_screenshots
 from tests.browser.pages import CUSTOMER_OF_A_TRANSFER, PAGES
 from tests.browser.week import send_a_week
 from tests.engines import free_ports, wait_until
@@ -68,6 +68,7 @@ def main() -> None:
         finally:
             demo.send_signal(signal.SIGINT)
             demo.wait(60)
+    take_phone()
 
 
 def _answers(port: int) -> bool:
@@ -141,9 +142,20 @@ def take(base: str, acting: Acting) -> None:
         browser.close()
 
 
+def take_phone() -> None:
+    """Screenshots of the phone."""
+    with sync_playwright() as playwright:
+        phone_screenshots.take(playwright, NAMES, lambda page, name: picture(page, FOLDER / f"{name}.webp"))
+
+
 def save(page: Page, file: Path) -> None:
-    """What is in sight of *page*, as WebP, which Playwright itself does not write."""
+    """What is in sight of *page*, once it is loaded, as WebP."""
     page.wait_for_load_state("networkidle")
+    picture(page, file)
+
+
+def picture(page: Page, file: Path) -> None:
+    """What is in sight of *page* now, as WebP, which Playwright itself does not write."""
     session = page.context.new_cdp_session(page)
     size: dict[str, Any] = dict(page.viewport_size or {})
     clip = {"x": 0, "y": page.evaluate("scrollY"), **size, "scale": page.evaluate("devicePixelRatio")}

@@ -50,7 +50,7 @@ def test_a_call_of_another_terminal_rings_in_the_browser_and_nothing_else_does(d
         page = browser.new_context(base_url=origin, permissions=["microphone"]).new_page()
         page.goto("/")
         assert "ok" in page.evaluate("(token) => call('createSession', token)", reply.json["sdk_token"])
-        wait_until(lambda: "Alice has the phone open: no calls but yours" in demo.said, "it stays silent")
+        wait_until(lambda: "The phone of Alice is open: no calls but yours" in demo.said, "it stays silent")
         page.evaluate("events.length = 0")
         environ = {"PATH": str(Path(sys.executable).parent), "DATA_DIR": str(demo.folder / "var")}
         environ |= {"PORT": str(demo.port), "ACCESS_TOKENS": f"operator:{OPERATOR}"}

@@ -228,6 +228,30 @@ def test_a_token_is_refreshed_before_it_expires(world: World, open_page: Open, o
         origin.served["/phone-token"] = made
 
 
+def test_what_fails_at_first_is_tried_again(world: World, browser: Browser, origin: OtherOrigin) -> None:
+    made = tokens_of(world)
+    given: list[str] = []
+
+    def without_sdk_at_first(query: dict[str, str]) -> str:
+        tokens = json.loads(made(query))
+        if not given:
+            tokens["sdk_url"] = f"{world.base}/static/none.js"
+        given.append(tokens["sdk_url"])
+        return json.dumps(tokens)
+
+    origin.served["/phone-token"] = without_sdk_at_first
+    origin.page("/tries", world.base, "phone.connect({ audio: true }).catch(({ message }) => seen.push(message));")
+    try:
+        with chromium.opened(browser, origin.url) as context:
+            page = context.new_page()
+            page.goto("/tries?user=Alice")
+            sees(page, f"The Client SDK cannot be loaded from {world.base}/static/none.js.")
+            page.wait_for_function("phone.line.status === 'connected' && phone.line.error === null")
+            assert given[1] == world.sdk_url
+    finally:
+        origin.served["/phone-token"] = made
+
+
 def test_a_refused_token_is_said_and_not_tried_again(world: World, open_page: Open, origin: OtherOrigin) -> None:
     page = open_page()
     problem = page.evaluate(
@@ -282,6 +306,22 @@ def test_a_second_call_that_is_answered_puts_the_first_on_hold(world: World, ope
     assert not alice.hears(first)
     assert other.hears(second)
     page.wait_for_function("phone.line.legs.size === 2")
+
+
+def test_a_conference_goes_on_without_who_answers_another_call(world: World, open_page: Open) -> None:
+    page, room = open_page(), world.room
+    first, _, one = answered(world, page)
+    world.room = room + "-two"
+    second, alice, two = answered(world, page, SECOND)
+    page.evaluate("([one, two]) => phone.startConference(two, [one])", [one, two])
+    world.until(lambda: first.hears(alice) and second.hears(first))
+    page.wait_for_function("id => phone.getSession(id)?.conference", arg=two)
+    world.room = room + "-three"
+    third, other, _ = answered(world, page, CALLED)
+    world.until(lambda: not first.hears(alice) and not alice.hears(first))
+    assert first.hears(second), "they go on"
+    assert page.evaluate("id => phone.unhold(id)", two) is True
+    world.until(lambda: first.hears(alice) and alice.hears(first) and not third.hears(other))
 
 
 def test_calls_are_answered_by_themselves_if_the_user_wants_it_or_it_is_requested(

@@ -75,6 +75,10 @@ def world(
         origin.served["/main.js"] = (installed / "main.js").read_text()
         origin.served["/phone-tokens"] = origin.served["/phone-token"] = tokens_of(world)
         origin.page("/bob", world.base, WATCHING + FOLLOWING)
+        sdk = world.sdk_url.rpartition("/")[0]
+        scripts, hosts = f"'self' {world.base} {sdk}/", f"'self' {world.base} {sdk} {sdk.replace('http', 'ws')}"
+        inline = "'unsafe-inline' 'unsafe-eval'"  # Bob's script is in his page, and the test asks the pages
+        origin.policy = f"default-src 'none'; script-src {inline} {scripts}; connect-src {hosts}"
         yield world
 
 

@@ -138,6 +138,21 @@ def test_names_that_depend_on_how_a_call_ended_or_on_the_page() -> None:
             assert phone.wait(name)[0]["id"] == "two"
 
 
+def test_tokens_are_kept_until_shortly_before_they_expire() -> None:
+    assert run("tokens.mjs") == [
+        ["a text, each time", 2],
+        ["two at once", 1],
+        ["while both are good", 1],
+        ["half a minute before the first expires", 2],
+        ["a fresh one", 3],
+        ["a new one that is refused is not replaced", False],
+        ["an old one is", True],
+        ["after that", 4],
+        ["each time while it fails", 6],
+        ["then", "token-7"],
+    ]
+
+
 # ---- Errors
 
 

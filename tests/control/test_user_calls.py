@@ -167,7 +167,7 @@ def test_where_no_room_is_possible_the_two_are_a_pair(
     """It is not certain then that an operation would go on, or a flows file says so: Vonage calls the other one."""
     to = number()
     if wanted == "rooms are off":
-        monkeypatch.setattr(type(world.services.flows), "rooms", False)
+        monkeypatch.setattr(type(world.services.flows), "rooms_in", lambda *_: False)
     else:
         monkeypatch.setattr(type(world.services.room_calls), "begin", lambda *_, **__: False)
     alice = begun(world, to)
@@ -175,7 +175,7 @@ def test_where_no_room_is_possible_the_two_are_a_pair(
     world.until(lambda: other.hears(alice))
     world.until(lambda: session_of(world, alice)["answered"])
     session = session_of(world, alice)
-    assert (session["isCaller"], session["number"]) == (True, to)
+    assert (session["isCaller"], session["number"], session["pair"]) == (True, to, True)
     assert not (alice.conversation.name or "").startswith("call-")
 
 
@@ -204,7 +204,7 @@ def test_a_call_from_a_page_is_a_room(world: World, user: str) -> None:
     world.until(lambda: other.hears(alice))
     world.until(lambda: session_of(world, alice, user)["answered"])
     session = session_of(world, alice, user)
-    assert (session["isCaller"], session["number"], session["autoAnswer"]) == (True, to, False)
+    assert (session["isCaller"], session["number"], session["autoAnswer"], session["pair"]) == (True, to, False, False)
     assert world.act(other, "hold").json["verb"] == "hold"
     world.until(lambda: world.control(other)["hold"] == "held")
     world.do(lambda: world.carrier.people.hang_up(alice.uuid))

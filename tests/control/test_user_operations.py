@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.api.site import VIEWER
-from tests.control.test_session_verbs import ALICE, BOB, SECOND, THIRD, acts, call_of_alice, done, lasting_world
+from tests.control.test_session_verbs import ALICE, BOB, SECOND, THIRD, acts, call_of_alice, done, lasting_world, to
 from tests.control.world import AGENT, World
 from vonage_simulator.ledger import Leg
 
@@ -61,6 +61,42 @@ def test_a_user_consults_and_cancels(world: World) -> None:
     assert world.ask("POST", f"/users/Bob/transfers/{begun['id']}/complete", {}, token=BOB).status_code == 404
     done(world.ask("DELETE", at, token=ALICE))
     world.until(lambda: customer.hears(alice))
+
+
+def test_who_was_put_through_has_one_session_and_it_is_no_consultation(world: World) -> None:
+    """Bob was on hold while Alice consulted somebody, and came into the same room later than she."""
+    alice, bob = (to(world, {"type": "app", "user": user}, world.room) for user in ("Alice", "Bob"))
+    session = world.until(lambda: own_session(world, "Alice", alice, ALICE))
+    begun = done(acts(world, session["id"], "transfer", {"to": {"type": "app", "user": "Carol"}}))
+    at = f"/users/Alice/transfers/{begun['id']}"
+    world.until(lambda: done(world.ask("GET", at, token=ALICE))["status"] == "answered")
+    done(world.ask("POST", f"{at}/complete", {}, token=ALICE))
+    world.known(alice, "completed")
+    other = next(leg for leg in world.legs() if leg.to == "Carol" and not leg.over)
+    world.until(lambda: bob.hears(other))
+    found = world.until(lambda: talking_to(world, other))
+    assert (found["leg"], found["status"]["isTransfer"], found["number"]) == (bob.uuid, False, "Carol")
+
+
+def talking_to(world: World, other: Leg) -> Any:
+    """Bob's one session, once he is known to talk to *other*."""
+    items = done(world.ask("GET", "/users/Bob/sessions", token=BOB))["items"]
+    assert len(items) == 1
+    one = done(world.ask("GET", f"/users/Bob/sessions/{items[0]['id']}", token=BOB))
+    return one if one["call"]["talkingToIds"] == [other.uuid] else None
+
+
+def own_session(world: World, user: str, leg: Leg, token: str) -> Any:
+    """The user's session with *leg* in the list, once it is answered."""
+    items = done(world.ask("GET", f"/users/{user}/sessions", token=token))["items"]
+    return next((each for each in items if each["leg"] == leg.uuid and each["answered"]), None)
+
+
+def test_who_came_first_into_a_room_sees_the_other_also_in_one_session(world: World) -> None:
+    alice, bob = (to(world, {"type": "app", "user": user}, world.room) for user in ("Alice", "Bob"))
+    listed_one = world.until(lambda: own_session(world, "Alice", alice, ALICE))
+    one = done(world.ask("GET", f"/users/Alice/sessions/{listed_one['id']}", token=ALICE))
+    assert (one["answered"], one["call"]["talkingToIds"]) == (True, [bob.uuid])
 
 
 def test_what_became_of_an_own_action_is_read_by_its_user_alone(world: World) -> None:

@@ -19,6 +19,8 @@ from vonage_simulator.trace import Happening
 
 # `VoiceChannelType` of the SDK; a leg of another kind comes from the telephone network.
 CHANNELS = {"app": "app", "sip": "sip", "websocket": "websocket"}
+# Why a leg rings no more, by its status.
+CANCEL_REASONS = {"timeout": "RemoteTimeout", "rejected": "RejectedElsewhere"}
 # What a caller's page is told if nobody was reached. The SDK has no reason for busy: it is declined as well.
 HANGUP_REASONS = {
     "rejected": "REMOTE_REJECT",
@@ -96,6 +98,7 @@ class Calls:
         try:
             self._carrier.people.hang_up(uuid)
         except NotActive as error:
+            del self._reasons[uuid]
             raise refused("the call is not answered yet") from error
 
     def leave(self, session: Session) -> None:
@@ -144,6 +147,7 @@ class Calls:
         if status in ("started", "ringing") and leg.direction == "outbound" and leg.far_end is not IN_BROWSER:
             self._tell_status(leg, "RINGING")
         elif status == "answered":
+            self._stop_ringing(leg.uuid, "AnsweredElsewhere")  # a test may answer for the user, without a page
             self._tell_status(leg, "ANSWERED")
         elif status == (leg.failure or "completed"):
             self._tell_status(leg, "COMPLETED")
@@ -151,7 +155,7 @@ class Calls:
 
     def _ended(self, leg: Leg) -> None:
         self._rung.discard(leg.uuid)
-        self._stop_ringing(leg.uuid, "RemoteTimeout" if leg.failure == "timeout" else "RemoteCancel")
+        self._stop_ringing(leg.uuid, CANCEL_REASONS.get(leg.failure or "", "RemoteCancel"))
         if session := self._holders.pop(leg.uuid, None):
             session.calls.discard(leg.uuid)
             reason = self._reasons.pop(leg.uuid, None) or self._reason(leg)

@@ -1,56 +1,16 @@
 // The phone of a user in JavaScript: an ES module for browsers and Node 18 or later. See docs/clients.md.
 
+import { AdHocConference } from "./client/conference.js";
+import { PhoneError, noResponse, problemOf } from "./client/errors.js";
+import { EventReader } from "./client/event_reader.js";
 import { Line } from "./client/line.js";
 import { Listeners } from "./client/listeners.js";
+import { ALSO, WAZO, keyOf } from "./client/names.js";
 import { RECEIVED, Screens } from "./client/screens.js";
+import { CallSession, idOf } from "./client/session.js";
 import { Tokens } from "./client/tokens.js";
 
-const ELSEWHERE = "answered_elsewhere"; // the cause of a call that somebody else took
-
-// Names of Wazo's Phone, and the event of the stream that each one is. Both the constant and its value can be used.
-const WAZO = {
-  ON_CALL_INCOMING: ["onCallIncoming", "call_incoming"],
-  ON_CALL_OUTGOING: ["onCallOutgoing", "call_created", (data) => data.session?.isCaller],
-  ON_CALL_ANSWERED: ["onCallAnswered", "call_answered"],
-  ON_CALL_ACCEPTED: ["onCallAccepted", "call_answered"],
-  ON_CALL_MUTED: ["onCallMuted", "call_muted"],
-  ON_CALL_UNMUTED: ["onCallUnmuted", "call_unmuted"],
-  ON_CALL_HELD: ["onCallHeld", "call_held"],
-  ON_CALL_RESUMED: ["onCallResumed", "call_resumed"],
-  ON_CALL_UNHELD: ["onCallUnHeld", "call_resumed"],
-  ON_CALL_CANCELED: [
-    "onCallCanceled", "call_ended", (data) => ["cancelled", ELSEWHERE].includes(data.cause),
-    (data) => [data.session, data.cause === ELSEWHERE],
-  ],
-  ON_CALL_REJECTED: ["onCallRejected", "call_ended", (data) => data.cause === "rejected"],
-  ON_CALL_ENDED: ["onCallEnded", "call_ended"],
-  ON_SHARE_SCREEN_STARTED: ["onScreenShareStarted", "screen_share_started"],
-  ON_SHARE_SCREEN_ENDED: ["onScreenShareEnded", "screen_share_ended"],
-  ON_REGISTERED: ["onRegistered", "registration_changed", (data) => data.userState?.registered, () => []],
-  ON_UNREGISTERED: ["onUnRegistered", "registration_changed", (data) => !data.userState?.registered, () => []],
-};
-const named = (data) => [{ callId: data.session.id, session: data.session }];
-const YEASTAR = {
-  newRTCSession: ["call_created", () => true, named],
-  incoming: ["call_incoming", () => true, named],
-  startSession: ["session_started", () => true, named],
-  deleteSession: [
-    "call_ended", () => true, (data) => [{ callId: data.session.id, cause: data.cause, detail: data.detail }],
-  ],
-  registered: ["registration_changed", (data) => data.userState.registered, () => []],
-  isRegisteredChange: ["registration_changed", () => true, (data) => [data.userState.registered]],
-  recordPermissionsChange: [
-    "record_permissions_changed", () => true, (data) => [data.userState.record_permissions],
-  ],
-};
-const ALSO = new Map(); // event of the stream -> [[name, condition, arguments]]
-const also = (event, ...more) => ALSO.set(event, [...(ALSO.get(event) ?? []), more]);
-const isAny = () => true;
-const session = (data) => [data.session];
-for (const [constant, [value, event, when = isAny, args = session]] of Object.entries(WAZO)) {
-  also(event, value, when, args);
-}
-for (const [name, [event, when, args]] of Object.entries(YEASTAR)) also(event, name, when, args);
+export { AdHocConference, CallSession, EventReader, PhoneError };
 
 const SIGNAL = "screen_share_signal"; // of the stream: what another page says
 const DONE = Object.freeze({ code: 0, message: "" });
@@ -59,192 +19,6 @@ const SILENCE = 40_000; // the server gives a sign of life every 15 seconds
 const WAIT = 15_000; // for a response; the server itself waits 5 seconds for Vonage
 const ATTEMPTS = 5; // of a request that gets no response, with pauses of half a second, then twice as long each time
 const REFUSED = [401, 403]; // another attempt with the same token would be refused as well
-
-/** What the server says is wrong: its problem (RFC 9457). `status` is 0 where there was no response, with `cause`. */
-export class PhoneError extends Error {
-  constructor(problem, options) {
-    super(problem.detail || problem.title, options);
-    this.name = "PhoneError";
-    this.status = problem.status;
-    this.title = problem.title;
-    this.detail = problem.detail;
-    this.error_id = problem.error_id ?? null;
-    this.problem = problem;
-  }
-}
-
-const MOMENTS = ["answerTime", "creationTime", "endTime", "startTime"];
-const MOMENTS_OF_CALL = ["startingTime", "answerTime", "hangupTime"];
-
-/** A session as the server shows it, with Wazo's methods; moments are of the type Date, as there. It never changes. */
-export class CallSession {
-  constructor(shown) {
-    Object.assign(this, withDates(shown, MOMENTS));
-    if (shown.call) this.call = withDates(shown.call, MOMENTS_OF_CALL);
-  }
-
-  getId() { return this.id; }
-  is(other) { return this.id === idOf(other); }
-  isIncoming() { return !this.isCaller && !this.answered; }
-  isOutgoing() { return this.isCaller && !this.answered; }
-  isActive() { return this.answered || this.isOutgoing(); }
-  isEstablished() { return this.sipStatus === "Established"; }
-  isTerminating() { return this.sipStatus === "Terminating"; }
-  isTerminated() { return this.sipStatus === "Terminated"; }
-  getTalkingToIds() { return this.call?.talkingToIds ?? []; }
-
-  /** Since it began, until it ended or now. */
-  getElapsedTimeInSeconds() {
-    return Math.floor(((this.endTime ?? new Date()) - this.creationTime) / 1000);
-  }
-}
-
-function withDates(shown, names) {
-  const dates = names.filter((name) => typeof shown[name] === "string").map((name) => [name, new Date(shown[name])]);
-  return { ...shown, ...Object.fromEntries(dates) };
-}
-
-/** Server-sent events of a text that comes in pieces: push each piece, and get the events that it completes. */
-export class EventReader {
-  #rest = "";
-  #id = null; // of an event that may not be complete yet: only a blank line makes it the last one
-  #event = { event: "message", data: [] };
-
-  constructor() {
-    this.lastId = null;
-    this.retry = null;
-  }
-
-  push(piece) {
-    const found = [];
-    const whole = this.#rest + piece;
-    const upTo = whole.endsWith("\r") ? whole.length - 1 : whole.length; // a line feed may follow
-    const lines = whole.slice(0, upTo).split(/\r\n|\n|\r/);
-    this.#rest = lines.pop() + whole.slice(upTo);
-    for (const line of lines) {
-      if (line) this.#field(line);
-      else {
-        this.lastId = this.#id;
-        if (this.#event.data.length) found.push({ event: this.#event.event, data: this.#event.data.join("\n") });
-        this.#event = { event: "message", data: [] };
-      }
-    }
-    return found;
-  }
-
-  #field(line) {
-    const colon = line.indexOf(":");
-    const name = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
-    if (name === "event") this.#event.event = value;
-    else if (name === "data") this.#event.data.push(value);
-    else if (name === "id" && !value.includes("\0")) this.#id = value;
-    else if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
-  }
-}
-
-/** A conference as the server shows it. Each method returns a new one, as at Wazo. */
-export class AdHocConference {
-  #shown;
-  #calls; // by leg, the session that it came from: one Map for all copies, so that an old copy can be used as well
-
-  constructor(phone, shown, host, calls, { muted = host.muted, paused = false } = {}) {
-    this.#shown = shown;
-    this.#calls = calls;
-    Object.assign(this, {
-      phone,
-      conferenceId: shown.conference_id,
-      host: new CallSession({ ...host, conference: true, displayName: "Conference" }), // as Wazo shows it
-      started: shown.started,
-      finished: shown.finished,
-      answerTime: shown.answer_time === null ? null : new Date(shown.answer_time),
-      muted, // of the host's own leg, as `paused`
-      paused,
-      // By leg: the session that it came from; null if that is not known
-      participants: new Map(shown.participants.map((leg) => [leg, calls.get(leg) ?? null])),
-    });
-  }
-
-  getParticipants() { return [...this.participants.values()]; }
-  hasParticipants() { return this.participants.size > 0; }
-  isMuted() { return this.muted; }
-  isOnHold() { return this.paused; }
-
-  async addParticipant(session) {
-    const call = typeof session === "string" ? this.phone.getSession(session) : session; // which may end meanwhile
-    const shown = await this.phone.request("PUT", this.#member(idOf(session)), {});
-    for (const leg of shown.participants) if (!this.#calls.has(leg)) this.#calls.set(leg, call);
-    return this.#as(shown);
-  }
-
-  /** Hang up a participant: a session, or a leg of `participants`. With "detach" it is put on hold by itself. */
-  async removeParticipant(session, mode = "hangup") {
-    const leg = this.#legOf(session);
-    return this.#without(leg, await this.phone.request("DELETE", `${this.#member(leg)}?mode=${mode}`));
-  }
-
-  /** Without a participant that has left, as `conference_adhoc_participant_left` says. Nothing is sent. */
-  participantHasLeft(session) {
-    return this.#without(this.#legOf(session), this.#shown);
-  }
-
-  async mute() { return this.#onOwnLeg("mute", { muted: true }); }
-  async unmute() { return this.#onOwnLeg("unmute", { muted: false }); }
-
-  /** Let the host hear music while the others go on. */
-  async hold() { return this.#asMember("hold", { paused: true }); }
-  async resume() { return this.#asMember("resume", { paused: false }); }
-
-  /** Hang up everybody. */
-  async hangup() {
-    const shown = await this.phone.request("DELETE", this.#at);
-    return this.#as({ ...shown, finished: true, participants: [] });
-  }
-
-  async refresh() {
-    return this.#as(await this.phone.request("GET", this.#at));
-  }
-
-  get #at() {
-    return `/conferences/${encodeURIComponent(this.conferenceId)}`;
-  }
-
-  #member(id) {
-    return `${this.#at}/participants/${encodeURIComponent(id)}`;
-  }
-
-  #legOf(session) {
-    const id = idOf(session);
-    return [...this.#calls].find(([leg, call]) => leg === id || call?.id === id)?.[0] ?? id;
-  }
-
-  async #onOwnLeg(verb, changes) {
-    await this.phone.request("POST", `/sessions/${encodeURIComponent(this.host.id)}/${verb}`, {});
-    return this.#as(this.#shown, changes);
-  }
-
-  async #asMember(verb, changes) {
-    return this.#as(await this.phone.request("POST", `${this.#member(this.#shown.host)}/${verb}`, {}), changes);
-  }
-
-  #without(leg, shown) {
-    return this.#as({ ...shown, participants: shown.participants.filter((each) => each !== leg) });
-  }
-
-  #as(shown, changes) {
-    const { muted, paused } = this;
-    return new AdHocConference(this.phone, shown, this.host, this.#calls, { muted, paused, ...changes });
-  }
-}
-
-/** By which listeners are kept: a constant of Wazo's is the same as its value. */
-function keyOf(name) {
-  return WAZO[name]?.[0] ?? name;
-}
-
-function idOf(session) {
-  return typeof session === "string" ? session : session.id;
-}
 
 function pauseOf(milliseconds, signal) {
   return new Promise((resume) => {
@@ -468,6 +242,7 @@ export class Phone {
       this.#meet(data.session);
       if (data.session.state === "live") this.sessions.set(data.session.id, data.session);
       else this.sessions.delete(data.session.id);
+      this.#forgetDouble(data.session);
     }
     if (data.event === "current_session_changed") this.currentSessionID = data.session?.id ?? null;
     if (!this.sessions.has(this.currentSessionID)) this.currentSessionID = null;
@@ -480,6 +255,15 @@ export class Phone {
     this.#emit(data.event, data);
     this.#answerIfWanted(data.session);
     for (const [name, when, args] of ALSO.get(data.event) ?? []) if (when(data)) this.#emit(name, ...args(data));
+  }
+
+  /**
+   * A leg that this server has called into a room looks like a call of its own, whose id is the leg's, until Vonage's
+   * response says which call it is for; of that no event says that it is no more. A user's own call has the same id, and
+   * is none of these: nor is that of which a consultation is a part.
+   */
+  #forgetDouble({ id, leg, status }) {
+    if (leg && leg !== id && !status.isTransfer && !this.sessions.get(leg)?.isCaller) this.sessions.delete(leg);
   }
 
   #meet({ id, call }) {
@@ -577,10 +361,15 @@ export class Phone {
     return this.#did(() => this.#verb(id, "record", { action: paused ? "resume" : "start" }));
   }
 
-  /** Take the other party off hold; the session is the current one. */
+  /** Take the other party off hold, or come back to a conference; the session is the current one. */
   unhold(id) {
     return this.#did(async () => {
-      await this.#verb(id, "unhold");
+      if (this.getSession(idOf(id))?.conference) {
+        await this.#holdOthers(id);
+        if (this.#has(id)) await this.#online("unearmuff", id);
+        if (!(await this.unmute(id))) throw this.lastError;
+        await this.request("PUT", "/current-session", { currentSessionID: idOf(id) });
+      } else await this.#verb(id, "unhold");
       this.currentSessionID = idOf(id);
     });
   }
@@ -647,9 +436,14 @@ export class Phone {
     return DONE;
   }
 
+  /** Those in a conference go on without the user, who hears them no more and is not heard, until `unhold`. */
   async #holdOthers(id) {
     const talking = this.getSessions().filter((each) => !each.is(id ?? "") && each.answered && !each.paused);
-    await Promise.all(talking.map((each) => this.#verb(each, "hold")));
+    const away = async (each) => {
+      if (this.#has(each)) await this.#online("earmuff", each);
+      if (!each.muted && !(await this.mute(each))) throw this.lastError;
+    };
+    await Promise.all(talking.map((each) => (each.conference ? away(each) : this.#verb(each, "hold"))));
   }
 
   /**
@@ -779,13 +573,4 @@ for (const [constant, [value]] of Object.entries(WAZO)) Phone[constant] = Phone.
 /** Whether the same request may soon get another response: nothing was done (503), or the first is under way (409). */
 function isPassing(response) {
   return [409, 503].includes(response.status) && response.headers.has("Retry-After");
-}
-
-function noResponse(cause) {
-  return new PhoneError({ status: 0, title: "No response", detail: cause.message }, { cause });
-}
-
-async function problemOf(response) {
-  const unknown = { status: response.status, title: response.statusText || "No success", detail: "" };
-  return { ...unknown, ...(await response.json().catch(() => ({}))) };
 }

@@ -15,7 +15,9 @@ from tests.browser.test_every_page import violations
 from tests.control.world import AGENT, World
 
 LOOKS: Final[tuple[tuple[str, Scheme, str], ...]] = (("phone", "dark", "fr-FR"), ("desktop", "light", "en-GB"))
-VIOLATIONS: Final = "addEventListener('securitypolicyviolation', e => console.error('violation ' + e.violatedDirective))"
+VIOLATIONS: Final = (
+    "addEventListener('securitypolicyviolation', e => console.error('violation ' + e.violatedDirective))"
+)
 NARROW: Final = 390  # pixels
 
 
@@ -31,7 +33,9 @@ def looks_right(phone: PhonePage, state: str) -> None:
 
 @pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
 def test_each_state(world: World, open_phone: Open, language: str) -> None:
-    world.ask("PUT", "/users/Alice", {"record_permissions": 2, "max_calls": 5, "display_name": "Alice " + "Liddell" * 7})
+    world.ask(
+        "PUT", "/users/Alice", {"record_permissions": 2, "max_calls": 5, "display_name": "Alice " + "Liddell" * 7}
+    )
     alice = open_phone("Alice", language=language, script=VIOLATIONS, reduced_motion="reduce")
     looks_right(alice, "idle")
     page = alice.page
@@ -56,7 +60,6 @@ def test_each_state(world: World, open_phone: Open, language: str) -> None:
     for tab in ("history", "voicemail"):
         page.locator(f"#tab-{tab}").click()
         looks_right(alice, tab)
-
 
 
 def test_a_consultation_and_a_conference(world: World, open_phone: Open) -> None:

@@ -12,6 +12,7 @@ from tests.browser.phone.phones import CUSTOMER, Open
 from tests.browser.phone.test_phone_several import in_call, leg_to, transfers
 from tests.clients.cutting import cutting
 from tests.control.world import AGENT, World
+from vonage_simulator.voice_api.faults import FaultRule
 
 NOT_READY = re.compile("Connecting")
 
@@ -165,3 +166,17 @@ def test_a_login_that_has_ended(world: World, open_phone: Open) -> None:
     expect(trouble.get_by_role("link", name="Log in")).to_have_attribute("href", "/login?next=/phone")
     alice.sees(CUSTOMER, "talking")
     assert not leg_to(world, "Alice").over
+
+
+def test_a_leg_of_which_vonage_says_late_whose_call_it_is_for_is_one_call(world: World, open_phone: Open) -> None:
+    """Its webhooks come before the response to the request that placed it: for a moment it looks like another call."""
+    alice = open_phone("Alice")
+    with world.faults(FaultRule(fault="late", verbs=("create",), seconds=1.5)):
+        world.caller(CUSTOMER, room=None)
+        alice.until(lambda: alice.call(CUSTOMER).count() == 2)
+        alice.until(lambda: alice.call(CUSTOMER).count() == 1)
+        alice.press(CUSTOMER, "Answer")
+        alice.sees(CUSTOMER, "talking")
+    expect(alice.call()).to_have_count(1)
+    alice.press(CUSTOMER, "Hold")
+    alice.sees(CUSTOMER, "held")

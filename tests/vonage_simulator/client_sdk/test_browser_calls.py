@@ -307,3 +307,12 @@ def test_a_room_with_a_browser(server: Server, open_page: Open) -> None:
     alice.page.wait_for_timeout(300)
     assert not server.leg(call).over
     alice.ok("hangup", call)
+
+
+@pytest.mark.parametrize(("act", "reason"), [("answer", "AnsweredElsewhere"), ("reject", "RejectedElsewhere")])
+def test_what_a_test_does_for_the_user_ends_the_ringing(server: Server, open_page: Open, act: str, reason: str) -> None:
+    alice = logged_in(open_page)
+    call_from_a_phone(server, connect_to("Alice"))
+    call: str = alice.wait_for("callInvite")[0]
+    server.do(lambda: getattr(server.carrier.people, act)(call))
+    assert alice.wait_for("callInviteCancel") == [call, reason]

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.vonage_simulator.api_server import Server
 from tests.vonage_simulator.client_sdk.sdk_pages import ACL, Open, SdkPage
 from tests.vonage_simulator.client_sdk.test_browser_calls import answered, call_from_a_phone, connect_to, logged_in
+from vonage_simulator.client_sdk import server as sdk_server
 from vonage_simulator.client_sdk import sessions
 
 STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -254,6 +255,17 @@ def test_a_session_is_that_of_its_user(open_page: Open) -> None:
     assert bob.error("createSession", bob.token(), own) == ("SESSION_ERROR", "INVALID_SESSION")
 
 
+def test_a_session_that_is_ended_without_a_connection_does_not_come_back(server: Server, open_page: Open) -> None:
+    alice = logged_in(open_page)
+    alice.context.set_offline(True)
+    alice.wait_for("reconnecting")
+    assert alice.error("deleteSession") == ("NETWORK_ERROR", None)
+    alice.context.set_offline(False)
+    alice.page.wait_for_timeout(2500)
+    assert server.sdk.online() == set()
+    assert alice.events("reconnection") == []
+
+
 # Tokens that expire
 
 
@@ -333,3 +345,48 @@ def test_a_page_that_stays_away_is_rung_no_more(
     alice.context.set_offline(False)
     alice.wait_for("reconnection")
     assert alice.events("callInvite") == []
+
+
+# Connections that cannot be had again
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script that waits a tenth as long for an answer, and tries to come back for half a second only."""
+    whole = sdk_server.script()
+    short = {"PING_EVERY = 2000": "PING_EVERY = 200", "PING_PATIENCE = 6000": "PING_PATIENCE = 600"}
+    short["3000, 3000, 3000, 3000, 3000, 3000, 3000, 3000]"] = "]"
+    short["[200, 500, 1000, 2000,"] = "[100, 400,"
+    for usual, shorter in short.items():
+        assert whole.count(usual) == 1
+        whole = whole.replace(usual, shorter)
+    monkeypatch.setattr(sdk_server, "script", lambda: whole)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_connection_that_answers_nothing_is_made_anew(server: Server, open_page: Open) -> None:
+    alice = logged_in(open_page)
+    server.do(lambda: server.sdk.disturb("Alice", delay=100.0))
+    alice.wait_for("reconnecting")
+    server.do(lambda: server.sdk.disturb("Alice"))
+    alice.wait_for("reconnection")
+    assert alice.ok("getUser", "me")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("reason", ["PING_TIMEOUT", "TRANSPORT_CLOSED"])
+def test_a_page_gives_up_and_says_how_the_connection_was_lost(
+    server: Server, open_page: Open, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    alice = logged_in(open_page)
+    monkeypatch.setattr(sdk_server, "MOST_CONNECTIONS", 0)
+    if reason == "PING_TIMEOUT":
+        server.do(lambda: server.sdk.disturb("Alice", delay=100.0))
+    else:
+        server.do(lambda: server.sdk.cut("Alice"))
+    assert alice.wait_for("sessionError") == [reason]
+    assert alice.events("reconnecting") == [[]]
+    assert alice.error("getUser", "me") == ("SESSION_ERROR", "NO_ACTIVE_SESSION")
+    assert alice.error("createSession", alice.token()) == ("NETWORK_ERROR", None)
+    monkeypatch.undo()
+    assert alice.log_in()

@@ -57,8 +57,11 @@ class VonageClient {
   }
 
   async deleteSession() {
-    await this.#transport.deleteSession();
-    for (const callId of [...this.#calls.keys()]) this.#drop(callId);
+    try {
+      await this.#transport.deleteSession();
+    } finally {
+      for (const callId of [...this.#calls.keys()]) this.#drop(callId);
+    }
   }
 
   async getUser(userIdOrName) {

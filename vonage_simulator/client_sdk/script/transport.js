@@ -17,6 +17,7 @@ class Transport {
   #token = null;
   #sessionId = null;
   #pinging = null;
+  #comingBack = false;
   #offline = () => this.#socket?.close();
   roundTrip = null; // ms, of the last ping
 
@@ -53,8 +54,11 @@ class Transport {
   }
 
   async deleteSession() {
-    await this.request("deleteSession");
-    this.#forget();
+    try {
+      await this.request("deleteSession");
+    } finally {
+      this.#forget(); // also where the connection is lost: nobody comes back
+    }
   }
 
   /** The result of a request; rejects with a VonageError. */
@@ -146,12 +150,21 @@ class Transport {
   #lost(socket, reason) {
     if (socket !== this.#socket) return;
     this.#close();
-    if (this.active) this.#comeBack(reason);
+    if (this.active && !this.#comingBack) this.#comeBack(reason);
   }
 
   async #comeBack(reason) {
-    const session = this.#sessionId;
+    this.#comingBack = true;
     this.#handlers.lost();
+    try {
+      await this.#tryAgain(reason);
+    } finally {
+      this.#comingBack = false;
+    }
+  }
+
+  async #tryAgain(reason) {
+    const session = this.#sessionId;
     for (const delay of TRY_AGAIN) {
       await new Promise((resolve) => setTimeout(resolve, delay));
       if (this.#sessionId !== session || this.#socket) return; // it was ended, or made anew, meanwhile

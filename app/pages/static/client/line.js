@@ -17,6 +17,9 @@ const REFUSED = [401, 403]; // statuses of this server: the same token would be 
  * `phone`: the Phone whose sessions the legs belong to. `tokens({fresh})`: what `POST …/token` returns, or a promise
  * of it; `fresh`: one that was not used before. `sdk`: the SDK itself, for pages that bundle it.
  *
+ * The SDK's callId is taken to be the uuid of the page's own leg: its types have one argument that is called either,
+ * its guides do not say. A leg whose callId is none that the server knows belongs to no session.
+ *
  * `status`: "disconnected", "connecting", "connected", "reconnecting"; `error`: why it is not connected, an Error, or
  * null. `legs`: by the SDK's callId: `callId`, `from`, `channelType`, `incoming`, `state` ("ringing", "calling",
  * "answered"), `muted`, `media` ("ok", "reconnecting", "lost", "denied": no microphone), `stats` (the SDK's, or null).
@@ -29,6 +32,8 @@ export class Line {
   #client = null;
   #sessionId = null; // of the SDK: with it a session is resumed
   #wanted = null; // while it is to be connected: aborted by `disconnect`
+  #opening = false;
+  #lostMeanwhile = false;
   #refresh = null;
   #callsOut = 0; // that the SDK has not named yet
   #early = new Map(); // what it says of those meanwhile: by callId, the leg's state, or "over"
@@ -85,6 +90,7 @@ export class Line {
   /** One attempt, and others later if it fails. */
   async #open(status, wanted) {
     this.#set(status, this.error);
+    this.#opening = true;
     try {
       await this.#attempt(wanted);
     } catch (error) {
@@ -96,14 +102,20 @@ export class Line {
       } else {
         this.#set("reconnecting", error);
         const pause = Math.min(SHORTEST_PAUSE * 2 ** (this.attempts - 1), LONGEST_PAUSE);
-        setTimeout(() => this.#openAgain(wanted), pause * (0.5 + Math.random() / 2));
+        const again = () => { if (this.status !== "connected") this.#openAgain(wanted); };
+        setTimeout(again, pause * (0.5 + Math.random() / 2));
       }
       throw error;
+    } finally {
+      this.#opening = false;
+      if (this.#lostMeanwhile) this.#openAgain(wanted);
     }
   }
 
+  /** One attempt at a time: what is lost during one is looked for after it. */
   #openAgain(wanted) {
-    if (!wanted.aborted) this.#open("reconnecting", wanted).catch(() => {}); // it is in `error`
+    this.#lostMeanwhile = this.#opening;
+    if (!this.#opening && !wanted.aborted) this.#open("reconnecting", wanted).catch(() => {}); // it is in `error`
   }
 
   async #attempt(wanted) {
@@ -161,12 +173,11 @@ export class Line {
     const refresh = async () => {
       try {
         const tokens = await this.tokens({ fresh: true });
-        if (wanted !== this.#wanted || this.status !== "connected") return;
+        if (wanted !== this.#wanted) return;
         await this.#client.refreshSession(tokens.sdk_token);
         this.#refreshIn(tokens);
-      } catch (error) {
-        this.error = error;
-        if (wanted === this.#wanted && this.status === "connected") this.#refreshAfter(REFRESH_AGAIN);
+      } catch {
+        if (wanted === this.#wanted) this.#refreshAfter(REFRESH_AGAIN); // the session lives on until it expires
       }
     };
     this.#refresh = setTimeout(refresh, Math.min(milliseconds, LONGEST_TIMER));
@@ -240,6 +251,7 @@ export class Line {
   }
 
   #lost(reason) {
+    if (!this.#wanted) return;
     this.attempts += 1; // with another token: this one may have expired
     this.#set("reconnecting", new Error(`Vonage has ended the session: ${reason}`));
     this.#openAgain(this.#wanted.signal);
@@ -297,9 +309,11 @@ export class Line {
     const known = typeof session === "string" ? this.phone.getSession(session) ?? { id: session } : session;
     if (known.leg) return this.legs.get(known.leg) ?? null;
     if (this.legs.has(known.id)) return this.legs.get(known.id);
-    if (!known.status?.isRing) return null;
+    const legs = [...this.legs.values()];
+    const answered = legs.find((leg) => leg.session === known.id);
+    if (answered || !known.status?.isRing) return answered ?? null;
     const others = new Set(this.phone.getSessions().map((each) => each.leg));
-    const open = [...this.legs.values()].filter((leg) => leg.state === "ringing" && !others.has(leg.callId));
+    const open = legs.filter((leg) => leg.state === "ringing" && !leg.session && !others.has(leg.callId));
     const alike = open.filter((leg) => isSameParty(leg.from, known.callerNumber));
     if (alike.length) return alike[0];
     return open.length === 1 ? open[0] : null;
@@ -324,6 +338,7 @@ export class Line {
   async answer(session) {
     const leg = this.#of(session);
     if (leg.state === "answered") return;
+    leg.session = typeof session === "string" ? session : session.id; // though the server does not know it yet
     if (!this.#answering.has(leg.callId)) this.#answering.set(leg.callId, this.#answer(leg));
     await this.#answering.get(leg.callId);
   }
@@ -346,6 +361,8 @@ export class Line {
   async dtmf(session, digits) { await this.#client.sendDTMF(this.#of(session).callId, digits); }
   async mute(session) { await this.#mute(this.#of(session), true); }
   async unmute(session) { await this.#mute(this.#of(session), false); }
+  async earmuff(session) { await this.#client.enableEarmuff(this.#of(session).callId); }
+  async unearmuff(session) { await this.#client.disableEarmuff(this.#of(session).callId); }
 
   async #mute(leg, muted) {
     await (muted ? this.#client.mute(leg.callId) : this.#client.unmute(leg.callId));

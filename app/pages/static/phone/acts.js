@@ -7,7 +7,7 @@ import { sayFault } from "./say.js";
 const talks = ({ session, state }) => session && ["talking", "system", "conference"].includes(state) && session.answered;
 
 export class Acts {
-  #under = new Set(); // what is under way: a button that is pressed twice acts once
+  #under = new Map(); // what is under way, by verb and call: a button that is pressed twice acts once
   wanted = new Map(); // by id of a call: "answer" or "reject", as soon as it rings here
 
   constructor(phone, operations, { calls, changed, dialled }) {
@@ -17,16 +17,24 @@ export class Acts {
   /** Do `verb` to a call, as calls.js has it; says why if it cannot be done. */
   async act(verb, call, button) {
     const key = `${verb} ${call.id}`;
-    const act = this[`_${verb}`];
-    if (!act || this.#under.has(key)) return;
-    this.#under.add(key);
-    if (button) button.setAttribute("aria-busy", "true");
+    if (!this[`_${verb}`]) return;
+    if (this.#under.has(key)) {
+      if (verb !== "mute") return;
+      await this.#under.get(key); // off and on again, however soon
+    }
+    const now = this.calls().find(({ id }) => id === call.id) ?? call;
+    const done = this.#do(verb, now, button).finally(() => this.#under.get(key) === done && this.#under.delete(key));
+    this.#under.set(key, done);
+    await done;
+  }
+
+  async #do(verb, call, button) {
+    button?.setAttribute("aria-busy", "true");
     try {
-      await act.call(this, call, button);
+      await this[`_${verb}`](call, button);
     } catch (error) {
       sayFault(NAMES[verb] ?? verb, error);
     } finally {
-      this.#under.delete(key);
       button?.removeAttribute("aria-busy");
     }
   }

@@ -36,7 +36,7 @@ export class Card {
     if (call.since) timer.dataset.since = new Date(call.since).toISOString();
     else timer.removeAttribute("data-since");
     set(timer, call.since ? duration((serverNow() - call.since) / 1000) : "");
-    set(about, call.about.join(" "));
+    set(about, call.about.join("\n"));
     about.hidden = !call.about.length;
     recording.hidden = call.recording === "inactive";
     if (!recording.hidden) set(recording.lastElementChild, words.about[call.recording === "active" ? "recording" : "recording_paused"]);

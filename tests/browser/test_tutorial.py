@@ -1,0 +1,91 @@
+"""The tutorial that the project began with, to the letter: one terminal, one browser, one call from a telephone.
+
+https://developer.vonage.com/en/tutorials/vg-phone-to-app, "Run your application"
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.browser import chromium
+from tests.e2e.test_terminal import BODIES, OTHERS, PUBLISHED, fields, of_kind
+from tests.engines import free_ports, wait_until
+from tests.serving import ROOT, Server
+
+START = 120.0  # seconds: an engine, a worker, keys and a certificate, on a busy machine
+CALLER = "441234567890"
+# How long they talked is up to this test, and so is what that costs.
+OF_THE_LENGTH = {"duration", "price"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """With a microphone that beeps."""
+    if chromium.program() is None:
+        pytest.skip(chromium.MISSING)
+    with sync_playwright() as playwright:
+        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Server]:
+    """What `make demo` starts, with tokens of its own, whose server prints webhooks whole."""
+    command = (sys.executable, "-u", "-m", "flask", "simulate", "demo", "--every", "3600")
+    (port,) = free_ports(1)
+    more: dict[str, Any] = {"ACCESS_TOKENS": None, "LOG_FORMAT": "pretty", "WEB_CONCURRENCY": "1"}
+    running = Server(tmp_path, command=command, PORT=str(port), **more)
+    wait_until(lambda: "Ctrl-C stops it." in running.said, "the demo runs", START)
+    yield running
+    running.process.terminate()
+    running.process.wait(60)
+
+
+def test_a_telephone_calls_alice_who_answers_talks_and_hangs_up(demo: Server, browser: Browser) -> None:
+    found = re.search(r"Phone\b.*?(http\S+token=\S+)", demo.said)
+    assert found, "the address to open is printed"
+    page = browser.new_context(permissions=["microphone", "notifications"]).new_page()
+    page.goto(found[1])
+    expect(page).to_have_url(re.compile("/phone$"))
+    expect(page.locator("#line")).to_have_text("Ready")
+    expect(page.locator(".call")).to_have_count(0, timeout=90_000)  # the demo's own first call may ring still
+    environ = {"PATH": str(Path(sys.executable).parent), "DATA_DIR": str(demo.folder / "var"), "PORT": str(demo.port)}
+    command = (sys.executable, "-m", "flask", "simulate", "call", "--scenario", "phone-to-app", "--pretty")
+    caller = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    call = page.locator(".call")
+    expect(call).to_have_attribute("data-state", "incoming", timeout=60_000)
+    expect(call.get_by_role("heading")).to_have_text(CALLER)
+    call.get_by_role("button", name="Answer").click()
+    expect(call).to_have_attribute("data-state", "talking")
+    page.wait_for_timeout(1500)
+    call.get_by_role("button", name="Hang up").click()
+    expect(call).to_have_count(0)
+    out, err = caller.communicate(timeout=90)
+    assert (caller.returncode, err) == (0, "")
+    assert_as_published(out)
+    page.context.close()
+    log = (demo.folder / "var" / "demo" / "server.log").read_text()  # a call of the demo's own is there, too
+    ours = fields(of_kind("EVENT", out)[0])["conversation_uuid"]
+    assert [block for block in of_kind("EVENT", log) if ours in block] == of_kind("EVENT", out)
+    assert set(of_kind("NCCO request", PUBLISHED)) <= set(of_kind("NCCO request", log))
+
+
+def assert_as_published(printed: str) -> None:
+    """The webhooks of the tutorial's log, each with its fields in their order, but for ids, times and the length."""
+    assert of_kind("NCCO request", printed) == of_kind("NCCO request", PUBLISHED)
+    shown = [fields(block) for block in of_kind("EVENT", printed)]
+    assert [(one["status"], one["to"]) for one in shown] == [(one["status"], one["to"]) for one in BODIES]
+    for ours, theirs in zip(shown, BODIES, strict=True):
+        assert list(ours) == list(theirs)
+        differing = {name for name in ours if ours[name] != theirs[name]}
+        assert differing <= OTHERS | OF_THE_LENGTH, differing
+        assert [name for name in ours if ours[name] is None] == [name for name in theirs if theirs[name] is None]
