@@ -34,6 +34,7 @@ ABOUT: Final = {
     "recording_paused": marked("Recording paused"),
     "transfer": marked("Transfer of %(who)s"),
     "transfer_rings": marked("Transfer of %(who)s: it rings"),
+    "passing_on": marked("Is being transferred to %(who)s."),
     "held_by_transfer": marked("Waits for the end of the transfer"),
 }
 # How a call ended: causes of sessions (docs/sessions.md), and reasons of the SDK.
@@ -49,6 +50,7 @@ ENDINGS: Final = {
     "failed": marked("The call with %(who)s failed."),
     "missed": marked("Missed call from %(who)s"),
     "passed_on": marked("%(who)s was transferred."),
+    "not_passed_on": marked("%(who)s was not reached: the call is back."),
 }
 LINE: Final = {
     "ready": marked("Ready"),
@@ -116,7 +118,7 @@ OTHER: Final = {
     "line": marked("%(verb)s: %(came)s"),
     "standard": marked("As the system has it"),
     "device": marked("Device %(number)s"),
-    "seconds": marked("%(number)s s"),
+    "delete": marked("Delete this message?"),
     "missed": marked("Missed"),
     "called": marked("You called"),
     "was_called": marked("Called you"),
