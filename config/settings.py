@@ -159,7 +159,7 @@ def _script_address(text: str) -> str:
     address = _web_address(text)
     if not urlsplit(address).path.endswith(".js"):
         raise ValidationError("Not the address of a script: it does not end in .js.")
-    if not re.fullmatch(r"[!-~]+", address) or re.search(r"[;,'\"<>\\]", address):  # it becomes part of a header
+    if not re.fullmatch(r"[!-~]+", address) or re.search(r"[;,'\"<>\\*]", address):  # it becomes part of a header
         raise ValidationError("It has characters that no header may hold.")
     return address
 
@@ -175,7 +175,7 @@ def _ice_servers(text: str) -> tuple[dict[str, Any], ...]:
     """As RTCPeerConnection takes them. https://www.w3.org/TR/webrtc/#rtciceserver-dictionary"""
     try:
         servers = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValidationError("Not JSON.") from None
     if not isinstance(servers, list) or not all(isinstance(server, dict) for server in servers):
         raise ValidationError("Not a list of objects.")

@@ -32,11 +32,17 @@ LONGEST_CANDIDATE: Final = 500
 MOST_CANDIDATES: Final = 50
 WITH_DESCRIPTION: Final = ("offer", "answer")
 KINDS: Final = ("announce", "want", "offer", "answer", "candidates", "end")
-NAME_OF_PAGE: Final = "^[A-Za-z0-9_-]{1,64}$"
+NAME_OF_PAGE: Final = r"^[A-Za-z0-9_-]{1,64}\Z"
+# What browsers write is ASCII: another character may take twelve bytes where the signal is kept.
+PLAIN: Final = r"^[\t\r\n\x20-\x7e]*\Z"
+
+
+def _plain(most: int, least: int = 0, **more: Any) -> fields.String:
+    return fields.String(validate=[validate.Length(least, most), validate.Regexp(PLAIN, error="Not ASCII.")], **more)
 
 
 def _id(description: str, **more: Any) -> fields.String:
-    told = {"description": f"{description}: letters, digits, - and _", "pattern": NAME_OF_PAGE}
+    told = {"description": f"{description}: letters, digits, - and _", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
     return fields.String(validate=validate.Regexp(NAME_OF_PAGE), metadata=told, **more)
 
 
@@ -44,20 +50,18 @@ class DescriptionArgs(Schema):
     """An RTCSessionDescription."""
 
     type = fields.String(required=True, validate=validate.OneOf(WITH_DESCRIPTION))
-    sdp = fields.String(required=True, validate=validate.Length(1, LONGEST_SDP))
+    sdp = _plain(LONGEST_SDP, least=1, required=True)
 
 
 class CandidateArgs(Schema):
     """An RTCIceCandidate, as its `toJSON` has it. An empty one ends them."""
 
-    candidate = fields.String(required=True, validate=validate.Length(max=LONGEST_CANDIDATE))
-    sdpMid = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))  # noqa: N815
+    candidate = _plain(LONGEST_CANDIDATE, required=True)
+    sdpMid = _plain(64, load_default=None, allow_none=True)  # noqa: N815
     sdpMLineIndex = fields.Integer(  # noqa: N815
         load_default=None, allow_none=True, strict=True, validate=validate.Range(0, 100)
     )
-    usernameFragment = fields.String(  # noqa: N815
-        load_default=None, allow_none=True, validate=validate.Length(max=256)
-    )
+    usernameFragment = _plain(256, load_default=None, allow_none=True)  # noqa: N815
 
 
 class SignalArgs(Schema):

@@ -15,7 +15,6 @@ from app.calls.fields import timestamp
 from app.calls.sessions import SessionQueries, user_json
 from app.domain.news import (
     OVER,
-    STATE,
     Followed,
     Marked,
     OperationEvent,
@@ -24,7 +23,7 @@ from app.domain.news import (
     operations_in,
 )
 from app.domain.operations import Happened
-from app.domain.session_events import Mark
+from app.domain.session_events import STATE, Mark
 from app.domain.sessions import Session
 from app.domain.users import DEFAULTS
 from app.store.apart import apart

@@ -16,12 +16,11 @@ from typing import Any, Final, NamedTuple
 
 from app.domain.actions import Action
 from app.domain.operations import Happened
-from app.domain.session_events import NOTHING_SENT, Mark, at_mark, state_events, state_mark, steps_of
+from app.domain.session_events import NOTHING_SENT, STATE, Mark, at_mark, open_in, state_events, state_mark, steps_of
 from app.domain.session_log import SessionLog
 from app.domain.sessions import Session, current_of
 from app.domain.users import Chosen, Registration, UserSettings
 
-STATE: Final = ""  # in place of a session's id: what is known of the user as such
 OVER: Final = "over"  # in the mark of an operation: nothing more will happen to it
 
 
@@ -127,6 +126,7 @@ def find_news(
         after = state_mark(user.settings, user.registration, current)
         found.news += [News(now, Happened(name), current, of_user=True) for name in state_events(state, after)]
         state = after
+    state = state._replace(read=open_in(marks[session.id] for session, _ in marked))
     if state != user.mark:
         found.marks[STATE] = state
     return found

@@ -19,6 +19,7 @@ from app.domain.session_log import Added, SessionLog
 from app.domain.sessions import RecordingState, Session
 from app.domain.users import Registration, UserSettings
 
+STATE: Final = ""  # in place of a session's id: what is known of the user as such
 ANSWERED_ELSEWHERE: Final = "answered_elsewhere"
 # How a call that the user did not take may have ended without being missed.
 NOT_MISSED: Final = frozenset({ANSWERED_ELSEWHERE, "rejected"})
@@ -38,8 +39,9 @@ class Mark(NamedTuple):
     """What a user was sent of a session.
 
     `sent`: events that a session has once; `shown` and `said`: what `call_updated` is for, of the call and of what the
-    user says of it; `read`: how many events of each conversation it was made of, and `at` when, as ISO 8601. All of it
-    is JSON: it is kept with the events.
+    user says of it; `read`: how many events of each conversation it was made of, and `at` when, as ISO 8601. That of
+    the user as such has in `read` the conversations of all sessions whose end was not sent yet. All of it is JSON: it
+    is kept with the events.
     """
 
     sent: tuple[str, ...] = ()
@@ -279,6 +281,12 @@ def state_mark(settings: UserSettings, registration: Registration, current: Sess
     """What is sent of a user as such, in the order of STATE_EVENTS."""
     shown = (str(registration.registered), str(settings.record_permissions), current.id if current else "")
     return Mark(shown=shown)
+
+
+def open_in(marks: Iterable[Mark]) -> tuple[tuple[str, int], ...]:
+    """The conversations of the sessions with these *marks* whose end was not sent yet."""
+    begun = (mark for mark in marks if mark.sent and "call_ended" not in mark.sent)
+    return tuple(sorted({(name, 0) for mark in begun for name, _ in mark.read}))
 
 
 def state_events(before: Mark, after: Mark) -> tuple[str, ...]:

@@ -166,9 +166,9 @@ class Partition:
         """String: the user *name* began a call within the last second."""
         return self.tag + b"ud:" + encode(name)
 
-    def signalling(self, name: str) -> bytes:
-        """Number: signals that the user *name* sent in the last seconds (`signals.py`)."""
-        return self.tag + b"ug:" + encode(name)
+    def signalling(self, name: str, period: int) -> bytes:
+        """Number: signals that the user *name* sent in a period of some seconds (`signals.py`)."""
+        return self.tag + b"ug:%d:" % period + encode(name)
 
     def remarks(self, name: str, session: str) -> bytes:
         """Hash: what the user *name* says of *session*. The length keeps "ab" and "c" apart from "a" and "bc"."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from time import time
 from typing import Any, Final, NamedTuple
 
 from app.store import keys, scripts
@@ -14,9 +15,9 @@ from app.store.connected import Connected
 from app.store.link import Command
 
 LIFETIME_MS: Final = 15_000
-MOST_SIGNALS: Final = 1000  # that are kept: 32 MB, if all are as large as may be
+MOST_SIGNALS: Final = 1000  # that are kept: 64 MB, if all are as large as a request may be
 RATE: Final = 200  # signals that a user may send
-RATE_MS: Final = 10_000  # in so much time
+RATE_SECONDS: Final = 10  # in so much time
 BEFORE_ALL: Final = "0-0"
 
 
@@ -33,9 +34,9 @@ class Signals(Connected):
 
     def may_signal(self, name: str) -> bool:
         """Whether the user *name* may send another signal now."""
-        key = keys.of(name).signalling(name)
-        _, count = self._writer.send([Command(key, ("SET", key, 0, "NX", "PX", RATE_MS)), Command(key, ("INCR", key))])
-        return int(count) <= RATE
+        key = keys.of(name).signalling(name, int(time()) // RATE_SECONDS)
+        commands = [Command(key, ("INCR", key)), Command(key, ("EXPIRE", key, 2 * RATE_SECONDS))]
+        return int(self._writer.send(commands)[0]) <= RATE
 
     def send_signals(self, signals: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Let each user, the first of a pair, get the event that is the second."""

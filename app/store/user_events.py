@@ -37,7 +37,7 @@ class UserEvents(Connected):
     def marks(self, name: str, sessions: Iterable[str]) -> list[Mark]:
         """What the user *name* was sent of each of *sessions*."""
         named = [keys.of(name).published(name, session) for session in sessions]
-        return [_mark(raw) for raw in self._reader.fetch([Command(key, ("GET", key)) for key in named])]
+        return [read_mark(raw) for raw in self._reader.fetch([Command(key, ("GET", key)) for key in named])]
 
     def published(self, name: str) -> int:
         """How often something was published to the user *name*."""
@@ -80,7 +80,8 @@ class UserEvents(Connected):
         return events[1:] if events and events[0].id == after else None
 
 
-def _mark(raw: bytes | None) -> Mark:
+def read_mark(raw: bytes | None) -> Mark:
+    """A mark as it is kept; None: there is none."""
     if raw is None:
         return NOTHING_SENT
     fields = [tuple(field) if isinstance(field, list) else field for field in json.loads(raw)]

@@ -13,6 +13,7 @@ from time import monotonic, time
 from typing import Any, Final, NamedTuple
 
 from app.domain.marks import user_mark
+from app.domain.session_events import STATE
 from app.domain.sessions import Remarks
 from app.domain.users import DEFAULTS, NOT_REGISTERED, Availability, Chosen, Registration, UserSettings
 from app.store import keys, scripts
@@ -21,10 +22,12 @@ from app.store.connected import Connected
 from app.store.errors import StoreUnavailable
 from app.store.link import Command
 from app.store.pages import Filter, Page, merge_pages
+from app.store.user_events import read_mark
 
 SETTINGS: Final = frozenset(field.name for field in fields(UserSettings))
 # Conversations of a user that are looked at. A leg may have moved on into one that does not name the user, as into a
-# room: then the one that it left has ended, though the call is live. So the newest are read in any state.
+# room: then the one that it left has ended, though the call is live. So the newest are read in any state, and those of
+# sessions whose end the user was not sent yet.
 MOST_LIVE: Final = 100
 NEWEST: Final = 20
 PLACE_MS: Final = 7_200_000
@@ -60,8 +63,9 @@ class Users(Connected):
         live = Filter("live", since=presumed_before - LONGEST_CALL, presumed_before=presumed_before, mark=mark)
         pages = [live.command(part, self._ttl, None, MOST_LIVE) for part in keys.ALL]
         pages += [Filter(mark=mark).command(part, self._ttl, None, NEWEST) for part in keys.ALL]
-        own = [*_profile_commands(name), Command(part.chosen(name), ("GET", part.chosen(name)))]
-        settings, registration, chosen, *found = self._reader.fetch([*own, *pages])
+        single = (part.chosen(name), part.published(name, STATE))
+        own = [*_profile_commands(name), *(Command(key, ("GET", key)) for key in single)]
+        settings, registration, chosen, state, *found = self._reader.fetch([*own, *pages])
         going_on = merge_pages(found[: keys.PARTITIONS], MOST_LIVE)
         newest: Page = merge_pages(found[keys.PARTITIONS :], NEWEST)
         return User(
@@ -69,7 +73,7 @@ class Users(Connected):
             _registration(registration),
             _chosen(chosen),
             bool(newest.items),
-            list(dict.fromkeys([*going_on.conversations, *newest.conversations])),
+            list(dict.fromkeys([*going_on.conversations, *newest.conversations, *dict(read_mark(state).read)])),
         )
 
     def user_names(self, after: str, limit: int) -> list[str]:

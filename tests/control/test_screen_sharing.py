@@ -319,12 +319,14 @@ def test_all_in_a_conference_see_each_other(world: World) -> None:
         {"type": "announce", "page": "p"},
         {**ANNOUNCE, "type": "shout"},
         {**ANNOUNCE, "page": "no blanks"},
+        {**ANNOUNCE, "page": "no-line-ends\n"},
         {**ANNOUNCE, "share": "x" * 65},
         {**ANNOUNCE, "description": OFFER["description"]},
         {**ANNOUNCE, "more": 1},
         {**OFFER, "to": None},
         {**OFFER, "to_page": None},
         {**OFFER, "description": {"type": "offer", "sdp": "x" * 20_001}},
+        {**OFFER, "description": {"type": "offer", "sdp": "v=0 é"}},  # kept as six bytes
         {**OFFER, "description": {"type": "pranswer", "sdp": "v=0"}},
         {name: value for name, value in OFFER.items() if name != "description"},
         {**OFFER, "type": "candidates"},
@@ -334,7 +336,9 @@ def test_what_is_no_signal_is_refused(world: World, body: Any) -> None:
     assert says(world, "unknown", body).status_code == 422
 
 
-@pytest.mark.parametrize("candidates", [[], [{}], [{"candidate": "x" * 501}], [{"candidate": "x"}] * 51])
+@pytest.mark.parametrize(
+    "candidates", [[], [{}], [{"candidate": "x" * 501}], [{"candidate": "x"}] * 51, [{"candidate": "\U0001f600"}]]
+)
 def test_candidates_are_limited(world: World, candidates: Any) -> None:
     body = {name: value for name, value in OFFER.items() if name != "description"} | {"type": "candidates"}
     assert says(world, "unknown", {**body, "candidates": candidates}).status_code == 422
@@ -344,10 +348,14 @@ def test_candidates_are_limited(world: World, candidates: Any) -> None:
 
 def test_too_many_signals_are_refused_for_a_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.store.signals.RATE", 2)
+    monkeypatch.setattr("app.store.signals.RATE_SECONDS", 10**6)  # else the next ten seconds may begin meanwhile
     _, _, mine, theirs = together(world)
     assert [says(world, mine).status_code for _ in range(3)] == [202, 202, 429]
     assert says(world, theirs, user="Bob").status_code == 202, "it is of Alice alone"
     assert says(world, mine).headers["Retry-After"] == "1"
+    counts = [key for key in every_key(world) if b"ug:" in key]
+    assert counts
+    assert all(world.services.store._reader.fetch([Command(key, ("TTL", key))])[0] > 0 for key in counts), "it ends"
 
 
 def test_ice_servers_are_those_of_the_setting(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.api.operation_events import session_events
-from tests.control.test_session_verbs import ALICE, THIRD, acts, call_of_alice, done, lasting_world
+from tests.control.test_session_verbs import ALICE, THIRD, acts, call_of_alice, done, lasting_world, to
 from tests.control.test_user_operations import conference_of_alice
 from tests.control.world import World
 from tests.sse import Event, Parser
@@ -215,3 +215,20 @@ def test_a_conference_that_began_and_ended_while_nobody_followed(world: World, s
     joined = [data["call_id"] for data in events if data["event"].endswith("_joined")]
     assert sorted(joined) == sorted([alice.uuid, first.uuid, second.uuid])
     assert names_of(seen("conference_adhoc_deleted"), "conference_") == [data["event"] for data in events], "and once"
+
+
+def test_a_call_that_many_others_followed_is_there_and_ends(world: World, seen: Seen) -> None:
+    """Calls end between two looks; by then it is none of the latest of the user, which alone are looked at."""
+    _, alice, session = call_of_alice(world)
+    seen("call_answered")
+    for number in range(25):
+        other = to(world, {"type": "app", "user": "Alice"}, f"{world.room}-{number}")
+        done(world.act(other, "hangup"))
+        world.known(other, "completed")
+        seen(*["call_ended"] * (number + 1))
+    listed = world.ask("GET", "/users/Alice/sessions", token=ALICE).json["items"]
+    assert [each["id"] for each in listed] == [session]
+    done(world.act(alice, "hangup"))
+    world.known(alice, "completed")
+    ended = [data for data in seen(*["call_ended"] * 26) if data["event"] == "call_ended"]
+    assert ended[-1]["session"]["id"] == session

@@ -14,10 +14,10 @@ from app.domain.calls import read_calls
 from app.domain.conversations import History, Kept, history, moments
 from app.domain.events import CANONICAL
 from app.domain.legs import project_leg
-from app.domain.news import STATE, Followed, Marked, News, OperationEvent, UserState, find_news
+from app.domain.news import Followed, Marked, News, OperationEvent, UserState, find_news
 from app.domain.operations import Happened
 from app.domain.session_controls import controls_of
-from app.domain.session_events import NOTHING_SENT, Mark
+from app.domain.session_events import NOTHING_SENT, STATE, Mark
 from app.domain.session_log import SessionLog
 from app.domain.sessions import NO_REMARKS, Remarks, Session, read_session
 from app.domain.users import DEFAULTS, NOT_REGISTERED, Chosen

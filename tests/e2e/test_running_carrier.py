@@ -158,7 +158,8 @@ def test_nobody_else_may_place_a_call(running: Running) -> None:
     assert running.file.stat().st_mode & 0o777 == 0o600
     assert running.file.parent.stat().st_mode & 0o777 == 0o700
     here = json.loads(running.file.read_text())
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer é".encode()}):
+    wrong: list[dict[str, Any]] = [{"Authorization": each} for each in (b"Bearer wrong", "Bearer é".encode(), b"\xff")]
+    for headers in ({}, *wrong):
         for method, path in (("GET", "/"), ("POST", "/calls")):
             response = requests.request(method, here["url"] + path, headers=headers, json={}, timeout=20)
             assert response.status_code == 401

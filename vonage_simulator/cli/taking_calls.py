@@ -101,7 +101,7 @@ class _Taker:
 
     def _check(self, request: web.Request) -> None:
         given, wanted = request.headers.get("Authorization", ""), self._headers["Authorization"]
-        if not hmac.compare_digest(given.encode(), wanted.encode()):
+        if not hmac.compare_digest(given.encode(errors="surrogateescape"), wanted.encode()):
             raise web.HTTPUnauthorized
 
 

@@ -3,16 +3,32 @@
 
 import { PhoneError } from "../switchhook.js";
 
+const CSRF = 'meta[name="csrf-token"]';
+
 /** What `POST …/token` returns. Throws PhoneError: 401 or 403 once the login has ended. */
 export async function newTokens(user) {
-  const csrf = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
-  const response = await fetch(`/api/v1/users/${encodeURIComponent(user)}/token`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
-    body: "{}",
-    cache: "no-store",
-  });
+  let response = await request(user);
+  if (response.status === 403 && (await hasAnotherLogin())) response = await request(user);
   const found = await response.json().catch(() => ({}));
   if (response.ok) return found;
   throw new PhoneError({ detail: "", title: response.statusText, ...found, status: response.status });
+}
+
+function request(user) {
+  return fetch(`/api/v1/users/${encodeURIComponent(user)}/token`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": document.querySelector(CSRF)?.content ?? "" },
+    body: "{}",
+    cache: "no-store",
+  });
+}
+
+/** Whether somebody has logged in again, in another tab: then the CSRF token is that login's, which a new page has. */
+async function hasAnotherLogin() {
+  const response = await fetch(location.pathname, { cache: "no-store" });
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const [before, now] = [document, page].map((each) => each.querySelector(CSRF)?.content ?? "");
+  if (!now || now === before) return false;
+  document.querySelector(CSRF).content = now;
+  return true;
 }
