@@ -41,7 +41,6 @@ ABOUT: Final = {
 ENDINGS: Final = {
     "completed": marked("The call with %(who)s is over."),
     "answered_elsewhere": marked("The call of %(who)s was answered in another window or on another device."),
-    "rejected_elsewhere": marked("The call of %(who)s was rejected in another window or on another device."),
     "busy": marked("%(who)s is busy."),
     "rejected": marked("The call with %(who)s was rejected."),
     "cancelled": marked("%(who)s hung up before an answer."),
@@ -68,7 +67,6 @@ TROUBLES: Final = {
     "sound": marked("Click anywhere on this page: until then the browser lets it play no ringing."),
     "microphone": marked("The browser may not use the microphone: nobody will hear you. Allow it for this page."),
     "no_microphone": marked("No microphone was found: nobody will hear you."),
-    "script": marked("Vonage’s script cannot be loaded: no call can come in or go out."),
     "else": marked("Something is wrong."),
 }
 VERBS: Final = {
