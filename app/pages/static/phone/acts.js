@@ -124,10 +124,11 @@ export class Acts {
     await this.#asHost(call, "resume");
   }
 
-  /** The host hears music while the others go on, and comes back. */
-  async #asHost({ conference, session }, verb) {
+  /** The host leaves the others to themselves, and comes back. Its music would be heard beside another call: not here. */
+  async #asHost({ conference, session, leg }, verb) {
     const at = `/conferences/${encodeURIComponent(conference.conference_id)}/participants/${encodeURIComponent(session.leg)}`;
     await this.phone.request("POST", `${at}/${verb}`, {});
+    if (leg) await (verb === "hold" ? this.phone.line.earmuff(session) : this.phone.line.unearmuff(session));
     await this.operations.read();
   }
   async _record_start({ session }) { await this.#record(session, "start"); }
