@@ -10,7 +10,7 @@ from app.pages.languages import gettext, marked
 # What a call does (static/phone/calls.js).
 STATES: Final = {
     "incoming": marked("Calls you"),
-    "waiting": marked("Waits: you answer"),
+    "waiting": marked("Connecting"),
     "calling": marked("Calling"),
     "system": marked("Announcement"),
     "talking": marked("Talking"),
@@ -48,6 +48,7 @@ ENDINGS: Final = {
     "unanswered": marked("Nobody answered: %(who)s"),
     "failed": marked("The call with %(who)s failed."),
     "missed": marked("Missed call from %(who)s"),
+    "passed_on": marked("%(who)s was transferred."),
 }
 LINE: Final = {
     "ready": marked("Ready"),
@@ -87,6 +88,7 @@ VERBS: Final = {
     "join": marked("Conference"),
     "remove": marked("Remove"),
     "share": marked("Share the screen"),
+    "unshare": marked("Stop sharing"),
     "call": marked("Call"),
     "disturb": marked("Do not disturb"),
     "voicemail": marked("Voicemail"),
@@ -119,6 +121,7 @@ OTHER: Final = {
     "called": marked("You called"),
     "was_called": marked("Called you"),
     "no_microphone": marked("The microphone cannot be used."),
+    "pair": marked("not possible in a call that a connect alone has put through: transfer it at once, or hang up"),
     "offline": marked("The server could not be reached."),
     "no_line": marked("There is no connection to Vonage."),
     "loss": marked("%(loss)s %% lost, %(delay)s ms there and back"),

@@ -1,4 +1,4 @@
-"""Pictures of the phone, for `make screenshots`: of a demo of its own, whose only calls are those that are placed here."""
+"""Pictures of the phone, for `make screenshots`: of a demo of its own, with the calls that are placed here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Playwright, expect
@@ -36,18 +37,23 @@ def take(playwright: Playwright, names: str, save: Callable[[Page, str], None]) 
                 )
                 with looks as context, _calls(environ) as place:
                     page = context.new_page()
-                    _show(page, place, lambda name, page=page, of=f"{size}-{scheme}": save(page, f"{name}-{of}"))
+                    _show(page, place, partial(_named, save, page, f"{size}-{scheme}"))
     browser.close()
+
+
+def _named(save: Callable[[Page, str], None], page: Page, looks: str, name: str) -> None:
+    save(page, f"{name}-{looks}")
 
 
 def _show(page: Page, place: Place, save: Callable[[str], None]) -> None:
     page.goto("/phone")
     expect(page.locator("#line")).to_have_text("Ready", timeout=LONG)
+    expect(page.locator(".call")).to_have_count(0, timeout=3 * LONG)  # the demo had begun one of its own
     place(FIRST)
     _press(_one(page, "incoming"), "Answer")
     _one(page, "talking")
     place(SECOND)
-    _one(page, "incoming")
+    _one(page, "incoming", SECOND)
     page.wait_for_timeout(TALKED_MS)
     save("phone")
     _press(_one(page, "incoming"), "Answer")
@@ -65,9 +71,9 @@ def _show(page: Page, place: Place, save: Callable[[str], None]) -> None:
     expect(page.locator(".call")).to_have_count(0, timeout=LONG)
 
 
-def _one(page: Page, state: str) -> Locator:
-    """The call in *state*, as soon as there is one."""
-    found = page.locator(f".call[data-state={state}]")
+def _one(page: Page, state: str, who: str = "") -> Locator:
+    """The call in *state*, with *who*, as soon as there is one."""
+    found = page.locator(f".call[data-state={state}]").filter(has_text=who)
     expect(found.first).to_be_visible(timeout=LONG)
     return found.first
 

@@ -362,6 +362,19 @@ def test_microphone_and_loudspeaker_are_chosen(world: World, open_page: Open) ->
     assert page.evaluate("leg => phone.line.legs.get(leg).media", alice.uuid) == "ok"
 
 
+def test_a_page_goes_on_as_another_user(world: World, open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("phone.reRegister('Bob', async () => (await fetch('/phone-token?user=Bob')).json())")
+    world.until(lambda: world.sdk.calls.sessions.of("Bob"))
+    world.until(lambda: world.ask("GET", "/users/Bob").json["registered"])
+    world.until(lambda: not world.ask("GET", "/users/Alice").json["registered"])
+    assert world.sdk.calls.sessions.of("Alice") == []
+    _, leg = rings(world, "Bob")
+    page.wait_for_function("leg => phone.line.sessionOf(leg)?.user === 'Bob'", arg=leg)
+    assert page.evaluate("leg => phone.answer(phone.line.sessionOf(leg))", leg) == {"code": 0, "message": ""}
+    world.known(world.carrier.ledger.legs[leg], "answered")
+
+
 def test_who_disconnects_hangs_up_and_is_registered_no_more(world: World, open_page: Open) -> None:
     page = open_page()
     _, alice, _ = answered(world, page)

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.other_origin import OtherOrigin, opened_page, other_origin, sees, tokens_of
+from tests.clients.cutting import cutting
 from tests.control.test_session_verbs import SECOND, to
 from tests.control.world import World, world_of
 from tests.engines import Engine
@@ -34,6 +35,16 @@ WATCHING = """
     video.requestVideoFrameCallback(count);
   });
   phone.on("screen_share_lost", ({ from }) => seen.push(`lost ${from}`));
+"""
+# A network does not fail on this machine: what the browser says if one does. https://www.w3.org/TR/webrtc/
+FAILING = """
+  window.connections = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    #failed = false;
+    constructor(...args) { super(...args); connections.push(this); }
+    get connectionState() { return this.#failed ? "failed" : super.connectionState; }
+    fail() { this.#failed = true; this.dispatchEvent(new Event("connectionstatechange")); }
+  };
 """
 FOLLOWING = "await phone.connect();"
 
@@ -62,6 +73,7 @@ def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, origin: Othe
     with world_of(folder, valkey.address.url, carrier=carrier, cors_origins=(origin.url,)) as world:
         origin.page("/", world.base, WATCHING + FOLLOWING)
         origin.page("/blind", world.base, FOLLOWING)
+        origin.page("/failing", world.base, FAILING + WATCHING + FOLLOWING)
         origin.served["/phone-token"] = tokens_of(world, sdk=False)
         yield world
 
@@ -240,6 +252,34 @@ def test_it_stops_with_the_page(world: World, open_page: Open) -> None:
     alice.goto("about:blank")
     sees(bob, "lost Alice")
     world.until(lambda: not world.ask("GET", f"/users/Alice/sessions/{session}").json["screensharing"])
+
+
+def test_a_cut_event_stream_does_not_end_it_and_its_end_is_seen(
+    world: World, open_page: Open, origin: OtherOrigin
+) -> None:
+    with cutting(world.base) as network:
+        origin.page("/through", network.url, WATCHING + FOLLOWING)
+        alice, bob = open_page("Alice"), open_page("Bob", "/through")
+        enters(world, "Alice", "Bob")
+        session = shares(alice)
+        watches(bob, "Alice")
+        network.cut()
+        sees(bob, "connected", 2)
+        bob.evaluate("frames = 0")
+        bob.wait_for_function("frames > 5")
+        assert "lost Alice" not in bob.evaluate("seen")
+        assert alice.evaluate("id => phone.stopScreenSharing(id)", session) is True
+        sees(bob, "lost Alice")
+
+
+def test_a_connection_that_fails_is_made_again(world: World, open_page: Open) -> None:
+    alice, bob = open_page("Alice"), open_page("Bob", "/failing")
+    enters(world, "Alice", "Bob")
+    shares(alice)
+    watches(bob, "Alice")
+    bob.evaluate("connections[0].fail()")
+    sees(bob, "lost Alice")
+    watches(bob, "Alice", 2)
 
 
 def test_telephones_and_pages_that_show_no_screens_are_skipped(world: World, open_page: Open) -> None:

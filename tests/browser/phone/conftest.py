@@ -32,8 +32,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The app with the flows of a phone; its carrier goes five times as fast as life."""
+def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[World]:
+    """The app with the flows of a phone; its carrier goes five times as fast as life, or as the module's SPEED says."""
     folder: Path = tmp_path_factory.mktemp("phone")
     names = folder / "names.yaml"
     names.write_text('numbers:\n  "447700900150": Mrs Lovelace\n')
@@ -43,7 +43,7 @@ def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "names_file": names,
         "caller_number": "442079460000",
     }
-    carrier = {"application": {"calls_per_second": None}, "speed": 5.0}
+    carrier = {"application": {"calls_per_second": None}, "speed": getattr(request.module, "SPEED", 5.0)}
     with world_of(folder, valkey.address.url, carrier=carrier, **settings) as world:
         yield world
 

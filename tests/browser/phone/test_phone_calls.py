@@ -11,6 +11,7 @@ from tests.browser.phone.phones import CUSTOMER, Open
 from tests.control.world import BUSY, World
 from vonage_simulator.ledger import Leg
 
+SPEED = 1.0  # of the carrier: timers are of its clock
 NAMED = "447700900150"  # Mrs Lovelace
 
 

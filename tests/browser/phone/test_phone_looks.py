@@ -1,8 +1,7 @@
-"""What holds for the phone in each of its states: accessible, in place on a phone, in two languages, within its policy."""
+"""What holds for each state of the phone: accessible, in place on a phone, in two languages, within its policy."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 import pytest

@@ -14,6 +14,13 @@ from tests.clients.cutting import cutting
 from tests.control.world import AGENT, World
 from vonage_simulator.voice_api.faults import FaultRule
 
+# How many cards there were at once.
+MOST_CARDS = """() => {
+  const [seen, calls] = [{ cards: 0 }, document.getElementById("calls")];
+  const count = () => (seen.cards = Math.max(seen.cards, calls.children.length));
+  new MutationObserver(count).observe(calls, { childList: true });
+  return seen;
+}"""
 NOT_READY = re.compile("Connecting")
 
 
@@ -75,20 +82,23 @@ def test_without_a_network(world: World, open_phone: Open) -> None:
 
 def test_offline_altogether(world: World, open_phone: Open) -> None:
     """Neither the server nor Vonage can be reached; the call is still there afterwards."""
-    alice = open_phone("Alice", network_fails=True)
-    caller = in_call(world, alice)
-    alice.page.context.set_offline(True)
-    world.do(partial(world.sdk.cut, "Alice"))
-    alice.press(CUSTOMER, "Hold")
-    alice.says("Hold: not known: the server could not be reached")
-    expect(alice.page.locator("#line")).to_have_text(NOT_READY)
-    alice.page.context.set_offline(False)
-    alice.ready()
-    alice.press(CUSTOMER, "Hold")
-    alice.sees(CUSTOMER, "held")
-    alice.press(CUSTOMER, "Resume")
-    alice.sees(CUSTOMER, "talking")
-    world.until(lambda: leg_to(world, "Alice").hears(caller))
+    with cutting(world.base) as network:
+        alice = open_phone("Alice", base=network.url, network_fails=True)
+        caller = in_call(world, alice)
+        network.stop()
+        alice.page.context.set_offline(True)
+        world.do(partial(world.sdk.cut, "Alice"))
+        expect(alice.page.locator("#line")).to_have_text(NOT_READY)
+        alice.press(CUSTOMER, "Hold")
+        alice.says("Hold: not known: the server could not be reached")
+        network.go_on()
+        alice.page.context.set_offline(False)
+        alice.ready()
+        alice.press(CUSTOMER, "Hold")
+        alice.sees(CUSTOMER, "held")
+        alice.press(CUSTOMER, "Resume")
+        alice.sees(CUSTOMER, "talking")
+        world.until(lambda: leg_to(world, "Alice").hears(caller))
 
 
 def test_the_connection_to_vonage_is_cut(world: World, open_phone: Open) -> None:
@@ -171,12 +181,20 @@ def test_a_login_that_has_ended(world: World, open_phone: Open) -> None:
 def test_a_leg_of_which_vonage_says_late_whose_call_it_is_for_is_one_call(world: World, open_phone: Open) -> None:
     """Its webhooks come before the response to the request that placed it: for a moment it looks like another call."""
     alice = open_phone("Alice")
+    most = alice.page.evaluate_handle(MOST_CARDS)
     with world.faults(FaultRule(fault="late", verbs=("create",), seconds=1.5)):
         world.caller(CUSTOMER, room=None)
-        alice.until(lambda: alice.call(CUSTOMER).count() == 2)
-        alice.until(lambda: alice.call(CUSTOMER).count() == 1)
+        alice.sees(CUSTOMER, "incoming")
+        alice.until(lambda: len(sessions_of(world, "Alice")) == 2)
         alice.press(CUSTOMER, "Answer")
         alice.sees(CUSTOMER, "talking")
-    expect(alice.call()).to_have_count(1)
+    alice.until(lambda: len(sessions_of(world, "Alice")) == 1)
     alice.press(CUSTOMER, "Hold")
     alice.sees(CUSTOMER, "held")
+    assert most.json_value() == {"cards": 1}
+
+
+def sessions_of(world: World, user: str) -> list[object]:
+    """The live sessions, as the server has them."""
+    found: list[object] = world.ask("GET", f"/users/{user}/phone").json["sessions"]
+    return found

@@ -52,7 +52,7 @@ def test_a_call_is_held_and_resumed(world: World, open_phone: Open) -> None:
 def box(found: Locator) -> dict[str, float]:
     rectangle = found.bounding_box()
     assert rectangle is not None
-    return dict(rectangle)
+    return {"x": rectangle["x"], "y": rectangle["y"], "height": rectangle["height"]}
 
 
 @pytest.mark.parametrize("size", ["phone", "desktop"])
@@ -155,6 +155,38 @@ def test_two_calls_become_a_conference_and_a_member_is_removed(world: World, ope
     alice.press("Conference", "End for all")
     alice.sees_none()
     world.known(second, "completed")
+
+
+def test_a_conference_is_on_hold_while_its_host_answers_another_call(world: World, open_phone: Open) -> None:
+    world.ask("PUT", "/users/Alice", {"max_calls": 5})
+    alice = open_phone("Alice")
+    first = in_call(world, alice)
+    transfers(alice, CUSTOMER, AGENT, "Talk first")
+    alice.sees(AGENT, "consulting")
+    alice.press(AGENT, "Merge")
+    alice.sees("Conference", "conference")
+    agent = leg_to(world, AGENT)
+    world.until(lambda: agent.hears(first))
+    world.caller(SECOND, room=None)
+    alice.sees(SECOND, "incoming")
+    alice.press(SECOND, "Answer")
+    alice.sees(SECOND, "talking")
+    alice.sees("Conference", "held")
+    assert agent.hears(first), "the others go on"
+    alice.press("Conference", "Resume")
+    alice.sees("Conference", "conference")
+    alice.sees(SECOND, "held")
+
+
+def test_a_second_press_after_hold_is_resume(world: World, open_phone: Open) -> None:
+    """They share a place: who presses again asks for nothing else."""
+    alice = open_phone("Alice")
+    in_call(world, alice)
+    hold = box(alice.call(CUSTOMER).get_by_role("button", name="Hold", exact=True))
+    alice.press(CUSTOMER, "Hold")
+    alice.sees(CUSTOMER, "held")
+    resume = box(alice.call(CUSTOMER).get_by_role("button", name="Resume", exact=True))
+    assert (resume["x"], resume["y"]) == (hold["x"], hold["y"])
 
 
 @pytest.mark.parametrize("permissions", [0, 1, 2])

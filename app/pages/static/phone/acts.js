@@ -6,6 +6,8 @@ import { sayFault } from "./say.js";
 /** Whether somebody hears the user now: they are put on hold before the user talks to another one. */
 const talks = ({ session, state }) => session && ["talking", "system", "conference"].includes(state) && session.answered;
 
+const LONGEST_HOLD = 2_000; // ms that a caller waits for an answer until others are on hold
+
 export class Acts {
   #under = new Map(); // what is under way, by verb and call: a button that is pressed twice acts once
   wanted = new Map(); // by id of a call: "answer" or "reject", as soon as it rings here
@@ -66,7 +68,7 @@ export class Acts {
   /** Put whom the user talks to on hold. A call that cannot be held does not keep from answering another one. */
   async #holdOthers(except) {
     const others = this.calls().filter((each) => each.id !== except?.id && talks(each) && each.can.has("hold"));
-    for (const { session } of others) if (!(await this.phone.hold(session))) sayFault("hold", this.phone.lastError);
+    await Promise.all(others.map((each) => this._hold(each).catch((error) => sayFault("hold", error))));
   }
 
   /** A verb of Phone that resolves to false has not done it. */
@@ -76,7 +78,7 @@ export class Acts {
 
   async _answer(call) {
     if (!call.leg) return this.#later("answer", call);
-    await this.#holdOthers(call);
+    await Promise.race([this.#holdOthers(call), new Promise((done) => setTimeout(done, LONGEST_HOLD))]);
     await this.phone.line.answer(call.leg.callId);
   }
 
@@ -108,8 +110,23 @@ export class Acts {
   async _hangup(call) { await this.#done(this.phone.hangup(target(call))); }
   async _mute(call) { await this.#done(call.muted ? this.phone.unmute(target(call)) : this.phone.mute(target(call))); }
   async _ignore({ session }) { await this.#done(this.phone.setSessionStaticStatus(session, { ignored: true })); }
-  async _hold({ session }) { await this.#done(this.phone.hold(session)); }
-  async _unhold({ session }) { await this.#done(this.phone.unhold(session)); }
+  async _hold(call) {
+    if (call.conference) return this.#asHost(call, "hold");
+    await this.#done(this.phone.hold(call.session));
+  }
+
+  async _unhold(call) {
+    if (!call.conference) return this.#done(this.phone.unhold(call.session)); // it holds the others itself
+    await this.#holdOthers(call);
+    await this.#asHost(call, "resume");
+  }
+
+  /** The host hears music while the others go on, and comes back. */
+  async #asHost({ conference, session }, verb) {
+    const at = `/conferences/${encodeURIComponent(conference.conference_id)}/participants/${encodeURIComponent(session.leg)}`;
+    await this.phone.request("POST", `${at}/${verb}`, {});
+    await this.operations.read();
+  }
   async _record_start({ session }) { await this.#record(session, "start"); }
   async _record_pause({ session }) { await this.#record(session, "pause"); }
   async _record_resume({ session }) { await this.#record(session, "resume"); }

@@ -7,9 +7,11 @@ const ORDER = ["talking", "conference", "consulting", "system", "calling", "inco
 
 /** The calls, those that need somebody first: what is done to them, and what may be done to them now. */
 export function callsOf(phone, operations, dialled, wanted) {
-  const sessions = phone.getSessions().filter((session) => !isMerged(session, operations));
+  const all = phone.getSessions();
+  const sessions = all.filter((session) => !isMerged(session, operations) && !isDouble(session, all));
+  for (const id of paired.keys()) if (!phone.getSession(id)) paired.delete(id);
   const found = sessions.map((session) => ofSession(session, { phone, operations, sessions, wanted }));
-  const known = new Set(found.map(({ leg }) => leg?.callId)); // a user has one leg in a call and its consultation
+  const known = new Set([...found.map(({ leg }) => leg?.callId), ...all.map(({ leg }) => leg)]);
   for (const leg of phone.line?.legs.values() ?? []) if (!known.has(leg.callId)) found.push(ofLeg(leg, dialled));
   return found.sort((one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state));
 }
@@ -20,12 +22,31 @@ function isMerged({ id, leg, status }, operations) {
   return Boolean(conference?.participants.includes(id));
 }
 
+const paired = new Map(); // by id of a session whose leg the server does not know yet: the leg here
+
+/** The leg that this page has of a session: the same once it was answered, though the server has not heard of that yet. */
+function legOf(session, line) {
+  const leg = line?.legOf(session) ?? null;
+  if (session.leg !== null) paired.delete(session.id);
+  else if (leg) paired.set(session.id, leg.callId);
+  return leg ?? line?.legs.get(paired.get(session.id)) ?? null;
+}
+
+/**
+ * A leg to the user that looks like a call of its own, until Vonage's response says that it is for the call that rings
+ * here already, whose leg is not known.
+ */
+function isDouble({ id, leg, isCaller, callerNumber }, sessions) {
+  if (id !== leg || isCaller) return false;
+  return sessions.some((each) => each.leg === null && each.status.isRing && each.callerNumber === callerNumber);
+}
+
 function ofSession(session, { phone, operations, sessions, wanted }) {
-  const leg = phone.line?.legOf(session) ?? null;
+  const leg = legOf(session, phone.line);
   const transfer = session.leg ? operations.transferOf(session.leg) : null;
   const conference = session.conference && session.leg ? operations.conferenceOf(session.leg) : null;
   const consultation = session.status.isTransfer;
-  const state = stateOf(session, leg);
+  const state = stateOf(session, leg, conference);
   const begun = transfer && (consultation || !sessions.some((each) => each.status.isTransfer && each.leg === session.leg));
   const call = {
     id: session.id, session, leg, state, transfer, conference,
@@ -55,14 +76,19 @@ function ofLeg(leg, dialled) {
   };
 }
 
-function stateOf(session, leg) {
+/** Whether the user, the host, hears music while the others of the conference go on. */
+function isHeld({ leg }, conference) {
+  return Boolean(conference?.members.some((member) => member.call_id === leg && member.held));
+}
+
+function stateOf(session, leg, conference) {
   const { callStatus, isTransfer } = session.status;
   if (session.isTerminating()) return "hanging_up";
   if (callStatus === "ringing") {
     if (leg?.state === "answered") return "waiting"; // Vonage has connected it; the server is yet to hear of it
     return session.ignored ? "ignored" : "incoming";
   }
-  if (session.paused) return "held";
+  if (session.paused || isHeld(session, conference)) return "held";
   if (session.conference) return "conference";
   if (isTransfer) return "consulting";
   if (callStatus === "talking") return "talking";
@@ -91,13 +117,14 @@ function* canOf({ session, leg, state, transfer, recording }, { phone, sessions,
     yield* ["complete", "cancel"];
     if (transfer.status === "answered") yield* ["swap", "merge"];
   }
-  if (state !== "hanging_up") yield "hangup";
+  // To hang up in a transfer completes it: its own verbs say so
+  const decided = !transfer || transfer.pending || FINAL.includes(transfer.status);
+  if (state !== "hanging_up" && decided) yield "hangup";
   if (!session.answered) return;
-  if (state !== "held") yield* ["mute", "keypad"];
-  if (!transfer && !session.conference) {
-    yield session.paused ? "unhold" : "hold";
-    yield "transfer";
-  }
+  yield "mute";
+  if (state !== "held") yield "keypad";
+  if (!transfer) yield state === "held" ? "unhold" : "hold";
+  if (!transfer && !session.conference) yield "transfer";
   if (session.conference) yield "end";
   const others = sessions.filter((each) => each.id !== session.id && each.answered && !each.conference && !each.status.isTransfer);
   if (others.length && !transfer && !consultation) yield "join";

@@ -43,7 +43,8 @@ export class Card {
     for (const button of element.querySelectorAll(".verbs > [data-verb]")) button.hidden = !call.can.has(button.dataset.verb);
     for (const verbs of element.querySelectorAll(".verbs")) verbs.hidden = ![...verbs.children].some((button) => !button.hidden);
     this.#press("mute", call.muted, words.verbs[call.muted ? "unmute" : "mute"]);
-    this.#press("share", Boolean(call.session?.screensharing));
+    const shares = Boolean(call.session?.screensharing);
+    this.#press("share", shares, words.verbs[shares ? "unshare" : "share"]);
     if (!call.can.has("keypad")) this.toggleKeypad(false);
     keypad.hidden = !this.#keys;
     this.#press("keypad", this.#keys);

@@ -21,6 +21,7 @@ import { Tones } from "./tones.js";
 import { Voicemails } from "./voicemails.js";
 import { fill, nameOf, root, words } from "./words.js";
 
+const CONTACTS_EVERY = 30_000; // ms
 const { user } = root.dataset;
 const phone = new Phone({ url: location.origin, user, token: () => newTokens(user) });
 const tones = new Tones();
@@ -178,8 +179,9 @@ function isInConference({ number }) {
 
 phone.on("call_ended", ({ session, cause }) => {
   if (session.status.isTransfer || isInConference(session)) return;
-  const missed = isMissed({ ...session, isCaller: session.isCaller, cause });
-  const text = missed ? words.endings.missed : words.endings[cause] ?? words.endings.completed;
+  const missed = isMissed({ ...session, cause });
+  const how = missed ? "missed" : operations.hasPassedOn(session.leg) ? "passed_on" : cause;
+  const text = words.endings[how] ?? words.endings.completed;
   say(fill(text, { who: nameOf(session) }), "wait");
   if (session.answered || session.isCaller) tones.over();
 });
@@ -191,6 +193,7 @@ installTabs((panel) => {
   if (panel === "voicemail") voicemails.read();
   if (panel === "contacts") contacts.refresh();
 });
+setInterval(() => document.hidden || contacts.refresh(), CONTACTS_EVERY); // who is available changes
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   contacts.refresh();
@@ -210,9 +213,16 @@ allow.addEventListener("click", async () => {
   await notifications.request();
   allow.hidden = !notifications.possible;
 });
-for (const name of ["pointerdown", "keydown"]) {
-  document.addEventListener(name, () => tones.unblock().then(() => status.show(), () => {}), { once: true });
+// The notice that this takes away makes what is below it move: not while somebody presses a button there
+for (const [begins, ends] of [["pointerdown", "click"], ["keydown", "keyup"]]) {
+  document.addEventListener(begins, () => tones.unblock().catch(() => {}), { once: true });
+  document.addEventListener(ends, () => setTimeout(soundIsAllowed), { once: true });
 }
+function soundIsAllowed() {
+  tones.blocked = false;
+  status.show();
+}
+
 addEventListener("beforeunload", (event) => {
   if (calls.some(({ leg }) => leg?.state === "answered")) event.preventDefault(); // the sound is here
 });

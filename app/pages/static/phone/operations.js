@@ -5,6 +5,7 @@ const LOOKS_EVERY = 700; // ms, while something that was requested of a transfer
 export class Operations {
   #transfers = new Map();
   #conferences = new Map();
+  #passedOn = new Set(); // legs
 
   constructor(phone, changed) {
     this.phone = phone;
@@ -37,6 +38,11 @@ export class Operations {
     return [...this.#transfers.values()].find(({ initiator_call }) => initiator_call === leg) ?? null;
   }
 
+  /** Whether the other party was passed on by a leg of the user, which has left. */
+  hasPassedOn(leg) {
+    return this.#passedOn.has(leg);
+  }
+
   /** The conference whose host a leg is; null without one. */
   conferenceOf(leg) {
     return [...this.#conferences.values()].find(({ host }) => host === leg) ?? null;
@@ -53,6 +59,7 @@ export class Operations {
   }
 
   #take(transfer) {
+    if (["blind_transferred", "completed"].includes(transfer.status)) this.#passedOn.add(transfer.initiator_call);
     if (transfer.status === "ended") this.#transfers.delete(transfer.id);
     else this.#transfers.set(transfer.id, transfer);
     this.changed();

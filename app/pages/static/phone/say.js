@@ -33,6 +33,7 @@ export function sayFault(verb, error) {
 export function wordsOf(error) {
   if (error instanceof PhoneError) {
     if (error.status === 0) return words.faults.offline;
+    if (error.detail?.includes("connect_pair")) return words.other.pair;
     return reason(error.problem, words);
   }
   if (error?.name === "NotAllowedError" || error?.name === "NotFoundError") return words.other.no_microphone;

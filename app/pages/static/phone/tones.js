@@ -24,10 +24,9 @@ export class Tones {
     this.blocked = this.#context.state === "suspended";
   }
 
-  /** To be called when somebody has clicked: what rings is heard from here on. */
+  /** To be called when somebody presses something: what rings is heard from here on. */
   async unblock() {
     await this.#context.resume();
-    this.blocked = false;
     if (!this.#sounding.size) await this.#context.suspend(); // all day long there is little to be heard
   }
 
