@@ -292,3 +292,18 @@ def test_telephones_and_pages_that_show_no_screens_are_skipped(world: World, ope
     alice.wait_for_function(f"{counted} >= 2")
     assert bob.evaluate(counted) == 0, "nothing is asked for"
     assert bob.evaluate("phone.screensOf(phone.getSessions()[0])") == []
+
+
+def test_who_announces_more_screens_than_there_can_be_is_not_asked_for_all(world: World, open_page: Open) -> None:
+    """Each would cost the other page a request and a connection, of which it has only so many."""
+    bob = open_page("Bob")
+    alice, _ = enters(world, "Alice", "Bob")
+    bob.wait_for_function("phone.getSessions()[0]?.answered")
+    asked: list[str] = []
+    bob.on("request", lambda request: asked.append(request.url) if request.url.endswith("/signals") else None)
+    path = f"/users/Alice/sessions/{alice.uuid}/signals"
+    for number in range(20):
+        body = {"type": "announce", "page": "page", "share": f"share-{number}"}
+        assert world.ask("POST", path, body).json == {"members": ["Bob"]}
+    bob.wait_for_timeout(2000)  # it would have been asked for
+    assert len(asked) == 8

@@ -7,7 +7,7 @@ from functools import partial
 from playwright.sync_api import expect
 
 from tests.browser.phone.phones import CUSTOMER, USERS, Open, PhonePage
-from tests.browser.phone.test_phone_several import in_call
+from tests.browser.phone.test_phone_several import in_call, leg_to
 from tests.control.world import World
 from tests.engines import Engine
 
@@ -109,3 +109,19 @@ def test_a_call_goes_on_while_redis_hangs(world: World, open_phone: Open, valkey
     alice.ready()
     world.do(partial(world.carrier.people.hang_up, caller.uuid))
     alice.sees_none()
+
+
+def test_an_answer_that_is_lost_is_said_and_the_next_one_has_sound(world: World, open_phone: Open) -> None:
+    """The connection to Vonage is cut while the browser is asked for the microphone."""
+    alice = open_phone("Alice", network_fails=True)
+    caller = world.caller(CUSTOMER, room=None)
+    call = alice.sees(CUSTOMER, "incoming")
+    alice.until(lambda: call.evaluate("(element) => Boolean(element.card.call.leg)"))
+    alice.page.evaluate(ANSWER)
+    world.do(partial(world.sdk.cut, "Alice"))
+    alice.says("Answer: the connection is lost")
+    alice.ready()
+    alice.press(CUSTOMER, "Answer")
+    call = alice.sees(CUSTOMER, "talking")
+    alice.until(lambda: leg_to(world, "Alice").hears(caller))
+    expect(call).not_to_contain_text("The sound is lost")

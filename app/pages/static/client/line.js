@@ -293,10 +293,11 @@ export class Line {
     if (leg?.state === "ringing") this.#end(leg.callId, "RemoteCancel");
   }
 
-  /** The SDK does not say whether it is for want of the microphone; the browser does. */
+  /** The SDK does not say whether it is for want of the microphone; the browser does. What rings has no sound yet. */
   async #mediaFailed(callId) {
     const asked = await globalThis.navigator?.permissions?.query({ name: "microphone" }).catch(() => null);
-    this.#changeOf(callId, { media: asked?.state === "denied" ? "denied" : "lost" });
+    if (asked?.state === "denied") this.#changeOf(callId, { media: "denied" });
+    else if (this.legs.get(callId)?.state !== "ringing") this.#changeOf(callId, { media: "lost" });
   }
 
   // ---- Legs and sessions
@@ -346,7 +347,7 @@ export class Line {
   async #answer(leg) {
     try {
       await this.#client.answer(leg.callId);
-      this.#change(leg, { state: "answered" });
+      this.#change(leg, { state: "answered", media: "ok" });
     } catch (error) {
       await this.#mediaFailed(leg.callId);
       throw error;

@@ -7,6 +7,7 @@
 
 const ANNOUNCE = 5_000; // milliseconds between two announcements
 const OFFERED_WITHIN = 4_000; // milliseconds after it was wanted; then it is wanted again with the next announcement
+const MOST_OF_ONE = 8; // shares of one user in a call that are asked for: each is of another page
 const GATHER = 500; // milliseconds that candidates are waited for, before a description is sent without the others
 const TOGETHER = 200; // milliseconds in which candidates are collected, to be sent at once
 const MOST_CANDIDATES = 50; // in one signal
@@ -216,8 +217,16 @@ export class Screens {
     const key = `${session} ${from} ${share}`;
     const seen = this.#seen.get(key);
     if (!this.#wants() || seen?.peer || Date.now() < seen?.offeredBy) return;
+    this.#forgetUnoffered();
+    const theirs = [...this.#seen.values()].filter((each) => each.session === session && each.from === from);
+    if (theirs.length >= MOST_OF_ONE) return;
     this.#seen.set(key, { session, from, page, peer: null, stream: null, offeredBy: Date.now() + OFFERED_WITHIN });
     await this.#signal(session, { type: "want", share, to: from, to_page: page });
+  }
+
+  /** What was wanted and never came: the page that announced it is gone. */
+  #forgetUnoffered() {
+    for (const [key, { peer, offeredBy }] of this.#seen) if (!peer && Date.now() >= offeredBy) this.#seen.delete(key);
   }
 
   async #answer(session, { from, page, share, description }) {
