@@ -33,8 +33,9 @@ def test_a_call_goes_on_when_the_page_is_loaded_again(world: World, open_phone: 
     expect(call).not_to_contain_text("another window")
     assert leg_to(world, "Alice") is own
     assert own.hears(caller)
-    alice.press(CUSTOMER, "Mute")
-    alice.until(lambda: own.muted)
+    with alice.page.expect_response("**/mute"):
+        alice.press(CUSTOMER, "Mute")
+    assert own.muted
     alice.press(CUSTOMER, "Hang up")
     alice.sees_none()
     world.known(caller, "completed")

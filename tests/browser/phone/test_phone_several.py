@@ -185,6 +185,7 @@ def test_a_second_press_after_hold_is_resume(world: World, open_phone: Open) -> 
     """They share a place: who presses again asks for nothing else."""
     alice = open_phone("Alice")
     in_call(world, alice)
+    expect(alice.call(CUSTOMER).locator("[data-quality]")).to_be_visible()  # a line above them
     hold = box(alice.call(CUSTOMER).get_by_role("button", name="Hold", exact=True))
     alice.press(CUSTOMER, "Hold")
     alice.sees(CUSTOMER, "held")

@@ -8,6 +8,7 @@ import { words } from "./words.js";
 /** Whether somebody hears the user now: they are put on hold before the user talks to another one. */
 const talks = ({ session, state }) => session && ["talking", "system", "conference"].includes(state) && session.answered;
 
+const SOON = 1_000; // ms after which the server has said what became of a call
 const LONGEST_HOLD = 2_000; // ms that a caller waits for an answer until others are on hold
 
 export class Acts {
@@ -82,7 +83,13 @@ export class Acts {
   async _answer(call) {
     if (!call.leg) return this.#later("answer", call);
     await Promise.race([this.#holdOthers(call), new Promise((done) => setTimeout(done, LONGEST_HOLD))]);
-    await this.phone.line.answer(call.leg.callId);
+    try {
+      await this.phone.line.answer(call.leg.callId);
+    } catch (error) {
+      await new Promise((done) => setTimeout(done, SOON));
+      if (this.calls().some(({ id, state }) => id === call.id && state === "incoming")) throw error;
+      // else another window was faster, or the caller has hung up: the page shows it
+    }
   }
 
   async _reject(call) {

@@ -31,15 +31,26 @@ for (const button of document.querySelectorAll("dialog [data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());
 }
 
+const transfer = document.getElementById("ask-transfer");
+let isPair = false; // that a `connect` alone has put through
+
+/** A pair cannot talk first: as the call that is asked about is among `calls` now. */
+export function offerConsultation(calls) {
+  const session = calls.find(({ id }) => id === transfer.dataset.call)?.session;
+  if (!session) return;
+  isPair = session.pair;
+  transfer.querySelector("[value=attended]").hidden = isPair;
+  transfer.querySelector("[data-pair]").hidden = !isPair;
+}
+
 /** Ask to whom: `send(endpoint, "attended" or "blind")`. */
 export function askTransfer(call, send) {
-  const pair = call.session.pair;
-  document.querySelector("#ask-transfer [value=attended]").hidden = pair;
-  document.querySelector("#ask-transfer [data-pair]").hidden = !pair;
-  ask(document.getElementById("ask-transfer"), call.who, async (form, flow) => {
+  transfer.dataset.call = call.id;
+  offerConsultation([call]);
+  ask(transfer, call.who, async (form, flow) => {
     const to = form.elements.to.value.trim();
     if (!to) throw new Error(words.other.nobody);
-    await send(endpointOf(to), flow || (pair ? "blind" : "attended"));
+    await send(endpointOf(to), flow || (isPair ? "blind" : "attended"));
   });
 }
 

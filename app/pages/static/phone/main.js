@@ -8,6 +8,7 @@ import { callsOf, partyOf } from "./calls.js";
 import { Card } from "./card.js";
 import { offerContacts } from "./contacts.js";
 import { offerDevices } from "./devices.js";
+import { offerConsultation } from "./dialogs.js";
 import { installDial, showPad } from "./dial.js";
 import { History, isMissed } from "./history.js";
 import { listenToKeys } from "./keyboard.js";
@@ -74,6 +75,7 @@ function show() {
   for (const { id } of rings) bringIntoSight(id);
   ringing(rings, ({ id }) => cards.get(id)?.element.querySelector('[data-verb="answer"]').focus());
   status.show();
+  offerConsultation(calls);
   acts.catchUp();
 }
 
