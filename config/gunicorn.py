@@ -198,8 +198,12 @@ def banner(settings: Settings) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, _shown_host)  # noqa: S104 - compared
     address = f"http://{host}:{settings.port}"
     # The token made here; one that was set is known to the reader, and this may end in a log that others read.
-    made = [] if os.environ.get("ACCESS_TOKENS", "").strip() else [token for _, token in settings.access_tokens]
-    token, *phone = made or ["TOKEN"]
+    were_set = bool(os.environ.get("ACCESS_TOKENS", "").strip())
+    token = "TOKEN" if were_set else settings.access_tokens[0][1]
+    users = {role.removeprefix("user/"): token for role, token in settings.access_tokens if role.startswith("user/")}
+    phones = [f"{address}/?token={each}  ({name}'s, in the browser)" for name, each in users.items()]
+    if were_set and users:
+        phones = [f"{address}/login  (with a token of {' or '.join(users)}, in the browser)"]
     webhook = (
         '{"uuid": "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",'
         ' "conversation_uuid": "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab",'
@@ -209,7 +213,7 @@ def banner(settings: Settings) -> str:
     lines = [
         "",
         f"  Board        {address}/?token={token}",
-        *(f"  Phone        {address}/?token={each}  ({settings.app_user}'s, in the browser)" for each in phone),
+        *(f"  Phone        {phone}" for phone in phones),
         f"  Status       curl -H {quote(f'Authorization: Bearer {token}')} {address}/status",
     ]
     if settings.unsigned_allowed or settings.webhook_verify != "enforce":

@@ -14,7 +14,7 @@ from app.domain.actions import Action
 from app.domain.calls import Call
 from app.domain.session_log import SessionLog
 from app.domain.sessions import Remarks, Session, current_of, is_full
-from app.domain.user_sessions import session_in
+from app.domain.user_sessions import placed_for_consultation, session_in
 from app.domain.users import DEFAULTS, Availability, Registration, UserSettings
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable
@@ -141,7 +141,7 @@ class SessionQueries:
             return None
         (kept,) = self.store.profiles([name])
         found = self._sessions([call], name, kept.settings or DEFAULTS)
-        if not found:  # it may be a consultation, in which the user's leg is of another call
+        if not found or placed_for_consultation(call):  # then the leg of who consults is of another call
             tied = [other for other in self.queries.calls_of(call.everywhere) if other.id != call.id]
             found = self._sessions([call, *tied], name, kept.settings or DEFAULTS)
         return next((session for session in found if session.id == call.id), None)

@@ -49,6 +49,7 @@ def demo(options: RunOptions, every: float, api_port: int | None) -> None:
     with stopped_gently(), _running(options.server, settings, keys):
         click.echo(banner(settings).replace("\n  Ctrl-C stops it.", ""), nl=False)
         given = "".join(f"{name}={os.environ[name]} " for name in ("PORT", "DATA_DIR", "HOST") if name in os.environ)
+        given += "ACCESS_TOKENS=… " if "ACCESS_TOKENS" in os.environ else ""  # the same; not to be read in a log
         click.echo(f"  First call   {given}.venv/bin/flask simulate call --scenario ring-group")
         click.echo(f"  Ring         {given}.venv/bin/flask simulate call  (once the phone is open, it rings there)")
         asyncio.run(_demo(options, api, every))

@@ -157,11 +157,13 @@ def read_session(
     controls: Controls = UNTOUCHED,
     remarks: Remarks = NO_REMARKS,
     consulting: CallLeg | None = None,
+    consulted_by: CallLeg | None = None,
 ) -> Session | None:
     """The session of *user* in *call* at the time *now*; None if the user takes no part in it.
 
     *linked*: the calls that *call* shares a conference with. Whom the user meets there is the other party, too: each
     leg that is placed into a room is a call of its own. *consulting*: the user's leg, in a call that is a consultation.
+    *consulted_by*: the leg of who consults the user, which is the other party also before they have met.
     """
     own = [leg for leg in call.legs if leg.user == user] if consulting is None else [consulting]
     rings = rings_of(call)
@@ -182,6 +184,7 @@ def read_session(
     answered = bool(met)
     machine = any(other.leg.machine in MACHINES for other in others)
     other = _other(others, leg, {found.leg.uuid for found, *_ in met}, others[:1] if not is_caller else ())
+    other = other or consulted_by
     if is_caller:
         ringing = live and not answered and _rings_elsewhere(leg, others, rings, now)
     else:

@@ -37,7 +37,8 @@ def session_in(
 
     *calls*, by id: those tied to it, and those that it shares a conference with.
     """
-    if found := consultation_in(call, user, calls.values()):
+    consultation = _consultation(call, calls.values())
+    if (found := consultation) and found.own.user == user:
         controls = replace(controls_of(call, user, own=[found.own]), parent=found.parent.id)
         return read_session(
             call, user, now=now, auto_answer=auto_answer, controls=controls, remarks=remarks, consulting=found.own
@@ -46,18 +47,37 @@ def session_in(
     consulted = {other.id: consultation_in(other, user, [call, *beside]) for other in beside}
     linked = [other for other in beside if (found := consulted[other.id]) is None or found.parent.id != call.id]
     controls = controls_of(call, user, linked)
-    return read_session(call, user, now=now, linked=linked, auto_answer=auto_answer, controls=controls, remarks=remarks)
+    return read_session(
+        call,
+        user,
+        now=now,
+        linked=linked,
+        auto_answer=auto_answer,
+        controls=controls,
+        remarks=remarks,
+        consulted_by=consultation.own if consultation else None,
+    )
 
 
 def consultation_in(call: Call, user: str, calls: Collection[Call]) -> Consultation | None:
     """The consultation that *call* is for *user*, if one of *calls* is the one from which it was placed."""
-    placed = [
+    found = _consultation(call, calls)
+    return found if found and found.own.user == user else None
+
+
+def placed_for_consultation(call: Call) -> list[ActionResult]:
+    """By which legs of *call* were called, so that somebody in another call consults them."""
+    return [
         kept.event
         for kept in call.events.values()
         if isinstance(kept.event, ActionResult) and kept.event.consultation
         if any(leg.leg.uuid == kept.event.leg for leg in call.legs)
     ]
-    for result in placed:
+
+
+def _consultation(call: Call, calls: Collection[Call]) -> Consultation | None:
+    """The same, whoever consults."""
+    for result in placed_for_consultation(call):
         # The one who consults goes there first; the other party comes there once it is put through.
         moves = [
             (at, parent.id, parent, leg)
@@ -66,9 +86,8 @@ def consultation_in(call: Call, user: str, calls: Collection[Call]) -> Consultat
             for leg in parent.legs
             if (at := _goes_to(parent, leg, result.room))
         ]
-        first = min(moves, default=None, key=lambda move: move[:2])
-        if first and first[-1].user == user:
-            return Consultation(*first[2:])
+        if moves:
+            return Consultation(*min(moves, key=lambda move: move[:2])[2:])
     return None
 
 

@@ -34,13 +34,13 @@ ABOUT: Final = {
     "recording_paused": marked("Recording paused"),
     "transfer": marked("Transfer of %(who)s"),
     "transfer_rings": marked("Transfer of %(who)s: it rings"),
+    "passing_on": marked("Is being transferred to %(who)s."),
     "held_by_transfer": marked("Waits for the end of the transfer"),
 }
 # How a call ended: causes of sessions (docs/sessions.md), and reasons of the SDK.
 ENDINGS: Final = {
     "completed": marked("The call with %(who)s is over."),
     "answered_elsewhere": marked("The call of %(who)s was answered in another window or on another device."),
-    "rejected_elsewhere": marked("The call of %(who)s was rejected in another window or on another device."),
     "busy": marked("%(who)s is busy."),
     "rejected": marked("The call with %(who)s was rejected."),
     "cancelled": marked("%(who)s hung up before an answer."),
@@ -49,6 +49,7 @@ ENDINGS: Final = {
     "failed": marked("The call with %(who)s failed."),
     "missed": marked("Missed call from %(who)s"),
     "passed_on": marked("%(who)s was transferred."),
+    "not_passed_on": marked("%(who)s was not reached: the call is back."),
 }
 LINE: Final = {
     "ready": marked("Ready"),
@@ -66,7 +67,6 @@ TROUBLES: Final = {
     "sound": marked("Click anywhere on this page: until then the browser lets it play no ringing."),
     "microphone": marked("The browser may not use the microphone: nobody will hear you. Allow it for this page."),
     "no_microphone": marked("No microphone was found: nobody will hear you."),
-    "script": marked("Vonage’s script cannot be loaded: no call can come in or go out."),
     "else": marked("Something is wrong."),
 }
 VERBS: Final = {
@@ -116,7 +116,7 @@ OTHER: Final = {
     "line": marked("%(verb)s: %(came)s"),
     "standard": marked("As the system has it"),
     "device": marked("Device %(number)s"),
-    "seconds": marked("%(number)s s"),
+    "delete": marked("Delete this message?"),
     "missed": marked("Missed"),
     "called": marked("You called"),
     "was_called": marked("Called you"),

@@ -116,6 +116,8 @@ def test_an_operator_makes_a_token_that_expires(site: Site) -> None:
     assert response.status_code == 201
     made: Any = response.json
     assert (made["sdk_token"], made["sdk_expires_at"]) == (None, None)
+    assert made["sdk_url"].startswith("https://cdn.jsdelivr.net/npm/@vonage/client-sdk@2.3.1/")
+    assert made["sdk_hash"].startswith("sha384-")
     expires = datetime.fromisoformat(made["expires_at"])
     assert timedelta(seconds=90) <= expires - before <= timedelta(seconds=100)
     assert site.read(OWN, token=made["token"])["name"] == "Alice"

@@ -164,6 +164,13 @@ def test_development_starts_with_one_command_and_says_what_to_try(start, tmp_pat
         assert store.ping()
 
 
+def test_tokens_that_were_set_are_not_printed_but_where_users_log_in_is(start):
+    tokens = "operator:secret-of-the-operator,user/Alice:secret-of-alice,user/Bob:secret-of-bob"
+    server = start(ACCESS_TOKENS=tokens).ready()
+    assert f"http://127.0.0.1:{server.port}/login  (with a token of Alice or Bob, in the browser)" in server.said
+    assert "secret-of" not in server.said
+
+
 def test_no_first_webhook_is_offered_that_would_be_refused(start):
     secrets = "abcd1234:signature-secret-of-32-bytes-or-more"
     server = start(VONAGE_SIGNATURE_SECRETS=secrets).ready()

@@ -63,6 +63,18 @@ def test_a_user_consults_and_cancels(world: World) -> None:
     world.until(lambda: customer.hears(alice))
 
 
+def test_who_is_consulted_sees_who_consults_while_it_rings(world: World) -> None:
+    _, _, session = call_of_alice(world)
+    world.services.store.set_user("Alice", {"display_name": "Alice Liddell"})
+    begun = done(acts(world, session, "transfer", {"to": {"type": "app", "user": "Slow"}}))
+    shown = world.until(lambda: done(world.ask("GET", "/users/Slow/sessions"))["items"])[0]
+    assert (shown["ringing"], shown["isCaller"]) == (True, False)
+    assert (shown["number"], shown["displayName"]) == ("Alice", "Alice Liddell")
+    one = done(world.ask("GET", f"/users/Slow/sessions/{shown['id']}"))
+    assert one["number"] == "Alice"
+    done(world.ask("DELETE", f"/users/Alice/transfers/{begun['id']}", token=ALICE))
+
+
 def test_who_was_put_through_has_one_session_and_it_is_no_consultation(world: World) -> None:
     """Bob was on hold while Alice consulted somebody, and came into the same room later than she."""
     alice, bob = (to(world, {"type": "app", "user": user}, world.room) for user in ("Alice", "Bob"))

@@ -12,6 +12,7 @@ import pytest
 
 from app.auth.tokens import short_lived_token
 from app.vonage_token import ApplicationTokens
+from config.settings import Settings
 from tests.control.world import APPLICATION_ID, World
 from vonage_simulator.certificate import application_keys
 from vonage_simulator.voice_api.faults import FaultRule
@@ -52,7 +53,10 @@ def test_the_token_is_of_the_application_for_the_user_and_says_the_least(world: 
     assert before + 900 <= said["exp"] <= before + 930
     assert said["jti"] != claims(world, made(world, "Alice")["sdk_token"])["jti"]
     assert datetime.fromisoformat(found["sdk_expires_at"]) == datetime.fromtimestamp(said["exp"], UTC)
-    assert (found["sdk_url"], found["sdk_hash"]) == (world.sdk_url, None), "the hash of Vonage's own alone is known"
+    assert (found["sdk_url"], found["sdk_hash"]) == (world.sdk_url, None)
+    default = Settings(secret_key="k" * 32)
+    assert default.client_sdk_url.startswith("https://cdn.jsdelivr.net/npm/@vonage/client-sdk@2.3.1/")
+    assert (default.client_sdk_hash or "").startswith("sha384-")
 
 
 def test_neither_token_outlives_the_one_that_made_them(world: World) -> None:

@@ -69,7 +69,7 @@ class PhonePage:
     def dial(self, to: str) -> None:
         """Call somebody."""
         self.page.locator("#to").fill(to)
-        self.page.locator("#dial").get_by_role("button", name="Call", exact=True).click()
+        self.page.locator("#dial").get_by_role("button", name="Call now", exact=True).click()
 
     def says(self, words: str) -> None:
         """Wait until the line at the bottom says so."""

@@ -211,6 +211,7 @@ def test_a_voicemail_is_counted_played_heard_and_deleted(world: World, open_phon
     expect(tab.locator(".count")).to_be_hidden()
     message.get_by_role("button", name="Heard").click()
     expect(tab).to_have_text(re.compile("1 not heard"))
+    alice.page.once("dialog", lambda dialog: dialog.accept())
     message.get_by_role("button", name="Delete").click()
     expect(alice.page.get_by_role("tabpanel", name="Voicemail")).to_contain_text("No messages.")
 

@@ -173,9 +173,12 @@ def test_a_conference_is_on_hold_while_its_host_answers_another_call(world: Worl
     alice.sees(SECOND, "talking")
     alice.sees("Conference", "held")
     assert agent.hears(first), "the others go on"
+    host = next(leg for leg in world.legs() if leg.to == "Alice" and not leg.over)
+    assert host.earmuffed, "music on hold would be heard beside the other call"
     alice.press("Conference", "Resume")
     alice.sees("Conference", "conference")
     alice.sees(SECOND, "held")
+    alice.until(lambda: host.hears(agent) and not host.earmuffed)
 
 
 def test_a_second_press_after_hold_is_resume(world: World, open_phone: Open) -> None:

@@ -1,7 +1,9 @@
 // What is done to calls. Where a call is, is the server's to say: nothing here changes what is shown.
 
+import { canJoin } from "./calls.js";
 import { askTransfer, askWhoJoins } from "./dialogs.js";
 import { sayFault } from "./say.js";
+import { words } from "./words.js";
 
 /** Whether somebody hears the user now: they are put on hold before the user talks to another one. */
 const talks = ({ session, state }) => session && ["talking", "system", "conference"].includes(state) && session.answered;
@@ -44,6 +46,7 @@ export class Acts {
   /** Call a number, a user or a SIP address; resolves to whether it was begun. */
   async call(to) {
     try {
+      if (!this.phone.line) throw new Error(words.other.no_line);
       await this.#holdOthers();
       const callId = await this.phone.line.call(to);
       this.dialled.set(callId, to);
@@ -121,10 +124,11 @@ export class Acts {
     await this.#asHost(call, "resume");
   }
 
-  /** The host hears music while the others go on, and comes back. */
-  async #asHost({ conference, session }, verb) {
+  /** The host leaves the others to themselves, and comes back. Its music would be heard beside another call: not here. */
+  async #asHost({ conference, session, leg }, verb) {
     const at = `/conferences/${encodeURIComponent(conference.conference_id)}/participants/${encodeURIComponent(session.leg)}`;
     await this.phone.request("POST", `${at}/${verb}`, {});
+    if (leg) await (verb === "hold" ? this.phone.line.earmuff(session) : this.phone.line.unearmuff(session));
     await this.operations.read();
   }
   async _record_start({ session }) { await this.#record(session, "start"); }
@@ -155,10 +159,11 @@ export class Acts {
   async _merge({ transfer }) { await this.operations.taken(await this.phone.mergeTransfer(transfer.id)); }
 
   async _join(call) {
-    const others = this.calls().filter(({ id, session }) => id !== call.id && session?.answered && !session.status.isTransfer && !session.conference);
+    const others = this.calls().filter(({ id, session }) => id !== call.id && session && canJoin(session));
     await askWhoJoins(call, others, async (chosen) => {
       if (!call.conference) {
-        await this.phone.startConference(call.session, chosen.map(({ session }) => session));
+        const body = { host: call.id, others: chosen.map(({ id }) => id), host_leaves: "hand_over" };
+        await this.phone.request("POST", "/conferences", body);
         return;
       }
       const at = `/conferences/${encodeURIComponent(call.conference.conference_id)}/participants`;

@@ -95,11 +95,17 @@ function stateOf(session, leg, conference) {
   return session.answeredBySystem && !session.ringing ? "system" : "calling";
 }
 
-function aboutOf({ session, leg, muted, state }, { line }, transferGoesOn, wanted) {
+/** Who an endpoint is. */
+export function partyOf(endpoint) {
+  return typeof endpoint === "string" ? endpoint : endpoint.number ?? endpoint.user ?? endpoint.uri ?? "";
+}
+
+function aboutOf({ session, leg, muted, state, transfer }, { line }, transferGoesOn, wanted) {
   const about = wanted ? [[`${wanted}_wanted`]] : [];
   const parent = session.status.transferParent;
   if (parent) about.push([session.answered ? "transfer" : "transfer_rings", { who: parent.name ?? parent.number ?? "" }]);
-  if (transferGoesOn && session.paused) about.push(["held_by_transfer"]);
+  if (transfer?.flow === "blind") about.push(["passing_on", { who: partyOf(transfer.to) }]);
+  else if (transferGoesOn && session.paused) about.push(["held_by_transfer"]);
   const isHere = leg || ["incoming", "ignored"].includes(state);
   if (!isHere && line?.status === "connected" && session.isEstablished()) about.push(["elsewhere"]);
   if (leg && leg.media !== "ok" && words.about[leg.media]) about.push([leg.media]);
@@ -107,7 +113,12 @@ function aboutOf({ session, leg, muted, state }, { line }, transferGoesOn, wante
   return about.map(([name, values = {}]) => words.about[name].replace(/%\((\w+)\)s/g, (_, key) => values[key]));
 }
 
-function* canOf({ session, leg, state, transfer, recording }, { phone, sessions, begun, consultation }) {
+/** A pair, which a `connect` has put through, cannot be taken apart. */
+export function canJoin(session) {
+  return session.answered && !session.pair && !session.conference && !session.status.isTransfer;
+}
+
+function* canOf({ session, leg, state, transfer, conference, recording }, { phone, sessions, begun, consultation }) {
   if (state === "incoming" || state === "ignored") {
     yield* ["answer", "reject"];
     if (state === "incoming") yield "ignore";
@@ -119,15 +130,16 @@ function* canOf({ session, leg, state, transfer, recording }, { phone, sessions,
   }
   // To hang up in a transfer completes it: its own verbs say so
   const decided = !transfer || transfer.pending || FINAL.includes(transfer.status);
-  if (state !== "hanging_up" && decided) yield "hangup";
+  const ends = conference?.host_leaves === "end"; // for all: its own verb says so
+  if (state !== "hanging_up" && decided && !ends) yield "hangup";
   if (!session.answered) return;
   yield "mute";
   if (state !== "held") yield "keypad";
   if (!transfer) yield state === "held" ? "unhold" : "hold";
   if (!transfer && !session.conference) yield "transfer";
   if (session.conference) yield "end";
-  const others = sessions.filter((each) => each.id !== session.id && each.answered && !each.conference && !each.status.isTransfer);
-  if (others.length && !transfer && !consultation) yield "join";
+  const others = sessions.filter((each) => each.id !== session.id && canJoin(each));
+  if (others.length && !transfer && !consultation && !session.pair) yield "join";
   if (state !== "held") yield* recordingVerbs(recording, phone.recordPermissions);
   if (leg && state !== "held" && (session.conference || isUser(session.number))) yield "share";
 }

@@ -33,10 +33,13 @@ for (const button of document.querySelectorAll("dialog [data-close]")) {
 
 /** Ask to whom: `send(endpoint, "attended" or "blind")`. */
 export function askTransfer(call, send) {
+  const pair = call.session.pair;
+  document.querySelector("#ask-transfer [value=attended]").hidden = pair;
+  document.querySelector("#ask-transfer [data-pair]").hidden = !pair;
   ask(document.getElementById("ask-transfer"), call.who, async (form, flow) => {
     const to = form.elements.to.value.trim();
     if (!to) throw new Error(words.other.nobody);
-    await send(endpointOf(to), flow || "attended");
+    await send(endpointOf(to), flow || (pair ? "blind" : "attended"));
   });
 }
 

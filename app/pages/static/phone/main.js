@@ -4,7 +4,7 @@
 import { Phone } from "../switchhook.js";
 import { Acts } from "./acts.js";
 import { ringing, notifications } from "./attention.js";
-import { callsOf } from "./calls.js";
+import { callsOf, partyOf } from "./calls.js";
 import { Card } from "./card.js";
 import { offerContacts } from "./contacts.js";
 import { offerDevices } from "./devices.js";
@@ -177,6 +177,9 @@ function isInConference({ number }) {
   return running.some((call) => !call.conference || call.conference.members.some((member) => member.number === number));
 }
 
+phone.on("transfer_cancelled", ({ transfer }) => {
+  if (transfer.flow === "blind") say(fill(words.endings.not_passed_on, { who: partyOf(transfer.to) }), "bad");
+});
 phone.on("call_ended", ({ session, cause }) => {
   if (session.status.isTransfer || isInConference(session)) return;
   const missed = isMissed({ ...session, cause });

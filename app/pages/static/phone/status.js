@@ -90,7 +90,7 @@ export class Status {
     const { status = "connecting", error = null } = this.phone.line ?? {};
     const problem = this.#problem;
     if (problem && REFUSED.includes(problem.status)) yield ["login", "", "login"];
-    else if (problem?.status) yield ["refused", problem.detail || problem.title];
+    else if (problem?.status) yield [problem.status === 503 ? "vonage" : "refused", problem.detail || problem.title];
     else if (this.#stream === "disconnected") yield ["server"];
     if (error && status !== "connected") yield ["vonage", error.problem?.detail ?? error.message];
     if (this.#microphone === "denied") yield ["microphone"];

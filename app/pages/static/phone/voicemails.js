@@ -80,6 +80,7 @@ export class Voicemails {
     const message = this.#messages.find((each) => each.id === id);
     if (!message || (what === "heard" && on && message.heard)) return;
     if (what === "call") return this.dial(message.from);
+    if (what === "delete" && !confirm(words.other.delete)) return;
     const path = `/voicemails/${encodeURIComponent(id)}`;
     try {
       if (what === "delete") await this.phone.request("DELETE", path);
