@@ -95,9 +95,9 @@ def test_an_answer_at_the_moment_in_which_the_caller_gives_up(world: World, open
 
 
 def test_a_call_goes_on_while_redis_hangs(world: World, open_phone: Open, valkey: Engine) -> None:
-    """What was requested meanwhile is done afterwards, or said not to be."""
+    """What was requested meanwhile is done afterwards."""
     alice = open_phone("Alice", network_fails=True)
-    caller = in_call(world, alice)
+    in_call(world, alice)
     valkey.nodes[0].freeze()
     try:
         alice.press(CUSTOMER, "Hold")
@@ -107,8 +107,6 @@ def test_a_call_goes_on_while_redis_hangs(world: World, open_phone: Open, valkey
         valkey.nodes[0].thaw()
     alice.sees(CUSTOMER, "held")
     alice.ready()
-    world.do(partial(world.carrier.people.hang_up, caller.uuid))
-    alice.sees_none()
 
 
 def test_an_answer_that_is_lost_is_said_and_the_next_one_has_sound(world: World, open_phone: Open) -> None:
