@@ -86,7 +86,7 @@ def test_a_faulty_file_is_an_alarm_and_callers_are_answered(open_site: Callable[
         page = browser.get("/", headers=BROWSER).text
         assert "The names file has faults" in page
         assert "names.yaml:3:3" in page
-        assert ("4711" in page) is words
+        assert ("Secret-4711" in page) is words
         assert str(tmp_path) not in page
     assert site.post({"conversation_uuid": "CON-1", "uuid": "leg", "to": "2"}, "/voice/answer").json
 
