@@ -65,7 +65,7 @@ function show() {
     card.show(call, membersOf(call));
     card.showScreens(call.session ? phone.screensOf(call.session) : []);
     const stats = call.leg && statistics.get(call.leg.callId);
-    card.showQuality(stats?.level ?? null, stats ? numbersOf(stats) : "");
+    card.showQuality(stats?.level ?? null, stats?.level ? numbersOf(stats) : "");
   }
   arrange(calls.map(({ id }) => cards.get(id).element));
   if (Boolean(had) !== Boolean(calls.length)) showPad(!calls.length);
