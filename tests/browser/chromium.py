@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
-from playwright.sync_api import Browser, BrowserContext, Playwright
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 # The shell comes first: it draws the same, and has no windows, which take several times as long as the pages in them.
 NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -41,6 +42,20 @@ def program() -> str | None:
 def launched(playwright: Playwright, *arguments: str) -> Browser:
     """A browser; root may start one only without its sandbox."""
     return playwright.chromium.launch(executable_path=program(), args=["--no-sandbox", *arguments])
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[Browser]:
+    """A browser for tests, which are skipped where there is none.
+
+    While Playwright runs, nothing else in its process can use asyncio: one for all tests of a file is enough.
+    """
+    if program() is None:
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        browser = launched(playwright, *arguments)
+        yield browser
+        browser.close()
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import chromium
+from tests.browser.origins import Origin, serving_pages
 from tests.engines import Engine, wait_until
 from tests.generated import iso
 from tests.serving import ROOT, Server
@@ -29,12 +30,15 @@ Visit = Callable[..., Page]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One for all tests of a file: while Playwright runs, nothing else in its process can use asyncio."""
-    if chromium.program() is None:
-        pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright)
+    with chromium.running() as browser:
         yield browser
-        browser.close()
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[Origin]:
+    """An origin for pages that are not the server's."""
+    with serving_pages() as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import BrowserContext, Page, WebError
 
 from tests.control.world import World
+from tests.engines import Engine
 
 EVENTS = (
     *("connected", "disconnected", "sessions", "stopped", "call_incoming", "call_answered", "call_held", "call_muted"),
@@ -33,49 +32,19 @@ PAGE = """<!doctype html>
 """
 
 
-class OtherOrigin:
-    """Its `url`, and what it serves by path: a text, or what returns one for the query; under a `policy`, if any."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.policy = ""  # Content-Security-Policy
-        self.served: dict[str, str | Callable[[dict[str, str]], str]] = {}
-
-    def page(self, path: str, server: str, more: str = "await phone.connect({ audio: true });") -> None:
-        """Serve a page with a phone, that does *more*."""
-        self.served[path] = PAGE % {"server": server, "events": list(EVENTS), "more": more}
+def phone_page(server: str, more: str = "await phone.connect({ audio: true });") -> str:
+    """A page with a phone of the server at that address, that does *more*."""
+    return PAGE % {"server": server, "events": list(EVENTS), "more": more}
 
 
-@contextmanager
-def other_origin() -> Iterator[OtherOrigin]:
-    """A server of pages."""
-    origin = OtherOrigin()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
-            found = origin.served.get(path)
-            self.send_response(404 if found is None else 200)
-            self.send_header("Content-Type", f"text/{'javascript' if path.endswith('.js') else 'html'}; charset=utf-8")
-            if origin.policy:
-                self.send_header("Content-Security-Policy", origin.policy)
-            self.end_headers()
-            text = found({name: values[0] for name, values in query.items()}) if callable(found) else found
-            self.wfile.write((text or "").encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    origin.url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        yield origin
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def begin_anew(world: World, valkey: Engine, *users: str) -> None:
+    """Forget the pages and calls of the test before, and let each of *users* take several calls, in a new room."""
+    for session in world.sdk.calls.sessions:
+        world.do(partial(world.sdk.calls.sessions.delete, session))
+    valkey.flush()
+    for user in users:
+        world.services.store.set_user(user, {"max_calls": 5})
+    world.room = f"room-{secrets.token_hex(4)}"
 
 
 def tokens_of(world: World, **wanted: Any) -> Callable[[dict[str, str]], str]:

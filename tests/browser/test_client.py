@@ -6,9 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.api.site import OPERATOR, TOKENS
 from tests.browser import chromium
+from tests.browser.origins import Origin
 from tests.clients.cutting import Cutting, cutting
 from tests.clients.documented import example
 from tests.control.test_session_verbs import ALICE, call_of_alice
@@ -42,38 +41,10 @@ PAGE = """<!doctype html>
 
 
 @pytest.fixture(scope="module")
-def page_server() -> Iterator[tuple[str, dict[str, Any]]]:
-    """The server of the page: its origin, and what it serves, to be filled in."""
-    filled: dict[str, Any] = {}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            if self.path == "/phone-tokens":
-                text = filled["tokens"]()
-            else:
-                text = filled["example"] if self.path == "/example" else PAGE % filled
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", filled
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, page_server: Any) -> Iterator[World]:
+def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[World]:
     """An app that the page may call, and its carrier."""
     folder: Path = tmp_path_factory.mktemp("carrier")
-    settings: dict[str, Any] = {"access_tokens": (*TOKENS, ("user/Alice", ALICE)), "cors_origins": (page_server[0],)}
+    settings: dict[str, Any] = {"access_tokens": (*TOKENS, ("user/Alice", ALICE)), "cors_origins": (origin.url,)}
     carrier = {"application": {"calls_per_second": None}}
     with world_of(folder, valkey.address.url, carrier=carrier, **settings) as world:
         yield world
@@ -94,11 +65,10 @@ def network(world: World) -> Iterator[Cutting]:
 
 
 @pytest.fixture
-def page(browser: Browser, world: World, network: Cutting, page_server: Any) -> Iterator[Page]:
+def page(browser: Browser, world: World, network: Cutting, origin: Origin) -> Iterator[Page]:
     """A page of another origin, whose own backend gives it tokens."""
-    origin, filled = page_server
-    filled["server"] = network.url
-    with chromium.opened(browser, origin) as context:
+    origin.served["/"] = PAGE % {"server": network.url}
+    with chromium.opened(browser, origin.url) as context:
         context.set_default_timeout(60_000)
         made: list[str] = []
 
@@ -117,16 +87,13 @@ def page(browser: Browser, world: World, network: Cutting, page_server: Any) -> 
         assert len(made) > 1, "one for each request"
 
 
-def test_the_example_of_a_page_and_its_backend(
-    browser: Browser, world: World, page_server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_example_of_a_page_and_its_backend(browser: Browser, world: World, origin: Origin) -> None:
     """The blocks of docs/clients.md, as they are."""
-    origin, filled = page_server
     backend: dict[str, Any] = {}
     exec(example("python", "def phone_tokens").replace("https://YOUR-SERVER", world.base), backend)  # noqa: S102
-    monkeypatch.setitem(filled, "tokens", lambda: json.dumps(backend["phone_tokens"]("Alice", OPERATOR)))
-    monkeypatch.setitem(filled, "example", example("html", "callSessions").replace("https://YOUR-SERVER", world.base))
-    with chromium.opened(browser, origin) as context:
+    origin.served["/phone-tokens"] = lambda _: json.dumps(backend["phone_tokens"]("Alice", OPERATOR))
+    origin.served["/example"] = example("html", "callSessions").replace("https://YOUR-SERVER", world.base)
+    with chromium.opened(browser, origin.url) as context:
         page = context.new_page()
         page.goto("/example")
         page.wait_for_function("document.title === '0 calls'")

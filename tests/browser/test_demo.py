@@ -10,35 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.browser import chromium
-from tests.engines import free_ports, wait_until
+from tests.browser.demos import START, running_demo
+from tests.engines import wait_until
 from tests.serving import OPERATOR, ROOT, Server
 from tests.vonage_simulator.client_sdk.sdk_pages import page_server
-
-START = 120.0  # seconds: an engine, a worker, keys and a certificate, on a busy machine
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if chromium.program() is None:
-        pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES)
+    with chromium.running(*chromium.FAKE_DEVICES) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Server]:
-    command = (sys.executable, "-u", "-m", "flask", "simulate", "demo", "--every", "0.5")
-    (port,) = free_ports(1)
-    running = Server(tmp_path, command=command, PORT=str(port), WEB_CONCURRENCY="1")
-    wait_until(lambda: "Ctrl-C stops it." in running.said, "the demo runs", START)
-    yield running
-    running.process.terminate()
-    running.process.wait(60)
+    with running_demo(tmp_path, every="0.5") as running:
+        yield running
 
 
 def test_a_call_of_another_terminal_rings_in_the_browser_and_nothing_else_does(demo: Server, browser: Browser) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.api.site import OPERATOR
 from tests.browser import chromium
-from tests.browser.other_origin import OtherOrigin, other_origin
+from tests.browser.origins import Origin
 from tests.clients.documented import example
 from tests.control.world import AGENT, World, world_of
 from tests.engines import Engine
@@ -22,22 +22,12 @@ from vonage_simulator.scenario import FarEnd
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """With a microphone that needs nobody's consent."""
-    if chromium.program() is None:
-        pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES)
+    with chromium.running(*chromium.FAKE_DEVICES) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def origin() -> Iterator[OtherOrigin]:
-    with other_origin() as origin:
-        yield origin
-
-
-@pytest.fixture
-def world(valkey: Engine, tmp_path: Path, origin: OtherOrigin) -> Iterator[World]:
+def world(valkey: Engine, tmp_path: Path, origin: Origin) -> Iterator[World]:
     """The app as it is, with the demo's flow: callers get to Alice."""
     valkey.flush()
     flows = Path("config/flows.yaml").resolve()
@@ -47,7 +37,7 @@ def world(valkey: Engine, tmp_path: Path, origin: OtherOrigin) -> Iterator[World
         yield world
 
 
-def test_the_phone_of_the_documentation(browser: Browser, world: World, origin: OtherOrigin) -> None:
+def test_the_phone_of_the_documentation(browser: Browser, world: World, origin: Origin) -> None:
     backend: dict[str, Any] = {}
     exec(example("python", "def phone_tokens").replace("https://YOUR-SERVER", world.base), backend)  # noqa: S102
     origin.served["/phone-tokens"] = lambda _: json.dumps(backend["phone_tokens"]("Alice", OPERATOR))

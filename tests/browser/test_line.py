@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.browser import chromium
-from tests.browser.other_origin import OtherOrigin, opened_page, other_origin, sees, tokens_of
+from tests.browser.origins import Origin
+from tests.browser.other_origin import begin_anew, opened_page, phone_page, sees, tokens_of
 from tests.control.test_session_verbs import SECOND, to
 from tests.control.world import AGENT, NUMBER, World, world_of
 from tests.engines import Engine
@@ -28,44 +27,29 @@ CALLED = "447700900173"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """With a microphone that needs nobody's consent."""
-    if chromium.program() is None:
-        pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES)
+    with chromium.running(*chromium.FAKE_DEVICES) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[OtherOrigin]:
-    with other_origin() as origin:
-        yield origin
-
-
-@pytest.fixture(scope="module")
-def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, origin: OtherOrigin) -> Iterator[World]:
+def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[World]:
     """An app that the pages may call, and its carrier."""
     folder: Path = tmp_path_factory.mktemp("carrier")
     carrier = {"application": {"calls_per_second": None}, "speed": 1.0}
     more: dict[str, Any] = {"flows_file": Path("config/flows.yaml").resolve(), "caller_number": NUMBER}
     with world_of(folder, valkey.address.url, carrier=carrier, cors_origins=(origin.url,), **more) as world:
-        origin.page("/", world.base)
+        origin.served["/"] = phone_page(world.base)
         origin.served["/phone-token"] = tokens_of(world)
         yield world
 
 
 @pytest.fixture(autouse=True)
 def own_room(world: World, valkey: Engine) -> None:
-    for session in world.sdk.calls.sessions:  # of pages of the test before
-        world.do(partial(world.sdk.calls.sessions.delete, session))
-    valkey.flush()
-    for user in ("Alice", "Bob"):
-        world.services.store.set_user(user, {"max_calls": 5})
-    world.room = f"room-{secrets.token_hex(4)}"
+    begin_anew(world, valkey, "Alice", "Bob")
 
 
 @pytest.fixture
-def open_page(browser: Browser, world: World, origin: OtherOrigin) -> Iterator[Open]:
+def open_page(browser: Browser, world: World, origin: Origin) -> Iterator[Open]:
     """Opens pages of users, each in a browser of its own."""
     faults: list[Any] = []
     with ExitStack() as stack:
@@ -205,7 +189,7 @@ def test_an_expired_token_is_replaced(world: World, open_page: Open) -> None:
     answered(world, page)
 
 
-def test_a_token_is_refreshed_before_it_expires(world: World, open_page: Open, origin: OtherOrigin) -> None:
+def test_a_token_is_refreshed_before_it_expires(world: World, open_page: Open, origin: Origin) -> None:
     made = tokens_of(world)
     given: list[str] = []
 
@@ -228,7 +212,7 @@ def test_a_token_is_refreshed_before_it_expires(world: World, open_page: Open, o
         origin.served["/phone-token"] = made
 
 
-def test_what_fails_at_first_is_tried_again(world: World, browser: Browser, origin: OtherOrigin) -> None:
+def test_what_fails_at_first_is_tried_again(world: World, browser: Browser, origin: Origin) -> None:
     made = tokens_of(world)
     given: list[str] = []
 
@@ -240,7 +224,9 @@ def test_what_fails_at_first_is_tried_again(world: World, browser: Browser, orig
         return json.dumps(tokens)
 
     origin.served["/phone-token"] = without_sdk_at_first
-    origin.page("/tries", world.base, "phone.connect({ audio: true }).catch(({ message }) => seen.push(message));")
+    origin.served["/tries"] = phone_page(
+        world.base, "phone.connect({ audio: true }).catch(({ message }) => seen.push(message));"
+    )
     try:
         with chromium.opened(browser, origin.url) as context:
             page = context.new_page()
@@ -252,7 +238,7 @@ def test_what_fails_at_first_is_tried_again(world: World, browser: Browser, orig
         origin.served["/phone-token"] = made
 
 
-def test_a_refused_token_is_said_and_not_tried_again(world: World, open_page: Open, origin: OtherOrigin) -> None:
+def test_a_refused_token_is_said_and_not_tried_again(world: World, open_page: Open, origin: Origin) -> None:
     page = open_page()
     problem = page.evaluate(
         """async () => {
@@ -265,7 +251,7 @@ def test_a_refused_token_is_said_and_not_tried_again(world: World, open_page: Op
 
 
 def test_without_a_microphone_the_call_is_not_answered_and_the_page_says_why(
-    world: World, browser: Browser, origin: OtherOrigin
+    world: World, browser: Browser, origin: Origin
 ) -> None:
     with chromium.opened(browser, origin.url) as context:
         page = context.new_page()

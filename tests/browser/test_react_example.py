@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.browser import chromium
-from tests.browser.other_origin import OtherOrigin, opened_page, other_origin, sees, tokens_of
+from tests.browser.origins import Origin
+from tests.browser.other_origin import begin_anew, opened_page, phone_page, sees, tokens_of
 from tests.browser.test_screens import FOLLOWING, SCREEN, WATCHING, watches
 from tests.control.test_session_verbs import SECOND, to
 from tests.control.world import AGENT, World, world_of
@@ -47,22 +47,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES, *SCREEN)
+    with chromium.running(*chromium.FAKE_DEVICES, *SCREEN) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[OtherOrigin]:
-    with other_origin() as origin:
-        yield origin
-
-
-@pytest.fixture(scope="module")
-def world(
-    installed: Path, valkey: Engine, tmp_path_factory: pytest.TempPathFactory, origin: OtherOrigin
-) -> Iterator[World]:
+def world(installed: Path, valkey: Engine, tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[World]:
     """The app, with the example bundled for it by the README's command, and a page of Bob's that watches."""
     carrier = {"application": {"calls_per_second": None}, "speed": 1.0}
     folder = tmp_path_factory.mktemp("carrier")
@@ -74,7 +64,7 @@ def world(
         origin.served["/"] = (installed / "index.html").read_text()
         origin.served["/main.js"] = (installed / "main.js").read_text()
         origin.served["/phone-tokens"] = origin.served["/phone-token"] = tokens_of(world)
-        origin.page("/bob", world.base, WATCHING + FOLLOWING)
+        origin.served["/bob"] = phone_page(world.base, WATCHING + FOLLOWING)
         sdk = world.sdk_url.rpartition("/")[0]
         scripts, hosts = f"'self' {world.base} {sdk}/", f"'self' {world.base} {sdk} {sdk.replace('http', 'ws')}"
         inline = "'unsafe-inline' 'unsafe-eval'"  # Bob's script is in his page, and the test asks the pages
@@ -83,14 +73,9 @@ def world(
 
 
 @pytest.fixture
-def alice(world: World, valkey: Engine, browser: Browser, origin: OtherOrigin) -> Iterator[Page]:
+def alice(world: World, valkey: Engine, browser: Browser, origin: Origin) -> Iterator[Page]:
     """Her page, which is the example."""
-    for session in world.sdk.calls.sessions:
-        world.do(partial(world.sdk.calls.sessions.delete, session))
-    valkey.flush()
-    for user in ("Alice", "Bob"):
-        world.services.store.set_user(user, {"max_calls": 5})
-    world.room = f"room-{secrets.token_hex(4)}"
+    begin_anew(world, valkey, "Alice", "Bob")
     faults: list[Any] = []
     with chromium.opened(browser, origin.url, permissions=["microphone"]) as context:
         context.set_default_timeout(60_000)
@@ -123,7 +108,7 @@ def test_two_calls_become_a_conference(world: World, alice: Page) -> None:
     alice.wait_for_function("document.querySelectorAll('li').length === 0")
 
 
-def test_screens_are_shared(world: World, alice: Page, browser: Browser, origin: OtherOrigin) -> None:
+def test_screens_are_shared(world: World, alice: Page, browser: Browser, origin: Origin) -> None:
     with chromium.opened(browser, origin.url) as context:
         context.set_default_timeout(60_000)
         bob = opened_page(context, "/bob?user=Bob", [])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.browser import chromium
-from tests.browser.other_origin import OtherOrigin, opened_page, other_origin, sees, tokens_of
+from tests.browser.origins import Origin
+from tests.browser.other_origin import begin_anew, opened_page, phone_page, sees, tokens_of
 from tests.clients.cutting import cutting
 from tests.control.test_session_verbs import SECOND, to
 from tests.control.world import World, world_of
@@ -52,42 +52,29 @@ FOLLOWING = "await phone.connect();"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """With a screen that is shared without a question."""
-    if chromium.program() is None:
-        pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES, *SCREEN)
+    with chromium.running(*chromium.FAKE_DEVICES, *SCREEN) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[OtherOrigin]:
-    with other_origin() as origin:
-        yield origin
-
-
-@pytest.fixture(scope="module")
-def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, origin: OtherOrigin) -> Iterator[World]:
+def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("carrier")
     carrier = {"application": {"calls_per_second": None}}
     with world_of(folder, valkey.address.url, carrier=carrier, cors_origins=(origin.url,)) as world:
-        origin.page("/", world.base, WATCHING + FOLLOWING)
-        origin.page("/blind", world.base, FOLLOWING)
-        origin.page("/failing", world.base, FAILING + WATCHING + FOLLOWING)
+        origin.served["/"] = phone_page(world.base, WATCHING + FOLLOWING)
+        origin.served["/blind"] = phone_page(world.base, FOLLOWING)
+        origin.served["/failing"] = phone_page(world.base, FAILING + WATCHING + FOLLOWING)
         origin.served["/phone-token"] = tokens_of(world, sdk=False)
         yield world
 
 
 @pytest.fixture(autouse=True)
 def own_room(world: World, valkey: Engine) -> None:
-    valkey.flush()
-    for user in USERS:
-        world.services.store.set_user(user, {"max_calls": 5})
-    world.room = f"room-{secrets.token_hex(4)}"
+    begin_anew(world, valkey, *USERS)
 
 
 @pytest.fixture
-def open_page(browser: Browser, world: World, origin: OtherOrigin) -> Iterator[Open]:
+def open_page(browser: Browser, world: World, origin: Origin) -> Iterator[Open]:
     """Opens pages of users, each in a browser of its own."""
     faults: list[Any] = []
     with ExitStack() as stack:
@@ -254,11 +241,9 @@ def test_it_stops_with_the_page(world: World, open_page: Open) -> None:
     world.until(lambda: not world.ask("GET", f"/users/Alice/sessions/{session}").json["screensharing"])
 
 
-def test_a_cut_event_stream_does_not_end_it_and_its_end_is_seen(
-    world: World, open_page: Open, origin: OtherOrigin
-) -> None:
+def test_a_cut_event_stream_does_not_end_it_and_its_end_is_seen(world: World, open_page: Open, origin: Origin) -> None:
     with cutting(world.base) as network:
-        origin.page("/through", network.url, WATCHING + FOLLOWING)
+        origin.served["/through"] = phone_page(network.url, WATCHING + FOLLOWING)
         alice, bob = open_page("Alice"), open_page("Bob", "/through")
         enters(world, "Alice", "Bob")
         session = shares(alice)

@@ -10,17 +10,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.browser import chromium
+from tests.browser.demos import running_demo
 from tests.e2e.test_terminal import BODIES, OTHERS, PUBLISHED, fields, of_kind
-from tests.engines import free_ports, wait_until
 from tests.serving import ROOT, Server
 
-START = 120.0  # seconds: an engine, a worker, keys and a certificate, on a busy machine
 CALLER = "441234567890"
 # How long they talked is up to this test, and so is what that costs.
 OF_THE_LENGTH = {"duration", "price"}
@@ -29,25 +27,15 @@ OF_THE_LENGTH = {"duration", "price"}
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """With a microphone that beeps."""
-    if chromium.program() is None:
-        pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES)
+    with chromium.running(*chromium.FAKE_DEVICES) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Server]:
     """What `make demo` starts, with tokens of its own, whose server prints webhooks whole."""
-    command = (sys.executable, "-u", "-m", "flask", "simulate", "demo", "--every", "3600")
-    (port,) = free_ports(1)
-    more: dict[str, Any] = {"ACCESS_TOKENS": None, "LOG_FORMAT": "pretty", "WEB_CONCURRENCY": "1"}
-    running = Server(tmp_path, command=command, PORT=str(port), **more)
-    wait_until(lambda: "Ctrl-C stops it." in running.said, "the demo runs", START)
-    yield running
-    running.process.terminate()
-    running.process.wait(60)
+    with running_demo(tmp_path, every="3600", ACCESS_TOKENS=None, LOG_FORMAT="pretty") as running:
+        yield running
 
 
 def test_a_telephone_calls_alice_who_answers_talks_and_hangs_up(demo: Server, browser: Browser) -> None:

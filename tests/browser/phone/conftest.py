@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.api.site import TOKENS
 from tests.browser import chromium
@@ -23,12 +23,8 @@ expect.set_options(timeout=20_000)  # ms: two cores may be busy with other tests
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """With a microphone that beeps."""
-    if chromium.program() is None:
-        pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES)
+    with chromium.running(*chromium.FAKE_DEVICES) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

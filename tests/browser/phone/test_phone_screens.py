@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.browser import chromium
 from tests.browser.phone.phones import CUSTOMER, Open
@@ -17,12 +17,8 @@ from tests.control.world import World
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """With a screen to share."""
-    if chromium.program() is None:
-        pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES, *SCREEN)
+    with chromium.running(*chromium.FAKE_DEVICES, *SCREEN) as browser:
         yield browser
-        browser.close()
 
 
 def test_alice_shows_bob_her_screen(open_phone: Open) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.browser import chromium
 from tests.vonage_simulator.api_server import Server, serving
@@ -23,12 +23,8 @@ def server(carrier_folder: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if chromium.program() is None:
-        pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        browser = chromium.launched(playwright, *chromium.FAKE_DEVICES)
+    with chromium.running(*chromium.FAKE_DEVICES) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

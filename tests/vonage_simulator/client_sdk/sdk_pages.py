@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.browser.origins import serving_pages
 from tests.vonage_simulator.api_server import Server
 
 PATHS = ("users", "conversations", "sessions", "knocking", "legs")
@@ -60,28 +59,10 @@ def page_server(script: str) -> Iterator[str]:
     """The origin of a page that loads *script* under a strict policy."""
     origin = f"{urlsplit(script).scheme}://{urlsplit(script).netloc}"
     policy = f"default-src 'none'; script-src 'self' {origin}; connect-src 'self' {origin.replace('http', 'ws')}"
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            is_script = self.path == "/page.js"
-            self.send_response(200)
-            self.send_header("Content-Type", "text/javascript" if is_script else "text/html; charset=utf-8")
-            self.send_header("Content-Security-Policy", policy)
-            self.end_headers()
-            self.wfile.write((SCRIPT % list(EVENTS) if is_script else PAGE % script).encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving_pages() as page:
+        page.policy = policy
+        page.served |= {"/": PAGE % script, "/page.js": SCRIPT % list(EVENTS)}
+        yield page.url
 
 
 class SdkPage:
@@ -95,6 +76,11 @@ class SdkPage:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.goto("/")
+
+    def loses_network(self) -> None:
+        """Until `set_offline(False)`. The browser may let a WebSocket be that is open: it is cut."""
+        self.context.set_offline(True)
+        self._server.do(lambda: self._server.sdk.cut(self.user))
 
     def token(self, **claims: Any) -> str:
         return self._server.token(**{"sub": self.user, "acl": ACL} | claims)

@@ -174,7 +174,7 @@ def test_a_call_goes_on_while_the_page_comes_back(server: Server, open_page: Ope
 def test_what_happens_meanwhile_is_told_once_when_the_page_is_back(server: Server, open_page: Open) -> None:
     alice = logged_in(open_page)
     call, caller = answered(server, alice)
-    alice.context.set_offline(True)
+    alice.loses_network()
     alice.wait_for("reconnecting")
     server.until(lambda: not server.sdk.online())
     server.do(lambda: server.carrier.people.hang_up(caller.uuid))
@@ -192,7 +192,7 @@ def test_what_happens_meanwhile_is_told_once_when_the_page_is_back(server: Serve
 
 def test_a_request_without_a_connection_is_rejected(server: Server, open_page: Open) -> None:
     alice = logged_in(open_page)
-    alice.context.set_offline(True)
+    alice.loses_network()
     alice.wait_for("reconnecting")
     assert alice.error("getUser", "me") == ("NETWORK_ERROR", None)
     alice.context.set_offline(False)
@@ -228,7 +228,7 @@ def test_a_call_ends_whose_page_stays_away(server: Server, open_page: Open, monk
     monkeypatch.setattr(sessions, "MEDIA_TIMEOUT", 0.3)
     alice = logged_in(open_page)
     call, _ = answered(server, alice)
-    alice.context.set_offline(True)
+    alice.loses_network()
     server.until(lambda: server.leg(call).over)
     alice.context.set_offline(False)
     assert alice.wait_for("callHangup", call)[2] == "MEDIA_TIMEOUT"
@@ -239,7 +239,7 @@ def test_a_session_is_over_when_its_page_stays_away(
 ) -> None:
     monkeypatch.setattr(sessions, "LIVES_ON", 0.3)
     alice = logged_in(open_page)
-    alice.context.set_offline(True)
+    alice.loses_network()
     server.until(lambda: not server.sdk.calls.sessions.has("Alice"))
     alice.context.set_offline(False)
     assert alice.wait_for("sessionError") == ["TRANSPORT_CLOSED"]
@@ -257,7 +257,7 @@ def test_a_session_is_that_of_its_user(open_page: Open) -> None:
 
 def test_a_session_that_is_ended_without_a_connection_does_not_come_back(server: Server, open_page: Open) -> None:
     alice = logged_in(open_page)
-    alice.context.set_offline(True)
+    alice.loses_network()
     alice.wait_for("reconnecting")
     assert alice.error("deleteSession") == ("NETWORK_ERROR", None)
     alice.context.set_offline(False)
@@ -311,7 +311,7 @@ def test_a_call_outlives_a_token_by_a_little(server: Server, open_page: Open) ->
 def test_a_page_that_comes_back_with_an_expired_token_is_told(server: Server, open_page: Open) -> None:
     alice = open_page("Alice")
     alice.ok("createSession", expires_in(alice, 1.5))
-    alice.context.set_offline(True)
+    alice.loses_network()
     alice.wait_for("reconnecting")
     alice.page.wait_for_timeout(1600)
     alice.context.set_offline(False)
@@ -338,7 +338,7 @@ def test_a_page_that_stays_away_is_rung_no_more(
     """It may come back to its session, but until then the user is the far end of the scenario."""
     monkeypatch.setattr(sessions, "RINGS_ON", 0.3)
     alice = logged_in(open_page)
-    alice.context.set_offline(True)
+    alice.loses_network()
     server.until(lambda: not server.sdk.calls.sessions.has("Alice"))
     caller = call_from_a_phone(server, connect_to("Alice"))
     server.until(lambda: any(leg.to == "Alice" and leg.answered for leg in caller.conversation.legs.values()))

@@ -263,8 +263,7 @@ def test_sound_that_stalls_is_told_and_so_is_its_return(server: Server, open_pag
 def test_sound_waits_for_no_page_that_is_away(server: Server, open_page: Open) -> None:
     alice, bob = logged_in(open_page), logged_in(open_page, "Bob")
     ours, _ = conversation_of(server, alice, bob)
-    bob.context.set_offline(True)
-    server.do(lambda: server.sdk.cut("Bob"))  # the browser may let a WebSocket be that is open
+    bob.loses_network()
     bob.wait_for("reconnecting")
     server.until(lambda: server.sdk.online() == {"Alice"})
     is_silent(alice)
