@@ -14,7 +14,7 @@ from vonage_simulator.trace import Happening, Watch
 LOOKS_EVERY, QUIET = (
     0.1,
     3.0,
-)  # seconds: whatever the carrier does by itself after a call, as a transcript, comes sooner
+)  # seconds: what the carrier does by itself after a call, as a transcript, comes sooner
 
 
 class OneCall:

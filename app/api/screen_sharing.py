@@ -42,8 +42,8 @@ def _plain(most: int, least: int = 0, **more: Any) -> fields.String:
 
 
 def _id(description: str, **more: Any) -> fields.String:
-    told = {"description": f"{description}: letters, digits, - and _", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
-    return fields.String(validate=validate.Regexp(NAME_OF_PAGE), metadata=told, **more)
+    about = {"description": f"{description}: letters, digits, - and _", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+    return fields.String(validate=validate.Regexp(NAME_OF_PAGE), metadata=about, **more)
 
 
 class DescriptionArgs(Schema):

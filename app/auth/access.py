@@ -40,7 +40,7 @@ def current_login() -> Login | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme:
-        if "token_login" not in g:  # asked for some times a request
+        if "token_login" not in g:  # it is read several times in a request
             g.token_login = _login_of(token) if scheme.lower() == "bearer" else None
         login: Login | None = g.token_login
     else:

@@ -20,7 +20,7 @@ class AppUsers:
 
     def __init__(self, store: Store, client: VonageClient) -> None:
         self._store, self._client = store, client
-        # In this worker's memory: after a restart each is asked for once more, so one that somebody deleted at Vonage
+        # In this worker's memory: after a restart each is made once more, so one that somebody deleted at Vonage
         # comes back.
         self._known: set[str] = set()
 

@@ -58,7 +58,7 @@ LINE: Final = {
     "disconnected": marked("Not connected"),
     "disturbed": marked("Do not disturb"),
 }
-# What stands in the way, above the calls.
+# What is wrong, above the calls.
 TROUBLES: Final = {
     "server": marked("The server cannot be reached. What is shown may be old; the page tries again by itself."),
     "vonage": marked("There is no connection to Vonage: no call can come in or go out."),

@@ -8,7 +8,7 @@ WebSocket that the script talks to. Nothing of that package is in here; what it 
     tokens        who may have a session
     sessions      the sessions of users, with and without a connection
     requests      what a page requests, checked
-    calls         what that does to calls, and what pages are told about them
+    calls         what that does to calls, and the events that pages get
     media         sound; tones and audio_files are what is heard where nobody speaks
     script/       the parts of the script, one behind the other
 """

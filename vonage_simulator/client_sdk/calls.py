@@ -1,4 +1,4 @@
-"""What pages do to calls, and what they are told about them.
+"""What pages do to calls, and the events that they get.
 
 A page knows a call by the id of its user's leg; that this is also the `uuid` of webhooks is not documented.
 """
@@ -21,7 +21,7 @@ from vonage_simulator.trace import Happening
 CHANNELS = {"app": "app", "sip": "sip", "websocket": "websocket"}
 # Why a leg rings no more, by its status.
 CANCEL_REASONS = {"timeout": "RemoteTimeout", "rejected": "RejectedElsewhere"}
-# What a caller's page is told if nobody was reached. The SDK has no reason for busy: it is declined as well.
+# What a caller's page gets if nobody was reached. The SDK has no reason for busy: it is declined as well.
 HANGUP_REASONS = {
     "rejected": "REMOTE_REJECT",
     "busy": "REMOTE_REJECT",
@@ -38,7 +38,7 @@ class Calls:
         self.sessions = Sessions(self._left, self._silent)
         self._ringing: dict[str, set[Session]] = {}
         self._holders: dict[str, Session] = {}
-        self._rung: set[str] = set()  # legs of others that pages were told are ringing
+        self._rung: set[str] = set()  # legs of others of which pages know that they ring
         self._reasons: dict[str, str] = {}  # why a page's call is about to end, if it was not the other side
         carrier.watchers.add(self._happened)
 
@@ -120,7 +120,7 @@ class Calls:
         if self._holders.get(uuid) is not session:
             raise refused(f"this session has no call {uuid}")
 
-    # What pages are told
+    # The events that pages get
 
     def _happened(self, happening: Happening) -> None:
         leg = self._carrier.ledger.legs.get(happening.leg)

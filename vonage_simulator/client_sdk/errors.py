@@ -1,4 +1,4 @@
-"""The errors that a page is told, with the types and codes of the SDK.
+"""The errors that a page gets, with the types and codes of the SDK.
 
 Source: `VonageErrorType` and `SessionErrorCodes` in the type definitions of https://www.npmjs.com/package/@vonage/client-sdk.
 Which code comes when is not documented beyond its name; the messages are ours.

@@ -93,7 +93,7 @@ class Media:
         return number
 
     def take(self, session: Session, frame: bytes) -> None:
-        """A frame of a microphone has come. Whatever is no frame of a call is dropped."""
+        """A frame of a microphone has come. What is no frame of a call is dropped."""
         if len(frame) not in (HEAD.size, SIZE):
             return
         number, _ = HEAD.unpack_from(frame)

@@ -50,7 +50,7 @@ class CallSound {
   #last = null; // number of the last frame that came
   #arrived = 0; // when that was
   #sent = 0;
-  #counted = 0; // of those sent, when the carrier was asked last
+  #counted = 0; // of those sent, when the carrier counted last
   #known = { received: 0, lost: 0, bytes: 0, jitter: 0, sentLost: 0 };
   connection = null; // has the microphone's sender, so that a page can exchange its track
   stalled = false; // no frames come
@@ -118,7 +118,7 @@ class CallSound {
     return performance.now() - this.#arrived;
   }
 
-  /** The carrier is asked now how many frames have come. */
+  /** The carrier is to count now how many frames have come. */
   count() {
     this.#counted = this.#sent;
   }

@@ -38,7 +38,7 @@ export class Line {
   #callsOut = 0; // that the SDK has not named yet
   #early = new Map(); // what it says of those meanwhile: by callId, the leg's state, or "over"
   #answering = new Map(); // by callId: while the SDK answers
-  #registered = Promise.resolve(); // what the server was told last
+  #registered = Promise.resolve(); // what was reported to the server last
 
   constructor({ phone, tokens, sdk }) {
     Object.assign(this, { phone, tokens, sdk });
@@ -66,7 +66,7 @@ export class Line {
     await this.#open("connecting", this.#wanted.signal);
   }
 
-  /** Be called here no more, and hang up what has sound here. Tells the server. */
+  /** Be called here no more, and hang up what has sound here. Reports that to the server. */
   async disconnect() {
     if (!this.#wanted) return;
     const [client, legs] = [this.#client, [...this.legs.values()]];
@@ -192,8 +192,8 @@ export class Line {
   }
 
   #register(registered) {
-    const said = this.phone.setRegistered(registered, { attempts: this.attempts });
-    this.#registered = said.catch((error) => (this.phone.lastError = error)); // it expires by itself
+    const reported = this.phone.setRegistered(registered, { attempts: this.attempts });
+    this.#registered = reported.catch((error) => (this.phone.lastError = error)); // it expires by itself
   }
 
   // ---- What a page leaves behind when it is loaded again
@@ -295,8 +295,8 @@ export class Line {
 
   /** The SDK does not say whether it is for want of the microphone; the browser does. What rings has no sound yet. */
   async #mediaFailed(callId) {
-    const asked = await globalThis.navigator?.permissions?.query({ name: "microphone" }).catch(() => null);
-    if (asked?.state === "denied") this.#changeOf(callId, { media: "denied" });
+    const permission = await globalThis.navigator?.permissions?.query({ name: "microphone" }).catch(() => null);
+    if (permission?.state === "denied") this.#changeOf(callId, { media: "denied" });
     else if (this.legs.get(callId)?.state !== "ringing") this.#changeOf(callId, { media: "lost" });
   }
 

@@ -1,4 +1,4 @@
-// Who is told of what, by the name of an event.
+// The listeners, by the name of an event.
 
 export class Listeners {
   #listeners = new Map();

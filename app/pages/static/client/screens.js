@@ -7,7 +7,7 @@
 
 const ANNOUNCE = 5_000; // milliseconds between two announcements
 const OFFERED_WITHIN = 4_000; // milliseconds after it was wanted; then it is wanted again with the next announcement
-const MOST_OF_ONE = 8; // shares of one user in a call that are asked for: each is of another page
+const MOST_OF_ONE = 8; // shares of one user in a call that are requested: each is of another page
 const GATHER = 500; // milliseconds that candidates are waited for, before a description is sent without the others
 const TOGETHER = 200; // milliseconds in which candidates are collected, to be sent at once
 const MOST_CANDIDATES = 50; // in one signal

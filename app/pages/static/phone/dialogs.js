@@ -1,4 +1,4 @@
-// What is asked before a transfer and a conference.
+// The dialogs before a transfer and a conference.
 
 import { wordsOf } from "./say.js";
 import { copyOf, words } from "./words.js";
@@ -34,7 +34,7 @@ for (const button of document.querySelectorAll("dialog [data-close]")) {
 const transfer = document.getElementById("ask-transfer");
 let isPair = false; // that a `connect` alone has put through
 
-/** A pair cannot talk first: as the call that is asked about is among `calls` now. */
+/** A pair cannot talk first: as the call that the dialog is about is among `calls` now. */
 export function offerConsultation(calls) {
   const session = calls.find(({ id }) => id === transfer.dataset.call)?.session;
   if (!session) return;

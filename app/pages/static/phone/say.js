@@ -1,4 +1,4 @@
-// What came of what was done, and what stands in the way.
+// What came of what was done, and what is wrong.
 
 import { PhoneError } from "../switchhook.js";
 import { reason } from "../faults.js";

@@ -1,4 +1,4 @@
-// Whether the phone works: the badge at the top, and what stands in the way. It says what the stream, the line to Vonage and
+// Whether the phone works: the badge at the top, and what is wrong. It says what the stream, the line to Vonage and
 // the browser say, nothing else.
 
 import { announce } from "./say.js";
