@@ -83,8 +83,7 @@ def state(page: Page, name: str) -> Any:
 
 def menu(page: Page, number: str) -> None:
     """Open the menu of the row of a call on the board."""
-    row = page.locator("#group-live tr[data-version]").filter(has_text=number)
-    row.get_by_role("button", name="Act on the call").click()
+    row(page, number).get_by_role("button", name="Act on the call").click()
 
 
 def test_hold_resume_and_hang_up_are_seen_in_every_browser_without_reload(world: World, look: Look) -> None:
@@ -120,8 +119,8 @@ def test_hold_resume_and_hang_up_are_seen_in_every_browser_without_reload(world:
 
 
 def row(page: Page, number: str) -> Any:
-    """The row of the live call with this number."""
-    return page.locator("#group-live tr[data-version]").filter(has_text=number)
+    """The row of the live call with this number; its digits are not searched for in times, which stand beside it."""
+    return page.locator("#group-live tr[data-version]").filter(has=page.locator(".number", has_text=number))
 
 
 def transfer(page: Page, number: str, to: str, how: str = "Talk first") -> None:
