@@ -19,6 +19,7 @@ from app.api.transfers import created
 from app.api.users import user_of
 from app.auth.access import guard_own
 from app.control.control import Control
+from app.domain.conferences import allows
 from app.domain.sessions import Session
 from app.domain.users import DEFAULTS, Chosen
 from app.errors import Problem
@@ -158,7 +159,12 @@ def hold_talking(sessions: Iterable[Session]) -> None:
     """Put whom the user talks to in any of *sessions* on hold. Raises Problem."""
     with as_problems():
         for session in sessions:
-            if session.leg and not session.controls.paused:
+            if session.leg is None or session.controls.paused:
+                continue
+            if of := services().conferences.of(session.leg):
+                if allows(of.conference, "hold", session.leg):  # the others go on
+                    services().conferences.hold(of.id, session.leg, by=who())
+            else:
                 for talking in _others(services().control, session.leg):
                     services().control.hold(talking, by=who())
 

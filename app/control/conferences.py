@@ -122,6 +122,11 @@ class Conferences:
         found = [self._running(id_, log) for id_, log in self.operations.open(KIND)]
         return [running for running in found if not running.conference.finished]
 
+    def of(self, leg: str) -> Running | None:
+        """The one that has not ended with *leg* in it, if any."""
+        every = self.list()
+        return next((each for each in every if any(member.leg == leg for member in each.conference.present)), None)
+
     def _want(self, id_: str, verb: str, *, by: str, **data: Any) -> Running:
         return self._running(id_, self.operations.want(id_, verb, by=by, **data))
 

@@ -113,6 +113,7 @@ OTHER: Final = {
     "unknown": marked("Unknown"),
     "conference": marked("Conference"),
     "nobody": marked("Type a number, a user or a SIP address."),
+    "not_known": marked("No user %(who)s is known here. Once more, and it is called all the same."),
     "line": marked("%(verb)s: %(came)s"),
     "standard": marked("As the system has it"),
     "device": marked("Device %(number)s"),

@@ -47,6 +47,7 @@ export class Phone {
   #attempts = 0; // in a row that failed
   #parties = new Map(); // by id of a session: the leg that the user talked to last, which may be on hold now
   #screens = new Screens(this, (name, data) => this.#emit(name, data), () => this.#listeners.has(RECEIVED));
+  #tried = new WeakSet(); // legs that were answered by themselves, or could not be: tried once
   #toAnswer = new Set(); // ids of sessions that are to be answered once they ring here
   #deviceIds = {};
   #tokens;
@@ -351,7 +352,11 @@ export class Phone {
     });
   }
 
-  hold(id) { return this.#did(() => this.#verb(id, "hold")); }
+  /** Put the other party on hold; in a conference the others go on, and the user hears and says nothing there. */
+  hold(id) {
+    return this.#did(() => (this.getSession(idOf(id))?.conference ? this.#inConference(id, "hold") : this.#verb(id, "hold")));
+  }
+
   terminate(id, type = "terminate") { return this.#did(() => this.#verb(id, "terminate", { type })); }
   pauseRecord(id) { return this.#did(() => this.#verb(id, "record", { action: "pause" })); }
 
@@ -366,10 +371,12 @@ export class Phone {
     return this.#did(async () => {
       if (this.getSession(idOf(id))?.conference) {
         await this.#holdOthers(id);
-        if (this.#has(id)) await this.#online("unearmuff", id);
-        if (!(await this.unmute(id))) throw this.lastError;
+        await this.#inConference(id, "resume");
         await this.request("PUT", "/current-session", { currentSessionID: idOf(id) });
-      } else await this.#verb(id, "unhold");
+      } else {
+        await this.#holdOthers(id, ({ conference }) => conference); // the server holds the rest
+        await this.#verb(id, "unhold");
+      }
       this.currentSessionID = idOf(id);
     });
   }
@@ -436,14 +443,28 @@ export class Phone {
     return DONE;
   }
 
-  /** Those in a conference go on without the user, who hears them no more and is not heard, until `unhold`. */
-  async #holdOthers(id) {
-    const talking = this.getSessions().filter((each) => !each.is(id ?? "") && each.answered && !each.paused);
-    const away = async (each) => {
-      if (this.#has(each)) await this.#online("earmuff", each);
-      if (!each.muted && !(await this.mute(each))) throw this.lastError;
-    };
-    await Promise.all(talking.map((each) => (each.conference ? away(each) : this.#verb(each, "hold"))));
+  async #holdOthers(id, which = () => true) {
+    const sessions = this.getSessions().filter((each) => !each.is(id ?? "") && each.answered && !each.paused);
+    // One leg is in one place, though a consultation that became part of a conference is a session of its own still
+    const elsewhere = new Set(this.getSessions().filter((each) => each.conference).map(({ leg }) => leg));
+    const talking = sessions.filter((each) => which(each) && (each.conference || !elsewhere.has(each.leg)));
+    await Promise.all(talking.map((each) => (each.conference ? this.#inConference(each, "hold") : this.#verb(each, "hold"))));
+  }
+
+  /**
+   * Hold or resume the user in a conference: in another host's, by the microphone. The music on hold would be heard
+   * beside another call: not here.
+   */
+  async #inConference(id, verb) {
+    const [session, isHold] = [this.getSession(idOf(id)), verb === "hold"];
+    const { items } = await this.request("GET", "/conferences");
+    const found = items.find(({ host }) => host === session.leg);
+    if (found) {
+      const { held } = found.members.find(({ call_id: leg }) => leg === session.leg);
+      const at = `/conferences/${encodeURIComponent(found.conference_id)}/participants/${encodeURIComponent(session.leg)}`;
+      if (held !== isHold) await this.request("POST", `${at}/${verb}`, {});
+    } else if (session.muted !== isHold && !(await this[isHold ? "mute" : "unmute"](session))) throw this.lastError;
+    if (this.#has(session)) await this.#online(isHold ? "earmuff" : "unearmuff", session);
   }
 
   /**
@@ -453,7 +474,9 @@ export class Phone {
    */
   #answerIfWanted(session) {
     const wanted = session && (session.autoAnswer || this.#toAnswer.has(session.id));
-    if (!wanted || this.line?.legOf(session)?.state !== "ringing") return;
+    const leg = wanted ? this.line?.legOf(session) : null;
+    if (leg?.state !== "ringing" || this.#tried.has(leg)) return;
+    this.#tried.add(leg);
     this.#toAnswer.delete(session.id);
     this.answer(session).catch((error) => (this.lastError = error));
   }

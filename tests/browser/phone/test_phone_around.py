@@ -224,6 +224,57 @@ def test_calls_answer_themselves_where_an_operator_has_set_that(world: World, op
     assert leg_to(world, "Alice").hears(caller)
 
 
+def test_without_a_microphone_a_call_answers_itself_once_and_rings_on(world: World, open_phone: Open) -> None:
+    world.ask("PUT", "/users/Alice", {"auto_answer": True})
+    refused = """
+      window.asked = 0;
+      navigator.mediaDevices.getUserMedia = async function () {
+        asked += 1;
+        throw new DOMException("refused", "NotAllowedError");
+      };
+    """
+    alice = open_phone("Alice", script=refused)
+    world.caller(CUSTOMER, room=None)
+    alice.sees(CUSTOMER, "incoming")
+    alice.until(lambda: alice.page.evaluate("asked") > 0)
+    world.ask("PATCH", "/users/Alice", {"display_name": "Alice A."})
+    world.caller(AGENT, room=None)  # more events of calls
+    alice.sees(AGENT, "incoming")
+    alice.until(lambda: alice.page.evaluate("asked") == 2)
+    alice.page.wait_for_timeout(500)
+    assert alice.page.evaluate("asked") == 2, "once for each call"
+
+
+def test_a_name_that_nobody_has_is_called_only_if_it_is_meant(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    alice.dial("Bib")
+    alice.says("No user Bib is known here.")
+    expect(alice.page.locator("#to")).to_have_value("Bib")
+    alice.dial("Bib ")
+    alice.sees("Bib", "talking")
+    alice.press("Bib", "Transfer")
+    dialog = alice.page.get_by_role("dialog")
+    dialog.get_by_label("To a number, user or SIP address").fill("not a number!!")
+    dialog.get_by_role("button", name="Talk first").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("No user not a number!! is known here.")
+    alice.sees("Bib", "talking")
+
+
+def test_the_buttons_of_a_dialog_come_by_tab_as_they_are_seen(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    in_call(world, alice)
+    alice.press(CUSTOMER, "Transfer")
+    dialog = alice.page.get_by_role("dialog")
+    expect(dialog.get_by_label("To a number, user or SIP address")).to_be_focused()
+    seen = []
+    for _ in range(3):
+        alice.page.keyboard.press("Tab")
+        place = dialog.locator("button:focus").bounding_box()
+        assert place
+        seen.append((round(place["y"]), round(place["x"])))
+    assert seen == sorted(seen), seen
+
+
 def test_until_a_click_the_page_says_that_it_cannot_ring(world: World, open_phone: Open) -> None:
     """As browsers have it: this one was told to let pages make sounds."""
     silent = """

@@ -179,6 +179,10 @@ def test_a_conference_is_on_hold_while_its_host_answers_another_call(world: Worl
     alice.sees("Conference", "conference")
     alice.sees(SECOND, "held")
     alice.until(lambda: host.hears(agent) and not host.earmuffed)
+    alice.press(SECOND, "Resume")
+    alice.sees(SECOND, "talking")
+    alice.sees("Conference", "held")
+    alice.until(lambda: host.earmuffed and not host.hears(agent) and agent.hears(first))
 
 
 def test_a_second_press_after_hold_is_resume(world: World, open_phone: Open) -> None:

@@ -120,24 +120,15 @@ export class Acts {
   async _hangup(call) { await this.#done(this.phone.hangup(target(call))); }
   async _mute(call) { await this.#done(call.muted ? this.phone.unmute(target(call)) : this.phone.mute(target(call))); }
   async _ignore({ session }) { await this.#done(this.phone.setSessionStaticStatus(session, { ignored: true })); }
-  async _hold(call) {
-    if (call.conference) return this.#asHost(call, "hold");
-    await this.#done(this.phone.hold(call.session));
+  async _hold(call) { await this.#held(call, this.phone.hold(call.session)); }
+  async _unhold(call) { await this.#held(call, this.phone.unhold(call.session)); } // it holds the others itself
+
+  /** Which members of a conference are on hold, no event says. */
+  async #held({ session }, result) {
+    await this.#done(result);
+    if (session.conference || this.calls().some(({ conference }) => conference)) await this.operations.read();
   }
 
-  async _unhold(call) {
-    if (!call.conference) return this.#done(this.phone.unhold(call.session)); // it holds the others itself
-    await this.#holdOthers(call);
-    await this.#asHost(call, "resume");
-  }
-
-  /** The host leaves the others to themselves, and comes back. Its music would be heard beside another call: not here. */
-  async #asHost({ conference, session, leg }, verb) {
-    const at = `/conferences/${encodeURIComponent(conference.conference_id)}/participants/${encodeURIComponent(session.leg)}`;
-    await this.phone.request("POST", `${at}/${verb}`, {});
-    if (leg) await (verb === "hold" ? this.phone.line.earmuff(session) : this.phone.line.unearmuff(session));
-    await this.operations.read();
-  }
   async _record_start({ session }) { await this.#record(session, "start"); }
   async _record_pause({ session }) { await this.#record(session, "pause"); }
   async _record_resume({ session }) { await this.#record(session, "resume"); }

@@ -2,19 +2,32 @@
 
 const PAUSE = 200; // ms after the last letter
 
+/** The entries of the list in which `text` occurs, as nodes; null if the server does not say. */
+async function find(text) {
+  const response = await fetch(`/phone/contacts?${new URLSearchParams({ q: text })}`, { cache: "no-store" });
+  if (!response.ok) return null;
+  const template = document.createElement("template");
+  template.innerHTML = await response.text();
+  return document.importNode(template.content, true);
+}
+
+/** Whether `user` is one of the contacts. Also if the server does not say: then nobody is kept from calling. */
+export async function isContact(user) {
+  const found = await find(user).catch(() => null);
+  return !found || [...found.querySelectorAll("[data-dial]")].some((entry) => entry.dataset.dial === user);
+}
+
 export function offerContacts() {
   const search = document.getElementById("search");
   const list = document.querySelector("#contacts .entries");
   const known = document.getElementById("known");
   let asked = 0;
 
-  async function find(text) {
+  /** The same; null as well if something else is looked for by then. */
+  async function latest(text) {
     const mine = ++asked;
-    const response = await fetch(`/phone/contacts?${new URLSearchParams({ q: text })}`, { cache: "no-store" });
-    if (!response.ok || mine !== asked) return null;
-    const template = document.createElement("template");
-    template.innerHTML = await response.text();
-    return mine === asked ? document.importNode(template.content, true) : null;
+    const found = await find(text).catch(() => null);
+    return mine === asked ? found : null;
   }
 
   function suggest(entries) {
@@ -30,7 +43,7 @@ export function offerContacts() {
     field.addEventListener("input", () => {
       clearTimeout(waits);
       waits = setTimeout(async () => {
-        const found = await find(field.value.trim()).catch(() => null);
+        const found = await latest(field.value.trim());
         if (found) show(found);
       }, PAUSE);
     });
@@ -41,7 +54,7 @@ export function offerContacts() {
   return {
     /** As it is now: who is available changes. */
     async refresh() {
-      const found = await find(search.value.trim()).catch(() => null);
+      const found = await latest(search.value.trim());
       if (found) list.replaceChildren(found);
     },
   };

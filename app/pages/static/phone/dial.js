@@ -1,13 +1,16 @@
 // Whom to call: the field, the number pad, and everything on the page that has `data-dial`.
 
+import { isContact } from "./contacts.js";
 import { say } from "./say.js";
-import { words } from "./words.js";
+import { fill, words } from "./words.js";
 
 const form = document.getElementById("dial");
 const field = document.getElementById("to");
 const pad = document.getElementById("pad");
 const toggle = document.getElementById("show-pad");
 const NUMBER = /^\+?[\d\s().-]*\d[\d\s().-]*$/;
+const SIP = /^sips?:/i;
+let doubted = null; // what nobody is known by: the same once more is meant
 
 /** A number without what people write between its digits; a user or a SIP address as it is. */
 export function addressOf(text) {
@@ -17,20 +20,31 @@ export function addressOf(text) {
 /** The same as the API takes it: a number, or an endpoint as in a `connect`. */
 export function endpointOf(text) {
   if (NUMBER.test(text)) return addressOf(text);
-  return /^sips?:/i.test(text) ? { type: "sip", uri: text } : { type: "app", user: text };
+  return SIP.test(text) ? { type: "sip", uri: text } : { type: "app", user: text };
+}
+
+/** Why `text` is not called yet, in words; null if it is to be called. A name that nobody has here is asked for twice. */
+export async function doubt(text) {
+  if (!text) return words.other.nobody;
+  const isSure = NUMBER.test(text) || SIP.test(text) || doubted === text || (await isContact(text));
+  doubted = isSure ? null : text;
+  return isSure ? null : fill(words.other.not_known, { who: text });
 }
 
 /** `call(to)` begins a call and resolves to whether it has begun; `key(key)` is called for each that is pressed. */
 export function installDial({ call, key }) {
-  async function submit() {
-    const to = addressOf(field.value.trim());
-    if (!to) {
-      say(words.other.nobody, "bad");
-      return field.focus();
-    }
+  async function submit({ isSure = false } = {}) {
+    const to = field.value.trim();
     form.setAttribute("aria-busy", "true");
-    if (await call(to)) field.value = "";
-    form.removeAttribute("aria-busy");
+    try {
+      const why = isSure ? null : await doubt(to);
+      if (why) {
+        say(why, "bad");
+        field.focus();
+      } else if (await call(addressOf(to))) field.value = "";
+    } finally {
+      form.removeAttribute("aria-busy");
+    }
   }
 
   form.addEventListener("submit", (event) => {
@@ -52,7 +66,7 @@ export function installDial({ call, key }) {
     const entry = target.closest("[data-dial]");
     if (!entry) return;
     field.value = entry.dataset.dial;
-    submit();
+    submit({ isSure: true });
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { wordsOf } from "./say.js";
 import { copyOf, words } from "./words.js";
-import { endpointOf } from "./dial.js";
+import { doubt, endpointOf } from "./dial.js";
 
 /** Open a dialog; `send` is called with what was chosen, and the dialog stays open, with the reason, if it throws. */
 function ask(dialog, who, send) {
@@ -49,7 +49,8 @@ export function askTransfer(call, send) {
   offerConsultation([call]);
   ask(transfer, call.who, async (form, flow) => {
     const to = form.elements.to.value.trim();
-    if (!to) throw new Error(words.other.nobody);
+    const why = await doubt(to);
+    if (why) throw new Error(why);
     await send(endpointOf(to), flow || (isPair ? "blind" : "attended"));
   });
 }
