@@ -72,6 +72,16 @@ def test_a_consultation_and_a_conference(world: World, open_phone: Open) -> None
     looks_right(alice, "conference")
 
 
+def test_counts_are_not_cut_off_beside_long_words(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice", size="phone", language="fr-FR")
+    counts = alice.page.locator(".count")
+    for count in counts.all():
+        count.evaluate("count => { count.hidden = false; count.firstElementChild.textContent = '12'; }")
+        assert count.evaluate("count => count.scrollWidth <= count.clientWidth")
+        assert count.evaluate("count => count.firstElementChild.offsetWidth < count.clientWidth")
+    assert counts.count() == 2
+
+
 def answered(world: World, phone: PhonePage, number: str) -> None:
     """The same as `in_call`, in any language."""
     world.caller(number, room=None)
