@@ -78,8 +78,7 @@ def claimed(sessions: Sequence[Session]) -> list[Session]:
     return [
         session
         for session in sessions
-        if not _is_alone(session)
-        or not any(at <= session.call.first_received <= at + LONGEST for at in requested)
+        if not _is_alone(session) or not any(at <= session.call.first_received <= at + LONGEST for at in requested)
     ]
 
 

@@ -108,9 +108,7 @@ class Operations(Connected):
         (renewed,) = self._writer.send([Command(part.due, args, scripts.RENEW, (part.due, part.claim(name)))])
         return renewed or None
 
-    def release(
-        self, operation: str, holder: str, till: int, due_in: float | None, *, later: bool = False
-    ) -> bool:
+    def release(self, operation: str, holder: str, till: int, due_in: float | None, *, later: bool = False) -> bool:
         """Let *operation* go; *due_in*: seconds until somebody has to look again, None: it has ended.
 
         Returns True if something has happened meanwhile: then it is due at once. *later*: nobody waits for it, and

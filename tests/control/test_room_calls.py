@@ -137,6 +137,29 @@ def test_the_users_stream_has_one_call_also_while_vonage_has_not_named_the_users
     assert [data["event"] for data in sent if data["event"] == "call_ended"] == ["call_ended"]
 
 
+def test_a_call_in_a_room_stays_in_the_list_and_in_its_place_though_nobody_follows_the_user(world: World) -> None:
+    """Of a user whom no stream follows the newest calls are read, and those that have a place."""
+    caller = calls(world, ALONE)
+    alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
+    for _ in range(21):
+        other = calls(world, ALONE)
+        world.do(lambda leg=other: world.carrier.people.hang_up(leg.uuid))  # type: ignore[misc]
+        world.known(other, "completed")
+    world.until(lambda: len(world.open_operations()) == 1)
+
+    def listed() -> list[str]:
+        return [one["leg"] for one in world.ask("GET", "/users/Alice/sessions").json["items"]]
+
+    world.until(lambda: listed() == [alice.uuid], 10)
+    world.services.store.set_user("Alice", {"max_calls": 1})
+    for _ in range(3):
+        assert world.services.sessions.availability("Alice", "another") == "busy"
+    world.do(lambda: world.carrier.people.hang_up(caller.uuid))
+    world.known(alice, "completed")
+    world.until(lambda: world.services.sessions.availability("Alice", "another") == "free", 10)
+    assert listed() == []
+
+
 def test_a_busy_user_and_nothing_that_follows_a_sentence(world: World) -> None:
     caller = calls(world, BUSY)
     world.known(caller, "completed")

@@ -221,7 +221,7 @@ class Reader:
     def _look(self, story: Story, now: datetime, count: int | None, most: int) -> bool:
         lists = lists_of(story.entries[:count])
         calls = read_calls(lists, now=now, presume_ended_after=PRESUME_ENDED_AFTER).calls
-        sessions = claimed([found for call in calls.values() if (found := self._session(call, calls, now))])
+        sessions = claimed([session for call in calls.values() if (session := self._session(call, calls, now))])
         sessions.sort(key=lambda session: (session.created, session.id))
         log = SessionLog(lists, calls, ("caller",), PRESUME_ENDED_AFTER)
         marked = [Marked(session, self.marks.get(session.id, NOTHING_SENT)) for session in sessions]

@@ -134,7 +134,9 @@ def test_a_leg_that_is_called_into_a_room_is_no_call_of_its_own_before_vonage_na
     story.is_called_into_a_room()
     story.keep(callee("answered", story.seconds, where=YONDER))
     story.is_named("done", "callee")
-    story.keep(transfer(HERE, THERE, story.seconds, uuid="caller"), transfer(YONDER, THERE, story.seconds, uuid="callee"))
+    story.keep(
+        transfer(HERE, THERE, story.seconds, uuid="caller"), transfer(YONDER, THERE, story.seconds, uuid="callee")
+    )
     story.keep(callee("completed", story.seconds, where=THERE), caller("completed", story.seconds, where=THERE))
     reader = looks_at_each(story)
     assert {news.session.id for news in reader.news if news.session} == {"caller"}

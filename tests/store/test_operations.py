@@ -108,7 +108,9 @@ def test_what_an_operation_did_itself_wakes_others_once(store: Store, monkeypatc
     send(store, status("answered"))
     assert store.watch("op", [HERE]) == [HERE]
     monkeypatch.setattr(store, "on_news", woken.extend)
-    action = Action(canonical=b"{}", conversation=HERE, leg="leg", occurred=at(1), action="a", verb="mute", by="operator")
+    action = Action(
+        canonical=b"{}", conversation=HERE, leg="leg", occurred=at(1), action="a", verb="mute", by="operator"
+    )
     assert [store.record(action, b"{}", at(1), counted=False) for _ in range(2)] == [True, False]
     assert woken == ["op"]
 
