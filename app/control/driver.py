@@ -114,6 +114,8 @@ class Driver:
                 # A new name each time: a thread that slept while its claim ended must not go on with another's.
                 holder = uuid4().hex
                 till = self._claimed(operation, holder)
+                with self._lock:
+                    self._put_off.discard(operation)
                 if till is None:
                     return
                 self._claim.holder, self._claim.till = holder, till
@@ -127,10 +129,7 @@ class Driver:
         except Overtaken:
             log.warning("operation %s took too long here: another worker goes on with it", operation)
         except (StoreUnavailable, TooMuchAtOnce) as away:
-            log.warning("operation %s waits: %s", operation, away)
-            self._watched.pop(operation, None)  # a Redis that took over may have lost the latest notes
-            with self._lock:  # what it was woken by is noted nowhere else
-                self._put_off.add(operation)
+            self._put_off_for_now(operation, away)
         except StoreError:
             log.exception("operation %s", operation)
         except Exception:  # a bug of ours must not end the thread; the operation is looked at again
@@ -152,11 +151,20 @@ class Driver:
             self._store.release(operation, holder, till, due_in, later=True)
             raise
 
+    def _put_off_for_now(self, operation: str, away: StoreError) -> None:
+        """Go on with it a second later: what it was woken by is noted nowhere else."""
+        self._watched.pop(operation, None)  # a Redis that took over may have lost the latest notes
+        with self._lock:
+            is_known = operation in self._put_off
+            self._put_off.add(operation)
+        if not is_known:
+            log.warning("operation %s waits: %s", operation, away)
+
     def _poll(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             with self._lock:
-                put_off, self._put_off = self._put_off, set()
-            self.wake(sorted(put_off))
+                put_off = sorted(self._put_off)
+            self.wake(put_off)
             try:
                 self.wake(self._store.due())
             except StoreError as away:
