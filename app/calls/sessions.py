@@ -14,7 +14,7 @@ from app.domain.actions import Action
 from app.domain.calls import Call
 from app.domain.session_log import SessionLog
 from app.domain.sessions import Remarks, Session, current_of, is_full
-from app.domain.user_sessions import placed_for_consultation, session_in
+from app.domain.user_sessions import claimed, placed_for_consultation, session_in
 from app.domain.users import DEFAULTS, Availability, Registration, UserSettings
 from app.store.apart import apart
 from app.store.errors import StoreUnavailable
@@ -110,7 +110,7 @@ class SessionQueries:
     def followed(self, name: str, user: User) -> tuple[list[Session], SessionLog]:
         """The same, and the log of all their events."""
         calls, tied = self.queries.tied_calls(user.conversations)
-        found = self._sessions(calls, name, user.settings or DEFAULTS)
+        found = claimed(self._sessions(calls, name, user.settings or DEFAULTS))
         by_id = {call.id: call for call in calls}
         log = SessionLog(tied.conversations, by_id, tied.legs.keys(), self.queries.reader.presume_ended_after)
         return sorted(found, key=lambda one: (one.created, one.id)), log

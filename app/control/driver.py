@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -61,6 +61,7 @@ class Driver:
         self._kept: OrderedDict[bytes, None] = OrderedDict()
         self._lock = threading.Lock()
         self._waiting: dict[str, Future[None]] = {}  # operations that wait for a thread of the pool
+        self._put_off: set[str] = set()  # those that could not be gone on with, as Redis was away
         self._claim = threading.local()  # `holder` and `till`, of the operation with which this thread goes on
         self._watched: dict[str, set[str]] = {}  # conversations that wake the operations which go on here
         store.on_news = self.wake
@@ -112,7 +113,9 @@ class Driver:
             while not self._stop.is_set():
                 # A new name each time: a thread that slept while its claim ended must not go on with another's.
                 holder = uuid4().hex
-                till = self._store.claim(operation, holder, LEASE_SECONDS)
+                till = self._claimed(operation, holder)
+                with self._lock:
+                    self._put_off.discard(operation)
                 if till is None:
                     return
                 self._claim.holder, self._claim.till = holder, till
@@ -120,20 +123,48 @@ class Driver:
                 try:
                     due_in = self._one_step(operation)
                 finally:
-                    woken = self._store.release(operation, holder, self._claim.till, due_in)
-                if due_in is None or (due_in > 0 and not woken):
+                    woken = self._released(operation, holder, self._claim.till, due_in)
+                if due_in != 0 and not woken:
                     return
         except Overtaken:
             log.warning("operation %s took too long here: another worker goes on with it", operation)
         except (StoreUnavailable, TooMuchAtOnce) as away:
-            log.warning("operation %s waits: %s", operation, away)
+            self._put_off_for_now(operation, away)
         except StoreError:
             log.exception("operation %s", operation)
         except Exception:  # a bug of ours must not end the thread; the operation is looked at again
             log.exception("an error of ours in operation %s", operation)
 
+    def _claimed(self, operation: str, holder: str) -> int | None:
+        """See `Operations.claim`. Without a reply it may be claimed all the same: then it is let go."""
+        try:
+            return self._store.claim(operation, holder, LEASE_SECONDS)
+        except StoreUnavailable:
+            self._store.release(operation, holder, 0, 0, later=True)
+            raise
+
+    def _released(self, operation: str, holder: str, till: int, due_in: float | None) -> bool:
+        """See `Operations.release`. Nobody has to wait until the claim ends because Redis is away just now."""
+        try:
+            return self._store.release(operation, holder, till, due_in)
+        except StoreUnavailable:
+            self._store.release(operation, holder, till, due_in, later=True)
+            raise
+
+    def _put_off_for_now(self, operation: str, away: StoreError) -> None:
+        """Go on with it a second later: what it was woken by is noted nowhere else."""
+        self._watched.pop(operation, None)  # a Redis that took over may have lost the latest notes
+        with self._lock:
+            is_known = operation in self._put_off
+            self._put_off.add(operation)
+        if not is_known:
+            log.warning("operation %s waits: %s", operation, away)
+
     def _poll(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
+            with self._lock:
+                put_off = sorted(self._put_off)
+            self.wake(put_off)
             try:
                 self.wake(self._store.due())
             except StoreError as away:
@@ -170,13 +201,15 @@ class Driver:
         if plan.check_at is None:
             self._watched.pop(operation, None)
             return None
-        if self._watches_more(operation, legs):
+        more, nowhere = self._watch(operation, legs.values())
+        if more:
             return 0  # what came before it did wakes nobody
         wait = max(0.05, (plan.check_at - now).total_seconds())
-        # Nothing was received yet of one of its legs: nothing that is received of that one would wake anybody.
+        # Nothing was received yet of one of its legs, or nothing is kept yet in the conversation into which one has
+        # moved, for a transfer is kept in the other one first: what comes there would wake nobody.
         placed = {uuid for uuid, leg in legs.items() if leg.place.order or leg.state == "completed"}
-        age = (now - entries[-1].at).total_seconds()
-        unknown = {*machine.legs(entries)} - placed and age < UNKNOWN_SECONDS
+        age = (now - max([entries[-1].at, *(leg.place.at for leg in nowhere)])).total_seconds()
+        unknown = ({*machine.legs(entries)} - placed or nowhere) and age < UNKNOWN_SECONDS
         return min(wait, max(AGAIN_SECONDS, age / 2)) if unknown else wait
 
     def _announce(self, entries: Sequence[Entry], legs: Mapping[str, Leg]) -> None:
@@ -184,15 +217,19 @@ class Driver:
         names = {_conversation(entries), *(leg.place.conversation for leg in legs.values())}
         self._store.announce(sorted(name for name in names if name))
 
-    def _watches_more(self, operation: str, legs: Mapping[str, Leg]) -> bool:
-        """Let *operation* be woken by what is kept where its legs are; whether that is new."""
-        names = {leg.place.conversation for leg in legs.values() if leg.state != "completed"} - {None}
-        new = sorted(name for name in names if name and name not in self._watched.get(operation, set()))
+    def _watch(self, operation: str, legs: Iterable[Leg]) -> tuple[bool, list[Leg]]:
+        """Let *operation* be woken by what is kept where its *legs* are. Returns whether that is new, and the legs that
+        are in conversations of which nothing is kept.
+        """
+        present = [leg for leg in legs if leg.state != "completed"]
+        known = self._watched.get(operation, set())
+        new = sorted({name for leg in present if (name := leg.place.conversation) and name not in known})
         there = self._store.watch(operation, new) if new else []
         if len(self._watched) > REMEMBERED:
             self._watched.clear()  # they are noted in the store; to note them again does no harm
         self._watched.setdefault(operation, set()).update(there)
-        return bool(there)
+        missing = {*new} - {*there}
+        return bool(there), [leg for leg in present if leg.place.conversation in missing]
 
     def _keep_result(self, operation: str, step: Entry, outcome: Mapping[str, Any]) -> None:
         """Keep what came of *step*. A leg that an operation called is the operation's, as those it began with are."""

@@ -6,13 +6,15 @@ two sessions then, and in the first of them nobody hears it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from app.domain.actions import Action, ActionResult
+from app.domain.actions import Action, ActionResult, called_by
 from app.domain.calls import Call, CallLeg
+from app.domain.ringing import LONGEST, user_rung
+from app.domain.room_calls import RING
 from app.domain.session_controls import controls_of
 from app.domain.sessions import NO_REMARKS, Remarks, Session, read_session
 
@@ -57,6 +59,35 @@ def session_in(
         remarks=remarks,
         consulted_by=consultation.own if consultation else None,
     )
+
+
+def claimed(sessions: Sequence[Session]) -> list[Session]:
+    """Those of *sessions*, all of one user, that will stay sessions of their own.
+
+    A leg that this server calls into a room looks like a call of its own until Vonage's response names it: from then
+    on it is of the call of who waits there, which rings at the user already. Its webhooks come after the request was
+    kept.
+    """
+    requested = [
+        done.at
+        for session in sessions
+        for done in session.call.actions
+        if done.action.verb == RING and done.state == "requested"
+        if user_rung({"endpoint": done.action.argument.get("to")}) == session.user
+    ]
+    return [
+        session
+        for session in sessions
+        if not _is_alone(session) or not any(at <= session.call.first_received <= at + LONGEST for at in requested)
+    ]
+
+
+def _is_alone(session: Session) -> bool:
+    """Whether only webhooks of one leg to the user are known of it."""
+    legs = [each.leg for each in session.call.legs]
+    events = [kept.event for kept in session.call.events.values()]
+    is_called = len(legs) == 1 and legs[0].direction == "outbound" and session.leg == legs[0].uuid
+    return is_called and not session.call.answers and not any(map(called_by, events))
 
 
 def consultation_in(call: Call, user: str, calls: Collection[Call]) -> Consultation | None:

@@ -45,7 +45,8 @@ class Events(Legs, Operations, EventWriter):
                 self._ttl, event, name, record, counted=counted and index == 0, first=index == 0, news=news
             )
             result = RecordResult(*self._writer.send([command], until)[0])
-            self.wake(result.operations)
+            if result.kept or not isinstance(event, OURS):  # of a first copy Redis may have replied too late
+                self.wake(result.operations)
             kept = bool(result.kept)  # the last one's: of two requests with the same transfer one alone gets True
             news = result.news
             if event.leg and (result.note or not result.kept):

@@ -108,15 +108,19 @@ class Operations(Connected):
         (renewed,) = self._writer.send([Command(part.due, args, scripts.RENEW, (part.due, part.claim(name)))])
         return renewed or None
 
-    def release(self, operation: str, holder: str, till: int, due_in: float | None) -> bool:
+    def release(self, operation: str, holder: str, till: int, due_in: float | None, *, later: bool = False) -> bool:
         """Let *operation* go; *due_in*: seconds until somebody has to look again, None: it has ended.
 
-        Returns True if something has happened meanwhile. Raises StoreUnavailable.
+        Returns True if something has happened meanwhile: then it is due at once. *later*: nobody waits for it, and
+        Redis may be away. Raises StoreUnavailable.
         """
         part, name = keys.of(operation), keys.encode(operation)
         args = (part.tag, self._ttl, name, holder, till, -1 if due_in is None else max(0, round(due_in * 1000)))
-        (woken,) = self._writer.send([Command(part.due, args, scripts.RELEASE, (part.due, part.claim(name)))])
-        return bool(woken)
+        command = Command(part.due, args, scripts.RELEASE, (part.due, part.claim(name)))
+        if later:
+            self._writer.send_later(command)
+            return True
+        return bool(self._writer.send([command])[0])
 
     def due(self) -> list[str]:
         """The operations that somebody has to look at now; of partitions that are away, none. By Redis's clock."""

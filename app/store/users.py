@@ -20,14 +20,16 @@ from app.store import keys, scripts
 from app.store.codec import MILLISECOND, milliseconds, moment
 from app.store.connected import Connected
 from app.store.errors import StoreUnavailable
+from app.store.legs import entry_command, read_entry
 from app.store.link import Command
 from app.store.pages import Filter, Page, merge_pages
+from app.store.queries import conversations_to_read
 from app.store.user_events import read_mark
 
 SETTINGS: Final = frozenset(field.name for field in fields(UserSettings))
 # Conversations of a user that are looked at. A leg may have moved on into one that does not name the user, as into a
-# room: then the one that it left has ended, though the call is live. So the newest are read in any state, and those of
-# sessions whose end the user was not sent yet.
+# room: then the one that it left has ended, though the call is live. So the newest are read in any state, those of
+# calls that have a place of the user, and those of sessions whose end the user was not sent yet.
 MOST_LIVE: Final = 100
 NEWEST: Final = 20
 PLACE_MS: Final = 7_200_000
@@ -44,7 +46,7 @@ class User(NamedTuple):
     registration: Registration
     chosen: Chosen | None
     called: bool
-    conversations: list[str]  # that may be of live calls, newest first
+    conversations: list[str]  # that may be of live calls
 
 
 class Profile(NamedTuple):
@@ -58,22 +60,27 @@ class Users(Connected):
     """All raise StoreUnavailable."""
 
     def user(self, name: str, presumed_before: datetime) -> User:
-        """What is kept of the user *name*, in one read."""
+        """What is kept of the user *name*, in two reads."""
         part, mark = keys.of(name), user_mark(name)
         live = Filter("live", since=presumed_before - LONGEST_CALL, presumed_before=presumed_before, mark=mark)
         pages = [live.command(part, self._ttl, None, MOST_LIVE) for part in keys.ALL]
         pages += [Filter(mark=mark).command(part, self._ttl, None, NEWEST) for part in keys.ALL]
         single = (part.chosen(name), part.published(name, STATE))
         own = [*_profile_commands(name), *(Command(key, ("GET", key)) for key in single)]
-        settings, registration, chosen, state, *found = self._reader.fetch([*own, *pages])
+        own.append(Command(part.places(name), ("ZRANGE", part.places(name), 0, -1)))
+        settings, registration, chosen, state, places, *found = self._reader.fetch([*own, *pages])
         going_on = merge_pages(found[: keys.PARTITIONS], MOST_LIVE)
         newest: Page = merge_pages(found[keys.PARTITIONS :], NEWEST)
+        engaged = map(read_entry, self._reader.fetch([entry_command(keys.decode(leg)) for leg in places]))
+        placed = [name for entry in engaged for name in conversations_to_read(*entry)]
         return User(
             _settings(settings),
             _registration(registration),
             _chosen(chosen),
             bool(newest.items),
-            list(dict.fromkeys([*going_on.conversations, *newest.conversations, *dict(read_mark(state).read)])),
+            list(
+                dict.fromkeys([*going_on.conversations, *newest.conversations, *placed, *dict(read_mark(state).read)])
+            ),
         )
 
     def user_names(self, after: str, limit: int) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.api.operation_events import session_events
 from app.control.driver import Driver
 from app.store.errors import StoreUnavailable
 from app.webhooks.room_calls import SORRY
@@ -108,6 +109,55 @@ def test_the_user_is_called_into_the_room_of_the_caller(world: World) -> None:
     world.do(lambda: world.carrier.people.hang_up(alice.uuid))
     world.known(caller, "completed")
     world.until(lambda: not world.open_operations())
+
+
+def test_the_users_stream_has_one_call_also_while_vonage_has_not_named_the_users_leg(world: World) -> None:
+    """Webhooks of the leg come before the response to the request that called it: who only reads would see a call that
+    never ends.
+    """
+    events, store = session_events(world.services), world.services.store
+    with world.faults(FaultRule(fault="late", verbs=("create",), count=1, seconds=2.0)):
+        caller = calls(world, ALONE)
+        alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
+        world.known(alice, "answered")
+        events.catch_up("Alice")
+        (operation,) = world.open_operations()
+        assert not world.has_result(operation), "Vonage has not replied yet"
+        (session,) = world.ask("GET", "/users/Alice/sessions").json["items"]
+        assert (session["id"], session["leg"], session["ringing"]) == (caller.uuid, None, True)
+        assert [one["id"] for one in events.now("Alice")[1]["sessions"]] == [caller.uuid]
+    world.until(lambda: world.ask("GET", "/users/Alice/sessions").json["items"][0]["answered"])
+    world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+    world.known(caller, "completed")
+    events.catch_up("Alice")
+    sent = [event.data for event in store.user_events("Alice", "0-0", 500) or ()]
+    assert {data["session"]["id"] for data in sent if data["session"]} == {caller.uuid}
+    once = [data["event"] for data in sent if data["event"] in ("call_created", "call_incoming", "call_answered")]
+    assert once == ["call_created", "call_incoming", "call_answered"]
+    assert [data["event"] for data in sent if data["event"] == "call_ended"] == ["call_ended"]
+
+
+def test_a_call_in_a_room_stays_in_the_list_and_in_its_place_though_nobody_follows_the_user(world: World) -> None:
+    """Of a user whom no stream follows the newest calls are read, and those that have a place."""
+    caller = calls(world, ALONE)
+    alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
+    for _ in range(21):
+        other = calls(world, ALONE)
+        world.do(lambda leg=other: world.carrier.people.hang_up(leg.uuid))  # type: ignore[misc]
+        world.known(other, "completed")
+    world.until(lambda: len(world.open_operations()) == 1)
+
+    def listed() -> list[str]:
+        return [one["leg"] for one in world.ask("GET", "/users/Alice/sessions").json["items"]]
+
+    world.until(lambda: listed() == [alice.uuid], 10)
+    world.services.store.set_user("Alice", {"max_calls": 1})
+    for _ in range(3):
+        assert world.services.sessions.availability("Alice", "another") == "busy"
+    world.do(lambda: world.carrier.people.hang_up(caller.uuid))
+    world.known(alice, "completed")
+    world.until(lambda: world.services.sessions.availability("Alice", "another") == "free", 10)
+    assert listed() == []
 
 
 def test_a_busy_user_and_nothing_that_follows_a_sentence(world: World) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain import actions
-from app.domain.actions import Action, ActionResult
+from app.domain.actions import Action, ActionResult, Result
 from app.domain.calls import read_calls
 from app.domain.conversations import History, Kept, history, moments
 from app.domain.events import CANONICAL
@@ -20,8 +20,9 @@ from app.domain.session_controls import controls_of
 from app.domain.session_events import NOTHING_SENT, STATE, Mark
 from app.domain.session_log import SessionLog
 from app.domain.sessions import NO_REMARKS, Remarks, Session, read_session
+from app.domain.user_sessions import claimed
 from app.domain.users import DEFAULTS, NOT_REGISTERED, Chosen
-from tests.domain.builders import HERE, PRESUME_ENDED_AFTER, THERE, YONDER, about, at, kept, transfer
+from tests.domain.builders import HERE, PRESUME_ENDED_AFTER, THERE, YONDER, about, answer, at, kept, transfer
 from tests.domain.test_sessions import app, callee, caller, served
 from tests.generated import Body
 
@@ -140,6 +141,38 @@ class Story:
         self.numbers += 1
         self.keep(about(self.seconds, uuid="caller", dtmf={"digits": str(self.numbers)}), late=3)
 
+    def is_called_into_a_room(self) -> None:
+        """Somebody waits in a room, and Alice is called there. Vonage has not said yet by which leg."""
+        self.keep(caller("ringing", self.seconds), caller("answered", self.seconds))
+        room, connect = {"action": "conversation", "name": "room"}, app(timeout=20)
+        self.keep(answer(self.seconds, uuid="caller", served={"ncco": [room], "room_for": connect}))
+        ring = Action(
+            canonical=b"",
+            conversation=HERE,
+            leg="caller",
+            occurred=at(self.seconds),
+            action="call:ring",
+            verb="ring",
+            by="flow tutorial",
+            operation="call",
+            arguments=CANONICAL.encode({"to": connect["endpoint"], "ncco": [room]}),
+        )
+        self.keep(Kept(_whole(ring), at(self.seconds)))
+        self.keep(callee("started", self.seconds, where=YONDER), callee("ringing", self.seconds, where=YONDER))
+
+    def is_named(self, result: Result, leg: str | None) -> None:
+        """What came of calling Alice into the room: *leg*, if Vonage has said that."""
+        named = ActionResult(
+            canonical=b"",
+            conversation=HERE,
+            leg=leg,
+            occurred=at(self.seconds),
+            action="call:ring",
+            result=result,
+            room="room" if leg else None,
+        )
+        self.keep(Kept(_whole(named), at(self.seconds)))
+
     def ends(self) -> None:
         """Both hang up."""
         self.keep(callee("completed", self.seconds), caller("completed", self.seconds))
@@ -188,7 +221,7 @@ class Reader:
     def _look(self, story: Story, now: datetime, count: int | None, most: int) -> bool:
         lists = lists_of(story.entries[:count])
         calls = read_calls(lists, now=now, presume_ended_after=PRESUME_ENDED_AFTER).calls
-        sessions = [session for call in calls.values() if (session := self._session(call, calls, now))]
+        sessions = claimed([session for call in calls.values() if (session := self._session(call, calls, now))])
         sessions.sort(key=lambda session: (session.created, session.id))
         log = SessionLog(lists, calls, ("caller",), PRESUME_ENDED_AFTER)
         marked = [Marked(session, self.marks.get(session.id, NOTHING_SENT)) for session in sessions]

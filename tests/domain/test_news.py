@@ -12,8 +12,9 @@ from app.domain.session_events import NOTHING_SENT
 from app.domain.session_log import SessionLog
 from app.domain.sessions import Remarks
 from app.domain.users import DEFAULTS, NOT_REGISTERED, Chosen
-from tests.domain.builders import PRESUME_ENDED_AFTER, at
+from tests.domain.builders import HERE, PRESUME_ENDED_AFTER, THERE, YONDER, at, transfer
 from tests.domain.news_model import DO, LATE, Reader, Story, just_before
+from tests.domain.test_sessions import callee, caller
 
 ANSWERED = ["call_created", "call_incoming", "session_started", "call_answered"]
 
@@ -125,6 +126,41 @@ def test_ringing_that_ended_by_time_and_an_answer_that_came_late_are_both_found(
     story.answers()
     names = ["call_created", "call_incoming", "call_ended", "user_missed_call", "session_started", "call_answered"]
     assert looks_once(story).names() == looks_at_each(story).names() == names
+
+
+def test_a_leg_that_is_called_into_a_room_is_no_call_of_its_own_before_vonage_names_it() -> None:
+    """It would be one whose end is never sent: once it is named, it is of the call of who waits in the room."""
+    story = Story()
+    story.is_called_into_a_room()
+    story.keep(callee("answered", story.seconds, where=YONDER))
+    story.is_named("done", "callee")
+    story.keep(
+        transfer(HERE, THERE, story.seconds, uuid="caller"), transfer(YONDER, THERE, story.seconds, uuid="callee")
+    )
+    story.keep(callee("completed", story.seconds, where=THERE), caller("completed", story.seconds, where=THERE))
+    reader = looks_at_each(story)
+    assert {news.session.id for news in reader.news if news.session} == {"caller"}
+    assert reader.names() == looks_once(story).names() == [*ANSWERED, "call_ended"]
+
+
+def test_a_leg_that_vonage_does_not_name_is_a_call_of_its_own_in_the_end() -> None:
+    story, reader = Story(), Reader()
+    story.is_called_into_a_room()
+    reader.look(story, at(story.seconds))
+    assert {news.session.id for news in reader.news if news.session} == {"caller"}
+    story.is_named("unknown", None)
+    story.keep(callee("completed", story.seconds, where=YONDER), caller("completed", story.seconds))
+    reader.look(story, at(story.seconds))
+    of_leg = [news.happened.name for news in reader.news if news.session and news.session.id == "callee"]
+    assert (of_leg[0], of_leg[-2:]) == ("call_created", ["call_ended", "user_missed_call"])
+
+
+def test_another_call_that_began_before_somebody_is_called_into_a_room_stays() -> None:
+    story, reader = Story(), Reader()
+    story.keep(callee("ringing", story.seconds, uuid="earlier", where="CON-earlier"))
+    story.is_called_into_a_room()
+    reader.look(story, at(story.seconds))
+    assert {news.session.id for news in reader.news if news.session} == {"caller", "earlier"}
 
 
 def test_which_session_was_the_current_one_is_found_afterwards() -> None:

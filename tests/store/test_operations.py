@@ -9,8 +9,11 @@ from itertools import pairwise
 
 import pytest
 
+from app.domain.actions import Action
 from app.domain.operations import Entry
 from app.store.store import Store
+from tests.domain.builders import HERE, at, status
+from tests.store.posting import send
 
 
 def entry(id_: str, **data: object) -> Entry:
@@ -63,6 +66,53 @@ def test_an_operation_that_has_ended_is_claimed_by_nobody(store: Store) -> None:
     assert not store.release("op", "one", till, None)
     assert store.claim("op", "two", 5) is None
     assert store.due() == []
+
+
+def test_an_operation_that_has_ended_is_looked_at_once_more_if_something_happened_meanwhile(store: Store) -> None:
+    """As a request that was kept after its log was read."""
+    store.append("op", [entry("a")], due_in=0)
+    till = store.claim("op", "one", 5)
+    assert till
+    store.append("op", [entry("b")], due_in=0)
+    assert store.release("op", "one", till, None)
+    assert store.due() == ["op"]
+
+
+def test_what_could_not_be_let_go_is_let_go_later(store: Store) -> None:
+    """Also if nobody knows whether it was claimed."""
+    store.append("op", [entry("a")], due_in=0)
+    assert store.claim("op", "one", 60)
+    assert store.release("op", "one", 0, 0, later=True)
+    deadline = time.monotonic() + 10
+    while (till := store.claim("op", "two", 60)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert till
+    assert store.release("op", "one", 0, None, later=True), "and takes nothing from the next"
+    store.append("op", [entry("b")])
+    assert store.claim("op", "three", 60) is None
+
+
+def test_a_webhook_that_is_repeated_wakes_who_waits_for_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom it woke the first time is not known if the reply of Redis came too late."""
+    woken: list[str] = []
+    send(store, status("answered"))
+    assert store.watch("op", [HERE]) == [HERE]
+    monkeypatch.setattr(store, "on_news", woken.extend)
+    assert send(store, status("completed", 1), status("completed", 1)) == [True, False]
+    assert woken == ["op", "op"]
+
+
+def test_what_an_operation_did_itself_wakes_others_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process keeps it again: two operations would wake each other for ever."""
+    woken: list[str] = []
+    send(store, status("answered"))
+    assert store.watch("op", [HERE]) == [HERE]
+    monkeypatch.setattr(store, "on_news", woken.extend)
+    action = Action(
+        canonical=b"{}", conversation=HERE, leg="leg", occurred=at(1), action="a", verb="mute", by="operator"
+    )
+    assert [store.record(action, b"{}", at(1), counted=False) for _ in range(2)] == [True, False]
+    assert woken == ["op"]
 
 
 def test_what_is_due_is_found_also_after_the_death_of_its_worker(store: Store) -> None:

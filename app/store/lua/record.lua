@@ -12,8 +12,8 @@
 --          voicemail it is, and its recording, empty if it is none; 20... marks of the event (app/domain/marks.py)
 -- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
 --          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
---          conversation had expired; the operations that wait for news of this conversation, if there is some,
---          separated by blanks}
+--          conversation had expired; the operations that wait for news of this conversation, separated by blanks, none
+--          for a carry}
 -- Feed     an entry of the event, or of a carry that changed what is known of the leg
 
 local EVENTS, META = KEYS[1], KEYS[2]
@@ -169,4 +169,4 @@ if changed == 1 then
   end
   add_to_feed(conversation, index, kept == 1 and ARGV[7] or 'carry', leg, old_state .. state)
 end
-return {kept, here and 1 or 0, bits, billed, order, place, note, fresh, kept == 1 and operations or ''}
+return {kept, here and 1 or 0, bits, billed, order, place, note, fresh, record ~= '' and operations or ''}

@@ -9,11 +9,11 @@ local operation, delay = ARGV[3], tonumber(ARGV[6])
 if call('GET', KEYS[2]) == ARGV[4] then call('DEL', KEYS[2]) end
 local score = call('ZSCORE', KEYS[1], operation)
 if not score then return 0 end
+if tonumber(score) ~= tonumber(ARGV[5]) then return 1 end
 if delay < 0 then
   call('ZREM', KEYS[1], operation)
   return 0
 end
-if tonumber(score) ~= tonumber(ARGV[5]) then return 1 end
 local now = call('TIME')
 call('ZADD', KEYS[1], now[1] * 1000 + math.floor(now[2] / 1000) + delay, operation)
 return 0
