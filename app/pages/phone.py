@@ -30,6 +30,7 @@ class Contact(NamedTuple):
     address: str
     is_user: bool
     available: bool = False  # a user whose page is connected, and who may be disturbed
+    quiet: bool = False  # a user who is not to be disturbed
 
 
 @phone_page.get("")
@@ -57,8 +58,9 @@ def contacts(user: str, wanted: str = "") -> list[Contact]:
     found = [Contact(name, number, is_user=False) for number, name in services().names.current().numbers.items()]
     for name, kept in zip(others, store.profiles(others) if others else (), strict=True):
         settings = kept.settings or DEFAULTS
-        available = kept.registration.registered and not settings.do_not_disturb
-        found.append(Contact(settings.display_name or name, name, is_user=True, available=available))
+        quiet = settings.do_not_disturb
+        available = kept.registration.registered and not quiet
+        found.append(Contact(settings.display_name or name, name, is_user=True, available=available, quiet=quiet))
     wanted = wanted.casefold()
     fits = (one for one in found if wanted in one.name.casefold() or wanted in one.address.casefold())
     return sorted(fits, key=lambda one: (one.name.casefold(), one.address))[:MOST_CONTACTS]

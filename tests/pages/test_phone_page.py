@@ -72,7 +72,9 @@ def test_who_is_available_is_shown(site: Site) -> None:
     put(site, f"{USERS}/Bob/registration", {"registered": True})
     assert "available" in browser.get("/phone/contacts").text
     put(site, f"{USERS}/Bob", {"do_not_disturb": True})
-    assert "available" not in browser.get("/phone/contacts").text
+    shown = browser.get("/phone/contacts").text
+    assert "available" not in shown
+    assert "Do not disturb" in shown
 
 
 def test_contacts_are_listed_up_to_a_limit_and_found_beyond(site: Site) -> None:
