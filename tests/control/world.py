@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -233,26 +233,37 @@ async def _carry(world: World, folder: Path, ready: threading.Event, over: async
 
 
 @contextmanager
+def carried(world: World, folder: Path, **settings: Any) -> Iterator[World]:
+    """*world* with a carrier, whose webhooks go to `world.base`; certificate and keys are in *folder*."""
+    over: list[asyncio.Event] = []
+    ready = threading.Event()
+
+    async def run() -> None:
+        over.append(asyncio.Event())
+        await _carry(world, folder, ready, over[0], settings)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield world
+    finally:
+        if over:
+            world.loop.call_soon_threadsafe(over[0].set)
+        thread.join()
+
+
+@contextmanager
 def world_of(
     folder: Path, redis_url: str, *, carrier: Mapping[str, Any] | None = None, **settings: Any
 ) -> Iterator[World]:
     """An app over the Redis at *redis_url*, and its carrier; certificate and keys are in *folder*."""
     made: list[World] = []
-    over: list[asyncio.Event] = []
-    ready = threading.Event()
 
     def app_at(base: str) -> Any:
         world = World(base, None, None)  # type: ignore[arg-type]
         made.append(world)
-
-        async def run() -> None:
-            over.append(asyncio.Event())
-            await _carry(world, folder, ready, over[0], dict(carrier or {}))
-
-        thread = threading.Thread(target=lambda: asyncio.run(run()))
-        thread.start()
-        made_threads.append(thread)
-        assert ready.wait(20)
+        running.enter_context(carried(world, folder, **(carrier or {})))
         chosen: Json = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": redis_url, "public_url": base}
         chosen |= {"application_id": APPLICATION_ID, "private_key": application_keys(folder)[0].read_text()}
         chosen |= {"api_hosts": world.hosts, "recording_hosts": world.hosts, "flows_file": FLOWS}
@@ -261,25 +272,18 @@ def world_of(
         world.app, world.services = app, services(app)
         return app
 
-    made_threads: list[threading.Thread] = []
     certificate = make(folder)
-    with pytest.MonkeyPatch.context() as environment:
+    with pytest.MonkeyPatch.context() as environment, ExitStack() as running:
         environment.setenv("REQUESTS_CA_BUNDLE", str(certificate.ca))
         environment.setenv("NO_PROXY", "127.0.0.1")
-        try:
-            with served(app_at) as _:
-                (world,) = made
-                parts: Sequence[Any] = (world.services.flows, world.services.store, world.services.control.driver)
-                for part in parts:
-                    part.start()
-                try:
-                    yield world
-                finally:  # else the driver of a test that failed would go on with the operations of those after it
-                    for part in reversed(parts):
-                        part.stop()
-                    world.services.live.stop()
-        finally:
-            if over:
-                made[0].loop.call_soon_threadsafe(over[0].set)
-            for thread in made_threads:
-                thread.join()
+        with served(app_at) as _:
+            (world,) = made
+            parts: Sequence[Any] = (world.services.flows, world.services.store, world.services.control.driver)
+            for part in parts:
+                part.start()
+            try:
+                yield world
+            finally:  # else the driver of a test that failed would go on with the operations of those after it
+                for part in reversed(parts):
+                    part.stop()
+                world.services.live.stop()
