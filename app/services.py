@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, cast
 
@@ -83,6 +83,7 @@ class Services:
     refresh: Refresh
     signatures: Signatures | None  # None: signatures are not checked
     started: datetime
+    full_until: dict[str, float] = field(default_factory=dict)  # users without a place: see `SessionQueries`
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -132,7 +133,7 @@ class Services:
     @property
     def sessions(self) -> SessionQueries:
         """Reads users and their sessions from the store."""
-        return SessionQueries(self.call_queries, self.store)
+        return SessionQueries(self.call_queries, self.store, self.full_until)
 
 
 def build(settings: Settings, *, store: Store | None = None, flows: Flows | None = None) -> Services:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
 from app.calls import session_schemas
@@ -22,6 +23,8 @@ from app.store.reader import taking
 from app.store.users import Profile, User
 
 RECONCILE_SECONDS: Final = 0.25
+FULL_SECONDS: Final = 0.25  # for which a user without a place is taken to have none: a flood must not be looked through
+MOST_FULL: Final = 1000  # users of whom that is remembered
 RECORDED_SECONDS: Final = 2.0  # the record of the answer that rings a user is written by then
 SEEN_SECONDS: Final = 10.0  # something of a call is kept by then, unless the worker that answered it has died
 
@@ -62,6 +65,7 @@ class SessionQueries:
 
     queries: CallQueries
     store: UserStore
+    full_until: dict[str, float] = field(default_factory=dict)  # until when a user has no place (monotonic)
 
     def masks_for(self, role: str | None) -> bool:
         """Whether *role* sees masked numbers here. Users see whole ones: what they read is their own."""
@@ -81,7 +85,7 @@ class SessionQueries:
 
         Call it before a user is rung. Calls that have ended, that ring there no more, and consultations have no
         place; nor has one of which nothing was ever kept, as its worker died. Never raises, and waits for the store
-        300 ms at most, 50 ms unless all places seem to be taken.
+        300 ms at most, 50 ms unless all places seem to be taken. Who had none a moment ago (FULL_SECONDS) has none.
         """
         return self._place(name, call, own=False)
 
@@ -91,7 +95,7 @@ class SessionQueries:
 
     def _place(self, name: str, call: str, *, own: bool) -> Availability:
         found = self.store.engage(name, call, own=own)
-        if found != "busy":
+        if found != "busy" or monotonic() < self.full_until.get(name, 0.0):
             return found
         try:
             with taking(RECONCILE_SECONDS):
@@ -100,8 +104,13 @@ class SessionQueries:
                 others = {one: age for one, age in self.store.engaged(name).items() if one not in counted}
                 over = [one for one, age in others.items() if _is_over(self.queries.call(one), age)]
         except StoreUnavailable:
-            return found
-        return self.store.engage(name, call, over, own=own) if over else found
+            over = []
+        if over:
+            return self.store.engage(name, call, over, own=own)
+        if len(self.full_until) >= MOST_FULL:
+            self.full_until.clear()
+        self.full_until[name] = monotonic() + FULL_SECONDS
+        return found
 
     def latest(self, name: str, user: User) -> list[Session]:
         """The sessions of *name* that are live, and the latest that have ended; the oldest first."""

@@ -16,6 +16,7 @@ import pytest
 
 from app.domain.users import Availability
 from app.flows.request import Request
+from app.store.users import User, Users
 from app.webhooks.diversion import NO_OTHER_CALL, SENTENCE, diverted
 from tests.engines import wait_until
 from tests.webhooks.conftest import Site, Start
@@ -256,3 +257,22 @@ def test_the_place_of_a_worker_that_died_is_free_soon(
     assert call(site, user, 1) == SENTENCE["text"], "the record of an answer may come late"
     monkeypatch.setattr("app.calls.sessions.SEEN_SECONDS", 0.5)
     wait_until(lambda: call(site, user, 2) == user, "the place is free")
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(60.0, 1), (0.0, 5)])
+def test_who_has_no_place_is_not_looked_through_for_each_caller_of_a_flood(
+    ringing: tuple[Site, str], monkeypatch: pytest.MonkeyPatch, seconds: float, looks: int
+) -> None:
+    site, user = ringing
+    monkeypatch.setattr("app.calls.sessions.FULL_SECONDS", seconds)
+    looked: list[str] = []
+    look = Users.user
+
+    def counted(users: Users, name: str, presumed_before: datetime) -> User:
+        looked.append(name)
+        return look(users, name, presumed_before)
+
+    monkeypatch.setattr(Users, "user", counted)
+    assert [call(site, user, number) for number in range(2)] == [user, user]
+    assert {call(site, user, number) for number in range(2, 7)} == {SENTENCE["text"]}
+    assert looked == [user] * looks
