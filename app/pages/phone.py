@@ -52,7 +52,10 @@ def show_contacts() -> Response:
 
 
 def contacts(user: str, wanted: str = "") -> list[Contact]:
-    """Whom *user* may call: named numbers and other users with *wanted* in them, by name. Raises StoreUnavailable."""
+    """Whom *user* may call: named numbers and other users with *wanted* in them, by name. Raises StoreUnavailable.
+
+    Whose address it is comes first: the page asks here whether somebody is known, and the list has a limit.
+    """
     store = services().store
     others = sorted({*store.user_names("", MOST_USERS), *users_with_token()} - {user})
     found = [Contact(name, number, is_user=False) for number, name in services().names.current().numbers.items()]
@@ -61,9 +64,9 @@ def contacts(user: str, wanted: str = "") -> list[Contact]:
         quiet = settings.do_not_disturb
         available = kept.registration.registered and not quiet
         found.append(Contact(settings.display_name or name, name, is_user=True, available=available, quiet=quiet))
-    wanted = wanted.casefold()
-    fits = (one for one in found if wanted in one.name.casefold() or wanted in one.address.casefold())
-    return sorted(fits, key=lambda one: (one.name.casefold(), one.address))[:MOST_CONTACTS]
+    text = wanted.casefold()
+    fits = (one for one in found if text in one.name.casefold() or text in one.address.casefold())
+    return sorted(fits, key=lambda one: (one.address != wanted, one.name.casefold(), one.address))[:MOST_CONTACTS]
 
 
 def _user() -> str:

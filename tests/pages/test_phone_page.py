@@ -82,3 +82,10 @@ def test_contacts_are_listed_up_to_a_limit_and_found_beyond(site: Site) -> None:
         put(site, f"/api/v1/names/4477009{number:05}", {"name": f"Person {number:02}"})
     assert len(found(site)) == MOST_CONTACTS
     assert found(site, f"Person {MOST_CONTACTS}") == [f"4477009{MOST_CONTACTS:05}"]
+
+
+def test_a_user_whose_whole_name_is_looked_for_is_found_however_many_others_have_it_in_theirs(site: Site) -> None:
+    put(site, f"{USERS}/al", {"display_name": "Zoë"})
+    for number in range(MOST_CONTACTS):
+        put(site, f"/api/v1/names/4477009{number:05}", {"name": f"Albert {number:02}"})
+    assert found(site, "al")[0] == "al"

@@ -294,3 +294,16 @@ def test_until_a_click_the_page_says_that_it_cannot_ring(world: World, open_phon
     alice.page.mouse.up()
     expect(alice.page.locator("#to")).to_have_value("5")  # the first press is not lost
     expect(trouble).to_have_count(0)
+
+
+def test_a_contact_that_is_clicked_twice_is_called_once(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice")
+    alice.page.evaluate("""
+      const entry = document.body.appendChild(document.createElement("button"));
+      entry.dataset.dial = "Bib";
+      entry.click();
+      entry.click();
+    """)
+    alice.sees("Bib", "talking")
+    alice.page.wait_for_timeout(500)
+    expect(alice.call("Bib")).to_have_count(1)

@@ -64,7 +64,7 @@ export function installDial({ call, key }) {
   toggle.addEventListener("click", () => showPad(pad.hidden));
   document.addEventListener("click", ({ target }) => {
     const entry = target.closest("[data-dial]");
-    if (!entry) return;
+    if (!entry || form.hasAttribute("aria-busy")) return; // clicked twice: one call is meant
     field.value = entry.dataset.dial;
     submit({ isSure: true });
   });
