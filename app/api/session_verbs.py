@@ -162,7 +162,10 @@ def hold_talking(sessions: Iterable[Session]) -> None:
             if session.leg is None or session.controls.paused:
                 continue
             if of := services().conferences.of(session.leg):
-                if allows(of.conference, "hold", session.leg):  # the others go on
+                if of.conference.host != session.leg:  # a guest could not come back from the host's hold
+                    if not session.controls.muted:
+                        services().control.on_leg(session.leg, "mute", {}, by=who())
+                elif allows(of.conference, "hold", session.leg):  # the others go on
                     services().conferences.hold(of.id, session.leg, by=who())
             else:
                 for talking in _others(services().control, session.leg):

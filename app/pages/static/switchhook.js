@@ -376,6 +376,7 @@ export class Phone {
       } else {
         await this.#holdOthers(id, ({ conference }) => conference); // the server holds the rest
         await this.#verb(id, "unhold");
+        if (this.line?.legOf(id)?.earmuffed) await this.#online("unearmuff", id); // as a conference that is over left it
       }
       this.currentSessionID = idOf(id);
     });

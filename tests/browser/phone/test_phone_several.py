@@ -222,3 +222,33 @@ def test_recording_by_permission(world: World, open_phone: Open, permissions: in
         expect(call.locator("[data-recording]")).to_be_hidden()
     world.do(partial(world.carrier.people.hang_up, leg_to(world, "Alice").uuid))
     alice.sees_none()
+
+
+def test_a_guest_turns_to_another_call_and_comes_back(world: World, open_phone: Open) -> None:
+    """The conference is another user's: it goes on, and the guest hears it again."""
+    world.ask("PUT", "/users/Alice", {"max_calls": 5})
+    alice, bob = open_phone("Alice"), open_phone("Bob")
+    other = in_call(world, alice, SECOND)
+    alice.dial("Bob")
+    bob.sees("Alice", "incoming")
+    bob.press("Alice", "Answer")
+    bob.sees("Alice", "talking")
+    alice.sees("Bob", "talking")
+    alice.sees(SECOND, "held")
+    transfers(bob, "Alice", AGENT, "Talk first")
+    bob.sees(AGENT, "consulting")
+    bob.press(AGENT, "Merge")
+    bob.sees("Conference", "conference")
+    alice.sees("Conference", "conference")
+    agent = leg_to(world, AGENT)
+    guest = next(leg for leg in world.legs() if leg.from_user == "Alice" and not leg.over)
+    alice.until(lambda: guest.hears(agent) and agent.hears(guest))
+    alice.press(SECOND, "Resume")
+    alice.sees(SECOND, "talking")
+    alice.sees("Conference", "held")
+    alice.until(lambda: not agent.hears(guest) and not guest.hears(agent))
+    alice.press("Conference", "Resume")
+    alice.sees(SECOND, "held")
+    alice.sees("Conference", "conference")
+    alice.until(lambda: guest.hears(agent) and agent.hears(guest) and not guest.earmuffed)
+    assert not other.over

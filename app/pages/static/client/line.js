@@ -22,7 +22,7 @@ const REFUSED = [401, 403]; // statuses of this server: the same token would be 
  *
  * `status`: "disconnected", "connecting", "connected", "reconnecting"; `error`: why it is not connected, an Error, or
  * null. `legs`: by the SDK's callId: `callId`, `from`, `channelType`, `incoming`, `state` ("ringing", "calling",
- * "answered"), `muted`, `media` ("ok", "reconnecting", "lost", "denied": no microphone), `stats` (the SDK's, or null).
+ * "answered"), `muted`, `earmuffed`, `media` ("ok", "reconnecting", "lost", "denied": no microphone), `stats` (the SDK's, or null).
  *
  * Events: "status" (the line), "legs" (a leg that changed), "ended" (`callId`, `from`, `incoming`, `reason` in the
  * SDK's words, `quality` or null), "digits" (`callId`, `legId`, `digits`), "stats" (`callId`, `leg`, `stats`).
@@ -234,6 +234,7 @@ export class Line {
       if (callId === legId && status === "ANSWERED") this.#is(callId, "answered"); // others are of the other parties
     });
     on("mute", (callId, legId, muted) => { if (callId === legId) this.#changeOf(callId, { muted }); });
+    on("earmuff", (callId, legId, earmuffed) => { if (callId === legId) this.#changeOf(callId, { earmuffed }); });
     on("dtmf", (callId, legId, digits) => this.#listeners.emit("digits", { callId, legId, digits }));
     on("callMediaReconnecting", (callId) => this.#changeOf(callId, { media: "reconnecting" }));
     on("callMediaReconnection", (callId) => this.#changeOf(callId, { media: "ok" }));
@@ -258,7 +259,7 @@ export class Line {
   }
 
   #add(leg) {
-    const whole = { muted: false, media: "ok", stats: null, ...leg };
+    const whole = { muted: false, earmuffed: false, media: "ok", stats: null, ...leg };
     this.legs.set(leg.callId, whole);
     this.#listeners.emit("legs", whole);
     return whole;
@@ -362,12 +363,17 @@ export class Line {
   async dtmf(session, digits) { await this.#client.sendDTMF(this.#of(session).callId, digits); }
   async mute(session) { await this.#mute(this.#of(session), true); }
   async unmute(session) { await this.#mute(this.#of(session), false); }
-  async earmuff(session) { await this.#client.enableEarmuff(this.#of(session).callId); }
-  async unearmuff(session) { await this.#client.disableEarmuff(this.#of(session).callId); }
+  async earmuff(session) { await this.#earmuff(this.#of(session), true); }
+  async unearmuff(session) { await this.#earmuff(this.#of(session), false); }
 
   async #mute(leg, muted) {
     await (muted ? this.#client.mute(leg.callId) : this.#client.unmute(leg.callId));
     this.#change(leg, { muted });
+  }
+
+  async #earmuff(leg, earmuffed) {
+    await (earmuffed ? this.#client.enableEarmuff(leg.callId) : this.#client.disableEarmuff(leg.callId));
+    this.#change(leg, { earmuffed });
   }
 
   /** Call *to*, a number or what the flow of the server understands. Resolves to the callId, the id of the session. */

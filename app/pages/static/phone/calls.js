@@ -76,9 +76,10 @@ function ofLeg(leg, dialled) {
   };
 }
 
-/** Whether the user, the host, hears music while the others of the conference go on. */
-function isHeld({ leg }, conference) {
-  return Boolean(conference?.members.some((member) => member.call_id === leg && member.held));
+/** Whether the user hears nothing of a conference, which goes on: the host has music, a guest's leg here is deaf. */
+function isHeld(session, leg, conference) {
+  if (session.conference && leg?.earmuffed) return true;
+  return Boolean(conference?.members.some((member) => member.call_id === session.leg && member.held));
 }
 
 function stateOf(session, leg, conference) {
@@ -88,7 +89,7 @@ function stateOf(session, leg, conference) {
     if (leg?.state === "answered") return "waiting"; // Vonage has connected it; the server is yet to hear of it
     return session.ignored ? "ignored" : "incoming";
   }
-  if (session.paused || isHeld(session, conference)) return "held";
+  if (session.paused || isHeld(session, leg, conference)) return "held";
   if (session.conference) return "conference";
   if (isTransfer) return "consulting";
   if (callStatus === "talking") return "talking";
@@ -137,7 +138,7 @@ function* canOf({ session, leg, state, transfer, conference, recording }, { phon
   if (state !== "held") yield "keypad";
   if (!transfer) yield state === "held" ? "unhold" : "hold";
   if (!transfer && !session.conference) yield "transfer";
-  if (session.conference) yield "end";
+  if (conference) yield "end"; // a guest cannot
   const others = sessions.filter((each) => each.id !== session.id && canJoin(each));
   if (others.length && !transfer && !consultation && !session.pair) yield "join";
   if (state !== "held") yield* recordingVerbs(recording, phone.recordPermissions);
