@@ -17,7 +17,7 @@ from app.api.acting_schemas import ActionSchema, DtmfArgs, NoArgs, RecordArgs, R
 from app.api.sessions import session_of
 from app.api.transfers import created
 from app.api.users import user_of
-from app.auth.access import guard_own
+from app.auth.access import guard_own, require
 from app.control.control import Control
 from app.domain.conferences import allows
 from app.domain.sessions import Session
@@ -87,11 +87,14 @@ def reject_session(_args: dict[str, Any], name: str, session_id: str) -> Respons
 @session_verbs.arguments(TerminateArgs, unknown=RAISE, required=False)
 @session_verbs.alt_response(200, schema=ActionSchema)
 def terminate_session(args: dict[str, Any], name: str, session_id: str) -> Response:
-    """End a session in any state; by default for everybody in it."""
+    """End a session in any state; by default for everybody in it, which in a conference is the host's to do."""
     session = session_of(name, session_id)
     leg = own_leg(session)
     if args["type"] == "terminate":
         with as_problems():
+            of = services().conferences.of(leg)
+            if of and of.conference.host != leg:
+                require("operator")
             for other in _others(services().control, leg):
                 services().control.on_leg(other, "hangup", {}, by=who())
     return acted(lambda control, how: control.on_leg(leg, "hangup", {}, **how))

@@ -185,3 +185,54 @@ def test_who_has_handed_a_conference_over_does_not_have_it_in_the_list(world: Wo
     world.ask("DELETE", f"/conferences/{id_}")
     for leg in (first, second):
         world.known(leg, "completed")
+
+
+def session_with(world: World, user: str, token: str, leg: Leg) -> str:
+    """The id of the session in which *leg* is the user's, once that is answered."""
+
+    def talks() -> str | None:
+        found = world.ask("GET", f"/users/{user}/sessions", token=token).json["items"]
+        return next((one["id"] for one in found if one["leg"] == leg.uuid and one["answered"]), None)
+
+    return str(world.until(talks))
+
+
+def guest_of_alice(world: World) -> tuple[Leg, Leg, Leg, str]:
+    """Legs of Alice, the host of a conference, of Bob, a guest, and of a customer; and the id of Bob's session."""
+    room = f"{world.room}-users"
+    bob = to(world, {"type": "app", "user": "Bob"}, room)
+    alice = to(world, {"type": "app", "user": "Alice"}, room)
+
+    one = session_with(world, "Alice", ALICE, alice)
+    done(acts(world, one, "hold"))
+    world.until(lambda: world.control(bob)["hold"] == "held")
+    customer, _, two = call_of_alice(world, SECOND, "two")
+    made = world.ask("POST", "/users/Alice/conferences", {"host": one, "others": [two]}, token=ALICE)
+    assert made.status_code == 201, made.text
+    world.until(lambda: customer.hears(bob) and bob.hears(alice))
+    return alice, bob, customer, session_with(world, "Bob", BOB, bob)
+
+
+def test_a_guest_does_not_end_a_conference_for_all(world: World) -> None:
+    alice, bob, customer, session = guest_of_alice(world)
+    at = f"/users/Bob/sessions/{session}/terminate"
+    refused = world.ask("POST", at, {}, token=BOB)
+    assert (refused.status_code, refused.json["title"]) == (403, "Not allowed")
+    assert not any(leg.over for leg in (alice, bob, customer))
+    done(world.ask("POST", at, {"type": "hangup"}, token=BOB))
+    world.known(bob, "completed")
+    assert alice.hears(customer)
+    assert not customer.over
+
+
+def test_a_guest_who_turns_to_another_call_is_muted_and_not_on_the_hosts_hold(world: World) -> None:
+    alice, bob, customer, _ = guest_of_alice(world)
+    other = to(world, {"type": "phone", "number": THIRD}, f"{world.room}-other")
+    again = to(world, {"type": "app", "user": "Bob"}, f"{world.room}-other")
+    at = f"/users/Bob/sessions/{session_with(world, 'Bob', BOB, again)}"
+    done(world.ask("POST", f"{at}/hold", {}, token=BOB))
+    world.until(lambda: world.control(other)["hold"] == "held")
+    done(world.ask("POST", f"{at}/unhold", {}, token=BOB))
+    world.until(lambda: again.hears(other) and bob.muted)
+    assert bob.hears(customer), "the host's hold would be music that the guest cannot end"
+    assert alice.hears(customer)
