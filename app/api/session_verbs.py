@@ -115,7 +115,7 @@ def hold_session(_args: dict[str, Any], name: str, session_id: str) -> Response:
 def unhold_session(_args: dict[str, Any], name: str, session_id: str) -> Response:
     """Take the other party off hold: the session is the current one.
 
-    Whom the user talks to in another session is put on hold first.
+    Whom the user talks to in another session is put on hold first; a conference goes on without the user.
     """
     session = session_of(name, session_id)
     other = _other_leg(session, on_hold=True)

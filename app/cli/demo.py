@@ -126,6 +126,9 @@ def _running(base: str, settings: Settings, keys: dict[str, str]) -> Iterator[No
     """
     if _answers(base):
         click.echo(f"\n  A server runs at {base} already: calls go there, and stay there.")
+        click.echo(
+            "  It has the settings that it was started with, not those of this command: to change one, stop it first."
+        )
         yield
         return
     if base != settings.local_url:

@@ -123,6 +123,7 @@ def words() -> dict[str, Any]:
         "reasons": {text: gettext(text) for text in REASONS},
         "vonage": gettext("Vonage says:"),
         "nobody": gettext("Choose who joins."),
+        "not_known": gettext("No user %(who)s is known here. Once more, and it is called all the same."),
         "line": gettext("%(verb)s, %(who)s: %(came)s"),
     }
 

@@ -12,6 +12,7 @@ from app.calls.names import Known
 from app.domain.calls import Call, CallLeg
 from app.pages.board import board
 from app.pages.company import Circle, circles, couples
+from app.pages.contacts import MOST_USERS, contacts
 from app.pages.languages import gettext
 from app.pages.operations import Meeting, Operation, by_leg, operations_in
 from app.services import Services
@@ -39,6 +40,8 @@ def fields(what: str, call: Call, parts: Services) -> tuple[dict[str, Any], set[
             return {"what": what, "why": why}, set()
         known["couples"] = [(_named(one.leg, names), _named(other.leg, names)) for one, other in found]
         known["in_room"] = in_room
+    if what == "transfer_call":
+        known["contacts"] = contacts(most=MOST_USERS)
     shown = {talker.call.id for circle in own for talker in circle.talkers}
     if what != "transfer_call":
         able, back = _able_to_join(call, taken), _detached(call, operations, parts) if what == "add" else []

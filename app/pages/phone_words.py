@@ -118,6 +118,7 @@ OTHER: Final = {
     "standard": marked("As the system has it"),
     "device": marked("Device %(number)s"),
     "delete": marked("Delete this message?"),
+    "deleted": marked("The message is deleted."),
     "missed": marked("Missed"),
     "called": marked("You called"),
     "was_called": marked("Called you"),

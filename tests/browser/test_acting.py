@@ -177,6 +177,27 @@ def test_a_transfer_with_a_consultation_is_seen_in_every_browser_and_goes_on_aft
     assert [page.evaluate("window.opened") for page in (calls, viewer)] == [True] * 2
 
 
+def test_a_name_that_no_user_has_is_called_only_if_it_is_meant(world: World, look: Look) -> None:
+    world.in_room(AGENT, CALLER)
+    world.services.store.set_user("Bob", {"display_name": "Bob"})
+    board = look("/")
+    expect(row(board, CALLER).locator("[data-state=talking]").first).to_be_visible()
+    menu(board, CALLER)
+    board.get_by_role("menuitem", name="Transfer…").click()
+    dialog = board.get_by_role("dialog")
+    expect(dialog.locator("datalist option[value=Bob]")).to_have_count(1)
+    dialog.get_by_label("To:").fill("Bib")
+    dialog.get_by_label("Talk first").check()
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(dialog.get_by_role("alert")).to_have_text(
+        "No user Bib is known here. Once more, and it is called all the same."
+    )
+    assert not any(leg.to == "Bib" for leg in world.legs())
+    dialog.get_by_role("button", name="Transfer").click()
+    expect(dialog).to_be_hidden()
+    world.until(lambda: any(leg.to == "Bib" for leg in world.legs()))
+
+
 def test_a_transfer_is_merged_one_is_held_and_removed_and_all_are_hung_up(world: World, look: Look) -> None:
     agent, customer = world.in_room(AGENT, CALLER)
     calls, board, viewer = look(f"/calls/{customer.uuid}"), look("/"), look("/", VIEWER)

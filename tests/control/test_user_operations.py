@@ -53,6 +53,21 @@ def test_who_has_left_and_handed_it_over_ends_it_no_more(world: World) -> None:
         world.known(leg, "completed")
 
 
+def test_a_conference_goes_on_without_its_host_who_takes_somebody_else_off_hold(world: World) -> None:
+    world.services.store.set_user("Alice", {"max_calls": 5})
+    third, other, session = call_of_alice(world, THIRD, "three")
+    done(acts(world, session, "hold"))
+    world.until(lambda: world.control(third)["hold"] == "held")
+    alice, first, second, id_ = conference_of_alice(world)
+    world.until(lambda: alice.hears(first) and first.hears(second))
+    done(acts(world, session, "unhold"))
+    world.until(lambda: other.hears(third) and not alice.hears(first))
+    assert first.hears(second), "the others go on"
+    (held,) = [each for each in done(world.ask("GET", f"/conferences/{id_}"))["members"] if each["held"]]
+    assert held["call_id"] == alice.uuid
+    done(world.ask("DELETE", f"/users/Alice/conferences/{id_}", token=ALICE))
+
+
 def test_a_user_consults_and_cancels(world: World) -> None:
     customer, alice, session = call_of_alice(world)
     begun = done(acts(world, session, "transfer", {"to": THIRD}))

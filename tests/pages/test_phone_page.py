@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.pages.phone import MOST_CONTACTS
+from app.pages.contacts import MOST_CONTACTS
 from app.pages.phone_headers import phone_headers
 from app.services import services
 from tests.api.site import BROWSER, OPERATOR, TOKENS, VIEWER, Site

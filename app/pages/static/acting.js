@@ -198,6 +198,17 @@ function endpoint(text) {
   return /^\+?(\d[\d ().-]*\d|\d)$/.test(text) ? text : { type: "app", user: text };
 }
 
+let doubted = null; // what no user is known by: the same once more is meant
+
+/** Why it is not yet transferred to what is typed, in words; null if it is. */
+function doubt({ elements: { to: field } }) {
+  const to = field.value.trim();
+  const isKnown = endpoint(to).type !== "app" || [...field.list.options].some(({ value }) => value === to);
+  const isSure = isKnown || doubted === to;
+  doubted = isSure ? null : to;
+  return isSure ? null : words.not_known.replace("%(who)s", () => to);
+}
+
 /** What the fields of these dialogs say: the targets, what is sent, and who it is about if that is not the call alone. */
 const FILLED = {
   transfer_call(form, targets) {
@@ -258,6 +269,8 @@ for (const dialog of document.querySelectorAll("dialog.ask")) {
     } catch (error) {
       return fault(`${words.faults.wrong}. JSON: ${error.message}`);
     }
+    const why = act === "transfer_call" ? doubt(form) : null;
+    if (why) return fault(why);
     if (form.querySelector("[name=participants]") && !joining(form).length) return fault(words.nobody);
     form.inert = true;
     const failed = await send(act, targets, who, sent);

@@ -214,6 +214,7 @@ def test_a_voicemail_is_counted_played_heard_and_deleted(world: World, open_phon
     alice.page.once("dialog", lambda dialog: dialog.accept())
     message.get_by_role("button", name="Delete").click()
     expect(alice.page.get_by_role("tabpanel", name="Voicemail")).to_contain_text("No messages.")
+    alice.says("The message is deleted.")
 
 
 def test_calls_answer_themselves_where_an_operator_has_set_that(world: World, open_phone: Open) -> None:

@@ -1,7 +1,7 @@
 // The messages that callers left: played, marked as heard, called back, deleted.
 
 import { localise, duration } from "../times.js";
-import { sayFault } from "./say.js";
+import { say, sayFault } from "./say.js";
 import { count } from "./tabs.js";
 import { copyOf, words } from "./words.js";
 
@@ -85,6 +85,7 @@ export class Voicemails {
     try {
       if (what === "delete") await this.phone.request("DELETE", path);
       else await this.phone.request("PUT", path, { heard: on ?? !message.heard });
+      if (what === "delete") say(words.other.deleted, "good");
       await this.read();
     } catch (error) {
       sayFault("voicemail", error);
