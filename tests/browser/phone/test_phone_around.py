@@ -308,3 +308,11 @@ def test_a_contact_that_is_clicked_twice_is_called_once(world: World, open_phone
     alice.sees("Bib", "talking")
     alice.page.wait_for_timeout(500)
     expect(alice.call("Bib")).to_have_count(1)
+
+
+def test_a_server_that_does_not_say_who_is_known_keeps_nobody_from_calling(world: World, open_phone: Open) -> None:
+    """Vonage is asked to call, and may be there."""
+    alice = open_phone("Alice")
+    alice.page.route("**/phone/contacts?*", lambda _: None)
+    alice.dial("Bib")
+    alice.sees("Bib", "talking")

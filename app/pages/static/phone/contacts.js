@@ -1,10 +1,12 @@
 // Whom the user may call: a list that is searched on the server, and the suggestions of the fields for numbers.
 
 const PAUSE = 200; // ms after the last letter
+const LONGEST = 3_000; // ms; a call waits for whether somebody is known, and does not need it
 
 /** The entries of the list in which `text` occurs, as nodes; null if the server does not say. */
 async function find(text) {
-  const response = await fetch(`/phone/contacts?${new URLSearchParams({ q: text })}`, { cache: "no-store" });
+  const how = { cache: "no-store", signal: AbortSignal.timeout(LONGEST) };
+  const response = await fetch(`/phone/contacts?${new URLSearchParams({ q: text })}`, how);
   if (!response.ok) return null;
   const template = document.createElement("template");
   template.innerHTML = await response.text();
