@@ -136,11 +136,18 @@ class Driver:
             log.exception("an error of ours in operation %s", operation)
 
     def _claimed(self, operation: str, holder: str) -> int | None:
-        """See `Operations.claim`. Without a reply it may be claimed all the same: then it is let go."""
+        """See `Operations.claim`. Without a reply it may be claimed all the same: then it is let go.
+
+        Not each time again while Redis is away: what is sent later has its place among the records of answers. If it
+        was a later one that Redis took, that ends by itself.
+        """
         try:
             return self._store.claim(operation, holder, LEASE_SECONDS)
         except StoreUnavailable:
-            self._store.release(operation, holder, 0, 0, later=True)
+            with self._lock:
+                is_known = operation in self._put_off
+            if not is_known:
+                self._store.release(operation, holder, 0, 0, later=True)
             raise
 
     def _released(self, operation: str, holder: str, till: int, due_in: float | None) -> bool:

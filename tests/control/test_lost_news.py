@@ -132,3 +132,30 @@ def test_what_it_waits_for_is_noted_anew_after_redis_was_away(world: World, monk
     world.until(lambda: operation in driver._watched and is_idle(world, operation), SOON)
     hang_up(world, alice)
     world.until(lambda: caller.over, SOON)
+
+
+def test_what_waits_for_redis_takes_no_room_of_the_records_of_answers(
+    world: World, valkey: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried each second, and of those records there is room for so many."""
+    monkeypatch.setattr("app.store.timeouts.WRITE_SECONDS", 0.2)
+    caller, alice, operation = talking(world)
+    driver, store = world.services.control.driver, world.services.store
+    sent, send_later = list[Command](), store._writer.send_later
+
+    def note(command: Command, *more: Any) -> None:
+        sent.append(command)
+        send_later(command, *more)
+
+    monkeypatch.setattr(store._writer, "send_later", note)
+    (node,) = valkey.nodes
+    node.freeze()
+    try:
+        for _ in range(6):
+            driver.go_on(operation)
+    finally:
+        node.thaw()
+    assert len([command for command in sent if keys.encode(operation) in command.args]) <= 1
+    monkeypatch.undo()
+    hang_up(world, alice)
+    world.until(lambda: caller.over and not world.open_operations(), SOON)
