@@ -15,6 +15,8 @@ from app.domain.sessions import UNTOUCHED, Controls
 def controls_of(call: Call, user: str, linked: Iterable[Call] = (), own: Sequence[CallLeg] | None = None) -> Controls:
     """The controls of the session of *user* in *call*. It is on hold while anybody whom the user may have met is.
 
+    In a conference one of them may be on hold while the others go on, as its host who answers another call.
+
     *own*: the user's legs, if they are of another call.
     """
     calls = (call, *linked)
@@ -25,16 +27,18 @@ def controls_of(call: Call, user: str, linked: Iterable[Call] = (), own: Sequenc
         return UNTOUCHED
     here = {stay.conversation for leg in mine for stay in leg.stays}
     controls = [control_of(leg.leg, done) for leg in mine] if own is None else [leg.leg.control for leg in mine]
-    others = [
-        control_of(leg.leg, done)
+    conference = any(_is_in_conference(call, leg) for leg in mine)
+    held = [
+        control_of(leg.leg, done).hold in ("held", "weak", "resuming")
         for leg in legs
         if leg.user != user and any(stay.conversation in here for stay in leg.stays)
+        if not conference or leg.leg.state != "completed"
     ]
     return Controls(
         muted=any(control.muted for control in controls),
-        paused=any(control.hold in ("held", "weak", "resuming") for control in others),
+        paused=all(held) if conference and held else any(held),
         recording=_recording(calls, mine),
-        conference=any(_is_in_conference(call, leg) for leg in mine),
+        conference=conference,
         ending=any(control.hangup_requested for control in controls),
     )
 

@@ -12,6 +12,12 @@ from vonage_simulator.ledger import Leg
 __all__ = ["lasting_world"]
 
 
+def sessions_of(world: World, user: str) -> list[dict[str, Any]]:
+    """The live sessions of a user."""
+    found: list[dict[str, Any]] = done(world.ask("GET", f"/users/{user}/sessions"))["items"]
+    return found
+
+
 def conference_of_alice(world: World, **more: str) -> tuple[Leg, Leg, Leg, str]:
     """Alice's leg and those of two customers, whose calls with her become one; and the id of the conference."""
     first, alice, one = call_of_alice(world, AGENT, "one")
@@ -82,7 +88,8 @@ def test_who_is_consulted_sees_who_consults_while_it_rings(world: World) -> None
     _, _, session = call_of_alice(world)
     world.services.store.set_user("Alice", {"display_name": "Alice Liddell"})
     begun = done(acts(world, session, "transfer", {"to": {"type": "app", "user": "Slow"}}))
-    shown = world.until(lambda: done(world.ask("GET", "/users/Slow/sessions"))["items"])[0]
+    # Until the response to the call has said whose leg it is, it is a call of the application's number
+    shown = world.until(lambda: [one for one in sessions_of(world, "Slow") if one["number"] == "Alice"])[0]
     assert (shown["ringing"], shown["isCaller"]) == (True, False)
     assert (shown["number"], shown["displayName"]) == ("Alice", "Alice Liddell")
     one = done(world.ask("GET", f"/users/Slow/sessions/{shown['id']}"))
@@ -251,3 +258,15 @@ def test_a_guest_who_turns_to_another_call_is_muted_and_not_on_the_hosts_hold(wo
     world.until(lambda: again.hears(other) and bob.muted)
     assert bob.hears(customer), "the host's hold would be music that the guest cannot end"
     assert alice.hears(customer)
+
+
+def test_a_guest_talks_on_while_the_host_is_on_hold(world: World) -> None:
+    alice, bob, customer, session = guest_of_alice(world)
+    (shown,) = listed(world, "conferences")
+    at = f"/users/Alice/conferences/{shown['conference_id']}"
+    done(world.ask("POST", f"{at}/participants/{alice.uuid}/hold", {}, token=ALICE))
+    world.until(lambda: not alice.hears(bob))
+    assert bob.hears(customer)
+    of_bob = done(world.ask("GET", f"/users/Bob/sessions/{session}", token=BOB))
+    assert (of_bob["paused"], of_bob["conference"]) == (False, True)
+    done(world.ask("DELETE", at, token=ALICE))
