@@ -48,6 +48,7 @@ export class Phone {
   #parties = new Map(); // by id of a session: the leg that the user talked to last, which may be on hold now
   #screens = new Screens(this, (name, data) => this.#emit(name, data), () => this.#listeners.has(RECEIVED));
   #tried = new WeakSet(); // legs that were answered by themselves, or could not be: tried once
+  #away = new Map(); // by id of a session in another host's conference, which the user has left: muted before that?
   #toAnswer = new Set(); // ids of sessions that are to be answered once they ring here
   #deviceIds = {};
   #tokens;
@@ -126,6 +127,7 @@ export class Phone {
     this.line = null;
     this.sessions.clear();
     this.#parties.clear();
+    this.#away.clear();
     this.currentSessionID = null;
     this.lastEventId = null;
     this.#state = null;
@@ -250,6 +252,7 @@ export class Phone {
     if (data.event === "answer_requested" && this.line) this.#toAnswer.add(data.session.id);
     if (data.event === "call_ended") {
       this.#toAnswer.delete(data.session.id);
+      this.#away.delete(data.session.id);
       this.#screens.end(data.session.id);
     } else if (data.event === "call_answered") this.#screens.ask([data.session]);
     else if (data.session) this.#screens.changed(data.session);
@@ -453,8 +456,8 @@ export class Phone {
   }
 
   /**
-   * Hold or resume the user in a conference: in another host's, by the microphone. The music on hold would be heard
-   * beside another call: not here.
+   * Hold or resume the user in a conference: in another host's, by the microphone, which stays off if it was before. The
+   * music on hold would be heard beside another call: not here.
    */
   async #inConference(id, verb) {
     const [session, isHold] = [this.getSession(idOf(id)), verb === "hold"];
@@ -464,8 +467,16 @@ export class Phone {
       const { held } = found.members.find(({ call_id: leg }) => leg === session.leg);
       const at = `/conferences/${encodeURIComponent(found.conference_id)}/participants/${encodeURIComponent(session.leg)}`;
       if (held !== isHold) await this.request("POST", `${at}/${verb}`, {});
-    } else if (session.muted !== isHold && !(await this[isHold ? "mute" : "unmute"](session))) throw this.lastError;
+    } else await this.#asGuest(session, isHold);
     if (this.#has(session)) await this.#online(isHold ? "earmuff" : "unearmuff", session);
+  }
+
+  async #asGuest({ id, muted }, isHold) {
+    const isMuted = muted || Boolean(this.line?.legOf(id)?.muted); // here at once, of the server a moment later
+    const staysOff = !isHold && this.#away.get(id);
+    if (isMuted !== isHold && !staysOff && !(await this[isHold ? "mute" : "unmute"](id))) throw this.lastError;
+    if (!isHold) this.#away.delete(id);
+    else if (!this.#away.has(id)) this.#away.set(id, isMuted);
   }
 
   /**

@@ -251,4 +251,13 @@ def test_a_guest_turns_to_another_call_and_comes_back(world: World, open_phone: 
     alice.sees(SECOND, "held")
     alice.sees("Conference", "conference")
     alice.until(lambda: guest.hears(agent) and agent.hears(guest) and not guest.earmuffed)
+    alice.press("Conference", "Mute")
+    unmute = alice.call("Conference").get_by_role("button", name="Unmute", exact=True)
+    expect(unmute).to_be_visible()
+    for who in (SECOND, "Conference"):
+        alice.press(who, "Resume")
+        alice.until(lambda held=who != SECOND: guest.earmuffed is not held)
+        alice.sees(SECOND, "held" if who != SECOND else "talking")
+    expect(unmute).to_be_visible()
+    assert guest.muted, "who was muted by choice comes back muted"
     assert not other.over
