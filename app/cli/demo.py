@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,7 +27,11 @@ from vonage_simulator.cli.serve import SPEED_HELP, TIDY_EVERY, ApiOptions, carri
 from vonage_simulator.client_sdk.server import HOST, SCRIPT
 from vonage_simulator.printable import safe
 
+if TYPE_CHECKING:
+    from vonage_simulator.carrier import Carrier
+
 STARTS_WITHIN = 60.0  # seconds a server may take
+ENDS_WITHIN = 3.0  # seconds for the webhooks of the calls that are hung up at the end
 
 
 @click.command("demo")
@@ -68,25 +73,44 @@ async def _demo(options: RunOptions, api: ApiOptions, every: float) -> None:
         tidied = time.monotonic()
         playing: set[asyncio.Task[object]] = set()
         number, silent = 0, False
-        while True:
-            if online := sdk.online():  # the calls of the demo would all ring there
-                if not silent:
-                    words = f"The phone of {' and '.join(sorted(online))} is open: no calls but yours meanwhile"
-                    click.echo(safe(f"{time.strftime('%H:%M:%S')}  {words}"))
-            else:
-                if number % len(kinds) == 0:  # each once, before any comes again
-                    chance.shuffle(kinds)
-                scenario = varied(kinds[number % len(kinds)], number)
-                click.echo(safe(f"{time.strftime('%H:%M:%S')}  {scenario.name:28}  {scenario.about}"))
-                task = asyncio.create_task(carrier.play(scenario))
-                playing.add(task)
-                task.add_done_callback(playing.discard)
-                number += 1
-            silent = bool(online)
-            await asyncio.sleep(every)
-            if time.monotonic() - tidied > TIDY_EVERY:
-                carrier.forget()
-                tidied = time.monotonic()
+        try:
+            while True:
+                if online := sdk.online():  # the calls of the demo would all ring there
+                    if not silent:
+                        words = f"The phone of {' and '.join(sorted(online))} is open: no calls but yours meanwhile"
+                        click.echo(safe(f"{time.strftime('%H:%M:%S')}  {words}"))
+                else:
+                    if number % len(kinds) == 0:  # each once, before any comes again
+                        chance.shuffle(kinds)
+                    scenario = varied(kinds[number % len(kinds)], number)
+                    click.echo(safe(f"{time.strftime('%H:%M:%S')}  {scenario.name:28}  {scenario.about}"))
+                    task = asyncio.create_task(carrier.play(scenario))
+                    playing.add(task)
+                    task.add_done_callback(playing.discard)
+                    number += 1
+                silent = bool(online)
+                await asyncio.sleep(every)
+                if time.monotonic() - tidied > TIDY_EVERY:
+                    carrier.forget()
+                    tidied = time.monotonic()
+        finally:
+            for each in playing:
+                each.cancel()
+            await _end_calls(carrier)
+
+
+async def _end_calls(carrier: Carrier) -> None:
+    """Hang up everywhere, and wait a moment for the webhooks: pages would show these calls as going on for hours."""
+    import asyncio
+
+    from vonage_simulator.refusals import NotActive
+
+    for leg in list(carrier.ledger.legs.values()):
+        if not leg.over:
+            with contextlib.suppress(NotActive):  # it rings: whom it is for hangs up
+                carrier.people.hang_up(leg.uuid)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(carrier.over(), ENDS_WITHIN)
 
 
 def own_environment(settings: Settings) -> dict[str, str]:

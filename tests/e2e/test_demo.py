@@ -88,6 +88,22 @@ def test_demo_starts_a_server_and_places_calls_until_ctrl_c(command: Callable[..
     assert server.api("/api/v1/conversations").json["items"] == [], "its calls are not among those of `make run`"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_calls_of_a_demo_end_with_it(command: Callable[..., Command], number: signal.Signals) -> None:
+    (port,) = free_ports(1)
+    demo = command("simulate", "demo", "--every", "0.2", port=port)
+    wait_until(lambda: demo.has_said("Ctrl-C stops it."), "the demo runs", START)
+    live = "/api/v1/calls?state=live&limit=100"
+    wait_until(lambda: len(demo.api(live).json["items"]) > 5, "calls go on", START)
+    demo.process.send_signal(number)
+    assert demo.process.wait(START) == 0
+    again = command("simulate", "demo", "--every", "3600", port=port)
+    wait_until(lambda: again.has_said("Ctrl-C stops it."), "it runs again", START)
+    left = [call for call in again.api(live).json["items"] if any(leg["state"] == "answered" for leg in call["legs"])]
+    assert len(left) <= 1, "one may be the new demo's own"
+    assert "Traceback" not in demo.said
+
+
 def test_a_demo_uses_no_redis_of_yours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("REDIS_URL", "REDIS_TLS_URL"):
         monkeypatch.setenv(name, "redis://redis.example.com")

@@ -173,7 +173,9 @@ def stopped_gently() -> Iterator[None]:
     """SIGTERM, and SIGHUP of a terminal that is closed, are handled as Ctrl-C is: what was started is stopped too."""
 
     def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a command in the background of a shell
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)  # which asyncio handles: what runs may still end well
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
