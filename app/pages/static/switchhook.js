@@ -452,7 +452,10 @@ export class Phone {
     // One leg is in one place, though a consultation that became part of a conference is a session of its own still
     const elsewhere = new Set(this.getSessions().filter((each) => each.conference).map(({ leg }) => leg));
     const talking = sessions.filter((each) => which(each) && (each.conference || !elsewhere.has(each.leg)));
-    await Promise.all(talking.map((each) => (each.conference ? this.#inConference(each, "hold") : this.#verb(each, "hold"))));
+    const hold = (each) => (each.conference ? this.#inConference(each, "hold") : this.#verb(each, "hold"));
+    // One that has ended at that moment keeps nobody from another call
+    const done = talking.map((each) => hold(each).catch((error) => { if (this.getSession(each.id)?.answered) throw error; }));
+    await Promise.all(done);
   }
 
   /**
@@ -460,11 +463,12 @@ export class Phone {
    * music on hold would be heard beside another call: not here.
    */
   async #inConference(id, verb) {
-    const [session, isHold] = [this.getSession(idOf(id)), verb === "hold"];
     const { items } = await this.request("GET", "/conferences");
+    const [session, isHold] = [this.getSession(idOf(id)), verb === "hold"];
+    if (!session) throw new PhoneError({ status: 404, title: "Unknown session", detail: `The session ${idOf(id)} has ended.` });
     const found = items.find(({ host }) => host === session.leg);
     if (found) {
-      const { held } = found.members.find(({ call_id: leg }) => leg === session.leg);
+      const held = Boolean(found.members.find(({ call_id: leg }) => leg === session.leg)?.held);
       const at = `/conferences/${encodeURIComponent(found.conference_id)}/participants/${encodeURIComponent(session.leg)}`;
       if (held !== isHold) await this.request("POST", `${at}/${verb}`, {});
     } else await this.#asGuest(session, isHold);
