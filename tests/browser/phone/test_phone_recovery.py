@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.phone.phones import CUSTOMER, Open
 from tests.browser.phone.test_phone_several import in_call, leg_to, transfers
@@ -120,6 +120,29 @@ def test_the_connection_to_vonage_is_cut(world: World, open_phone: Open) -> None
     alice.press(CUSTOMER, "Hang up")
     alice.sees_none()
     world.known(caller, "completed")
+
+
+def test_without_a_token_for_vonage_calls_are_shown(world: World, open_phone: Open) -> None:
+    alice = open_phone("Alice", network_fails=True)
+    refused = {"status": 502, "title": "Vonage is away", "detail": "Vonage did not answer."}
+
+    def as_while_vonage_is_away(route: Route) -> None:
+        if route.request.post_data == '{"sdk":false}':
+            route.continue_()
+        else:
+            route.fulfill(status=502, json=refused, content_type="application/problem+json")
+
+    caller = in_call(world, alice)
+    alice.page.route("**/users/Alice/token", as_while_vonage_is_away)
+    alice.page.reload()
+    alice.sees(CUSTOMER, "talking")
+    expect(alice.page.locator("#line")).to_have_text(NOT_READY)
+    expect(alice.page.locator("#troubles")).to_contain_text("There is no connection to Vonage")
+    world.do(partial(world.carrier.people.hang_up, caller.uuid))
+    alice.sees_none()
+    alice.page.unroute_all()
+    alice.ready()
+    alice.faults[:] = [fault for fault in alice.faults if "Vonage did not answer" not in fault]  # said in the console
 
 
 def test_an_expired_token_is_replaced(world: World, open_phone: Open) -> None:

@@ -288,10 +288,12 @@ export class Line {
     this.#listeners.emit("ended", { callId, from: leg.from ?? null, incoming: leg.incoming, reason, quality });
   }
 
-  /** That a call rings no more, the SDK may have said while it was not connected. */
+  /** That a call rings no more, or is over, the SDK may have said while it was not connected. */
   #sessionEnded(session) {
     const leg = this.legs.get(session.leg);
-    if (leg?.state === "ringing") this.#end(leg.callId, "RemoteCancel");
+    if (!leg || (leg.state !== "ringing" && this.status === "connected")) return;
+    const goesOn = this.phone.getSessions().some((each) => each.id !== session.id && each.leg === session.leg);
+    if (!goesOn) this.#end(leg.callId, "RemoteCancel");
   }
 
   /** The SDK does not say whether it is for want of the microphone; the browser does. What rings has no sound yet. */
