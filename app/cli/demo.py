@@ -28,7 +28,10 @@ from vonage_simulator.client_sdk.server import HOST, SCRIPT
 from vonage_simulator.printable import safe
 
 if TYPE_CHECKING:
+    import asyncio
+
     from vonage_simulator.carrier import Carrier
+    from vonage_simulator.client_sdk.server import ClientSdk
 
 STARTS_WITHIN = 60.0  # seconds a server may take
 ENDS_WITHIN = 3.0  # seconds for the webhooks of the calls that are hung up at the end
@@ -61,6 +64,19 @@ def demo(options: RunOptions, every: float, api_port: int | None) -> None:
 
 
 async def _demo(options: RunOptions, api: ApiOptions, every: float) -> None:
+    playing: set[asyncio.Task[object]] = set()
+    async with carrier_with_api(options, options.defaults.folder, api) as (carrier, sdk):
+        click.echo(f"\n  Simulated calls of all kinds come in, one every {every:g} s. Ctrl-C stops it.\n")
+        try:
+            await _place_calls(carrier, sdk, every, playing)
+        finally:
+            for task in playing:
+                task.cancel()
+            await _end_calls(carrier)
+
+
+async def _place_calls(carrier: Carrier, sdk: ClientSdk, every: float, playing: set[asyncio.Task[object]]) -> None:
+    """One after the other, without end, but none while a phone is open. *playing* gets those that go on."""
     import asyncio
 
     from vonage_simulator import scenarios
@@ -68,35 +84,27 @@ async def _demo(options: RunOptions, api: ApiOptions, every: float) -> None:
     # The published call always has the same id.
     kinds = [scenario for name, scenario in scenarios.every().items() if name != "phone-to-app"]
     chance = random.Random()  # noqa: S311 - which calls, not secrets
-    async with carrier_with_api(options, options.defaults.folder, api) as (carrier, sdk):
-        click.echo(f"\n  Simulated calls of all kinds come in, one every {every:g} s. Ctrl-C stops it.\n")
-        tidied = time.monotonic()
-        playing: set[asyncio.Task[object]] = set()
-        number, silent = 0, False
-        try:
-            while True:
-                if online := sdk.online():  # the calls of the demo would all ring there
-                    if not silent:
-                        words = f"The phone of {' and '.join(sorted(online))} is open: no calls but yours meanwhile"
-                        click.echo(safe(f"{time.strftime('%H:%M:%S')}  {words}"))
-                else:
-                    if number % len(kinds) == 0:  # each once, before any comes again
-                        chance.shuffle(kinds)
-                    scenario = varied(kinds[number % len(kinds)], number)
-                    click.echo(safe(f"{time.strftime('%H:%M:%S')}  {scenario.name:28}  {scenario.about}"))
-                    task = asyncio.create_task(carrier.play(scenario))
-                    playing.add(task)
-                    task.add_done_callback(playing.discard)
-                    number += 1
-                silent = bool(online)
-                await asyncio.sleep(every)
-                if time.monotonic() - tidied > TIDY_EVERY:
-                    carrier.forget()
-                    tidied = time.monotonic()
-        finally:
-            for each in playing:
-                each.cancel()
-            await _end_calls(carrier)
+    tidied = time.monotonic()
+    number, silent = 0, False
+    while True:
+        if online := sdk.online():  # the calls of the demo would all ring there
+            if not silent:
+                words = f"The phone of {' and '.join(sorted(online))} is open: no calls but yours meanwhile"
+                click.echo(safe(f"{time.strftime('%H:%M:%S')}  {words}"))
+        else:
+            if number % len(kinds) == 0:  # each once, before any comes again
+                chance.shuffle(kinds)
+            scenario = varied(kinds[number % len(kinds)], number)
+            click.echo(safe(f"{time.strftime('%H:%M:%S')}  {scenario.name:28}  {scenario.about}"))
+            task = asyncio.create_task(carrier.play(scenario))
+            playing.add(task)
+            task.add_done_callback(playing.discard)
+            number += 1
+        silent = bool(online)
+        await asyncio.sleep(every)
+        if time.monotonic() - tidied > TIDY_EVERY:
+            carrier.forget()
+            tidied = time.monotonic()
 
 
 async def _end_calls(carrier: Carrier) -> None:

@@ -105,6 +105,9 @@ REASONS: Final = (
 )
 
 
+NOT_KNOWN: Final = marked("No user %(who)s is known here. Once more, and it is called all the same.")
+
+
 def missing(parts: Services) -> list[str]:
     """The settings without which nothing can be done to calls, and that are not set."""
     settings = parts.settings
@@ -123,7 +126,7 @@ def words() -> dict[str, Any]:
         "reasons": {text: gettext(text) for text in REASONS},
         "vonage": gettext("Vonage says:"),
         "nobody": gettext("Choose who joins."),
-        "not_known": gettext("No user %(who)s is known here. Once more, and it is called all the same."),
+        "not_known": gettext(NOT_KNOWN),
         "line": gettext("%(verb)s, %(who)s: %(came)s"),
     }
 

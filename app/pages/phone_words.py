@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from app.pages.acting import FAULTS, REASONS
+from app.pages.acting import FAULTS, NOT_KNOWN, REASONS
 from app.pages.languages import gettext, marked
 
 # What a call does (static/phone/calls.js).
@@ -113,7 +113,7 @@ OTHER: Final = {
     "unknown": marked("Unknown"),
     "conference": marked("Conference"),
     "nobody": marked("Type a number, a user or a SIP address."),
-    "not_known": marked("No user %(who)s is known here. Once more, and it is called all the same."),
+    "not_known": NOT_KNOWN,
     "line": marked("%(verb)s: %(came)s"),
     "standard": marked("As the system has it"),
     "device": marked("Device %(number)s"),

@@ -184,13 +184,19 @@ def test_a_call_that_comes_while_the_workers_are_replaced(restarted: Restarted, 
     alice.sees(CUSTOMER, "talking")
 
 
-def test_a_call_that_rings_when_the_server_is_stopped_rings_on(restarted: Restarted, alice: PhonePage) -> None:
-    world = restarted.world
+def stopped_while_it_rings(restarted: Restarted, alice: PhonePage) -> tuple[Leg, Leg]:
+    """The legs of a caller and of Alice, whose page rings and knows that the server is stopped."""
     caller = restarted.calls()
     alice.sees(CUSTOMER, "incoming")
-    own = leg_to(world, "Alice")
+    own = leg_to(restarted.world, "Alice")
     restarted.stop()
     expect(alice.page.locator("#line")).to_have_text(NOT_READY)
+    return caller, own
+
+
+def test_a_call_that_rings_when_the_server_is_stopped_rings_on(restarted: Restarted, alice: PhonePage) -> None:
+    world = restarted.world
+    caller, own = stopped_while_it_rings(restarted, alice)
     alice.sees(CUSTOMER, "incoming")
     restarted.start()
     alice.ready()
@@ -203,11 +209,7 @@ def test_a_call_that_rings_when_the_server_is_stopped_rings_on(restarted: Restar
 
 def test_answering_while_the_server_is_stopped(restarted: Restarted, alice: PhonePage) -> None:
     world = restarted.world
-    caller = restarted.calls()
-    alice.sees(CUSTOMER, "incoming")
-    own = leg_to(world, "Alice")
-    restarted.stop()
-    expect(alice.page.locator("#line")).to_have_text(NOT_READY)
+    caller, own = stopped_while_it_rings(restarted, alice)
     alice.press(CUSTOMER, "Answer")
     alice.until(lambda: own.answered)
     alice.until(lambda: hear_each_other(world, caller))

@@ -320,7 +320,8 @@ export class Line {
     const open = legs.filter((leg) => leg.state === "ringing" && !leg.session && !others.has(leg.callId));
     const alike = open.filter((leg) => isSameParty(leg.from, known.callerNumber));
     if (alike.length) return alike[0];
-    return open.length === 1 ? open[0] : null;
+    const ofOther = (leg) => this.phone.getSessions().some((each) => each.leg === null && isSameParty(leg.from, each.callerNumber));
+    return open.length === 1 && !ofOther(open[0]) ? open[0] : null;
   }
 
   /** The session of a leg, or of the leg with that callId; null while the server has not said. */

@@ -23,7 +23,7 @@ export function endpointOf(text) {
   return SIP.test(text) ? { type: "sip", uri: text } : { type: "app", user: text };
 }
 
-/** Why `text` is not called yet, in words; null if it is to be called. A name that nobody has here is asked for twice. */
+/** Why `text` is not called yet, in words, or null. A name that no user has is called once it was entered twice. */
 export async function doubt(text) {
   if (!text) return words.other.nobody;
   const isSure = NUMBER.test(text) || SIP.test(text) || doubted === text || (await isContact(text));
