@@ -27,7 +27,12 @@ def kind_of(log: Sequence[Entry]) -> str:
 
 
 def events_of(operation: str, log: Sequence[Entry]) -> Iterator[Action | ActionResult]:
-    """The events, each with the same body however often this is computed: the store keeps it once."""
+    """The events, each with the same body however often this is computed: the store keeps it once.
+
+    A log may be empty: Redis may have lost what was in it a moment ago.
+    """
+    if not log:
+        return
     created = log[0]
     single = created.name == ACTION
     main: set[str] = set()

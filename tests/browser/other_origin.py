@@ -41,7 +41,7 @@ def begin_anew(world: World, valkey: Engine, *users: str) -> None:
     """Forget the pages and calls of the test before, and let each of *users* take several calls, in a new room."""
     for session in world.sdk.calls.sessions:
         world.do(partial(world.sdk.calls.sessions.delete, session))
-    valkey.flush()
+    world.emptied(valkey)
     for user in users:
         world.services.store.set_user(user, {"max_calls": 5})
     world.room = f"room-{secrets.token_hex(4)}"

@@ -47,9 +47,8 @@ def lasting_world(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
 @pytest.fixture
 def world(lasting_world: World, valkey: Engine) -> World:
     """An app over an empty store, and its carrier."""
-    valkey.flush()
-    lasting_world.room = f"room-{next(_rooms)}"  # legs of the tests before may still be in theirs
-    return lasting_world
+    lasting_world.room = f"room-{next(_rooms)}"
+    return lasting_world.emptied(valkey)
 
 
 @pytest.fixture
@@ -123,6 +122,11 @@ def row(page: Page, number: str) -> Any:
     return page.locator("#group-live tr[data-version]").filter(has=page.locator(".number", has_text=number))
 
 
+def going_on(page: Page, number: str, text: str) -> Any:
+    """What goes on in that row and says *text*: a transfer that ends stands a while beside what it became."""
+    return row(page, number).locator(".going-on", has_text=text)
+
+
 def transfer(page: Page, number: str, to: str, how: str = "Talk first") -> None:
     """Begin a transfer of the leg with this number, from its row on the board."""
     expect(row(page, number).locator("[data-state=talking]").first).to_be_visible()
@@ -149,7 +153,7 @@ def test_a_transfer_with_a_consultation_is_seen_in_every_browser_and_goes_on_aft
     expect(button(calls, "Hold", customer)).to_be_visible()
     transfer(board, CALLER, THIRD)
     for page in (board, viewer):
-        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text(f"{THIRD[-4:]} answered")
+        expect(going_on(page, CALLER[-4:], f"{THIRD[-4:]} answered")).to_be_visible()
     expect(row(viewer, CALLER[-4:]).locator(".going-on")).not_to_contain_text(THIRD)
     expect(row(viewer, CALLER[-4:]).get_by_role("button")).to_have_count(0)
     part = calls.locator("#transfer")
@@ -208,7 +212,7 @@ def test_a_transfer_is_merged_one_is_held_and_removed_and_all_are_hung_up(world:
     expect(dialog).to_be_hidden()
     row(board, CALLER).get_by_role("button", name="Merge").click()
     for page in (board, viewer):
-        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 3 members")
+        expect(going_on(page, CALLER[-4:], "conference 3 members")).to_be_visible()
     members = calls.locator("#conference li")
     expect(members.locator("[data-state=joined]")).to_have_count(3)
     recipient = [leg for leg in world.legs() if leg.to == THIRD][-1]
@@ -224,7 +228,7 @@ def test_a_transfer_is_merged_one_is_held_and_removed_and_all_are_hung_up(world:
     dialog.get_by_role("button", name="Remove").click()
     expect(members.filter(has_text=THIRD)).to_have_count(0)
     for page in (board, viewer):
-        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("2 members")
+        expect(going_on(page, CALLER[-4:], "2 members")).to_be_visible()
         expect(row(page, THIRD[-4:])).to_have_count(0)
     assert recipient.over
     calls.get_by_role("button", name="End for all").click()
@@ -265,11 +269,11 @@ def test_calls_are_joined_in_a_conference_another_is_added_and_one_detached(worl
     calls.get_by_role("dialog").get_by_role("checkbox", name="447700900106 talks to").check()
     calls.get_by_role("dialog").get_by_role("button", name="Add").click()
     expect(members.locator("[data-state=joined]")).to_have_count(4)
-    expect(row(board, CALLER).locator(".going-on")).to_contain_text("conference 4 members")
+    expect(going_on(board, CALLER, "conference 4 members")).to_be_visible()
     world.until(lambda: third_agent.over)
     members.filter(has_text=THIRD).get_by_role("button", name="Detach").click()
     expect(members.filter(has_text=THIRD)).to_have_count(0)
-    expect(row(board, CALLER).locator(".going-on")).to_contain_text("conference 3 members")
+    expect(going_on(board, CALLER, "conference 3 members")).to_be_visible()
     assert not second.over
     assert third.hears(customer)
 
@@ -288,7 +292,7 @@ def test_a_call_is_added_to_a_conference_from_the_board_while_two_browsers_look(
     body = {"host_call_id": agent.uuid, "participant_call_ids": [customer.uuid]}
     assert world.ask("POST", "/conferences", body).status_code == 201
     for page in (board, viewer):
-        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 2 members")
+        expect(going_on(page, CALLER[-4:], "conference 2 members")).to_be_visible()
     # From the row of the call that is added.
     menu(board, third.to)
     expect(board.get_by_role("menuitem", name="Add a call…")).to_be_hidden()
@@ -305,7 +309,7 @@ def test_a_call_is_added_to_a_conference_from_the_board_while_two_browsers_look(
     expect(board.locator("#acted")).to_have_text(f"Add, {third.to}: done")
     board.mouse.move(0, 0)  # while it moves over rows, none leaves
     for page in (board, viewer):
-        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 3 members")
+        expect(going_on(page, CALLER[-4:], "conference 3 members")).to_be_visible()
     world.until(lambda: third_agent.over and third.hears(agent) and third.hears(customer))
     # From the row of a member.
     expect(row(board, third_agent.to)).to_have_count(0)
@@ -316,7 +320,7 @@ def test_a_call_is_added_to_a_conference_from_the_board_while_two_browsers_look(
     dialog.get_by_role("button", name="Add").click()
     expect(board.locator("#acted")).to_have_text(f"Add, {THIRD}: done")
     for page in (board, viewer):
-        expect(row(page, CALLER[-4:]).locator(".going-on")).to_contain_text("conference 4 members")
+        expect(going_on(page, CALLER[-4:], "conference 4 members")).to_be_visible()
     world.until(lambda: second_agent.over and second.hears(third))
     assert [page.evaluate("window.opened") for page in (board, viewer)] == [True] * 2
 
@@ -342,7 +346,7 @@ def test_a_pair_is_offered_nothing_but_a_blind_transfer(world: World, look: Look
     expect(dialog).to_contain_text("connect_pair")
     dialog.get_by_label("To:").fill(RINGS)  # who answers at once has done so before a busy page shows the transfer
     dialog.get_by_role("button", name="Transfer").click()
-    expect(row(board, CALLER).locator(".going-on")).to_contain_text(f"Transfer to {RINGS}")
+    expect(going_on(board, CALLER, f"Transfer to {RINGS}")).to_be_visible()
     world.until(lambda: agent.over)
     assert not customer.over
 
@@ -495,7 +499,7 @@ def test_axe_finds_nothing_in_transfers_and_conferences(world: World, look: Look
     board, moved, met = (
         look(path, reduced_motion="reduce") for path in ("/", f"/calls/{customer.uuid}", f"/calls/{member.uuid}")
     )
-    expect(row(board, member.to).locator(".going-on")).to_contain_text("3 members")
+    expect(going_on(board, member.to, "3 members")).to_be_visible()
     expect(row(board, customer.to).locator(".going-on [data-state=ringing]")).to_be_visible()
     expect(met.locator("#conference [data-state=held]")).to_be_visible()
     for scheme in SCHEMES:
@@ -573,7 +577,7 @@ def test_a_call_is_added_to_a_conference_with_the_keyboard_of_a_phone_and_long_n
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
     expect(page.locator("#acted")).to_have_text(f"Ajouter, {long} (447700900121) : fait")
-    expect(row(page, member.to).locator(".going-on")).to_contain_text("4 membres")
+    expect(going_on(page, member.to, "4 membres")).to_be_visible()
     expect(opener).to_be_focused()
 
 

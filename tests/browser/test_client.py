@@ -52,8 +52,7 @@ def world(valkey: Engine, tmp_path_factory: pytest.TempPathFactory, origin: Orig
 
 @pytest.fixture(autouse=True)
 def own_room(world: World, valkey: Engine) -> None:
-    """Legs of the test before may still be in theirs."""
-    valkey.flush()
+    world.emptied(valkey)
     world.room = f"room-{secrets.token_hex(4)}"
 
 

@@ -29,8 +29,7 @@ def lasting_world(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
 @pytest.fixture
 def world(lasting_world: World, valkey: Engine) -> World:
     """An app over an empty store, and its carrier."""
-    valkey.flush()
-    return lasting_world
+    return lasting_world.emptied(valkey)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def lasting(valkey: Engine, carrier_folder: object) -> Iterator[World]:
 @pytest.fixture
 def world(lasting: World, valkey: Engine) -> World:
     """At a carrier that leaves a leg for a while where its pair was."""
-    valkey.flush()
+    lasting.emptied(valkey)
     behave(lasting, left_behind="ends", left_behind_seconds=30.0)
     return lasting
 

@@ -36,7 +36,7 @@ def lasting(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
 
 @pytest.fixture
 def world(lasting: World, valkey: Engine) -> World:
-    valkey.flush()
+    lasting.emptied(valkey)
     for user in ("Alice", "Busy", "Nobody", "Slow"):
         lasting.services.store.set_user(user, {"max_calls": 50})
     return lasting

@@ -39,7 +39,7 @@ def lasting(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
 
 @pytest.fixture
 def world(lasting: World, valkey: Engine) -> World:
-    valkey.flush()
+    lasting.emptied(valkey)
     lasting.services.store.set_user("Alice", {"max_calls": 50})
     return lasting
 

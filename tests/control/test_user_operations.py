@@ -87,6 +87,7 @@ def test_a_user_consults_and_cancels(world: World) -> None:
 def test_who_is_consulted_sees_who_consults_while_it_rings(world: World) -> None:
     _, _, session = call_of_alice(world)
     world.services.store.set_user("Alice", {"display_name": "Alice Liddell"})
+    world.services.store.set_user("Slow", {"max_calls": 5})  # else unknown until the first webhook of the call
     begun = done(acts(world, session, "transfer", {"to": {"type": "app", "user": "Slow"}}))
     # Until the response to the call has said whose leg it is, it is a call of the application's number
     shown = world.until(lambda: [one for one in sessions_of(world, "Slow") if one["number"] == "Alice"])[0]

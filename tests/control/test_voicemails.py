@@ -31,8 +31,7 @@ def lasting_world(valkey: Engine, carrier_folder: Path) -> Iterator[World]:
 
 @pytest.fixture
 def world(lasting_world: World, valkey: Engine) -> World:
-    valkey.flush()
-    return lasting_world
+    return lasting_world.emptied(valkey)
 
 
 def left(world: World, *says: str, number: str = CALLER, to: str = "442079460000", user: str = "Alice") -> Leg:

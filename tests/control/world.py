@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.store import keys
 from app.store.link import Command
 from config.settings import Settings
 from tests.api.site import OPERATOR, TOKENS, VIEWER
+from tests.engines import Engine
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.certificate import application_keys, make
 from vonage_simulator.client_sdk.server import ClientSdk
@@ -61,7 +63,37 @@ class World:
         self.carrier: Carrier
         self.api: VoiceApi
         self.sdk: ClientSdk
+        self._work: list[Future[Any]] = []  # of the driver
         self.sdk_url = ""  # of the script of the stand-in for the Client SDK
+
+    def emptied(self, engine: Engine) -> World:
+        """The same, with nothing stored, and nothing under way: a late webhook would be a call of the next test."""
+        self.until(self._is_quiet)
+        self._work.clear()
+        engine.flush()
+        return self
+
+    def _is_quiet(self) -> bool:
+        """Hang up whoever is there; whether all webhooks of that were sent, and the driver has nothing to do."""
+        begun = len(self._work)
+        asyncio.run_coroutine_threadsafe(self._all_over(), self.loop).result(60)
+        return all(work.done() for work in self._work) and len(self._work) == begun
+
+    async def _all_over(self) -> None:
+        for active in list(self.carrier._legs.values()):
+            active.end("platform", "the next test")
+        await self.carrier.over()
+
+    def watch_driver(self) -> None:
+        """Know what the driver works on."""
+        pool = self.services.control.driver._pool
+        submit = pool.submit
+
+        def submitted(*work: Any, **named: Any) -> Future[Any]:
+            self._work.append(submit(*work, **named))
+            return self._work[-1]
+
+        pool.submit = submitted  # type: ignore[method-assign]
 
     # -- the app's API --------------------------------------------------------------------------------------------
 
@@ -270,6 +302,7 @@ def world_of(
         chosen |= {"webhook_verify": "off", "client_sdk_url": world.sdk_url}
         app = create_app(Settings(**(chosen | settings)))
         world.app, world.services = app, services(app)
+        world.watch_driver()
         return app
 
     certificate = make(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +51,6 @@ def open_phone(browser: Browser, world: World) -> Iterator[Open]:
 
 
 @pytest.fixture(autouse=True)
-def nobody_talks(world: World, valkey: Engine) -> Iterator[None]:
+def nobody_talks(world: World, valkey: Engine) -> None:
     """Each test begins with no calls, and nothing stored."""
-    valkey.flush()
-    yield
-    for leg in world.legs():
-        if not leg.over and (leg.answered or leg.direction == "inbound"):
-            world.do(partial(world.carrier.people.hang_up, leg.uuid))
-    world.until(lambda: all(leg.over for leg in world.legs()))  # also those that the app hangs up then
+    world.emptied(valkey)
