@@ -15,6 +15,7 @@ from app.store.feed import Feed
 from app.store.figures import Figures
 from app.store.link import Command
 from app.store.logins import Logins
+from app.store.look_ups import LookUps
 from app.store.maintenance import Maintenance
 from app.store.names import Names
 from app.store.signals import Signals
@@ -23,7 +24,7 @@ from app.store.users import Users
 from app.store.voicemails import Voicemails
 
 
-class Store(Events, Maintenance, Feed, Figures, Logins, Names, Users, UserEvents, Signals, Voicemails, Audit):
+class Store(Events, Maintenance, Feed, Figures, Logins, Names, Users, UserEvents, Signals, Voicemails, Audit, LookUps):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"
