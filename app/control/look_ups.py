@@ -33,6 +33,7 @@ EVERY_SECONDS: Final = 2.0  # between two requests
 LEASE_SECONDS: Final = 10.0
 READ_SECONDS: Final = 20.0  # how often it is looked which calls have become silent
 SILENT_SECONDS: Final = 300.0  # then it is asked; after that, each time that it has been silent for twice as long
+ASK_AT, CONFIRM_AT = 0.9, 0.85  # parts of PRESUME_ENDED_AFTER: a call that goes on must not be presumed to have ended
 MOST_WAITING: Final = 5000  # conversations
 UNREACHABLE_SECONDS: Final = 30.0  # until Vonage is asked again after it did not answer
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -140,7 +141,7 @@ class LookUps:
 
     def _silences(self) -> Iterable[timedelta]:
         """After how long a silence a call is asked about; last, before it would be presumed ended."""
-        last, silence = self._presumed * 0.9, timedelta(seconds=SILENT_SECONDS)
+        last, silence = ASK_AT * self._presumed, timedelta(seconds=SILENT_SECONDS)
         while silence < last:
             yield silence
             silence *= 2
@@ -176,7 +177,7 @@ class LookUps:
         else:
             call = {**response.body, **{name: address_of(response.body.get(name)) for name in ("from", "to")}}
             at = response.date or now
-            bodies = news_in(call, after, at, confirm=now - last > self._presumed / 2)
+            bodies = news_in(call, after, at, confirm=now - last > CONFIRM_AT * self._presumed)
         for body in bodies:
             if self._store.record_looked_up(CANONICAL.encode(body).encode(), now) and response.status != 404:
                 what = body.get("status") or f"in conversation {body.get('conversation_uuid_to')}"

@@ -41,7 +41,7 @@ DICTIONARY: Final = zstandard.ZstdCompressionDict((Path(__file__).parent / "code
 
 
 class Record(NamedTuple):
-    """What is kept of a webhook, an answer, an action, or what Vonage said: `body` is JSON text, `notes` are some of NOTES."""
+    """What is kept of a webhook, an answer, an action, or a look-up: `body` is JSON text, `notes` are some of NOTES."""
 
     sort: bytes
     received: datetime
