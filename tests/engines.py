@@ -237,7 +237,7 @@ def single(program: str = VALKEY, *options: str, name: str = "valkey") -> Iterat
 def follow(replica: Node, primary: Node) -> None:
     """Make *replica* one of *primary*, and wait until it has all of it."""
     primary.client.config_set("repl-diskless-sync-delay", 0)
-    replica.client.replicaof("127.0.0.1", primary.port)  # type: ignore[no-untyped-call]
+    replica.client.replicaof("127.0.0.1", primary.port)
     wait_until(lambda: is_replica(replica), "the replica has all of its primary")
 
 

@@ -110,6 +110,7 @@ class Connection(Protocol):
 
     @property
     def is_connected(self) -> bool: ...
+    def connect(self) -> None: ...
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]: ...
     def send_packed_command(self, command: list[bytes]) -> None: ...  # connects first if need be
     def read_response(self, disable_decoding: bool, *, timeout: float) -> Any: ...  # raises it if it is an error
@@ -268,6 +269,8 @@ class Link:
         connection = self._nodes[node]
         if connection.is_connected and _was_cut(connection):
             connection.disconnect()  # sending connects again
+        if not connection.is_connected and is_of_sentinels(self._address.url):
+            connection.connect()  # which asks them where the primary is; sending would not
         return connection
 
     def _drop(self, node: str, error: Exception) -> None:

@@ -9,7 +9,7 @@ The address: redis+sentinel://[user:password@]host:26379,other:26379/name[/db], 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis import Redis
@@ -49,7 +49,7 @@ def read_sentinels(url: str) -> Sentinels:
         raise ValueError("hosts and the name of the primary are needed")
     username, _, password = map(unquote, user.partition(":"))
     redis: dict[str, Any] = {"db": int(number or 0), "username": username or None, "password": password or None}
-    sentinel = {key.removeprefix("sentinel_"): value for key, value in parse_qsl(parts.query)}
+    sentinel: dict[str, Any] = {key.removeprefix("sentinel_"): value for key, value in parse_qsl(parts.query)}
     if parts.scheme == "rediss+sentinel":
         redis["ssl"] = sentinel["ssl"] = True
     return Sentinels(hosts, name, redis, sentinel)
@@ -58,6 +58,7 @@ def read_sentinels(url: str) -> Sentinels:
 def client_of(url: str, options: Mapping[str, Any]) -> Redis:
     """A client of redis-py whose connections go to the primary; *options* are those of every connection."""
     found = read_sentinels(url)
-    sentinel: Any = Sentinel(found.hosts, sentinel_kwargs={**options, **found.sentinel}, **{**options, **found.redis})
+    sentinels = {**options, **found.sentinel}
+    sentinel: Any = cast("Any", Sentinel)(found.hosts, sentinel_kwargs=sentinels, **{**options, **found.redis})
     client: Redis = sentinel.master_for(found.name)
     return client

@@ -121,7 +121,7 @@ def test_a_replica_that_takes_over_has_all_that_was_kept_if_it_had_to_confirm(
         assert kept == ([0] if replicas else [0, 1, 2, 3, 4])
         primary.kill()
         replica.thaw()
-        replica.client.replicaof("NO", "ONE")  # type: ignore[no-untyped-call]
+        replica.client.replicaof("NO", "ONE")
         after = open_store(Engine("promoted", [replica]))
         names = [f"CON-{number}" for number in kept]
         lost = set(names) - set(after.histories(names).conversations)
