@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from time import perf_counter
 from typing import Final
 
@@ -62,9 +63,12 @@ STREAM_LISTENERS: Final = Gauge(
 )
 
 
+_webhooks = cache(WEBHOOKS.labels)  # looking the labels up takes longer than counting
+
+
 def kept(event: Event, outcome: str, *, lag_ms: float | None = None, waited_seconds: float | None = None) -> None:
     """Count *event* by its *outcome*: kept, repeat, unfiled, later, unavailable or answered."""
-    WEBHOOKS.labels(event.kind, outcome).inc()
+    _webhooks(event.kind, outcome).inc()
     if lag_ms is not None:
         LAG_SECONDS.observe(lag_ms / 1000)
     if waited_seconds is not None:
@@ -73,7 +77,7 @@ def kept(event: Event, outcome: str, *, lag_ms: float | None = None, waited_seco
 
 def unread(result: str) -> None:
     """Count a webhook of which the kind is not known, as it was refused or cannot be read."""
-    WEBHOOKS.labels("none", result).inc()
+    _webhooks("none", result).inc()
 
 
 def install(app: Flask) -> None:
