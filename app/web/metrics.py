@@ -15,15 +15,29 @@ from time import perf_counter
 from typing import Final
 
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.domain.events import Event
 from app.domain.histograms import LAG, STORED, TOOK, Buckets
 
+
+class _Process:
+    """The number of this process. The library would ask the system for it each time that it counts."""
+
+    number = os.getpid()
+
+    @classmethod
+    def changed(cls) -> None:
+        cls.number = os.getpid()
+
+
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 REFRESH_SECONDS: Final = 5.0
 OURS: Final = CollectorRegistry()
+if FOLDER in os.environ:  # https://prometheus.github.io/client_python/multiprocess/
+    os.register_at_fork(after_in_child=_Process.changed)
+    values.ValueClass = values.MultiProcessValue(lambda: _Process.number)  # type: ignore[no-untyped-call]
 
 
 def _seconds(buckets: Buckets) -> list[float]:
