@@ -6,6 +6,10 @@ import re
 import sys
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 60  # characters; some have the whole text in that field
@@ -30,7 +34,7 @@ def licence(package: str) -> str | None:
     https://packaging.python.org/en/latest/specifications/core-metadata/#license-expression
     """
     try:
-        found = metadata(package)
+        found = cast("Message", metadata(package))
     except PackageNotFoundError:
         return None
     by_classifier = [
