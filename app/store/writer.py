@@ -66,7 +66,7 @@ class Writer:
     """Sends commands to Redis on one connection. Its thread starts with the first of them, after any fork."""
 
     def __init__(self, address: Address) -> None:
-        self._link = Link(address)
+        self._link = Link(address, replicas=address.replicas)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: deque[Late] = deque()
         self._tallies: Counter[Tally] = Counter()
