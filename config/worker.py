@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from gevent import Greenlet, GreenletExit, Timeout, getcurrent, sleep, spawn
 from gevent.lock import Semaphore
+from gevent.server import StreamServer
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
@@ -80,6 +81,10 @@ class QuietWorker(GeventWorker):
             self._quitting = spawn(Worker.handle_quit, self, sig, frame)
 
     def run(self) -> None:
+        # One connection at a time, also with a single worker, as gunicorn has it with several: after a hundred large
+        # requests at once, what Redis replied to somebody else would be read too late.
+        # https://www.gevent.org/api/gevent.baseserver.html#gevent.baseserver.BaseServer.max_accept
+        StreamServer.max_accept = 1
         super().run()
         # If it ends by itself in that moment, ending it once more would print a traceback.
         signal.signal(signal.SIGQUIT, signal.SIG_IGN)
