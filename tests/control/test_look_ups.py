@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +149,7 @@ def test_a_call_that_no_region_knows_is_said_to_be_unknown_and_over_if_it_was_to
     caller, other = world.caller(), world.caller(from_=AGENT)
     for leg in (caller, other):
         gone(world, leg)
-        world.do(
-            lambda leg=leg: world.carrier.ledger.legs.pop(leg.uuid)
-        )  # as after its time, or of a carrier that died
+        world.do(partial(world.carrier.ledger.legs.pop, leg.uuid))  # as after its time, or of a carrier that died
     world.act(other, "hangup")
     assert world.control(other)["hangup_requested"] is True
     ask(look_ups, later(0))

@@ -90,7 +90,7 @@ def test_a_later_move_wins_over_one_that_was_looked_up_though_clocks_differ() ->
 
 def test_a_conversation_that_the_leg_left_is_no_news_unless_a_move_of_ours_is_not_confirmed() -> None:
     moved = [*ANSWERED, transfer(HERE, THERE, 5)]
-    call = {"status": "answered", "conversation_uuid": HERE}
+    call: dict[str, Any] = {"status": "answered", "conversation_uuid": HERE}
     assert asked(*moved, **call) == []
     back = Action(canonical=b"", leg="leg", action="a", verb="resume", by="operator")
     leg = replace(leg_of(kept(*moved)), control=LegControl(pending=back))
@@ -124,7 +124,7 @@ def test_once_all_webhooks_have_come_nothing_is_left_of_what_was_looked_up(
     lost_from: int, order: list[int], over: bool
 ) -> None:
     """Whatever was lost when Vonage was asked, and in whichever order it comes after all."""
-    call = {"status": "completed", **BILL} if over else {"status": "answered"}
+    call: dict[str, Any] = {"status": "completed", **BILL} if over else {"status": "answered"}
     known = LIFE[:lost_from] or [status("started", 0)]
     found = looked_up(*asked(*known, **{**call, "conversation_uuid": THERE}))
     late = [*found, *(kept(LIFE[index])[0] for index in order)]

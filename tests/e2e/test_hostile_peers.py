@@ -23,8 +23,8 @@ GROWTH_MB = 60  # of the worker's memory: a body has 64 KiB at most, and there a
 def server(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[Server]:
     """A server with one worker, which verifies signatures and must survive all tests."""
     valkey.flush()
-    environ = {"REDIS_URL": valkey.address.url, "WEB_CONCURRENCY": "1"}
-    server = Server(tmp_path_factory.mktemp("hostile"), VONAGE_SIGNATURE_SECRETS=f"{API_KEY}:{SECRET}", **environ)
+    folder, secrets = tmp_path_factory.mktemp("hostile"), f"{API_KEY}:{SECRET}"
+    server = Server(folder, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1", VONAGE_SIGNATURE_SECRETS=secrets)
     try:
         yield server.ready()
         assert server.said.count("Booting worker") == 1, "no worker was replaced"

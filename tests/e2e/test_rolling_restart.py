@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -100,6 +101,12 @@ def more(senders: list[Sender]) -> None:
     )
 
 
+def are_others(server: Server, old: set[int]) -> bool:
+    """Whether there are two workers, and none of the *old* ones."""
+    now = set(server.workers)
+    return len(now) == 2 and not old & now
+
+
 def are_kept(server: Server, senders: list[Sender]) -> None:
     """Every request was answered, and what was acknowledged is there, once."""
     assert [failed for sender in senders for failed in sender.failed] == []
@@ -115,9 +122,7 @@ def test_workers_are_replaced_under_load_without_an_error(server: Server) -> Non
             old = set(server.workers)
             more(senders)
             os.kill(server.process.pid, signal.SIGHUP)
-            wait_until(
-                lambda old=old: len(set(server.workers) - old) == 2 and not old & set(server.workers), "new ones"
-            )
+            wait_until(partial(are_others, server, old), "two new workers alone")
         more(senders)
     are_kept(server, senders)
 
