@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 # What flows and simulator share: shapes of JSON values, positions in YAML files, and NCCO.
 SHARED = "vonage_simulator.json_shape vonage_simulator.yaml_source vonage_simulator.ncco"
 PARTS = (
-    "config app.domain app.store app.flows app.webhooks app.web app.services app.auth app.calls app.calls.captured "
+    "config app.domain app.store app.spool app.flows app.webhooks app.web app.services app.auth app.calls "
+    "app.calls.captured "
     "app.recordings app.control"
 )
 BELOW = f"{PARTS} app.pages.html app.errors"
@@ -37,6 +38,7 @@ LAYERS = {
     "config": "",
     "app.domain": "",
     "app.store": "app.domain",
+    "app.spool": "config app.domain app.store",
     "app.flows": f"app.domain {SHARED}",
     "app.web": "config app.domain app.store vonage_simulator.printable",
     "app.webhooks": "app.domain app.store app.flows app.web",
@@ -50,8 +52,8 @@ LAYERS = {
     "app.recordings": "app.vonage_hosts app.vonage_token",
     "app.control": "app.domain app.store app.flows app.vonage_hosts app.vonage_token",
     "app.live": "app.domain app.store app.calls",
-    "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls app.live app.recordings "
-    "app.control app.vonage_token",
+    "app.services": "config app.domain app.store app.spool app.flows app.web app.webhooks app.calls app.live "
+    "app.recordings app.control app.vonage_token",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",

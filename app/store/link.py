@@ -18,7 +18,14 @@ from typing import Any, NamedTuple, Protocol, cast
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
-from redis.exceptions import ClusterError, MovedError, NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterError,
+    MovedError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -265,6 +272,8 @@ def unavailable(error: RedisError) -> StoreUnavailable:
     """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
     if isinstance(error, RedisTimeoutError):
         return StoreUnavailable("timeout", f"no reply within {timeouts.READ_SECONDS} s")
+    # Whatever else breaks a connection may do so after Redis got the command; LOADING is a reply.
+    sent = isinstance(error, RedisConnectionError) and not isinstance(error, BusyLoadingError)
     reason = NAMES.get(type(error).__name__) or ("cluster" if isinstance(error, ClusterError) else None)
     if reason is None:
         kind = KIND.match(str(error))
@@ -274,4 +283,4 @@ def unavailable(error: RedisError) -> StoreUnavailable:
             reason = "noperm"
         else:
             reason = kind[1].lower() if kind else "err"
-    return StoreUnavailable(reason, str(error))
+    return StoreUnavailable(reason, str(error), sent=sent)

@@ -63,7 +63,7 @@ STREAM_LISTENERS: Final = Gauge(
 
 
 def kept(event: Event, outcome: str, *, lag_ms: float | None = None, waited_seconds: float | None = None) -> None:
-    """Count *event* by its *outcome*: kept, repeat, unfiled, later, unavailable or answered."""
+    """Count *event* by its *outcome*: kept, repeat, unfiled, spooled, later, unavailable or answered."""
     WEBHOOKS.labels(event.kind, outcome).inc()
     if lag_ms is not None:
         LAG_SECONDS.observe(lag_ms / 1000)

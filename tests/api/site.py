@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -38,7 +39,9 @@ class Site:
     """An app over the Redis at *url*. Requests carry *token*, or none (None)."""
 
     def __init__(self, url: str, **settings: Any) -> None:
-        chosen: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": url, **settings}
+        self._folder = TemporaryDirectory(prefix="switchhook-")
+        chosen: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": url}
+        chosen |= {"data_dir": Path(self._folder.name), **settings}
         self.app = create_app(Settings(**chosen))
         parts = cast("Services", self.app.extensions["switchhook"])
         self.store: Store = parts.store

@@ -311,7 +311,7 @@ def test_while_redis_is_away_the_banner_says_so(site: Site, monkeypatch: pytest.
         raise StoreUnavailable("timeout")
 
     monkeypatch.setattr(type(site.store), "evicts", away)
-    assert "Redis is away (timeout): no event can be stored and no call shown" in browser.get("/board/notices").text
+    assert "Redis is away (timeout): events wait on disk, and no call is shown" in browser.get("/board/notices").text
 
 
 def test_a_call_that_becomes_presumed_ended_moves_though_nothing_comes(

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 from uuid import uuid4
 
@@ -46,8 +47,9 @@ class Site:
     """An app of its own with its store and its log."""
 
     def __init__(self, url: str, **settings: Any) -> None:
+        self._folder = TemporaryDirectory(prefix="switchhook-")
         known: dict[str, Any] = {
-            "data_dir": Path("/nonexistent"),
+            "data_dir": Path(self._folder.name),
             "redis_url": url,
             "secret_key": "secret-key-of-the-cookies-32-long",
             "access_tokens": (("viewer", VIEWER), ("operator", OPERATOR)),
