@@ -39,6 +39,7 @@ LAYERS = {
     "app.domain": "",
     "app.store": "app.domain",
     "app.spool": "config app.domain app.store",
+    "config.gunicorn": "config app.spool",
     "app.flows": f"app.domain {SHARED}",
     "app.web": "config app.domain app.store vonage_simulator.printable",
     "app.webhooks": "app.domain app.store app.flows app.web",
@@ -62,7 +63,7 @@ LAYERS = {
     "app.pages": f"{BELOW} app.api app.live vonage_simulator.yaml_source",
     # Commands, and who captures a call, import all of the simulator; the server starts without it.
     "app": f"{BELOW} app.client app.webhooks.views app.api app.pages",
-    "app.cli": f"{BELOW} app.client app app.api {SHARED} vonage_simulator vonage_simulator.printable",
+    "app.cli": f"{BELOW} config.gunicorn app.client app app.api {SHARED} vonage_simulator vonage_simulator.printable",
     "wsgi": "config app app.services app.cli",
 }
 

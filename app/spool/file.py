@@ -5,9 +5,9 @@ SQLite's write-ahead log with `synchronous=FULL` is synced at each commit. With 
 every process, but not a power cut, and the embedded store promises that, too (`appendfsync always`). Commits are
 shared, so that it costs one sync for all webhooks that wait. https://www.sqlite.org/pragma.html#pragma_synchronous
 
-A file that cannot be read is put aside, and a new one begun. No commit may be under way then: each use of the file
-holds a shared lock on `spool.lock`, who puts it aside an exclusive one. Locks end with their process.
-https://man7.org/linux/man-pages/man2/flock.2.html
+Each use of the file holds the lock of `spool.lock`, which ends with its process: SQLite's own lock is polled, so that a
+busy worker could keep another from it for long. A file that cannot be read is put aside, and a new one begun; the lock
+sees to it that nobody writes to the old one then. https://man7.org/linux/man-pages/man2/flock.2.html
 """
 
 from __future__ import annotations
@@ -159,12 +159,9 @@ class SpoolFile:
         """What *work* returns, done in the transaction that *begin* begins. A file that is unreadable is put aside."""
         for last in (False, True):
             try:
-                with self._locked(fcntl.LOCK_SH):
-                    if self._is_current():
-                        return self._work(work, begin)
-                with self._locked(fcntl.LOCK_EX):
-                    self._connect()
-                with self._locked(fcntl.LOCK_SH):
+                with self._locked():
+                    if not self._is_current():
+                        self._connect()
                     return self._work(work, begin)
             except sqlite3.DatabaseError as error:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -219,7 +216,7 @@ class SpoolFile:
         return self._connection is not None and self._identity == _identity(self.path)
 
     def _put_aside(self, error: str) -> None:
-        with self._locked(fcntl.LOCK_EX), _no_disk():
+        with self._locked(), _no_disk():
             seen = self._identity or _identity(self.path)
             self._disconnect()
             if seen != _identity(self.path):
@@ -231,12 +228,12 @@ class SpoolFile:
         log.error("the spool cannot be read (%s): it is put aside as %s, with all that waited in it", error, name)
 
     @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with _no_disk():
             if self._lock is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._lock = os.open(self.path.with_name("spool.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, how)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             yield
         finally:
@@ -256,8 +253,8 @@ def _depth(connection: sqlite3.Connection) -> Depth:
 
 def _give_back(connection: sqlite3.Connection) -> None:
     """Give the room of what was taken out back to the file system."""
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    # `execute` would do one step of it, which is one page.
+    connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

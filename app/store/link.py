@@ -51,6 +51,7 @@ NAMES = {  # of errors whose first word redis-py takes away
 KIND = re.compile(r"(?:.*@user_script: ?\d+: -?)?([A-Z]{3,})\b")
 # What is wrong with the rights within a script is an ERR: Redis 7 and Valkey, and Redis 6.
 DENIED = re.compile(r"ACL failure in script|The user executing the script can't")
+NOT_SENT = "not sent"  # note on an error: Redis did not get the command
 REFRESH_SECONDS = 1.0  # how often a cluster's slots are read again, while one of its nodes is away
 AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
 
@@ -105,7 +106,8 @@ class Connection(Protocol):
     @property
     def is_connected(self) -> bool: ...
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]: ...
-    def send_packed_command(self, command: list[bytes]) -> None: ...  # connects first if need be
+    def connect(self) -> None: ...
+    def send_packed_command(self, command: list[bytes]) -> None: ...
     def read_response(self, disable_decoding: bool, *, timeout: float) -> Any: ...  # raises it if it is an error
     def can_read(self) -> bool: ...  # raises ConnectionError if the other end has closed
     def disconnect(self) -> None: ...
@@ -167,10 +169,11 @@ class Link:
         sent: list[tuple[str, Connection, list[int]]] = []
         for node, indexes in self._by_node(commands, replies):
             try:
-                if monotonic() < self._hung.get(node, 0.0):
-                    raise RedisTimeoutError("it timed out a moment ago")
-                self._hung.pop(node, None)
-                connection = self._connection(node)
+                try:
+                    connection = self._connection(node)
+                except AWAY as error:
+                    error.add_note(NOT_SENT)
+                    raise
                 words = (commands[index].words(whole_script=whole_script) for index in indexes)
                 connection.send_packed_command(connection.pack_commands(words))
                 sent.append((node, connection, indexes))
@@ -221,6 +224,9 @@ class Link:
         return groups.items()
 
     def _connection(self, node: str) -> Connection:
+        if monotonic() < self._hung.get(node, 0.0):
+            raise RedisTimeoutError("it timed out a moment ago")
+        self._hung.pop(node, None)
         if node not in self._nodes:
             if self._cluster is None:
                 client = Redis.from_url(self._address.url, **self._address.options())
@@ -233,7 +239,9 @@ class Link:
             self._nodes[node] = cast("Connection", client.connection_pool.make_connection())
         connection = self._nodes[node]
         if connection.is_connected and _was_cut(connection):
-            connection.disconnect()  # sending connects again
+            connection.disconnect()
+        if not connection.is_connected:
+            connection.connect()
         return connection
 
     def _drop(self, node: str, error: Exception) -> None:
@@ -263,17 +271,22 @@ def _was_cut(connection: Connection) -> bool:
 
 
 def _as_redis_error(error: Exception) -> RedisError:
-    if isinstance(error, RedisClusterException):
-        return ClusterError(str(error))
-    return error if isinstance(error, RedisError) else RedisConnectionError(str(error))
+    if isinstance(error, RedisError):
+        return error
+    same = ClusterError if isinstance(error, RedisClusterException) else RedisConnectionError
+    converted = same(str(error))
+    for note in getattr(error, "__notes__", ()):
+        converted.add_note(note)
+    return converted
 
 
 def unavailable(error: RedisError) -> StoreUnavailable:
     """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
+    # A connection may break after Redis got the command. Any other error is its reply; LOADING is, too.
+    broken = isinstance(error, RedisConnectionError | RedisTimeoutError) and not isinstance(error, BusyLoadingError)
+    sent = broken and NOT_SENT not in getattr(error, "__notes__", ())
     if isinstance(error, RedisTimeoutError):
-        return StoreUnavailable("timeout", f"no reply within {timeouts.READ_SECONDS} s")
-    # Whatever else breaks a connection may do so after Redis got the command; LOADING is a reply.
-    sent = isinstance(error, RedisConnectionError) and not isinstance(error, BusyLoadingError)
+        return StoreUnavailable("timeout", f"no reply within {timeouts.READ_SECONDS} s", sent=sent)
     reason = NAMES.get(type(error).__name__) or ("cluster" if isinstance(error, ClusterError) else None)
     if reason is None:
         kind = KIND.match(str(error))

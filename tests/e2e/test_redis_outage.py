@@ -157,7 +157,8 @@ def assert_serves(vonage: Vonage, conversation: str) -> None:
         assert (reply.status, reply.body) == (200, b"")
     assert vonage.ask("GET", f"/api/v1/conversations/{conversation}").json["legs"][0]["state"] == "ringing"
     assert vonage.ask("GET", "/status").status == 200
-    assert vonage.ask("GET", "/readyz").json == {"degraded": []}
+    # On a busy machine Redis may take too long for one of them, which waits on disk then.
+    wait_until(lambda: vonage.ask("GET", "/readyz").json == {"degraded": []}, "nothing is degraded")
 
 
 def wait_until_noticed(vonage: Vonage) -> None:
@@ -204,6 +205,7 @@ def assert_does_without(vonage: Vonage, *, reading: bool, away: str = "CON-away"
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_with_redis_away_callers_are_answered_and_events_are_kept(server: Server, node: Node, trouble: str):
     begin, end, reading, forgets = TROUBLES[trouble]
+    wait_until_noticed(Vonage(server))
     node.client.flushall()
     away = f"CON-away-{trouble}"
     vonage = Vonage(server)
@@ -223,7 +225,7 @@ def test_with_redis_away_callers_are_answered_and_events_are_kept(server: Server
     kinds = Counter(item["kind"] for item in vonage.ask("GET", f"{path}/events").json["items"])
     assert (kinds["status"], kinds["fallback"]) == (1, 1)
     webhooks = vonage.ask("GET", "/status").json["webhooks"]
-    # 8 before, if Redis still knows them; 7 and a fallback copy, 14 answers, a transfer, one of no conversation; 8 after
+    # 8 before, if Redis still knows them; 7 and a fallback copy, 14 answers, a transfer, one unfiled; 8 after
     before = 0 if forgets else 8
     assert webhooks["received"] == before + 8 + 14 + 1 + 1 + 8
     assert (webhooks["repeats"], webhooks["unfiled"]) == (7 * (before > 0) + 7 + 7, 1)
