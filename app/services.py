@@ -147,7 +147,12 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     if store is None:
         url = settings.redis_url or Engine(settings.data_dir).url  # the embedded engine, which gunicorn's master starts
         store = Store(
-            Address(url, cluster=settings.redis_cluster, tls_verify=settings.redis_tls_verify),
+            Address(
+                url,
+                cluster=settings.redis_cluster,
+                tls_verify=settings.redis_tls_verify,
+                replicas=settings.redis_wait_replicas,
+            ),
             read=read_record,
             retention=timedelta(days=settings.retention_days),
             connections=settings.redis_max_connections,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from config.embedded import Engine, EngineFailed, EngineInUse
 from config.few_lines import FewLines
 from config.settings import Settings, SettingsError, load
-from config.worker import QuietWorker
+from config.worker import QuietWorker, plain_settings
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -197,6 +197,7 @@ def post_worker_init(worker: "Worker") -> None:
     Ctrl-C is left to the master: a terminal sends it to workers too, and at a second signal they print tracebacks.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    plain_settings(worker.cfg)
     # All objects made so far stay: the garbage collector need not go through them again.
     gc.collect()
     gc.freeze()

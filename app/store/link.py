@@ -9,6 +9,8 @@ slot that has moved is followed; one that is moving (ASK, TRYAGAIN) is away: hal
 from __future__ import annotations
 
 import re
+import select
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -33,6 +35,7 @@ from redis.retry import Retry
 from app.store import timeouts
 from app.store.errors import StoreUnavailable
 from app.store.scripts import Script
+from app.store.sentinel import client_of, is_of_sentinels, read_sentinels
 
 NAMES = {  # of errors whose first word redis-py takes away
     "BusyLoadingError": "loading",
@@ -45,6 +48,7 @@ NAMES = {  # of errors whose first word redis-py takes away
     "MovedError": "moved",  # a cluster, and REDIS_CLUSTER is not set
     "AskError": "moving",
     "TryAgainError": "moving",
+    "NotReplicated": "replicas",
 }
 # The first word of an error says what kind it is, in capitals; redis-py takes ERR away, which is any other kind.
 # Redis 6 puts the error of a command in a script behind "Error running script (call to f_…): @user_script:7: ".
@@ -52,6 +56,7 @@ KIND = re.compile(r"(?:.*@user_script: ?\d+: -?)?([A-Z]{3,})\b")
 # What is wrong with the rights within a script is an ERR: Redis 7 and Valkey, and Redis 6.
 DENIED = re.compile(r"ACL failure in script|The user executing the script can't")
 NOT_SENT = "not sent"  # note on an error: Redis did not get the command
+CONFIRMED_WITHIN = 0.6  # of the time for an exchange: by replicas
 REFRESH_SECONDS = 1.0  # how often a cluster's slots are read again, while one of its nodes is away
 AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
 
@@ -72,16 +77,29 @@ class Command(NamedTuple):
         return (*how, len(self.keys), *self.keys, *self.args)
 
 
+class NotReplicated(RedisError):
+    """What was written is on the primary, but too few replicas confirmed it in time."""
+
+
+DOUBTFUL = (RedisConnectionError, RedisTimeoutError, NotReplicated)  # the command may have been carried out
+
+
 class Address(NamedTuple):
-    """Where Redis is. `url` as redis-py reads it: redis://, rediss://, unix://."""
+    """Where Redis is. `url` as redis-py reads it: redis://, rediss://, unix://.
+
+    *replicas*: how many of them confirm what is written, before it counts as kept.
+    """
 
     url: str
     cluster: bool = False
     tls_verify: bool = False
+    replicas: int = 0
 
     @property
     def place(self) -> str:
         """Where that is, without the user and the password: localhost:6379, /run/redis.sock."""
+        if is_of_sentinels(self.url):
+            return read_sentinels(self.url).place
         parts: dict[str, Any] = parse_url(self.url)  # type: ignore[no-untyped-call]
         return parts.get("path") or f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
 
@@ -94,7 +112,7 @@ class Address(NamedTuple):
             "protocol": 2,
             "driver_info": None,  # no CLIENT SETINFO: two round trips before the first command
         }
-        if self.url.startswith("rediss://") and not self.tls_verify:
+        if self.url.startswith("rediss") and not self.tls_verify:
             options["ssl_cert_reqs"] = "none"
             options["ssl_check_hostname"] = False
         return options
@@ -114,10 +132,13 @@ class Connection(Protocol):
 
 
 class Link:
-    """Connections to the node, or to each node of the cluster. Not for two threads at once."""
+    """Connections to the node, or to each node of the cluster. Not for two threads at once.
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    *replicas*: how many of each node confirm what is sent, before it counts as carried out.
+    """
+
+    def __init__(self, address: Address, *, replicas: int = 0) -> None:
+        self._address, self._replicas = address, replicas
         self._nodes: dict[str, Connection] = {}
         self._cluster: RedisCluster | None = None
         self._until = 0.0  # when the exchange under way times out
@@ -174,7 +195,9 @@ class Link:
                 except AWAY as error:
                     error.add_note(NOT_SENT)
                     raise
-                words = (commands[index].words(whole_script=whole_script) for index in indexes)
+                words = [commands[index].words(whole_script=whole_script) for index in indexes]
+                if self._replicas:
+                    words += confirmation(commands[indexes[0]].key, self._replicas, self._until - monotonic())
                 connection.send_packed_command(connection.pack_commands(words))
                 sent.append((node, connection, indexes))
             except AWAY as error:
@@ -192,7 +215,28 @@ class Link:
                     replies[index] = broken = _as_redis_error(error)
                 except RedisError as error:
                     replies[index] = error
+            if self._replicas and broken is None:
+                self._confirm(node, connection, indexes, replies)
         return replies
+
+    def _confirm(self, node: str, connection: Connection, indexes: Sequence[int], replies: list[Any]) -> None:
+        """Read what `confirmation` asked; without enough replicas no reply says any more that a command is done."""
+        missing: RedisError | None = None
+        for _ in range(CONFIRMATION):
+            try:
+                found = connection.read_response(disable_decoding=True, timeout=max(self._until - monotonic(), 0.001))
+            except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+                self._drop(node, error)
+                missing = _as_redis_error(error)
+                break
+            except RedisError as error:  # of the mark: its slot is moving, or its node takes no writes now
+                missing = error
+        if missing is None and found < self._replicas:
+            missing = NotReplicated(f"{found} of {self._replicas} replicas confirmed (REDIS_WAIT_REPLICAS)")
+        if missing is not None:
+            for index in indexes:
+                if not isinstance(replies[index], RedisError):
+                    replies[index] = missing
 
     def _find_nodes(self) -> None:
         """Read the cluster's slots: the first time at once; again, when that is due, beside the exchanges.
@@ -228,7 +272,9 @@ class Link:
             raise RedisTimeoutError("it timed out a moment ago")
         self._hung.pop(node, None)
         if node not in self._nodes:
-            if self._cluster is None:
+            if is_of_sentinels(self._address.url):
+                client = client_of(self._address.url, self._address.options())
+            elif self._cluster is None:
                 client = Redis.from_url(self._address.url, **self._address.options())
             else:
                 cluster = cast("Any", self._cluster)
@@ -241,7 +287,7 @@ class Link:
         if connection.is_connected and _was_cut(connection):
             connection.disconnect()
         if not connection.is_connected:
-            connection.connect()
+            connection.connect()  # it asks Sentinels where the primary is, which sending would not
         return connection
 
     def _drop(self, node: str, error: Exception) -> None:
@@ -257,13 +303,39 @@ class Link:
             self._refresh_at = monotonic() + REFRESH_SECONDS
 
 
+CONFIRMATION = 2  # commands
+
+
+def confirmation(key: bytes, replicas: int, seconds: float) -> list[tuple[Any, ...]]:
+    """Commands after which the node of *key* says how many replicas have all that is in it by now.
+
+    WAIT waits for what was last written over the same connection, to the node at its other end. A repeat may have
+    written nothing, because its first copy came over another connection, from which it may not have got any further: so
+    there is something to write. https://redis.io/docs/latest/commands/wait/
+    """
+    tag = key[: key.find(b"}") + 1] or b"{" + key + b"}"
+    milliseconds = max(1, int(min(seconds, timeouts.READ_SECONDS) * 1000 * CONFIRMED_WITHIN))
+    return [("SET", tag + b"confirmed", b"", "PX", 10_000), ("WAIT", replicas, milliseconds)]
+
+
 def _read_slots(cluster: RedisCluster) -> None:
     with suppress(*AWAY):  # no node replies: the slots as we knew them are the best guess
         cluster.nodes_manager.initialize()
 
 
+def _poll() -> Any:
+    """The system's poll: gevent's goes through its loop, which took a tenth of an event's time with one sender."""
+    monkey = sys.modules.get("gevent.monkey")
+    return (monkey.get_original("select", "poll") if monkey else select.poll)()
+
+
 def _was_cut(connection: Connection) -> bool:
     """Whether the other end has closed it: Redis was restarted, or we were idle (hosted ones close after 300 s)."""
+    if (client := getattr(connection, "_sock", None)) is not None:  # redis-py's own name; without it: the slower way
+        poll = _poll()
+        poll.register(client, select.POLLIN)
+        if not poll.poll(0):
+            return False
     try:
         return connection.can_read()
     except RedisConnectionError:
@@ -282,8 +354,8 @@ def _as_redis_error(error: Exception) -> RedisError:
 
 def unavailable(error: RedisError) -> StoreUnavailable:
     """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
-    # A connection may break after Redis got the command. Any other error is its reply; LOADING is, too.
-    broken = isinstance(error, RedisConnectionError | RedisTimeoutError) and not isinstance(error, BusyLoadingError)
+    # A connection may break after Redis got the command. Other errors are its reply: it did nothing. LOADING is one, too.
+    broken = isinstance(error, DOUBTFUL) and not isinstance(error, BusyLoadingError)
     sent = broken and NOT_SENT not in getattr(error, "__notes__", ())
     if isinstance(error, RedisTimeoutError):
         return StoreUnavailable("timeout", f"no reply within {timeouts.READ_SECONDS} s", sent=sent)

@@ -76,7 +76,7 @@ class Writer:
 
     def __init__(self, address: Address) -> None:
         self.spill: Spill | None = None  # where records of answers wait while Redis is away; None: in memory
-        self._link = Link(address)
+        self._link = Link(address, replicas=address.replicas)
         # A cluster's link leaves out the node that hangs, and no other.
         self._breaker = None if address.cluster else Breaker()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()

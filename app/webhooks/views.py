@@ -27,6 +27,7 @@ from app.flows.user_calls import USER_CALL
 from app.services import services
 from app.store.errors import KeptNowhere, StoreUnavailable
 from app.web import metrics
+from app.web.empty import Empty
 from app.web.logs import annotate, in_full
 from app.webhooks import persist
 from app.webhooks.body import BadBody
@@ -46,17 +47,17 @@ METHODS = ["GET", "POST"]
 @voice.before_request
 def receive() -> None:
     """Verify and read the webhook. Here, so that no new route can forget it."""
-    received = datetime.now(UTC)
+    received, part = datetime.now(UTC), services()
     body, query = request.get_data(), request.query_string
-    notes = verify(request, body, services())
+    notes = verify(request, body, part)
     try:
         g.webhook = read_webhook(body, query, received, notes)
     except BadBody as bad:  # but signed
         annotate(outcome="unfiled:bad_body")
         metrics.unread("unfiled")
-        services().keeper.unfile(body or query, f"bad body: {bad}", received)
+        part.keeper.unfile(body or query, f"bad body: {bad}", received)
         raise
-    if services().settings.log_as == "pretty":
+    if part.settings.log_as == "pretty":
         is_answer = request.endpoint == "voice.answer"
         in_full(tutorial_log.ncco_request(g.webhook.body) if is_answer else tutorial_log.event(g.webhook.body))
 
@@ -215,9 +216,7 @@ def _keep_and_reply(
         persist.keep_later(webhook, services().keeper)
     if reply is not None:
         return _reply(webhook, reply, to_event=True, state=state, caller=caller)
-    response = Response()
-    response.headers.clear()
-    return response
+    return Empty()
 
 
 def _reply(

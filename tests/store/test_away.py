@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from app.store import keys
@@ -55,6 +56,20 @@ def test_a_connection_that_was_cut_while_idle_is_opened_again_and_nobody_notices
         assert post(store, numbered(number))
         own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         assert len(store.records(f"CON-{number}")) == 1
+
+
+def test_whether_a_connection_was_cut_is_seen_by_one_look_at_its_socket(own: Engine, monkeypatch: pytest.MonkeyPatch):
+    """By a name of redis-py's own; its way to look goes through gevent's loop, which takes longer than the exchange."""
+    looks: list[object] = []
+    can_read = AbstractConnection.can_read
+    monkeypatch.setattr(AbstractConnection, "can_read", lambda *args: looks.append(args) or can_read(*args))
+    with contextlib.closing(Link(own.address)) as link:
+        for _ in range(3):
+            assert link.exchange([Command(b"x", ("PING",))]) == [b"PONG"]
+        assert looks == []
+        own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert link.exchange([Command(b"x", ("PING",))]) == [b"PONG"]
+        assert looks, "only what can be read is looked at more closely"
 
 
 def writes(store: Store) -> dict[str, Callable[[], object]]:
