@@ -354,7 +354,7 @@ def _as_redis_error(error: Exception) -> RedisError:
 
 def unavailable(error: RedisError) -> StoreUnavailable:
     """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
-    # A connection may break after Redis got the command. Other errors are its reply: it did nothing. LOADING is one, too.
+    # A connection may break after Redis got the command. Other errors, LOADING among them, say that it did nothing.
     broken = isinstance(error, DOUBTFUL) and not isinstance(error, BusyLoadingError)
     sent = broken and NOT_SENT not in getattr(error, "__notes__", ())
     if isinstance(error, RedisTimeoutError):
