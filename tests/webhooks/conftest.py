@@ -7,8 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 from uuid import uuid4
 
@@ -19,6 +17,7 @@ from app import create_app
 from app.services import services
 from config.settings import Settings
 from tests.engines import Engine, wait_until
+from tests.folders import own_folder
 from vonage_simulator.delivery.signing import sign
 from vonage_simulator.ledger import Application
 
@@ -47,9 +46,8 @@ class Site:
     """An app of its own with its store and its log."""
 
     def __init__(self, url: str, **settings: Any) -> None:
-        self._folder = TemporaryDirectory(prefix="switchhook-")
         known: dict[str, Any] = {
-            "data_dir": Path(self._folder.name),
+            "data_dir": own_folder(),
             "redis_url": url,
             "secret_key": "secret-key-of-the-cookies-32-long",
             "access_tokens": (("viewer", VIEWER), ("operator", OPERATOR)),
@@ -138,6 +136,7 @@ def start(valkey: Engine) -> Iterator[Start]:
     yield start
     for site in sites:
         site.store.stop()
+        services(site.app).spool.stop()
 
 
 @pytest.fixture
