@@ -8,6 +8,8 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
+NOWHERE = Path("/proc/none")  # nobody can make it, root neither
+
 _all = Path(tempfile.mkdtemp(prefix="switchhook-"))
 atexit.register(shutil.rmtree, _all, ignore_errors=True)
 _numbers = count()
