@@ -1,4 +1,4 @@
-"""Redis is gone, or hangs, for minutes while events go on coming: how long each waits, how fast the spool empties, truth.
+"""Redis is gone, or hangs, for minutes while events go on coming: what each waits, how fast the spool empties, truth.
 
     python -m benchmarks.outage [--fault gone|hangs] [--rate 200] [--minutes 10]
 

@@ -41,7 +41,7 @@ def replay(file: IO[bytes], url: str | None) -> None:
     client = Client(url)
     conversations: dict[str, None] = {}
     refused = 0
-    for number, body, text in _webhooks(file.name, lines):
+    for number, body, text in _webhooks(file, lines):
         event = read_event(body)
         is_answer = event.kind == "unknown" and "to" in body and "status" not in body
         path = f"/voice/{'answer' if is_answer else 'event'}"
@@ -72,14 +72,14 @@ def replay(file: IO[bytes], url: str | None) -> None:
         raise click.ClickException(f"{count(refused, 'request')} {'was' if refused == 1 else 'were'} refused.")
 
 
-def _webhooks(name: str, lines: Sequence[bytes]) -> Iterator[tuple[int, dict[str, Any], bytes]]:
+def _webhooks(file: IO[bytes], lines: Sequence[bytes]) -> Iterator[tuple[int, dict[str, Any], bytes]]:
     """Line number, object and text of each line. A line that is no JSON object ends the command, and is named."""
     for number, line in enumerate(lines, 1):
         if text := line.strip():
             try:
                 yield number, read_object(text), text
             except BadBody as bad:
-                raise click.ClickException(f"{name}, line {number}: {bad}") from bad
+                raise click.ClickException(f"{file.name}, line {number}: {bad}") from bad
 
 
 def _headers(text: bytes) -> dict[str, str]:
