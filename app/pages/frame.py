@@ -158,8 +158,13 @@ def notices(parts: Services) -> list[Notice]:
 def state_of_notices(parts: Services) -> str:
     """Changes when the notices may, in any language and for any role. Raises StoreUnavailable."""
     parts.names.current()
-    spool = [notice.text for notice in _of_spool(parts.spool)]
-    state = parts.flows.alarm, parts.flows.faults, parts.names.faults, parts.store.evicts(), spool
+    state = (
+        parts.flows.alarm,
+        parts.flows.faults,
+        parts.names.faults,
+        parts.store.evicts(),
+        _state_of_spool(parts.spool),
+    )
     return sha256(repr(state).encode()).hexdigest()[:12]
 
 
@@ -195,6 +200,13 @@ def _of_spool(spool: Spool) -> list[Notice]:
         text = gettext("Events that waited on disk could not be read; their file was put aside in DATA_DIR.")
         found.append(Notice("alarm", text, tuple(spool.put_aside)))
     return found
+
+
+def _state_of_spool(spool: Spool) -> tuple[object, ...]:
+    """Of the number that waits only how large it is, about: every board reads its banner again when this changes."""
+    with suppress(SpoolUnavailable):
+        return len(str(spool.depth().rows)), spool.depth().rows > 0, spool.put_aside
+    return (spool.fault,)
 
 
 def _of_names(parts: Services) -> list[Notice]:
