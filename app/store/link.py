@@ -20,7 +20,14 @@ from typing import Any, NamedTuple, Protocol, cast
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
-from redis.exceptions import ClusterError, MovedError, NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterError,
+    MovedError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -48,6 +55,7 @@ NAMES = {  # of errors whose first word redis-py takes away
 KIND = re.compile(r"(?:.*@user_script: ?\d+: -?)?([A-Z]{3,})\b")
 # What is wrong with the rights within a script is an ERR: Redis 7 and Valkey, and Redis 6.
 DENIED = re.compile(r"ACL failure in script|The user executing the script can't")
+NOT_SENT = "not sent"  # note on an error: Redis did not get the command
 CONFIRMED_WITHIN = 0.6  # of the time for an exchange: by replicas
 REFRESH_SECONDS = 1.0  # how often a cluster's slots are read again, while one of its nodes is away
 AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
@@ -71,6 +79,9 @@ class Command(NamedTuple):
 
 class NotReplicated(RedisError):
     """What was written is on the primary, but too few replicas confirmed it in time."""
+
+
+DOUBTFUL = (RedisConnectionError, RedisTimeoutError, NotReplicated)  # the command may have been carried out
 
 
 class Address(NamedTuple):
@@ -112,9 +123,9 @@ class Connection(Protocol):
 
     @property
     def is_connected(self) -> bool: ...
-    def connect(self) -> None: ...
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]: ...
-    def send_packed_command(self, command: list[bytes]) -> None: ...  # connects first if need be
+    def connect(self) -> None: ...
+    def send_packed_command(self, command: list[bytes]) -> None: ...
     def read_response(self, disable_decoding: bool, *, timeout: float) -> Any: ...  # raises it if it is an error
     def can_read(self) -> bool: ...  # raises ConnectionError if the other end has closed
     def disconnect(self) -> None: ...
@@ -179,10 +190,11 @@ class Link:
         sent: list[tuple[str, Connection, list[int]]] = []
         for node, indexes in self._by_node(commands, replies):
             try:
-                if monotonic() < self._hung.get(node, 0.0):
-                    raise RedisTimeoutError("it timed out a moment ago")
-                self._hung.pop(node, None)
-                connection = self._connection(node)
+                try:
+                    connection = self._connection(node)
+                except AWAY as error:
+                    error.add_note(NOT_SENT)
+                    raise
                 words = [commands[index].words(whole_script=whole_script) for index in indexes]
                 if self._replicas:
                     words += confirmation(commands[indexes[0]].key, self._replicas, self._until - monotonic())
@@ -256,6 +268,9 @@ class Link:
         return groups.items()
 
     def _connection(self, node: str) -> Connection:
+        if monotonic() < self._hung.get(node, 0.0):
+            raise RedisTimeoutError("it timed out a moment ago")
+        self._hung.pop(node, None)
         if node not in self._nodes:
             if is_of_sentinels(self._address.url):
                 client = client_of(self._address.url, self._address.options())
@@ -270,9 +285,9 @@ class Link:
             self._nodes[node] = cast("Connection", client.connection_pool.make_connection())
         connection = self._nodes[node]
         if connection.is_connected and _was_cut(connection):
-            connection.disconnect()  # sending connects again
-        if not connection.is_connected and is_of_sentinels(self._address.url):
-            connection.connect()  # which asks them where the primary is; sending would not
+            connection.disconnect()
+        if not connection.is_connected:
+            connection.connect()  # it asks Sentinels where the primary is, which sending would not
         return connection
 
     def _drop(self, node: str, error: Exception) -> None:
@@ -328,15 +343,22 @@ def _was_cut(connection: Connection) -> bool:
 
 
 def _as_redis_error(error: Exception) -> RedisError:
-    if isinstance(error, RedisClusterException):
-        return ClusterError(str(error))
-    return error if isinstance(error, RedisError) else RedisConnectionError(str(error))
+    if isinstance(error, RedisError):
+        return error
+    same = ClusterError if isinstance(error, RedisClusterException) else RedisConnectionError
+    converted = same(str(error))
+    for note in getattr(error, "__notes__", ()):
+        converted.add_note(note)
+    return converted
 
 
 def unavailable(error: RedisError) -> StoreUnavailable:
     """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
+    # A connection may break after Redis got the command. Other errors, LOADING among them, say that it did nothing.
+    broken = isinstance(error, DOUBTFUL) and not isinstance(error, BusyLoadingError)
+    sent = broken and NOT_SENT not in getattr(error, "__notes__", ())
     if isinstance(error, RedisTimeoutError):
-        return StoreUnavailable("timeout", f"no reply within {timeouts.READ_SECONDS} s")
+        return StoreUnavailable("timeout", f"no reply within {timeouts.READ_SECONDS} s", sent=sent)
     reason = NAMES.get(type(error).__name__) or ("cluster" if isinstance(error, ClusterError) else None)
     if reason is None:
         kind = KIND.match(str(error))
@@ -346,4 +368,4 @@ def unavailable(error: RedisError) -> StoreUnavailable:
             reason = "noperm"
         else:
             reason = kind[1].lower() if kind else "err"
-    return StoreUnavailable(reason, str(error))
+    return StoreUnavailable(reason, str(error), sent=sent)
