@@ -8,12 +8,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, cast
 
 import click
@@ -23,6 +25,7 @@ from app.services import services
 from app.store.codec import NOTES, Record, milliseconds, moment
 from app.store.moving import Heard
 from app.store.store import Store
+from app.webhooks.body import BadBody
 from vonage_simulator.printable import count, safe
 
 FORMAT: Final = 1
@@ -78,11 +81,14 @@ def import_(file: str) -> None:
 @contextmanager
 def _writing(file: str) -> Iterator[IO[bytes]]:
     if file == "-":
-        yield click.get_binary_stream("stdout")
+        yield sys.stdout.buffer
         return
-    opened = cast("IO[bytes]", gzip.open(file, "wb") if file.endswith(".gz") else open(file, "wb"))  # noqa: PTH123, SIM115
-    with opened:
-        yield opened
+    with Path(file).open("wb") as raw:
+        if file.endswith(".gz"):
+            with gzip.GzipFile(fileobj=raw, mode="wb") as packed:
+                yield cast("IO[bytes]", packed)
+        else:
+            yield raw
 
 
 @contextmanager
@@ -98,15 +104,31 @@ def _reading(file: str) -> Iterator[Iterator[tuple[int, Line]]]:
 
 
 def _lines(found: Iterable[bytes]) -> Iterator[tuple[int, Line]]:
-    number = 0
-    try:
-        for number, text in enumerate(found, 1):
+    number, lines = 0, iter(found)
+    while True:
+        number += 1
+        try:
+            text = next(lines)
             line = json.loads(text)
-            if not isinstance(line, dict):
-                raise click.ClickException(f"Line {number} is no JSON object: nothing after it was imported.")
-            yield number, line
-    except (ValueError, EOFError, OSError) as error:
-        raise click.ClickException(f"Line {number + 1} cannot be read ({error}): the rest was not imported.") from error
+        except StopIteration:
+            return
+        except (ValueError, EOFError, OSError) as error:
+            words = f"Line {number} cannot be read ({error}): what comes after it was not imported."
+            raise click.ClickException(words) from error
+        if not isinstance(line, dict):
+            raise click.ClickException(f"Line {number} is no JSON object: what comes after it was not imported.")
+        yield number, line
+
+
+def _until_end(lines: Iterator[tuple[int, Line]]) -> Iterator[tuple[int, Line]]:
+    """The *lines* before the last. Raises ClickException if there is none that ends them, or one behind it."""
+    for number, line in lines:
+        if "end" in line:
+            if behind := next(lines, None):
+                raise click.ClickException(f"Line {behind[0]} comes after the end of the export, line {number}.")
+            return
+        yield number, line
+    raise click.ClickException("The file was cut: its end is missing. What it has was imported.")
 
 
 def _export(store: Store, write: Callable[[Line], object]) -> Total:
@@ -143,17 +165,21 @@ def _import(store: Store, lines: Iterator[tuple[int, Line]], now: datetime) -> T
         raise click.ClickException("This is no file of `flask export`: its first line says something else.")
     if head.get("format") != FORMAT:
         raise click.ClickException(f"It is of format {head.get('format')}, and this version reads {FORMAT}: upgrade.")
-    new, ended = Total(), False
+    new = Total()
     with ThreadPoolExecutor(TOGETHER) as pool:
-        while batch := list(islice(lines, 32 * TOGETHER)):
-            if ended:
-                raise click.ClickException(f"Line {batch[0][0]} comes after the end of the export.")
-            ended = "end" in batch[-1][1]
+        before_end = _until_end(lines)
+        while True:
+            batch, fault = list[tuple[int, Line]](), None
+            try:
+                batch.extend(islice(before_end, 32 * TOGETHER))
+            except click.ClickException as error:  # what comes before it is imported all the same
+                fault = error
             kept = pool.map(lambda numbered: _keep(store, numbered, now), batch)
             new = Total(*map(sum, zip(new, *kept, strict=True)))
-    if not ended:
-        raise click.ClickException(f"The file was cut: its end is missing. Imported so far: {new}.")
-    return new
+            if fault is not None:
+                raise fault
+            if not batch:
+                return new
 
 
 def _keep(store: Store, numbered: tuple[int, Line], now: datetime) -> Total:
@@ -173,9 +199,7 @@ def _keep(store: Store, numbered: tuple[int, Line], now: datetime) -> Total:
                 return Total(names=1)
             case {"unfiled": str(body), "why": str(why), "received": int(received)}:
                 return Total(unfiled=int(store.unfile(b64decode(body), why, moment(received))))
-            case {"end": dict()}:
-                return Total()
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+    except (BadBody, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise click.ClickException(f"Line {number} is not as `flask export` writes it ({safe(str(error))}).") from error
     raise click.ClickException(f"Line {number} is not as `flask export` writes it.")
 

@@ -19,6 +19,7 @@ from app.store.events import Events
 from app.store.link import Command
 from app.store.names import Names
 from app.store.pages import Filter
+from app.store.spooled import Counted
 from app.store.users import Users
 from app.store.voicemails import KeptVoicemail, Voicemails, field_of
 
@@ -71,7 +72,8 @@ class Moving(Voicemails, Events, Users, Names):
         """
         new = 0
         for record in records:
-            new += self.record(self._read(record), record.body, record.received, record.notes, counted=False)
+            # A transfer is kept with each of its conversations in its turn, behind what that had before.
+            new += self._record(self._read(record), record, Counted.NO, only=conversation)
         for user, recording, said in heard:
             self._said(user, KeptVoicemail(0, recording, conversation, heard=False), said)
         if records:
