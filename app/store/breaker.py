@@ -1,4 +1,4 @@
-"""While Redis does not reply in time, one request a second asks whether it does again; the others need not wait."""
+"""While Redis does not reply in time, one event a second asks whether it does again; the others need not wait."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Events(Legs, Operations, EventWriter):
         if why is None:
             self._record(self.event_of(spooled), record, counted)
         else:
-            self._writer.send([self._unfile_command(record, why, counted)])
+            self._writer.send([self._unfile_command(record, why, counted)], brief=True)
 
     def _record(self, event: Event, record: Record, counted: Counted, *, only: str | None = None) -> bool:
         """Keep *event* in its conversations, or in *only* one of them. Returns whether it is new in the last one."""
@@ -68,7 +68,7 @@ class Events(Legs, Operations, EventWriter):
             how = Counted.NO if index else counted
             command = record_command(self._ttl, event, name, record, counted=how, first=not index, news=news)
             try:
-                result = RecordResult(*self._writer.send([command], until)[0])
+                result = RecordResult(*self._writer.send([command], until, brief=True)[0])
             except StoreUnavailable as away:
                 away.sent = away.sent or index > 0
                 raise
@@ -115,7 +115,7 @@ class Events(Legs, Operations, EventWriter):
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
         record = Record(EVENT, received, body)
-        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)])[0])
+        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], brief=True)[0])
 
     def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
         record = Record(EVENT, received, body)

@@ -21,7 +21,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from app.store import keys, scripts, timeouts
 from app.store.breaker import Breaker
 from app.store.errors import StoreUnavailable
-from app.store.link import Address, Command, Link, unavailable
+from app.store.link import NOT_SENT, Address, Command, Link, unavailable
 from app.store.spooled import Spill, Spooled
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,10 @@ LASTING = frozenset(("err", "wrongtype", "crossslot", "noscript"))
 class _Job:
     """The commands of one request, and their replies."""
 
-    __slots__ = ("commands", "done", "replies")
+    __slots__ = ("brief", "commands", "done", "replies")
 
-    def __init__(self, commands: Sequence[Command]) -> None:
-        self.commands = commands
+    def __init__(self, commands: Sequence[Command], *, brief: bool = False) -> None:
+        self.commands, self.brief = commands, brief
         self.done = threading.Event()
         self.replies: list[Any] = []
 
@@ -87,15 +87,16 @@ class Writer:
         self._lock = threading.Lock()
         self.lost = 0  # commands of `send_later` that were given up
 
-    def send(self, commands: Sequence[Command], until: float | None = None) -> list[Any]:
+    def send(self, commands: Sequence[Command], until: float | None = None, *, brief: bool = False) -> list[Any]:
         """Send *commands* and return their replies, before *until* (monotonic) if a request sends several times.
 
         Raises StoreUnavailable if one of them failed or there was no reply in time (WRITE_SECONDS). They may have been
-        carried out all the same, so each of them must be safe to repeat.
+        carried out all the same, so each of them must be safe to repeat. *brief*: while Redis is known not to reply,
+        raise it at once, but for one request a second; for what can be kept elsewhere.
         """
-        if self._breaker is not None and not self._breaker.admits():
+        if brief and self._breaker is not None and not self._breaker.admits():
             raise StoreUnavailable("timeout", "it did not reply a moment ago", sent=False)
-        job = _Job(commands)
+        job = _Job(commands, brief=brief)
         self._put(job)
         if not job.done.wait(timeouts.WRITE_SECONDS if until is None else max(0.0, until - monotonic())):
             raise StoreUnavailable("timeout", f"nothing within {timeouts.WRITE_SECONDS} s")
@@ -240,7 +241,7 @@ class Writer:
         if self._breaker is not None:
             if isinstance(received[-1], RedisTimeoutError):
                 self._breaker.timed_out()
-                self._refuse_queued(received[-1])
+                self._refuse_queued()
             else:
                 self._breaker.replied()
         replies = iter(received)
@@ -258,11 +259,13 @@ class Writer:
                 self._waiting.extend(each.then(reply))
         return refused
 
-    def _refuse_queued(self, error: RedisTimeoutError) -> None:
-        """Let requests that came during an exchange that timed out go on: the next one would most likely do so, too."""
+    def _refuse_queued(self) -> None:
+        """Let brief requests that came during an exchange that timed out go on: the next would most likely, too."""
+        error = RedisTimeoutError("it did not reply a moment ago")
+        error.add_note(NOT_SENT)
         for _ in range(self._queue.qsize()):
             job = self._queue.get_nowait()
-            if job is None:  # of `close`
-                self._queue.put(None)
-            else:
+            if job is not None and job.brief:
                 job.answer([error] * len(job.commands))
+            else:
+                self._queue.put(job)
