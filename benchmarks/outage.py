@@ -85,7 +85,9 @@ class Senders:
         self.phase = "before"
         self.done = False
         self._port, self._interval = port, CONNECTIONS / rate
-        self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(CONNECTIONS)]
+        self._threads = [
+            threading.Thread(target=self._send, args=(number,), daemon=True) for number in range(CONNECTIONS)
+        ]
 
     def start(self) -> None:
         """Begin."""
