@@ -33,7 +33,6 @@ from config.embedded import binary
 
 CONNECTIONS = 16
 BEFORE_SECONDS = 30.0
-PHASES = ("before", "outage", "after")
 
 
 class Sent(NamedTuple):
@@ -83,10 +82,12 @@ class Senders:
 
     def __init__(self, port: int, rate: float) -> None:
         self.sent: list[Sent] = []
-        self.phase = PHASES[0]
+        self.phase = "before"
         self.done = False
         self._port, self._interval = port, CONNECTIONS / rate
-        self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(CONNECTIONS)]
+        self._threads = [
+            threading.Thread(target=self._send, args=(number,), daemon=True) for number in range(CONNECTIONS)
+        ]
 
     def start(self) -> None:
         """Begin."""
@@ -151,6 +152,8 @@ def _run(options: argparse.Namespace, store: Store, server: servers.Server, data
     cpu = sum(map(used_by, children(server.pid))) - before
     disk = sum(path.stat().st_size for path in data.iterdir())
     waiting = max(_waiting(server.port), 0)
+    _print_phase("before", senders.sent)
+    _print_phase("outage", senders.sent)
     store.end(options.fault)
     senders.phase, back = "after", time.monotonic()
     while _waiting(server.port) != 0:
@@ -159,22 +162,23 @@ def _run(options: argparse.Namespace, store: Store, server: servers.Server, data
     senders.stop()
     while _waiting(server.port) != 0:
         time.sleep(0.5)
-    for phase in PHASES:
-        _print_phase(phase, [each for each in senders.sent if each.phase == phase])
+    _print_phase("after", senders.sent)
     events = sum(each.phase == "outage" for each in senders.sent)
     print(f"the outage: {waiting} waited, {disk / 1e6:.1f} MB on disk, {cpu / events * 1e6:.0f} µs of CPU an event")
     print(f"afterwards: nothing waited after {drained:.1f} s, {waiting / drained:.0f} a second, beside new events")
     return _truth(server.port, senders.sent)
 
 
-def _print_phase(phase: str, sent: list[Sent]) -> None:
+def _print_phase(phase: str, all_sent: list[Sent]) -> None:
+    sent = [each for each in list(all_sent) if each.phase == phase]
     seconds = sorted(each.seconds for each in sent)
     at = {share: seconds[min(len(seconds) - 1, int(share * len(seconds)))] * 1000 for share in (0.5, 0.99, 1.0)}
     late = sum(each > 1 for each in seconds)
     refused = sum(each.status != 200 for each in sent)
     print(
         f"{phase:8}{len(sent):8} events, p50 {at[0.5]:7.1f} ms, p99 {at[0.99]:7.1f} ms, longest {at[1.0]:7.1f} ms, "
-        f"over a second: {late}, not 200: {refused}"
+        f"over a second: {late}, not 200: {refused}",
+        flush=True,
     )
 
 

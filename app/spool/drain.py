@@ -1,7 +1,7 @@
 """Writing to Redis what waited in the spool, once Redis takes it again.
 
-One worker of the machine does it: who holds the lease of the file. It rests as long as it worked, so that new events,
-which go to Redis directly, always find room. Order does not matter to the state of a call, but the first are written
+One worker of the machine does it: who holds the lease of the file. It rests after each batch, so that new events, which
+go to Redis directly, always find room. Order does not matter to the state of a call, but the first are written
 first, for the figures. A row is taken out after Redis has it; if the worker is killed in between it is written once
 more, which changes nothing.
 """
@@ -30,8 +30,9 @@ from app.store.writer import LASTING
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0  # how often to look for what others put there, and for Redis
-BATCH: Final = 64
-AT_ONCE: Final = 8  # they share round trips
+BATCH: Final = 128
+AT_ONCE: Final = 16  # they share round trips
+MOST_REST_SECONDS: Final = 0.05  # on a busy machine a batch takes long without using it
 REFUSED_SECONDS: Final = 600.0  # until what Redis refused for itself is tried again
 STOP_SECONDS: Final = 2.0  # to write what is left when the worker ends
 
@@ -139,4 +140,4 @@ class Drain:
                 if not go_on:
                     return
             else:
-                self._stop.wait(monotonic() - began if go_on else LOOK_SECONDS)
+                self._stop.wait(min(monotonic() - began, MOST_REST_SECONDS) if go_on else LOOK_SECONDS)

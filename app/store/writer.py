@@ -21,7 +21,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from app.store import keys, scripts, timeouts
 from app.store.breaker import Breaker
 from app.store.errors import StoreUnavailable
-from app.store.link import NOT_SENT, Address, Command, Link, unavailable
+from app.store.link import Address, Command, Link
+from app.store.redis_errors import NOT_SENT, unavailable
 from app.store.spooled import Spill, Spooled
 
 log = logging.getLogger(__name__)
