@@ -176,6 +176,12 @@ def send(port: int, truth: Truth, name: str, over: threading.Event) -> None:
 
 def differences(port: int, truth: Truth) -> Iterator[str]:
     """Where the server does not say what was sent."""
+    deadline = time.monotonic() + START_SECONDS
+    while waiting := patiently(port, "/status")["spool"]["waiting"]:
+        if time.monotonic() > deadline:
+            yield f"{waiting} events still wait on disk"
+            break
+        time.sleep(0.1)
     kept = 0
     for conversation, sent in truth.acknowledged.items():
         found = patiently(port, f"/api/v1/conversations/{conversation}/events?limit=500")["items"]
