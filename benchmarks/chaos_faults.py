@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from random import Random
@@ -52,6 +53,14 @@ def kill_store(target: Target, _: Random) -> None:
         _kill(store)
 
 
+def freeze_store(target: Target, chance: Random) -> None:
+    """The store replies to nobody for a while: events wait on disk meanwhile."""
+    if store := target.store:
+        _send(store, signal.SIGSTOP)
+        time.sleep(chance.uniform(0.2, 2.0))
+        _send(store, signal.SIGCONT)
+
+
 def kill_all(target: Target, chance: Random) -> None:
     """All end, as in a power cut."""
     kill_store(target, chance)
@@ -74,6 +83,7 @@ FAULTS: Final[Mapping[str, tuple[Callable[[Target, Random], None], int]]] = {
     "workers": (kill_workers, 3),
     "master": (kill_master, 2),
     "store": (kill_store, 4),
+    "freeze": (freeze_store, 2),
     "all": (kill_all, 1),
     "reload": (reload, 1),
     "restart": (restart, 1),
