@@ -65,6 +65,7 @@ WORDS: Final = {
     "says": marked("says"),
     "no input": marked("no input"),
     "no reason": marked("no reason given"),
+    "looked_up": marked("from Vonage's API, no webhook"),
     # what was odd about a webhook
     "no_timestamp": marked("no timestamp"),
     "unknown_status": marked("unknown status"),

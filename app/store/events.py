@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from app.domain import events
 from app.domain.actions import OURS
 from app.domain.events import Answer, Event, Recording
 from app.domain.legs import place_of
 from app.store import keys, scripts, timeouts
-from app.store.codec import ACTION, ANSWER, EVENT, VOICEMAIL, Record, milliseconds, pack
+from app.store.codec import ACTION, ANSWER, EVENT, LOOKED_UP, VOICEMAIL, Record, milliseconds, pack
 from app.store.codes import code_of, stored_code
 from app.store.contract import EventWriter
 from app.store.errors import StoreUnavailable
@@ -29,6 +30,8 @@ def sort_of(event: Event) -> bytes:
     """The sort of the record of *event* (`codec.py`)."""
     if isinstance(event, OURS):
         return ACTION
+    if events.LOOKED_UP in event.flags:
+        return LOOKED_UP
     if isinstance(event, Recording) and event.voicemail:
         return VOICEMAIL
     return ANSWER if isinstance(event, Answer) else EVENT
@@ -112,6 +115,14 @@ class Events(Legs, Operations, EventWriter):
             return shared(reply) if shared else ()
 
         return then
+
+    def record_looked_up(self, body: bytes, received: datetime) -> bool:
+        """Keep what Vonage's API said: *body* is the JSON text of an object like that of a webhook.
+
+        Returns False if it was there already. Raises StoreUnavailable.
+        """
+        event = self._read(Record(LOOKED_UP, received, body))
+        return self.record(event, body, received, counted=False)
 
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
         record = Record(EVENT, received, body)

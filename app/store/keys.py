@@ -27,6 +27,7 @@ CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
 NAMES: Final = b"switchhook:names"  # hash: telephone number -> name
 SIGNALS: Final = b"switchhook:signals"  # stream: what pages say to each other, for some seconds (`signals.py`)
+LOOK_UPS: Final = b"switchhook:look-ups"  # string: which worker asks Vonage what became of silent calls
 USERS: Final = b"switchhook:users"  # sorted set, all scores 0: users that have settings, in the order of their names
 
 
