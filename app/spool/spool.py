@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 MOST_AT_ONCE: Final = 1000  # webhooks that share a commit
 # That a webhook waits for the disk, which takes some milliseconds. A late 200 is better than a 503 where the machine
-# stalls: Vonage waits for 5 s. https://developer.vonage.com/en/application/technical-details#webhook-timeouts
+# stalls: Vonage waits for 10 s. https://developer.vonage.com/en/application/technical-details#webhook-timeouts
 PUT_SECONDS: Final = 2.0
 FRESH_SECONDS: Final = 1.0  # how old a depth may be that is shown
 PROBE_SECONDS: Final = 5.0  # how often `/readyz` writes to the disk, however often it is asked
