@@ -61,6 +61,7 @@ class Spool:
         self._few_lines = FewLines(1)
         self._fault: str | None = None  # why the disk took nothing when it was last asked
         self._depth, self._depth_at, self._probed_at = Depth(), 0.0, 0.0
+        self.filled = threading.Event()  # this process has put something there
 
     def start(self) -> None:
         """Nothing: it starts with the first webhook."""
@@ -104,6 +105,7 @@ class Spool:
             raise SpoolUnavailable("slow")
         if job.error is not None:
             raise job.error
+        self.filled.set()
 
     def spill(self, spooled: Sequence[Spooled]) -> bool:
         """The same for a thread that keeps what is not taken. Returns whether it was."""
