@@ -58,10 +58,13 @@ class Events(Legs, Operations, EventWriter):
         else:
             self._writer.send([self._unfile_command(record, why, counted)], brief=True)
 
-    def _record(self, event: Event, record: Record, counted: Counted) -> bool:
+    def _record(self, event: Event, record: Record, counted: Counted, *, only: str | None = None) -> bool:
+        """Keep *event* in its conversations, or in *only* one of them. Returns whether it is new in the last one."""
         received = record.received
         kept, news, until = False, NO_NEWS, time.monotonic() + timeouts.WRITE_SECONDS
         for index, name in enumerate(event.conversations):
+            if only is not None and name != only:
+                continue
             how = Counted.NO if index else counted
             command = record_command(self._ttl, event, name, record, counted=how, first=not index, news=news)
             try:
