@@ -22,6 +22,7 @@ from app.store.record_command import NO_NEWS, RecordResult, digest, record_comma
 from app.store.writer import Late
 
 UNFILED_LENGTH: Final = 1000
+UNFILED_SEEN: Final = 10_000  # bodies that are known again
 
 
 def _sort(event: Event) -> bytes:
@@ -105,6 +106,6 @@ class Events(Legs, Operations, EventWriter):
         part = keys.ALL[0]
         minute = milliseconds(received) // 60_000
         record = pack(Record(EVENT, received, body))
-        args = (part.tag, self._ttl, digest(body), record, why, UNFILED_LENGTH, minute)
-        named = (part.unfiled, part.counts, part.bucket(minute), part.hour(minute // 60))
+        args = (part.tag, self._ttl, digest(body), record, why, UNFILED_LENGTH, minute, UNFILED_SEEN)
+        named = (part.unfiled, part.unfiled_seen, part.counts, part.bucket(minute), part.hour(minute // 60))
         return Command(part.unfiled, args, scripts.UNFILE, named)

@@ -21,6 +21,9 @@ NUMBERS_AN_HOUR: Final = (
     64  # fields of the figures by telephone number, about, in a partition: more are counted together
 )
 FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
+# Events kept with a conversation. After that only those that change the state or the place of a leg, and our actions, up
+# to twice as many.
+EVENTS_OF_A_CONVERSATION: Final = 5000
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
@@ -105,6 +108,9 @@ class Partition:
         self.lease = tag + b"tidying"  # string: who tidies the partition
         self.counting = tag + b"counting"  # string: who counts its calls
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
+        self.unfiled_seen = (
+            tag + b"unfiled-seen"
+        )  # sorted set: digests of their bodies, by minute of receipt (the same)
         self.audit = tag + b"audit"  # stream: who was shown whole numbers (`audit.py`; partition 0 only)
         self.due = tag + b"due"  # sorted set: operation -> when somebody has to look at it (ms, by Redis's clock)
         self.revealed = tag + b"revealed"  # sorted set: what was noted there in the last minutes (the same)

@@ -17,7 +17,7 @@ from tests.generated import several
 CONTRACT = {
     "legs": ["started", "ringing", "answered"],
     "conversations": ["live", "presumed_ended", "ended"],
-    "webhooks": ["received", "repeats", "out_of_order", "unknown", "refused", "unfiled"],
+    "webhooks": ["received", "repeats", "out_of_order", "unknown", "capped", "refused", "unfiled"],
 }
 
 
