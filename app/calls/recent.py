@@ -33,3 +33,8 @@ class Recent(Generic[T]):
             self._results[id(of), *more] = of, result
             while len(self._results) > self._most:
                 del self._results[next(iter(self._results))]
+
+    def clear(self) -> None:
+        """Keep none."""
+        with self._lock:
+            self._results.clear()

@@ -37,3 +37,8 @@ def _make(read: Callable[[Record], Event], conversation: str, stored: tuple[byte
 
 
 _kept = lru_cache(MOST)(_make)
+
+
+def forget() -> None:
+    """Keep none: the next reads are first ones."""
+    _kept.cache_clear()

@@ -21,8 +21,8 @@ NUMBERS_AN_HOUR: Final = (
     64  # fields of the figures by telephone number, about, in a partition: more are counted together
 )
 FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
-# Events kept with a conversation. After that only those that change the state or the place of a leg, and our actions, up
-# to twice as many.
+# Events kept with a conversation. After that, up to twice as many, only our actions and what changes the state or the
+# place of a leg.
 EVENTS_OF_A_CONVERSATION: Final = 5000
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
