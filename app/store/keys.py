@@ -108,9 +108,7 @@ class Partition:
         self.lease = tag + b"tidying"  # string: who tidies the partition
         self.counting = tag + b"counting"  # string: who counts its calls
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
-        self.unfiled_seen = (
-            tag + b"unfiled-seen"
-        )  # sorted set: digests of their bodies, by minute of receipt (the same)
+        self.unfiled_seen = tag + b"unfiled-seen"  # sorted set: digests of their bodies, in order of receipt (the same)
         self.audit = tag + b"audit"  # stream: who was shown whole numbers (`audit.py`; partition 0 only)
         self.due = tag + b"due"  # sorted set: operation -> when somebody has to look at it (ms, by Redis's clock)
         self.revealed = tag + b"revealed"  # sorted set: what was noted there in the last minutes (the same)

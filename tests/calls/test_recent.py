@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from app.calls import folded_calls, queries
+from app.calls import call_schemas, folded_calls, queries
 from app.calls.call_queries import CallFilter, CallQueries
 from app.calls.queries import Calls
 from app.calls.recent import Recent
+from app.domain.calls import read_calls
+from app.domain.conversations import project
 from app.store import histories
 from app.store.pages import Filter
 from app.store.store import Store
@@ -66,11 +68,11 @@ def conversations(store: Store) -> list[dict[str, Any]]:
 
 def test_only_what_is_new_is_folded_and_dumped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     before = rows(store), conversations(store)
-    folds, projections = Counted(folded_calls.read_calls), Counted(queries.project)
-    dumps = Counted(folded_calls.call_schemas.dump)
+    folds, projections = Counted(read_calls), Counted(project)
+    dumps = Counted(call_schemas.dump)
     monkeypatch.setattr(folded_calls, "read_calls", folds)
     monkeypatch.setattr(queries, "project", projections)
-    monkeypatch.setattr(folded_calls.call_schemas, "dump", dumps)
+    monkeypatch.setattr(call_schemas, "dump", dumps)
     assert (rows(store), conversations(store)) == before
     assert (folds.times, projections.times, dumps.times) == (0, 0, 0)
 
