@@ -124,7 +124,7 @@ def measure(store: Store, engine: Engine, repeats: int, now: datetime) -> Iterat
 
 def forget() -> None:
     """Let this process know nothing of what it has read."""
-    for recent in (folded_calls.FOLDED, folded_calls.ROWS, queries.ENDED, queries.DUMPED):
+    for recent in (folded_calls.FOLDED, folded_calls.ROWS, queries.PROJECTED, queries.DUMPED):
         recent.clear()
     histories.forget()
 

@@ -1,4 +1,4 @@
-"""Calls folded and dumped; those that have ended are kept, and computed again only when an event is added."""
+"""Calls folded and dumped. Those of one conversation are kept, and computed again only when an event is added."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from app.calls import call_schemas
 from app.calls.names import Known
-from app.calls.recent import Recent
+from app.calls.recent import Recent, is_silent
 from app.domain.calls import Call, Calls, read_calls
 from app.store.contract import Tied
 
@@ -26,11 +26,11 @@ def fold_calls(tied: Tied, now: datetime, presume_ended_after: timedelta) -> Cal
     parts, others = list[Calls](), tied.conversations.copy()
     for name in _alone(tied):
         events, first = others.pop(name), tied.first_received[name]
-        folded = FOLDED.get(events, name)
+        silent = is_silent(events, now, presume_ended_after)
+        folded = FOLDED.get(events, name, silent)
         if folded is None:
             folded = read_calls({name: events}, first_received={name: first}, **times)
-            if all(call.state == "ended" for call in folded.calls.values()):
-                FOLDED.add(folded, events, name)
+            FOLDED.add(folded, events, name, silent)
         parts.append(folded)
     if others:
         parts.append(read_calls(others, known=tied.legs, first_received=tied.first_received, **times))
@@ -62,7 +62,7 @@ def _alone(tied: Tied) -> Iterator[str]:
 
 def dump_call(call: Call, *, mask_numbers: bool, row: bool, names: Known) -> dict[str, Any]:
     """*call* as `call_schemas.dump` dumps it. Do not change what is in it: it may be kept."""
-    if not row or call.state != "ended":
+    if not row or len(call.everywhere) != 1:
         return call_schemas.dump(call, mask_numbers=mask_numbers, row=row, names=names)
     known = ROWS.get(call, mask_numbers)
     if known is None or known[0] is not names:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.calls import schemas
 from app.calls.names import NOBODY, Known
-from app.calls.recent import Recent
+from app.calls.recent import Recent, is_silent
 from app.calls.stored_event import StoredEvent, read_stored_event
 from app.domain.conversations import Conversation, History, Member, moments, project
 from app.domain.legs import Leg, project_leg
@@ -23,7 +23,7 @@ from app.store.pages import Filter, Position
 MAX_READ = 1000  # conversations
 MAX_SECONDS = 0.3  # the store gives no more to a request that takes much longer
 
-ENDED = Recent[Conversation]()  # by history
+PROJECTED = Recent[Conversation]()  # by history
 DUMPED = Recent[tuple[Known, dict[str, Any]]]()  # by conversation
 
 
@@ -105,14 +105,15 @@ def _projected(uuid: str, events: History, legs: dict[str, Leg], times: dict[str
     """The conversation *uuid*, at *times*. *legs*: those that have been in several conversations."""
     if any(kept.event.leg in legs for kept in events.values()):
         return project(uuid, events, legs=legs, **times)
-    conversation = ENDED.get(events, uuid) or project(uuid, events, **times)
-    if conversation and conversation.state == "ended":
-        ENDED.add(conversation, events, uuid)
+    silent = is_silent(events, times["now"], times["presume_ended_after"])
+    conversation = PROJECTED.get(events, uuid, silent) or project(uuid, events, **times)
+    if conversation:
+        PROJECTED.add(conversation, events, uuid, silent)
     return conversation
 
 
 def _dumped(item: Conversation | Member | StoredEvent, mask: bool, names: Known) -> dict[str, Any]:
-    if not isinstance(item, Conversation) or item.state != "ended":
+    if not isinstance(item, Conversation) or any(member.leg.moves for member in item.legs):
         return schemas.dump(item, mask_numbers=mask, names=names)
     known = DUMPED.get(item, mask)
     if known is None or known[0] is not names:

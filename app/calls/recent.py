@@ -1,17 +1,25 @@
 """What was computed of the conversations and calls that were read lately, so that a list is not computed again.
 
-Only what time alone does not change is kept: a conversation or call that has ended. The key is the object that it was
-computed from. `app/store/histories.py` returns the same one until an event is added.
+The key is the object that it was computed from: `app/store/histories.py` returns the same one until an event is added. Of
+the time it depends only by `is_silent`, which is part of the key where that matters.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
+
+from app.domain.conversations import History
 
 MOST: Final = 1000  # of each kind, in each process: 10 to 20 KB each
 
 T = TypeVar("T")
+
+
+def is_silent(events: History, now: datetime, presume_ended_after: timedelta) -> bool:
+    """Whether a conversation with *events* is presumed ended, unless it has ended: by time alone it changes no more."""
+    return now - max(kept.received for kept in events.values()) > presume_ended_after
 
 
 class Recent(Generic[T]):

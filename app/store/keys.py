@@ -23,7 +23,7 @@ NUMBERS_AN_HOUR: Final = (
 FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 # Events kept with a conversation. After that, up to twice as many, only our actions and what changes the state or the
 # place of a leg.
-EVENTS_OF_A_CONVERSATION: Final = 5000
+EVENTS_OF_A_CONVERSATION: Final = 10_000
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over

@@ -133,3 +133,12 @@ def test_a_full_redis_says_so_and_takes_events_again_once_there_is_room(open_sto
         assert Housekeeping(store, max_memory_mb=1)._make_room() == 1, "and a full Redis lets the oldest be deleted"
         engine.nodes[0].client.config_set("maxmemory", "25mb")
         assert send(store, status("started", 1, uuid="leg 2", where="CON-2")) == [True]
+
+
+def test_a_flood_of_events_leaves_the_latest_in_the_feed(store: Store, engine: Engine) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(
+            pool.map(lambda number: send(store, status(f"odd {number}", 1, where=HERE)), range(keys.FEED_LENGTH + 300))
+        )
+    part = keys.of(HERE)
+    assert keys.FEED_LENGTH <= engine.node_of(part).client.xlen(part.feed) <= keys.FEED_LENGTH + 100
