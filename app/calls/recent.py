@@ -1,7 +1,7 @@
 """What was computed of the conversations and calls that were read lately, so that a list is not computed again.
 
-The key is the object that it was computed from: `app/store/histories.py` returns the same one until an event is added. Of
-the time it depends only by `is_silent`, which is part of the key where that matters.
+The key is the object that it was computed from: `app/store/histories.py` returns the same one until an event is added.
+What else it depends on, as whether the conversation `is_silent` by now, is part of the key.
 """
 
 from __future__ import annotations

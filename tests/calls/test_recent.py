@@ -39,12 +39,12 @@ class Counted:
 
 @pytest.fixture
 def store(valkey: Engine) -> Iterator[Store]:
-    """A store of MANY calls that have ended."""
+    """A store of MANY calls, half of which have ended."""
     valkey.flush()
     store = Store(valkey.address, read=read_record, retention=timedelta(days=7))
     for number in range(MANY):
         where = {"uuid": f"leg {number}", "where": f"CON-{number}"}
-        send(store, status("started", 1, **where), status("completed", 9, **where))
+        send(store, status("started", 1, **where), status("completed" if number % 2 else "answered", 9, **where))
     yield store
     store.stop()
 
@@ -103,6 +103,10 @@ def test_a_live_call_is_presumed_ended_though_nothing_was_added(store: Store) ->
     assert later.state == "presumed_ended"
     (early,) = reader.conversations(["CON-live"], now.first_received)
     assert early.state == "live"
+    tied = store.tied(["CON-live"])
+    for moment, state in ((now.last_received, "live"), (now.last_received + 2 * SOON, "presumed_ended")):
+        (call,) = folded_calls.fold_calls(tied, moment, SOON).calls.values()
+        assert call.state == state
 
 
 def test_what_is_kept_in_memory_is_bounded() -> None:

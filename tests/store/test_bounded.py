@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from app.store import events, keys
+from app.store import events, keys, signals
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.pages import Filter
@@ -137,8 +137,14 @@ def test_a_full_redis_says_so_and_takes_events_again_once_there_is_room(open_sto
 
 def test_a_flood_of_events_leaves_the_latest_in_the_feed(store: Store, engine: Engine) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(
-            pool.map(lambda number: send(store, status(f"odd {number}", 1, where=HERE)), range(keys.FEED_LENGTH + 300))
-        )
+        flood = range(keys.FEED_LENGTH + 300)
+        list(pool.map(lambda number: send(store, status(f"odd {number}", 1, where=HERE)), flood))
     part = keys.of(HERE)
     assert keys.FEED_LENGTH <= engine.node_of(part).client.xlen(part.feed) <= keys.FEED_LENGTH + 100
+
+
+def test_a_flood_of_signals_leaves_the_latest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "MOST_SIGNALS", 10)
+    for number in range(30):
+        store.send_signals([("Alice", {"number": number})])
+    assert [signal.data["number"] for signal in store.signals(signals.BEFORE_ALL, 100)] == list(range(20, 30))
