@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -78,6 +79,8 @@ def server(
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles all modules
     python = sys.executable if checkout == ROOT else str(checkout / ".venv" / "bin" / "python")
     command = [python, "-m", "gunicorn", "-c", "config/gunicorn.py", *options, app]
+    data = tempfile.TemporaryDirectory()
+    environment.setdefault("DATA_DIR", data.name)
     process = subprocess.Popen(
         command,
         cwd=checkout,
@@ -95,6 +98,7 @@ def server(
             process.wait(20)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+        data.cleanup()
 
 
 def get(port: int, path: str) -> bytes:

@@ -17,7 +17,7 @@ MOST_RECORDS: Final = 32  # of one that is kept
 
 
 class HistoryAlone(NamedTuple):
-    """The history of one conversation, and when the first of its events that are stored was received."""
+    """The history of one conversation, and when the earliest event of it was received."""
 
     events: History
     first_received: datetime | None
@@ -29,11 +29,15 @@ def history_alone(read: Callable[[Record], Event], conversation: str, stored: Se
     return make(read, conversation, tuple(stored))
 
 
+def of_kept(kept: Sequence[Kept]) -> HistoryAlone:
+    """The history of the events *kept*."""
+    return HistoryAlone(history(kept), min((each.received for each in kept), default=None))
+
+
 def _make(read: Callable[[Record], Event], conversation: str, stored: tuple[bytes, ...]) -> HistoryAlone:
     name = keys.encode(conversation)
     records = [unpack(raw, name) for raw in stored]
-    kept = [Kept(read(record), record.received) for record in records]
-    return HistoryAlone(history(kept), kept[0].received if kept else None)
+    return of_kept([Kept(read(record), record.received) for record in records])
 
 
 _kept = lru_cache(MOST)(_make)

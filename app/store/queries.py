@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from app.domain.conversations import History, Kept, by_leg, history, join
+from app.domain.conversations import History, Kept, by_leg, join
 from app.domain.legs import Known
 from app.domain.marks import recording_mark
 from app.store import keys
@@ -15,7 +15,7 @@ from app.store.apart import apart
 from app.store.codec import Record, milliseconds, unpack
 from app.store.contract import CallReader, Counts, Histories, LegHistory, Tied
 from app.store.errors import StoreUnavailable, UnreadableRecord
-from app.store.histories import HistoryAlone, history_alone
+from app.store.histories import history_alone, of_kept
 from app.store.legs import entry_command, read_entry
 from app.store.link import Command
 from app.store.pages import Filter, Page, Position, merge_pages
@@ -146,7 +146,7 @@ class Queries(Statistics, CallReader):
     ) -> dict[str, History]:
         """The history of each of *conversations*, without those of other conversations.
 
-        *first_received* gets when the first event of each was received. *missing*: see `Reader.fetch`.
+        *first_received* gets when the earliest event of each was received. *missing*: see `Reader.fetch`.
         """
         lists = self._reader.fetch([events_command(name) for name in conversations], missing)
         unreadable: list[str] = []
@@ -157,8 +157,7 @@ class Queries(Statistics, CallReader):
                 try:
                     alone = history_alone(self._read, name, stored)
                 except UnreadableRecord:  # without the record that cannot be read
-                    kept = [event for event in self._kept(name, stored, unreadable) if event is not None]
-                    alone = HistoryAlone(history(kept), kept[0].received if kept else None)
+                    alone = of_kept([event for event in self._kept(name, stored, unreadable) if event is not None])
                 if first_received is not None and alone.first_received is not None:
                     first_received[name] = alone.first_received
                 found[name] = alone.events

@@ -12,6 +12,7 @@ from app.store.codec import ACTION, CAPPED, HEAD, NOTES
 from app.store.codes import NAMES
 from app.store.keys import (
     CONVERSATIONS_OF_A_LEG,
+    COUNTED_LENGTH,
     EVENTS_OF_A_CONVERSATION,
     FEED_LENGTH,
     HOURS_KEPT,
@@ -41,7 +42,7 @@ def _load(name: str) -> Script:
         f"local MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR = {MINUTES_KEPT}, {HOURS_KEPT}, {NUMBERS_AN_HOUR}\n"
         f"local CODES, ANSWERED = {{{', '.join(codes)}}}, '{OUTCOMES.index('answered')}'\n"
         f"local CONVERSATIONS_OF_A_LEG, MOVED = {CONVERSATIONS_OF_A_LEG}, {MOVED}\n"
-        f"local EVENTS_OF_A_CONVERSATION = {EVENTS_OF_A_CONVERSATION}\n"
+        f"local COUNTED_LENGTH, EVENTS_OF_A_CONVERSATION = {COUNTED_LENGTH}, {EVENTS_OF_A_CONVERSATION}\n"
         f"local ACTION, NOTES_AT, CAPPED_BIT = {ACTION[0]}, {HEAD}, {1 << NOTES.index(CAPPED)}\n"
     )
     body = (constants + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
