@@ -28,6 +28,7 @@ from app.store import histories
 from app.store.codec import EVENT, Record
 from app.store.link import Command, Link
 from app.store.record_command import record_command
+from app.store.spooled import Counted
 from app.store.store import Store
 from app.webhooks.schemas import read_event
 from tests import engines
@@ -94,7 +95,7 @@ def old_one(number: int, newest: datetime) -> Command:
     body |= {"from": f"4477{number % 10000:04}0123", "to": "442079460000", "timestamp": received.isoformat()}
     text = compact(body)
     ttl = int(RETENTION.total_seconds() * 1000)
-    return record_command(ttl, read_event(body), name, Record(EVENT, received, text), counted=True)
+    return record_command(ttl, read_event(body), name, Record(EVENT, received, text), counted=Counted.YES)
 
 
 def measure(store: Store, engine: Engine, repeats: int, now: datetime) -> Iterator[tuple[str, float]]:
