@@ -72,6 +72,7 @@ WORDS: Final = {
     # what its signature lacked
     "unsigned": marked("unsigned"),
     "refused_signature": marked("wrong signature"),
+    "capped": marked("too many webhooks: not all are kept"),
     "no_application_id": marked("signed without application"),
     "no_payload_hash": marked("signed without content"),
     "get_hash_mismatch": marked("signed with another query"),

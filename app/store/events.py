@@ -24,6 +24,7 @@ from app.store.spooled import Counted, Spill, Spooled
 from app.store.writer import Late
 
 UNFILED_LENGTH: Final = 1000
+UNFILED_SEEN: Final = 10_000  # bodies that are known again
 
 
 def sort_of(event: Event) -> bytes:
@@ -155,6 +156,13 @@ class Events(Legs, Operations, EventWriter):
         received = milliseconds(record.received)
         minute = received // 60_000
         unfiled = (digest(record.body), pack(record), why, UNFILED_LENGTH, received, counting(counted, record))
-        args = (part.tag, self._ttl, *unfiled)
-        named = (part.unfiled, part.counts, part.bucket(minute), part.hour(minute // 60), part.counted)
+        args = (part.tag, self._ttl, *unfiled, UNFILED_SEEN)
+        named = (
+            part.unfiled,
+            part.unfiled_seen,
+            part.counts,
+            part.bucket(minute),
+            part.hour(minute // 60),
+            part.counted,
+        )
         return Command(part.unfiled, args, scripts.UNFILE, named)
