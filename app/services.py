@@ -32,6 +32,9 @@ from app.flows.reload import FlowReloader
 from app.live.follower import Live
 from app.live.user_looks import UserLooks
 from app.recordings import Recordings
+from app.spool.drain import Drain
+from app.spool.keeper import Keeper
+from app.spool.spool import Spool
 from app.store import apart
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
@@ -71,6 +74,9 @@ class Services:
 
     settings: Settings
     store: Store
+    spool: Spool
+    keeper: Keeper
+    drain: Drain
     flows: Flows
     live: Live
     user_looks: UserLooks
@@ -89,8 +95,8 @@ class Services:
     def parts(self) -> tuple[Part, ...]:
         """In the order in which they start; they stop in reverse."""
         return (
-            *(self.flows, self.store, self.live, self.control.driver),
-            *(self.housekeeping, self.counting, self.refresh),
+            *(self.flows, self.spool, self.store, self.live, self.control.driver),
+            *(self.housekeeping, self.counting, self.refresh, self.drain),
         )
 
     def eviction(self) -> str | None:
@@ -167,6 +173,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             max_age=settings.signature_max_age,
             verify_get_hash=settings.verify_get_hash,
         )
+    spool = Spool(settings.data_dir, settings.spool_max_mb)
     names = Names(settings.names_file, store)
     live = Live(store, store.feed(), timedelta(seconds=settings.presume_ended_after), names.current)
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
@@ -183,6 +190,9 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     return Services(
         settings,
         store,
+        spool,
+        Keeper(store, spool),
+        Drain(store, spool),
         flows,
         live,
         UserLooks(live, store),
@@ -242,7 +252,7 @@ def begin(app: Flask) -> None:
             where = (
                 f"Redis at {started.store.place} (REDIS_URL)" if started.settings.redis_url else "the embedded store"
             )
-            log.warning("%s does not answer (%s): calls are answered, events get 503 until it does", where, away.reason)
+            log.warning("%s does not answer (%s): calls are answered, events wait on disk", where, away.reason)
     with suppress(StoreUnavailable):
         if warning := started.eviction():
             log.warning("%s", warning)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,8 +79,10 @@ def server(
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles all modules
     python = sys.executable if checkout == ROOT else str(checkout / ".venv" / "bin" / "python")
     command = [python, "-m", "gunicorn", "-c", "config/gunicorn.py", *options, app]
-    with running(command, port, environment, checkout) as started:
-        yield started
+    with tempfile.TemporaryDirectory() as data:
+        environment.setdefault("DATA_DIR", data)
+        with running(command, port, environment, checkout) as started:
+            yield started
 
 
 @contextmanager

@@ -124,6 +124,15 @@ def child_exit(server: "Arbiter", worker: "Worker") -> None:
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
+def on_exit(server: "Arbiter") -> None:  # after the workers
+    """Write to the log what still waits for Redis, if the disk ends with its instance."""
+    if not settings.spool_to_log:
+        return
+    from app.spool.last_lines import write_last_lines  # slow to import, and needed by nothing else here
+
+    write_last_lines(settings.data_dir, settings.spool_max_mb, settings.secret_key)
+
+
 def _port_taken(server: "Arbiter") -> str | None:
     """Why it cannot listen, and what to do. gunicorn would try for five seconds, and not say what to do."""
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:

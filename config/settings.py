@@ -327,8 +327,22 @@ class Settings:
     data_dir: Path = _setting(
         "DATA_DIR",
         FOLDER,
-        "folder of the embedded store, and of the key and token made in development",
+        "folder of the events that wait for Redis, of the embedded store, and of the key and token made in development",
         default=Path("var"),
+    )
+    spool_max_mb: int = _setting(
+        "SPOOL_MAX_MB",
+        _whole(1),
+        "how much of the disk events may take while they wait for Redis; beyond it they get 503",
+        default=1024,
+    )
+    spool_to_log: bool = _setting(
+        "SPOOL_TO_LOG",
+        ON_OFF,
+        "events that still wait when the server stops go to the log, encrypted, for `flask replay`: for a disk that "
+        "ends with its instance",
+        default=False,
+        default_words="off; in production on",
     )
     redis_url: str | None = _setting(
         "REDIS_URL",
@@ -682,6 +696,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     production = values.get("app_env") == "production"
     if production:
         values.setdefault("host", "0.0.0.0")  # noqa: S104 - a platform's router connects from outside
+        values.setdefault("spool_to_log", True)
         problems = _what_production_lacks(values) | problems
     problems = _what_lacks_its_pair(values, production=production) | problems
     if not problems and not production:

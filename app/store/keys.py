@@ -20,6 +20,7 @@ HOURS_KEPT: Final = 8 * 24 * 3_600_000  # ms; statistics by hour, and the figure
 NUMBERS_AN_HOUR: Final = (
     64  # fields of the figures by telephone number, about, in a partition: more are counted together
 )
+COUNTED_LENGTH: Final = 256  # webhooks in a partition of which it is known that they were counted
 FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
@@ -93,6 +94,7 @@ class Partition:
         self.ended = tag + b"ended"  # sorted set: ended conversation by first receipt (ms)
         self.last_received = tag + b"heard"  # sorted set: live conversation by last receipt (ms)
         self.counts = tag + b"counts"  # hash: legs by state, webhooks by outcome
+        self.counted = tag + b"counted"  # sorted set: webhooks that were counted and may come again (`lua/common.lua`)
         self.feed = tag + b"feed"  # stream: what changed (`feed.py`)
         self.legs = tag + b"legs"  # hash: leg of this partition -> its entry (`lua/leg.lua`)
         self.unsettled = tag + b"unsettled"  # set: legs whose news may not have reached all that it concerns

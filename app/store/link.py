@@ -8,7 +8,6 @@ slot that has moved is followed; one that is moving (ASK, TRYAGAIN) is away: hal
 
 from __future__ import annotations
 
-import re
 import select
 import sys
 import threading
@@ -20,37 +19,22 @@ from typing import Any, NamedTuple, Protocol, cast
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
-from redis.exceptions import ClusterError, MovedError, NoScriptError, RedisClusterException, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import (
+    MovedError,
+    NoScriptError,
+    RedisError,
+)
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from app.store import timeouts
-from app.store.errors import StoreUnavailable
+from app.store.redis_errors import AWAY, NOT_SENT, NotReplicated, as_redis_error
 from app.store.scripts import Script
 from app.store.sentinel import client_of, is_of_sentinels, read_sentinels
 
-NAMES = {  # of errors whose first word redis-py takes away
-    "BusyLoadingError": "loading",
-    "ReadOnlyError": "readonly",
-    "OutOfMemoryError": "oom",
-    "AuthenticationError": "noauth",
-    "NoPermissionError": "noperm",
-    "NoScriptError": "noscript",
-    "ClusterCrossSlotError": "crossslot",
-    "MovedError": "moved",  # a cluster, and REDIS_CLUSTER is not set
-    "AskError": "moving",
-    "TryAgainError": "moving",
-    "NotReplicated": "replicas",
-}
-# The first word of an error says what kind it is, in capitals; redis-py takes ERR away, which is any other kind.
-# Redis 6 puts the error of a command in a script behind "Error running script (call to f_…): @user_script:7: ".
-KIND = re.compile(r"(?:.*@user_script: ?\d+: -?)?([A-Z]{3,})\b")
-# What is wrong with the rights within a script is an ERR: Redis 7 and Valkey, and Redis 6.
-DENIED = re.compile(r"ACL failure in script|The user executing the script can't")
 CONFIRMED_WITHIN = 0.6  # of the time for an exchange: by replicas
 REFRESH_SECONDS = 1.0  # how often a cluster's slots are read again, while one of its nodes is away
-AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
 
 
 class Command(NamedTuple):
@@ -67,10 +51,6 @@ class Command(NamedTuple):
             return self.args
         how = (b"EVAL", self.script.body) if whole_script else (b"EVALSHA", self.script.sha)
         return (*how, len(self.keys), *self.keys, *self.args)
-
-
-class NotReplicated(RedisError):
-    """What was written is on the primary, but too few replicas confirmed it in time."""
 
 
 class Address(NamedTuple):
@@ -112,9 +92,9 @@ class Connection(Protocol):
 
     @property
     def is_connected(self) -> bool: ...
-    def connect(self) -> None: ...
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]: ...
-    def send_packed_command(self, command: list[bytes]) -> None: ...  # connects first if need be
+    def connect(self) -> None: ...
+    def send_packed_command(self, command: list[bytes]) -> None: ...
     def read_response(self, disable_decoding: bool, *, timeout: float) -> Any: ...  # raises it if it is an error
     def can_read(self) -> bool: ...  # raises ConnectionError if the other end has closed
     def disconnect(self) -> None: ...
@@ -144,7 +124,7 @@ class Link:
             self._find_nodes()
         except AWAY as error:
             self.close()
-            return [_as_redis_error(error)] * len(commands)
+            return [as_redis_error(error)] * len(commands)
         seconds = timeouts.READ_SECONDS if seconds is None else seconds
         self._until, self._patient = monotonic() + seconds, seconds >= timeouts.READ_SECONDS
         replies = self._send(commands)
@@ -179,10 +159,11 @@ class Link:
         sent: list[tuple[str, Connection, list[int]]] = []
         for node, indexes in self._by_node(commands, replies):
             try:
-                if monotonic() < self._hung.get(node, 0.0):
-                    raise RedisTimeoutError("it timed out a moment ago")
-                self._hung.pop(node, None)
-                connection = self._connection(node)
+                try:
+                    connection = self._connection(node)
+                except AWAY as error:
+                    error.add_note(NOT_SENT)
+                    raise
                 words = [commands[index].words(whole_script=whole_script) for index in indexes]
                 if self._replicas:
                     words += confirmation(commands[indexes[0]].key, self._replicas, self._until - monotonic())
@@ -191,7 +172,7 @@ class Link:
             except AWAY as error:
                 self._drop(node, error)
                 for index in indexes:
-                    replies[index] = _as_redis_error(error)
+                    replies[index] = as_redis_error(error)
         for node, connection, indexes in sent:
             broken: RedisError | None = None
             for index in indexes:
@@ -200,7 +181,7 @@ class Link:
                     replies[index] = broken or connection.read_response(disable_decoding=True, timeout=left)
                 except (RedisConnectionError, RedisTimeoutError, OSError) as error:
                     self._drop(node, error)
-                    replies[index] = broken = _as_redis_error(error)
+                    replies[index] = broken = as_redis_error(error)
                 except RedisError as error:
                     replies[index] = error
             if self._replicas and broken is None:
@@ -215,7 +196,7 @@ class Link:
                 found = connection.read_response(disable_decoding=True, timeout=max(self._until - monotonic(), 0.001))
             except (RedisConnectionError, RedisTimeoutError, OSError) as error:
                 self._drop(node, error)
-                missing = _as_redis_error(error)
+                missing = as_redis_error(error)
                 break
             except RedisError as error:  # of the mark: its slot is moving, or its node takes no writes now
                 missing = error
@@ -249,13 +230,16 @@ class Link:
             try:
                 node = self._cluster.nodes_manager.get_node_from_slot(slot)
             except AWAY as error:
-                replies[index] = _as_redis_error(error)
+                replies[index] = as_redis_error(error)
                 self._refresh_soon()
             else:
                 groups.setdefault(node.name, []).append(index)
         return groups.items()
 
     def _connection(self, node: str) -> Connection:
+        if monotonic() < self._hung.get(node, 0.0):
+            raise RedisTimeoutError("it timed out a moment ago")
+        self._hung.pop(node, None)
         if node not in self._nodes:
             if is_of_sentinels(self._address.url):
                 client = client_of(self._address.url, self._address.options())
@@ -270,9 +254,9 @@ class Link:
             self._nodes[node] = cast("Connection", client.connection_pool.make_connection())
         connection = self._nodes[node]
         if connection.is_connected and _was_cut(connection):
-            connection.disconnect()  # sending connects again
-        if not connection.is_connected and is_of_sentinels(self._address.url):
-            connection.connect()  # which asks them where the primary is; sending would not
+            connection.disconnect()
+        if not connection.is_connected:
+            connection.connect()  # it asks Sentinels where the primary is, which sending would not
         return connection
 
     def _drop(self, node: str, error: Exception) -> None:
@@ -325,25 +309,3 @@ def _was_cut(connection: Connection) -> bool:
         return connection.can_read()
     except RedisConnectionError:
         return True
-
-
-def _as_redis_error(error: Exception) -> RedisError:
-    if isinstance(error, RedisClusterException):
-        return ClusterError(str(error))
-    return error if isinstance(error, RedisError) else RedisConnectionError(str(error))
-
-
-def unavailable(error: RedisError) -> StoreUnavailable:
-    """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
-    if isinstance(error, RedisTimeoutError):
-        return StoreUnavailable("timeout", f"no reply within {timeouts.READ_SECONDS} s")
-    reason = NAMES.get(type(error).__name__) or ("cluster" if isinstance(error, ClusterError) else None)
-    if reason is None:
-        kind = KIND.match(str(error))
-        if isinstance(error, RedisConnectionError):
-            reason = "refused"
-        elif DENIED.search(str(error)):
-            reason = "noperm"
-        else:
-            reason = kind[1].lower() if kind else "err"
-    return StoreUnavailable(reason, str(error))

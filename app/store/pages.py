@@ -1,6 +1,7 @@
 """Lists of conversations: filters, positions, and the merging of the partitions' parts into one page.
 
-A position is (first receipt, conversation). It never changes, so a cursor stays valid while calls come in and end.
+A position is (first receipt, conversation). It stays as it is while calls come in and end, so a cursor stays valid. One
+of which an event waited in a spool (app/spool) may move towards the past: it is listed twice then, and never missed.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ class Queries(Statistics, CallReader):
     ) -> dict[str, History]:
         """The history of each of *conversations*, without those of other conversations.
 
-        *first_received* gets when the first event of each was received. *missing*: see `Reader.fetch`.
+        *first_received* gets when the earliest event of each was received. *missing*: see `Reader.fetch`.
         """
         lists = self._kept_lists(conversations, missing)
 
@@ -154,7 +154,7 @@ class Queries(Statistics, CallReader):
             for name, each in lists.items():
                 kept = [event for event in each if event is not None]
                 if first_received is not None and kept:
-                    first_received[name] = kept[0].received
+                    first_received[name] = min(each.received for each in kept)
                 found[name] = history(kept)
             return found
 

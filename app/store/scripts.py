@@ -11,6 +11,7 @@ from app.domain.moves import MOVED
 from app.store.codes import NAMES
 from app.store.keys import (
     CONVERSATIONS_OF_A_LEG,
+    COUNTED_LENGTH,
     FEED_LENGTH,
     HOURS_KEPT,
     MINUTES_A_BUCKET,
@@ -39,6 +40,7 @@ def _load(name: str) -> Script:
         f"local MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR = {MINUTES_KEPT}, {HOURS_KEPT}, {NUMBERS_AN_HOUR}\n"
         f"local CODES, ANSWERED = {{{', '.join(codes)}}}, '{OUTCOMES.index('answered')}'\n"
         f"local CONVERSATIONS_OF_A_LEG, MOVED = {CONVERSATIONS_OF_A_LEG}, {MOVED}\n"
+        f"local COUNTED_LENGTH = {COUNTED_LENGTH}\n"
     )
     body = (constants + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
     return Script(body, sha1(body, usedforsecurity=False).hexdigest().encode())

@@ -81,7 +81,7 @@ _webhooks = cache(WEBHOOKS.labels)  # looking the labels up takes longer than co
 
 
 def kept(event: Event, outcome: str, *, lag_ms: float | None = None, waited_seconds: float | None = None) -> None:
-    """Count *event* by its *outcome*: kept, repeat, unfiled, later, unavailable or answered."""
+    """Count *event* by its *outcome*: kept, repeat, unfiled, spooled, later, unavailable or answered."""
     _webhooks(event.kind, outcome).inc()
     if lag_ms is not None:
         LAG_SECONDS.observe(lag_ms / 1000)

@@ -129,6 +129,8 @@ def test_what_waits_on_disk_is_on_a_volume() -> None:
     assert int(IN_DOCKER["PORT"]) == FLY["http_service"]["internal_port"] == int(FLY["env"]["PORT"])
     assert unit()["StateDirectory"] == ["switchhook"]
     assert "DATA_DIR=/var/lib/switchhook" in unit()["Environment"]
+    assert "SPOOL_TO_LOG=off" in unit()["Environment"], "for a volume stays; elsewhere what waits goes to the log"
+    assert FLY["env"]["SPOOL_TO_LOG"] == "off"
 
 
 def test_the_dockerfile_has_no_faults() -> None:

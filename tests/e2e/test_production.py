@@ -66,7 +66,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         known = {
             "APP_ENV": "production",
             "HOST": "127.0.0.1",
-            "DATA_DIR": None,
             "ACCESS_TOKENS": None,
             "WEB_CONCURRENCY": "1",
         }
@@ -195,8 +194,8 @@ def test_the_procfile_runs_as_it_is(tmp_path: Path, redis_url: str):
 def test_a_redis_that_refuses_the_password_is_named_without_it(start: Start, redis_url: str):
     wrong = redis_url.replace(PASSWORD, "not-" + PASSWORD)
     server = start(**all_settings(wrong)).ready()
-    assert server.ask("GET", "/readyz").json["degraded"] == ["redis"]
-    assert post(server, "/voice/event", EVENT).status == 503
+    assert "redis" in server.ask("GET", "/readyz").json["degraded"]
+    assert post(server, "/voice/event", EVENT).status == 200, "it waits on disk"
     assert post(server, "/voice/answer", EVENT).status == 200
     assert PASSWORD not in server.said
 
@@ -204,5 +203,5 @@ def test_a_redis_that_refuses_the_password_is_named_without_it(start: Start, red
 def test_the_encrypted_address_wins_over_the_plain_one(start: Start, redis_url: str):
     """Some platforms set both. This Redis speaks no TLS, so it is away."""
     server = start(**all_settings(redis_url), REDIS_TLS_URL=redis_url.replace("redis:", "rediss:")).ready()
-    assert server.ask("GET", "/readyz").status == 503
+    assert "redis" in server.ask("GET", "/readyz").json["degraded"]
     assert post(server, "/voice/answer", EVENT).status == 200

@@ -11,7 +11,8 @@ import pytest
 
 from app.store import keys
 from app.store.errors import StoreUnavailable
-from app.store.link import Command, Link, NotReplicated
+from app.store.link import Command, Link
+from app.store.redis_errors import NotReplicated
 from app.store.store import Store
 from tests import engines
 from tests.domain.builders import status
