@@ -4,8 +4,8 @@
 
 The app runs in this process, under gevent as in a worker, and takes one request after the other, so that none shares a
 round trip to Redis with another. A part is what its function takes, all that it calls included; the rest is what no
-part took, for an answer also what is written after it. The last lines, "keep: …" and "record: …", are within other parts.
-While an answer waits for Redis, the record of the one before is written: that is in the part that waits, too.
+part took, for an answer also what is written after it. The last lines, "keep: …" and "record: …", are within other
+parts. While an answer waits for Redis, the record of the one before is written: that is in the part that waits, too.
 gunicorn is not in it: `benchmarks.cpu` measures a whole worker, and `benchmarks.peers` one whose route does nothing.
 """
 
