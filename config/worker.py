@@ -25,6 +25,7 @@ from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
 from config.connection import Connection, ConnectionClosed, connection
+from config.patching import entry_points_read_once
 from config.stopping import stopping
 
 FIRST_REQUEST_SECONDS = 10  # for the headers of a connection's first request
@@ -75,6 +76,10 @@ class QuietWorker(GeventWorker):
         self._closable: dict[Place, None] = {}  # longest first
         self._turn = Semaphore(1)
         self._quitting: Greenlet[..., Any] | None = None
+
+    def patch(self) -> None:
+        with entry_points_read_once():
+            super().patch()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """As in gevent's worker: the process ends a moment later; once, for the signal may come twice."""
