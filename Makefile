@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test bench screenshots lock clean
+.PHONY: help demo run check test bench chaos screenshots lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## */  make \1	/p' Makefile
@@ -25,6 +25,9 @@ test: .venv/installed-dev  ## lint, types and every test; as root on Debian it i
 
 bench: .venv/installed-dev  ## events and answers per second, compared with a Flask route that does nothing; the stream
 	@$(BIN)/python -m benchmarks.run
+
+chaos: .venv/installed-dev  ## kill workers, server and store 200 times under load, then compare with what was sent
+	@$(BIN)/python -m benchmarks.chaos
 
 screenshots: .venv/installed-dev  ## every page as phone and desktop show it, into docs/screenshots/ (needs chromium)
 	@$(BIN)/python -m tests.browser.screenshots

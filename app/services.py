@@ -20,6 +20,7 @@ from app.control.app_users import AppUsers
 from app.control.conferences import Conferences
 from app.control.control import Control
 from app.control.driver import Driver
+from app.control.look_ups import LookUps
 from app.control.operations import Operations
 from app.control.pair_rooms import PairRooms
 from app.control.regions import Regions
@@ -83,6 +84,7 @@ class Services:
     names: Names
     recordings: Recordings
     control: Control
+    look_ups: LookUps
     app_users: AppUsers
     housekeeping: Housekeeping
     counting: Counting
@@ -95,7 +97,7 @@ class Services:
     def parts(self) -> tuple[Part, ...]:
         """In the order in which they start; they stop in reverse."""
         return (
-            *(self.flows, self.spool, self.store, self.live, self.control.driver),
+            *(self.flows, self.spool, self.store, self.live, self.control.driver, self.look_ups),
             *(self.housekeeping, self.counting, self.refresh, self.drain),
         )
 
@@ -182,6 +184,9 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         tokens = ApplicationTokens(settings.application_id, settings.private_key)
     recordings = Recordings(tokens, settings.recording_hosts)
     control = _control(settings, store, flows, tokens)
+    presumed = timedelta(seconds=settings.presume_ended_after)
+    look_ups = LookUps(store, control.client, Regions(store, control.client), presumed)
+    control.driver.on_doubt = look_ups.doubt
     calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers, names.current)
     counting = Counting(store, CallQueries(calls))
     refresh = Refresh(
@@ -199,6 +204,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         names,
         recordings,
         control,
+        look_ups,
         AppUsers(store, control.client),
         housekeeping,
         counting,

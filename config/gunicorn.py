@@ -56,6 +56,10 @@ graceful_timeout = 10
 keepalive = 100
 # A webhook by GET with speech results is longer than the default of 4094 bytes; this is gunicorn's maximum.
 limit_request_line = 8190
+# Headers are held in memory until they end, in each of the places: by default up to 800 KiB, here 200 KiB. A token of
+# Vonage has less than 1 KiB, a cookie 4 KiB at most. https://www.rfc-editor.org/rfc/rfc6265#section-6.1
+limit_request_fields = 50
+limit_request_field_size = 4200
 
 # Only the app trusts proxies, by TRUSTED_PROXIES. Heroku sets FORWARDED_ALLOW_IPS to everybody.
 forwarded_allow_ips = ""

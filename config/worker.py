@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from gevent import Greenlet, GreenletExit, Timeout, getcurrent, sleep, spawn
 from gevent.lock import Semaphore
+from gevent.server import StreamServer
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
@@ -29,6 +30,7 @@ from config.stopping import stopping
 
 FIRST_REQUEST_SECONDS = 10  # for the headers of a connection's first request
 SEND_SECONDS = 10  # for a peer to read what was written at once: a whole reply, or one piece of a stream
+MOST_ACCEPTED = 10  # connections, before others have their turn
 SPARE = 0.1  # the share of a worker's places that is kept free
 
 
@@ -85,6 +87,10 @@ class QuietWorker(GeventWorker):
             self._quitting = spawn(Worker.handle_quit, self, sig, frame)
 
     def run(self) -> None:
+        # A few connections at a time (gunicorn has one with several workers, gevent a hundred): after a hundred large
+        # requests at once, what Redis replied to somebody else would be read too late.
+        # https://www.gevent.org/api/gevent.baseserver.html#gevent.baseserver.BaseServer.max_accept
+        StreamServer.max_accept = MOST_ACCEPTED
         super().run()
         # If it ends by itself in that moment, ending it once more would print a traceback.
         signal.signal(signal.SIGQUIT, signal.SIG_IGN)

@@ -19,7 +19,7 @@ from app.spool.spool import Spool
 
 status = Blueprint("status", __name__, description="The state of the service.")
 status.before_request(guard())
-WEBHOOKS = ("received", "repeats", "out_of_order", "unknown", "unfiled")
+WEBHOOKS = ("received", "repeats", "out_of_order", "unknown", "capped", "unfiled")
 
 
 class FlowsStatusSchema(Schema):
@@ -52,6 +52,10 @@ class WebhooksStatusSchema(Schema):
     out_of_order = fields.Integer(required=True)
     unknown_ = fields.Integer(
         required=True, data_key="unknown", metadata={"description": "of a kind or status not known here"}
+    )
+    capped = fields.Integer(
+        required=True,
+        metadata={"description": "not kept, for their conversation has too many: they count all the same"},
     )
     unfiled = fields.Integer(required=True, metadata={"description": "of no conversation, or not readable"})
     refused = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())

@@ -31,7 +31,7 @@ from vonage_simulator.printable import count, safe
 FORMAT: Final = 1
 PACKED: Final = b"\x1f\x8b"  # https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
 TOGETHER: Final = 16  # conversations that are kept at a time, and share the round trips to Redis
-SORTS: Final = {"event": b"e", "voicemail": b"v", "answer": b"a", "action": b"c"}
+SORTS: Final = {"event": b"e", "voicemail": b"v", "answer": b"a", "action": b"c", "looked_up": b"l"}
 NAMES: Final = {sort: name for name, sort in SORTS.items()}
 
 Line = dict[str, Any]

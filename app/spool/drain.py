@@ -52,7 +52,7 @@ class Drain:
         self._store, self._spool = store, spool
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
-        self._written = 0
+        self._written, self._blocked = 0, False  # blocked: only time helps
 
     def start(self) -> None:
         """Begin. What an earlier process left is written first."""
@@ -61,6 +61,7 @@ class Drain:
     def stop(self) -> None:
         """Write what is left, as far as Redis takes it now, and end."""
         self._stop.set()
+        self._spool.filled.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS + 1)
 
@@ -70,13 +71,18 @@ class Drain:
 
     def once(self) -> bool:
         """Write a batch. Returns whether there may be more that Redis takes now. Raises SpoolUnavailable."""
+        self._blocked = False
         waiting = self._spool.first(BATCH)
-        if not waiting or not self._spool.lease():
+        if not waiting:
+            return False
+        if not self._spool.lease():
+            self._blocked = True
             return False
         # The first alone finds out whether Redis is there; in a cluster the node of the next may be.
         results = {waiting[0].id: self._write(waiting[0])}
         if _Result.AWAY not in results.values():
             results |= self._write_all(waiting[1:])
+        self._blocked = _Result.AWAY in results.values()
         done = [id_ for id_, result in results.items() if result is _Result.DONE]
         now = time()
         later = [
@@ -130,6 +136,7 @@ class Drain:
         while last_until is None or monotonic() < last_until:
             began, go_on = monotonic(), False
             try:
+                self._spool.filled.clear()
                 go_on = self.once()
             except SpoolUnavailable:
                 pass  # the spool has said so
@@ -139,5 +146,7 @@ class Drain:
                 last_until = last_until or began + STOP_SECONDS
                 if not go_on:
                     return
-            else:
+            elif go_on or self._blocked:
                 self._stop.wait(min(monotonic() - began, MOST_REST_SECONDS) if go_on else LOOK_SECONDS)
+            else:
+                self._spool.filled.wait(LOOK_SECONDS)

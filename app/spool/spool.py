@@ -21,7 +21,9 @@ from config.few_lines import FewLines
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE: Final = 1000  # webhooks that share a commit
-PUT_SECONDS: Final = 0.5  # that a webhook waits for the disk
+# That a webhook waits for the disk, which takes some milliseconds. A late 200 is better than a 503 where the machine
+# stalls: Vonage waits for 10 s. https://developer.vonage.com/en/application/technical-details#webhook-timeouts
+PUT_SECONDS: Final = 2.0
 FRESH_SECONDS: Final = 1.0  # how old a depth may be that is shown
 PROBE_SECONDS: Final = 5.0  # how often `/readyz` writes to the disk, however often it is asked
 
@@ -59,6 +61,7 @@ class Spool:
         self._few_lines = FewLines(1)
         self._fault: str | None = None  # why the disk took nothing when it was last asked
         self._depth, self._depth_at, self._probed_at = Depth(), 0.0, 0.0
+        self.filled = threading.Event()  # this process has put something there
 
     def start(self) -> None:
         """Nothing: it starts with the first webhook."""
@@ -102,6 +105,7 @@ class Spool:
             raise SpoolUnavailable("slow")
         if job.error is not None:
             raise job.error
+        self.filled.set()
 
     def spill(self, spooled: Sequence[Spooled]) -> bool:
         """The same for a thread that keeps what is not taken. Returns whether it was."""

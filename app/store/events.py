@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from app.domain import events
 from app.domain.actions import OURS
 from app.domain.events import Answer, Event, Recording
 from app.domain.legs import place_of
 from app.store import keys, scripts, timeouts
-from app.store.codec import ACTION, ANSWER, EVENT, VOICEMAIL, Record, milliseconds, pack
+from app.store.codec import ACTION, ANSWER, EVENT, LOOKED_UP, VOICEMAIL, Record, milliseconds, pack
 from app.store.codes import code_of, stored_code
 from app.store.contract import EventWriter
 from app.store.errors import StoreUnavailable
@@ -23,12 +24,15 @@ from app.store.spooled import Counted, Spill, Spooled
 from app.store.writer import Late
 
 UNFILED_LENGTH: Final = 1000
+UNFILED_SEEN: Final = 10_000  # bodies that are known again
 
 
 def sort_of(event: Event) -> bytes:
     """The sort of the record of *event* (`codec.py`)."""
     if isinstance(event, OURS):
         return ACTION
+    if events.LOOKED_UP in event.flags:
+        return LOOKED_UP
     if isinstance(event, Recording) and event.voicemail:
         return VOICEMAIL
     return ANSWER if isinstance(event, Answer) else EVENT
@@ -113,6 +117,14 @@ class Events(Legs, Operations, EventWriter):
 
         return then
 
+    def record_looked_up(self, body: bytes, received: datetime) -> bool:
+        """Keep what Vonage's API said: *body* is the JSON text of an object like that of a webhook.
+
+        Returns False if it was there already. Raises StoreUnavailable.
+        """
+        event = self._read(Record(LOOKED_UP, received, body))
+        return self.record(event, body, received, counted=False)
+
     def unfile(self, body: bytes, why: str, received: datetime) -> bool:
         record = Record(EVENT, received, body)
         return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], brief=True)[0])
@@ -144,6 +156,13 @@ class Events(Legs, Operations, EventWriter):
         received = milliseconds(record.received)
         minute = received // 60_000
         unfiled = (digest(record.body), pack(record), why, UNFILED_LENGTH, received, counting(counted, record))
-        args = (part.tag, self._ttl, *unfiled)
-        named = (part.unfiled, part.counts, part.bucket(minute), part.hour(minute // 60), part.counted)
+        args = (part.tag, self._ttl, *unfiled, UNFILED_SEEN)
+        named = (
+            part.unfiled,
+            part.unfiled_seen,
+            part.counts,
+            part.bucket(minute),
+            part.hour(minute // 60),
+            part.counted,
+        )
         return Command(part.unfiled, args, scripts.UNFILE, named)

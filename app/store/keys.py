@@ -22,11 +22,15 @@ NUMBERS_AN_HOUR: Final = (
 )
 COUNTED_LENGTH: Final = 256  # webhooks in a partition of which it is known that they were counted
 FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
+# Events kept with a conversation. After that, up to twice as many, only our actions and what changes the state or the
+# place of a leg.
+EVENTS_OF_A_CONVERSATION: Final = 10_000
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
 NAMES: Final = b"switchhook:names"  # hash: telephone number -> name
 SIGNALS: Final = b"switchhook:signals"  # stream: what pages say to each other, for some seconds (`signals.py`)
+LOOK_UPS: Final = b"switchhook:look-ups"  # string: which worker asks Vonage what became of silent calls
 USERS: Final = b"switchhook:users"  # sorted set, all scores 0: users that have settings, in the order of their names
 
 
@@ -107,6 +111,7 @@ class Partition:
         self.lease = tag + b"tidying"  # string: who tidies the partition
         self.counting = tag + b"counting"  # string: who counts its calls
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
+        self.unfiled_seen = tag + b"unfiled-seen"  # sorted set: digests of their bodies, in order of receipt (the same)
         self.audit = tag + b"audit"  # stream: who was shown whole numbers (`audit.py`; partition 0 only)
         self.due = tag + b"due"  # sorted set: operation -> when somebody has to look at it (ms, by Redis's clock)
         self.revealed = tag + b"revealed"  # sorted set: what was noted there in the last minutes (the same)

@@ -14,7 +14,7 @@ from app.store import keys, scripts
 from app.store.codec import EPOCH, MILLISECOND, milliseconds
 from app.store.link import Command
 
-MAX_SCANNED: Final = 500  # conversations that a partition checks for one page beyond those it returns
+MAX_SCANNED: Final = 50  # conversations that a partition checks for one page beyond those it returns
 
 State = Literal["any", "live", "presumed_ended", "ended"]
 SUFFIXES: Final = (4, 7)  # lengths at which a number also means "ends in"

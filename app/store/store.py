@@ -14,13 +14,14 @@ from app.store.feed import Feed
 from app.store.figures import Figures
 from app.store.link import Command
 from app.store.logins import Logins
+from app.store.look_ups import LookUps
 from app.store.maintenance import Maintenance
 from app.store.moving import Moving
 from app.store.signals import Signals
 from app.store.user_events import UserEvents
 
 
-class Store(Moving, Maintenance, Feed, Figures, Logins, UserEvents, Signals, Audit):
+class Store(Moving, Maintenance, Feed, Figures, Logins, UserEvents, Signals, Audit, LookUps):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"

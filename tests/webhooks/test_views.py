@@ -320,7 +320,7 @@ def test_every_kind_of_event_is_kept_and_read_back(site: Site, kind, method):
     assert event["flags"] == []
     assert (event["raw"] == KINDS[kind]) or method == "get"
     assert site.conversation(CONVERSATION)["conversation_uuid"] == CONVERSATION
-    known = {"received": 1, "repeats": 0, "out_of_order": 0, "unfiled": 0, "refused": {}, "reported": {}}
+    known = {"received": 1, "repeats": 0, "out_of_order": 0, "capped": 0, "unfiled": 0, "refused": {}, "reported": {}}
     gets = {"get_hash": {"right": int(method == "get"), "wrong": 0}}
     wait_until(lambda: site.counters() == known | gets | {"unknown": int(kind == "unknown")}, "all is counted")
 

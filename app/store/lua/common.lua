@@ -5,7 +5,9 @@
 --   LEG_STATES         for each value of a leg's bits two characters: its state, its outcome ("-": it has not ended)
 --   COUNTERS           by state, the counter of legs in it; none for completed
 --   OUTCOMES           names by number
---   MINUTES_A_BUCKET, MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR, FEED_LENGTH, CONVERSATIONS_OF_A_LEG
+--   MINUTES_A_BUCKET, MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR, FEED_LENGTH, CONVERSATIONS_OF_A_LEG,
+--   EVENTS_OF_A_CONVERSATION
+--   ACTION, NOTES_AT, CAPPED_BIT   of records (app/store/codec.py): first byte of our actions; which byte has the notes
 --   CODES              codes of statistics by name (app/store/statistics.py)
 --   ANSWERED           the digit of that outcome
 --   COUNTED_LENGTH     of the set of webhooks of which it is known that they were counted

@@ -10,8 +10,8 @@
 --          one of its conversations), see `counting` in app/store/record_command.py; 15 1 if its kind or status is unknown; 16 codes of statistics, separated by
 --          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18-19 the user whose
 --          voicemail it is, and its recording, empty if it is none; 20... marks of the event (app/domain/marks.py)
--- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
---          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
+-- Returns  {1 kept, 0 a repeat or no room; 1 if the leg is known here; its bits; its billed seconds; its place: order
+--          (0: it has been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired; the operations that wait for news of this conversation, separated by blanks, none
 --          for a carry}
 -- Feed     an entry of the event, or of a carry that changed what is known of the leg
@@ -29,11 +29,28 @@ local first, last, known, open, numbers, operations, text, seen =
 local exists = first
 if exists and (seen or record == '') then exists = call('EXISTS', EVENTS) == 1 end
 
-local kept, index = 0, ''
+-- Whether the event tells something new of where its leg is, or of the state that it is in.
+local function changes_leg()
+  if leg == '' then return false end
+  if not text then return new_bits > 0 or new_order > 0 end
+  local old_bits, old_billed, _, order = read_leg(text)
+  return bit.bor(old_bits, new_bits) ~= old_bits or new_billed > old_billed or new_order > order
+end
+
+local kept, index, dropped = 0, '', false
 if record ~= '' and not (exists and seen) then
   kept = 1
   index = call('RPUSH', EVENTS, record) - 1
   if index == 0 then exists = false end
+  if index >= EVENTS_OF_A_CONVERSATION
+    and (index >= 2 * EVENTS_OF_A_CONVERSATION or not (string.byte(record) == ACTION or changes_leg())) then
+    call('RPOP', EVENTS)
+    kept, index, dropped = 0, '', true
+  elseif index >= EVENTS_OF_A_CONVERSATION - 1 then
+    local notes = bit.bor(string.byte(record, NOTES_AT), CAPPED_BIT)
+    local head, rest = string.sub(record, 1, NOTES_AT - 1), string.sub(record, NOTES_AT + 1)
+    call('LSET', EVENTS, -1, head .. string.char(notes) .. rest)
+  end
 end
 local fresh = 0
 if first and not exists then -- its events have expired: begin anew
@@ -81,7 +98,9 @@ if is_earliest and received < first then
 end
 if to_count(how, kept, ARGV[5] .. ARGV[6] .. '.' .. string.sub(ARGV[14], 2), is_same) then
   call('HINCRBY', COUNTS, 'received', 1)
-  if kept == 0 then
+  if dropped then
+    call('HINCRBY', COUNTS, 'capped', 1)
+  elseif kept == 0 then
     call('HINCRBY', COUNTS, 'repeats', 1)
     count_minute(minute, 'repeats', 1)
   elseif ARGV[15] == '1' then
