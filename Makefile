@@ -23,7 +23,7 @@ test: .venv/installed-dev  ## lint, types and every test; as root on Debian it i
 	@tests/packages
 	@$(BIN)/python tests/run
 
-bench: .venv/installed-dev  ## events and answers per second, compared with a Flask route that does nothing; the stream
+bench: .venv/installed-dev  ## events and answers per second, compared with a Flask route that does nothing and with Express; the stream
 	@$(BIN)/python -m benchmarks.run
 
 chaos: .venv/installed-dev  ## kill workers, server and store 200 times under load, then compare with what was sent
