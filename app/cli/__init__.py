@@ -12,6 +12,7 @@ def install(app: Flask) -> None:
     from app.cli.call import call
     from app.cli.calls import calls
     from app.cli.capture import capture
+    from app.cli.doctor import doctor
     from app.cli.flows import flows
     from app.cli.forget import forget
     from app.cli.operations import conferences, transfers
@@ -20,7 +21,7 @@ def install(app: Flask) -> None:
     from app.cli.unfiled import unfiled
     from app.cli.voicemails import voicemails
 
-    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, *COMMANDS):
+    for command in (replay, calls, call, unfiled, audit, forget, flows, doctor, capture, simulate, *COMMANDS):
         app.cli.add_command(command)
     for command in (transfers, conferences, voicemails):
         app.cli.add_command(command)
