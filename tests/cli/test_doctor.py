@@ -14,6 +14,8 @@ from app.cli.doctor import redis_checks
 from tests.cli.listening import listening
 from tests.cli.shell import Inside, Shell
 from tests.engines import Engine, single
+from tests.vonage_simulator.api_server import APPLICATION_ID, serving
+from vonage_simulator.ledger import Target
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def findings(url: str, tmp_path: Path, **settings: Any) -> tuple[int, dict[str, 
         code, out, _ = inside.run("doctor", "--json")
     finally:
         inside.site.close()
-    return code, {each["about"]: each for each in json.loads(out)}
+    return code, {each["about"]: each for each in json.loads(out)["findings"]}
 
 
 def test_an_embedded_store_has_no_fault(shell: Shell) -> None:
@@ -98,7 +100,46 @@ def test_a_data_folder_that_is_a_file_is_a_fault(engine: Engine, tmp_path: Path)
 
 @pytest.mark.parametrize(("status", "level"), [(200, "ok"), (404, "fault")])
 def test_the_public_url_is_requested(engine: Engine, tmp_path: Path, status: int, level: str) -> None:
-    with listening(status) as listener:
+    with listening(status, b'{"alive": true}') as listener:
         _, found = findings(engine.address.url, tmp_path, public_url=listener.url)
     assert found["public URL"]["level"] == level
     assert listener.requests[0][:2] == ("GET", "/healthz")
+
+
+def test_a_public_url_that_leads_to_another_server_is_a_fault(engine: Engine, tmp_path: Path) -> None:
+    with listening(200, b"Welcome") as listener:
+        code, found = findings(engine.address.url, tmp_path, public_url=listener.url)
+    assert (code, found["public URL"]["level"]) == (1, "fault")
+
+
+def test_half_an_api_key_is_a_wrong_setting(shell: Shell) -> None:
+    code, _, err = shell.run("doctor", VONAGE_API_KEY="abcd1234")
+    assert code == 1
+    assert "VONAGE_API_SECRET: Not set" in err
+
+
+def test_the_application_at_vonage_is_compared_with_this_server(engine: Engine, tmp_path: Path) -> None:
+    with serving(tmp_path / "carrier") as carrier:
+        application = carrier.carrier.application
+        settings: dict[str, Any] = {
+            "api_hosts": (carrier.base.removeprefix("https://"),),
+            "api_key": application.api_key,
+            "api_secret": application.api_secret,
+            "application_id": APPLICATION_ID,
+        }
+        code, found = findings(engine.address.url, tmp_path, **settings)
+        base = "http://127.0.0.1:8080/voice"
+        assert code == 1
+        assert found["answer_url"]["level"] == found["signed callbacks"]["level"] == "fault"
+        assert found["fallback_answer_url"]["do"].endswith(f"{base}/fallback")
+
+        application.answer, application.event = Target(f"{base}/answer"), Target(f"{base}/event")
+        application.fallback, application.signed_callbacks = Target(f"{base}/fallback"), True
+        code, found = findings(engine.address.url, tmp_path, **settings)
+        assert (code, found["signed callbacks"]["level"]) == (0, "ok")
+        assert found["clock and Vonage"]["level"] == "ok"
+
+        code, found = findings(engine.address.url, tmp_path, **settings | {"api_secret": "wrong"})
+        assert (code, found["Vonage application"]["found"].endswith("401")) == (1, True)
+    code, found = findings(engine.address.url, tmp_path, **settings)
+    assert (code, found["Vonage application"]["level"]) == (1, "fault")

@@ -11,6 +11,7 @@ from app.cli.conversation_text import to_json
 from app.cli.doctor.finding import Finding
 from app.cli.doctor.redis_checks import redis_findings
 from app.cli.doctor.server_checks import server_findings
+from app.cli.doctor.vonage_checks import vonage_findings
 from app.services import build, services
 from app.store.errors import StoreError
 from config.embedded import EngineFailed, EngineInUse, running
@@ -18,15 +19,17 @@ from vonage_simulator.printable import safe
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="Print a list of findings as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(as_json: bool) -> None:
-    """Check settings, data folder, call flows, public URL and Redis, and say what to do about each fault.
+    """Check a deployment, and say what to do about each fault.
 
-    Ends with 1 if there is a fault; advice is no fault.
+    Settings, data folder, call flows, public URL, Redis, and the application at Vonage. Ends with 1
+    if there is a fault; advice is no fault.
     """
-    found = [*server_findings(services().settings), *_store_findings()]
+    settings = services().settings
+    found = [*server_findings(settings), *_store_findings(), *vonage_findings(settings)]
     if as_json:
-        click.echo(to_json([finding.json for finding in found]))
+        click.echo(to_json({"findings": [finding.json for finding in found]}))
     else:
         for finding in found:
             click.echo(safe(finding.text))

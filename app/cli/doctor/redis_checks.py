@@ -77,12 +77,17 @@ def memory(info: Info) -> Finding:
     return Finding("fault", "memory", found, do)
 
 
-def clock(apart: float) -> Finding:
-    """*apart*: seconds by which this machine is ahead of Redis."""
-    found = f"{abs(apart):.1f} s {'ahead of' if apart > 0 else 'behind'} Redis"
+def clock(apart: float, than: str = "Redis") -> Finding:
+    """*apart*: seconds by which this machine's clock is ahead of that of *than*."""
+    found = f"{abs(apart):.1f} s {'ahead of' if apart > 0 else 'behind'} {than}"
     if abs(apart) <= MOST_CLOCK_SECONDS:
-        return Finding("ok", "clock", found)
-    return Finding("fault", "clock", found, "Set the clocks of both machines by NTP: receipts and expiry need them.")
+        return Finding("ok", f"clock and {than}", found)
+    return Finding(
+        "fault",
+        f"clock and {than}",
+        found,
+        "Set the clocks by NTP: the age of signatures and of calls is counted by them.",
+    )
 
 
 def round_trip(seconds: Iterable[float]) -> Finding:

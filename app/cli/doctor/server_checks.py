@@ -74,7 +74,7 @@ def public_url(url: str | None) -> Finding:
     except requests.RequestException as error:
         do = "Start the server, and see that PUBLIC_URL leads to it from outside."
         return Finding("fault", about, f"{url} does not answer ({type(error).__name__})", do)
-    if response.status_code != 200:
+    if response.status_code != 200 or b'"alive"' not in response.content:
         do = "PUBLIC_URL leads to another server, or a proxy in front does not pass /healthz on."
-        return Finding("fault", about, f"{url}/healthz answers {response.status_code}", do)
+        return Finding("fault", about, f"{url}/healthz answers {response.status_code}, not as a Switchhook does", do)
     return Finding("ok", about, f"{url}/healthz answers")
