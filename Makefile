@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test bench screenshots lock clean
+.PHONY: help demo run check test bench chaos screenshots lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## */  make \1	/p' Makefile
@@ -26,13 +26,16 @@ test: .venv/installed-dev  ## lint, types and every test; as root on Debian it i
 bench: .venv/installed-dev  ## events and answers per second, compared with a Flask route that does nothing; the stream
 	@$(BIN)/python -m benchmarks.run
 
+chaos: .venv/installed-dev  ## kill workers, server and store 200 times under load, then compare with what was sent
+	@$(BIN)/python -m benchmarks.chaos
+
 screenshots: .venv/installed-dev  ## every page as phone and desktop show it, into docs/screenshots/ (needs chromium)
 	@$(BIN)/python -m tests.browser.screenshots
 
 lock: .venv/installed  ## compile requirements*.txt again, with today's versions
 	@$(BIN)/pip install --quiet --disable-pip-version-check pip-tools
 	@for name in requirements requirements-dev; do \
-		$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
+		$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links \
 			--no-emit-trusted-host --output-file $$name.txt $$name.in || exit 1; \
 	done
 
@@ -46,9 +49,9 @@ clean:  ## remove what can be built again; the calls in var/ stay
 		echo "Switchhook needs Python 3.11 or later. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing into .venv ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from app.pages.html import small_page
-from app.store.errors import StoreUnavailable, TooMuchAtOnce
+from app.store.errors import KeptNowhere, StoreUnavailable, TooMuchAtOnce
 from app.webhooks.body import BadBody
 from app.webhooks.signature import SignatureFault, SignatureMissing
 
@@ -74,7 +74,8 @@ def _of_store(error: StoreUnavailable) -> Response:
         return response
     reads = request.method in ("GET", "HEAD") and not request.path.startswith("/voice/")
     what_to_do = "See that it runs and that REDIS_URL is right." if reads else NOT_KEPT
-    detail = f"Redis does not answer ({error.reason}). {what_to_do}"
+    disk = f", and the disk does not take it meanwhile ({error.spool})" if isinstance(error, KeptNowhere) else ""
+    detail = f"Redis does not answer ({error.reason}){disk}. {what_to_do}"
     return Problem(503, "Store unavailable", detail, RETRY_AFTER, part="redis").response()
 
 

@@ -20,6 +20,7 @@ from app.control.app_users import AppUsers
 from app.control.conferences import Conferences
 from app.control.control import Control
 from app.control.driver import Driver
+from app.control.look_ups import LookUps
 from app.control.operations import Operations
 from app.control.pair_rooms import PairRooms
 from app.control.regions import Regions
@@ -32,6 +33,9 @@ from app.flows.reload import FlowReloader
 from app.live.follower import Live
 from app.live.user_looks import UserLooks
 from app.recordings import Recordings
+from app.spool.drain import Drain
+from app.spool.keeper import Keeper
+from app.spool.spool import Spool
 from app.store import apart
 from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
@@ -71,12 +75,16 @@ class Services:
 
     settings: Settings
     store: Store
+    spool: Spool
+    keeper: Keeper
+    drain: Drain
     flows: Flows
     live: Live
     user_looks: UserLooks
     names: Names
     recordings: Recordings
     control: Control
+    look_ups: LookUps
     app_users: AppUsers
     housekeeping: Housekeeping
     counting: Counting
@@ -89,8 +97,8 @@ class Services:
     def parts(self) -> tuple[Part, ...]:
         """In the order in which they start; they stop in reverse."""
         return (
-            *(self.flows, self.store, self.live, self.control.driver),
-            *(self.housekeeping, self.counting, self.refresh),
+            *(self.flows, self.spool, self.store, self.live, self.control.driver, self.look_ups),
+            *(self.housekeeping, self.counting, self.refresh, self.drain),
         )
 
     def eviction(self) -> str | None:
@@ -141,7 +149,12 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     if store is None:
         url = settings.redis_url or Engine(settings.data_dir).url  # the embedded engine, which gunicorn's master starts
         store = Store(
-            Address(url, cluster=settings.redis_cluster, tls_verify=settings.redis_tls_verify),
+            Address(
+                url,
+                cluster=settings.redis_cluster,
+                tls_verify=settings.redis_tls_verify,
+                replicas=settings.redis_wait_replicas,
+            ),
             read=read_record,
             retention=timedelta(days=settings.retention_days),
             connections=settings.redis_max_connections,
@@ -162,6 +175,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             max_age=settings.signature_max_age,
             verify_get_hash=settings.verify_get_hash,
         )
+    spool = Spool(settings.data_dir, settings.spool_max_mb)
     names = Names(settings.names_file, store)
     live = Live(store, store.feed(), timedelta(seconds=settings.presume_ended_after), names.current)
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
@@ -170,6 +184,9 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         tokens = ApplicationTokens(settings.application_id, settings.private_key)
     recordings = Recordings(tokens, settings.recording_hosts)
     control = _control(settings, store, flows, tokens)
+    presumed = timedelta(seconds=settings.presume_ended_after)
+    look_ups = LookUps(store, control.client, Regions(store, control.client), presumed)
+    control.driver.on_doubt = look_ups.doubt
     calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers, names.current)
     counting = Counting(store, CallQueries(calls))
     refresh = Refresh(
@@ -178,12 +195,16 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     return Services(
         settings,
         store,
+        spool,
+        Keeper(store, spool),
+        Drain(store, spool),
         flows,
         live,
         UserLooks(live, store),
         names,
         recordings,
         control,
+        look_ups,
         AppUsers(store, control.client),
         housekeeping,
         counting,
@@ -237,7 +258,7 @@ def begin(app: Flask) -> None:
             where = (
                 f"Redis at {started.store.place} (REDIS_URL)" if started.settings.redis_url else "the embedded store"
             )
-            log.warning("%s does not answer (%s): calls are answered, events get 503 until it does", where, away.reason)
+            log.warning("%s does not answer (%s): calls are answered, events wait on disk", where, away.reason)
     with suppress(StoreUnavailable):
         if warning := started.eviction():
             log.warning("%s", warning)

@@ -1,4 +1,4 @@
-"""A closed loop of keep-alive connections: each sends its next request once the answer to the last is whole."""
+"""A closed loop of connections: each sends its next request once the answer to the last is whole."""
 
 from __future__ import annotations
 
@@ -33,11 +33,16 @@ class _Connection:
     """One connection, with at most one request under way."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
+        self.socket = _connected(port)
         self.received = b""
         self.sent_at = 0.0
         self.place = -1
+
+    def connect(self) -> None:
+        """Once more, in place of the connection so far."""
+        self.socket.close()
+        self.socket = _connected(self._port)
 
     def send(self, place: int, request: bytes) -> None:
         self.place, self.received, self.sent_at = place, b"", time.perf_counter()
@@ -60,8 +65,19 @@ class _Connection:
         return int(head[9:12]) if len(body) >= length else None
 
 
-def run(port: int, requests: Sequence[bytes], *, connections: int, most_seconds: float) -> Result:
-    """Send *requests*, each once, over so many *connections*, until they are used up or the time is."""
+def _connected(port: int) -> socket.socket:
+    connected = socket.create_connection(("127.0.0.1", port), timeout=10)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connected
+
+
+def run(
+    port: int, requests: Sequence[bytes], *, connections: int, most_seconds: float, keep_alive: bool = True
+) -> Result:
+    """Send *requests*, each once, over so many *connections*, until they are used up or the time is.
+
+    Without *keep_alive* each request has a connection of its own, and its latency begins once that is open.
+    """
     result = Result()
     waiting = iter(range(len(requests)))
     with selectors.DefaultSelector() as selector:
@@ -89,8 +105,12 @@ def run(port: int, requests: Sequence[bytes], *, connections: int, most_seconds:
                     place = next(waiting, -1) if now - began < most_seconds else -1
                     if place < 0:
                         busy -= 1
-                    else:
-                        connection.send(place, requests[place])
+                        continue
+                    if not keep_alive:
+                        selector.unregister(connection.socket)
+                        connection.connect()
+                        selector.register(connection.socket, selectors.EVENT_READ, connection)
+                    connection.send(place, requests[place])
             result.seconds = time.perf_counter() - began
         finally:
             for connection in open_:

@@ -5,7 +5,8 @@
 Both servers run at the same time under the same config/gunicorn.py and take turns; what counts is the ratio, for
 machines differ and are noisy. Every event is distinct and signed, and at the end every one that was acknowledged is
 looked up in the store. Then: answers while six readers read a conversation of 10,000 events again and again; Redis
-memory for a call of seven events, its answer request and its NCCO; the live feed, on one worker (`benchmarks.live`).
+memory for a call of seven events, its answer request and its NCCO; the live feed, on one worker (`benchmarks.live`);
+and one worker beside an Express server (`benchmarks.peers`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import statistics
 import sys
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -29,7 +29,9 @@ from app.store.store import Store
 from app.webhooks.kept import read_record
 from app.webhooks.schemas import read_event
 from benchmarks import live, servers
+from benchmarks.kept import kept
 from benchmarks.load import Result, run
+from benchmarks.peers import comparison
 from benchmarks.webhooks import calls, request
 
 CALLS_FOR_MEMORY = 2000
@@ -49,6 +51,7 @@ def main() -> int:
         beside_readers(address, ours.port)
         memory(address, ours.port)
     live.measure(LIVE_ROUNDS, options.seconds)
+    sound &= comparison.measure()
     return 0 if sound else 1
 
 
@@ -83,9 +86,9 @@ def measure(options: argparse.Namespace, address: str, nothing: int, ours: int) 
             f"ratio    {statistics.median(ratios):8.2f}            from {min(ratios):.2f} to {max(ratios):.2f}  {name}"
         )
     others = {status: count for results in rounds.values() for one in results for status, count in one.others.items()}
-    missing = sum(not kept for kept in _kept(address, acknowledged))
-    kept = f"{len(acknowledged) - missing} of {len(acknowledged)} acknowledged events"
-    print(f"kept     {kept}; other answers: {others or 'none'}")
+    missing = sum(not found for found in kept(address, acknowledged))
+    shown = f"{len(acknowledged) - missing} of {len(acknowledged)} acknowledged events"
+    print(f"kept     {shown}; other answers: {others or 'none'}")
     return not missing and not others
 
 
@@ -129,18 +132,6 @@ def memory(address: str, port: int) -> None:
     used = redis.info("memory")["used_memory"] - before
     print(f"memory   {used / CALLS_FOR_MEMORY:8.0f} bytes a call, over {CALLS_FOR_MEMORY} calls")
     redis.close()
-
-
-def _kept(address: str, bodies: list[dict[str, Any]]) -> Iterator[bool]:
-    """For each of *bodies* whether it is in the store."""
-    store = Store(Address(address), read=read_record, retention=timedelta(days=7))
-    seen: dict[str, list[dict[str, Any]]] = {}
-    for body in bodies:
-        name = body["conversation_uuid"]
-        if name not in seen:
-            seen[name] = [json.loads(record.body) for record in store.records(name)]
-        yield body in seen[name]
-    store.stop()
 
 
 def _arguments() -> argparse.Namespace:

@@ -7,8 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +24,7 @@ TOKEN = "t" * 32
 
 
 class Server(NamedTuple):
-    """A running gunicorn: its port, and the process id of its master."""
+    """A running server: its port, and its process id (gunicorn: the master's)."""
 
     port: int
     pid: int
@@ -78,9 +79,18 @@ def server(
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles all modules
     python = sys.executable if checkout == ROOT else str(checkout / ".venv" / "bin" / "python")
     command = [python, "-m", "gunicorn", "-c", "config/gunicorn.py", *options, app]
+    with tempfile.TemporaryDirectory() as data:
+        environment.setdefault("DATA_DIR", data)
+        with running(command, port, environment, checkout) as started:
+            yield started
+
+
+@contextmanager
+def running(command: Sequence[str], port: int, environment: Mapping[str, str], folder: Path = ROOT) -> Iterator[Server]:
+    """Run the server that *command* starts in *folder*, once it listens at *port*."""
     process = subprocess.Popen(
         command,
-        cwd=checkout,
+        cwd=folder,
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

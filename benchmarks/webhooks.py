@@ -46,15 +46,19 @@ def calls() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
         yield answer | {"endpoint_type": "phone", "region_url": "https://api-eu-3.vonage.com"}, events
 
 
-def request(path: str, body: dict[str, Any]) -> bytes:
-    """A signed POST as bytes."""
+def signed(body: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+    """The text of *body*, and the headers of a signed POST of it."""
     text = json.dumps(body, separators=(",", ":")).encode()
     application = Application(id="", api_key=servers.API_KEY, signature_secret=servers.SECRET)
     token = sign(application, text, now=time.time(), jti=str(uuid.uuid4()))
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {token}\r\nContent-Length: {len(text)}\r\n\r\n"
-    ).encode() + text
+    return text, {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+
+
+def request(path: str, body: dict[str, Any]) -> bytes:
+    """A signed POST as bytes."""
+    text, headers = signed(body)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}Content-Length: {len(text)}\r\n\r\n".encode() + text
 
 
 def _later(timestamp: str, by: timedelta) -> str:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from config.embedded import Engine, EngineFailed, EngineInUse
 from config.few_lines import FewLines
 from config.settings import Settings, SettingsError, load
-from config.worker import QuietWorker
+from config.worker import QuietWorker, plain_settings
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -56,6 +56,10 @@ graceful_timeout = 10
 keepalive = 100
 # A webhook by GET with speech results is longer than the default of 4094 bytes; this is gunicorn's maximum.
 limit_request_line = 8190
+# Headers are held in memory until they end, in each of the places: by default up to 800 KiB, here 200 KiB. A token of
+# Vonage has less than 1 KiB, a cookie 4 KiB at most. https://www.rfc-editor.org/rfc/rfc6265#section-6.1
+limit_request_fields = 50
+limit_request_field_size = 4200
 
 # Only the app trusts proxies, by TRUSTED_PROXIES. Heroku sets FORWARDED_ALLOW_IPS to everybody.
 forwarded_allow_ips = ""
@@ -124,6 +128,15 @@ def child_exit(server: "Arbiter", worker: "Worker") -> None:
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
+def on_exit(server: "Arbiter") -> None:  # after the workers
+    """Write to the log what still waits for Redis, if the disk ends with its instance."""
+    if not settings.spool_to_log:
+        return
+    from app.spool.last_lines import write_last_lines  # slow to import, and needed by nothing else here
+
+    write_last_lines(settings.data_dir, settings.spool_max_mb, settings.secret_key)
+
+
 def _port_taken(server: "Arbiter") -> str | None:
     """Why it cannot listen, and what to do. gunicorn would try for five seconds, and not say what to do."""
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
@@ -188,6 +201,7 @@ def post_worker_init(worker: "Worker") -> None:
     Ctrl-C is left to the master: a terminal sends it to workers too, and at a second signal they print tracebacks.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    plain_settings(worker.cfg)
     # All objects made so far stay: the garbage collector need not go through them again.
     gc.collect()
     gc.freeze()

@@ -34,6 +34,10 @@ CLIENT_SDK_HOSTS = tuple(
     for region in (f"{name}{centre}" for name in ("us", "eu", "ap") for centre in ("", "-3", "-4"))
     for scheme, kind in (("https", "api"), ("https", "ws"), ("wss", "ws"))
 )
+# As `app.store.sentinel` reads it.
+SENTINELS = re.compile(
+    r"rediss?\+sentinel://([^@/\s]*@)?[^@/:,\s]+(:[0-9]+)?(,[^@/:,\s]+(:[0-9]+)?)*/[^/?\s]+(/[0-9]+)?(\?\S*)?"
+)
 USER = re.compile(r"user/[^/]{1,200}")  # the role of an application's user: the name is part of addresses
 
 
@@ -123,6 +127,8 @@ def _access_tokens(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _redis_url(text: str) -> str:
+    if SENTINELS.fullmatch(text):
+        return text
     try:
         parts = urlsplit(text)
         complete = parts.path if parts.scheme == "unix" else parts.hostname and (parts.port or True)
@@ -264,7 +270,7 @@ FILE = _kind("file", _file)
 FOLDER = Kind("folder", lambda env, variable: env.path(variable))
 ON_OFF = Kind("on or off", lambda env, variable: env.bool(variable))
 ORIGINS = _kind("https://board.example.com, several separated by commas", _origins)
-REDIS_ADDRESS = _kind("redis://…, rediss://… or unix://…", _redis_url)
+REDIS_ADDRESS = _kind("redis://…, rediss://…, unix://… or redis+sentinel://…", _redis_url)
 TOKENS = _kind("role:token, several separated by commas; the role is viewer, operator or user/NAME", _access_tokens)
 SIGNATURE_SECRETS = _kind("api_key:secret, several separated by commas", _pairs)
 WEB_ADDRESS = _kind("https://calls.example.com", _web_address)
@@ -321,8 +327,22 @@ class Settings:
     data_dir: Path = _setting(
         "DATA_DIR",
         FOLDER,
-        "folder of the embedded store, and of the key and token made in development",
+        "folder of the events that wait for Redis, of the embedded store, and of the key and token made in development",
         default=Path("var"),
+    )
+    spool_max_mb: int = _setting(
+        "SPOOL_MAX_MB",
+        _whole(1),
+        "how much of the disk events may take while they wait for Redis; beyond it they get 503",
+        default=1024,
+    )
+    spool_to_log: bool = _setting(
+        "SPOOL_TO_LOG",
+        ON_OFF,
+        "events that still wait when the server stops go to the log, encrypted, for `flask replay`: for a disk that "
+        "ends with its instance",
+        default=False,
+        default_words="off; in production on",
     )
     redis_url: str | None = _setting(
         "REDIS_URL",
@@ -344,6 +364,12 @@ class Settings:
         _whole(3),  # one writes, one follows the feed, the rest read
         "connections to Redis that each worker may open",
         default=5,
+    )
+    redis_wait_replicas: int = _setting(
+        "REDIS_WAIT_REPLICAS",
+        _whole(0),
+        "how many replicas confirm what is written before it counts as kept; none: a fail-over may lose the latest",
+        default=0,
     )
     signature_secrets: tuple[tuple[str, str], ...] = _setting(
         "VONAGE_SIGNATURE_SECRETS",
@@ -681,6 +707,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     production = values.get("app_env") == "production"
     if production:
         values.setdefault("host", "0.0.0.0")  # noqa: S104 - a platform's router connects from outside
+        values.setdefault("spool_to_log", True)
         problems = _what_production_lacks(values) | problems
     problems = _what_lacks_its_pair(values, production=production) | problems
     if not problems and not production:

@@ -19,14 +19,18 @@ from typing import Any, cast
 
 from gevent import Greenlet, GreenletExit, Timeout, getcurrent, sleep, spawn
 from gevent.lock import Semaphore
+from gevent.server import StreamServer
+from gunicorn.config import Config
 from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
 from config.connection import Connection, ConnectionClosed, connection
+from config.patching import entry_points_read_once
 from config.stopping import stopping
 
 FIRST_REQUEST_SECONDS = 10  # for the headers of a connection's first request
 SEND_SECONDS = 10  # for a peer to read what was written at once: a whole reply, or one piece of a stream
+MOST_ACCEPTED = 10  # connections, before others have their turn
 SPARE = 0.1  # the share of a worker's places that is kept free
 
 
@@ -73,12 +77,20 @@ class QuietWorker(GeventWorker):
         self._turn = Semaphore(1)
         self._quitting: Greenlet[..., Any] | None = None
 
+    def patch(self) -> None:
+        with entry_points_read_once():
+            super().patch()
+
     def handle_quit(self, sig: int, frame: Any) -> None:
         """As in gevent's worker: the process ends a moment later; once, for the signal may come twice."""
         if self._quitting is None:
             self._quitting = spawn(Worker.handle_quit, self, sig, frame)
 
     def run(self) -> None:
+        # A few connections at a time (gunicorn has one with several workers, gevent a hundred): after a hundred large
+        # requests at once, what Redis replied to somebody else would be read too late.
+        # https://www.gevent.org/api/gevent.baseserver.html#gevent.baseserver.BaseServer.max_accept
+        StreamServer.max_accept = MOST_ACCEPTED
         super().run()
         # If it ends by itself in that moment, ending it once more would print a traceback.
         signal.signal(signal.SIGQUIT, signal.SIG_IGN)
@@ -140,6 +152,15 @@ class QuietWorker(GeventWorker):
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         if not isinstance(exc, (GreenletExit, ConnectionClosed)):
             super().handle_error(req, client, addr, exc)
+
+
+def plain_settings(config: Config) -> None:
+    """Make the settings attributes of *config*, in a worker, where they stay as they are.
+
+    gunicorn looks each up by a method, dozens of times a request: a tenth of an event's CPU time.
+    https://github.com/benoitc/gunicorn/blob/master/gunicorn/config.py (Config.__getattr__)
+    """
+    vars(config).update({name: setting.get() for name, setting in config.settings.items()})
 
 
 def _place() -> Place:

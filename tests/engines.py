@@ -6,6 +6,7 @@ They keep nothing on disk and listen on a unix socket or on loopback.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import random
@@ -145,20 +146,21 @@ class Node:
 class Engine:
     """One node, or the nodes of a cluster."""
 
-    def __init__(self, name: str, nodes: Sequence[Node]) -> None:
+    def __init__(self, name: str, nodes: Sequence[Node], *, primaries: int = 1) -> None:
         self.name = name
-        self.nodes = list(nodes)
-        self.address = Address(nodes[0].url, cluster=len(nodes) > 1)
+        self.nodes = list(nodes)  # the primaries, then their replicas
+        self.primaries = self.nodes[:primaries]
+        self.address = Address(nodes[0].url, cluster=primaries > 1)
         self.moved: dict[bytes, Node] = {}  # tags whose slot was moved to another node
 
     def flush(self) -> None:
         """Delete all data."""
-        for node in self.nodes:
+        for node in self.primaries:
             node.client.flushall()
 
     def node_of(self, part: keys.Partition) -> Node:
         """The node with *part*: as `start_cluster` assigns the slots, or as `moved` says."""
-        return self.moved.get(part.tag) or self.nodes[keys.slot(part.tag) * len(self.nodes) // keys.SLOTS]
+        return self.moved.get(part.tag) or self.primaries[keys.slot(part.tag) * len(self.primaries) // keys.SLOTS]
 
     def ask(self, part: keys.Partition, *command: Any) -> Any:
         """The reply of the partition's node to *command*."""
@@ -166,19 +168,19 @@ class Engine:
 
     def everything(self) -> Iterator[bytes]:
         """Every key and every value."""
-        for node in self.nodes:
+        for node in self.primaries:
             for key in node.client.scan_iter(count=1000):
                 yield key
                 yield from _flat(_value(node.client, key))
 
     def keys(self) -> set[bytes]:
         """Every key."""
-        return {key for node in self.nodes for key in node.client.scan_iter(count=1000)}
+        return {key for node in self.primaries for key in node.client.scan_iter(count=1000)}
 
     def calls(self) -> int:
         """The number of commands since the last `reset_calls`, those of scripts included."""
         total = 0
-        for node in self.nodes:
+        for node in self.primaries:
             stats: dict[str, Any] = node.client.info("commandstats")
             total += sum(
                 stat["calls"]
@@ -189,7 +191,7 @@ class Engine:
 
     def reset_calls(self) -> None:
         """Set the number of commands to 0."""
-        for node in self.nodes:
+        for node in self.primaries:
             node.client.config_resetstat()
 
 
@@ -232,13 +234,41 @@ def single(program: str = VALKEY, *options: str, name: str = "valkey") -> Iterat
         node.remove()
 
 
+def follow(replica: Node, primary: Node) -> None:
+    """Make *replica* one of *primary*, and wait until it has all of it."""
+    primary.client.config_set("repl-diskless-sync-delay", 0)
+    replica.client.replicaof("127.0.0.1", primary.port)
+    wait_until(lambda: is_replica(replica), "the replica has all of its primary")
+
+
+def is_replica(node: Node) -> bool:
+    """Whether it follows a primary, and has what that had at the beginning."""
+    return bool(node.client.info("replication").get("master_link_status") == "up")
+
+
 @contextlib.contextmanager
-def start_cluster(size: int = 3) -> Iterator[Engine]:
-    """*size* primaries on loopback, each with an equal range of slots."""
-    ports = free_ports(2 * size)
+def replicated(*options: str) -> Iterator[Engine]:
+    """A primary and a replica of it, on loopback; `nodes` in this order."""
+    nodes = [Node(port=port, options=options) for port in free_ports(2)]
+    try:
+        for node in nodes:
+            node.start()
+            node.ready()
+        follow(nodes[1], nodes[0])
+        yield Engine("replicated", nodes)
+    finally:
+        for node in nodes:
+            node.remove()
+
+
+@contextlib.contextmanager
+def start_cluster(size: int = 3, *, replicas: bool = False) -> Iterator[Engine]:
+    """*size* primaries on loopback, each with an equal range of slots; *replicas*: behind them one replica of each."""
+    many = 2 * size if replicas else size
+    ports = free_ports(2 * many)
     nodes: list[Node] = []
     try:
-        for port, bus in zip(ports[:size], ports[size:], strict=True):
+        for port, bus in zip(ports[:many], ports[many:], strict=True):
             options = ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "2000"]
             # With full coverage required, one missing node would make all partitions unavailable.
             nodes.append(Node(port=port, options=[*options, "--cluster-require-full-coverage", "no"]))
@@ -246,10 +276,10 @@ def start_cluster(size: int = 3) -> Iterator[Engine]:
         for node in nodes:
             node.ready()
         bounds = [keys.SLOTS * index // size for index in range(size + 1)]
-        for index, (node, (first, behind)) in enumerate(zip(nodes, itertools.pairwise(bounds), strict=True)):
+        for index, (node, (first, behind)) in enumerate(zip(nodes[:size], itertools.pairwise(bounds), strict=True)):
             node.client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
             node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
-        for node, bus in zip(nodes, ports[size:], strict=True):
+        for node, bus in zip(nodes, ports[many:], strict=True):
             nodes[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
 
         def agreed() -> bool:
@@ -257,12 +287,16 @@ def start_cluster(size: int = 3) -> Iterator[Engine]:
             return all(
                 info["cluster_state"] == "ok"
                 and info["cluster_slots_ok"] == str(keys.SLOTS)
-                and info["cluster_known_nodes"] == str(size)
+                and info["cluster_known_nodes"] == str(many)
                 for info in infos
             )
 
         wait_until(agreed, "the nodes know each other")
-        yield Engine("cluster", nodes)
+        for primary, replica in zip(nodes, nodes[size:], strict=False):
+            primary.client.config_set("repl-diskless-sync-delay", 0)
+            replica.client.execute_command("CLUSTER REPLICATE", primary.client.execute_command("CLUSTER MYID"))
+            wait_until(functools.partial(is_replica, replica), "the replica has all of its primary")
+        yield Engine("cluster", nodes, primaries=size)
     finally:
         for node in nodes:
             node.remove()

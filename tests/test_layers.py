@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 # What flows and simulator share: shapes of JSON values, positions in YAML files, and NCCO.
 SHARED = "vonage_simulator.json_shape vonage_simulator.yaml_source vonage_simulator.ncco"
 PARTS = (
-    "config app.domain app.store app.flows app.webhooks app.web app.services app.auth app.calls app.calls.captured "
+    "config app.domain app.store app.spool app.flows app.webhooks app.web app.services app.auth app.calls "
+    "app.calls.captured "
     "app.recordings app.control"
 )
 BELOW = f"{PARTS} app.pages.html app.errors"
@@ -37,6 +38,8 @@ LAYERS = {
     "config": "",
     "app.domain": "",
     "app.store": "app.domain",
+    "app.spool": "config app.domain app.store",
+    "config.gunicorn": "config app.spool",
     "app.flows": f"app.domain {SHARED}",
     "app.web": "config app.domain app.store vonage_simulator.printable",
     "app.webhooks": "app.domain app.store app.flows app.web",
@@ -50,8 +53,8 @@ LAYERS = {
     "app.recordings": "app.vonage_hosts app.vonage_token",
     "app.control": "app.domain app.store app.flows app.vonage_hosts app.vonage_token",
     "app.live": "app.domain app.store app.calls",
-    "app.services": "config app.domain app.store app.flows app.web app.webhooks app.calls app.live app.recordings "
-    "app.control app.vonage_token",
+    "app.services": "config app.domain app.store app.spool app.flows app.web app.webhooks app.calls app.live "
+    "app.recordings app.control app.vonage_token",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",
@@ -60,7 +63,7 @@ LAYERS = {
     "app.pages": f"{BELOW} app.api app.live vonage_simulator.yaml_source",
     # Commands, and who captures a call, import all of the simulator; the server starts without it.
     "app": f"{BELOW} app.client app.webhooks.views app.api app.pages",
-    "app.cli": f"{BELOW} app.client app app.api {SHARED} vonage_simulator vonage_simulator.printable",
+    "app.cli": f"{BELOW} config.gunicorn app.client app app.api {SHARED} vonage_simulator vonage_simulator.printable",
     "wsgi": "config app app.services app.cli",
 }
 

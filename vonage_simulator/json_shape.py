@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from vonage_simulator.yaml_source import HALF_A_CHARACTER, Steps, nearest, scalar
 
+IN_JSON = frozenset({str, int, float, bool, list, dict, type(None)})
 Found = tuple[Steps, str]  # path within a value, and what is wrong there
 Rule = Callable[[Any], Iterator[Found]]
 
@@ -145,7 +146,8 @@ def within(step: str | int, found: Iterable[Found]) -> Iterator[Found]:
 
 def later(value: Any) -> bool:
     """Whether *value* is a placeholder: filled once somebody calls."""
-    return callable(getattr(type(value), "fill", None))
+    kind = type(value)
+    return kind not in IN_JSON and callable(getattr(kind, "fill", None))
 
 
 def _step(name: Any) -> str:

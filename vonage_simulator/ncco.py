@@ -316,10 +316,11 @@ def barge_in_faults(ncco: Sequence[Any]) -> list[str | None]:
     found: list[str | None] = []
     following: str | None = None  # the nearest name after this action
     beyond: str | None = None  # the nearest that is another than that
-    for action in map(ACTION.plain, reversed(ncco)):
+    for action in reversed(ncco):
         name = _name(action)
         then = beyond if name == following else following
-        if name in ("talk", "stream") and action.get("bargeIn") is True and then != "input":
+        interrupted = name in ("talk", "stream") and "bargeIn" in action and ACTION.plain(action)["bargeIn"] is True
+        if interrupted and then != "input":
             found.append(f"It is true, but the next action that is no {name} is {then or 'missing'}; it must be input.")
         else:
             found.append(None)

@@ -39,10 +39,15 @@ def healthz() -> dict[str, Any]:
 def readyz() -> dict[str, Any]:
     """Tell whether an event could be kept now; 503, naming the part, if it could be kept nowhere.
 
-    `flows` is degraded while there is a fault in the flows file, or flows in Python are refused in this worker.
+    `redis` is degraded while it takes no events: then they wait on disk. `spool` is while any do, or the disk takes
+    none. `flows` is while there is a fault in the flows file, or flows in Python are refused in this worker.
     """
-    degraded = {part.name: reason for part in services().parts if (reason := part.ping()) is not None}
-    if reason := degraded.get("redis"):
-        detail = f"Redis cannot keep an event ({reason}). See that it runs, is reachable and may be written to."
-        raise Problem(503, "Not ready", detail, {"Retry-After": "1"}, degraded=["redis"])
+    parts = services()
+    degraded = {part.name: reason for part in parts.parts if (reason := part.ping()) is not None}
+    if (reason := degraded.get("redis")) and (fault := parts.spool.fault):
+        detail = (
+            f"Redis cannot keep an event ({reason}), nor can the disk ({fault}). See that Redis runs, is reachable and "
+            "may be written to, and that DATA_DIR may be."
+        )
+        raise Problem(503, "Not ready", detail, {"Retry-After": "1"}, degraded=[*degraded])
     return {"degraded": [*degraded]}

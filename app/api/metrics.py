@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from time import perf_counter
+from time import perf_counter, time
 
 from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, generate_latest
@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from app.auth.access import guard
 from app.domain.leg_state import STATES
 from app.services import Services, services
+from app.spool.errors import SpoolUnavailable
 from app.store.errors import StoreUnavailable
 from app.web.metrics import exposition
 
@@ -28,7 +29,7 @@ def scrape() -> Response:
     parts = services()
     parts.refresh.refresh()
     of_store = CollectorRegistry()
-    of_store.register(_Collected([*_of_store(parts), *_of_flows(parts)]))
+    of_store.register(_Collected([*_of_store(parts), *_of_spool(parts), *_of_flows(parts)]))
     return Response(exposition() + generate_latest(of_store), content_type=CONTENT_TYPE)
 
 
@@ -67,6 +68,19 @@ def _of_store(parts: Services) -> Iterator[Metric]:
     yield CounterMetricFamily("switchhook_webhooks_out_of_order", "Statuses behind a later one of their leg.", late)
     unknown = counts.counters.get("unknown", 0)
     yield CounterMetricFamily("switchhook_webhooks_unknown", "Webhooks of a kind or status not known.", unknown)
+
+
+def _of_spool(parts: Services) -> Iterator[Metric]:
+    """Of the machine that replies: its workers share a spool."""
+    try:
+        depth = parts.spool.depth()
+    except SpoolUnavailable:
+        yield GaugeMetricFamily("switchhook_spool_up", "Whether the disk takes events while Redis is away.", 0)
+        return
+    yield GaugeMetricFamily("switchhook_spool_up", "Whether the disk takes events while Redis is away.", 1)
+    yield GaugeMetricFamily("switchhook_spool_waiting", "Events that wait on disk until Redis takes them.", depth.rows)
+    age = max(0.0, time() - depth.since) if depth.rows else 0.0
+    yield GaugeMetricFamily("switchhook_spool_oldest_seconds", "How long the oldest of them has waited.", age)
 
 
 def _of_flows(parts: Services) -> Iterator[Metric]:

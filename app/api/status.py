@@ -13,10 +13,13 @@ from app.calls.fields import Timestamp, nullable, timestamp
 from app.domain.leg_state import STATES
 from app.flows.reply import LAST_RESORT_COUNTER
 from app.services import Services, services
+from app.spool.errors import SpoolUnavailable
+from app.spool.file import Depth
+from app.spool.spool import Spool
 
 status = Blueprint("status", __name__, description="The state of the service.")
 status.before_request(guard())
-WEBHOOKS = ("received", "repeats", "out_of_order", "unknown", "unfiled")
+WEBHOOKS = ("received", "repeats", "out_of_order", "unknown", "capped", "unfiled")
 
 
 class FlowsStatusSchema(Schema):
@@ -50,10 +53,29 @@ class WebhooksStatusSchema(Schema):
     unknown_ = fields.Integer(
         required=True, data_key="unknown", metadata={"description": "of a kind or status not known here"}
     )
+    capped = fields.Integer(
+        required=True,
+        metadata={"description": "not kept, for their conversation has too many: they count all the same"},
+    )
     unfiled = fields.Integer(required=True, metadata={"description": "of no conversation, or not readable"})
     refused = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
     reported = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
     get_hash = fields.Nested(GetHashSchema, required=True)
+
+
+class SpoolStatusSchema(Schema):
+    """Events that wait on the disk of the machine that replies, until Redis takes them."""
+
+    waiting = fields.Integer(required=True)
+    refused = fields.Integer(
+        required=True,
+        metadata={"description": "of these, what Redis refused for itself; it is tried again later"},
+    )
+    oldest_seconds = nullable(fields.Float, description="how long the oldest has waited")
+    fault = nullable(fields.String, description="why the disk took nothing when it was last written to")
+    put_aside = fields.List(
+        fields.String(), required=True, metadata={"description": "names of files that could not be read"}
+    )
 
 
 class StatusSchema(Schema):
@@ -61,6 +83,7 @@ class StatusSchema(Schema):
 
     service = fields.Dict(required=True)
     store = fields.Dict(required=True)
+    spool = fields.Nested(SpoolStatusSchema, required=True)
     legs = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
     conversations = fields.Dict(required=True, keys=fields.String(), values=fields.Integer())
     webhooks = fields.Nested(WebhooksStatusSchema, required=True)
@@ -100,6 +123,7 @@ def read_status(parts: Services) -> dict[str, Any]:
             "answers_waiting": store.answers_waiting,
             "answers_lost": store.answers_lost,
         },
+        "spool": _of_spool(parts.spool, now),
         "legs": {state: counters.get(state, 0) for state in STATES if state != "completed"},
         "conversations": {"live": counts.live, "presumed_ended": counts.presumed_ended, "ended": counts.ended},
         "webhooks": {name: counters.get(name, 0) for name in WEBHOOKS}
@@ -113,6 +137,20 @@ def read_status(parts: Services) -> dict[str, Any]:
             "last_resort_served": counters.get(LAST_RESORT_COUNTER, 0),
             "python_threads_left_behind": flows.python_threads_left_behind,
         },
+    }
+
+
+def _of_spool(spool: Spool, now: datetime) -> dict[str, Any]:
+    try:
+        depth = spool.depth()
+    except SpoolUnavailable:
+        depth = Depth()
+    return {
+        "waiting": depth.rows,
+        "refused": depth.refused,
+        "oldest_seconds": round(max(0.0, now.timestamp() - depth.since), 1) if depth.rows else None,
+        "fault": spool.fault,
+        "put_aside": spool.put_aside,
     }
 
 

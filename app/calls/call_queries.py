@@ -9,8 +9,9 @@ from time import monotonic
 from typing import Any, Final, Literal, NamedTuple
 
 from app.calls import call_schemas, queries
+from app.calls.folded_calls import dump_call, fold_calls
 from app.calls.stored_event import StoredEvent, read_stored_event
-from app.domain.calls import Call, Calls, read_calls
+from app.domain.calls import Call, Calls
 from app.domain.conversations import ConversationState, History
 from app.domain.marks import user_mark, users_in
 from app.domain.numbers import numbers_in
@@ -175,7 +176,8 @@ class CallQueries:
             if page.next is None:
                 return CallPage(found, None)
             after = CallPosition(*page.next)
-            if len(found) >= limit or read >= queries.MAX_READ or monotonic() >= deadline:
+            give_up = read >= queries.MAX_READ or monotonic() >= deadline or not page.items
+            if len(found) >= limit or give_up:
                 return CallPage(found, after)
 
     def dump(self, call: Call, role: str | None) -> dict[str, Any]:
@@ -185,7 +187,7 @@ class CallQueries:
     def dump_all(self, calls: Sequence[Call], role: str | None, *, rows: bool = False) -> list[dict[str, Any]]:
         """Each of *calls* in full or, as *rows*, without answers, inputs, recordings and errors."""
         mask, names = self.reader.masks_for(role), self.reader.names()
-        return apart(lambda: [call_schemas.dump(call, mask_numbers=mask, row=rows, names=names) for call in calls])
+        return apart(lambda: [dump_call(call, mask_numbers=mask, row=rows, names=names) for call in calls])
 
     def dump_events(self, call: Call, events: Sequence[StoredEvent], role: str | None) -> list[dict[str, Any]]:
         """Each of *events*, an answer with its NCCO, an error of *call* with its cause."""
@@ -194,13 +196,7 @@ class CallQueries:
 
     def fold(self, tied: Tied, now: datetime) -> Calls:
         """The calls that the conversations *tied* are of, at the time *now*. To be done `apart`."""
-        return read_calls(
-            tied.conversations,
-            known=tied.legs,
-            first_received=tied.first_received,
-            now=now,
-            presume_ended_after=self.reader.presume_ended_after,
-        )
+        return fold_calls(tied, now, self.reader.presume_ended_after)
 
     def _calls_by_conversation(self, source: _Source, names: Sequence[str], now: datetime) -> dict[str, list[Call]]:
         """The calls that are wanted, sorted by id, under the conversation that represents each."""

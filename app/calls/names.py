@@ -75,7 +75,9 @@ class Names:
                 self._of_store = self._store.names()
             except StoreUnavailable as away:
                 log.warning("the names of numbers were not read: %s", away)
-            self._known = Known({**self._of_file.numbers, **self._of_store}, self._of_file.flows)
+            known = Known({**self._of_file.numbers, **self._of_store}, self._of_file.flows)
+            if known != self._known:  # else the same object: rows that were dumped with it stay valid
+                self._known = known
         return self._known
 
     def in_file(self, number: str) -> str | None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from app.calls import schemas
 from app.calls.names import NOBODY, Known
+from app.calls.recent import Recent, is_silent
 from app.calls.stored_event import StoredEvent, read_stored_event
-from app.domain.conversations import Conversation, Member, moments, project
+from app.domain.conversations import Conversation, History, Member, moments, project
 from app.domain.legs import Leg, project_leg
 from app.domain.moves import Presence
 from app.store.apart import apart
@@ -21,6 +22,9 @@ from app.store.pages import Filter, Position
 # Limits for one page where conversations have to be read before it is known whether they are wanted:
 MAX_READ = 1000  # conversations
 MAX_SECONDS = 0.3  # the store gives no more to a request that takes much longer
+
+PROJECTED = Recent[Conversation]()  # by history
+DUMPED = Recent[tuple[Known, dict[str, Any]]]()  # by conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Calls:
 
         def fold() -> list[Conversation]:
             legs = {uuid: project_leg(uuid, moments(leg.events), leg.known) for uuid, leg in moving.items()}
-            projected = (project(uuid, alone[uuid], legs=legs, **times) for uuid in uuids if uuid in alone)
+            projected = (_projected(uuid, alone[uuid], legs, times) for uuid in uuids if uuid in alone)
             return [conversation for conversation in projected if conversation is not None]
 
         return apart(fold)
@@ -90,11 +94,32 @@ class Calls:
     def dump_all(self, items: Sequence[Conversation | Member | StoredEvent], role: str | None) -> list[dict[str, Any]]:
         """Each of *items*, as `dump` returns it."""
         mask, names = self.masks_for(role), self.names()
-        return apart(lambda: [schemas.dump(item, mask_numbers=mask, names=names) for item in items])
+        return apart(lambda: [_dumped(item, mask, names) for item in items])
 
     def masks_for(self, role: str | None) -> bool:
         """Whether *role* sees of a telephone number its last four digits only."""
         return self.mask_numbers and role != "operator"
+
+
+def _projected(uuid: str, events: History, legs: dict[str, Leg], times: dict[str, Any]) -> Conversation | None:
+    """The conversation *uuid*, at *times*. *legs*: those that have been in several conversations."""
+    if any(kept.event.leg in legs for kept in events.values()):
+        return project(uuid, events, legs=legs, **times)
+    silent = is_silent(events, times["now"], times["presume_ended_after"])
+    conversation = PROJECTED.get(events, uuid, silent) or project(uuid, events, **times)
+    if conversation:
+        PROJECTED.add(conversation, events, uuid, silent)
+    return conversation
+
+
+def _dumped(item: Conversation | Member | StoredEvent, mask: bool, names: Known) -> dict[str, Any]:
+    if not isinstance(item, Conversation) or any(member.leg.moves for member in item.legs):
+        return schemas.dump(item, mask_numbers=mask, names=names)
+    known = DUMPED.get(item, mask)
+    if known is None or known[0] is not names:
+        known = names, schemas.dump(item, mask_numbers=mask, names=names)
+        DUMPED.add(known, item, mask)
+    return dict(known[1])
 
 
 def with_latest_move(leg: Leg) -> Member:

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.calls.stored_event import StoredEvent
 from app.domain.actions import OURS
-from app.domain.events import Answer, Fallback
+from app.domain.events import LOOKED_UP, Answer, Fallback
 
 
 def curl_commands(events: Sequence[StoredEvent], server: str) -> list[str]:
@@ -27,8 +27,11 @@ def curl_commands(events: Sequence[StoredEvent], server: str) -> list[str]:
 
 
 def _posted(stored: StoredEvent) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where the webhook of an event was posted, and its body. The answer to an event, and what we did, are none."""
-    if isinstance(stored.event, OURS):
+    """Where the webhook of an event was posted, and its body.
+
+    The answer to an event is none, nor is what we did or what Vonage's API said.
+    """
+    if isinstance(stored.event, OURS) or LOOKED_UP in stored.event.flags:
         return
     if isinstance(stored.event, Answer):
         request: dict[str, Any] = stored.raw.get("request", {})

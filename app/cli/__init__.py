@@ -15,6 +15,7 @@ def install(app: Flask) -> None:
     from app.cli.doctor import doctor
     from app.cli.flows import flows
     from app.cli.forget import forget
+    from app.cli.moving import export, import_
     from app.cli.operations import conferences, transfers
     from app.cli.replay import replay
     from app.cli.simulate import simulate
@@ -23,5 +24,5 @@ def install(app: Flask) -> None:
 
     for command in (replay, calls, call, unfiled, audit, forget, flows, doctor, capture, simulate, *COMMANDS):
         app.cli.add_command(command)
-    for command in (transfers, conferences, voicemails):
+    for command in (transfers, conferences, voicemails, export, import_):
         app.cli.add_command(command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -12,6 +12,7 @@ import click
 
 from app.cli.client import Client, detail, to_option
 from app.cli.conversation_text import conversation_lines
+from app.cli.last_lines import keep_sealed, sealed_lines
 from app.services import services
 from app.webhooks.body import BadBody, read_object
 from app.webhooks.schemas import read_event
@@ -29,11 +30,18 @@ def replay(file: IO[bytes], url: str | None) -> None:
     """Post recorded webhooks, one JSON object a line, and show the conversations they belong to.
 
     Signed if VONAGE_SIGNATURE_SECRETS is set. Shown with the token of ACCESS_TOKENS, or the one made for development.
+
+    If FILE is a log to which a server that stopped wrote what still waited for Redis, that is put into the store of
+    REDIS_URL, as it was received; all other lines are passed over. It needs the same SECRET_KEY.
     """
+    lines = file.readlines()
+    if sealed := sealed_lines(lines):
+        keep_sealed(sealed)
+        return
     client = Client(url)
     conversations: dict[str, None] = {}
     refused = 0
-    for number, body, text in _webhooks(file):
+    for number, body, text in _webhooks(file, lines):
         event = read_event(body)
         is_answer = event.kind == "unknown" and "to" in body and "status" not in body
         path = f"/voice/{'answer' if is_answer else 'event'}"
@@ -64,9 +72,9 @@ def replay(file: IO[bytes], url: str | None) -> None:
         raise click.ClickException(f"{count(refused, 'request')} {'was' if refused == 1 else 'were'} refused.")
 
 
-def _webhooks(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any], bytes]]:
+def _webhooks(file: IO[bytes], lines: Sequence[bytes]) -> Iterator[tuple[int, dict[str, Any], bytes]]:
     """Line number, object and text of each line. A line that is no JSON object ends the command, and is named."""
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(lines, 1):
         if text := line.strip():
             try:
                 yield number, read_object(text), text

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -64,6 +64,9 @@ class Driver:
         self._put_off: set[str] = set()  # those that could not be gone on with, as Redis was away
         self._claim = threading.local()  # `holder` and `till`, of the operation with which this thread goes on
         self._watched: dict[str, set[str]] = {}  # conversations that wake the operations which go on here
+        self.on_doubt: Callable[[Sequence[str]], None] | None = (
+            None  # gets legs of which what was expected did not come
+        )
         store.on_news = self.wake
 
     def start(self) -> None:
@@ -202,6 +205,7 @@ class Driver:
         if plan.timeouts:
             late = [Entry(f"timeout {name}", now, "timeout", name, {}) for name in plan.timeouts]
             self._append(operation, late, expected=len(entries))
+            self._doubt(uuid for uuid, leg in legs.items() if leg.state != "completed")
             return 0
         if plan.step:
             return self._send(operation, entries, plan.step, legs)
@@ -218,6 +222,10 @@ class Driver:
         age = (now - max([entries[-1].at, *(leg.place.at for leg in nowhere)])).total_seconds()
         unknown = ({*machine.legs(entries)} - placed or nowhere) and age < UNKNOWN_SECONDS
         return min(wait, max(AGAIN_SECONDS, age / 2)) if unknown else wait
+
+    def _doubt(self, legs: Iterable[str]) -> None:
+        if self.on_doubt is not None:
+            self.on_doubt(list(legs))
 
     def _announce(self, entries: Sequence[Entry], legs: Mapping[str, Leg]) -> None:
         """Announce a decision to those who follow its calls: it is no event of theirs."""
@@ -241,6 +249,8 @@ class Driver:
     def _keep_result(self, operation: str, step: Entry, outcome: Mapping[str, Any]) -> None:
         """Keep what came of *step*. A leg that an operation called is the operation's, as those it began with are."""
         self._append(operation, [_result_entry(step, outcome)])
+        if outcome["result"] == "gone" and step.data.get("leg"):
+            self._doubt([step.data["leg"]])
         called = outcome.get("uuid")
         if called and step.data.get("by"):  # not of a single action
             self._store.occupy(called, operation)

@@ -24,6 +24,10 @@ class Regions:
         """The hosts to try, the likeliest first; a new call is placed at one alone."""
         if leg is None:
             return [step.arguments.get("region") or self._client.hosts[0]]
+        return self.hosts_of(leg)
+
+    def hosts_of(self, leg: str) -> Sequence[str]:
+        """The hosts that may know *leg*, the likeliest first."""
         own = self._region_of(leg)
         return list(dict.fromkeys([*([own] if own else []), *self._client.hosts]))
 

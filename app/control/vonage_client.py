@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from queue import Empty, LifoQueue, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -38,6 +40,7 @@ class Response(NamedTuple):
 
     status: int
     body: Mapping[str, Any]
+    date: datetime | None = None  # by Vonage's clock, in whole seconds
 
     @property
     def ok(self) -> bool:
@@ -105,9 +108,9 @@ class VonageClient:
         kind: Literal["query_params", "json"] = "query_params" if method == "GET" else "json"
         try:
             found = client.make_request(method, host, path, body, "jwt", kind)
-            status = client.last_response.status_code
+            status, date = client.last_response.status_code, _date(client.last_response)
         except HttpRequestError as error:
-            status, found = error.response.status_code, _json(error.response)
+            status, found, date = error.response.status_code, _json(error.response), _date(error.response)
         except requests.exceptions.ConnectTimeout as error:
             raise NotSent(f"{host} does not answer") from error
         except requests.exceptions.SSLError as error:
@@ -121,7 +124,7 @@ class VonageClient:
             raise LateReply(f"{host} did not reply in time") from error
         finally:
             self._give_back(client)
-        return Response(status, found if isinstance(found, dict) else {})
+        return Response(status, found if isinstance(found, dict) else {}, date)
 
     def _borrow(self) -> HttpClient:
         """A client that nobody else uses: it is not for two threads at once."""
@@ -152,6 +155,14 @@ def _json(response: Any) -> Any:
         return response.json()
     except ValueError:
         return {}
+
+
+def _date(response: Any) -> datetime | None:
+    """The time in its header `Date`: https://www.rfc-editor.org/rfc/rfc9110#field.date"""
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _within(seconds: float, send: Callable[[], Response]) -> Response:

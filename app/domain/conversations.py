@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from app.domain.actions import OURS, RECORDING, Action, calls_into_room
+from app.domain.call_object import outdone
 from app.domain.causes import GivenAnswer, WentWrong, cause_of
 from app.domain.events import (
     Answer,
@@ -115,10 +116,14 @@ class Conversation:
 def moments(events: History) -> list[Moment]:
     """Every fact once, its variants merged, at the time it counts for; oldest first.
 
-    Bodies that name different conversations stay apart: merged, one of the two would lose its leg.
+    Bodies that name different conversations stay apart: merged, one of the two would lose its leg. What was looked up
+    at Vonage counts until a webhook says it.
     """
     facts: dict[Any, list[Kept]] = {}
-    for kept in events.values():
+    passed_over = outdone([kept.event for kept in events.values()])
+    for canonical, kept in events.items():
+        if canonical in passed_over:
+            continue
         facts.setdefault((kept.event.conversation, kept.event.dedup_key), []).append(kept)
     merged = [
         Moment(event.occurred or min(kept.received for kept in variants), event)

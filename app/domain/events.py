@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, TypeVar
 
 UNKNOWN_STATUS = "unknown_status"  # flag: a status this code does not know
+LOOKED_UP = "looked_up"  # flag: it is no webhook, but what Vonage's API said when it was asked
 NO_TIMESTAMP = "no_timestamp"  # flag: no readable `timestamp`: the received time is used
 CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 MERGED_BY_CODE = frozenset({"canonical", "flags"})

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.domain.actions import OURS, Action
-from app.domain.events import CallStatus, Completed, Detection, Event, Transfer, merge
+from app.domain.events import LOOKED_UP, CallStatus, Completed, Detection, Event, Transfer, merge
 from app.domain.leg_control import UNTOUCHED, LegControl, control_of, done_to
 from app.domain.leg_state import ANSWERED, BILLED, BITS, FAILURES, LegState, state_of
 from app.domain.moves import UNKNOWN_PLACE, Move, Place, seen
@@ -96,14 +96,15 @@ def project_leg(uuid: str, moments: Iterable[Moment], known: Known = Known()) ->
     def earliest(*names: str) -> datetime | None:
         return min((at for at, event in statuses if event.status in names), default=None)
 
-    ringing, answered, failure = earliest("ringing"), earliest("answered"), earliest(*FAILURES)
+    bill = _bill([event for _, event in statuses if isinstance(event, Completed)])
+    ringing, failure = earliest("ringing"), earliest(*FAILURES)
     completed = earliest("completed") or failure
+    answered, is_guess = _answered(statuses, bill)
     # A leg that was answered, though its `answered` event is missing, rang for an unknown time.
     rang_until = answered or (None if bits & (ANSWERED | BILLED) else failure or completed)
     status = _status(statuses, unread)
     explaining = [event for _, event in statuses if event.status == status]
     explaining += [event for _, event in statuses if event.status == "completed"]
-    bill = _bill([event for _, event in statuses if isinstance(event, Completed)])
     caller = _first(mine, "from_") or _first(mine, "from_user")
     moves = (Move(at, event.left, event.joined) for at, event in mine if isinstance(event, Transfer))
     leg = Leg(
@@ -118,8 +119,8 @@ def project_leg(uuid: str, moments: Iterable[Moment], known: Known = Known()) ->
         ringing=ringing,
         answered=answered,
         completed=completed,
-        ring_seconds=seconds_between(ringing, rang_until),
-        talk_seconds=_talked(answered, completed, bill),
+        ring_seconds=None if is_guess else seconds_between(ringing, rang_until),
+        talk_seconds=None if is_guess else _talked(answered, completed, bill),
         duration_seconds=bill.duration if bill else None,
         rate=bill.rate if bill else None,
         price=bill.price if bill else None,
@@ -173,6 +174,20 @@ def _bill(completed: Sequence[Completed]) -> Completed | None:
         return None
     longest = max((event.duration for event in completed if event.duration is not None), default=None)
     return replace(merge(completed), duration=longest)
+
+
+def _answered(statuses: Sequence[tuple[datetime, CallStatus]], bill: Completed | None) -> tuple[datetime | None, bool]:
+    """When the leg was answered, and whether that is only when Vonage's API was asked, which does not say when.
+
+    Where no webhook says it, the bill that was looked up does: it begins with the answer, in whole seconds.
+    """
+    reported = [at for at, event in statuses if event.status == "answered" and LOOKED_UP not in event.flags]
+    if reported or not any(LOOKED_UP in event.flags for _, event in statuses):
+        return min(reported, default=None), False
+    if bill and bill.duration and bill.start_time:
+        return bill.start_time, False
+    looked_up = min((at for at, event in statuses if event.status == "answered"), default=None)
+    return looked_up, looked_up is not None
 
 
 def _talked(answered: datetime | None, completed: datetime | None, bill: Completed | None) -> float | None:

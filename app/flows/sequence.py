@@ -25,14 +25,13 @@ WAITS_FOR_NOTHING: Final = (
 def faults(ncco: Sequence[Mapping[str, Any]]) -> list[Found]:
     """What is wrong in the order of actions, each of which may be right alone. Placeholders may become right."""
     found: list[Found] = []
-    ncco = [ACTION.plain(action) for action in ncco]
     for index, (action, never_interrupted) in enumerate(zip(ncco, barge_in_faults(ncco), strict=True)):
         name, is_last = action.get("action"), index == len(ncco) - 1
         if name in FINAL and not is_last:
             found.append(((index,), f"It must be the last action: what follows a {name} never runs."))
         if name == "record" and is_last and not any(option in action for option in RECORDS_UNTIL):
             found.append(((index,), WAITS_FOR_NOTHING))
-        if name in PLAYED and not is_last and _is_endless(action):
+        if name in PLAYED and not is_last and "loop" in action and _is_endless(ACTION.plain(action)):
             words = f"It is 0, so that the {name} never ends, but an action follows; it must be 1 or more, or the last."
             found.append(((index, "loop"), words))
         if never_interrupted:

@@ -65,12 +65,14 @@ WORDS: Final = {
     "says": marked("says"),
     "no input": marked("no input"),
     "no reason": marked("no reason given"),
+    "looked_up": marked("from Vonage's API, no webhook"),
     # what was odd about a webhook
     "no_timestamp": marked("no timestamp"),
     "unknown_status": marked("unknown status"),
     # what its signature lacked
     "unsigned": marked("unsigned"),
     "refused_signature": marked("wrong signature"),
+    "capped": marked("too many webhooks: not all are kept"),
     "no_application_id": marked("signed without application"),
     "no_payload_hash": marked("signed without content"),
     "get_hash_mismatch": marked("signed with another query"),

@@ -24,6 +24,8 @@ from app.calls.names import Known
 from app.pages import languages
 from app.pages.languages import gettext, ngettext
 from app.services import Services, services
+from app.spool.errors import SpoolUnavailable
+from app.spool.spool import Spool
 from app.store.errors import StoreUnavailable
 from vonage_simulator.yaml_source import Fault
 
@@ -137,11 +139,12 @@ def notices(parts: Services) -> list[Notice]:
         Notice("alarm" if note.alarm else "note", gettext(note.text) % note.values) for note in parts.settings.notes()
     ]
     found += _of_flows(parts)
+    found += _of_spool(parts.spool)
     found += _of_names(parts)
     try:
         policy = parts.store.evicts()
     except StoreUnavailable as away:
-        text = gettext("Redis is away (%(reason)s): no event can be stored and no call shown. Callers get answers.")
+        text = gettext("Redis is away (%(reason)s): events wait on disk, and no call is shown. Callers get answers.")
         found.append(Notice("alarm", text % {"reason": away.reason}))
     else:
         if policy:
@@ -155,7 +158,13 @@ def notices(parts: Services) -> list[Notice]:
 def state_of_notices(parts: Services) -> str:
     """Changes when the notices may, in any language and for any role. Raises StoreUnavailable."""
     parts.names.current()
-    state = parts.flows.alarm, parts.flows.faults, parts.names.faults, parts.store.evicts()
+    state = (
+        parts.flows.alarm,
+        parts.flows.faults,
+        parts.names.faults,
+        parts.store.evicts(),
+        _state_of_spool(parts.spool),
+    )
     return sha256(repr(state).encode()).hexdigest()[:12]
 
 
@@ -172,6 +181,32 @@ def _of_flows(parts: Services) -> list[Notice]:
     else:
         return []
     return [Notice("alarm", text, _lines(flows.faults))]
+
+
+def _of_spool(spool: Spool) -> list[Notice]:
+    found = []
+    with suppress(SpoolUnavailable):
+        if waiting := spool.depth().rows:
+            text = ngettext(
+                "%(number)d event waits on disk until Redis has it: what is shown of its call may be old.",
+                "%(number)d events wait on disk until Redis has them: what is shown of their calls may be old.",
+                waiting,
+            )
+            found.append(Notice("alarm", text % {"number": waiting}))
+    if spool.fault:
+        text = gettext("The disk takes no events (%(reason)s): while Redis is away they get 503.")
+        found.append(Notice("alarm", text % {"reason": spool.fault}))
+    if spool.put_aside:
+        text = gettext("Events that waited on disk could not be read; their file was put aside in DATA_DIR.")
+        found.append(Notice("alarm", text, tuple(spool.put_aside)))
+    return found
+
+
+def _state_of_spool(spool: Spool) -> tuple[object, ...]:
+    """Of the number that waits only how large it is, about: every board reads its banner again when this changes."""
+    with suppress(SpoolUnavailable):
+        return len(str(spool.depth().rows)), spool.depth().rows > 0, spool.put_aside
+    return (spool.fault,)
 
 
 def _of_names(parts: Services) -> list[Notice]:

@@ -42,7 +42,7 @@ class Histories(NamedTuple):
 class Tied(NamedTuple):
     """Conversations and those that their legs tie to them, over any number of steps.
 
-    `first_received` is when the first event that is kept of each was kept; it never changes. `legs`: what else is known
+    `first_received` is when the earliest event of each was received. `legs`: what else is known
     of legs that have been in several.
     """
 
@@ -56,11 +56,11 @@ class EventWriter(Protocol):
 
     def record(
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
-    ) -> bool:
+    ) -> bool | None:
         """Keep *event*, whose JSON text is *body*, with its conversation; a transfer with both of its conversations.
 
         *notes* come from the signature check; *counted*: whether it counts as a webhook received. Returns False for a
-        repeat, which changes nothing and adds nothing to the feed.
+        repeat, which changes nothing and adds nothing to the feed; None if it waits on disk: Redis is away.
         """
 
     def record_later(
@@ -68,8 +68,8 @@ class EventWriter(Protocol):
     ) -> None:
         """Keep an event, or our record of an answer, later: the caller does not wait."""
 
-    def unfile(self, body: bytes, why: str, received: datetime) -> bool:
-        """Keep a webhook that belongs to no conversation. Returns False for a repeat."""
+    def unfile(self, body: bytes, why: str, received: datetime) -> bool | None:
+        """Keep a webhook that belongs to no conversation. Returns False for a repeat, None if it waits on disk."""
 
     def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
         """The same, later."""

@@ -8,12 +8,21 @@ class StoreError(Exception):
 class StoreUnavailable(StoreError):
     """Redis did not carry out a command in time; it may still do so. Every write may be repeated.
 
-    `reason` is one short word for logs and `/readyz`: timeout, refused, readonly, ...
+    `reason` is one short word for logs and `/readyz`: timeout, refused, readonly, ... `sent`: it may have been carried
+    out; else Redis refused it, or was not asked.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, sent: bool = True) -> None:
         super().__init__(f"Redis is away ({reason}){': ' + detail if detail else ''}")
-        self.reason = reason
+        self.reason, self.sent = reason, sent
+
+
+class KeptNowhere(StoreUnavailable):
+    """Neither Redis nor the spool (app/spool) took a webhook."""
+
+    def __init__(self, away: StoreUnavailable, why: str) -> None:
+        StoreError.__init__(self, f"{away}; the spool does not take it either ({why})")
+        self.reason, self.sent, self.spool = away.reason, away.sent, why
 
 
 class TooMuchAtOnce(StoreUnavailable):
@@ -21,7 +30,7 @@ class TooMuchAtOnce(StoreUnavailable):
 
     def __init__(self) -> None:
         StoreError.__init__(self, "too much is being read at once")
-        self.reason = "busy"
+        self.reason, self.sent = "busy", False
 
 
 class UnreadableRecord(StoreError):

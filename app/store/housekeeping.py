@@ -9,6 +9,7 @@ import logging
 import threading
 from datetime import UTC, datetime
 from random import random
+from time import monotonic
 from typing import Final
 from uuid import uuid4
 
@@ -21,18 +22,30 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 60.0
 LEASE_SECONDS: Final = 50
+ROOM_SECONDS: Final = 2.0  # between two looks at the memory: in a minute a flood of webhooks would fill a small Redis
 ALLOWED: Final = 0.9  # of MAX_MEMORY_MB: make room before Redis is full
 
 
 class Housekeeping:
-    """Tidies *store* every minute in a thread of its own. *max_memory_mb* None: Redis may use any amount."""
+    """Tidies *store* every minute in a thread of its own. *max_memory_mb* None: Redis may use any amount.
+
+    Otherwise it looks at the memory more often, and by itself: what tidying writes is refused while Redis is full.
+    """
 
     name = "housekeeping"
 
-    def __init__(self, store: Store, *, max_memory_mb: int | None, every_seconds: float = EVERY_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        max_memory_mb: int | None,
+        every_seconds: float = EVERY_SECONDS,
+        room_seconds: float = ROOM_SECONDS,
+    ) -> None:
         self._store = store
         self._max_bytes = max_memory_mb * 1024 * 1024 if max_memory_mb else None
         self._every = every_seconds
+        self._pause = every_seconds if max_memory_mb is None else min(room_seconds, every_seconds)
         self._holder = uuid4().hex
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
@@ -73,13 +86,16 @@ class Housekeeping:
         return removed
 
     def _run(self) -> None:
-        started = False
-        while not self._stop.wait(self._every * (0.5 + random())):  # noqa: S311 - spread the workers over time
+        started, tidy_at = False, monotonic() + self._every * (random() - 0.5)  # noqa: S311 - spread over time
+        while not self._stop.wait(self._pause * (0.5 + random())):  # noqa: S311 - the same
             try:
                 if not started:  # Redis was away when the app started
                     self._store.start()
                     started = True
-                self.tidy(datetime.now(UTC))
+                self._make_room()
+                if self._pause == self._every or monotonic() >= tidy_at:
+                    tidy_at = monotonic() + self._every
+                    self.tidy(datetime.now(UTC))
             except StoreUnavailable as away:
                 log.warning("not tidied: %s", away)
             except StoreError:

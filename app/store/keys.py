@@ -20,12 +20,17 @@ HOURS_KEPT: Final = 8 * 24 * 3_600_000  # ms; statistics by hour, and the figure
 NUMBERS_AN_HOUR: Final = (
     64  # fields of the figures by telephone number, about, in a partition: more are counted together
 )
+COUNTED_LENGTH: Final = 256  # webhooks in a partition of which it is known that they were counted
 FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
+# Events kept with a conversation. After that, up to twice as many, only our actions and what changes the state or the
+# place of a leg.
+EVENTS_OF_A_CONVERSATION: Final = 10_000
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
 NAMES: Final = b"switchhook:names"  # hash: telephone number -> name
 SIGNALS: Final = b"switchhook:signals"  # stream: what pages say to each other, for some seconds (`signals.py`)
+LOOK_UPS: Final = b"switchhook:look-ups"  # string: which worker asks Vonage what became of silent calls
 USERS: Final = b"switchhook:users"  # sorted set, all scores 0: users that have settings, in the order of their names
 
 
@@ -93,6 +98,7 @@ class Partition:
         self.ended = tag + b"ended"  # sorted set: ended conversation by first receipt (ms)
         self.last_received = tag + b"heard"  # sorted set: live conversation by last receipt (ms)
         self.counts = tag + b"counts"  # hash: legs by state, webhooks by outcome
+        self.counted = tag + b"counted"  # sorted set: webhooks that were counted and may come again (`lua/common.lua`)
         self.feed = tag + b"feed"  # stream: what changed (`feed.py`)
         self.legs = tag + b"legs"  # hash: leg of this partition -> its entry (`lua/leg.lua`)
         self.unsettled = tag + b"unsettled"  # set: legs whose news may not have reached all that it concerns
@@ -105,6 +111,7 @@ class Partition:
         self.lease = tag + b"tidying"  # string: who tidies the partition
         self.counting = tag + b"counting"  # string: who counts its calls
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
+        self.unfiled_seen = tag + b"unfiled-seen"  # sorted set: digests of their bodies, in order of receipt (the same)
         self.audit = tag + b"audit"  # stream: who was shown whole numbers (`audit.py`; partition 0 only)
         self.due = tag + b"due"  # sorted set: operation -> when somebody has to look at it (ms, by Redis's clock)
         self.revealed = tag + b"revealed"  # sorted set: what was noted there in the last minutes (the same)

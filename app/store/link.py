@@ -8,7 +8,8 @@ slot that has moved is followed; one that is moving (ASK, TRYAGAIN) is away: hal
 
 from __future__ import annotations
 
-import re
+import select
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,34 +19,22 @@ from typing import Any, NamedTuple, Protocol, cast
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
-from redis.exceptions import ClusterError, MovedError, NoScriptError, RedisClusterException, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import (
+    MovedError,
+    NoScriptError,
+    RedisError,
+)
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from app.store import timeouts
-from app.store.errors import StoreUnavailable
+from app.store.redis_errors import AWAY, NOT_SENT, NotReplicated, as_redis_error
 from app.store.scripts import Script
+from app.store.sentinel import client_of, is_of_sentinels, read_sentinels
 
-NAMES = {  # of errors whose first word redis-py takes away
-    "BusyLoadingError": "loading",
-    "ReadOnlyError": "readonly",
-    "OutOfMemoryError": "oom",
-    "AuthenticationError": "noauth",
-    "NoPermissionError": "noperm",
-    "NoScriptError": "noscript",
-    "ClusterCrossSlotError": "crossslot",
-    "MovedError": "moved",  # a cluster, and REDIS_CLUSTER is not set
-    "AskError": "moving",
-    "TryAgainError": "moving",
-}
-# The first word of an error says what kind it is, in capitals; redis-py takes ERR away, which is any other kind.
-# Redis 6 puts the error of a command in a script behind "Error running script (call to f_…): @user_script:7: ".
-KIND = re.compile(r"(?:.*@user_script: ?\d+: -?)?([A-Z]{3,})\b")
-# What is wrong with the rights within a script is an ERR: Redis 7 and Valkey, and Redis 6.
-DENIED = re.compile(r"ACL failure in script|The user executing the script can't")
+CONFIRMED_WITHIN = 0.6  # of the time for an exchange: by replicas
 REFRESH_SECONDS = 1.0  # how often a cluster's slots are read again, while one of its nodes is away
-AWAY = (RedisError, RedisClusterException, OSError)  # the second of them is no RedisError
 
 
 class Command(NamedTuple):
@@ -65,15 +54,21 @@ class Command(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Where Redis is. `url` as redis-py reads it: redis://, rediss://, unix://."""
+    """Where Redis is. `url` as redis-py reads it: redis://, rediss://, unix://.
+
+    *replicas*: how many of them confirm what is written, before it counts as kept.
+    """
 
     url: str
     cluster: bool = False
     tls_verify: bool = False
+    replicas: int = 0
 
     @property
     def place(self) -> str:
         """Where that is, without the user and the password: localhost:6379, /run/redis.sock."""
+        if is_of_sentinels(self.url):
+            return read_sentinels(self.url).place
         parts: dict[str, Any] = parse_url(self.url)  # type: ignore[no-untyped-call]
         return parts.get("path") or f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
 
@@ -86,7 +81,7 @@ class Address(NamedTuple):
             "protocol": 2,
             "driver_info": None,  # no CLIENT SETINFO: two round trips before the first command
         }
-        if self.url.startswith("rediss://") and not self.tls_verify:
+        if self.url.startswith("rediss") and not self.tls_verify:
             options["ssl_cert_reqs"] = "none"
             options["ssl_check_hostname"] = False
         return options
@@ -98,17 +93,21 @@ class Connection(Protocol):
     @property
     def is_connected(self) -> bool: ...
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]: ...
-    def send_packed_command(self, command: list[bytes]) -> None: ...  # connects first if need be
+    def connect(self) -> None: ...
+    def send_packed_command(self, command: list[bytes]) -> None: ...
     def read_response(self, disable_decoding: bool, *, timeout: float) -> Any: ...  # raises it if it is an error
     def can_read(self) -> bool: ...  # raises ConnectionError if the other end has closed
     def disconnect(self) -> None: ...
 
 
 class Link:
-    """Connections to the node, or to each node of the cluster. Not for two threads at once."""
+    """Connections to the node, or to each node of the cluster. Not for two threads at once.
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    *replicas*: how many of each node confirm what is sent, before it counts as carried out.
+    """
+
+    def __init__(self, address: Address, *, replicas: int = 0) -> None:
+        self._address, self._replicas = address, replicas
         self._nodes: dict[str, Connection] = {}
         self._cluster: RedisCluster | None = None
         self._until = 0.0  # when the exchange under way times out
@@ -125,7 +124,7 @@ class Link:
             self._find_nodes()
         except AWAY as error:
             self.close()
-            return [_as_redis_error(error)] * len(commands)
+            return [as_redis_error(error)] * len(commands)
         seconds = timeouts.READ_SECONDS if seconds is None else seconds
         self._until, self._patient = monotonic() + seconds, seconds >= timeouts.READ_SECONDS
         replies = self._send(commands)
@@ -160,17 +159,20 @@ class Link:
         sent: list[tuple[str, Connection, list[int]]] = []
         for node, indexes in self._by_node(commands, replies):
             try:
-                if monotonic() < self._hung.get(node, 0.0):
-                    raise RedisTimeoutError("it timed out a moment ago")
-                self._hung.pop(node, None)
-                connection = self._connection(node)
-                words = (commands[index].words(whole_script=whole_script) for index in indexes)
+                try:
+                    connection = self._connection(node)
+                except AWAY as error:
+                    error.add_note(NOT_SENT)
+                    raise
+                words = [commands[index].words(whole_script=whole_script) for index in indexes]
+                if self._replicas:
+                    words += confirmation(commands[indexes[0]].key, self._replicas, self._until - monotonic())
                 connection.send_packed_command(connection.pack_commands(words))
                 sent.append((node, connection, indexes))
             except AWAY as error:
                 self._drop(node, error)
                 for index in indexes:
-                    replies[index] = _as_redis_error(error)
+                    replies[index] = as_redis_error(error)
         for node, connection, indexes in sent:
             broken: RedisError | None = None
             for index in indexes:
@@ -179,10 +181,31 @@ class Link:
                     replies[index] = broken or connection.read_response(disable_decoding=True, timeout=left)
                 except (RedisConnectionError, RedisTimeoutError, OSError) as error:
                     self._drop(node, error)
-                    replies[index] = broken = _as_redis_error(error)
+                    replies[index] = broken = as_redis_error(error)
                 except RedisError as error:
                     replies[index] = error
+            if self._replicas and broken is None:
+                self._confirm(node, connection, indexes, replies)
         return replies
+
+    def _confirm(self, node: str, connection: Connection, indexes: Sequence[int], replies: list[Any]) -> None:
+        """Read what `confirmation` asked; without enough replicas no reply says any more that a command is done."""
+        missing: RedisError | None = None
+        for _ in range(CONFIRMATION):
+            try:
+                found = connection.read_response(disable_decoding=True, timeout=max(self._until - monotonic(), 0.001))
+            except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+                self._drop(node, error)
+                missing = as_redis_error(error)
+                break
+            except RedisError as error:  # of the mark: its slot is moving, or its node takes no writes now
+                missing = error
+        if missing is None and found < self._replicas:
+            missing = NotReplicated(f"{found} of {self._replicas} replicas confirmed (REDIS_WAIT_REPLICAS)")
+        if missing is not None:
+            for index in indexes:
+                if not isinstance(replies[index], RedisError):
+                    replies[index] = missing
 
     def _find_nodes(self) -> None:
         """Read the cluster's slots: the first time at once; again, when that is due, beside the exchanges.
@@ -207,15 +230,20 @@ class Link:
             try:
                 node = self._cluster.nodes_manager.get_node_from_slot(slot)
             except AWAY as error:
-                replies[index] = _as_redis_error(error)
+                replies[index] = as_redis_error(error)
                 self._refresh_soon()
             else:
                 groups.setdefault(node.name, []).append(index)
         return groups.items()
 
     def _connection(self, node: str) -> Connection:
+        if monotonic() < self._hung.get(node, 0.0):
+            raise RedisTimeoutError("it timed out a moment ago")
+        self._hung.pop(node, None)
         if node not in self._nodes:
-            if self._cluster is None:
+            if is_of_sentinels(self._address.url):
+                client = client_of(self._address.url, self._address.options())
+            elif self._cluster is None:
                 client = Redis.from_url(self._address.url, **self._address.options())
             else:
                 cluster = cast("Any", self._cluster)
@@ -226,7 +254,9 @@ class Link:
             self._nodes[node] = cast("Connection", client.connection_pool.make_connection())
         connection = self._nodes[node]
         if connection.is_connected and _was_cut(connection):
-            connection.disconnect()  # sending connects again
+            connection.disconnect()
+        if not connection.is_connected:
+            connection.connect()  # it asks Sentinels where the primary is, which sending would not
         return connection
 
     def _drop(self, node: str, error: Exception) -> None:
@@ -242,36 +272,40 @@ class Link:
             self._refresh_at = monotonic() + REFRESH_SECONDS
 
 
+CONFIRMATION = 2  # commands
+
+
+def confirmation(key: bytes, replicas: int, seconds: float) -> list[tuple[Any, ...]]:
+    """Commands after which the node of *key* says how many replicas have all that is in it by now.
+
+    WAIT waits for what was last written over the same connection, to the node at its other end. A repeat may have
+    written nothing, because its first copy came over another connection, from which it may not have got any further: so
+    there is something to write. https://redis.io/docs/latest/commands/wait/
+    """
+    tag = key[: key.find(b"}") + 1] or b"{" + key + b"}"
+    milliseconds = max(1, int(min(seconds, timeouts.READ_SECONDS) * 1000 * CONFIRMED_WITHIN))
+    return [("SET", tag + b"confirmed", b"", "PX", 10_000), ("WAIT", replicas, milliseconds)]
+
+
 def _read_slots(cluster: RedisCluster) -> None:
     with suppress(*AWAY):  # no node replies: the slots as we knew them are the best guess
         cluster.nodes_manager.initialize()
 
 
+def _poll() -> Any:
+    """The system's poll: gevent's goes through its loop, which took a tenth of an event's time with one sender."""
+    monkey = sys.modules.get("gevent.monkey")
+    return (monkey.get_original("select", "poll") if monkey else select.poll)()
+
+
 def _was_cut(connection: Connection) -> bool:
     """Whether the other end has closed it: Redis was restarted, or we were idle (hosted ones close after 300 s)."""
+    if (client := getattr(connection, "_sock", None)) is not None:  # redis-py's own name; without it: the slower way
+        poll = _poll()
+        poll.register(client, select.POLLIN)
+        if not poll.poll(0):
+            return False
     try:
         return connection.can_read()
     except RedisConnectionError:
         return True
-
-
-def _as_redis_error(error: Exception) -> RedisError:
-    if isinstance(error, RedisClusterException):
-        return ClusterError(str(error))
-    return error if isinstance(error, RedisError) else RedisConnectionError(str(error))
-
-
-def unavailable(error: RedisError) -> StoreUnavailable:
-    """*error* with its reason in one word. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors"""
-    if isinstance(error, RedisTimeoutError):
-        return StoreUnavailable("timeout", f"no reply within {timeouts.READ_SECONDS} s")
-    reason = NAMES.get(type(error).__name__) or ("cluster" if isinstance(error, ClusterError) else None)
-    if reason is None:
-        kind = KIND.match(str(error))
-        if isinstance(error, RedisConnectionError):
-            reason = "refused"
-        elif DENIED.search(str(error)):
-            reason = "noperm"
-        else:
-            reason = kind[1].lower() if kind else "err"
-    return StoreUnavailable(reason, str(error))

@@ -1,6 +1,7 @@
 """Lists of conversations: filters, positions, and the merging of the partitions' parts into one page.
 
-A position is (first receipt, conversation). It never changes, so a cursor stays valid while calls come in and end.
+A position is (first receipt, conversation). It stays as it is while calls come in and end, so a cursor stays valid. One
+of which an event waited in a spool (app/spool) may move towards the past: it is listed twice then, and never missed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from app.store import keys, scripts
 from app.store.codec import EPOCH, MILLISECOND, milliseconds
 from app.store.link import Command
 
-MAX_SCANNED: Final = 500  # conversations that a partition checks for one page beyond those it returns
+MAX_SCANNED: Final = 50  # conversations that a partition checks for one page beyond those it returns
 
 State = Literal["any", "live", "presumed_ended", "ended"]
 SUFFIXES: Final = (4, 7)  # lengths at which a number also means "ends in"

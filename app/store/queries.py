@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from app.domain.conversations import History, Kept, by_leg, history, join
+from app.domain.conversations import History, Kept, by_leg, join
 from app.domain.legs import Known
 from app.domain.marks import recording_mark
 from app.store import keys
@@ -15,6 +15,7 @@ from app.store.apart import apart
 from app.store.codec import Record, milliseconds, unpack
 from app.store.contract import CallReader, Counts, Histories, LegHistory, Tied
 from app.store.errors import StoreUnavailable, UnreadableRecord
+from app.store.histories import history_alone, of_kept
 from app.store.legs import entry_command, read_entry
 from app.store.link import Command
 from app.store.pages import Filter, Page, Position, merge_pages
@@ -145,20 +146,26 @@ class Queries(Statistics, CallReader):
     ) -> dict[str, History]:
         """The history of each of *conversations*, without those of other conversations.
 
-        *first_received* gets when the first event of each was received. *missing*: see `Reader.fetch`.
+        *first_received* gets when the earliest event of each was received. *missing*: see `Reader.fetch`.
         """
-        lists = self._kept_lists(conversations, missing)
+        lists = self._reader.fetch([events_command(name) for name in conversations], missing)
+        unreadable: list[str] = []
 
         def fold() -> dict[str, History]:
             found = {}
-            for name, each in lists.items():
-                kept = [event for event in each if event is not None]
-                if first_received is not None and kept:
-                    first_received[name] = kept[0].received
-                found[name] = history(kept)
+            for name, stored in zip(conversations, lists, strict=True):
+                try:
+                    alone = history_alone(self._read, name, stored)
+                except UnreadableRecord:  # without the record that cannot be read
+                    alone = of_kept([event for event in self._kept(name, stored, unreadable) if event is not None])
+                if first_received is not None and alone.first_received is not None:
+                    first_received[name] = alone.first_received
+                found[name] = alone.events
             return found
 
-        return apart(fold)
+        histories = apart(fold)
+        _log(unreadable)
+        return histories
 
     def _kept_lists(
         self, conversations: Sequence[str], missing: list[StoreUnavailable] | None = None
@@ -170,14 +177,13 @@ class Queries(Statistics, CallReader):
     def as_kept(self, lists: Mapping[str, Sequence[bytes]]) -> dict[str, list[Kept | None]]:
         """The events of each conversation by index, of its records as they are stored."""
         unreadable: list[str] = []
-
-        def read(name: str, stored: Sequence[bytes]) -> list[Kept | None]:
-            records = _records(name, stored, unreadable)
-            return [record and Kept(self._read(record), record.received) for record in records]
-
-        found = apart(lambda: {name: read(name, stored) for name, stored in lists.items()})
+        found = apart(lambda: {name: self._kept(name, stored, unreadable) for name, stored in lists.items()})
         _log(unreadable)
         return found
+
+    def _kept(self, conversation: str, stored: Iterable[bytes], unreadable: list[str]) -> list[Kept | None]:
+        records = _records(conversation, stored, unreadable)
+        return [record and Kept(self._read(record), record.received) for record in records]
 
 
 def _as_first_received(events: History, moving: Mapping[str, LegHistory]) -> History:

@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from app.store import timeouts
 from app.store.errors import StoreUnavailable, TooMuchAtOnce
-from app.store.link import Address, Command, Link, unavailable
+from app.store.link import Address, Command, Link
+from app.store.redis_errors import unavailable
 
 HASHES_AT_ONCE: Final = 256
 NOTHING: Final = ()  # instead of a reply; replies are lists

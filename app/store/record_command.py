@@ -18,6 +18,7 @@ from app.store import keys, scripts
 from app.store.codec import Record, milliseconds, pack
 from app.store.codes import codes_of, is_unknown
 from app.store.link import Command
+from app.store.spooled import Counted
 
 
 class News(NamedTuple):
@@ -83,14 +84,14 @@ def record_command(
     conversation: str,
     record: Record,
     *,
-    counted: bool,
+    counted: Counted,
     first: bool = True,
     news: News = NO_NEWS,
 ) -> Command:
     """Keep *event*, with its *record*, in *conversation*.
 
-    *ttl* is the retention in ms; *counted*: whether it counts as a webhook received here; *first*: this is the first of
-    its conversations, where it is counted in the statistics; *news*: what is known of its leg elsewhere.
+    *ttl* is the retention in ms; *counted*: whether and how it counts as a webhook received here; *first*: this is the
+    first of its conversations, where it is counted in the statistics; *news*: what is known of its leg elsewhere.
     """
     bits, billed, place = news
     if isinstance(event, Completed):
@@ -101,14 +102,22 @@ def record_command(
     kept = (pack(record, keys.encode(conversation)), digest(event.canonical), milliseconds(record.received), event.kind)
     codes = codes_of(event, record.received) if first else ""
     leg = (keys.encode(event.leg or ""), bits_of(event) | bits, later, billed, *place)
-    args = (*kept, *leg, int(counted), int(is_unknown(event)), codes)
+    args = (*kept, *leg, counting(counted, record), int(is_unknown(event)), codes)
     return _command(ttl, conversation, args, numbers_in(event), marks_in(event), _voicemail(event))
+
+
+def counting(counted: Counted, record: Record) -> str:
+    """How the scripts are told to count *record*: a digit, then the microseconds in the millisecond of its receipt.
+
+    These tell it from a copy of it that came in the same millisecond.
+    """
+    return f"{counted:d}{record.received.microsecond % 1000}"
 
 
 def carry_command(ttl: int, conversation: str, leg: str, news: News, received: datetime) -> Command:
     """Take *news* of *leg* into *conversation*, if the leg is known there."""
     nothing_kept = (b"", b"", milliseconds(received), "carry")
-    args = (*nothing_kept, keys.encode(leg), news.bits, 0, news.billed, *news.place, 0, 0, "")
+    args = (*nothing_kept, keys.encode(leg), news.bits, 0, news.billed, *news.place, "0", 0, "")
     return _command(ttl, conversation, args)
 
 

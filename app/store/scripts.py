@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 from app.domain.leg_state import OUTCOMES, STATES, TABLE
 from app.domain.moves import MOVED
+from app.store.codec import ACTION, CAPPED, HEAD, NOTES
 from app.store.codes import NAMES
 from app.store.keys import (
     CONVERSATIONS_OF_A_LEG,
+    COUNTED_LENGTH,
+    EVENTS_OF_A_CONVERSATION,
     FEED_LENGTH,
     HOURS_KEPT,
     MINUTES_A_BUCKET,
@@ -39,6 +42,8 @@ def _load(name: str) -> Script:
         f"local MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR = {MINUTES_KEPT}, {HOURS_KEPT}, {NUMBERS_AN_HOUR}\n"
         f"local CODES, ANSWERED = {{{', '.join(codes)}}}, '{OUTCOMES.index('answered')}'\n"
         f"local CONVERSATIONS_OF_A_LEG, MOVED = {CONVERSATIONS_OF_A_LEG}, {MOVED}\n"
+        f"local COUNTED_LENGTH, EVENTS_OF_A_CONVERSATION = {COUNTED_LENGTH}, {EVENTS_OF_A_CONVERSATION}\n"
+        f"local ACTION, NOTES_AT, CAPPED_BIT = {ACTION[0]}, {HEAD}, {1 << NOTES.index(CAPPED)}\n"
     )
     body = (constants + (HERE / "common.lua").read_text() + (HERE / f"{name}.lua").read_text()).encode()
     return Script(body, sha1(body, usedforsecurity=False).hexdigest().encode())

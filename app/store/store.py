@@ -10,20 +10,18 @@ from __future__ import annotations
 from app.store import keys, scripts
 from app.store.audit import Audit
 from app.store.errors import StoreUnavailable, WrongLayout
-from app.store.events import Events
 from app.store.feed import Feed
 from app.store.figures import Figures
 from app.store.link import Command
 from app.store.logins import Logins
+from app.store.look_ups import LookUps
 from app.store.maintenance import Maintenance
-from app.store.names import Names
+from app.store.moving import Moving
 from app.store.signals import Signals
 from app.store.user_events import UserEvents
-from app.store.users import Users
-from app.store.voicemails import Voicemails
 
 
-class Store(Events, Maintenance, Feed, Figures, Logins, Names, Users, UserEvents, Signals, Voicemails, Audit):
+class Store(Moving, Maintenance, Feed, Figures, Logins, UserEvents, Signals, Audit, LookUps):
     """All that Switchhook keeps, in Redis: single node, replicated or cluster."""
 
     name = "redis"

@@ -73,7 +73,10 @@ class Voicemails(Queries):
         conversations = list(dict.fromkeys(one.conversation for one in listed))
         events = [events_command(conversation) for conversation in conversations]
         metas = [_meta(one.conversation) for one in listed]
-        said = [Command(meta, ("HGET", meta, _field(name, one))) for meta, one in zip(metas, listed, strict=True)]
+        said = [
+            Command(meta, ("HGET", meta, field_of(name, one.recording)))
+            for meta, one in zip(metas, listed, strict=True)
+        ]
         found = self._reader.fetch([*events, *said])
         kept = self.as_kept(dict(zip(conversations, found[: len(events)], strict=True)))
         left = []
@@ -115,10 +118,10 @@ def _meta(conversation: str) -> bytes:
     return keys.of(conversation).meta(keys.encode(conversation))
 
 
-def _field(name: str, one: KeptVoicemail) -> bytes:
-    """As `voicemail_field` of lua/common.lua has it."""
-    recording = keys.encode(one.recording)
-    return b"v%d:%b%b" % (len(recording), recording, keys.encode(name))
+def field_of(user: str, recording: str) -> bytes:
+    """The field of a voicemail in the meta of its conversation, as `voicemail_field` of lua/common.lua has it."""
+    encoded = keys.encode(recording)
+    return b"v%d:%b%b" % (len(encoded), encoded, keys.encode(user))
 
 
 def _named(member: bytes) -> tuple[str, str]:

@@ -16,10 +16,14 @@ from time import monotonic, time
 from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.store import keys, scripts, timeouts
+from app.store.breaker import Breaker
 from app.store.errors import StoreUnavailable
-from app.store.link import Address, Command, Link, unavailable
+from app.store.link import Address, Command, Link
+from app.store.redis_errors import NOT_SENT, unavailable
+from app.store.spooled import Spill, Spooled
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +39,17 @@ LASTING = frozenset(("err", "wrongtype", "crossslot", "noscript"))
 class _Job:
     """The commands of one request, and their replies."""
 
-    __slots__ = ("commands", "done", "replies")
+    __slots__ = ("brief", "commands", "done", "replies")
 
-    def __init__(self, commands: Sequence[Command]) -> None:
-        self.commands = commands
+    def __init__(self, commands: Sequence[Command], *, brief: bool = False) -> None:
+        self.commands, self.brief = commands, brief
         self.done = threading.Event()
         self.replies: list[Any] = []
+
+    def answer(self, replies: list[Any]) -> None:
+        """Let the request go on with *replies*."""
+        self.replies = replies
+        self.done.set()
 
 
 class Tally(NamedTuple):
@@ -54,19 +63,23 @@ class Tally(NamedTuple):
 class Late(NamedTuple):
     """A command that nobody waits for; `then` makes of its reply what is to be sent after it.
 
-    *tallies*: what it counts, if it is not one of `send_later`.
+    *tallies*: what it counts, if it is not one of `send_later`. *spooled*: what to keep on disk while Redis is away.
     """
 
     command: Command
     then: Callable[[Any], Sequence[Late]] | None = None
     tallies: Mapping[Tally, int] | None = None
+    spooled: Spooled | None = None
 
 
 class Writer:
     """Sends commands to Redis on one connection. Its thread starts with the first of them, after any fork."""
 
     def __init__(self, address: Address) -> None:
-        self._link = Link(address)
+        self.spill: Spill | None = None  # where records of answers wait while Redis is away; None: in memory
+        self._link = Link(address, replicas=address.replicas)
+        # A cluster's link leaves out the node that hangs, and no other.
+        self._breaker = None if address.cluster else Breaker()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: deque[Late] = deque()
         self._tallies: Counter[Tally] = Counter()
@@ -75,13 +88,16 @@ class Writer:
         self._lock = threading.Lock()
         self.lost = 0  # commands of `send_later` that were given up
 
-    def send(self, commands: Sequence[Command], until: float | None = None) -> list[Any]:
+    def send(self, commands: Sequence[Command], until: float | None = None, *, brief: bool = False) -> list[Any]:
         """Send *commands* and return their replies, before *until* (monotonic) if a request sends several times.
 
         Raises StoreUnavailable if one of them failed or there was no reply in time (WRITE_SECONDS). They may have been
-        carried out all the same, so each of them must be safe to repeat.
+        carried out all the same, so each of them must be safe to repeat. *brief*: while Redis is known not to reply,
+        raise it at once, but for one request a second; for what can be kept elsewhere.
         """
-        job = _Job(commands)
+        if brief and self._breaker is not None and not self._breaker.admits():
+            raise StoreUnavailable("timeout", "it did not reply a moment ago", sent=False)
+        job = _Job(commands, brief=brief)
         self._put(job)
         if not job.done.wait(timeouts.WRITE_SECONDS if until is None else max(0.0, until - monotonic())):
             raise StoreUnavailable("timeout", f"nothing within {timeouts.WRITE_SECONDS} s")
@@ -94,15 +110,21 @@ class Writer:
         """Send *command* now: it does not matter if it fails."""
         self._put(_Job([command]))
 
-    def send_later(self, command: Command, then: Callable[[Any], Sequence[Late]] | None = None) -> None:
+    def send_later(
+        self,
+        command: Command,
+        then: Callable[[Any], Sequence[Late]] | None = None,
+        spooled: Spooled | None = None,
+    ) -> None:
         """Send *command* once Redis takes it, and *then* what follows from its reply.
 
-        Lost with the process, or if too many are waiting.
+        While Redis is away *spooled* waits on disk. Without that, or if the disk does not take it, it is lost with the
+        process, or if too many are waiting.
         """
         if len(self._waiting) >= MAX_WAITING:
             self.lost += 1
             return
-        self._waiting.append(Late(command, then))
+        self._waiting.append(Late(command, then, spooled=spooled))
         self._put(_Job(()))
 
     def tally(self, name: str, code: str) -> None:
@@ -161,6 +183,8 @@ class Writer:
             if refused:
                 self._put_back(refused)
                 retry_at = monotonic() + RETRY_SECONDS
+            if refused or monotonic() < retry_at:
+                self._spill_waiting()
             elif self._waiting and not closing and monotonic() >= retry_at:
                 self._queue.put(_Job(()))
         self._link.close()
@@ -199,15 +223,31 @@ class Writer:
                 self._tallies.update(each.tallies)
                 self._tallies_at = monotonic() + RETRY_SECONDS
 
+    def _spill_waiting(self) -> None:
+        """Let what can wait on disk do so."""
+        if self.spill is None:
+            return
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        spooled = [late.spooled for late in waiting if late.spooled is not None]
+        if spooled and self.spill(spooled):
+            waiting = [late for late in waiting if late.spooled is None]
+        self._waiting.extendleft(reversed(waiting))  # before what came meanwhile
+
     def _exchange(self, jobs: Sequence[_Job], late: Sequence[Late]) -> list[Late]:
         """Send all commands; return those of *late* to send again, because of an error that passes."""
         commands = [*chain.from_iterable(job.commands for job in jobs), *(each.command for each in late)]
         if not commands:
             return []
-        replies = iter(self._link.exchange(commands))
+        received = self._link.exchange(commands)
+        if self._breaker is not None:
+            if isinstance(received[-1], RedisTimeoutError):
+                self._breaker.timed_out()
+                self._refuse_queued()
+            else:
+                self._breaker.replied()
+        replies = iter(received)
         for job in jobs:
-            job.replies = list(islice(replies, len(job.commands)))
-            job.done.set()
+            job.answer(list(islice(replies, len(job.commands))))
         refused = []
         for each, reply in zip(late, replies, strict=True):
             if isinstance(reply, RedisError):
@@ -219,3 +259,14 @@ class Writer:
             elif each.then is not None:
                 self._waiting.extend(each.then(reply))
         return refused
+
+    def _refuse_queued(self) -> None:
+        """Let brief requests that came during an exchange that timed out go on: the next would most likely, too."""
+        error = RedisTimeoutError("it did not reply a moment ago")
+        error.add_note(NOT_SENT)
+        for _ in range(self._queue.qsize()):
+            job = self._queue.get_nowait()
+            if job is not None and job.brief:
+                job.answer([error] * len(job.commands))
+            else:
+                self._queue.put(job)

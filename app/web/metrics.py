@@ -10,19 +10,34 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from time import perf_counter
 from typing import Final
 
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.domain.events import Event
 from app.domain.histograms import LAG, STORED, TOOK, Buckets
 
+
+class _Process:
+    """The number of this process. The library would ask the system for it each time that it counts."""
+
+    number = os.getpid()
+
+    @classmethod
+    def changed(cls) -> None:
+        cls.number = os.getpid()
+
+
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 REFRESH_SECONDS: Final = 5.0
 OURS: Final = CollectorRegistry()
+if FOLDER in os.environ:  # https://prometheus.github.io/client_python/multiprocess/
+    os.register_at_fork(after_in_child=_Process.changed)
+    values.ValueClass = values.MultiProcessValue(lambda: _Process.number)  # type: ignore[no-untyped-call]
 
 
 def _seconds(buckets: Buckets) -> list[float]:
@@ -62,9 +77,12 @@ STREAM_LISTENERS: Final = Gauge(
 )
 
 
+_webhooks = cache(WEBHOOKS.labels)  # looking the labels up takes longer than counting
+
+
 def kept(event: Event, outcome: str, *, lag_ms: float | None = None, waited_seconds: float | None = None) -> None:
-    """Count *event* by its *outcome*: kept, repeat, unfiled, later, unavailable or answered."""
-    WEBHOOKS.labels(event.kind, outcome).inc()
+    """Count *event* by its *outcome*: kept, repeat, unfiled, spooled, later, unavailable or answered."""
+    _webhooks(event.kind, outcome).inc()
     if lag_ms is not None:
         LAG_SECONDS.observe(lag_ms / 1000)
     if waited_seconds is not None:
@@ -73,7 +91,7 @@ def kept(event: Event, outcome: str, *, lag_ms: float | None = None, waited_seco
 
 def unread(result: str) -> None:
     """Count a webhook of which the kind is not known, as it was refused or cannot be read."""
-    WEBHOOKS.labels("none", result).inc()
+    _webhooks("none", result).inc()
 
 
 def install(app: Flask) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from app.domain import actions
+from app.domain import actions, events
 from app.domain.events import Event
-from app.store.codec import ACTION, ANSWER, VOICEMAIL, Record
+from app.store.codec import ACTION, ANSWER, LOOKED_UP, VOICEMAIL, Record
 from app.webhooks.body import read_object
 from app.webhooks.schemas import read_event, read_kept_answer
 from app.webhooks.voicemails import read_kept_voicemail
@@ -34,6 +35,9 @@ def _read(sort: bytes, text: bytes) -> Event:
         return actions.read(body)
     if sort == VOICEMAIL:
         return read_kept_voicemail(body)
+    if sort == LOOKED_UP:
+        event = read_event(body)
+        return replace(event, flags=(*event.flags, events.LOOKED_UP))
     return read_kept_answer(body, text) if sort == ANSWER else read_event(body)
 
 

@@ -17,7 +17,7 @@ from app.webhooks.schemas import answered, kept_answer
 
 
 def keep(webhook: Webhook, store: EventWriter) -> None:
-    """Keep the event in *webhook* before it is acknowledged. Raises StoreUnavailable."""
+    """Keep the event in *webhook*, in Redis or on disk, before it is acknowledged. Raises KeptNowhere."""
     for event, text, counted in webhook.events():
         outcome, waited = "unavailable", None
         try:
@@ -26,20 +26,20 @@ def keep(webhook: Webhook, store: EventWriter) -> None:
                 new = store.record(event, text, webhook.received, webhook.notes, counted=counted)
                 waited = perf_counter() - began
                 store.waited(waited * 1000)
-                outcome = "kept" if new else "repeat"
+                outcome = "spooled" if new is None else "kept" if new else "repeat"
             else:
-                store.unfile(text, _no_conversation(event), webhook.received)
-                outcome = "unfiled"
+                new = store.unfile(text, _no_conversation(event), webhook.received)
+                outcome = "spooled" if new is None else "unfiled"
         finally:
             annotate(event=event, outcome=outcome)
             lag = lag_ms(event, webhook.received) if outcome == "kept" else None
             metrics.kept(event, outcome, lag_ms=lag, waited_seconds=waited)
 
 
-def keep_later(webhook: Webhook, store: EventWriter, *, counted: bool) -> None:
-    """Keep the event in *webhook* once Redis is back. *counted*: it has not been counted yet."""
-    for event, text, counts in webhook.events():
-        _later(store, webhook, event, text, counted=counts and counted)
+def keep_later(webhook: Webhook, store: EventWriter) -> None:
+    """Keep the event in *webhook* once Redis is back. It is counted then, unless it has been."""
+    for event, text, counted in webhook.events():
+        _later(store, webhook, event, text, counted=counted)
         annotate(event=event, outcome="later")
         metrics.kept(event, "later")
 

@@ -8,7 +8,7 @@ body is kept), what cannot be read is None and flagged.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -202,11 +202,30 @@ def _read(kind: type[events.Event], body: Mapping[str, Any]) -> tuple[dict[str, 
 
     The leg is `call_uuid` where `uuid` says nothing; where both ids are there `uuid` wins, as in the Java SDK.
     """
-    data, unreadable = _lenient(schema_of(kind), body)  # type: ignore[arg-type]  # mypy: a class is hashable
+    data, unreadable = _lenient(schema_of(kind), body) if kind in BASES else _each(kind, body)  # type: ignore[arg-type]
     called = data.pop("call_uuid", None)
     if called and not data.get("leg"):
         data["leg"] = called
     return data, unreadable
+
+
+@cache
+def _fields_of(kind: type[events.Event]) -> list[tuple[str, str, Callable[[Any], Any]]]:
+    """Of each field its name in the event, that in the webhook, and what reads it."""
+    found = schema_of(kind).load_fields  # type: ignore[arg-type]  # mypy: a class is hashable
+    return [(name, field.data_key or name, field.deserialize) for name, field in found.items()]
+
+
+def _each(kind: type[events.Event], body: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """As `_lenient`, for a kind without hooks: its fields read one by one. `Schema.load` takes twice as long."""
+    data, unreadable = {}, []
+    for name, key, read in _fields_of(kind):  # type: ignore[arg-type]
+        if key in body:
+            try:
+                data[name] = read(body[key])
+            except ValidationError:
+                unreadable.append(key)
+    return data, sorted(unreadable)
 
 
 def _lenient(schema: Schema, body: Any) -> tuple[dict[str, Any], list[str]]:

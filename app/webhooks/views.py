@@ -25,8 +25,9 @@ from app.flows.reply import LAST_RESORT, Reply
 from app.flows.request import Result
 from app.flows.user_calls import USER_CALL
 from app.services import services
-from app.store.errors import StoreUnavailable
+from app.store.errors import KeptNowhere, StoreUnavailable
 from app.web import metrics
+from app.web.empty import Empty
 from app.web.logs import annotate, in_full
 from app.webhooks import persist
 from app.webhooks.body import BadBody
@@ -46,17 +47,17 @@ METHODS = ["GET", "POST"]
 @voice.before_request
 def receive() -> None:
     """Verify and read the webhook. Here, so that no new route can forget it."""
-    received = datetime.now(UTC)
+    received, part = datetime.now(UTC), services()
     body, query = request.get_data(), request.query_string
-    notes = verify(request, body, services())
+    notes = verify(request, body, part)
     try:
         g.webhook = read_webhook(body, query, received, notes)
     except BadBody as bad:  # but signed
         annotate(outcome="unfiled:bad_body")
         metrics.unread("unfiled")
-        services().store.unfile(body or query, f"bad body: {bad}", received)
+        part.keeper.unfile(body or query, f"bad body: {bad}", received)
         raise
-    if services().settings.log_as == "pretty":
+    if part.settings.log_as == "pretty":
         is_answer = request.endpoint == "voice.answer"
         in_full(tutorial_log.ncco_request(g.webhook.body) if is_answer else tutorial_log.event(g.webhook.body))
 
@@ -204,21 +205,18 @@ def _keep_and_reply(
 ) -> Response:
     """Keep the event, then reply; without *reply* 200 with an empty body and no content type: "no NCCO, go on".
 
-    While Redis is away, an event with a reply is kept like an answer, when Redis is back: a caller who waits for the
-    next step must not wait in silence. An event without one is for Vonage to send again.
+    If neither Redis nor the disk takes it, an event with a reply is kept like an answer, when Redis is back: a caller
+    who waits for the next step must not wait in silence. An event without one is for Vonage to send again.
     """
     try:
-        persist.keep(webhook, services().store)
-    except StoreUnavailable as away:
+        persist.keep(webhook, services().keeper)
+    except KeptNowhere:
         if reply is None:
             raise
-        # What only took too long will most likely be carried out, and has been counted then.
-        persist.keep_later(webhook, services().store, counted=away.reason != "timeout")
+        persist.keep_later(webhook, services().keeper)
     if reply is not None:
         return _reply(webhook, reply, to_event=True, state=state, caller=caller)
-    response = Response()
-    response.headers.clear()
-    return response
+    return Empty()
 
 
 def _reply(
@@ -248,7 +246,7 @@ def _reply(
     response = Response(reply.body, content_type="application/json")
     took_ms = round((perf_counter() - webhook.began) * 1000, 3)
     try:
-        persist.keep_answer(webhook, reply, took_ms, services().store, to_event=to_event)
+        persist.keep_answer(webhook, reply, took_ms, services().keeper, to_event=to_event)
         services().control.served(reply.ncco)
     except Exception:
         log.exception("an answer was given, but not recorded")

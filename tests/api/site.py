@@ -24,6 +24,7 @@ from app.store.store import Store
 from app.webhooks.body import write_json
 from config.settings import Settings
 from tests.engines import wait_until
+from tests.folders import own_folder
 from tests.generated import BASE, Body, Webhook, read_event
 
 VIEWER, OPERATOR, ANOTHER = "viewer-of-the-board-1", "operator-of-the-board-1", "viewer-of-the-board-2"
@@ -38,7 +39,8 @@ class Site:
     """An app over the Redis at *url*. Requests carry *token*, or none (None)."""
 
     def __init__(self, url: str, **settings: Any) -> None:
-        chosen: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": url, **settings}
+        chosen: dict[str, Any] = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": url}
+        chosen |= {"data_dir": own_folder(), **settings}
         self.app = create_app(Settings(**chosen))
         parts = cast("Services", self.app.extensions["switchhook"])
         self.store: Store = parts.store
@@ -48,6 +50,7 @@ class Site:
         """Close its connections."""
         services(self.app).live.stop()
         self.store.stop()
+        services(self.app).spool.stop()
 
     def browser(self) -> FlaskClient:
         """A client with a cookie jar of its own, whose forms are this site's."""

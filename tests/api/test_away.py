@@ -14,6 +14,7 @@ from app.auth.guessing import FROM_ONE
 from app.auth.sessions import ID
 from tests.api.site import BROWSER, LIST, OPERATOR, VIEWER, Site, is_problem, status
 from tests.engines import Node
+from tests.folders import NOWHERE
 
 pytestmark = pytest.mark.short_timeouts
 
@@ -78,9 +79,18 @@ def test_reads_and_deletions_get_503_with_retry_after(away: Site) -> None:
 
 
 def test_alive_and_ready_differ(away: Site) -> None:
-    """A platform restarts what is not alive, and that would not bring Redis back."""
+    """A platform restarts what is not alive, and that would not bring Redis back. Events wait on disk meanwhile."""
     assert away.read("/healthz", token=None) == {"alive": True}
-    assert is_503(away.get("/readyz", token=None))["degraded"] == ["redis"]
+    assert away.read("/readyz", token=None) == {"degraded": ["redis"]}
+
+
+def test_where_the_disk_takes_nothing_either_it_is_not_ready(node: Node, open_site: Callable[..., Site]) -> None:
+    site = open_site(node.url, data_dir=NOWHERE)
+    assert site.read("/readyz", token=None) == {"degraded": ["spool"]}
+    node.kill()
+    problem = is_503(site.get("/readyz", token=None))
+    assert problem["degraded"] == ["spool", "redis"]
+    assert "nor can the disk" in problem["detail"]
 
 
 def test_requests_that_need_no_redis_succeed(away: Site) -> None:
@@ -146,10 +156,10 @@ def test_a_connection_that_redis_closed_while_idle_costs_no_request(
         site.read(LIST if ask == "list" else "/readyz")
 
 
-def test_a_read_only_redis_is_not_ready_but_can_be_read(node: Node, open_site: Callable[..., Site]) -> None:
+def test_a_read_only_redis_is_degraded_but_can_be_read(node: Node, open_site: Callable[..., Site]) -> None:
     site = open_site(node.url)
     site.record(status("ringing", "CON-1"))
     node.client.replicaof("127.0.0.1", 1)
-    assert is_503(site.get("/readyz", token=None))["degraded"] == ["redis"]
+    assert site.read("/readyz", token=None) == {"degraded": ["redis"]}
     assert site.read(LIST)["items"]
     assert is_503(site.send("DELETE", f"{LIST}/CON-1", token=OPERATOR))["part"] == "redis"

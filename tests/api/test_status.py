@@ -17,7 +17,7 @@ from tests.generated import several
 CONTRACT = {
     "legs": ["started", "ringing", "answered"],
     "conversations": ["live", "presumed_ended", "ended"],
-    "webhooks": ["received", "repeats", "out_of_order", "unknown", "refused", "unfiled"],
+    "webhooks": ["received", "repeats", "out_of_order", "unknown", "capped", "refused", "unfiled"],
 }
 
 
@@ -69,6 +69,7 @@ def test_webhooks_are_counted_by_their_outcome(site: Site) -> None:
         "repeats": 1,
         "out_of_order": 1,
         "unknown": 1,
+        "capped": 0,
         "refused": {},
         "unfiled": 2,
     }

@@ -19,6 +19,7 @@ from app.store.codec import ANSWER
 from app.store.store import Store
 from tests.engines import Engine, wait_until
 from tests.generated import BASE, NUMBERS, Body, Webhook, conversations_of, iso, read_record, several, webhooks_of
+from tests.store.test_pages import fill
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 PRESUME_ENDED_AFTER = timedelta(hours=2)
@@ -279,3 +280,18 @@ def test_what_one_worker_deleted_while_a_page_was_read_is_left_out(calls: CallQu
     cast("Store", calls.reader.store).delete("ROOM")
     rest = calls.page(CallFilter(state="live"), limit=50, after=page.next)
     assert [call.id for call in rest.calls] == ["leg-009"]
+
+
+def test_a_page_looks_at_so_many_conversations_at_most_however_few_fit(calls: CallQueries, valkey: Engine) -> None:
+    """The cursor goes on where it stopped, though nothing was found."""
+    wanted, taken = CallFilter(number="19999990000", whole=True), list[int]()
+    for numbers in (range(20_000), range(20_000, 40_000)):
+        fill(valkey, numbers, end="0000")
+        calls.page(wanted, limit=50)  # the script is known from now on
+        valkey.reset_calls()
+        page = calls.page(wanted, limit=50)
+        taken.append(valkey.calls())
+        assert page.calls == []
+        assert page.next is not None
+    assert taken[0] == taken[1]
+    assert listed(calls, wanted, 500) == []

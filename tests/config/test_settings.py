@@ -253,7 +253,13 @@ def test_the_log_says_whole_numbers_by_choice_alone_and_warns_of_it(tmp_path):
     assert [note.alarm for note in warned] == [True]
 
 
-@pytest.mark.parametrize("address", ["redis://localhost", "rediss://u:p@r.example.com:1/2", "unix:///tmp/r.sock"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("redis://localhost", "rediss://u:p@r.example.com:1/2", "unix:///tmp/r.sock", "redis+sentinel://a/mine"),
+        "rediss+sentinel://u:p%40@a:1,b,c:26379/mine/2?sentinel_password=q",
+    ],
+)
 def test_every_kind_of_redis_address_is_taken(address):
     assert load({**PRODUCTION, "REDIS_URL": address}).redis_url == address
 

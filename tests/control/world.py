@@ -299,7 +299,7 @@ def world_of(
         chosen: Json = {"secret_key": "k" * 32, "access_tokens": TOKENS, "redis_url": redis_url, "public_url": base}
         chosen |= {"application_id": APPLICATION_ID, "private_key": application_keys(folder)[0].read_text()}
         chosen |= {"api_hosts": world.hosts, "recording_hosts": world.hosts, "flows_file": FLOWS}
-        chosen |= {"webhook_verify": "off", "client_sdk_url": world.sdk_url}
+        chosen |= {"webhook_verify": "off", "client_sdk_url": world.sdk_url, "data_dir": folder}
         app = create_app(Settings(**(chosen | settings)))
         world.app, world.services = app, services(app)
         world.watch_driver()

@@ -1,4 +1,6 @@
-"""Every event twice, in random order, over many connections to two workers: each view is the fold of the events."""
+"""Every event twice, in random order, over many connections to two workers, or to two servers whose clocks differ: each
+view is the fold of the events.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import quote
@@ -31,6 +35,9 @@ from tests.serving import OPERATOR, Client, Server
 
 THREADS = 16
 CALLS = 20
+NONE, FIFTEEN = timedelta(0), timedelta(seconds=15)
+# Whose clock says something else than the others': https://github.com/wolfcw/libfaketime
+OTHER_CLOCK = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 PRESUME_ENDED_AFTER = timedelta(seconds=7800)
 
 
@@ -52,12 +59,12 @@ def events_of(path: str, body: bytes) -> list[Event]:
     return events
 
 
-def post_all(server: Server, requests: list[tuple[str, bytes]]) -> tuple[int, float]:
+def post_all(servers: Sequence[Server], requests: list[tuple[str, bytes]]) -> tuple[int, float]:
     """Post *requests* over many connections, each kept open; how many had to be repeated, and the longest seconds."""
 
     def post(number: int) -> tuple[int, float]:
         again, longest = 0, 0.0
-        with contextlib.closing(server.client()) as client:
+        with contextlib.closing(servers[number % len(servers)].client()) as client:
             sockets = set()
             for path, body in requests[number::THREADS]:
                 for _ in range(50):
@@ -146,22 +153,44 @@ def test_every_view_is_the_fold_of_the_events(serve: Serve, request: pytest.Fixt
     engine.flush()
     server = serve(REDIS_URL=engine.address.url, REDIS_CLUSTER="on" if engine.address.cluster else "off")
     chance = Random(kind)
+    every_view_is_right([server], chance)
+
+
+@pytest.mark.skipif(OTHER_CLOCK is None, reason="there is no libfaketime")
+def test_two_servers_whose_clocks_are_half_a_minute_apart_say_the_same(tmp_path: Path, valkey: Engine):
+    """They share Redis, and nothing else."""
+    valkey.flush()
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for seconds in (-15, 15):
+            folder = tmp_path / f"clock{seconds}"
+            folder.mkdir()
+            clock: dict[str, Any] = {"LD_PRELOAD": str(OTHER_CLOCK), "FAKETIME": f"{seconds:+}s"}
+            servers.append(Server(folder, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1", **clock))
+            stack.callback(servers[-1].kill)
+        dates = [parsedate_to_datetime(server.ready().ask("GET", "/healthz").headers["Date"]) for server in servers]
+        assert timedelta(seconds=25) < dates[1] - dates[0] < timedelta(seconds=60), "their clocks differ"
+        every_view_is_right(servers, Random("clocks"), clocks=FIFTEEN)
+
+
+def every_view_is_right(servers: Sequence[Server], chance: Random, clocks: timedelta = NONE) -> None:
+    """*clocks*: how far those of the servers are off."""
     calls = several(chance, CALLS)
     requests = [request_of(webhook) for call in calls for webhook in call] * 2
     chance.shuffle(requests)
     sent = Sent(calls, requests)
-    began = datetime.now(UTC) - timedelta(seconds=1)
-    again, longest = post_all(server, requests)
+    began = datetime.now(UTC) - timedelta(seconds=1) - clocks
+    again, longest = post_all(servers, requests)
+    for server in servers:
+        with contextlib.closing(server.client()) as client:
+            reader = Reader(client)
+            kept = every_event_is_kept_once(reader, sent, began, datetime.now(UTC) + clocks)
+            conversations = every_conversation_is_returned(reader, sent, kept, longest + 2 * clocks.total_seconds())
+            every_list_has_what_its_filter_matches(reader, kept, conversations)
+            counters_add_up(reader, sent, conversations, again)
 
-    with contextlib.closing(server.client()) as client:
-        reader = Reader(client)
-        kept = every_event_is_kept_once(reader, sent, began)
-        conversations = every_conversation_is_returned(reader, sent, kept, longest)
-        every_list_has_what_its_filter_matches(reader, kept, conversations)
-        counters_add_up(reader, sent, conversations, again)
 
-
-def every_event_is_kept_once(reader: Reader, sent: Sent, began: datetime) -> dict[str, list[Kept]]:
+def every_event_is_kept_once(reader: Reader, sent: Sent, began: datetime, ended: datetime) -> dict[str, list[Kept]]:
     """With each conversation it names; and so is every served answer."""
 
     def written() -> bool:
@@ -173,7 +202,7 @@ def every_event_is_kept_once(reader: Reader, sent: Sent, began: datetime) -> dic
         events = [record.event.canonical for record in kept[name] if record.event.kind != "answer"]
         assert len(events) == len(set(events)), "none is stored twice"
         assert set(events) == canonicals
-        assert all(began <= record.received <= datetime.now(UTC) for record in kept[name])
+        assert all(began <= record.received <= ended for record in kept[name])
     return kept
 
 

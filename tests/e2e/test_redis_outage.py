@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
+from redis.exceptions import RedisError
 
+from app.spool.spool import FRESH_SECONDS
 from config.embedded import Engine
 from tests.e2e.conftest import Serve
 from tests.engines import Node, start_cluster, wait_until
@@ -27,11 +33,13 @@ CONVERSATIONS = 16 * 3  # some in nearly every partition
 
 
 class Trouble(NamedTuple):
-    """What happens to Redis, and how it ends. *reading*: whether stored conversations can still be read."""
+    """What happens to Redis, and how it ends. *reading*: whether stored conversations can still be read; *forgets*:
+    whether it comes back empty."""
 
     begin: Callable[[Node], Any]
     end: Callable[[Node], Any]
     reading: bool = False
+    forgets: bool = False
 
 
 def _freeze(node: Node) -> None:
@@ -70,10 +78,22 @@ def _primary(node: Node) -> None:
     node.client.config_set("replica-serve-stale-data", "yes")
 
 
+def _busy(node: Node) -> None:
+    """Run a script that does not end: after `lua-time-limit` Redis replies BUSY to everything else."""
+    node.client.config_set("lua-time-limit", 50)
+
+    def run_for_ever() -> None:
+        with suppress(RedisError):  # it is killed
+            node.client.eval("while true do end", 0)
+
+    threading.Thread(target=run_for_ever, daemon=True).start()
+
+
 TROUBLES = {
     "frozen": Trouble(_freeze, Node.thaw),
-    "gone": Trouble(Node.kill, Node.start),
-    "loading": Trouble(_load, _loaded),
+    "busy": Trouble(_busy, lambda node: node.client.script_kill()),
+    "gone": Trouble(Node.kill, Node.start, forgets=True),
+    "loading": Trouble(_load, _loaded, forgets=True),
     "read-only": Trouble(_replica_of_nobody, _primary, reading=True),
     "replica without a primary": Trouble(_shut_off_replica, _primary),
     "out of memory": Trouble(
@@ -130,8 +150,13 @@ def event(conversation: str, status: str = "ringing", **more: Any) -> dict[str, 
     return CALLER | {"conversation_uuid": conversation, "uuid": f"leg of {conversation}", "status": status} | more
 
 
-def assert_sent_again(reply: Reply) -> None:
-    """The reply makes Vonage send the event again."""
+def assert_kept(reply: Reply) -> None:
+    """The event is kept: in Redis, or on disk."""
+    assert (reply.status, reply.body) == (200, b""), reply
+
+
+def assert_away(reply: Reply) -> None:
+    """The reply says that it does not work now."""
     assert reply.status == 503, reply
     assert reply.headers["Content-Type"] == "application/problem+json"
     assert int(reply.headers["Retry-After"]) >= 1
@@ -149,7 +174,8 @@ def assert_serves(vonage: Vonage, conversation: str) -> None:
         assert (reply.status, reply.body) == (200, b"")
     assert vonage.ask("GET", f"/api/v1/conversations/{conversation}").json["legs"][0]["state"] == "ringing"
     assert vonage.ask("GET", "/status").status == 200
-    assert vonage.ask("GET", "/readyz").json == {"degraded": []}
+    # On a busy machine Redis may take too long for one of them, which waits on disk then.
+    wait_until(lambda: vonage.ask("GET", "/readyz").json == {"degraded": []}, "nothing is degraded")
 
 
 def wait_until_noticed(vonage: Vonage) -> None:
@@ -157,7 +183,11 @@ def wait_until_noticed(vonage: Vonage) -> None:
 
     def noticed() -> bool:
         paths = ("/readyz", "/status", "/api/v1/conversations")
-        return all(reply.status == 200 for path in paths for reply in vonage.at_once(8, "GET", path))
+        return all(
+            reply.status == 200 and reply.json.get("degraded", []) == []
+            for path in paths
+            for reply in vonage.at_once(8, "GET", path)
+        )
 
     for _ in range(3):
         wait_until(noticed, "all is well again")
@@ -167,14 +197,13 @@ def assert_does_without(vonage: Vonage, *, reading: bool, away: str = "CON-away"
     """Send requests of all kinds while Redis is away, one by one and many at once."""
     for times in (1, 6):
         for reply in vonage.at_once(times, "POST", "/voice/event", event(away)):
-            assert_sent_again(reply)
-            assert reply.json["part"] == "redis"
+            assert_kept(reply)
         for path in ("/voice/answer", "/voice/fallback"):
             for reply in vonage.at_once(times, "POST", path, CALLER | {"conversation_uuid": away, "uuid": "leg"}):
                 assert_answered(reply)
         for reply in vonage.at_once(times, "GET", "/readyz"):
-            assert_sent_again(reply)
-            assert reply.json["degraded"] == ["redis"]
+            assert reply.status == 200
+            assert "redis" in reply.json["degraded"]
         for path in ("/status", "/api/v1/conversations", "/api/v1/conversations/CON-x", "/api/v1/legs/x", "/"):
             for reply in vonage.at_once(times, "GET", path):
                 assert reply.status in ((200, 302, 404) if reading or path == "/" else (503,)), (path, reply)
@@ -185,16 +214,17 @@ def assert_does_without(vonage: Vonage, *, reading: bool, away: str = "CON-away"
     moved = {"type": "transfer", "conversation_uuid_from": "CON-a", "conversation_uuid_to": "CON-b", "uuid": "leg"}
     fallback = event(away, original_request={"type": "event"}, reason="Socket timeout.")
     for body in (moved, fallback, {"status": "homeless"}):
-        assert_sent_again(vonage.ask("POST", "/voice/event", body))
+        assert_kept(vonage.ask("POST", "/voice/event", body))
     if not reading:
-        assert_sent_again(vonage.ask("DELETE", "/api/v1/conversations/CON-x"))
+        assert_away(vonage.ask("DELETE", "/api/v1/conversations/CON-x"))
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_with_redis_away_callers_are_answered_and_events_are_sent_again(server: Server, node: Node, trouble: str):
-    begin, end, reading = TROUBLES[trouble]
+def test_with_redis_away_callers_are_answered_and_events_are_kept(server: Server, node: Node, trouble: str):
+    begin, end, reading, forgets = TROUBLES[trouble]
+    wait_until_noticed(Vonage(server))
     node.client.flushall()
-    away = f"CON-away-{trouble}"  # what is sent again later of an earlier trouble is of another conversation
+    away = f"CON-away-{trouble}"
     vonage = Vonage(server)
     assert_serves(vonage, "CON-before")
 
@@ -206,12 +236,18 @@ def test_with_redis_away_callers_are_answered_and_events_are_sent_again(server: 
     node.ready()
     wait_until_noticed(vonage)
     assert_serves(vonage, "CON-after")
-    # a repeated event is stored once; the answers served meanwhile are recorded
-    assert vonage.ask("POST", "/voice/event", event(away)).status == 200
+    # all is there that came meanwhile, once
     path = f"/api/v1/conversations/{quote(away)}"
-    wait_until(lambda: len(vonage.ask("GET", path).json["answers"]) == 14, "answers are recorded")
-    kinds = [item["kind"] for item in vonage.ask("GET", f"{path}/events").json["items"]]
-    assert kinds.count("status") == 1
+    wait_until(lambda: len(vonage.ask("GET", path).json.get("answers", ())) == 14, "answers are recorded")
+    kinds = Counter(item["kind"] for item in vonage.ask("GET", f"{path}/events").json["items"])
+    assert (kinds["status"], kinds["fallback"]) == (1, 1)
+    # 8 before, if Redis still knows them; 7 and a fallback copy, 14 answers, a transfer, one unfiled; 8 after
+    before = 0 if forgets else 8
+    counted = {"received": before + 8 + 14 + 1 + 1 + 8, "repeats": 7 * (before > 0) + 7 + 7, "unfiled": 1}
+    time.sleep(FRESH_SECONDS)  # how old it may be what a worker says of the spool
+    wait_until_noticed(vonage)
+    webhooks = vonage.ask("GET", "/status").json["webhooks"]
+    assert {name: webhooks[name] for name in counted} == counted
     assert server.said.count("Booting worker") == 2, "no worker was replaced"
     assert "Traceback" not in server.said
 
@@ -240,15 +276,9 @@ def test_one_node_of_a_cluster_away_costs_its_own_conversations_only(serve: Serv
         replies = {name: vonage.ask("POST", "/voice/event", event(name)) for name in names}
         cluster.nodes[2].thaw()
         assert vonage.slowest < LONGEST
-        kept = [reply for reply in replies.values() if reply.status == 200]
         for reply in replies.values():
-            if reply.status != 200:
-                assert_sent_again(reply)
-        assert len(kept) >= CONVERSATIONS // 2
-        assert len(kept) < CONVERSATIONS
+            assert_kept(reply)
         wait_until_noticed(vonage)
-        for name in names:
-            assert vonage.ask("POST", "/voice/event", event(name)).status == 200
         listed = vonage.ask("GET", "/api/v1/conversations?limit=500").json["items"]
         assert {item["conversation_uuid"] for item in listed} == {*names, "CON-before"}
         assert all(item["legs"][0]["state"] == "ringing" for item in listed)
@@ -258,15 +288,15 @@ def test_a_killed_embedded_engine_comes_back_with_every_call(serve: Serve, tmp_p
     server = serve(WEB_CONCURRENCY="1")
     engine = Engine(tmp_path / "var")
     kept = []
-    for time in range(3):  # also one that the server has started again itself
-        name = f"CON-{time}"
-        body = {"conversation_uuid": name, "uuid": f"leg-{time}", "status": "ringing"}
+    for turn in range(3):  # also one that the server has started again itself
+        name = f"CON-{turn}"
+        body = {"conversation_uuid": name, "uuid": f"leg-{turn}", "status": "ringing"}
         wait_until(lambda body=body: server.post("/voice/event", body).status == 200, "events are stored")  # type: ignore[misc]
         kept.append(name)
         pid = engine.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda time=time: server.said.count("is started again") == time + 1, "the log says so")  # type: ignore[misc]
+        wait_until(lambda turn=turn: server.said.count("is started again") == turn + 1, "the log says so")  # type: ignore[misc]
         wait_until(lambda: server.api("/api/v1/conversations").status == 200, "calls are read again")
         listed = server.api("/api/v1/conversations").json["items"]
         assert sorted(call["conversation_uuid"] for call in listed) == kept

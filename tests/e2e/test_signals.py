@@ -90,7 +90,7 @@ def test_they_go_on_once_the_store_is_back(server: Server, valkey: Engine) -> No
         assert refused.status == 503
     finally:
         valkey.nodes[0].thaw()
-    wait_until(lambda: server.ask("GET", "/readyz").status == 200, "the store is back")
+    wait_until(lambda: server.ask("GET", "/readyz").json == {"degraded": []}, "the store is back")
     operate(server, "POST", path.removeprefix("/api/v1/users/"), {**said, "share": "passed-on"})
     for reading in readings:
         wait_until(partial(_has_all, reading, ["passed-on"]), "the signal")

@@ -19,11 +19,15 @@ from app.live.rendering import Form
 from app.pages import board_rows
 from app.pages.board import Board
 from app.pages.board_rows import Group
+from app.pages.frame import state_of_notices
 from app.services import services
+from app.store.codec import EVENT, Record
 from app.store.errors import StoreUnavailable
+from app.store.spooled import Counted, Spooled
 from tests.api.site import OPERATOR, VIEWER, Site, is_problem, log_out, status
 from tests.engines import Engine, wait_until
-from tests.generated import iso
+from tests.folders import NOWHERE
+from tests.generated import BASE, iso
 from tests.pages.browsing import Page, logged_in
 
 EN, EN_MASKED, FR = Form("en", masked=False), Form("en", masked=True), Form("fr", masked=False)
@@ -311,7 +315,21 @@ def test_while_redis_is_away_the_banner_says_so(site: Site, monkeypatch: pytest.
         raise StoreUnavailable("timeout")
 
     monkeypatch.setattr(type(site.store), "evicts", away)
-    assert "Redis is away (timeout): no event can be stored and no call shown" in browser.get("/board/notices").text
+    assert "Redis is away (timeout): events wait on disk, and no call is shown" in browser.get("/board/notices").text
+
+
+def test_events_that_wait_on_disk_are_in_the_banner(open_site: Callable[..., Site]) -> None:
+    site = open_site()
+    browser, spool, before = logged_in(site), services(site.app).spool, state_of_notices(services(site.app))
+    assert "on disk" not in browser.get("/board/notices").text
+    spool.put([Spooled(Record(EVENT, BASE, b"{}"), Counted.LATER)] * 3)
+    wait_until(lambda: "3 events wait on disk until Redis has them" in browser.get("/board/notices").text, "it is said")
+    assert state_of_notices(services(site.app)) != before
+    spool._file._put_aside("a test says so")
+    assert "could not be read; their file was put aside" in browser.get("/board/notices").text
+    nowhere = logged_in(open_site(data_dir=NOWHERE))
+    assert nowhere.get("/readyz").json == {"degraded": ["spool"]}
+    assert "The disk takes no events" in nowhere.get("/board/notices").text
 
 
 def test_a_call_that_becomes_presumed_ended_moves_though_nothing_comes(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
+from app.store.codec import ANSWER
 from app.store.errors import StoreUnavailable
 from app.store.store import Store
 from tests.domain.builders import at, status
 from tests.engines import wait_until
-from tests.generated import BASE, Body, Webhook, webhooks_of
+from tests.generated import BASE, Body, Webhook, distinct, webhooks_of
 
 
 def numbered(number: int) -> Webhook:
@@ -27,9 +29,15 @@ def _has_nothing_waiting(store: Store) -> bool:
     return not store.answers_waiting
 
 
+def received(posted: Sequence[Webhook]) -> int:
+    """How many of *posted* count as received: our record of an answer does once, however often it is written."""
+    answers = [webhook for webhook in posted if webhook.sort == ANSWER]
+    return len(posted) - len(answers) + len(distinct(answers))
+
+
 def post(store: Store, webhook: Webhook) -> bool | None:
     """Hand a webhook to the store as the app does; None for an answer, for which nobody waits."""
-    if webhook.sort == b"a":
+    if webhook.sort == ANSWER:
         store.record_later(webhook.event, webhook.text, webhook.received)
         return None
     return store.record(webhook.event, webhook.text, webhook.received)

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from app.store import keys
@@ -55,6 +56,25 @@ def test_a_connection_that_was_cut_while_idle_is_opened_again_and_nobody_notices
         assert post(store, numbered(number))
         own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         assert len(store.records(f"CON-{number}")) == 1
+
+
+def test_whether_a_connection_was_cut_is_seen_by_one_look_at_its_socket(own: Engine, monkeypatch: pytest.MonkeyPatch):
+    """By a name of redis-py's own; its way to look goes through gevent's loop, which takes longer than the exchange."""
+    looks: list[AbstractConnection] = []
+    can_read = AbstractConnection.can_read
+
+    def looked(connection: AbstractConnection) -> bool:
+        looks.append(connection)
+        return bool(can_read(connection))
+
+    monkeypatch.setattr(AbstractConnection, "can_read", looked)
+    with contextlib.closing(Link(own.address)) as link:
+        for _ in range(3):
+            assert link.exchange([Command(b"x", ("PING",))]) == [b"PONG"]
+        assert looks == []
+        own.nodes[0].client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert link.exchange([Command(b"x", ("PING",))]) == [b"PONG"]
+        assert looks, "only what can be read is looked at more closely"
 
 
 def writes(store: Store) -> dict[str, Callable[[], object]]:
@@ -303,6 +323,7 @@ def test_threads_that_wait_for_each_other_are_served_after_any_trouble(
                         kept = post(stores[number % 2], webhook)
                 except StoreUnavailable as away:
                     errors.append(away.reason)
+                    time.sleep(0.1)  # it is not asked again at once
                 else:
                     new[webhook.event.canonical] = new.get(webhook.event.canonical, 0) + bool(kept)
                     break

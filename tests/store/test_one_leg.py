@@ -150,11 +150,13 @@ def killed_after(writes: int) -> Iterator[None]:
     """The worker is killed after so many exchanges with Redis."""
     left, send_all = [writes], Writer.send
 
-    def killed(writer: Writer, commands: list[Command], until: float | None = None) -> list[object]:
+    def killed(
+        writer: Writer, commands: list[Command], until: float | None = None, *, brief: bool = False
+    ) -> list[object]:
         if left[0] == 0:
             raise StoreUnavailable("killed")
         left[0] -= 1
-        return send_all(writer, commands, until)
+        return send_all(writer, commands, until, brief=brief)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Writer, "send", killed)

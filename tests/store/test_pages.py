@@ -219,8 +219,11 @@ QUERIES = {
 }
 
 
-def fill(engine: Engine, numbers: Iterable[int]) -> None:
-    """Index entries of conversations that all called one number, a millisecond apart; half of them live."""
+def fill(engine: Engine, numbers: Iterable[int], *, end: str = "") -> None:
+    """Index entries of conversations that all called one number, a millisecond apart; half of them live.
+
+    *end*: four digits with which all callers' numbers end; else each ends with its own.
+    """
     by_partition: dict[int, list[tuple[int, bytes]]] = {}
     for number in numbers:
         name = f"CON-{number}"
@@ -236,8 +239,9 @@ def fill(engine: Engine, numbers: Iterable[int]) -> None:
                         pipe.zadd(index, chosen)
                 pipe.zadd(part.number(BOB), first)
                 for number, raw in some:
-                    pipe.zadd(part.number(f"{number:04}"), {raw: first[raw]})
-                    pipe.hset(part.meta(raw), "x", f"4477{number:08} {BOB}")
+                    caller = f"4477{number:08}{end}"
+                    pipe.zadd(part.number(caller), {raw: first[raw]})
+                    pipe.hset(part.meta(raw), "x", f"{caller} {BOB}")
             pipe.execute()
 
 

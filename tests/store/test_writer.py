@@ -12,7 +12,8 @@ from redis.exceptions import ResponseError
 
 from app.store import keys
 from app.store.errors import StoreUnavailable
-from app.store.link import Command, Link, unavailable
+from app.store.link import Command, Link
+from app.store.redis_errors import unavailable
 from app.store.scripts import Script
 from app.store.store import Store
 from tests import engines

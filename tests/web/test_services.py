@@ -16,8 +16,11 @@ from app.store.errors import StoreUnavailable
 from app.store.housekeeping import Housekeeping
 from app.store.store import Store
 from config.settings import Settings
+from tests.folders import NOWHERE
 
-SETTINGS = Settings(secret_key="secret-key-of-the-cookies-32-long", redis_url="unix:///nonexistent/socket")
+SETTINGS = Settings(
+    secret_key="secret-key-of-the-cookies-32-long", redis_url="unix:///nonexistent/socket", data_dir=NOWHERE
+)
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ def test_a_store_that_is_away_keeps_no_other_part_from_starting(
     begin(create_app(replace(SETTINGS, redis_url="redis://alice:wonderland@127.0.0.1:16379/3")))
     assert calls[:2] == ["start flows", "start housekeeping"]
     written = capsys.readouterr().out
-    said = "Redis at 127.0.0.1:16379 (REDIS_URL) does not answer (refused): calls are answered, events get 503 until"
+    said = "Redis at 127.0.0.1:16379 (REDIS_URL) does not answer (refused): calls are answered, events wait on disk"
     assert said in written
     assert "alice" not in written
     assert "wonderland" not in written
@@ -71,12 +74,15 @@ def test_parts_that_are_handed_in_are_used() -> None:
     assert (services(app).store, services(app).flows) == (made.store, made.flows)
 
 
-def test_every_part_that_is_degraded_is_named_and_only_the_store_makes_the_server_unready(
+def test_every_part_that_is_degraded_is_named_and_only_store_and_spool_together_make_the_server_unready(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = create_app(SETTINGS).test_client()
     monkeypatch.setattr(Housekeeping, "ping", lambda _: "late")
     response = client.get("/readyz")
-    assert (response.status_code, response.json and response.json["degraded"]) == (503, ["redis"])
+    assert (response.status_code, response.json and response.json["degraded"]) == (
+        503,
+        ["spool", "redis", "housekeeping"],
+    )
     monkeypatch.setattr(Store, "ping", lambda _: None)
-    assert cast("Any", client.get("/readyz").json) == {"degraded": ["housekeeping"]}
+    assert cast("Any", client.get("/readyz").json) == {"degraded": ["spool", "housekeeping"]}

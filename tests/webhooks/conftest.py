@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from app import create_app
 from app.services import services
 from config.settings import Settings
 from tests.engines import Engine, wait_until
+from tests.folders import own_folder
 from vonage_simulator.delivery.signing import sign
 from vonage_simulator.ledger import Application
 
@@ -47,7 +47,7 @@ class Site:
 
     def __init__(self, url: str, **settings: Any) -> None:
         known: dict[str, Any] = {
-            "data_dir": Path("/nonexistent"),
+            "data_dir": own_folder(),
             "redis_url": url,
             "secret_key": "secret-key-of-the-cookies-32-long",
             "access_tokens": (("viewer", VIEWER), ("operator", OPERATOR)),
@@ -136,6 +136,7 @@ def start(valkey: Engine) -> Iterator[Start]:
     yield start
     for site in sites:
         site.store.stop()
+        services(site.app).spool.stop()
 
 
 @pytest.fixture

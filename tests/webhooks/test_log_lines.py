@@ -8,6 +8,7 @@ import pytest
 
 from config import few_lines
 from config.few_lines import A_MINUTE
+from tests.folders import NOWHERE, own_folder
 from tests.webhooks.conftest import KEY, OPERATOR, SECRET, Body, Site, bearer, compact
 
 CONVERSATION = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6"
@@ -64,16 +65,13 @@ def test_every_outcome_has_its_word(site: Site):
     ]
 
 
-def test_an_event_that_could_not_be_kept_says_so(start):
-    site = start("unix:///nonexistent/socket", app_env="production")
-    site.post("/voice/event", EVENT)
-    (line,) = site.lines()
-    assert (line["status"], line["outcome"], line["conversation"], line["leg"]) == (
-        503,
-        "unavailable",
-        CONVERSATION,
-        LEG,
-    )
+def test_an_event_that_redis_does_not_take_says_what_became_of_it(start):
+    for folder, status, outcome in ((NOWHERE, 503, "unavailable"), (own_folder(), 200, "spooled")):
+        site = start("unix:///nonexistent/socket", app_env="production", data_dir=folder)
+        site.post("/voice/event", EVENT)
+        (line,) = site.lines()
+        assert (line["status"], line["outcome"]) == (status, outcome)
+        assert (line["conversation"], line["leg"]) == (CONVERSATION, LEG)
 
 
 NUMBERS = [

@@ -10,6 +10,7 @@ import pytest
 
 from app.flows.reply import SORRY
 from tests.engines import wait_until
+from tests.folders import NOWHERE
 from tests.webhooks.conftest import Body, Site, Start, bearer, compact
 
 CONVERSATION, LEG = "CON-8f5a100c-fbce-4218-8d4b-16341335bcd6", "0779a56d002f1c7f47f82ef5fe84ab79"
@@ -242,8 +243,8 @@ def test_a_step_that_is_gone_gets_the_last_resort_and_the_reason_is_shown(site: 
     assert len(site.conversation(CONVERSATION)["inputs"]) == 1
 
 
-def test_while_redis_is_away_the_caller_is_served_all_the_same(start: Start, file: Path) -> None:
-    site = start("unix:///nonexistent/socket", flows_file=file)
+def test_while_neither_redis_nor_the_disk_is_there_the_caller_is_served_all_the_same(start: Start, file: Path) -> None:
+    site = start("unix:///nonexistent/socket", flows_file=file, data_dir=NOWHERE)
     answer = site.post("/voice/answer", CALL)
     assert said(site.post(next_of(answer), keys("1"))) == ["447700900123 pressed 1."]
     ringing = {"status": "ringing", "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
@@ -254,7 +255,7 @@ def test_while_redis_is_away_the_caller_is_served_all_the_same(start: Start, fil
 def test_a_callback_received_meanwhile_is_kept_once_redis_is_back(start: Start, file: Path, monkeypatch: Any) -> None:
     from app.store.errors import StoreUnavailable
 
-    site = start(flows_file=file)
+    site = start(flows_file=file, data_dir=NOWHERE)
     answer = site.post("/voice/answer", CALL)
 
     def away(*_: Any, **__: Any) -> None:
@@ -294,8 +295,8 @@ def test_no_number_or_state_is_in_a_log_line(site: Site) -> None:
     assert "answered:menu/one" in site.log_text
 
 
-def test_a_detected_person_or_machine_is_served_while_redis_is_away(start: Start, file: Path) -> None:
-    site = start("unix:///nonexistent/socket", flows_file=file)
+def test_a_detected_person_or_machine_is_served_then_too(start: Start, file: Path) -> None:
+    site = start("unix:///nonexistent/socket", flows_file=file, data_dir=NOWHERE)
     event: Body = {"call_uuid": "leg", "from": "442079460000", "to": "447700900123", "conversation_uuid": CONVERSATION}
     assert said(site.post("/voice/event", {**event, "status": "human"})) == ["Hello, 447700900123."]
     assert site.post("/voice/event", {**event, "status": "machine"}).status_code == 503
@@ -306,7 +307,7 @@ def test_a_fallback_copy_that_was_replied_to_meanwhile_is_kept_with_its_reason(
 ) -> None:
     from app.store.errors import StoreUnavailable
 
-    site = start(flows_file=file)
+    site = start(flows_file=file, data_dir=NOWHERE)
     url = f"https://calls.example.com{next_of(site.post('/voice/answer', CALL))}"
 
     def away(*_: Any, **__: Any) -> None:

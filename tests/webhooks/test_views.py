@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from app.flows.flows import Flows
 from app.flows.reply import SORRY
-from app.services import build
+from app.services import build, services
+from app.store.spooled import Spooled
 from app.webhooks.body import write_json
 from app.webhooks.intake import Webhook
 from app.webhooks.to_flow import request_of
 from config.settings import Settings
 from tests.engines import wait_until
+from tests.folders import NOWHERE
 from tests.webhooks.conftest import Body, Site, Start, bearer, compact
 from vonage_simulator import ncco as carrier
 
@@ -242,8 +244,20 @@ def test_an_answer_to_a_call_without_a_conversation_is_unfiled(site: Site):
     assert json.loads(record)["request"]["uuid"] == LEG
 
 
-def test_without_a_store_callers_are_answered_and_events_are_sent_again(start):
+def test_without_redis_callers_are_answered_and_events_are_kept(start):
     site = start("unix:///nonexistent/socket")
+    for path in ("/voice/answer", "/voice/fallback"):
+        ncco_of(site.post(path, CALL))
+    response = site.post("/voice/event", RINGING)
+    assert (response.status_code, response.data, response.content_type) == (200, b"", None)
+    assert site.post("/voice/event", b"no JSON").status_code == 400
+    waiting = [each.spooled for each in services(site.app).spool.first(9) if isinstance(each.spooled, Spooled)]
+    assert [each.record.body for each in waiting if each.unfiled_for is None][-1] == compact(RINGING)
+    assert [each.record.body for each in waiting if each.unfiled_for] == [b"no JSON"]
+
+
+def test_without_redis_and_disk_callers_are_answered_and_events_are_sent_again(start):
+    site = start("unix:///nonexistent/socket", data_dir=NOWHERE)
     for path in ("/voice/answer", "/voice/fallback"):
         ncco_of(site.post(path, CALL))
     response = site.post("/voice/event", RINGING)
@@ -306,7 +320,7 @@ def test_every_kind_of_event_is_kept_and_read_back(site: Site, kind, method):
     assert event["flags"] == []
     assert (event["raw"] == KINDS[kind]) or method == "get"
     assert site.conversation(CONVERSATION)["conversation_uuid"] == CONVERSATION
-    known = {"received": 1, "repeats": 0, "out_of_order": 0, "unfiled": 0, "refused": {}, "reported": {}}
+    known = {"received": 1, "repeats": 0, "out_of_order": 0, "capped": 0, "unfiled": 0, "refused": {}, "reported": {}}
     gets = {"get_hash": {"right": int(method == "get"), "wrong": 0}}
     wait_until(lambda: site.counters() == known | gets | {"unknown": int(kind == "unknown")}, "all is counted")
 

@@ -117,7 +117,7 @@ class _NoStore:
     def record(self, *_: Any, **__: Any) -> Any:
         return True
 
-    record_later = unfile = unfile_later = count = waited = record
+    record_later = unfile = unfile_later = count = waited = spill_to = record
 
     def engage(self, *_: Any, **__: Any) -> Availability:
         """Everybody takes every call."""

@@ -5,13 +5,16 @@
 --   LEG_STATES         for each value of a leg's bits two characters: its state, its outcome ("-": it has not ended)
 --   COUNTERS           by state, the counter of legs in it; none for completed
 --   OUTCOMES           names by number
---   MINUTES_A_BUCKET, MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR, FEED_LENGTH, CONVERSATIONS_OF_A_LEG
+--   MINUTES_A_BUCKET, MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR, FEED_LENGTH, CONVERSATIONS_OF_A_LEG,
+--   EVENTS_OF_A_CONVERSATION
+--   ACTION, NOTES_AT, CAPPED_BIT   of records (app/store/codec.py): first byte of our actions; which byte has the notes
 --   CODES              codes of statistics by name (app/store/statistics.py)
 --   ANSWERED           the digit of that outcome
+--   COUNTED_LENGTH     of the set of webhooks of which it is known that they were counted
 --   MOVED              order from which on a place is known by a move (app/domain/moves.py)
 --
 -- The meta hash of a conversation has the fields
---   t, h         first receipt (ms), which never changes: the score in every index; last receipt (ms)
+--   t, h         first receipt (ms), the score in every index; last receipt (ms)
 --   k, n         legs known; legs present that have not ended
 --   x            telephone numbers in it, separated by blanks
 --   p            operations that wait for news of it, separated by blanks (app/store/operations.py)
@@ -28,7 +31,7 @@ local P = ARGV[1]          -- the partition's hash tag
 local TTL = ARGV[2]        -- how long everything about a conversation is kept, ms
 
 local LIVE, ENDED, LAST_RECEIVED = P .. 'live', P .. 'ended', P .. 'heard'
-local COUNTS, UNSETTLED, TOUCHED = P .. 'counts', P .. 'unsettled', P .. 'touched'
+local COUNTS, UNSETTLED, TOUCHED, COUNTED = P .. 'counts', P .. 'unsettled', P .. 'touched', P .. 'counted'
 
 -- One entry of the feed (app/store/feed.py), always with these fields in this order:
 --   c   conversation
@@ -80,6 +83,29 @@ local function count_minute(minute, name, by)
   local code = CODES[name] or name
   add(bucket, digit .. code, by, MINUTES_KEPT)
   add(hour, code, by, HOURS_KEPT)
+end
+
+-- Note that *webhook* was counted. Of events that are kept nothing need be noted, but for those from a spool: they are
+-- written again if whoever wrote them was killed. The latest are enough: no more are written at once.
+local function note_counted(webhook)
+  local now = call('TIME')
+  call('ZADD', COUNTED, now[1] * 1000 + math.floor(now[2] / 1000), webhook)
+  call('ZREMRANGEBYRANK', COUNTED, 0, -1 - COUNTED_LENGTH)
+  call('PEXPIRE', COUNTED, 86400000)
+end
+
+-- Whether *webhook* (digest of its body and time of receipt) is to be counted. *how*: `Counted` in app/store/spooled.py;
+-- *kept*: 0 if it was there already; then *is_same*: whether this very webhook was, and not another with its body.
+local function to_count(how, kept, webhook, is_same)
+  if how == '0' then return false end
+  if how == '2' then return kept == 1 end
+  if how == '1' then
+    if kept == 0 then note_counted(webhook) end
+    return true
+  end
+  if call('ZSCORE', COUNTED, webhook) or (how == '4' and kept == 0 and is_same) then return false end
+  note_counted(webhook)
+  return true
 end
 
 -- The call that has its home in *conversation* has to be counted again, by app/store/figures.py.
@@ -154,6 +180,30 @@ end
 -- A summary as it is stored, its minutes counted from the first receipt (ms), to save memory; and the other way round.
 local function from_first(summary, first, sign)
   return (string.gsub(summary, '^%-?%d+', function(minute) return minute + sign * math.floor(first / 60000) end))
+end
+
+-- An event that had waited in a spool was received before all that were kept: move the first receipt of *conversation*
+-- (ms) back, in every index that it is in.
+local function move_back(conversation, old, first)
+  local function move(index) call('ZADD', index, 'XX', first, conversation) end
+  local meta = P .. 'm:' .. conversation
+  local flat = call('HGETALL', meta)
+  call('HSET', meta, 't', first)
+  move(LIVE)
+  move(ENDED)
+  for i = 1, #flat, 2 do
+    local name, value = flat[i], flat[i + 1]
+    local sort = string.sub(name, 1, 1)
+    if sort == 'u' or sort == 'r' then
+      move(P .. 'f:' .. name)
+    elseif name == 'x' then
+      for digits in string.gmatch(value, '%d+') do move(P .. 'n:' .. string.sub(digits, -4)) end
+    elseif name == 's' then
+      call('HSET', meta, 's', from_first(from_first(value, old, 1), first, -1))
+    end
+  end
+  count_minute(math.floor(old / 60000), 'conversations', -1)
+  count_minute(math.floor(first / 60000), 'conversations', 1)
 end
 
 -- Delete a conversation, and take it out of every index and counter; with *forgotten* the call that has its home in it is

@@ -6,12 +6,12 @@
 -- ARGV     1-2 see common.lua; 3 conversation; 4 record, empty for a carry: news of a leg from elsewhere, which changes
 --          only the leg's bits, billed seconds and place; 5 digest of the canonical body (6 bytes); 6 received (ms);
 --          7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life of a leg; 11 billed
---          seconds; 12-13 place: order (0: unknown), name; 14 1 if the webhook is counted here (a transfer is counted in
---          one of its conversations); 15 1 if its kind or status is unknown; 16 codes of statistics, separated by
+--          seconds; 12-13 place: order (0: unknown), name; 14 how the webhook is counted here (a transfer is counted in
+--          one of its conversations), see `counting` in app/store/record_command.py; 15 1 if its kind or status is unknown; 16 codes of statistics, separated by
 --          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18-19 the user whose
 --          voicemail it is, and its recording, empty if it is none; 20... marks of the event (app/domain/marks.py)
--- Returns  {1 kept, 0 a repeat; 1 if the leg is known here; its bits; its billed seconds; its place: order (0: it has
---          been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
+-- Returns  {1 kept, 0 a repeat or no room; 1 if the leg is known here; its bits; its billed seconds; its place: order
+--          (0: it has been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired; the operations that wait for news of this conversation, separated by blanks, none
 --          for a carry}
 -- Feed     an entry of the event, or of a carry that changed what is known of the leg
@@ -21,17 +21,36 @@ local conversation, record, identity, received = ARGV[3], ARGV[4], 'i' .. ARGV[5
 local leg, new_bits, later, new_billed = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local new_order, new_place = tonumber(ARGV[12]), ARGV[13]
 local minute = math.floor(received / 60000)
+local how = string.sub(ARGV[14], 1, 1)
+local waited = how == '3' or how == '4' -- in a spool
 
 local first, last, known, open, numbers, operations, text, seen =
   unpack(call('HMGET', META, 't', 'h', 'k', 'n', 'x', 'p', 'l' .. leg, identity))
 local exists = first
 if exists and (seen or record == '') then exists = call('EXISTS', EVENTS) == 1 end
 
-local kept, index = 0, ''
+-- Whether the event tells something new of where its leg is, or of the state that it is in.
+local function changes_leg()
+  if leg == '' then return false end
+  if not text then return new_bits > 0 or new_order > 0 end
+  local old_bits, old_billed, _, order = read_leg(text)
+  return bit.bor(old_bits, new_bits) ~= old_bits or new_billed > old_billed or new_order > order
+end
+
+local kept, index, dropped = 0, '', false
 if record ~= '' and not (exists and seen) then
   kept = 1
   index = call('RPUSH', EVENTS, record) - 1
   if index == 0 then exists = false end
+  if index >= EVENTS_OF_A_CONVERSATION
+    and (index >= 2 * EVENTS_OF_A_CONVERSATION or not (string.byte(record) == ACTION or changes_leg())) then
+    call('RPOP', EVENTS)
+    kept, index, dropped = 0, '', true
+  elseif index >= EVENTS_OF_A_CONVERSATION - 1 then
+    local notes = bit.bor(string.byte(record, NOTES_AT), CAPPED_BIT)
+    local head, rest = string.sub(record, 1, NOTES_AT - 1), string.sub(record, NOTES_AT + 1)
+    call('LSET', EVENTS, -1, head .. string.char(notes) .. rest)
+  end
 end
 local fresh = 0
 if first and not exists then -- its events have expired: begin anew
@@ -42,6 +61,7 @@ if first and not exists then -- its events have expired: begin anew
 end
 first, last, numbers = tonumber(first or received), tonumber(last or received), numbers or ''
 known, open = tonumber(known or 0), tonumber(open or 0)
+local newest = last -- before this event
 local was_live = exists and (open > 0 or known == 0)
 
 local changes = {} -- of the meta hash, name before value, written together at the end
@@ -61,9 +81,26 @@ if kept == 1 then
     count_minute(minute, 'conversations', 1)
   end
 end
-if ARGV[14] == '1' then
+-- A copy that was received later may be kept already, or this very webhook.
+local is_earliest, is_same = kept == 1 and exists, false
+if kept == 0 and waited then
+  for i, each in ipairs(call('LRANGE', EVENTS, 0, -1)) do -- layout: app/store/codec.py
+    is_same = is_same or each == record
+    if string.sub(each, 9) == string.sub(record, 9) and bytes_before(string.sub(record, 2, 7), string.sub(each, 2, 7)) then
+      call('LSET', EVENTS, i - 1, record)
+      is_earliest = true
+    end
+  end
+end
+if is_earliest and received < first then
+  move_back(conversation, first, received)
+  first = received
+end
+if to_count(how, kept, ARGV[5] .. ARGV[6] .. '.' .. string.sub(ARGV[14], 2), is_same) then
   call('HINCRBY', COUNTS, 'received', 1)
-  if kept == 0 then
+  if dropped then
+    call('HINCRBY', COUNTS, 'capped', 1)
+  elseif kept == 0 then
     call('HINCRBY', COUNTS, 'repeats', 1)
     count_minute(minute, 'repeats', 1)
   elseif ARGV[15] == '1' then
@@ -85,7 +122,8 @@ if here then
     change('k', known)
     count_minute(minute, 'legs', 1)
   end
-  if kept == 1 and bit.band(old_bits, later) ~= 0 then
+  -- One from a spool is written late, and not out of order for that.
+  if kept == 1 and bit.band(old_bits, later) ~= 0 and (not waited or received >= newest) then
     call('HINCRBY', COUNTS, 'out_of_order', 1)
     count_minute(minute, 'out_of_order', 1)
   end

@@ -148,9 +148,8 @@ def test_without_a_token_for_vonage_calls_are_shown(world: World, open_phone: Op
 def test_an_expired_token_is_replaced(world: World, open_phone: Open) -> None:
     alice = open_phone("Alice", network_fails=True)
     caller = in_call(world, alice)
-    world.do(partial(world.sdk.expire, "Alice"))
     with alice.page.expect_response("**/api/v1/users/Alice/token"):
-        pass
+        world.do(partial(world.sdk.expire, "Alice"))
     alice.ready()
     alice.sees(CUSTOMER, "talking")
     world.do(partial(world.carrier.people.hang_up, caller.uuid))

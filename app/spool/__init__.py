@@ -1,0 +1,1 @@
+"""Keeping webhooks on disk while Redis does not take them, and writing them to Redis once it does."""

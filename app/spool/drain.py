@@ -1,0 +1,152 @@
+"""Writing to Redis what waited in the spool, once Redis takes it again.
+
+One worker of the machine does it: who holds the lease of the file. It rests after each batch, so that new events, which
+go to Redis directly, always find room. Order does not matter to the state of a call, but the first are written
+first, for the figures. A row is taken out after Redis has it; if the worker is killed in between it is written once
+more, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from enum import Enum
+from time import monotonic, time
+from typing import Final
+from zlib import crc32
+
+from app.spool.errors import SpoolUnavailable
+from app.spool.spool import Spool, Waiting
+from app.store import keys
+from app.store.errors import StoreUnavailable
+from app.store.events import Events
+from app.store.spooled import Spooled
+from app.store.writer import LASTING
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 1.0  # how often to look for what others put there, and for Redis
+BATCH: Final = 128
+AT_ONCE: Final = 16  # they share round trips
+MOST_REST_SECONDS: Final = 0.05  # on a busy machine a batch takes long without using it
+REFUSED_SECONDS: Final = 600.0  # until what Redis refused for itself is tried again
+STOP_SECONDS: Final = 2.0  # to write what is left when the worker ends
+
+
+class _Result(Enum):
+    DONE = "done"
+    AWAY = "away"
+    REFUSED = "refused"
+
+
+class Drain:
+    """Empties *spool* into *store* in a thread of its own."""
+
+    name = "drain"
+
+    def __init__(self, store: Events, spool: Spool) -> None:
+        self._store, self._spool = store, spool
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+        self._written, self._blocked = 0, False  # blocked: only time helps
+
+    def start(self) -> None:
+        """Begin. What an earlier process left is written first."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left, as far as Redis takes it now, and end."""
+        self._stop.set()
+        self._spool.filled.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS + 1)
+
+    def ping(self) -> str | None:
+        """Always None: what waits is said by the spool."""
+        return None
+
+    def once(self) -> bool:
+        """Write a batch. Returns whether there may be more that Redis takes now. Raises SpoolUnavailable."""
+        self._blocked = False
+        waiting = self._spool.first(BATCH)
+        if not waiting:
+            return False
+        if not self._spool.lease():
+            self._blocked = True
+            return False
+        # The first alone finds out whether Redis is there; in a cluster the node of the next may be.
+        results = {waiting[0].id: self._write(waiting[0])}
+        if _Result.AWAY not in results.values():
+            results |= self._write_all(waiting[1:])
+        self._blocked = _Result.AWAY in results.values()
+        done = [id_ for id_, result in results.items() if result is _Result.DONE]
+        now = time()
+        later = [
+            (now + (REFUSED_SECONDS if result is _Result.REFUSED else LOOK_SECONDS), result is _Result.REFUSED, id_)
+            for id_, result in results.items()
+            if result is not _Result.DONE
+        ]
+        left = self._spool.settle(done, later)
+        self._written += len(done)
+        if self._written and left.rows == left.refused:
+            log.warning("Redis has got what waited in the spool: %d", self._written)
+            self._written = 0
+        return bool(done)
+
+    def _write_all(self, waiting: Sequence[Waiting]) -> dict[int, _Result]:
+        """Several at once; those of one conversation one after the other."""
+        lanes: dict[int, list[Waiting]] = defaultdict(list)
+        for each in waiting:
+            lanes[crc32(self._conversation(each.spooled)) % AT_ONCE].append(each)
+
+        def write(lane: Sequence[Waiting]) -> dict[int, _Result]:
+            return {each.id: self._write(each) for each in lane}
+
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drain") as pool:
+            return {id_: result for found in pool.map(write, lanes.values()) for id_, result in found.items()}
+
+    def _conversation(self, spooled: Spooled | Exception) -> bytes:
+        with suppress(Exception):  # writing it says what is wrong
+            if isinstance(spooled, Spooled) and spooled.unfiled_for is None:
+                return keys.encode(self._store.event_of(spooled).conversations[0])
+        return b""
+
+    def _write(self, waiting: Waiting) -> _Result:
+        id_ = waiting.id
+        try:
+            if isinstance(waiting.spooled, Exception):
+                raise waiting.spooled
+            self._store.write(waiting.spooled)
+        except StoreUnavailable as away:
+            if away.reason not in LASTING:
+                return _Result.AWAY
+            log.warning("Redis refuses a webhook of the spool (%d), which is tried again later: %s", id_, away)
+            return _Result.REFUSED
+        except Exception:
+            log.exception("a webhook of the spool cannot be read (%d): it is tried again later", id_)
+            return _Result.REFUSED
+        return _Result.DONE
+
+    def _run(self) -> None:
+        last_until: float | None = None
+        while last_until is None or monotonic() < last_until:
+            began, go_on = monotonic(), False
+            try:
+                self._spool.filled.clear()
+                go_on = self.once()
+            except SpoolUnavailable:
+                pass  # the spool has said so
+            except Exception:
+                log.exception("the spool was not emptied")
+            if self._stop.is_set():
+                last_until = last_until or began + STOP_SECONDS
+                if not go_on:
+                    return
+            elif go_on or self._blocked:
+                self._stop.wait(min(monotonic() - began, MOST_REST_SECONDS) if go_on else LOOK_SECONDS)
+            else:
+                self._spool.filled.wait(LOOK_SECONDS)

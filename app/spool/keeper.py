@@ -1,0 +1,61 @@
+"""Keeping webhooks: in Redis or, while it does not take them, on disk. Either way they are acknowledged."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from app.domain.events import Event
+from app.spool.errors import SpoolUnavailable
+from app.spool.spool import Spool
+from app.store.codec import EVENT, Record
+from app.store.contract import EventWriter
+from app.store.errors import KeptNowhere, StoreUnavailable
+from app.store.events import Events, sort_of
+from app.store.spooled import Counted, Spooled
+
+
+class Keeper(EventWriter):
+    """*store* with *spool* behind it. Raises KeptNowhere if neither takes a webhook."""
+
+    def __init__(self, store: Events, spool: Spool) -> None:
+        self._store, self._spool = store, spool
+        store.spill_to(spool.spill)
+
+    def record(
+        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+    ) -> bool | None:
+        try:
+            return self._store.record(event, body, received, notes, counted=counted)
+        except StoreUnavailable as away:
+            self._keep(Record(sort_of(event), received, body, notes), away, counted=counted)
+            return None
+
+    def unfile(self, body: bytes, why: str, received: datetime) -> bool | None:
+        try:
+            return self._store.unfile(body, why, received)
+        except StoreUnavailable as away:
+            self._keep(Record(EVENT, received, body), away, unfiled_for=why)
+            return None
+
+    def record_later(
+        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+    ) -> None:
+        self._store.record_later(event, body, received, notes, counted=counted)
+
+    def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
+        self._store.unfile_later(body, why, received)
+
+    def count(self, name: str) -> None:
+        self._store.count(name)
+
+    def waited(self, ms: float) -> None:
+        self._store.waited(ms)
+
+    def _keep(
+        self, record: Record, away: StoreUnavailable, *, counted: bool = True, unfiled_for: str | None = None
+    ) -> None:
+        how = (Counted.AGAIN if away.sent else Counted.LATER) if counted else Counted.NO
+        try:
+            self._spool.put([Spooled(record, how, unfiled_for)])
+        except SpoolUnavailable as full:
+            raise KeptNowhere(away, full.reason) from full

@@ -1,0 +1,1 @@
+"""Other servers that take the same webhooks, to compare with."""

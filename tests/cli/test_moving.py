@@ -1,0 +1,125 @@
+"""`flask export` and `flask import`: another store says the same."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.store import keys
+from tests.api.site import status
+from tests.cli.shell import Inside
+from tests.engines import Engine
+from tests.filled import fill, shown
+
+CALLS = 12
+
+
+@pytest.fixture
+def here(valkey: Engine) -> Iterator[Inside]:
+    """Commands on a store with calls of every kind."""
+    valkey.flush()
+    inside = Inside(valkey.address.url)
+    fill(inside.site, CALLS)
+    yield inside
+    inside.site.close()
+
+
+@pytest.fixture
+def there(cluster: Engine) -> Iterator[Inside]:
+    """Commands on an empty store of another kind."""
+    cluster.flush()
+    inside = Inside(cluster.address.url, redis_cluster=True)
+    yield inside
+    inside.site.close()
+
+
+@pytest.mark.parametrize("name", ["calls.jsonl", "calls.jsonl.gz"])
+def test_another_store_says_the_same(here: Inside, there: Inside, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    code, out, err = here.run("export", str(file))
+    assert (code, out) == (0, "")
+    text = gzip.decompress(file.read_bytes()) if name.endswith(".gz") else file.read_bytes()
+    lines = [json.loads(line) for line in text.splitlines()]
+    conversations = [line for line in lines if "conversation" in line]
+    assert lines[0]["switchhook"] == "export"
+    assert lines[-1]["end"]["conversations"] == len(conversations) > CALLS
+    assert err.startswith(f"Exported {len(conversations)} conversations, ")
+    output = there.output("import", str(file))
+    assert f"{len(conversations)} conversations, " in output
+    assert shown(there.site) == shown(here.site)
+
+    again = there.output("import", str(file))
+    assert again.startswith("Imported 0 conversations, 0 records in them, ")
+    assert shown(there.site) == shown(here.site)
+
+
+def test_what_goes_on_there_goes_on_here(here: Inside, there: Inside, tmp_path: Path) -> None:
+    """A late webhook finds its call, a repeat of one that was moved changes nothing."""
+    file = str(tmp_path / "calls.gz")
+    answered = status("answered", "CON-live", uuid="leg-1")
+    here.site.record(answered)
+    here.run("export", file)
+    there.output("import", file)
+    there.site.record(answered)
+    there.site.record(status("completed", "CON-live", uuid="leg-1"))
+    found = there.site.read("/api/v1/conversations/CON-live")
+    assert (found["state"], len(there.site.read("/api/v1/conversations/CON-live/events")["items"])) == ("ended", 2)
+
+
+def test_a_call_expires_when_it_would_have(inside: Inside, there: Inside, cluster: Engine, tmp_path: Path) -> None:
+    days = {"CON-new": 0, "CON-old": 6, "CON-older": 30}
+    now = datetime.now(UTC)
+    for name, age in days.items():
+        inside.site.record(status("completed", name), received=now - timedelta(days=age))
+    file = str(tmp_path / "calls")
+    inside.run("export", file)
+    there.output("import", file)
+    left = {}
+    for name in days:
+        part = keys.of(name)
+        left[name] = cluster.ask(part, "PTTL", part.events(name.encode()))
+    day = 24 * 3600 * 1000
+    assert 6.9 * day < left["CON-new"] <= 7 * day
+    assert 0.9 * day < left["CON-old"] <= day
+    assert 0 < left["CON-older"] <= 60_000
+
+
+HEAD = '{"switchhook": "export", "format": 1, "at": "2126-11-20T12:00:00+00:00"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "This is no file of `flask export`"),
+        ("{}", "This is no file of `flask export`"),
+        ('{"switchhook": "export", "format": 2}', "of format 2, and this version reads 1"),
+        (HEAD, "The file was cut: its end is missing."),
+        (f"{HEAD}\nx", "Line 2 cannot be read"),
+        (f"{HEAD}\n[]", "Line 2 is no JSON object"),
+        (f'{HEAD}\n{{"conversation": 1}}', "Line 2 is not as `flask export` writes it."),
+        (f'{HEAD}\n{{"conversation": "CON-1", "records": [["odd", 1, "{{}}"]]}}', "Line 2 is not as"),
+        (f'{HEAD}\n{{"conversation": "CON-1", "records": [["event", 1, "{{}}", "odd"]]}}', "no such note: odd"),
+        (f'{HEAD}\n{{"conversation": "CON-1", "records": [["event", 1, "not JSON"]]}}', "Line 2 is not as"),
+        (f'{HEAD}\n{{"end": {{}}}}\n{{"end": {{}}}}\n{{"number": "1", "name": "x"}}', "comes after the end"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_named(inside: Inside, tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "odd"
+    file.write_text(text)
+    code, out, err = inside.run("import", str(file))
+    assert (code, out) == (1, "")
+    assert words in err
+
+
+def test_a_compressed_file_that_was_cut_is_no_whole_one(here: Inside, there: Inside, tmp_path: Path) -> None:
+    file = tmp_path / "calls.gz"
+    here.run("export", str(file))
+    file.write_bytes(file.read_bytes()[:-20])
+    code, _, err = there.run("import", str(file))
+    assert code == 1
+    assert "cannot be read" in err

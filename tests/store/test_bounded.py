@@ -1,0 +1,150 @@
+"""Nothing that strangers or faults send fills Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from random import Random
+from typing import cast
+
+import pytest
+
+from app.store import events, keys, signals
+from app.store.errors import StoreUnavailable
+from app.store.housekeeping import Housekeeping
+from app.store.pages import Filter
+from app.store.store import Store
+from tests import engines
+from tests.domain.builders import status
+from tests.engines import Engine
+from tests.generated import BASE, Body, webhooks_of
+from tests.store.posting import post_surely, send
+from tests.store.test_pages import walk
+
+HERE = "CON-1"
+MOST = keys.EVENTS_OF_A_CONVERSATION
+
+
+def fill_up(engine: Engine, length: int) -> None:
+    """Let HERE have *length* events: copies of its first one."""
+    part = keys.of(HERE)
+    client, key = engine.node_of(part).client, part.events(HERE.encode())
+    first, missing = cast("bytes", client.lindex(key, 0)), length - client.llen(key)
+    client.rpush(key, *[first] * missing)
+
+
+def stored(store: Store) -> int:
+    """How many events HERE has."""
+    return len(store.records(HERE))
+
+
+def test_a_conversation_has_so_many_events_at_most_and_its_states_are_kept_up(store: Store, engine: Engine) -> None:
+    send(store, status("started", 1, uuid="leg 1", where=HERE), status("started", 1, uuid="leg 2", where=HERE))
+    fill_up(engine, MOST - 1)
+    assert send(store, status("odd", 2, uuid="leg 1", where=HERE)) == [True]
+    assert stored(store) == MOST
+    assert store.records(HERE)[-1].notes == ("capped",), "the last one before some are left out says so"
+    assert store.records(HERE)[-2].notes == ()
+
+    assert send(store, status("odder", 3, uuid="leg 1", where=HERE)) == [False]
+    assert stored(store) == MOST
+    assert store.counts(BASE).counters["capped"] == 1
+    assert "repeats" not in store.counts(BASE).counters
+
+    assert send(store, status("completed", 4, uuid="leg 1", where=HERE)) == [True], "it changes the state of the leg"
+    assert (stored(store), store.records(HERE)[-1].notes) == (MOST + 1, ("capped",))
+    assert store.counts(BASE).live == 1
+
+    fill_up(engine, 2 * MOST)
+    assert send(store, status("completed", 5, uuid="leg 2", where=HERE)) == [False]
+    assert stored(store) == 2 * MOST
+    counts = store.counts(BASE)
+    assert (counts.live, counts.ended, counts.counters["started"]) == (0, 1, 0), "counted as ended all the same"
+    assert send(store, status("started", 1, uuid="leg 3", where="CON-2")) == [True], "others go on"
+
+
+def test_a_flood_of_webhooks_of_no_conversation_leaves_the_latest(
+    store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "UNFILED_SEEN", 100)
+    monkeypatch.setattr(events, "UNFILED_LENGTH", 50)
+    part, there = keys.ALL[0], set[int]()
+    client = engine.node_of(part).client
+    for start in (0, 400):
+        for number in range(start, start + 400):
+            assert store.unfile(b"%d" % number, "no conversation", BASE)
+        assert client.xlen(part.unfiled) <= 150, "Redis frees entries by the hundred"
+        assert client.zcard(part.unfiled_seen) == 100
+        there.add(len(engine.keys()))
+    assert len(there) == 1, "no more keys than before"
+    assert not store.unfile(b"799", "no conversation", BASE), "known again"
+    assert store.unfiled()[0][2].body == b"799"
+
+
+FLOOD, LIVE, EACH = 600, 40, 3
+
+
+def test_a_flood_on_a_small_redis_keeps_live_calls_and_drops_the_oldest_ended_ones_whole(
+    open_store: Callable[..., Store],
+) -> None:
+    """Twice as much as there is room for, from eight senders; nobody is told that it is kept unless it is."""
+    with engines.single(engines.VALKEY, "--maxmemory", "25mb", "--maxmemory-policy", "noeviction") as engine:
+        store = open_store(engine)
+        live = {f"CON-live-{number}" for number in range(LIVE)}
+        for name in live:
+            send(store, status("started", 1, uuid=f"leg of {name}", where=name), seconds=-60)
+        housekeeping = Housekeeping(store, max_memory_mb=25, room_seconds=0.05)
+        housekeeping.start()
+        try:
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda number: post_call(store, number), range(FLOOD)))
+            engines.wait_until(lambda: store.used_bytes() <= 0.9 * 25 * 1024 * 1024, "there is room")
+        finally:
+            housekeeping.stop()
+            housekeeping._thread.join(10)
+        listed = walk(store, Filter(), 500)
+        assert live == set(listed[-LIVE:]), "live ones stay, though they are the oldest"
+        numbers = [int(name.removeprefix("CON-")) for name in listed[:-LIVE]]
+        assert 50 < len(numbers) < FLOOD - 50
+        assert min(numbers) > FLOOD - len(numbers) - 120, "the oldest went, but for those that were sent meanwhile"
+        assert {len(store.records(f"CON-{number}")) for number in numbers} == {EACH}, "each is whole"
+        gone = next(number for number in range(FLOOD) if number not in numbers)
+        assert not engine.ask(keys.of(f"CON-{gone}"), "EXISTS", keys.of(f"CON-{gone}").meta(f"CON-{gone}".encode()))
+
+
+def post_call(store: Store, number: int) -> None:
+    """A call that ends: some large webhooks, received a second after those of the call before."""
+    for index, name in enumerate(("started", "answered", "completed")):
+        bulk = Random(3 * number + index).randbytes(12_000).hex()
+        body: Body = status(name, index, uuid=f"leg {number}", where=f"CON-{number}", bulk=bulk)
+        for webhook in webhooks_of(body, BASE + timedelta(seconds=number)):
+            post_surely(store, webhook)
+
+
+def test_a_full_redis_says_so_and_takes_events_again_once_there_is_room(open_store: Callable[..., Store]) -> None:
+    with engines.single() as engine:
+        store = open_store(engine)
+        send(store, status("completed", 1, uuid="leg", where=HERE))
+        engine.nodes[0].client.config_set("maxmemory", "500kb")
+        with pytest.raises(StoreUnavailable):
+            send(store, status("started", 1, uuid="leg 2", where="CON-2"))
+        assert stored(store) == 1, "it is read all the same"
+        assert Housekeeping(store, max_memory_mb=1)._make_room() == 1, "and a full Redis lets the oldest be deleted"
+        engine.nodes[0].client.config_set("maxmemory", "25mb")
+        assert send(store, status("started", 1, uuid="leg 2", where="CON-2")) == [True]
+
+
+def test_a_flood_of_events_leaves_the_latest_in_the_feed(store: Store, engine: Engine) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        flood = range(keys.FEED_LENGTH + 300)
+        list(pool.map(lambda number: send(store, status(f"odd {number}", 1, where=HERE)), flood))
+    part = keys.of(HERE)
+    assert keys.FEED_LENGTH <= engine.node_of(part).client.xlen(part.feed) <= keys.FEED_LENGTH + 100
+
+
+def test_a_flood_of_signals_leaves_the_latest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "MOST_SIGNALS", 10)
+    for number in range(30):
+        store.send_signals([("Alice", {"number": number})])
+    assert [signal.data["number"] for signal in store.signals(signals.BEFORE_ALL, 100)] == list(range(20, 30))
