@@ -133,11 +133,14 @@ def test_the_application_at_vonage_is_compared_with_this_server(engine: Engine, 
         assert found["answer_url"]["level"] == found["signed callbacks"]["level"] == "fault"
         assert found["fallback_answer_url"]["do"].endswith(f"{base}/fallback")
 
+        assert found["time limits"]["found"] == "answer_url connect_timeout 500 ms, event_url socket_timeout 2000 ms"
+
         application.answer, application.event = Target(f"{base}/answer"), Target(f"{base}/event")
         application.fallback, application.signed_callbacks = Target(f"{base}/fallback"), True
         code, found = findings(engine.address.url, tmp_path, **settings)
         assert (code, found["signed callbacks"]["level"]) == (0, "ok")
-        assert found["clock and Vonage"]["level"] == "ok"
+        assert found["clock and Vonage"]["level"] == found["time limits"]["level"] == "ok"
+        assert found["region"]["found"] == "eu-west"
 
         code, found = findings(engine.address.url, tmp_path, **settings | {"api_secret": "wrong"})
         assert (code, found["Vonage application"]["found"].endswith("401")) == (1, True)

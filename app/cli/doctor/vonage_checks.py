@@ -16,6 +16,10 @@ from app.client import Connection
 from config.settings import Settings
 
 WEBHOOKS: Final = {"answer_url": "answer", "event_url": "event", "fallback_answer_url": "fallback"}  # -> our route
+# Vonage's own time limits, in ms; an application may have shorter ones.
+# https://developer.vonage.com/en/application/technical-details#webhook-timeouts
+CONNECT_MS: Final = 1000
+RESPONSE_MS: Final = {"answer_url": 5000, "event_url": 10000, "fallback_answer_url": 5000}
 LOCATION: Final = "In the application at dashboard.vonage.com, capability Voice"
 
 Json = Mapping[str, Any]
@@ -58,6 +62,8 @@ def application_findings(application: Json, settings: Settings) -> Iterator[Find
         return
     for name, route in WEBHOOKS.items():
         yield _webhook(name, (voice.get("webhooks") or {}).get(name) or {}, f"{settings.base_url}/voice/{route}")
+    yield _time_limits(voice.get("webhooks") or {})
+    yield Finding("ok", "region", str(voice.get("region") or "Vonage's choice"))
     if voice.get("signed_callbacks"):
         yield Finding("ok", "signed callbacks", "on")
     else:
@@ -73,3 +79,17 @@ def _webhook(name: str, webhook: Json, wanted: str) -> Finding:
     if found == wanted:
         return Finding("ok", name, f"{webhook.get('http_method') or 'usual method'} {found}")
     return Finding("fault", name, str(found or "not set"), f"{LOCATION}, set {name} to {wanted}")
+
+
+def _time_limits(webhooks: Json) -> Finding:
+    """Whether one is shorter than Vonage's own: a server that has to wake up first may miss it."""
+    short = [
+        f"{name} {field} {webhook[field]} ms"
+        for name, usual in RESPONSE_MS.items()
+        for field, least in (("connect_timeout", CONNECT_MS), ("socket_timeout", usual))
+        if (webhook := webhooks.get(name) or {}).get(field) is not None and webhook[field] < least
+    ]
+    if not short:
+        return Finding("ok", "time limits", "none shorter than Vonage's default")
+    do = f"Set connect_timeout to {CONNECT_MS}, and socket_timeout to 10000 for event_url, 5000 for the others."
+    return Finding("advice", "time limits", ", ".join(short), do)
