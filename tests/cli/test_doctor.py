@@ -40,6 +40,7 @@ def test_an_embedded_store_has_no_fault(shell: Shell) -> None:
     assert (code, err) == (0, "")
     assert "ok      persistence: append-only file" in out
     assert "fault" not in out
+    assert "public URL: not set\n        -> Set PUBLIC_URL" in out, "what to do has a line of its own"
 
 
 def test_a_redis_that_is_away_is_a_fault(tmp_path: Path) -> None:

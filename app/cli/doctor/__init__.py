@@ -31,8 +31,8 @@ def doctor(as_json: bool) -> None:
     if as_json:
         click.echo(to_json({"findings": [finding.json for finding in found]}))
     else:
-        for finding in found:
-            click.echo(safe(finding.text))
+        for line in (line for finding in found for line in finding.lines):
+            click.echo(safe(line))
     if any(finding.level == "fault" for finding in found):
         raise click.exceptions.Exit(1)
 

@@ -23,7 +23,7 @@ class Finding:
         return asdict(self)
 
     @property
-    def text(self) -> str:
-        """One line, and a second with what to do."""
-        line = f"{self.level:<6}  {self.about}: {self.found}"
-        return f"{line}\n        -> {self.do}" if self.do else line
+    def lines(self) -> list[str]:
+        """What was found, which may be several lines, and one with what to do."""
+        found = f"{self.level:<6}  {self.about}: {self.found}".splitlines()
+        return [*found, f"        -> {self.do}"] if self.do else found
