@@ -70,7 +70,8 @@ def public_url(url: str | None) -> Finding:
     try:
         response = Connection(url).request("GET", "/healthz", timeout=SECONDS)
     except requests.exceptions.SSLError:
-        return Finding("fault", about, f"{url}: its certificate is not valid", "Renew it, and let the server send its whole chain.")
+        do = "Renew it, and let the server send its whole chain."
+        return Finding("fault", about, f"{url}: its certificate is not valid", do)
     except requests.RequestException as error:
         do = "Start the server, and see that PUBLIC_URL leads to it from outside."
         return Finding("fault", about, f"{url} does not answer ({type(error).__name__})", do)
