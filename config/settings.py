@@ -390,6 +390,17 @@ class Settings:
         default=None,
         secret=True,
     )
+    # Basic authentication of the Application API: https://developer.vonage.com/en/api/application.v2
+    api_key: str | None = _setting(
+        "VONAGE_API_KEY", TEXT, "the account's API key, with which `flask doctor` reads the application", default=None
+    )
+    api_secret: str | None = _setting(
+        "VONAGE_API_SECRET",
+        TEXT,
+        "the secret of VONAGE_API_KEY; only `flask doctor` uses it",
+        default=None,
+        secret=True,
+    )
     # https://developer.vonage.com/en/voice/voice-api/concepts/regions
     api_hosts: tuple[str, ...] = _setting(
         "VONAGE_API_HOSTS",
@@ -722,6 +733,9 @@ def _what_lacks_its_pair(values: Mapping[str, Any], *, production: bool) -> dict
     problems = {}
     if values.get("redis_cluster") and "redis_url" not in values and not production:
         problems["REDIS_CLUSTER"] = "The embedded store is no cluster: set REDIS_URL too."
+    if ("api_key" in values) != ("api_secret" in values):
+        lacks = "VONAGE_API_SECRET" if "api_key" in values else "VONAGE_API_KEY"
+        problems[lacks] = "Not set, though the other half of it is: VONAGE_API_KEY and VONAGE_API_SECRET."
     if values.get("private_key") and "application_id" not in values:
         problems["VONAGE_PRIVATE_KEY"] = "Of which application? Set VONAGE_APPLICATION_ID too."
     return problems

@@ -12,6 +12,7 @@ def install(app: Flask) -> None:
     from app.cli.call import call
     from app.cli.calls import calls
     from app.cli.capture import capture
+    from app.cli.doctor import doctor
     from app.cli.flows import flows
     from app.cli.forget import forget
     from app.cli.moving import export, import_
@@ -21,7 +22,7 @@ def install(app: Flask) -> None:
     from app.cli.unfiled import unfiled
     from app.cli.voicemails import voicemails
 
-    for command in (replay, calls, call, unfiled, audit, forget, flows, capture, simulate, *COMMANDS):
+    for command in (replay, calls, call, unfiled, audit, forget, flows, doctor, capture, simulate, *COMMANDS):
         app.cli.add_command(command)
     for command in (transfers, conferences, voicemails, export, import_):
         app.cli.add_command(command)

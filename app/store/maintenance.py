@@ -138,6 +138,15 @@ class Maintenance(Queries, Legs, Traces):
         """The memory that Redis uses, over all nodes of a cluster."""
         return sum(int(info[b"used_memory"]) for _, info in self._nodes())
 
+    def node_infos(self) -> list[dict[bytes, bytes]]:
+        """INFO of the node, or of each node of a cluster that holds partitions."""
+        return [info for _, info in self._nodes()]
+
+    def clock(self) -> float:
+        """The time at Redis, in seconds since 1970; one round trip."""
+        ((seconds, microseconds),) = self._reader.fetch([Command(keys.ALL[0].live, ("TIME",))])
+        return int(seconds) + int(microseconds) / 1_000_000
+
     def oldest_ended(self, limit: int) -> list[str]:
         """The ended conversations whose first events were received the longest ago."""
         commands = [Command(part.ended, ("ZRANGE", part.ended, 0, limit - 1, "WITHSCORES")) for part in keys.ALL]

@@ -1,0 +1,50 @@
+"""`flask doctor`: what is wrong with a deployment, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import click
+
+from app.cli.conversation_text import to_json
+from app.cli.doctor.finding import Finding
+from app.cli.doctor.redis_checks import redis_findings
+from app.cli.doctor.server_checks import server_findings
+from app.cli.doctor.vonage_checks import vonage_findings
+from app.services import build, services
+from app.store.errors import StoreError
+from config.embedded import EngineFailed, EngineInUse, running
+from vonage_simulator.printable import safe
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(as_json: bool) -> None:
+    """Check a deployment, and say what to do about each fault.
+
+    Settings, data folder, call flows, public URL, Redis, and the application at Vonage. Ends with 1
+    if there is a fault; advice is no fault.
+    """
+    settings = services().settings
+    found = [*server_findings(settings), *_store_findings(), *vonage_findings(settings)]
+    if as_json:
+        click.echo(to_json({"findings": [finding.json for finding in found]}))
+    else:
+        for line in (line for finding in found for line in finding.lines):
+            click.echo(safe(line))
+    if any(finding.level == "fault" for finding in found):
+        raise click.exceptions.Exit(1)
+
+
+def _store_findings() -> Iterator[Finding]:
+    held = services()
+    try:
+        with running(held.settings) as url:
+            store = build(replace(held.settings, redis_url=url), flows=held.flows).store
+            try:
+                yield from redis_findings(store)
+            finally:
+                store.stop()
+    except (StoreError, EngineFailed, EngineInUse) as error:
+        yield Finding("fault", "store", str(error), "See that Redis runs, and that REDIS_URL leads to it.")

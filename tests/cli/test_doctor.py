@@ -1,0 +1,149 @@
+"""`flask doctor`: each fault is found, and it says what to do."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cli.doctor import redis_checks
+from tests.cli.listening import listening
+from tests.cli.shell import Inside, Shell
+from tests.engines import Engine, single
+from tests.vonage_simulator.api_server import APPLICATION_ID, serving
+from vonage_simulator.ledger import Target
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """An engine whose settings these tests change."""
+    with single() as engine:
+        yield engine
+
+
+def findings(url: str, tmp_path: Path, **settings: Any) -> tuple[int, dict[str, dict[str, str]]]:
+    """The exit status, and each finding by what it is about."""
+    inside = Inside(url, **{"data_dir": tmp_path, **settings})
+    try:
+        code, out, _ = inside.run("doctor", "--json")
+    finally:
+        inside.site.close()
+    return code, {each["about"]: each for each in json.loads(out)["findings"]}
+
+
+def test_an_embedded_store_has_no_fault(shell: Shell) -> None:
+    code, out, err = shell.run("doctor")
+    assert (code, err) == (0, "")
+    assert "ok      persistence: append-only file" in out
+    assert "fault" not in out
+    assert "public URL: not set\n        -> Set PUBLIC_URL" in out, "what to do has a line of its own"
+
+
+def test_a_redis_that_is_away_is_a_fault(tmp_path: Path) -> None:
+    code, found = findings(f"unix://{tmp_path}/nothing", tmp_path)
+    assert code == 1
+    assert found["store"]["level"] == "fault"
+    assert "REDIS_URL" in found["store"]["do"]
+
+
+def test_a_redis_that_evicts_is_a_fault(engine: Engine, tmp_path: Path) -> None:
+    client = engine.nodes[0].client
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    code, found = findings(engine.address.url, tmp_path)
+    client.config_set("maxmemory-policy", "noeviction")
+    assert (code, found["eviction policy"]["level"]) == (1, "fault")
+    assert findings(engine.address.url, tmp_path)[0] == 0
+
+
+def test_a_redis_that_is_nearly_full_is_a_fault(engine: Engine, tmp_path: Path) -> None:
+    client = engine.nodes[0].client
+    client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.1))
+    code, found = findings(engine.address.url, tmp_path)
+    client.config_set("maxmemory", 0)
+    assert (code, found["memory"]["level"]) == (1, "fault")
+
+
+def test_a_redis_that_keeps_nothing_on_disk_is_advice(engine: Engine, tmp_path: Path) -> None:
+    code, found = findings(engine.address.url, tmp_path)
+    assert (code, found["persistence"]["level"]) == (0, "advice")
+
+
+def test_the_clock_is_that_of_redis(engine: Engine, tmp_path: Path) -> None:
+    inside = Inside(engine.address.url, data_dir=tmp_path)
+    assert abs(inside.site.store.clock() - time.time()) < 5
+    inside.site.close()
+    assert redis_checks.clock(-30).level == "fault"
+    assert "behind" in redis_checks.clock(-30).found
+
+
+def test_an_old_redis_is_a_fault_and_a_far_one_is_advice() -> None:
+    assert redis_checks.version({b"redis_version": b"6.0.16"}).level == "fault"
+    assert redis_checks.version({b"redis_version": b"6.2.0"}).level == "ok"
+    assert redis_checks.round_trip([0.01, 0.2, 0.3]).level == "advice"
+
+
+def test_a_flows_file_with_a_fault_is_one(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "flows.yaml"
+    file.write_text("routes: 7\n")
+    code, found = findings(engine.address.url, tmp_path, flows_file=file)
+    assert (code, found["call flows"]["level"]) == (1, "fault")
+
+
+def test_a_data_folder_that_is_a_file_is_a_fault(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, found = findings(engine.address.url, tmp_path, data_dir=tmp_path / "file")
+    assert (code, found["data folder"]["level"]) == (1, "fault")
+
+
+@pytest.mark.parametrize(("status", "level"), [(200, "ok"), (404, "fault")])
+def test_the_public_url_is_requested(engine: Engine, tmp_path: Path, status: int, level: str) -> None:
+    with listening(status, b'{"alive": true}') as listener:
+        _, found = findings(engine.address.url, tmp_path, public_url=listener.url)
+    assert found["public URL"]["level"] == level
+    assert listener.requests[0][:2] == ("GET", "/healthz")
+
+
+def test_a_public_url_that_leads_to_another_server_is_a_fault(engine: Engine, tmp_path: Path) -> None:
+    with listening(200, b"Welcome") as listener:
+        code, found = findings(engine.address.url, tmp_path, public_url=listener.url)
+    assert (code, found["public URL"]["level"]) == (1, "fault")
+
+
+def test_half_an_api_key_is_a_wrong_setting(shell: Shell) -> None:
+    code, _, err = shell.run("doctor", VONAGE_API_KEY="abcd1234")
+    assert code == 1
+    assert "VONAGE_API_SECRET: Not set" in err
+
+
+def test_the_application_at_vonage_is_compared_with_this_server(engine: Engine, tmp_path: Path) -> None:
+    with serving(tmp_path / "carrier") as carrier:
+        application = carrier.carrier.application
+        settings: dict[str, Any] = {
+            "api_hosts": (carrier.base.removeprefix("https://"),),
+            "api_key": application.api_key,
+            "api_secret": application.api_secret,
+            "application_id": APPLICATION_ID,
+        }
+        code, found = findings(engine.address.url, tmp_path, **settings)
+        base = "http://127.0.0.1:8080/voice"
+        assert code == 1
+        assert found["answer_url"]["level"] == found["signed callbacks"]["level"] == "fault"
+        assert found["fallback_answer_url"]["do"].endswith(f"{base}/fallback")
+
+        assert found["time limits"]["found"] == "answer_url connect_timeout 500 ms, event_url socket_timeout 2000 ms"
+
+        application.answer, application.event = Target(f"{base}/answer"), Target(f"{base}/event")
+        application.fallback, application.signed_callbacks = Target(f"{base}/fallback"), True
+        code, found = findings(engine.address.url, tmp_path, **settings)
+        assert (code, found["signed callbacks"]["level"]) == (0, "ok")
+        assert found["clock and Vonage"]["level"] == found["time limits"]["level"] == "ok"
+        assert found["region"]["found"] == "eu-west"
+
+        code, found = findings(engine.address.url, tmp_path, **settings | {"api_secret": "wrong"})
+        assert (code, found["Vonage application"]["found"].endswith("401")) == (1, True)
+    code, found = findings(engine.address.url, tmp_path, **settings)
+    assert (code, found["Vonage application"]["level"]) == (1, "fault")
