@@ -28,6 +28,8 @@ def dumped(client: Any) -> dict[str, Any]:
         if key.decode(errors="replace").endswith(PASSING):
             continue
         kind = client.type(key).decode()
+        if kind == "none":  # it has just expired
+            continue
         read: dict[str, Any] = {
             "string": lambda key=key: [client.get(key)],
             "list": lambda key=key: client.lrange(key, 0, -1),
