@@ -4,7 +4,8 @@
 
 One worker each, in turn. So many connections send without a pause, to Switchhook signed events and to the Flask route
 the same requests; another one asks meanwhile, one request after the other: for answers there, for nothing here. What
-counts is the ratio of the latencies.
+counts is the ratio of the latencies. Answers connect to a user who is free, another one each time; then to one who has
+as many calls as a user may have.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from contextlib import ExitStack
 from itertools import islice
 from multiprocessing import Process
+from tempfile import NamedTemporaryFile
 
 from benchmarks import servers
 from benchmarks.load import Result, run
@@ -21,6 +24,14 @@ from benchmarks.webhooks import calls, request
 
 CALLS_A_SECOND = 700  # prepared, of seven events each: more than a worker takes
 SHARES = (0.5, 0.99)
+FLOWS = """
+routes: [{flow: any}]
+flows:
+  any:
+    - {action: talk, text: Please hold the line while we connect your call.}
+    - {action: connect, from: "{{ from | digits }}", endpoint: [{type: app, user: "%s"}]}
+"""
+USERS = {"free": "user {{ from | digits }}", "busy": "Alice"}
 
 
 def main() -> int:
@@ -30,13 +41,21 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each turn")
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
+    return max(measure(which, user, options) for which, user in USERS.items())
+
+
+def measure(which: str, user: str, options: argparse.Namespace) -> int:
+    """Measure answers that connect to *user*, an expression, print; 1 if one failed."""
     answers: list[Result] = []
     nothings: list[Result] = []
-    with (
-        servers.store() as address,
-        servers.server("wsgi:app", address, "--workers", "1") as ours,
-        servers.server("benchmarks.nothing:app", address, "--workers", "1") as nothing,
-    ):
+    with ExitStack() as running:
+        flows = running.enter_context(NamedTemporaryFile("w", suffix=".yaml"))
+        flows.write(FLOWS % user)
+        flows.flush()
+        address = running.enter_context(servers.store())
+        settings = {"FLOWS_FILE": flows.name}
+        ours = running.enter_context(servers.server("wsgi:app", address, "--workers", "1", settings=settings))
+        nothing = running.enter_context(servers.server("benchmarks.nothing:app", address, "--workers", "1"))
         servers.get(ours.port, "/readyz")  # once the app is imported
         for number in range(options.rounds + 1):  # the first one warms up
             answer = _turn(ours.port, "/voice/answer", options)
@@ -49,7 +68,7 @@ def main() -> int:
         ratios = [a / b for a, b in zip(ours_ms, nothing_ms, strict=True)]
         answer_ms, without_ms = statistics.median(ours_ms), statistics.median(nothing_ms)
         print(
-            f"p{share * 100:.0f}: an answer {answer_ms:.1f} ms, nothing {without_ms:.1f} ms, ratio "
+            f"{which}, p{share * 100:.0f}: an answer {answer_ms:.1f} ms, nothing {without_ms:.1f} ms, ratio "
             f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"
         )
     return int(any(result.others for result in answers))
