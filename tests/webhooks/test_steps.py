@@ -249,7 +249,7 @@ def test_while_neither_redis_nor_the_disk_is_there_the_caller_is_served_all_the_
     assert said(site.post(next_of(answer), keys("1"))) == ["447700900123 pressed 1."]
     ringing = {"status": "ringing", "uuid": "callee", "conversation_uuid": CONVERSATION, "timestamp": AT}
     assert site.post(next_of(answer), ringing).status_code == 503, "not answered later: Vonage sends it again"
-    assert site.store.answers_waiting == 3
+    wait_until(lambda: site.store.answers_waiting == 3, "what the writer was trying waits again")
 
 
 def test_a_callback_received_meanwhile_is_kept_once_redis_is_back(start: Start, file: Path, monkeypatch: Any) -> None:
