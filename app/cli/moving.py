@@ -198,7 +198,7 @@ def _keep(store: Store, numbered: tuple[int, Line], now: datetime) -> Total:
                 store.set_name(digits, name)
                 return Total(names=1)
             case {"unfiled": str(body), "why": str(why), "received": int(received)}:
-                return Total(unfiled=int(store.unfile(b64decode(body), why, moment(received))))
+                return Total(unfiled=int(store.bring_unfiled(b64decode(body), why, moment(received))))
     except (BadBody, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise click.ClickException(f"Line {number} is not as `flask export` writes it ({safe(str(error))}).") from error
     raise click.ClickException(f"Line {number} is not as `flask export` writes it.")

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from app.domain.events import Recording
 from app.store import keys
-from app.store.codec import MILLISECOND, Record
+from app.store.codec import EVENT, MILLISECOND, Record
 from app.store.events import Events
 from app.store.link import Command
 from app.store.names import Names
@@ -81,6 +81,10 @@ class Moving(Voicemails, Events, Users, Names):
             key = keys.of(conversation).events(keys.encode(conversation))
             self._writer.send([Command(key, ("PEXPIRE", key, max(left, LEAST_KEPT)))])
         return new
+
+    def bring_unfiled(self, body: bytes, why: str, received: datetime) -> bool:
+        """Keep a webhook that belongs to no conversation. Returns False if it was there already."""
+        return bool(self._writer.send([self._unfile_command(Record(EVENT, received, body), why, Counted.NO)])[0])
 
 
 def _voicemail(event: object) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from tests.api.site import status
 from tests.cli.shell import Inside
 from tests.engines import Engine
 from tests.filled import fill, shown
+from tests.generated import BASE
 
 CALLS = 12
 
@@ -55,6 +56,8 @@ def test_another_store_says_the_same(here: Inside, there: Inside, tmp_path: Path
 
     again = there.output("import", str(file))
     assert again.startswith("Imported 0 conversations, 0 records in them, ")
+    counters = there.site.store.counts(BASE).counters
+    assert (counters.get("received", 0), counters.get("repeats", 0)) == (0, 0), "none of it was received there"
     assert shown(there.site) == shown(here.site)
 
 
