@@ -175,19 +175,19 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
             max_age=settings.signature_max_age,
             verify_get_hash=settings.verify_get_hash,
         )
+    presumed = timedelta(seconds=settings.presume_ended_after)
     spool = Spool(settings.data_dir, settings.spool_max_mb)
     names = Names(settings.names_file, store)
-    live = Live(store, store.feed(), timedelta(seconds=settings.presume_ended_after), names.current)
+    live = Live(store, store.feed(), presumed, names.current)
     housekeeping = Housekeeping(store, max_memory_mb=settings.max_memory_mb)
     tokens = None
     if settings.application_id is not None and settings.private_key is not None:
         tokens = ApplicationTokens(settings.application_id, settings.private_key)
     recordings = Recordings(tokens, settings.recording_hosts)
     control = _control(settings, store, flows, tokens)
-    presumed = timedelta(seconds=settings.presume_ended_after)
     look_ups = LookUps(store, control.client, Regions(store, control.client), presumed)
     control.driver.on_doubt = look_ups.doubt
-    calls = Calls(store, timedelta(seconds=settings.presume_ended_after), settings.mask_numbers, names.current)
+    calls = Calls(store, presumed, settings.mask_numbers, names.current)
     counting = Counting(store, CallQueries(calls))
     refresh = Refresh(
         lambda: {"waiting": store.answers_waiting, "lost": store.answers_lost, "listeners": live.listeners}

@@ -27,6 +27,7 @@ from random import Random
 from typing import Any
 
 from benchmarks.chaos_faults import FAULTS
+from benchmarks.cpu import children
 from benchmarks.servers import ROOT, TOKEN, free_port
 from config.embedded import Engine
 
@@ -56,9 +57,8 @@ class Supervised:
     @property
     def workers(self) -> list[int]:
         with suppress(OSError):
-            children = Path(f"/proc/{self.master}/task/{self.master}/children").read_text().split()
             store = self.store
-            return [int(child) for child in children if int(child) != store]
+            return [child for child in children(self.master) if child != store]
         return []
 
     @property

@@ -31,7 +31,7 @@ class Target(Protocol):
 
 
 def kill_worker(target: Target, chance: Random) -> None:
-    """One worker ends in the middle of whatever it does; the master starts another one."""
+    """One worker ends in the middle of its work; the master starts another one."""
     if workers := target.workers:
         _kill(chance.choice(workers))
 

@@ -54,7 +54,7 @@ def measure(checkout: Path, count: int, connections: int) -> Iterator[tuple[str,
     """For each kind the worker's microseconds, per request where there are requests."""
     with servers.store() as address, servers.server("wsgi:app", address, "--workers", "1", checkout=checkout) as server:
         servers.get(server.port, "/readyz")  # the first request waits until the app is imported
-        (worker,) = children(server.pid)
+        worker = only_child(server.pid)
         yield "start", _settled(worker) * 1e6
         for kind in ("event", "answer"):
             for measured, number in ((False, WARM_UP), (True, count)):
@@ -85,6 +85,12 @@ def _send(port: int, requests: Sequence[bytes], connections: int) -> None:
 def children(pid: int) -> list[int]:
     """The processes that *pid* started."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def only_child(pid: int) -> int:
+    """The one process that *pid* started: the worker of a gunicorn with one."""
+    (child,) = children(pid)
+    return child
 
 
 def used_by(pid: int) -> float:

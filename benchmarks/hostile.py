@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import servers
+from benchmarks.cpu import only_child, used_by
 from benchmarks.webhooks import calls, request
 
 IDLE: Final = 10_000  # connections, as far as this process may open files
@@ -105,24 +106,10 @@ ATTACKS: Final[Mapping[Callable[[int], ExitStack], int]] = {
 }
 
 
-def worker_of(master: int) -> int:
-    """The process id of the only worker of gunicorn's *master*."""
-    (worker,) = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    return int(worker)
-
-
 def resident_mb(pid: int) -> float:
     """The memory of a process. https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html"""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
-
-
-def cpu_seconds(pid: int) -> float:
-    """The processor time of a process, user and system: the 14th and 15th field of its `stat`, of which the second, in
-    parentheses, may have blanks. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
-    """
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:
@@ -131,11 +118,11 @@ def main() -> int:
     for attack, number in ATTACKS.items():  # a server for each: memory that was used once stays with the process
         with servers.store() as url, servers.server("wsgi:app", url, "--workers", "1") as server:
             servers.get(server.port, "/status")
-            worker = worker_of(server.pid)
-            cpu, memory = cpu_seconds(worker), resident_mb(worker)
+            worker = only_child(server.pid)
+            cpu, memory = used_by(worker), resident_mb(worker)
             with attack(server.port):
                 servers.get(server.port, "/status")  # after all that came before
-                cost, more = cpu_seconds(worker) - cpu, resident_mb(worker) - memory
+                cost, more = used_by(worker) - cpu, resident_mb(worker) - memory
         print(f"{attack.__name__:20}{number:8}{cost / number * 1e6:10.0f}{more:10.1f}")
     return 0
 

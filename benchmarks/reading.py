@@ -88,7 +88,7 @@ def fill(engine: Engine, first: int, behind: int, newest: datetime) -> None:
 
 
 def old_one(number: int, newest: datetime) -> Command:
-    """Keep the webhook of an old conversation: its leg has ended, or was never heard of again."""
+    """Keep the webhook of an old conversation: its leg has ended, or nothing more was received of it."""
     received = newest - timedelta(milliseconds=10 * number)
     name = f"CON-{number:032x}"
     body = status("completed" if number % 2 else "started", 1, uuid=f"{number:032x}", where=name)

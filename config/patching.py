@@ -13,7 +13,7 @@ def entry_points_read_once() -> Iterator[None]:
     """Within this, entry points are those that were there at its beginning.
 
     Before and after each of its patches, 25 times, gevent asks for the entry points of a group, and each time a file of
-    every installed package is read: 0.4 ms of processor time for each package, all told.
+    every installed package is read: 0.4 ms of processor time for each package in all.
     https://github.com/gevent/gevent/blob/master/src/gevent/events.py (notify_and_call_entry_points)
     """
     asked, found = metadata.entry_points, metadata.entry_points()

@@ -153,6 +153,12 @@ class Engine:
         self.address = Address(nodes[0].url, cluster=primaries > 1)
         self.moved: dict[bytes, Node] = {}  # tags whose slot was moved to another node
 
+    def at(self, address: Address) -> Engine:
+        """The same, reached at another address."""
+        other = Engine(self.name, self.nodes, primaries=len(self.primaries))
+        other.address, other.moved = address, self.moved
+        return other
+
     def flush(self) -> None:
         """Delete all data."""
         for node in self.primaries:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -168,3 +168,15 @@ class Server:
             self.group(signal.SIGKILL)
         self.process.wait(SECONDS)
         wait_until(self.gone, "all processes have ended")
+
+
+@contextlib.contextmanager
+def surviving(folder: Path, **environ: Any) -> Iterator[Server]:
+    """A server whose only worker must survive all that is done to it."""
+    server = Server(folder, WEB_CONCURRENCY="1", **environ)
+    try:
+        yield server.ready()
+        assert server.said.count("Booting worker") == 1, "no worker was replaced"
+        assert "Traceback" not in server.said
+    finally:
+        server.kill()

@@ -79,7 +79,7 @@ def _of_spool(parts: Services) -> Iterator[Metric]:
         return
     yield GaugeMetricFamily("switchhook_spool_up", "Whether the disk takes events while Redis is away.", 1)
     yield GaugeMetricFamily("switchhook_spool_waiting", "Events that wait on disk until Redis takes them.", depth.rows)
-    age = max(0.0, time() - depth.since) if depth.rows else 0.0
+    age = depth.age(time()) or 0.0
     yield GaugeMetricFamily("switchhook_spool_oldest_seconds", "How long the oldest of them has waited.", age)
 
 

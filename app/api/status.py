@@ -145,10 +145,11 @@ def _of_spool(spool: Spool, now: datetime) -> dict[str, Any]:
         depth = spool.depth()
     except SpoolUnavailable:
         depth = Depth()
+    age = depth.age(now.timestamp())
     return {
         "waiting": depth.rows,
         "refused": depth.refused,
-        "oldest_seconds": round(max(0.0, now.timestamp() - depth.since), 1) if depth.rows else None,
+        "oldest_seconds": None if age is None else round(age, 1),
         "fault": spool.fault,
         "put_aside": spool.put_aside,
     }

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from app.calls import call_schemas
 from app.calls.names import Known
-from app.calls.recent import Recent, is_silent
+from app.calls.recent import Dumps, Recent, is_silent
 from app.domain.calls import Call, Calls, read_calls
 from app.store.contract import Tied
 
 FOLDED = Recent[Calls]()  # by history
-ROWS = Recent[tuple[Known, dict[str, Any]]]()  # by call
+ROWS = Dumps()  # by call
 
 
 def fold_calls(tied: Tied, now: datetime, presume_ended_after: timedelta) -> Calls:
@@ -27,11 +28,8 @@ def fold_calls(tied: Tied, now: datetime, presume_ended_after: timedelta) -> Cal
     for name in _alone(tied):
         events, first = others.pop(name), tied.first_received[name]
         silent = is_silent(events, now, presume_ended_after)
-        folded = FOLDED.get(events, name, silent)
-        if folded is None:
-            folded = read_calls({name: events}, first_received={name: first}, **times)
-            FOLDED.add(folded, events, name, silent)
-        parts.append(folded)
+        fold = partial(read_calls, {name: events}, first_received={name: first}, **times)
+        parts.append(FOLDED.computed(fold, events, name, silent))
     if others:
         parts.append(read_calls(others, known=tied.legs, first_received=tied.first_received, **times))
     return Calls(
@@ -62,10 +60,10 @@ def _alone(tied: Tied) -> Iterator[str]:
 
 def dump_call(call: Call, *, mask_numbers: bool, row: bool, names: Known) -> dict[str, Any]:
     """*call* as `call_schemas.dump` dumps it. Do not change what is in it: it may be kept."""
-    if not row or len(call.everywhere) != 1:
+
+    def dump() -> dict[str, Any]:
         return call_schemas.dump(call, mask_numbers=mask_numbers, row=row, names=names)
-    known = ROWS.get(call, mask_numbers)
-    if known is None or known[0] is not names:
-        known = names, call_schemas.dump(call, mask_numbers=mask_numbers, row=True, names=names)
-        ROWS.add(known, call, mask_numbers)
-    return dict(known[1])
+
+    if not row or len(call.everywhere) != 1:
+        return dump()
+    return ROWS.dumped(dump, names, call, mask_numbers)

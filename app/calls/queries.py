@@ -10,7 +10,7 @@ from typing import Any
 
 from app.calls import schemas
 from app.calls.names import NOBODY, Known
-from app.calls.recent import Recent, is_silent
+from app.calls.recent import Dumps, Recent, is_silent
 from app.calls.stored_event import StoredEvent, read_stored_event
 from app.domain.conversations import Conversation, History, Member, moments, project
 from app.domain.legs import Leg, project_leg
@@ -23,8 +23,8 @@ from app.store.pages import Filter, Position
 MAX_READ = 1000  # conversations
 MAX_SECONDS = 0.3  # the store gives no more to a request that takes much longer
 
-PROJECTED = Recent[Conversation]()  # by history
-DUMPED = Recent[tuple[Known, dict[str, Any]]]()  # by conversation
+PROJECTED = Recent[Conversation | None]()  # by history
+DUMPED = Dumps()  # by conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +106,16 @@ def _projected(uuid: str, events: History, legs: dict[str, Leg], times: dict[str
     if any(kept.event.leg in legs for kept in events.values()):
         return project(uuid, events, legs=legs, **times)
     silent = is_silent(events, times["now"], times["presume_ended_after"])
-    conversation = PROJECTED.get(events, uuid, silent) or project(uuid, events, **times)
-    if conversation:
-        PROJECTED.add(conversation, events, uuid, silent)
-    return conversation
+    return PROJECTED.computed(lambda: project(uuid, events, **times), events, uuid, silent)
 
 
 def _dumped(item: Conversation | Member | StoredEvent, mask: bool, names: Known) -> dict[str, Any]:
-    if not isinstance(item, Conversation) or any(member.leg.moves for member in item.legs):
+    def dump() -> dict[str, Any]:
         return schemas.dump(item, mask_numbers=mask, names=names)
-    known = DUMPED.get(item, mask)
-    if known is None or known[0] is not names:
-        known = names, schemas.dump(item, mask_numbers=mask, names=names)
-        DUMPED.add(known, item, mask)
-    return dict(known[1])
+
+    if not isinstance(item, Conversation) or any(member.leg.moves for member in item.legs):
+        return dump()
+    return DUMPED.dumped(dump, names, item, mask)
 
 
 def with_latest_move(leg: Leg) -> Member:

@@ -6,14 +6,17 @@ What else it depends on, as whether the conversation `is_silent` by now, is part
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
 
+from app.calls.names import Known
 from app.domain.conversations import History
 
 MOST: Final = 1000  # of each kind, in each process: 10 to 20 KB each
 
+Json = dict[str, Any]
 T = TypeVar("T")
 
 
@@ -42,7 +45,27 @@ class Recent(Generic[T]):
             while len(self._results) > self._most:
                 del self._results[next(iter(self._results))]
 
+    def computed(self, make: Callable[[], T], of: object, *more: Any) -> T:
+        """The same, computed by *make* and kept if it is not known."""
+        known = self.get(of, *more)
+        if known is None:
+            known = make()
+            self.add(known, of, *more)
+        return known
+
     def clear(self) -> None:
         """Keep none."""
         with self._lock:
             self._results.clear()
+
+
+class Dumps(Recent[tuple[Known, Json]]):
+    """What was dumped, with the names of numbers that were in use then."""
+
+    def dumped(self, dump: Callable[[], Json], names: Known, of: object, *more: Any) -> Json:
+        """What *dump* made of *of*, and of *more*, with *names*. Do not change what is in it: it is kept."""
+        known = self.get(of, *more)
+        if known is None or known[0] is not names:
+            known = names, dump()
+            self.add(known, of, *more)
+        return dict(known[1])

@@ -8,8 +8,8 @@ from shlex import quote
 from typing import Any
 
 from app.calls.stored_event import StoredEvent
-from app.domain.actions import OURS
-from app.domain.events import LOOKED_UP, Answer, Fallback
+from app.domain.actions import was_received
+from app.domain.events import Answer, Fallback
 
 
 def curl_commands(events: Sequence[StoredEvent], server: str) -> list[str]:
@@ -31,7 +31,7 @@ def _posted(stored: StoredEvent) -> Iterator[tuple[str, dict[str, Any]]]:
 
     The answer to an event is none, nor is what we did or what Vonage's API said.
     """
-    if isinstance(stored.event, OURS) or LOOKED_UP in stored.event.flags:
+    if not was_received(stored.event):
         return
     if isinstance(stored.event, Answer):
         request: dict[str, Any] = stored.raw.get("request", {})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.domain.actions import OURS
-from app.domain.events import LOOKED_UP, Event
+from app.domain.actions import was_received
+from app.domain.events import Event
 from app.store.codec import Record
 from app.store.record_command import digest
 from app.webhooks.kept import raw_of, read_record
@@ -28,8 +28,7 @@ class StoredEvent(NamedTuple):
     @property
     def lag_ms(self) -> int | None:
         """Milliseconds from its own timestamp to its receipt; None if it has no timestamp, or was not received."""
-        came_late = not isinstance(self.event, OURS) and LOOKED_UP not in self.event.flags
-        occurred = self.event.occurred if came_late else None
+        occurred = self.event.occurred if was_received(self.event) else None
         return round((self.received - occurred).total_seconds() * 1000) if occurred else None
 
 

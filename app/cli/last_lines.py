@@ -13,7 +13,7 @@ from vonage_simulator.printable import count
 
 
 def sealed_lines(lines: Sequence[bytes]) -> list[str]:
-    """What is sealed in *lines* of a log, whatever a platform puts in front of it."""
+    """What is sealed in *lines* of a log; a platform may put anything in front of it."""
     return [found[1] for line in lines if (found := SEALED.search(line.decode(errors="replace")))]
 
 

@@ -22,7 +22,7 @@ import click
 
 from app.cli.store import with_store
 from app.services import services
-from app.store.codec import NOTES, Record, milliseconds, moment
+from app.store.codec import NOTES, SORTS, Record, milliseconds, moment
 from app.store.moving import Heard
 from app.store.store import Store
 from app.webhooks.body import BadBody
@@ -31,7 +31,6 @@ from vonage_simulator.printable import count, safe
 FORMAT: Final = 1
 PACKED: Final = b"\x1f\x8b"  # https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
 TOGETHER: Final = 16  # conversations that are kept at a time, and share the round trips to Redis
-SORTS: Final = {"event": b"e", "voicemail": b"v", "answer": b"a", "action": b"c", "looked_up": b"l"}
 NAMES: Final = {sort: name for name, sort in SORTS.items()}
 
 Line = dict[str, Any]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -13,10 +14,20 @@ import click
 from flask import current_app
 
 from app.domain.calls import Call
-from app.services import build, services
+from app.services import Services, build, services
 from app.store.errors import StoreError
 from config.embedded import Engine, EngineFailed, EngineInUse, running
 from config.settings import Settings
+
+NOT_RUNNING = (StoreError, EngineFailed, EngineInUse)
+
+
+@contextmanager
+def store_running() -> Iterator[Services]:
+    """Services whose store runs: the server's, or the embedded engine meanwhile. Raises one of NOT_RUNNING."""
+    held = services()
+    with running(held.settings) as url:
+        yield build(replace(held.settings, redis_url=url), flows=held.flows)
 
 
 def with_store(command: Callable[..., None]) -> Callable[..., None]:
@@ -24,13 +35,11 @@ def with_store(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        held = services()
         try:
-            with running(held.settings) as url:
-                settings = replace(held.settings, redis_url=url)
-                current_app.extensions["switchhook"] = build(settings, flows=held.flows)
+            with store_running() as found:
+                current_app.extensions["switchhook"] = found
                 command(*args, **kwargs)
-        except (StoreError, EngineFailed, EngineInUse) as error:
+        except NOT_RUNNING as error:
             raise click.ClickException(str(error)) from error
 
     return run

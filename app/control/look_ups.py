@@ -122,8 +122,8 @@ class LookUps:
     def _keep_lease(self, now: datetime) -> None:
         """Hold the lease, or get it, and note which calls have become silent.
 
-        Whoever gets it when nobody had it asks about every live call once: webhooks may have come to a server that was
-        stopped, or that had lost its Redis.
+        The worker that gets it when none had it asks about every live call once: webhooks may have come to a server
+        that was stopped, or that had lost its Redis.
         """
         spans: list[Span] = []
         self._holds = self._holds and self._store.keep_look_ups(self._holder, LEASE_SECONDS)

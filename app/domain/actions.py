@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
-from app.domain.events import CANONICAL, Event
+from app.domain.events import CANONICAL, LOOKED_UP, Event
 
 # done: Vonage accepted it; refused: it did not, and says why; gone: it knows no such leg (any more); failed: it was not
 # carried out, for another reason; unknown: no reply, so nobody can say; timeout: no webhook confirmed it in time.
@@ -69,6 +69,11 @@ class ActionResult(Event):
 
 
 OURS: Final = (Action, ActionResult)
+
+
+def was_received(event: Event) -> bool:
+    """Whether *event* came to this server: no action of ours, and not what Vonage's API said when it was asked."""
+    return not isinstance(event, OURS) and LOOKED_UP not in event.flags
 
 
 def kept(event: Action | ActionResult) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class NotSealed(Exception):
 def as_row(spooled: Spooled) -> Row:
     """*spooled* as it is kept on disk."""
     record, counted, why = spooled
-    # A packed record has the milliseconds of its receipt. The rest tells it from a copy in the same millisecond.
+    # A packed record has the milliseconds of its receipt. By the rest it differs from a copy in the same millisecond.
     return Row(0, int(counted), record.received.microsecond % 1000, why, pack(record))
 
 

@@ -1,6 +1,6 @@
 """The file of the spool: an SQLite database that all workers of a machine share.
 
-Every method blocks, so it is called in a native thread (`native.py`). Whoever returns from `add` has its rows on disk:
+Every method blocks, so it is called in a native thread (`native.py`). When `add` returns, its rows are on disk:
 SQLite's write-ahead log with `synchronous=FULL` is synced at each commit. With NORMAL they would survive the end of
 every process, but not a power cut, and the embedded store promises that, too (`appendfsync always`). Commits are
 shared, so that it costs one sync for all webhooks that wait. https://www.sqlite.org/pragma.html#pragma_synchronous
@@ -73,6 +73,10 @@ class Depth(NamedTuple):
     rows: int = 0
     since: float = 0.0
     refused: int = 0
+
+    def age(self, now: float) -> float | None:
+        """Seconds that the oldest row has waited at the time *now* (seconds since 1970); None: there is none."""
+        return max(0.0, now - self.since) if self.rows else None
 
 
 class SpoolFile:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from time import monotonic, time
 from typing import Final, NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ from app.spool.coding import as_row, from_row
 from app.spool.errors import SpoolUnavailable
 from app.spool.file import Depth, Row, SpoolFile, unreadable
 from app.spool.native import NativeThread
+from app.store.batches import next_batch
 from app.store.spooled import Spooled
 from config.few_lines import FewLines
 
@@ -157,16 +158,7 @@ class Spool:
     def _run(self) -> None:
         closing = False
         while not closing:
-            jobs: list[_Job] = []
-            with suppress(Empty):
-                job = self._queue.get()
-                while job is not None:
-                    jobs.append(job)
-                    if len(jobs) >= MOST_AT_ONCE:
-                        break
-                    job = self._queue.get_nowait()
-                else:
-                    closing = True
+            jobs, closing = next_batch(self._queue, MOST_AT_ONCE)
             self._write(jobs)
 
     def _write(self, jobs: Sequence[_Job]) -> None:

@@ -13,11 +13,6 @@ class Breaker:
     def __init__(self) -> None:
         self._retry_at: float | None = None  # monotonic; None: closed
 
-    @property
-    def is_open(self) -> bool:
-        """Whether Redis is known not to reply."""
-        return self._retry_at is not None
-
     def admits(self) -> bool:
         """Whether to ask Redis now. While it is open: True once in HUNG_SECONDS."""
         if self._retry_at is None:

@@ -25,6 +25,7 @@ VOICEMAIL: Final = b"v"
 ANSWER: Final = b"a"
 ACTION: Final = b"c"
 LOOKED_UP: Final = b"l"
+SORTS: Final = {"event": EVENT, "voicemail": VOICEMAIL, "answer": ANSWER, "action": ACTION, "looked_up": LOOKED_UP}
 CAPPED: Final = "capped"  # from here on the conversation does not keep all events: `lua/record.lua` notes it
 NOTES: Final = ("no_application_id", "no_payload_hash", "get_hash_mismatch", "unsigned", "refused_signature", CAPPED)
 PLACEHOLDER: Final = b"\x01"  # replaces the conversation's id: no JSON text has a control character
@@ -91,7 +92,7 @@ def pack(record: Record, conversation: bytes = b"") -> bytes:
 
 def unpack(stored: bytes, conversation: bytes = b"") -> Record:
     """The record that `pack` made *stored* of, with the same *conversation*. Raises UnreadableRecord."""
-    if stored[:1] not in (EVENT, VOICEMAIL, ANSWER, ACTION, LOOKED_UP):
+    if stored[:1] not in SORTS.values():
         raise UnreadableRecord(f"it is of a kind {stored[:1]!r}, which this version does not know")
     frame = stored[HEAD:]
     if not frame.startswith(MAGIC):

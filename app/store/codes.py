@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from app.domain.actions import OURS
-from app.domain.events import LOOKED_UP, UNKNOWN_STATUS, Answer, CallStatus, Event, Unknown
+from app.domain.actions import was_received
+from app.domain.events import UNKNOWN_STATUS, Answer, CallStatus, Event, Unknown
 from app.domain.histograms import CODES, LAG, STORED, TOOK
 from app.domain.leg_state import OUTCOMES
 
@@ -29,7 +29,7 @@ REFUSED: Final = "refused:"
 
 def codes_of(event: Event, received: datetime) -> str:
     """The codes to count when *event* is kept, separated by blanks."""
-    if isinstance(event, OURS) or LOOKED_UP in event.flags:
+    if not was_received(event):
         return ""
     if isinstance(event, Answer):
         return "" if event.took_ms is None else TOOK_CODE + TOOK.code(event.took_ms)

@@ -107,9 +107,9 @@ def record_command(
 
 
 def counting(counted: Counted, record: Record) -> str:
-    """How the scripts are told to count *record*: a digit, then the microseconds in the millisecond of its receipt.
+    """How the scripts count *record*: the digit of *counted*, then the microseconds in the millisecond of its receipt.
 
-    These tell it from a copy of it that came in the same millisecond.
+    By these it differs from a copy of it that came in the same millisecond.
     """
     return f"{counted:d}{record.received.microsecond % 1000}"
 

@@ -9,9 +9,8 @@ import logging
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from itertools import chain, islice
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from time import monotonic, time
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.store import keys, scripts, timeouts
+from app.store.batches import next_batch
 from app.store.breaker import Breaker
 from app.store.errors import StoreUnavailable
 from app.store.link import Address, Command, Link
@@ -163,16 +163,8 @@ class Writer:
     def _run(self) -> None:
         closing, retry_at, refused = False, 0.0, list[Late]()
         while not closing or (self._has_late and not refused):
-            jobs: list[_Job] = []
-            with suppress(Empty):
-                job = self._queue.get(timeout=0 if closing else self._pause())
-                while job is not None:
-                    jobs.append(job)
-                    if len(jobs) >= MAX_BATCH:
-                        break
-                    job = self._queue.get_nowait()
-                else:
-                    closing = True
+            jobs, is_last = next_batch(self._queue, MAX_BATCH, 0 if closing else self._pause())
+            closing = closing or is_last
             late = self._take_late(closing) if closing or monotonic() >= retry_at else []
             try:
                 refused = self._exchange(jobs, late)

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, cast
 from redis import Redis
 
 from benchmarks import servers
-from benchmarks.cpu import children, used_by
+from benchmarks.cpu import only_child, used_by
 from benchmarks.kept import kept
 from benchmarks.load import run
 from benchmarks.webhooks import calls, request
@@ -106,14 +106,14 @@ def _nothing() -> Iterator[Peer]:
     port = servers.free_port()
     command = [sys.executable, "-m", "gunicorn", "-k", "gevent", "-b", f"127.0.0.1:{port}", "benchmarks.nothing:app"]
     with servers.running(command, port, os.environ) as server:
-        yield Peer(port, _only_child(server.pid), len)
+        yield Peer(port, only_child(server.pid), len)
 
 
 @contextmanager
 def _switchhook() -> Iterator[Peer]:
     with servers.store() as address, servers.server("wsgi:app", address, "--workers", "1") as server:
         servers.get(server.port, "/readyz")  # once the app is imported
-        yield Peer(server.port, _only_child(server.pid), lambda bodies: sum(kept(address, bodies)))
+        yield Peer(server.port, only_child(server.pid), lambda bodies: sum(kept(address, bodies)))
 
 
 @contextmanager
@@ -144,8 +144,3 @@ def _install() -> str | None:
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     ran = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False)
     return None if ran.returncode == 0 else f"npm ci failed: {ran.stderr.strip()[-300:]}"
-
-
-def _only_child(pid: int) -> int:
-    (worker,) = children(pid)
-    return worker

@@ -123,7 +123,7 @@ def row(page: Page, number: str) -> Any:
 
 
 def going_on(page: Page, number: str, text: str) -> Any:
-    """What goes on in that row and says *text*: a transfer that ends stands a while beside what it became."""
+    """What goes on in that row and says *text*: a transfer that ends is shown for a while beside what it became."""
     return row(page, number).locator(".going-on", has_text=text)
 
 

@@ -74,7 +74,7 @@ class World:
         return self
 
     def _is_quiet(self) -> bool:
-        """Hang up whoever is there; whether all webhooks of that were sent, and the driver has nothing to do."""
+        """Hang up every leg; whether all webhooks of that were sent, and the driver has nothing to do."""
         begun = len(self._work)
         asyncio.run_coroutine_threadsafe(self._all_over(), self.loop).result(60)
         return all(work.done() for work in self._work) and len(self._work) == begun

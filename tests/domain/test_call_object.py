@@ -123,7 +123,7 @@ LIFE = [*ANSWERED, transfer(HERE, THERE, 7), status("completed", 60, where=THERE
 def test_once_all_webhooks_have_come_nothing_is_left_of_what_was_looked_up(
     lost_from: int, order: list[int], over: bool
 ) -> None:
-    """Whatever was lost when Vonage was asked, and in whichever order it comes after all."""
+    """With any webhooks lost until Vonage was asked, and with these coming later in any order."""
     call: dict[str, Any] = {"status": "completed", **BILL} if over else {"status": "answered"}
     known = LIFE[:lost_from] or [status("started", 0)]
     found = looked_up(*asked(*known, **{**call, "conversation_uuid": THERE}))

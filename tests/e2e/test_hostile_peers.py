@@ -13,7 +13,7 @@ from benchmarks.hostile import ATTACKS, resident_mb
 from benchmarks.servers import API_KEY, SECRET
 from benchmarks.webhooks import calls, request
 from tests.engines import Engine
-from tests.serving import Server
+from tests.serving import Server, surviving
 
 HONEST = 60  # webhooks, at least, each over a connection of its own
 GROWTH_MB = 60  # of the worker's memory: a body has 64 KiB at most, and there are 1,000 places
@@ -24,17 +24,12 @@ def server(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator
     """A server with one worker, which verifies signatures and must survive all tests."""
     valkey.flush()
     folder, secrets = tmp_path_factory.mktemp("hostile"), f"{API_KEY}:{SECRET}"
-    server = Server(folder, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1", VONAGE_SIGNATURE_SECRETS=secrets)
-    try:
-        yield server.ready()
-        assert server.said.count("Booting worker") == 1, "no worker was replaced"
-        assert "Traceback" not in server.said
-    finally:
-        server.kill()
+    with surviving(folder, REDIS_URL=valkey.address.url, VONAGE_SIGNATURE_SECRETS=secrets) as server:
+        yield server
 
 
 class Honest(threading.Thread):
-    """Sends signed webhooks, each over a connection of its own, until it is told to stop and has sent enough."""
+    """Sends signed webhooks, each over a connection of its own, until `over` is set and it has sent enough."""
 
     def __init__(self, port: int) -> None:
         super().__init__()

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import parse_headers
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,7 +20,7 @@ from app.web.limits import BODY_SECONDS, MOST_BODY
 from config.few_lines import A_MINUTE
 from tests.e2e.conftest import Serve
 from tests.engines import Engine
-from tests.serving import OPERATOR, Reply, Server
+from tests.serving import OPERATOR, Reply, Server, surviving
 
 CONVERSATION = "CON-wire"
 # Vonage gives up on an answer after five seconds.
@@ -33,14 +32,8 @@ IN_TIME = 5.0
 def server(tmp_path_factory: pytest.TempPathFactory, valkey: Engine) -> Iterator[Server]:
     """A server with one worker, which must survive all tests."""
     valkey.flush()
-    folder: Path = tmp_path_factory.mktemp("wire")
-    server = Server(folder, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1")
-    try:
-        yield server.ready()
-        assert server.said.count("Booting worker") == 1, "no worker was replaced"
-        assert "Traceback" not in server.said
-    finally:
-        server.kill()
+    with surviving(tmp_path_factory.mktemp("wire"), REDIS_URL=valkey.address.url) as server:
+        yield server
 
 
 class Wire:

@@ -30,7 +30,7 @@ ROUNDS = 3
 ENOUGH = 40  # requests between two restarts
 
 
-# As `make run` and the Procfile start it. `python -m gunicorn` cannot be told to start itself anew (SIGUSR2): gunicorn
+# As `make run` and the Procfile start it. `python -m gunicorn` cannot start itself anew (SIGUSR2): gunicorn
 # would run its own `__main__.py` by path, and take `gunicorn.http` for Python's `http`.
 COMMAND = ("gunicorn", "-c", "config/gunicorn.py", "wsgi:app")
 

@@ -20,7 +20,7 @@ from tests.store.bounds import works
 
 
 class Worker:
-    """What one worker has of store and spool; it drains when it is told to."""
+    """What one worker has of store and spool; it drains when a test says so."""
 
     def __init__(self, engine: Engine, folder: Path, *, most_mb: int = 64) -> None:
         self.store = Store(engine.address, read=read_record, retention=timedelta(days=7))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from app.store import keys
 from app.store.codec import ANSWER
 from app.store.errors import StoreUnavailable
 from app.store.store import Store
@@ -16,6 +17,17 @@ from tests.generated import BASE, Body, Webhook, distinct, webhooks_of
 def numbered(number: int) -> Webhook:
     """One webhook of many, each of a conversation of its own."""
     return webhooks_of(status("ringing", number, where=f"CON-{number}", uuid=f"leg-{number}"), BASE)[0]
+
+
+NAMES: list[list[str]] = [[] for _ in keys.ALL]  # of conversations, by partition
+for _name in (f"CON-{number}" for number in range(10_000)):
+    NAMES[keys.partition(_name)].append(_name)
+
+
+def one_of(part: keys.Partition, number: int = 0) -> Webhook:
+    """A webhook whose conversation lies in *part*."""
+    name = NAMES[keys.ALL.index(part)][number]
+    return webhooks_of(status("started", 1, uuid=f"leg of {name}", where=name), BASE)[0]
 
 
 def settle(*stores: Store) -> None:

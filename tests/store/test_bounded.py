@@ -88,7 +88,7 @@ FLOOD, LIVE, EACH = 600, 40, 3
 def test_a_flood_on_a_small_redis_keeps_live_calls_and_drops_the_oldest_ended_ones_whole(
     open_store: Callable[..., Store],
 ) -> None:
-    """Twice as much as there is room for, from eight senders; nobody is told that it is kept unless it is."""
+    """Twice as much as there is room for, from eight senders; a 2xx comes only for what is kept."""
     with engines.single(engines.VALKEY, "--maxmemory", "25mb", "--maxmemory-policy", "noeviction") as engine:
         store = open_store(engine)
         live = {f"CON-live-{number}" for number in range(LIVE)}

@@ -23,7 +23,7 @@ from tests.generated import BASE, Webhook, read_record, several, webhooks_of
 from tests.store.bounds import in_time, must_ping, works
 from tests.store.conftest import opens
 from tests.store.expected import NOW, Expected, assert_as_expected
-from tests.store.posting import post, received, settle
+from tests.store.posting import NAMES, one_of, post, received, settle
 
 pytestmark = pytest.mark.short_timeouts
 
@@ -61,17 +61,6 @@ def sees_all(node: Node, size: int) -> bool:
         and info["cluster_slots_ok"] == str(keys.SLOTS)
         and info["cluster_size"] == str(size)
     )
-
-
-NAMES: list[list[str]] = [[] for _ in keys.ALL]
-for name in (f"CON-{number}" for number in range(10_000)):
-    NAMES[keys.partition(name)].append(name)
-
-
-def one_of(part: keys.Partition, number: int = 0) -> Webhook:
-    """A webhook whose conversation lies in *part*."""
-    name = NAMES[keys.ALL.index(part)][number]
-    return webhooks_of(status("started", 1, uuid=f"leg of {name}", where=name), BASE)[0]
 
 
 def try_all(store: Store, number: int) -> tuple[set[int], set[int], set[str]]:

@@ -15,15 +15,12 @@ from app.store.link import Command, Link
 from app.store.redis_errors import NotReplicated
 from app.store.store import Store
 from tests import engines
-from tests.domain.builders import status
 from tests.engines import Engine, wait_until
-from tests.generated import BASE, Webhook, webhooks_of
-from tests.store.posting import numbered, post, post_surely
+from tests.generated import Webhook
+from tests.store.posting import numbered, one_of, post, post_surely
 
-NAMES = [
-    next(name for name in map("CON-{}".format, range(10_000)) if keys.partition(name) == number)
-    for number in range(keys.PARTITIONS)
-]
+pytestmark = pytest.mark.short_timeouts
+AWAY = {"replicas", "timeout"}  # why it takes nothing: the second on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +45,7 @@ def shared_cluster() -> Iterator[Engine]:
 
 def waiting(engine: Engine, replicas: int = 1) -> Engine:
     """The same, at whose address replicas confirm."""
-    found = Engine(engine.name, engine.nodes, primaries=len(engine.primaries))
-    found.address = engine.address._replace(replicas=replicas)
-    return found
-
-
-def one_of(part: int) -> Webhook:
-    """A webhook whose conversation lies in that partition."""
-    return webhooks_of(status("started", 1, uuid=f"leg of {part}", where=NAMES[part]), BASE)[0]
+    return engine.at(engine.address._replace(replicas=replicas))
 
 
 def why_not(store: Store, webhook: Webhook) -> str | None:
@@ -65,10 +55,6 @@ def why_not(store: Store, webhook: Webhook) -> str | None:
     except StoreUnavailable as away:
         return away.reason
     return None
-
-
-AWAY = {"replicas", "timeout"}  # the second on a busy machine
-pytestmark = pytest.mark.short_timeouts
 
 
 def test_a_command_that_wrote_nothing_is_confirmed_only_with_what_was_there_before(engine: Engine) -> None:
@@ -142,13 +128,13 @@ def test_in_a_cluster_each_node_waits_for_its_own_replica(cluster: Engine, open_
     its = {number for number, part in enumerate(keys.ALL) if cluster.node_of(part) is cluster.primaries[1]}
     frozen.freeze()
     try:
-        refused = {number: why_not(store, one_of(number)) for number in range(keys.PARTITIONS)}
+        refused = {number: why_not(store, one_of(keys.ALL[number])) for number in range(keys.PARTITIONS)}
     finally:
         frozen.thaw()
     assert {number for number, why in refused.items() if why} == its
     assert {why for why in refused.values() if why} <= AWAY
     for number in its:
-        post_surely(store, one_of(number))
+        post_surely(store, one_of(keys.ALL[number]))
 
 
 def test_in_a_cluster_nothing_kept_is_lost_when_a_primary_is_killed_and_its_replica_takes_over(

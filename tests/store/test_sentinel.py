@@ -50,17 +50,10 @@ def watched(engine: Engine) -> Iterator[Address]:
         yield Address(f"redis+sentinel://{','.join(f'127.0.0.1:{each.port}' for each in sentinels)}/{NAME}")
 
 
-def behind(engine: Engine, address: Address) -> Engine:
-    """The same, at the address of its Sentinels."""
-    found = Engine("sentinel", engine.nodes)
-    found.address = address
-    return found
-
-
 def test_the_store_goes_on_at_the_new_primary_and_has_what_was_kept(open_store: Callable[..., Store]) -> None:
     with engines.replicated() as engine, watched(engine) as address:
         primary, replica = engine.nodes
-        store = open_store(behind(engine, address))
+        store = open_store(engine.at(address))
         for number in range(20):
             post_surely(store, numbered(number))
         wait_until(lambda: replica.client.dbsize() == primary.client.dbsize(), "the replica has all")
@@ -75,7 +68,7 @@ def test_the_store_goes_on_at_the_new_primary_and_has_what_was_kept(open_store: 
 def test_a_primary_that_is_made_a_replica_is_left(open_store: Callable[..., Store]) -> None:
     """A planned fail-over: the former primary goes on, and takes no writes any more."""
     with engines.replicated() as engine, watched(engine) as address:
-        store = open_store(behind(engine, address))
+        store = open_store(engine.at(address))
         post_surely(store, numbered(1))
         sentinel = Node(port=int(address.url.split(",")[0].rpartition(":")[2]))
         sentinel.client.execute_command("SENTINEL FAILOVER", NAME)

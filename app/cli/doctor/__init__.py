@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import click
 
@@ -12,9 +11,8 @@ from app.cli.doctor.finding import Finding
 from app.cli.doctor.redis_checks import redis_findings
 from app.cli.doctor.server_checks import server_findings
 from app.cli.doctor.vonage_checks import vonage_findings
-from app.services import build, services
-from app.store.errors import StoreError
-from config.embedded import EngineFailed, EngineInUse, running
+from app.cli.store import NOT_RUNNING, store_running
+from app.services import services
 from vonage_simulator.printable import safe
 
 
@@ -38,13 +36,11 @@ def doctor(as_json: bool) -> None:
 
 
 def _store_findings() -> Iterator[Finding]:
-    held = services()
     try:
-        with running(held.settings) as url:
-            store = build(replace(held.settings, redis_url=url), flows=held.flows).store
+        with store_running() as found:
             try:
-                yield from redis_findings(store)
+                yield from redis_findings(found.store)
             finally:
-                store.stop()
-    except (StoreError, EngineFailed, EngineInUse) as error:
+                found.store.stop()
+    except NOT_RUNNING as error:
         yield Finding("fault", "store", str(error), "See that Redis runs, and that REDIS_URL leads to it.")

@@ -85,8 +85,8 @@ local function count_minute(minute, name, by)
   add(hour, code, by, HOURS_KEPT)
 end
 
--- Note that *webhook* was counted. Of events that are kept nothing need be noted, but for those from a spool: they are
--- written again if whoever wrote them was killed. The latest are enough: no more are written at once.
+-- Note that *webhook* was counted. This is needed for repeats, and for events from a spool, which are written again if
+-- the worker that wrote them was killed. The latest are enough: no more are written at once.
 local function note_counted(webhook)
   local now = call('TIME')
   call('ZADD', COUNTED, now[1] * 1000 + math.floor(now[2] / 1000), webhook)

@@ -7,9 +7,10 @@
 --          only the leg's bits, billed seconds and place; 5 digest of the canonical body (6 bytes); 6 received (ms);
 --          7 kind; 8 leg, empty if none; 9 its bits; 10 bits that come after this event in the life of a leg; 11 billed
 --          seconds; 12-13 place: order (0: unknown), name; 14 how the webhook is counted here (a transfer is counted in
---          one of its conversations), see `counting` in app/store/record_command.py; 15 1 if its kind or status is unknown; 16 codes of statistics, separated by
---          blanks, to count if it is kept; 17 telephone numbers in the event, separated by blanks; 18-19 the user whose
---          voicemail it is, and its recording, empty if it is none; 20... marks of the event (app/domain/marks.py)
+--          one of its conversations), see `counting` in app/store/record_command.py; 15 1 if its kind or status is
+--          unknown; 16 codes of statistics, separated by blanks, to count if it is kept; 17 telephone numbers in the
+--          event, separated by blanks; 18-19 the user whose voicemail it is, and its recording, empty if it is none;
+--          20... marks of the event (app/domain/marks.py)
 -- Returns  {1 kept, 0 a repeat or no room; 1 if the leg is known here; its bits; its billed seconds; its place: order
 --          (0: it has been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired; the operations that wait for news of this conversation, separated by blanks, none
@@ -29,7 +30,7 @@ local first, last, known, open, numbers, operations, text, seen =
 local exists = first
 if exists and (seen or record == '') then exists = call('EXISTS', EVENTS) == 1 end
 
--- Whether the event tells something new of where its leg is, or of the state that it is in.
+-- Whether the event changes where its leg is known to be, or its state.
 local function changes_leg()
   if leg == '' then return false end
   if not text then return new_bits > 0 or new_order > 0 end
