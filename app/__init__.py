@@ -10,9 +10,6 @@ from flask import Flask
 from app.web.rules import LazyRule
 
 if TYPE_CHECKING:
-    from flask import Request
-    from werkzeug.routing import MapAdapter, Rule
-
     from app.flows.flows import Flows
     from app.store.store import Store
     from config.settings import Settings
@@ -24,29 +21,6 @@ class Switchhook(Flask):
     # Templates are kept in a plain dict: pages are rendered in a native thread, where a lock of gevent's would not do.
     jinja_options: ClassVar[dict[str, Any]] = {"cache_size": -1}  # type: ignore[misc]
     url_rule_class = LazyRule
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fixed_routes: dict[tuple[str, str], Rule] = {}  # by method and path
-
-    def fix_routes(self, blueprint: str) -> None:
-        """Find the routes of *blueprint* that have no parts to be filled in without a search: most requests are theirs.
-
-        Their views cannot build addresses with `url_for`.
-        """
-        for rule in self.url_map.iter_rules():
-            if rule.endpoint.startswith(f"{blueprint}.") and not rule.arguments:
-                self.fixed_routes |= {(method, rule.rule): rule for method in rule.methods or ()}
-
-    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """None for a fixed route, which *request* gets here; else what searches for its route."""
-        if request is not None:
-            environ = request.environ
-            rule = self.fixed_routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-            if rule is not None:
-                request.url_rule, request.view_args = rule, {}
-                return None
-        return super().create_url_adapter(request)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """*func* as it is."""
@@ -61,6 +35,7 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None, 
     from app import api, errors, pages, services
     from app.auth.sessions import Sessions
     from app.web import limits, logs, metrics, proxies
+    from app.webhooks import front
     from app.webhooks.views import voice
     from config.settings import load
 
@@ -70,13 +45,13 @@ def create_app(settings: Settings | None = None, *, store: Store | None = None, 
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract reads better
     app.session_interface = Sessions()
     app.extensions["switchhook"] = services.build(settings, store=store, flows=flows)
-    logs.install(app, settings.log_as)
+    request_log = logs.install(app, settings.log_as)
     metrics.install(app)
     proxies.install(app, settings)
-    limits.install(app)
+    request_limits = limits.install(app)
     app.register_blueprint(voice)
-    app.fix_routes("voice")
     api.install(app)
     pages.install(app)
     errors.install(app)  # last: flask-smorest has handlers of its own
+    front.install(app, request_log, request_limits)
     return app

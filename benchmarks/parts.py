@@ -44,8 +44,8 @@ Part = tuple[str, str]  # what it does; the function that does it
 PARTS: Final[dict[str, Sequence[Sequence[Part]]]] = {
     EVENT: (
         (
-            ("verify the signature", "app.webhooks.views.verify"),
-            ("parse the JSON", "app.webhooks.views.read_webhook"),
+            ("verify the signature", "app.webhooks.replies.verify"),
+            ("parse the JSON", "app.webhooks.replies.read_webhook"),
             ("read the fields", "app.webhooks.intake.read_event"),
             ("keep it in Redis", "app.store.events.Events.record"),
             ("note what the log line says", "app.webhooks.persist.annotate"),
@@ -58,10 +58,10 @@ PARTS: Final[dict[str, Sequence[Sequence[Part]]]] = {
     ),
     ANSWER: (
         (
-            ("verify the signature", "app.webhooks.views.verify"),
-            ("parse the JSON", "app.webhooks.views.read_webhook"),
+            ("verify the signature", "app.webhooks.replies.verify"),
+            ("parse the JSON", "app.webhooks.replies.read_webhook"),
             ("run the flow", "app.flows.flows.Flows.answer"),
-            ("see whether a user is free", "app.webhooks.views.diverted"),
+            ("see whether a user is free", "app.webhooks.replies.diverted"),
             ("lead into a room", "app.webhooks.room_calls.Rooms.entered"),
             ("make the record", "app.webhooks.persist.keep_answer"),
             ("note what was served", "app.control.control.Control.served"),

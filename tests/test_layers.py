@@ -58,11 +58,13 @@ LAYERS = {
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",
-    "app.webhooks.views": f"{BELOW} app.webhooks.guard vonage_simulator.tutorial_log",
+    "app.webhooks.replies": f"{BELOW} app.webhooks.guard vonage_simulator.tutorial_log",
+    "app.webhooks.front": f"{BELOW} app.webhooks.replies",
+    "app.webhooks.views": f"{BELOW} app.webhooks.replies",
     "app.api": f"{BELOW} app.live vonage_simulator.yaml_source",
     "app.pages": f"{BELOW} app.api app.live vonage_simulator.yaml_source",
     # Commands, and who captures a call, import all of the simulator; the server starts without it.
-    "app": f"{BELOW} app.client app.webhooks.views app.api app.pages",
+    "app": f"{BELOW} app.client app.webhooks.front app.webhooks.views app.api app.pages",
     "app.cli": f"{BELOW} config.gunicorn app.client app app.api {SHARED} vonage_simulator vonage_simulator.printable",
     "wsgi": "config app app.services app.cli",
 }

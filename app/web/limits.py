@@ -10,7 +10,7 @@ from io import BytesIO
 from math import inf
 from typing import Any
 
-from flask import Flask, Response, after_this_request, request
+from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 
@@ -23,6 +23,7 @@ MOST_DISCARDED = 1024 * 1024  # bytes of a body that is too large: a sender of n
 PIECE = 1024  # bytes; between two pieces other requests have their turn
 BODY_SECONDS = 5.0
 WATCH_SECONDS = 0.25
+HANG_UP = "switchhook.hang_up"  # in the environ of a request whose body was not read to its end
 
 
 class Bodies:
@@ -52,7 +53,7 @@ class Bodies:
         except (OSError, ParseException):
             if connection.get().closed:
                 raise ConnectionClosed from None
-            after_this_request(_hang_up)
+            environ[HANG_UP] = True
             if time.monotonic() > deadline:
                 raise RequestTimeout from None
             raise BadRequest("The body does not arrive as its headers say: send it again, whole.") from None
@@ -74,7 +75,7 @@ def _whole(environ: dict[str, Any]) -> bytes:
     source, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH") or ""
     announced = int(length) if length.isdecimal() else None
     if announced is not None and announced > MOST_DISCARDED:
-        after_this_request(_hang_up)
+        environ[HANG_UP] = True
         raise RequestEntityTooLarge
     pieces: list[bytes] = []
     total = 0
@@ -84,7 +85,7 @@ def _whole(environ: dict[str, Any]) -> bytes:
         if total <= MOST_BODY:
             pieces.append(piece)
         elif total > MOST_DISCARDED:
-            after_this_request(_hang_up)
+            environ[HANG_UP] = True
             break
         if total >= PIECE:
             time.sleep(0)  # a fast sender must not keep all other requests waiting
@@ -95,7 +96,7 @@ def _whole(environ: dict[str, Any]) -> bytes:
     return b"".join(pieces)
 
 
-def _hang_up(response: Response) -> Response:
+def _hang_up(response: Response) -> None:
     """Close the connection after *response*: the rest of the body would be read as the next request.
 
     Linux delivers what arrives after SHUT_RD, too, and gunicorn ignores an app's "Connection: close".
@@ -108,20 +109,40 @@ def _hang_up(response: Response) -> Response:
             with suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
 
-    return response
+
+class Limits:
+    """The limits of every request."""
+
+    def __init__(self) -> None:
+        self._bodies = Bodies()
+
+    def begin(self, environ: dict[str, Any]) -> None:
+        """A request begins; it ends with `end`. Its body is in *environ* now. Raises what `Bodies.read` does."""
+        give_up_at.set(time.monotonic() + timeouts.REQUEST_SECONDS)
+        if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
+            self._bodies.read(environ)
+
+    def end(self) -> None:
+        """This thread may go on with something that is no request."""
+        give_up_at.set(inf)
 
 
-def install(app: Flask) -> None:
+def install(app: Flask) -> Limits:
     """Apply the limits to every request of *app*."""
-    bodies = Bodies()
+    limits = Limits()
 
     @app.before_request
-    def read_body_in_time() -> None:
-        give_up_at.set(time.monotonic() + timeouts.REQUEST_SECONDS)
-        environ = request.environ
-        if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
-            bodies.read(environ)
+    def begin() -> None:
+        limits.begin(request.environ)
+
+    @app.after_request
+    def hang_up(response: Response) -> Response:
+        if HANG_UP in request.environ:
+            _hang_up(response)
+        return response
 
     @app.teardown_request
-    def lift_time_limit(_: BaseException | None) -> None:
-        give_up_at.set(inf)  # this thread may go on with something that is no request
+    def end(_: BaseException | None) -> None:
+        limits.end()
+
+    return limits

@@ -11,11 +11,14 @@ import re
 import sys
 import threading
 from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 from app.domain.events import Event
 from app.domain.numbers import mask, mask_party
@@ -38,83 +41,124 @@ ADDRESS = re.compile(
 IN_FRONT = ("method", "path", "status", "ms")
 
 
+@dataclass(slots=True)
+class RequestLine:
+    """What is known of the request that runs, for its line. `began`: seconds of `perf_counter`."""
+
+    began: float = field(default_factory=perf_counter)
+    facts: Line = field(default_factory=dict)
+    known: bool = False
+    quiet: bool = False
+    in_full: str | None = None
+
+
+_line: ContextVar[RequestLine] = ContextVar("line")
+_mask_known = lru_cache(4096)(mask)  # each call has several webhooks
+LONGEST_KNOWN = 64  # characters; longer ones are no ids of Vonage's, and would fill the memory
+
+
+def _mask_id(text: str) -> str:
+    return _mask_known(text) if len(text) <= LONGEST_KNOWN else mask(text)
+
+
+def began() -> float:
+    """When this request began: seconds of `perf_counter`."""
+    return _line.get().began
+
+
 def annotate(*, event: Event | None = None, outcome: str | None = None) -> None:
     """Add to the line of this request what *event* is about and the *outcome*. Numbers are masked here."""
-    line: Line = g.line
+    facts = _line.get().facts
     if event is not None:
-        line["kind"] = event.kind
-        line["call_status"] = mask(getattr(event, "status", None) or "") or None
-        line["conversation"] = mask(event.conversations[-1]) if event.conversations else None
-        line["leg"] = mask(event.leg) if event.leg else None
-        line["from"] = mask_party(getattr(event, "from_", None) or "") or None
-        line["to"] = mask_party(getattr(event, "to", None) or "") or None
+        facts["kind"] = event.kind
+        facts["call_status"] = _mask_id(getattr(event, "status", None) or "") or None
+        facts["conversation"] = _mask_id(event.conversations[-1]) if event.conversations else None
+        facts["leg"] = _mask_id(event.leg) if event.leg else None
+        facts["from"] = mask_party(getattr(event, "from_", None) or "") or None
+        facts["to"] = mask_party(getattr(event, "to", None) or "") or None
     if outcome is not None:
-        line["outcome"] = outcome
+        facts["outcome"] = outcome
 
 
 def known() -> None:
     """This request is of somebody we know, by signature or token: its line is always written, its connection kept."""
-    g.known = True
+    _line.get().known = True
     connection.get().keep()
 
 
 def quiet() -> None:
     """This request needs no line: a page loads several files, and nothing can be learnt of that."""
-    g.quiet = True
+    _line.get().quiet = True
 
 
 def in_full(text: str) -> None:
     """This request is *text* in the log in place of its line: as LOG_FORMAT=pretty wants it, and nothing else."""
-    g.in_full = text
+    _line.get().in_full = text
 
 
-def install(app: Flask, form: str) -> None:
-    """Log every request of *app*, and all that our loggers get, to standard output.
+class RequestLog:
+    """Writes the lines of requests to standard output.
 
     *form* is json, lines or pretty: then of requests that `in_full` was not called for, only those that failed.
     """
-    write = _json if form == "json" else _readable
-    handler = _Handler(sys.stdout)
-    handler.setFormatter(Lines(as_json=form == "json"))
+
+    def __init__(self, form: str) -> None:
+        self._write_form = _json if form == "json" else _readable
+        self._pretty = form == "pretty"
+        self._of_anybody = FewLines()
+        self.handler = _Handler(sys.stdout)
+        self.handler.setFormatter(Lines(as_json=form == "json"))
+
+    def begin(self) -> RequestLine:
+        """A request begins; it ends with `end`."""
+        line = RequestLine()
+        _line.set(line)
+        return line
+
+    def end(self, method: str, path: str, status: int) -> RequestLine:
+        """The request that runs gets a reply with *status*. Returns what was known of it."""
+        line = _line.get()
+        if not line.known and (line.quiet or not self._of_anybody.one_more()):
+            return line
+        if self._pretty and status < 400 and line.in_full is None:
+            return line
+        if left_out := self._of_anybody.left_out():
+            log.warning("more requests without a valid token or signature, which were not logged: %d", left_out)
+        texts = [] if line.in_full is None else [line.in_full]
+        if not texts or status >= 400:
+            ms = round((perf_counter() - line.began) * 1000, 1)
+            head = {"method": _mask_id(method), "path": _mask_id(path[:LONGEST_PATH]), "status": status, "ms": ms}
+            texts.append(self._write_form(head | line.facts))
+        # Past the logging module, which would look up the caller's file and line: this is the most frequent line.
+        with suppress(OSError, ValueError):  # a full disk, a reader that is gone: no reason to refuse a call
+            self.handler.stream.write("\n".join([*texts, ""]))
+            self.handler.stream.flush()
+        return line
+
+
+def install(app: Flask, form: str) -> RequestLog:
+    """Log every request of *app*, and all that our loggers get, to standard output: *form* is as in `RequestLog`."""
+    requests = RequestLog(form)
     for name in LOGGERS:
         logger = logging.getLogger(name)
-        logger.handlers[:] = [handler]
+        logger.handlers[:] = [requests.handler]
         logger.setLevel(logging.INFO)
         logger.propagate = False
 
     # What gunicorn logs of its own, with its own handlers.
     logging.getLogger("gunicorn.error").addFilter(_without_numbers)
 
-    of_anybody = FewLines()
-
     @app.before_request
     def begin() -> None:
-        g.began, g.line = perf_counter(), {}
+        requests.begin()
 
     @app.after_request
     def end(response: Response) -> Response:
-        if not g.get("known") and (g.get("quiet") or not of_anybody.one_more()):
-            return response
-        if form == "pretty" and response.status_code < 400 and "in_full" not in g:
-            return response
-        if left_out := of_anybody.left_out():
-            log.warning("more requests without a valid token or signature, which were not logged: %d", left_out)
-        environ, now = request.environ, perf_counter()
-        line: Line = {
-            "method": mask(environ["REQUEST_METHOD"]),
-            "path": mask(environ["PATH_INFO"][:LONGEST_PATH]),
-            "status": response.status_code,
-            "ms": round((now - g.get("began", now)) * 1000, 1),
-        }
-        line |= g.get("line", {})
-        texts = [g.in_full] if "in_full" in g else []
-        if not texts or response.status_code >= 400:
-            texts.append(write(line))
-        # Past the logging module, which would look up the caller's file and line: this is the most frequent line.
-        with suppress(OSError, ValueError):  # a full disk, a reader that is gone: no reason to refuse a call
-            handler.stream.write("\n".join([*texts, ""]))
-            handler.stream.flush()
+        environ = request.environ
+        requests.end(environ["REQUEST_METHOD"], environ["PATH_INFO"], response.status_code)
         return response
+
+    return requests
 
 
 def _without_numbers(record: logging.LogRecord) -> bool:

@@ -14,12 +14,13 @@ from functools import cache
 from time import perf_counter
 from typing import Final
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.domain.events import Event
 from app.domain.histograms import LAG, STORED, TOOK, Buckets
+from app.web.logs import began
 
 
 class _Process:
@@ -94,15 +95,21 @@ def unread(result: str) -> None:
     _webhooks("none", result).inc()
 
 
+_replied = {f"voice.{route}": WEBHOOK_SECONDS.labels(route) for route in ("event", "answer", "step", "fallback")}
+
+
+def replied(endpoint: str | None) -> None:
+    """Measure how long the reply to a webhook took, if *endpoint* is one of webhooks."""
+    if (child := _replied.get(endpoint or "")) is not None:
+        child.observe(perf_counter() - began())
+
+
 def install(app: Flask) -> None:
     """Measure the webhooks of *app*."""
-    children = {f"voice.{route}": WEBHOOK_SECONDS.labels(route) for route in ("event", "answer", "step", "fallback")}
 
     @app.after_request
     def measure(response: Response) -> Response:
-        child = children.get(request.endpoint or "")
-        if child is not None:
-            child.observe(perf_counter() - g.began)
+        replied(request.endpoint)
         return response
 
 

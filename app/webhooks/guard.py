@@ -6,8 +6,6 @@ import logging
 import time
 from collections import defaultdict
 
-from flask import Request
-
 from app.services import Services
 from app.web import metrics
 from app.web.logs import annotate, known
@@ -21,18 +19,14 @@ log = logging.getLogger(__name__)
 _few_lines: defaultdict[str, FewLines] = defaultdict(lambda: FewLines(1))
 
 
-def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]:
-    """Check who signed *request*; returns notes for the record. Raises SignatureMissing and SignatureRefused."""
+def verify(method: str, authorization: str | None, body: bytes, query: bytes, services: Services) -> tuple[str, ...]:
+    """Check who signed a request; returns notes for the record. Raises SignatureMissing and SignatureRefused."""
     if services.signatures is None:
         known()
         return ("unsigned",)
     try:
         notes = services.signatures.check(
-            authorization=request.headers.get("Authorization"),
-            method=request.method,
-            body=body,
-            query=request.query_string,
-            now=time.time(),
+            authorization=authorization, method=method, body=body, query=query, now=time.time()
         )
     except SignatureFault as fault:
         if services.settings.webhook_verify != "report":
@@ -42,7 +36,7 @@ def verify(request: Request, body: bytes, services: Services) -> tuple[str, ...]
         if _few_lines[fault.fault].one_more():
             log.warning("let through, for WEBHOOK_VERIFY is report: %s", fault)
         return ("unsigned" if isinstance(fault, SignatureMissing) else "refused_signature",)
-    if request.method == "GET" and request.query_string:
+    if method == "GET" and query:
         services.store.count("get_hash:wrong" if HASH_NOTES.intersection(notes) else "get_hash:right")
     known()
     if "get_hash_mismatch" in notes:
