@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from time import sleep
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ def next_batch(queue: SimpleQueue[T | None], most: int, timeout: float | None = 
     batch: list[T] = []
     with suppress(Empty):
         item = queue.get(timeout=timeout)
+        sleep(0)  # whoever is about to put something there does so first
         while item is not None:
             batch.append(item)
             if len(batch) >= most:
