@@ -13,9 +13,11 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import cache
 from time import monotonic
 from typing import Any, NamedTuple, Protocol, cast
 
+from hiredis import pack_command
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
@@ -92,7 +94,6 @@ class Connection(Protocol):
 
     @property
     def is_connected(self) -> bool: ...
-    def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]: ...
     def connect(self) -> None: ...
     def send_packed_command(self, command: list[bytes]) -> None: ...
     def read_response(self, disable_decoding: bool, *, timeout: float) -> Any: ...  # raises it if it is an error
@@ -167,7 +168,8 @@ class Link:
                 words = [commands[index].words(whole_script=whole_script) for index in indexes]
                 if self._replicas:
                     words += confirmation(commands[indexes[0]].key, self._replicas, self._until - monotonic())
-                connection.send_packed_command(connection.pack_commands(words))
+                # All at once, past redis-py's own packing, which takes three times as long and sends each 6,000 bytes.
+                connection.send_packed_command([b"".join(map(pack_command, words))])
                 sent.append((node, connection, indexes))
             except AWAY as error:
                 self._drop(node, error)
@@ -292,16 +294,17 @@ def _read_slots(cluster: RedisCluster) -> None:
         cluster.nodes_manager.initialize()
 
 
+@cache
 def _poll() -> Any:
     """The system's poll: gevent's goes through its loop, which took a tenth of an event's time with one sender."""
     monkey = sys.modules.get("gevent.monkey")
-    return (monkey.get_original("select", "poll") if monkey else select.poll)()
+    return monkey.get_original("select", "poll") if monkey else select.poll
 
 
 def _was_cut(connection: Connection) -> bool:
     """Whether the other end has closed it: Redis was restarted, or we were idle (hosted ones close after 300 s)."""
     if (client := getattr(connection, "_sock", None)) is not None:  # redis-py's own name; without it: the slower way
-        poll = _poll()
+        poll = _poll()()
         poll.register(client, select.POLLIN)
         if not poll.poll(0):
             return False

@@ -91,7 +91,7 @@ class Signatures:
         max_age: int,
         verify_get_hash: bool,
     ) -> None:
-        self._keys: dict[str, list[bytes]] = {}
+        self._keys: dict[str, list[hmac.HMAC]] = {}  # nothing is in them yet
         hs256 = HMACAlgorithm(HMACAlgorithm.SHA256)
         for api_key, secret in secrets:
             try:
@@ -99,7 +99,7 @@ class Signatures:
             except (InvalidKeyError, UnicodeError):
                 text = f"The signature secret of API key {api_key} is empty, or no secret but a public key."
                 raise ValueError(text) from None  # a UnicodeError holds the secret
-            self._keys.setdefault(api_key, []).append(key)
+            self._keys.setdefault(api_key, []).append(hmac.new(key, digestmod="sha256"))
         self._all_keys = [key for keys in self._keys.values() for key in keys]
         self._application_id = application_id
         self._max_age = max_age
@@ -132,8 +132,7 @@ class Signatures:
         else:
             raise SignatureRefused("api_key")
         if not any(
-            hmac.compare_digest(urlsafe_b64encode(hmac.digest(key, signed, "sha256")).rstrip(b"="), signature)
-            for key in keys
+            hmac.compare_digest(urlsafe_b64encode(_signed_with(key, signed)).rstrip(b"="), signature) for key in keys
         ):
             raise SignatureRefused("signature")
         return claims
@@ -182,6 +181,13 @@ class Signatures:
         if self._verify_get_hash and (query or claimed is not None):
             raise SignatureRefused("payload_hash")
         return note
+
+
+def _signed_with(key: hmac.HMAC, text: bytes) -> bytes:
+    """The HMAC of *text*. To begin with *key* each time anew takes twice as long."""
+    begun = key.copy()
+    begun.update(text)
+    return begun.digest()
 
 
 def _bearer_token(authorization: str | None) -> str:
