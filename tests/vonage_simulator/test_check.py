@@ -69,6 +69,14 @@ def test_a_changed_body_is_found(index: int):
     assert (found.ok, found.missing, found.unwanted) == (False, 1, 1)
 
 
+def test_what_the_server_looked_up_is_no_webhook():
+    call, sents, server = call_and_server()
+    server.keep({"kind": "transfer", "leg": "leg", "raw": {"type": "transfer"}, "flags": ["looked_up"]})
+    assert verdict(server, [call], sents).ok
+    server.keep({"kind": "transfer", "leg": "leg", "raw": {"type": "transfer"}, "flags": []})
+    assert verdict(server, [call], sents).unwanted == 1
+
+
 def test_an_unknown_conversation_is_found():
     call, sents, server = call_and_server()
     server.views, server.kept = {}, {}
