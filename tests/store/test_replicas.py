@@ -12,6 +12,7 @@ import pytest
 from app.store import keys
 from app.store.errors import StoreUnavailable
 from app.store.link import Command, Link
+from app.store.operations import RUNNING_SECONDS
 from app.store.redis_errors import NotReplicated
 from app.store.store import Store
 from tests import engines
@@ -83,6 +84,25 @@ def test_an_event_is_kept_once_a_replica_has_it(engine: Engine, open_store: Call
     replica.thaw()
     wait_until(lambda: why_not(store, numbered(2)) is None, "a replica confirms")
     assert len(store.histories(["CON-2"]).conversations["CON-2"]) == 1
+
+
+def test_a_request_that_no_replica_confirmed_is_done_when_it_is_repeated(
+    engine: Engine, open_store: Callable[..., Store]
+) -> None:
+    """Its key is on the primary, and must not say for half a minute that the first request is under way."""
+    store = open_store(waiting(engine))
+    engine.nodes[1].freeze()
+    with pytest.raises(StoreUnavailable):
+        store.begin_once("me", "key", "digest", "first")
+    engine.nodes[1].thaw()
+
+    def done() -> bool:
+        try:
+            return store.begin_once("me", "key", "digest", "repeat") is None
+        except StoreUnavailable:
+            return False
+
+    wait_until(done, "the repeat is the first", seconds=RUNNING_SECONDS / 2)
 
 
 def test_more_replicas_than_there_are_keep_nothing(engine: Engine, open_store: Callable[..., Store]) -> None:
