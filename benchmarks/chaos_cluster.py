@@ -1,11 +1,13 @@
-"""The faults of `benchmarks/chaos.py` while the store is a cluster: three primaries with a replica each."""
+"""Faults of a store that is a cluster, three primaries with a replica each: in `benchmarks/chaos.py` and `acted.py`."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from itertools import cycle
 from random import Random
 from typing import Final
 
@@ -16,24 +18,25 @@ from tests.engines import Engine, Node, start_cluster
 
 OF_THE_SERVER: Final = ("worker", "workers", "master", "reload", "restart")
 BETWEEN_KEYS: Final = 0.002  # seconds, while a slot moves
+BETWEEN_FAULTS: Final = 15.0  # seconds, of `disturbed`
 
 
-def restart_primary(cluster: Engine, _: Target, chance: Random) -> None:
+def restart_primary(cluster: Engine, chance: Random) -> None:
     """A primary is killed, and starts again with its append-only file."""
     cluster_nodes.restart(cluster, _one_of(cluster, chance))
 
 
-def fail_over(cluster: Engine, _: Target, chance: Random) -> None:
+def fail_over(cluster: Engine, chance: Random) -> None:
     """A primary is killed, its replica takes over, and it comes back as the replica."""
     cluster_nodes.fail_over(cluster, _one_of(cluster, chance))
 
 
-def hand_over(cluster: Engine, _: Target, chance: Random) -> None:
+def hand_over(cluster: Engine, chance: Random) -> None:
     """A primary and its replica change places."""
     cluster_nodes.hand_over(cluster, _one_of(cluster, chance))
 
 
-def freeze_primary(cluster: Engine, _: Target, chance: Random) -> None:
+def freeze_primary(cluster: Engine, chance: Random) -> None:
     """A primary replies to nobody for a moment, too short for its replica to take over."""
     node = _one_of(cluster, chance)
     node.freeze()
@@ -41,7 +44,7 @@ def freeze_primary(cluster: Engine, _: Target, chance: Random) -> None:
     node.thaw()
 
 
-def move_slots(cluster: Engine, _: Target, chance: Random) -> None:
+def move_slots(cluster: Engine, chance: Random) -> None:
     """The slots of two partitions go to other primaries, key by key."""
     for slot in (keys.slot(part.tag) for part in chance.sample(keys.ALL, 2)):
         here = cluster_nodes.owner_of(cluster, slot)
@@ -65,9 +68,35 @@ def clustered() -> Iterator[tuple[Faults, Mapping[str, str]]]:
         yield faults_on(cluster), settings_of(cluster)
 
 
+@contextmanager
+def disturbed() -> Iterator[Mapping[str, str]]:
+    """A cluster whose nodes have one fault after the other; the settings with which a server keeps its calls there."""
+    over = threading.Event()
+    with start_cluster(replicas=True, options=cluster_nodes.DURABLE) as cluster:
+
+        def disturb() -> None:
+            chance = Random(1)
+            for fault, _ in cycle(OF_THE_NODES.values()):
+                if over.wait(BETWEEN_FAULTS):
+                    break
+                fault(cluster, chance)
+
+        thread = threading.Thread(target=disturb)
+        thread.start()
+        try:
+            yield settings_of(cluster)
+        finally:
+            over.set()
+            thread.join()
+
+
 def faults_on(cluster: Engine) -> Faults:
     """The faults of a server whose store is *cluster*."""
-    of_nodes = {name: (partial(fault, cluster), weight) for name, (fault, weight) in OF_THE_NODES.items()}
+
+    def of_node(fault: Callable[[Engine, Random], None]) -> Callable[[Target, Random], None]:
+        return lambda _, chance: fault(cluster, chance)
+
+    of_nodes = {name: (of_node(fault), weight) for name, (fault, weight) in OF_THE_NODES.items()}
     return {name: FAULTS[name] for name in OF_THE_SERVER} | of_nodes
 
 
