@@ -1,11 +1,12 @@
 """Many calls at once that are acted on at random, and whether the server's API says of them what happened.
 
-    python -m benchmarks.acted [--calls 500] [--seed 1] [--at-once 60]
+    python -m benchmarks.acted [--calls 500] [--seed 1] [--at-once 60] [--cluster]
 
 Each call has a story of its own, the same for the same seed; in some the flow calls a user into a room, or a user
 calls. There is hold, resume, mute, record, transfers, conferences and hanging up, some by two clients at once, through
 the API of two workers. The carrier's webhooks and its API have faults meanwhile. While all stories pause, and at the
-end, the API has to say what the ledger of the carrier says, and nobody may be left alone.
+end, the API has to say what the ledger of the carrier says, and nobody may be left alone. With --cluster the store is
+one of three primaries with a replica each; every quarter of a minute one of them is killed, replaced, or loses slots.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +28,7 @@ import aiohttp
 
 from app.domain.leg_actions import SWITCHES
 from benchmarks import servers
+from benchmarks.chaos_cluster import disturbed
 from vonage_simulator import certificate
 from vonage_simulator.behaviour import Behaviour
 from vonage_simulator.carrier import Carrier
@@ -167,17 +170,22 @@ class World:
         self.recorded: dict[str, bool | None] = {}  # by conversation: whether it is paused; None: it may be
 
     async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Json]:
-        """Status and JSON of a response."""
+        """Status and JSON of a response. What is only read is read again while a node of Redis is away."""
         if method != "GET":
             verb = path.rpartition("/")[2] if method == "POST" else f"{method.lower()} {path.split('/')[1]}"
             self.outcome.requests[verb.partition("?")[0]] += 1
-        async with self._http.request(method, f"{self.plan.url}/api/v1{path}", json=body) as response:
-            found = await response.json(content_type=None)
-            if method != "GET":
-                self.outcome.statuses[response.status] += 1
-        if response.status == 500:
+        end = time.monotonic() + self.plan.patience
+        while True:
+            async with self._http.request(method, f"{self.plan.url}/api/v1{path}", json=body) as response:
+                status, found = response.status, await response.json(content_type=None)
+            if (method, status) != ("GET", 503) or time.monotonic() > end:
+                break
+            await asyncio.sleep(0.2)
+        if method != "GET":
+            self.outcome.statuses[status] += 1
+        if status == 500:
             self.wrong(f"{method} {path}: 500 {found}")
-        return response.status, found
+        return status, found
 
     def wrong(self, line: str) -> None:
         self.outcome.wrong.append(line)
@@ -653,11 +661,16 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--at-once", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cluster", action="store_true", help="with a store of six nodes, which have faults")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, servers.store() as redis_url:
-        folder, api_port, port = Path(name), servers.free_port(), servers.free_port()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        store = stack.enter_context(disturbed()) if chosen.cluster else {}
+        redis_url = store.get("REDIS_URL") or stack.enter_context(servers.store())
+        api_port, port = servers.free_port(), servers.free_port()
         # Recordings are reported to the server's own address, for which production requires https.
-        settings = environment(folder, api_port) | {"APP_ENV": "development", "PUBLIC_URL": f"http://127.0.0.1:{port}"}
+        settings = {"APP_ENV": "development", "PUBLIC_URL": f"http://127.0.0.1:{port}", **store}
+        settings |= environment(folder, api_port)
         with servers.server("wsgi:app", redis_url, port=port, settings=settings) as server:
             plan = Plan(
                 url=f"http://127.0.0.1:{server.port}",

@@ -1,5 +1,10 @@
 """Faults at random under load, and at the end the truth: `make chaos`, or `python -m benchmarks.chaos --seed N`.
 
+    python -m benchmarks.chaos [--faults 200] [--seed 1] [--cluster]
+
+The store is the embedded one, or with --cluster one of three primaries with a replica each, whose nodes have faults of
+their own: they are killed, replaced by their replicas, and slots move between them (`benchmarks/chaos_cluster.py`).
+
 Senders play calls without a pause, and send each webhook until it is acknowledged, as if Vonage never gave up. Then
 what the server says is compared with what was sent: no acknowledged event is lost, none is there twice, and the
 counters say the same.
@@ -17,8 +22,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
@@ -26,7 +31,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.chaos_faults import FAULTS
+from benchmarks.chaos_cluster import clustered
+from benchmarks.chaos_faults import FAULTS, Faults
 from benchmarks.cpu import children
 from benchmarks.servers import ROOT, TOKEN, free_port
 from config.embedded import Engine
@@ -40,11 +46,13 @@ LIFE = ("started", "ringing", "answered", "completed")
 
 
 class Supervised:
-    """A server with two workers and an embedded store, which is started again whenever it has ended."""
+    """A server with two workers and an embedded store, or that of *settings*, which is started again whenever it has
+    ended.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.port, self.starts = free_port(), 0
-        self._folder, self._engine = folder, Engine(folder / "var")
+        self._folder, self._settings, self._engine = folder, settings or {}, Engine(folder / "var")
         self._over = threading.Event()
         self._process = self._start()
         self._thread = threading.Thread(target=self._supervise)
@@ -82,7 +90,7 @@ class Supervised:
         self.starts += 1
         environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "VIRTUAL_ENV")}
         environ |= {"DATA_DIR": str(self._folder / "var"), "PORT": str(self.port), "WEB_CONCURRENCY": "2"}
-        environ |= {"ACCESS_TOKENS": f"operator:{TOKEN}"}
+        environ |= {"ACCESS_TOKENS": f"operator:{TOKEN}", **self._settings}
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"],
@@ -203,25 +211,31 @@ def differences(port: int, truth: Truth) -> Iterator[str]:
     )
 
 
-def campaign(folder: Path, faults: int, seed: int) -> list[str]:
-    """Let a server have so many *faults*, under load; returns what came of it, "wrong: …" where that is not right."""
+def at_random(faults: Faults, count: int, seed: int) -> list[str]:
+    """The names of so many *faults*, as often as they weigh."""
+    return Random(seed).choices(list(faults), [weight for _, weight in faults.values()], k=count)
+
+
+def campaign(
+    folder: Path, plan: Sequence[str], seed: int, *, faults: Faults = FAULTS, settings: Mapping[str, str] | None = None
+) -> list[str]:
+    """Let a server have the faults that *plan* names, one after the other, under load.
+
+    Returns what came of it, "wrong: …" where that is not right.
+    """
     chance, truth, over = Random(seed), Truth(), threading.Event()
-    server = Supervised(folder)
+    server = Supervised(folder, settings)
     senders = [
         threading.Thread(target=send, args=(server.port, truth, f"{seed}-{number}", over)) for number in range(SENDERS)
     ]
-    names, weights = list(FAULTS), [weight for _, weight in FAULTS.values()]
-    done: Counter[str] = Counter()
     try:
         patiently(server.port, "/status")
         for sender in senders:
             sender.start()
-        for _ in range(faults):
+        for name in plan:
             _progress(truth)
             time.sleep(chance.uniform(0, MOST_PAUSE))
-            name = chance.choices(names, weights)[0]
-            FAULTS[name][0](server, chance)
-            done[name] += 1
+            faults[name][0](server, chance)
         _progress(truth)
     finally:
         over.set()
@@ -232,7 +246,7 @@ def campaign(folder: Path, faults: int, seed: int) -> list[str]:
         wrong = [f"wrong: {each}" for each in differences(server.port, truth)]
     finally:
         server.end()
-    said = ", ".join(f"{count} x {name}" for name, count in sorted(done.items()))
+    said = ", ".join(f"{count} x {name}" for name, count in sorted(Counter(plan).items()))
     failed = ", ".join(f"{count} x {name}" for name, count in sorted(truth.responses.items())) or "none"
     return [
         f"faults: {said}; the server was started {server.starts} times",
@@ -255,9 +269,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cluster", action="store_true", help="with a store of six nodes, and their faults")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        lines = campaign(Path(folder), chosen.faults, chosen.seed)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        faults, settings = stack.enter_context(clustered()) if chosen.cluster else (FAULTS, {})
+        plan = at_random(faults, chosen.faults, chosen.seed)
+        lines = campaign(folder, plan, chosen.seed, faults=faults, settings=settings)
     print(f"seed {chosen.seed}", *lines, sep="\n")
     return 1 if any(line.startswith("wrong: ") for line in lines) else 0
 

@@ -78,7 +78,8 @@ def restart(target: Target, _: Random) -> None:
 
 
 # Name -> the fault, and how often it is chosen compared with the others.
-FAULTS: Final[Mapping[str, tuple[Callable[[Target, Random], None], int]]] = {
+Faults = Mapping[str, tuple[Callable[[Target, Random], None], int]]
+FAULTS: Final[Faults] = {
     "worker": (kill_worker, 8),
     "workers": (kill_workers, 3),
     "master": (kill_master, 2),

@@ -4,7 +4,8 @@
 
 One and two workers on one node, and on the three primaries of a cluster, in turn; all on this machine, so that with two
 cores the rate grows no further than these allow. What counts for a larger deployment is what one event takes of
-each part: processor time of a worker and of Redis, and bytes in and out of Redis. docs/scale.md goes on from there.
+each part: processor time of a worker, of Redis and of its busiest node, and bytes in and out of Redis. docs/scale.md
+goes on from there.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Taken(NamedTuple):
 
     rate: float
     worker: float
-    redis: float
+    redis: float  # all nodes together, and
+    busiest: float  # the one that took most of it: what a primary more would take from
     received: float  # bytes by Redis
     sent: float
 
@@ -47,15 +49,16 @@ class Nodes(NamedTuple):
     clients: list[Any]
     settings: dict[str, str]
 
-    def used(self) -> tuple[float, int, int]:
-        """Seconds of the processor, bytes received and bytes sent, of all nodes since they started."""
-        infos = [client.info() for client in self.clients]
-        seconds = sum(info["used_cpu_user"] + info["used_cpu_sys"] for info in infos)
-        return (
-            seconds,
-            sum(info["total_net_input_bytes"] for info in infos),
-            sum(info["total_net_output_bytes"] for info in infos),
-        )
+    def used(self) -> list[tuple[float, int, int]]:
+        """Seconds of the processor, bytes received and bytes sent, of each node since it started."""
+        return [
+            (
+                info["used_cpu_user"] + info["used_cpu_sys"],
+                info["total_net_input_bytes"],
+                info["total_net_output_bytes"],
+            )
+            for info in (client.info() for client in self.clients)
+        ]
 
 
 @contextmanager
@@ -89,8 +92,13 @@ def measure(nodes: Nodes, workers: int, seconds: float, connections: int) -> Tak
     if result.others:
         sys.exit(f"not every event was kept: {result.others}")
     count = len(result.answered)
-    redis, received, sent = (b - a for a, b in zip(before, after, strict=True))
-    return Taken(result.per_second, used / count * 1e6, redis / count * 1e6, received / count, sent / count)
+    nodes_took = [
+        [(b - a) / count for a, b in zip(*node, strict=True)]
+        for node in zip(before, after, strict=True)  # of one node
+    ]
+    redis, received, sent = map(sum, zip(*nodes_took, strict=True))
+    busiest = max(seconds for seconds, _, _ in nodes_took)
+    return Taken(result.per_second, used / count * 1e6, redis * 1e6, busiest * 1e6, received, sent)
 
 
 def main() -> int:
@@ -102,11 +110,11 @@ def main() -> int:
             with store() as nodes:
                 taken.append(measure(nodes, workers, options.seconds, options.connections))
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-    print(f"{'':24}{'events/s':>10}{'worker µs':>11}{'Redis µs':>10}{'bytes in':>10}{'bytes out':>10}")
+    print(f"{'':24}{'events/s':>10}{'worker µs':>11}{'Redis µs':>10}{'busiest':>10}{'bytes in':>10}{'bytes out':>10}")
     for (store, workers), taken in turns.items():
-        rate, worker, redis, received, sent = _medians(taken)
+        rate, worker, redis, busiest, received, sent = _medians(taken)
         name = f"{'a node' if store is single else '3 primaries'}, {workers} worker{'s' * (workers > 1)}"
-        print(f"{name:24}{rate:10.0f}{worker:11.0f}{redis:10.0f}{received:10.0f}{sent:10.0f}")
+        print(f"{name:24}{rate:10.0f}{worker:11.0f}{redis:10.0f}{busiest:10.0f}{received:10.0f}{sent:10.0f}")
     return 0
 
 

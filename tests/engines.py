@@ -268,16 +268,20 @@ def replicated(*options: str) -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def start_cluster(size: int = 3, *, replicas: bool = False) -> Iterator[Engine]:
-    """*size* primaries on loopback, each with an equal range of slots; *replicas*: behind them one replica of each."""
+def start_cluster(size: int = 3, *, replicas: bool = False, options: Sequence[str] = ()) -> Iterator[Engine]:
+    """*size* primaries on loopback, each with an equal range of slots; *replicas*: behind them one replica of each.
+
+    *options* are those of every node.
+    """
     many = 2 * size if replicas else size
     ports = free_ports(2 * many)
     nodes: list[Node] = []
     try:
         for port, bus in zip(ports[:many], ports[many:], strict=True):
-            options = ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "2000"]
+            enabled = ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "2000"]
             # With full coverage required, one missing node would make all partitions unavailable.
-            nodes.append(Node(port=port, options=[*options, "--cluster-require-full-coverage", "no"]))
+            enabled += ["--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"]
+            nodes.append(Node(port=port, options=[*enabled, *options]))
             nodes[-1].start()
         for node in nodes:
             node.ready()
@@ -299,8 +303,8 @@ def start_cluster(size: int = 3, *, replicas: bool = False) -> Iterator[Engine]:
 
         wait_until(agreed, "the nodes know each other")
         for primary, replica in zip(nodes, nodes[size:], strict=False):
-            primary.client.config_set("repl-diskless-sync-delay", 0)
             replica.client.execute_command("CLUSTER REPLICATE", primary.client.execute_command("CLUSTER MYID"))
+        for replica in nodes[size:]:
             wait_until(functools.partial(is_replica, replica), "the replica has all of its primary")
         yield Engine("cluster", nodes, primaries=size)
     finally:

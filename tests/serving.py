@@ -40,8 +40,8 @@ class Reply(NamedTuple):
 class Client:
     """One connection, kept open as a router keeps it; opened again if the server has closed it."""
 
-    def __init__(self, port: int) -> None:
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._connection = HTTPConnection(host, port, timeout=SECONDS)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
         """Send one request; `Content_Type=…` is a header."""
@@ -71,6 +71,7 @@ class Server:
         """Start *command*. *environ* overrides the development settings; None removes a variable."""
         self.folder = folder
         self._embeds = "REDIS_URL" not in environ
+        self.host = environ.get("HOST") or "127.0.0.1"
         self.port = int(environ.get("PORT") or free_ports(1)[0])
         known: dict[str, str | None] = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -98,7 +99,7 @@ class Server:
 
     def client(self) -> Client:
         """A new connection."""
-        return Client(self.port)
+        return Client(self.port, self.host)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
         """Send one request over a new connection."""

@@ -13,6 +13,7 @@ from flask import Response, g, request
 from flask_smorest import Blueprint
 
 from app.auth.access import READS, current_login
+from app.control.operations import new_id
 from app.domain.operations import as_id
 from app.errors import Problem
 from app.services import services
@@ -45,10 +46,11 @@ def _begin() -> Response | None:
     principal = login.fingerprint if login else ""
     said = f"{request.method}\n{request.full_path}".encode(errors="surrogatepass") + b"\n" + request.get_data()
     digest = sha256(said).hexdigest()
-    earlier = services().store.begin_once(principal, key, digest)
+    claim = new_id()
+    earlier = services().store.begin_once(principal, key, digest, claim)
     g.action_id = as_id(sha256(f"{principal}\n{key}".encode()).hexdigest()[:24])
     if earlier is None:
-        g.once = (principal, key, digest)
+        g.once = (principal, key, digest, claim)
         return None
     if earlier.digest != digest:
         detail = f"This {HEADER} was used for another request within the last day: use a new one."
@@ -62,8 +64,9 @@ def _begin() -> Response | None:
 
 def _end(response: Response) -> Response:
     if once := g.pop("once", None):
-        # With 503 nothing was done: a repeat is meant to do it.
-        reply = None if response.status_code == 503 else (response.status_code, response.get_data(as_text=True))
-        principal, key, digest = once
-        services().store.end_once(principal, key, digest, reply)
+        principal, key, digest, claim = once
+        if response.status_code == 503:  # nothing was done: a repeat is meant to do it
+            services().store.give_up_once(principal, key, digest, claim)
+        else:
+            services().store.end_once(principal, key, digest, (response.status_code, response.get_data(as_text=True)))
     return response

@@ -258,14 +258,20 @@ class Operations(Connected):
         key = keys.rate(name)
         self._writer.send_later(Command(key, ("", self._ttl, most, -1), scripts.RATE, (key,)))
 
-    def begin_once(self, principal: str, key: str, digest: str) -> OnceReply | None:
+    def begin_once(self, principal: str, key: str, digest: str, claim: str) -> OnceReply | None:
         """Note that *principal* sends a request with the Idempotency-Key *key*; *digest* is of what it says.
 
-        Returns what is known of an earlier one; None: this is the first. Raises StoreUnavailable.
+        *claim* is another one for each request. Returns what is known of an earlier one; None: this is the first.
+        Raises StoreUnavailable.
         """
         name = keys.idempotency(principal, key)
-        running = ("SET", name, f"{digest}\n\n", "NX", "EX", RUNNING_SECONDS)
-        if self._writer.send([Command(name, running)])[0] is not None:
+        running = ("SET", name, _running(digest, claim), "NX", "EX", RUNNING_SECONDS)
+        try:
+            (first,) = self._writer.send([Command(name, running)])
+        except StoreUnavailable:  # it may be noted all the same, but is not done
+            self.give_up_once(principal, key, digest, claim)
+            raise
+        if first is not None:
             return None
         (found,) = self._reader.fetch([Command(name, ("GET", name))])
         if found is None:  # it expired just now
@@ -273,14 +279,21 @@ class Operations(Connected):
         other, status, body = found.decode().split("\n", 2)
         return OnceReply(other, int(status) if status else None, body)
 
-    def end_once(self, principal: str, key: str, digest: str, reply: tuple[int, str] | None) -> None:
-        """Keep the *reply*, status and body, to the request; None: it was not done, and may be repeated."""
+    def end_once(self, principal: str, key: str, digest: str, reply: tuple[int, str]) -> None:
+        """Keep the *reply*, status and body, to the request."""
         name = keys.idempotency(principal, key)
-        if reply is None:
-            self._writer.send_unwatched(Command(name, ("DEL", name)))
-        else:
-            text = f"{digest}\n{reply[0]}\n{reply[1]}"
-            self._writer.send_later(Command(name, ("SET", name, text, "EX", IDEMPOTENCY_SECONDS)))
+        text = f"{digest}\n{reply[0]}\n{reply[1]}"
+        self._writer.send_later(Command(name, ("SET", name, text, "EX", IDEMPOTENCY_SECONDS)))
+
+    def give_up_once(self, principal: str, key: str, digest: str, claim: str) -> None:
+        """Forget, once Redis can be reached, a request that was not done: a repeat of it does it."""
+        name = keys.idempotency(principal, key)
+        self._writer.send_later(Command(name, (b"", self._ttl, _running(digest, claim)), scripts.GIVE_BACK, (name,)))
+
+
+def _running(digest: str, claim: str) -> str:
+    """What is kept of a request that is under way."""
+    return f"{digest}\n\n{claim}"
 
 
 def _ago(milliseconds: bytes) -> float:

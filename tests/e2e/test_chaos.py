@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.chaos import Supervised, Truth, ask, campaign, differences, patiently, webhooks
+from benchmarks.chaos import Supervised, Truth, ask, at_random, campaign, differences, patiently, webhooks
+from benchmarks.chaos_faults import FAULTS
 
 
 def test_what_is_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    said = campaign(tmp_path, faults=6, seed=5)
+    said = campaign(tmp_path, at_random(FAULTS, 6, seed=5), seed=5)
     assert said[-1] == "nothing was lost or doubled, and the counters are right", said
 
 

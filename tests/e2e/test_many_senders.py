@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,10 +30,11 @@ from app.domain.legs import project_leg
 from app.domain.numbers import numbers_in
 from app.webhooks.body import write_json
 from app.webhooks.schemas import read_event, read_kept_answer
+from tests import hosts
 from tests.e2e.conftest import Serve
 from tests.engines import Engine, wait_until
 from tests.generated import Webhook, several
-from tests.serving import OPERATOR, Client, Server
+from tests.serving import OPERATOR, ROOT, Client, Server
 
 THREADS = 16
 CALLS = 20
@@ -39,6 +42,8 @@ NONE, FIFTEEN = timedelta(0), timedelta(seconds=15)
 # Whose clock says something else than the others': https://github.com/wolfcw/libfaketime
 OTHER_CLOCK = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 PRESUME_ENDED_AFTER = timedelta(seconds=7800)
+
+needs_another_clock = pytest.mark.skipif(OTHER_CLOCK is None, reason="there is no libfaketime")
 
 
 def request_of(webhook: Webhook) -> tuple[str, bytes]:
@@ -156,21 +161,40 @@ def test_every_view_is_the_fold_of_the_events(serve: Serve, request: pytest.Fixt
     every_view_is_right([server], chance)
 
 
-@pytest.mark.skipif(OTHER_CLOCK is None, reason="there is no libfaketime")
-def test_two_servers_whose_clocks_are_half_a_minute_apart_say_the_same(tmp_path: Path, valkey: Engine):
-    """They share Redis, and nothing else."""
-    valkey.flush()
+@contextlib.contextmanager
+def clocks_apart(folder: Path, settings: Iterable[dict[str, Any]]) -> Iterator[list[Server]]:
+    """Two servers with *settings* each, the clock of the second half a minute ahead of that of the first."""
     with contextlib.ExitStack() as stack:
         servers = []
-        for seconds in (-15, 15):
-            folder = tmp_path / f"clock{seconds}"
-            folder.mkdir()
+        for seconds, more in zip((-15, 15), settings, strict=True):
+            own = folder / f"clock{seconds}"
+            own.mkdir()
             clock: dict[str, Any] = {"LD_PRELOAD": str(OTHER_CLOCK), "FAKETIME": f"{seconds:+}s"}
-            servers.append(Server(folder, REDIS_URL=valkey.address.url, WEB_CONCURRENCY="1", **clock))
+            servers.append(Server(own, WEB_CONCURRENCY="1", **clock, **more))
             stack.callback(servers[-1].kill)
         dates = [parsedate_to_datetime(server.ready().ask("GET", "/healthz").headers["Date"]) for server in servers]
         assert timedelta(seconds=25) < dates[1] - dates[0] < timedelta(seconds=60), "their clocks differ"
+        yield servers
+
+
+@needs_another_clock
+def test_two_servers_whose_clocks_are_half_a_minute_apart_say_the_same(tmp_path: Path, valkey: Engine):
+    """They share Redis, and nothing else but the machine: for where they cannot be on two."""
+    if hosts.why_not() is None:
+        pytest.skip("they are on two hosts, in the next test")
+    valkey.flush()
+    with clocks_apart(tmp_path, [{"REDIS_URL": valkey.address.url}] * 2) as servers:
         every_view_is_right(servers, Random("clocks"), clocks=FIFTEEN)
+
+
+@needs_another_clock
+def test_two_servers_on_two_hosts_whose_clocks_are_half_a_minute_apart_say_the_same(tmp_path: Path):
+    """Redis is on a third, and they share nothing else: network namespaces, in which `two_hosts.py` does the rest."""
+    if why := hosts.why_not():
+        pytest.skip(f"there are no network namespaces: {why}")
+    command = [*hosts.OWN_NETWORK, sys.executable, "-m", "tests.e2e.two_hosts", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def every_view_is_right(servers: Sequence[Server], chance: Random, clocks: timedelta = NONE) -> None:

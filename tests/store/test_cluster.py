@@ -17,6 +17,7 @@ from app.store.errors import StoreUnavailable
 from app.store.pages import Filter
 from app.store.store import Store
 from tests import engines
+from tests.cluster_nodes import move_slot
 from tests.domain.builders import status
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, Webhook, read_record, several, webhooks_of
@@ -132,21 +133,6 @@ def why_not(store: Store, webhook: Webhook) -> str:
     return away.value.reason
 
 
-def move_slot(engine: Engine, slot: int, target: Node, during: Callable[[], None]) -> None:
-    """Hand *slot* over to *target* as an operator would, key by key; *during* runs after each of them."""
-    source = next(node for node in engine.nodes if node.client.execute_command("CLUSTER COUNTKEYSINSLOT", slot))
-    ids = {node: node.client.execute_command("CLUSTER MYID").decode() for node in engine.nodes}
-    target.client.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[source])
-    source.client.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[target])
-    moving = source.client.execute_command("CLUSTER GETKEYSINSLOT", slot, 100_000)
-    for key in moving:
-        source.client.execute_command("MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
-        during()
-    assert not source.client.execute_command("CLUSTER COUNTKEYSINSLOT", slot)
-    for node in (target, source, *engine.nodes):
-        node.client.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[target])
-
-
 def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[..., Store]) -> None:
     """All that was written before, meanwhile, by stores that do not know of it, and after, is there."""
     stores = [open_store(engine) for _ in range(2)]
@@ -160,7 +146,7 @@ def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[...,
     before = engine.node_of(part)
     target = engine.nodes[2]
     assert before is not target
-    move_slot(engine, keys.slot(part.tag), target, lambda: None)
+    move_slot(engine, keys.slot(part.tag), target)
     engine.moved[part.tag] = target
     try:
         for index, webhook in enumerate(posted[third:]):
@@ -168,7 +154,7 @@ def test_a_slot_that_moved_is_followed(engine: Engine, open_store: Callable[...,
         settle(*stores)
         assert_as_expected(stores[1], engine, Expected(calls), posted=received(posted))
     finally:
-        move_slot(engine, keys.slot(part.tag), before, lambda: None)
+        move_slot(engine, keys.slot(part.tag), before)
         del engine.moved[part.tag]
 
 
@@ -210,7 +196,7 @@ def test_while_a_slot_moves_its_events_are_refused_or_kept_and_never_both(
         assert {name: counts.counters.get(name, 0) for name in ("started", "ringing")} == {"started": 0, "ringing": 20}
         assert [len(store.records(name)) for name in NAMES[3][:20]] == [2] * 20
     finally:
-        move_slot(engine, keys.slot(part.tag), before, lambda: None)
+        move_slot(engine, keys.slot(part.tag), before)
         del engine.moved[part.tag]
 
 

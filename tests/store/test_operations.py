@@ -13,7 +13,8 @@ from app.domain.actions import Action
 from app.domain.operations import Entry
 from app.store.store import Store
 from tests.domain.builders import HERE, at, status
-from tests.store.posting import send
+from tests.engines import wait_until
+from tests.store.posting import send, settle
 
 
 def entry(id_: str, **data: object) -> Entry:
@@ -182,16 +183,26 @@ def test_what_vonage_does_by_itself_takes_a_turn_too(store: Store) -> None:
 
 
 def test_a_request_is_done_once(store: Store) -> None:
-    assert store.begin_once("me", "key", "digest") is None
-    running = store.begin_once("me", "key", "digest")
+    assert store.begin_once("me", "key", "digest", "claim") is None
+    running = store.begin_once("me", "key", "digest", "claim")
     assert running is not None
     assert (running.digest, running.status) == ("digest", None)
-    assert store.begin_once("you", "key", "digest") is None
+    assert store.begin_once("you", "key", "digest", "claim") is None
     store.end_once("me", "key", "digest", (201, '{"a":\n1}'))
     deadline = time.monotonic() + 10
-    while (found := store.begin_once("me", "key", "other")) and found.status is None and time.monotonic() < deadline:
+    while (found := store.begin_once("me", "key", "other", "claim")) and found.status is None:
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     assert found == ("digest", 201, '{"a":\n1}')
+
+
+def test_a_request_that_was_not_done_is_done_by_its_repeat_and_by_no_other(store: Store) -> None:
+    assert store.begin_once("me", "key", "digest", "first") is None
+    store.give_up_once("me", "key", "digest", "first")
+    wait_until(lambda: store.begin_once("me", "key", "digest", "second") is None, "the repeat is the first")
+    store.give_up_once("me", "key", "digest", "first")  # late
+    settle(store)
+    assert store.begin_once("me", "key", "digest", "third") is not None, "the second one is under way"
 
 
 def test_numbers_only_grow(store: Store) -> None:

@@ -270,7 +270,7 @@ def test_with_a_number_goes_what_operations_and_streams_of_users_have_of_it(stor
         entry = Entry("created", BASE, "created", "transfer", {"to": {"type": "phone", "number": number}})
         store.append(id_, [entry], due_in=due_in)
     for principal, key, number in (("Alice", "1", ALICE), ("Alice", "2", CAROL)):
-        assert store.begin_once(principal, key, "digest") is None
+        assert store.begin_once(principal, key, "digest", "claim") is None
         store.end_once(principal, key, "digest", (201, f'{{"to": "{number}"}}'))
     events = [{"event": "call_created", "session": {"number": number}} for number in (ALICE, CAROL)]
     assert store.publish("Alice", 0, {leg: Mark(sent=("call_created",))}, events)
@@ -282,7 +282,7 @@ def test_with_a_number_goes_what_operations_and_streams_of_users_have_of_it(stor
     assert traces(store, engine, "Lovelace") == []
     assert [bool(store.log_of(id_)) for id_ in ("ended", "other", "goes on")] == [False, True, True]
     assert [event.data["session"]["number"] for event in store.user_events("Alice", "0-0", 9) or ()] == [CAROL]
-    again = store.begin_once("Alice", "1", "digest")
+    again = store.begin_once("Alice", "1", "digest", "claim")
     assert again == OnceReply("digest", 201, "{}"), "it is not done again"
-    assert store.begin_once("Alice", "2", "digest") == OnceReply("digest", 201, f'{{"to": "{CAROL}"}}')
+    assert store.begin_once("Alice", "2", "digest", "claim") == OnceReply("digest", 201, f'{{"to": "{CAROL}"}}')
     assert traces(store, engine, "Babbage")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,10 +13,11 @@ import pytest
 from app.store import keys
 from app.store.errors import StoreUnavailable
 from app.store.link import Command, Link
+from app.store.operations import RUNNING_SECONDS
 from app.store.redis_errors import NotReplicated
 from app.store.store import Store
-from tests import engines
-from tests.engines import Engine, wait_until
+from tests import cluster_nodes, engines
+from tests.engines import Engine, Node, wait_until
 from tests.generated import Webhook
 from tests.store.posting import numbered, one_of, post, post_surely
 
@@ -85,6 +87,25 @@ def test_an_event_is_kept_once_a_replica_has_it(engine: Engine, open_store: Call
     assert len(store.histories(["CON-2"]).conversations["CON-2"]) == 1
 
 
+def test_a_request_that_no_replica_confirmed_is_done_when_it_is_repeated(
+    engine: Engine, open_store: Callable[..., Store]
+) -> None:
+    """Its key is on the primary, and must not say for half a minute that the first request is under way."""
+    store = open_store(waiting(engine))
+    engine.nodes[1].freeze()
+    with pytest.raises(StoreUnavailable):
+        store.begin_once("me", "key", "digest", "first")
+    engine.nodes[1].thaw()
+
+    def done() -> bool:
+        try:
+            return store.begin_once("me", "key", "digest", "repeat") is None
+        except StoreUnavailable:
+            return False
+
+    wait_until(done, "the repeat is the first", seconds=RUNNING_SECONDS / 2)
+
+
 def test_more_replicas_than_there_are_keep_nothing(engine: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(engine)
     two = Store(engine.address._replace(replicas=2), read=store._read, retention=store.retention)
@@ -117,15 +138,15 @@ def test_a_replica_that_takes_over_has_all_that_was_kept_if_it_had_to_confirm(
 
 @pytest.fixture
 def cluster(shared_cluster: Engine) -> Engine:
-    """Three primaries and their replicas, empty."""
-    shared_cluster.flush()
+    """Three primaries and their replicas, empty; any of them may be the primary now."""
+    cluster_nodes.flush(shared_cluster)
     return waiting(shared_cluster)
 
 
 def test_in_a_cluster_each_node_waits_for_its_own_replica(cluster: Engine, open_store: Callable[..., Store]) -> None:
     store = open_store(cluster)
-    frozen = cluster.nodes[len(cluster.primaries) + 1]  # of the second primary
-    its = {number for number, part in enumerate(keys.ALL) if cluster.node_of(part) is cluster.primaries[1]}
+    primary = cluster_nodes.primaries(cluster)[1]
+    frozen, its = cluster_nodes.replica_of(cluster, primary), partitions_of(cluster, primary)
     frozen.freeze()
     try:
         refused = {number: why_not(store, one_of(keys.ALL[number])) for number in range(keys.PARTITIONS)}
@@ -137,32 +158,34 @@ def test_in_a_cluster_each_node_waits_for_its_own_replica(cluster: Engine, open_
         post_surely(store, one_of(keys.ALL[number]))
 
 
+def partitions_of(cluster: Engine, node: Node) -> set[int]:
+    """The partitions that a node of a cluster has."""
+    owners = [cluster_nodes.owner_of(cluster, keys.slot(part.tag)) for part in keys.ALL]
+    return {number for number, owner in enumerate(owners) if owner is node}
+
+
 def test_in_a_cluster_nothing_kept_is_lost_when_a_primary_is_killed_and_its_replica_takes_over(
-    open_store: Callable[..., Store],
+    cluster: Engine, open_store: Callable[..., Store]
 ) -> None:
     """While events of all partitions come in; the killed one's are refused until the replica has taken over."""
-    with engines.start_cluster(replicas=True) as cluster:
-        store, victim, heir = open_store(waiting(cluster)), cluster.primaries[0], cluster.nodes[3]
-        its = {number for number, part in enumerate(keys.ALL) if cluster.node_of(part) is victim}
-        kept: list[str] = []
-        refused: Counter[str] = Counter()
-        killed_at, back = 200, 0
-        for number in range(100_000):
-            if number == killed_at:
-                victim.kill()
-            elif victim.process is None and number % 10 == 0 and heir.client.info("replication")["role"] == "master":
-                victim.start()  # without a replica of its own the new primary could keep nothing
-            webhook, name = numbered(number), f"CON-{number}"
-            if (why := why_not(store, webhook)) is None:
-                kept.append(name)
-                back += number > killed_at and keys.partition(name) in its
-            else:
-                refused[why] += 1
-                assert keys.partition(name) in its, "the other nodes go on"
-            if back >= 50:
+    store, victim = open_store(cluster), cluster_nodes.primaries(cluster)[0]
+    its = partitions_of(cluster, victim)
+    kept: list[str] = []
+    refused: Counter[str] = Counter()
+    failing = threading.Thread(target=cluster_nodes.fail_over, args=(cluster, victim))
+    for number in range(100_000):
+        if number == 200:
+            failing.start()
+        webhook, name = numbered(number), f"CON-{number}"
+        if (why := why_not(store, webhook)) is None:
+            kept.append(name)
+            if refused and keys.partition(name) in its:
                 break
-            if refused:
-                sleep(0.01)
-        assert refused, "it was noticed"
-        found = store.histories(kept).conversations
-        assert set(kept) <= found.keys()
+        else:
+            refused[why] += 1
+            assert keys.partition(name) in its, "the other nodes go on"
+            sleep(0.01)
+    failing.join()
+    assert refused, "it was noticed"
+    found = store.histories(kept).conversations
+    assert set(kept) <= found.keys()

@@ -13,13 +13,12 @@ from tests.vonage_simulator.ledgers import at, kept, sent, webhooks
 from vonage_simulator.ledger import ApiRequest, Conversation, Ledger, Leg, Move, Played, Room
 from vonage_simulator.verify.differences import OneOf
 from vonage_simulator.verify.expected_control import (
+    EITHER,
     UNTOUCHED,
     conference_differences,
     early,
     expected_controls,
 )
-
-EITHER = OneOf((False, True))
 
 
 def world() -> tuple[Ledger, Conversation, Leg]:
@@ -74,6 +73,22 @@ def test_who_is_on_hold_is_held_until_it_ends() -> None:
     leg.times["completed"] = at(9)
     leg.stays.end(at(9))
     assert expected_controls(ledger)["leg"] == held | {"hold": None}
+
+
+def test_who_is_muted_and_earmuffed_in_a_pair_may_be_on_hold_and_neither_when_it_comes_back() -> None:
+    ledger, pair, leg = world()
+    pair.name, leg.muted, leg.earmuffed = None, True, True
+    for seconds, verb in ((3, "mute"), (4, "earmuff")):
+        requested(ledger, verb, seconds)
+    assert expected_controls(ledger)["leg"] == {
+        "muted": EITHER,
+        "earmuffed": EITHER,
+        "hold": OneOf((None, "weak")),
+    }
+    leg.times["completed"] = at(9)
+    assert expected_controls(ledger)["leg"] == {"muted": EITHER, "earmuffed": EITHER, "hold": None}
+    leg.earmuffed = False
+    assert expected_controls(ledger)["leg"] == UNTOUCHED | {"muted": True}
 
 
 def test_the_check_compares_controls_and_leaves_out_what_the_server_did() -> None:

@@ -24,7 +24,7 @@ Expect = Callable[[Conversation], Json]  # `expected`
 PATIENCE: Final = (0.2, 1.0)  # seconds before each new look: the record of an answer is written after the reply
 AT_ONCE: Final = 16
 OWN: Final = ("action", "action_result")  # events that the server keeps of what it did itself
-LOOKED_UP: Final = "looked_up"  # flag of what the carrier's API returned: no webhook had come for long
+LOOKED_UP: Final = "looked_up"  # flag of one that it has of Vonage's API, as no webhook came in time
 COUNTS: Final = ("conversations", "compared", "lost", "missing", "unwanted", "wrong")  # of each conversation
 
 

@@ -13,6 +13,7 @@ from vonage_simulator.verify.differences import Difference, OneOf
 Json = dict[str, Any]
 
 UNTOUCHED: Final[Json] = {"muted": False, "earmuffed": False, "hold": None}
+EITHER: Final = OneOf((False, True))
 CONTROLS: Final = ("mute", "unmute", "earmuff", "unearmuff", "transfer")
 
 
@@ -32,19 +33,16 @@ def expected_controls(ledger: Ledger) -> dict[str, Json]:
 def _control(ledger: Ledger, leg: Leg, requests: Sequence[ApiRequest]) -> Json:
     if not requests:
         return UNTOUCHED
+    hold = "held" if is_held(ledger, leg) else None
+    # In a pair, where no leg can be moved to music, being muted and earmuffed may be meant as a hold: then it is none
+    # of the leg's own, and is not what it will be when it comes back.
+    if hold is None and leg.conversation.name is None and leg.muted and leg.earmuffed:
+        return {"muted": EITHER, "earmuffed": EITHER, "hold": None if leg.over else OneOf((None, "weak"))}
     return {
         "muted": _state(ledger, leg, leg.muted, requests, ("mute", "unmute")),
         "earmuffed": _state(ledger, leg, leg.earmuffed, requests, ("earmuff", "unearmuff")),
-        "hold": _hold(ledger, leg),
+        "hold": hold,
     }
-
-
-def _hold(ledger: Ledger, leg: Leg) -> Any:
-    if is_held(ledger, leg):
-        return "held"
-    # In a pair, where no leg can be moved to music, being muted and earmuffed may be meant as one.
-    pair = leg.conversation.name is None and leg.muted and leg.earmuffed and not leg.over
-    return OneOf((None, "weak")) if pair else None
 
 
 def _state(ledger: Ledger, leg: Leg, on: bool, requests: Sequence[ApiRequest], verbs: Collection[str]) -> Any:
@@ -58,7 +56,7 @@ def _state(ledger: Ledger, leg: Leg, on: bool, requests: Sequence[ApiRequest], v
     known = [*(request.at for request in own if request.status is not None), *(move.at for move in leg.moves)]
     unknown = any(request.status is None and request.at >= max(known, default=request.at) for request in own)
     on_the_way = bool(leg.moves) and leg.conversation.name is None and (leg.over or is_held(ledger, leg))
-    return OneOf((False, True)) if unknown or on_the_way else on
+    return EITHER if unknown or on_the_way else on
 
 
 def is_held(ledger: Ledger, leg: Leg) -> bool:
