@@ -245,8 +245,22 @@ def _entered(call: RoomCall) -> bool:
     leg = call.steps.legs.get(call.order.caller)
     if leg is None or leg.state == "completed":
         return False
-    place = leg.place
-    return ENTRY in call.steps.timeouts or (place.order >= MOVED and place.conversation != call.order.conversation)
+    if leg.place.order >= MOVED and leg.place.conversation != call.order.conversation:
+        return True
+    return ENTRY in call.steps.timeouts and not _is_connected(call)
+
+
+def _is_connected(call: RoomCall) -> bool:
+    """Whether the caller got another reply than the room, a `connect`: somebody is, or was, called where the caller is.
+
+    Vonage repeats a request whose reply came too late, and the reply to each copy may differ.
+    """
+    steps, caller = call.steps, call.order.caller
+    return any(
+        leg.place.conversation == steps.place(caller) and (leg.completed is None or leg.completed > call.since)
+        for uuid, leg in steps.legs.items()
+        if uuid != caller and leg.direction != "inbound"
+    )
 
 
 def _room(call: RoomCall) -> set[str]:

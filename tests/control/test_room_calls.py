@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -411,6 +412,46 @@ def test_an_answer_repeated_after_a_silent_redis_calls_the_user(
     over = {**event, "status": "completed", "timestamp": "2026-11-27T17:00:09.000Z"}
     assert world.app.test_client().post("/voice/event", json=over).status_code == 200
     world.until(lambda: all(leg.over for leg in world.legs()[before:]))
+
+
+@pytest.mark.parametrize("then", ["talks", "hangs up"])
+def test_a_user_whom_the_other_copy_of_the_answer_connected_is_not_called_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """Redis was silent for the first copy, which got a `connect`. Vonage followed that, not the room of the second."""
+    monkeypatch.setattr("app.domain.room_calls.ENTRY_SECONDS", 1)
+    leg, user_leg, conversation = (secrets.token_hex(16) for _ in range(3))
+    request = {"from": "447700900101", "to": SLOW, "uuid": leg, "conversation_uuid": conversation}
+    before, store, client = len(world.legs()), world.services.store, world.app.test_client()
+
+    def silent(*_: Any, later: bool = False, **__: Any) -> None:
+        if not later:
+            raise StoreUnavailable("timeout", "for this test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "append", silent)
+        first = client.get("/voice/answer", query_string=request).json
+    second = client.get("/voice/answer", query_string=request).json
+    assert [ncco[-1]["action"] for ncco in (first, second)] == ["connect", "conversation"]
+    operation = second[-1]["name"].removeprefix("call-")
+
+    def reported(uuid: str, status: str, direction: str) -> None:
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event = {"uuid": uuid, "conversation_uuid": conversation, "status": status, "timestamp": moment}
+        parties = {"from": "447700900101", "to": SLOW if uuid == leg else "Slow", "direction": direction}
+        assert client.post("/voice/event", json=event | parties).status_code == 200
+
+    reported(leg, "answered", "inbound")
+    reported(user_leg, "ringing", "outbound")
+    if then == "hangs up":
+        reported(user_leg, "completed", "outbound")
+    world.until(lambda: any(entry.kind == "timeout" for entry in store.log_of(operation)))
+    if then == "talks":
+        reported(user_leg, "answered", "outbound")
+    time.sleep(1)
+    assert len(world.legs()) == before, "nobody is called"
+    reported(leg, "completed", "inbound")
+    world.until(lambda: not world.open_operations())
 
 
 def test_from_a_room_the_user_consults_and_puts_through(world: World) -> None:
