@@ -91,7 +91,7 @@ class Drain:
             if result is not _Result.DONE
         ]
         left = self._spool.settle(done, later)
-        self._written += len(done)
+        self._written += sum(isinstance(each.write, Spooled) for each in waiting if each.id in done)
         if self._written and left.rows == left.refused:
             log.warning("Redis has got what waited in the spool: %d", self._written)
             self._written = 0
@@ -101,7 +101,7 @@ class Drain:
         """Several at once; those of one conversation one after the other."""
         lanes: dict[int, list[Waiting]] = defaultdict(list)
         for each in waiting:
-            lanes[crc32(self._conversation(each.spooled)) % AT_ONCE].append(each)
+            lanes[crc32(self._lane(each)) % AT_ONCE].append(each)
 
         def write(lane: Sequence[Waiting]) -> dict[int, _Result]:
             return {each.id: self._write(each) for each in lane}
@@ -109,18 +109,20 @@ class Drain:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drain") as pool:
             return {id_: result for found in pool.map(write, lanes.values()) for id_, result in found.items()}
 
-    def _conversation(self, spooled: Spooled | Exception) -> bytes:
+    def _lane(self, waiting: Waiting) -> bytes:
+        """The conversation of an event; of anything else, its id."""
+        write = waiting.write
         with suppress(Exception):  # writing it says what is wrong
-            if isinstance(spooled, Spooled) and spooled.unfiled_for is None:
-                return keys.encode(self._store.event_of(spooled).conversations[0])
-        return b""
+            if isinstance(write, Spooled) and write.unfiled_for is None:
+                return keys.encode(self._store.event_of(write).conversations[0])
+        return b"%d" % waiting.id
 
     def _write(self, waiting: Waiting) -> _Result:
         id_ = waiting.id
         try:
-            if isinstance(waiting.spooled, Exception):
-                raise waiting.spooled
-            self._store.write(waiting.spooled)
+            if isinstance(waiting.write, Exception):
+                raise waiting.write
+            self._store.write(waiting.write)
         except StoreUnavailable as away:
             if away.reason not in LASTING:
                 return _Result.AWAY

@@ -31,6 +31,7 @@ PARTS: Final = ("", "-wal", "-shm")  # https://www.sqlite.org/tempfiles.html
 PAGE_BYTES: Final = 4096
 BUSY_SECONDS: Final = 0.4  # that a commit waits for those of other workers
 VERSION: Final = 1
+TALLIED: Final = 5  # `counted` of a row that is a batch of counts; of others it is `Counted` (app/store/spooled.py)
 # since, due: seconds since 1970. The index lets rows be counted without reading them.
 SCHEMA: Final = f"""
 BEGIN;
@@ -39,7 +40,7 @@ CREATE TABLE waiting (
     refused INTEGER NOT NULL DEFAULT 0, counted INTEGER NOT NULL, microseconds INTEGER NOT NULL,
     unfiled_for TEXT, record BLOB NOT NULL
 );
-CREATE INDEX refused ON waiting (refused);
+CREATE INDEX kinds ON waiting (counted, refused);
 CREATE TABLE probe (id INTEGER PRIMARY KEY, at REAL NOT NULL);
 PRAGMA user_version = {VERSION};
 COMMIT;
@@ -68,14 +69,14 @@ class Row(NamedTuple):
 
 
 class Depth(NamedTuple):
-    """How many rows wait, since when the oldest does (seconds since 1970; 0.0: none), and how many Redis refused."""
+    """How many events wait, since when the oldest does (seconds since 1970; 0.0: none), and how many Redis refused."""
 
     rows: int = 0
     since: float = 0.0
     refused: int = 0
 
     def age(self, now: float) -> float | None:
-        """Seconds that the oldest row has waited at the time *now* (seconds since 1970); None: there is none."""
+        """Seconds that the oldest event has waited at the time *now* (seconds since 1970); None: there is none."""
         return max(0.0, now - self.since) if self.rows else None
 
 
@@ -250,8 +251,11 @@ def unreadable(folder: Path) -> list[str]:
 
 
 def _depth(connection: sqlite3.Connection) -> Depth:
-    rows, refused = connection.execute("SELECT count(*), ifnull(sum(refused), 0) FROM waiting").fetchone()
-    oldest = connection.execute("SELECT since FROM waiting ORDER BY id LIMIT 1").fetchone()
+    counted = "SELECT count(*), ifnull(sum(refused), 0) FROM waiting WHERE counted < ?"
+    rows, refused = connection.execute(counted, (TALLIED,)).fetchone()
+    oldest = connection.execute(
+        "SELECT since FROM waiting WHERE +counted < ? ORDER BY id LIMIT 1", (TALLIED,)
+    ).fetchone()
     return Depth(rows, oldest[0] if oldest else 0.0, refused)
 
 

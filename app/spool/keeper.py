@@ -19,7 +19,7 @@ class Keeper(EventWriter):
 
     def __init__(self, store: Events, spool: Spool) -> None:
         self._store, self._spool = store, spool
-        store.spill_to(spool.spill)
+        store.spill_to(spool)
 
     def record(
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True

@@ -20,7 +20,8 @@ from app.store.legs import Legs
 from app.store.link import Command
 from app.store.operations import Operations
 from app.store.record_command import NO_NEWS, RecordResult, counting, digest, record_command
-from app.store.spooled import Counted, Spill, Spooled
+from app.store.spooled import Counted, Spill, Spooled, Write
+from app.store.tallies import Tallied, tally_command
 from app.store.writer import Late
 
 UNFILED_LENGTH: Final = 1000
@@ -51,14 +52,17 @@ class Events(Legs, Operations, EventWriter):
         """The event that waited in the spool. Raises any error if it cannot be read."""
         return self._read(spooled.record)
 
-    def write(self, spooled: Spooled) -> None:
+    def write(self, waited: Write) -> None:
         """Keep what waited in the spool. May be repeated, also by another process: it is counted once.
 
         Raises StoreUnavailable, or any other error if it cannot be read.
         """
-        record, counted, why = spooled
+        if isinstance(waited, Tallied):
+            self._writer.send([tally_command(waited)], brief=True)
+            return
+        record, counted, why = waited
         if why is None:
-            self._record(self.event_of(spooled), record, counted)
+            self._record(self.event_of(waited), record, counted)
         else:
             self._writer.send([self._unfile_command(record, why, counted)], brief=True)
 
@@ -105,7 +109,7 @@ class Events(Legs, Operations, EventWriter):
             self._writer.send_later(command, self._after(event.leg, name), spooled)
 
     def spill_to(self, spill: Spill) -> None:
-        """Let records of answers wait there while Redis is away."""
+        """Let records of answers, and counts, wait there while Redis is away."""
         self._writer.spill = spill
 
     def _after(self, leg: str | None, conversation: str) -> Callable[[Any], Sequence[Late]]:
