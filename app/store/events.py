@@ -43,10 +43,17 @@ class Events(Legs, Operations, EventWriter):
     """Keeping webhooks, and what was done to calls."""
 
     def record(
-        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+        self,
+        event: Event,
+        body: bytes,
+        received: datetime,
+        notes: tuple[str, ...] = (),
+        *,
+        counted: bool = True,
+        until: float | None = None,
     ) -> bool:
         how = Counted.YES if counted else Counted.NO
-        return self._record(event, Record(sort_of(event), received, body, notes), how)
+        return self._record(event, Record(sort_of(event), received, body, notes), how, until=until)
 
     def event_of(self, spooled: Spooled) -> Event:
         """The event that waited in the spool. Raises any error if it cannot be read."""
@@ -66,10 +73,13 @@ class Events(Legs, Operations, EventWriter):
         else:
             self._writer.send([self._unfile_command(record, why, counted)], brief=True)
 
-    def _record(self, event: Event, record: Record, counted: Counted, *, only: str | None = None) -> bool:
+    def _record(
+        self, event: Event, record: Record, counted: Counted, *, only: str | None = None, until: float | None = None
+    ) -> bool:
         """Keep *event* in its conversations, or in *only* one of them. Returns whether it is new in the last one."""
         received = record.received
-        kept, news, until = False, NO_NEWS, time.monotonic() + timeouts.WRITE_SECONDS
+        kept, news = False, NO_NEWS
+        until = time.monotonic() + timeouts.WRITE_SECONDS if until is None else until
         for index, name in enumerate(event.conversations):
             if only is not None and name != only:
                 continue
@@ -129,9 +139,9 @@ class Events(Legs, Operations, EventWriter):
         event = self._read(Record(LOOKED_UP, received, body))
         return self.record(event, body, received, counted=False)
 
-    def unfile(self, body: bytes, why: str, received: datetime) -> bool:
+    def unfile(self, body: bytes, why: str, received: datetime, *, until: float | None = None) -> bool:
         record = Record(EVENT, received, body)
-        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], brief=True)[0])
+        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], until, brief=True)[0])
 
     def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
         record = Record(EVENT, received, body)
