@@ -3,8 +3,9 @@
     python -m benchmarks.outage [--fault gone|hangs] [--rate 200] [--minutes 10]
 
 One server with two workers and a store that keeps its data on disk. Events of whole calls come at an even rate over 16
-connections: half a minute before, all through the outage, and until nothing waits any more. Each must get its 200. In
-the end every event is in the store, every call has ended, and the counters say how many were sent.
+connections: half a minute before, all through the outage, until nothing waits any more, and half a minute after that,
+to compare with. Each must get its 200. In the end every event is in the store, every call has ended, and the counters
+say how many were sent.
 """
 
 from __future__ import annotations
@@ -159,10 +160,13 @@ def _run(options: argparse.Namespace, store: Store, server: servers.Server, data
     while _waiting(server.port) != 0:
         time.sleep(0.5)
     drained = time.monotonic() - back
+    _print_phase("after", senders.sent)
+    senders.phase = "drained"
+    time.sleep(min(BEFORE_SECONDS, options.minutes * 60))
     senders.stop()
     while _waiting(server.port) != 0:
         time.sleep(0.5)
-    _print_phase("after", senders.sent)
+    _print_phase("drained", senders.sent)
     events = sum(each.phase == "outage" for each in senders.sent)
     print(f"the outage: {waiting} waited, {disk / 1e6:.1f} MB on disk, {cpu / events * 1e6:.0f} µs of CPU an event")
     print(f"afterwards: nothing waited after {drained:.1f} s, {waiting / drained:.0f} a second, beside new events")

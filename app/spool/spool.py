@@ -121,10 +121,9 @@ class Spool(Spill):
         rows = self._on_disk(lambda: self._file.first(most, time())) if self._file.exists else []
         return [_waiting(row) for row in rows]
 
-    def settle(self, done: Sequence[int], later: Sequence[tuple[float, bool, int]]) -> Depth:
+    def settle(self, done: Sequence[int], later: Sequence[tuple[float, bool, int]]) -> bool:
         """See `SpoolFile.settle`. Raises SpoolUnavailable."""
-        self._depth, self._depth_at = self._on_disk(lambda: self._file.settle(done, later)), monotonic()
-        return self._depth
+        return self._on_disk(lambda: self._file.settle(done, later))
 
     def lease(self) -> bool:
         """See `SpoolFile.lease`. Raises SpoolUnavailable."""

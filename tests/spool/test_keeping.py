@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from app.spool.drain import MOST_REST_SECONDS
 from app.spool.errors import SpoolUnavailable
 from app.spool.file import SpoolFile
 from app.store import keys, timeouts
@@ -175,10 +176,30 @@ def test_a_webhook_that_redis_refuses_for_itself_holds_up_nobody(own: Engine, op
     wait_until(lambda: works(worker.store), "it is back")
     while worker.drain.once():
         pass
-    left = worker.spool.settle([], [])
+    left = worker.waiting()
     assert (left.rows, left.refused) == (2, 2)
     assert counters(worker)[0] == 19
     assert worker.spool.ping() == "2 waiting"
+
+
+def test_the_drain_rests_as_long_as_a_batch_took_and_longer_while_the_machine_is_busy(
+    open_worker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever rests and wakes up late has no processor of its own."""
+    drain, clock, rests = open_worker().drain, [0.0], list[float]()
+    lates = iter((0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+
+    def wait(seconds: float) -> None:
+        rests.append(seconds)
+        clock.append(clock[-1] + seconds + next(lates))
+
+    monkeypatch.setattr("app.spool.drain.monotonic", lambda: clock[-1])
+    monkeypatch.setattr(drain._stop, "wait", wait)
+    for _ in range(11):
+        drain._rest(0.125)
+    assert rests == [0.125, 0.125, 0.125, 0.25, 0.5, 1.0, 2.0, 2.0, 1.0, 0.5, 0.25]
+    drain._rest(60.0)
+    assert rests[-1] == MOST_REST_SECONDS
 
 
 def test_a_hung_redis_makes_one_request_a_second_wait_and_no_other(own: Engine, open_worker: Open) -> None:
@@ -207,7 +228,7 @@ def test_answers_wait_on_disk_too_and_outlive_their_process(own: Engine, open_wo
     own.nodes[0].kill()
     for webhook in answers:
         keep(worker, webhook)
-    wait_until(lambda: worker.spool.settle([], []).rows == len(answers), "they are on disk")
+    wait_until(lambda: worker.waiting().rows == len(answers), "they are on disk")
     assert (worker.store.answers_waiting, worker.store.answers_lost) == (0, 0)
     worker.close()
     own.nodes[0].start()
@@ -230,7 +251,7 @@ def test_an_answer_is_on_disk_while_the_writer_still_waits_for_redis(
     given = [answer(number, name=str(number)) for number in range(20)]
     for kept in given:
         worker.keeper.record_later(kept.event, kept.event.canonical, kept.received)
-    wait_until(lambda: worker.spool.settle([], []).rows == 1 + len(given), "all are on disk")
+    wait_until(lambda: worker.waiting().rows == 1 + len(given), "all are on disk")
     monkeypatch.undo()
     own.nodes[0].thaw()
     worker.drained()
