@@ -25,6 +25,7 @@ from app.store.tallies import Tallied, tally_command
 from app.store.writer import Late
 
 UNFILED_LENGTH: Final = 1000
+UNFILED_BYTES: Final = 4_000_000  # of all of them: a body may have 64 KiB
 UNFILED_SEEN: Final = 10_000  # bodies that are known again
 
 
@@ -170,7 +171,7 @@ class Events(Legs, Operations, EventWriter):
         received = milliseconds(record.received)
         minute = received // 60_000
         unfiled = (digest(record.body), pack(record), why, UNFILED_LENGTH, received, counting(counted, record))
-        args = (part.tag, self._ttl, *unfiled, UNFILED_SEEN)
+        args = (part.tag, self._ttl, *unfiled, UNFILED_SEEN, UNFILED_BYTES)
         named = (
             part.unfiled,
             part.unfiled_seen,

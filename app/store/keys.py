@@ -25,6 +25,10 @@ FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 # Events kept with a conversation. After that, up to twice as many, only our actions and what changes the state or the
 # place of a leg.
 EVENTS_OF_A_CONVERSATION: Final = 10_000
+# Of its records those that are larger than this have so many bytes together; nearly all are smaller (`codec.py`). After
+# that, up to twice as many, as above.
+LARGE_RECORD: Final = 512
+LARGE_RECORDS: Final = 4_000_000
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over

@@ -16,6 +16,7 @@ from app.services import build, services
 from app.store import timeouts
 from app.store.spooled import Spooled
 from app.webhooks.body import write_json
+from app.webhooks.fields import LONGEST_ID
 from app.webhooks.intake import Webhook
 from app.webhooks.to_flow import request_of
 from config.settings import Settings
@@ -511,7 +512,7 @@ def test_an_unknown_route_is_a_404(site: Site, path, method):
 
 HOSTILE = [
     *(
-        "x" * 10_000,
+        "x" * LONGEST_ID,
         "{p00}",
         "{a}{b}",
         "}{",
