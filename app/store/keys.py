@@ -35,6 +35,7 @@ LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stor
 NAMES: Final = b"switchhook:names"  # hash: telephone number -> name
 SIGNALS: Final = b"switchhook:signals"  # stream: what pages say to each other, for some seconds (`signals.py`)
 LOOK_UPS: Final = b"switchhook:look-ups"  # string: which worker asks Vonage what became of silent calls
+ONCE: Final = b"switchhook:once:"  # begins the keys of replies to requests with an Idempotency-Key
 USERS: Final = b"switchhook:users"  # sorted set, all scores 0: users that have settings, in the order of their names
 
 
@@ -43,9 +44,18 @@ def session(name: str) -> bytes:
     return b"switchhook:session:" + sha256(encode(name)).hexdigest().encode()
 
 
+def replies(principal: str) -> bytes:
+    """Stream: the keys of the latest replies to requests of *principal* with an Idempotency-Key, in their slot."""
+    return b"switchhook:replies:" + _tag_of(principal)
+
+
 def idempotency(principal: str, key: str) -> bytes:
     """String: the reply to the request that *principal* sent with the Idempotency-Key *key*."""
-    return b"switchhook:once:" + sha256(encode(f"{principal}\n{key}")).hexdigest().encode()
+    return ONCE + _tag_of(principal) + b":" + sha256(encode(key)).hexdigest().encode()
+
+
+def _tag_of(principal: str) -> bytes:
+    return b"{" + sha256(encode(principal)).hexdigest().encode() + b"}"
 
 
 def rate(name: str) -> bytes:
@@ -118,6 +128,7 @@ class Partition:
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
         self.unfiled_seen = tag + b"unfiled-seen"  # sorted set: digests of their bodies, in order of receipt (the same)
         self.audit = tag + b"audit"  # stream: who was shown whole numbers (`audit.py`; partition 0 only)
+        self.closed = tag + b"closed"  # stream: the latest operations that have ended (`lua/release.lua`)
         self.due = tag + b"due"  # sorted set: operation -> when somebody has to look at it (ms, by Redis's clock)
         self.revealed = tag + b"revealed"  # sorted set: what was noted there in the last minutes (the same)
         self.indexes = (self.live, self.ended, self.last_received, self.counts, self.unsettled, self.feed, self.touched)

@@ -10,10 +10,12 @@ from typing import cast
 
 import pytest
 
-from app.store import audit, events, keys, signals
+from app.domain.operations import Entry
+from app.store import audit, events, keys, operations, signals
 from app.store.audit import Reveal
-from app.store.errors import StoreUnavailable
+from app.store.errors import StoreUnavailable, TooManyOperations
 from app.store.housekeeping import Housekeeping
+from app.store.operations import OnceReply
 from app.store.pages import Filter
 from app.store.store import Store
 from tests import engines
@@ -123,6 +125,68 @@ def test_a_flood_of_readers_leaves_the_latest_of_the_audit_log(store: Store, eng
     assert 150 < len(entries) < 200
     assert entries[0].reveal.calls[0].startswith("CON-0249")
     assert engine.ask(keys.ALL[0], "ZCARD", keys.ALL[0].revealed) == audit.REMEMBERED
+
+
+def step(name: str, length: int = 0) -> Entry:
+    return Entry(name, BASE, "step", name, {"text": "x" * length})
+
+
+def do(store: Store, operation: str, length: int = 0) -> None:
+    """Begin an operation and end it."""
+    store.append(operation, [step("created", length)], due_in=0)
+    till = store.claim(operation, "me", 60)
+    assert till
+    assert not store.release(operation, "me", till, None)
+
+
+def test_a_flood_of_operations_leaves_the_logs_of_the_latest_and_of_all_that_are_under_way(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "MOST_CLOSED", 3)
+    monkeypatch.setattr(operations, "CLOSED_BYTES", 1000)
+    names = [name for name in map(str, range(1000)) if keys.of(name) is keys.ALL[3]]
+    store.append("0" + names[0], [step("created")], due_in=60)
+    do(store, names[0])
+    store.append(names[0], [step("goes on")], due_in=60)
+    for name in names[1:7]:
+        do(store, name)
+    there = [name for name in names[:7] if store.log_of(name)]
+    assert there == [names[0], *names[4:7]], "the first one is under way again"
+    for name in names[7:10]:
+        do(store, name, 600)
+    assert [name for name in names[4:10] if store.log_of(name)] == names[8:10], "they are larger"
+
+
+def test_so_many_operations_are_under_way_at_most(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "MOST_OPEN", 3)
+    names = [name for name in map(str, range(1000)) if keys.of(name) is keys.ALL[3]]
+    for name in names[:3]:
+        assert store.append(name, [step("created")], due_in=60) == 1
+    with pytest.raises(TooManyOperations):
+        store.append(names[3], [step("created")], due_in=60)
+    assert store.log_of(names[3]) == []
+    assert store.append(names[0], [step("more")], due_in=0) == 2, "those that are go on"
+    do_end = store.claim(names[0], "me", 60)
+    assert do_end
+    store.release(names[0], "me", do_end, None)
+    assert store.append(names[3], [step("created")], due_in=60) == 1
+
+
+def test_a_flood_of_requests_of_one_login_leaves_the_latest_replies(
+    store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "MOST_REPLIES", 5)
+    store.begin_once("other", "key", "digest")
+    store.end_once("other", "key", "digest", (201, "{}"))
+    for number in range(20):
+        assert store.begin_once("one", str(number), "digest") is None
+        store.end_once("one", str(number), "digest", (201, str(number)))
+    engines.wait_until(lambda: not store.answers_waiting, "they are written")
+    store.ping()  # behind it, on the same connection
+    assert sum(key.startswith(keys.ONCE) for key in set(engine.keys())) == 5 + 1
+    assert store.begin_once("one", "19", "digest") == OnceReply("digest", 201, "19")
+    assert store.begin_once("other", "key", "digest") == OnceReply("digest", 201, "{}"), "another login's is there"
+    assert store.begin_once("one", "0", "digest") is None
 
 
 def test_a_flood_of_webhooks_of_no_conversation_leaves_the_latest(
