@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from app.pages.html import small_page
-from app.store.errors import KeptNowhere, StoreUnavailable, TooMuchAtOnce
+from app.store.errors import KeptNowhere, StoreUnavailable, TooManyOperations, TooMuchAtOnce
 from app.webhooks.body import BadBody
 from app.webhooks.signature import SignatureFault, SignatureMissing
 
@@ -59,6 +59,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(StoreUnavailable, _of_store)
     app.register_error_handler(TooMuchAtOnce, _of_readers)
+    app.register_error_handler(TooManyOperations, _of_operations)
     app.register_error_handler(RecursionError, _of_nesting)
     app.register_error_handler(BadBody, lambda error: Problem(400, "Bad body", str(error)).response())
     app.register_error_handler(SignatureFault, _of_signature)
@@ -82,6 +83,11 @@ def _of_store(error: StoreUnavailable) -> Response:
 def _of_nesting(error: RecursionError) -> Response:
     log.warning("%s", error)
     return Problem(400, "Bad body", "The JSON of the request is nested too deeply.").response()
+
+
+def _of_operations(error: TooManyOperations) -> Response:
+    log.warning("%s", error)
+    return Problem(503, "Too many operations", f"Nothing was done: {error}.", RETRY_AFTER).response()
 
 
 def _of_readers(error: TooMuchAtOnce) -> Response:

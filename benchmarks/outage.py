@@ -1,10 +1,12 @@
-"""Redis is gone, or hangs, for minutes while events go on coming: what each waits, how fast the spool empties, truth.
+"""Redis is gone, hangs or is slow for minutes while events go on coming: what each waits, how the spool empties, truth.
 
-    python -m benchmarks.outage [--fault gone|hangs] [--rate 200] [--minutes 10]
+    python -m benchmarks.outage [--fault gone|hangs|slow] [--delay 0.3] [--rate 200] [--minutes 10]
 
 One server with two workers and a store that keeps its data on disk. Events of whole calls come at an even rate over 16
-connections: half a minute before, all through the outage, and until nothing waits any more. Each must get its 200. In
-the end every event is in the store, every call has ended, and the counters say how many were sent.
+connections: half a minute before, all through the outage, until nothing waits any more, and half a minute after that,
+to compare with. Each must get its 200. In the end every event is in the store, every call has ended, and the counters
+say how many were sent. What an event waited is from when it was due; each connection sends one after the other, so with
+--fault slow, where an event takes up to 0.7 s, the rate must be below 20.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from benchmarks import servers
 from benchmarks.cpu import children, used_by
 from benchmarks.webhooks import calls, signed
 from config.embedded import binary
+from tests.delaying import Delaying, delaying
 
 CONNECTIONS = 16
 BEFORE_SECONDS = 30.0
@@ -44,17 +47,22 @@ class Sent(NamedTuple):
 
 
 class Store:
-    """The engine, with its data on disk, so that it comes back with them."""
+    """The engine, with its data on disk, so that it comes back with them.
 
-    def __init__(self, folder: Path) -> None:
-        self.port = servers.free_port()
+    *proxy*: in front of it, for a fault that is in the replies alone, which come *delay* seconds late then.
+    """
+
+    def __init__(self, folder: Path, port: int, proxy: Delaying, delay: float) -> None:
+        self.port, self._proxy, self._delay = port, proxy, delay
         self._command = [str(binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         self._command += ["--save", "", "--appendonly", "yes"]
         self.process = self._start()
 
     def begin(self, fault: str) -> None:
-        """Let it be gone, or hang."""
-        if fault == "hangs":
+        """Let it be gone, hang, or be slow."""
+        if fault == "slow":
+            self._proxy.seconds = self._delay
+        elif fault == "hangs":
             self.process.send_signal(signal.SIGSTOP)
         else:
             self.process.terminate()
@@ -62,7 +70,9 @@ class Store:
 
     def end(self, fault: str) -> None:
         """Let it be back."""
-        if fault == "hangs":
+        if fault == "slow":
+            self._proxy.seconds = 0.0
+        elif fault == "hangs":
             self.process.send_signal(signal.SIGCONT)
         else:
             self.process = self._start()
@@ -128,13 +138,15 @@ def _post(connection: HTTPConnection, event: dict[str, Any], due: float) -> tupl
 def main() -> int:
     """Run it, print what came of it; 1 if anything was lost, refused or counted wrongly."""
     options = _arguments()
-    with tempfile.TemporaryDirectory() as name:
+    port = servers.free_port()
+    with tempfile.TemporaryDirectory() as name, delaying(port) as proxy:
         folder = Path(name)
         (folder / "store").mkdir()
-        store = Store(folder / "store")
+        store = Store(folder / "store", port, proxy, options.delay)
+        address = f"redis://127.0.0.1:{proxy.port if options.fault == 'slow' else port}"
         settings = {"DATA_DIR": str(folder / "data"), "SPOOL_TO_LOG": "off"}
         try:
-            with servers.server("wsgi:app", f"redis://127.0.0.1:{store.port}", settings=settings) as server:
+            with servers.server("wsgi:app", address, settings=settings) as server:
                 return _run(options, store, server, folder / "data")
         finally:
             store.process.kill()
@@ -159,10 +171,13 @@ def _run(options: argparse.Namespace, store: Store, server: servers.Server, data
     while _waiting(server.port) != 0:
         time.sleep(0.5)
     drained = time.monotonic() - back
+    _print_phase("after", senders.sent)
+    senders.phase = "drained"
+    time.sleep(min(BEFORE_SECONDS, options.minutes * 60))
     senders.stop()
     while _waiting(server.port) != 0:
         time.sleep(0.5)
-    _print_phase("after", senders.sent)
+    _print_phase("drained", senders.sent)
     events = sum(each.phase == "outage" for each in senders.sent)
     print(f"the outage: {waiting} waited, {disk / 1e6:.1f} MB on disk, {cpu / events * 1e6:.0f} µs of CPU an event")
     print(f"afterwards: nothing waited after {drained:.1f} s, {waiting / drained:.0f} a second, beside new events")
@@ -171,7 +186,7 @@ def _run(options: argparse.Namespace, store: Store, server: servers.Server, data
 
 def _print_phase(phase: str, all_sent: list[Sent]) -> None:
     sent = [each for each in list(all_sent) if each.phase == phase]
-    seconds = sorted(each.seconds for each in sent)
+    seconds = sorted(each.seconds for each in sent) or [0.0]
     at = {share: seconds[min(len(seconds) - 1, int(share * len(seconds)))] * 1000 for share in (0.5, 0.99, 1.0)}
     late = sum(each > 1 for each in seconds)
     refused = sum(each.status != 200 for each in sent)
@@ -202,7 +217,8 @@ def _waiting(port: int) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--fault", choices=("gone", "hangs"), default="gone")
+    parser.add_argument("--fault", choices=("gone", "hangs", "slow"), default="gone")
+    parser.add_argument("--delay", type=float, default=0.3, help="of each reply, with --fault slow (seconds)")
     parser.add_argument("--rate", type=float, default=200, help="events a second")
     parser.add_argument("--minutes", type=float, default=10)
     return parser.parse_args()

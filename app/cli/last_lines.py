@@ -9,6 +9,7 @@ import click
 from app.cli.store import with_store
 from app.services import services
 from app.spool.coding import SEALED, NotSealed, Seal
+from app.store.spooled import Spooled
 from vonage_simulator.printable import count
 
 
@@ -20,15 +21,16 @@ def sealed_lines(lines: Sequence[bytes]) -> list[str]:
 @with_store
 def keep_sealed(sealed: Sequence[str]) -> None:
     """Put it into the store; what is there already stays as it is. Raises ClickException if some cannot be read."""
-    seal, unreadable = Seal(services().settings.secret_key), 0
+    seal, events, unreadable = Seal(services().settings.secret_key), 0, 0
     for each in sealed:
         try:
-            spooled = seal.read(each)
+            write = seal.read(each)
         except NotSealed:
             unreadable += 1
         else:
-            services().store.write(spooled)
-    click.echo(f"{count(len(sealed) - unreadable, 'event')} of the log are in the store now, each once.")
+            services().store.write(write)
+            events += isinstance(write, Spooled)
+    click.echo(f"{count(events, 'event')} of the log are in the store now, each once.")
     if unreadable:
         raise click.ClickException(
             f"{count(unreadable, 'line')} cannot be read: cut off, or sealed with another SECRET_KEY than this one."

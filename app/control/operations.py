@@ -15,7 +15,7 @@ from app.domain.actions import Action
 from app.domain.conversations import History, moments
 from app.domain.legs import project_leg
 from app.domain.operations import HOLD, Entry, as_id
-from app.store.errors import StoreUnavailable
+from app.store.errors import StoreUnavailable, TooManyOperations
 from app.store.reader import not_waiting
 from app.store.store import Store
 
@@ -87,6 +87,8 @@ class Operations:
         entries = [*_begun(now, kind, order, by, conversation), Entry(hold, now, "request", HOLD, {"by": by})]
         try:
             self.store.append(id_, entries, due_in=0, within=seconds)
+        except TooManyOperations:
+            return False
         except StoreUnavailable:
             release = Entry(f"release {hold}", datetime.now(UTC), "request", "release", {"by": by, "of": hold})
             self.store.append(id_, [*entries, release], later=True)  # all of it: a log begins with how it was created

@@ -11,10 +11,12 @@ from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from app.spool.file import Row
+from app.spool.file import TALLIED, Row
+from app.store import tallies
 from app.store.codec import pack, unpack
 from app.store.errors import UnreadableRecord
-from app.store.spooled import Counted, Spooled
+from app.store.spooled import Counted, Spooled, Write
+from app.store.tallies import Tallied
 
 # A line of the log, in any form and behind anything a platform puts in front of it.
 SEALED: Final = re.compile(r'"spooled": "([\w=-]+)"')
@@ -24,15 +26,19 @@ class NotSealed(Exception):
     """A line was not sealed with this SECRET_KEY, or is not whole."""
 
 
-def as_row(spooled: Spooled) -> Row:
-    """*spooled* as it is kept on disk."""
-    record, counted, why = spooled
+def as_row(write: Write) -> Row:
+    """*write* as it is kept on disk."""
+    if isinstance(write, Tallied):
+        return Row(0, TALLIED, 0, None, write.pack())
+    record, counted, why = write
     # A packed record has the milliseconds of its receipt. By the rest it differs from a copy in the same millisecond.
     return Row(0, int(counted), record.received.microsecond % 1000, why, pack(record))
 
 
-def from_row(row: Row) -> Spooled:
-    """What `as_row` made *row* of. Raises UnreadableRecord."""
+def from_row(row: Row) -> Write:
+    """What `as_row` made *row* of. Raises UnreadableRecord, or ValueError."""
+    if row.counted == TALLIED:
+        return tallies.unpack(row.record)
     record = unpack(row.record)
     received = record.received + timedelta(microseconds=row.microseconds)
     return Spooled(record._replace(received=received), Counted(row.counted), row.unfiled_for)
@@ -52,7 +58,7 @@ class Seal:
         text = json.dumps([row.counted, row.microseconds, row.unfiled_for, b85encode(row.record).decode()])
         return json.dumps({"spooled": self._fernet.encrypt(text.encode()).decode()})
 
-    def read(self, sealed: str) -> Spooled:
+    def read(self, sealed: str) -> Write:
         """What was sealed. Raises NotSealed."""
         try:
             counted, microseconds, why, record = json.loads(self._fernet.decrypt(sealed.encode()))

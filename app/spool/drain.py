@@ -1,27 +1,23 @@
 """Writing to Redis what waited in the spool, once Redis takes it again.
 
-One worker of the machine does it: who holds the lease of the file. It rests after each batch, so that new events, which
-go to Redis directly, always find room. Order does not matter to the state of a call, but the first are written
-first, for the figures. A row is taken out after Redis has it; if the worker is killed in between it is written once
-more, which changes nothing.
+One worker of the machine does it: who holds the lease of the file. It rests after each batch for as long as that took,
+and longer on a busy machine, so that new events, which go to Redis directly, always find room. Order does not matter to
+the state of a call, but the first are written first, for the figures. A row is taken out after Redis has it; if the
+worker is killed in between it is written once more, which changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from enum import Enum
 from time import monotonic, time
 from typing import Final
-from zlib import crc32
 
 from app.spool.errors import SpoolUnavailable
 from app.spool.spool import Spool, Waiting
-from app.store import keys
 from app.store.errors import StoreUnavailable
 from app.store.events import Events
 from app.store.spooled import Spooled
@@ -31,8 +27,10 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0  # how often to look for what others put there, and for Redis
 BATCH: Final = 128
-AT_ONCE: Final = 16  # they share round trips
-MOST_REST_SECONDS: Final = 0.05  # on a busy machine a batch takes long without using it
+AT_ONCE: Final = 32  # they share round trips, each of which costs new events more than a longer one does
+LATE_SECONDS: Final = 0.02  # who rests and wakes up so late has no processor of its own: others need it
+LONGEST_RESTS: Final = 16  # in times of a batch
+MOST_REST_SECONDS: Final = 3.0
 REFUSED_SECONDS: Final = 600.0  # until what Redis refused for itself is tried again
 STOP_SECONDS: Final = 2.0  # to write what is left when the worker ends
 
@@ -52,7 +50,9 @@ class Drain:
         self._store, self._spool = store, spool
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drain")  # its threads start with the first batch
         self._written, self._blocked = 0, False  # blocked: only time helps
+        self._rests = 1  # how many times as long as a batch took the rest after it is
 
     def start(self) -> None:
         """Begin. What an earlier process left is written first."""
@@ -64,6 +64,8 @@ class Drain:
         self._spool.filled.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS + 1)
+        if not self._thread.is_alive():
+            self._pool.shutdown(wait=False)
 
     def ping(self) -> str | None:
         """Always None: what waits is said by the spool."""
@@ -90,37 +92,28 @@ class Drain:
             for id_, result in results.items()
             if result is not _Result.DONE
         ]
-        left = self._spool.settle(done, later)
-        self._written += len(done)
-        if self._written and left.rows == left.refused:
+        is_left = self._spool.settle(done, later)
+        self._written += sum(isinstance(each.write, Spooled) for each in waiting if each.id in done)
+        if self._written and not is_left:
             log.warning("Redis has got what waited in the spool: %d", self._written)
             self._written = 0
         return bool(done)
 
     def _write_all(self, waiting: Sequence[Waiting]) -> dict[int, _Result]:
-        """Several at once; those of one conversation one after the other."""
-        lanes: dict[int, list[Waiting]] = defaultdict(list)
-        for each in waiting:
-            lanes[crc32(self._conversation(each.spooled)) % AT_ONCE].append(each)
+        """AT_ONCE at a time, in their order."""
 
         def write(lane: Sequence[Waiting]) -> dict[int, _Result]:
             return {each.id: self._write(each) for each in lane}
 
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drain") as pool:
-            return {id_: result for found in pool.map(write, lanes.values()) for id_, result in found.items()}
-
-    def _conversation(self, spooled: Spooled | Exception) -> bytes:
-        with suppress(Exception):  # writing it says what is wrong
-            if isinstance(spooled, Spooled) and spooled.unfiled_for is None:
-                return keys.encode(self._store.event_of(spooled).conversations[0])
-        return b""
+        lanes = [waiting[number::AT_ONCE] for number in range(min(AT_ONCE, len(waiting)))]
+        return {id_: result for found in self._pool.map(write, lanes) for id_, result in found.items()}
 
     def _write(self, waiting: Waiting) -> _Result:
         id_ = waiting.id
         try:
-            if isinstance(waiting.spooled, Exception):
-                raise waiting.spooled
-            self._store.write(waiting.spooled)
+            if isinstance(waiting.write, Exception):
+                raise waiting.write
+            self._store.write(waiting.write)
         except StoreUnavailable as away:
             if away.reason not in LASTING:
                 return _Result.AWAY
@@ -130,6 +123,13 @@ class Drain:
             log.exception("a webhook of the spool cannot be read (%d): it is tried again later", id_)
             return _Result.REFUSED
         return _Result.DONE
+
+    def _rest(self, took: float) -> None:
+        """Rest after a batch that *took* so many seconds."""
+        began, seconds = monotonic(), min(took * self._rests, MOST_REST_SECONDS)
+        self._stop.wait(seconds)
+        is_late = monotonic() - began > seconds + LATE_SECONDS
+        self._rests = min(self._rests * 2, LONGEST_RESTS) if is_late else max(self._rests // 2, 1)
 
     def _run(self) -> None:
         last_until: float | None = None
@@ -147,6 +147,9 @@ class Drain:
                 if not go_on:
                     return
             elif go_on or self._blocked:
-                self._stop.wait(min(monotonic() - began, MOST_REST_SECONDS) if go_on else LOOK_SECONDS)
+                if go_on:
+                    self._rest(monotonic() - began)
+                else:
+                    self._stop.wait(LOOK_SECONDS)
             else:
                 self._spool.filled.wait(LOOK_SECONDS)

@@ -31,7 +31,8 @@ PARTS: Final = ("", "-wal", "-shm")  # https://www.sqlite.org/tempfiles.html
 PAGE_BYTES: Final = 4096
 BUSY_SECONDS: Final = 0.4  # that a commit waits for those of other workers
 VERSION: Final = 1
-# since, due: seconds since 1970. The index lets rows be counted without reading them.
+TALLIED: Final = 5  # `counted` of a row that is a batch of counts; of others it is `Counted` (app/store/spooled.py)
+# since, due: seconds since 1970. The index lets all rows, and those of a kind, be counted without reading them.
 SCHEMA: Final = f"""
 BEGIN;
 CREATE TABLE waiting (
@@ -39,10 +40,19 @@ CREATE TABLE waiting (
     refused INTEGER NOT NULL DEFAULT 0, counted INTEGER NOT NULL, microseconds INTEGER NOT NULL,
     unfiled_for TEXT, record BLOB NOT NULL
 );
-CREATE INDEX refused ON waiting (refused);
+CREATE INDEX kinds ON waiting (refused, counted);
 CREATE TABLE probe (id INTEGER PRIMARY KEY, at REAL NOT NULL);
 PRAGMA user_version = {VERSION};
 COMMIT;
+"""
+COUNTS: Final = """
+SELECT (SELECT count(*) FROM waiting),
+    (SELECT count(*) FROM waiting WHERE refused IN (0, 1) AND counted = :tallied),
+    (SELECT count(*) FROM waiting WHERE refused = 1 AND counted < :tallied)
+"""
+OLDEST: Final = "SELECT since FROM waiting WHERE +counted < ? ORDER BY id LIMIT 1"
+LEFT: Final = """
+SELECT EXISTS (SELECT 1 FROM waiting), EXISTS (SELECT 1 FROM waiting WHERE refused = 0 AND counted < ?)
 """
 # https://www.sqlite.org/rescode.html; the lowest byte of an extended code is its primary one.
 UNREADABLE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -68,14 +78,14 @@ class Row(NamedTuple):
 
 
 class Depth(NamedTuple):
-    """How many rows wait, since when the oldest does (seconds since 1970; 0.0: none), and how many Redis refused."""
+    """How many events wait, since when the oldest does (seconds since 1970; 0.0: none), and how many Redis refused."""
 
     rows: int = 0
     since: float = 0.0
     refused: int = 0
 
     def age(self, now: float) -> float | None:
-        """Seconds that the oldest row has waited at the time *now* (seconds since 1970); None: there is none."""
+        """Seconds that the oldest event has waited at the time *now* (seconds since 1970); None: there is none."""
         return max(0.0, now - self.since) if self.rows else None
 
 
@@ -109,21 +119,23 @@ class SpoolFile:
         """The rows behind the one with *id_*, due or not, oldest first. Raises SpoolUnavailable."""
         return self._read("WHERE id > ? ORDER BY id LIMIT ?", id_, most)
 
-    def settle(self, done: Sequence[int], later: Sequence[tuple[float, bool, int]]) -> Depth:
+    def settle(self, done: Sequence[int], later: Sequence[tuple[float, bool, int]]) -> bool:
         """Take out the rows that are *done*; note of others when they are due, and whether Redis refused them.
 
-        Returns what is left. Raises SpoolUnavailable.
+        Returns whether an event is left that it did not refuse: to count them, each time, would take long if there are
+        many. Raises SpoolUnavailable.
         """
 
-        def write(connection: sqlite3.Connection) -> Depth:
+        def write(connection: sqlite3.Connection) -> tuple[bool, bool]:
             connection.executemany("DELETE FROM waiting WHERE id = ?", [(each,) for each in done])
             connection.executemany("UPDATE waiting SET due = ?, refused = ? WHERE id = ?", later)
-            return _depth(connection)
+            rows, events = connection.execute(LEFT, (TALLIED,)).fetchone()
+            return bool(rows), bool(events)
 
-        depth = self._use(write)
-        if done and not depth.rows:
+        rows, events = self._use(write)
+        if done and not rows:
             self._use(_give_back, begin=None)
-        return depth
+        return events
 
     def depth(self) -> Depth:
         """What waits. Raises SpoolUnavailable."""
@@ -250,9 +262,9 @@ def unreadable(folder: Path) -> list[str]:
 
 
 def _depth(connection: sqlite3.Connection) -> Depth:
-    rows, refused = connection.execute("SELECT count(*), ifnull(sum(refused), 0) FROM waiting").fetchone()
-    oldest = connection.execute("SELECT since FROM waiting ORDER BY id LIMIT 1").fetchone()
-    return Depth(rows, oldest[0] if oldest else 0.0, refused)
+    rows, tallies, refused = connection.execute(COUNTS, {"tallied": TALLIED}).fetchone()
+    oldest = connection.execute(OLDEST, (TALLIED,)).fetchone()
+    return Depth(rows - tallies, oldest[0] if oldest else 0.0, refused)
 
 
 def _give_back(connection: sqlite3.Connection) -> None:

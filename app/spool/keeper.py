@@ -19,20 +19,27 @@ class Keeper(EventWriter):
 
     def __init__(self, store: Events, spool: Spool) -> None:
         self._store, self._spool = store, spool
-        store.spill_to(spool.spill)
+        store.spill_to(spool)
 
     def record(
-        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+        self,
+        event: Event,
+        body: bytes,
+        received: datetime,
+        notes: tuple[str, ...] = (),
+        *,
+        counted: bool = True,
+        until: float | None = None,
     ) -> bool | None:
         try:
-            return self._store.record(event, body, received, notes, counted=counted)
+            return self._store.record(event, body, received, notes, counted=counted, until=until)
         except StoreUnavailable as away:
             self._keep(Record(sort_of(event), received, body, notes), away, counted=counted)
             return None
 
-    def unfile(self, body: bytes, why: str, received: datetime) -> bool | None:
+    def unfile(self, body: bytes, why: str, received: datetime, *, until: float | None = None) -> bool | None:
         try:
-            return self._store.unfile(body, why, received)
+            return self._store.unfile(body, why, received, until=until)
         except StoreUnavailable as away:
             self._keep(Record(EVENT, received, body), away, unfiled_for=why)
             return None

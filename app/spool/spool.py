@@ -16,7 +16,7 @@ from app.spool.errors import SpoolUnavailable
 from app.spool.file import Depth, Row, SpoolFile, unreadable
 from app.spool.native import NativeThread
 from app.store.batches import next_batch
-from app.store.spooled import Spooled
+from app.store.spooled import Spill, Spooled, Write
 from config.few_lines import FewLines
 
 log = logging.getLogger(__name__)
@@ -32,12 +32,12 @@ T = TypeVar("T")
 
 
 class _Job:
-    """The rows of one webhook, and what became of them."""
+    """The rows of one webhook, and what became of them. *if_not*: is called if the disk does not take them."""
 
-    __slots__ = ("done", "error", "rows")
+    __slots__ = ("done", "error", "if_not", "rows")
 
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
+    def __init__(self, rows: list[Row], if_not: Callable[[], None] | None = None) -> None:
+        self.rows, self.if_not = rows, if_not
         self.done = threading.Event()
         self.error: SpoolUnavailable | None = None
 
@@ -46,10 +46,10 @@ class Waiting(NamedTuple):
     """A write that waits; in place of one that cannot be read, why it cannot."""
 
     id: int
-    spooled: Spooled | Exception
+    write: Write | Exception
 
 
-class Spool:
+class Spool(Spill):
     """The spool in *folder*, of *most_mb* at most. Its thread starts with the first webhook, after any fork."""
 
     name = "spool"
@@ -96,35 +96,34 @@ class Spool:
         """The names of files that could not be read."""
         return unreadable(self._folder)
 
-    def put(self, spooled: Sequence[Spooled]) -> None:
-        """Keep *spooled* on disk. Raises SpoolUnavailable; then nothing is, or nobody knows."""
-        job = _Job([as_row(each) for each in spooled])
-        self._start_thread()
-        self._queue.put(job)
+    def put(self, writes: Sequence[Write]) -> None:
+        """Keep *writes* on disk. Raises SpoolUnavailable; then nothing is, or nobody knows."""
+        job = _Job([as_row(each) for each in writes])
+        self._enqueue(job)
         if not job.done.wait(PUT_SECONDS):
             self._fault = "slow"
             raise SpoolUnavailable("slow")
         if job.error is not None:
             raise job.error
-        self.filled.set()
 
-    def spill(self, spooled: Sequence[Spooled]) -> bool:
-        """The same for a thread that keeps what is not taken. Returns whether it was."""
+    def spill(self, writes: Sequence[Write]) -> bool:
         try:
-            self.put(spooled)
+            self.put(writes)
         except SpoolUnavailable:
             return False
         return True
+
+    def spill_soon(self, write: Spooled, if_not: Callable[[], None]) -> None:
+        self._enqueue(_Job([as_row(write)], if_not))
 
     def first(self, most: int) -> list[Waiting]:
         """The oldest that are due. Raises SpoolUnavailable."""
         rows = self._on_disk(lambda: self._file.first(most, time())) if self._file.exists else []
         return [_waiting(row) for row in rows]
 
-    def settle(self, done: Sequence[int], later: Sequence[tuple[float, bool, int]]) -> Depth:
+    def settle(self, done: Sequence[int], later: Sequence[tuple[float, bool, int]]) -> bool:
         """See `SpoolFile.settle`. Raises SpoolUnavailable."""
-        self._depth, self._depth_at = self._on_disk(lambda: self._file.settle(done, later)), monotonic()
-        return self._depth
+        return self._on_disk(lambda: self._file.settle(done, later))
 
     def lease(self) -> bool:
         """See `SpoolFile.lease`. Raises SpoolUnavailable."""
@@ -148,12 +147,13 @@ class Spool:
         self._fault = None
         return done
 
-    def _start_thread(self) -> None:
+    def _enqueue(self, job: _Job) -> None:
         if self._thread is None:
             with self._lock:
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
                     self._thread.start()
+        self._queue.put(job)
 
     def _run(self) -> None:
         closing = False
@@ -166,6 +166,7 @@ class Spool:
         error: SpoolUnavailable | None = None
         try:
             self._on_disk(lambda: self._file.add(rows, time()))
+            self.filled.set()
         except SpoolUnavailable as unavailable:
             error = unavailable
         except Exception:  # a bug: the next webhook must find a running thread all the same
@@ -174,6 +175,8 @@ class Spool:
         for job in jobs:
             job.error = error
             job.done.set()
+            if error is not None and job.if_not is not None:
+                job.if_not()
 
 
 def _waiting(row: Row) -> Waiting:

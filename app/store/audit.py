@@ -11,7 +11,9 @@ from app.store.codec import milliseconds
 from app.store.connected import Connected
 from app.store.link import Command
 
-LENGTH: Final = 10_000  # entries, about
+LENGTH: Final = 10_000  # entries
+MOST_BYTES: Final = 4_000_000  # of all entries: one may name MOST_CALLS
+REMEMBERED: Final = 20_000  # calls that are not noted again for the same person
 REPEATED_AFTER: Final = 300_000  # ms until the same call is noted again for the same person
 MOST_CALLS: Final = 500  # named in an entry; of a longer list, the filters say which it was
 HERE: Final = keys.ALL[0]  # the log is one for all partitions
@@ -52,8 +54,8 @@ class Audit(Connected):
             return
         fields = reveal._asdict()
         del fields["calls"]
-        now = milliseconds(datetime.now(UTC))
-        args = (HERE.tag, self._ttl, now, REPEATED_AFTER, LENGTH, json.dumps(fields), reveal.who, *calls)
+        now, bounds = milliseconds(datetime.now(UTC)), (LENGTH, MOST_BYTES, REMEMBERED)
+        args = (HERE.tag, self._ttl, now, REPEATED_AFTER, *bounds, json.dumps(fields), reveal.who, *calls)
         self._writer.send_later(Command(HERE.audit, args, scripts.REVEAL, (HERE.audit, HERE.revealed)))
 
     def audit(self, limit: int, before: str | None = None) -> list[Entry]:

@@ -55,12 +55,20 @@ class EventWriter(Protocol):
     """Keeping webhooks. Every write may be repeated: what is kept already is not kept again."""
 
     def record(
-        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+        self,
+        event: Event,
+        body: bytes,
+        received: datetime,
+        notes: tuple[str, ...] = (),
+        *,
+        counted: bool = True,
+        until: float | None = None,
     ) -> bool | None:
         """Keep *event*, whose JSON text is *body*, with its conversation; a transfer with both of its conversations.
 
-        *notes* come from the signature check; *counted*: whether it counts as a webhook received. Returns False for a
-        repeat, which changes nothing and adds nothing to the feed; None if it waits on disk: Redis is away.
+        *notes* come from the signature check; *counted*: whether it counts as a webhook received; *until*: when Redis
+        must have it (monotonic), if one webhook has several events. Returns False for a repeat, which changes nothing
+        and adds nothing to the feed; None if it waits on disk: Redis is away.
         """
 
     def record_later(
@@ -68,7 +76,7 @@ class EventWriter(Protocol):
     ) -> None:
         """Keep an event, or our record of an answer, later: the caller does not wait."""
 
-    def unfile(self, body: bytes, why: str, received: datetime) -> bool | None:
+    def unfile(self, body: bytes, why: str, received: datetime, *, until: float | None = None) -> bool | None:
         """Keep a webhook that belongs to no conversation. Returns False for a repeat, None if it waits on disk."""
 
     def unfile_later(self, body: bytes, why: str, received: datetime) -> None:

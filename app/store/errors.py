@@ -33,6 +33,14 @@ class TooMuchAtOnce(StoreUnavailable):
         self.reason, self.sent = "busy", False
 
 
+class TooManyOperations(StoreUnavailable):
+    """Too many operations on calls are under way for another one to begin. Nothing was done."""
+
+    def __init__(self) -> None:
+        StoreError.__init__(self, "too many operations are under way")
+        self.reason, self.sent = "busy", False
+
+
 class UnreadableRecord(StoreError):
     """The stored bytes are no record that this version can read."""
 

@@ -20,10 +20,12 @@ from app.store.legs import Legs
 from app.store.link import Command
 from app.store.operations import Operations
 from app.store.record_command import NO_NEWS, RecordResult, counting, digest, record_command
-from app.store.spooled import Counted, Spill, Spooled
+from app.store.spooled import Counted, Spill, Spooled, Write
+from app.store.tallies import Tallied, tally_command
 from app.store.writer import Late
 
 UNFILED_LENGTH: Final = 1000
+UNFILED_BYTES: Final = 4_000_000  # of all of them: a body may have 64 KiB
 UNFILED_SEEN: Final = 10_000  # bodies that are known again
 
 
@@ -42,30 +44,43 @@ class Events(Legs, Operations, EventWriter):
     """Keeping webhooks, and what was done to calls."""
 
     def record(
-        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+        self,
+        event: Event,
+        body: bytes,
+        received: datetime,
+        notes: tuple[str, ...] = (),
+        *,
+        counted: bool = True,
+        until: float | None = None,
     ) -> bool:
         how = Counted.YES if counted else Counted.NO
-        return self._record(event, Record(sort_of(event), received, body, notes), how)
+        return self._record(event, Record(sort_of(event), received, body, notes), how, until=until)
 
     def event_of(self, spooled: Spooled) -> Event:
         """The event that waited in the spool. Raises any error if it cannot be read."""
         return self._read(spooled.record)
 
-    def write(self, spooled: Spooled) -> None:
+    def write(self, waited: Write) -> None:
         """Keep what waited in the spool. May be repeated, also by another process: it is counted once.
 
         Raises StoreUnavailable, or any other error if it cannot be read.
         """
-        record, counted, why = spooled
+        if isinstance(waited, Tallied):
+            self._writer.send([tally_command(waited)], brief=True)
+            return
+        record, counted, why = waited
         if why is None:
-            self._record(self.event_of(spooled), record, counted)
+            self._record(self.event_of(waited), record, counted)
         else:
             self._writer.send([self._unfile_command(record, why, counted)], brief=True)
 
-    def _record(self, event: Event, record: Record, counted: Counted, *, only: str | None = None) -> bool:
+    def _record(
+        self, event: Event, record: Record, counted: Counted, *, only: str | None = None, until: float | None = None
+    ) -> bool:
         """Keep *event* in its conversations, or in *only* one of them. Returns whether it is new in the last one."""
         received = record.received
-        kept, news, until = False, NO_NEWS, time.monotonic() + timeouts.WRITE_SECONDS
+        kept, news = False, NO_NEWS
+        until = time.monotonic() + timeouts.WRITE_SECONDS if until is None else until
         for index, name in enumerate(event.conversations):
             if only is not None and name != only:
                 continue
@@ -105,7 +120,7 @@ class Events(Legs, Operations, EventWriter):
             self._writer.send_later(command, self._after(event.leg, name), spooled)
 
     def spill_to(self, spill: Spill) -> None:
-        """Let records of answers wait there while Redis is away."""
+        """Let records of answers, and counts, wait there while Redis is away."""
         self._writer.spill = spill
 
     def _after(self, leg: str | None, conversation: str) -> Callable[[Any], Sequence[Late]]:
@@ -125,9 +140,9 @@ class Events(Legs, Operations, EventWriter):
         event = self._read(Record(LOOKED_UP, received, body))
         return self.record(event, body, received, counted=False)
 
-    def unfile(self, body: bytes, why: str, received: datetime) -> bool:
+    def unfile(self, body: bytes, why: str, received: datetime, *, until: float | None = None) -> bool:
         record = Record(EVENT, received, body)
-        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], brief=True)[0])
+        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], until, brief=True)[0])
 
     def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
         record = Record(EVENT, received, body)
@@ -156,7 +171,7 @@ class Events(Legs, Operations, EventWriter):
         received = milliseconds(record.received)
         minute = received // 60_000
         unfiled = (digest(record.body), pack(record), why, UNFILED_LENGTH, received, counting(counted, record))
-        args = (part.tag, self._ttl, *unfiled, UNFILED_SEEN)
+        args = (part.tag, self._ttl, *unfiled, UNFILED_SEEN, UNFILED_BYTES)
         named = (
             part.unfiled,
             part.unfiled_seen,

@@ -25,12 +25,17 @@ FEED_LENGTH: Final = 1000  # entries in a partition's feed, about
 # Events kept with a conversation. After that, up to twice as many, only our actions and what changes the state or the
 # place of a leg.
 EVENTS_OF_A_CONVERSATION: Final = 10_000
+# Of its records those that are larger than this have so many bytes together; nearly all are smaller (`codec.py`). After
+# that, up to twice as many, as above.
+LARGE_RECORD: Final = 512
+LARGE_RECORDS: Final = 4_000_000
 CONVERSATIONS_OF_A_LEG: Final = 1000  # the latest that its entry names
 
 LAYOUT: Final = b"switchhook:partitions"  # string: how many partitions the stored calls are spread over
 NAMES: Final = b"switchhook:names"  # hash: telephone number -> name
 SIGNALS: Final = b"switchhook:signals"  # stream: what pages say to each other, for some seconds (`signals.py`)
 LOOK_UPS: Final = b"switchhook:look-ups"  # string: which worker asks Vonage what became of silent calls
+ONCE: Final = b"switchhook:once:"  # begins the keys of replies to requests with an Idempotency-Key
 USERS: Final = b"switchhook:users"  # sorted set, all scores 0: users that have settings, in the order of their names
 
 
@@ -39,9 +44,18 @@ def session(name: str) -> bytes:
     return b"switchhook:session:" + sha256(encode(name)).hexdigest().encode()
 
 
+def replies(principal: str) -> bytes:
+    """Stream: the keys of the latest replies to requests of *principal* with an Idempotency-Key, in their slot."""
+    return b"switchhook:replies:" + _tag_of(principal)
+
+
 def idempotency(principal: str, key: str) -> bytes:
     """String: the reply to the request that *principal* sent with the Idempotency-Key *key*."""
-    return b"switchhook:once:" + sha256(encode(f"{principal}\n{key}")).hexdigest().encode()
+    return ONCE + _tag_of(principal) + b":" + sha256(encode(key)).hexdigest().encode()
+
+
+def _tag_of(principal: str) -> bytes:
+    return b"{" + sha256(encode(principal)).hexdigest().encode() + b"}"
 
 
 def rate(name: str) -> bytes:
@@ -99,6 +113,7 @@ class Partition:
         self.last_received = tag + b"heard"  # sorted set: live conversation by last receipt (ms)
         self.counts = tag + b"counts"  # hash: legs by state, webhooks by outcome
         self.counted = tag + b"counted"  # sorted set: webhooks that were counted and may come again (`lua/common.lua`)
+        self.tallies = tag + b"tallied:"  # + process -> list: its latest batches that were counted (`tallies.py`)
         self.feed = tag + b"feed"  # stream: what changed (`feed.py`)
         self.legs = tag + b"legs"  # hash: leg of this partition -> its entry (`lua/leg.lua`)
         self.unsettled = tag + b"unsettled"  # set: legs whose news may not have reached all that it concerns
@@ -113,6 +128,7 @@ class Partition:
         self.unfiled = tag + b"unfiled"  # stream: webhooks that belong to no conversation (partition 0 only)
         self.unfiled_seen = tag + b"unfiled-seen"  # sorted set: digests of their bodies, in order of receipt (the same)
         self.audit = tag + b"audit"  # stream: who was shown whole numbers (`audit.py`; partition 0 only)
+        self.closed = tag + b"closed"  # stream: the latest operations that have ended (`lua/release.lua`)
         self.due = tag + b"due"  # sorted set: operation -> when somebody has to look at it (ms, by Redis's clock)
         self.revealed = tag + b"revealed"  # sorted set: what was noted there in the last minutes (the same)
         self.indexes = (self.live, self.ended, self.last_received, self.counts, self.unsettled, self.feed, self.touched)
@@ -124,6 +140,10 @@ class Partition:
     def meta(self, conversation: bytes) -> bytes:
         """Hash: what the scripts need to know of a conversation (`lua/common.lua`)."""
         return self.tag + b"m:" + conversation
+
+    def tallied(self, process: bytes) -> bytes:
+        """List: the numbers of the latest batches of counts of a *process* (partition 0 only)."""
+        return self.tallies + process
 
     def number(self, digits: str) -> bytes:
         """Sorted set: conversations with a number that ends in the same four digits, by first receipt (ms)."""

@@ -19,11 +19,14 @@ from app.domain.events import CANONICAL
 from app.domain.operations import Entry
 from app.store import keys, scripts
 from app.store.connected import Connected
-from app.store.errors import StoreUnavailable
+from app.store.errors import StoreUnavailable, TooManyOperations
 from app.store.link import Command
 
 FORGET_MOVE_SECONDS: Final = 60  # a move that was numbered and never kept
 IDEMPOTENCY_SECONDS: Final = 24 * 3600
+MOST_REPLIES, REPLIES_BYTES = 10_000, 4_000_000  # that are kept of one login
+MOST_OPEN: Final = 2000  # operations of one partition that have not ended
+MOST_CLOSED, CLOSED_BYTES = 1000, 500_000  # logs of one partition that are kept of those that have
 RUNNING_SECONDS: Final = 30  # a request that takes longer than this has died
 MOST_DUE: Final = 50  # operations of one partition that are looked at together
 
@@ -67,18 +70,20 @@ class Operations(Connected):
 
         None: it has not the *expected* length, and nothing was appended. *due_in*: seconds until somebody has to look
         at it. *later*: nobody waits for it, and Redis may be away. *within*: seconds in which it has to be kept, less
-        than usual. Raises StoreUnavailable.
+        than usual. Raises StoreUnavailable, or TooManyOperations if a new one is to begin.
         """
         part, name = keys.of(operation), keys.encode(operation)
         texts = [CANONICAL.encode(_packed(entry)) for entry in entries]
         delay = "" if due_in is None else max(0, round(due_in * 1000))
         length = -1 if expected is None else expected
-        args = (part.tag, self._ttl, name, length, delay, len(entries), *map(_id_of, entries), *texts)
+        args = (part.tag, self._ttl, name, length, delay, MOST_OPEN, len(entries), *map(_id_of, entries), *texts)
         command = Command(part.due, args, scripts.OPERATE, (part.operation(name), part.due))
         if later:
             self._writer.send_later(command)
             return None
         length, had = self._writer.send([command], within and time.monotonic() + within)[0]
+        if had < 0:
+            raise TooManyOperations
         return length if had else None
 
     def log_of(self, operation: str) -> list[Entry]:
@@ -115,8 +120,10 @@ class Operations(Connected):
         Redis may be away. Raises StoreUnavailable.
         """
         part, name = keys.of(operation), keys.encode(operation)
-        args = (part.tag, self._ttl, name, holder, till, -1 if due_in is None else max(0, round(due_in * 1000)))
-        command = Command(part.due, args, scripts.RELEASE, (part.due, part.claim(name)))
+        delay = -1 if due_in is None else max(0, round(due_in * 1000))
+        args = (part.tag, self._ttl, name, holder, till, delay, MOST_CLOSED, CLOSED_BYTES)
+        named = (part.due, part.claim(name), part.operation(name), part.closed)
+        command = Command(part.due, args, scripts.RELEASE, named)
         if later:
             self._writer.send_later(command)
             return True
@@ -283,7 +290,8 @@ class Operations(Connected):
         """Keep the *reply*, status and body, to the request."""
         name = keys.idempotency(principal, key)
         text = f"{digest}\n{reply[0]}\n{reply[1]}"
-        self._writer.send_later(Command(name, ("SET", name, text, "EX", IDEMPOTENCY_SECONDS)))
+        args = ("", self._ttl, text, IDEMPOTENCY_SECONDS, MOST_REPLIES, REPLIES_BYTES)
+        self._writer.send_later(Command(name, args, scripts.ONCE, (name, keys.replies(principal))))
 
     def give_up_once(self, principal: str, key: str, digest: str, claim: str) -> None:
         """Forget, once Redis can be reached, a request that was not done: a repeat of it does it."""

@@ -16,6 +16,8 @@ from app.store.keys import (
     EVENTS_OF_A_CONVERSATION,
     FEED_LENGTH,
     HOURS_KEPT,
+    LARGE_RECORD,
+    LARGE_RECORDS,
     MINUTES_A_BUCKET,
     MINUTES_KEPT,
     NUMBERS_AN_HOUR,
@@ -42,6 +44,7 @@ def _load(name: str) -> Script:
         f"local MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR = {MINUTES_KEPT}, {HOURS_KEPT}, {NUMBERS_AN_HOUR}\n"
         f"local CODES, ANSWERED = {{{', '.join(codes)}}}, '{OUTCOMES.index('answered')}'\n"
         f"local CONVERSATIONS_OF_A_LEG, MOVED = {CONVERSATIONS_OF_A_LEG}, {MOVED}\n"
+        f"local LARGE_RECORD, LARGE_RECORDS = {LARGE_RECORD}, {LARGE_RECORDS}\n"
         f"local COUNTED_LENGTH, EVENTS_OF_A_CONVERSATION = {COUNTED_LENGTH}, {EVENTS_OF_A_CONVERSATION}\n"
         f"local ACTION, NOTES_AT, CAPPED_BIT = {ACTION[0]}, {HEAD}, {1 << NOTES.index(CAPPED)}\n"
     )
@@ -67,6 +70,7 @@ PUBLISH = _load("publish")
 SIGNAL = _load("signal")
 WATCH = _load("watch")
 OPERATE = _load("operate")
+ONCE = _load("once")
 ANNOUNCE = _load("announce")
 CLAIM = _load("claim")
 RENEW = _load("renew")

@@ -1,12 +1,13 @@
-"""A write that waits on disk until Redis takes it (app/spool), and how such a write is counted only once."""
+"""What waits on disk until Redis takes it (app/spool), and how such a write is counted only once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from app.store.codec import Record
+from app.store.tallies import Tallied
 
 
 class Counted(IntEnum):
@@ -27,5 +28,14 @@ class Spooled(NamedTuple):
     unfiled_for: str | None = None
 
 
-# Keeps writes on disk. Returns False if the disk does not take them. Never raises.
-Spill = Callable[[Sequence[Spooled]], bool]
+Write = Spooled | Tallied  # what the disk keeps: the write of a webhook, or a batch of counts
+
+
+class Spill(Protocol):
+    """Keeps writes on disk. Neither way raises."""
+
+    def spill(self, writes: Sequence[Write]) -> bool:
+        """Keep *writes*. Returns whether the disk took them."""
+
+    def spill_soon(self, write: Spooled, if_not: Callable[[], None]) -> None:
+        """Keep *write* in some milliseconds, and call *if_not* if the disk does not take it."""

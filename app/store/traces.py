@@ -16,7 +16,6 @@ FIRST: Final = b"-"
 TAGS: Final = {part.tag: part for part in keys.ALL}
 # The beginnings of keys, after the tag: operations' logs, users' streams, marks of sessions, remarks on sessions.
 OPERATION, EVENTS, MARK, REMARKS = b"o:", b"ue:", b"uk:", b"us:"
-ONCE: Final = keys.idempotency("", "")[: -2 * 32]
 
 
 class Traces(Connected):
@@ -43,7 +42,7 @@ class Traces(Connected):
             scan = ("SCAN", cursor, "COUNT", SCANNED)
             ((cursor, found),) = self._reader.fetch([Command(node.live, scan)])
             for key in found:
-                if key.startswith(ONCE) or _rest(key).startswith((OPERATION, EVENTS, MARK, REMARKS)):
+                if key.startswith(keys.ONCE) or _rest(key).startswith((OPERATION, EVENTS, MARK, REMARKS)):
                     yield key
             if cursor == b"0":
                 return
@@ -56,7 +55,7 @@ class Traces(Connected):
                 yield Command(key, ("XDEL", key, *gone))
         elif not (_has(read, number) or (rest.startswith((MARK, REMARKS)) and _session(rest) in sessions)):
             return
-        elif key.startswith(ONCE) and isinstance(read, bytes):  # it was done all the same, and is not done again
+        elif key.startswith(keys.ONCE) and isinstance(read, bytes):  # it was done all the same, and is not done again
             digest, status, _ = read.split(b"\n", 2)
             yield Command(key, ("SET", key, b"\n".join([digest, status, b"{}"]), "KEEPTTL", "XX"))
         elif not (rest.startswith(OPERATION) and self._is_due(TAGS[key[: -len(rest)]], rest.removeprefix(OPERATION))):

@@ -7,30 +7,30 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from queue import SimpleQueue
-from time import monotonic, time
+from time import monotonic
 from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app.store import keys, scripts, timeouts
+from app.store import timeouts
 from app.store.batches import next_batch
 from app.store.breaker import Breaker
 from app.store.errors import StoreUnavailable
 from app.store.link import Address, Command, Link
 from app.store.redis_errors import NOT_SENT, unavailable
-from app.store.spooled import Spill, Spooled
+from app.store.spooled import Spill, Spooled, Write
+from app.store.tallies import TALLY_SECONDS, Tallied, Tallies, tally_command
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
 MAX_WAITING = 10_000  # records of answers that wait for Redis to come back
 RETRY_SECONDS = 1.0
-TALLY_SECONDS = 0.1  # for how long tallies gather: a flood of refusals must not become one of commands
 # Errors that stay, because the command or the script is wrong, which is a bug of ours. Any other is waited out.
 # https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
 LASTING = frozenset(("err", "wrongtype", "crossslot", "noscript"))
@@ -52,38 +52,30 @@ class _Job:
         self.done.set()
 
 
-class Tally(NamedTuple):
-    """One counter. See `lua/tally.lua`."""
-
-    minute: int
-    name: str
-    code: str
-
-
 class Late(NamedTuple):
     """A command that nobody waits for; `then` makes of its reply what is to be sent after it.
 
-    *tallies*: what it counts, if it is not one of `send_later`. *spooled*: what to keep on disk while Redis is away.
+    *spooled*: what to keep on disk while Redis is away. *tallied*: the batch of counts, if it is one.
     """
 
     command: Command
     then: Callable[[Any], Sequence[Late]] | None = None
-    tallies: Mapping[Tally, int] | None = None
     spooled: Spooled | None = None
+    tallied: Tallied | None = None
 
 
 class Writer:
     """Sends commands to Redis on one connection. Its thread starts with the first of them, after any fork."""
 
     def __init__(self, address: Address) -> None:
-        self.spill: Spill | None = None  # where records of answers wait while Redis is away; None: in memory
+        self.spill: Spill | None = None  # where records of answers and counts wait meanwhile; None: in memory
         self._link = Link(address, replicas=address.replicas)
         # A cluster's link leaves out the node that hangs, and no other.
         self._breaker = None if address.cluster else Breaker()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._away = False  # Redis takes nothing now: until it does, what is sent later goes to the disk at once
         self._waiting: deque[Late] = deque()
-        self._tallies: Counter[Tally] = Counter()
-        self._tallies_at = 0.0  # when they are sent (monotonic)
+        self._tallies = Tallies()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self.lost = 0  # commands of `send_later` that were given up
@@ -118,24 +110,28 @@ class Writer:
     ) -> None:
         """Send *command* once Redis takes it, and *then* what follows from its reply.
 
-        While Redis is away *spooled* waits on disk. Without that, or if the disk does not take it, it is lost with the
-        process, or if too many are waiting.
+        While Redis is away *spooled* is put on disk within milliseconds, and nobody waits for that. Without it,
+        or if the disk does not take it, it is lost with the process, or if too many are waiting.
         """
+        late = Late(command, then, spooled=spooled)
+        if self._away and self.spill is not None and spooled is not None:
+            self.spill.spill_soon(spooled, lambda: self._wait(late))
+        else:
+            self._wait(late)
+
+    def _wait(self, late: Late) -> None:
         if len(self._waiting) >= MAX_WAITING:
             self.lost += 1
-            return
-        self._waiting.append(Late(command, then, spooled=spooled))
-        self._put(_Job(()))
+        else:
+            self._waiting.append(late)
+            self._put(_Job(()))
 
     def tally(self, name: str, code: str) -> None:
         """Add 1, later, to the counter *name*, and in the statistics of this minute to *code*; to one, if one is empty.
 
-        Any number of them displaces none of `send_later`.
+        Any number of them displaces none of `send_later`. While Redis is away they are put on disk once a second.
         """
-        first = not self._tallies
-        self._tallies[Tally(int(time()) // 60, name, code)] += 1
-        if first:
-            self._tallies_at = monotonic() + TALLY_SECONDS
+        if self._tallies.add(name, code, RETRY_SECONDS if self._away else TALLY_SECONDS):
             self._put(_Job(()))
 
     @property
@@ -151,6 +147,8 @@ class Writer:
         if self._waiting:
             self.lost += len(self._waiting)
             log.error("lost the records of answers that Redis did not take until the end: %d", len(self._waiting))
+        if counts := self._tallies.total():
+            log.error("lost counts, of refusals or waits, that Redis did not take until the end: %d", counts)
 
     def _put(self, job: _Job) -> None:
         if self._thread is None:
@@ -165,7 +163,9 @@ class Writer:
         while not closing or (self._has_late and not refused):
             jobs, is_last = next_batch(self._queue, MAX_BATCH, 0 if closing else self._pause())
             closing = closing or is_last
-            late = self._take_late(closing) if closing or monotonic() >= retry_at else []
+            if self._away:
+                self._spill_late(tallies=closing or self._tallies.pause() <= 0)
+            late = self._take_late(closing=closing) if closing or monotonic() >= retry_at else []
             try:
                 refused = self._exchange(jobs, late)
             except Exception:  # a bug: the next request must find a running writer all the same
@@ -173,10 +173,11 @@ class Writer:
                 self._link.close()
                 refused = late
             if refused:
-                self._put_back(refused)
-                retry_at = monotonic() + RETRY_SECONDS
-            if refused or monotonic() < retry_at:
-                self._spill_waiting()
+                self._waiting.extendleft(each for each in reversed(refused) if each.tallied is None)
+                self._away, retry_at = True, monotonic() + RETRY_SECONDS
+                if self._spill_late(tallies=True):
+                    refused = []
+                self._tallies.postpone(RETRY_SECONDS)
             elif self._waiting and not closing and monotonic() >= retry_at:
                 self._queue.put(_Job(()))
         self._link.close()
@@ -189,41 +190,28 @@ class Writer:
         """How long to wait for the next request. None: until it comes."""
         if self._waiting:
             return RETRY_SECONDS
-        return max(self._tallies_at - monotonic(), 0.001) if self._tallies else None
+        return max(self._tallies.pause(), 0.001) if self._tallies else None
 
-    def _take_late(self, closing: bool) -> list[Late]:
+    def _take_late(self, *, closing: bool) -> list[Late]:
         late = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
-        if self._tallies and (closing or monotonic() >= self._tallies_at):
-            tallies, self._tallies = self._tallies, Counter()
-            minutes: defaultdict[int, dict[Tally, int]] = defaultdict(dict)
-            for tally, number in tallies.items():
-                minutes[tally.minute][tally] = number
-            late += [Late(self._tally_command(minute, found), tallies=found) for minute, found in minutes.items()]
+        if (closing or self._tallies.pause() <= 0) and (tallied := self._tallies.batch()):
+            late.append(Late(tally_command(tallied), tallied=tallied))
         return late
 
-    def _tally_command(self, minute: int, tallies: Mapping[Tally, int]) -> Command:
-        part = keys.ALL[0]
-        counted = chain.from_iterable((tally.name, tally.code, number) for tally, number in tallies.items())
-        named = (part.counts, part.bucket(minute), part.hour(minute // 60))
-        return Command(part.counts, (part.tag, 0, minute, *counted), scripts.TALLY, named)
-
-    def _put_back(self, late: Sequence[Late]) -> None:
-        for each in reversed(late):
-            if each.tallies is None:
-                self._waiting.appendleft(each)
-            else:
-                self._tallies.update(each.tallies)
-                self._tallies_at = monotonic() + RETRY_SECONDS
-
-    def _spill_waiting(self) -> None:
-        """Let what can wait on disk do so."""
+    def _spill_late(self, *, tallies: bool) -> bool:
+        """Let what can wait on disk do so, with the *tallies* if they are due. Returns whether the disk took any."""
         if self.spill is None:
-            return
+            return False
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        spooled = [late.spooled for late in waiting if late.spooled is not None]
-        if spooled and self.spill(spooled):
+        tallied = self._tallies.batch() if tallies else None
+        writes: list[Write] = [late.spooled for late in waiting if late.spooled is not None]
+        writes += [tallied] if tallied else []
+        spilled = bool(writes) and self.spill.spill(writes)
+        if spilled:
             waiting = [late for late in waiting if late.spooled is None]
+            self._tallies.done(tallied)
         self._waiting.extendleft(reversed(waiting))  # before what came meanwhile
+        return spilled
 
     def _exchange(self, jobs: Sequence[_Job], late: Sequence[Late]) -> list[Late]:
         """Send all commands; return those of *late* to send again, because of an error that passes."""
@@ -237,17 +225,19 @@ class Writer:
                 self._refuse_queued()
             else:
                 self._breaker.replied()
+        self._away = _passes(received[-1])
         replies = iter(received)
         for job in jobs:
             job.answer(list(islice(replies, len(job.commands))))
         refused = []
         for each, reply in zip(late, replies, strict=True):
+            if _passes(reply):
+                refused.append(each)
+                continue
+            self._tallies.done(each.tallied)
             if isinstance(reply, RedisError):
-                if unavailable(reply).reason in LASTING:
-                    self.lost += 1
-                    log.error("Redis refuses what was to be written later: %s", unavailable(reply))
-                else:
-                    refused.append(each)
+                self.lost += 1
+                log.error("Redis refuses what was to be written later: %s", unavailable(reply))
             elif each.then is not None:
                 self._waiting.extend(each.then(reply))
         return refused
@@ -262,3 +252,8 @@ class Writer:
                 job.answer([error] * len(job.commands))
             else:
                 self._queue.put(job)
+
+
+def _passes(reply: Any) -> bool:
+    """Whether *reply* is an error that passes: Redis is away, or does not take anything now."""
+    return isinstance(reply, RedisError) and unavailable(reply).reason not in LASTING

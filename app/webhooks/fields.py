@@ -19,6 +19,7 @@ DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|UTC|[+\- ]?\d\d:?\d\d)?", re.ASCII | re.IGNORECASE
 )
 TRUE, FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
+LONGEST_ID = 255
 LARGEST = 2**53  # whole numbers beyond this are not the same in every JSON reader
 
 
@@ -47,6 +48,16 @@ class Text(Loose):
         if isinstance(value, bool | dict | list):
             raise ValidationError("Not text.")
         return str(value)
+
+
+class Id(Text):
+    """An id of a conversation or a leg. Vonage's have 40 characters; they become keys of Redis, and parts of lists."""
+
+    def read(self, value: Any) -> str:
+        text = super().read(value)
+        if len(text) > LONGEST_ID:
+            raise ValidationError("Too long.")
+        return text
 
 
 class Party(Text):

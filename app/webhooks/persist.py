@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from secrets import token_hex
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from app.domain.events import Answer, Event
 from app.flows.reply import LAST_RESORT_COUNTER, Reply
+from app.store import timeouts
 from app.store.codes import lag_ms
 from app.store.contract import EventWriter
 from app.web import metrics
@@ -17,18 +18,22 @@ from app.webhooks.schemas import answered, kept_answer
 
 
 def keep(webhook: Webhook, store: EventWriter) -> None:
-    """Keep the event in *webhook*, in Redis or on disk, before it is acknowledged. Raises KeptNowhere."""
+    """Keep the event in *webhook*, in Redis or on disk, before it is acknowledged. Raises KeptNowhere.
+
+    All its events together have as long as one: the sender waits for all of them.
+    """
+    until = monotonic() + timeouts.WRITE_SECONDS
     for event, text, counted in webhook.events():
         outcome, waited = "unavailable", None
         try:
             if event.conversations:
                 began = perf_counter()
-                new = store.record(event, text, webhook.received, webhook.notes, counted=counted)
+                new = store.record(event, text, webhook.received, webhook.notes, counted=counted, until=until)
                 waited = perf_counter() - began
                 store.waited(waited * 1000)
                 outcome = "spooled" if new is None else "kept" if new else "repeat"
             else:
-                new = store.unfile(text, _no_conversation(event), webhook.received)
+                new = store.unfile(text, _no_conversation(event), webhook.received, until=until)
                 outcome = "spooled" if new is None else "unfiled"
         finally:
             annotate(event=event, outcome=outcome)

@@ -18,7 +18,7 @@ from app.domain import events
 from app.domain.events import NO_TIMESTAMP, UNKNOWN_STATUS, canonical_json
 from app.domain.leg_state import BITS
 from app.webhooks.body import write_json
-from app.webhooks.fields import Flag, Loose, Moment, Money, Number, Party, Status, Text, Whole, Word
+from app.webhooks.fields import Flag, Id, Loose, Moment, Money, Number, Party, Status, Text, Whole, Word
 
 
 class WebhookSchema(Schema):
@@ -27,7 +27,7 @@ class WebhookSchema(Schema):
     class Meta:
         unknown = EXCLUDE  # Vonage adds fields without notice
 
-    call_uuid = Text()  # the leg, in webhooks of machine detection: see `_read`
+    call_uuid = Id()  # the leg, in webhooks of machine detection: see `_read`
 
 
 class GuessSchema(Schema):
@@ -84,10 +84,10 @@ class FallbackSchema(WebhookSchema):
 
 # How the fields of events are read. A field that no webhook carries (`flow`, `ncco`) is not among them.
 FIELDS: Final[dict[str, fields.Field[Any]]] = {
-    "conversation": Text(data_key="conversation_uuid"),
-    "left": Text(data_key="conversation_uuid_from"),
-    "joined": Text(data_key="conversation_uuid_to"),
-    "leg": Text(data_key="uuid"),
+    "conversation": Id(data_key="conversation_uuid"),
+    "left": Id(data_key="conversation_uuid_from"),
+    "joined": Id(data_key="conversation_uuid_to"),
+    "leg": Id(data_key="uuid"),
     "occurred": Moment(data_key="timestamp"),
     "from_": Party(data_key="from"),
     "from_user": Party(),  # of an answer webhook: a Client SDK user, who has no `from`

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from app.store import operations
 from tests.control.world import AGENT, World
 
 BODY = {"to": {"type": "phone", "number": AGENT}, "ncco": [{"action": "conversation", "name": "room"}]}
@@ -62,4 +63,19 @@ def test_a_repeat_of_a_request_whose_worker_died_gets_what_that_did(world: World
         client.delete(*kept)
     again = world.ask("POST", "/calls", BODY, Idempotency_Key="five")
     assert (again.status_code, again.json["leg"]) == (201, first.json["leg"])
+    assert len(world.legs()) == before + 1
+
+
+def test_while_too_many_operations_are_under_way_nothing_is_done_and_a_repeat_does_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(world.legs())
+    monkeypatch.setattr(operations, "MOST_OPEN", 0)
+    refused = world.ask("POST", "/calls", BODY, Idempotency_Key="three")
+    assert (refused.status_code, refused.json["title"]) == (503, "Too many operations")
+    assert refused.headers["Retry-After"] == "1"
+    assert len(world.legs()) == before
+    monkeypatch.undo()
+    again = world.ask("POST", "/calls", BODY, Idempotency_Key="three")
+    assert again.status_code == 201, again.text
     assert len(world.legs()) == before + 1

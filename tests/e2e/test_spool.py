@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -17,7 +17,11 @@ from typing import Any
 
 import pytest
 
+from app.spool.coding import SEALED, Seal
 from app.spool.spool import FRESH_SECONDS
+from app.store.codes import STORED_CODE
+from app.store.spooled import Spooled, Write
+from app.store.tallies import Tallied
 from tests.cli.shell import Shell
 from tests.e2e.conftest import Serve
 from tests.engines import Node, wait_until
@@ -60,6 +64,18 @@ def is_empty(server: Server) -> bool:
         ready = server.ask("GET", "/readyz")
         return ready.status == 200 and ready.json == {"degraded": []}
     return False
+
+
+def waits_in(writes: Iterable[Write]) -> int:
+    """How many waits of webhooks are counted in *writes*."""
+    counts = [write.counts for write in writes if isinstance(write, Tallied)]
+    return sum(number for each in counts for tally, number in each.items() if tally.code.startswith(STORED_CODE))
+
+
+def waits_counted(node: Node) -> int:
+    """How many waits of webhooks Redis has counted."""
+    hours: list[Any] = [node.client.hgetall(name) for name in node.client.scan_iter(match="*}hours:*")]
+    return sum(int(number) for hour in hours for code, number in hour.items() if code.startswith(STORED_CODE.encode()))
 
 
 def received(server: Server) -> int:
@@ -160,7 +176,9 @@ def test_what_waits_when_the_server_stops_is_in_its_log_and_on_its_disk(
     server.process.terminate()
     assert server.ended() == 0
     said = server.said
-    assert said.count('{"spooled": "') == 21
+    sealed = [Seal(SECRET_KEY).read(each) for each in SEALED.findall(said)]
+    assert sum(isinstance(each, Spooled) for each in sealed) == 21
+    assert waits_in(sealed) == 20, "and how long each waited, but for the one of no conversation"
     assert "447700900123" not in said
 
     start(node)  # the log is replayed on another machine
@@ -169,15 +187,17 @@ def test_what_waits_when_the_server_stops_is_in_its_log_and_on_its_disk(
     shell = Shell(tmp_path / "elsewhere", REDIS_URL=node.url, SECRET_KEY=SECRET_KEY)
     assert "21 events of the log are in the store now" in shell.output("replay", str(log))
     assert kept_conversations(node) == {*range(20)}
+    assert waits_counted(node) == 20
     wrong = Shell(tmp_path / "elsewhere", REDIS_URL=node.url, SECRET_KEY="another-key-of-the-server-32-long")
     code, _, complaint = wrong.run("replay", str(log))
     assert code == 1
-    assert "21 lines cannot be read" in complaint
+    assert f"{len(sealed)} lines cannot be read" in complaint
 
     again = serve(**settings)  # and the disk had not ended at all
     wait_until_empty(again)
     webhooks = again.api("/status").json["webhooks"]
     assert (webhooks["received"], webhooks["repeats"], webhooks["unfiled"]) == (21, 0, 1)
+    assert waits_counted(node) == 20
     heard = again.api("/api/v1/conversations/CON-7").json["first_heard_at"]
     assert heard < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(before + 1))
     again.process.terminate()

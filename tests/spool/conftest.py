@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.spool.drain import Drain
+from app.spool.file import Depth
 from app.spool.keeper import Keeper
 from app.spool.spool import Spool
 from app.store.store import Store
@@ -32,6 +33,10 @@ class Worker:
         """Wait until nothing waits any more."""
         wait_until(self._empties, "the spool is empty")
 
+    def waiting(self) -> Depth:
+        """What waits now; `Spool.depth` may be a second old."""
+        return self.spool._on_disk(self.spool._file.depth)
+
     def close(self) -> None:
         self.store.stop()
         self.spool.stop()
@@ -41,7 +46,7 @@ class Worker:
             return False
         while self.drain.once():
             pass
-        return not self.spool.settle([], []).rows
+        return not self.waiting().rows
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.spool.errors import SpoolUnavailable
-from app.spool.file import NAME, Row, SpoolFile, unreadable
+from app.spool.file import NAME, TALLIED, Row, SpoolFile, unreadable
 from tests.engines import wait_until
 from tests.serving import ROOT
 
@@ -64,10 +64,15 @@ def test_the_oldest_that_are_due_come_first_and_what_is_done_is_gone(tmp_path: P
         file.add([row(name)], 5.0)
     first = file.first(2, 10.0)
     assert named(first) == ["a", "b"]
-    left = file.settle([first[0].id], [(99.0, True, first[1].id)])
+    assert file.settle([first[0].id], [(99.0, True, first[1].id)]), "two that are not refused"
+    left = file.depth()
     assert (left.rows, left.since, left.refused) == (3, 5.0, 1)
     assert named(file.first(9, 10.0)) == ["c", "d"]
     assert named(file.first(9, 100.0)) == ["b", "c", "d"]
+    file.add([Row(0, TALLIED, 0, None, b"counts")], 1.0)
+    left = file.depth()
+    assert (left.rows, left.since, left.refused) == (3, 5.0, 1), "counts are no events"
+    assert not file.settle([each.id for each in file.first(2, 10.0)], [])
 
 
 def test_an_empty_spool_gives_the_disk_back_its_room(tmp_path: Path) -> None:

@@ -12,13 +12,17 @@ from random import Random
 
 import pytest
 
+from app.spool.drain import MOST_REST_SECONDS
 from app.spool.errors import SpoolUnavailable
-from app.store import keys
+from app.spool.file import SpoolFile
+from app.store import keys, timeouts
 from app.store.codec import ANSWER, EVENT, Record
 from app.store.errors import KeptNowhere
+from app.store.link import Command
 from app.store.pages import Filter
-from app.store.spooled import Counted, Spooled
-from tests.domain.builders import HERE, THERE, at, status, transfer
+from app.store.spooled import Counted, Spooled, Write
+from app.store.tallies import Tallied
+from tests.domain.builders import HERE, THERE, answer, at, status, transfer
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, Body, Webhook, distinct, several, webhooks_of
 from tests.spool.conftest import Worker
@@ -114,8 +118,8 @@ def test_what_is_written_twice_because_a_worker_was_killed_is_counted_once(own: 
     wait_until(lambda: works(worker.store), "it is back")
     for _ in range(3):
         for waiting in worker.spool.first(99):
-            assert isinstance(waiting.spooled, Spooled)
-            worker.store.write(waiting.spooled)
+            assert isinstance(waiting.write, Spooled)
+            worker.store.write(waiting.write)
     assert counters(worker) == (3, 1)
     worker.drained()
     assert counters(worker) == (3, 1)
@@ -172,10 +176,30 @@ def test_a_webhook_that_redis_refuses_for_itself_holds_up_nobody(own: Engine, op
     wait_until(lambda: works(worker.store), "it is back")
     while worker.drain.once():
         pass
-    left = worker.spool.settle([], [])
+    left = worker.waiting()
     assert (left.rows, left.refused) == (2, 2)
     assert counters(worker)[0] == 19
     assert worker.spool.ping() == "2 waiting"
+
+
+def test_the_drain_rests_as_long_as_a_batch_took_and_longer_while_the_machine_is_busy(
+    open_worker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever rests and wakes up late has no processor of its own."""
+    drain, clock, rests = open_worker().drain, [0.0], list[float]()
+    lates = iter((0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+
+    def wait(seconds: float) -> None:
+        rests.append(seconds)
+        clock.append(clock[-1] + seconds + next(lates))
+
+    monkeypatch.setattr("app.spool.drain.monotonic", lambda: clock[-1])
+    monkeypatch.setattr(drain._stop, "wait", wait)
+    for _ in range(11):
+        drain._rest(0.125)
+    assert rests == [0.125, 0.125, 0.125, 0.25, 0.5, 1.0, 2.0, 2.0, 1.0, 0.5, 0.25]
+    drain._rest(60.0)
+    assert rests[-1] == MOST_REST_SECONDS
 
 
 def test_a_hung_redis_makes_one_request_a_second_wait_and_no_other(own: Engine, open_worker: Open) -> None:
@@ -185,15 +209,15 @@ def test_a_hung_redis_makes_one_request_a_second_wait_and_no_other(own: Engine, 
     keep(worker, numbered(1))
     tried = [keep(worker, numbered(number)) for number in range(2, 200)]
     assert tried == [None] * 198
-    sent = [waiting for waiting in worker.spool.first(999) if _counted(waiting.spooled) == Counted.AGAIN]
+    sent = [waiting for waiting in worker.spool.first(999) if _counted(waiting.write) == Counted.AGAIN]
     assert len(sent) < 20, "the others did not ask Redis at all"
     own.nodes[0].thaw()
     worker.drained()
     assert counters(worker) == (200, 0)
 
 
-def _counted(spooled: Spooled | Exception) -> Counted | None:
-    return spooled.counted if isinstance(spooled, Spooled) else None
+def _counted(write: Write | Exception) -> Counted | None:
+    return write.counted if isinstance(write, Spooled) else None
 
 
 def test_answers_wait_on_disk_too_and_outlive_their_process(own: Engine, open_worker: Open) -> None:
@@ -204,7 +228,7 @@ def test_answers_wait_on_disk_too_and_outlive_their_process(own: Engine, open_wo
     own.nodes[0].kill()
     for webhook in answers:
         keep(worker, webhook)
-    wait_until(lambda: worker.spool.settle([], []).rows == len(answers), "they are on disk")
+    wait_until(lambda: worker.waiting().rows == len(answers), "they are on disk")
     assert (worker.store.answers_waiting, worker.store.answers_lost) == (0, 0)
     worker.close()
     own.nodes[0].start()
@@ -212,6 +236,96 @@ def test_answers_wait_on_disk_too_and_outlive_their_process(own: Engine, open_wo
     next_one = open_worker()
     next_one.drained()
     assert counters(next_one) == (len(answers), 0)
+
+
+def test_an_answer_is_on_disk_while_the_writer_still_waits_for_redis(
+    own: Engine, open_worker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once Redis is known to hang; only the first answers wait in memory, for as long as Redis may take."""
+    worker = open_worker()
+    own.nodes[0].freeze()
+    assert keep(worker, numbered(0)) is None
+    wait_until(lambda: worker.store._writer._away, "the writer has noticed")
+    monkeypatch.setattr(timeouts, "READ_SECONDS", 600.0)
+    worker.store._writer.send_unwatched(Command(b"x", ("PING",)))
+    given = [answer(number, name=str(number)) for number in range(20)]
+    for kept in given:
+        worker.keeper.record_later(kept.event, kept.event.canonical, kept.received)
+    wait_until(lambda: worker.waiting().rows == 1 + len(given), "all are on disk")
+    monkeypatch.undo()
+    own.nodes[0].thaw()
+    worker.drained()
+    assert counters(worker) == (1 + len(given), 0)
+
+
+def refusals(worker: Worker) -> int:
+    return worker.store.counts(NOW).counters.get("refused:missing", 0)
+
+
+def rows(folder: Path) -> int:
+    """How many rows the file has, those of counts included."""
+    file = SpoolFile(folder, 64)
+    try:
+        return len(file.after(0, 1_000_000))
+    finally:
+        file.close()
+
+
+@pytest.mark.parametrize("trouble", [Node.freeze, Node.kill], ids=["hangs", "gone"])
+def test_counts_outlive_their_process_and_are_counted_once(
+    own: Engine, open_worker: Open, tmp_path: Path, trouble: Callable[[Node], None]
+) -> None:
+    """Redis hangs in the middle of a batch, which it counts afterwards; the disk has that batch as well."""
+    worker = open_worker()
+    worker.store.count("refused:missing")
+    wait_until(lambda: refusals(worker) == 1, "Redis has counted it")
+    trouble(own.nodes[0])
+    worker.store.count("refused:missing")
+    wait_until(lambda: rows(tmp_path) == 1, "it is on disk")
+    for _ in range(20_000):
+        worker.store.count("refused:missing")
+    worker.close()
+    assert rows(tmp_path) in (2, 3), "a flood of refusals is no flood of rows"
+    other = open_worker()
+    assert other.spool.depth().rows == 0, "counts are no events"
+    if trouble is Node.freeze:
+        own.nodes[0].thaw()
+    else:
+        own.nodes[0].start()
+        own.nodes[0].ready()
+    other.drained()
+    assert refusals(other) == 20_001 + (trouble is Node.freeze)
+    assert rows(tmp_path) == 0
+
+
+def test_counts_that_are_written_again_are_counted_once(own: Engine, open_worker: Open, tmp_path: Path) -> None:
+    """Whoever empties the spool may be killed before it takes a row out."""
+    worker = open_worker()
+    own.nodes[0].kill()
+    for _ in range(3):
+        worker.store.count("refused:missing")
+    worker.store.waited(3.0)
+    wait_until(lambda: rows(tmp_path) == 1, "they are on disk")
+    own.nodes[0].start()
+    own.nodes[0].ready()
+    for _ in range(2):
+        for waiting in worker.spool.first(9):
+            assert isinstance(waiting.write, Tallied)
+            worker.store.write(waiting.write)
+    worker.drained()
+    assert refusals(worker) == 3
+
+
+def test_counts_that_neither_redis_nor_the_disk_takes_are_said_to_be_lost(
+    own: Engine, open_worker: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    worker = open_worker(tmp_path / "file")
+    own.nodes[0].kill()
+    for _ in range(7):
+        worker.store.count("refused:missing")
+    worker.store.stop()
+    assert "did not take until the end: 7" in caplog.text
 
 
 def test_where_the_disk_takes_nothing_either_it_is_said(own: Engine, open_worker: Open, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from app.store.feed import CARRY, DELETE, OPERATION, FeedEntry, read_feed_entry
 from app.store.link import Command
 from app.store.record_command import News, carry_command
 from app.store.store import Store
+from app.webhooks.fields import LONGEST_ID
 from tests.domain.builders import HERE, THERE, YONDER, about, answer, at, status, transfer
 from tests.engines import Engine, in_turn, wait_until
 from tests.generated import BASE, several
@@ -141,7 +142,9 @@ def test_expiry_makes_no_entry(engine: Engine, open_store: Callable[..., Store])
     ]
 
 
-@pytest.mark.parametrize(("engine", "name"), in_turn(["\ud800", "-", "1", "a\x00b", "x" * 3000]), indirect=["engine"])
+@pytest.mark.parametrize(
+    ("engine", "name"), in_turn(["\ud800", "-", "1", "a\x00b", "x" * LONGEST_ID]), indirect=["engine"]
+)
 def test_names_are_opaque(store: Store, name: str) -> None:
     send(store, status("ringing", 1, where=name, uuid=name))
     assert changes(store, name) == [(name, 0, "status", name, None, "ringing")]

@@ -14,6 +14,7 @@ from app.store import keys
 from app.store.errors import WrongLayout
 from app.store.pages import Filter
 from app.store.store import Store
+from app.webhooks.fields import LONGEST_ID
 from tests.domain.builders import status, transfer
 from tests.engines import Engine, in_turn
 from tests.generated import BASE, Webhook, webhooks_of
@@ -57,7 +58,7 @@ HOSTILE = [
     "%s%d%n",
     "conversation_uuid",
     "x",
-    "x" * 10_000,
+    "x" * (LONGEST_ID - 50),
 ]
 
 

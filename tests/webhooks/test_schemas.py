@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from app.domain import actions, events
 from app.domain.events import Event, SpeechResult, canonical_json
 from app.webhooks.body import read_object, read_query, write_json
+from app.webhooks.fields import LONGEST_ID
 from app.webhooks.schemas import kept_answer, read_answer, read_event, read_kept_answer
 from tests.generated import Call
 
@@ -420,11 +421,20 @@ def test_the_published_call_is_read():
 
 
 @pytest.mark.parametrize(
-    "uuid", ["0A0000000123ABCD1", "a", LEG, "944bf4bf-8dc7-4e23-86b2-2f4234777416", "x" * 10_000, "{}:*"]
+    "uuid", ["0A0000000123ABCD1", "a", LEG, "944bf4bf-8dc7-4e23-86b2-2f4234777416", "x" * LONGEST_ID, "{}:*"]
 )
 def test_ids_have_any_shape(uuid):
     event = read_event(status("ringing") | {"uuid": uuid, "conversation_uuid": uuid})
     assert (event.leg, event.conversation, event.conversations) == (uuid, uuid, (uuid,))
+
+
+def test_an_id_that_is_far_too_long_is_none():
+    """It would be in keys, lists and the feed, which are limited by number."""
+    long = "x" * (LONGEST_ID + 1)
+    event = read_event(status("ringing") | {"uuid": long, "conversation_uuid": "CON-1"})
+    assert (event.leg, event.conversations, event.flags) == (None, ("CON-1",), ("unreadable_uuid",))
+    moved = {"type": "transfer", "uuid": LEG, "conversation_uuid_from": "CON-1", "conversation_uuid_to": long}
+    assert read_event(moved).conversations == ("CON-1",)
 
 
 def test_an_id_may_be_a_number():

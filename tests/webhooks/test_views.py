@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from app.flows.flows import Flows
 from app.flows.reply import SORRY
 from app.services import build, services
+from app.store import timeouts
 from app.store.spooled import Spooled
 from app.webhooks.body import write_json
+from app.webhooks.fields import LONGEST_ID
 from app.webhooks.intake import Webhook
 from app.webhooks.to_flow import request_of
 from config.settings import Settings
-from tests.engines import wait_until
+from tests.delaying import delaying
+from tests.engines import Node, free_ports, wait_until
 from tests.folders import NOWHERE
 from tests.webhooks.conftest import Body, Site, Start, bearer, compact
 from vonage_simulator import ncco as carrier
@@ -251,9 +254,31 @@ def test_without_redis_callers_are_answered_and_events_are_kept(start):
     response = site.post("/voice/event", RINGING)
     assert (response.status_code, response.data, response.content_type) == (200, b"", None)
     assert site.post("/voice/event", b"no JSON").status_code == 400
-    waiting = [each.spooled for each in services(site.app).spool.first(9) if isinstance(each.spooled, Spooled)]
+    waiting = [each.write for each in services(site.app).spool.first(9) if isinstance(each.write, Spooled)]
     assert [each.record.body for each in waiting if each.unfiled_for is None][-1] == compact(RINGING)
     assert [each.record.body for each in waiting if each.unfiled_for] == [b"no JSON"]
+
+
+def test_the_events_of_one_webhook_have_as_long_as_one_event(start, monkeypatch):
+    """A fallback copy is two events. Redis is so slow that there is time for one of them, not for both."""
+    (port,) = free_ports(1)
+    node = Node(port=port)
+    try:
+        node.start()
+        node.ready()
+        with delaying(port) as slow:
+            site = start(f"redis://127.0.0.1:{slow.port}")
+            assert site.post("/voice/event", RINGING).status_code == 200
+            # What was counted of it is written first, or the events of the next would wait behind that.
+            wait_until(lambda: not site.store._writer._has_late, "its counts are written")
+            site.store.ping()
+            monkeypatch.setattr(timeouts, "WRITE_SECONDS", 1.0)
+            slow.seconds = 0.6
+            copy = RINGING | {"status": "answered", "original_request": {"type": "event"}, "reason": "Socket timeout."}
+            assert site.post("/voice/event", copy).status_code == 200
+            assert services(site.app).spool.depth().rows > 0, "the second one waits on disk"
+    finally:
+        node.remove()
 
 
 def test_without_redis_and_disk_callers_are_answered_and_events_are_sent_again(start):
@@ -490,7 +515,7 @@ def test_an_unknown_route_is_a_404(site: Site, path, method):
 
 HOSTILE = [
     *(
-        "x" * 10_000,
+        "x" * LONGEST_ID,
         "{p00}",
         "{a}{b}",
         "}{",

@@ -6,7 +6,7 @@
 --   COUNTERS           by state, the counter of legs in it; none for completed
 --   OUTCOMES           names by number
 --   MINUTES_A_BUCKET, MINUTES_KEPT, HOURS_KEPT, NUMBERS_AN_HOUR, FEED_LENGTH, CONVERSATIONS_OF_A_LEG,
---   EVENTS_OF_A_CONVERSATION
+--   EVENTS_OF_A_CONVERSATION, LARGE_RECORD, LARGE_RECORDS
 --   ACTION, NOTES_AT, CAPPED_BIT   of records (app/store/codec.py): first byte of our actions; which byte has the notes
 --   CODES              codes of statistics by name (app/store/statistics.py)
 --   ANSWERED           the digit of that outcome
@@ -15,6 +15,7 @@
 --
 -- The meta hash of a conversation has the fields
 --   t, h         first receipt (ms), the score in every index; last receipt (ms)
+--   b            bytes of the records that are larger than LARGE_RECORD
 --   k, n         legs known; legs present that have not ended
 --   x            telephone numbers in it, separated by blanks
 --   p            operations that wait for news of it, separated by blanks (app/store/operations.py)
@@ -42,6 +43,27 @@ local COUNTS, UNSETTLED, TOUCHED, COUNTED = P .. 'counts', P .. 'unsettled', P .
 local function add_to_feed(conversation, index, kind, leg, states)
   call('XADD', P .. 'feed', 'MAXLEN', '~', FEED_LENGTH, '*',
     'c', conversation, 'i', index, 'k', kind, 'l', leg, 's', states)
+end
+
+-- Append an entry to a stream, of which the oldest go beyond *most* entries, and beyond so many bytes: each entry has the
+-- sum of the sizes of all up to itself, so there is no counter to keep in step. *fields* are names and values; *gone*,
+-- if it is given, is called with the fields of each entry that goes.
+local function add_bounded(stream, most, most_bytes, size, fields, gone)
+  local function sum_of(entry) -- none in an entry of an older version
+    local values = entry and entry[2] or {}
+    return values[#values - 1] == 'sum' and tonumber(values[#values]) or 0
+  end
+  local sum = sum_of(call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]) + size
+  fields[#fields + 1], fields[#fields + 2] = 'sum', string.format('%.0f', sum)
+  call('XADD', stream, '*', unpack(fields))
+  local length = call('XLEN', stream)
+  while length > 1 do
+    local oldest = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+    if length <= tonumber(most) and sum - sum_of(oldest) < tonumber(most_bytes) then return end
+    call('XDEL', stream, oldest[1])
+    length = length - 1
+    if gone then gone(oldest[2]) end
+  end
 end
 
 -- Bytes, not `<`: Lua compares strings by the locale of the server.

@@ -38,19 +38,25 @@ local function changes_leg()
   return bit.bor(old_bits, new_bits) ~= old_bits or new_billed > old_billed or new_order > order
 end
 
-local kept, index, dropped = 0, '', false
+local function capped(text)
+  local notes = bit.bor(string.byte(text, NOTES_AT), CAPPED_BIT)
+  return string.sub(text, 1, NOTES_AT - 1) .. string.char(notes) .. string.sub(text, NOTES_AT + 1)
+end
+
+local kept, index, dropped, large = 0, '', false, 0
 if record ~= '' and not (exists and seen) then
   kept = 1
   index = call('RPUSH', EVENTS, record) - 1
   if index == 0 then exists = false end
-  if index >= EVENTS_OF_A_CONVERSATION
-    and (index >= 2 * EVENTS_OF_A_CONVERSATION or not (string.byte(record) == ACTION or changes_leg())) then
+  if #record > LARGE_RECORD then large = (exists and call('HGET', META, 'b') or 0) + #record end
+  local fills = math.max(index / EVENTS_OF_A_CONVERSATION, large / LARGE_RECORDS) -- 1: full; 2: also for the rest
+  if fills >= 2 or (fills >= 1 and not (string.byte(record) == ACTION or changes_leg())) then
     call('RPOP', EVENTS)
     kept, index, dropped = 0, '', true
-  elseif index >= EVENTS_OF_A_CONVERSATION - 1 then
-    local notes = bit.bor(string.byte(record, NOTES_AT), CAPPED_BIT)
-    local head, rest = string.sub(record, 1, NOTES_AT - 1), string.sub(record, NOTES_AT + 1)
-    call('LSET', EVENTS, -1, head .. string.char(notes) .. rest)
+    local latest = call('LINDEX', EVENTS, -1)
+    if latest and capped(latest) ~= latest then call('LSET', EVENTS, -1, capped(latest)) end
+  elseif fills >= 1 or index == EVENTS_OF_A_CONVERSATION - 1 then
+    call('LSET', EVENTS, -1, capped(record))
   end
 end
 local fresh = 0
@@ -75,6 +81,7 @@ if kept == 1 then
   change(identity, '')
   last = math.max(received, last)
   change('h', last)
+  if large > 0 then change('b', string.format('%.0f', large)) end
   count_minute(minute, 'events', 1)
   for code in string.gmatch(ARGV[16], '%S+') do count_minute(minute, code, 1) end
   if not exists then

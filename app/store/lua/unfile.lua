@@ -3,8 +3,9 @@
 -- KEYS[1]  unfiled (stream of the partition)
 -- KEYS[2]  digests of the bodies that are known again, in the order of their receipt (sorted set)
 -- KEYS[3]... counters and statistics that change
--- ARGV     1-2 see common.lua; 3 digest of the body; 4 record; 5 why it is kept here; 6 length at which the oldest go; 7 received
---          (ms); 8 how it is counted, see `counting` in app/store/record_command.py; 9 how many are known again, at most
+-- ARGV     1-2 see common.lua; 3 digest of the body; 4 record; 5 why it is kept here; 6 how many are kept, at most; 7 received
+--          (ms); 8 how it is counted, see `counting` in app/store/record_command.py; 9 how many are known again, at most; 10 how many
+--          bytes are kept, about
 -- Returns  1 kept, 0 a repeat
 
 local how, minute = string.sub(ARGV[8], 1, 1), math.floor(tonumber(ARGV[7]) / 60000)
@@ -19,7 +20,7 @@ if kept == 0 then
   end
   return 0
 end
-call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[6], '*', 'record', ARGV[4], 'why', ARGV[5])
+add_bounded(KEYS[1], ARGV[6], ARGV[10], #ARGV[4] + #ARGV[5], {'record', ARGV[4], 'why', ARGV[5]})
 local number = call('HINCRBY', COUNTS, 'unfiled', 1)
 call('ZADD', KEYS[2], number, ARGV[3])
 call('PEXPIRE', KEYS[2], TTL)
