@@ -42,10 +42,18 @@ class Events(Legs, Operations, EventWriter):
     """Keeping webhooks, and what was done to calls."""
 
     def record(
-        self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
+        self,
+        event: Event,
+        body: bytes,
+        received: datetime,
+        notes: tuple[str, ...] = (),
+        *,
+        counted: bool = True,
+        brief: bool = True,
     ) -> bool:
+        """See `EventWriter.record`. *brief*: see `Writer.send`."""
         how = Counted.YES if counted else Counted.NO
-        return self._record(event, Record(sort_of(event), received, body, notes), how)
+        return self._record(event, Record(sort_of(event), received, body, notes), how, brief=brief)
 
     def event_of(self, spooled: Spooled) -> Event:
         """The event that waited in the spool. Raises any error if it cannot be read."""
@@ -62,7 +70,9 @@ class Events(Legs, Operations, EventWriter):
         else:
             self._writer.send([self._unfile_command(record, why, counted)], brief=True)
 
-    def _record(self, event: Event, record: Record, counted: Counted, *, only: str | None = None) -> bool:
+    def _record(
+        self, event: Event, record: Record, counted: Counted, *, only: str | None = None, brief: bool = True
+    ) -> bool:
         """Keep *event* in its conversations, or in *only* one of them. Returns whether it is new in the last one."""
         received = record.received
         kept, news, until = False, NO_NEWS, time.monotonic() + timeouts.WRITE_SECONDS
@@ -72,7 +82,7 @@ class Events(Legs, Operations, EventWriter):
             how = Counted.NO if index else counted
             command = record_command(self._ttl, event, name, record, counted=how, first=not index, news=news)
             try:
-                result = RecordResult(*self._writer.send([command], until, brief=True)[0])
+                result = RecordResult(*self._writer.send([command], until, brief=brief)[0])
             except StoreUnavailable as away:
                 away.sent = away.sent or index > 0
                 raise
@@ -125,9 +135,10 @@ class Events(Legs, Operations, EventWriter):
         event = self._read(Record(LOOKED_UP, received, body))
         return self.record(event, body, received, counted=False)
 
-    def unfile(self, body: bytes, why: str, received: datetime) -> bool:
+    def unfile(self, body: bytes, why: str, received: datetime, *, brief: bool = True) -> bool:
+        """See `EventWriter.unfile`. *brief*: see `Writer.send`."""
         record = Record(EVENT, received, body)
-        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], brief=True)[0])
+        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], brief=brief)[0])
 
     def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
         record = Record(EVENT, received, body)

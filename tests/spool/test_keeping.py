@@ -214,6 +214,22 @@ def test_answers_wait_on_disk_too_and_outlive_their_process(own: Engine, open_wo
     assert counters(next_one) == (len(answers), 0)
 
 
+def test_where_the_disk_takes_nothing_a_redis_that_is_back_takes_it_at_once(
+    own: Engine, open_worker: Open, tmp_path: Path
+) -> None:
+    """Also within the second in which nobody else asks a Redis that did not reply."""
+    (tmp_path / "file").touch()
+    worker = open_worker(tmp_path / "file")
+    assert keep(worker, numbered(0)) is True
+    for write in (lambda: keep(worker, numbered(2)), lambda: worker.keeper.unfile(b"{}", "no conversation", at(1))):
+        own.nodes[0].freeze()
+        with pytest.raises(KeptNowhere):
+            keep(worker, numbered(1))
+        own.nodes[0].thaw()
+        own.nodes[0].ready()
+        assert write() is True
+
+
 def test_where_the_disk_takes_nothing_either_it_is_said(own: Engine, open_worker: Open, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     worker = open_worker(tmp_path / "file")
