@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from benchmarks.chaos_server import START_SECONDS, Supervised, ask, patiently
 
+TAKEN: Final = "200"
 LIFE: Final = ("started", "ringing", "answered", "completed")
 ENDED: Final = ("ended", "0.02", [("answered", 2)] * 2)  # state, price, and legs of each call in the end
 CALLER: Final = {"from": "447700900123", "to": "442079460000"}
@@ -91,20 +92,30 @@ def _send(server: Supervised, truth: Truth, path: str, body: dict[str, Any]) -> 
         try:
             status, reply = ask(server.port, "POST", path, text)
         except (OSError, HTTPException) as error:
-            came, reply, right = type(error).__name__, b"", truth.killed and not isinstance(error, TimeoutError)
+            came, right, reply = type(error).__name__, truth.killed and not isinstance(error, TimeoutError), b""
         else:
-            if status == 200 and (path == "/voice/event" or _is_ncco(reply)):
-                with truth.lock:
-                    truth.tries[fault].seconds.append(time.monotonic() - began)
-                return
-            came, right = str(status), status == 503 and path == "/voice/event" and server.full.since(began)
-            if right and not server.nowhere.since(began):
-                came = "503 although Redis had no fault"  # on a busy machine it may be too slow for one of them
+            full, nowhere = server.full.since(began), server.nowhere.since(began)
+            came, right = judged(path, status, reply, full=full, nowhere=nowhere)
         with truth.lock:
+            if came == TAKEN:
+                truth.tries[fault].seconds.append(time.monotonic() - began)
+                return
             truth.tries[fault].others[came] += 1
             if not right:
                 truth.wrong.append(f"{came} from {path}, fault: {fault} {reply.decode()}")
         time.sleep(0.05)
+
+
+def judged(path: str, status: int, reply: bytes, *, full: bool, nowhere: bool) -> tuple[str, bool]:
+    """How a response is counted, TAKEN if all is well, and whether it was right.
+
+    *full*: the disk took nothing; *nowhere*: and the store had a fault, too.
+    """
+    if path == "/voice/answer":
+        return (TAKEN, True) if status == 200 and _is_ncco(reply) else (f"{status} without NCCO", False)
+    if status == 503 and full and not nowhere:
+        return "503 of a slow store", True  # on a busy machine it may be too slow for one of them
+    return str(status), status == 200 or (status == 503 and nowhere)
 
 
 def _is_ncco(reply: bytes) -> bool:
