@@ -12,7 +12,6 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum
 from time import monotonic, time
@@ -103,11 +102,18 @@ class Drain:
         for each in waiting:
             lanes[crc32(self._conversation(each.spooled)) % AT_ONCE].append(each)
 
-        def write(lane: Sequence[Waiting]) -> dict[int, _Result]:
-            return {each.id: self._write(each) for each in lane}
+        results: dict[int, _Result] = {}
 
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drain") as pool:
-            return {id_: result for found in pool.map(write, lanes.values()) for id_, result in found.items()}
+        def write(lane: Sequence[Waiting]) -> None:
+            results.update((each.id, self._write(each)) for each in lane)
+
+        # No pool: those take no more work once their process is ending, when this is needed most.
+        threads = [threading.Thread(target=write, args=(lane,), name="drain") for lane in lanes.values()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
 
     def _conversation(self, spooled: Spooled | Exception) -> bytes:
         with suppress(Exception):  # writing it says what is wrong
