@@ -16,7 +16,7 @@ from benchmarks.chaos_stores import REPLY_SECONDS, Pair, Store, send, wait_for
 
 LEAST_SECONDS, MOST_SECONDS = 0.2, 2.0  # that a fault of the store lasts
 SLOWEST: Final = 0.3  # seconds before each piece of a reply
-SPOOL_MB: Final = 1  # SPOOL_MAX_MB of the server
+SPOOL_MB: Final = 8  # SPOOL_MAX_MB of the server: more than waits between two faults
 FILLED_BYTES: Final = 2 * SPOOL_MB * 1024 * 1024
 BUSY_AFTER: Final = "busy-reply-threshold"  # milliseconds: https://valkey.io/commands/eval/
 # Its clock is the processor time of the store, so it takes as long or longer.

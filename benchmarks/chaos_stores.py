@@ -162,6 +162,8 @@ class Relay:
 
     def _serve(self, client: socket.socket) -> None:
         with client, suppress(OSError), socket.create_connection(("127.0.0.1", self.to)) as node:
+            for end in (client, node):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             back = Thread(target=self._pass_on, args=(node, client), daemon=True)
             back.start()
             self._pass_on(client, node)
