@@ -26,7 +26,7 @@ test: .venv/installed-dev  ## lint, types and every test; as root on Debian it i
 bench: .venv/installed-dev  ## events and answers per second, compared with a Flask route that does nothing and with Express; the stream
 	@$(BIN)/python -m benchmarks.run
 
-chaos: .venv/installed-dev  ## kill workers, server and store 200 times under load, then compare with what was sent
+chaos: .venv/installed-dev  ## 400 faults of processes, Redis and disk under load, then compare with what was sent
 	@$(BIN)/python -m benchmarks.chaos
 
 screenshots: .venv/installed-dev  ## every page as phone and desktop show it, into docs/screenshots/ (needs chromium)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import cycle
 from random import Random
-from typing import Final
+from typing import Final, cast
+
+from redis import Redis
 
 from app.store import keys
-from benchmarks.chaos_faults import FAULTS, Faults, Target
+from benchmarks.chaos_faults import Fault, Kind, Target
 from tests import cluster_nodes
 from tests.engines import Engine, Node, start_cluster
 
-OF_THE_SERVER: Final = ("worker", "workers", "master", "reload", "restart")
+CLUSTER: Final = "cluster"  # what its faults concern
 BETWEEN_KEYS: Final = 0.002  # seconds, while a slot moves
 BETWEEN_FAULTS: Final = 15.0  # seconds, of `disturbed`
 
@@ -52,20 +54,51 @@ def move_slots(cluster: Engine, chance: Random) -> None:
         cluster_nodes.move_slot(cluster, slot, target, partial(time.sleep, BETWEEN_KEYS))
 
 
-OF_THE_NODES: Final = {
-    "primary restarted": (restart_primary, 3),
-    "replica takes over": (fail_over, 3),
-    "planned fail-over": (hand_over, 2),
-    "primary frozen": (freeze_primary, 2),
-    "slots moved": (move_slots, 4),
+def _of_node(fault: Callable[[Engine, Random], None]) -> Fault:
+    def of_target(target: Target, chance: Random) -> None:
+        fault(cast("Cluster", target.store).engine, chance)
+
+    return of_target
+
+
+OF_THE_NODES: Final[Mapping[str, Callable[[Engine, Random], None]]] = {
+    "primary": restart_primary,
+    "taken over": fail_over,
+    "handed over": hand_over,
+    "node frozen": freeze_primary,
+    "slots moved": move_slots,
+}
+WEIGHTS: Final = {"primary": 3, "taken over": 3, "slots moved": 4}  # of all others: 2
+CLUSTER_FAULTS: Final[Mapping[str, Kind]] = {
+    name: Kind(_of_node(fault), WEIGHTS.get(name, 2), CLUSTER) for name, fault in OF_THE_NODES.items()
 }
 
 
-@contextmanager
-def clustered() -> Iterator[tuple[Faults, Mapping[str, str]]]:
-    """A cluster: its faults and the server's, and the settings with which a server keeps its calls there."""
-    with start_cluster(replicas=True, options=cluster_nodes.DURABLE) as cluster:
-        yield faults_on(cluster), settings_of(cluster)
+class Cluster:
+    """Three primaries with a replica each; what is written counts as kept once a replica has it.
+
+    *engine*: nodes that others go on using; without it they are its own.
+    """
+
+    pid: int | None = None  # it has several
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._own = ExitStack()
+        self.engine = engine or self._own.enter_context(start_cluster(replicas=True, options=cluster_nodes.DURABLE))
+        self.settings: Mapping[str, str] = settings_of(self.engine)
+
+    @property
+    def client(self) -> Redis:
+        return cluster_nodes.primaries(self.engine)[0].client
+
+    def end(self, number: int, away: float) -> None:  # noqa: ARG002 - it is killed, and comes back at once
+        cluster_nodes.restart(self.engine, cluster_nodes.primaries(self.engine)[0])
+
+    def wait_for_replica(self) -> None:
+        """Nothing: each fault of a node waits for what it needs itself."""
+
+    def close(self) -> None:
+        self._own.close()
 
 
 @contextmanager
@@ -76,7 +109,7 @@ def disturbed() -> Iterator[Mapping[str, str]]:
 
         def disturb() -> None:
             chance = Random(1)
-            for fault, _ in cycle(OF_THE_NODES.values()):
+            for fault in cycle(OF_THE_NODES.values()):
                 if over.wait(BETWEEN_FAULTS):
                     break
                 fault(cluster, chance)
@@ -88,16 +121,6 @@ def disturbed() -> Iterator[Mapping[str, str]]:
         finally:
             over.set()
             thread.join()
-
-
-def faults_on(cluster: Engine) -> Faults:
-    """The faults of a server whose store is *cluster*."""
-
-    def of_node(fault: Callable[[Engine, Random], None]) -> Callable[[Target, Random], None]:
-        return lambda _, chance: fault(cluster, chance)
-
-    of_nodes = {name: (of_node(fault), weight) for name, (fault, weight) in OF_THE_NODES.items()}
-    return {name: FAULTS[name] for name in OF_THE_SERVER} | of_nodes
 
 
 def settings_of(cluster: Engine) -> dict[str, str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from time import monotonic, time
 from typing import Final
@@ -50,7 +49,6 @@ class Drain:
         self._store, self._spool = store, spool
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drain")  # its threads start with the first batch
         self._written, self._blocked = 0, False  # blocked: only time helps
         self._rests = 1  # how many times as long as a batch took the rest after it is
 
@@ -64,8 +62,6 @@ class Drain:
         self._spool.filled.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS + 1)
-        if not self._thread.is_alive():
-            self._pool.shutdown(wait=False)
 
     def ping(self) -> str | None:
         """Always None: what waits is said by the spool."""
@@ -101,12 +97,19 @@ class Drain:
 
     def _write_all(self, waiting: Sequence[Waiting]) -> dict[int, _Result]:
         """AT_ONCE at a time, in their order."""
+        results: dict[int, _Result] = {}
 
-        def write(lane: Sequence[Waiting]) -> dict[int, _Result]:
-            return {each.id: self._write(each) for each in lane}
+        def write(lane: Sequence[Waiting]) -> None:
+            results.update((each.id, self._write(each)) for each in lane)
 
+        # No pool: those take no more work once their process is ending, when this is needed most.
         lanes = [waiting[number::AT_ONCE] for number in range(min(AT_ONCE, len(waiting)))]
-        return {id_: result for found in self._pool.map(write, lanes) for id_, result in found.items()}
+        threads = [threading.Thread(target=write, args=(lane,), name="drain") for lane in lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
 
     def _write(self, waiting: Waiting) -> _Result:
         id_ = waiting.id

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from app.domain.events import Event
 from app.spool.errors import SpoolUnavailable
@@ -31,18 +33,12 @@ class Keeper(EventWriter):
         counted: bool = True,
         until: float | None = None,
     ) -> bool | None:
-        try:
-            return self._store.record(event, body, received, notes, counted=counted, until=until)
-        except StoreUnavailable as away:
-            self._keep(Record(sort_of(event), received, body, notes), away, counted=counted)
-            return None
+        write = partial(self._store.record, event, body, received, notes, counted=counted, until=until)
+        return self._keep(write, Record(sort_of(event), received, body, notes), counted=counted)
 
     def unfile(self, body: bytes, why: str, received: datetime, *, until: float | None = None) -> bool | None:
-        try:
-            return self._store.unfile(body, why, received, until=until)
-        except StoreUnavailable as away:
-            self._keep(Record(EVENT, received, body), away, unfiled_for=why)
-            return None
+        write = partial(self._store.unfile, body, why, received, until=until)
+        return self._keep(write, Record(EVENT, received, body), why)
 
     def record_later(
         self, event: Event, body: bytes, received: datetime, notes: tuple[str, ...] = (), *, counted: bool = True
@@ -59,10 +55,23 @@ class Keeper(EventWriter):
         self._store.waited(ms)
 
     def _keep(
-        self, record: Record, away: StoreUnavailable, *, counted: bool = True, unfiled_for: str | None = None
-    ) -> None:
+        self, write: Callable[..., bool], record: Record, unfiled_for: str | None = None, *, counted: bool = True
+    ) -> bool | None:
+        """What *write* returns, a method of the store; None if *record* is on disk instead."""
+        try:
+            return write()
+        except StoreUnavailable as error:
+            away = error
         how = (Counted.AGAIN if away.sent else Counted.LATER) if counted else Counted.NO
         try:
             self._spool.put([Spooled(record, how, unfiled_for)])
-        except SpoolUnavailable as full:
-            raise KeptNowhere(away, full.reason) from full
+        except SpoolUnavailable as error:
+            full = error
+        else:
+            return None
+        if away.reason == "timeout" and not away.sent:  # nobody asked Redis, for it did not reply a moment ago
+            try:
+                return write(brief=False)
+            except StoreUnavailable as error:
+                away = error
+        raise KeptNowhere(away, full.reason) from full

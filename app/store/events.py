@@ -52,9 +52,11 @@ class Events(Legs, Operations, EventWriter):
         *,
         counted: bool = True,
         until: float | None = None,
+        brief: bool = True,
     ) -> bool:
+        """See `EventWriter.record`. *brief*: see `Writer.send`."""
         how = Counted.YES if counted else Counted.NO
-        return self._record(event, Record(sort_of(event), received, body, notes), how, until=until)
+        return self._record(event, Record(sort_of(event), received, body, notes), how, until=until, brief=brief)
 
     def event_of(self, spooled: Spooled) -> Event:
         """The event that waited in the spool. Raises any error if it cannot be read."""
@@ -75,7 +77,14 @@ class Events(Legs, Operations, EventWriter):
             self._writer.send([self._unfile_command(record, why, counted)], brief=True)
 
     def _record(
-        self, event: Event, record: Record, counted: Counted, *, only: str | None = None, until: float | None = None
+        self,
+        event: Event,
+        record: Record,
+        counted: Counted,
+        *,
+        only: str | None = None,
+        until: float | None = None,
+        brief: bool = True,
     ) -> bool:
         """Keep *event* in its conversations, or in *only* one of them. Returns whether it is new in the last one."""
         received = record.received
@@ -87,7 +96,7 @@ class Events(Legs, Operations, EventWriter):
             how = Counted.NO if index else counted
             command = record_command(self._ttl, event, name, record, counted=how, first=not index, news=news)
             try:
-                result = RecordResult(*self._writer.send([command], until, brief=True)[0])
+                result = RecordResult(*self._writer.send([command], until, brief=brief)[0])
             except StoreUnavailable as away:
                 away.sent = away.sent or index > 0
                 raise
@@ -140,9 +149,12 @@ class Events(Legs, Operations, EventWriter):
         event = self._read(Record(LOOKED_UP, received, body))
         return self.record(event, body, received, counted=False)
 
-    def unfile(self, body: bytes, why: str, received: datetime, *, until: float | None = None) -> bool:
+    def unfile(
+        self, body: bytes, why: str, received: datetime, *, until: float | None = None, brief: bool = True
+    ) -> bool:
+        """See `EventWriter.unfile`. *brief*: see `Writer.send`."""
         record = Record(EVENT, received, body)
-        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], until, brief=True)[0])
+        return bool(self._writer.send([self._unfile_command(record, why, Counted.YES)], until, brief=brief)[0])
 
     def unfile_later(self, body: bytes, why: str, received: datetime) -> None:
         record = Record(EVENT, received, body)

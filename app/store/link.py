@@ -31,7 +31,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from app.store import timeouts
-from app.store.redis_errors import AWAY, NOT_SENT, NotReplicated, as_redis_error
+from app.store.redis_errors import AWAY, NOT_SENT, NotReplicated, as_redis_error, unavailable
 from app.store.scripts import Script
 from app.store.sentinel import client_of, is_of_sentinels, read_sentinels
 
@@ -176,7 +176,7 @@ class Link:
                 for index in indexes:
                     replies[index] = as_redis_error(error)
         for node, connection, indexes in sent:
-            broken: RedisError | None = None
+            broken, has_moved = None, False
             for index in indexes:
                 try:
                     left = max(self._until - monotonic(), 0.001)
@@ -186,8 +186,13 @@ class Link:
                     replies[index] = broken = as_redis_error(error)
                 except RedisError as error:
                     replies[index] = error
+                    has_moved = has_moved or unavailable(error).reason == "readonly"
             if self._replicas and broken is None:
                 self._confirm(node, connection, indexes, replies)
+            if has_moved:
+                # The primary became a replica; its name, as hosted ones have it, may lead to the new primary by now.
+                # https://github.com/redis/ioredis#reconnect-on-error
+                connection.disconnect()
         return replies
 
     def _confirm(self, node: str, connection: Connection, indexes: Sequence[int], replies: list[Any]) -> None:

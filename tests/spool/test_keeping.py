@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +27,7 @@ from app.store.tallies import Tallied
 from tests.domain.builders import HERE, THERE, answer, at, status, transfer
 from tests.engines import Engine, Node, wait_until
 from tests.generated import BASE, Body, Webhook, distinct, several, webhooks_of
+from tests.serving import ROOT
 from tests.spool.conftest import Worker
 from tests.store.bounds import works
 from tests.store.expected import NOW, Expected, assert_as_expected, read
@@ -326,6 +329,62 @@ def test_counts_that_neither_redis_nor_the_disk_takes_are_said_to_be_lost(
         worker.store.count("refused:missing")
     worker.store.stop()
     assert "did not take until the end: 7" in caplog.text
+
+
+ENDS = """
+from gevent import monkey
+monkey.patch_all()
+import atexit, sys
+from datetime import timedelta
+from pathlib import Path
+from time import sleep
+from app.spool.drain import Drain
+from app.spool.file import SpoolFile
+from app.spool.spool import Spool
+from app.store.link import Address
+from app.store.store import Store
+from tests.generated import read_record
+
+folder = Path(sys.argv[1])
+another = SpoolFile(folder, 64)
+assert another.lease()
+store, spool = Store(Address(sys.argv[2]), read=read_record, retention=timedelta(days=7)), Spool(folder, 64)
+drain = Drain(store, spool)
+atexit.register(drain.stop)
+drain.start()
+sleep(0.2)
+another.close()
+"""
+
+
+def test_a_worker_that_ends_writes_what_it_may_write_now(own: Engine, open_worker: Open, tmp_path: Path) -> None:
+    """Within `atexit`, as in a server; the lease was another worker's until then."""
+    worker = open_worker()
+    own.nodes[0].kill()
+    for number in range(50):
+        keep(worker, numbered(number))
+    own.nodes[0].start()
+    own.nodes[0].ready()
+    program = [sys.executable, "-c", ENDS, str(tmp_path), own.address.url]
+    ended = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "Traceback" not in ended.stderr
+    assert rows(tmp_path) == 0
+
+
+def test_where_the_disk_takes_nothing_a_redis_that_is_back_takes_it_at_once(
+    own: Engine, open_worker: Open, tmp_path: Path
+) -> None:
+    """Also within the second in which nobody else asks a Redis that did not reply."""
+    (tmp_path / "file").touch()
+    worker = open_worker(tmp_path / "file")
+    assert keep(worker, numbered(0)) is True
+    for write in (lambda: keep(worker, numbered(2)), lambda: worker.keeper.unfile(b"{}", "no conversation", at(1))):
+        own.nodes[0].freeze()
+        with pytest.raises(KeptNowhere):
+            keep(worker, numbered(1))
+        own.nodes[0].thaw()
+        own.nodes[0].ready()
+        assert write() is True
 
 
 def test_where_the_disk_takes_nothing_either_it_is_said(own: Engine, open_worker: Open, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from app.store import keys
 from app.store.errors import StoreUnavailable
-from app.store.link import Command, Link
+from app.store.link import Address, Command, Link
 from app.store.operations import RUNNING_SECONDS
 from app.store.redis_errors import NotReplicated
 from app.store.store import Store
@@ -134,6 +134,24 @@ def test_a_replica_that_takes_over_has_all_that_was_kept_if_it_had_to_confirm(
         names = [f"CON-{number}" for number in kept]
         lost = set(names) - set(after.histories(names).conversations)
         assert lost == (set() if replicas else set(names[1:]))
+
+
+def test_a_primary_that_becomes_a_replica_is_left_for_the_one_that_its_address_leads_to_now(
+    open_store: Callable[..., Store],
+) -> None:
+    """A planned fail-over of a hosted Redis: its name moves, and connections to the former primary stay open."""
+    with engines.replicated() as engine:
+        primary, replica = engine.nodes
+        address = primary.folder / "socket"
+        store = open_store(engine.at(Address(f"unix://{address}")))
+        post_surely(store, numbered(1))
+        primary.client.execute_command("FAILOVER")
+        wait_until(lambda: replica.client.info("replication")["role"] == "master", "it has been handed over")
+        wait_until(lambda: why_not(store, numbered(2)) == "readonly", "it takes no writes")
+        (replica.folder / "socket").replace(address)
+        post_surely(store, numbered(2))
+        after = open_store(Engine("promoted", [replica]))
+        assert after.histories(["CON-1", "CON-2"]).conversations.keys() == {"CON-1", "CON-2"}
 
 
 @pytest.fixture
