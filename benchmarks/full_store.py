@@ -13,7 +13,6 @@ import statistics
 import sys
 from datetime import UTC, datetime, timedelta
 
-from app.store import keys
 from app.store.link import Address
 from benchmarks.old_calls import fill
 from benchmarks.scale import Taken, measure, single
@@ -29,8 +28,6 @@ def main() -> int:
     options = parser.parse_args()
     with single() as empty, single() as full:
         fill(Address(full.address), 0, options.stored, datetime.now(UTC) - timedelta(days=1))
-        # Kept one after the other as calls come in, they would all have been counted by now.
-        full.clients[0].delete(*(part.touched for part in keys.ALL))
         turns = {"empty": empty, f"{options.stored:,}": full}
         taken = {name: list[Taken]() for name in turns}
         for number in range(options.rounds):
