@@ -55,19 +55,19 @@ def measure(checkout: Path, count: int, connections: int) -> Iterator[tuple[str,
     with servers.store() as address, servers.server("wsgi:app", address, "--workers", "1", checkout=checkout) as server:
         servers.get(server.port, "/readyz")  # the first request waits until the app is imported
         worker = only_child(server.pid)
-        yield "start", _settled(worker) * 1e6
+        yield "start", settled(worker) * 1e6
         for kind in ("event", "answer"):
             for measured, number in ((False, WARM_UP), (True, count)):
-                prepared = list(islice(_requests(kind), number))
-                before = _settled(worker)
-                _send(server.port, prepared, connections)
+                prepared = list(islice(requests_of(kind), number))
+                before = settled(worker)
+                send(server.port, prepared, connections)
                 if measured:
-                    yield kind, (_settled(worker) - before) / number * 1e6
+                    yield kind, (settled(worker) - before) / number * 1e6
         if children(server.pid) != [worker]:
             sys.exit(f"{checkout}: the worker was replaced")
 
 
-def _requests(kind: str) -> Iterator[bytes]:
+def requests_of(kind: str) -> Iterator[bytes]:
     """Signed requests without end: the events of the published call under other ids, or its answer request."""
     for answer, events in calls():
         if kind == "answer":
@@ -76,7 +76,8 @@ def _requests(kind: str) -> Iterator[bytes]:
             yield from (request("/voice/event", event) for event in events)
 
 
-def _send(port: int, requests: Sequence[bytes], connections: int) -> None:
+def send(port: int, requests: Sequence[bytes], connections: int) -> None:
+    """Send *requests*, each once; ends this program if one of them has no 2xx."""
     result = run(port, requests, connections=connections, most_seconds=300)
     if len(result.answered) != len(requests):
         sys.exit(f"{len(result.answered)} of {len(requests)} requests succeeded; other answers: {result.others}")
@@ -99,7 +100,7 @@ def used_by(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def _settled(pid: int) -> float:
+def settled(pid: int) -> float:
     """The same, once the process has nothing left to do."""
     used = used_by(pid)
     while True:

@@ -2,11 +2,9 @@
 
     python -m benchmarks.reading [--sizes 1000,100000,1000000] [--repeats 15]
 
-An embedded engine is filled by the server's own script in pipelines. The newest 1,000 are whole two-leg calls of seven
-events. Those before them have one webhook: half have ended, half are live but silent for long, and all have a number
-with the same last four digits. Measured is processor time, of this process and of the engine: the machine may do other
-things. A first list is one of calls that this process has not read before. The engine needs about 1 KB of memory
-for each conversation.
+The newest 1,000 are whole two-leg calls of seven events; those before them are of `benchmarks.old_calls`. Measured is
+processor time, of this process and of the engine: the machine may do other things. A first list is one of calls that
+this process has not read before.
 """
 
 from __future__ import annotations
@@ -25,21 +23,15 @@ from app.calls import folded_calls, queries
 from app.calls.call_queries import CallFilter, CallQueries
 from app.calls.queries import Calls
 from app.store import histories
-from app.store.codec import EVENT, Record
-from app.store.link import Command, Link
-from app.store.record_command import record_command
-from app.store.spooled import Counted
+from app.store.link import Link
 from app.store.store import Store
-from app.webhooks.schemas import read_event
+from benchmarks.old_calls import PIPELINED, RETENTION, fill, old_one
 from tests import engines
-from tests.domain.builders import status
 from tests.engines import Engine
-from tests.generated import compact, read_record
+from tests.generated import read_record
 from tests.store.test_memory import post_calls, published_call
 
 WHOLE: Final = 1000
-PIPELINED: Final = 100  # more would not fit into the buffers of the socket while the engine is busy
-RETENTION: Final = timedelta(days=7)
 SILENT: Final = timedelta(hours=2)
 LIMIT: Final = 50
 RARE: Final = "447999990123"  # whole, and of nobody: all have its last four digits
@@ -65,37 +57,13 @@ def main() -> int:
         post_calls(store, [list(published_call(chance, now - timedelta(seconds=n))) for n in range(WHOLE)])
         print(f"{'conversations':>14}  {'ms':>8}{'ratio':>8}")
         for size in map(int, options.sizes.split(",")):
-            fill(engine, stored, size - WHOLE, now - timedelta(days=1))
+            fill(engine.address, stored, size - WHOLE, now - timedelta(days=1))
             stored = max(stored, size - WHOLE)
             for what, ms in measure(store, engine, options.repeats, now):
                 smallest.setdefault(what, ms)
                 print(f"{size:14,}  {ms:8.2f}{ms / smallest[what]:8.2f}  {what}", flush=True)
         store.stop()
     return 0
-
-
-def fill(engine: Engine, first: int, behind: int, newest: datetime) -> None:
-    """Conversations with one webhook each, from number *first* on, each received 10 ms before the one before."""
-    link = Link(engine.address)
-    for start in range(first, behind, PIPELINED):
-        batch = [old_one(number, newest) for number in range(start, min(start + PIPELINED, behind))]
-        for reply in link.exchange(batch, 60.0):
-            if isinstance(reply, Exception):
-                raise reply
-        if start % 100_000 == 0:
-            print(f"{start:,} filled", file=sys.stderr)
-    link.close()
-
-
-def old_one(number: int, newest: datetime) -> Command:
-    """Keep the webhook of an old conversation: its leg has ended, or nothing more was received of it."""
-    received = newest - timedelta(milliseconds=10 * number)
-    name = f"CON-{number:032x}"
-    body = status("completed" if number % 2 else "started", 1, uuid=f"{number:032x}", where=name)
-    body |= {"from": f"4477{number % 10000:04}0123", "to": "442079460000", "timestamp": received.isoformat()}
-    text = compact(body)
-    ttl = int(RETENTION.total_seconds() * 1000)
-    return record_command(ttl, read_event(body), name, Record(EVENT, received, text), counted=Counted.YES)
 
 
 def measure(store: Store, engine: Engine, repeats: int, now: datetime) -> Iterator[tuple[str, float]]:

@@ -62,9 +62,9 @@ class Nodes(NamedTuple):
 
 
 @contextmanager
-def single() -> Iterator[Nodes]:
-    """One node."""
-    with servers.store() as address:
+def single(program: str | None = None) -> Iterator[Nodes]:
+    """One node, of the embedded engine or of *program*."""
+    with servers.store(program) as address:
         yield Nodes(address, [Redis.from_url(address)], {})
 
 

@@ -38,10 +38,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def store() -> Iterator[str]:
-    """The embedded engine's binary as a server of its own, in memory only; yields its address."""
+def store(program: str | None = None) -> Iterator[str]:
+    """The embedded engine's binary, or *program*, as a server of its own, in memory only; yields its address."""
     port = free_port()
-    command = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    command = [program or str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait(port)

@@ -392,7 +392,10 @@ class Settings:
     )
     # Basic authentication of the Application API: https://developer.vonage.com/en/api/application.v2
     api_key: str | None = _setting(
-        "VONAGE_API_KEY", TEXT, "the account's API key, with which `flask doctor` reads the application", default=None
+        "VONAGE_API_KEY",
+        TEXT,
+        "the account's API key, with which `flask doctor` reads the application, and sets it",
+        default=None,
     )
     api_secret: str | None = _setting(
         "VONAGE_API_SECRET",

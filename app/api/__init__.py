@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 
 def install(app: Flask) -> None:
@@ -12,5 +12,6 @@ def install(app: Flask) -> None:
     from app.api.metrics import metrics
 
     app.url_map.converters.update(CONVERTERS)
-    for blueprint in (*described(), describe, metrics):
+    blueprints: tuple[Blueprint, ...] = (*described(), describe, metrics)
+    for blueprint in blueprints:
         app.register_blueprint(blueprint)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import Response, jsonify, url_for
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema
 
 from app.api import once
@@ -22,6 +21,7 @@ from app.api.acting_schemas import (
     TransferArgs,
     action_json,
 )
+from app.api.blueprint import Blueprint
 from app.auth.access import current_login, current_role, guard
 from app.control.control import Control, Requested
 from app.domain.leg_control import ActionState

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
 from app.api import cursors
+from app.api.blueprint import Blueprint
 from app.api.schemas import PageArgs
 from app.auth.access import guard
 from app.calls.fields import Timestamp, listed, nullable, timestamp

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
-from flask_smorest import Blueprint
 from werkzeug.routing import BaseConverter, PathConverter, UnicodeConverter
 
+from app.api.blueprint import Blueprint
 from app.domain.marks import LONGEST
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 from flask import Response, redirect, request, url_for
-from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from app.api import cursors, examples
+from app.api.blueprint import Blueprint
 from app.api.schemas import CallEventsSchema, CallFilterArgs, CallsArgs, CallsSchema, PageArgs
 from app.auth.access import current_role, guard, require
 from app.auth.reveals import reveal

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flask import Response, jsonify, url_for
-from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from app.api import once
 from app.api.acting import who
 from app.api.acting_errors import as_problems
 from app.api.acting_schemas import ConferenceArgs, ConferenceSchema, ConferencesSchema, NoArgs, RemoveArgs
+from app.api.blueprint import Blueprint
 from app.auth.access import guard
 from app.control.conferences import Running
 from app.control.operations import requested_by

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
-from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from app.api import cursors
+from app.api.blueprint import Blueprint
 from app.api.schemas import ConversationsArgs, ConversationsSchema, EventsSchema, PageArgs
 from app.auth.access import current_role, guard
 from app.auth.reveals import reveal

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
+from app.api.blueprint import Blueprint
 from app.api.schemas import Bound
 from app.auth.access import guard
 from app.calls.delivery import read_delivery

@@ -7,9 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import request
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from app.api.blueprint import Blueprint
 from app.auth.access import current_role, guard
 from app.auth.reveals import reveal
 from app.calls.fields import ExactNumber, Timestamp, listed, nullable

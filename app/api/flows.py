@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
+from app.api.blueprint import Blueprint
 from app.auth.access import guard
 from app.calls.fields import ObjectSchema, Timestamp, listed, nullable
 from app.flows.model import Flow, Hours, Route

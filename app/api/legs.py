@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_smorest import Blueprint
-
+from app.api.blueprint import Blueprint
 from app.auth.access import current_role, guard
 from app.auth.reveals import reveal
 from app.calls.schemas import LegSchema

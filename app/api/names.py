@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from app.api.blueprint import Blueprint
 from app.auth.access import guard
 from app.calls.names import LONGEST_NAME, MOST_NAMES, cleaned
 from app.domain.numbers import digits

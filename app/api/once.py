@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Final
 
 from flask import Response, g, request
-from flask_smorest import Blueprint
 
+from app.api.blueprint import Blueprint
 from app.auth.access import READS, current_login
 from app.control.operations import new_id
 from app.domain.operations import as_id

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from flask import Response, request
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
+from app.api.blueprint import Blueprint
 from app.auth.access import require
 from app.auth.reveals import reveal
 from app.auth.tokens import Role

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from app.api.blueprint import Blueprint
 from app.api.sessions import session_of
 from app.api.users import user_of
 from app.auth.access import guard_own, require

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Response
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
 from app.api import once
 from app.api.acting import acted, bare_route, who
 from app.api.acting_errors import as_problems
 from app.api.acting_schemas import ActionSchema, DtmfArgs, NoArgs, RecordArgs, RunningTransferSchema, TransferCallArgs
+from app.api.blueprint import Blueprint
 from app.api.sessions import session_of
 from app.api.transfers import created
 from app.api.users import user_of

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast, get_args
 
 from flask import Response, redirect, request, url_for
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
 from app.api import cursors, examples
+from app.api.blueprint import Blueprint
 from app.api.operation_events import note_change, note_share
 from app.api.schemas import Flag, PageArgs, Whole
 from app.api.users import ChangesArgs, Shown, UserSchema, changed_user, user_json, user_of

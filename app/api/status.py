@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
+from app.api.blueprint import Blueprint
 from app.auth.access import guard
 from app.calls.fields import Timestamp, nullable, timestamp
 from app.domain.leg_state import STATES

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flask import Response, request
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
+from app.api.blueprint import Blueprint
 from app.api.schemas import PhoneNumber
 from app.auth.access import current_role, guard, still_may
 from app.auth.reveals import reveal
@@ -80,11 +80,13 @@ class StreamArgs(Schema):
     )
 
 
+class StreamSchema(Schema):
+    """For the description alone, which wants one: events are no JSON."""
+
+
 @stream.get("")
 @stream.arguments(StreamArgs, location="query", unknown=RAISE)
-@stream.alt_response(
-    200, schema=Schema.from_dict({}, name="Stream"), content_type=CONTENT_TYPE, description=DESCRIPTION
-)
+@stream.alt_response(200, schema=StreamSchema, content_type=CONTENT_TYPE, description=DESCRIPTION)
 def follow(args: dict[str, Any]) -> Response:
     """Follow what changes. After the header Last-Event-ID, or `since`, nothing is left out; else it begins now."""
     live, calls, role = services().live, services().calls, current_role()

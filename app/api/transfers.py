@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flask import Response, jsonify, url_for
-from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from app.api import once
 from app.api.acting import masked_for_reader, who
 from app.api.acting_errors import as_problems
 from app.api.acting_schemas import NoArgs, RunningTransferSchema, TransferCallArgs, TransfersSchema
+from app.api.blueprint import Blueprint
 from app.auth.access import guard
 from app.control.operations import requested_by
 from app.control.transfers import Running

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
 from app.api import cursors
+from app.api.blueprint import Blueprint
 from app.api.schemas import PageArgs
 from app.auth.access import guard
 from app.auth.reveals import reveal

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flask import Response
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
 from app.api import once
 from app.api.acting import acted
 from app.api.acting_schemas import ActionSchema, EndpointOrNumber
+from app.api.blueprint import Blueprint
 from app.api.session_verbs import hold_talking, own_leg
 from app.api.sessions import session_of
 from app.api.transfers import created

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flask import Response, jsonify
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
 from app.api import conferences, once, transfers
@@ -23,6 +22,7 @@ from app.api.acting_schemas import (
     TransfersSchema,
     action_json,
 )
+from app.api.blueprint import Blueprint
 from app.api.session_verbs import own_leg
 from app.api.sessions import session_of
 from app.auth.access import guard_own

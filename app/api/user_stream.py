@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flask import Response, request
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
 from app.api import once
 from app.api.acting_schemas import NoArgs
+from app.api.blueprint import Blueprint
 from app.api.operation_events import session_events
 from app.api.sessions import session_of
 from app.api.stream import refuse_if_full
@@ -39,11 +39,13 @@ class UserStreamArgs(Schema):
     since = fields.String(metadata={"description": "the id of an event, to go on after it; Last-Event-ID wins"})
 
 
+class UserStreamSchema(Schema):
+    """For the description alone, which wants one: events are no JSON."""
+
+
 @user_stream.get("/<user:name>/stream")
 @user_stream.arguments(UserStreamArgs, location="query", unknown=RAISE)
-@user_stream.alt_response(
-    200, schema=Schema.from_dict({}, name="UserStream"), content_type=CONTENT_TYPE, description=DESCRIPTION
-)
+@user_stream.alt_response(200, schema=UserStreamSchema, content_type=CONTENT_TYPE, description=DESCRIPTION)
 def follow_user(args: dict[str, Any], name: str) -> Response:
     """Follow what happens at a user. After the header Last-Event-ID, or `since`, nothing is left out."""
     user_of(name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
 from app.api.acting_errors import as_problems
+from app.api.blueprint import Blueprint
 from app.api.schemas import Flag, Whole
 from app.api.users import possible
 from app.auth.access import Login, current_login, guard_own

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from flask import Response
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 
 from app.api import cursors
+from app.api.blueprint import Blueprint
 from app.api.operation_events import note_change
 from app.api.schemas import Flag, PageArgs, Whole
 from app.auth.access import current_login, current_role, guard

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from flask import Response, request, url_for
-from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
 from app.api import cursors
+from app.api.blueprint import Blueprint
 from app.api.recordings import SOUND, played
 from app.api.schemas import Flag, PageArgs
 from app.api.users import user_of

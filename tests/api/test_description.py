@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from apispec import APISpec
+from marshmallow import Schema
 
+from app.api.blueprint import Blueprint
 from tests.api.site import LIST, OPERATOR, SAMPLE, Site, quoted
 from tests.engines import wait_until
 from tests.generated import conversations_of, several
@@ -337,3 +339,16 @@ def test_the_page_has_the_headers_of_a_page(open_site: Callable[..., Site]) -> N
     headers = open_site().get("/docs").headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_start_makes_no_schema_for_the_description_alone() -> None:
+    made = []
+
+    class CountedSchema(Schema):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    blueprint = Blueprint("described", __name__)
+    blueprint.get("/")(blueprint.alt_response(200, schema=CountedSchema)(lambda: None))
+    assert not made

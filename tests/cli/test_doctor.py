@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from vonage_application import ApplicationConfig
 
 from app.cli.doctor import redis_checks
+from app.cli.doctor.vonage_application import mended
+from app.cli.doctor.vonage_checks import application_findings
+from config.settings import Settings
 from tests.cli.listening import listening
 from tests.cli.shell import Inside, Shell
 from tests.engines import Engine, single
-from tests.vonage_simulator.api_server import APPLICATION_ID, serving
+from tests.vonage_simulator.api_server import APPLICATION_ID, Server, serving
 from vonage_simulator.ledger import Target
 
 
@@ -119,15 +124,24 @@ def test_half_an_api_key_is_a_wrong_setting(shell: Shell) -> None:
     assert "VONAGE_API_SECRET: Not set" in err
 
 
+PUBLIC = "https://calls.example.com"
+
+
+def account(carrier: Server) -> dict[str, Any]:
+    """The settings with which the application of *carrier* is read."""
+    application = carrier.carrier.application
+    return {
+        "api_hosts": (carrier.base.removeprefix("https://"),),
+        "api_key": application.api_key,
+        "api_secret": application.api_secret,
+        "application_id": APPLICATION_ID,
+    }
+
+
 def test_the_application_at_vonage_is_compared_with_this_server(engine: Engine, tmp_path: Path) -> None:
     with serving(tmp_path / "carrier") as carrier:
         application = carrier.carrier.application
-        settings: dict[str, Any] = {
-            "api_hosts": (carrier.base.removeprefix("https://"),),
-            "api_key": application.api_key,
-            "api_secret": application.api_secret,
-            "application_id": APPLICATION_ID,
-        }
+        settings = account(carrier)
         code, found = findings(engine.address.url, tmp_path, **settings)
         base = "http://127.0.0.1:8080/voice"
         assert code == 1
@@ -142,8 +156,107 @@ def test_the_application_at_vonage_is_compared_with_this_server(engine: Engine, 
         assert (code, found["signed callbacks"]["level"]) == (0, "ok")
         assert found["clock and Vonage"]["level"] == found["time limits"]["level"] == "ok"
         assert found["region"]["found"] == "eu-west"
+        assert found["answer_url"]["found"] == f"POST {base}/answer"
 
         code, found = findings(engine.address.url, tmp_path, **settings | {"api_secret": "wrong"})
         assert (code, found["Vonage application"]["found"].endswith("401")) == (1, True)
     code, found = findings(engine.address.url, tmp_path, **settings)
     assert (code, found["Vonage application"]["level"]) == (1, "fault")
+
+
+def test_another_method_and_another_region_than_this_server_s_are_named() -> None:
+    settings = Settings(secret_key="k" * 32, public_url=PUBLIC, api_hosts=("api-us-3.vonage.com",))
+    webhook = {"address": f"{PUBLIC}/voice/answer", "http_method": "PUT"}
+    voice = {"webhooks": {"answer_url": webhook}, "region": "eu-west"}
+    application = {"capabilities": {"voice": voice}}
+    found = {each.about: each for each in application_findings(application, settings)}
+    assert (found["answer_url"].level, found["region"].level) == ("fault", "advice")
+    assert found["region"].found == "calls arrive in eu-west, and are placed in na-east"
+    changed = mended(application, settings)
+    assert {each.level for each in application_findings(changed, settings)} == {"ok"}
+    assert changed["capabilities"]["voice"]["webhooks"]["answer_url"]["http_method"] == "POST"
+
+
+@pytest.fixture
+def carrier(tmp_path: Path) -> Iterator[Server]:
+    """A carrier whose application has a capability and a setting that are none of this server's business."""
+    with serving(tmp_path / "carrier") as carrier:
+        client = carrier.client.application
+        config = client.get_application(APPLICATION_ID).model_dump(exclude_none=True)
+        config["capabilities"] |= {"rtc": {"signed_callbacks": True}}
+        config["capabilities"]["voice"]["leg_persistence_time"] = 7
+        client.update_application(APPLICATION_ID, ApplicationConfig(**config))
+        yield carrier
+
+
+@pytest.fixture
+def fixing(engine: Engine, carrier: Server, tmp_path: Path) -> Iterator[Inside]:
+    """Commands with the settings of the carrier's account."""
+    inside = Inside(engine.address.url, data_dir=tmp_path, public_url=PUBLIC, **account(carrier))
+    yield inside
+    inside.site.close()
+
+
+def application_at(carrier: Server) -> Any:
+    return carrier.client.application.get_application(APPLICATION_ID)
+
+
+def test_fix_shows_the_difference_and_sets_that_alone(fixing: Inside, carrier: Server) -> None:
+    before = application_at(carrier)
+    _, out, _ = fixing.run("doctor", "--fix", typed="y\n")
+    lines = [line.strip() for line in out.partition("Change it?")[0].splitlines()]
+    webhooks = "capabilities.voice.webhooks"
+    assert lines == [
+        f"To be changed at {carrier.base.removeprefix('https://')}:",
+        f"{webhooks}.answer_url.address: {carrier.application_url}/answer -> {PUBLIC}/voice/answer",
+        f"{webhooks}.answer_url.connect_timeout: 500 -> 1000",
+        f"{webhooks}.event_url.address: {carrier.application_url}/event -> {PUBLIC}/voice/event",
+        f"{webhooks}.event_url.socket_timeout: 2000 -> 10000",
+        f"{webhooks}.fallback_answer_url.address: not set -> {PUBLIC}/voice/fallback",
+        f"{webhooks}.fallback_answer_url.http_method: not set -> POST",
+        "capabilities.voice.signed_callbacks: off -> on",
+    ]
+    assert "ok      signed callbacks: on" in out, "the check comes after it"
+    voice = (after := application_at(carrier)).capabilities.voice
+    assert voice.webhooks.answer_url.http_method == "GET", "it is served as well, so it stays"
+    for name in ("name", "keys", "privacy"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert after.capabilities.rtc == before.capabilities.rtc
+    assert (voice.leg_persistence_time, voice.region.value) == (7, "eu-west")
+
+    _, out, _ = fixing.run("doctor", "--fix")
+    assert out.startswith("The application at Vonage needs no change.\n")
+
+
+@pytest.mark.parametrize("typed", ["n\n", ""])
+def test_without_a_yes_nothing_is_changed(fixing: Inside, carrier: Server, typed: str) -> None:
+    before = application_at(carrier)
+    code, _, _ = fixing.run("doctor", "--fix", typed=typed)
+    assert (code, application_at(carrier)) == (1, before)
+
+
+def test_what_somebody_changed_meanwhile_is_not_overwritten(
+    fixing: Inside, carrier: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def confirm(_: str) -> bool:
+        carrier.carrier.application.name = "Changed in the dashboard"
+        return True
+
+    monkeypatch.setattr(click, "confirm", confirm)
+    code, _, err = fixing.run("doctor", "--fix")
+    assert (code, "changed by somebody else" in err) == (1, True)
+    assert application_at(carrier).capabilities.voice.signed_callbacks is False
+
+
+def test_fix_needs_a_public_url_and_an_account(engine: Engine, tmp_path: Path) -> None:
+    for settings, words in ({}, "Set PUBLIC_URL first"), ({"public_url": PUBLIC}, "Set VONAGE_API_KEY"):
+        inside = Inside(engine.address.url, data_dir=tmp_path, **settings)
+        code, _, err = inside.run("doctor", "--fix", "--yes")
+        inside.site.close()
+        assert (code, words in err) == (1, True), err
+    with serving(tmp_path / "carrier") as carrier:
+        wrong = account(carrier) | {"api_secret": "wrong"}
+        inside = Inside(engine.address.url, data_dir=tmp_path, public_url=PUBLIC, **wrong)
+        code, _, err = inside.run("doctor", "--fix", "--yes")
+        inside.site.close()
+        assert (code, "was not changed" in err, "answers 401" in err) == (1, True, True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 from pydantic import ValidationError
+from vonage_application import ApplicationConfig, Capabilities, Rtc, Voice, VoiceUrl, VoiceWebhooks
 from vonage_http_client.errors import FileStreamingError, HttpRequestError, NotFoundError
 from vonage_users import Channels, ListUsersFilter, Properties, SmsChannel, User
 from vonage_voice.models import (
@@ -433,6 +434,46 @@ def test_the_application_is_looked_up(server: Server) -> None:
     assert voice.webhooks.fallback_answer_url is None
     assert server.client.application.list_applications() == ([found], None)
     assert "PRIVATE" not in json.dumps(found.model_dump(mode="json"))
+
+
+def test_an_application_is_replaced_by_the_sdk_and_its_webhooks_go_elsewhere(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        api = server.client.application
+        before = api.get_application(APPLICATION_ID)
+        event = VoiceUrl(address=f"{server.application_url}/event", http_method="POST", socket_timeout=9000)
+        answer = VoiceUrl(address=f"{server.application_url}/answer", http_method="GET")
+        voice = Voice(webhooks=VoiceWebhooks(event_url=event, answer_url=answer), conversations_ttl=24)
+        capabilities = Capabilities(voice=voice, rtc=Rtc(signed_callbacks=True))
+        after = api.update_application(APPLICATION_ID, ApplicationConfig(name="New", capabilities=capabilities))
+        assert after == api.get_application(APPLICATION_ID)
+        assert (after.name, after.keys) == ("New", before.keys), "the key stays"
+        assert after.capabilities.rtc.signed_callbacks
+        voice = after.capabilities.voice
+        assert (voice.signed_callbacks, voice.conversations_ttl, voice.leg_persistence_time) == (False, 24, 2)
+        assert (voice.webhooks.event_url.connect_timeout, voice.webhooks.event_url.socket_timeout) == (1000, 9000)
+        assert server.answered().status == "answered", "with the same private key"
+
+        api.update_application(APPLICATION_ID, ApplicationConfig(name="Without"))
+        assert api.get_application(APPLICATION_ID).capabilities.voice is None, "what is left out is gone"
+        assert server.carrier.application.event is None
+
+
+@pytest.mark.parametrize(
+    ("voice", "wrong"),
+    [
+        ({"webhooks": {"answer_url": {"address": "nowhere"}}}, "webhooks.answer_url.address"),
+        ({"webhooks": {"answer_url": {"address": "http://a", "socket_timeout": 6000}}}, "webhooks.answer_url.socket"),
+        ({"webhooks": {"event_url": {"address": "http://a", "http_method": "PUT"}}}, "webhooks.event_url.http_method"),
+        ({"region": "atlantis"}, "region"),
+    ],
+)
+def test_a_wrong_application_is_refused(server: Server, voice: Json, wrong: str) -> None:
+    secret = {"Authorization": requests.auth._basic_auth_str("abcd1234", "simulated-api-secret")}
+    path, before = f"/v2/applications/{APPLICATION_ID}", server.client.application.get_application(APPLICATION_ID)
+    response = server.ask("PUT", path, {"name": "New", "capabilities": {"voice": voice}}, headers=secret)
+    assert response.status_code == 400
+    assert response.json()["invalid_parameters"][0]["name"].startswith(f"capabilities.voice.{wrong}")
+    assert server.client.application.get_application(APPLICATION_ID) == before
 
 
 def test_the_application_is_returned_only_with_its_credentials(server: Server) -> None:

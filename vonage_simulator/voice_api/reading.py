@@ -62,9 +62,14 @@ def _web_address(value: str) -> None:
         raise ValidationError("Not a URL that begins with http:// or https://.")
 
 
+def url(**more: Any) -> fields.String:
+    """A field: a URL."""
+    return fields.String(validate=_web_address, **more)
+
+
 def one_url(**more: Any) -> fields.List[Any]:
     """A field: an array of one URL, as everywhere in the Voice API."""
-    return fields.List(fields.String(validate=_web_address), validate=validate.Length(equal=1), **more)
+    return fields.List(url(), validate=validate.Length(equal=1), **more)
 
 
 def method(**more: Any) -> fields.String:

@@ -8,6 +8,7 @@ import click
 
 from app.cli.conversation_text import to_json
 from app.cli.doctor.finding import Finding
+from app.cli.doctor.fix import fix
 from app.cli.doctor.redis_checks import redis_findings
 from app.cli.doctor.server_checks import server_findings
 from app.cli.doctor.vonage_checks import vonage_findings
@@ -18,13 +19,19 @@ from vonage_simulator.printable import safe
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor(as_json: bool) -> None:
+@click.option("--fix", "fixes", is_flag=True, help="First set the application at Vonage; shows what, and asks.")
+@click.option("--yes", "confirmed", is_flag=True, help="With --fix: do not ask.")
+def doctor(as_json: bool, fixes: bool, confirmed: bool) -> None:
     """Check a deployment, and say what to do about each fault.
 
     Settings, data folder, call flows, public URL, Redis, and the application at Vonage. Ends with 1
     if there is a fault; advice is no fault.
     """
     settings = services().settings
+    if fixes and as_json:
+        raise click.UsageError("--fix and --json do not go together: what is changed is to be read.")
+    if fixes:
+        fix(settings, confirmed=confirmed)
     found = [*server_findings(settings), *_store_findings(), *vonage_findings(settings)]
     if as_json:
         click.echo(to_json({"findings": [finding.json for finding in found]}))

@@ -1,0 +1,35 @@
+"""`flask doctor --fix`: sets the application at Vonage, after it has shown what it is going to change."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli.doctor.vonage_application import ApplicationApi, NotDone, differences, mended
+from config.settings import Settings
+from vonage_simulator.printable import safe
+
+
+def fix(settings: Settings, *, confirmed: bool) -> None:
+    """Show the differences, ask unless *confirmed*, read once more, write. Raises ClickException if it is not done."""
+    if settings.public_url is None:
+        raise click.ClickException("Set PUBLIC_URL first: Vonage cannot reach an address of this machine.")
+    try:
+        api = ApplicationApi(settings)
+        shown, _ = api.read()
+        changes = list(differences(shown, mended(shown, settings)))
+        if not changes:
+            click.echo("The application at Vonage needs no change.")
+            return
+        click.echo(f"To be changed at {api.host}:")
+        for line in changes:
+            click.echo(safe(f"  {line}"))
+        if not (confirmed or click.confirm("Change it?")):
+            click.echo("Nothing was changed.")
+            return
+        now, _ = api.read()
+        if now != shown:
+            raise click.ClickException("It was changed by somebody else meanwhile. Nothing was changed: repeat this.")
+        api.write(mended(now, settings))
+    except NotDone as fault:
+        raise click.ClickException(safe(f"The application at Vonage was not changed: {fault}. {fault.do}")) from fault
+    click.echo("Changed.")
