@@ -90,7 +90,7 @@ def fill_besides(site: Site) -> None:
         OTHER_USER, 0, {"leg of CON-1": mark}, [{"event": "call_incoming", "session": "leg of CON-1"}]
     )
     site.store.note_reveal(Reveal("who", "operator", "address", "GET /api/v1/conversations", "", 1, ("CON-1",)))
-    site.store.begin_once("operator", "key", "digest")
+    site.store.begin_once("operator", "key", "digest", "claim")
     site.store.end_once("operator", "key", "digest", (201, "{}"))
     wait_until(lambda: not site.store.answers_waiting, "it is all written")
     site.store.ping()  # behind it, on the same connection
@@ -125,7 +125,7 @@ def shown_besides(site: Site) -> dict[str, Any]:
     found["marks"] = [each._asdict() for each in site.store.marks(OTHER_USER, ["leg of CON-1"])]
     found["events"] = [event.data for event in site.store.user_events(OTHER_USER, BEGINNING, 10) or ()]
     found["audit"] = site.store.audit(1)[0].reveal._asdict()
-    found["once"] = site.store.begin_once("operator", "key", "digest")
+    found["once"] = site.store.begin_once("operator", "key", "digest", "claim")
     return found
 
 

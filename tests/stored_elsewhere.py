@@ -22,7 +22,8 @@ from app.spool.coding import as_row
 from app.spool.file import NAME, SpoolFile
 from app.spool.last_lines import write_last_lines
 from app.store.codec import ANSWER, EVENT, NOTES, VOICEMAIL, Record
-from app.store.spooled import Counted, Spooled
+from app.store.spooled import Counted, Spooled, Write
+from app.store.tallies import Tallied, Tally
 from app.webhooks.body import write_json
 from app.webhooks.schemas import kept_answer
 from app.webhooks.voicemails import kept_voicemail
@@ -45,7 +46,7 @@ IDS = {"conversation_uuid": "CON-w", "uuid": "leg-w"}
 LEFT = Voicemail("Alice", "447700900123", None, "leg-w")
 RECORDING = IDS | {"recording_uuid": "REC-w", "recording_url": "https://api.nexmo.com/v1/files/1"}
 SERVED = {"id": "a1", "flow": "menu", "step": "start", "ncco": [], "version": "1", "took_ms": 1.5}
-WAITING = [
+WAITING: list[Write] = [
     Spooled(
         Record(EVENT, BASE + timedelta(microseconds=7891), write_json(IDS | {"status": "ringing"}), NOTES), Counted.YES
     ),
@@ -53,6 +54,7 @@ WAITING = [
     Spooled(Record(ANSWER, BASE, write_json(kept_answer(IDS | {"to": "é"}, SERVED)), ()), Counted.LATER),
     Spooled(Record(VOICEMAIL, BASE, kept_voicemail(write_json(RECORDING), LEFT), ()), Counted.NO),
     Spooled(Record(EVENT, BASE, b"\xff no JSON", ()), Counted.AGAIN, "bad body: it is not UTF-8"),
+    Tallied(b"process1", 7, {Tally(int(BASE.timestamp()) // 60, "refused:missing", "Rmissing"): 3}),
 ]
 
 
@@ -68,19 +70,19 @@ def of_spool() -> dict[str, Any]:
     return {"spool": packed, "log": lines.getvalue(), "waiting": readable(WAITING)}
 
 
-def readable(waiting: Sequence[Spooled]) -> list[Any]:
+def readable(waiting: Sequence[Write]) -> list[Any]:
     """*waiting* as JSON has it."""
-    return [
-        [
-            record.sort.decode(),
-            record.received.isoformat(),
-            record.body.decode("latin-1"),
-            list(record.notes),
-            int(counted),
-            why,
-        ]
-        for record, counted, why in waiting
-    ]
+    return [_counts(each) if isinstance(each, Tallied) else _webhook(each) for each in waiting]
+
+
+def _counts(tallied: Tallied) -> list[Any]:
+    return [tallied.process.hex(), tallied.number, [[*tally, number] for tally, number in tallied.counts.items()]]
+
+
+def _webhook(spooled: Spooled) -> list[Any]:
+    record, counted, why = spooled
+    body, received = record.body.decode("latin-1"), record.received.isoformat()
+    return [record.sort.decode(), received, body, list(record.notes), int(counted), why]
 
 
 def of_export(inside: Inside) -> dict[str, Any]:

@@ -45,17 +45,13 @@ def session(name: str) -> bytes:
 
 
 def replies(principal: str) -> bytes:
-    """Stream: the keys of the latest replies to requests of *principal* with an Idempotency-Key, in their slot."""
-    return b"switchhook:replies:" + _tag_of(principal)
+    """Stream: the keys of the latest replies to requests of *principal* with an Idempotency-Key."""
+    return b"switchhook:replies:" + sha256(encode(principal)).hexdigest().encode()
 
 
 def idempotency(principal: str, key: str) -> bytes:
     """String: the reply to the request that *principal* sent with the Idempotency-Key *key*."""
-    return ONCE + _tag_of(principal) + b":" + sha256(encode(key)).hexdigest().encode()
-
-
-def _tag_of(principal: str) -> bytes:
-    return b"{" + sha256(encode(principal)).hexdigest().encode() + b"}"
+    return ONCE + sha256(encode(f"{principal}\n{key}")).hexdigest().encode()
 
 
 def rate(name: str) -> bytes:

@@ -21,6 +21,7 @@ from app.store import keys, scripts
 from app.store.connected import Connected
 from app.store.errors import StoreUnavailable, TooManyOperations
 from app.store.link import Command
+from app.store.writer import Late
 
 FORGET_MOVE_SECONDS: Final = 60  # a move that was numbered and never kept
 IDEMPOTENCY_SECONDS: Final = 24 * 3600
@@ -288,15 +289,21 @@ class Operations(Connected):
 
     def end_once(self, principal: str, key: str, digest: str, reply: tuple[int, str]) -> None:
         """Keep the *reply*, status and body, to the request."""
-        name = keys.idempotency(principal, key)
-        text = f"{digest}\n{reply[0]}\n{reply[1]}"
-        args = ("", self._ttl, text, IDEMPOTENCY_SECONDS, MOST_REPLIES, REPLIES_BYTES)
-        self._writer.send_later(Command(name, args, scripts.ONCE, (name, keys.replies(principal))))
+        name, latest = keys.idempotency(principal, key), keys.replies(principal)
+        text = keys.encode(f"{digest}\n{reply[0]}\n{reply[1]}")
+        self._writer.send_later(Command(name, ("SET", name, text, "EX", IDEMPOTENCY_SECONDS)))
+        args = ("", self._ttl, name, len(text), IDEMPOTENCY_SECONDS, MOST_REPLIES, REPLIES_BYTES)
+        self._writer.send_later(Command(latest, args, scripts.ONCE, (latest,)), _without)
 
     def give_up_once(self, principal: str, key: str, digest: str, claim: str) -> None:
         """Forget, once Redis can be reached, a request that was not done: a repeat of it does it."""
         name = keys.idempotency(principal, key)
         self._writer.send_later(Command(name, (b"", self._ttl, _running(digest, claim)), scripts.GIVE_BACK, (name,)))
+
+
+def _without(gone: Sequence[bytes]) -> list[Late]:
+    """What removes the keys *gone*."""
+    return [Late(Command(name, ("DEL", name))) for name in gone]
 
 
 def _running(digest: str, claim: str) -> str:

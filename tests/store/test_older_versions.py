@@ -23,6 +23,7 @@ from tests.stored import FOLDER, as_json, load, shown_besides
 from tests.stored_elsewhere import COOKIE, FIRST_PAGE, SECRET, SPOOL_MB, STATE, as_known, readable, unpacked
 
 FILES = sorted(FOLDER.glob("*.json"))
+WORDS = 6  # in `readable`, of a webhook; a batch of counts has fewer
 WHOLE = [path for path in FILES if "T" in path.stem]  # the others have Redis alone, and less of it
 
 
@@ -100,14 +101,17 @@ def test_what_waits_reaches_the_store_from_the_spool_and_from_the_log(sample: An
     (log.parent / NAME).write_bytes(unpacked(sample["spool"]))
     parts.spool.start()
     parts.drain.start()
-    wait_until(lambda: parts.spool.depth().rows == 0, "the spool is empty")
+    wait_until(lambda: not parts.spool.first(1), "the spool is empty")
     parts.drain.stop()
+    webhooks = [row for row in sample["waiting"] if len(row) == WORDS]
+    counted = sum(number for row in sample["waiting"] if len(row) != WORDS for *_, number in row[-1])
     listed = empty.site.read("/api/v1/conversations/CON-w/events")["items"]
-    assert len(listed) == len([row for row in sample["waiting"] if row[-1] is None]) > 3
+    assert len(listed) == len([row for row in webhooks if row[-1] is None]) > 3
     assert len(empty.site.store.unfiled()) == 1
     log.write_text(f"2026-11-28 app[web.1]: {sample['log']}")
-    assert empty.output("replay", str(log)).startswith(f"{len(sample['waiting'])} events of the log are in the store")
+    assert empty.output("replay", str(log)).startswith(f"{len(webhooks)} events of the log are in the store")
     assert empty.site.read("/api/v1/conversations/CON-w/events")["items"] == listed, "each once"
+    assert empty.site.store.counts(BASE).counters.get("refused:missing", 0) == counted
 
 
 @whole
