@@ -228,7 +228,7 @@ def _reply(
     *state*: of the step that the webhook is for. *caller*: who runs it, if neither that nor the webhook says so.
     """
     part = services()
-    sessions, about = part.sessions, request_of(webhook)
+    about = request_of(webhook)
     try:
         caller = caller or caller_by(about, part.flows, state)
         reply = diverted(
@@ -236,8 +236,8 @@ def _reply(
             about,
             webhook.received,
             part.flows,
-            sessions.availability,
-            may_call=sessions.may_call,
+            part.places.availability,
+            may_call=part.places.may_call,
             caller=caller,
         )
         reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, caller, state, to_event=to_event)
