@@ -24,8 +24,9 @@ class Places(Connected):
         """Let *call* have one of the places of the user *name*: repeated, it has one.
 
         *own*: the user makes it, and may do so also while not to be disturbed. *ended*: calls whose places are free
-        again. A place that nobody gives back is free after two hours, the longest that Vonage lets a call last. Waits
-        50 ms at most and never raises: then it is "unknown", and the call goes on.
+        again. A place that nobody gives back is free after two hours, the longest that Vonage lets a call last. Never
+        raises, and waits 50 ms at most, not at all while Redis is known not to reply: then it is "unknown", and the
+        call goes on.
         https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect (`limit`)
         """
         part = keys.of(name)
@@ -33,7 +34,8 @@ class Places(Connected):
         args = (part.tag, self._ttl, *of_call, *map(keys.encode, ended))
         named = (part.places(name), part.user(name))
         try:
-            (found,) = self._writer.send([Command(named[0], args, scripts.ENGAGE, named)], monotonic() + ENGAGE_SECONDS)
+            command, until = Command(named[0], args, scripts.ENGAGE, named), monotonic() + ENGAGE_SECONDS
+            (found,) = self._writer.send([command], until, brief=True)
         except StoreUnavailable:
             return "unknown"
         return ANSWERS[int(found)]

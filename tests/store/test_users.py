@@ -147,6 +147,15 @@ def test_a_call_that_goes_on_elsewhere_keeps_its_place(store: Store) -> None:
     assert list(store.engaged("Alice")) == ["caller"]
 
 
+def test_the_place_of_a_call_is_free_though_the_record_of_its_answer_came_after_its_end(store: Store) -> None:
+    assert _patiently(store, "Alice", "caller") == "free"
+    send(store, status("completed", 1, uuid="caller", where="CON-1"))
+    assert list(store.engaged("Alice")) == ["caller"], "nobody knows whose call it is"
+    ncco = [{"action": "connect", "endpoint": [{"type": "app", "user": "Alice"}]}]
+    send(store, kept_answer({"uuid": "caller", "conversation_uuid": "CON-1"}, {"id": "a" * 16, "ncco": ncco}))
+    wait_until(lambda: not store.engaged("Alice"), "the place is free")
+
+
 def answered(store: Store, caller: str, where: str, callee: str) -> None:
     """A call to Alice, which she has answered."""
     send(store, status("answered", 1, uuid=caller, where=where))

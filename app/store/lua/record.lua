@@ -14,8 +14,8 @@
 -- Returns  {1 kept, 0 a repeat or no room; 1 if the leg is known here; its bits; its billed seconds; its place: order
 --          (0: it has been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired; the operations that wait for news of this conversation, separated by blanks, none
---          for a carry; if its last leg has ended now, {its users, its legs}: the place that a call with one of these
---          as its first leg has of one of those is free, else {}}
+--          for a carry; {its users, its legs} if it is known now that the last one has ended, else {}: the place of a user
+--          that a call has whose first leg is one of these is free}
 -- Feed     an entry of the event, or of a carry that changed what is known of the leg
 
 local EVENTS, META = KEYS[1], KEYS[2]
@@ -205,8 +205,12 @@ if kept == 1 and ARGV[18] ~= '' then -- it may be reported again: what was set o
   end
 end
 
+local new_mark = false
 for i = 20, kept == 1 and #ARGV or 0 do
-  if call('ZADD', P .. 'f:' .. ARGV[i], first, conversation) == 1 then change(ARGV[i], '') end
+  if call('ZADD', P .. 'f:' .. ARGV[i], first, conversation) == 1 then
+    change(ARGV[i], '')
+    new_mark = true
+  end
 end
 
 if changed == 1 then
@@ -222,6 +226,8 @@ if changed == 1 then
     call('ZREM', LIVE, conversation)
     call('ZREM', LAST_RECEIVED, conversation)
     call('ZADD', ENDED, first, conversation)
+    ended = over()
+  elseif new_mark then -- the record of an answer is written later, perhaps after the end
     ended = over()
   end
   add_to_feed(conversation, index, kept == 1 and ARGV[7] or 'carry', leg, old_state .. state)
