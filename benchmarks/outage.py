@@ -67,6 +67,11 @@ class Store:
         else:
             self.process = self._start()
 
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait(30)
+
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         client = Redis(port=self.port)
@@ -137,7 +142,7 @@ def main() -> int:
             with servers.server("wsgi:app", f"redis://127.0.0.1:{store.port}", settings=settings) as server:
                 return _run(options, store, server, folder / "data")
         finally:
-            store.process.kill()
+            store.close()
 
 
 def _run(options: argparse.Namespace, store: Store, server: servers.Server, data: Path) -> int:
@@ -151,21 +156,21 @@ def _run(options: argparse.Namespace, store: Store, server: servers.Server, data
     time.sleep(options.minutes * 60)
     cpu = sum(map(used_by, children(server.pid))) - before
     disk = sum(path.stat().st_size for path in data.iterdir())
-    waiting = max(_waiting(server.port), 0)
+    waited = max(waiting(server.port), 0)
     _print_phase("before", senders.sent)
     _print_phase("outage", senders.sent)
     store.end(options.fault)
     senders.phase, back = "after", time.monotonic()
-    while _waiting(server.port) != 0:
+    while waiting(server.port) != 0:
         time.sleep(0.5)
     drained = time.monotonic() - back
     senders.stop()
-    while _waiting(server.port) != 0:
+    while waiting(server.port) != 0:
         time.sleep(0.5)
     _print_phase("after", senders.sent)
     events = sum(each.phase == "outage" for each in senders.sent)
-    print(f"the outage: {waiting} waited, {disk / 1e6:.1f} MB on disk, {cpu / events * 1e6:.0f} µs of CPU an event")
-    print(f"afterwards: nothing waited after {drained:.1f} s, {waiting / drained:.0f} a second, beside new events")
+    print(f"the outage: {waited} waited, {disk / 1e6:.1f} MB on disk, {cpu / events * 1e6:.0f} µs of CPU an event")
+    print(f"afterwards: nothing waited after {drained:.1f} s, {waited / drained:.0f} a second, beside new events")
     return _truth(server.port, senders.sent)
 
 
@@ -192,7 +197,7 @@ def _truth(port: int, sent: list[Sent]) -> int:
     return int(found != wanted or any(each.status != 200 for each in sent))
 
 
-def _waiting(port: int) -> int:
+def waiting(port: int) -> int:
     """How many events wait on disk; -1 while nobody knows."""
     with contextlib.suppress(Exception):
         lines = servers.get(port, "/metrics").decode().splitlines()
