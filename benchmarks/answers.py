@@ -10,7 +10,7 @@ connect to a user; the cases are
 
     free        another user each time
     taken       one who has as many calls as a user may have
-    ended       one whose call has always just ended
+    ended       one who has two calls, as many as a user may have, until one of them has just ended
     readers     as free, while six readers read a call of 10,000 events and lists of calls
     streams     as free, with 500 streams of one call each
     everything  as free, with 500 streams of all calls
@@ -160,12 +160,14 @@ def _load(port: int, events: list[bytes], connections: int, seconds: float) -> R
 
 
 def requests(case: str, count: int) -> Iterator[bytes]:
-    """Requests for answers; where the call is to end, the webhook of that follows each."""
+    """Requests for answers; where calls are to end, the webhook of the end of the call before follows each."""
+    before: dict[str, Any] | None = None
     for answer, _ in islice(calls(), count):
         to = {"taken": "Taken", "ended": "Ended"}.get(case, f"user {uuid.uuid4()}")
         yield request("/voice/answer", answer | {"to": to})
         if case == "ended":
-            yield request("/voice/event", status(answer, "completed"))
+            yield request("/voice/event", status(before or answer, "completed"))
+            before = answer
 
 
 def two_calls_to(user: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -49,6 +49,10 @@ class Places(Connected):
         return {keys.decode(call): (now + PLACE_MS - float(until)) / 1000 for call, until in pairs}
 
     def disengage(self, name: str, calls: Iterable[str]) -> None:
-        """Give back the places that *calls*, one or more, have of the user *name*. Nobody waits for it."""
+        """Give back the places that *calls*, one or more, have of the user *name*.
+
+        Nobody waits for it, but whoever wants a place from here after it comes after it. If it fails, the places are
+        found to be free when somebody wants one.
+        """
         key = keys.of(name).places(name)
-        self._writer.send_later(Command(key, ("ZREM", key, *map(keys.encode, calls))))
+        self._writer.send_unwatched(Command(key, ("ZREM", key, *map(keys.encode, calls))))
