@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, cast
 
@@ -14,6 +14,7 @@ from flask import Flask, current_app
 from app.calls.call_queries import CallQueries
 from app.calls.counting import Counting
 from app.calls.names import Names
+from app.calls.places import Places
 from app.calls.queries import Calls
 from app.calls.sessions import SessionQueries
 from app.control.app_users import AppUsers
@@ -81,6 +82,7 @@ class Services:
     flows: Flows
     live: Live
     user_looks: UserLooks
+    places: Places
     names: Names
     recordings: Recordings
     control: Control
@@ -91,7 +93,6 @@ class Services:
     refresh: Refresh
     signatures: Signatures | None  # None: signatures are not checked
     started: datetime
-    full_until: dict[str, float] = field(default_factory=dict)  # users without a place: see `SessionQueries`
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -141,7 +142,7 @@ class Services:
     @property
     def sessions(self) -> SessionQueries:
         """Reads users and their sessions from the store."""
-        return SessionQueries(self.call_queries, self.store, self.full_until)
+        return SessionQueries(self.call_queries, self.store)
 
 
 def build(settings: Settings, *, store: Store | None = None, flows: Flows | None = None) -> Services:
@@ -187,8 +188,8 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
     control = _control(settings, store, flows, tokens)
     look_ups = LookUps(store, control.client, Regions(store, control.client), presumed)
     control.driver.on_doubt = look_ups.doubt
-    calls = Calls(store, presumed, settings.mask_numbers, names.current)
-    counting = Counting(store, CallQueries(calls))
+    call_queries = CallQueries(Calls(store, presumed, settings.mask_numbers, names.current))
+    counting = Counting(store, call_queries)
     refresh = Refresh(
         lambda: {"waiting": store.answers_waiting, "lost": store.answers_lost, "listeners": live.listeners}
     )
@@ -201,6 +202,7 @@ def build(settings: Settings, *, store: Store | None = None, flows: Flows | None
         flows,
         live,
         UserLooks(live, store),
+        Places(SessionQueries(call_queries, store), store),
         names,
         recordings,
         control,

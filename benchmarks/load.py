@@ -5,16 +5,17 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Result:
-    """What a round gave. Latencies in seconds; `answered` are the places of the requests that got a 2xx."""
+    """What a round gave. Latencies in seconds, in order; `answered` are the places of the requests that got a 2xx."""
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
+    used: list[float] = field(default_factory=list)  # by how much a clock moved meanwhile, if one was given
     answered: list[int] = field(default_factory=list)
     others: dict[int, int] = field(default_factory=dict)
 
@@ -25,8 +26,13 @@ class Result:
 
     def percentile(self, share: float) -> float:
         """The latency, in milliseconds, that *share* of the answers stayed below."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
+        return percentile(self.latencies, share)
+
+
+def percentile(seconds: Iterable[float], share: float) -> float:
+    """What *share* of *seconds* stayed below, in milliseconds."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
 
 class _Connection:
@@ -37,6 +43,7 @@ class _Connection:
         self.socket = _connected(port)
         self.received = b""
         self.sent_at = 0.0
+        self.clock_at = 0.0
         self.place = -1
 
     def connect(self) -> None:
@@ -72,11 +79,18 @@ def _connected(port: int) -> socket.socket:
 
 
 def run(
-    port: int, requests: Sequence[bytes], *, connections: int, most_seconds: float, keep_alive: bool = True
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    connections: int,
+    most_seconds: float,
+    keep_alive: bool = True,
+    clock: Callable[[], float] | None = None,
 ) -> Result:
     """Send *requests*, each once, over so many *connections*, until they are used up or the time is.
 
-    Without *keep_alive* each request has a connection of its own, and its latency begins once that is open.
+    Without *keep_alive* each request has a connection of its own, and its latency begins once that is open. *clock*:
+    what else is read when a request is sent, and when its answer is there.
     """
     result = Result()
     waiting = iter(range(len(requests)))
@@ -88,6 +102,7 @@ def run(
             for connection in open_:
                 selector.register(connection.socket, selectors.EVENT_READ, connection)
                 place = next(waiting)
+                connection.clock_at = clock() if clock else 0.0
                 connection.send(place, requests[place])
                 busy += 1
             while busy:
@@ -98,6 +113,10 @@ def run(
                         continue
                     now = time.perf_counter()
                     result.latencies.append(now - connection.sent_at)
+                    if clock:
+                        read = clock()
+                        result.used.append(read - connection.clock_at)
+                        connection.clock_at = read
                     if 200 <= status < 300:
                         result.answered.append(connection.place)
                     else:

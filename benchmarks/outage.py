@@ -49,18 +49,20 @@ class Sent(NamedTuple):
 class Store:
     """The engine, with its data on disk, so that it comes back with them.
 
-    *proxy*: in front of it, for a fault that is in the replies alone, which come *delay* seconds late then.
+    *proxy*: in front of it, if it is to be slow: replies come *delay* seconds late then.
     """
 
-    def __init__(self, folder: Path, port: int, proxy: Delaying, delay: float) -> None:
-        self.port, self._proxy, self._delay = port, proxy, delay
+    def __init__(
+        self, folder: Path, port: int | None = None, proxy: Delaying | None = None, delay: float = 0.0
+    ) -> None:
+        self.port, self._proxy, self._delay = port or servers.free_port(), proxy, delay
         self._command = [str(binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         self._command += ["--save", "", "--appendonly", "yes"]
         self.process = self._start()
 
     def begin(self, fault: str) -> None:
         """Let it be gone, hang, or be slow."""
-        if fault == "slow":
+        if fault == "slow" and self._proxy:
             self._proxy.seconds = self._delay
         elif fault == "hangs":
             self.process.send_signal(signal.SIGSTOP)
@@ -70,12 +72,17 @@ class Store:
 
     def end(self, fault: str) -> None:
         """Let it be back."""
-        if fault == "slow":
+        if fault == "slow" and self._proxy:
             self._proxy.seconds = 0.0
         elif fault == "hangs":
             self.process.send_signal(signal.SIGCONT)
         else:
             self.process = self._start()
+
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait(30)
 
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
@@ -149,7 +156,7 @@ def main() -> int:
             with servers.server("wsgi:app", address, settings=settings) as server:
                 return _run(options, store, server, folder / "data")
         finally:
-            store.process.kill()
+            store.close()
 
 
 def _run(options: argparse.Namespace, store: Store, server: servers.Server, data: Path) -> int:
@@ -163,24 +170,24 @@ def _run(options: argparse.Namespace, store: Store, server: servers.Server, data
     time.sleep(options.minutes * 60)
     cpu = sum(map(used_by, children(server.pid))) - before
     disk = sum(path.stat().st_size for path in data.iterdir())
-    waiting = max(_waiting(server.port), 0)
+    waited = max(waiting(server.port), 0)
     _print_phase("before", senders.sent)
     _print_phase("outage", senders.sent)
     store.end(options.fault)
     senders.phase, back = "after", time.monotonic()
-    while _waiting(server.port) != 0:
+    while waiting(server.port) != 0:
         time.sleep(0.5)
     drained = time.monotonic() - back
     _print_phase("after", senders.sent)
     senders.phase = "drained"
     time.sleep(min(BEFORE_SECONDS, options.minutes * 60))
     senders.stop()
-    while _waiting(server.port) != 0:
+    while waiting(server.port) != 0:
         time.sleep(0.5)
     _print_phase("drained", senders.sent)
     events = sum(each.phase == "outage" for each in senders.sent)
-    print(f"the outage: {waiting} waited, {disk / 1e6:.1f} MB on disk, {cpu / events * 1e6:.0f} µs of CPU an event")
-    print(f"afterwards: nothing waited after {drained:.1f} s, {waiting / drained:.0f} a second, beside new events")
+    print(f"the outage: {waited} waited, {disk / 1e6:.1f} MB on disk, {cpu / events * 1e6:.0f} µs of CPU an event")
+    print(f"afterwards: nothing waited after {drained:.1f} s, {waited / drained:.0f} a second, beside new events")
     return _truth(server.port, senders.sent)
 
 
@@ -207,7 +214,7 @@ def _truth(port: int, sent: list[Sent]) -> int:
     return int(found != wanted or any(each.status != 200 for each in sent))
 
 
-def _waiting(port: int) -> int:
+def waiting(port: int) -> int:
     """How many events wait on disk; -1 while nobody knows."""
     with contextlib.suppress(Exception):
         lines = servers.get(port, "/metrics").decode().splitlines()

@@ -17,26 +17,21 @@ import statistics
 import sys
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from redis import Redis
 
-from app.store.link import Address
-from app.store.store import Store
-from app.webhooks.kept import read_record
-from app.webhooks.schemas import read_event
 from benchmarks import live, servers
 from benchmarks.kept import kept
 from benchmarks.load import Result, run
 from benchmarks.peers import comparison
+from benchmarks.readers import EVENTS_READ, READERS, keep_long_call, reading
 from benchmarks.webhooks import calls, request
 
 CALLS_FOR_MEMORY = 2000
 LIVE_ROUNDS = 3  # four minutes
-READERS, EVENTS_READ, READING_SECONDS = 6, 10_000, 20.0
+READING_SECONDS = 18.0
 
 
 def main() -> int:
@@ -94,28 +89,13 @@ def measure(options: argparse.Namespace, address: str, nothing: int, ours: int) 
 
 def beside_readers(address: str, port: int) -> None:
     """Print how long answers take, one after the other, while six readers read a very long conversation."""
-    store = Store(Address(address), read=read_record, retention=timedelta(days=7))
-    for number in range(EVENTS_READ):
-        body = {"conversation_uuid": "CON-long", "uuid": "leg", "dtmf": {"digits": str(number)}}
-        store.record(read_event(body), json.dumps(body).encode(), datetime.now(UTC))
-    store.stop()
-    until = time.monotonic() + READING_SECONDS
-    with ThreadPoolExecutor(READERS) as pool:
-        readers = [pool.submit(_read_until, until, port) for _ in range(READERS)]
-        answers = [request("/voice/answer", answer) for answer, _ in islice(calls(), 2000)]
-        alone = run(port, answers, connections=1, most_seconds=READING_SECONDS - 2)
-        reads = sum(reader.result() for reader in readers)
+    keep_long_call(address)
+    answers = [request("/voice/answer", answer) for answer, _ in islice(calls(), 2000)]
+    with reading(port) as found:
+        alone = run(port, answers, connections=1, most_seconds=READING_SECONDS)
     p50, p99 = (alone.percentile(share) for share in (0.5, 0.99))
-    print(f"beside {READERS} readers ({reads} reads of {EVENTS_READ} events)   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms")
-
-
-def _read_until(until: float, port: int) -> int:
-    """Read the very long conversation again and again; returns how often."""
-    reads = 0
-    while time.monotonic() < until:
-        servers.get(port, "/api/v1/conversations/CON-long")
-        reads += 1
-    return reads
+    reads = f"{found['reads']} reads of {EVENTS_READ} events"
+    print(f"beside {READERS} readers ({reads})   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms")
 
 
 def memory(address: str, port: int) -> None:

@@ -108,10 +108,15 @@ def running(command: Sequence[str], port: int, environment: Mapping[str, str], f
 
 
 def get(port: int, path: str) -> bytes:
-    """The body that a GET of *path* with the operator's token returns."""
-    answer = requests.get(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
+    """The body that a GET of *path* with the operator's token returns, which has to succeed."""
+    answer = response(port, path)
     answer.raise_for_status()
     return answer.content
+
+
+def response(port: int, path: str) -> requests.Response:
+    """What a GET of *path* with the operator's token returns."""
+    return requests.get(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
 
 
 def _wait(port: int) -> None:

@@ -56,7 +56,7 @@ def begin_own_call(args: dict[str, Any], name: str) -> Response:
         return created({"initiator_call": initiator, "to": args["number"], "flow": "attended"})
     # The place is the new leg's as soon as that has a uuid. Who does not want to be disturbed may still call.
     place = once.action_id() or new_id()
-    if is_full or services().sessions.may_call(name, place) == "busy":
+    if is_full or services().places.may_call(name, place) == "busy":
         raise Problem(409, "No other call", "The user has max_calls of them.")
     leg: str | None = None
     try:
@@ -73,4 +73,4 @@ def begin_own_call(args: dict[str, Any], name: str) -> Response:
         if leg:
             services().store.engage(name, leg, [place], own=True)
         else:
-            services().store.disengage(name, place)
+            services().store.disengage(name, [place])

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.calls import call_schemas
 from app.calls.names import Known
-from app.calls.recent import Dumps, Recent, is_silent
+from app.calls.recent import Dumps, Recent, is_long, is_silent
 from app.domain.calls import Call, Calls, read_calls
 from app.store.contract import Tied
 
@@ -29,7 +29,7 @@ def fold_calls(tied: Tied, now: datetime, presume_ended_after: timedelta) -> Cal
         events, first = others.pop(name), tied.first_received[name]
         silent = is_silent(events, now, presume_ended_after)
         fold = partial(read_calls, {name: events}, first_received={name: first}, **times)
-        parts.append(FOLDED.computed(fold, events, name, silent))
+        parts.append(fold() if is_long(events) else FOLDED.computed(fold, events, name, silent))
     if others:
         parts.append(read_calls(others, known=tied.legs, first_received=tied.first_received, **times))
     return Calls(
@@ -64,6 +64,6 @@ def dump_call(call: Call, *, mask_numbers: bool, row: bool, names: Known) -> dic
     def dump() -> dict[str, Any]:
         return call_schemas.dump(call, mask_numbers=mask_numbers, row=row, names=names)
 
-    if not row or len(call.everywhere) != 1:
+    if not row or len(call.everywhere) != 1 or is_long(call.events):
         return dump()
     return ROWS.dumped(dump, names, call, mask_numbers)

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.calls import schemas
 from app.calls.names import NOBODY, Known
-from app.calls.recent import Dumps, Recent, is_silent
+from app.calls.recent import Dumps, Recent, is_long, is_silent
 from app.calls.stored_event import StoredEvent, read_stored_event
 from app.domain.conversations import Conversation, History, Member, moments, project
 from app.domain.legs import Leg, project_leg
@@ -105,6 +105,8 @@ def _projected(uuid: str, events: History, legs: dict[str, Leg], times: dict[str
     """The conversation *uuid*, at *times*. *legs*: those that have been in several conversations."""
     if any(kept.event.leg in legs for kept in events.values()):
         return project(uuid, events, legs=legs, **times)
+    if is_long(events):
+        return project(uuid, events, **times)
     silent = is_silent(events, times["now"], times["presume_ended_after"])
     return PROJECTED.computed(lambda: project(uuid, events, **times), events, uuid, silent)
 
@@ -114,6 +116,8 @@ def _dumped(item: Conversation | Member | StoredEvent, mask: bool, names: Known)
         return schemas.dump(item, mask_numbers=mask, names=names)
 
     if not isinstance(item, Conversation) or any(member.leg.moves for member in item.legs):
+        return dump()
+    if is_long(item.legs, item.answers, item.inputs, item.recordings, item.errors):
         return dump()
     return DUMPED.dumped(dump, names, item, mask)
 

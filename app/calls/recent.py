@@ -1,18 +1,20 @@
 """What was computed of the conversations and calls that were read lately, so that a list is not computed again.
 
 The key is the object that it was computed from: `app/store/histories.py` returns the same one until an event is added.
-What else it depends on, as whether the conversation `is_silent` by now, is part of the key.
+What else it depends on, as whether the conversation `is_silent` by now, is part of the key. It never does so for one
+that `is_long`: what was computed of that would be kept for nothing, and takes megabytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
 
 from app.calls.names import Known
 from app.domain.conversations import History
+from app.store.histories import MOST_RECORDS
 
 MOST: Final = 1000  # of each kind, in each process: 10 to 20 KB each
 
@@ -25,6 +27,11 @@ def is_silent(events: History, now: datetime, presume_ended_after: timedelta) ->
     return now - max(kept.received for kept in events.values()) > presume_ended_after
 
 
+def is_long(*parts: Sized) -> bool:
+    """Whether a conversation with so many events, in *parts*, is computed anew each time."""
+    return sum(map(len, parts)) > MOST_RECORDS
+
+
 class Recent(Generic[T]):
     """Up to *most* results; then the one that was added first goes."""
 
@@ -32,6 +39,9 @@ class Recent(Generic[T]):
         self._most = most
         self._lock = Lock()
         self._results: dict[tuple[Any, ...], tuple[object, T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._results)
 
     def get(self, of: object, *more: Any) -> T | None:
         """What was computed of this very object, and of *more*; None if it is not known."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from time import monotonic
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from app.calls import session_schemas
 from app.calls.call_queries import CallFilter, CallPosition, CallQueries
@@ -16,17 +15,9 @@ from app.domain.calls import Call
 from app.domain.session_log import SessionLog
 from app.domain.sessions import Remarks, Session, current_of, is_full
 from app.domain.user_sessions import claimed, placed_for_consultation, session_in
-from app.domain.users import DEFAULTS, Availability, Registration, UserSettings
+from app.domain.users import DEFAULTS, Registration, UserSettings
 from app.store.apart import apart
-from app.store.errors import StoreUnavailable
-from app.store.reader import taking
 from app.store.users import Profile, User
-
-RECONCILE_SECONDS: Final = 0.25
-FULL_SECONDS: Final = 0.25  # for which a user without a place is taken to have none: a flood must not be looked through
-MOST_FULL: Final = 1000  # users of whom that is remembered
-RECORDED_SECONDS: Final = 2.0  # the record of the answer that rings a user is written by then
-SEEN_SECONDS: Final = 10.0  # something of a call is kept by then, unless the worker that answered it has died
 
 
 class UserStore(Protocol):
@@ -40,15 +31,6 @@ class UserStore(Protocol):
 
     def profiles(self, names: Sequence[str]) -> list[Profile]:
         """What is kept of each of the users *names*."""
-
-    def engage(self, name: str, call: str, ended: Iterable[str] = (), *, own: bool = False) -> Availability:
-        """Let *call* have one of the places of the user *name*, who makes it if it is their *own*.
-
-        Places of calls that have *ended* are free.
-        """
-
-    def engaged(self, name: str) -> dict[str, float]:
-        """The calls that have a place of the user *name*, and for how many seconds."""
 
 
 class Phone(NamedTuple):
@@ -65,7 +47,6 @@ class SessionQueries:
 
     queries: CallQueries
     store: UserStore
-    full_until: dict[str, float] = field(default_factory=dict)  # until when a user has no place (monotonic)
 
     def masks_for(self, role: str | None) -> bool:
         """Whether *role* sees masked numbers here. Users see whole ones: what they read is their own."""
@@ -79,38 +60,6 @@ class SessionQueries:
         """What goes on at *name*, of whom *user* is kept."""
         live = [one for one in reversed(self.latest(name, user)) if one.live]
         return Phone(live, current_of(live, user.chosen), is_full(live, (user.settings or DEFAULTS).max_calls))
-
-    def availability(self, name: str, call: str) -> Availability:
-        """Whether the user *name* may be rung for *call* (its first leg's uuid); if so, the call has a place now.
-
-        Call it before a user is rung. Calls that have ended, that ring there no more, and consultations have no
-        place; nor has one of which nothing was ever kept, as its worker died. Never raises, and waits for the store
-        300 ms at most, 50 ms unless all places seem to be taken. Who had none a moment ago (FULL_SECONDS) has none.
-        """
-        return self._place(name, call, own=False)
-
-    def may_call(self, name: str, call: str) -> Availability:
-        """Whether the user *name* may make *call*: the same, also while not to be disturbed."""
-        return self._place(name, call, own=True)
-
-    def _place(self, name: str, call: str, *, own: bool) -> Availability:
-        found = self.store.engage(name, call, own=own)
-        if found != "busy" or monotonic() < self.full_until.get(name, 0.0):
-            return found
-        try:
-            with taking(RECONCILE_SECONDS):
-                live = self.phone(name, self.user(name)).sessions
-                counted = {one.id for one in live if one.controls.parent is None}
-                others = {one: age for one, age in self.store.engaged(name).items() if one not in counted}
-                over = [one for one, age in others.items() if _is_over(self.queries.call(one), age)]
-        except StoreUnavailable:
-            over = []
-        if over:
-            return self.store.engage(name, call, over, own=own)
-        if len(self.full_until) >= MOST_FULL:
-            self.full_until.clear()
-        self.full_until[name] = monotonic() + FULL_SECONDS
-        return found
 
     def latest(self, name: str, user: User) -> list[Session]:
         """The sessions of *name* that are live, and the latest that have ended; the oldest first."""
@@ -190,13 +139,6 @@ class SessionQueries:
 def _is_moved(call: Call) -> bool:
     """Whether a leg of *call* was moved by us, as for a consultation."""
     return any(isinstance(kept.event, Action) and kept.event.verb == "move" for kept in call.events.values())
-
-
-def _is_over(call: Call | None, age: float) -> bool:
-    """Whether *call*, in which the user takes no part, keeps a place that it has had for *age* seconds no longer."""
-    if call is None:
-        return age > SEEN_SECONDS
-    return call.state != "live" or age > RECORDED_SECONDS
 
 
 def user_json(name: str, settings: UserSettings, registration: Registration) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from app.store.reader import not_waiting
 
 MOST_WAITING: Final = 16  # pieces of work
 WAIT_SECONDS: Final = 5.0  # that one waits for its turn
-SWITCH_SECONDS: Final = 0.001  # how long this thread may keep the processor when the other one wants it
+SWITCH_SECONDS: Final = 0.0001  # how long this thread may keep the processor when the other one wants it
 
 T = TypeVar("T")
 

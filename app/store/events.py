@@ -19,6 +19,7 @@ from app.store.errors import StoreUnavailable
 from app.store.legs import Legs
 from app.store.link import Command
 from app.store.operations import Operations
+from app.store.places import Places
 from app.store.record_command import NO_NEWS, RecordResult, counting, digest, record_command
 from app.store.spooled import Counted, Spill, Spooled, Write
 from app.store.tallies import Tallied, tally_command
@@ -40,7 +41,7 @@ def sort_of(event: Event) -> bytes:
     return ANSWER if isinstance(event, Answer) else EVENT
 
 
-class Events(Legs, Operations, EventWriter):
+class Events(Legs, Operations, Places, EventWriter):
     """Keeping webhooks, and what was done to calls."""
 
     def record(
@@ -102,6 +103,7 @@ class Events(Legs, Operations, EventWriter):
                 raise
             if result.kept or not isinstance(event, OURS):  # of a first copy Redis may have replied too late
                 self.wake(result.operations)
+            self._free_places(result)
             kept = bool(result.kept)  # the last one's: of two requests with the same transfer one alone gets True
             news = result.news
             if event.leg and (result.note or not result.kept):
@@ -136,10 +138,19 @@ class Events(Legs, Operations, EventWriter):
         shared = self.shared_later(leg, conversation) if leg else None
 
         def then(reply: Any) -> Sequence[Late]:
-            self.wake(RecordResult(*reply).operations)
+            result = RecordResult(*reply)
+            self.wake(result.operations)
+            self._free_places(result)
             return shared(reply) if shared else ()
 
         return then
+
+    def _free_places(self, result: RecordResult) -> None:
+        """Give back the places of a call that has ended: its users must not seem to be taken to the next caller."""
+        if result.over:
+            users, legs = (list(map(keys.decode, names)) for names in result.over)
+            for user in users:
+                self.disengage(user, legs)
 
     def record_looked_up(self, body: bytes, received: datetime) -> bool:
         """Keep what Vonage's API said: *body* is the JSON text of an object like that of a webhook.

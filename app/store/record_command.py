@@ -48,6 +48,7 @@ class RecordResult(NamedTuple):
     note: bytes
     fresh: int
     operations: bytes
+    over: Sequence[Sequence[bytes]]
 
     @property
     def news(self) -> News:

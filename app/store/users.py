@@ -9,17 +9,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from time import monotonic, time
 from typing import Any, Final, NamedTuple
 
 from app.domain.marks import user_mark
 from app.domain.session_events import STATE
 from app.domain.sessions import Remarks
-from app.domain.users import DEFAULTS, NOT_REGISTERED, Availability, Chosen, Registration, UserSettings
-from app.store import keys, scripts
+from app.domain.users import NOT_REGISTERED, Chosen, Registration, UserSettings
+from app.store import keys
 from app.store.codec import MILLISECOND, milliseconds, moment
 from app.store.connected import Connected
-from app.store.errors import StoreUnavailable
 from app.store.legs import entry_command, read_entry
 from app.store.link import Command
 from app.store.pages import Filter, Page, merge_pages
@@ -32,10 +30,7 @@ SETTINGS: Final = frozenset(field.name for field in fields(UserSettings))
 # calls that have a place of the user, and those of sessions whose end the user was not sent yet.
 MOST_LIVE: Final = 100
 NEWEST: Final = 20
-PLACE_MS: Final = 7_200_000
 CALL_MS: Final = 1000  # between two calls that a user begins, as at Yeastar
-ENGAGE_SECONDS: Final = 0.05  # a caller waits no longer to learn whether a user is free
-ANSWERS: Final[tuple[Availability, ...]] = ("free", "busy", "do_not_disturb")  # by what `lua/engage.lua` returns
 LONGEST_CALL: Final = timedelta(days=1)  # older ones are not looked through: a user may have had thousands
 
 
@@ -129,37 +124,6 @@ class Users(Connected):
         key = keys.of(name).chosen(name)
         kept = json.dumps([chosen.session, milliseconds(chosen.at)])
         self._writer.send([Command(key, ("SET", key, kept, "PX", self._ttl))])
-
-    def engage(self, name: str, call: str, ended: Iterable[str] = (), *, own: bool = False) -> Availability:
-        """Let *call*, by the uuid of its first leg, have one of the places of the user *name*: repeated, it has one.
-
-        *own*: the user makes it, and may do so also while not to be disturbed. *ended*: calls whose places are free
-        again. A place that nobody gives back is free after two hours, the longest that Vonage lets a call last. Waits
-        50 ms at most and never raises: then it is "unknown", and the call goes on.
-        https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect (`limit`)
-        """
-        part = keys.of(name)
-        of_call = (keys.encode(call), DEFAULTS.max_calls, PLACE_MS, int(own))
-        args = (part.tag, self._ttl, *of_call, *map(keys.encode, ended))
-        named = (part.places(name), part.user(name))
-        try:
-            (found,) = self._writer.send([Command(named[0], args, scripts.ENGAGE, named)], monotonic() + ENGAGE_SECONDS)
-        except StoreUnavailable:
-            return "unknown"
-        return ANSWERS[int(found)]
-
-    def engaged(self, name: str) -> dict[str, float]:
-        """The calls that have a place of the user *name*, by their first legs; and for how many seconds, about."""
-        key = keys.of(name).places(name)
-        (found,) = self._reader.fetch([Command(key, ("ZRANGE", key, 0, -1, "WITHSCORES"))])
-        now = time() * 1000
-        pairs = zip(found[::2], found[1::2], strict=True)
-        return {keys.decode(call): (now + PLACE_MS - float(until)) / 1000 for call, until in pairs}
-
-    def disengage(self, name: str, call: str) -> None:
-        """Give back the place that *call* has of the user *name*, if it has one. Nobody waits for it."""
-        key = keys.of(name).places(name)
-        self._writer.send_later(Command(key, ("ZREM", key, keys.encode(call))))
 
     def begins_call(self, name: str) -> bool:
         """Whether the user *name* may begin a call now: one in a second."""

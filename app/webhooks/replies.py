@@ -108,7 +108,7 @@ def give(
     No user is in more calls in it than they may be; one who is called comes into a room, where that is possible.
     *state*: of the step that the webhook is for. *caller*: who runs it, if neither that nor the webhook says so.
     """
-    sessions, about = part.sessions, request_of(webhook)
+    about = request_of(webhook)
     try:
         caller = caller or caller_by(about, part.flows, state)
         reply = diverted(
@@ -116,8 +116,8 @@ def give(
             about,
             webhook.received,
             part.flows,
-            sessions.availability,
-            may_call=sessions.may_call,
+            part.places.availability,
+            may_call=part.places.may_call,
             caller=caller,
         )
         reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, caller, state, to_event=to_event)

@@ -117,3 +117,14 @@ def test_what_is_kept_in_memory_is_bounded() -> None:
     assert [recent.get(source) for source in sources] == [None] * 7 + [7, 8, 9]
     assert recent.get(object()) is None
     assert histories._kept.cache_info().maxsize == histories.MOST
+
+
+def test_nothing_is_kept_of_a_long_conversation_for_it_would_never_be_found(store: Store) -> None:
+    pressed = [{"uuid": "leg 1", "conversation_uuid": "CON-1", "dtmf": {"digits": str(number)}} for number in range(40)]
+    send(store, *pressed)
+    kept = (folded_calls.FOLDED, folded_calls.ROWS, queries.PROJECTED, queries.DUMPED)
+    for recent in kept:
+        recent.clear()
+    for _ in range(3):
+        assert len(rows(store)) == len(conversations(store)) == MANY
+    assert [len(recent) for recent in kept] == [MANY - 1] * len(kept)

@@ -154,10 +154,10 @@ def test_a_call_in_a_room_stays_in_the_list_and_in_its_place_though_nobody_follo
     world.until(lambda: listed() == [alice.uuid], 10)
     world.services.store.set_user("Alice", {"max_calls": 1})
     for _ in range(3):
-        assert world.services.sessions.availability("Alice", "another") == "busy"
+        assert world.services.places.availability("Alice", "another") == "busy"
     world.do(lambda: world.carrier.people.hang_up(caller.uuid))
     world.known(alice, "completed")
-    world.until(lambda: world.services.sessions.availability("Alice", "another") == "free", 10)
+    world.until(lambda: world.services.places.availability("Alice", "another") == "free", 10)
     assert listed() == []
 
 

@@ -144,7 +144,7 @@ def test_what_became_of_an_own_action_is_read_by_its_user_alone(world: World) ->
 def test_a_consultation_takes_no_place(world: World) -> None:
     """It is a session of the user, of another call, and not counted."""
     _, _, session = call_of_alice(world)
-    world.until(lambda: world.services.sessions.availability("Alice", session) == "free")
+    world.until(lambda: world.services.places.availability("Alice", session) == "free")
 
     def phone() -> Any:
         found = done(world.ask("GET", "/users/Alice/phone", token=ALICE))

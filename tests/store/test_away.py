@@ -373,3 +373,20 @@ def test_a_frozen_engine_holds_up_no_caller_who_wants_a_user(own: Engine, store:
     began = time.monotonic()
     assert store.engage("Alice", "call") == "unknown"
     assert time.monotonic() - began < 0.5  # 50 ms, and a busy machine
+
+
+def test_while_the_engine_is_known_to_hang_no_caller_waits_for_it(
+    own: Engine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.store.timeouts.HUNG_SECONDS", 600.0)  # nobody looks whether it is back
+    own.nodes[0].freeze()
+    with pytest.raises(StoreUnavailable):
+        post(store, numbered(1))
+    sent: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "_put", lambda *_: sent.append("a command"))
+        assert {store.engage("Alice", f"call-{number}") for number in range(50)} == {"unknown"}
+    assert sent == []
+    own.nodes[0].thaw()
+    wait_until(lambda: works(store), "it is known to be back")
+    wait_until(lambda: store.engage("Alice", "call") == "free", "callers have places again")

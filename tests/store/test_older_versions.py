@@ -19,6 +19,7 @@ from tests.api.site import Site, status
 from tests.cli.shell import Inside
 from tests.engines import Engine, wait_until
 from tests.filled import shown
+from tests.generated import BASE
 from tests.stored import FOLDER, as_json, load, shown_besides
 from tests.stored_elsewhere import COOKIE, FIRST_PAGE, SECRET, SPOOL_MB, STATE, as_known, readable, unpacked
 

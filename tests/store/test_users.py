@@ -15,7 +15,7 @@ from app.store import keys
 from app.store.store import Store
 from app.webhooks.schemas import kept_answer
 from tests.domain.builders import THERE, status, transfer
-from tests.engines import Engine, in_turn
+from tests.engines import Engine, in_turn, wait_until
 from tests.generated import BASE
 from tests.store.posting import send, settle
 from tests.store.test_keys import HOSTILE
@@ -124,6 +124,42 @@ def test_a_call_has_one_place_until_it_has_ended(store: Store) -> None:
     assert _patiently(store, "Alice", "d") == "busy"
     store.set_user("Alice", {"max_calls": 50, "do_not_disturb": True})
     assert _patiently(store, "Alice", "d") == "do_not_disturb"
+
+
+def test_the_place_of_a_call_is_free_when_its_last_leg_has_ended(store: Store) -> None:
+    answered(store, "caller", "CON-1", "callee")
+    assert _patiently(store, "Alice", "caller") == "free"
+    send(store, status("completed", 3, uuid="caller", where="CON-1"))
+    assert list(store.engaged("Alice")) == ["caller"], "the other one has not ended"
+    send(store, status("completed", 4, uuid="callee", where="CON-1", to="Alice"))
+    wait_until(lambda: not store.engaged("Alice"), "the place is free")
+
+
+def test_a_call_that_goes_on_elsewhere_keeps_its_place(store: Store) -> None:
+    answered(store, "caller", "CON-1", "callee")
+    assert _patiently(store, "Alice", "caller") == "free"
+    send(store, transfer("CON-1", THERE, 3, uuid="callee"), status("completed", 4, uuid="caller", where="CON-1"))
+    answered(store, "other", "CON-2", "others-callee")
+    assert _patiently(store, "Alice", "other") == "free"
+    for leg in ("other", "others-callee"):
+        send(store, status("completed", 5, uuid=leg, where="CON-2"))
+    wait_until(lambda: "other" not in store.engaged("Alice"), "the place of a later call is free")
+    assert list(store.engaged("Alice")) == ["caller"]
+
+
+def test_the_place_of_a_call_is_free_though_the_record_of_its_answer_came_after_its_end(store: Store) -> None:
+    assert _patiently(store, "Alice", "caller") == "free"
+    send(store, status("completed", 1, uuid="caller", where="CON-1"))
+    assert list(store.engaged("Alice")) == ["caller"], "nobody knows whose call it is"
+    ncco = [{"action": "connect", "endpoint": [{"type": "app", "user": "Alice"}]}]
+    send(store, kept_answer({"uuid": "caller", "conversation_uuid": "CON-1"}, {"id": "a" * 16, "ncco": ncco}))
+    wait_until(lambda: not store.engaged("Alice"), "the place is free")
+
+
+def answered(store: Store, caller: str, where: str, callee: str) -> None:
+    """A call to Alice, which she has answered."""
+    send(store, status("answered", 1, uuid=caller, where=where))
+    send(store, status("answered", 2, uuid=callee, where=where, to="Alice"))
 
 
 def _patiently(store: Store, name: str, call: str, ended: Sequence[str] = ()) -> Availability:

@@ -6,7 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,8 +49,8 @@ EXPECTED: dict[str, dict[str, int]] = {
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine Redis may not say in 50 ms who is free."""
-    monkeypatch.setattr("app.store.users.ENGAGE_SECONDS", 5.0)
-    monkeypatch.setattr("app.calls.sessions.RECONCILE_SECONDS", 5.0)
+    monkeypatch.setattr("app.store.places.ENGAGE_SECONDS", 5.0)
+    monkeypatch.setattr("app.calls.places.RECONCILE_SECONDS", 5.0)
 
 
 def first(ncco: list[dict[str, Any]]) -> str:
@@ -200,7 +200,7 @@ def test_while_redis_is_silent_calls_go_through_and_are_marked(
     ringing: tuple[Site, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site, user = ringing
-    monkeypatch.setattr("app.store.users.ENGAGE_SECONDS", 0.0)
+    monkeypatch.setattr("app.store.places.ENGAGE_SECONDS", 0.0)
     other = f"{user}-out"
     assert [call(site, user, number) for number in range(3)] == [user] * 3
     body = {"from_user": other, "to": "x", **ids(other, 0)}
@@ -255,7 +255,7 @@ def test_the_place_of_a_worker_that_died_is_free_soon(
     for number in range(2):  # a place was given, and nothing was served or kept
         assert site.store.engage(user, f"lost-{number}") == "free"
     assert call(site, user, 1) == SENTENCE["text"], "the record of an answer may come late"
-    monkeypatch.setattr("app.calls.sessions.SEEN_SECONDS", 0.5)
+    monkeypatch.setattr("app.calls.places.SEEN_SECONDS", 0.5)
     wait_until(lambda: call(site, user, 2) == user, "the place is free")
 
 
@@ -264,7 +264,62 @@ def test_who_has_no_place_is_not_looked_through_for_each_caller_of_a_flood(
     ringing: tuple[Site, str], monkeypatch: pytest.MonkeyPatch, seconds: float, looks: int
 ) -> None:
     site, user = ringing
-    monkeypatch.setattr("app.calls.sessions.FULL_SECONDS", seconds)
+    monkeypatch.setattr("app.calls.places.FRESH_SECONDS", seconds)
+    monkeypatch.setattr("app.calls.places.KNOWN_SECONDS", seconds)
+    looked = count_looks(monkeypatch)
+    assert [call(site, user, number) for number in range(2)] == [user, user]
+    assert {call(site, user, number) for number in range(2, 7)} == {SENTENCE["text"]}
+    assert looked == [user] * looks
+
+
+def test_a_call_that_has_ended_needs_no_look(ringing: tuple[Site, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    site, user = ringing
+    looked = count_looks(monkeypatch)
+    for number in range(1, 9):  # four times as many as there are places
+        assert call(site, user, number) == user
+        answer(site, user, number)  # once it is kept
+        completed(site, user, number)
+    assert looked == []
+
+
+def test_who_looks_taken_is_looked_at_before_anybody_is_diverted(
+    ringing: tuple[Site, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, user = ringing
+    monkeypatch.setattr("app.calls.places.SEEN_SECONDS", 0.0)
+    for number in range(2):
+        assert site.store.engage(user, f"lost-{number}") == "free"
+    assert call(site, user, 1) == user
+
+
+def test_nobody_waits_for_another_look_soon_after_one(
+    ringing: tuple[Site, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, user = ringing
+    monkeypatch.setattr("app.calls.places.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("app.calls.places.KNOWN_SECONDS", 60.0)
+    monkeypatch.setattr("app.calls.places.RECONCILE_SECONDS", 2 * LATE)
+    monkeypatch.setattr("app.calls.places.SEEN_SECONDS", 60.0)
+    for number in range(2):
+        assert site.store.engage(user, f"lost-{number}") == "free"
+    assert call(site, user, 1) == SENTENCE["text"]
+    monkeypatch.setattr("app.calls.places.SEEN_SECONDS", 0.0)  # another look would find both places
+    go_on, looked = Event(), count_looks(monkeypatch)
+    look = Users.user
+
+    def slow(users: Users, name: str, presumed_before: datetime) -> User:
+        go_on.wait(LATE)
+        return look(users, name, presumed_before)
+
+    monkeypatch.setattr(Users, "user", slow)
+    assert {call(site, user, number) for number in range(2, 7)} == {SENTENCE["text"]}
+    assert looked == [], "all were answered before it went on"
+    go_on.set()
+    wait_until(lambda: call(site, user, 7) == user, "what it found is used")
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """At whom was looked, from now on."""
     looked: list[str] = []
     look = Users.user
 
@@ -273,6 +328,4 @@ def test_who_has_no_place_is_not_looked_through_for_each_caller_of_a_flood(
         return look(users, name, presumed_before)
 
     monkeypatch.setattr(Users, "user", counted)
-    assert [call(site, user, number) for number in range(2)] == [user, user]
-    assert {call(site, user, number) for number in range(2, 7)} == {SENTENCE["text"]}
-    assert looked == [user] * looks
+    return looked

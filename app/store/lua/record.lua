@@ -14,7 +14,8 @@
 -- Returns  {1 kept, 0 a repeat or no room; 1 if the leg is known here; its bits; its billed seconds; its place: order
 --          (0: it has been here alone), name; a note if others have to learn of it; 1 if the leg is new here, 2 if the
 --          conversation had expired; the operations that wait for news of this conversation, separated by blanks, none
---          for a carry}
+--          for a carry; {its users, its legs} if it is known now that the last one has ended, else {}: the place of a user
+--          that a call has whose first leg is one of these is free}
 -- Feed     an entry of the event, or of a carry that changed what is known of the leg
 
 local EVENTS, META = KEYS[1], KEYS[2]
@@ -36,6 +37,22 @@ local function changes_leg()
   if not text then return new_bits > 0 or new_order > 0 end
   local old_bits, old_billed, _, order = read_leg(text)
   return bit.bor(old_bits, new_bits) ~= old_bits or new_billed > old_billed or new_order > order
+end
+
+-- The users and the legs of this conversation, all of which have ended; none if a leg has moved on, perhaps with a user.
+local function over()
+  local users, legs, flat = {}, {}, call('HGETALL', META)
+  for i = 1, #flat, 2 do
+    local sort, name = string.sub(flat[i], 1, 1), string.sub(flat[i], 2)
+    if sort == 'u' then
+      users[#users + 1] = name
+    elseif sort == 'l' then
+      local bits, _, _, order, place = read_leg(flat[i + 1])
+      if state_here(conversation, bits, order, place) == '-' then return {} end
+      legs[#legs + 1] = name
+    end
+  end
+  return #users > 0 and {users, legs} or {}
 end
 
 local function capped(text)
@@ -116,7 +133,7 @@ if to_count(how, kept, ARGV[5] .. ARGV[6] .. '.' .. string.sub(ARGV[14], 2), is_
   end
 end
 
-local bits, billed, changed, order, place, note = 0, 0, kept, 0, '', ''
+local bits, billed, changed, order, place, note, ended = 0, 0, kept, 0, '', '', {}
 local old_state, state = '-', '-'
 local here = leg ~= '' and (text or kept == 1) -- no carry makes a leg known: one that no event of its own names
 if here then
@@ -195,8 +212,12 @@ if kept == 1 and ARGV[18] ~= '' then -- it may be reported again: what was set o
   end
 end
 
+local new_mark = false
 for i = 20, kept == 1 and #ARGV or 0 do
-  if call('ZADD', P .. 'f:' .. ARGV[i], first, conversation) == 1 then change(ARGV[i], '') end
+  if call('ZADD', P .. 'f:' .. ARGV[i], first, conversation) == 1 then
+    change(ARGV[i], '')
+    new_mark = true
+  end
 end
 
 if changed == 1 then
@@ -212,7 +233,10 @@ if changed == 1 then
     call('ZREM', LIVE, conversation)
     call('ZREM', LAST_RECEIVED, conversation)
     call('ZADD', ENDED, first, conversation)
+    ended = over()
+  elseif new_mark then -- the record of an answer is written later, perhaps after the end
+    ended = over()
   end
   add_to_feed(conversation, index, kept == 1 and ARGV[7] or 'carry', leg, old_state .. state)
 end
-return {kept, here and 1 or 0, bits, billed, order, place, note, fresh, record ~= '' and operations or ''}
+return {kept, here and 1 or 0, bits, billed, order, place, note, fresh, record ~= '' and operations or '', ended}
