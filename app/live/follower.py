@@ -45,7 +45,7 @@ JOIN_SECONDS: Final = 5.0
 AT_ONCE: Final = 50  # entries of one partition that are read in one look
 KEPT: Final = 500  # entries in memory
 MOST_LISTENERS: Final = 600  # of one worker, which has 1000 places (config/gunicorn.py): the others are for webhooks
-AT_A_TIME: Final = 50  # listeners that are woken before others have their turn
+AT_A_TIME: Final = 10  # listeners that are woken before others have their turn
 GAP_WORDS: Final = "Changes before this are lost to you: read again what you show, and go on from here."
 AWAY: Final = rendering.event(
     "away", rendering.to_json({"detail": "Redis is away: nothing is lost, the stream goes on once it is back."})
@@ -488,7 +488,7 @@ class Live:
             if not listener.give(chunk):
                 self._listeners.discard(listener)
             if number % AT_A_TIME == 0:
-                time.sleep(0)
+                time.sleep(0.001)
 
     def _look_at_counters(self) -> None:
         """Hand out the counters if they have changed."""

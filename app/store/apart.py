@@ -1,8 +1,8 @@
 """Work on what was read, apart from the requests of callers.
 
 To unpack, fold and dump a long call or a long list takes up to some seconds of pure Python. In a worker of gevent
-nobody else would be served meanwhile. So it is done there in a native thread, one piece after the other, and the thread
-that serves requests gets the processor whenever it needs it.
+nobody else would be served meanwhile. So it is done there in a native thread, one piece after the other. The thread
+that serves requests gets Python's lock back within SWITCH_SECONDS, each time that it wants it.
 """
 
 from __future__ import annotations
