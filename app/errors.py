@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from app.pages.html import small_page
+from app.services import services
+from app.spool.errors import SpoolUnavailable
 from app.store.errors import KeptNowhere, StoreUnavailable, TooManyOperations, TooMuchAtOnce
 from app.webhooks.body import BadBody
 from app.webhooks.signature import SignatureFault, SignatureMissing
@@ -57,7 +61,7 @@ def _for_a_person() -> bool:
 def install(app: Flask) -> None:
     """Let *app* respond to every error with a problem."""
     app.register_error_handler(Problem, Problem.response)
-    app.register_error_handler(StoreUnavailable, _of_store)
+    app.register_error_handler(StoreUnavailable, without_store)
     app.register_error_handler(TooMuchAtOnce, _of_readers)
     app.register_error_handler(TooManyOperations, _of_operations)
     app.register_error_handler(RecursionError, _of_nesting)
@@ -67,17 +71,26 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _of_fault)
 
 
-def _of_store(error: StoreUnavailable) -> Response:
+def without_store(error: StoreUnavailable, **known: Any) -> Response:
+    """The response while Redis is away, with what is *known* all the same."""
     log.warning("%s", error)
     if _for_a_person():
-        response = small_page("away.html", 503, reason=error.reason)
+        response = small_page("away.html", 503, reason=error.reason, **_waiting())
         response.headers.extend(RETRY_AFTER)
         return response
     reads = request.method in ("GET", "HEAD") and not request.path.startswith("/voice/")
     what_to_do = "See that it runs and that REDIS_URL is right." if reads else NOT_KEPT
     disk = f", and the disk does not take it meanwhile ({error.spool})" if isinstance(error, KeptNowhere) else ""
     detail = f"Redis does not answer ({error.reason}){disk}. {what_to_do}"
-    return Problem(503, "Store unavailable", detail, RETRY_AFTER, part="redis").response()
+    return Problem(503, "Store unavailable", detail, RETRY_AFTER, part="redis", **known).response()
+
+
+def _waiting() -> dict[str, Any]:
+    """How many events wait on disk, and since when the oldest does."""
+    with suppress(SpoolUnavailable):
+        depth = services().spool.depth()
+        return {"waiting": depth.rows, "since": f"{datetime.fromtimestamp(depth.since, UTC):%H:%M:%S}"}
+    return {"waiting": 0}
 
 
 def _of_nesting(error: RecursionError) -> Response:

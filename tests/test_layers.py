@@ -44,7 +44,6 @@ LAYERS = {
     "app.web": "config app.domain app.store vonage_simulator.printable",
     "app.webhooks": "app.domain app.store app.flows app.web",
     "app.pages.html": "app.store",
-    "app.errors": "app.store app.webhooks app.pages.html",
     "app.calls": "app.domain app.store app.webhooks vonage_simulator.printable vonage_simulator.yaml_source",
     "app.calls.captured": "app.domain app.store app.calls vonage_simulator",
     "app.client": "",
@@ -55,6 +54,7 @@ LAYERS = {
     "app.live": "app.domain app.store app.calls",
     "app.services": "config app.domain app.store app.spool app.flows app.web app.webhooks app.calls app.live "
     "app.recordings app.control app.vonage_token",
+    "app.errors": "app.store app.spool app.services app.webhooks app.pages.html",
     "app.auth": "config app.domain app.store app.web app.errors app.services",
     # The routes of webhooks use the services; reading what is stored must not.
     "app.webhooks.guard": "config app.domain app.web app.webhooks app.services",

@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from flask import Response
 from marshmallow import Schema, fields
 
 from app.api.blueprint import Blueprint
 from app.auth.access import guard
 from app.calls.fields import Timestamp, nullable, timestamp
 from app.domain.leg_state import STATES
+from app.errors import without_store
 from app.flows.reply import LAST_RESORT_COUNTER
 from app.services import Services, services
 from app.spool.errors import SpoolUnavailable
 from app.spool.file import Depth
 from app.spool.spool import Spool
+from app.store.errors import StoreUnavailable
 
 status = Blueprint("status", __name__, description="The state of the service.")
 status.before_request(guard())
@@ -92,21 +95,41 @@ class StatusSchema(Schema):
 
 @status.get("/status")
 @status.alt_response(200, schema=StatusSchema)
-def get_status() -> dict[str, Any]:
+def get_status() -> dict[str, Any] | Response:
     """Get the state of the service.
+
+    While Redis is away it is a 503 with `service`, `store` (`reachable` is false), `spool` and `flows` all the same.
 
     `store.answers_waiting` and `answers_lost`, and of `flows` all but `last_resort_served`, are of the worker that
     replies: each worker reads a changed flows file within seconds.
     """
-    return read_status(services())
+    parts = services()
+    try:
+        return read_status(parts)
+    except StoreUnavailable as away:
+        return without_store(away, **_here(parts, datetime.now(UTC)))
 
 
 def read_status(parts: Services) -> dict[str, Any]:
     """The status as JSON. Raises StoreUnavailable."""
-    now, settings, store, flows = datetime.now(UTC), parts.settings, parts.store, parts.flows
-    counts = store.counts(now - parts.presume_ended_after)
+    now = datetime.now(UTC)
+    counts = parts.store.counts(now - parts.presume_ended_after)
     eviction = parts.eviction()
-    counters = counts.counters
+    counters, found = counts.counters, _here(parts, now, reachable=True)
+    found["service"]["warnings"] += [eviction] if eviction else []
+    found["flows"]["last_resort_served"] = counters.get(LAST_RESORT_COUNTER, 0)
+    return found | {
+        "legs": {state: counters.get(state, 0) for state in STATES if state != "completed"},
+        "conversations": {"live": counts.live, "presumed_ended": counts.presumed_ended, "ended": counts.ended},
+        "webhooks": {name: counters.get(name, 0) for name in WEBHOOKS}
+        | {group: _in_group(counters, f"{group}:") for group in ("refused", "reported")}
+        | {"get_hash": {name: counters.get(f"get_hash:{name}", 0) for name in ("right", "wrong")}},
+    }
+
+
+def _here(parts: Services, now: datetime, *, reachable: bool = False) -> dict[str, Any]:
+    """What is known without the store; *reachable*: whether that is there."""
+    settings, store, flows = parts.settings, parts.store, parts.flows
     return {
         "service": {
             "name": "switchhook",
@@ -114,27 +137,21 @@ def read_status(parts: Services) -> dict[str, Any]:
             "started_at": timestamp(parts.started),
             "uptime_seconds": round((now - parts.started).total_seconds()),
             "webhook_verify": "off" if parts.signatures is None else settings.webhook_verify,
-            "warnings": [*settings.notes(), *([eviction] if eviction else [])],
+            "warnings": [*settings.notes()],
         },
         "store": {
-            "reachable": True,
+            "reachable": reachable,
             "cluster": settings.redis_cluster,
             "retention_days": settings.retention_days,
             "answers_waiting": store.answers_waiting,
             "answers_lost": store.answers_lost,
         },
         "spool": _of_spool(parts.spool, now),
-        "legs": {state: counters.get(state, 0) for state in STATES if state != "completed"},
-        "conversations": {"live": counts.live, "presumed_ended": counts.presumed_ended, "ended": counts.ended},
-        "webhooks": {name: counters.get(name, 0) for name in WEBHOOKS}
-        | {group: _in_group(counters, f"{group}:") for group in ("refused", "reported")}
-        | {"get_hash": {name: counters.get(f"get_hash:{name}", 0) for name in ("right", "wrong")}},
         "flows": {
             "alarm": flows.alarm,
             "version": flows.version,
             "loaded_at": timestamp(flows.loaded_at),
             "faults": len(flows.faults),
-            "last_resort_served": counters.get(LAST_RESORT_COUNTER, 0),
             "python_threads_left_behind": flows.python_threads_left_behind,
         },
     }

@@ -186,13 +186,17 @@ def _of_flows(parts: Services) -> list[Notice]:
 def _of_spool(spool: Spool) -> list[Notice]:
     found = []
     with suppress(SpoolUnavailable):
-        if waiting := spool.depth().rows:
+        depth = spool.depth()
+        if depth.rows:
             text = ngettext(
-                "%(number)d event waits on disk until Redis has it: what is shown of its call may be old.",
-                "%(number)d events wait on disk until Redis has them: what is shown of their calls may be old.",
-                waiting,
+                "%(number)d event waits on disk until Redis has it, since %(since)s UTC: what is shown of its call may"
+                " be old.",
+                "%(number)d events wait on disk until Redis has them, the oldest since %(since)s UTC: what is shown of"
+                " their calls may be old.",
+                depth.rows,
             )
-            found.append(Notice("alarm", text % {"number": waiting}))
+            since = f"{datetime.fromtimestamp(depth.since, UTC):%H:%M:%S}"
+            found.append(Notice("alarm", text % {"number": depth.rows, "since": since}))
     if spool.fault:
         text = gettext("The disk takes no events (%(reason)s): while Redis is away they get 503.")
         found.append(Notice("alarm", text % {"reason": spool.fault}))

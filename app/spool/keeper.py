@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -14,13 +15,16 @@ from app.store.contract import EventWriter
 from app.store.errors import KeptNowhere, StoreUnavailable
 from app.store.events import Events, sort_of
 from app.store.spooled import Counted, Spooled
+from config.few_lines import FewLines
+
+log = logging.getLogger(__name__)
 
 
 class Keeper(EventWriter):
     """*store* with *spool* behind it. Raises KeptNowhere if neither takes a webhook."""
 
     def __init__(self, store: Events, spool: Spool) -> None:
-        self._store, self._spool = store, spool
+        self._store, self._spool, self._few_lines = store, spool, FewLines(1)
         store.spill_to(spool)
 
     def record(
@@ -68,6 +72,8 @@ class Keeper(EventWriter):
         except SpoolUnavailable as error:
             full = error
         else:
+            if self._few_lines.one_more():
+                log.warning("%s: events wait on disk until it takes them", away)
             return None
         if away.reason == "timeout" and not away.sent:  # nobody asked Redis, for it did not reply a moment ago
             try:

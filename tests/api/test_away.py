@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from app.auth import guessing
 from app.auth.guessing import FROM_ONE
 from app.auth.sessions import ID
+from app.spool.spool import FRESH_SECONDS
 from tests.api.site import BROWSER, LIST, OPERATOR, VIEWER, Site, is_problem, status
 from tests.engines import Node
 from tests.folders import NOWHERE
@@ -82,6 +84,19 @@ def test_alive_and_ready_differ(away: Site) -> None:
     """A platform restarts what is not alive, and that would not bring Redis back. Events wait on disk meanwhile."""
     assert away.read("/healthz", token=None) == {"alive": True}
     assert away.read("/readyz", token=None) == {"degraded": ["redis"]}
+
+
+def test_the_status_says_what_waits_and_how_the_server_is(away: Site) -> None:
+    away.post(status("answered", "CON-2"))
+    away.post(status("answered", "CON-3"))
+    time.sleep(FRESH_SECONDS)
+    problem = is_503(away.get("/status"))
+    assert problem["spool"]["waiting"] >= 2
+    assert problem["spool"]["oldest_seconds"] > 0
+    assert (problem["store"]["reachable"], problem["flows"]["faults"]) == (False, 0)
+    assert problem["service"]["name"] == "switchhook"
+    page = away.send("GET", "/status", headers=BROWSER).text
+    assert re.search(r"\d events wait, the oldest since \d\d:\d\d:\d\d UTC", page)
 
 
 def test_where_the_disk_takes_nothing_either_it_is_not_ready(node: Node, open_site: Callable[..., Site]) -> None:

@@ -323,7 +323,10 @@ def test_events_that_wait_on_disk_are_in_the_banner(open_site: Callable[..., Sit
     browser, spool, before = logged_in(site), services(site.app).spool, state_of_notices(services(site.app))
     assert "on disk" not in browser.get("/board/notices").text
     spool.put([Spooled(Record(EVENT, BASE, b"{}"), Counted.LATER)] * 3)
-    wait_until(lambda: "3 events wait on disk until Redis has them" in browser.get("/board/notices").text, "it is said")
+    wait_until(
+        lambda: "3 events wait on disk until Redis has them, the oldest since " in browser.get("/board/notices").text,
+        "it is said",
+    )
     assert state_of_notices(services(site.app)) != before
     spool._file._put_aside("a test says so")
     assert "could not be read; their file was put aside" in browser.get("/board/notices").text
