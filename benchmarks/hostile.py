@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 import sys
@@ -114,6 +115,7 @@ def resident_mb(pid: int) -> float:
 
 def main() -> int:
     """Print a table."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     print(f"{'attack':20}{'number':>8}{'µs each':>10}{'MB more':>10}")
     for attack, number in ATTACKS.items():  # a server for each: memory that was used once stays with the process
         with servers.store() as url, servers.server("wsgi:app", url, "--workers", "1") as server:

@@ -251,13 +251,14 @@ def _entered(call: RoomCall) -> bool:
 
 
 def _is_connected(call: RoomCall) -> bool:
-    """Whether the caller got another reply than the room, a `connect`: somebody is, or was, called where the caller is.
+    """Whether the caller got another reply than the room, a `connect`: somebody is called where the caller is.
 
-    Vonage repeats a request whose reply came too late, and the reply to each copy may differ.
+    Vonage repeats a request whose reply came too late, and the reply to each copy may differ. A leg that has ended may
+    be of an earlier `connect`: then the caller may well be in the room, and must not wait there for nobody.
     """
     steps, caller = call.steps, call.order.caller
     return any(
-        leg.place.conversation == steps.place(caller) and (leg.completed is None or leg.completed > call.since)
+        not steps.over(uuid) and leg.place.conversation == steps.place(caller)
         for uuid, leg in steps.legs.items()
         if uuid != caller and leg.direction != "inbound"
     )
