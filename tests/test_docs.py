@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast, get_args
 
@@ -32,6 +33,7 @@ README, API, COMMANDS = DOCS["README.md"], DOCS["docs/api.md"], DOCS["docs/comma
 SETTINGS_PAGE, ARCHITECTURE = DOCS["docs/settings.md"], DOCS["docs/architecture.md"]
 APP = create_app(Settings(secret_key="not checked here"))
 cli.install(APP)
+COMMAND = re.compile(r"(\S*/)?(python|flask|make|gunicorn|honcho|curl)\s|--")
 FOLDER = re.compile(r"^((?:\w+/)+) ", re.MULTILINE)
 
 
@@ -103,6 +105,17 @@ def test_every_page_is_linked_from_the_readme() -> None:
     pages = {path for path in DOCS if path.startswith("docs/") and path.count("/") == 1} - {"docs/store.md"}
     assert {path for path in pages if f"({path})" not in README} == set()
     assert "(store.md)" in ARCHITECTURE
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_commands_can_be_copied(page: str) -> None:
+    """None is broken by the end of a line, and each module that one runs exists."""
+    text = re.sub(r"^```.*?^```", "", DOCS[page], flags=re.DOTALL | re.MULTILINE)
+    for code in re.findall(r"`([^`]+)`", text):
+        if COMMAND.match(code):
+            assert "\n" not in code
+    for module in re.findall(r"python -m ((?:benchmarks|tests)[.\w]*)", DOCS[page]):
+        assert find_spec(module), module
 
 
 def test_the_architecture_lists_every_folder_and_no_other() -> None:
