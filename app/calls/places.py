@@ -24,7 +24,8 @@ from app.store.reader import taking
 
 log = logging.getLogger(__name__)
 
-RECONCILE_SECONDS: Final = 0.25  # that a caller waits for a look, and a look for Redis
+RECONCILE_SECONDS: Final = 0.25  # that a caller waits for looks, however many users the answer may ring
+LOOK_SECONDS: Final = 2.0  # that a look waits for Redis, which may be far away
 FRESH_SECONDS: Final = (
     0.25  # after a look that found no place there is no other one: a flood must not be looked through
 )
@@ -68,24 +69,26 @@ class Places:
         self._looks: dict[str, _Look] = {}  # those under way, by user
         self._full_at: dict[str, float] = {}  # when a look ended that found no place of a user (monotonic)
 
-    def availability(self, name: str, call: str) -> Availability:
+    def availability(self, name: str, call: str, until: float | None = None) -> Availability:
         """Whether the user *name* may be rung for *call* (its first leg's uuid); if so, the call has a place now.
 
-        Call it before a user is rung. Calls that have ended, that ring there no more, and consultations have no
-        place; nor has one of which nothing was ever kept, as its worker died. Never raises, and waits 300 ms at most,
-        50 ms unless all places seem to be taken and nobody has looked lately.
+        Call it before a user is rung. *until* (monotonic): after that it waits for no look. Calls that have ended, that
+        ring there no more, and consultations have no place; nor has one of which nothing was ever kept, as its worker
+        died. Never raises, and waits 300 ms at most, 50 ms unless all places seem to be taken and nobody has looked
+        lately.
         """
-        return self._place(name, call, own=False)
+        return self._place(name, call, until, own=False)
 
-    def may_call(self, name: str, call: str) -> Availability:
+    def may_call(self, name: str, call: str, until: float | None = None) -> Availability:
         """Whether the user *name* may make *call*: the same, also while not to be disturbed."""
-        return self._place(name, call, own=True)
+        return self._place(name, call, until, own=True)
 
-    def _place(self, name: str, call: str, *, own: bool) -> Availability:
+    def _place(self, name: str, call: str, until: float | None, *, own: bool) -> Availability:
         found = self._store.engage(name, call, own=own)
         if found != "busy" or (look := self._look(name)) is None or look.beside:
             return found
-        look.done.wait(RECONCILE_SECONDS)
+        seconds = RECONCILE_SECONDS if until is None else min(RECONCILE_SECONDS, until - monotonic())
+        look.done.wait(max(seconds, 0.0))
         return self._store.engage(name, call, look.over, own=own) if look.over else found
 
     def _look(self, name: str) -> _Look | None:
@@ -121,7 +124,7 @@ class Places:
 
     def _over(self, name: str) -> list[str]:
         """The calls that keep their place of the user *name* no longer. Raises StoreUnavailable."""
-        with taking(RECONCILE_SECONDS):
+        with taking(LOOK_SECONDS):
             live = self._sessions.phone(name, self._sessions.user(name)).sessions
             counted = {one.id for one in live if one.controls.parent is None}
             others = {one: age for one, age in self._store.engaged(name).items() if one not in counted}

@@ -25,6 +25,7 @@ MOST_AT_ONCE: Final = 1000  # webhooks that share a commit
 # That a webhook waits for the disk, which takes some milliseconds. A late 200 is better than a 503 where the machine
 # stalls: Vonage waits for 10 s. https://developer.vonage.com/en/application/technical-details#webhook-timeouts
 PUT_SECONDS: Final = 2.0
+SPILL_SECONDS: Final = 0.25  # that the writer waits, for events wait for it; it comes again
 FRESH_SECONDS: Final = 1.0  # how old a depth may be that is shown
 PROBE_SECONDS: Final = 5.0  # how often `/readyz` writes to the disk, however often it is asked
 
@@ -34,12 +35,13 @@ T = TypeVar("T")
 class _Job:
     """The rows of one webhook, and what became of them. *if_not*: is called if the disk does not take them."""
 
-    __slots__ = ("done", "error", "if_not", "rows")
+    __slots__ = ("done", "error", "given_up", "if_not", "rows")
 
     def __init__(self, rows: list[Row], if_not: Callable[[], None] | None = None) -> None:
         self.rows, self.if_not = rows, if_not
         self.done = threading.Event()
         self.error: SpoolUnavailable | None = None
+        self.given_up = False  # nobody waits for it any more, and it goes elsewhere
 
 
 class Waiting(NamedTuple):
@@ -96,11 +98,15 @@ class Spool(Spill):
         """The names of files that could not be read."""
         return unreadable(self._folder)
 
-    def put(self, writes: Sequence[Write]) -> None:
-        """Keep *writes* on disk. Raises SpoolUnavailable; then nothing is, or nobody knows."""
+    def put(self, writes: Sequence[Write], seconds: float | None = None) -> None:
+        """Keep *writes* on disk, within *seconds* (None: PUT_SECONDS).
+
+        Raises SpoolUnavailable; then nothing is, or nobody knows.
+        """
         job = _Job([as_row(each) for each in writes])
         self._enqueue(job)
-        if not job.done.wait(PUT_SECONDS):
+        if not job.done.wait(PUT_SECONDS if seconds is None else seconds):
+            job.given_up = True
             self._fault = "slow"
             raise SpoolUnavailable("slow")
         if job.error is not None:
@@ -108,7 +114,7 @@ class Spool(Spill):
 
     def spill(self, writes: Sequence[Write]) -> bool:
         try:
-            self.put(writes)
+            self.put(writes, SPILL_SECONDS)
         except SpoolUnavailable:
             return False
         return True
@@ -161,7 +167,8 @@ class Spool(Spill):
             jobs, closing = next_batch(self._queue, MOST_AT_ONCE)
             self._write(jobs)
 
-    def _write(self, jobs: Sequence[_Job]) -> None:
+    def _write(self, all_jobs: Sequence[_Job]) -> None:
+        jobs = [job for job in all_jobs if not job.given_up]
         rows = [row for job in jobs for row in job.rows]
         error: SpoolUnavailable | None = None
         try:

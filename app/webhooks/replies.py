@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from time import perf_counter
+from functools import partial
+from time import monotonic, perf_counter
 
+from app.calls.places import RECONCILE_SECONDS
 from app.domain.events import Detection
 from app.flows.reply import LAST_RESORT, Reply
 from app.services import Services
@@ -108,7 +110,7 @@ def give(
     No user is in more calls in it than they may be; one who is called comes into a room, where that is possible.
     *state*: of the step that the webhook is for. *caller*: who runs it, if neither that nor the webhook says so.
     """
-    about = request_of(webhook)
+    about, until = request_of(webhook), monotonic() + RECONCILE_SECONDS
     try:
         caller = caller or caller_by(about, part.flows, state)
         reply = diverted(
@@ -116,8 +118,8 @@ def give(
             about,
             webhook.received,
             part.flows,
-            part.places.availability,
-            may_call=part.places.may_call,
+            partial(part.places.availability, until=until),
+            may_call=partial(part.places.may_call, until=until),
             caller=caller,
         )
         reply = Rooms(part.flows, part.room_calls).entered(reply, webhook, caller, state, to_event=to_event)

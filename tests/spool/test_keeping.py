@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -369,6 +370,31 @@ def test_a_worker_that_ends_writes_what_it_may_write_now(own: Engine, open_worke
     ended = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert "Traceback" not in ended.stderr
     assert rows(tmp_path) == 0
+
+
+def test_what_was_given_up_for_a_slow_disk_is_not_written_there_later(
+    open_worker: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has gone elsewhere since, or is sent again: it would be counted twice."""
+    monkeypatch.setattr("app.spool.spool.PUT_SECONDS", 0.3)
+    spool, add, go_on, begun = open_worker().spool, SpoolFile.add, threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> None:
+        begun.set()
+        go_on.wait(30)
+        add(*args)
+
+    monkeypatch.setattr(SpoolFile, "add", slow)
+    waiting = [Spooled(Record(EVENT, at(number), b"{}", ()), Counted.LATER) for number in range(3)]
+    spool.spill_soon(waiting[0], lambda: None)
+    assert begun.wait(30)
+    for each in waiting[1:]:
+        with pytest.raises(SpoolUnavailable):
+            spool.put([each])
+    go_on.set()
+    wait_until(lambda: rows(tmp_path) == 1, "the first one is written")
+    spool.put([waiting[2]])
+    assert rows(tmp_path) == 2
 
 
 def test_where_the_disk_takes_nothing_a_redis_that_is_back_takes_it_at_once(
