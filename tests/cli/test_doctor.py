@@ -13,9 +13,10 @@ import pytest
 from vonage_application import ApplicationConfig
 
 from app.cli.doctor import redis_checks
+from app.cli.doctor.server_checks import settings_findings
 from app.cli.doctor.vonage_application import mended
 from app.cli.doctor.vonage_checks import application_findings
-from config.settings import Settings
+from config.settings import Settings, load
 from tests.cli.listening import listening
 from tests.cli.shell import Inside, Shell
 from tests.engines import Engine, single
@@ -116,6 +117,39 @@ def test_a_public_url_that_leads_to_another_server_is_a_fault(engine: Engine, tm
     with listening(200, b"Welcome") as listener:
         code, found = findings(engine.address.url, tmp_path, public_url=listener.url)
     assert (code, found["public URL"]["level"]) == (1, "fault")
+
+
+@pytest.mark.parametrize(
+    ("environ", "words", "do"),
+    [
+        ({}, "UNSIGNED WEBHOOKS", "Set VONAGE_SIGNATURE_SECRETS=API_KEY:SIGNATURE_SECRET"),
+        ({}, "PUBLIC_URL is not set", "Set PUBLIC_URL=https://YOUR-SERVER"),
+        (
+            {"VONAGE_SIGNATURE_SECRETS": "abcd1234:short"},
+            "32 bytes",
+            "VONAGE_SIGNATURE_SECRETS=API_KEY:NEW,API_KEY:OLD",
+        ),
+        ({"VONAGE_SIGNATURE_SECRETS": "abcd1234:short"}, "VERIFY_GET_HASH is off", "set VERIFY_GET_HASH=on"),
+        (
+            {"WEBHOOK_VERIFY": "off"},
+            "WEBHOOK_VERIFY is off",
+            "Set WEBHOOK_VERIFY=enforce. Set VONAGE_SIGNATURE_SECRETS=",
+        ),
+        ({"WEBHOOK_VERIFY": "report"}, "WEBHOOK_VERIFY is report", "Set WEBHOOK_VERIFY=enforce once `reported`"),
+        ({"LOG_FORMAT": "pretty"}, "LOG_FORMAT is pretty", "Set LOG_FORMAT to lines or json."),
+    ],
+)
+def test_each_note_of_the_settings_has_what_to_do(tmp_path: Path, environ: dict[str, str], words: str, do: str) -> None:
+    """In words of its own: an image of a container has no docs."""
+    found = list(settings_findings(load({"DATA_DIR": str(tmp_path), **environ})))
+    assert any(words in each.found and do in each.do for each in found), found
+    assert not any("docs/" in each.do for each in found)
+
+
+def test_a_misspelt_variable_is_to_be_corrected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VONAGE_SIGNATURE_SECRET", "abcd1234:secret")
+    found = list(settings_findings(load({"DATA_DIR": str(tmp_path)})))
+    assert any("No setting" in each.found and each.do.startswith("Correct the name") for each in found)
 
 
 def test_half_an_api_key_is_a_wrong_setting(shell: Shell) -> None:

@@ -31,7 +31,7 @@ def settings_findings(settings: Settings) -> Iterator[Finding]:
     """What the server prints at its start. What makes it refuse to start ends this command, too."""
     notes = settings.notes()
     for note in notes:
-        yield Finding("fault" if note.alarm else "advice", "settings", str(note), "See docs/settings.md.")
+        yield Finding("fault" if note.alarm else "advice", "settings", str(note), note.do)
     if not notes:
         yield Finding("ok", "settings", settings.app_env)
 
