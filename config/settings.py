@@ -45,7 +45,7 @@ USER = re.compile(r"user/[^/]{1,200}")  # the role of an application's user: the
 class SettingsError(Exception):
     """Some settings are wrong or missing: one line for each, with its variable, what is wrong and what to do.
 
-    The message never holds a value, because it may be a secret.
+    The message never holds a value, because it may be a secret; only the path of a file that is not there.
     """
 
 
@@ -217,7 +217,7 @@ def _file(text: str) -> Path:
     except ValueError:  # no file can have such a name
         there = False
     if not there:
-        raise ValidationError("There is no such file.")
+        raise ValidationError(f"There is no such file: {str(path.absolute())!r}.")
     return path
 
 
