@@ -13,9 +13,9 @@ import pytest
 from vonage_application import ApplicationConfig
 
 from app.cli.doctor import redis_checks
-from app.cli.doctor.server_checks import settings_findings
+from app.cli.doctor.server_checks import public_url, settings_findings
 from app.cli.doctor.vonage_application import mended
-from app.cli.doctor.vonage_checks import application_findings
+from app.cli.doctor.vonage_checks import application_findings, vonage_findings
 from config.settings import Settings, load
 from tests.cli.listening import listening
 from tests.cli.shell import Inside, Shell
@@ -46,7 +46,7 @@ def test_an_embedded_store_has_no_fault(shell: Shell) -> None:
     assert (code, err) == (0, "")
     assert "ok      persistence: append-only file" in out
     assert "fault" not in out
-    assert "public URL: not set\n        -> Set PUBLIC_URL" in out, "what to do has a line of its own"
+    assert "request the steps of call flows.\n        -> Set PUBLIC_URL=" in out, "what to do has a line of its own"
 
 
 def test_a_redis_that_is_away_is_a_fault(tmp_path: Path) -> None:
@@ -117,6 +117,25 @@ def test_a_public_url_that_leads_to_another_server_is_a_fault(engine: Engine, tm
     with listening(200, b"Welcome") as listener:
         code, found = findings(engine.address.url, tmp_path, public_url=listener.url)
     assert (code, found["public URL"]["level"]) == (1, "fault")
+
+
+def test_why_an_address_cannot_be_reached_is_said(tmp_path: Path) -> None:
+    """A name, a port and a certificate: something else is to be done about each."""
+    with serving(tmp_path / "carrier") as carrier, pytest.MonkeyPatch.context() as environment:
+        environment.delenv("REQUESTS_CA_BUNDLE")
+        for url, words, do in (
+            ("https://nothing.invalid", "(no address for its name: ", "repeat this"),  # RFC 2606, section 2
+            ("https://127.0.0.1:9", "(Connection refused)", "repeat this"),
+            (carrier.base, "(its certificate is not valid: unable to get local issuer", "set REQUESTS_CA_BUNDLE"),
+        ):
+            public = public_url(url)
+            assert (public.level, words in public.found) == ("fault", True), public
+            settings = Settings(
+                secret_key="k" * 32, **account(carrier) | {"api_hosts": (url.removeprefix("https://"),)}
+            )
+            (application,) = vonage_findings(settings)
+            assert (words in application.found, do in application.do) == (True, True), application
+        assert "Renew it" in public.do
 
 
 @pytest.mark.parametrize(

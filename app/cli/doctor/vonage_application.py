@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from app.cli.doctor.unreachable import OWN_AUTHORITY, certificate_refused, why
 from app.client import Connection
 from config.settings import Settings
 
@@ -71,9 +72,12 @@ class ApplicationApi:
         try:
             response = Connection(f"https://{self.host}").request(method, self._path, auth=self._auth, **more)
             body = response.json()
-        except requests.RequestException as error:  # a body that is no JSON is one, too
-            do = "See that this machine reaches it, and repeat this."
-            raise NotDone(f"nothing readable from {self.host} ({type(error).__name__})", do) from error
+        except requests.JSONDecodeError as error:
+            do = "VONAGE_API_HOSTS must begin with a host of Vonage, or a proxy in between answers in its place."
+            raise NotDone(f"{self.host} answers {response.status_code}, and not in JSON", do) from error
+        except requests.RequestException as error:
+            do = OWN_AUTHORITY if certificate_refused(error) else "See that this machine reaches it, and repeat this."
+            raise NotDone(f"{self.host} cannot be reached ({why(error)})", do) from error
         if response.status_code in (401, 404):
             do = "See that VONAGE_API_KEY, VONAGE_API_SECRET and VONAGE_APPLICATION_ID are of one account."
             raise NotDone(f"{self.host} answers {response.status_code}", do)
