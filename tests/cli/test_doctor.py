@@ -15,7 +15,7 @@ from vonage_application import ApplicationConfig
 from app.cli.doctor import redis_checks
 from app.cli.doctor.server_checks import public_url, settings_findings
 from app.cli.doctor.vonage_application import mended
-from app.cli.doctor.vonage_checks import application_findings, vonage_findings
+from app.cli.doctor.vonage_checks import acting, application_findings, vonage_findings
 from config.settings import Settings, load
 from tests.cli.listening import listening
 from tests.cli.shell import Inside, Shell
@@ -133,7 +133,7 @@ def test_why_an_address_cannot_be_reached_is_said(tmp_path: Path) -> None:
             settings = Settings(
                 secret_key="k" * 32, **account(carrier) | {"api_hosts": (url.removeprefix("https://"),)}
             )
-            (application,) = vonage_findings(settings)
+            (_, application) = vonage_findings(settings)
             assert (words in application.found, do in application.do) == (True, True), application
         assert "Renew it" in public.do
 
@@ -175,6 +175,35 @@ def test_half_an_api_key_is_a_wrong_setting(shell: Shell) -> None:
     code, _, err = shell.run("doctor", VONAGE_API_KEY="abcd1234")
     assert code == 1
     assert "VONAGE_API_SECRET: Not set" in err
+
+
+KEY = {"api_key": "abcd1234", "api_secret": "secret"}
+
+
+@pytest.mark.parametrize(
+    ("given", "reading", "acts"),
+    [
+        (
+            {},
+            "Set VONAGE_API_KEY, VONAGE_API_SECRET and VONAGE_APPLICATION_ID.",
+            "Set VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY. ",
+        ),
+        (KEY, "Set VONAGE_APPLICATION_ID.", "Set VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY. "),
+        ({"application_id": APPLICATION_ID}, "Set VONAGE_API_KEY and VONAGE_API_SECRET.", "Set VONAGE_PRIVATE_KEY. "),
+    ],
+)
+def test_the_settings_that_are_missing_are_named_and_no_others(
+    engine: Engine, tmp_path: Path, given: dict[str, str], reading: str, acts: str
+) -> None:
+    code, found = findings(engine.address.url, tmp_path, app_env="production", **given)
+    assert (code, found["Vonage application"]["do"]) == (0, reading)
+    assert found["acting on calls"]["level"] == "advice"
+    assert found["acting on calls"]["do"].startswith(acts)
+
+
+def test_with_the_key_of_the_application_calls_can_be_acted_on() -> None:
+    settings = Settings(secret_key="k" * 32, application_id=APPLICATION_ID, private_key="PEM")
+    assert acting(settings).level == "ok"
 
 
 PUBLIC = "https://calls.example.com"

@@ -53,7 +53,8 @@ class ApplicationApi:
         """Raises NotDone if a setting is missing."""
         key, secret, application = settings.api_key, settings.api_secret, settings.application_id
         if not (key and secret and application):
-            raise NotDone("not checked", "Set VONAGE_API_KEY, VONAGE_API_SECRET and VONAGE_APPLICATION_ID.")
+            needed = {"VONAGE_API_KEY": key, "VONAGE_API_SECRET": secret, "VONAGE_APPLICATION_ID": application}
+            raise NotDone("not checked", set_those_missing(needed))
         self._auth, self._path = (key, secret), f"/v2/applications/{application}"
         self.host = settings.api_hosts[0]
 
@@ -85,6 +86,12 @@ class ApplicationApi:
             do = f"Vonage says: {response.text[:MOST_SAID]}"
             raise NotDone(f"{self.host} answers {response.status_code}", do)
         return response
+
+
+def set_those_missing(needed: Mapping[str, str | None]) -> str:
+    """What to do about the variables that have no value, of which there is one at least."""
+    *others, last = (variable for variable, value in needed.items() if not value)
+    return f"Set {', '.join(others)} and {last}." if others else f"Set {last}."
 
 
 def voice_of(application: Json) -> Json:
