@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from vonage_application import ApplicationConfig
 
 from app.cli.doctor import redis_checks
+from app.cli.doctor.public_address import public_address
 from app.cli.doctor.server_checks import public_url, settings_findings
 from app.cli.doctor.vonage_application import mended
 from app.cli.doctor.vonage_checks import acting, application_findings, vonage_findings
@@ -21,7 +25,10 @@ from tests.cli.listening import listening
 from tests.cli.shell import Inside, Shell
 from tests.engines import Engine, single
 from tests.vonage_simulator.api_server import APPLICATION_ID, Server, serving
+from vonage_simulator.certificate import make
 from vonage_simulator.ledger import Target
+
+KEY: Any = {"api_key": "abcd1234", "api_secret": "secret"}
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +126,47 @@ def test_a_public_url_that_leads_to_another_server_is_a_fault(engine: Engine, tm
     assert (code, found["public URL"]["level"]) == (1, "fault")
 
 
+@pytest.mark.parametrize(
+    ("host", "level"),
+    [
+        ("127.0.0.1", "fault"),
+        ("localhost", "fault"),
+        ("[::1]", "fault"),
+        ("10.0.0.5", "fault"),
+        ("192.168.1.20:8443", "fault"),
+        ("100.64.0.1", "fault"),  # of a carrier's own network: RFC 6598
+        ("8.8.8.8", "ok"),
+    ],
+)
+def test_an_address_that_vonage_cannot_reach_is_a_fault(host: str, level: str) -> None:
+    (found,) = public_address(Settings(secret_key="k" * 32, public_url=f"https://{host}"))
+    assert (found.level, "tunnel" in found.do) == (level, level == "fault")
+
+
+def test_a_name_that_is_private_here_may_be_public_elsewhere() -> None:
+    """Only this machine's own names can be resolved in a test; it may have none."""
+    name = socket.gethostname()
+    try:
+        if ip_address(socket.gethostbyname(name)).is_global:
+            pytest.skip("this machine has a public address")
+    except OSError:
+        pytest.skip("this machine's name has no address")
+    (found,) = public_address(Settings(secret_key="k" * 32, public_url=f"https://{name}"))
+    assert found.level == "advice"
+
+
+def test_the_simulated_vonage_reaches_this_machine(engine: Engine, tmp_path: Path) -> None:
+    """And Vonage itself is not set to an address of this machine."""
+    settings = {"public_url": "http://127.0.0.1:9", "api_hosts": ("127.0.0.1:8443",)}
+    assert findings(engine.address.url, tmp_path, **settings)[1]["public address"]["level"] == "ok"
+    code, found = findings(engine.address.url, tmp_path, public_url="http://127.0.0.1:9")
+    assert (code, found["public address"]["level"]) == (1, "fault")
+    inside = Inside(engine.address.url, data_dir=tmp_path, public_url="http://127.0.0.1:9", **KEY)
+    _, _, err = inside.run("doctor", "--fix", "--yes")
+    inside.site.close()
+    assert "Vonage cannot reach 127.0.0.1" in err
+
+
 def test_why_an_address_cannot_be_reached_is_said(tmp_path: Path) -> None:
     """A name, a port and a certificate: something else is to be done about each."""
     with serving(tmp_path / "carrier") as carrier, pytest.MonkeyPatch.context() as environment:
@@ -136,6 +184,20 @@ def test_why_an_address_cannot_be_reached_is_said(tmp_path: Path) -> None:
             (_, application) = vonage_findings(settings)
             assert (words in application.found, do in application.do) == (True, True), application
         assert "Renew it" in public.do
+
+
+def test_what_is_no_vonage_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a proxy in between: its page is no JSON."""
+    certificate = make(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.ca))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    with listening(200, b"<h1>Log in first</h1>") as listener:
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
+        host = f"127.0.0.1:{listener.server_port}"
+        settings = Settings(secret_key="k" * 32, **KEY, application_id=APPLICATION_ID, api_hosts=(host,))
+        (_, found) = vonage_findings(settings)
+    assert (found.level, found.found) == ("fault", f"{host} answers 200, and not in JSON")
 
 
 @pytest.mark.parametrize(
@@ -175,9 +237,6 @@ def test_half_an_api_key_is_a_wrong_setting(shell: Shell) -> None:
     code, _, err = shell.run("doctor", VONAGE_API_KEY="abcd1234")
     assert code == 1
     assert "VONAGE_API_SECRET: Not set" in err
-
-
-KEY = {"api_key": "abcd1234", "api_secret": "secret"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from app.cli.doctor.finding import Finding
+from app.cli.doctor.public_address import public_address
 from app.cli.doctor.redis_checks import megabytes
 from app.cli.doctor.unreachable import OWN_AUTHORITY, certificate_refused, why
 from app.cli.flows.flows_file import faults_text, read
@@ -26,6 +27,7 @@ def server_findings(settings: Settings) -> Iterator[Finding]:
     yield data_folder(settings.data_dir)
     yield flows(settings.flows_file)
     if settings.public_url is not None:  # else it is in the notes of the settings
+        yield from public_address(settings)
         yield public_url(settings.public_url)
 
 
