@@ -372,8 +372,10 @@ def test_fix_shows_the_difference_and_sets_that_alone(fixing: Inside, carrier: S
 @pytest.mark.parametrize("typed", ["n\n", ""])
 def test_without_a_yes_nothing_is_changed(fixing: Inside, carrier: Server, typed: str) -> None:
     before = application_at(carrier)
-    code, _, _ = fixing.run("doctor", "--fix", typed=typed)
+    code, out, err = fixing.run("doctor", "--fix", typed=typed)
     assert (code, application_at(carrier)) == (1, before)
+    assert ("add --yes" in err) is (not typed), "of what a job without a terminal needs"
+    assert "fault   signed callbacks: off" in out, "it is checked all the same"
 
 
 def test_what_somebody_changed_meanwhile_is_not_overwritten(
@@ -392,12 +394,15 @@ def test_what_somebody_changed_meanwhile_is_not_overwritten(
 def test_fix_needs_a_public_url_and_an_account(engine: Engine, tmp_path: Path) -> None:
     for settings, words in ({}, "Set PUBLIC_URL first"), ({"public_url": PUBLIC}, "Set VONAGE_API_KEY"):
         inside = Inside(engine.address.url, data_dir=tmp_path, **settings)
-        code, _, err = inside.run("doctor", "--fix", "--yes")
+        code, out, err = inside.run("doctor", "--fix", "--yes")
         inside.site.close()
         assert (code, words in err) == (1, True), err
+        assert "persistence: " in out, "all else is checked"
     with serving(tmp_path / "carrier") as carrier:
-        wrong = account(carrier) | {"api_secret": "wrong"}
-        inside = Inside(engine.address.url, data_dir=tmp_path, public_url=PUBLIC, **wrong)
-        code, _, err = inside.run("doctor", "--fix", "--yes")
-        inside.site.close()
-        assert (code, "was not changed" in err, "answers 401" in err) == (1, True, True)
+        unknown = "00000000-0000-4000-8000-000000000000"
+        for wrong, status in ({"api_secret": "wrong"}, 401), ({"application_id": unknown}, 404):
+            inside = Inside(engine.address.url, data_dir=tmp_path, public_url=PUBLIC, **account(carrier) | wrong)
+            code, out, err = inside.run("doctor", "--fix", "--yes")
+            inside.site.close()
+            assert (code, "was not changed" in err, f"answers {status}" in err) == (1, True, True)
+            assert "persistence: " in out, "all else is checked"

@@ -34,6 +34,9 @@ def fix(settings: Settings, *, confirmed: bool) -> None:
         if now != shown:
             raise click.ClickException("It was changed by somebody else meanwhile. Nothing was changed: repeat this.")
         api.write(mended(now, settings))
+    except click.Abort as no_answer:  # Ctrl-C, or there is no terminal
+        words = "There was no answer: nothing was changed. Where nobody can answer, add --yes."
+        raise click.ClickException(words) from no_answer
     except NotDone as fault:
         raise click.ClickException(safe(f"The application at Vonage was not changed: {fault}. {fault.do}")) from fault
     click.echo("Changed.")
