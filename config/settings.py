@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -38,13 +38,14 @@ CLIENT_SDK_HOSTS = tuple(
 SENTINELS = re.compile(
     r"rediss?\+sentinel://([^@/\s]*@)?[^@/:,\s]+(:[0-9]+)?(,[^@/:,\s]+(:[0-9]+)?)*/[^/?\s]+(/[0-9]+)?(\?\S*)?"
 )
+SIGN: Final = "Set VONAGE_SIGNATURE_SECRETS=API_KEY:SIGNATURE_SECRET"
 USER = re.compile(r"user/[^/]{1,200}")  # the role of an application's user: the name is part of addresses
 
 
 class SettingsError(Exception):
     """Some settings are wrong or missing: one line for each, with its variable, what is wrong and what to do.
 
-    The message never holds a value, because it may be a secret.
+    The message never holds a value, because it may be a secret; only the path of a file that is not there.
     """
 
 
@@ -68,17 +69,18 @@ class Setting:
 class Note(str):
     """A sentence for whoever runs the server, without secrets. `text` % `values` is it, for translating *text*.
 
-    *alarm*: it must be mended; else it may stay so.
+    *do*: what to do about it. *alarm*: it must be mended; else it may stay so.
     """
 
-    __slots__ = ("alarm", "text", "values")
+    __slots__ = ("alarm", "do", "text", "values")
     text: str
+    do: str
     values: Mapping[str, str]
     alarm: bool
 
-    def __new__(cls, text: str, *, alarm: bool = False, **values: str) -> "Note":
+    def __new__(cls, text: str, *, do: str, alarm: bool = False, **values: str) -> "Note":
         note = super().__new__(cls, text % values)
-        note.text, note.values, note.alarm = text, values, alarm
+        note.text, note.do, note.values, note.alarm = text, do, values, alarm
         return note
 
 
@@ -215,7 +217,7 @@ def _file(text: str) -> Path:
     except ValueError:  # no file can have such a name
         there = False
     if not there:
-        raise ValidationError("There is no such file.")
+        raise ValidationError(f"There is no such file: {str(path.absolute())!r}.")
     return path
 
 
@@ -609,37 +611,59 @@ class Settings:
         notes = []
         if unread := _unread(os.environ):
             known = " and ".join(VONAGE)
-            notes.append(Note("No setting of this server: %(unread)s. It reads %(known)s.", unread=unread, known=known))
+            notes.append(
+                Note(
+                    "No setting of this server: %(unread)s. It reads %(known)s.",
+                    do="Correct the name, or remove the variable.",
+                    unread=unread,
+                    known=known,
+                )
+            )
         if self.unsigned_allowed:
             notes.append(
                 Note(
                     "UNSIGNED WEBHOOKS ARE ACCEPTED from anyone who reaches this port,"
                     " until VONAGE_SIGNATURE_SECRETS is set.",
+                    do=f"{SIGN} (dashboard.vonage.com, Settings).",
                     alarm=self.host not in LOOPBACK or self.public_url is not None,
                 )
             )
         if self.public_url is None:
             notes.append(
-                Note("PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows.")
+                Note(
+                    "PUBLIC_URL is not set: only the simulator on this machine can request the steps of call flows.",
+                    do="Set PUBLIC_URL=https://YOUR-SERVER, where Vonage reaches this server.",
+                )
             )
         if self.log_as == "pretty":
             notes.append(
                 Note(
                     "LOG_FORMAT is pretty: the log has all fields of webhooks, with whole telephone numbers.",
+                    do="Set LOG_FORMAT to lines or json.",
                     alarm=True,
                 )
             )
         if self.webhook_verify == "off":
-            notes.append(Note("WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.", alarm=True))
+            notes.append(
+                Note(
+                    "WEBHOOK_VERIFY is off: no signature is checked, anybody can report calls.",
+                    do=f"Set WEBHOOK_VERIFY=enforce. {SIGN}.",
+                    alarm=True,
+                )
+            )
         if self.webhook_verify == "report":
             notes.append(
-                Note("WEBHOOK_VERIFY is report: webhooks without a valid signature are counted, and accepted.")
+                Note(
+                    "WEBHOOK_VERIFY is report: webhooks without a valid signature are counted, and accepted.",
+                    do="Set WEBHOOK_VERIFY=enforce once `reported` in GET /status no longer grows.",
+                )
             )
         if self.signature_secrets and self.webhook_verify == "enforce" and not self.verify_get_hash:
             notes.append(
                 Note(
                     "VERIFY_GET_HASH is off: a token that somebody captured is accepted with other parameters by GET,"
                     " for %(seconds)s seconds. Set it on if /status counts no get_hash as wrong.",
+                    do="In GET /status look at webhooks.get_hash: if wrong is 0, set VERIFY_GET_HASH=on.",
                     seconds=str(self.signature_max_age),
                 )
             )
@@ -648,7 +672,12 @@ class Settings:
             # RFC 7518, section 3.2. A long "key" may be a secret written before the colon by mistake.
             named = ", ".join(key if len(key) <= 12 else "(a long one)" for key in dict.fromkeys(weak))
             notes.append(
-                Note("The signature secret of API key %(keys)s works, but HS256 asks for 32 bytes or more.", keys=named)
+                Note(
+                    "The signature secret of API key %(keys)s works, but HS256 asks for 32 bytes or more.",
+                    do="Choose a longer one at Vonage; until all webhooks are signed with it, list both:"
+                    " VONAGE_SIGNATURE_SECRETS=API_KEY:NEW,API_KEY:OLD.",
+                    keys=named,
+                )
             )
         return notes
 

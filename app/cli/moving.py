@@ -8,14 +8,17 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import shutil
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import IO, Any, Final, NamedTuple, cast
 
 import click
@@ -58,6 +61,7 @@ def export(file: str) -> None:
     """Write all calls, users, names and unfiled webhooks to FILE: compressed if its name ends in .gz; - prints them.
 
     It may be done while calls come in: those that begin meanwhile are not in it. The file has whole telephone numbers.
+    One that is there is replaced once all is written.
     """
     with _writing(file) as out:
         total = _export(services().store, lambda line: out.write(f"{json.dumps(line)}\n".encode()))
@@ -79,15 +83,43 @@ def import_(file: str) -> None:
 
 @contextmanager
 def _writing(file: str) -> Iterator[IO[bytes]]:
+    """FILE appears, or is replaced, once all of it is written. Raises ClickException where it cannot be written."""
     if file == "-":
         yield sys.stdout.buffer
         return
-    with Path(file).open("wb") as raw:
-        if file.endswith(".gz"):
-            with gzip.GzipFile(fileobj=raw, mode="wb") as packed:
-                yield cast("IO[bytes]", packed)
-        else:
-            yield raw
+    path = Path(file).resolve()  # of a link the file that it leads to
+    odd = path.exists() and not path.is_file()  # a pipe or a device is not replaced
+    try:
+        opened: AbstractContextManager[IO[bytes]] = path.open("wb") if odd else _replacing(path)
+        with opened as out, _packing(out, file) as packed:
+            yield packed
+    except OSError as error:
+        raise click.ClickException(f"{safe(file)} was not written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside *path*, of its owner alone, that takes its place at the end; removed if something is raised."""
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
+        try:
+            yield cast("IO[bytes]", out)
+            out.flush()
+            os.fsync(out.fileno())
+            if path.exists():
+                shutil.copymode(path, out.name)
+            Path(out.name).replace(path)
+        except BaseException:
+            Path(out.name).unlink()
+            raise
+
+
+@contextmanager
+def _packing(out: IO[bytes], file: str) -> Iterator[IO[bytes]]:
+    if not file.endswith(".gz"):
+        yield out
+        return
+    with gzip.GzipFile(file, "wb", fileobj=out) as packed:  # the name is written into it
+        yield cast("IO[bytes]", packed)
 
 
 @contextmanager
@@ -131,9 +163,10 @@ def _until_end(lines: Iterator[tuple[int, Line]]) -> Iterator[tuple[int, Line]]:
 
 
 def _export(store: Store, write: Callable[[Line], object]) -> Total:
+    known = store.names()  # before anything is written: nothing is printed if Redis is away
     write({"switchhook": "export", "format": FORMAT, "at": datetime.now(UTC).isoformat()})
     users = [write({"user": name, "settings": dict(settings)}) for name, settings in store.all_users()]
-    names = [write({"number": number, "name": name}) for number, name in store.names().items()]
+    names = [write({"number": number, "name": name}) for number, name in known.items()]
     unfiled = 0
     for _, why, record in reversed(store.unfiled()):
         body = b64encode(record.body).decode()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,19 @@ import pytest
 from vonage_application import ApplicationConfig
 
 from app.cli.doctor import redis_checks
+from app.cli.doctor.public_address import public_address
+from app.cli.doctor.server_checks import public_url, settings_findings
 from app.cli.doctor.vonage_application import mended
-from app.cli.doctor.vonage_checks import application_findings
-from config.settings import Settings
+from app.cli.doctor.vonage_checks import acting, application_findings, vonage_findings
+from config.settings import Settings, load
 from tests.cli.listening import listening
 from tests.cli.shell import Inside, Shell
 from tests.engines import Engine, single
 from tests.vonage_simulator.api_server import APPLICATION_ID, Server, serving
+from vonage_simulator.certificate import make
 from vonage_simulator.ledger import Target
+
+KEY: Any = {"api_key": "abcd1234", "api_secret": "secret"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +53,7 @@ def test_an_embedded_store_has_no_fault(shell: Shell) -> None:
     assert (code, err) == (0, "")
     assert "ok      persistence: append-only file" in out
     assert "fault" not in out
-    assert "public URL: not set\n        -> Set PUBLIC_URL" in out, "what to do has a line of its own"
+    assert "request the steps of call flows.\n        -> Set PUBLIC_URL=" in out, "what to do has a line of its own"
 
 
 def test_a_redis_that_is_away_is_a_fault(tmp_path: Path) -> None:
@@ -118,10 +126,143 @@ def test_a_public_url_that_leads_to_another_server_is_a_fault(engine: Engine, tm
     assert (code, found["public URL"]["level"]) == (1, "fault")
 
 
+@pytest.mark.parametrize(
+    ("host", "level"),
+    [
+        ("127.0.0.1", "fault"),
+        ("localhost", "fault"),
+        ("[::1]", "fault"),
+        ("10.0.0.5", "fault"),
+        ("192.168.1.20:8443", "fault"),
+        ("100.64.0.1", "fault"),  # of a carrier's own network: RFC 6598
+        ("8.8.8.8", "ok"),
+    ],
+)
+def test_an_address_that_vonage_cannot_reach_is_a_fault(host: str, level: str) -> None:
+    (found,) = public_address(Settings(secret_key="k" * 32, public_url=f"https://{host}"))
+    assert (found.level, "tunnel" in found.do) == (level, level == "fault")
+
+
+def test_a_name_that_is_private_here_may_be_public_elsewhere() -> None:
+    """Only this machine's own names can be resolved in a test; it may have none."""
+    name = socket.gethostname()
+    try:
+        if ip_address(socket.gethostbyname(name)).is_global:
+            pytest.skip("this machine has a public address")
+    except OSError:
+        pytest.skip("this machine's name has no address")
+    (found,) = public_address(Settings(secret_key="k" * 32, public_url=f"https://{name}"))
+    assert found.level == "advice"
+
+
+def test_the_simulated_vonage_reaches_this_machine(engine: Engine, tmp_path: Path) -> None:
+    """And Vonage itself is not set to an address of this machine."""
+    settings = {"public_url": "http://127.0.0.1:9", "api_hosts": ("127.0.0.1:8443",)}
+    assert findings(engine.address.url, tmp_path, **settings)[1]["public address"]["level"] == "ok"
+    code, found = findings(engine.address.url, tmp_path, public_url="http://127.0.0.1:9")
+    assert (code, found["public address"]["level"]) == (1, "fault")
+    inside = Inside(engine.address.url, data_dir=tmp_path, public_url="http://127.0.0.1:9", **KEY)
+    _, _, err = inside.run("doctor", "--fix", "--yes")
+    inside.site.close()
+    assert "Vonage cannot reach 127.0.0.1" in err
+
+
+def test_why_an_address_cannot_be_reached_is_said(tmp_path: Path) -> None:
+    """A name, a port and a certificate: something else is to be done about each."""
+    with serving(tmp_path / "carrier") as carrier, pytest.MonkeyPatch.context() as environment:
+        environment.delenv("REQUESTS_CA_BUNDLE")
+        for url, words, do in (
+            ("https://nothing.invalid", "(no address for its name: ", "repeat this"),  # RFC 2606, section 2
+            ("https://127.0.0.1:9", "(Connection refused)", "repeat this"),
+            (carrier.base, "(its certificate is not valid: unable to get local issuer", "set REQUESTS_CA_BUNDLE"),
+        ):
+            public = public_url(url)
+            assert (public.level, words in public.found) == ("fault", True), public
+            settings = Settings(
+                secret_key="k" * 32, **account(carrier) | {"api_hosts": (url.removeprefix("https://"),)}
+            )
+            (_, application) = vonage_findings(settings)
+            assert (words in application.found, do in application.do) == (True, True), application
+        assert "Renew it" in public.do
+
+
+def test_what_is_no_vonage_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a proxy in between: its page is no JSON."""
+    certificate = make(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.ca))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    with listening(200, b"<h1>Log in first</h1>") as listener:
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
+        host = f"127.0.0.1:{listener.server_port}"
+        settings = Settings(secret_key="k" * 32, **KEY, application_id=APPLICATION_ID, api_hosts=(host,))
+        (_, found) = vonage_findings(settings)
+    assert (found.level, found.found) == ("fault", f"{host} answers 200, and not in JSON")
+
+
+@pytest.mark.parametrize(
+    ("environ", "words", "do"),
+    [
+        ({}, "UNSIGNED WEBHOOKS", "Set VONAGE_SIGNATURE_SECRETS=API_KEY:SIGNATURE_SECRET"),
+        ({}, "PUBLIC_URL is not set", "Set PUBLIC_URL=https://YOUR-SERVER"),
+        (
+            {"VONAGE_SIGNATURE_SECRETS": "abcd1234:short"},
+            "32 bytes",
+            "VONAGE_SIGNATURE_SECRETS=API_KEY:NEW,API_KEY:OLD",
+        ),
+        ({"VONAGE_SIGNATURE_SECRETS": "abcd1234:short"}, "VERIFY_GET_HASH is off", "set VERIFY_GET_HASH=on"),
+        (
+            {"WEBHOOK_VERIFY": "off"},
+            "WEBHOOK_VERIFY is off",
+            "Set WEBHOOK_VERIFY=enforce. Set VONAGE_SIGNATURE_SECRETS=",
+        ),
+        ({"WEBHOOK_VERIFY": "report"}, "WEBHOOK_VERIFY is report", "Set WEBHOOK_VERIFY=enforce once `reported`"),
+        ({"LOG_FORMAT": "pretty"}, "LOG_FORMAT is pretty", "Set LOG_FORMAT to lines or json."),
+    ],
+)
+def test_each_note_of_the_settings_has_what_to_do(tmp_path: Path, environ: dict[str, str], words: str, do: str) -> None:
+    """In words of its own: an image of a container has no docs."""
+    found = list(settings_findings(load({"DATA_DIR": str(tmp_path), **environ})))
+    assert any(words in each.found and do in each.do for each in found), found
+    assert not any("docs/" in each.do for each in found)
+
+
+def test_a_misspelt_variable_is_to_be_corrected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VONAGE_SIGNATURE_SECRET", "abcd1234:secret")
+    found = list(settings_findings(load({"DATA_DIR": str(tmp_path)})))
+    assert any("No setting" in each.found and each.do.startswith("Correct the name") for each in found)
+
+
 def test_half_an_api_key_is_a_wrong_setting(shell: Shell) -> None:
     code, _, err = shell.run("doctor", VONAGE_API_KEY="abcd1234")
     assert code == 1
     assert "VONAGE_API_SECRET: Not set" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "reading", "acts"),
+    [
+        (
+            {},
+            "Set VONAGE_API_KEY, VONAGE_API_SECRET and VONAGE_APPLICATION_ID.",
+            "Set VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY. ",
+        ),
+        (KEY, "Set VONAGE_APPLICATION_ID.", "Set VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY. "),
+        ({"application_id": APPLICATION_ID}, "Set VONAGE_API_KEY and VONAGE_API_SECRET.", "Set VONAGE_PRIVATE_KEY. "),
+    ],
+)
+def test_the_settings_that_are_missing_are_named_and_no_others(
+    engine: Engine, tmp_path: Path, given: dict[str, str], reading: str, acts: str
+) -> None:
+    code, found = findings(engine.address.url, tmp_path, app_env="production", **given)
+    assert (code, found["Vonage application"]["do"]) == (0, reading)
+    assert found["acting on calls"]["level"] == "advice"
+    assert found["acting on calls"]["do"].startswith(acts)
+
+
+def test_with_the_key_of_the_application_calls_can_be_acted_on() -> None:
+    settings = Settings(secret_key="k" * 32, application_id=APPLICATION_ID, private_key="PEM")
+    assert acting(settings).level == "ok"
 
 
 PUBLIC = "https://calls.example.com"
@@ -231,8 +372,10 @@ def test_fix_shows_the_difference_and_sets_that_alone(fixing: Inside, carrier: S
 @pytest.mark.parametrize("typed", ["n\n", ""])
 def test_without_a_yes_nothing_is_changed(fixing: Inside, carrier: Server, typed: str) -> None:
     before = application_at(carrier)
-    code, _, _ = fixing.run("doctor", "--fix", typed=typed)
+    code, out, err = fixing.run("doctor", "--fix", typed=typed)
     assert (code, application_at(carrier)) == (1, before)
+    assert ("add --yes" in err) is (not typed), "of what a job without a terminal needs"
+    assert "fault   signed callbacks: off" in out, "it is checked all the same"
 
 
 def test_what_somebody_changed_meanwhile_is_not_overwritten(
@@ -251,12 +394,15 @@ def test_what_somebody_changed_meanwhile_is_not_overwritten(
 def test_fix_needs_a_public_url_and_an_account(engine: Engine, tmp_path: Path) -> None:
     for settings, words in ({}, "Set PUBLIC_URL first"), ({"public_url": PUBLIC}, "Set VONAGE_API_KEY"):
         inside = Inside(engine.address.url, data_dir=tmp_path, **settings)
-        code, _, err = inside.run("doctor", "--fix", "--yes")
+        code, out, err = inside.run("doctor", "--fix", "--yes")
         inside.site.close()
         assert (code, words in err) == (1, True), err
+        assert "persistence: " in out, "all else is checked"
     with serving(tmp_path / "carrier") as carrier:
-        wrong = account(carrier) | {"api_secret": "wrong"}
-        inside = Inside(engine.address.url, data_dir=tmp_path, public_url=PUBLIC, **wrong)
-        code, _, err = inside.run("doctor", "--fix", "--yes")
-        inside.site.close()
-        assert (code, "was not changed" in err, "answers 401" in err) == (1, True, True)
+        unknown = "00000000-0000-4000-8000-000000000000"
+        for wrong, status in ({"api_secret": "wrong"}, 401), ({"application_id": unknown}, 404):
+            inside = Inside(engine.address.url, data_dir=tmp_path, public_url=PUBLIC, **account(carrier) | wrong)
+            code, out, err = inside.run("doctor", "--fix", "--yes")
+            inside.site.close()
+            assert (code, "was not changed" in err, f"answers {status}" in err) == (1, True, True)
+            assert "persistence: " in out, "all else is checked"

@@ -126,3 +126,31 @@ def test_a_compressed_file_that_was_cut_is_no_whole_one(here: Inside, there: Ins
     code, _, err = there.run("import", str(file))
     assert code == 1
     assert "cannot be read" in err
+
+
+@pytest.mark.parametrize("name", ["calls.jsonl", "calls.gz"])
+def test_an_export_that_fails_leaves_the_earlier_one(tmp_path: Path, name: str) -> None:
+    """Nor does it leave a piece of itself, or print one."""
+    file = tmp_path / name
+    file.write_bytes(b"of yesterday")
+    inside = Inside(f"unix://{tmp_path}/nothing")
+    for target in str(file), str(tmp_path / f"new-{name}"), "-":
+        code, out, _ = inside.run("export", target)
+        assert (code, out) == (1, ""), target
+    inside.site.close()
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [(name, b"of yesterday")]
+
+
+def test_an_export_replaces_what_a_link_leads_to_and_nothing_that_is_no_file(inside: Inside, tmp_path: Path) -> None:
+    (file := tmp_path / "kept").write_text("of yesterday")
+    file.chmod(0o640)
+    (link := tmp_path / "latest").symlink_to(file)
+    assert inside.run("export", str(link))[0] == 0
+    assert (link.is_symlink(), oct(file.stat().st_mode & 0o777)) == (True, "0o640")
+    assert json.loads(file.read_text().splitlines()[-1])["end"]["conversations"] == 0
+    assert inside.run("export", str(tmp_path / "new"))[0] == 0
+    assert oct((tmp_path / "new").stat().st_mode & 0o777) == "0o600", "it has whole telephone numbers"
+    assert (inside.run("export", "/dev/null")[0], Path("/dev/null").is_char_device()) == (0, True)
+    code, _, err = inside.run("export", str(tmp_path / "no folder" / "calls"))
+    assert (code, "was not written: No such file or directory" in err) == (1, True)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["kept", "latest", "new"]

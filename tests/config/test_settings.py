@@ -49,7 +49,7 @@ def test_development_needs_nothing(tmp_path):
 @pytest.mark.parametrize("name", ["none.yaml", ".", "a\0b"])
 def test_a_flows_file_that_is_not_there_is_an_error(tmp_path, name):
     assert faults({"DATA_DIR": str(tmp_path), "FLOWS_FILE": str(tmp_path / name)}) == {
-        "FLOWS_FILE": "There is no such file. Wanted: file."
+        "FLOWS_FILE": f"There is no such file: {str(tmp_path / name)!r}. Wanted: file."
     }
     (tmp_path / "mine.yaml").touch()
     assert in_development(tmp_path, FLOWS_FILE=str(tmp_path / "mine.yaml")).flows_file == tmp_path / "mine.yaml"

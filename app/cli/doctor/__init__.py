@@ -30,15 +30,20 @@ def doctor(as_json: bool, fixes: bool, confirmed: bool) -> None:
     settings = services().settings
     if fixes and as_json:
         raise click.UsageError("--fix and --json do not go together: what is changed is to be read.")
+    failed = False
     if fixes:
-        fix(settings, confirmed=confirmed)
+        try:
+            fix(settings, confirmed=confirmed)
+        except click.ClickException as error:  # what the checks find may say why
+            error.show()
+            failed = True
     found = [*server_findings(settings), *_store_findings(), *vonage_findings(settings)]
     if as_json:
         click.echo(to_json({"findings": [finding.json for finding in found]}))
     else:
         for line in (line for finding in found for line in finding.lines):
             click.echo(safe(line))
-    if any(finding.level == "fault" for finding in found):
+    if failed or any(finding.level == "fault" for finding in found):
         raise click.exceptions.Exit(1)
 
 

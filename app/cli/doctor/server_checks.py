@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from app.cli.doctor.finding import Finding
+from app.cli.doctor.public_address import public_address
 from app.cli.doctor.redis_checks import megabytes
+from app.cli.doctor.unreachable import OWN_AUTHORITY, certificate_refused, why
 from app.cli.flows.flows_file import faults_text, read
 from app.client import Connection
 from config.settings import Settings
@@ -24,14 +26,16 @@ def server_findings(settings: Settings) -> Iterator[Finding]:
     yield from settings_findings(settings)
     yield data_folder(settings.data_dir)
     yield flows(settings.flows_file)
-    yield public_url(settings.public_url)
+    if settings.public_url is not None:  # else it is in the notes of the settings
+        yield from public_address(settings)
+        yield public_url(settings.public_url)
 
 
 def settings_findings(settings: Settings) -> Iterator[Finding]:
     """What the server prints at its start. What makes it refuse to start ends this command, too."""
     notes = settings.notes()
     for note in notes:
-        yield Finding("fault" if note.alarm else "advice", "settings", str(note), "See docs/settings.md.")
+        yield Finding("fault" if note.alarm else "advice", "settings", str(note), note.do)
     if not notes:
         yield Finding("ok", "settings", settings.app_env)
 
@@ -60,21 +64,18 @@ def flows(file: Path) -> Finding:
     return Finding("ok", "call flows", str(file))
 
 
-def public_url(url: str | None) -> Finding:
+def public_url(url: str) -> Finding:
     """Whether /healthz is found at PUBLIC_URL, with a valid certificate if that is https."""
     import requests
 
-    if url is None:
-        return Finding("advice", "public URL", "not set", "Set PUBLIC_URL to where Vonage reaches this server.")
     about = "public URL and its TLS" if url.startswith("https:") else "public URL"
     try:
         response = Connection(url).request("GET", "/healthz", timeout=SECONDS)
-    except requests.exceptions.SSLError:
-        do = "Renew it, and let the server send its whole chain."
-        return Finding("fault", about, f"{url}: its certificate is not valid", do)
     except requests.RequestException as error:
         do = "Start the server, and see that PUBLIC_URL leads to it from outside."
-        return Finding("fault", about, f"{url} does not answer ({type(error).__name__})", do)
+        if certificate_refused(error):
+            do = f"Renew it, and let the server send its whole chain. {OWN_AUTHORITY}"
+        return Finding("fault", about, f"{url} cannot be reached ({why(error)})", do)
     if response.status_code != 200 or b'"alive"' not in response.content:
         do = "PUBLIC_URL leads to another server, or a proxy in front does not pass /healthz on."
         return Finding("fault", about, f"{url}/healthz answers {response.status_code}, not as a Switchhook does", do)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from app.cli.doctor.unreachable import OWN_AUTHORITY, certificate_refused, why
 from app.client import Connection
 from config.settings import Settings
 
@@ -52,7 +53,8 @@ class ApplicationApi:
         """Raises NotDone if a setting is missing."""
         key, secret, application = settings.api_key, settings.api_secret, settings.application_id
         if not (key and secret and application):
-            raise NotDone("not checked", "Set VONAGE_API_KEY, VONAGE_API_SECRET and VONAGE_APPLICATION_ID.")
+            needed = {"VONAGE_API_KEY": key, "VONAGE_API_SECRET": secret, "VONAGE_APPLICATION_ID": application}
+            raise NotDone("not checked", set_those_missing(needed))
         self._auth, self._path = (key, secret), f"/v2/applications/{application}"
         self.host = settings.api_hosts[0]
 
@@ -71,9 +73,12 @@ class ApplicationApi:
         try:
             response = Connection(f"https://{self.host}").request(method, self._path, auth=self._auth, **more)
             body = response.json()
-        except requests.RequestException as error:  # a body that is no JSON is one, too
-            do = "See that this machine reaches it, and repeat this."
-            raise NotDone(f"nothing readable from {self.host} ({type(error).__name__})", do) from error
+        except requests.JSONDecodeError as error:
+            do = "VONAGE_API_HOSTS must begin with a host of Vonage, or a proxy in between answers in its place."
+            raise NotDone(f"{self.host} answers {response.status_code}, and not in JSON", do) from error
+        except requests.RequestException as error:
+            do = OWN_AUTHORITY if certificate_refused(error) else "See that this machine reaches it, and repeat this."
+            raise NotDone(f"{self.host} cannot be reached ({why(error)})", do) from error
         if response.status_code in (401, 404):
             do = "See that VONAGE_API_KEY, VONAGE_API_SECRET and VONAGE_APPLICATION_ID are of one account."
             raise NotDone(f"{self.host} answers {response.status_code}", do)
@@ -81,6 +86,12 @@ class ApplicationApi:
             do = f"Vonage says: {response.text[:MOST_SAID]}"
             raise NotDone(f"{self.host} answers {response.status_code}", do)
         return response
+
+
+def set_those_missing(needed: Mapping[str, str | None]) -> str:
+    """What to do about the variables that have no value, of which there is one at least."""
+    *others, last = (variable for variable, value in needed.items() if not value)
+    return f"Set {', '.join(others)} and {last}." if others else f"Set {last}."
 
 
 def voice_of(application: Json) -> Json:

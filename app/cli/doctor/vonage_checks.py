@@ -17,6 +17,7 @@ from app.cli.doctor.vonage_application import (
     Json,
     NotDone,
     region_wanted,
+    set_those_missing,
     voice_of,
     webhook_of,
 )
@@ -28,6 +29,7 @@ FIX: Final = "`flask doctor --fix` does it, or in the application at dashboard.v
 
 def vonage_findings(settings: Settings) -> Iterator[Finding]:
     """Those of the application; one piece of advice where it cannot be read for want of a setting."""
+    yield acting(settings)
     try:
         api = ApplicationApi(settings)
     except NotDone as missing:
@@ -42,6 +44,15 @@ def vonage_findings(settings: Settings) -> Iterator[Finding]:
         ahead = time.time() - parsedate_to_datetime(date).timestamp()
         yield clock(ahead, than="Vonage")  # SIGNATURE_MAX_AGE counts from Vonage's clock
     yield from application_findings(application, settings)
+
+
+def acting(settings: Settings) -> Finding:
+    """Whether there is what requests to Vonage are signed with; without it each action on a call gets 503."""
+    needed = {"VONAGE_APPLICATION_ID": settings.application_id, "VONAGE_PRIVATE_KEY": settings.private_key}
+    if all(needed.values()):
+        return Finding("ok", "acting on calls", "the application's key is set")
+    do = f"{set_those_missing(needed)} Until then every action gets 503, and recordings cannot be played."
+    return Finding("advice", "acting on calls", "not possible", do)
 
 
 def application_findings(application: Json, settings: Settings) -> Iterator[Finding]:
