@@ -18,7 +18,7 @@ from vonage_application import ApplicationConfig
 from app.cli.doctor import redis_checks
 from app.cli.doctor.public_address import public_address
 from app.cli.doctor.server_checks import public_url, settings_findings
-from app.cli.doctor.vonage_application import mended
+from app.cli.doctor.vonage_application import differences, mended
 from app.cli.doctor.vonage_checks import acting, application_findings, vonage_findings
 from config.settings import Settings, load
 from tests.cli.listening import listening
@@ -316,6 +316,18 @@ def test_another_method_and_another_region_than_this_server_s_are_named() -> Non
     changed = mended(application, settings)
     assert {each.level for each in application_findings(changed, settings)} == {"ok"}
     assert changed["capabilities"]["voice"]["webhooks"]["answer_url"]["http_method"] == "POST"
+
+
+def test_what_is_null_is_not_set_and_what_an_address_holds_besides_is_not_shown() -> None:
+    settings = Settings(secret_key="k" * 32, public_url=PUBLIC)
+    webhook = {"address": "https://user:secret@old.example.com/a?token=secret", "connect_timeout": None}
+    application = {"capabilities": {"voice": {"webhooks": {"answer_url": webhook}}}}
+    found = {each.about: each for each in application_findings(application, settings)}
+    assert found["time limits"].level == "ok"
+    assert found["answer_url"].found == "usual method https://…@old.example.com/a?…"
+    changes = list(differences(application, mended(application, settings)))
+    assert not [line for line in changes if "secret" in line or "timeout" in line]
+    assert any("https://…@old.example.com/a?… -> https" in line for line in changes)
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ nothing is written if it has changed since it was shown. https://developer.vonag
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from app.cli.doctor.unreachable import OWN_AUTHORITY, certificate_refused, why
 from app.client import Connection
@@ -104,6 +106,21 @@ def webhook_of(voice: Json, name: str) -> Json:
     return (voice.get("webhooks") or {}).get(name) or {}
 
 
+def short_limits(voice: Json, name: str) -> dict[str, int]:
+    """The time limits of the webhook *name* that are shorter than Vonage's own. One that is not set is not."""
+    found = {limit: webhook_of(voice, name).get(limit) for limit in LEAST_MS[name]}
+    return {limit: ms for limit, ms in found.items() if isinstance(ms, int) and ms < LEAST_MS[name][limit]}
+
+
+def without_secrets(address: str) -> str:
+    """*address* without user, password and query, which may hold a token."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(
+        netloc=f"…@{host}" if "@" in parts.netloc else host, query="…" if parts.query else ""
+    ).geturl()
+
+
 def mended(application: Json, settings: Settings) -> Json:
     """*application* as it has to be for this server; what has nothing to do with that stays."""
     voice = voice_of(application)
@@ -111,7 +128,7 @@ def mended(application: Json, settings: Settings) -> Json:
     for name, route in WEBHOOKS.items():
         found = webhook_of(voice, name)
         method = found.get("http_method")
-        longer = {limit: least for limit, least in LEAST_MS[name].items() if found.get(limit, least) < least}
+        longer = {limit: LEAST_MS[name][limit] for limit in short_limits(voice, name)}
         address = f"{settings.base_url}/voice/{route}"
         webhooks[name] = {**found, "address": address, "http_method": method if method in METHODS else "POST", **longer}
     changed = {**voice, "webhooks": webhooks, "signed_callbacks": True}
@@ -138,4 +155,7 @@ def differences(before: Json, after: Json, at: str = "") -> Iterator[str]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, str) and "://" in value:
+        with suppress(ValueError):  # it is no address
+            return without_secrets(value)
     return "not set" if value is None else str(value)

@@ -10,7 +10,6 @@ from typing import Final
 from app.cli.doctor.finding import Finding
 from app.cli.doctor.redis_checks import clock
 from app.cli.doctor.vonage_application import (
-    LEAST_MS,
     METHODS,
     WEBHOOKS,
     ApplicationApi,
@@ -18,8 +17,10 @@ from app.cli.doctor.vonage_application import (
     NotDone,
     region_wanted,
     set_those_missing,
+    short_limits,
     voice_of,
     webhook_of,
+    without_secrets,
 )
 from config.settings import Settings
 
@@ -75,7 +76,7 @@ def application_findings(application: Json, settings: Settings) -> Iterator[Find
 def _webhook(name: str, webhook: Json, wanted: str) -> Finding:
     """Both methods are served, so either is well. Without an address Vonage sends nothing."""
     address, method = webhook.get("address"), webhook.get("http_method")
-    found = f"{method or 'usual method'} {address}" if address else "not set"
+    found = f"{method or 'usual method'} {without_secrets(str(address))}" if address else "not set"
     if address != wanted:
         return Finding("fault", name, found, f"{FIX} set {name} to {wanted}")
     if method is not None and method not in METHODS:
@@ -85,12 +86,7 @@ def _webhook(name: str, webhook: Json, wanted: str) -> Finding:
 
 def _time_limits(voice: Json) -> Finding:
     """Whether one is shorter than Vonage's own: a server that has to wake up first may miss it."""
-    short = [
-        f"{name} {limit} {found} ms"
-        for name, limits in LEAST_MS.items()
-        for limit, least in limits.items()
-        if (found := webhook_of(voice, name).get(limit, least)) < least
-    ]
+    short = [f"{name} {limit} {found} ms" for name in WEBHOOKS for limit, found in short_limits(voice, name).items()]
     if not short:
         return Finding("ok", "time limits", "none shorter than Vonage's default")
     do = f"{FIX} set connect_timeout to 1000, and socket_timeout to 10000 for event_url, 5000 for the others."
