@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -22,8 +25,8 @@ from app.cli.doctor.vonage_application import differences, mended
 from app.cli.doctor.vonage_checks import acting, application_findings, vonage_findings
 from config.settings import Settings, load
 from tests.cli.listening import listening
-from tests.cli.shell import Inside, Shell
-from tests.engines import Engine, single
+from tests.cli.shell import ROOT, Inside, Shell
+from tests.engines import Engine, free_ports, single, wait_until
 from tests.vonage_simulator.api_server import APPLICATION_ID, Server, serving
 from vonage_simulator.certificate import make
 from vonage_simulator.ledger import Target
@@ -418,3 +421,30 @@ def test_fix_needs_a_public_url_and_an_account(engine: Engine, tmp_path: Path) -
             inside.site.close()
             assert (code, "was not changed" in err, f"answers {status}" in err) == (1, True, True)
             assert "persistence: " in out, "all else is checked"
+
+
+def test_the_lines_of_the_docs_let_doctor_set_the_simulated_vonage(shell: Shell, tmp_path: Path) -> None:
+    """docs/control.md, with other ports: only the server itself is not started here."""
+    exported = [line for line in (ROOT / "docs/control.md").read_text().splitlines() if line.startswith("export ")]
+    variables = dict(word.split("=", 1) for line in exported for word in shlex.split(line)[1:])
+    api, sdk = free_ports(2)
+    variables = {name: value.replace("8443", str(api)) for name, value in variables.items()}
+    variables = {name: value.replace("var/", f"{shell.data_dir}/") for name, value in variables.items()}
+    words = ("simulate", "serve", "--api-port", str(api), "--sdk-port", str(sdk))
+    with (log := tmp_path / "log").open("w") as said:
+        vonage = subprocess.Popen(
+            [sys.executable, "-u", "-m", "flask", *words], cwd=ROOT, env=shell.environ, stdout=said, stderr=said
+        )
+    try:
+        wait_until(lambda: "Ctrl-C stops it." in log.read_text(), "it serves", 60)
+        _, first, _ = shell.run("doctor", **variables)
+        _, fixed, err = shell.run("doctor", "--fix", "--yes", **variables | {"PUBLIC_URL": "http://localhost:8080"})
+    finally:
+        vonage.terminate()
+        vonage.wait(60)
+    assert (err, "\nChanged.\n" in fixed) == ("", True), fixed
+    assert "ok      answer_url: GET http://localhost:8080/voice/answer" in fixed
+    for out in (first, fixed):
+        faults = {line.split(": ")[0] for line in out.splitlines() if line.startswith("fault")}
+        assert faults <= {"fault   public URL"}, out
+        assert "ok      signed callbacks: on" in out
