@@ -18,15 +18,18 @@ from vonage_simulator.ledger import Application
 SAMPLE = Path(__file__).parent.parent / "tests" / "samples" / "phone-to-app.events.jsonl"
 
 
-def calls() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """The published call again and again, with other ids, numbers and times: the answer request, the seven events."""
+def calls(spread: int = 10**8) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """The published call again and again, with other ids, numbers and times: the answer request, the seven events.
+
+    *spread*: the seconds over which the times are.
+    """
     draw = random.Random()
     published = [json.loads(line) for line in SAMPLE.read_text().splitlines()]
     while True:
         conversation = f"CON-{uuid.uuid4()}"
         legs = {event["uuid"]: str(uuid.uuid4()) for event in published}
         caller = str(draw.randrange(44_7000_000_000, 44_7999_999_999))
-        later = timedelta(seconds=draw.randrange(10**8), milliseconds=draw.randrange(1000))
+        later = timedelta(seconds=draw.randrange(spread), milliseconds=draw.randrange(1000))
         events = [
             event
             | {
