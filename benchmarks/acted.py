@@ -623,6 +623,7 @@ async def _last_check(world: World) -> None:
 
     conversations, sent = carrier.ledger.conversations.values(), carrier.sender.sent
     controls = expected_controls(carrier.ledger)
+    await world.server.settled()
     verdict = await check(conversations, sent, fetch, lossless=True, controls=controls)
     outcome.wrong += [] if verdict.ok else verdict.lines(40)
     carried_out = Counter(

@@ -298,7 +298,9 @@ class Operations(Connected):
     def give_up_once(self, principal: str, key: str, digest: str, claim: str) -> None:
         """Forget, once Redis can be reached, a request that was not done: a repeat of it does it."""
         name = keys.idempotency(principal, key)
-        self._writer.send_later(Command(name, (b"", self._ttl, _running(digest, claim)), scripts.GIVE_BACK, (name,)))
+        command = Command(name, (b"", self._ttl, _running(digest, claim)), scripts.GIVE_BACK, (name,))
+        self._writer.send_unwatched(command)  # before a repeat that comes now
+        self._writer.send_later(command)
 
 
 def _without(gone: Sequence[bytes]) -> list[Late]:

@@ -55,6 +55,7 @@ def play_once(server: Server, scenario: Scenario, faults: str, *, event_method: 
         ):
             await carrier.play(scenario)
             await carrier.over()
+            await api.settled()
             conversations = carrier.ledger.conversations.values()
             verdict = await check(conversations, carrier.sender.sent, api.fetch, lossless=wrong.lossless)
         return Played(verdict, troubles)

@@ -100,6 +100,7 @@ class RealWorld(World):
             async with Api(self.base, OPERATOR, seconds=60) as api:
                 ledger, sent = self.carrier.ledger, self.carrier.sender.sent
                 controls = expected_controls(ledger)
+                await api.settled()
                 return await check(ledger.conversations.values(), sent, api.fetch, lossless=True, controls=controls)
 
         return asyncio.run(checked())

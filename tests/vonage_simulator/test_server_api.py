@@ -69,6 +69,18 @@ def test_a_conversation_is_requested_with_the_token():
     assert request.headers["Authorization"] == "Bearer a-token"
 
 
+def test_what_waits_on_the_servers_disk_is_waited_for():
+    waiting = iter([3, 1, 0])
+
+    def reply(_: web.Request) -> web.Response:
+        return web.json_response({"service": {"name": "switchhook"}, "spool": {"waiting": next(waiting)}})
+
+    _, requests = fetched(reply, lambda server: server.settled())
+    assert len(requests) == 3
+    without = {"service": {"name": "switchhook"}}
+    assert len(fetched(lambda _: web.json_response(without), lambda server: server.settled())[1]) == 1
+
+
 def test_all_pages_of_events():
     """By the cursor of each page, which may have any characters."""
     pages = {"": ([1, 2], "a+b/c="), "a+b/c=": ([3], "d&e"), "d&e": ([4], None)}

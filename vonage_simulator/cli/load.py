@@ -118,6 +118,7 @@ async def _check(carrier: Carrier, server: Server, options: RunOptions) -> tuple
             in_api[uuid] = found[0] is not None
             return found
 
+        await server.settled()
         verdict = await checked(carrier.sender.sent, carrier.ledger, options, fetch)
     lines = verdict.lines()
     if unlisted := await server.unlisted([uuid for uuid, known in in_api.items() if known]):

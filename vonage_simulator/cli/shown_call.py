@@ -124,6 +124,7 @@ class _Shown:
 
     async def _agrees(self, server: Server) -> bool:
         """Print what the Switchhook's API says of the call in the end, and whether that is what happened."""
+        await server.settled()
         if describe := self._options.defaults.describe:
             for uuid in self._call.ledger.conversations:
                 if conversation := await server.conversation(uuid):

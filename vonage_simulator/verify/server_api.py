@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -16,6 +17,7 @@ Json = dict[str, Any]
 SECONDS: Final = 15.0  # for one reply
 NOT_YET: Final = (0.05, 0.2, 1.0)  # seconds before each new try: the record of an answer is written after the reply
 STILL_AWAY: Final = (2.0, 4.0)  # and before two more tries while the server has no time for a read
+SETTLED_SECONDS: Final = 60.0
 PAGE: Final = 500  # the most that one page can have
 PAGES: Final = 200  # of the list
 AWAY: Final = (502, 503, 504)
@@ -102,6 +104,15 @@ class Server:
         """`conversation` and `events`, as `check` needs them. Raises ServerError."""
         view = await self.conversation(uuid)
         return view, await self.events(uuid) if view is not None else []
+
+    async def settled(self) -> None:
+        """Return once nothing waits on the server's disk for its store, or after a while. Raises ServerError."""
+        until = time.monotonic() + SETTLED_SECONDS
+        while time.monotonic() < until:
+            waiting = (await self.status()).get("spool")
+            if not isinstance(waiting, dict) or not waiting.get("waiting"):
+                return
+            await asyncio.sleep(NOT_YET[-1])
 
     async def status(self) -> Json:
         """What /status says. Raises ServerError, also NotSwitchhook."""
