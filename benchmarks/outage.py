@@ -32,7 +32,7 @@ from benchmarks import servers
 from benchmarks.cpu import children, used_by
 from benchmarks.webhooks import calls, signed
 from config.embedded import binary
-from tests.delaying import Delaying, delaying
+from tests.delaying import Delaying
 
 CONNECTIONS = 16
 BEFORE_SECONDS = 30.0
@@ -146,7 +146,7 @@ def main() -> int:
     """Run it, print what came of it; 1 if anything was lost, refused or counted wrongly."""
     options = _arguments()
     port = servers.free_port()
-    with tempfile.TemporaryDirectory() as name, delaying(port) as proxy:
+    with tempfile.TemporaryDirectory() as name, contextlib.closing(Delaying(port)) as proxy:
         folder = Path(name)
         (folder / "store").mkdir()
         store = Store(folder / "store", port, proxy, options.delay)

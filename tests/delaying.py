@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from queue import SimpleQueue
 from threading import Thread
+
+from tests.engines import Node, free_ports
 
 
 class Delaying:
@@ -70,10 +72,14 @@ def _reply(replies: SimpleQueue[tuple[float, bytes]], client: socket.socket, ser
 
 
 @contextmanager
-def delaying(port: int) -> Iterator[Delaying]:
-    """A proxy in front of *port* of loopback."""
-    proxy = Delaying(port)
+def slow_redis() -> Iterator[Delaying]:
+    """A Redis of its own behind a proxy, which passes its replies on at once until `seconds` is set."""
+    (port,) = free_ports(1)
+    node = Node(port=port)
     try:
-        yield proxy
+        node.start()
+        node.ready()
+        with closing(Delaying(port)) as slow:
+            yield slow
     finally:
-        proxy.close()
+        node.remove()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, Page
 from tests.api.site import OPERATOR, TOKENS
 from tests.browser import chromium
 from tests.browser.origins import Origin
-from tests.clients.cutting import Cutting, cutting
+from tests.clients.cutting import Cutting
 from tests.clients.documented import example
 from tests.control.test_session_verbs import ALICE, call_of_alice
 from tests.control.world import AGENT, NUMBER, World, world_of
@@ -59,7 +60,7 @@ def own_room(world: World, valkey: Engine) -> None:
 @pytest.fixture
 def network(world: World) -> Iterator[Cutting]:
     """Between the page and the app."""
-    with cutting(world.base) as proxy:
+    with closing(Cutting(world.base)) as proxy:
         yield proxy
 
 

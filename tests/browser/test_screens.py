@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser import chromium
 from tests.browser.origins import Origin
 from tests.browser.other_origin import begin_anew, opened_page, phone_page, sees, tokens_of
-from tests.clients.cutting import cutting
+from tests.clients.cutting import Cutting
 from tests.control.test_session_verbs import SECOND, to
 from tests.control.world import World, world_of
 from tests.engines import Engine
@@ -242,7 +242,7 @@ def test_it_stops_with_the_page(world: World, open_page: Open) -> None:
 
 
 def test_a_cut_event_stream_does_not_end_it_and_its_end_is_seen(world: World, open_page: Open, origin: Origin) -> None:
-    with cutting(world.base) as network:
+    with closing(Cutting(world.base)) as network:
         origin.served["/through"] = phone_page(network.url, WATCHING + FOLLOWING)
         alice, bob = open_page("Alice"), open_page("Bob", "/through")
         enters(world, "Alice", "Bob")

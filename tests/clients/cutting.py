@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from threading import Lock, Thread
 from urllib.parse import urlsplit
 
 
 class Cutting:
-    """Passes on what it gets. `lose`: how many of the next responses are lost, once the server has sent them."""
+    """Passes on what it gets for the server at *url*.
+
+    `lose`: how many of the next responses are lost, once the server has sent them.
+    """
 
     def __init__(self, url: str) -> None:
         self._server = urlsplit(url)
@@ -75,13 +77,3 @@ class Cutting:
         with self._lock:
             loses, self.lose = self.lose > 0, max(0, self.lose - 1)
         return loses
-
-
-@contextmanager
-def cutting(url: str) -> Iterator[Cutting]:
-    """A proxy in front of the server at *url*."""
-    proxy = Cutting(url)
-    try:
-        yield proxy
-    finally:
-        proxy.close()

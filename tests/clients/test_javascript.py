@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 
 import pytest
 
 from tests.clients.broken_streams import BEGINNING, Breaking, breaking, doubled, frame, streams
-from tests.clients.cutting import cutting
+from tests.clients.cutting import Cutting
 from tests.clients.far_end import alice_does, ring_alice
 from tests.clients.node import Failed, NodePhone, phone_in_node, run
 from tests.control.conftest import world
@@ -112,7 +113,7 @@ def test_after_as_many_attempts_as_are_allowed_it_stops() -> None:
 
 
 def test_a_stream_that_is_cut_goes_on_where_it_was(world: World) -> None:
-    with cutting(world.base) as proxy, phone_in_node(proxy.url, ALICE) as phone:
+    with closing(Cutting(world.base)) as proxy, phone_in_node(proxy.url, ALICE) as phone:
         phone("connect")
         _, _, session = call_of_alice(world)
         phone.wait("ON_CALL_ANSWERED")
@@ -158,7 +159,7 @@ def test_tokens_are_kept_until_shortly_before_they_expire() -> None:
 
 def test_a_request_without_a_response_is_sent_again_and_done_once(world: World) -> None:
     _, alice, session = call_of_alice(world)
-    with cutting(world.base) as proxy, phone_in_node(proxy.url, ALICE, speed=50) as phone:
+    with closing(Cutting(world.base)) as proxy, phone_in_node(proxy.url, ALICE, speed=50) as phone:
         proxy.lose = 1
         assert phone("blindTransfer", session, ONCE)
         recipient = called(world, ONCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from threading import Event
 from time import sleep
@@ -12,7 +13,7 @@ import requests
 
 from app.client import Phone, PhoneError
 from tests.clients.broken_streams import BEGINNING, Breaking, breaking, doubled, streams
-from tests.clients.cutting import cutting
+from tests.clients.cutting import Cutting
 from tests.clients.far_end import alice_does, ring_alice
 from tests.control.conftest import world
 from tests.control.test_session_verbs import ALICE, BOB, SECOND, THIRD, call_of_alice, lasting_world
@@ -290,7 +291,7 @@ def test_no_server_is_there() -> None:
 
 
 def test_a_stream_that_is_cut_goes_on_where_it_was(world: World) -> None:
-    with cutting(world.base) as proxy:
+    with closing(Cutting(world.base)) as proxy:
         phone, received = Phone(proxy.url, "Alice", ALICE), Received()
         received.listen(phone, "sessions", "connected", "disconnected", "call_incoming", "call_answered", "call_ended")
         phone.start()
@@ -311,7 +312,7 @@ def test_a_request_without_a_response_is_sent_again_and_done_once(
 ) -> None:
     monkeypatch.setattr("app.client.sleep", lambda _: sleep(0.02))
     _, alice, session = call_of_alice(world)
-    with cutting(world.base) as proxy:
+    with closing(Cutting(world.base)) as proxy:
         phone = Phone(proxy.url, "Alice", ALICE)
         proxy.lose = 1
         phone.blind_transfer(session, ONCE)

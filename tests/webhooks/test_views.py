@@ -20,8 +20,8 @@ from app.webhooks.fields import LONGEST_ID
 from app.webhooks.intake import Webhook
 from app.webhooks.to_flow import request_of
 from config.settings import Settings
-from tests.delaying import delaying
-from tests.engines import Node, free_ports, wait_until
+from tests.delaying import slow_redis
+from tests.engines import wait_until
 from tests.folders import NOWHERE
 from tests.webhooks.conftest import Body, Site, Start, bearer, compact
 from vonage_simulator import ncco as carrier
@@ -261,24 +261,17 @@ def test_without_redis_callers_are_answered_and_events_are_kept(start):
 
 def test_the_events_of_one_webhook_have_as_long_as_one_event(start, monkeypatch):
     """A fallback copy is two events. Redis is so slow that there is time for one of them, not for both."""
-    (port,) = free_ports(1)
-    node = Node(port=port)
-    try:
-        node.start()
-        node.ready()
-        with delaying(port) as slow:
-            site = start(f"redis://127.0.0.1:{slow.port}")
-            assert site.post("/voice/event", RINGING).status_code == 200
-            # What was counted of it is written first, or the events of the next would wait behind that.
-            wait_until(lambda: not site.store._writer._has_late, "its counts are written")
-            site.store.ping()
-            monkeypatch.setattr(timeouts, "WRITE_SECONDS", 1.0)
-            slow.seconds = 0.6
-            copy = RINGING | {"status": "answered", "original_request": {"type": "event"}, "reason": "Socket timeout."}
-            assert site.post("/voice/event", copy).status_code == 200
-            assert services(site.app).spool.depth().rows > 0, "the second one waits on disk"
-    finally:
-        node.remove()
+    with slow_redis() as slow:
+        site = start(f"redis://127.0.0.1:{slow.port}")
+        assert site.post("/voice/event", RINGING).status_code == 200
+        # What was counted of it is written first, or the events of the next would wait behind that.
+        wait_until(lambda: not site.store._writer._has_late, "its counts are written")
+        site.store.ping()
+        monkeypatch.setattr(timeouts, "WRITE_SECONDS", 1.0)
+        slow.seconds = 0.6
+        copy = RINGING | {"status": "answered", "original_request": {"type": "event"}, "reason": "Socket timeout."}
+        assert site.post("/voice/event", copy).status_code == 200
+        assert services(site.app).spool.depth().rows > 0, "the second one waits on disk"
 
 
 def test_without_redis_and_disk_callers_are_answered_and_events_are_sent_again(start):

@@ -4,13 +4,14 @@ recovers."""
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from functools import partial
 
 from playwright.sync_api import Route, expect
 
 from tests.browser.phone.phones import CUSTOMER, Open
 from tests.browser.phone.test_phone_several import in_call, leg_to, transfers
-from tests.clients.cutting import cutting
+from tests.clients.cutting import Cutting
 from tests.control.world import AGENT, World
 from vonage_simulator.voice_api.faults import FaultRule
 
@@ -66,7 +67,7 @@ def test_a_call_rings_on_when_the_page_is_loaded_again(world: World, open_phone:
 
 def test_without_a_network(world: World, open_phone: Open) -> None:
     """The stream of the server is cut: the page says so; then it shows what happened meanwhile."""
-    with cutting(world.base) as network:
+    with closing(Cutting(world.base)) as network:
         alice = open_phone("Alice", base=network.url, network_fails=True)
         caller = in_call(world, alice)
         network.stop()
@@ -83,7 +84,7 @@ def test_without_a_network(world: World, open_phone: Open) -> None:
 
 def test_offline_altogether(world: World, open_phone: Open) -> None:
     """Neither the server nor Vonage can be reached; the call is still there afterwards."""
-    with cutting(world.base) as network:
+    with closing(Cutting(world.base)) as network:
         alice = open_phone("Alice", base=network.url, network_fails=True)
         caller = in_call(world, alice)
         network.stop()
