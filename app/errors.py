@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, request
@@ -89,7 +88,7 @@ def _waiting() -> dict[str, Any]:
     """How many events wait on disk, and since when the oldest does."""
     with suppress(SpoolUnavailable):
         depth = services().spool.depth()
-        return {"waiting": depth.rows, "since": f"{datetime.fromtimestamp(depth.since, UTC):%H:%M:%S}"}
+        return {"waiting": depth.rows, "since": depth.since_text}
     return {"waiting": 0}
 
 

@@ -24,7 +24,7 @@ def is_primary(node: Node) -> bool:
 
 
 def primaries(engine: Engine) -> list[Node]:
-    """The nodes that take writes now, whoever began as that."""
+    """The nodes that take writes now, which may be others than at the start."""
     return [node for node in engine.nodes if is_primary(node)]
 
 

@@ -26,9 +26,7 @@ log = logging.getLogger(__name__)
 
 RECONCILE_SECONDS: Final = 0.25  # that a caller waits for looks, however many users the answer may ring
 LOOK_SECONDS: Final = 2.0  # that a look waits for Redis, which may be far away
-FRESH_SECONDS: Final = (
-    0.25  # after a look that found no place there is no other one: a flood must not be looked through
-)
+FRESH_SECONDS: Final = 0.25  # after a look that found no place there is no other: a flood must not be looked through
 KNOWN_SECONDS: Final = 0.5  # after it, in which another look begins beside callers: they do not wait until it is done
 MOST_KNOWN: Final = 1000  # users of whom that is remembered
 RECORDED_SECONDS: Final = 2.0  # the record of the answer that rings a user is written by then

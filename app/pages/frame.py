@@ -195,8 +195,7 @@ def _of_spool(spool: Spool) -> list[Notice]:
                 " their calls may be old.",
                 depth.rows,
             )
-            since = f"{datetime.fromtimestamp(depth.since, UTC):%H:%M:%S}"
-            found.append(Notice("alarm", text % {"number": depth.rows, "since": since}))
+            found.append(Notice("alarm", text % {"number": depth.rows, "since": depth.since_text}))
     if spool.fault:
         text = gettext("The disk takes no events (%(reason)s): while Redis is away they get 503.")
         found.append(Notice("alarm", text % {"reason": spool.fault}))

@@ -88,6 +88,11 @@ class Depth(NamedTuple):
         """Seconds that the oldest event has waited at the time *now* (seconds since 1970); None: there is none."""
         return max(0.0, now - self.since) if self.rows else None
 
+    @property
+    def since_text(self) -> str:
+        """The time of day, in UTC, since which the oldest event has waited."""
+        return f"{datetime.fromtimestamp(self.since, UTC):%H:%M:%S}"
+
 
 class SpoolFile:
     """The file in *folder*, of *most_mb* at most. Not for two threads at once."""

@@ -18,7 +18,7 @@ def next_batch(queue: SimpleQueue[T | None], most: int, timeout: float | None = 
     batch: list[T] = []
     with suppress(Empty):
         item = queue.get(timeout=timeout)
-        sleep(0)  # whoever is about to put something there does so first
+        sleep(0)  # threads that are about to put something there do so first
         while item is not None:
             batch.append(item)
             if len(batch) >= most:

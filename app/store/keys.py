@@ -109,7 +109,6 @@ class Partition:
         self.last_received = tag + b"heard"  # sorted set: live conversation by last receipt (ms)
         self.counts = tag + b"counts"  # hash: legs by state, webhooks by outcome
         self.counted = tag + b"counted"  # sorted set: webhooks that were counted and may come again (`lua/common.lua`)
-        self.tallies = tag + b"tallied:"  # + process -> list: its latest batches that were counted (`tallies.py`)
         self.feed = tag + b"feed"  # stream: what changed (`feed.py`)
         self.legs = tag + b"legs"  # hash: leg of this partition -> its entry (`lua/leg.lua`)
         self.unsettled = tag + b"unsettled"  # set: legs whose news may not have reached all that it concerns
@@ -138,8 +137,8 @@ class Partition:
         return self.tag + b"m:" + conversation
 
     def tallied(self, process: bytes) -> bytes:
-        """List: the numbers of the latest batches of counts of a *process* (partition 0 only)."""
-        return self.tallies + process
+        """List: the numbers of the latest batches of counts of a *process* (`tallies.py`; partition 0 only)."""
+        return self.tag + b"tallied:" + process
 
     def number(self, digits: str) -> bytes:
         """Sorted set: conversations with a number that ends in the same four digits, by first receipt (ms)."""

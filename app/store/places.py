@@ -51,8 +51,8 @@ class Places(Connected):
     def disengage(self, name: str, calls: Iterable[str]) -> None:
         """Give back the places that *calls*, one or more, have of the user *name*.
 
-        Nobody waits for it, but whoever wants a place from here after it comes after it. If it fails, the places are
-        found to be free when somebody wants one.
+        Nobody waits for it, but a request for a place that this process makes later is sent after it. If it fails, the
+        places are found to be free when somebody wants one.
         """
         key = keys.of(name).places(name)
         self._writer.send_unwatched(Command(key, ("ZREM", key, *map(keys.encode, calls))))

@@ -1,8 +1,8 @@
 """The short way of nearly all webhooks: events and answers by POST, past what Flask does for other requests.
 
-Flask's contexts, hooks and proxies took a fifth of the processor time of an event (docs/performance.md). What is done
-is the same (`replies.py`), and so are limits, log line and metrics. Whatever else comes takes Flask's way, and so does
-every error, for its response is made there.
+Flask's contexts, hooks and proxies took three tenths of the processor time of an event (docs/performance.md). What is
+done is the same (`replies.py`), and so are limits, log line and metrics. All other requests take Flask's way, and so
+does every error, for its response is made there.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def test_a_webhook_that_redis_refuses_for_itself_holds_up_nobody(own: Engine, op
 def test_the_drain_rests_as_long_as_a_batch_took_and_longer_while_the_machine_is_busy(
     open_worker: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever rests and wakes up late has no processor of its own."""
+    """A thread that rests and wakes up late has no processor of its own."""
     drain, clock, rests = open_worker().drain, [0.0], list[float]()
     lates = iter((0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
 
@@ -303,7 +303,7 @@ def test_counts_outlive_their_process_and_are_counted_once(
 
 
 def test_counts_that_are_written_again_are_counted_once(own: Engine, open_worker: Open, tmp_path: Path) -> None:
-    """Whoever empties the spool may be killed before it takes a row out."""
+    """The worker that empties the spool may be killed before it takes a row out."""
     worker = open_worker()
     own.nodes[0].kill()
     for _ in range(3):

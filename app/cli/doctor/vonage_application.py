@@ -116,9 +116,8 @@ def without_secrets(address: str) -> str:
     """*address* without user, password and query, which may hold a token."""
     parts = urlsplit(address)
     host = parts.netloc.rpartition("@")[2]
-    return parts._replace(
-        netloc=f"…@{host}" if "@" in parts.netloc else host, query="…" if parts.query else ""
-    ).geturl()
+    shown = f"…@{host}" if "@" in parts.netloc else host
+    return parts._replace(netloc=shown, query="…" if parts.query else "").geturl()
 
 
 def mended(application: Json, settings: Settings) -> Json:
