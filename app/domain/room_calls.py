@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from app.domain.legs import Leg
@@ -148,7 +148,11 @@ def plan(call: RoomCall, now: datetime) -> Plan:
     if due := steps.first_due(_aims(call), lambda aim: (_arguments(call, aim), []), now):
         return due
     if _is_over(call):
-        return Plan()
+        if call.moved_on or steps.leaving(call.order.caller):
+            return Plan()
+        # Taken, or on its way back into the room: such a leg is in another conversation for a moment.
+        settled = _latest_move(call) + timedelta(seconds=APART_SECONDS)
+        return Plan(check_at=settled) if now < settled else Plan()
     # Of a caller of whom nothing is stored, or no more, no time limit leads to anything.
     if call.ring is None and ENTRY not in steps.timeouts:
         seconds = ENTRY_AFTER_SPEECH_SECONDS if call.order.speech else ENTRY_SECONDS

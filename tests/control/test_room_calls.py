@@ -161,6 +161,23 @@ def test_a_call_in_a_room_stays_in_the_list_and_in_its_place_though_nobody_follo
     assert listed() == []
 
 
+def test_a_user_who_hangs_up_while_the_caller_comes_back_from_hold_leaves_nobody_alone(
+    other_valkey: Engine, carrier_folder: Path
+) -> None:
+    """On its way into the room the caller's leg is in another conversation for a tenth of a second, as time passes."""
+    carrier = {"speed": 1.0, "application": {"calls_per_second": None}}
+    with world_of(carrier_folder, other_valkey.address.url, carrier=carrier, flows_file=FLOWS) as world:
+        caller = calls(world, ALONE)
+        alice = next(leg for leg in room_of(world, caller).present.values() if leg is not caller)
+        world.known(alice, "answered")
+        assert world.act(caller, "hold").status_code == 200
+        world.until(lambda: world.control(caller)["hold"] == "held")
+        assert world.act(caller, "resume").status_code == 200
+        world.do(lambda: world.carrier.people.hang_up(alice.uuid))
+        world.until(lambda: caller.over, 20)
+        world.until(lambda: not world.open_operations())
+
+
 def test_a_busy_user_and_nothing_that_follows_a_sentence(world: World) -> None:
     caller = calls(world, BUSY)
     world.known(caller, "completed")
