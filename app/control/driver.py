@@ -31,6 +31,7 @@ from app.domain.leg_control import done_to
 from app.domain.legs import Leg
 from app.domain.operations import Entry, Step
 from app.domain.room_calls import RING
+from app.store.apart import goes_first
 from app.store.errors import StoreError, StoreUnavailable, TooMuchAtOnce
 from app.store.store import Store
 
@@ -112,6 +113,7 @@ class Driver:
 
     def go_on(self, operation: str) -> None:
         """Do what is due of *operation*, unless somebody else does."""
+        goes_first.set(True)
         try:
             while not self._stop.is_set():
                 # A new name each time: a thread that slept while its claim ended must not go on with another's.

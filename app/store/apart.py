@@ -2,7 +2,8 @@
 
 To unpack, fold and dump a long call or a long list takes up to some seconds of pure Python. In a worker of gevent
 nobody else would be served meanwhile. So it is done there in a native thread, one piece after the other. The thread
-that serves requests gets Python's lock back within SWITCH_SECONDS, each time that it wants it.
+that serves requests gets Python's lock back within SWITCH_SECONDS, each time that it wants it. Operations and actions,
+for which a caller may be waiting, have a second such thread: they do not wait behind those who only read.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ SWITCH_SECONDS: Final = 0.0001  # how long this thread may keep the processor wh
 T = TypeVar("T")
 
 used_seconds: ContextVar[float] = ContextVar("used_seconds", default=0.0)  # of the processor, by all work from here
+goes_first: ContextVar[bool] = ContextVar("goes_first", default=False)  # a caller may be waiting for it
 
 
 def apart(work: Callable[[], T]) -> T:
@@ -30,7 +32,7 @@ def apart(work: Callable[[], T]) -> T:
 
     Raises TooMuchAtOnce if too many wait for their turn, or one waits too long.
     """
-    thread = _Thread.of_this_process
+    thread = _Thread.that_go_first if goes_first.get() else _Thread.of_readers
     with not_waiting():
         outcome, used = _attempt(work) if thread is None else thread.do(work)
     used_seconds.set(used_seconds.get() + used)
@@ -40,19 +42,20 @@ def apart(work: Callable[[], T]) -> T:
 
 
 def begin() -> None:
-    """Start the thread, in a worker of gevent."""
-    _Thread.of_this_process = _Thread()
+    """Start the threads, in a worker of gevent."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    _Thread.of_readers, _Thread.that_go_first = _Thread(), _Thread()
 
 
 class _Thread:
     """One native thread, and the greenlets that wait for it."""
 
-    of_this_process: ClassVar[_Thread | None] = None
+    of_readers: ClassVar[_Thread | None] = None
+    that_go_first: ClassVar[_Thread | None] = None
 
     def __init__(self) -> None:
         from gevent.threadpool import ThreadPool
 
-        sys.setswitchinterval(SWITCH_SECONDS)
         self._thread: Any = ThreadPool(1)
         self._waiting = 0
 

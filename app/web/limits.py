@@ -15,6 +15,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 
 from app.store import timeouts
+from app.store.apart import goes_first
 from app.store.reader import give_up_at
 from config.connection import ConnectionClosed, connection
 
@@ -23,6 +24,7 @@ MOST_DISCARDED = 1024 * 1024  # bytes of a body that is too large: a sender of n
 PIECE = 1024  # bytes; between two pieces other requests have their turn
 BODY_SECONDS = 5.0
 WATCH_SECONDS = 0.25
+READING = ("GET", "HEAD")
 HANG_UP = "switchhook.hang_up"  # in the environ of a request whose body was not read to its end
 
 
@@ -119,6 +121,7 @@ class Limits:
     def begin(self, environ: dict[str, Any]) -> None:
         """A request begins; it ends with `end`. Its body is in *environ* now. Raises what `Bodies.read` does."""
         give_up_at.set(time.monotonic() + timeouts.REQUEST_SECONDS)
+        goes_first.set(environ["REQUEST_METHOD"] not in READING)
         if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
             self._bodies.read(environ)
 

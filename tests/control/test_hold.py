@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from app.domain.events import Transfer
+from app.store.apart import goes_first
+from app.store.store import Store
 from tests.control.world import AGENT, CALLER, World
 from vonage_simulator.voice_api.faults import FaultRule
 
@@ -25,6 +27,28 @@ def test_who_is_on_hold_hears_music_elsewhere_until_that_is_confirmed_and_resume
     world.until(lambda: customer.conversation is room)
     world.until(lambda: world.control(customer) | {"hold": None, "moving": None} == world.control(customer))
     assert not agent.over
+
+
+def test_what_a_hold_reads_goes_before_what_others_only_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    went_first: list[bool] = []
+    read = Store.leg_history
+
+    def noted(store: Store, uuid: str) -> Any:
+        went_first.append(goes_first.get())
+        return read(store, uuid)
+
+    agent, customer = world.in_room(AGENT, CALLER)
+    world.known(agent, "answered")
+    room = customer.conversation
+    monkeypatch.setattr(Store, "leg_history", noted)
+    assert world.act(customer, "hold").status_code == 200
+    world.until(lambda: customer.conversation is not room)
+    assert went_first, "the action and its operation read the leg"
+    assert all(went_first)
+    went_first.clear()
+    assert world.ask("GET", f"/legs/{customer.uuid}").status_code == 200
+    assert went_first
+    assert not any(went_first)
 
 
 def test_mute_survives_hold_and_is_set_again_after_it(world: World) -> None:
