@@ -20,7 +20,7 @@ from typing import Any
 import zstandard
 
 from app.services import build
-from app.store.codec import LEVEL, PLACEHOLDER
+from app.store.codec import PACKING, PLACEHOLDER
 from app.webhooks.intake import Webhook
 from app.webhooks.schemas import kept_answer
 from app.webhooks.to_flow import request_of
@@ -177,7 +177,7 @@ def main() -> None:
     bodies = [body for _ in range(CALLS) for body in Call(draw).bodies()]
     dictionary = zstandard.train_dictionary(SIZE, list(bodies), level=19)
     DICTIONARY.write_bytes(dictionary.as_bytes())
-    packer = zstandard.ZstdCompressor(level=LEVEL, dict_data=dictionary, write_checksum=False, write_dict_id=False)
+    packer = zstandard.ZstdCompressor(compression_params=PACKING, dict_data=dictionary)
     raw = [line.encode() for line in SAMPLE.read_text().splitlines()]
     home = json.loads(raw[0])["conversation_uuid"].encode()
     print(f"{DICTIONARY.name}: {DICTIONARY.stat().st_size} bytes, trained on {len(bodies)} records")

@@ -21,10 +21,8 @@ from app.calls.schemas import (
 )
 from app.calls.stored_event import StoredEvent
 from app.domain.calls import PHASES, Call, CallLeg
-from app.domain.conversations import Member
 from app.domain.events import Answer
 from app.domain.leg_state import OUTCOMES
-from app.domain.moves import Presence
 from app.domain.numbers import masked
 
 DOING: Final = ("ringing", "talk", "hold", "wait")
@@ -60,7 +58,7 @@ class CallLegSchema(LegSchema):
         leg: CallLeg = obj
         if attr in ("user", "stays", "segments"):
             return getattr(leg, attr)
-        return super().get_attribute(Member(leg.leg, Presence(None, None)), attr, default)
+        return self.of_leg(leg.leg, attr, default)
 
 
 class CallRowSchema(ObjectSchema):

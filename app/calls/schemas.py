@@ -13,6 +13,7 @@ from app.calls.stored_event import StoredEvent
 from app.domain.causes import WentWrong
 from app.domain.conversations import Conversation, Member
 from app.domain.leg_state import OUTCOMES, STATES
+from app.domain.legs import Leg
 from app.domain.numbers import masked
 from app.domain.recording import RecordState
 
@@ -95,17 +96,22 @@ class LegSchema(ObjectSchema):
     control = fields.Nested(ControlSchema, required=True)
 
     def get_attribute(self, obj: Member, attr: str, default: Any) -> Any:
-        if attr == "times":
-            return obj.leg
         if attr == "moved_from":
             arrival = obj.presence.arrival
             return arrival and Moved(arrival.left, arrival.at)
         if attr == "moved_to":
             departure = obj.presence.departure
             return departure and Moved(departure.joined, departure.at)
+        return self.of_leg(obj.leg, attr, default)
+
+    @staticmethod
+    def of_leg(leg: Leg, attr: str, default: Any) -> Any:
+        """What is of the leg itself."""
+        if attr == "times":
+            return leg
         if attr in ("from_name", "to_name"):
             return None  # `dump` knows the names
-        return getattr(obj.leg, attr, default)
+        return getattr(leg, attr, default)
 
 
 class MomentSchema(ObjectSchema):

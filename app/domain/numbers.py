@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from app.domain.events import Event, Recording
@@ -91,6 +92,8 @@ OURS: Final = Inside(
 )
 PARTIES: Final = frozenset({"from", "to"})
 SHOWN: Final = 4  # digits of a number, its last
+LEAST: Final = 7  # characters that are masked: no fewer digits are a number
+LONGEST_KNOWN: Final = 64  # characters of a text that is remembered: longer ones are no ids, and would fill the memory
 
 
 def digits(text: str | None) -> str | None:
@@ -127,6 +130,12 @@ def numbers_in(event: Event) -> list[str]:
 
 def mask(text: str) -> str:
     """*text* with all but the last four digits of every number in it starred out; ids and moments stay as they are."""
+    if len(text) < LEAST:
+        return text
+    return _mask_known(text) if len(text) <= LONGEST_KNOWN else _mask(text)
+
+
+def _mask(text: str) -> str:
     run = ESCAPED_RUN if _may_have_escape(text) else RUN
     if run is ESCAPED_RUN and len(ANY_DIGIT.findall(text)) < 7:  # that takes longer to find
         return text
@@ -138,6 +147,9 @@ def mask(text: str) -> str:
         parts += [run.sub(_starred, text[end : known.start()]), known[0]]
         end = known.end()
     return "".join(parts) + run.sub(_starred, text[end:])
+
+
+_mask_known = lru_cache(8192)(_mask)  # of a call the same few texts come again and again
 
 
 def has_number(text: str, number: str) -> bool:

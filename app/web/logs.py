@@ -14,7 +14,6 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -53,12 +52,6 @@ class RequestLine:
 
 
 _line: ContextVar[RequestLine] = ContextVar("line")
-_mask_known = lru_cache(4096)(mask)  # each call has several webhooks
-LONGEST_KNOWN = 64  # characters; longer ones are no ids of Vonage's, and would fill the memory
-
-
-def _mask_id(text: str) -> str:
-    return _mask_known(text) if len(text) <= LONGEST_KNOWN else mask(text)
 
 
 def began() -> float:
@@ -71,9 +64,9 @@ def annotate(*, event: Event | None = None, outcome: str | None = None) -> None:
     facts = _line.get().facts
     if event is not None:
         facts["kind"] = event.kind
-        facts["call_status"] = _mask_id(getattr(event, "status", None) or "") or None
-        facts["conversation"] = _mask_id(event.conversations[-1]) if event.conversations else None
-        facts["leg"] = _mask_id(event.leg) if event.leg else None
+        facts["call_status"] = mask(getattr(event, "status", None) or "") or None
+        facts["conversation"] = mask(event.conversations[-1]) if event.conversations else None
+        facts["leg"] = mask(event.leg) if event.leg else None
         facts["from"] = mask_party(getattr(event, "from_", None) or "") or None
         facts["to"] = mask_party(getattr(event, "to", None) or "") or None
     if outcome is not None:
@@ -127,7 +120,7 @@ class RequestLog:
         texts = [] if line.in_full is None else [line.in_full]
         if not texts or status >= 400:
             ms = round((perf_counter() - line.began) * 1000, 1)
-            head = {"method": _mask_id(method), "path": _mask_id(path[:LONGEST_PATH]), "status": status, "ms": ms}
+            head = {"method": mask(method), "path": mask(path[:LONGEST_PATH]), "status": status, "ms": ms}
             texts.append(self._write_form(head | line.facts))
         # Past the logging module, which would look up the caller's file and line: this is the most frequent line.
         with suppress(OSError, ValueError):  # a full disk, a reader that is gone: no reason to refuse a call

@@ -171,7 +171,8 @@ if here then
     local was_open, old_counter, counter = open, COUNTERS[old_state], COUNTERS[state]
     if old_counter then call('HINCRBY', COUNTS, old_counter, -1); open = open - 1 end
     if counter then call('HINCRBY', COUNTS, counter, 1); open = open + 1 end
-    if open ~= was_open then change('n', open) end
+    if open > 0 and open ~= was_open then change('n', open) end
+    if open == 0 and was_open > 0 then call('HDEL', META, 'n') end -- as nearly all that is stored: none is 0
   end
 
   -- An outcome is counted where the leg is, and only there, in the minute in which the leg was first known to have ended.
