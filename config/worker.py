@@ -26,6 +26,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from config.connection import Connection, ConnectionClosed, connection
 from config.patching import entry_points_read_once
+from config.short_way import ShortWay
 from config.stopping import stopping
 
 FIRST_REQUEST_SECONDS = 10  # for the headers of a connection's first request
@@ -76,6 +77,7 @@ class QuietWorker(GeventWorker):
         self._closable: dict[Place, None] = {}  # longest first
         self._turn = Semaphore(1)
         self._quitting: Greenlet[..., Any] | None = None
+        self._short_way = ShortWay(self)
 
     def patch(self) -> None:
         with entry_points_read_once():
@@ -140,7 +142,9 @@ class QuietWorker(GeventWorker):
             req.force_close()
         sock.settimeout(SEND_SECONDS)  # a body may not even take that long, by app/web/limits.py
         try:
-            answered = super().handle_request(listener_name, req, sock, addr)
+            answered = self._short_way.handle(listener_name, req, sock, addr) or super().handle_request(
+                listener_name, req, sock, addr
+            )
             sleep(0)
         except TimeoutError:
             raise StopIteration from None  # ends the connection, without a line in the log

@@ -18,6 +18,7 @@ from app.web.limits import Limits
 from app.web.logs import RequestLog
 from app.webhooks.intake import Webhook
 from app.webhooks.replies import give_answer, receive, take_event
+from config import short_way
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -78,3 +79,4 @@ class Front:
 def install(app: Flask, log: RequestLog, limits: Limits) -> None:
     """Let the webhooks of *app* take the short way."""
     app.wsgi_app = Front(app, log, limits)  # type: ignore[method-assign]
+    short_way.PATHS.update(ROUTES)  # through gunicorn, too
