@@ -66,15 +66,15 @@ class ShortWay:
         pieces = worker.wsgi(environ, start_response)
         try:
             body = b"".join(pieces)
+            status, headers = reply
+            closes = not worker.alive or req.should_close()
+            lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+            head = f"HTTP/1.1 {status}\r\nServer: gunicorn\r\nDate: {self._now()}\r\n"
+            how = "close" if closes else "keep-alive"
+            client.sendall(f"{head}Connection: {how}\r\n{lines}\r\n".encode("latin1") + body)
         finally:
-            if hasattr(pieces, "close"):
+            if hasattr(pieces, "close"):  # it may end the connection
                 pieces.close()
-        status, headers = reply
-        closes = not worker.alive or req.should_close()
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        head = f"HTTP/1.1 {status}\r\nServer: gunicorn\r\nDate: {self._now()}\r\n"
-        how = "close" if closes else "keep-alive"
-        client.sendall(f"{head}Connection: {how}\r\n{lines}\r\n".encode("latin1") + body)
         if closes:
             raise StopIteration
         return True
