@@ -199,11 +199,11 @@ def test_an_app_that_fails_leaves_the_error_to_gunicorn_and_nothing_is_sent(work
 def test_what_an_app_does_at_the_end_of_a_reply_comes_after_it(worker_of: Callable[..., Any]) -> None:
     client = Client()
 
-    class Pieces(tuple[bytes, ...]):
+    class Pieces(list[bytes]):
         def close(self) -> None:
             client.pieces.append(b"closed")
 
-    worker = worker_of(Replies("408 REQUEST TIMEOUT", [("Content-Length", "4")], Pieces((b"late",))))
+    worker = worker_of(Replies("408 REQUEST TIMEOUT", [("Content-Length", "4")], Pieces([b"late"])))
     way: Any = ShortWay(worker)
     assert way.handle(LISTENER, request(worker, PLAIN["as Vonage sends it"]), client, ADDR)
     short, client.pieces = client.received, []
