@@ -610,7 +610,7 @@ class Settings:
         """What whoever runs the server must know of these settings."""
         notes = []
         if unread := _unread(os.environ):
-            known = " and ".join(VONAGE)
+            known = ", ".join(VONAGE)
             notes.append(
                 Note(
                     "No setting of this server: %(unread)s. It reads %(known)s.",
@@ -662,8 +662,9 @@ class Settings:
             notes.append(
                 Note(
                     "VERIFY_GET_HASH is off: a token that somebody captured is accepted with other parameters by GET,"
-                    " for %(seconds)s seconds. Set it on if /status counts no get_hash as wrong.",
-                    do="In GET /status look at webhooks.get_hash: if wrong is 0, set VERIFY_GET_HASH=on.",
+                    " for %(seconds)s seconds. Set it on once /status counts some get_hash as right, and none as"
+                    " wrong.",
+                    do="Set VERIFY_GET_HASH=on once webhooks.get_hash of GET /status has some right, and none wrong.",
                     seconds=str(self.signature_max_age),
                 )
             )

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
+from gunicorn.glogging import Logger
 from gunicorn.http.wsgi import base_environ
 from gunicorn.util import http_date
 
@@ -37,9 +38,10 @@ class ShortWay:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._names = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
-        self._common: dict[str, Any] = {}
-        # An access log, and an app that is mounted somewhere, are gunicorn's.
-        self._open = not worker.log.access_log_enabled and not os.environ.get("SCRIPT_NAME")
+        self._common: dict[tuple[Any, ...], dict[str, Any]] = {}  # by listener: what is the same in each environ
+        # An access log, other counts (statsd), and an app that is mounted somewhere, are gunicorn's.
+        plain = type(worker.log) is Logger and not worker.log.access_log_enabled
+        self._open = plain and not os.environ.get("SCRIPT_NAME")
         self._second, self._date = 0, ""
 
     def handle(self, listener: Any, req: Request, client: socket.socket, addr: Any) -> bool:
@@ -58,33 +60,42 @@ class ShortWay:
         if worker.nr >= worker.max_requests and worker.alive:
             worker.log.info("Autorestarting worker after current request.")
             worker.alive = False
+        ends = not worker.alive or not worker.cfg.keepalive
         reply: list[Any] = []
 
         def start_response(status: str, headers: Iterable[tuple[str, str]], _exc_info: Any = None) -> None:
             reply[:] = status, headers
 
-        pieces = worker.wsgi(environ, start_response)
+        pieces, sent = worker.wsgi(environ, start_response), False
         try:
             body = b"".join(pieces)
             status, headers = reply
-            closes = not worker.alive or req.should_close()
+            ends = ends or req.should_close()
             lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
             head = f"HTTP/1.1 {status}\r\nServer: gunicorn\r\nDate: {self._now()}\r\n"
-            how = "close" if closes else "keep-alive"
+            how = "close" if ends else "keep-alive"
             client.sendall(f"{head}Connection: {how}\r\n{lines}\r\n".encode("latin1") + body)
+            sent = True
         finally:
-            if hasattr(pieces, "close"):  # it may end the connection
-                pieces.close()
-        if closes:
+            if hasattr(pieces, "close"):
+                try:
+                    pieces.close()  # which may end the connection
+                except Exception:
+                    if not sent:
+                        raise
+                    worker.log.exception("Error handling request")  # no other reply may follow
+                    ends = True
+        if ends:
             raise StopIteration
         return True
 
     def _environ(self, listener: Any, req: Request, client: socket.socket, addr: Any) -> dict[str, Any]:
         """What gunicorn gives to the app. Raises Unusual."""
-        if not self._common:
-            if not isinstance(listener, tuple):  # a Unix socket
-                raise Unusual
-            self._common = {
+        if not isinstance(listener, tuple) or not isinstance(addr, tuple) or req.proxy_protocol_info:
+            raise Unusual  # a Unix socket, or the protocol of a proxy
+        common = self._common.get(listener)
+        if common is None:
+            common = self._common[listener] = {
                 **base_environ(self._worker.cfg),
                 "wsgi.multithread": True,
                 "SERVER_NAME": listener[0],
@@ -92,9 +103,7 @@ class ShortWay:
                 "SERVER_PROTOCOL": "HTTP/1.1",
                 "SCRIPT_NAME": "",
             }
-        if not isinstance(addr, tuple) or req.proxy_protocol_info:
-            raise Unusual
-        environ = self._common.copy()
+        environ = common.copy()
         environ["REQUEST_METHOD"], environ["PATH_INFO"] = req.method, req.path
         environ["QUERY_STRING"], environ["RAW_URI"] = req.query, req.uri
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = addr[0], str(addr[1])

@@ -148,6 +148,8 @@ class QuietWorker(GeventWorker):
             sleep(0)
         except TimeoutError:
             raise StopIteration from None  # ends the connection, without a line in the log
+        except (GreenletExit, SystemExit):  # as in gevent's worker: the process ends
+            return False
         finally:
             sock.settimeout(None)
             place.in_request = False

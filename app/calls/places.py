@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from app.calls.sessions import SessionQueries
 from app.domain.calls import Call
 from app.domain.users import Availability
+from app.store.apart import goes_first
 from app.store.errors import StoreUnavailable
 from app.store.reader import taking
 
@@ -102,6 +103,7 @@ class Places:
         return look
 
     def _run(self, name: str, look: _Look) -> None:
+        goes_first.set(True)  # a caller waits
         try:
             look.over = self._over(name)
         except StoreUnavailable:

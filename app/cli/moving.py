@@ -224,11 +224,9 @@ def _keep(store: Store, numbered: tuple[int, Line], now: datetime) -> Total:
                 fresh = store.bring(conversation, records, heard, now)
                 return Total(conversations=int(fresh == len(records) > 0), records=fresh)
             case {"user": str(name), "settings": dict(settings)}:
-                store.set_user(name, settings)
-                return Total(users=1)
+                return Total(users=int(store.bring_user(name, settings)))
             case {"number": str(digits), "name": str(name)}:
-                store.set_name(digits, name)
-                return Total(names=1)
+                return Total(names=int(store.bring_name(digits, name)))
             case {"unfiled": str(body), "why": str(why), "received": int(received)}:
                 return Total(unfiled=int(store.bring_unfiled(b64decode(body), why, moment(received))))
     except (BadBody, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:

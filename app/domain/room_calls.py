@@ -32,6 +32,7 @@ LATE: Final = "ring"
 APART: Final = "apart"
 ANSWERED: Final = "answered"  # the target of a caller who goes on after the two have talked
 WATCH: Final = "watch"
+TAKEN: Final = "taken"
 # How a call fails, for which a flow can lead on; others count as failed.
 # https://developer.vonage.com/en/voice/voice-api/ncco-reference#connect
 FAILURES: Final = ("busy", "timeout", "unanswered", "rejected", "failed")
@@ -148,11 +149,7 @@ def plan(call: RoomCall, now: datetime) -> Plan:
     if due := steps.first_due(_aims(call), lambda aim: (_arguments(call, aim), []), now):
         return due
     if _is_over(call):
-        if call.moved_on or steps.leaving(call.order.caller):
-            return Plan()
-        # Taken, or on its way back into the room: such a leg is in another conversation for a moment.
-        settled = _latest_move(call) + timedelta(seconds=APART_SECONDS)
-        return Plan(check_at=settled) if now < settled else Plan()
+        return _settled(call, now)
     # Of a caller of whom nothing is stored, or no more, no time limit leads to anything.
     if call.ring is None and ENTRY not in steps.timeouts:
         seconds = ENTRY_AFTER_SPEECH_SECONDS if call.order.speech else ENTRY_SECONDS
@@ -162,6 +159,21 @@ def plan(call: RoomCall, now: datetime) -> Plan:
     if _apart(call) and APART not in steps.timeouts and not call.released:
         return timeout(APART, _latest_move(call), APART_SECONDS, now)
     return timeout(WATCH, call.since, WATCH_SECONDS, now)
+
+
+def _settled(call: RoomCall, now: datetime) -> Plan:
+    """The end, but of a caller who is elsewhere only once that is so for a while.
+
+    A leg that comes back into the room, from hold, is in another conversation first. By our own time: a webhook may be
+    late, and Vonage's clock ahead.
+    """
+    if call.moved_on or call.steps.leaving(call.order.caller):
+        return Plan()
+    name = f"{TAKEN}:{call.steps.legs[call.order.caller].place.order}"
+    if name not in call.steps.timeouts:
+        return Plan(timeouts=(name,), check_at=now)
+    until = call.steps.timeouts[name] + timedelta(seconds=APART_SECONDS)
+    return Plan(check_at=min(until, now + timedelta(seconds=APART_SECONDS))) if now < until else Plan()
 
 
 def _is_over(call: RoomCall) -> bool:

@@ -71,7 +71,7 @@ class Steps:
 
     def __init__(self, log: Sequence[Entry], legs: Mapping[str, Leg]) -> None:
         self.legs = legs
-        self.timeouts = frozenset(entry.name for entry in log if entry.kind == "timeout")
+        self.timeouts = {entry.name: entry.at for entry in log if entry.kind == "timeout"}
         results: dict[str, Entry] = {}
         for entry in log:
             if entry.kind == "result":

@@ -57,6 +57,17 @@ class Moving(Voicemails, Events, Users, Names):
                     yield name, asdict(profile.settings)
             after = names[-1]
 
+    def bring_user(self, name: str, settings: Mapping[str, Any]) -> bool:
+        """Give the user *name* these settings, unless there are some here. Returns whether there were none."""
+        if self.profiles([name])[0].settings is not None:
+            return False
+        self.set_user(name, settings)
+        return True
+
+    def bring_name(self, number: str, name: str) -> bool:
+        """Give *number* a name, unless it has one here. Returns whether it had none."""
+        return bool(self._writer.send([Command(keys.NAMES, ("HSETNX", keys.NAMES, number, name))])[0])
+
     def heard(self, conversation: str, records: Sequence[Record]) -> list[Heard]:
         """What users said of the voicemails among *records* of *conversation*; not of those that nobody has heard."""
         found = dict.fromkeys(_voicemail(self._read(record)) for record in records)

@@ -213,7 +213,7 @@ def test_what_is_no_vonage_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             "32 bytes",
             "VONAGE_SIGNATURE_SECRETS=API_KEY:NEW,API_KEY:OLD",
         ),
-        ({"VONAGE_SIGNATURE_SECRETS": "abcd1234:short"}, "VERIFY_GET_HASH is off", "set VERIFY_GET_HASH=on"),
+        ({"VONAGE_SIGNATURE_SECRETS": "abcd1234:short"}, "VERIFY_GET_HASH is off", "Set VERIFY_GET_HASH=on once"),
         (
             {"WEBHOOK_VERIFY": "off"},
             "WEBHOOK_VERIFY is off",

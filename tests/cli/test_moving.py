@@ -55,7 +55,7 @@ def test_another_store_says_the_same(here: Inside, there: Inside, tmp_path: Path
     assert shown(there.site) == shown(here.site)
 
     again = there.output("import", str(file))
-    assert again.startswith("Imported 0 conversations, 0 records in them, ")
+    assert again.startswith("Imported 0 conversations, 0 records in them, 0 users, 0 names, 0 unfiled webhooks; ")
     counters = there.site.store.counts(BASE).counters
     assert (counters.get("received", 0), counters.get("repeats", 0)) == (0, 0), "none of it was received there"
     assert shown(there.site) == shown(here.site)
@@ -72,6 +72,20 @@ def test_what_goes_on_there_goes_on_here(here: Inside, there: Inside, tmp_path: 
     there.site.record(status("completed", "CON-live", uuid="leg-1"))
     found = there.site.read("/api/v1/conversations/CON-live")
     assert (found["state"], len(there.site.read("/api/v1/conversations/CON-live/events")["items"])) == ("ended", 2)
+
+
+def test_what_people_have_set_here_stays(inside: Inside, there: Inside, tmp_path: Path) -> None:
+    file = str(tmp_path / "calls")
+    for store, limit, name in ((inside.site.store, 1, "Earlier"), (there.site.store, 3, "Later")):
+        store.set_user("Alice", {"max_calls": limit})
+        store.set_name("442079460000", name)
+    inside.site.store.set_user("Bob", {"max_calls": 2})
+    inside.site.store.set_name("442079460001", "Bob's")
+    inside.run("export", file)
+    assert "0 records in them, 1 user, 1 name, " in there.output("import", file)
+    profiles = there.site.store.profiles(["Alice", "Bob"])
+    assert [each.settings and each.settings.max_calls for each in profiles] == [3, 2]
+    assert there.site.store.names() == {"442079460000": "Later", "442079460001": "Bob's"}
 
 
 def test_a_call_expires_when_it_would_have(inside: Inside, there: Inside, cluster: Engine, tmp_path: Path) -> None:

@@ -351,7 +351,7 @@ def test_a_misspelt_setting_for_vonage_is_named(monkeypatch, tmp_path):
     environ = {"DATA_DIR": str(tmp_path), "VONAGE_SIGNATURE_SECRET": "abcd1234:hunter2"}
     (note,) = (note for note in load(environ).notes() if "No setting" in note)
     assert "VONAGE_SIGNATURE_SECRET, vonage_application_id" in note
-    assert "It reads VONAGE_SIGNATURE_SECRETS and VONAGE_APPLICATION_ID" in note
+    assert "It reads VONAGE_SIGNATURE_SECRETS, VONAGE_APPLICATION_ID" in note
     assert "hunter2" not in note
     with pytest.raises(SettingsError, match=r"misspelt[?] VONAGE_SIGNATURE_SECRET") as caught:
         load({"APP_ENV": "production", **environ})

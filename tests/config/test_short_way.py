@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 from gunicorn.config import Config
-from gunicorn.glogging import Logger
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.base_async import AsyncWorker
 
@@ -100,7 +99,7 @@ def worker_of() -> Iterator[Callable[..., Any]]:
         config.set("forwarded_allow_ips", "")
         for name, value in settings.items():
             config.set(name, value)
-        worker: Any = AsyncWorker(1, 1, [], cast("Any", None), 30, config, Logger(config))
+        worker: Any = AsyncWorker(1, 1, [], cast("Any", None), 30, config, config.logger_class(config))
         worker.wsgi = app
         made.append(worker)
         return worker
@@ -108,6 +107,8 @@ def worker_of() -> Iterator[Callable[..., Any]]:
     yield make
     for worker in made:
         worker.tmp.close()
+        if (statsd := getattr(worker.log, "sock", None)) is not None:
+            statsd.close()
 
 
 def request(worker: Any, raw: bytes) -> Any:
@@ -166,9 +167,10 @@ def test_so_does_all_with_an_access_log_or_over_a_unix_socket(
     worker_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = PLAIN["as Vonage sends it"]
-    logging = worker_of(EMPTY, accesslog="-")
-    way: Any = ShortWay(logging)
-    assert not way.handle(LISTENER, request(logging, raw), Client(), ADDR)
+    for how in ({"accesslog": "-"}, {"statsd_host": "127.0.0.1:8125"}):
+        counting = worker_of(EMPTY, **how)
+        way: Any = ShortWay(counting)
+        assert not way.handle(LISTENER, request(counting, raw), Client(), ADDR)
     worker = worker_of(EMPTY)
     way = ShortWay(worker)
     assert not way.handle("/run/switchhook.sock", request(worker, raw), Client(), "")
@@ -210,6 +212,56 @@ def test_what_an_app_does_at_the_end_of_a_reply_comes_after_it(worker_of: Callab
     assert worker.handle_request(LISTENER, request(worker, PLAIN["as Vonage sends it"]), client, ADDR)
     assert short == client.received
     assert short.endswith(b"lateclosed")
+
+
+def test_a_failure_after_the_reply_ends_the_connection_without_another(
+    worker_of: Callable[..., Any],
+) -> None:
+    class Pieces(list[bytes]):
+        def close(self) -> None:
+            raise RuntimeError("a bug")
+
+    client = Client()
+    worker = worker_of(Replies("200 OK", [("Content-Length", "2")], Pieces([b"[]"])))
+    way: Any = ShortWay(worker)
+    with pytest.raises(StopIteration):
+        way.handle(LISTENER, request(worker, PLAIN["as Vonage sends it"]), client, ADDR)
+    assert len(client.pieces) == 1
+
+
+def test_each_listener_has_its_own_name_and_port(worker_of: Callable[..., Any]) -> None:
+    worker = worker_of(NCCO)
+    way: Any = ShortWay(worker)
+    for listener in (LISTENER, ("::1", 8001, 0, 0), LISTENER):
+        assert way.handle(listener, request(worker, PLAIN["as Vonage sends it"]), Client(), ADDR)
+        assert (NCCO.environ["SERVER_NAME"], NCCO.environ["SERVER_PORT"]) == (listener[0], str(listener[1]))
+
+
+def test_connections_are_not_kept_where_none_are(worker_of: Callable[..., Any]) -> None:
+    worker, client = worker_of(EMPTY, keepalive=0), Client()
+    way: Any = ShortWay(worker)
+    with pytest.raises(StopIteration):
+        way.handle(LISTENER, request(worker, PLAIN["to be kept"]), client, ADDR)
+    assert b"Connection: close\r\n" in client.received
+
+
+def test_a_worker_that_is_to_end_replies_to_what_was_sent_before(worker_of: Callable[..., Any]) -> None:
+    """The app learns of the end while it makes the first reply; the second request is there already."""
+    short, own = Client(), Client()
+
+    class Ends(Replies):
+        def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            worker.alive = False
+            return super().__call__(environ, start_response)
+
+    app = Ends("200 OK", [("Content-Length", "0")], [])
+    worker = worker_of(app)
+    way: Any = ShortWay(worker)
+    raw = PLAIN["as Vonage sends it"]
+    assert way.handle(LISTENER, request(worker, raw), short, ADDR)
+    worker.alive = True
+    assert worker.handle_request(LISTENER, request(worker, raw), own, ADDR)
+    assert short.received == own.received
 
 
 def test_the_last_of_max_requests_ends_its_connection(

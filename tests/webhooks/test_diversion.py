@@ -16,6 +16,7 @@ import pytest
 
 from app.domain.users import Availability
 from app.flows.request import Request
+from app.store.apart import goes_first
 from app.store.users import User, Users
 from app.webhooks.diversion import NO_OTHER_CALL, SENTENCE, diverted
 from tests.engines import wait_until
@@ -324,6 +325,7 @@ def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     look = Users.user
 
     def counted(users: Users, name: str, presumed_before: datetime) -> User:
+        assert goes_first.get(), "no caller waits behind readers"
         looked.append(name)
         return look(users, name, presumed_before)
 
