@@ -27,10 +27,10 @@ CALL = ("call", "--hang-up-after", "8")
 class Running:
     """A server, and a carrier for it in another process, with its output."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, server: Server, folder: Path, log_name: str = "log-of-the-carrier") -> None:
         self.server, self.folder = server, folder
         self.file = folder / "commands" / "simulator" / "carrier.json"
-        log = folder / "log-of-the-carrier"
+        log = folder / log_name
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-u", *words_of("serve", "--api-port", "0", "--sdk-port", "0", "--speed", "4")[1:]],
@@ -190,6 +190,18 @@ def test_a_carrier_that_is_not_there_is_not_used(running: Running, spoil: Callab
     finally:
         running.file.write_text(kept)
     assert len(running.ledger()["legs"]) == before
+
+
+def test_another_one_leaves_it_its_place(running: Running) -> None:
+    other = Running(running.server, running.folder, "log-of-the-other")
+    try:
+        assert "Another simulated carrier runs for this server" in other.said
+        assert uuids(running.simulate(*CALL)) <= {leg["uuid"] for leg in running.ledger()["legs"]}
+    finally:
+        assert other.stop() == 0
+    assert "Another simulated carrier" not in running.said
+    done = running.simulate(*CALL)
+    assert uuids(done) <= {leg["uuid"] for leg in running.ledger()["legs"]}
 
 
 def test_once_it_has_stopped_the_call_has_a_carrier_of_its_own(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from aiohttp import web
 from vonage_simulator.carrier import Carrier
 from vonage_simulator.cli import report, shown_call
 from vonage_simulator.cli.options import RunOptions
-from vonage_simulator.cli.running import FILE, authorization
+from vonage_simulator.cli.running import FILE, authorization, there
 from vonage_simulator.scenarios import read
 from vonage_simulator.verify.server_api import ServerError
 from vonage_simulator.yaml_source import Faults
@@ -34,7 +34,11 @@ LARGEST = 1024 * 1024  # bytes of a request
 
 @asynccontextmanager
 async def taking_calls(carrier: Carrier, options: RunOptions, folder: Path) -> AsyncIterator[None]:
-    """Take calls for *carrier*, and say in *folder* where."""
+    """Take calls for *carrier*, and say in *folder* where; one that does so already keeps its place."""
+    if await there(folder):
+        click.echo("  Note         Another simulated carrier runs for this server: commands place their calls there.")
+        yield
+        return
     secret = secrets.token_urlsafe(32)
     app = web.Application(client_max_size=LARGEST)
     taker = _Taker(carrier, options, secret)
