@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,6 +14,7 @@ from vonage_simulator.cli.options import URL
 if TYPE_CHECKING:  # slow to import
     from requests import Response
 
+UNAUTHORIZED: Final = 401
 to_option = click.option("--to", "url", type=URL, help="The server; default: the one that `make run` starts.")
 
 
@@ -51,7 +52,7 @@ class Client(Connection):
         except requests.RequestException as error:
             raise click.ClickException(
                 f"No answer from {self.base} ({type(error).__name__}). Is it running? `make run` starts it; "
-                "--to names another."
+                "PORT or --to names another."
             ) from error
 
     def no_switchhook(self) -> click.ClickException:
@@ -63,6 +64,8 @@ def detail(response: Response) -> str:
     """The reason in a response that is no success."""
     if response.is_redirect:
         return f"it is elsewhere, name that with --to: {response.headers['Location']}"
+    if response.status_code == UNAUTHORIZED and "/voice/" not in response.url:  # there it is the signature
+        return "It does not know the token of this shell: set ACCESS_TOKENS, or DATA_DIR, as they are set for it."
     try:
         return str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):

@@ -45,8 +45,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sh
 
 def inside_of(shell: Shell, **settings: Any) -> Inside:
     """Commands in this process on the server and the store of *shell*."""
-    port, tokens = int(shell.environ["PORT"]), (("operator", shell.token),)
-    return Inside(shell.engine.url, port=port, access_tokens=tokens, **settings)
+    found = {"port": int(shell.environ["PORT"]), "access_tokens": (("operator", shell.token),)} | settings
+    return Inside(shell.engine.url, **found)
 
 
 def lines_of(*bodies: Body) -> str:
@@ -135,6 +135,14 @@ def test_an_unsigned_or_wrongly_signed_replay_is_refused_line_by_line(
     assert f"   1  {code}  ringing: " in err
     assert why in err
     assert "1 request was refused" in err
+
+
+def test_a_token_that_the_server_does_not_know_is_said_to_be_that(serve: Callable[..., Shell]) -> None:
+    inside = inside_of(serve(), access_tokens=(("operator", "x" * 32),))
+    status_, out, err = inside.run("replay", "-", typed=lines_of(status("ringing", "CON-kept")))
+    inside.site.close()
+    assert (status_, out) == (1, "   1  200  ringing\n"), "it was kept"
+    assert "CON-kept: 401 It does not know the token of this shell: set ACCESS_TOKENS, or DATA_DIR" in err
 
 
 def test_a_server_that_does_not_run_is_named(valkey: ValkeyEngine) -> None:
