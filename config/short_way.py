@@ -1,9 +1,10 @@
 """The short way of a request through gunicorn: for webhooks, whose replies are whole and small.
 
 gunicorn's own way makes the environ of a request anew, keeps its reply in an object with its headers checked one by
-one, formats the date, and sends head and body one after the other: an eighth of an event's processor time. The app says
-for which paths its replies to a POST are whole (`PATHS`). What is asked of the app, and what it replies, is the same:
-tests/config/test_short_way.py compares both ways. Anything unusual about a request takes gunicorn's own.
+one, formats the date, and sends head and body one after the other: 15 % of an event's processor time
+(docs/performance.md). The app says for which paths its replies to a POST are whole (`PATHS`). What is asked of the app,
+and what it replies, is the same: tests/config/test_short_way.py compares both ways. Anything unusual about a request
+takes gunicorn's own.
 https://github.com/benoitc/gunicorn/blob/master/gunicorn/workers/base_async.py (AsyncWorker.handle_request)
 """
 

@@ -59,15 +59,16 @@ async def find(options: RunOptions) -> Running | None:
     context = click.get_current_context()
     if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in (*ITS_OWN, *URLS)):
         return None
-    found = await there(options.defaults.folder)
-    return found if found and found.server is not None and found.server == options.server else None
+    return await there(options.defaults.folder, options.server)
 
 
-async def there(folder: Path) -> Running | None:
-    """The carrier that says in *folder* where it runs, if it does; None if there is none."""
+async def there(folder: Path, server: str | None) -> Running | None:
+    """The carrier that says in *folder* that it runs for *server*, if it does; None if there is none."""
     try:
         found = Running(**json.loads((folder / FILE).read_text()))
     except (OSError, ValueError, TypeError):
+        return None
+    if found.server is None or found.server != server:
         return None
     with suppress(aiohttp.ClientError, TimeoutError):
         async with (

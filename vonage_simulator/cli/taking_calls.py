@@ -34,8 +34,8 @@ LARGEST = 1024 * 1024  # bytes of a request
 
 @asynccontextmanager
 async def taking_calls(carrier: Carrier, options: RunOptions, folder: Path) -> AsyncIterator[None]:
-    """Take calls for *carrier*, and say in *folder* where; one that does so already keeps its place."""
-    if await there(folder):
+    """Take calls for *carrier*, and say in *folder* where; one that does so for the same server keeps its place."""
+    if await there(folder, options.server):
         click.echo("  Note         Another simulated carrier runs for this server: commands place their calls there.")
         yield
         return
